@@ -1,0 +1,137 @@
+"""lanser-bench: a plugin benchmark for speech emotion recognition from weak labels.
+
+The names below are all that plugins need; they load on first use, so that importing the package
+is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .errors import (
+        DataError,
+        LanserError,
+        MissingDependencyError,
+        PluginError,
+        SettingsError,
+        TaxonomyError,
+    )
+    from .hookspecs import hookimpl
+    from .kinds import (
+        ASR,
+        SAMPLE_RATE,
+        Card,
+        Dataset,
+        Event,
+        Executor,
+        FeatureExtractor,
+        Frontend,
+        Labeler,
+        Layers,
+        Plugin,
+        PluginOptions,
+        Probe,
+        Scores,
+        Segmenter,
+        Span,
+        Speech,
+        StageCall,
+        StageReport,
+        TextRecord,
+        Tracker,
+        TrainableEncoder,
+        Transcript,
+        Utterance,
+        Waveform,
+    )
+    from .taxonomy import Label, Taxonomy
+
+_HOMES = {
+    "errors": (
+        "DataError",
+        "LanserError",
+        "MissingDependencyError",
+        "PluginError",
+        "SettingsError",
+        "TaxonomyError",
+    ),
+    "hookspecs": ("hookimpl",),
+    "kinds": (
+        "ASR",
+        "SAMPLE_RATE",
+        "Card",
+        "Dataset",
+        "Event",
+        "Executor",
+        "FeatureExtractor",
+        "Frontend",
+        "Labeler",
+        "Layers",
+        "Plugin",
+        "PluginOptions",
+        "Probe",
+        "Scores",
+        "Segmenter",
+        "Span",
+        "Speech",
+        "StageCall",
+        "StageReport",
+        "TextRecord",
+        "Tracker",
+        "TrainableEncoder",
+        "Transcript",
+        "Utterance",
+        "Waveform",
+    ),
+    "taxonomy": ("Label", "Taxonomy"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ASR",
+    "SAMPLE_RATE",
+    "Card",
+    "DataError",
+    "Dataset",
+    "Event",
+    "Executor",
+    "FeatureExtractor",
+    "Frontend",
+    "Label",
+    "Labeler",
+    "LanserError",
+    "Layers",
+    "MissingDependencyError",
+    "Plugin",
+    "PluginError",
+    "PluginOptions",
+    "Probe",
+    "Scores",
+    "Segmenter",
+    "SettingsError",
+    "Span",
+    "Speech",
+    "StageCall",
+    "StageReport",
+    "Taxonomy",
+    "TaxonomyError",
+    "TextRecord",
+    "Tracker",
+    "TrainableEncoder",
+    "Transcript",
+    "Utterance",
+    "Waveform",
+    "__version__",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Loads a public name on first use (PEP 562)."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'lanser_bench' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME_OF[name]}", __name__), name)

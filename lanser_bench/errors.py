@@ -1,0 +1,51 @@
+"""The errors a user can meet, each with the next step in its sentence.
+
+Everything a user can put right is a [`LanserError`]: the command line prints its sentence without a
+traceback and exits with 2. Any other exception is a fault of the program and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LanserError(Exception):
+    """Something the user can put right: what is wrong, where, and what to do."""
+
+
+class SettingsError(LanserError):
+    """An experiment file, an override or a plugin option is not valid."""
+
+
+class DataError(LanserError):
+    """A dataset, manifest or recording cannot be used as it is."""
+
+
+class TaxonomyError(LanserError):
+    """A taxonomy file is not valid, or a map between taxonomies points nowhere."""
+
+
+class PluginError(LanserError):
+    """A plugin is unknown, broken, clashes with another or breaks its contract."""
+
+
+class MissingDependencyError(LanserError):
+    """A part needs a package or weights that are not installed."""
+
+
+class LeakageError(LanserError):
+    """Training and test sides share a speaker or the same audio bytes."""
+
+
+class StoreError(LanserError):
+    """The artifact store cannot be read or written."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Returns ``" Did you mean 'x'?"`` for the closest of ``known``, or the list of what is known."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f" Did you mean '{close[0]}'?"
+    return f" Known: {', '.join(names)}." if names else ""

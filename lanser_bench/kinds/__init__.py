@@ -1,0 +1,40 @@
+"""The kinds of plugin: one file each, with its contract and the records it takes and gives."""
+
+from .asr import ASR, Transcript
+from .base import Plugin, PluginOptions
+from .dataset import Card, Dataset, Utterance
+from .encoder import FeatureExtractor, Frontend, Layers, TrainableEncoder
+from .executor import Executor, StageCall, StageReport
+from .labeler import Labeler, Scores, TextRecord
+from .probe import Probe
+from .segmenter import Segmenter, Span
+from .speech import SAMPLE_RATE, Speech, Waveform
+from .tracker import Event, Tracker
+
+__all__ = [
+    "ASR",
+    "SAMPLE_RATE",
+    "Card",
+    "Dataset",
+    "Event",
+    "Executor",
+    "FeatureExtractor",
+    "Frontend",
+    "Labeler",
+    "Layers",
+    "Plugin",
+    "PluginOptions",
+    "Probe",
+    "Scores",
+    "Segmenter",
+    "Span",
+    "Speech",
+    "StageCall",
+    "StageReport",
+    "TextRecord",
+    "Tracker",
+    "TrainableEncoder",
+    "Transcript",
+    "Utterance",
+    "Waveform",
+]

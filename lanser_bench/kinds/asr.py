@@ -1,0 +1,43 @@
+"""ASR: waveforms in, transcripts out, in the same order."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .base import OptionsT, Plugin
+from .speech import Speech
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A recognised text with the recogniser's own evidence; NaN where it gives none."""
+
+    text: str
+    language: str = ""
+    avg_logprob: float = math.nan
+    """Mean log-probability per token, as Whisper reports it."""
+    no_speech_prob: float = math.nan
+    """Probability that the clip holds no speech."""
+    compression_ratio: float = math.nan
+    """Length of the text over its gzip length; above about 2.4 the text is a loop."""
+
+
+class ASR(Plugin[OptionsT]):
+    """Turns batches of 16 kHz mono float32 speech into transcripts."""
+
+    batch_size: int = 8
+    """How many utterances `transcribe` is given at most at a time; part of the key."""
+
+    @abstractmethod
+    def transcribe(self, batch: Sequence[Speech]) -> list[Transcript]:
+        """Transcribes a batch.
+
+        Args:
+            batch: utterances, sorted by length by the harness; none empty.
+
+        Returns:
+            One transcript per utterance, same order. An inaudible one has an empty text.
+        """

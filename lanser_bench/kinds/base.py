@@ -1,0 +1,55 @@
+"""What every plugin has: typed options, a version and a fingerprint of its weights."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class PluginOptions(BaseModel):
+    """Base of a plugin's typed options: unknown names are refused, values do not change.
+
+    Every field of it enters the keys of what the plugin produces, so options that cannot change a
+    number (a device name, a progress switch) do not belong here.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+OptionsT = TypeVar("OptionsT", bound=PluginOptions)
+
+
+class Plugin(Generic[OptionsT]):
+    """Base of all plugins that carry options.
+
+    A subclass sets `Options` to its own model and `version` to a string that changes whenever its
+    numbers may. The harness also hashes the source of its module (and of the modules of the same
+    package that it imports), its options, its `fingerprint` and the versions of `libraries`.
+
+    Modules are imported to compute keys before anything runs, so heavy libraries are imported
+    inside methods, not at the top of the module.
+    """
+
+    Options: ClassVar[type[PluginOptions]] = PluginOptions
+    version: ClassVar[str]
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Distributions whose version may change the numbers, such as ``("torch", "transformers")``."""
+    licence: ClassVar[str] = ""
+    """Licence of the weights or data the plugin brings, shown in listings and records."""
+
+    def __init__(self, options: OptionsT) -> None:
+        """Keeps the options; loading weights waits until they are first used."""
+        self.options = options
+
+    def fingerprint(self) -> str:
+        """Identity of the weights: a content hash or a resolved revision; empty if there are none.
+
+        Computed without loading the model. Raises `MissingDependencyError` with the way to get
+        them when the weights are not at hand.
+        """
+        return ""
+
+    def describe(self) -> dict[str, Any]:
+        """Facts worth a line in the result record (model name, parameters, sizes)."""
+        return {}

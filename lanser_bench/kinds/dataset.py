@@ -1,0 +1,76 @@
+"""Datasets: a local folder in, utterances out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from .base import OptionsT, Plugin
+
+GoldKind = Literal["single", "multi", "distribution"]
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One utterance of a manifest. Only `id` is always there."""
+
+    id: str
+    """Unique inside its dataset."""
+    audio: Path | None = None
+    """Absolute path of the recording; None for text-only sets."""
+    start: float | None = None
+    """Start of the span in the recording, in seconds; None for its beginning."""
+    end: float | None = None
+    speaker: str | None = None
+    """Unique inside its dataset; the harness adds the dataset's name before comparing."""
+    dialogue_id: str | None = None
+    turn: int | None = None
+    sentence_id: str | None = None
+    """Equal for utterances that say the same scripted sentence."""
+    language: str | None = None
+    split: str | None = None
+    transcript: str | None = None
+    gold: Mapping[str, float] = field(default_factory=dict)
+    """Human label weights, in the labels of the dataset's taxonomy; empty where unlabelled."""
+    gold_kind: GoldKind = "single"
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers and strings that probes may use, such as the planted settings of `synthetic`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a user must know before using a dataset."""
+
+    title: str
+    licence: str
+    citation: str
+    url: str = ""
+    language: str = ""
+    taxonomy: str | None = None
+    """Name of the taxonomy its gold labels are in; None for unlabelled corpora."""
+    fixed_sentences: bool = False
+    """True where all speakers read the same few sentences: there text carries no emotion."""
+    notes: str = ""
+
+
+class Dataset(Plugin[OptionsT]):
+    """Reads a local folder in its original layout. Never downloads unasked."""
+
+    card: ClassVar[Card]
+    needs_root: ClassVar[bool] = True
+    """False for a dataset that makes its own files, like `synthetic`."""
+
+    @abstractmethod
+    def utterances(self, root: Path) -> Iterable[Utterance]:
+        """Yields the utterances in a fixed order.
+
+        Args:
+            root: the dataset's folder; for a dataset that needs none, a folder of its own in which
+                it may keep what it makes.
+
+        Raises:
+            DataError: the folder is not this dataset's, with the way to get or name it.
+        """

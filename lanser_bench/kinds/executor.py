@@ -1,0 +1,59 @@
+"""Executors: run stage calls somewhere. Scheduling stays in the harness."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .base import OptionsT, Plugin
+
+
+@dataclass(frozen=True, slots=True)
+class StageCall:
+    """One stage to run, as plain data that any process on any machine can carry out."""
+
+    stage: str
+    key: str
+    spec: dict[str, Any]
+    """The key's own content (`lanser_bench.store.Spec` as JSON values)."""
+    store: Path
+    threads: int = 1
+    gpus: int = 0
+    plugin_dirs: tuple[Path, ...] = ()
+    inputs: dict[str, Any] = field(default_factory=dict)
+    """What the stage needs and the key leaves out on purpose, such as the path of a dataset."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """What became of a stage call."""
+
+    key: str
+    seconds: float
+    reused: bool = False
+    """True if another process had finished the same key first."""
+    counts: dict[str, Any] = field(default_factory=dict)
+
+
+class Executor(Plugin[OptionsT]):
+    """Runs stage calls; the options say how many at a time and where."""
+
+    @property
+    @abstractmethod
+    def threads(self) -> int:
+        """CPU threads that may be busy at once; the scheduler keeps the sum of calls below it."""
+
+    @property
+    def gpus(self) -> int:
+        """GPU slots."""
+        return 0
+
+    @abstractmethod
+    def submit(self, call: StageCall) -> Future[StageReport]:
+        """Starts a call and returns at once; the future carries the stage's own exception."""
+
+    def close(self, *, cancel: bool = False) -> None:
+        """Waits for running calls, or stops them if `cancel`, and frees the workers."""

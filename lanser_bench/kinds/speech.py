@@ -1,0 +1,30 @@
+"""Speech as plugins receive it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+SAMPLE_RATE = 16_000
+"""Every waveform a plugin sees is sampled at this rate, in hertz."""
+
+Waveform = npt.NDArray[np.float32]
+"""Mono samples, shape (samples,), full scale ±1, at `SAMPLE_RATE`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """One utterance's sound with what the manifest knows about its words."""
+
+    samples: Waveform
+    language: str | None = None
+    """ISO 639-1 code from the manifest; None where the manifest does not say."""
+    transcript: str | None = None
+    """The manifest's own text, for plugins that measure against it (the `reference` ASR)."""
+
+    @property
+    def seconds(self) -> float:
+        """Duration in seconds."""
+        return len(self.samples) / SAMPLE_RATE

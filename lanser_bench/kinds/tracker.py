@@ -1,0 +1,30 @@
+"""Trackers: listeners to a run's event log. They can neither change nor stop a run."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .base import OptionsT, Plugin
+
+Event = Mapping[str, Any]
+"""One line of the event log: ``event`` (its name), ``time`` (UTC, ISO 8601) and plain values."""
+
+
+class Tracker(Plugin[OptionsT]):
+    """Sends finished cells somewhere, reading only the run's own records."""
+
+    @abstractmethod
+    def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
+        """Sends one finished cell.
+
+        Called in a helper process after the record is safely on disk; an exception or a hang is
+        reported and forgotten.
+
+        Args:
+            record: the result record as plain JSON values.
+            events: the events of the cell's stages, oldest first.
+            folder: a scratch folder of this run where the tracker may keep files.
+        """

@@ -1,0 +1,133 @@
+"""What every stage has in common: its context, its registration and how one call is carried out."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import PluginError, StoreError
+from ..kinds.executor import StageCall, StageReport
+from ..plugins import Registry, registry
+from ..store import Artifact, Draft, Spec, Store, plugin_identity
+
+STAGES = ("segment", "transcribe", "label", "features", "pretrain", "embed", "targets", "evaluate",
+          "probe")  # fmt: skip
+"""In the order in which they tell LanSER; each is a module of this package."""
+
+
+class Stage(Protocol):
+    """A stage module: `VERSION`, a `Params` model, `spec(...)` for the key, and `run`."""
+
+    VERSION: str
+
+    def run(self, context: StageContext, draft: Draft) -> None:
+        """Computes the artifact of ``context.spec`` into ``draft.path``."""
+
+
+@dataclass
+class StageContext:
+    """What a running stage may use."""
+
+    spec: Spec
+    store: Store
+    registry: Registry
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What the key leaves out on purpose: ``audio`` names the file with the paths of recordings."""
+
+    def plugin(self, role: str) -> Any:
+        """Returns the plugin of a role with its options.
+
+        Raises:
+            PluginError: its code, weights or libraries changed since the run was planned.
+        """
+        planned = self.spec.plugins[role]
+        plugin = self.registry.create(planned.kind, planned.name, planned.options)
+        if plugin_identity(self.registry, planned.kind, planned.name, plugin) != planned:
+            raise PluginError(
+                f"{planned.kind} '{planned.name}' changed while the run was going on. "
+                "Start the same command again: what is finished is kept."
+            )
+        return plugin
+
+    def parent(self, role: str) -> Artifact:
+        """Returns a parent's artifact after checking its bytes."""
+        return self.store.checked(self.spec.parents[role])
+
+    @cached_property
+    def audio_paths(self) -> dict[str, Path]:
+        """SHA-256 of a recording's bytes → where it lies on this machine."""
+        paths: dict[str, Path] = {}
+        for name in self.inputs.get("audio", ()):
+            text = Path(name).read_text(encoding="utf-8")
+            paths.update({sha: Path(path) for sha, path in json.loads(text).items()})
+        return paths
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Tells how far the stage is; cheap enough to call after every batch."""
+        self._progress(done, total, unit)
+
+    @cached_property
+    def _progress(self) -> Callable[[int, int, str], None]:
+        path = self.store.root / "progress" / f"{self.spec.key}.json"
+        path.parent.mkdir(exist_ok=True)
+        last = 0.0
+
+        def report(done: int, total: int, unit: str) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last < 0.2 and done < total:
+                return
+            last = now
+            text = json.dumps({"done": done, "total": total, "unit": unit, "pid": os.getpid()})
+            temporary = path.with_suffix(".new")
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+
+        return report
+
+
+def stage_module(name: str) -> Any:
+    """Returns a stage's module, or that of the stage whose shard it is."""
+    stem = name.partition(".")[0]
+    if stem not in STAGES:
+        raise StoreError(f"There is no stage '{name}'.")
+    return import_module(f".{stem}", __package__)
+
+
+def run_call(call: StageCall) -> StageReport:
+    """Carries out one stage call in this process, unless its artifact is there already."""
+    spec = Spec.model_validate(call.spec)
+    store = Store(call.store)
+    with store.lock(call.key):
+        found = store.get(call.key)
+        if found is not None:
+            return StageReport(call.key, 0.0, reused=True, counts=found.meta["counts"])
+        _limit_threads(call.threads)
+        context = StageContext(spec, store, registry(call.plugin_dirs), call.inputs)
+        begin = time.perf_counter()
+        with store.write(spec) as draft:
+            stage_module(spec.stage).run(context, draft)
+            draft.seconds = time.perf_counter() - begin
+        (store.root / "progress" / f"{call.key}.json").unlink(missing_ok=True)
+        return StageReport(call.key, draft.seconds, counts=draft.counts)
+
+
+def _limit_threads(threads: int) -> None:
+    """Gives the stage its share of the machine: the number is part of keys where it moves floats.
+
+    The variables reach libraries that have not started their pools yet; torch is told directly.
+    """
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)

@@ -1,0 +1,157 @@
+"""Identity of plugins and of files: source hashes, library versions, memoised content hashes."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sqlite3
+import sys
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, StoreError
+from ..kinds.base import Plugin
+from ..plugins import Registry
+from .keys import PluginIdentity
+
+
+def plugin_identity(registry: Registry, kind: str, name: str, plugin: Plugin[Any]) -> PluginIdentity:
+    """Returns all of a plugin that can change its numbers.
+
+    Raises:
+        MissingDependencyError: its weights are not at hand.
+    """
+    return PluginIdentity(
+        kind=kind,
+        name=name,
+        distribution=_portable(registry.entry(kind, name).distribution),
+        version=plugin.version,
+        source=source_hash(type(plugin).__module__),
+        options=plugin.options.model_dump(mode="json"),
+        weights=plugin.fingerprint(),
+        libraries=library_versions(plugin.libraries),
+    )
+
+
+def _portable(distribution: str) -> str:
+    """A loose file's path is no identity; its source hash is."""
+    return "loose file" if "/" in distribution or "\\" in distribution else distribution
+
+
+def library_versions(names: tuple[str, ...]) -> dict[str, str]:
+    """Returns the installed version of each distribution, ``absent`` where there is none."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "absent"
+    return found
+
+
+@lru_cache(maxsize=512)
+def source_hash(module_name: str) -> str:
+    """Hashes a module's source with that of all modules of its own package that it imports.
+
+    Walks import statements in the syntax tree, also those inside functions, because a helper's
+    change may move numbers as much as the module's own.
+    """
+    package = module_name.partition(".")[0]
+    seen: dict[str, str] = {}
+    todo = [module_name]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        path = _module_path(name)
+        if path is None:
+            continue
+        text = path.read_text(encoding="utf-8")
+        seen[name] = hashlib.sha256(text.encode()).hexdigest()
+        is_package = path.name == "__init__.py"
+        todo.extend(
+            found
+            for found in _imported(ast.parse(text), name, is_package)
+            if found == package or found.startswith(package + ".")
+        )
+    return hashlib.sha256(repr(sorted(seen.items())).encode()).hexdigest()[:16]
+
+
+def _module_path(name: str) -> Path | None:
+    module = sys.modules.get(name)
+    origin = getattr(module, "__file__", None)
+    if origin is None:
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, ValueError):
+            return None
+        origin = spec.origin if spec else None
+    path = Path(origin) if origin else None
+    return path if path is not None and path.suffix == ".py" and path.is_file() else None
+
+
+def _imported(tree: ast.AST, module: str, is_package: bool) -> list[str]:
+    names: list[str] = []
+    base = module.split(".") if is_package else module.split(".")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = base[: len(base) - node.level + 1] if node.level else []
+            stem = ".".join([*parts, *([node.module] if node.module else [])])
+            names.append(stem)
+            names.extend(f"{stem}.{alias.name}" for alias in node.names)
+    return names
+
+
+class FileHashes:
+    """SHA-256 of files, memoised by (inode, size, mtime) in a small SQLite file."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or makes the memo at `path`."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS files (device INT, inode INT, size INT, mtime INT, "
+                "sha TEXT, PRIMARY KEY (device, inode))"
+            )
+        except sqlite3.Error as error:
+            raise StoreError(f"The hash memo {path} cannot be opened: {error}.") from error
+
+    def sha256(self, path: Path) -> str:
+        """Returns the SHA-256 of a file's bytes, read only if the file is new or has changed."""
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+        identity = (stat.st_dev, stat.st_ino)
+        row = self._db.execute(
+            "SELECT size, mtime, sha FROM files WHERE device=? AND inode=?", identity
+        ).fetchone()
+        if row is not None and row[:2] == (stat.st_size, stat.st_mtime_ns):
+            return str(row[2])
+        sha = file_sha256(path)
+        self._db.execute(
+            "INSERT OR REPLACE INTO files VALUES (?,?,?,?,?)",
+            (*identity, stat.st_size, stat.st_mtime_ns, sha),
+        )
+        return sha
+
+    def close(self) -> None:
+        """Closes the memo."""
+        self._db.close()
+
+
+def file_sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file's bytes as hexadecimal digits."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None

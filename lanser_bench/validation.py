@@ -1,0 +1,74 @@
+"""Turns pydantic's findings into one sentence with a suggestion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from .errors import SettingsError, did_you_mean
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def validated(model: type[ModelT], values: Mapping[str, Any], where: str) -> ModelT:
+    """Validates `values` into `model`.
+
+    Args:
+        model: the typed model; unknown keys must be forbidden by it.
+        values: plain values.
+        where: what is being read, for the message, such as ``grid.yaml`` or ``labeler 'x'``.
+
+    Raises:
+        SettingsError: one sentence per finding, with "did you mean" for an unknown key.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(describe(error, model, where)) from None
+
+
+def describe(error: ValidationError, model: type[BaseModel], where: str) -> str:
+    """Returns the sentences for a validation error."""
+    sentences = []
+    for finding in error.errors(include_url=False):
+        path = [str(part) for part in finding["loc"]]
+        place = ".".join(path)
+        if finding["type"] == "extra_forbidden":
+            known = _fields_at(model, path[:-1])
+            sentences.append(f"{where}: unknown key '{place}'.{did_you_mean(path[-1], known)}")
+        elif finding["type"] == "missing":
+            sentences.append(f"{where}: '{place}' is missing.")
+        else:
+            given = repr(finding.get("input"))
+            message = finding["msg"].removeprefix("Value error, ")
+            shown = given if len(given) <= 60 else given[:57] + "..."
+            prefix = f"{where}: '{place}' is {shown}: " if place else f"{where}: "
+            sentences.append(f"{prefix}{message[:1].lower() + message[1:]}.".replace("..", "."))
+    return "\n".join(sentences)
+
+
+def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    """Names of the fields of the (possibly nested) model that `path` leads to."""
+    current: Any = model
+    for part in path:
+        if not (isinstance(current, type) and issubclass(current, BaseModel)):
+            return []
+        field = current.model_fields.get(part)
+        if field is None:
+            continue  # a list index or a union's branch name
+        current = _model_in(field.annotation)
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return list(current.model_fields)
+    return []
+
+
+def _model_in(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _model_in(inner)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,10 @@
+"""Built-in executors."""
+
+from collections.abc import Callable
+
+from lanser_bench import hookimpl
+
+
+@hookimpl
+def register_executors(register: Callable[[str, str], None]) -> None:
+    """Registers the built-in executors."""

@@ -1,0 +1,10 @@
+"""Built-in trackers."""
+
+from collections.abc import Callable
+
+from lanser_bench import hookimpl
+
+
+@hookimpl
+def register_trackers(register: Callable[[str, str], None]) -> None:
+    """Registers the built-in trackers."""
