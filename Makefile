@@ -1,1 +1,42 @@
-all:
+# Needs make and Python >= 3.11; everything else is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+# Another build of torch: make quickstart TORCH_SPEC='torch==2.13.0+cu130'
+TORCH_SPEC ?= $(shell grep '^torch==' constraints.txt)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: quickstart test test-quick check bench clean
+
+quickstart: .venv/run.stamp
+	$(BIN)/lanser-bench run --grid quickstart
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest
+
+test-quick: .venv/dev.stamp
+	$(BIN)/python -m pytest -m "not slow and not data"
+
+check: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/dev.stamp
+	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py'
+
+clean:
+	rm -rf .venv .lanser build dist *.egg-info
+
+.venv/pins.txt: constraints.txt Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "lanser-bench needs Python 3.11 or newer; name one with make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	grep -v '^torch==' constraints.txt > $@
+	$(PIP) install '$(TORCH_SPEC)'
+
+.venv/run.stamp: .venv/pins.txt pyproject.toml
+	$(PIP) install --constraint .venv/pins.txt --editable '.[all]'
+	touch $@
+
+.venv/dev.stamp: .venv/pins.txt pyproject.toml
+	$(PIP) install --constraint .venv/pins.txt --editable '.[all,dev]'
+	touch $@ .venv/run.stamp

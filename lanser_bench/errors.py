@@ -43,7 +43,7 @@ class StoreError(LanserError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Returns ``" Did you mean 'x'?"`` for the closest of ``known``, or the list of what is known."""
+    """Returns a sentence with the closest of `known`, or with all of `known` if none is close."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:

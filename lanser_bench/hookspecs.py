@@ -18,6 +18,7 @@ hookspec = pluggy.HookspecMarker("lanser_bench")
 hookimpl = pluggy.HookimplMarker("lanser_bench")
 Register = Callable[[str, str], None]
 
+
 # fmt: off
 @hookspec
 def register_asr(register: Register) -> None:

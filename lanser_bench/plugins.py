@@ -111,7 +111,8 @@ class Registry:
                 f"{kind} '{name}' of {entry.distribution} declares no version: add "
                 f'`version = "1"` to {attribute}, and change it whenever its numbers may.'
             )
-        return found
+        cls: type[Plugin[Any]] = found
+        return cls
 
     def create(self, kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
         """Returns a plugin with validated options.
@@ -224,9 +225,7 @@ def _register(
     # A stranger's module may fail in any way; it must fail alone.
     except (Exception, SystemExit) as error:  # noqa: BLE001
         registry.manager.unregister(name=f"{distribution}:{name}")
-        registry.broken.append(
-            BrokenPlugin(name, distribution, f"{type(error).__name__}: {error}")
-        )
+        registry.broken.append(BrokenPlugin(name, distribution, f"{type(error).__name__}: {error}"))
         return
     for entry in found:
         _add(registry, entry)
@@ -237,7 +236,9 @@ def _check_hooks(module: ModuleType) -> None:
     known = set(KINDS.values()) | {"register_commands"}
     for attribute, value in vars(module).items():
         if hasattr(value, "lanser_bench_impl") and attribute not in known:
-            raise AttributeError(f"hook '{attribute}' does not exist.{did_you_mean(attribute, known)}")
+            raise AttributeError(
+                f"hook '{attribute}' does not exist.{did_you_mean(attribute, known)}"
+            )
 
 
 def _collect(registry: Registry, module: ModuleType, distribution: str) -> list[Registered]:

@@ -38,6 +38,8 @@ class Utterance:
     gold_kind: GoldKind = "single"
     extras: Mapping[str, Any] = field(default_factory=dict)
     """Numbers and strings that probes may use, such as the planted settings of `synthetic`."""
+    origin: str | None = None
+    """Where this row was read, such as ``calls.csv, line 7``; for messages only, in no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class Card:
 class Dataset(Plugin[OptionsT]):
     """Reads a local folder in its original layout. Never downloads unasked."""
 
-    card: ClassVar[Card]
+    card: Card
+    """Of the class; set on the instance where options decide it, as in `manifest`."""
     needs_root: ClassVar[bool] = True
     """False for a dataset that makes its own files, like `synthetic`."""
 

@@ -131,11 +131,18 @@ class MapResult:
 
     @cached_property
     def _parts(self) -> list[Path]:
-        return [self.store.checked(key).path for key in self.artifact.meta["parts"]]
+        try:
+            return [self.store.checked(key).path for key in self.artifact.meta["parts"]]
+        except StoreError:
+            # Without its shard the index points nowhere: both must be computed again.
+            self.store.discard(self.artifact.key)
+            raise
 
     def column(self, name: str) -> list[Any]:
         """Values of one column of `ROWS`, one per id."""
-        parts = [pq.read_table(path / ROWS, columns=[name])[name].to_pylist() for path in self._parts]
+        parts = [
+            pq.read_table(path / ROWS, columns=[name])[name].to_pylist() for path in self._parts
+        ]
         return [parts[part][row] for part, row in self._places()]
 
     def arrays(self, name: str) -> npt.NDArray[Any]:

@@ -18,7 +18,9 @@ from ..plugins import Registry
 from .keys import PluginIdentity
 
 
-def plugin_identity(registry: Registry, kind: str, name: str, plugin: Plugin[Any]) -> PluginIdentity:
+def plugin_identity(
+    registry: Registry, kind: str, name: str, plugin: Plugin[Any]
+) -> PluginIdentity:
     """Returns all of a plugin that can change its numbers.
 
     Raises:

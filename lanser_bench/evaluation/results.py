@@ -1,0 +1,149 @@
+"""What the evaluate and probe stages leave: typed, documented results that old files still fit."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Result(BaseModel):
+    """Base: unknown fields are refused, values do not change, every number is finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Interval(_Result):
+    """An interval over speakers."""
+
+    low: float
+    high: float
+    level: float = 0.95
+    """Nominal coverage."""
+    method: str
+    """How it was made, such as ``jackknife-t over speakers``."""
+
+
+class Metric(_Result):
+    """A number with its uncertainty."""
+
+    value: float | None
+    """None where the number is not defined, such as a correlation with a constant."""
+    interval: Interval | None = None
+    """None below 5 speakers, or where the number itself is not defined."""
+
+
+class FoldScore(_Result):
+    """The test score of one fold at one budget with one draw of the labelled subset."""
+
+    fold: int
+    seed: int
+    """Number of the draw of the labelled subset, from 0; it is not the seed of the stage."""
+    n_train: int
+    """Labels used: for fitting and for choosing strength and layer together."""
+    n_test: int
+    uar: float
+    wa: float
+    macro_f1: float
+    layer: str
+    """Layer chosen inside the budget."""
+    strength: float
+    """Inverse regularisation strength C chosen inside the budget (scikit-learn's meaning)."""
+
+
+class BudgetResult(_Result):
+    """Scores at one label budget, over all folds and subset draws."""
+
+    budget: str
+    """``"10%"`` or ``"k=5"``."""
+    fraction: float | None = None
+    """Share of the training side's labels, in (0, 1]; None for a budget per class."""
+    per_class: int | None = None
+    """Labels per class; None for a fraction."""
+    n_labels: float
+    """Labels used, mean over folds and draws."""
+    uar: Metric
+    """Unweighted average recall over the pooled test sides, mean over subset draws."""
+    wa: Metric
+    """Accuracy, pooled the same way."""
+    macro_f1: Metric
+    """F1 averaged over the frozen label set, pooled the same way."""
+    folds: list[FoldScore]
+
+
+class LabelsNeeded(_Result):
+    """How many labels it takes to reach a target that was fixed beforehand."""
+
+    target: float
+    """UAR to reach."""
+    n_labels: float | None = None
+    """Labels at which the curve first reaches it; None if it never does (right-censored)."""
+    fraction: float | None = None
+    """The same on the fraction axis."""
+    censored_at: float | None = None
+    """Most labels tried, where the target was not reached."""
+
+
+class EvaluationResult(_Result):
+    """What `evaluation.json` holds: one encoder's embeddings on one labelled set."""
+
+    protocol: str
+    labels: list[str]
+    """The frozen label set, in the taxonomy's order; labels without any gold are left out."""
+    n_utterances: int
+    """Utterances with one gold label: the ones evaluated."""
+    n_left_out: int = 0
+    """Utterances without a single gold label."""
+    n_speakers: int
+    n_folds: int
+    n_draws: int = 1
+    """Subset draws per fold and budget."""
+    split_hash: str
+    """Hash of which utterance is tested in which fold."""
+    budgets: list[BudgetResult]
+    area: Metric
+    """Area under UAR over the axis below, divided by the axis' length, so in [0, 1]."""
+    area_axis: str
+    """The axis in words, such as ``log10(fraction of training labels) from 0.01 to 1``."""
+    labels_needed: list[LabelsNeeded] = Field(default_factory=list)
+    majority: dict[str, Metric]
+    """``uar``, ``wa`` and ``macro_f1`` of always answering the training side's largest class."""
+    confusion: list[list[int]]
+    """Counts at the largest budget of the first draw; rows are gold, columns are predicted."""
+    control: str | None = None
+    """``"permuted gold"`` where training labels were permuted within speakers; None otherwise."""
+    warnings: list[str] = Field(default_factory=list)
+
+
+class TargetScore(_Result):
+    """How well one target is predicted from frozen embeddings on held-out speakers."""
+
+    target: str
+    scale: Literal["raw", "speaker"]
+    """``speaker``: target z-scored within each speaker, so that who speaks is no help."""
+    layer: str
+    """Layer chosen most often over the folds, by inner folds of training speakers."""
+    strength: float
+    """Ridge penalty chosen there (median over folds), for standardised embeddings."""
+    r2: Metric
+    """Pooled out-of-fold R² against each fold's training mean; below 0 is worse than that mean."""
+    pearson: Metric
+    """Pearson correlation of the pooled out-of-fold predictions."""
+    ccc: Metric
+    """Lin's concordance correlation coefficient of the same."""
+    n: int
+    """Utterances where the target is defined."""
+
+
+class ProbeResult(_Result):
+    """What `probe.json` holds: one encoder's embeddings and one probe."""
+
+    probe: str
+    targets: list[TargetScore]
+    n_speakers: int
+    n_utterances: int = 0
+    n_folds: int = 0
+    sentence_disjoint: bool = False
+    """True where test sentences were kept out of the training side as well as test speakers."""
+    split_hash: str = ""
+    warnings: list[str] = Field(default_factory=list)

@@ -1,0 +1,139 @@
+"""The table of utterances: how a manifest lies on disk, and how stages read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .errors import StoreError
+from .kinds.dataset import GoldKind
+from .store import Artifact
+
+UTTERANCES = "utterances.parquet"
+SUMMARY = "manifest.json"
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("audio_sha", pa.string()),
+        ("start", pa.float64()),
+        ("end", pa.float64()),
+        ("seconds", pa.float64()),
+        ("speaker", pa.string()),
+        ("dialogue_id", pa.string()),
+        ("turn", pa.int32()),
+        ("sentence_id", pa.string()),
+        ("language", pa.string()),
+        ("split", pa.string()),
+        ("transcript", pa.string()),
+        ("gold", pa.string()),
+        ("gold_kind", pa.string()),
+        ("extras", pa.string()),
+    ]
+)
+"""Columns of `UTTERANCES`; `gold` and `extras` are JSON objects."""
+
+
+@dataclass(frozen=True)
+class UtteranceTable:
+    """Utterances as columns of plain values, None where one is missing, all of equal length."""
+
+    ids: list[str]
+    audio_sha: list[str | None]
+    """SHA-256 of the recording's bytes; None for text-only utterances."""
+    start: list[float | None]
+    """Seconds into the recording; None for its beginning."""
+    end: list[float | None]
+    seconds: list[float | None]
+    """Duration of the span."""
+    speakers: list[str | None]
+    """``dataset:speaker``."""
+    dialogue_ids: list[str | None]
+    turns: list[int | None]
+    sentence_ids: list[str | None]
+    languages: list[str | None]
+    splits: list[str | None]
+    transcripts: list[str | None]
+    gold: list[dict[str, float]]
+    """Label → weight; empty where unlabelled."""
+    gold_kinds: list[GoldKind]
+    extras: list[dict[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def labels(self, names: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Returns the gold label of each utterance as a position in `names`, shape (utterances,).
+
+        It is −1 where there is no single gold label: unlabelled, several labels with weight, or a
+        label that `names` lacks.
+        """
+        position = {name: index for index, name in enumerate(names)}
+        return np.array(
+            [position.get(next(iter(gold)), -1) if len(gold) == 1 else -1 for gold in self.gold],
+            dtype=np.int64,
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns one dict per utterance with the columns of `SCHEMA`, for `write_utterances`."""
+        columns = [getattr(self, field.name) for field in fields(self)]
+        return [
+            dict(zip(SCHEMA.names, values, strict=True)) for values in zip(*columns, strict=True)
+        ]
+
+
+def write_utterances(
+    folder: Path, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]
+) -> None:
+    """Writes `UTTERANCES` and `SUMMARY` into a folder (a draft's).
+
+    Args:
+        folder: where to write.
+        rows: one mapping per utterance with the columns of `SCHEMA`; `gold` and `extras` as
+            mappings.
+        summary: what a reader must know of the whole: dataset, card, counts, problems.
+    """
+    columns = {
+        name: [_as_json(row[name]) for row in rows]
+        if name in ("gold", "extras")
+        else [row[name] for row in rows]
+        for name in SCHEMA.names
+    }
+    pq.write_table(pa.table(columns, schema=SCHEMA), folder / UTTERANCES)
+    text = json.dumps(summary, indent=1, ensure_ascii=False, sort_keys=True)
+    (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
+
+
+def read_utterances(artifact: Artifact) -> UtteranceTable:
+    """Reads the utterances of a manifest or of a `segment` stage.
+
+    Raises:
+        StoreError: the artifact holds no utterances.
+    """
+    path = artifact.path / UTTERANCES
+    if not path.is_file():
+        raise StoreError(f"Artifact {artifact.key} holds no {UTTERANCES}.")
+    table = pq.read_table(path)
+    columns: dict[str, list[Any]] = {name: table[name].to_pylist() for name in SCHEMA.names}
+    for name in ("gold", "extras"):
+        parsed: dict[str, Any] = {text: json.loads(text) for text in set(columns[name])}
+        columns[name] = [dict(parsed[text]) for text in columns[name]]
+    return UtteranceTable(*columns.values())
+
+
+def read_summary(artifact: Artifact) -> dict[str, Any]:
+    """Reads what stands beside the utterances: dataset, card, counts and problems."""
+    summary: dict[str, Any] = json.loads((artifact.path / SUMMARY).read_text(encoding="utf-8"))
+    return summary
+
+
+def _as_json(value: Mapping[str, Any]) -> str:
+    return json.dumps(dict(value), sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,137 @@
+"""Discovery, isolation of broken plugins, and resolution of names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lanser_bench import PluginError, SettingsError
+from lanser_bench.plugins import Registry, load_plugins
+
+LABELER = """
+from typing import Sequence
+import numpy as np
+from lanser_bench import Labeler, PluginOptions, Scores, Taxonomy, TextRecord, hookimpl
+
+class Options(PluginOptions):
+    weight: float = 1.0
+
+class Mine(Labeler[Options]):
+    Options = Options
+    version = "1"
+
+    def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
+        n, k = len(records), len(taxonomy.names)
+        return Scores(np.full((n, k), 1 / k, np.float32), "distribution", np.zeros(n, bool))
+
+class NoVersion(Labeler[Options]):
+    pass
+
+class NotALabeler:
+    version = "1"
+
+@hookimpl
+def register_labelers(register):
+    register("mine", f"{__name__}:Mine")
+    register("no-version", f"{__name__}:NoVersion")
+    register("not-a-labeler", f"{__name__}:NotALabeler")
+    register("lost", f"{__name__}:Nowhere")
+"""
+
+
+@pytest.fixture
+def loose(tmp_path: Path) -> Path:
+    (tmp_path / "mine.py").write_text(LABELER)
+    return tmp_path
+
+
+def load(folder: Path) -> Registry:
+    return load_plugins([folder], only="")
+
+
+def test_loose_file_is_registered_and_created_with_options(loose: Path) -> None:
+    registry = load(loose)
+    assert "mine" in registry.names("labeler")
+    assert registry.create("labeler", "mine", {"weight": 2}).options.weight == 2.0
+
+
+def test_unknown_option_is_refused_with_a_suggestion(loose: Path) -> None:
+    with pytest.raises(SettingsError, match=r"labeler 'mine': unknown key 'wieght'.*'weight'"):
+        load(loose).create("labeler", "mine", {"wieght": 2})
+
+
+def test_unknown_name_is_refused_with_a_suggestion(loose: Path) -> None:
+    with pytest.raises(PluginError, match=r"No labeler named 'mien'. Did you mean 'mine'\?"):
+        load(loose).plugin_class("labeler", "mien")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("no-version", "declares no version"),
+        ("not-a-labeler", "is not a subclass of lanser_bench.Labeler"),
+        ("lost", "does not load from"),
+    ],
+)
+def test_class_that_breaks_the_contract_is_named(loose: Path, name: str, sentence: str) -> None:
+    with pytest.raises(PluginError, match=sentence):
+        load(loose).plugin_class("labeler", name)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("import a_library_that_is_not_there", "ModuleNotFoundError"),
+        ("raise SystemExit('no')", "SystemExit"),
+        ("def broken(:", "SyntaxError"),
+        (
+            "from lanser_bench import hookimpl\n@hookimpl\ndef register_labeler(register): ...",
+            "Did you mean 'register_labelers'",
+        ),
+        (
+            "from lanser_bench import hookimpl\n@hookimpl\ndef register_asr(register):\n"
+            "    register('x', 'no colon')",
+            "not of the form",
+        ),
+    ],
+)
+def test_broken_plugin_fails_alone_and_is_listed(loose: Path, source: str, message: str) -> None:
+    (loose / "broken.py").write_text(source)
+    registry = load(loose)
+    assert "mine" in registry.names("labeler")
+    [broken] = registry.broken
+    assert broken.entry_point == "broken"
+    assert message in broken.error
+
+
+def test_a_missing_name_mentions_the_broken_plugin_that_may_hold_it(loose: Path) -> None:
+    (loose / "broken.py").write_text("1 / 0")
+    with pytest.raises(PluginError, match=r"Plugin 'broken' of .* is broken: ZeroDivisionError"):
+        load(loose).entry("labeler", "theirs")
+
+
+def test_name_clash_names_both_distributions(loose: Path) -> None:
+    (loose / "other.py").write_text(LABELER)
+    with pytest.raises(PluginError, match=r"Both .*mine\.py and .*other\.py register"):
+        load(loose)
+
+
+def test_missing_plugins_dir_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(PluginError, match="is not a folder"):
+        load(tmp_path / "nowhere")
+
+
+def test_built_ins_come_through_entry_points_even_when_others_are_shut_out() -> None:
+    registry = load_plugins(only="")
+    assert registry.broken == []
+    assert {e.distribution for e in registry.entries.values()} == {"lanser-bench"}
+    assert "entailment" in registry.names("labeler")
+    assert "ekman-6" in registry.names("taxonomy")
+
+
+def test_every_built_in_resolves_to_a_class_of_its_kind() -> None:
+    registry = load_plugins(only="")
+    for kind, name in registry.entries:
+        if kind != "taxonomy":
+            assert registry.plugin_class(kind, name).version
