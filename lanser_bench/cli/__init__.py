@@ -1,1 +1,101 @@
-"""Cli."""
+"""The command line: one file per command, loaded when it is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from ..errors import LanserError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("command", "Run an experiment or a grid, from audio to leaderboard."),
+    "leaderboard": ("command", "Show result records as a table, with intervals and controls."),
+    "label": ("command", "Label a text, or try a labeler and a taxonomy on a file."),
+    "taxonomy": ("group", "List and show taxonomies."),
+    "data": ("group", "Look through a dataset before using it."),
+    "cache": ("group", "Look into the store: explain a number, list, verify, remove."),
+    "plugins": ("command", "List all plugins, and the broken ones with their error."),
+    "doctor": ("command", "Check what is installed and say what to do."),
+    "schema": ("command", "Print the JSON Schema of experiment files, for editors."),
+}
+"""Command → whether its module has a function of its name or a Typer `app`, and its short help."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits.
+
+    Exit codes: 0 all is well, 1 some cells failed, 2 something the user can put right (its
+    sentence goes to stderr), 130 stopped by Ctrl-C.
+    """
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        build_app(argv)(args=argv, prog_name="lanser-bench")
+    except LanserError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("Stopped.", err=True)
+        raise SystemExit(130) from None
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has had enough
+        sys.stderr.close()
+        raise SystemExit(0) from None
+
+
+def build_app(argv: Sequence[str]) -> typer.Typer:
+    """Returns the application with the called command loaded and the others as names only."""
+    app = typer.Typer(
+        name="lanser-bench",
+        help="A plugin benchmark for speech emotion recognition from weak labels (LanSER).",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(_root)
+    called = next((a for a in argv if not a.startswith("-")), None)
+    for name, (sort, help_text) in COMMANDS.items():
+        if name != called:
+            app.command(name, help=help_text)(_unloaded)
+            continue
+        module: Any = import_module(f".{name}", __name__)
+        if sort == "group":
+            app.add_typer(module.app, name=name, help=help_text)
+        else:
+            app.command(name)(getattr(module, name))
+    if called not in COMMANDS:
+        _add_plugin_commands(app)
+    return app
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    if version:
+        from .. import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def _unloaded() -> None:
+    """Stands for a command that was not called; its module is not loaded."""
+
+
+def _add_plugin_commands(app: typer.Typer) -> None:
+    """Lets plugins add commands, each in its own boundary."""
+    from ..plugins import registry
+
+    for plugin in registry().manager.get_plugins():
+        add: Callable[[typer.Typer], None] | None = getattr(plugin, "register_commands", None)
+        if add is None or not hasattr(add, "lanser_bench_impl"):
+            continue
+        try:
+            add(app)
+        # A stranger's hook may fail in any way; the other commands must still work.
+        except Exception as error:  # noqa: BLE001
+            name = getattr(plugin, "__name__", "?")
+            typer.echo(f"Commands of plugin {name} are left out: {error}", err=True)

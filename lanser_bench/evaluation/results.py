@@ -27,10 +27,9 @@ class Interval(_Result):
 class Metric(_Result):
     """A number with its uncertainty."""
 
-    value: float | None
-    """None where the number is not defined, such as a correlation with a constant."""
+    value: float
     interval: Interval | None = None
-    """None below 5 speakers, or where the number itself is not defined."""
+    """None below 5 speakers."""
 
 
 class FoldScore(_Result):
@@ -120,7 +119,8 @@ class TargetScore(_Result):
 
     target: str
     scale: Literal["raw", "speaker"]
-    """``speaker``: target z-scored within each speaker, so that who speaks is no help."""
+    """``speaker``: target and embedding z-scored within each speaker, so that who speaks is no
+    help."""
     layer: str
     """Layer chosen most often over the folds, by inner folds of training speakers."""
     strength: float
@@ -128,7 +128,7 @@ class TargetScore(_Result):
     r2: Metric
     """Pooled out-of-fold R² against each fold's training mean; below 0 is worse than that mean."""
     pearson: Metric
-    """Pearson correlation of the pooled out-of-fold predictions."""
+    """Pearson correlation of the pooled out-of-fold predictions; 0 where they are constant."""
     ccc: Metric
     """Lin's concordance correlation coefficient of the same."""
     n: int

@@ -1,1 +1,23 @@
-"""Experiment."""
+"""Experiments: settings in, a plan of distinct stages, a run.
+
+`run_experiment` is the Python twin of ``lanser-bench run``, `dry_run` that of its ``--dry-run``.
+"""
+
+from .files import read_experiment, shipped
+from .run import DryRun, Quiet, RunOutcome, dry_run, plan_experiment, run_experiment
+from .scheduler import Failure, Listener
+from .settings import Experiment
+
+__all__ = [
+    "DryRun",
+    "Experiment",
+    "Failure",
+    "Listener",
+    "Quiet",
+    "RunOutcome",
+    "dry_run",
+    "plan_experiment",
+    "read_experiment",
+    "run_experiment",
+    "shipped",
+]

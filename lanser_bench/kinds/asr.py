@@ -6,6 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from .base import OptionsT, Plugin
 from .speech import Speech
@@ -28,6 +29,9 @@ class Transcript:
 class ASR(Plugin[OptionsT]):
     """Turns batches of 16 kHz mono float32 speech into transcripts."""
 
+    reads: ClassVar[Literal["audio", "transcript"]] = "audio"
+    """What it is given: sound without the manifest's text, or that text without any sound (no file
+    is then opened). What is read names the row, so a changed transcript is a new row only there."""
     batch_size: int = 8
     """How many utterances `transcribe` is given at most at a time; part of the key."""
 
@@ -36,7 +40,7 @@ class ASR(Plugin[OptionsT]):
         """Transcribes a batch.
 
         Args:
-            batch: utterances, sorted by length by the harness; none empty.
+            batch: utterances, sorted by length by the harness; none empty unless it `reads` text.
 
         Returns:
             One transcript per utterance, same order. An inaudible one has an empty text.

@@ -26,6 +26,16 @@ class StageCall:
     inputs: dict[str, Any] = field(default_factory=dict)
     """What the stage needs and the key leaves out on purpose, such as the path of a dataset."""
 
+    def run(self) -> StageReport:
+        """Carries the stage out in this process; what an executor calls wherever it wants it done.
+
+        Raises:
+            LanserError: what the stage found wrong; any other exception is a fault of the program.
+        """
+        from ..stages.base import run_call
+
+        return run_call(self)
+
 
 @dataclass(frozen=True, slots=True)
 class StageReport:
@@ -53,7 +63,11 @@ class Executor(Plugin[OptionsT]):
 
     @abstractmethod
     def submit(self, call: StageCall) -> Future[StageReport]:
-        """Starts a call and returns at once; the future carries the stage's own exception."""
+        """Starts ``call.run()`` somewhere and returns at once.
+
+        The future carries the stage's own exception; where a worker died, a `LanserError` that
+        says so. The call is plain data and may be sent to another process or machine.
+        """
 
     def close(self, *, cancel: bool = False) -> None:
         """Waits for running calls, or stops them if `cancel`, and frees the workers."""

@@ -53,8 +53,9 @@ class Labeler(Plugin[OptionsT]):
     """
 
     reads: ClassVar[frozenset[str]] = frozenset({"text"})
-    """Fields of `TextRecord` that can change its scores. Equal records are scored once, and a
-    labeler that reads ``gold`` is marked as a control in every table."""
+    """Fields of `TextRecord` that can change its scores; the others are left blank in what `score`
+    is given. Equal records are scored once, and a labeler that reads ``gold`` is marked as a
+    control in every table."""
 
     @abstractmethod
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:

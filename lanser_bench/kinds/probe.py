@@ -14,9 +14,15 @@ from .speech import Speech
 
 
 class Probe(Plugin[OptionsT]):
-    """Measures targets on the sound itself; the harness predicts them from frozen embeddings."""
+    """Measures targets on the sound itself; the harness predicts them from frozen embeddings.
+
+    Targets of one utterance must not depend on the other utterances of the batch.
+    """
 
     task: ClassVar[Literal["regression", "classification"]] = "regression"
+    reads: ClassVar[frozenset[str]] = frozenset({"audio"})
+    """What can change its targets, among ``audio``, ``language``, ``transcript`` and ``extras``;
+    the rest is not given. Without ``audio`` nothing is decoded and `Speech.samples` is empty."""
     targets: tuple[str, ...]
     """Names of the targets with their unit, such as ``f0_mean_st``."""
 

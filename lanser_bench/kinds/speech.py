@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,8 @@ class Speech:
     """ISO 639-1 code from the manifest; None where the manifest does not say."""
     transcript: str | None = None
     """The manifest's own text, for plugins that measure against it (the `reference` ASR)."""
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    """The manifest's extras, for probes that declare that they read them."""
 
     @property
     def seconds(self) -> float:

@@ -8,7 +8,7 @@ the bucket in hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,6 +57,7 @@ def run_map(
     compute: Callable[[list[int], Draft], None],
     capacity: int,
     unit: str = "utterances",
+    params: Mapping[str, Any] | None = None,
 ) -> None:
     """Computes a map stage shard by shard, reusing every shard that is in the store.
 
@@ -70,14 +71,17 @@ def run_map(
             names and a draft; writes `ROWS` and, if it has any, `ARRAYS`, in the same order.
         capacity: the most rows of a shard.
         unit: what is counted in progress bars.
+        params: the settings that can change a row, for the shards' keys; None for all settings of
+            the stage.
     """
+    settings = context.spec.params if params is None else params
     first: dict[str, int] = {}
     for position, name in enumerate(rows):
         first.setdefault(name, position)
     place: dict[str, tuple[int, int]] = {}
     done = reused = 0
     for number, bucket in enumerate(buckets(list(first), capacity)):
-        spec = shard_spec(context.spec, bucket)
+        spec = shard_spec(context.spec.model_copy(update={"params": dict(settings)}), bucket)
         with context.store.lock(spec.key):
             if context.store.get(spec.key) is None:
                 with context.store.write(spec) as part:
@@ -109,6 +113,18 @@ def shard_spec(spec: Spec, bucket: Sequence[str]) -> Spec:
             "parents": {r: k for r, k in spec.parents.items() if r.startswith("model")},
         }
     )
+
+
+def draft_rows(store: Store, draft: Draft) -> pa.Table:
+    """Returns the rows of a map that has just run, one per id, in the manifest's order.
+
+    For stages that sum up their own rows before their artifact is finished.
+    """
+    index = pq.read_table(draft.path / INDEX)
+    parts = [pq.read_table(store.checked(key).path / ROWS) for key in draft.parts]
+    starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
+    order = starts[index["part"].to_numpy()] + index["row"].to_numpy()
+    return pa.concat_tables(parts).take(pa.array(order))
 
 
 @dataclass(frozen=True)

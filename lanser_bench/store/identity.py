@@ -82,9 +82,21 @@ def source_hash(module_name: str) -> str:
     return hashlib.sha256(repr(sorted(seen.items())).encode()).hexdigest()[:16]
 
 
+@lru_cache(maxsize=4096)
 def _module_path(name: str) -> Path | None:
+    """Finds a module's file without importing anything: its neighbours may load heavy libraries.
+
+    `find_spec` would import the parents of a dotted name, so only the top of it is asked for.
+    """
     module = sys.modules.get(name)
     origin = getattr(module, "__file__", None)
+    parent, _, last = name.rpartition(".")
+    if origin is None and parent:
+        package = _module_path(parent)
+        if package is None or package.name != "__init__.py":
+            return None
+        found = (package.parent / f"{last}.py", package.parent / last / "__init__.py")
+        return next((path for path in found if path.is_file()), None)
     if origin is None:
         try:
             spec = importlib.util.find_spec(name)

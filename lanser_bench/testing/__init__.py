@@ -1,1 +1,16 @@
-"""Testing."""
+"""Suites that plugin authors inherit: a subclass that makes the plugin gets the contract's tests.
+
+    from lanser_bench.testing import LabelerSuite
+
+    class TestMine(LabelerSuite):
+        def make(self) -> MyLabeler:
+            return MyLabeler(MyOptions())
+
+They are plain classes that pytest collects; nothing here imports pytest.
+"""
+
+from ._asr import ASRSuite
+from ._encoder import EncoderSuite
+from ._labeler import LabelerSuite
+
+__all__ = ["ASRSuite", "EncoderSuite", "LabelerSuite"]

@@ -8,3 +8,6 @@ from lanser_bench import hookimpl
 @hookimpl
 def register_asr(register: Callable[[str, str], None]) -> None:
     """Registers the built-in asr."""
+    register("faster-whisper", "lanser_bench_plugins.asr.faster_whisper:FasterWhisper")
+    register("openai-whisper", "lanser_bench_plugins.asr.openai_whisper:OpenAIWhisper")
+    register("reference", "lanser_bench_plugins.asr.reference:Reference")

@@ -8,3 +8,8 @@ from lanser_bench import hookimpl
 @hookimpl
 def register_encoders(register: Callable[[str, str], None]) -> None:
     """Registers the built-in encoders."""
+    home = "lanser_bench_plugins.encoders"
+    register("cnn", f"{home}.cnn:CNN")
+    register("logmel-stats", f"{home}.logmel_stats:LogMelStats")
+    register("resnet", f"{home}.resnet:ResNet")
+    register("whisper-encoder", f"{home}.whisper_encoder:WhisperEncoder")

@@ -8,3 +8,4 @@ from lanser_bench import hookimpl
 @hookimpl
 def register_executors(register: Callable[[str, str], None]) -> None:
     """Registers the built-in executors."""
+    register("local", "lanser_bench_plugins.executors.local:Local")

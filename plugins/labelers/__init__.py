@@ -4,7 +4,13 @@ from collections.abc import Callable
 
 from lanser_bench import hookimpl
 
+_HERE = "lanser_bench_plugins.labelers"
+
 
 @hookimpl
 def register_labelers(register: Callable[[str, str], None]) -> None:
     """Registers the built-in labelers."""
+    register("entailment", f"{_HERE}.entailment:Entailment")
+    register("similarity", f"{_HERE}.similarity:Similarity")
+    register("oracle", f"{_HERE}.oracle:Oracle")
+    register("random", f"{_HERE}.random_label:Random")

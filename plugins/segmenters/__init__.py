@@ -8,3 +8,5 @@ from lanser_bench import hookimpl
 @hookimpl
 def register_segmenters(register: Callable[[str, str], None]) -> None:
     """Registers the built-in segmenters."""
+    register("none", "lanser_bench_plugins.segmenters.none:NoSegmenter")
+    register("windows", "lanser_bench_plugins.segmenters.windows:Windows")

@@ -8,3 +8,5 @@ from lanser_bench import hookimpl
 @hookimpl
 def register_trackers(register: Callable[[str, str], None]) -> None:
     """Registers the built-in trackers."""
+    register("jsonl", "lanser_bench_plugins.trackers.jsonl:JsonLines")
+    register("wandb", "lanser_bench_plugins.trackers.wandb:WandB")

@@ -1,0 +1,201 @@
+"""`lanser-bench data`: looks through a dataset before it is used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import LanserError, SettingsError
+
+if TYPE_CHECKING:
+    from ..survey import Survey
+
+app = typer.Typer(help="Look through a dataset before using it.", no_args_is_help=True)
+
+NAMED = 3
+"""How many findings of one sort are named; the rest is counted."""
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `check` a command of its own while it is the only one."""
+
+
+@app.command()
+def check(
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset plugin, such as ravdess.")],
+    root: Annotated[
+        str | None, typer.Argument(help="Its folder; not needed by one that makes its own files.")
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Argument(help="key=value: options of the plugin, and on_bad_audio, limit."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    store: Annotated[
+        Path, typer.Option(help="Where it is remembered what was found in recordings.")
+    ] = Path(".lanser/store"),
+    plugins_dir: Annotated[
+        list[Path] | None, typer.Option(help="A folder of loose plugin files.")
+    ] = None,
+) -> None:
+    """Counts and checks all of a dataset: labels, speakers, spans and every recording.
+
+    Exit code 0: it can be used as it is. 2: it cannot; the sentences say why.
+    """
+    given = list(options or [])
+    if root is not None and "=" in root and not Path(root).exists():
+        given.insert(0, root)
+        root = None
+    try:
+        survey = _survey(dataset, Path(root) if root else None, given, store, plugins_dir or [])
+    except LanserError as error:
+        if as_json:  # a program that reads JSON gets JSON, whatever is wrong
+            typer.echo(json.dumps({"usable": False, "faults": [str(error)]}, ensure_ascii=False))
+        raise
+    if as_json:
+        from ..survey import summary
+
+        content = {"usable": not survey.faults, "faults": survey.faults, **summary(survey)}
+        typer.echo(json.dumps(content, ensure_ascii=False))
+    else:
+        _print(survey)
+    if survey.faults:
+        for sentence in survey.faults:
+            typer.echo(f"Error: {sentence}", err=True)
+        raise typer.Exit(2)
+
+
+def _survey(
+    dataset: str, root: Path | None, options: Sequence[str], store: Path, plugin_dirs: list[Path]
+) -> Survey:
+    from contextlib import closing
+
+    from ..audiomemo import AudioMemo
+    from ..manifest import checked_limit, dataset_root
+    from ..plugins import registry
+    from ..store import Store
+    from ..survey import survey_dataset
+
+    values = _values(options)
+    on_bad_audio = _choice(values.pop("on_bad_audio", "stop"))
+    limit = checked_limit(dataset, values.pop("limit", None))
+    plugins = registry(tuple(plugin_dirs))
+    plugin = plugins.create("dataset", dataset, values)
+    kept = Store(store)
+    folder = dataset_root(plugin.needs_root, kept, dataset, root)
+    with closing(AudioMemo(kept.root / "files.sqlite")) as memo, _progress() as progress:
+        return survey_dataset(
+            plugins, dataset, plugin, folder, memo,
+            on_bad_audio=on_bad_audio, limit=limit, progress=progress,
+        )  # fmt: skip
+
+
+def _values(options: Sequence[str]) -> dict[str, Any]:
+    import yaml
+
+    values = {}
+    for option in options:
+        key, sign, text = option.partition("=")
+        if not sign:
+            raise SettingsError(f"'{option}' is not of the form key=value.")
+        try:
+            values[key] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise SettingsError(f"The value of '{option}' is not valid YAML.") from None
+    return values
+
+
+def _choice(value: Any) -> Any:
+    if value not in ("stop", "skip"):
+        raise SettingsError(f"on_bad_audio is '{value}'; it must be stop or skip.")
+    return value
+
+
+def _progress() -> Any:
+    """Returns a context that gives a progress callback: a bar on a terminal, else nothing."""
+    from contextlib import contextmanager, nullcontext
+
+    from rich.console import Console
+    from rich.progress import Progress, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return nullcontext(None)
+
+    @contextmanager
+    def bar() -> Any:
+        columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True) as shown:
+            task = shown.add_task("checking recordings", total=None)
+            yield lambda done, total, unit: shown.update(task, completed=done, total=total)
+
+    return bar()
+
+
+def _print(survey: Survey) -> None:
+    from rich.console import Console
+
+    rows = _rows(survey)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        for name, value in rows:
+            typer.echo(f"{name}: {value}")
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"{survey.dataset}: {survey.card.title}", show_header=False)
+    for name, value in rows:
+        table.add_row(name, Text(value))
+    console.print(table)
+
+
+def _rows(survey: Survey) -> list[tuple[str, str]]:
+    counts = survey.counts
+    hours = counts["seconds"] / 3600
+    labels = ", ".join(f"{name} {count}" for name, count in counts["labels"].items())
+    rows = [
+        ("dataset", f"{survey.dataset} ({survey.card.title})"),
+        ("licence", survey.card.licence),
+        ("utterances", str(counts["utterances"])),
+        ("recordings", str(counts["recordings"])),
+        ("duration", f"{hours:.2f} h" if hours >= 1 else f"{counts['seconds'] / 60:.1f} min"),
+        ("speakers", _speakers(counts)),
+        ("transcripts", str(counts["transcripts"])),
+        ("gold labels", f"{labels or 'none'}" + _taxonomy(survey)),
+        ("unlabelled", str(counts["unlabelled"])),
+        ("extras", ", ".join(counts["extras"]) or "none"),
+        ("bad audio", _named(survey, "bad audio")),
+        ("same sound twice", _named(survey, "duplicate")),
+        ("silent", _named(survey, "silent")),
+        ("clipped", _named(survey, "clipped")),
+    ]
+    if survey.card.fixed_sentences:
+        rows.append(("note", "all speakers say the same few sentences: the text carries no label"))
+    if survey.card.notes:
+        rows.append(("card", survey.card.notes))
+    rows.append(("usable", "no" if survey.faults else "yes"))
+    return rows
+
+
+def _speakers(counts: dict[str, Any]) -> str:
+    without = counts["without_speaker"]
+    return f"{counts['speakers']}" + (f" ({without} utterances without speaker)" if without else "")
+
+
+def _taxonomy(survey: Survey) -> str:
+    return f" ({survey.card.taxonomy})" if survey.card.taxonomy and survey.counts["labels"] else ""
+
+
+def _named(survey: Survey, kind: Any) -> str:
+    found = survey.of_kind(kind)
+    if not found:
+        return "0"
+    shown = "; ".join(f"{p.utterance} ({p.file}) {p.problem}" for p in found[:NAMED])
+    rest = len(found) - NAMED
+    return f"{len(found)}: {shown}" + (f"; and {rest} more" if rest > 0 else "")

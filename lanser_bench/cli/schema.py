@@ -1,0 +1,28 @@
+"""`lanser-bench schema`: the JSON Schema of experiment files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def schema(
+    plugins_dir: Annotated[
+        list[Path] | None,
+        typer.Option("--plugins-dir", help="A folder of loose plugin files; may be repeated."),
+    ] = None,
+) -> None:
+    """Print the JSON Schema of experiment files, with the options of all plugins.
+
+    Editors use it for completion: put `# yaml-language-server: $schema=experiment.schema.json` on
+    the first line of an experiment file.
+    """
+    import json
+
+    from ..experiment.schema import experiment_schema
+    from ..plugins import load_plugins
+
+    found = experiment_schema(load_plugins(plugins_dir or ()))
+    typer.echo(json.dumps(found, indent=1, ensure_ascii=False))

@@ -1,0 +1,85 @@
+"""Label budgets: nested, class-stratified subsets of a training side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SettingsError
+from .folds import ordinal
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many labels may be used: a share of the training side, or so many per class."""
+
+    fraction: float | None = None
+    per_class: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``"10%"`` or ``"k=5"``."""
+        if self.per_class is not None:
+            return f"k={self.per_class}"
+        return f"{100 * (self.fraction or 0):.6g}%"
+
+    def size(self, available: int) -> int:
+        """Labels of one class out of `available`: at least one where there is any."""
+        if self.per_class is not None:
+            return min(self.per_class, available)
+        # Rounding half up keeps sizes monotone in the fraction, so that subsets nest.
+        return min(available, max(1, int(available * (self.fraction or 0) + 0.5)))
+
+
+def parse_budget(value: float | str) -> Budget:
+    """Reads a budget: a fraction in (0, 1], or ``"k=5"``.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    if isinstance(value, str):
+        match = re.fullmatch(r"k=([1-9]\d*)", value.replace(" ", ""))
+        if match:
+            return Budget(per_class=int(match[1]))
+    elif 0 < value <= 1:
+        return Budget(fraction=float(value))
+    raise SettingsError(
+        f"Budget {value!r} is neither a fraction in (0, 1], such as 0.1, nor a number of labels "
+        "per class, such as 'k=5'."
+    )
+
+
+def class_orders(
+    ids: Sequence[str], labels: npt.ArrayLike, train: Ints, seed: int, fold: int, draw: int
+) -> list[Ints]:
+    """Puts the training utterances of each class into the order in which budgets take them.
+
+    Every budget of one draw takes the beginnings of the same orders, so a smaller subset lies
+    inside a larger one, and each holds the classes in their own proportion.
+
+    Args:
+        ids: ids of all utterances; the order is by a hash of seed, fold, draw and id.
+        labels: class indices of all utterances.
+        train: positions of the training side.
+        seed: seed of the evaluation.
+        fold: number of the fold.
+        draw: number of the draw.
+
+    Returns:
+        Positions per class, for each class that the training side has.
+    """
+    label = np.asarray(labels)[train]
+    rank = np.array([ordinal(seed, "budget", fold, draw, ids[p]) for p in train], np.uint64)
+    order = np.argsort(rank, kind="stable")
+    return [train[order[label[order] == c]] for c in np.unique(label)]
+
+
+def subset(orders: Sequence[Ints], budget: Budget) -> Ints:
+    """Returns the sorted positions that a budget takes from each class's order."""
+    return np.sort(np.concatenate([order[: budget.size(len(order))] for order in orders]))

@@ -1,0 +1,250 @@
+"""The label-efficiency study: nested budgets × draws × speaker folds by the linear protocol."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from . import metrics
+from .budgets import Budget, class_orders, subset
+from .curves import area_axis, area_weights, labels_needed
+from .folds import Fold
+from .predictions import Classified, classification
+from .results import BudgetResult, FoldScore, LabelsNeeded, Metric
+from .selection import Answer, FoldFeatures, answer, fold_features
+from .statistics import combine, metric
+
+Ints = npt.NDArray[np.int64]
+Layers = Mapping[str, npt.NDArray[np.floating]]
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a study varies and how it chooses."""
+
+    budgets: Sequence[Budget]
+    draws: int
+    strengths: Sequence[float]
+    inner_folds: int
+    balanced: bool
+    permute_gold: bool
+    seed: int
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The utterances with one gold label."""
+
+    ids: list[str]
+    speakers: list[str]
+    labels: Ints
+    """Positions in the frozen label set, shape (n,)."""
+    n_labels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One fold at one budget with one draw."""
+
+    budget: Budget
+    fold: int
+    draw: int
+    n_train: int
+    answer: Answer
+
+
+@dataclass
+class Study:
+    """All cells of a study; scores are made from their predictions."""
+
+    data: Labelled
+    folds: Sequence[Fold]
+    design: Design
+    cells: list[Cell] = field(default_factory=list)
+
+    def tested(self) -> Ints:
+        """Positions of the utterances that some fold tests, fold after fold."""
+        return np.concatenate([fold.test for fold in self.folds])
+
+    def of(self, budget: Budget) -> list[Cell]:
+        """The cells of one budget."""
+        return [cell for cell in self.cells if cell.budget == budget]
+
+    def classified(self, budget: Budget) -> Classified:
+        """Predictions of one budget, a row per draw."""
+        cells = self.of(budget)
+        draws = sorted({cell.draw for cell in cells})
+        predicted = np.full((len(draws), len(self.data.ids)), -1, np.int64)
+        for cell in cells:
+            predicted[draws.index(cell.draw), self.folds[cell.fold].test] = cell.answer.predicted
+        return self._classified(predicted)
+
+    def majority(self) -> Classified:
+        """Predictions of each fold's largest training class."""
+        predicted = np.full((1, len(self.data.ids)), -1, np.int64)
+        for fold in self.folds:
+            counts = np.bincount(self.data.labels[fold.train], minlength=self.data.n_labels)
+            predicted[0, fold.test] = counts.argmax()
+        return self._classified(predicted)
+
+    def _classified(self, predicted: Ints) -> Classified:
+        at = self.tested()
+        data = self.data
+        ids, speakers = [data.ids[i] for i in at], [data.speakers[i] for i in at]
+        return Classified(ids, speakers, data.labels[at], predicted[:, at], data.n_labels)
+
+
+def run_study(
+    data: Labelled,
+    layers: Layers,
+    folds: Sequence[Fold],
+    design: Design,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Study:
+    """Runs all folds, budgets and draws.
+
+    Args:
+        data: the labelled utterances.
+        layers: layer name → their embeddings, shape (n, dim).
+        folds: speaker-disjoint folds of them, checked for leakage.
+        design: what is varied.
+        progress: called with cells done and in all.
+    """
+    study = Study(data, folds, design)
+    total = len(folds) * design.draws * len(design.budgets)
+    done = 0
+    for number, fold in enumerate(folds):
+        features = fold_features(layers, fold)
+        known: dict[bytes, Answer] = {}
+        for draw in range(design.draws):
+            labels = _training_labels(data, fold, design, number, draw)
+            orders = class_orders(data.ids, labels, fold.train, design.seed, number, draw)
+            for budget in design.budgets:
+                done += 1
+                chosen = np.searchsorted(fold.train, subset(orders, budget))
+                name = chosen.tobytes() + labels[fold.train][chosen].tobytes()
+                if name not in known:
+                    known[name] = _answered(features, labels, fold, data, chosen, design)
+                elif draw and len(chosen) == len(fold.train) and not design.permute_gold:
+                    continue  # all labels: every draw is the same
+                study.cells.append(Cell(budget, number, draw, len(chosen), known[name]))
+                progress(done, total)
+    return study
+
+
+def budget_results(study: Study) -> list[BudgetResult]:
+    """Scores of each budget with intervals over speakers."""
+    results = []
+    for budget in study.design.budgets:
+        cells = study.of(budget)
+        scores = {name: metric(s) for name, s in classification(study.classified(budget)).items()}
+        results.append(
+            BudgetResult(
+                budget=budget.name,
+                fraction=budget.fraction,
+                per_class=budget.per_class,
+                n_labels=float(np.mean([cell.n_train for cell in cells])),
+                folds=[_fold_score(study, cell) for cell in cells],
+                **scores,
+            )
+        )
+    return results
+
+
+def area(study: Study) -> tuple[Metric, str]:
+    """The area under UAR over log10(fraction), with its interval, and the axis in words."""
+    budgets = [budget for budget in study.design.budgets if budget.fraction is not None]
+    if not budgets:
+        budgets = list(study.design.budgets[-1:])
+        fractions = [1.0]
+    else:
+        fractions = [budget.fraction or 0.0 for budget in budgets]
+    parts = [classification(study.classified(budget))["uar"] for budget in budgets]
+    under = combine(parts, [float(w) for w in area_weights(fractions)])
+    return metric(replace(under, bounds=(0.0, 1.0))), area_axis(fractions)
+
+
+def needed(results: Sequence[BudgetResult], targets: Sequence[float]) -> list[LabelsNeeded]:
+    """Labels needed to reach each UAR of `targets` on the curve over fractions."""
+    curve = [result for result in results if result.fraction is not None]
+    if not curve:
+        return []
+    return [
+        labels_needed(
+            target,
+            [result.uar.value for result in curve],
+            [result.n_labels for result in curve],
+            [result.fraction or 0.0 for result in curve],
+        )
+        for target in targets
+    ]
+
+
+def default_warnings(study: Study) -> list[str]:
+    """Tells at which budgets nothing could be chosen."""
+    counts: dict[str, list[bool]] = defaultdict(list)
+    for cell in study.cells:
+        counts[cell.budget.name].append(cell.answer.chosen)
+    return [
+        f"Budget {name}: {chosen.count(False)} of {len(chosen)} subsets are too small for inner "
+        "speaker folds; there the last layer and the default strength were used."
+        for name, chosen in counts.items()
+        if not all(chosen)
+    ]
+
+
+def _training_labels(data: Labelled, fold: Fold, design: Design, number: int, draw: int) -> Ints:
+    """Labels to train on; the control permutes them within each training speaker."""
+    if not design.permute_gold:
+        return data.labels
+    labels = data.labels.copy()
+    speakers = np.array(data.speakers)[fold.train]
+    rng = np.random.default_rng([design.seed, number, draw])
+    for speaker in np.unique(speakers):
+        own = fold.train[speakers == speaker]
+        labels[own] = rng.permutation(labels[own])
+    return labels
+
+
+def _answered(
+    features: FoldFeatures,
+    labels: Ints,
+    fold: Fold,
+    data: Labelled,
+    chosen: Ints,
+    design: Design,
+) -> Answer:
+    return answer(
+        features,
+        labels[fold.train],
+        [data.speakers[p] for p in fold.train],
+        data.n_labels,
+        chosen,
+        strengths=design.strengths,
+        inner_folds=design.inner_folds,
+        balanced=design.balanced,
+        seed=design.seed,
+    )
+
+
+def _fold_score(study: Study, cell: Cell) -> FoldScore:
+    test = study.folds[cell.fold].test
+    gold = study.data.labels[test]
+    found = metrics.scores(
+        metrics.confusion_matrix(gold, cell.answer.predicted, study.data.n_labels)
+    )
+    return FoldScore(
+        fold=cell.fold,
+        seed=cell.draw,
+        n_train=cell.n_train,
+        n_test=len(test),
+        uar=found.uar,
+        wa=found.wa,
+        macro_f1=found.macro_f1,
+        layer=cell.answer.layer,
+        strength=cell.answer.strength,
+    )

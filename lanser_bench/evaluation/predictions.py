@@ -1,0 +1,246 @@
+"""Per-utterance predictions: what they are, how they lie on disk, and scores over speakers.
+
+They are kept with every result, so that a later comparison needs no rerun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import DataError
+from . import metrics
+from .results import Metric
+from .statistics import Statistic, combine, metric, ratio_mean
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+PREDICTIONS = "predictions.parquet"
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Predicted labels of some utterances, one row per draw of the labelled subset."""
+
+    ids: list[str]
+    speakers: list[str]
+    gold: Ints
+    """Shape (n,)."""
+    predicted: Ints
+    """Shape (draws, n)."""
+    n_labels: int
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predicted values of one target."""
+
+    ids: list[str]
+    speakers: list[str]
+    truth: Floats
+    predicted: Floats
+    baseline: Floats
+    """Mean of the training side of the fold that tested the utterance."""
+
+
+Predictions = Classified | Predicted
+
+
+def classification(data: Classified) -> dict[str, Statistic]:
+    """Returns ``uar``, ``wa`` and ``macro_f1`` of the pooled test sides as sums over speakers.
+
+    Speakers are in sorted order; draws are averaged.
+    """
+    speakers, unit = np.unique(data.speakers, return_inverse=True)
+    draws, K = len(data.predicted), data.n_labels
+    counts = np.zeros((len(speakers), draws, K, K))
+    for draw, predicted in enumerate(data.predicted):
+        np.add.at(counts[:, draw], (unit, data.gold, predicted), 1)
+    hits = np.diagonal(counts, axis1=2, axis2=3)
+    support = counts.sum(3)
+    present = support.sum((0, 1)) > 0
+    marked = support + counts.sum(2)
+    flat = (len(speakers), draws * K)
+    hit, gold = hits.mean(1), support.mean(1)
+    found = {
+        "uar": ratio_mean(hit, gold, present / present.sum()),
+        "wa": ratio_mean(hit.sum(1, keepdims=True), gold.sum(1, keepdims=True), np.ones(1)),
+        "macro_f1": ratio_mean(
+            2 * hits.reshape(flat), marked.reshape(flat), np.full(draws * K, 1 / (draws * K))
+        ),
+    }
+    return {name: replace(statistic, bounds=(0.0, 1.0)) for name, statistic in found.items()}
+
+
+def regression(data: Predicted) -> dict[str, Statistic]:
+    """Returns ``r2``, ``pearson`` and ``ccc`` of pooled predictions as sums over speakers."""
+    speakers, unit = np.unique(data.speakers, return_inverse=True)
+
+    def summed(*columns: Floats) -> Floats:
+        sums = np.zeros((len(speakers), len(columns)))
+        np.add.at(sums, unit, np.stack(columns, axis=1))
+        return sums
+
+    spread = np.square(data.truth - data.baseline)
+    explained = spread - np.square(data.truth - data.predicted)
+    # Moments about the middle and in units of the spread lose no digits.
+    centre, scale = data.truth.mean(), data.truth.std() or 1.0
+    x, y = (data.truth - centre) / scale, (data.predicted - centre) / scale
+    moments = summed(np.ones_like(x), x, y, x * x, y * y, x * y)
+    return {
+        "r2": ratio_mean(summed(explained), summed(spread), np.ones(1)),
+        "pearson": _smooth(moments, _pearson),
+        "ccc": _smooth(moments, _concordance),
+    }
+
+
+def regression_metrics(data: Predicted) -> dict[str, Metric]:
+    """Returns ``r2``, ``pearson`` and ``ccc`` with intervals; 0 where predictions are constant."""
+    if metrics.is_constant(data.predicted):
+        value = metrics.r_squared(data.truth, data.predicted, data.baseline)
+        return {"r2": Metric(value=value), "pearson": Metric(value=0.0), "ccc": Metric(value=0.0)}
+    return {name: metric(statistic) for name, statistic in regression(data).items()}
+
+
+def paired_difference(a: Predictions, b: Predictions, score: str | None = None) -> Metric:
+    """Returns the score of `a` minus that of `b` on the same utterances, paired by speaker.
+
+    Args:
+        a: predictions of one cell.
+        b: those of another, such as a control. Only utterances that both have are compared.
+        score: ``uar`` (default for labels), ``wa``, ``macro_f1``; ``r2`` (default for values),
+            ``pearson``, ``ccc``.
+
+    Raises:
+        DataError: they share no utterance, differ in gold, or one has labels and one has values.
+    """
+    return metric(difference_statistic(a, b, score))
+
+
+def difference_statistic(a: Predictions, b: Predictions, score: str | None = None) -> Statistic:
+    """Returns what `paired_difference` evaluates, for `statistics.over_seeds`."""
+    shared = set(a.ids) & set(b.ids)
+    if not shared:
+        raise DataError(
+            "The two sets of predictions share no utterance, so they have no difference."
+        )
+    if isinstance(a, Classified) and isinstance(b, Classified):
+        a, b = _aligned(a, shared), _aligned(b, shared)
+        if not np.array_equal(a.gold, b.gold) or a.n_labels != b.n_labels:
+            raise DataError("The two sets of predictions have different gold labels.")
+        sides = [classification(side)[score or "uar"] for side in (a, b)]
+    elif isinstance(a, Predicted) and isinstance(b, Predicted):
+        a, b = _aligned_values(a, shared), _aligned_values(b, shared)
+        if not np.allclose(a.truth, b.truth, rtol=1e-9, atol=1e-9):
+            raise DataError("The two sets of predictions have different targets.")
+        sides = [regression(side)[score or "r2"] for side in (a, b)]
+    else:
+        raise DataError("Predicted labels cannot be compared with predicted values.")
+    return combine(sides, (1.0, -1.0))
+
+
+def read_classified(path: Path, budget: str, n_labels: int) -> Classified:
+    """Reads what `evaluate` predicted at one budget, in the order of ids.
+
+    Raises:
+        DataError: the file has no such budget.
+    """
+    table = pq.read_table(path, filters=[("budget", "==", budget)])
+    if not len(table):
+        raise DataError(f"{path} holds no predictions at budget {budget}.")
+    ids, row = np.unique(table["id"].to_pylist(), return_inverse=True)
+    draw = np.unique(table["seed"].to_numpy(), return_inverse=True)[1]
+    predicted = np.zeros((draw.max() + 1, len(ids)), np.int64)
+    predicted[draw, row] = table["predicted"].to_numpy()
+    gold = np.zeros(len(ids), np.int64)
+    gold[row] = table["gold"].to_numpy()
+    speakers = dict(zip(table["id"].to_pylist(), table["speaker"].to_pylist(), strict=True))
+    names = [str(name) for name in ids]
+    return Classified(names, [speakers[name] for name in names], gold, predicted, n_labels)
+
+
+def read_predicted(path: Path, target: str, scale: str) -> Predicted:
+    """Reads what `probe` predicted for one target.
+
+    Raises:
+        DataError: the file has no such target and scale.
+    """
+    table = pq.read_table(path, filters=[("target", "==", target), ("scale", "==", scale)])
+    if not len(table):
+        raise DataError(f"{path} holds no predictions of {target} on the scale '{scale}'.")
+    columns = (table[name].to_numpy() for name in ("truth", "predicted", "baseline"))
+    return Predicted(table["id"].to_pylist(), table["speaker"].to_pylist(), *columns)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Writes predictions compactly."""
+    pq.write_table(table, path, compression="zstd")
+
+
+def _aligned(data: Classified, shared: set[str]) -> Classified:
+    order = _order(data.ids, shared)
+    ids, speakers = _picked(data.ids, order), _picked(data.speakers, order)
+    return Classified(ids, speakers, data.gold[order], data.predicted[:, order], data.n_labels)
+
+
+def _aligned_values(data: Predicted, shared: set[str]) -> Predicted:
+    order = _order(data.ids, shared)
+    ids, speakers = _picked(data.ids, order), _picked(data.speakers, order)
+    columns = (data.truth[order], data.predicted[order], data.baseline[order])
+    return Predicted(ids, speakers, *columns)
+
+
+def _order(ids: Sequence[str], shared: set[str]) -> list[int]:
+    return sorted((i for i, name in enumerate(ids) if name in shared), key=lambda i: ids[i])
+
+
+def _picked(values: Sequence[str], order: Sequence[int]) -> list[str]:
+    return [values[i] for i in order]
+
+
+def _smooth(moments: Floats, function: Callable[[Floats], tuple[Floats, Floats]]) -> Statistic:
+    return Statistic(
+        moments, lambda t: function(t)[0], lambda t: function(t)[1], transform="fisher"
+    )
+
+
+def _central(totals: Floats) -> tuple[Floats, ...]:
+    n, sx, sy, sxx, syy, sxy = (totals[..., i] for i in range(6))
+    return n, sx, sy, sxx - sx * sx / n, syy - sy * sy / n, sxy - sx * sy / n
+
+
+def _pearson(totals: Floats) -> tuple[Floats, Floats]:
+    """Pearson r = C / √(V U) with C, V, U the centred sums; gradient by the chain rule."""
+    n, sx, sy, v, u, c = _central(totals)
+    v, u = np.maximum(v, 1e-12), np.maximum(u, 1e-12)
+    root = np.sqrt(v * u)
+    r = c / root
+    return r, _chain(n, sx, sy, -0.5 * r / v, -0.5 * r / u, 1 / root)
+
+
+def _concordance(totals: Floats) -> tuple[Floats, Floats]:
+    """Concordance 2 C / (V + U + D), D = (Σx − Σy)² / n."""
+    n, sx, sy, v, u, c = _central(totals)
+    gap = sx - sy
+    bottom = np.maximum(v + u + gap * gap / n, 1e-12)
+    value = 2 * c / bottom
+    gradient = _chain(n, sx, sy, -value / bottom, -value / bottom, 2 / bottom)
+    gradient[..., 0] += value / bottom * gap * gap / (n * n)
+    gradient[..., 1] -= value / bottom * 2 * gap / n
+    gradient[..., 2] += value / bottom * 2 * gap / n
+    return value, gradient
+
+
+def _chain(n: Floats, sx: Floats, sy: Floats, dv: Floats, du: Floats, dc: Floats) -> Floats:
+    """Gradient in (n, Σx, Σy, Σx², Σy², Σxy) from that in the centred sums V, U, C."""
+    dn = (dv * sx * sx + du * sy * sy + dc * sx * sy) / (n * n)
+    dx = -(2 * dv * sx + dc * sy) / n
+    dy = -(2 * du * sy + dc * sx) / n
+    return np.stack([dn, dx, dy, dv, du, dc], axis=-1)

@@ -1,0 +1,159 @@
+"""Ridge regression from frozen embeddings to many targets, all penalties at once.
+
+One eigendecomposition per training side gives every target at every penalty (Hastie, Tibshirani &
+Friedman 2009, section 3.4.1). The penalty is counted per row: minimise mean squared error +
+strength · ‖w‖² for standardised embeddings and centred targets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .folds import Fold, group_speakers
+from .selection import standardised
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Layers = Mapping[str, npt.NDArray[np.floating]]
+
+
+@dataclass(frozen=True)
+class RidgeResult:
+    """Out-of-fold predictions of T targets."""
+
+    predicted: Floats
+    """Shape (n, T); NaN where the target is undefined or no fold tests the utterance."""
+    baseline: Floats
+    """Mean of the training side of the fold that tested the utterance, shape (n, T)."""
+    layers: list[str]
+    """Layer chosen most often for each target; the later one of equals."""
+    strengths: list[float]
+    """Median over folds of the strength chosen for each target."""
+
+
+def ridge_predictions(
+    train: Floats, test: Floats, targets: Floats, strengths: Sequence[float]
+) -> Floats:
+    """Predicts the test rows at every strength.
+
+    Args:
+        train: standardised embeddings, shape (n, d).
+        test: embeddings on the same scale, shape (m, d).
+        targets: shape (n, T), no NaN.
+        strengths: penalties per row.
+
+    Returns:
+        Predictions of shape (strengths, m, T).
+    """
+    n, d = train.shape
+    mean = targets.mean(0)
+    if n <= d:
+        values, basis = np.linalg.eigh(train @ train.T)
+        weights, rows = basis.T @ (targets - mean), (test @ train.T) @ basis
+    else:
+        values, basis = np.linalg.eigh(train.T @ train)
+        weights, rows = basis.T @ (train.T @ (targets - mean)), test @ basis
+    penalties = n * np.asarray(strengths, np.float64)
+    shrink = 1 / (np.maximum(values, 0)[None] + penalties[:, None])
+    return np.asarray(rows @ (shrink[..., None] * weights[None]) + mean)
+
+
+def cross_predict(
+    layers: Layers,
+    targets: Floats,
+    speakers: Sequence[str],
+    folds: Sequence[Fold],
+    *,
+    strengths: Sequence[float],
+    inner_folds: int,
+    seed: int,
+) -> RidgeResult:
+    """Predicts each target out of fold; strength and layer come from inner speaker folds.
+
+    Where a training side has a single speaker, the last layer and the middle strength are used.
+
+    Args:
+        layers: layer name → embeddings, shape (n, dim).
+        targets: shape (n, T); NaN where undefined.
+        speakers: speaker of each row.
+        folds: speaker-disjoint folds.
+        strengths: penalties to choose from, increasing.
+        inner_folds: at most so many inner speaker folds.
+        seed: decides ties of the inner folds.
+    """
+    predicted, baseline = np.full(targets.shape, np.nan), np.full(targets.shape, np.nan)
+    chosen: list[list[tuple[int, int]]] = [[] for _ in range(targets.shape[1])]
+    arrays = [np.asarray(values, np.float64) for values in layers.values()]
+    for fold in folds:
+        for columns, defined in _patterns(targets):
+            train, test = fold.train[defined[fold.train]], fold.test[defined[fold.test]]
+            if len(train) < 2 or not len(test):
+                continue
+            picks = _choose(arrays, targets, columns, speakers, train, strengths, inner_folds, seed)
+            for layer in sorted({layer for layer, _ in picks}):
+                own = [i for i, pick in enumerate(picks) if pick[0] == layer]
+                at = columns[own]
+                sides = standardised(arrays[layer], train, test)
+                found = ridge_predictions(*sides, targets[np.ix_(train, at)], strengths)
+                strength = [picks[i][1] for i in own]
+                predicted[np.ix_(test, at)] = found[strength, :, np.arange(len(own))].T
+                baseline[np.ix_(test, at)] = targets[np.ix_(train, at)].mean(0)
+            for column, pick in zip(columns, picks, strict=True):
+                chosen[column].append(pick)
+    names = list(layers)
+    return RidgeResult(
+        predicted,
+        baseline,
+        [names[_most_common([layer for layer, _ in picks])] for picks in chosen],
+        [float(np.median([strengths[i] for _, i in picks] or [np.nan])) for picks in chosen],
+    )
+
+
+def _patterns(targets: Floats) -> list[tuple[Ints, npt.NDArray[np.bool_]]]:
+    """Groups the targets that are defined on the same rows: they share decompositions."""
+    groups: dict[bytes, list[int]] = {}
+    defined = ~np.isnan(targets)
+    for column in range(targets.shape[1]):
+        groups.setdefault(defined[:, column].tobytes(), []).append(column)
+    return [(np.array(columns), defined[:, columns[0]]) for columns in groups.values()]
+
+
+def _choose(
+    arrays: Sequence[Floats],
+    targets: Floats,
+    columns: Ints,
+    speakers: Sequence[str],
+    train: Ints,
+    strengths: Sequence[float],
+    inner_folds: int,
+    seed: int,
+) -> list[tuple[int, int]]:
+    """Layer and position of the strength for each column, by squared error over inner folds."""
+    own = [speakers[row] for row in train]
+    n_speakers = len(set(own))
+    if n_speakers < 2:
+        return [(len(arrays) - 1, len(strengths) // 2)] * len(columns)
+    group = group_speakers(own, np.zeros(len(own), int), min(inner_folds, n_speakers), seed)
+    errors = np.zeros((len(arrays), len(strengths), len(columns)))
+    for g in range(int(group.max()) + 1):
+        fit, held = train[group != g], train[group == g]
+        truth = targets[np.ix_(held, columns)]
+        for layer, values in enumerate(arrays):
+            sides = standardised(values, fit, held)
+            found = ridge_predictions(*sides, targets[np.ix_(fit, columns)], strengths)
+            errors[layer] += np.square(found - truth).sum(1)
+    picks = []
+    for column in range(len(columns)):
+        best = int(errors[..., column].argmin())
+        picks.append((best // len(strengths), best % len(strengths)))
+    return picks
+
+
+def _most_common(values: Sequence[int]) -> int:
+    counts = Counter(values)
+    return max(counts, key=lambda value: (counts[value], value)) if counts else 0

@@ -1,0 +1,37 @@
+"""Merges cells with the same numbers: a control needs no copy per labeler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..errors import SettingsError
+from .plan import Cell
+
+
+def merged(cells: Sequence[Cell]) -> list[Cell]:
+    """Returns distinct cells, main ones first; merged ones keep the axes they agree on.
+
+    Raises:
+        SettingsError: two different cells have the same name.
+    """
+    groups: dict[tuple[str | None, str], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.control, cell.key), []).append(cell)
+    found = [_one(group) for group in groups.values()]
+    names: dict[str, Cell] = {}
+    for cell in found:
+        if cell.name in names:
+            raise SettingsError(f"Two different cells are both named '{cell.name}'.")
+        names[cell.name] = cell
+    return sorted(found, key=lambda cell: cell.role == "control")
+
+
+def _one(group: list[Cell]) -> Cell:
+    first = group[0]
+    shared = {
+        axis: value
+        for axis, value in first.axes.items()
+        if all(cell.axes.get(axis) == value for cell in group)
+    }
+    return replace(first, axes=shared)

@@ -1,0 +1,287 @@
+"""The chain of keys of a cell, from recordings to scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import DataError, SettingsError
+from ..kinds import Dataset, FeatureExtractor, TrainableEncoder
+from ..manifest import BuiltManifest
+from ..stages import embed, evaluate, features, label, pretrain, probe, segment, targets, transcribe
+from .grid import Point
+from .parts import Parts
+from .plan import Cell, TargetKeys
+from .settings import DatasetRef, PluginRef, stage_params
+
+TEXT_FIELDS = frozenset({"text", "context", "avg_logprob", "no_speech_prob"})
+"""Fields of a labeler's records that come from transcripts."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset ready for stages."""
+
+    manifest: BuiltManifest
+    dataset: Dataset[Any]
+    name: str
+    utterances: str
+    """Key of the manifest, or of its segmentation."""
+    audio: tuple[str, ...]
+
+
+class Chain:
+    """Builds the chain of keys of one point's cells."""
+
+    def __init__(self, parts: Parts, point: Point) -> None:
+        """Takes a point of the grid."""
+        self.parts, self.point, self.settings = parts, point, point.settings
+        self._prepared: dict[str, Prepared] = {}
+
+    def frozen(self, ref: PluginRef, control: str | None) -> Cell:
+        """A fixed feature extractor: nothing is trained."""
+        return self._cell(ref, control=control, seed=None, stages={}, model=None)
+
+    def random_init(self, seed: int) -> Cell:
+        """The encoder as it is built, without training."""
+        return self._cell(
+            self.settings.encoder, control="random_init", seed=seed, stages={}, model=None
+        )
+
+    def pretrained(self, labels: str, seed: int, control: str | None) -> Cell:
+        """The encoder pre-trained on the corpora with weak, shuffled or gold labels."""
+        stages: dict[str, str] = {}
+        corpora = [
+            self._labelled_corpus(index, ref, stages)
+            for index, ref in enumerate(self.settings.corpora)
+        ]
+        if not corpora:
+            raise SettingsError(
+                f"{self.parts.label}: 'corpora' is empty, but encoder "
+                f"'{self.settings.encoder.name}' is to be pre-trained. Name a corpus, or choose a "
+                "frozen encoder."
+            )
+        _, encoder = self.parts.plugin("encoder", self.settings.encoder)
+        threads = self.settings.threads.pretrain
+        spec = pretrain.spec(
+            corpora=corpora,
+            encoder=encoder,
+            labels_control=labels,  # type: ignore[arg-type]
+            params=stage_params(self.settings.pretrain, pretrain.Params),
+            seed=seed,
+            threads=threads,
+        )
+        wording = "" if labels == "weak" else f" on {labels} labels"
+        taxonomy = self.parts.taxonomy(self.settings.taxonomy).name
+        title = f"{encoder.name}{wording}, {taxonomy}, seed {seed}"
+        stages["pretrain"] = self.parts.add(spec, title, threads)
+        return self._cell(
+            self.settings.encoder, control=control, seed=seed, stages=stages,
+            model=stages["pretrain"],
+        )  # fmt: skip
+
+    def corpora_have_gold(self) -> bool:
+        """Whether every corpus has human labels."""
+        refs = self.settings.corpora
+        return bool(refs) and all(
+            self.parts.manifest(ref)[1].card.taxonomy is not None for ref in refs
+        )
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def _prepare(self, place: str, ref: DatasetRef, stages: dict[str, str]) -> Prepared:
+        built, dataset = self.parts.manifest(ref)
+        stages[f"manifest {place}"] = built.key
+        audio, utterances = (str(built.paths),), built.key
+        segmenter, identity = self.parts.plugin("segmenter", self.settings.segmenter)
+        if not segmenter.trivial:
+            spec = segment.spec(utterances=utterances, segmenter=identity)
+            utterances = self.parts.add(spec, f"{ref.dataset} by {identity.name}", 1, audio)
+            stages[f"segment {place}"] = utterances
+        return Prepared(built, dataset, ref.dataset, utterances, audio)
+
+    def _features(
+        self, place: str, prepared: Prepared, encoder: Any, stages: dict[str, str]
+    ) -> str | None:
+        frontend = encoder.frontend
+        if frontend.kind == "waveform" and isinstance(encoder, FeatureExtractor):
+            return None
+        spec = features.spec(utterances=prepared.utterances, frontend=frontend)
+        key = self.parts.add(
+            spec, f"{prepared.name}, {frontend.kind}", self.settings.threads.features,
+            prepared.audio,
+        )  # fmt: skip
+        stages[f"features {place}"] = key
+        return key
+
+    def _labelled_corpus(
+        self, index: int, ref: DatasetRef, stages: dict[str, str]
+    ) -> tuple[str, str, str]:
+        place, settings = f"corpora.{index}", self.settings
+        prepared = self._prepare(place, ref, stages)
+        labeler, identity = self.parts.plugin("labeler", settings.labeler)
+        transcripts = None
+        if labeler.reads & TEXT_FIELDS:
+            transcripts = self._transcripts(place, prepared, stages)
+        taxonomy, gold = self.parts.taxonomy(settings.taxonomy), prepared.dataset.card.taxonomy
+        spec = label.spec(
+            utterances=prepared.utterances,
+            transcripts=transcripts,
+            labeler=identity,
+            taxonomy=taxonomy,
+            params=stage_params(settings.label, label.Params),
+            threads=settings.threads.label,
+            gold_taxonomy=None if gold is None else self.parts.taxonomy(gold),
+        )
+        title = f"{prepared.name} by {identity.name}, {taxonomy.name}"
+        stages[f"label {place}"] = self.parts.add(
+            spec, title, settings.threads.label, prepared.audio
+        )
+        encoder, _ = self.parts.plugin("encoder", settings.encoder)
+        frames = self._features(place, prepared, encoder, stages)
+        assert frames is not None
+        return prepared.utterances, stages[f"label {place}"], frames
+
+    def _transcripts(self, place: str, prepared: Prepared, stages: dict[str, str]) -> str:
+        _, asr = self.parts.plugin("asr", self.settings.asr)
+        threads = self.settings.threads.transcribe
+        spec = transcribe.spec(
+            utterances=prepared.utterances,
+            asr=asr,
+            params=stage_params(self.settings.transcribe, transcribe.Params),
+            threads=threads,
+        )
+        key = self.parts.add(spec, f"{prepared.name} by {asr.name}", threads, prepared.audio)
+        stages[f"transcribe {place}"] = key
+        return key
+
+    def _cell(
+        self,
+        ref: PluginRef,
+        *,
+        control: str | None,
+        seed: int | None,
+        stages: dict[str, str],
+        model: str | None,
+    ) -> Cell:
+        results = [
+            self._results(index, dataset, ref, seed, model, stages)
+            for index, dataset in enumerate(self.settings.targets)
+        ]
+        if control is None and model is not None:
+            labeler, _ = self.parts.plugin("labeler", self.settings.labeler)
+            control = "reads_gold" if "gold" in labeler.reads else None
+        return Cell(
+            experiment=self.settings.name,
+            axes=dict(self.point.axes),
+            role="main" if control is None else "control",
+            control=control,
+            seed=seed,
+            show_seed=len(self.settings.pretrain.seeds) > 1,
+            settings=self.settings,
+            encoder=ref.name,
+            taxonomy=self.parts.taxonomy(self.settings.taxonomy).name if model else None,
+            stages=stages,
+            targets=results,
+        )
+
+    def _results(
+        self,
+        index: int,
+        dataset: DatasetRef,
+        ref: PluginRef,
+        seed: int | None,
+        model: str | None,
+        stages: dict[str, str],
+    ) -> TargetKeys:
+        place, settings = f"targets.{index}", self.settings
+        prepared = self._prepare(place, dataset, stages)
+        encoder, identity = self.parts.plugin("encoder", ref)
+        frames = self._features(place, prepared, encoder, stages)
+        trainable = isinstance(encoder, TrainableEncoder)
+        spec = embed.spec(
+            utterances=prepared.utterances,
+            encoder=identity,
+            features=frames,
+            model=model,
+            params=stage_params(settings.embed, embed.Params),
+            seed=seed if trainable and model is None else None,
+            threads=settings.threads.embed,
+        )
+        how = (
+            "" if not trainable else ", pre-trained" if model else f", random weights, seed {seed}"
+        )
+        title = f"{prepared.name} by {ref.name}{how}"
+        embeddings = self.parts.add(spec, title, settings.threads.embed, prepared.audio)
+        stages[f"embed {place}"] = embeddings
+        evaluation = self._evaluate(place, prepared, embeddings, ref, stages)
+        probes = {
+            p.name: self._probe(place, prepared, embeddings, p, ref, stages)
+            for p in settings.probes
+        }
+        return TargetKeys(self._target_name(index), evaluation, probes)
+
+    def _target_name(self, index: int) -> str:
+        names = [target.dataset for target in self.settings.targets]
+        return names[index] if names.count(names[index]) == 1 else f"{names[index]}.{index}"
+
+    def _evaluate(
+        self,
+        place: str,
+        prepared: Prepared,
+        embeddings: str,
+        ref: PluginRef,
+        stages: dict[str, str],
+    ) -> str:
+        gold = prepared.dataset.card.taxonomy
+        if gold is None:
+            raise SettingsError(
+                f"{self.parts.label}: dataset '{prepared.name}' has no human labels, so it "
+                "cannot be one of 'targets'. It may be one of 'corpora'."
+            )
+        speakers = prepared.manifest.counts["speakers"]
+        if speakers < 2:
+            raise DataError(
+                f"{self.parts.label}: target '{prepared.name}' has {speakers} speaker"
+                f"{'' if speakers == 1 else 's'}. Scores are measured on speakers that training "
+                "has not heard, so it needs at least 2 (and 5 for intervals)."
+            )
+        spec = evaluate.spec(
+            utterances=prepared.utterances,
+            embeddings=embeddings,
+            taxonomy=self.parts.taxonomy(gold),
+            params=stage_params(self.settings.evaluate, evaluate.Params),
+            seed=self.settings.evaluate_seed,
+        )
+        key = self.parts.add(spec, f"{ref.name} on {prepared.name}", self.settings.threads.evaluate)
+        stages[f"evaluate {place}"] = key
+        return key
+
+    def _probe(
+        self,
+        place: str,
+        prepared: Prepared,
+        embeddings: str,
+        probe_ref: PluginRef,
+        ref: PluginRef,
+        stages: dict[str, str],
+    ) -> str:
+        settings = self.settings
+        _, identity = self.parts.plugin("probe", probe_ref)
+        measured = self.parts.add(
+            targets.spec(utterances=prepared.utterances, probe=identity),
+            f"{probe_ref.name} of {prepared.name}", settings.threads.targets, prepared.audio,
+        )  # fmt: skip
+        stages[f"targets {place} {probe_ref.name}"] = measured
+        key = self.parts.add(
+            probe.spec(
+                utterances=prepared.utterances,
+                embeddings=embeddings,
+                targets=measured,
+                params=stage_params(settings.probe, probe.Params),
+                seed=settings.probe_seed,
+            ),
+            f"{probe_ref.name} from {ref.name} on {prepared.name}", settings.threads.probe,
+        )  # fmt: skip
+        stages[f"probe {place} {probe_ref.name}"] = key
+        return key

@@ -1,0 +1,219 @@
+"""Reads experiment files: YAML through OmegaConf, `key=value` overrides, interpolation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .._yaml import MarkedYaml, read_yaml
+from ..errors import SettingsError, did_you_mean
+
+GRID_KEYS = ("grid", "zip", "exclude")
+"""Keys of the file that span a grid; all others are settings of every cell."""
+PLUGIN_KEYS = ("segmenter", "asr", "labeler", "encoder", "executor")
+"""Keys whose value may be a plugin's name alone."""
+
+
+@dataclass(frozen=True)
+class ExperimentFile:
+    """An experiment as it was written, interpolations not yet resolved."""
+
+    label: str
+    """What messages call it: its path, or ``settings`` for a mapping."""
+    settings: dict[str, Any]
+    grid: dict[str, list[Any]] = field(default_factory=dict)
+    """Axis (a dotted key) → values; all combinations."""
+    zip: dict[str, list[Any]] = field(default_factory=dict)
+    """Axes that go together, value by value."""
+    exclude: list[dict[str, Any]] = field(default_factory=list)
+    """Points to leave out: axis → value; a point that matches all of one entry goes."""
+    folder: Path | None = None
+    """Folder of the file; a taxonomy's path may be relative to it."""
+    yaml: MarkedYaml | None = None
+    """The file with its lines, for messages."""
+
+    def where(self, place: Sequence[str | int]) -> str:
+        """Returns what messages call a place in the settings: the file, and the line if it has one.
+
+        A place that an override or an axis has set has no line.
+        """
+        top = self.yaml.content if self.yaml is not None else {}
+        if self.yaml is None or not place or place[0] not in top:
+            return self.label
+        return f"{self.label}, line {self.yaml.line(place)}"
+
+
+def shipped() -> dict[str, Path]:
+    """Returns the experiments that come with lanser-bench: name → file."""
+    folder = Path(__file__).parent.parent / "experiments"
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def read_experiment(
+    source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()
+) -> ExperimentFile:
+    """Reads an experiment file, the name of a shipped one, or a mapping.
+
+    Args:
+        source: path, name such as ``quickstart``, or the content itself.
+        overrides: ``key=value`` with dotted keys, values in YAML.
+
+    Raises:
+        SettingsError: no such file, not YAML, or an override that does not fit.
+    """
+    if isinstance(source, Mapping):
+        label, folder, content, file = "settings", None, deepcopy(dict(source)), None
+    else:
+        path = find_file(source)
+        file = _read_yaml(path)
+        label, folder = f"Experiment file {source}", path.parent
+        content = {str(key): value for key, value in file.content.items()}
+    content = _overridden(content, overrides, label)
+    axes = {key: content.pop(key, None) for key in GRID_KEYS}
+    exclude = axes["exclude"] or []
+    if not isinstance(exclude, list) or not all(isinstance(entry, dict) for entry in exclude):
+        raise SettingsError(f"{label}: 'exclude' is a list of mappings {{axis: value}}.")
+    return ExperimentFile(
+        label,
+        content,
+        _axes(axes["grid"], "grid", label),
+        _axes(axes["zip"], "zip", label),
+        exclude,
+        folder,
+        file,
+    )
+
+
+def find_file(source: str | Path) -> Path:
+    """Returns the file a user means by a path or by the bare name of a shipped experiment.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    path = Path(source)
+    if path.is_file():
+        return path
+    known = shipped()
+    if str(source) in known:
+        return known[str(source)]
+    hint = did_you_mean(str(source), known) if path.suffix == "" and len(path.parts) == 1 else ""
+    what = "is a folder, not an experiment file" if path.is_dir() else "does not exist"
+    raise SettingsError(f"Experiment file {source} {what}.{hint}")
+
+
+def _read_yaml(path: Path) -> MarkedYaml:
+    file = read_yaml(path, "Experiment file", SettingsError)
+    if not isinstance(file.content, dict) or not file.content:
+        raise SettingsError(f"Experiment file {path}: expected keys and values, such as `name: …`.")
+    return file
+
+
+def _overridden(content: dict[str, Any], overrides: Sequence[str], label: str) -> dict[str, Any]:
+    """Applies ``key=value`` pairs in order; lists are reached as ``corpora.0.root``."""
+    if not overrides:
+        return content
+    axes = {**(content.get("grid") or {}), **(content.get("zip") or {})}
+    for text in overrides:
+        key, equals, written = text.partition("=")
+        if not equals or not key.strip():
+            raise SettingsError(f"Override '{text}' is not of the form key=value.")
+        if key in axes:
+            raise SettingsError(
+                f"Override '{text}': '{key}' is an axis of the grid of {label}; "
+                f"change it with grid.{key}=[…]."
+            )
+        head, _, rest = key.partition(".")
+        # An axis is one key of the grid, however many dots it has.
+        path = [head, rest] if head in ("grid", "zip") and rest else key.split(".")
+        content = assigned(content, path, _override_value(written, text), f"Override '{text}'")
+    return content
+
+
+def _override_value(written: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(written) if written.strip() else ""
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or "it is not YAML"
+        raise SettingsError(f"Override '{text}': {problem}.") from None
+
+
+def assigned(
+    settings: Mapping[str, Any], path: list[str], value: Any, where: str
+) -> dict[str, Any]:
+    """Returns a copy with one dotted key set; only the way to it is copied.
+
+    Raises:
+        SettingsError: the way leads through a plain value or past the end of a list.
+    """
+    head, *rest = path
+    if not rest:
+        return {**settings, head: value}
+    inner = settings.get(head)
+    if isinstance(inner, str) and head in PLUGIN_KEYS:
+        inner = {"name": inner}  # an option of a plugin that was written as its name alone
+    if isinstance(inner, list):
+        return {**settings, head: _assigned_item(inner, rest, value, where)}
+    if inner is not None and not isinstance(inner, Mapping):
+        raise SettingsError(f"{where}: '{head}' is {inner!r}, which has no key '{rest[0]}'.")
+    return {**settings, head: assigned(inner or {}, rest, value, where)}
+
+
+def _assigned_item(items: list[Any], path: list[str], value: Any, where: str) -> list[Any]:
+    position, *rest = path
+    if not position.isdigit() or int(position) >= len(items):
+        raise SettingsError(f"{where}: the list has no entry '{position}'; it has {len(items)}.")
+    changed, index = list(items), int(position)
+    if not rest:
+        changed[index] = value
+        return changed
+    item = {"name": items[index]} if isinstance(items[index], str) else items[index]
+    if not isinstance(item, Mapping):
+        raise SettingsError(f"{where}: entry {position} is {item!r}, which has no keys.")
+    changed[index] = assigned(item, rest, value, where)
+    return changed
+
+
+def _axes(value: Any, key: str, label: str) -> dict[str, list[Any]]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise SettingsError(f"{label}: '{key}' is a mapping {{axis: [value, …]}}.")
+    for axis, values in value.items():
+        if not isinstance(values, list) or not values:
+            raise SettingsError(f"{label}: axis '{axis}' of '{key}' needs a list of values.")
+    return {str(axis): values for axis, values in value.items()}
+
+
+def resolved(settings: Mapping[str, Any], label: str) -> dict[str, Any]:
+    """Resolves interpolations such as ``${seed}`` and ``${oc.env:LANSER_DATA_ROOT}``.
+
+    Raises:
+        SettingsError: an environment variable is not set, or a key does not exist.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    if "${" not in repr(settings):
+        return dict(settings)
+    try:
+        plain = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
+    except OmegaConfBaseException as error:
+        place = getattr(error, "full_key", None) or "a value"
+        variable = re.search(r"Environment variable '([^']+)' not found", str(error))
+        if variable:
+            raise SettingsError(
+                f"{label}: '{place}' needs the environment variable {variable[1]}, which is not "
+                f"set. Set it (export {variable[1]}=/path/to/data) or give {place} a value."
+            ) from None
+        raise SettingsError(f"{label}: '{place}': {_first_line(error)}.") from None
+    return {str(k): v for k, v in plain.items()} if isinstance(plain, dict) else {}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,215 @@
+"""The plan of a run: cells and the distinct stages they need, with what is to be done and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from ..kinds.executor import StageCall
+from ..manifest import BuiltManifest
+from ..store import Spec, Store, digest, write_atomic
+from .grid import slug
+from .reasons import differences
+from .settings import Experiment
+
+Role = Literal["main", "control"]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One distinct stage of a plan."""
+
+    key: str
+    spec: Spec
+    title: str
+    """What it works on and with, for people."""
+    threads: int
+    parents: tuple[str, ...]
+    """Keys of the nodes it waits for; manifests are there before."""
+    audio: tuple[str, ...] = ()
+    """Files that tell where recordings lie."""
+
+    @property
+    def stage(self) -> str:
+        """Name of the stage."""
+        return self.spec.stage
+
+    def call(self, store: Store, plugin_dirs: tuple[Path, ...]) -> StageCall:
+        """Returns the node as plain data for an executor."""
+        return StageCall(
+            stage=self.stage,
+            key=self.key,
+            spec=self.spec.model_dump(mode="json"),
+            store=store.root,
+            threads=self.threads,
+            plugin_dirs=plugin_dirs,
+            inputs={"audio": list(self.audio)},
+        )
+
+
+@dataclass(frozen=True)
+class TargetKeys:
+    """Where the results of one labelled set lie."""
+
+    dataset: str
+    evaluation: str
+    probes: dict[str, str]
+    """Probe → key."""
+
+
+@dataclass
+class Cell:
+    """One row of the results: one encoder made in one way from one seed."""
+
+    experiment: str
+    axes: dict[str, str]
+    role: Role
+    control: str | None
+    """``random_init``, ``logmel_stats``, ``shuffled`` …; None for a main cell."""
+    seed: int | None
+    """Seed of pre-training or of the random weights; None if nothing is drawn."""
+    show_seed: bool
+    settings: Experiment
+    encoder: str
+    taxonomy: str | None
+    """Name of the taxonomy of its labels; None where none take part."""
+    stages: dict[str, str]
+    """Place in the cell, such as ``label corpora.0`` → key; manifests included."""
+    targets: list[TargetKeys]
+
+    @property
+    def group(self) -> str:
+        """Name without the seed: cells of one group differ in their seed only."""
+        axes = ", ".join(f"{axis}={value}" for axis, value in self.axes.items())
+        if self.control is None:
+            return axes or self.experiment
+        return f"{self.control} [{axes}]" if axes else self.control
+
+    @property
+    def name(self) -> str:
+        """Readable and unique in its plan."""
+        shown = self.show_seed and self.seed is not None
+        return f"{self.group}, seed={self.seed}" if shown else self.group
+
+    @cached_property
+    def leaves(self) -> list[str]:
+        """Keys of all its results."""
+        return [key for t in self.targets for key in (t.evaluation, *t.probes.values())]
+
+    @cached_property
+    def key(self) -> str:
+        """Identity of its numbers: a digest of the keys of all its results."""
+        return digest([[t.dataset, t.evaluation, t.probes] for t in self.targets])
+
+    @property
+    def record_path(self) -> Path:
+        """Where its record lies below ``paths.results``."""
+        return Path(self.experiment) / f"{slug(self.name)}-{self.key[:8]}.json"
+
+
+@dataclass
+class Plan:
+    """Cells, distinct stages and the manifests they start from."""
+
+    experiment: Experiment
+    """Settings of the first cell: paths, trackers and executor are common to all."""
+    cells: list[Cell]
+    nodes: dict[str, Node]
+    """Key → node, parents before children."""
+    manifests: dict[str, BuiltManifest]
+    """Key → manifest."""
+    plugin_dirs: tuple[Path, ...] = ()
+    users: dict[str, list[Cell]] = field(default_factory=dict)
+    """Key → cells that need it."""
+
+    def to_run(self, store: Store) -> dict[str, Node]:
+        """Returns the nodes that must run: missing results, and what is missing to make them."""
+        wanted: dict[str, Node] = {}
+        todo = [key for cell in self.cells for key in cell.leaves]
+        seen: set[str] = set()
+        while todo:
+            key = todo.pop()
+            if key in seen or key not in self.nodes:
+                continue
+            seen.add(key)
+            if key not in store:
+                wanted[key] = self.nodes[key]
+                todo.extend(self.nodes[key].parents)
+        return {key: node for key, node in self.nodes.items() if key in wanted}
+
+    def save(self, store: Store) -> None:
+        """Keeps the plan, so that the next one can say what has changed."""
+        specs = {key: node.spec.model_dump(mode="json") for key, node in self.nodes.items()}
+        for key, manifest in self.manifests.items():
+            specs[key] = manifest.artifact.meta["spec"]
+        cells = [
+            {"name": c.name, "control": c.control, "axes": c.axes, "stages": c.stages}
+            for c in self.cells
+        ]
+        text = json.dumps({"cells": cells, "specs": specs}, ensure_ascii=False, sort_keys=True)
+        path = plan_path(store, self.experiment.name)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            write_atomic(path, text)
+
+    def reasons(self, store: Store, run: Iterable[str]) -> dict[str, str]:
+        """Says for each key of `run` why its stage must run."""
+        before = PreviousPlan.read(store, self.experiment.name)
+        return {key: self._reason(key, before) for key in run}
+
+    def _reason(self, key: str, before: PreviousPlan | None) -> str:
+        for cell in self.users.get(key, ()) if before else ():
+            assert before is not None
+            place = next(place for place, k in cell.stages.items() if k == key)
+            old = before.spec_at(cell, place)
+            if old is None:
+                continue
+            new = self.nodes[key].spec
+            if old.key == key:
+                return "computed before, but no longer in the store"
+            return "; ".join(differences(old, new, before.specs, self._specs)) or "not computed yet"
+        return "not computed yet"
+
+    @cached_property
+    def _specs(self) -> dict[str, Spec]:
+        specs = {key: node.spec for key, node in self.nodes.items()}
+        return specs | {key: manifest.artifact.spec for key, manifest in self.manifests.items()}
+
+
+def plan_path(store: Store, experiment: str) -> Path:
+    """File with the last plan of an experiment."""
+    return store.root / "plans" / f"{experiment}.json"
+
+
+@dataclass(frozen=True)
+class PreviousPlan:
+    """The last plan of the same experiment."""
+
+    cells: list[Mapping[str, Any]]
+    specs: dict[str, Spec]
+
+    @classmethod
+    def read(cls, store: Store, experiment: str) -> PreviousPlan | None:
+        """Returns it, or None if there is none that can be read."""
+        try:
+            text = plan_path(store, experiment).read_text(encoding="utf-8")
+            content = json.loads(text)
+            specs = {key: Spec.model_validate(spec) for key, spec in content["specs"].items()}
+            return cls(content["cells"], specs)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # only reasons are lost: an unreadable plan must not stop a run
+
+    def spec_at(self, cell: Cell, place: str) -> Spec | None:
+        """Returns the stage at the same place of the same cell, or of the most similar one."""
+
+        def likeness(old: Mapping[str, Any]) -> tuple[bool, int]:
+            shared = sum(old["axes"].get(axis) == value for axis, value in cell.axes.items())
+            return old["name"] == cell.name, shared
+
+        alike = [c for c in self.cells if c["control"] == cell.control and place in c["stages"]]
+        if not alike:
+            return None
+        return self.specs.get(max(alike, key=likeness)["stages"][place])

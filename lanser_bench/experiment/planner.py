@@ -1,0 +1,84 @@
+"""Turns the points of a grid into cells and distinct stages. Nothing heavy is imported or read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..kinds import FeatureExtractor
+from ..plugins import Registry
+from ..store import Store
+from .cells import merged
+from .chain import Chain
+from .grid import Point
+from .parts import Parts, Progress
+from .plan import Cell, Plan
+from .settings import PluginRef
+
+LOGMEL_STATS = PluginRef(name="logmel-stats")
+
+
+def make_plan(
+    points: Sequence[Point],
+    registry: Registry,
+    store: Store,
+    *,
+    label: str = "settings",
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Plan:
+    """Plans a run: builds the manifests, then every cell's chain of keys.
+
+    Args:
+        points: the points of the grid.
+        registry: the plugins.
+        store: where manifests are kept; no other artifact is read.
+        label: what messages call the experiment.
+        folder: folder of the experiment file, where a taxonomy's path may start.
+        progress: called while recordings are hashed and checked for the first time.
+
+    Raises:
+        LanserError: an unknown plugin, option or taxonomy, or a dataset that cannot be used.
+    """
+    parts = Parts(registry, store, label, folder, progress)
+    cells = merged(
+        [cell for position, p in enumerate(points) for cell in _cells(parts, p, position == 0)]
+    )
+    plan = Plan(
+        experiment=points[0].settings,
+        cells=cells,
+        nodes=parts.used_nodes(cells),
+        manifests=parts.manifests,
+        plugin_dirs=registry.plugin_dirs,
+    )
+    for cell in cells:
+        for key in set(cell.stages.values()):
+            plan.users.setdefault(key, []).append(cell)
+    return plan
+
+
+def _cells(parts: Parts, point: Point, first: bool) -> Iterator[Cell]:
+    """Yields the main cells of a point and its controls, one per seed."""
+    chain = Chain(parts, point)
+    encoder, _ = parts.plugin("encoder", point.settings.encoder)
+    controls, seeds = point.settings.controls, point.settings.pretrain.seeds
+    if isinstance(encoder, FeatureExtractor):
+        yield chain.frozen(point.settings.encoder, None)
+    else:
+        for seed in seeds:
+            yield chain.pretrained("weak", seed, None)
+        if controls.random_init:
+            for seed in seeds:
+                yield chain.random_init(seed)
+        for name, scope in (
+            ("shuffled", controls.shuffled),
+            ("shuffled-within-speaker", controls.shuffled_within_speaker),
+        ):
+            if scope == "each" or (scope == "first" and first):
+                for seed in seeds:
+                    yield chain.pretrained(name, seed, name.replace("-", "_"))
+        if controls.gold and chain.corpora_have_gold():
+            for seed in seeds:
+                yield chain.pretrained("gold", seed, "gold")
+    if controls.logmel_stats and point.settings.encoder != LOGMEL_STATS:
+        yield chain.frozen(LOGMEL_STATS, "logmel_stats")

@@ -1,0 +1,317 @@
+"""Runs an experiment: the Python twin of `lanser-bench run`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import LanserError
+from ..kinds.executor import StageReport
+from ..manifest import BuiltManifest
+from ..plugins import Registry, registry
+from ..store import Store, digest
+from .events import EventLog
+from .files import ExperimentFile, read_experiment
+from .grid import expand
+from .parts import Progress
+from .plan import Cell, Node, Plan
+from .planner import make_plan
+from .scheduler import Failure, Listener, Scheduler
+from .tracking import TrackerFeed
+
+
+@dataclass
+class RunOutcome:
+    """What became of a run."""
+
+    plan: Plan
+    run_id: str
+    log: Path
+    """The run's event log."""
+    records: list[Path] = field(default_factory=list)
+    """Record of every finished cell."""
+    written: list[Path] = field(default_factory=list)
+    """Those of them that were written now; the others were there."""
+    failures: list[Failure] = field(default_factory=list)
+    executed: list[str] = field(default_factory=list)
+    """Keys of the stages that ran."""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """True if no cell failed."""
+        return not self.failures
+
+
+@dataclass(frozen=True)
+class DryRun:
+    """What a run would do."""
+
+    plan: Plan
+    to_run: dict[str, Node]
+    reasons: dict[str, str]
+    """Key of each stage to run → why."""
+
+
+class Quiet:
+    """A listener that hears and says nothing."""
+
+    def planned(self, plan: Plan, to_run: Mapping[str, Node]) -> None:
+        """Says nothing."""
+
+    def stage_started(self, node: Node) -> None:
+        """Says nothing."""
+
+    def stage_ended(self, node: Node, report: StageReport) -> None:
+        """Says nothing."""
+
+    def stage_failed(self, node: Node, error: BaseException) -> None:
+        """Says nothing."""
+
+    def cell_failed(self, failure: Failure) -> None:
+        """Says nothing."""
+
+    def cell_done(self, cell: Cell, path: str | None) -> None:
+        """Says nothing."""
+
+    def tick(self, running: Mapping[str, Node]) -> None:
+        """Says nothing."""
+
+    def note(self, sentence: str) -> None:
+        """Says nothing."""
+
+
+def plan_experiment(
+    source: str | Path | Mapping[str, Any] | ExperimentFile,
+    overrides: Sequence[str] = (),
+    *,
+    plugin_dirs: Iterable[Path] = (),
+    progress: Progress | None = None,
+) -> tuple[Plan, Registry, Store]:
+    """Reads an experiment and plans it: manifests are built, nothing else is computed.
+
+    Raises:
+        LanserError: settings, plugins, taxonomies or datasets that cannot be used.
+    """
+    file = source if isinstance(source, ExperimentFile) else read_experiment(source, overrides)
+    plugins = registry(tuple(Path(folder) for folder in plugin_dirs))
+    points = expand(file)
+    store = Store(points[0].settings.paths.store)
+    plan = make_plan(
+        points, plugins, store, label=file.label, folder=file.folder, progress=progress
+    )
+    return plan, plugins, store
+
+
+def dry_run(
+    source: str | Path | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    plugin_dirs: Iterable[Path] = (),
+    progress: Progress | None = None,
+) -> DryRun:
+    """Says what a run would do, and why; the twin of `lanser-bench run --dry-run`."""
+    plan, _, store = plan_experiment(source, overrides, plugin_dirs=plugin_dirs, progress=progress)
+    to_run = plan.to_run(store)
+    return DryRun(plan, to_run, plan.reasons(store, to_run))
+
+
+def run_experiment(
+    source: str | Path | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    plugin_dirs: Iterable[Path] = (),
+    fail_fast: bool = False,
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+) -> RunOutcome:
+    """Runs an experiment or a grid; what is in the store already is not computed again.
+
+    Stages run in spawned processes, so a script needs the usual ``if __name__ == "__main__":``.
+
+    Args:
+        source: an experiment file, the name of a shipped one, or its content as a mapping.
+        overrides: ``key=value`` with dotted keys.
+        plugin_dirs: folders of loose plugin files.
+        fail_fast: stop at the first stage that fails.
+        listener: hears what happens.
+        progress: called while recordings are read for the first time.
+
+    Returns:
+        The outcome; a failed cell does not raise, see `RunOutcome.failures`.
+
+    Raises:
+        LanserError: settings, plugins or datasets that cannot be used; nothing has run then.
+        KeyboardInterrupt: stopped by the user; what is finished is kept.
+    """
+    plan, plugins, store = plan_experiment(
+        source, overrides, plugin_dirs=plugin_dirs, progress=progress
+    )
+    run = _Run(plan, plugins, store, listener or Quiet())
+    return run.go(fail_fast)
+
+
+class _Run:
+    """Listens to the scheduler, keeps the log, writes records and feeds trackers."""
+
+    def __init__(self, plan: Plan, plugins: Registry, store: Store, listener: Listener) -> None:
+        settings = plan.experiment
+        self.plan, self.store, self.listener = plan, store, listener
+        self.executor = plugins.create(
+            "executor", settings.executor.name, settings.executor.options
+        )
+        self.log = EventLog(store)
+        self.outcome = RunOutcome(plan, self.log.run_id, self.log.folder / "events.jsonl")
+        self.trackers = TrackerFeed(
+            settings.trackers, plugins, store, self.log.folder,
+            timeout_s=settings.tracker_timeout_s, report=self.note,
+        )  # fmt: skip
+
+    def go(self, fail_fast: bool) -> RunOutcome:
+        to_run = self.plan.to_run(self.store)
+        reasons = self.plan.reasons(self.store, to_run)
+        self.plan.save(self.store)
+        self.log.add(
+            "run-start", experiment=self.plan.experiment.name, cells=len(self.plan.cells),
+            stages=len(self.plan.nodes), to_run=len(to_run),
+        )  # fmt: skip
+        for key, reason in reasons.items():
+            self.log.add("stage-planned", key=key, stage=self.plan.nodes[key].stage, why=reason)
+        self.listener.planned(self.plan, to_run)
+        for manifest in self.plan.manifests.values():
+            for sentence in data_notes(manifest):
+                self.note(sentence)
+        cancelled = True
+        try:
+            Scheduler(self.plan, to_run, self.executor, self.store, self, fail_fast=fail_fast).run()
+            cancelled = fail_fast and not self.outcome.ok
+        except KeyboardInterrupt:
+            self.log.add("interrupted")
+            raise
+        finally:
+            self.executor.close(cancel=cancelled)
+            self.trackers.close(cancel=cancelled)
+            self.log.add(
+                "run-end", executed=len(self.outcome.executed),
+                records=len(self.outcome.records), failed=len(self.outcome.failures),
+            )  # fmt: skip
+            self.log.close()
+        return self.outcome
+
+    # -- what the scheduler tells --------------------------------------------------------------
+
+    def planned(self, plan: Plan, to_run: Mapping[str, Node]) -> None:
+        """Told by `go` itself."""
+
+    def stage_started(self, node: Node) -> None:
+        """Logs the start."""
+        self.log.add("stage-start", stage=node.stage, key=node.key, title=node.title)
+        self.listener.stage_started(node)
+
+    def stage_ended(self, node: Node, report: StageReport) -> None:
+        """Logs the end with its time and counts."""
+        self.log.add(
+            "stage-end", stage=node.stage, key=node.key, seconds=report.seconds,
+            reused=report.reused, counts=report.counts,
+        )  # fmt: skip
+        if not report.reused:
+            self.outcome.executed.append(node.key)
+        self.listener.stage_ended(node, report)
+
+    def stage_failed(self, node: Node, error: BaseException) -> None:
+        """Logs the failure."""
+        self.log.add(
+            "stage-failed", stage=node.stage, key=node.key, error=f"{type(error).__name__}: {error}"
+        )
+        self.listener.stage_failed(node, error)
+
+    def cell_failed(self, failure: Failure) -> None:
+        """Logs the failure with its settings and keeps it for the list at the end."""
+        self.outcome.failures.append(failure)
+        self.log.add(
+            "cell-failed", cell=failure.cell.name, stage=failure.stage, key=failure.key,
+            error=failure.sentence, traceback=failure.traceback, axes=failure.cell.axes,
+        )  # fmt: skip
+        self.listener.cell_failed(failure)
+
+    def cell_done(self, cell: Cell, path: str | None) -> None:
+        """Writes the cell's record, unless it is there, and offers it to the trackers."""
+        from ..reporting.build import build_record
+        from ..reporting.records import save_record
+
+        target = cell.settings.paths.results / cell.record_path
+        written = None
+        if not _is_record_of(target, cell):
+            try:
+                save_record(build_record(self.plan, cell, self.store), target)
+            except LanserError as error:
+                node = self.plan.nodes[cell.leaves[-1]]
+                self.cell_failed(Failure(cell, f"record ({node.title})", node.key, str(error), ""))
+                return
+            written = str(target)
+            self.outcome.written.append(target)
+            self.log.add("cell-done", cell=cell.name, key=cell.key, record=str(target))
+        self.outcome.records.append(target)
+        identity = digest([cell.experiment, cell.name, cell.key])
+        if self.trackers.wants(identity):
+            self.trackers.send(identity, cell.name, target, cell_events(cell, self.store))
+        self.listener.cell_done(cell, written)
+
+    def tick(self, running: Mapping[str, Node]) -> None:
+        """Passed on."""
+        self.listener.tick(running)
+
+    def note(self, sentence: str) -> None:
+        """Logs and shows a warning."""
+        self.log.add("warning", text=sentence)
+        self.outcome.notes.append(sentence)
+        self.listener.note(sentence)
+
+
+def data_notes(manifest: BuiltManifest) -> Iterator[str]:
+    """Yields what a user must know of a dataset: what was skipped, and what looks odd."""
+    name = manifest.artifact.spec.plugins["dataset"].name
+    skipped = [problem for problem in manifest.problems if problem["kind"] == "bad audio"]
+    if skipped:
+        named = "; ".join(f"{p['utterance']}: {p['problem'].rstrip('.')}" for p in skipped[:3])
+        rest = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+        yield f"{name}: {len(skipped)} recordings skipped: {named}{rest}."
+    counts = manifest.counts
+    odd = [f"{counts[k]} {k}" for k in ("duplicates", "silent", "clipped") if counts.get(k)]
+    if odd:
+        yield f"{name}: {', '.join(odd)} recordings; `lanser-bench data check` names them."
+
+
+def _is_record_of(path: Path, cell: Cell) -> bool:
+    """Whether a cell's record is there: the first one written for a key stays."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    found = content.get("key"), content.get("name"), content.get("schema_version")
+    return found == (cell.key, cell.name, 1)
+
+
+def cell_events(cell: Cell, store: Store) -> list[dict[str, Any]]:
+    """Returns one event per stage of a finished cell, as trackers get them.
+
+    Each has ``event`` (``"stage"``), ``time`` (when it was written), ``place``, ``stage``, ``key``,
+    ``seconds`` and ``counts``; that of pre-training also ``training``, its report with the curve.
+    """
+    events = []
+    for place, key in cell.stages.items():
+        artifact = store.get(key)
+        if artifact is None:
+            continue
+        meta = artifact.meta
+        event = {"event": "stage", "time": meta["written"], "place": place, "key": key,
+                 "stage": meta["spec"]["stage"], "seconds": meta["seconds"],
+                 "counts": meta["counts"]}  # fmt: skip
+        training = artifact.path / "training.json"
+        if event["stage"] == "pretrain" and training.is_file():
+            event["training"] = json.loads(training.read_text(encoding="utf-8"))
+        events.append(event)
+    return events

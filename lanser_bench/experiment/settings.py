@@ -1,0 +1,182 @@
+"""The experiment file as a strict typed model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ..stages.embed import Params as EmbedParams
+from ..stages.evaluate import Params as EvaluateParams
+from ..stages.label import Params as LabelParams
+from ..stages.pretrain import Params as PretrainParams
+from ..stages.probe import Params as ProbeParams
+from ..stages.transcribe import Params as TranscribeParams
+
+ControlScope = Literal["each", "first", "none"]
+"""A control for each cell, for the first cell of a grid only, or for none."""
+
+
+class _Settings(BaseModel):
+    """Base: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class PluginRef(_Settings):
+    """A plugin, written as its name or as a mapping of its name and its options."""
+
+    name: str
+    options: dict[str, Any] = {}
+    """Checked against the plugin's own options when the plan is made."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, Mapping) and isinstance(value.get("options"), Mapping):
+            return value
+        if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+            raise ValueError("expected a plugin: its name, or a mapping {name: …, option: …}")
+        return {"name": value["name"], "options": {k: v for k, v in value.items() if k != "name"}}
+
+
+class DatasetRef(_Settings):
+    """A dataset: the plugin's name, its folder, and the plugin's own options beside them."""
+
+    dataset: str
+    root: Path | None = None
+    """Its folder; none for a dataset that makes its own files."""
+    on_bad_audio: Literal["stop", "skip"] = "stop"
+    """``skip`` counts and names unusable recordings instead of stopping."""
+    limit: int | None = Field(default=None, ge=1)
+    """Use so many utterances, spread evenly over speakers and labels."""
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"dataset": value}
+        if not isinstance(value, Mapping) or not isinstance(value.get("dataset"), str):
+            raise ValueError("expected a dataset: a mapping {dataset: …, root: …, option: …}")
+        if isinstance(value.get("options"), Mapping):
+            return value
+        own = {k: v for k, v in value.items() if k in cls.model_fields}
+        return {**own, "options": {k: v for k, v in value.items() if k not in cls.model_fields}}
+
+
+class PretrainSettings(PretrainParams):
+    """Settings of pre-training and the seeds it is repeated with."""
+
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """One cell per seed; tables show their mean. One seed is no evidence."""
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError("a seed is there twice")
+        return seeds
+
+
+class EvaluateSettings(EvaluateParams):
+    """Settings of the evaluation and its seed."""
+
+    seed: int | None = None
+    """Seed of label subsets and folds; the experiment's `seed` if left out."""
+
+
+class ProbeSettings(ProbeParams):
+    """Settings of probing and its seed."""
+
+    seed: int | None = None
+    """Seed of the folds; the experiment's `seed` if left out."""
+
+
+class Controls(_Settings):
+    """The rows that stand beside every result; the majority row is part of each evaluation."""
+
+    random_init: bool = True
+    """The same encoder with random weights, not pre-trained."""
+    logmel_stats: bool = True
+    """Mean and spread of log-mel bands: no network at all."""
+    shuffled: ControlScope = "each"
+    """Pre-trained on the same weak labels, shuffled over all utterances."""
+    shuffled_within_speaker: ControlScope = "none"
+    """Pre-trained on the same weak labels, shuffled within each speaker."""
+    gold: bool = False
+    """Pre-trained on human labels, where every corpus has them: the ceiling."""
+
+
+class StageThreads(_Settings):
+    """CPU threads per stage. They move floats, so they enter the keys of the stages they touch."""
+
+    transcribe: int = Field(default=2, ge=1)
+    label: int = Field(default=2, ge=1)
+    features: int = Field(default=1, ge=1)
+    pretrain: int = Field(default=2, ge=1)
+    embed: int = Field(default=2, ge=1)
+    targets: int = Field(default=1, ge=1)
+    evaluate: int = Field(default=1, ge=1)
+    probe: int = Field(default=1, ge=1)
+
+
+class Paths(_Settings):
+    """Where things are kept; in no key."""
+
+    store: Path = Path(".lanser/store")
+    """Artifacts: any number of runs may share it."""
+    results: Path = Path("results/scratch")
+    """Result records, one JSON file per cell."""
+
+
+class Experiment(_Settings):
+    """One experiment: everything a cell needs, defaults filled in."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Folder of the results, and the group in trackers."""
+    seed: int = 0
+    """Seed of evaluation, probing and of controls that draw."""
+    corpora: tuple[DatasetRef, ...] = ()
+    """Speech to pre-train on; its labels, if it has any, are not used."""
+    segmenter: PluginRef = PluginRef(name="none")
+    asr: PluginRef = PluginRef(name="reference")
+    labeler: PluginRef
+    taxonomy: str
+    """Name of a registered taxonomy, or path of a YAML file."""
+    encoder: PluginRef
+    targets: Annotated[tuple[DatasetRef, ...], Field(min_length=1)]
+    """Labelled sets to evaluate and to probe on."""
+    probes: tuple[PluginRef, ...] = ()
+    transcribe: TranscribeParams = TranscribeParams()
+    label: LabelParams = LabelParams()
+    pretrain: PretrainSettings = PretrainSettings()
+    embed: EmbedParams = EmbedParams()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    probe: ProbeSettings = ProbeSettings()
+    controls: Controls = Controls()
+    threads: StageThreads = StageThreads()
+    trackers: tuple[PluginRef, ...] = (PluginRef(name="jsonl"),)
+    tracker_timeout_s: float = Field(default=60.0, gt=0)
+    """Longest time a tracker may take for one cell; in no key."""
+    executor: PluginRef = PluginRef(name="local")
+    paths: Paths = Paths()
+
+    @property
+    def evaluate_seed(self) -> int:
+        """Seed of the evaluation."""
+        return self.seed if self.evaluate.seed is None else self.evaluate.seed
+
+    @property
+    def probe_seed(self) -> int:
+        """Seed of probing."""
+        return self.seed if self.probe.seed is None else self.probe.seed
+
+
+def stage_params(settings: BaseModel, model: type[BaseModel]) -> Any:
+    """Returns the part of a stage's settings that enters its key, without seeds."""
+    return model.model_validate(settings.model_dump(include=set(model.model_fields)))

@@ -1,0 +1,181 @@
+"""Builds a cell's record from its artifacts."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..evaluation.results import EvaluationResult, ProbeResult
+from ..store import PluginIdentity, Store, library_versions
+from .records import Commit, DatasetResult, ResultRecord, StageUse
+
+if TYPE_CHECKING:
+    from ..experiment.plan import Cell, Plan, TargetKeys
+
+BASE_LIBRARIES = ("numpy", "pyarrow", "scikit-learn", "scipy", "torch")
+
+
+def build_record(plan: Plan, cell: Cell, store: Store) -> ResultRecord:
+    """Collects what a finished cell left in the store.
+
+    Raises:
+        StoreError: one of its results is damaged; it is then removed and will be computed again.
+    """
+    reader = _Reader(plan, cell, store)
+    settings, plugins = cell.settings, reader.plugins()
+    libraries = {name for identity in plugins.values() for name in identity.libraries}
+    return ResultRecord(
+        experiment=cell.experiment,
+        name=cell.name,
+        group=cell.group,
+        key=cell.key,
+        role=cell.role,
+        control=cell.control,
+        axes=cell.axes,
+        seed=cell.seed,
+        seeds={"evaluate": settings.evaluate_seed, "probe": settings.probe_seed},
+        asr=reader.role_name("asr"),
+        labeler=reader.role_name("labeler"),
+        taxonomy=cell.taxonomy,
+        encoder=cell.encoder,
+        settings=portable(settings.model_dump(mode="json", exclude={"paths", "executor"})),
+        stages=reader.stages(),
+        plugins=plugins,
+        versions={
+            "python": platform.python_version(),
+            "lanser-bench": __version__,
+            **library_versions(tuple(sorted(libraries | set(BASE_LIBRARIES)))),
+        },
+        commit=commit(),
+        host=host(),
+        datasets=[reader.dataset(target) for target in cell.targets],
+        labels=reader.reports("label", "labels.json"),
+        transcripts=reader.reports("transcribe", "transcripts.json"),
+        training=reader.training(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    plan: Plan
+    cell: Cell
+    store: Store
+
+    def plugins(self) -> dict[str, PluginIdentity]:
+        found: dict[str, PluginIdentity] = {}
+        for place, key in self.cell.stages.items():
+            if key in self.plan.nodes:
+                spec = self.plan.nodes[key].spec
+            else:
+                spec = self.plan.manifests[key].artifact.spec
+            for role, plugin in spec.plugins.items():
+                shown = plugin.model_copy(update={"options": portable(plugin.options)})
+                found[f"{place}: {role}"] = shown
+        return found
+
+    def role_name(self, kind: str) -> str | None:
+        names = {p.name for p in self.plugins().values() if p.kind == kind}
+        return ", ".join(sorted(names)) or None
+
+    def stages(self) -> dict[str, StageUse]:
+        found = {}
+        for place, key in self.cell.stages.items():
+            artifact = self.store.get(key)
+            seconds = artifact.meta["seconds"] if artifact else None
+            found[place] = StageUse(stage=place.partition(" ")[0], key=key, seconds=seconds)
+        return found
+
+    def dataset(self, target: TargetKeys) -> DatasetResult:
+        evaluation = self.store.checked(target.evaluation).path / "evaluation.json"
+        place = next(p for p, k in self.cell.stages.items() if k == target.evaluation)
+        manifest = self.cell.stages[place.replace("evaluate", "manifest", 1)]
+        card = _json(self.plan.manifests[manifest].artifact.path / "manifest.json").get("card", {})
+        return DatasetResult(
+            dataset=target.dataset,
+            title=card.get("title", ""),
+            licence=card.get("licence", ""),
+            fixed_sentences=bool(card.get("fixed_sentences", False)),
+            evaluation=EvaluationResult.model_validate_json(evaluation.read_bytes()),
+            probes=[
+                ProbeResult.model_validate_json(
+                    (self.store.checked(key).path / "probe.json").read_bytes()
+                )
+                for key in target.probes.values()
+            ],
+        )
+
+    def reports(self, stage: str, name: str) -> dict[str, dict[str, Any]]:
+        """What a stage of each corpus wrote beside its table, if it wrote anything."""
+        found = {}
+        for place, key in self.cell.stages.items():
+            which, _, corpus = place.partition(" ")
+            artifact = self.store.get(key) if which == stage else None
+            if artifact is not None and (artifact.path / name).is_file():
+                index = int(corpus.partition(".")[2])
+                dataset = self.cell.settings.corpora[index].dataset
+                found[f"{corpus} {dataset}"] = _json(artifact.path / name)
+        return found
+
+    def training(self) -> dict[str, Any]:
+        artifact = self.store.get(self.cell.stages.get("pretrain", ""))
+        if artifact is None or not (artifact.path / "training.json").is_file():
+            return {}
+        content = _json(artifact.path / "training.json")
+        return {k: v for k, v in content.items() if not isinstance(v, list)}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def portable(value: Any) -> Any:
+    """Cuts absolute paths to their last part: a record must not show where somebody's home is."""
+    if isinstance(value, Mapping):
+        return {key: portable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [portable(inner) for inner in value]
+    if isinstance(value, str) and len(value) > 1 and PurePath(value).is_absolute():
+        return f"…/{PurePath(value).name}"
+    return value
+
+
+@lru_cache(maxsize=1)
+def commit() -> Commit | None:
+    """Returns the commit of the checkout this package runs from; None for an installed wheel."""
+    folder = Path(__file__).resolve().parents[2]
+    if not (folder / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return Commit(revision=git("rev-parse", "HEAD"), dirty=bool(changed))
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+@lru_cache(maxsize=1)
+def host() -> dict[str, Any]:
+    """Returns the kind of machine, without its name."""
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+    }

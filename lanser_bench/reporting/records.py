@@ -1,0 +1,167 @@
+"""Result records: one typed JSON file per cell, with all that a reader needs to believe it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import DataError
+from ..evaluation.results import EvaluationResult, ProbeResult
+from ..store import PluginIdentity, write_atomic
+from ..validation import describe
+
+SCHEMA_VERSION = 1
+"""Raised when a field changes its meaning; older files stay readable."""
+
+
+class _Record(BaseModel):
+    """Base: unknown fields are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Commit(_Record):
+    """The state of the source that made a record."""
+
+    revision: str
+    dirty: bool
+    """True if tracked files differed from the revision."""
+
+
+class StageUse(_Record):
+    """One stage of a cell."""
+
+    stage: str
+    key: str
+    seconds: float | None = None
+    """Wall time when it ran; None for an artifact that is no longer in the store."""
+
+
+class DatasetResult(_Record):
+    """Results on one labelled set."""
+
+    dataset: str
+    title: str = ""
+    licence: str = ""
+    fixed_sentences: bool = False
+    """True where all speakers read the same sentences: words carry no emotion there."""
+    evaluation: EvaluationResult
+    probes: list[ProbeResult] = []
+
+
+class ResultRecord(_Record):
+    """One cell: what was done, with what, and what came out."""
+
+    schema_version: Literal[1] = 1
+    experiment: str
+    name: str
+    """Unique in its experiment."""
+    group: str
+    """Name without the seed: records of one group are repetitions."""
+    key: str
+    """Identity of the numbers: a digest of the keys of all results."""
+    role: Literal["main", "control"]
+    control: str | None = None
+    """``random_init``, ``logmel_stats``, ``shuffled``, ``gold`` …"""
+    axes: dict[str, str]
+    """Axis of the grid → value."""
+    seed: int | None
+    """Seed of pre-training or of random weights; None where nothing is drawn."""
+    seeds: dict[str, int]
+    """Seeds of the other stages that draw."""
+    asr: str | None
+    """None where no labels take part, as for a frozen encoder."""
+    labeler: str | None
+    taxonomy: str | None
+    encoder: str
+    settings: dict[str, Any]
+    """The experiment's settings, defaults filled in, absolute paths cut to their last part."""
+    stages: dict[str, StageUse]
+    """Place in the cell, such as ``label corpora.0`` → stage, key and wall time."""
+    plugins: dict[str, PluginIdentity]
+    """Place and role → identity of every plugin that took part."""
+    versions: dict[str, str]
+    """Versions of Python, lanser-bench and the libraries that the plugins declare."""
+    commit: Commit | None
+    host: dict[str, Any]
+    """Kind of machine, without its name."""
+    datasets: list[DatasetResult] = Field(min_length=1)
+    labels: dict[str, dict[str, Any]] = {}
+    """Corpus → quality of its weak labels, as the label stage reports it."""
+    transcripts: dict[str, dict[str, Any]] = {}
+    """Corpus → what the transcribe stage reports, with the word error rate where it is known."""
+    training: dict[str, Any] = {}
+    """What pre-training reports, without its curve."""
+    created: str
+    """UTC, ISO 8601."""
+
+    @property
+    def seconds(self) -> float:
+        """Sum of the wall times of all stages; stages shared with other cells count in each."""
+        return sum(use.seconds or 0.0 for use in self.stages.values())
+
+
+def save_record(record: ResultRecord, path: Path) -> None:
+    """Writes a record so that the file is either absent or whole."""
+    text = json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False)
+    write_atomic(path, text + "\n")
+
+
+def load_record(path: Path) -> ResultRecord:
+    """Reads a record.
+
+    Raises:
+        DataError: the file is not a result record, or one of a newer version.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"Result record {path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise DataError(f"{path} is not a result record: it is not JSON ({error}).") from None
+    found = content.get("schema_version") if isinstance(content, dict) else None
+    if not isinstance(found, int):
+        raise DataError(f"{path} is not a result record: it has no schema_version.")
+    if found > SCHEMA_VERSION:
+        raise DataError(
+            f"{path} has schema version {found}, this lanser-bench reads up to {SCHEMA_VERSION}: "
+            "install a newer one."
+        )
+    try:
+        return ResultRecord.model_validate(content)
+    except ValidationError as error:
+        raise DataError(describe(error, ResultRecord, str(path))) from None
+
+
+def load_records(folders: Iterable[Path]) -> list[tuple[Path, ResultRecord]]:
+    """Reads all records below some folders (or single files), in the order of their paths.
+
+    Raises:
+        DataError: a folder does not exist or holds no record, or a file is not a record.
+    """
+    found = []
+    for folder in folders:
+        if not folder.exists():
+            raise DataError(
+                f"{folder} does not exist; `lanser-bench run quickstart` makes results."
+            )
+        paths = [folder] if folder.is_file() else sorted(folder.rglob("*.json"))
+        records = [(path, load_record(path)) for path in paths]
+        if not records:
+            raise DataError(f"{folder} holds no result records (*.json).")
+        found.extend(records)
+    return found
+
+
+def latest(records: Iterable[ResultRecord]) -> list[ResultRecord]:
+    """Keeps the newest record of each experiment and cell name, in the order of first sight."""
+    kept: dict[tuple[str, str], ResultRecord] = {}
+    for record in records:
+        place = record.experiment, record.name
+        if place not in kept or kept[place].created <= record.created:
+            kept[place] = record
+    return list(kept.values())

@@ -1,0 +1,99 @@
+"""What is pre-trained: an encoder, masked pooling over time, and a linear head over the labels."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import PluginError
+
+Pooling = Literal["mean", "mean+std"]
+
+
+def device() -> torch.device:
+    """Returns the GPU if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def moments(values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the sums over true frames of the values and of their squares.
+
+    Args:
+        values: shape (batch, frames, dim).
+        lengths: true frames, shape (batch,).
+
+    Returns:
+        Two tensors of shape (batch, dim).
+    """
+    steps = torch.arange(values.shape[1], device=values.device)
+    mask = (steps[None, :] < lengths[:, None]).to(values.dtype)[:, :, None]
+    kept = values * mask
+    return kept.sum(1), (kept * values).sum(1)
+
+
+def pooled(values: Tensor, lengths: Tensor, pooling: Pooling) -> Tensor:
+    """Returns the mean over true frames, with ``mean+std`` the standard deviation after it.
+
+    Shape (batch, dim) or (batch, 2 × dim). The mean comes off before squaring: the difference of
+    two large numbers would lose the deviation.
+    """
+    count = lengths.clamp(min=1)[:, None].to(values.dtype)
+    mean = moments(values, lengths)[0] / count
+    if pooling == "mean":
+        return mean
+    spread = moments(values - mean[:, None], lengths)[1] / count
+    # The gradient of the square root is infinite at zero.
+    return torch.cat([mean, spread.clamp(min=1e-8).sqrt()], 1)
+
+
+class Network(nn.Module):
+    """An encoder with a classification head on its last layer."""
+
+    def __init__(self, encoder: nn.Module, dim: int, labels: int, pooling: Pooling) -> None:
+        """Puts a linear head, weights from torch's current random state, on an encoder."""
+        super().__init__()
+        self.encoder = encoder
+        self.pooling: Pooling = pooling
+        self.head = nn.Linear(dim * (2 if pooling == "mean+std" else 1), labels)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Returns logits of shape (batch, labels)."""
+        values, frames = self.encoder(features, lengths)[-1]
+        logits: Tensor = self.head(pooled(values, frames, self.pooling))
+        return logits
+
+
+def last_dim(encoder: nn.Module, example: Tensor, name: str) -> int:
+    """Returns the width of the encoder's last layer, by one pass over `example` (1, frames, …).
+
+    Raises:
+        PluginError: the module's answer is not what `TrainableEncoder.build` promises.
+    """
+    was_training = encoder.training
+    encoder.eval()
+    with torch.no_grad():
+        layers = encoder(example, torch.tensor([example.shape[1]], device=example.device))
+    encoder.train(was_training)
+    check_layers(layers, 1, name)
+    return int(layers[-1][0].shape[2])
+
+
+def check_layers(layers: object, batch: int, name: str) -> None:
+    """Raises `PluginError` unless `layers` are (values, lengths) for `batch` utterances."""
+    if isinstance(layers, list) and layers:
+        shapes = [
+            isinstance(layer, tuple)
+            and len(layer) == 2
+            and layer[0].ndim == 3
+            and layer[0].shape[0] == batch
+            and layer[1].shape == (batch,)
+            for layer in layers
+        ]
+        if all(shapes):
+            return
+    raise PluginError(
+        f"Encoder '{name}': its module must return a list with one pair per layer, values of shape "
+        f"(batch, frames, dim) and lengths of shape (batch,). See lanser_bench.TrainableEncoder."
+    )

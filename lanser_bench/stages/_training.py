@@ -1,0 +1,304 @@
+"""The training loop of `pretrain`: epochs that depend on (seed, epoch) and the weights alone.
+
+All randomness of an epoch comes from its own seed, so a training that goes on from a checkpoint
+takes the same steps as one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import SettingsError
+from ._checkpoint import Checkpoint, Progress, Tensors, plain
+from ._examples import Examples, Floats, Ints, Split
+from ._network import Network
+from .features import crop, pad
+
+if TYPE_CHECKING:
+    from .pretrain import Params
+
+BUCKET = 8
+"""Batches are formed inside stretches of this many batches sorted by length: little padding."""
+CHECKPOINT_SECONDS = 5.0
+"""Epochs shorter than this share a checkpoint: going on from an earlier one ends the same."""
+Report = Callable[[int, int], None]
+
+
+@dataclass
+class Training:
+    """One pre-training in hand."""
+
+    network: Network
+    examples: Examples
+    split: Split
+    params: Params
+    seed: int
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        """Makes the optimiser; norms and biases are not decayed."""
+        named = [p for p in self.network.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in named if p.ndim > 1], "weight_decay": self.params.weight_decay},
+            {"params": [p for p in named if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=self.params.learning_rate)
+        self.targets = torch.from_numpy(self._targets()).to(self.device)
+        self.weights = torch.from_numpy(self._weights()).to(self.device)
+        self.longest = self._frames(self.params.max_seconds)
+        self.steps = math.ceil(len(self.split.train) / self.params.batch_size)
+        self.saved = time.monotonic()
+
+    def run(self, checkpoint: Checkpoint, report: Report) -> tuple[Progress, Tensors]:
+        """Trains to the end, from the checkpoint if there is one; returns the chosen weights."""
+        progress, best = self._restore(checkpoint)
+        while progress.epochs < self.params.epochs and not self._stalled(progress):
+            begin = time.perf_counter()
+            line = self._epoch(progress.epochs, report)
+            line |= self._evaluate()
+            progress.epochs += 1
+            line |= {"epoch": progress.epochs, "seconds": round(time.perf_counter() - begin, 3)}
+            progress.history.append(line)
+            if self._better(progress, line):
+                best = plain(self.network.state_dict())
+            if progress.epochs < self.params.epochs:
+                self._save_if_due(checkpoint, progress, best)
+        return progress, best
+
+    def _save_if_due(self, checkpoint: Checkpoint, progress: Progress, best: Tensors) -> None:
+        now = time.monotonic()
+        if now - self.saved >= CHECKPOINT_SECONDS:
+            checkpoint.save(progress, self._state(best))
+            self.saved = now
+
+    def _epoch(self, epoch: int, report: Report) -> dict[str, Any]:
+        rng, torch_seed = epoch_random(self.seed, epoch)
+        self.network.train()
+        total, seen = 0.0, 0
+        guesses, truth = [], []
+        with deterministic(torch_seed):
+            for step, rows in enumerate(self._batches(rng)):
+                self._set_rate(epoch * self.steps + step)
+                features, lengths = self.batch(rows, rng)
+                chosen = torch.from_numpy(rows).to(self.device)
+                logits = self.network(features, lengths)
+                losses = F.cross_entropy(
+                    logits,
+                    self.targets[chosen],
+                    reduction="none",
+                    label_smoothing=self.params.label_smoothing,
+                )
+                weights = self.weights[chosen]
+                loss = (losses * weights).sum() / weights.sum()
+                total += self._step(loss, epoch) * len(rows)
+                seen += len(rows)
+                guesses.append(logits.detach().argmax(1).cpu().numpy())
+                truth.append(self.examples.hard[rows])
+                report(epoch * self.steps + step + 1, self.params.epochs * self.steps)
+        accuracy, uar = scores(np.concatenate(truth), np.concatenate(guesses))
+        return {"train_loss": total / seen, "train_accuracy": accuracy, "train_uar": uar}
+
+    def _step(self, loss: Tensor, epoch: int) -> float:
+        value = loss.item()
+        if not math.isfinite(value):
+            raise SettingsError(
+                f"Pre-training diverged: the loss is {value} in epoch {epoch + 1}. "
+                "Lower pretrain.learning_rate, or raise pretrain.warm_up."
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.params.clip_norm)
+        self.optimizer.step()
+        return value
+
+    @torch.no_grad()
+    def _evaluate(self) -> dict[str, Any]:
+        """Scores the dev part; crops are taken from the middle."""
+        if len(self.split.dev) == 0:
+            return {}
+        self.network.eval()
+        rows = self.split.dev[np.argsort(self.examples.lengths[self.split.dev], kind="stable")]
+        losses, guesses = [], []
+        for begin in range(0, len(rows), self.params.batch_size):
+            part = rows[begin : begin + self.params.batch_size]
+            logits = self.network(*self.batch(part, None))
+            targets = self.targets[torch.from_numpy(part).to(self.device)]
+            losses.append(F.cross_entropy(logits, targets, reduction="none").cpu())
+            guesses.append(logits.argmax(1).cpu().numpy())
+        accuracy, uar = scores(self.examples.hard[rows], np.concatenate(guesses))
+        loss = float(torch.cat(losses).double().mean())
+        return {"dev_loss": loss, "dev_accuracy": accuracy, "dev_uar": uar}
+
+    def batch(self, rows: Ints, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
+        """Returns padded features and true lengths; random crops and masks if `rng` is given."""
+        crops = [crop(self.examples.frames(int(row)), self.longest, rng) for row in rows]
+        values, lengths = pad(crops)
+        if rng is not None and self.params.spec_augment:
+            spec_augment(values, lengths, rng, self.params.mask_mels, self.params.mask_frames)
+        features = torch.from_numpy(values).to(self.device)
+        return features, torch.from_numpy(lengths).to(self.device)
+
+    def _batches(self, rng: np.random.Generator) -> Iterator[Ints]:
+        rows = self.split.train
+        if self.params.class_balance == "sampler":
+            chance = class_weights(self.examples.hard[rows])
+            rows = rng.choice(rows, len(rows), p=chance / chance.sum())
+        else:
+            rows = rng.permutation(rows)
+        lengths = np.minimum(self.examples.lengths[rows], self.longest)
+        stretch = BUCKET * self.params.batch_size
+        key = np.arange(len(rows)) // stretch
+        rows = rows[np.lexsort((lengths, key))]
+        batches = np.array_split(rows, self.steps)
+        return (batches[i] for i in rng.permutation(self.steps))
+
+    def _set_rate(self, step: int) -> None:
+        total = self.params.epochs * self.steps
+        factor = rate_factor(step, total, round(self.params.warm_up * total))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.params.learning_rate * factor
+
+    def _targets(self) -> Floats:
+        if self.params.targets == "soft":
+            return self.examples.soft
+        hard = np.zeros_like(self.examples.soft)
+        rows = self.examples.labelled
+        hard[rows, self.examples.hard[rows]] = 1.0
+        return hard
+
+    def _weights(self) -> Floats:
+        weights = np.ones(len(self.examples), np.float32)
+        if self.params.class_balance == "loss":
+            rows = self.split.train
+            weights[rows] = class_weights(self.examples.hard[rows])
+        return weights
+
+    def _frames(self, seconds: float) -> int:
+        return max(1, round(seconds * self.examples.sources[0].rate))
+
+    def _better(self, progress: Progress, line: dict[str, Any]) -> bool:
+        """Notes the epoch if it is the best so far; without a dev part the last one is."""
+        select = self.params.select if len(self.split.dev) else "last"
+        if select == "last":
+            score = float(progress.epochs)
+        else:
+            score = -line["dev_loss"] if select == "dev_loss" else line["dev_uar"]
+        if progress.best and score <= progress.best["score"]:
+            return False
+        progress.best = {"epoch": progress.epochs, "score": score}
+        return True
+
+    def _stalled(self, progress: Progress) -> bool:
+        patience = self.params.patience
+        return bool(
+            patience and progress.best and progress.epochs - progress.best["epoch"] >= patience
+        )
+
+    def _state(self, best: Tensors) -> Tensors:
+        tensors = {f"network.{k}": v for k, v in plain(self.network.state_dict()).items()}
+        tensors |= {f"best.{k}": v for k, v in best.items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{k}": v for k, v in plain(state).items()}
+        return tensors
+
+    def _restore(self, checkpoint: Checkpoint) -> tuple[Progress, Tensors]:
+        found = checkpoint.load()
+        if found is None:
+            return Progress(), {}
+        progress, tensors = found
+
+        def under(prefix: str) -> Tensors:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.network.load_state_dict(under("network."))
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        state: dict[int, Tensors] = {}
+        for name, value in under("optimizer.").items():
+            number, _, what = name.partition(".")
+            like = parameters[int(number)]
+            # The layout in memory of its parameter, as an unbroken training has it.
+            if value.shape == like.shape:
+                value = torch.empty_like(like, requires_grad=False).copy_(value)
+            state.setdefault(int(number), {})[what] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        return progress, under("best.")
+
+
+def epoch_random(seed: int, epoch: int) -> tuple[np.random.Generator, int]:
+    """Returns the random generator of an epoch and the seed of torch's."""
+    ours, torchs = np.random.SeedSequence([seed, 1, epoch]).spawn(2)
+    return np.random.default_rng(ours), int(torchs.generate_state(1, np.uint32)[0])
+
+
+@contextmanager
+def deterministic(seed: int) -> Iterator[None]:
+    """Seeds torch and asks for deterministic kernels; everything is as before afterwards."""
+    before = torch.are_deterministic_algorithms_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        # Only reading memory that was never written could differ; filling it costs time.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before)
+            torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+
+
+def rate_factor(step: int, total: int, warm_up: int) -> float:
+    """Linear rise over `warm_up` steps, then half a cosine down to zero at `total`."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))
+
+
+def class_weights(labels: Ints) -> Floats:
+    """Returns a weight per row that gives each label that occurs the same sum; their mean is 1."""
+    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    return (len(labels) / (len(counts) * counts[inverse])).astype(np.float32)
+
+
+def scores(truth: Ints, guess: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Returns accuracy and unweighted average recall over the labels that occur in `truth`."""
+    hits = truth == guess
+    return float(hits.mean()), float(np.mean([hits[truth == c].mean() for c in np.unique(truth)]))
+
+
+def spec_augment(
+    values: Floats, lengths: Ints, rng: np.random.Generator, mels: int, frames: int
+) -> None:
+    """Masks two bands of mel bins and two stretches of frames of each utterance, in place.
+
+    Park et al., SpecAugment (Interspeech 2019), without time warping. Masked values become the
+    utterance's mean, since the features are not centred here.
+
+    Args:
+        values: log-mel, shape (batch, frames, n_mels).
+        lengths: true frames; a stretch is at most a fifth of them.
+        rng: draws widths and places.
+        mels: the widest band, in bins.
+        frames: the longest stretch, in frames.
+    """
+    for row, length in zip(values, lengths.tolist(), strict=True):
+        mean = row[:length].mean()
+        for _ in range(2):
+            width = int(rng.integers(min(mels, row.shape[1] // 2) + 1))
+            begin = int(rng.integers(row.shape[1] - width + 1))
+            row[:length, begin : begin + width] = mean
+            size = int(rng.integers(min(frames, length // 5) + 1))
+            first = int(rng.integers(length - size + 1))
+            row[first : first + size] = mean

@@ -1,0 +1,295 @@
+"""Embeddings: every layer of a frozen encoder, pooled over time, one vector per utterance.
+
+The encoder is a fixed extractor, a trainable one with the weights of a `pretrain` stage, or one
+with weights drawn from the seed: the random-init control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import PluginError, SettingsError
+from ..kinds.encoder import FeatureExtractor, Frontend, TrainableEncoder
+from ..kinds.speech import SAMPLE_RATE
+from ..store import Draft, PluginIdentity, Spec, Store, library_versions
+from ..utterances import UtteranceTable, read_utterances
+from . import features as features_stage
+from ._spans import read_span, span_rows
+from .base import StageContext
+from .features import Features, pad
+from .sharding import ARRAYS, ROWS, MapResult, run_map
+
+if TYPE_CHECKING:
+    import torch
+
+VERSION = "1"
+CAPACITY = 256
+"""Utterances per shard."""
+
+Array = npt.NDArray[np.float32]
+Pooled = list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
+"""Per layer the mean and the variance over the frames of one piece, each of shape (dim,)."""
+Encode = Callable[[list[Array]], list[tuple[list[int], Pooled]]]
+"""Pieces in, per piece the frames of each layer and its pooled layers out."""
+
+
+class Params(BaseModel):
+    """Settings of the stage."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    pooling: Literal["mean", "mean+std"] = "mean"
+    """How the frames of each layer become one vector; ``mean+std`` doubles its length."""
+    batch_seconds: float = Field(default=60.0, gt=0)
+    """Padded seconds of a batch. It can move the last digits, so it is part of the key."""
+    piece_seconds: float = Field(default=30.0, gt=0)
+    """Longer utterances are cut into equal pieces no longer than this, and the pieces' frames are
+    pooled together: memory does not grow with the longest recording."""
+
+
+def spec(
+    *,
+    utterances: str,
+    encoder: PluginIdentity,
+    features: str | None,
+    model: str | None,
+    params: Params,
+    seed: int | None,
+    threads: int,
+) -> Spec:
+    """Returns the key content.
+
+    Args:
+        utterances: key of the manifest.
+        encoder: any encoder.
+        features: key of the features, for a log-mel front end or any trainable encoder.
+        model: key of the `pretrain` stage whose weights are used; None for a frozen extractor or
+            for weights drawn from `seed`.
+        params: the stage's settings.
+        seed: draws the weights where there is no `model`; None for a frozen extractor.
+        threads: CPU threads, which move floats.
+    """
+    settings = {**params.model_dump(mode="json"), "libraries": library_versions(("torch",))}
+    if features is not None:
+        # Shards do not carry the features' key, which names a whole manifest.
+        settings["features_version"] = features_stage.VERSION
+    parents = {"utterances": utterances, "features": features, "model": model}
+    return Spec(
+        stage="embed",
+        stage_version=VERSION,
+        plugins={"encoder": encoder},
+        params={**settings, "audio_libraries": features_stage.libraries()},
+        parents={role: key for role, key in parents.items() if key is not None},
+        seed=None if model is not None else seed,
+        threads=threads,
+    )
+
+
+def run(context: StageContext, draft: Draft) -> None:
+    """Embeds every utterance, shard by shard."""
+    params = Params.model_validate(
+        {name: context.spec.params[name] for name in Params.model_fields}
+    )
+    table = read_utterances(context.parent("utterances"))
+    source, rate = _source(context, table)
+    encode = _encoder(context)
+
+    def compute(positions: list[int], part: Draft) -> None:
+        found = [source(position) for position in positions]
+        vectors = embed_rows(found, encode, params, rate)
+        _check(vectors, table, positions, context.spec.plugins["encoder"].name)
+        _write(part, vectors, [len(row) / rate for row in found])
+
+    run_map(
+        context,
+        draft,
+        ids=table.ids,
+        rows=span_rows(table, "embed"),
+        compute=compute,
+        capacity=CAPACITY,
+    )
+
+
+def embed_rows(rows: Sequence[Array], encode: Encode, params: Params, rate: float) -> list[Array]:
+    """Embeds utterances in batches of similar length.
+
+    Args:
+        rows: frames or samples of each utterance.
+        encode: runs the encoder on one batch.
+        params: pooling and sizes.
+        rate: frames (or samples) per second of `rows`.
+
+    Returns:
+        One array of shape (utterances, dim) per layer.
+    """
+    pieces = [
+        (owner, piece)
+        for owner, row in enumerate(rows)
+        for piece in np.array_split(row, -(-len(row) // round(params.piece_seconds * rate)))
+    ]
+    gathered: list[list[tuple[list[int], Pooled]]] = [[] for _ in rows]
+    for batch in batches([len(piece) for _, piece in pieces], round(params.batch_seconds * rate)):
+        for i, answer in zip(batch, encode([pieces[i][1] for i in batch]), strict=True):
+            gathered[pieces[i][0]].append(answer)
+    vectors = [_combine(answers, params.pooling) for answers in gathered]
+    return [np.stack(layer) for layer in zip(*vectors, strict=True)]
+
+
+def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Yields positions sorted by length, as many as fit `budget` once padded; at least one."""
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if batch and (len(batch) + 1) * lengths[i] > budget:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def _combine(answers: list[tuple[list[int], Pooled]], pooling: str) -> list[Array]:
+    """Pools the pieces of one utterance, each weighted by its number of frames."""
+    layers = []
+    for layer in range(len(answers[0][1])):
+        weight = np.array([frames[layer] for frames, _ in answers], np.float64)[:, None]
+        means = np.stack([pooled[layer][0] for _, pooled in answers])
+        mean = (weight * means).sum(0) / weight.sum()
+        parts = [mean]
+        if pooling == "mean+std":
+            inner = np.stack([pooled[layer][1] for _, pooled in answers])
+            spread = (weight * (inner + np.square(means - mean))).sum(0) / weight.sum()
+            parts.append(np.sqrt(spread))
+        layers.append(np.concatenate(parts).astype(np.float32))
+    return layers
+
+
+def _source(context: StageContext, table: UtteranceTable) -> tuple[Callable[[int], Array], float]:
+    """Returns what gives an utterance's input, and how many of its steps are a second."""
+    if "features" in context.spec.parents:
+        stored = Features(context.store, context.spec.parents["features"])
+        return stored.get, stored.rate
+    return (lambda position: read_span(context, table, position)), float(SAMPLE_RATE)
+
+
+def _encoder(context: StageContext) -> Encode:
+    plugin = context.plugin("encoder")
+    name = context.spec.plugins["encoder"].name
+    if isinstance(plugin, FeatureExtractor):
+        if "model" in context.spec.parents:
+            raise SettingsError(f"The encoder '{name}' is frozen and takes no pre-trained weights.")
+        _check_input(context, plugin.frontend, name)
+        return _extractor(plugin, name)
+    _check_input(context, plugin.frontend, name)
+    return _module(_load(context, plugin), name)
+
+
+def _check_input(context: StageContext, frontend: Frontend, name: str) -> None:
+    if frontend.kind == "logmel" and "features" not in context.spec.parents:
+        raise PluginError(f"The encoder '{name}' is fed log-mel, but no features were planned.")
+
+
+def _extractor(plugin: FeatureExtractor[Any], name: str) -> Encode:
+    def encode(pieces: list[Array]) -> list[tuple[list[int], Pooled]]:
+        found = plugin.extract(pieces)
+        right = len(found) == len(pieces) and all(
+            layers and all(layer.ndim == 2 and len(layer) for layer in layers) for layers in found
+        )
+        if not right:
+            raise PluginError(
+                f"Encoder '{name}': extract must return, for each of {len(pieces)} utterances, its "
+                f"layers as arrays of shape (frames, dim) with at least one frame."
+            )
+        return [
+            (
+                [len(layer) for layer in layers],
+                [
+                    (layer.mean(0, dtype=np.float64), layer.var(0, dtype=np.float64))
+                    for layer in layers
+                ],
+            )
+            for layers in found
+        ]
+
+    return encode
+
+
+def _load(context: StageContext, plugin: TrainableEncoder[Any]) -> torch.nn.Module:
+    from ._network import device
+    from .pretrain import MODEL
+
+    if "model" not in context.spec.parents:
+        return plugin.build(context.spec.seed or 0).to(device()).eval()
+    from safetensors.torch import load_file
+
+    artifact = context.parent("model")
+    module = plugin.build(artifact.spec.seed or 0)
+    module.load_state_dict(load_file(artifact.path / MODEL))
+    return module.to(device()).eval()
+
+
+def _module(module: torch.nn.Module, name: str) -> Encode:
+    import torch
+
+    from ._network import check_layers, device, pooled
+
+    place = device()
+
+    @torch.inference_mode()
+    def encode(pieces: list[Array]) -> list[tuple[list[int], Pooled]]:
+        values, lengths = pad(pieces)
+        layers = module(torch.from_numpy(values).to(place), torch.from_numpy(lengths).to(place))
+        check_layers(layers, len(pieces), name)
+        frames = np.stack([size.cpu().numpy() for _, size in layers], 1)
+        # The head sees float32 means as well; only the pooling of pieces is done in float64.
+        both = [pooled(value, size, "mean+std").double().cpu().numpy() for value, size in layers]
+        halves = [np.split(layer, 2, axis=1) for layer in both]
+        return [
+            (
+                frames[i].tolist(),
+                [(mean[i], np.square(deviation[i])) for mean, deviation in halves],
+            )
+            for i in range(len(pieces))
+        ]
+
+    return encode
+
+
+def _check(
+    vectors: list[Array], table: UtteranceTable, positions: Sequence[int], name: str
+) -> None:
+    for number, layer in enumerate(vectors):
+        bad = np.flatnonzero(~np.isfinite(layer).all(1))
+        if len(bad):
+            raise PluginError(
+                f"Encoder '{name}': layer {number} of utterance "
+                f"'{table.ids[positions[int(bad[0])]]}' holds numbers that are not finite."
+            )
+
+
+def _write(part: Draft, vectors: list[Array], seconds: list[float]) -> None:
+    from safetensors.numpy import save_file
+
+    arrays = {f"layer_{i:02d}": np.ascontiguousarray(layer) for i, layer in enumerate(vectors)}
+    save_file(arrays, part.path / ARRAYS)
+    pq.write_table(pa.table({"seconds": pa.array(seconds, pa.float64())}), part.path / ROWS)
+
+
+def read_embeddings(store: Store, key: str) -> dict[str, Array]:
+    """Reads the embeddings of an `embed` artifact.
+
+    Returns:
+        ``layer_00``, ``layer_01`` … in order, each of shape (utterances, dim) in the manifest's
+        order.
+
+    Raises:
+        StoreError: it is absent or damaged.
+    """
+    result = MapResult(store, store.checked(key))
+    return {name: result.arrays(name) for name in result.array_names()}

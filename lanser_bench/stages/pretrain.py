@@ -1,0 +1,217 @@
+"""Pre-training: an encoder learns to predict the weak labels from the audio.
+
+Gong et al., LanSER (Interspeech 2023). The paper leaves optimiser, filtering and stopping open;
+they are options here, and their defaults are ours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import SettingsError
+from ..kinds.encoder import FeatureExtractor, TrainableEncoder
+from ..store import Draft, PluginIdentity, Spec, library_versions
+from .base import StageContext
+
+if TYPE_CHECKING:
+    import torch
+
+    from ._checkpoint import Progress
+    from ._examples import Examples, LabelsControl, Split
+    from ._network import Network
+
+VERSION = "1"
+MODEL = "model.safetensors"
+HEAD = "head.safetensors"
+REPORT = "training.json"
+
+
+class Params(BaseModel):
+    """Settings of pre-training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(default=15, ge=1)
+    batch_size: int = Field(default=16, ge=2)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    """Peak of the schedule: linear warm-up, then a cosine to zero. The optimiser is AdamW."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    warm_up: float = Field(default=0.1, ge=0, lt=1)
+    """Share of all steps in which the learning rate rises."""
+    clip_norm: float = Field(default=5.0, gt=0)
+    """Gradients longer than this are shortened to it."""
+    max_seconds: float = Field(default=4.0, gt=0)
+    """Longer utterances are cropped, at random in training and to the middle in the dev part."""
+    pooling: Literal["mean", "mean+std"] = "mean"
+    """How the frames of the last layer become one vector for the head."""
+    targets: Literal["hard", "soft"] = "hard"
+    """The best label (LanSER), or the labeler's scores as a distribution."""
+    class_balance: Literal["none", "loss", "sampler"] = "none"
+    """Weighs rare labels up in the loss, or draws them more often."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    spec_augment: bool = False
+    """Masks bands and stretches of the log-mel in training (SpecAugment)."""
+    mask_mels: int = Field(default=8, ge=0)
+    """Widest masked band, in mel bins."""
+    mask_frames: int = Field(default=30, ge=0)
+    """Longest masked stretch, in frames."""
+    dev_fraction: float = Field(default=0.1, ge=0, lt=0.5)
+    """Share of the labelled utterances whose speakers are held out to choose the epoch."""
+    select: Literal["dev_loss", "dev_uar", "last"] = "dev_loss"
+    """What the kept epoch is best in; ``last`` keeps the last one."""
+    patience: int | None = Field(default=None, ge=1)
+    """Stops after so many epochs without a better one."""
+
+
+def spec(
+    *,
+    corpora: Sequence[tuple[str, str, str]],
+    encoder: PluginIdentity,
+    labels_control: LabelsControl,
+    params: Params,
+    seed: int,
+    threads: int,
+) -> Spec:
+    """Returns the key content.
+
+    Args:
+        corpora: per corpus the keys of its utterances, labels and features.
+        encoder: a trainable encoder.
+        labels_control: ``weak``, or a control: labels ``shuffled`` among all labelled utterances,
+            ``shuffled-within-speaker``, or ``gold``: human labels of the same names.
+        params: the stage's settings.
+        seed: draws the weights, the order, the crops and the shuffling.
+        threads: CPU threads, which move floats.
+    """
+    parents = {}
+    for i, keys in enumerate(corpora):
+        for role, key in zip(("utterances", "labels", "features"), keys, strict=True):
+            parents[f"{role}.{i}"] = key
+    return Spec(
+        stage="pretrain",
+        stage_version=VERSION,
+        plugins={"encoder": encoder},
+        params={
+            **params.model_dump(mode="json"),
+            "labels_control": labels_control,
+            "libraries": library_versions(("torch",)),
+        },
+        parents=parents,
+        seed=seed,
+        threads=threads,
+    )
+
+
+def run(context: StageContext, draft: Draft) -> None:
+    """Trains the encoder and keeps the weights of the chosen epoch."""
+    encoder = trainable(context.plugin("encoder"), context.spec.plugins["encoder"].name)
+
+    from ._checkpoint import Checkpoint
+    from ._examples import load_examples, split_by_speaker
+    from ._network import device
+    from ._training import Training
+
+    settings = dict(context.spec.params)
+    control: LabelsControl = settings.pop("labels_control")
+    settings.pop("libraries")
+    params, seed = Params.model_validate(settings), context.spec.seed or 0
+    if params.spec_augment and encoder.frontend.kind != "logmel":
+        raise SettingsError("pretrain.spec_augment needs an encoder that is fed log-mel.")
+    examples = load_examples(context, control, seed)
+    split = split_by_speaker(examples, params.dev_fraction)
+    place = device()
+    network = _network(context, encoder, examples, params, seed).to(place)
+    training = Training(network, examples, split, params, seed, place)
+    progress, best = training.run(
+        Checkpoint(context.store, context.spec.key),
+        lambda done, total: context.progress(done, total, "batches"),
+    )
+    draft.counts |= counts(examples, split, control)
+    draft.counts |= {"epochs": progress.epochs, "chosen_epoch": progress.best["epoch"],
+                     "device": place.type}  # fmt: skip
+    _write(draft, progress, best, examples, params)
+
+
+def trainable(plugin: Any, name: str) -> TrainableEncoder[Any]:
+    """Returns the encoder, refusing one that cannot be trained.
+
+    Raises:
+        SettingsError: it is a `FeatureExtractor`.
+    """
+    if isinstance(plugin, FeatureExtractor):
+        raise SettingsError(
+            f"The encoder '{name}' is a frozen feature extractor and cannot be pre-trained: use it "
+            "for embeddings only, or choose a trainable encoder such as resnet."
+        )
+    if not isinstance(plugin, TrainableEncoder):
+        raise SettingsError(f"The encoder '{name}' is not a lanser_bench.TrainableEncoder.")
+    return plugin
+
+
+def _network(
+    context: StageContext,
+    encoder: TrainableEncoder[Any],
+    examples: Examples,
+    params: Params,
+    seed: int,
+) -> Network:
+    import torch
+
+    from ._network import Network, last_dim
+    from ._training import deterministic
+
+    module = encoder.build(seed)
+    example = torch.from_numpy(examples.frames(int(examples.labelled[0]))[None].copy())
+    dim = last_dim(module, example, context.spec.plugins["encoder"].name)
+    with deterministic(seed):
+        return Network(module, dim, len(examples.taxonomy.names), params.pooling)
+
+
+def counts(examples: Examples, split: Split, control: str) -> dict[str, Any]:
+    """Returns what was used and what was left out, for the marker and the record."""
+    speakers = [
+        {s for row in rows.tolist() if (s := examples.speakers[row]) is not None}
+        for rows in (split.train, split.dev)
+    ]
+    return {
+        "utterances": len(examples),
+        "labelled": len(examples.labelled),
+        "abstained": len(examples) - len(examples.labelled),
+        "train": len(split.train),
+        "dev": len(split.dev),
+        "dev_part": split.note,
+        "dev_dropped_same_sound": split.dropped,
+        "train_speakers": len(speakers[0]),
+        "dev_speakers": len(speakers[1]),
+        "labels_control": control,
+        "train_labels": examples.label_counts(split.train),
+        "dev_labels": examples.label_counts(split.dev),
+    }
+
+
+def _write(
+    draft: Draft,
+    progress: Progress,
+    best: dict[str, torch.Tensor],
+    examples: Examples,
+    params: Params,
+) -> None:
+    from safetensors.torch import save_file
+
+    for name, prefix in ((MODEL, "encoder."), (HEAD, "head.")):
+        part = {k.removeprefix(prefix): v for k, v in best.items() if k.startswith(prefix)}
+        save_file(part, draft.path / name)
+    report = {
+        "taxonomy": examples.taxonomy.name,
+        "labels": examples.taxonomy.names,
+        "pooling": params.pooling,
+        "chosen_epoch": progress.best["epoch"],
+        "epochs": progress.history,
+        "seconds": round(sum(line["seconds"] for line in progress.history), 3),
+    }
+    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+    (draft.path / REPORT).write_text(text, encoding="utf-8")

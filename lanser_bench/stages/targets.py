@@ -1,0 +1,136 @@
+"""Stage `targets`: what a probe measures on each utterance, to be predicted from embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict
+
+from ..errors import LanserError, PluginError
+from ..kinds.probe import Probe
+from ..kinds.speech import Speech
+from ..store import Draft, PluginIdentity, Spec, Store, digest, library_versions
+from ..utterances import UtteranceTable, read_utterances
+from ._spans import read_span, span_rows
+from .base import StageContext
+from .sharding import ROWS, MapResult, run_map
+
+VERSION = "1"
+SHARD_ROWS = 256
+BATCH = 32
+
+
+class Params(BaseModel):
+    """The stage has no settings of its own; the probe's options are the plugin's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def spec(*, utterances: str, probe: PluginIdentity) -> Spec:
+    """Builds the key content.
+
+    Args:
+        utterances: key of the utterances.
+        probe: the probe that measures.
+    """
+    return Spec(
+        stage="targets",
+        stage_version=VERSION,
+        plugins={"probe": probe},
+        params={"libraries": library_versions(("soundfile", "soxr"))},
+        parents={"utterances": utterances},
+    )
+
+
+def run(context: StageContext, draft: Draft) -> None:
+    """Measures all distinct utterances, shard by shard."""
+    table = read_utterances(context.parent("utterances"))
+    probe: Probe[Any] = context.plugin("probe")
+    name = context.spec.plugins["probe"].name
+    if probe.task != "regression":
+        raise PluginError(
+            f"probe '{name}' is of task '{probe.task}'; the probe stage predicts numbers only."
+        )
+    undefined = dict.fromkeys(probe.targets, 0)
+
+    def compute(positions: list[int], part: Draft) -> None:
+        batches = [positions[at : at + BATCH] for at in range(0, len(positions), BATCH)]
+        values = np.concatenate([_measured(context, table, probe, name, b) for b in batches])
+        columns = {t: pa.array(values[:, i], pa.float64()) for i, t in enumerate(probe.targets)}
+        pq.write_table(pa.table(columns), part.path / ROWS)
+
+    run_map(
+        context, draft, ids=table.ids, rows=_row_names(table, probe), compute=compute,
+        capacity=SHARD_ROWS,
+    )  # fmt: skip
+    for key in draft.parts:
+        part = pq.read_table(context.store.checked(key).path / ROWS)
+        for target in probe.targets:
+            undefined[target] += int(np.isnan(part[target].to_numpy()).sum())
+    draft.counts["undefined"] = undefined
+
+
+def read_targets(store: Store, key: str) -> dict[str, npt.NDArray[np.float64]]:
+    """Returns target → values, shape (utterances,), NaN where undefined, in the manifest's order.
+
+    Raises:
+        StoreError: the artifact is absent or damaged.
+    """
+    result = MapResult(store, store.checked(key))
+    names = pq.read_schema(result.part_paths()[0] / ROWS).names if result.part_paths() else []
+    return {name: np.array(result.column(name), np.float64) for name in names}
+
+
+def _row_names(table: UtteranceTable, probe: Probe[Any]) -> list[str]:
+    """Names a row by what the probe declares that it reads."""
+    columns: list[Sequence[Any]] = []
+    if "audio" in probe.reads:
+        columns.append(span_rows(table, "a probe that measures sound"))
+    others: dict[str, Sequence[Any]] = {
+        "language": table.languages,
+        "transcript": table.transcripts,
+        "extras": table.extras,
+    }
+    columns += [values for field, values in others.items() if field in probe.reads]
+    return [digest([sorted(probe.reads), *row]) for row in zip(*columns, strict=True)]
+
+
+def _measured(
+    context: StageContext,
+    table: UtteranceTable,
+    probe: Probe[Any],
+    name: str,
+    positions: Sequence[int],
+) -> npt.NDArray[np.float64]:
+    where = f"probe '{name}' on {len(positions)} utterances from '{table.ids[positions[0]]}' on"
+    batch = [_speech(context, table, probe, position) for position in positions]
+    try:
+        values = np.asarray(probe.measure(batch), np.float64)
+    except LanserError:
+        raise
+    # A stranger's probe may fail in any way; the user must learn where.
+    except Exception as error:
+        raise PluginError(f"{where} failed: {type(error).__name__}: {error}") from error
+    if values.shape != (len(positions), len(probe.targets)):
+        raise PluginError(
+            f"{where} returned shape {values.shape} for {len(probe.targets)} targets."
+        )
+    return np.where(np.isinf(values), np.nan, values)
+
+
+def _speech(
+    context: StageContext, table: UtteranceTable, probe: Probe[Any], position: int
+) -> Speech:
+    reads = probe.reads
+    heard = "audio" in reads
+    return Speech(
+        read_span(context, table, position) if heard else np.zeros(0, np.float32),
+        language=table.languages[position] if "language" in reads else None,
+        transcript=table.transcripts[position] if "transcript" in reads else None,
+        extras=table.extras[position] if "extras" in reads else {},
+    )

@@ -1,0 +1,213 @@
+"""Transcribe: utterances in, transcripts out, with the recogniser's own evidence beside each."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..errors import LanserError, PluginError
+from ..kinds.asr import ASR, Transcript
+from ..kinds.speech import Speech, Waveform
+from ..store import Draft, PluginIdentity, Spec, Store, digest, library_versions
+from ..utterances import UtteranceTable, read_utterances
+from ._spans import read_span, span_rows
+from ._wer import WordErrors, word_errors
+from .base import StageContext
+from .sharding import ROWS, MapResult, draft_rows, run_map
+
+__all__ = ["SUMMARY", "VERSION", "Params", "WordErrors", "read_transcripts", "run", "spec",
+           "word_errors"]  # fmt: skip
+
+VERSION = "1"
+SUMMARY = "transcripts.json"
+_COLUMNS = ("text", "language", "avg_logprob", "no_speech_prob", "compression_ratio")
+_SCHEMA = pa.schema(
+    [
+        ("text", pa.string()),
+        ("language", pa.string()),
+        ("avg_logprob", pa.float64()),
+        ("no_speech_prob", pa.float64()),
+        ("compression_ratio", pa.float64()),
+        ("silent", pa.bool_()),
+    ]
+)
+
+
+class Params(BaseModel):
+    """Settings of the transcribe stage."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    shard_rows: int = Field(default=64, ge=1)
+    """Most distinct utterances of a shard: what a killed run can lose."""
+    min_rms_db: float = Field(default=-60.0, le=0)
+    """Clips quieter than this (RMS, in dB relative to full scale) get an empty text without asking
+    the recogniser, which invents words on silence. They are counted."""
+
+
+def spec(*, utterances: str, asr: PluginIdentity, params: Params, threads: int) -> Spec:
+    """Returns the content of the stage's key.
+
+    Args:
+        utterances: key of the manifest.
+        asr: the recogniser.
+        params: settings.
+        threads: CPU threads of the recogniser, which can move its floats.
+    """
+    return Spec(
+        stage="transcribe",
+        stage_version=VERSION,
+        plugins={"asr": asr},
+        params={
+            **params.model_dump(mode="json"),
+            "libraries": library_versions(("soundfile", "soxr")),
+        },
+        parents={"utterances": utterances},
+        threads=threads,
+    )
+
+
+def run(context: StageContext, draft: Draft) -> None:
+    """Transcribes all distinct utterances and sums up how it went in `SUMMARY`."""
+    settings = {n: v for n, v in context.spec.params.items() if n in Params.model_fields}
+    params = Params.model_validate(settings)
+    table = read_utterances(context.parent("utterances"))
+    asr: ASR[Any] = context.plugin("asr")
+    name = context.spec.plugins["asr"].name
+
+    def compute(positions: list[int], part: Draft) -> None:
+        by_length = sorted(positions, key=lambda p: table.seconds[p] or 0.0)
+        found: dict[int, tuple[Transcript, bool]] = {}
+        for begin in range(0, len(by_length), asr.batch_size):
+            batch = by_length[begin : begin + asr.batch_size]
+            found.update(zip(batch, _batch(context, table, asr, name, batch, params), strict=True))
+        _write(part, [found[p] for p in positions])
+
+    run_map(
+        context, draft, ids=table.ids, rows=_row_names(table, asr), compute=compute,
+        capacity=params.shard_rows,
+    )  # fmt: skip
+    summary = _summary(table, draft_rows(context.store, draft), asr)
+    text = json.dumps(summary, indent=1, allow_nan=False)
+    (draft.path / SUMMARY).write_text(text + "\n", encoding="utf-8")
+    draft.counts |= {name: summary[name] for name in ("empty", "silent", "mean_words")}
+    if summary["wer"] is not None:
+        draft.counts["wer"] = summary["wer"]["wer"]
+
+
+def read_transcripts(store: Store, key: str) -> dict[str, Transcript]:
+    """Reads the transcripts of a finished stage.
+
+    Returns:
+        Utterance id → transcript, in the manifest's order.
+
+    Raises:
+        StoreError: the artifact or one of its shards is absent or damaged.
+    """
+    result = MapResult(store, store.checked(key))
+    columns = [result.column(name) for name in _COLUMNS]
+    return {
+        id_: Transcript(*values)
+        for id_, values in zip(result.ids, zip(*columns, strict=True), strict=True)
+    }
+
+
+def _row_names(table: UtteranceTable, asr: ASR[Any]) -> list[str]:
+    """Names rows by what the recogniser is given and nothing else, so that equal ones are one."""
+    if asr.reads == "transcript":
+        texts = zip(table.transcripts, table.languages, strict=True)
+        return [digest(["text", text, language]) for text, language in texts]
+    spans = zip(span_rows(table, "transcribe"), table.languages, strict=True)
+    return [digest([span, language]) for span, language in spans]
+
+
+def _batch(
+    context: StageContext,
+    table: UtteranceTable,
+    asr: ASR[Any],
+    name: str,
+    positions: Sequence[int],
+    params: Params,
+) -> Iterator[tuple[Transcript, bool]]:
+    """Transcribes one batch; yields each position's transcript and whether the clip is silent."""
+    speech = [_speech(context, table, p, asr) for p in positions]
+    gate = asr.reads == "audio"
+    silent = [gate and rms_db(one.samples) < params.min_rms_db for one in speech]
+    heard = [i for i in range(len(positions)) if not silent[i]]
+    ids = [table.ids[positions[i]] for i in heard]
+    found = iter(_recognised(asr, name, [speech[i] for i in heard], ids)) if heard else iter(())
+    for one, quiet in zip(speech, silent, strict=True):
+        yield (Transcript("", one.language or ""), True) if quiet else (next(found), False)
+
+
+def _speech(context: StageContext, table: UtteranceTable, position: int, asr: ASR[Any]) -> Speech:
+    language = table.languages[position]
+    if asr.reads == "transcript":
+        return Speech(np.zeros(0, np.float32), language, table.transcripts[position])
+    return Speech(read_span(context, table, position), language)
+
+
+def rms_db(samples: Waveform) -> float:
+    """Returns the root mean square in dB relative to full scale; −inf for digital silence."""
+    power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
+    return 10 * math.log10(power) if power > 0 else -math.inf
+
+
+def _recognised(
+    asr: ASR[Any], name: str, batch: Sequence[Speech], ids: Sequence[str]
+) -> list[Transcript]:
+    """Calls the plugin; on failure looks for the utterance that it fails on and names it."""
+    try:
+        found = list(asr.transcribe(batch))
+    # A stranger's recogniser may fail in any way; the user must learn on which utterance.
+    except Exception as error:
+        if len(batch) > 1:
+            for one, id_ in zip(batch, ids, strict=True):
+                _recognised(asr, name, [one], [id_])
+        raise _named(error, name, ids) from error
+    if len(found) != len(batch) or not all(isinstance(one, Transcript) for one in found):
+        raise PluginError(
+            f"asr '{name}' returned {len(found)} results for {len(batch)} utterances from "
+            f"'{ids[0]}' on; it must return one Transcript each, in order."
+        )
+    return found
+
+
+def _named(error: Exception, name: str, ids: Sequence[str]) -> LanserError:
+    """Puts the utterance before an error's sentence; the user's own faults keep their kind."""
+    where = f"utterance '{ids[0]}'"
+    if len(ids) > 1:
+        where = f"{len(ids)} utterances together ('{ids[0]}' … '{ids[-1]}'), but on none alone"
+    if isinstance(error, LanserError):
+        return type(error)(f"asr '{name}' on {where}: {error}")
+    return PluginError(f"asr '{name}' failed on {where}: {type(error).__name__}: {error}")
+
+
+def _write(part: Draft, found: Sequence[tuple[Transcript, bool]]) -> None:
+    columns: dict[str, list[Any]] = {
+        column: [getattr(transcript, column) for transcript, _ in found] for column in _COLUMNS
+    }
+    columns["silent"] = [silent for _, silent in found]
+    pq.write_table(pa.table(columns, schema=_SCHEMA), part.path / ROWS)
+
+
+def _summary(table: UtteranceTable, rows: pa.Table, asr: ASR[Any]) -> dict[str, Any]:
+    texts: list[str] = rows["text"].to_pylist()
+    lengths = [len(text.split()) for text in texts]
+    errors = None
+    if asr.reads == "audio":
+        errors = word_errors([text or "" for text in table.transcripts], texts)
+    return {
+        "utterances": len(texts),
+        "empty": sum(length == 0 for length in lengths),
+        "silent": int(np.count_nonzero(rows["silent"].to_numpy())),
+        "mean_words": sum(lengths) / len(lengths) if lengths else 0.0,
+        "wer": errors.model_dump() if errors is not None else None,
+    }

@@ -1,0 +1,50 @@
+"""What all suites share: the plugin is made once per class, and its declarations are checked."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ..kinds.base import Plugin, PluginOptions
+
+
+class PluginSuite:
+    """Base of the suites: `make` gives the plugin under test."""
+
+    __test__ = False
+    _made: ClassVar[Any] = None
+
+    def __init_subclass__(cls) -> None:
+        """Collects subclasses outside this package, and gives each a plugin of its own."""
+        super().__init_subclass__()
+        cls.__test__ = not cls.__module__.startswith("lanser_bench.testing")
+        cls._made = None
+
+    def make(self) -> Plugin[Any]:
+        """Returns the plugin under test, with its options."""
+        raise NotImplementedError(f"{type(self).__name__} must say how to make its plugin: `make`")
+
+    @property
+    def plugin(self) -> Any:
+        """The plugin, made once per class, so that its weights load once."""
+        cls = type(self)
+        if cls._made is None:
+            cls._made = self.make()
+        return cls._made
+
+    def test_it_declares_a_version(self) -> None:
+        """A version is part of every key."""
+        assert isinstance(self.plugin.version, str)
+        assert self.plugin.version, 'set `version = "1"` on the class'
+
+    def test_its_options_refuse_unknown_names(self) -> None:
+        """A misspelt option must not be ignored."""
+        options = type(self.plugin).Options
+        assert issubclass(options, PluginOptions)
+        assert options.model_config.get("extra") == "forbid"
+        assert options.model_config.get("frozen")
+
+    def test_its_fingerprint_is_stable(self) -> None:
+        """Two plugins with the same options have the same weights, and say so."""
+        first, second = self.plugin.fingerprint(), self.make().fingerprint()
+        assert isinstance(first, str)
+        assert first == second

@@ -1,0 +1,82 @@
+"""The contract of a fixed encoder as tests."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ..kinds.encoder import FeatureExtractor, TrainableEncoder
+from ._base import PluginSuite
+
+
+class EncoderSuite(PluginSuite):
+    """Inherit and write `make`; for feature extractors and for trainable encoders alike."""
+
+    lengths: ClassVar[tuple[float, ...]] = (0.5, 1.0, 1.7)
+    """Seconds of the inputs."""
+    tolerance: ClassVar[float] = 1e-4
+    """How much a value may move with the company it is encoded in."""
+
+    def inputs(self) -> list[npt.NDArray[np.float32]]:
+        """Random waveforms or log-mel arrays, as the front end says."""
+        frontend = self.plugin.frontend
+        random = np.random.default_rng(0)
+        if frontend.kind == "waveform":
+            sizes = [(int(s * frontend.sample_rate),) for s in self.lengths]
+            return [(0.1 * random.standard_normal(size)).astype(np.float32) for size in sizes]
+        shapes = [(int(s / frontend.hop_s), frontend.n_mels) for s in self.lengths]
+        return [random.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+    def encode(self, batch: list[npt.NDArray[np.float32]]) -> list[list[npt.NDArray[Any]]]:
+        """Layers of each input, each of shape (frames, dim)."""
+        if isinstance(self.plugin, FeatureExtractor):
+            return [list(layers) for layers in self.plugin.extract(batch)]
+        return _forward(self.plugin, batch)
+
+    def test_layers_are_finite_and_of_equal_width(self) -> None:
+        """Every input has the same number of layers, each as wide as in the others."""
+        found = self.encode(self.inputs())
+        assert len(found) == len(self.lengths)
+        widths = [[layer.shape[1] for layer in layers] for layers in found]
+        assert widths[0]
+        assert all(width == widths[0] for width in widths)
+        for layers in found:
+            for layer in layers:
+                assert len(layer) > 0
+                assert np.isfinite(layer).all()
+
+    def test_it_is_deterministic(self) -> None:
+        """The same input twice, by two encoders of the same options, gives the same values."""
+        first = self.encode(self.inputs())
+        type(self)._made = None
+        for before, after in zip(first, self.encode(self.inputs()), strict=True):
+            for one, other in zip(before, after, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+    def test_company_changes_little(self) -> None:
+        """The longest input is encoded alike alone and in a batch, where nothing pads it."""
+        inputs = self.inputs()
+        together, alone = self.encode(inputs)[-1], self.encode(inputs[-1:])[0]
+        for one, other in zip(together, alone, strict=True):
+            np.testing.assert_allclose(one, other, atol=self.tolerance)
+
+
+def _forward(
+    encoder: TrainableEncoder[Any], batch: list[npt.NDArray[np.float32]]
+) -> list[list[npt.NDArray[Any]]]:
+    import torch
+
+    module = encoder.build(0).eval()
+    longest = max(len(item) for item in batch)
+    padded = np.stack(
+        [np.pad(item, [(0, longest - len(item))] + [(0, 0)] * (item.ndim - 1)) for item in batch]
+    )
+    frames = torch.tensor([len(item) for item in batch])
+    with torch.inference_mode():
+        layers = module(torch.from_numpy(padded), frames)
+    return [
+        [values[row, : int(lengths[row])].numpy() for values, lengths in layers]
+        for row in range(len(batch))
+    ]

@@ -1,0 +1,128 @@
+"""The contract of a labeler as tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from ..kinds.labeler import Scores, TextRecord
+from ..stages._decision import score_fault
+from ..stages._label_records import blanked, checked_reads
+from ..taxonomy import Label, NeutralRule, Taxonomy
+from ._base import PluginSuite
+
+TAXONOMY = Taxonomy(
+    name="suite-3",
+    version="1",
+    citation="made for tests",
+    templates=("I am {}.", "The speaker feels {}."),
+    labels=(
+        Label(name="anger", hypothesis="angry", synonyms=("furious",)),
+        Label(name="joy", hypothesis="happy", synonyms=("delighted",)),
+        Label(name="sadness", hypothesis="sad"),
+    ),
+    neutral_rule=NeutralRule(kind="keep"),
+)
+
+TEXTS = (
+    "Get out of my house, I have had enough of you!",
+    "We won, we really won, I could hug everybody!",
+    "I miss her every single day.",
+    "The bus leaves at nine.",
+    "No.",
+    "Well, I suppose that we could try the other road, if the bridge is closed and you have time.",
+)
+ODD_TEXTS = (
+    "😀😡 ¯\\_(ツ)_/¯",
+    "word " * 10_000,
+    "Ich freue mich so sehr auf dich!",
+    "今日はとても嬉しいです。",
+    "\x00\ufffd\u200b",
+    "<s>[MASK]</s> {} %s {0}",
+    "?",
+)
+
+
+class LabelerSuite(PluginSuite):
+    """Inherit and write `make`; override `taxonomy`, `texts` or `tolerance` where need be."""
+
+    taxonomy: ClassVar[Taxonomy] = TAXONOMY
+    texts: ClassVar[Sequence[str]] = TEXTS
+    tolerance: ClassVar[float] = 1e-5
+    """How much a score may move with the company it is scored in."""
+
+    def records(self, texts: Sequence[str]) -> list[TextRecord]:
+        """Records with all fields filled, of which the labeler gets those that it reads."""
+        reads = checked_reads(self.plugin, type(self.plugin).__name__)
+        names = self.taxonomy.names
+        return [
+            blanked(
+                TextRecord(
+                    id=f"utterance-{i}",
+                    text=text,
+                    context=("What did he say?", "Nothing new."),
+                    language="en",
+                    avg_logprob=-0.3,
+                    no_speech_prob=0.01,
+                    gold={names[i % len(names)]: 1.0},
+                ),
+                reads,
+                f"record-{i}",
+            )
+            for i, text in enumerate(texts)
+        ]
+
+    def scores(self, records: Sequence[TextRecord]) -> Scores:
+        """Scores records and holds the answer to the contract."""
+        found: Scores = self.plugin.score(records, self.taxonomy)
+        fault = score_fault(found, len(records), len(self.taxonomy.labels))
+        assert not fault, fault
+        return found
+
+    def test_scores_are_finite_with_a_column_per_label(self) -> None:
+        """Shapes, ranges and sums are as declared."""
+        assert not self.scores(self.records(self.texts)).abstained.all()
+
+    def test_the_columns_follow_the_taxonomy(self) -> None:
+        """Turning the taxonomy round turns the columns round, and nothing else."""
+        records = self.records(self.texts)
+        if "id" in self.plugin.reads:
+            return  # chance has no columns to keep
+        straight = self.scores(records).values
+        turned = self.taxonomy.model_copy(update={"labels": self.taxonomy.labels[::-1]})
+        turned = Taxonomy.model_validate(turned.model_dump())
+        reverse = self.plugin.score(records, turned).values
+        np.testing.assert_allclose(straight, reverse[:, ::-1], atol=self.tolerance)
+
+    def test_it_is_deterministic(self) -> None:
+        """The same records twice, by the same labeler and by a fresh one, give the same scores."""
+        records = self.records(self.texts)
+        first = self.scores(records)
+        np.testing.assert_array_equal(first.values, self.scores(records).values)
+        fresh = self.make().score(records, self.taxonomy)  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(first.values, fresh.values)
+
+    def test_a_record_is_scored_alike_alone_and_among_32(self) -> None:
+        """Batching and padding change nothing."""
+        texts = [self.texts[i % len(self.texts)] + " " * (i // len(self.texts)) for i in range(32)]
+        records = self.records(texts)
+        together = self.scores(records)
+        alone = np.concatenate([self.scores([record]).values for record in records[:6]])
+        np.testing.assert_allclose(together.values[:6], alone, atol=self.tolerance)
+
+    def test_no_records_give_no_scores(self) -> None:
+        """An empty shard is no error."""
+        assert self.scores([]).values.shape == (0, len(self.taxonomy.labels))
+
+    def test_empty_text_abstains(self) -> None:
+        """Whoever reads the text must not make up a label where there is none."""
+        records = self.records(["", "   ", self.texts[0]])
+        found = self.scores(records)
+        if "text" in self.plugin.reads:
+            assert found.abstained.tolist()[:2] == [True, True]
+
+    def test_odd_texts_survive(self) -> None:
+        """Emoji, 10,000 words, other languages and markup are scored or abstained on."""
+        self.scores(self.records(ODD_TEXTS))

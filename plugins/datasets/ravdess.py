@@ -1,0 +1,92 @@
+"""RAVDESS: 24 professional actors say two sentences in eight emotions, coded in file names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
+
+from ._files import walk
+
+_NAME = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(?:wav|flac)", re.IGNORECASE)
+_AUDIO_ONLY = "03"
+_CHANNELS = {"speech": "01", "song": "02"}
+_EMOTIONS = {
+    "01": "neutral",
+    "02": "calm",
+    "03": "happy",
+    "04": "sad",
+    "05": "angry",
+    "06": "fearful",
+    "07": "disgust",
+    "08": "surprised",
+}
+_STATEMENTS = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
+
+
+class RavdessOptions(PluginOptions):
+    """Options of `ravdess`."""
+
+    channel: Literal["speech", "song"] = "speech"
+    """Spoken or sung; only sound-only files (modality 03) are read."""
+
+
+class Ravdess(Dataset[RavdessOptions]):
+    """Reads ``Actor_XX/03-01-EE-II-SS-RR-AA.wav`` (or .flac) anywhere under the folder."""
+
+    Options = RavdessOptions
+    version = "1"
+    card = Card(
+        title="RAVDESS, the Ryerson Audio-Visual Database of Emotional Speech and Song",
+        licence="CC BY-NC-SA 4.0",
+        citation="Livingstone and Russo (2018), PLoS ONE 13(5): e0196391",
+        url="https://zenodo.org/records/1188976",
+        language="en",
+        taxonomy="ravdess-8",
+        fixed_sentences=True,
+        notes="Acted; two sentences said in every emotion, so that the words carry none. One "
+        "recording lies there under two names: 03-01-03-01-02-01-07 and 03-01-03-01-02-02-07.",
+    )
+
+    def utterances(self, root: Path) -> Iterator[Utterance]:
+        """Yields the clips sorted by path."""
+        wanted = _CHANNELS[self.options.channel]
+        found = False
+        for path in walk(root):
+            match = _NAME.fullmatch(path.name)
+            if match is None or match[1] != _AUDIO_ONLY or match[2] != wanted:
+                continue
+            found = True
+            yield self._utterance(path, *match.groups()[2:])
+        if not found:
+            raise DataError(
+                f"{root} holds no RAVDESS {self.options.channel} file such as "
+                f"Actor_01/03-{wanted}-01-01-01-01-01.wav. Get the corpus from {self.card.url} and "
+                "name the folder that holds Actor_01."
+            )
+
+    def _utterance(
+        self, path: Path, emotion: str, intensity: str, statement: str, repetition: str, actor: str
+    ) -> Utterance:
+        if emotion not in _EMOTIONS or statement not in _STATEMENTS:
+            raise DataError(
+                f"{path}: emotion {emotion} or statement {statement} is not in RAVDESS's code "
+                "(emotions 01-08, statements 01-02)."
+            )
+        return Utterance(
+            id=path.stem,
+            audio=path,
+            speaker=f"actor-{actor}",
+            sentence_id=f"statement-{statement}",
+            language="en",
+            transcript=_STATEMENTS[statement],
+            gold={_EMOTIONS[emotion]: 1.0},
+            extras={
+                "sex": "male" if int(actor) % 2 else "female",
+                "intensity": "strong" if intensity == "02" else "normal",
+                "repetition": int(repetition),
+            },
+        )

@@ -1,0 +1,204 @@
+"""The embedded corpus: our own sentences spoken by eSpeak NG with known prosody.
+
+A calibration corpus: since the words' emotion and the voice's settings are known, labelers,
+encoders and probes have a known answer. It is no evidence about human speech.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from lanser_bench import Card, Dataset, PluginOptions, Utterance
+
+from ._espeak import Clip, require, speak
+from ._files import read_csv
+from ._prosody_plan import VOICES, Planned, Sentence, plan
+
+_SENTENCES = Path(__file__).with_name("synthetic_sentences.tsv")
+_INDEX = "index.json"
+_ENGINE = ("espeakng-loader", "soundfile")
+
+
+class SyntheticOptions(PluginOptions):
+    """Options of `synthetic`."""
+
+    clips: int = Field(default=200, ge=1, le=100_000)
+    """Clips over all speakers. Up to 210 no sentence is said twice."""
+    speakers: int = Field(default=8, ge=1, le=len(VOICES))
+    """Voices, each with its own base pitch, rate and loudness."""
+    congruence: float = Field(default=0.75, ge=0, le=1)
+    """Probability that a clip's prosody follows its words; else it follows an emotion drawn at
+    random from all seven. 0: prosody says nothing about the words."""
+    fixed_text: bool = False
+    """True: four neutral sentences are said in every emotion. The gold label is then the prosody's,
+    and `congruence` has no meaning."""
+    gold: Literal["words", "prosody"] = "words"
+    """Whose emotion the gold label is."""
+    noise_db: float | None = Field(default=None, ge=-90, le=-20)
+    """Level of white noise mixed in, in dB relative to full scale."""
+    seed: int = 0
+
+
+class Synthetic(Dataset[SyntheticOptions]):
+    """Makes its clips on first use and finds them again afterwards.
+
+    Extras hold what was planted: ``prosody_emotion``; ``planted_pitch`` and ``planted_range``
+    (0–100), ``planted_rate`` (words per minute) and ``planted_volume`` (100 = usual) as the engine
+    was told them, the speaker's own offset included; ``words_emotion``, ``voice`` and ``sex``.
+    """
+
+    Options = SyntheticOptions
+    version = "1"
+    libraries = _ENGINE
+    licence = "sentences Apache-2.0; the engine that speaks them, eSpeak NG, is GPL-3.0-or-later"
+    needs_root = False
+    card = Card(
+        title="Synthetic calibration speech",
+        licence="Sentences Apache-2.0; spoken on this machine by eSpeak NG (GPL-3.0-or-later)",
+        citation="This project",
+        language="en",
+        taxonomy="goemotions-ekman",
+        notes="A calibration corpus: planted prosody and written words with a known answer. It is "
+        "not evidence about human speech.",
+    )
+
+    def __init__(self, options: SyntheticOptions) -> None:
+        super().__init__(options)
+        if options.fixed_text:
+            self.card = Card(
+                title="Synthetic calibration speech, fixed text",
+                licence=self.card.licence,
+                citation=self.card.citation,
+                language=self.card.language,
+                taxonomy=self.card.taxonomy,
+                fixed_sentences=True,
+                notes=self.card.notes,
+            )
+
+    def fingerprint(self) -> str:
+        """Hash of the sentences."""
+        return hashlib.sha256(_SENTENCES.read_bytes()).hexdigest()[:16]
+
+    def utterances(self, root: Path) -> Iterator[Utterance]:
+        """Yields the clips speaker by speaker, speaking them first if they are not there.
+
+        Raises:
+            MissingDependencyError: the engine is not installed.
+        """
+        require()
+        folder = root / self._digest()
+        if not (folder / _INDEX).is_file():
+            self._speak_into(folder)
+        voice_is_gold = self.options.fixed_text or self.options.gold == "prosody"
+        for row in json.loads((folder / _INDEX).read_text(encoding="utf-8")):
+            extras = row["extras"]
+            emotion = extras["prosody_emotion"] if voice_is_gold else row["words_emotion"]
+            yield Utterance(
+                id=row["id"],
+                audio=folder / row["file"],
+                speaker=row["speaker"],
+                sentence_id=row["sentence_id"],
+                language="en",
+                transcript=row["text"],
+                gold={emotion: 1.0},
+                extras={**extras, "words_emotion": row["words_emotion"]},
+            )
+
+    def _digest(self) -> str:
+        """Names the folder by all that can change its bytes; `gold` only names them otherwise."""
+        content = {
+            "format": self.version,
+            "sentences": self.fingerprint(),
+            "options": self.options.model_dump(mode="json", exclude={"gold"}),
+            "libraries": {name: version(name) for name in _ENGINE},
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def _speak_into(self, folder: Path) -> None:
+        options = self.options
+        planned = list(
+            plan(
+                _sentences(),
+                speakers=options.speakers,
+                clips=options.clips,
+                congruence=options.congruence,
+                fixed_text=options.fixed_text,
+                seed=options.seed,
+            )
+        )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
+        try:
+            speak([self._clip(clip) for clip in planned], scratch)
+            text = json.dumps([_row(clip) for clip in planned], indent=0)
+            (scratch / _INDEX).write_text(text, encoding="utf-8")
+            scratch.chmod(0o755)
+            _publish(scratch, folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def _clip(self, clip: Planned) -> Clip:
+        seed = hashlib.sha256(f"{self.options.seed} {clip.id}".encode()).digest()
+        return Clip(
+            file=_file(clip),
+            text=clip.sentence.text,
+            voice=f"en-us+{clip.voice}",
+            rate=clip.rate,
+            volume=clip.volume,
+            pitch=clip.pitch,
+            range=clip.range,
+            seed=int.from_bytes(seed[:4], "big") >> 1,
+            noise_db=self.options.noise_db,
+        )
+
+
+def _publish(scratch: Path, folder: Path) -> None:
+    for path in scratch.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    try:
+        scratch.rename(folder)
+    except OSError:
+        # Another process made the same clips meanwhile.
+        if not (folder / _INDEX).is_file():
+            raise
+
+
+def _sentences() -> list[Sentence]:
+    rows = (row for _, row in read_csv(_SENTENCES, "\t"))
+    return [Sentence(row["sentence_id"], row["emotion"], row["text"]) for row in rows]
+
+
+def _file(clip: Planned) -> str:
+    return f"{clip.speaker}/{clip.id}.flac"
+
+
+def _row(clip: Planned) -> dict[str, object]:
+    return {
+        "id": clip.id,
+        "file": _file(clip),
+        "speaker": clip.speaker,
+        "sentence_id": clip.sentence.id,
+        "text": clip.sentence.text,
+        "words_emotion": clip.sentence.emotion,
+        "extras": {
+            "prosody_emotion": clip.prosody_emotion,
+            "planted_pitch": clip.pitch,
+            "planted_range": clip.range,
+            "planted_rate": clip.rate,
+            "planted_volume": clip.volume,
+            "voice": clip.voice,
+            "sex": clip.sex,
+        },
+    }

@@ -1,0 +1,166 @@
+"""Keeps zero padding from leaking into true frames: masks per time size, and a masked BatchNorm.
+
+A convolution pads with zeros at a clip's edge. A batch pads the shorter clips with zeros, too, but
+normalisation and bias turn those zeros into other values, which the next convolution carries back
+into true frames. Zeroing the padding after every normalisation makes a padded clip equal to the
+same clip alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def frame_mask(lengths: Tensor, size: int) -> Tensor:
+    """Returns 1.0 for true frames and 0.0 for padding, shape (batch, size)."""
+    steps = torch.arange(size, device=lengths.device)
+    return (steps[None, :] < lengths[:, None]).float()
+
+
+def normalised(
+    features: Tensor, mask: Tensor, centre: float, scale: float, per_utterance: bool
+) -> Tensor:
+    """Centres and scales log-mel, by constants or by each utterance's own true frames.
+
+    Args:
+        features: shape (batch, frames, n_mels).
+        mask: shape (batch, frames, 1), 1 for true frames.
+        centre: subtracted where `per_utterance` is false.
+        scale: divided by where `per_utterance` is false.
+        per_utterance: mean and standard deviation over all bins of an utterance, which takes its
+            overall loudness away.
+    """
+    if not per_utterance:
+        return (features - centre) * (mask / scale)
+    count = mask.sum((1, 2), keepdim=True) * features.shape[2]
+    mean = (features * mask).sum((1, 2), keepdim=True) / count
+    centred = (features - mean) * mask
+    spread = (centred.square().sum((1, 2), keepdim=True) / count).sqrt()
+    return centred / spread.clamp(min=1e-3)
+
+
+class PaddedBatch:
+    """True lengths of the batch in hand, for every time size that strides of 2 lead to.
+
+    Every strided layer maps T frames to ceil(T / 2), so a tensor's time size tells which lengths
+    are meant.
+    """
+
+    def __init__(self) -> None:
+        """Starts without a batch: nothing is masked."""
+        self._lengths: dict[int, Tensor] = {}
+        self._masks: dict[int, Tensor] = {}
+        self.padded = False
+
+    def begin(self, lengths: Tensor, size: int) -> None:
+        """Takes the lengths, shape (batch,), of a batch padded to `size` frames."""
+        self.padded = bool((lengths < size).any())
+        self._lengths, self._masks = {size: lengths}, {}
+        while size > 1:
+            lengths, size = (lengths + 1) // 2, (size + 1) // 2
+            self._lengths[size] = lengths
+
+    def lengths(self, size: int) -> Tensor:
+        """Returns the true lengths at a time size, shape (batch,)."""
+        return self._lengths[size]
+
+    def mask(self, size: int) -> Tensor | None:
+        """Returns the mask at a time size, shape (batch, 1, size, 1); None if nothing is padded."""
+        if not self.padded:
+            return None
+        if size not in self._masks:
+            self._masks[size] = frame_mask(self._lengths[size], size)[:, None, :, None]
+        return self._masks[size]
+
+    def rows(self, size: int) -> Tensor:
+        """Returns the positions of true frames among all batch × size, ascending."""
+        return frame_mask(self._lengths[size], size).flatten().nonzero().flatten()
+
+
+class MaskedMaxPool2d(nn.MaxPool2d):
+    """Max pooling of values that are never negative; zeroes the padding it widens into."""
+
+    def __init__(self, like: nn.MaxPool2d, batch: PaddedBatch) -> None:
+        """Takes the sizes of `like`."""
+        super().__init__(like.kernel_size, like.stride, like.padding)
+        self.batch = batch
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Pools, then masks: a window over the last true frame reaches one frame further."""
+        pooled: Tensor = super().forward(values)
+        mask = self.batch.mask(pooled.shape[2])
+        return pooled if mask is None else pooled * mask
+
+
+class MaskedBatchNorm2d(nn.BatchNorm2d):
+    """BatchNorm over (batch, channels, frames, mels) whose statistics see true frames only."""
+
+    def __init__(self, channels: int, batch: PaddedBatch) -> None:
+        """Makes a fresh layer that asks `batch` what is padding."""
+        super().__init__(channels)
+        self.batch = batch
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Normalises true frames and zeroes the others."""
+        size = values.shape[2]
+        mask = self.batch.mask(size)
+        if mask is None:
+            return self._normalised(values)
+        if not self.training:
+            return self._normalised(values) * mask
+        # True frames side by side as one long clip, so that torch's own kernel does the rest.
+        rows = self.batch.rows(size)
+        packed = _pack(values.permute(0, 2, 3, 1).flatten(0, 1), rows)
+        normal = self._normalised(packed[None].permute(0, 3, 1, 2)).permute(0, 2, 3, 1)[0]
+        spread = _unpack(normal, rows, values.shape[0] * size)
+        return spread.view(values.shape[0], size, *spread.shape[1:]).permute(0, 3, 1, 2)
+
+    def _normalised(self, values: Tensor) -> Tensor:
+        normal: Tensor = super().forward(values)
+        return normal
+
+
+def _pack(values: Tensor, rows: Tensor) -> Tensor:
+    picked: Tensor = _Pack.apply(values, rows)  # type: ignore[no-untyped-call]
+    return picked
+
+
+def _unpack(packed: Tensor, rows: Tensor, size: int) -> Tensor:
+    spread: Tensor = _Unpack.apply(packed, rows, size)  # type: ignore[no-untyped-call]
+    return spread
+
+
+class _Pack(torch.autograd.Function):
+    """Picks distinct rows; the gradient is a copy back, where torch's own would add atomically."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        ctx.size = values.shape[0]
+        return values.index_select(0, rows)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (rows,) = ctx.saved_tensors
+        return _scattered(gradients[0], rows, ctx.size), None
+
+
+class _Unpack(torch.autograd.Function):
+    """Puts rows back among zeros."""
+
+    @staticmethod
+    def forward(ctx: Any, packed: Tensor, rows: Tensor, size: int) -> Tensor:
+        ctx.save_for_backward(rows)
+        return _scattered(packed, rows, size)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (rows,) = ctx.saved_tensors
+        return gradients[0].index_select(0, rows), None, None
+
+
+def _scattered(packed: Tensor, rows: Tensor, size: int) -> Tensor:
+    return packed.new_zeros(size, *packed.shape[1:]).index_copy_(0, rows, packed)

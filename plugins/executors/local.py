@@ -1,0 +1,185 @@
+"""Runs stages on this machine, in worker processes that live as long as the run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from pydantic import Field
+
+from lanser_bench import Executor, LanserError, PluginOptions, StageCall, StageReport
+
+
+class LocalOptions(PluginOptions):
+    """How much of this machine a run may use."""
+
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    """CPU threads that stages may keep busy together; by default all."""
+    workers: int | None = Field(default=None, ge=1)
+    """Most worker processes; by default one per thread. Each holds its own libraries in memory."""
+    inline: bool = False
+    """Run every stage in the calling process, one after the other: slower, easy to debug."""
+
+
+class Local(Executor[LocalOptions]):
+    """Spawned worker processes, each with a pool of its own.
+
+    A worker that dies takes only its own call with it. Workers are spawned, not forked, because
+    forking a process whose libraries have started threads may deadlock. They end as soon as the
+    driver does, even when it is killed: each waits on a pipe that the kernel closes with it.
+    """
+
+    Options = LocalOptions
+    version = "1"
+
+    def __init__(self, options: LocalOptions) -> None:
+        """Keeps the options; workers start with their first call."""
+        super().__init__(options)
+        count = 1 if options.inline else min(options.workers or options.threads, options.threads)
+        self._slots = [_Slot() for _ in range(count)]
+
+    @property
+    def threads(self) -> int:
+        """CPU threads that may be busy at once; one call at a time if `inline`."""
+        return 1 if self.options.inline else self.options.threads
+
+    def submit(self, call: StageCall) -> Future[StageReport]:
+        """Starts a call in the least busy worker; among equals one that is warm already."""
+        if self.options.inline:
+            return _run_here(call)
+        slot = min(self._slots, key=lambda slot: (slot.pending, not slot.started))
+        return slot.submit(call)
+
+    def close(self, *, cancel: bool = False) -> None:
+        """Waits for running calls, or stops them if `cancel`, and ends the workers."""
+        for slot in self._slots:
+            slot.close(cancel=cancel)
+
+
+def _run_here(call: StageCall) -> Future[StageReport]:
+    future: Future[StageReport] = Future()
+    try:
+        future.set_result(call.run())
+    # A plugin may raise anything; the future carries it to whoever asked, as a worker's would.
+    except Exception as error:  # noqa: BLE001
+        future.set_exception(error)
+    return future
+
+
+class _Slot:
+    """One worker process, started when first needed and again after it died."""
+
+    def __init__(self) -> None:
+        self.pending = 0
+        self._pool: ProcessPoolExecutor | None = None
+        self._lifeline: Connection | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def started(self) -> bool:
+        return self._pool is not None
+
+    def submit(self, call: StageCall) -> Future[StageReport]:
+        with self._lock:
+            self.pending += 1
+        outer: Future[StageReport] = Future()
+        outer.set_running_or_notify_cancel()
+        try:
+            inner = self._start().submit(_carry_out, call)
+        except BrokenProcessPool:
+            self._forget()
+            inner = self._start().submit(_carry_out, call)
+        inner.add_done_callback(lambda done: self._finish(call, done, outer))
+        return outer
+
+    def _start(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            context = get_context("spawn")
+            ours, theirs = context.Pipe()
+            self._lifeline = ours
+            self._pool = ProcessPoolExecutor(
+                1, mp_context=context, initializer=_become_worker, initargs=(theirs,)
+            )
+        return self._pool
+
+    def _finish(
+        self, call: StageCall, inner: Future[StageReport], outer: Future[StageReport]
+    ) -> None:
+        with self._lock:
+            self.pending -= 1
+        error = CancelledCallError() if inner.cancelled() else inner.exception()
+        if error is None:
+            outer.set_result(inner.result())
+            return
+        if isinstance(error, BrokenProcessPool):
+            self._forget()
+            error = LanserError(
+                f"The worker process of stage {call.stage} ({call.key[:8]}) died. Most often the "
+                "machine ran out of memory: lower executor.workers or the stage's batch size. Its "
+                f"last words are in {_log_folder(call)}. What is finished is kept; start the same "
+                "command again."
+            )
+        outer.set_exception(error)
+
+    def _forget(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False)
+
+    def close(self, *, cancel: bool) -> None:
+        if cancel and self._lifeline is not None:
+            self._lifeline.close()  # the worker sees the end of the pipe and leaves at once
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=cancel)
+            self._pool = None
+        if not cancel and self._lifeline is not None:
+            self._lifeline.close()
+
+
+class CancelledCallError(LanserError):
+    """A call was taken back before a worker began it."""
+
+    def __init__(self) -> None:
+        """Says so."""
+        super().__init__("The call was cancelled before it began.")
+
+
+def _log_folder(call: StageCall) -> Path:
+    return call.store / "logs"
+
+
+_log_is_open = False
+
+
+def _carry_out(call: StageCall) -> StageReport:
+    """Runs in the worker: its library chatter goes into a log, not across the progress bars."""
+    global _log_is_open
+    if not _log_is_open:
+        folder = _log_folder(call)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"worker-{os.getpid()}.log").open("ab") as log:
+            for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+                stream.flush()
+                os.dup2(log.fileno(), descriptor)
+        _log_is_open = True
+    return call.run()
+
+
+def _become_worker(lifeline: Connection) -> None:
+    """Ignores Ctrl-C, which is the driver's to handle, and leaves when the driver is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        with suppress(EOFError, OSError):
+            lifeline.recv()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="lifeline", daemon=True).start()

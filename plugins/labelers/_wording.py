@@ -1,0 +1,94 @@
+"""What text labelers share: the choice of hypothesis templates, and texts scored once each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import AfterValidator, BeforeValidator
+
+from lanser_bench import Scores, Taxonomy, TextRecord
+
+Floats = npt.NDArray[np.float32]
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _one_slot(templates: tuple[str, ...]) -> tuple[str, ...]:
+    for template in templates:
+        if template.count("{}") != 1:
+            raise ValueError(f"template '{template}' needs exactly one '{{}}' for the label")
+    if not templates:
+        raise ValueError("name at least one template")
+    return templates
+
+
+Templates = (
+    Literal["all"]
+    | Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_one_slot)]
+    | None
+)
+"""None: the taxonomy's first. ``all``: all of the taxonomy's. Otherwise templates of one's own."""
+
+
+def chosen_templates(templates: Templates, taxonomy: Taxonomy) -> tuple[str, ...]:
+    """Returns the templates that an option asks for."""
+    if templates is None:
+        return taxonomy.templates[:1]
+    return taxonomy.templates if templates == "all" else templates
+
+
+def score_distinct(
+    records: Sequence[TextRecord],
+    k: int,
+    score: Callable[[list[str]], tuple[Floats, Floats]],
+    kind: Literal["distribution", "independent"],
+) -> Scores:
+    """Scores every distinct text once; empty ones abstain.
+
+    Args:
+        records: n records.
+        k: number of labels.
+        score: given m distinct texts, returns values of shape (m, K) and raw outputs (m, K, ...).
+        kind: kind of the values.
+    """
+    texts = [record.text.strip() for record in records]
+    distinct = sorted(set(texts) - {""})
+    filler = 1.0 / k if kind == "distribution" else 0.0
+    if not distinct:
+        values = np.full((len(texts), k), filler, dtype=np.float32)
+        return Scores(values, kind, np.ones(len(texts), dtype=bool))
+    found, raw = score(distinct)
+    # One more row, for the texts that say nothing.
+    found = np.concatenate([found, np.full((1, k), filler, dtype=np.float32)])
+    raw = np.concatenate([raw, np.zeros((1, *raw.shape[1:]), dtype=np.float32)])
+    position = {text: row for row, text in enumerate(distinct)}
+    rows = np.array([position.get(text, len(distinct)) for text in texts], dtype=np.intp)
+    return Scores(found[rows], kind, rows == len(distinct), raw[rows])
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Keeps transformers from drawing a bar while it loads weights: the harness shows its own."""
+    from transformers.utils import logging
+
+    bars: Any = logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
+
+
+def softmax(logits: Floats) -> Floats:
+    """Softmax over the last axis, in double precision, returned as float32."""
+    wide = logits.astype(np.float64)
+    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)

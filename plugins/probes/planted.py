@@ -1,0 +1,45 @@
+"""Targets that the manifest already knows: the settings planted in the `synthetic` corpus."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from lanser_bench import PluginOptions, Probe, Speech
+
+
+class PlantedOptions(PluginOptions):
+    """Options of `planted`."""
+
+    names: tuple[str, ...] = Field(default=("pitch", "range", "rate", "volume"), min_length=1)
+    """Extras of the manifest to predict; each must be a number."""
+
+
+class Planted(Probe[PlantedOptions]):
+    """Takes its targets from the manifest's extras and measures nothing.
+
+    The answer is known exactly, so this is how the probe itself is checked.
+    """
+
+    Options = PlantedOptions
+    version = "1"
+    reads = frozenset({"extras"})
+
+    def __init__(self, options: PlantedOptions) -> None:
+        """Names the targets after the extras."""
+        super().__init__(options)
+        self.targets = options.names
+
+    def measure(self, batch: Sequence[Speech]) -> npt.NDArray[np.float64]:
+        """Returns the extras, shape (utterances, names); NaN where one is absent or no number."""
+        rows = [[_number(speech.extras.get(name)) for name in self.targets] for speech in batch]
+        return np.array(rows, np.float64).reshape(len(batch), len(self.targets))
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan

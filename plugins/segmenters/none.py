@@ -1,0 +1,16 @@
+"""No segmentation: every recording, or the span its manifest names, is one utterance."""
+
+from __future__ import annotations
+
+from lanser_bench import PluginOptions, Segmenter, Span, Speech
+
+
+class NoSegmenter(Segmenter[PluginOptions]):
+    """Returns every recording whole."""
+
+    version = "1"
+    trivial = True
+
+    def segment(self, recording: Speech) -> list[Span]:
+        """Returns one span over the whole recording."""
+        return [Span(0.0, recording.seconds)]

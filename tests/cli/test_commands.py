@@ -1,0 +1,213 @@
+"""The shell: lazy loading, exit codes, and the commands that need no run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lanser_bench.cli import COMMANDS, main
+from lanser_bench.store import Spec, Store
+
+HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "transformers", "wandb", "pandas")
+PROBE = """
+import sys
+from lanser_bench.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit as stop:
+    code = stop.code
+print("LOADED", sorted(set({heavy}) & set(sys.modules)), "CODE", code or 0)
+"""
+
+
+def lanser(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    out = capsys.readouterr()
+    return int(stop.value.code or 0), out.out, out.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["plugins"], ["plugins", "--json"], ["run", "--help"]]
+)
+def test_listing_and_help_load_nothing_heavy(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE.format(heavy=HEAVY), *arguments],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1] == "LOADED [] CODE 0", done.stderr
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = lanser(capsys, "--help")
+    assert code == 0
+    assert all(f"  {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = lanser(capsys, command, "--help")
+    assert code == 0
+    assert "Usage: lanser-bench" in out
+
+
+def test_a_misspelt_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = lanser(capsys, "rum")
+    assert code == 2
+    assert "run" in err
+
+
+def test_what_the_user_can_mend_is_a_sentence_and_exit_2(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, out, err = lanser(capsys, "run", str(tmp_path / "none.yaml"))
+    assert (code, out) == (2, "")
+    assert "none.yaml does not exist" in err
+    assert "Traceback" not in err
+
+
+def test_a_broken_plugin_is_listed_and_the_others_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "bad.py").write_text("import no_such_module\n")
+    code, out, _ = lanser(capsys, "plugins", "--json", "--plugins-dir", str(tmp_path))
+    found = json.loads(out)
+    assert code == 0
+    (broken,) = [b for b in found["broken"] if b["entry_point"] == "bad"]
+    assert "no_such_module" in broken["error"]
+    assert {"kind": "executor", "name": "local"}.items() <= next(
+        p for p in found["plugins"] if p["name"] == "local"
+    ).items()
+
+
+def test_a_plugin_may_add_a_command_and_a_broken_one_breaks_no_other(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from lanser_bench import plugins
+
+    (tmp_path / "more.py").write_text(
+        "from lanser_bench import hookimpl\n"
+        "@hookimpl\ndef register_commands(cli):\n"
+        "    @cli.command()\n    def hello():\n        'Says hello.'\n        print('hello')\n"
+    )
+    (tmp_path / "worse.py").write_text(
+        "from lanser_bench import hookimpl\n"
+        "@hookimpl\ndef register_commands(cli):\n    raise RuntimeError('oh no')\n"
+    )
+    found = plugins.load_plugins((tmp_path,), only="")
+    monkeypatch.setattr(plugins, "registry", lambda folders=(): found)
+    assert lanser(capsys, "hello")[:2] == (0, "hello\n")
+    code, out, err = lanser(capsys, "--help")
+    assert code == 0
+    assert "hello" in out
+    assert "oh no" in err
+
+
+def test_the_schema_knows_plugins_and_their_options(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = lanser(capsys, "schema")
+    schema = json.loads(out)
+    assert code == 0
+    choices = schema["$defs"]["plugin.encoder"]["anyOf"]
+    assert "resnet" in choices[0]["enum"]
+    resnet = next(c for c in choices[1:] if c["properties"]["name"]["const"] == "resnet")
+    assert "size" in resnet["properties"]
+    assert resnet["additionalProperties"] is False
+    text = json.dumps(schema)
+    wanted = {part.split('"')[0] for part in text.split("#/$defs/")[1:]}
+    assert wanted <= set(schema["$defs"]), "every reference leads somewhere"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A chain of three artifacts."""
+    store = Store(tmp_path / "store")
+    parent = None
+    for stage in ("manifest", "embed", "evaluate"):
+        spec = Spec(
+            stage=stage, stage_version="1", params={"folds": 5},
+            parents={"utterances": parent} if parent else {},
+        )  # fmt: skip
+        with store.write(spec) as draft:
+            (draft.path / "x.json").write_text("{}")
+            draft.seconds = 1.5
+        parent = spec.key
+    return store
+
+
+def key_of(store: Store, stage: str) -> str:
+    return next(k for k in store.keys() if store.checked(k).spec.stage == stage)  # noqa: SIM118
+
+
+def test_explain_prints_the_chain_from_a_prefix(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = lanser(
+        capsys, "cache", "explain", key_of(store, "evaluate")[:10], "--store", str(store.root)
+    )
+    assert code == 0
+    places = [out.index(key_of(store, stage)) for stage in ("evaluate", "embed", "manifest")]
+    assert places == sorted(places)
+    assert "folds = 5" in out
+    assert "utterances: manifest" in out
+
+
+def test_explain_says_what_is_not_there(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = lanser(capsys, "cache", "explain", "zz", "--store", str(store.root))
+    assert code == 2
+    assert "No artifact or planned stage begins with 'zz'" in err
+
+
+def test_verify_finds_a_flipped_bit_and_removes_the_artifact(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lanser(capsys, "cache", "verify", "--store", str(store.root))[0] == 0
+    hurt = key_of(store, "embed")
+    (store.checked(hurt).path / "x.json").write_text("{ ")
+    code, out, err = lanser(capsys, "cache", "verify", "--store", str(store.root))
+    assert code == 1
+    assert hurt in err
+    assert "1 damaged" in out
+    assert hurt not in store
+
+
+def test_ls_and_rm(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    gone = key_of(store, "evaluate")
+    assert "3 artifacts" in lanser(capsys, "cache", "ls", "--store", str(store.root))[1]
+    assert lanser(capsys, "cache", "rm", gone[:12], "--store", str(store.root))[0] == 0
+    assert gone not in store
+    assert "2 artifacts" in lanser(capsys, "cache", "ls", "--store", str(store.root))[1]
+
+
+def test_a_store_that_is_not_there_is_not_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = lanser(capsys, "cache", "ls", "--store", str(tmp_path / "none"))
+    assert code == 2
+    assert "no store" in err
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_leaderboard_of_nothing_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = lanser(capsys, "leaderboard", str(tmp_path / "none"))
+    assert code == 2
+    assert "lanser-bench run quickstart" in err
+
+
+def test_doctor_names_what_is_missing_and_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lanser_bench.cli import doctor
+
+    monkeypatch.setitem(doctor.MODELS, "no-such-model", "nothing")
+    code, out, _ = lanser(capsys, "doctor", "--store", str(tmp_path / "store"))
+    assert code == 1
+    line = next(line for line in out.splitlines() if "no-such-model" in line)
+    assert line.startswith("✗")
+    assert "pip install" in line
+    assert not (tmp_path / "store").exists()

@@ -1,0 +1,113 @@
+"""`lanser-bench data check`: what it prints, and its exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from lanser_bench.cli import main
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    root = tmp_path / "corpus"
+    root.mkdir()
+    (root / "manifest.csv").write_text(
+        "id,audio,speaker\n" + "".join(f"u{i},{i}.wav,s{i}\n" for i in range(6))
+    )
+    for i in range(6):
+        tone = 0.2 * np.sin(np.arange(8_000) * (i + 1) / 20)
+        soundfile.write(root / f"{i}.wav", tone, 16_000)
+    return root
+
+
+def check(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "check", *map(str, arguments)])
+    return int(ended.value.code or 0)
+
+
+def test_a_good_set_is_counted(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check("manifest", corpus, "--store", tmp_path / "store") == 0
+    printed = capsys.readouterr().out
+    for line in ("utterances: 6", "speakers: 6", "bad audio: 0", "usable: yes"):
+        assert line in printed.splitlines()
+
+
+def test_bad_recordings_are_named_and_exit_with_2(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(5):
+        (corpus / f"{i}.wav").write_bytes(b"")
+    assert check("manifest", corpus, "--store", tmp_path / "store") == 2
+    captured = capsys.readouterr()
+    assert "bad audio: 5: u0 (0.wav)" in captured.out
+    assert "and 2 more" in captured.out
+    assert "usable: no" in captured.out
+    assert "5 of 6 utterances" in captured.err
+    assert "on_bad_audio: skip" in captured.err
+
+
+def test_skipping_makes_the_rest_usable(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (corpus / "0.wav").unlink()
+    assert check("manifest", corpus, "on_bad_audio=skip", "--store", tmp_path / "s") == 0
+    assert "bad audio: 1: u0 (0.wav) is missing" in capsys.readouterr().out
+
+
+def test_json_names_everything(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (corpus / "1.wav").write_bytes((corpus / "0.wav").read_bytes())
+    assert check("manifest", corpus, "--json", "--store", tmp_path / "store") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["usable"] is True
+    assert found["counts"]["duplicates"] == 1
+    assert found["problems"][0]["problem"] == "same sound as u0"
+
+
+def test_json_is_given_also_when_the_folder_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("ravdess", tmp_path / "none", "--json", "--store", tmp_path / "store")
+    assert check(*arguments) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert found["usable"] is False
+    assert "does not exist" in found["faults"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ravdes", "x"], "Did you mean 'ravdess'"),
+        (["ravdess"], "needs its folder"),
+        (["manifest", ".", "taxonomi=x"], "Did you mean 'taxonomy'"),
+        (["manifest", ".", "on_bad_audio=drop"], "must be stop or skip"),
+        (["manifest", ".", "limit=none"], "limit is 'none'"),
+        (["manifest", ".", "oops"], "not of the form key=value"),
+        (["manifest", ".", "columns={"], "not valid YAML"),
+    ],
+)
+def test_a_wrong_call_gets_a_sentence_and_2(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check(*arguments, "--store", tmp_path / "store") == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.data
+def test_the_identical_pair_of_ravdess_is_found(
+    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert check("ravdess", data_root / "ravdess", "--store", tmp_path / "store") == 0
+    printed = capsys.readouterr().out
+    assert "utterances: 1080" in printed
+    assert "speakers: 18" in printed
+    assert "same sound as 03-01-03-01-02-01-07" in printed

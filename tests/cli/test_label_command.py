@@ -1,0 +1,137 @@
+"""`label` and `taxonomy` on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from lanser_bench import LanserError, SettingsError, TaxonomyError
+from lanser_bench.cli.label import label, parsed_options
+from lanser_bench.cli.taxonomy import app as taxonomy_app
+
+app = typer.Typer()
+app.command()(label)
+app.add_typer(taxonomy_app, name="taxonomy")
+EXAMPLE = Path(__file__).parents[1] / "example_plugin"
+
+
+def run(*words: str) -> str:
+    result = CliRunner().invoke(app, list(words))
+    if isinstance(result.exception, LanserError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def keyword(*words: str) -> str:
+    return run("label", "--plugins-dir", str(EXAMPLE), "--labeler", "keyword", *words)
+
+
+def test_json_has_text_label_scores_and_abstained() -> None:
+    found = json.loads(keyword("--text", "I am happy, so happy!", "--json"))
+    assert found["text"] == "I am happy, so happy!"
+    assert found["label"] == "joy"
+    assert list(found["scores"]) == ["anger", "disgust", "fear", "joy", "sadness", "surprise"]
+    assert found["scores"]["joy"] == 1.0
+    assert found["abstained"] is False
+
+
+def test_several_texts_give_a_list_and_an_abstention_says_why() -> None:
+    found = json.loads(keyword("--text", "", "--text", "So it goes.", "--text", "sad", "--json"))
+    assert [answer["label"] for answer in found] == [None, None, "sadness"]
+    assert [answer["abstained"] for answer in found] == [True, True, False]
+    assert [answer["reason"] for answer in found] == ["empty text", "labeler", None]
+
+
+def test_without_json_the_best_label_and_all_scores_are_shown() -> None:
+    shown = keyword("--text", "I am angry and sad.", "--taxonomy", "iemocap-4")
+    assert "angry" in shown.splitlines()[0]
+    assert "0.500" in shown
+
+
+def test_options_reach_the_labeler() -> None:
+    words = ("--text", "delighted", "--json", "--option")
+    assert json.loads(keyword(*words, "synonyms=true"))["label"] == "joy"
+    assert json.loads(keyword(*words, "synonyms=false"))["label"] is None
+
+
+def test_a_taxonomy_file_of_one_s_own_is_used(tmp_path: Path) -> None:
+    path = tmp_path / "moods.yaml"
+    path.write_text(
+        'name: moods\nversion: "1"\ncitation: mine\nneutral_rule: {kind: keep}\nlabels:\n'
+        "  - {name: up, hypothesis: cheerful}\n  - {name: down, hypothesis: gloomy}\n",
+        encoding="utf-8",
+    )
+    found = json.loads(keyword("--text", "so gloomy", "--taxonomy", str(path), "--json"))
+    assert found["scores"] == {"up": 0.0, "down": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--labeler", "entailmnt"), "Did you mean 'entailment'"),
+        (("--taxonomy", "ekman6"), "Did you mean 'ekman-6'"),
+        (("--labeler", "random", "--option", "sed=1"), "Did you mean 'seed'"),
+        (("--labeler", "random", "--option", "seed=x"), "'seed' is 'x'"),
+        (("--labeler", "random", "--option", "seed"), "not of the form key=value"),
+        (("--labeler", "oracle"), "a sentence on the command line has none"),
+        (("--plugins-dir", "nowhere"), "is not a folder"),
+    ],
+)
+def test_mistakes_get_a_sentence(words: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(LanserError, match=sentence):
+        run("label", "--text", "x", *words)
+
+
+def test_option_values_are_read_as_yaml() -> None:
+    found = parsed_options(["a=1", "b=[x, y]", "c=all", "d=k=v", "e="])
+    assert found == {"a": 1, "b": ["x", "y"], "c": "all", "d": "k=v", "e": None}
+    with pytest.raises(SettingsError, match="not YAML"):
+        parsed_options(["a=[1"])
+
+
+def test_taxonomies_are_listed() -> None:
+    listed = {row["name"]: row for row in json.loads(run("taxonomy", "list", "--json"))}
+    wanted = {"ekman-6", "plutchik-8", "goemotions-28", "goemotions-ekman", "sentiment-3"}
+    assert wanted | {"iemocap-4", "crema-d-6", "ravdess-8"} <= set(listed)
+    assert listed["goemotions-28"]["labels"] == 28
+    assert "ekman-6" in run("taxonomy", "list")
+
+
+def test_a_taxonomy_is_shown_with_wording_maps_and_what_they_lose() -> None:
+    shown = run("taxonomy", "show", "ekman-6")
+    assert "I am angry." in shown
+    assert "joy → happy" in shown
+    assert "unmapped: surprise" in shown
+    content = json.loads(run("taxonomy", "show", "ekman-6", "--json"))
+    assert content["labels"][0]["name"] == "anger"
+    assert len(content["hash"]) == 32
+
+
+def test_validate_checks_every_file_and_its_maps(tmp_path: Path) -> None:
+    head = 'version: "1"\ncitation: me\nneutral_rule: {kind: keep}\nlabels:\n'
+    body = head + "  - {name: a, hypothesis: a}\n  - {name: b, hypothesis: b}\n"
+    texts = {
+        "good": "maps: {ekman-6: {a: anger}, unknown-1: {a: x}}\n",
+        "far": "maps: {ekman-6: {a: rage}}\n",
+        "bad": "maps: {ekman-6: {c: anger}}\n",
+    }
+    files = {name: tmp_path / f"{name}.yaml" for name in texts}
+    for name, text in texts.items():
+        files[name].write_text(f"name: {name}\n{body}{text}", encoding="utf-8")
+    shown = run("taxonomy", "validate", str(files["good"]))
+    assert "good, 2 labels, valid; maps not checked, since unknown here: unknown-1" in shown
+    with pytest.raises(TaxonomyError) as caught:
+        run("taxonomy", "validate", *map(str, files.values()))
+    assert f"{files['far']}: The map from far to ekman-6 names 'rage'" in str(caught.value)
+    assert f"{files['bad']}, line 8" in str(caught.value)
+
+
+@pytest.mark.slow
+def test_real_entailment_labels_a_sentence() -> None:
+    found = json.loads(run("label", "--text", "I am so happy that you came!", "--json"))
+    assert found["label"] == "joy"

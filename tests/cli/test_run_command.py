@@ -1,0 +1,135 @@
+"""`lanser-bench run` from outside: exit codes and what is printed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+PLUGINS = """
+import time
+from pathlib import Path
+from lanser_bench import Card, Dataset, DataError, PluginOptions, Utterance, FeatureExtractor, hookimpl
+import numpy as np
+import soundfile as sf
+
+class ToneOptions(PluginOptions):
+    speakers: int = 4
+
+class Tones(Dataset[ToneOptions]):
+    Options = ToneOptions
+    version = "1"
+    needs_root = False
+    card = Card("tones", "CC0", "tests", taxonomy="sentiment-3")
+
+    def utterances(self, root):
+        root.mkdir(parents=True, exist_ok=True)
+        for speaker in range(self.options.speakers):
+            for take, label in enumerate(("negative", "positive") * 2):
+                path = root / f"{speaker}-{take}.wav"
+                rng = np.random.default_rng([speaker, take])
+                if not path.exists():
+                    sf.write(path, 0.1 * rng.standard_normal(4000), 16000)
+                yield Utterance(path.stem, path, speaker=str(speaker), gold={label: 1.0})
+
+class Options(PluginOptions):
+    how: str = "well"
+
+class Encoder(FeatureExtractor[Options]):
+    Options = Options
+    version = "1"
+
+    def extract(self, batch):
+        if self.options.how == "slow":
+            time.sleep(60)
+        if self.options.how == "badly":
+            raise DataError("Nobody speaks here.")
+        return [[np.array([[x.std(), np.abs(x).max()]], np.float32)] for x in batch]
+
+@hookimpl
+def register_datasets(register):
+    register("tones", f"{__name__}:Tones")
+
+@hookimpl
+def register_encoders(register):
+    register("plain", f"{__name__}:Encoder")
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "tones.py").write_text(PLUGINS)
+    settings: dict[str, Any] = {
+        "name": "t", "labeler": "random", "taxonomy": "sentiment-3", "encoder": "plain",
+        "targets": ["tones"], "controls": {"logmel_stats": False},
+        "evaluate": {"folds": 2, "budgets": [0.5, 1.0], "seeds": 1, "strengths": [0.1]},
+        "executor": {"name": "local", "threads": 2},
+    }  # fmt: skip
+    (tmp_path / "e.yaml").write_text(yaml.safe_dump(settings))
+    return tmp_path
+
+
+def command(*arguments: str) -> list[str]:
+    run = [sys.executable, "-m", "lanser_bench", "run", "--plugins-dir", "plugins", "e.yaml"]
+    return [*run, *arguments]
+
+
+def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), cwd=project, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.slow
+def test_a_run_prints_the_leaderboard_and_a_second_one_runs_nothing(project: Path) -> None:
+    first = run(project)
+    assert first.returncode == 0, first.stderr
+    assert "UAR 100%" in first.stdout
+    assert "majority" in first.stdout
+    (picture,) = (project / "results" / "scratch" / "t").glob("*.png")
+    assert str(picture.relative_to(project)) in first.stdout
+    assert "✓ t → results/scratch/t/t-" in first.stderr
+    second = run(project)
+    assert second.returncode == 0
+    assert "0 stages run" in second.stdout
+    dry = run(project, "--dry-run")
+    assert "0 to run" in dry.stdout
+
+
+@pytest.mark.slow
+def test_a_failed_cell_exits_with_1_and_is_listed_at_the_end(project: Path) -> None:
+    grid = "grid.encoder=[plain, {name: plain, how: badly}]"
+    text = (project / "e.yaml").read_text().replace("encoder: plain\n", "")
+    (project / "e.yaml").write_text(text)
+    done = run(project, grid)
+    assert done.returncode == 1
+    assert "✗ encoder=plain(how=badly)" in done.stdout.splitlines()[-1]
+    assert "Nobody speaks here" in done.stdout
+    assert "60.0" in done.stdout or "UAR" in done.stdout, "the other cell is done"
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(project: Path) -> None:
+    process = subprocess.Popen(
+        command("encoder.how=slow"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    with process:
+        end = time.monotonic() + 60
+        while not list(project.glob(".lanser/store/logs/worker-*.log")):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        time.sleep(0.3)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "start the same command again" in " ".join(err.split())
+    assert "Traceback" not in err

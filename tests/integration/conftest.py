@@ -1,0 +1,209 @@
+"""A whole experiment small enough for a test: real stages, generated sound, a loose-file labeler."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+import yaml
+
+RATE = 16_000
+PITCH = {"glad": 240.0, "sad": 120.0, "plain": 170.0}
+WORDS = {"glad": "what a lovely day", "sad": "i lost my friend", "plain": "the door is open"}
+
+KEYWORD_LABELER = '''
+"""A labeler of the tests: the label whose cue word stands in the text."""
+import numpy as np
+from lanser_bench import Labeler, PluginOptions, Scores, hookimpl
+
+CUES = {"lovely": "glad", "lost": "sad", "door": "plain"}
+
+class Options(PluginOptions):
+    sure: float = 0.8
+
+class Cue(Labeler[Options]):
+    Options = Options
+    version = "1"
+
+    def score(self, records, taxonomy):
+        k = len(taxonomy.names)
+        values = np.full((len(records), k), 1 / k, np.float32)
+        abstained = np.ones(len(records), bool)
+        for row, record in enumerate(records):
+            for cue, label in CUES.items():
+                if cue in record.text and label in taxonomy.names:
+                    values[row] = (1 - self.options.sure) / (k - 1)
+                    values[row, taxonomy.index(label)] = self.options.sure
+                    abstained[row] = False
+        return Scores(values, "distribution", abstained)
+
+@hookimpl
+def register_labelers(register):
+    register("cue", f"{__name__}:Cue")
+'''
+
+
+@dataclass
+class Project:
+    """A folder with corpora, a taxonomy, a plugin and an experiment file."""
+
+    root: Path
+    settings: dict[str, Any]
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def file(self) -> Path:
+        return self.root / "experiment.yaml"
+
+    def write(self) -> None:
+        self.file.write_text(yaml.safe_dump(self.settings, sort_keys=False))
+
+    def command(self, *arguments: str) -> list[str]:
+        self.write()
+        run = [sys.executable, "-m", "lanser_bench", "run", str(self.file)]
+        return [*run, "--plugins-dir", str(self.root / "plugins"), *arguments]
+
+    def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            self.command(*arguments), cwd=self.root, env=self._env, capture_output=True, text=True
+        )
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def lanser(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "lanser_bench", *arguments],
+            cwd=self.root, env=self._env, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def kill_when(self, stage: str, *arguments: str) -> bool:
+        """Starts a run and kills it hard as soon as `stage` has begun; False if it never did."""
+        process = subprocess.Popen(
+            self.command(*arguments), cwd=self.root, env=self._env, text=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        with process:
+            known = len(self.events())
+            while process.poll() is None:
+                if any(
+                    e["event"] == "stage-start" and e["stage"] == stage
+                    for e in self.events()[known:]
+                ):
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+                    return True
+                time.sleep(0.005)
+        return False
+
+    @property
+    def _env(self) -> dict[str, str]:
+        return {**os.environ, "WANDB_MODE": "offline", **self.environment}
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store"
+
+    def events(self) -> list[dict[str, Any]]:
+        """Events of all runs, in order."""
+        found = []
+        logs = sorted(self.store.glob("runs/*/events.jsonl"), key=lambda p: p.stat().st_mtime)
+        for log in logs:
+            for line in log.read_text().splitlines():
+                if line.endswith("}"):
+                    found.append(json.loads(line))
+        return found
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        """Cell name → record."""
+        found = [json.loads(p.read_text()) for p in (self.root / "results").rglob("*.json")]
+        return {record["name"]: record for record in found}
+
+
+def tone(path: Path, label: str, speaker: int, take: int) -> None:
+    """Half a second of a gliding tone whose pitch tells the label and the speaker."""
+    rng = np.random.default_rng([speaker, take, len(label)])
+    t = np.arange(int(0.5 * RATE)) / RATE
+    f0 = PITCH[label] * (1 + 0.04 * speaker) * (1 + 0.1 * rng.random() * t)
+    phase = 2 * np.pi * np.cumsum(f0) / RATE
+    sound = sum(np.sin(h * phase) / h for h in (1, 2, 3)) * 0.1 * (1 + 0.3 * rng.random())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sf.write(path, (sound + 0.001 * rng.standard_normal(len(t))).astype(np.float32), RATE)
+
+
+def corpus(folder: Path, *, speakers: int, takes: int, gold: bool, offset: int = 0) -> Path:
+    """Writes clips and a manifest.csv; returns its folder."""
+    rows = []
+    for speaker in range(speakers):
+        for take in range(takes):
+            for label in PITCH:
+                name = f"s{speaker}-{take}-{label}.wav"
+                tone(folder / "audio" / name, label, speaker + offset, take)
+                rows.append(
+                    {
+                        "id": name.removesuffix(".wav"), "path": f"audio/{name}",
+                        "speaker": f"s{speaker}", "transcript": WORDS[label], "language": "en",
+                        **({"label": label} if gold else {}),
+                    }
+                )  # fmt: skip
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+def taxonomy(path: Path, name: str, **changes: Any) -> Path:
+    """Writes a three-label taxonomy."""
+    labels = [{"name": n, "hypothesis": n} for n in PITCH]
+    content = {
+        "name": name, "version": "1", "citation": "tests", "labels": labels, "neutral": "plain",
+        **changes,
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A project whose run takes a few seconds."""
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "cue.py").write_text(KEYWORD_LABELER)
+    corpus(tmp_path / "unlabelled", speakers=4, takes=3, gold=False)
+    corpus(tmp_path / "labelled", speakers=6, takes=3, gold=True, offset=10)
+    taxonomy(tmp_path / "mood.yaml", "mood")
+    mood = str(tmp_path / "mood.yaml")
+    yield Project(
+        tmp_path,
+        {
+            "name": "tiny",
+            "corpora": [{"dataset": "manifest", "root": str(tmp_path / "unlabelled")}],
+            "asr": "reference",
+            "labeler": "cue",
+            "taxonomy": mood,
+            "encoder": {"name": "cnn"},
+            "targets": [
+                {"dataset": "manifest", "root": str(tmp_path / "labelled"), "taxonomy": mood}
+            ],
+            "probes": ["prosody"],
+            "pretrain": {"epochs": 2, "batch_size": 8},
+            "evaluate": {"folds": 3, "budgets": [0.1, 1.0], "seeds": 2},
+            "controls": {"shuffled": "each"},
+            "threads": {"pretrain": 1, "embed": 1, "transcribe": 1, "label": 1},
+            "executor": {"name": "local", "threads": 1},
+            "paths": {"store": str(tmp_path / "store"), "results": str(tmp_path / "results")},
+        },
+    )

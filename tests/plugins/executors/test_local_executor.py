@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lanser_bench import LanserError, StageCall, StageReport
+from lanser_bench.plugins import load_plugins
+
+
+class Pid(StageCall):
+    """Tells which process ran it."""
+
+    def run(self) -> StageReport:
+        time.sleep(float(self.spec.get("sleep", 0)))
+        return StageReport(self.key, 0.0, counts={"pid": os.getpid(), "parent": os.getppid()})
+
+
+class Die(StageCall):
+    """Dies as a process without memory does."""
+
+    def run(self) -> StageReport:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+class Refuse(StageCall):
+    def run(self) -> StageReport:
+        raise LanserError("not today")
+
+
+def local(**options: object):  # type: ignore[no-untyped-def]
+    return load_plugins(only="").create("executor", "local", options)
+
+
+def call(kind: type[StageCall], tmp_path: Path, **spec: object) -> StageCall:
+    return kind(stage="s", key="k" * 32, spec=spec, store=tmp_path)
+
+
+def test_inline_runs_in_this_process_and_carries_errors(tmp_path: Path) -> None:
+    executor = local(inline=True, threads=4)
+    assert executor.threads == 1
+    assert executor.submit(call(Pid, tmp_path)).result().counts["pid"] == os.getpid()
+    with pytest.raises(LanserError, match="not today"):
+        executor.submit(call(Refuse, tmp_path)).result()
+    executor.close()
+
+
+@pytest.mark.slow
+def test_workers_are_kept_and_a_dead_one_takes_only_its_own_call(tmp_path: Path) -> None:
+    executor = local(threads=2)
+    try:
+        slow = executor.submit(call(Pid, tmp_path, sleep=1.0))
+        dying = executor.submit(call(Die, tmp_path))
+        with pytest.raises(LanserError, match=r"worker process of stage s .* died"):
+            dying.result(timeout=60)
+        first = slow.result(timeout=60).counts["pid"]
+        pids = {executor.submit(call(Pid, tmp_path)).result(timeout=60).counts["pid"]}
+        assert pids == {first} != {os.getpid()}
+        with pytest.raises(LanserError, match="not today"):
+            executor.submit(call(Refuse, tmp_path)).result(timeout=60)
+    finally:
+        executor.close()
+
+
+@pytest.mark.slow
+def test_cancelling_stops_a_running_call_at_once(tmp_path: Path) -> None:
+    executor = local(threads=1)
+    warm = executor.submit(call(Pid, tmp_path)).result(timeout=60).counts["pid"]
+    executor.submit(call(Pid, tmp_path, sleep=60))
+    time.sleep(0.2)
+    begin = time.monotonic()
+    executor.close(cancel=True)
+    assert time.monotonic() - begin < 20
+    assert not alive(warm)
+
+
+DRIVER = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_local_executor import Pid, call, local
+if __name__ == "__main__":
+    executor = local(threads=1)
+    found = executor.submit(call(Pid, Path(sys.argv[2]))).result()
+    print(found.counts["pid"], flush=True)
+    executor.submit(call(Pid, Path(sys.argv[2]), sleep=60))
+    time.sleep(60)
+"""
+
+
+@pytest.mark.slow
+def test_workers_die_with_a_killed_driver(tmp_path: Path) -> None:
+    script = tmp_path / "driver.py"
+    script.write_text(DRIVER)
+    here = str(Path(__file__).parent)
+    with subprocess.Popen(
+        [sys.executable, str(script), here, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as driver:
+        assert driver.stdout is not None
+        worker = int(driver.stdout.readline())
+        assert alive(worker)
+        driver.kill()
+        driver.wait()
+        end = time.monotonic() + 10
+        while alive(worker) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert not alive(worker)
+
+
+def alive(pid: int) -> bool:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        return not Path("/proc").is_dir()
+    return text.rpartition(")")[2].split()[0] != "Z"

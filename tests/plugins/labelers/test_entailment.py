@@ -1,0 +1,159 @@
+"""The entailment labeler: the contract, and where its numbers come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_models import nli_folder
+
+from lanser_bench import MissingDependencyError, PluginError, SettingsError, TextRecord
+from lanser_bench.plugins import registry
+from lanser_bench.testing import LabelerSuite
+from lanser_bench.testing._labeler import TAXONOMY, TEXTS
+
+
+def entailment(**options: Any) -> Any:
+    return registry().create("labeler", "entailment", options)
+
+
+def records(*texts: str) -> list[TextRecord]:
+    return [TextRecord(id=str(i), text=text) for i, text in enumerate(texts)]
+
+
+class TestEntailmentContract(LabelerSuite):
+    @pytest.fixture(autouse=True)
+    def _folder(self, nli: Path) -> None:
+        type(self).folder = nli
+
+    folder: Path
+
+    def make(self) -> Any:
+        return entailment(model=str(self.folder), templates="all", max_tokens=64)
+
+
+class TestIndependentContract(TestEntailmentContract):
+    def make(self) -> Any:
+        return entailment(model=str(self.folder), scoring="independent", max_tokens=64)
+
+
+@pytest.mark.slow
+class TestOwnModel(LabelerSuite):
+    def make(self) -> Any:
+        return entailment()
+
+
+@pytest.mark.slow
+def test_our_own_model_tells_plain_emotions_apart() -> None:
+    found = entailment().score(
+        records("I am so angry with you!", "I am so happy today!", "I feel so sad and lonely."),
+        TAXONOMY,
+    )
+    assert found.values.argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def reference(folder: Path, text: str, hypothesis: str) -> Any:
+    """Logits of one pair by transformers alone."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        return model(**tokenizer(text, hypothesis, return_tensors="pt")).logits[0].numpy()
+
+
+def test_scores_are_the_softmax_over_labels_of_entailment_logits(nli: Path) -> None:
+    found = entailment(model=str(nli)).score(records("we won!"), TAXONOMY)
+    logits = np.stack([reference(nli, "we won!", h) for h in TAXONOMY.hypotheses()])
+    assert found.logits is not None
+    np.testing.assert_allclose(found.logits[0], logits, atol=1e-5)
+    expected = np.exp(logits[:, 2]) / np.exp(logits[:, 2]).sum()
+    np.testing.assert_allclose(found.values[0], expected, atol=1e-5)
+    assert found.kind == "distribution"
+
+
+def test_independent_scores_weigh_entailment_against_contradiction(nli: Path) -> None:
+    found = entailment(model=str(nli), scoring="independent").score(records("we won!"), TAXONOMY)
+    logits = np.stack([reference(nli, "we won!", h) for h in TAXONOMY.hypotheses()])
+    expected = 1 / (1 + np.exp(logits[:, 0] - logits[:, 2]))
+    np.testing.assert_allclose(found.values[0], expected, atol=1e-5)
+    assert found.kind == "independent"
+
+
+def test_several_templates_are_averaged(nli: Path) -> None:
+    both = entailment(model=str(nli), templates="all").score(records(*TEXTS[:2]), TAXONOMY)
+    single = [
+        entailment(model=str(nli), templates=[t]).score(records(*TEXTS[:2]), TAXONOMY).logits
+        for t in TAXONOMY.templates
+    ]
+    np.testing.assert_allclose(both.logits, np.mean(single, axis=0), atol=1e-5)
+
+
+def test_no_batch_is_over_budget_and_every_pair_is_scored_once() -> None:
+    from lanser_bench_plugins.labelers.entailment import batches
+
+    lengths = [3, 50, 7, 7, 21, 3, 90]
+    found = list(batches(lengths, 64))
+    assert sorted(i for batch in found for i in batch) == list(range(7))
+    for batch in found:
+        assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= 64
+    assert found[0] == [6]
+
+
+def test_equal_texts_are_sent_to_the_model_once(nli: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labeler = entailment(model=str(nli))
+    seen: list[list[str]] = []
+    inner = labeler._logits
+
+    def spy(texts: list[str], hypotheses: list[str]) -> Any:
+        seen.append(texts)
+        return inner(texts, hypotheses)
+
+    monkeypatch.setattr(labeler, "_logits", spy)
+    found = labeler.score(records("b", "a", "b ", ""), TAXONOMY)
+    assert seen == [["a", "b"]]
+    np.testing.assert_array_equal(found.values[0], found.values[2])
+    assert found.abstained.tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("classes", "columns"),
+    [
+        (("CONTRADICTION", "NEUTRAL", "ENTAILMENT"), (2, 0)),
+        (("entailment", "neutral", "contradiction"), (0, 2)),
+        (("entailment", "not_entailment"), (0, 1)),
+    ],
+)
+def test_the_columns_are_found_by_name(classes: tuple[str, ...], columns: tuple[int, int]) -> None:
+    from lanser_bench_plugins.labelers.entailment import nli_columns
+
+    assert nli_columns(dict(enumerate(classes)), "m") == columns
+
+
+def test_a_model_that_is_no_nli_model_is_refused(tmp_path: Path) -> None:
+    folder = nli_folder(tmp_path, ("LABEL_0", "LABEL_1"))
+    with pytest.raises(PluginError, match="LABEL_0, LABEL_1, and none is called entailment"):
+        entailment(model=str(folder)).score(records("a"), TAXONOMY)
+
+
+def test_a_folder_without_safetensors_is_refused(tmp_path: Path, nli: Path) -> None:
+    for file in nli.iterdir():
+        if file.suffix != ".safetensors":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(MissingDependencyError, match="does not load"):
+        entailment(model=str(tmp_path)).score(records("a"), TAXONOMY)
+
+
+def test_other_weights_have_another_fingerprint(tmp_path: Path, nli: Path) -> None:
+    other = nli_folder(tmp_path, ("entailment", "not_entailment"))
+    assert entailment(model=str(nli)).fingerprint() != entailment(model=str(other)).fingerprint()
+
+
+def test_a_template_without_a_slot_and_an_empty_list_are_refused() -> None:
+    with pytest.raises(SettingsError, match="exactly one"):
+        entailment(templates=["I am sad."])
+    with pytest.raises(SettingsError, match="at least one template"):
+        entailment(templates=[])

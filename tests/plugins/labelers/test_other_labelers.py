@@ -1,0 +1,95 @@
+"""Similarity and the controls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lanser_bench import TextRecord
+from lanser_bench.plugins import registry
+from lanser_bench.testing import LabelerSuite
+from lanser_bench.testing._labeler import TAXONOMY
+
+
+def create(name: str, **options: Any) -> Any:
+    return registry().create("labeler", name, options)
+
+
+class TestSimilarityContract(LabelerSuite):
+    @pytest.fixture(autouse=True)
+    def _folder(self, sentences: Path) -> None:
+        type(self).folder = sentences
+
+    folder: Path
+
+    def make(self) -> Any:
+        return create("similarity", model=str(self.folder))
+
+
+@pytest.mark.slow
+class TestRealSimilarity(LabelerSuite):
+    def make(self) -> Any:
+        return create("similarity", templates="all")
+
+
+class TestOracleContract(LabelerSuite):
+    def make(self) -> Any:
+        return create("oracle")
+
+
+class TestRandomContract(LabelerSuite):
+    def make(self) -> Any:
+        return create("random", seed=1)
+
+
+@pytest.mark.slow
+def test_similarity_tells_plain_emotions_apart() -> None:
+    texts = ("I am so angry with you!", "I am so happy today!", "I feel so sad and lonely.")
+    records = [TextRecord(id=text, text=text) for text in texts]
+    found = create("similarity").score(records, TAXONOMY)
+    assert found.values.argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_a_text_that_is_a_label_s_wording_is_nearest_to_it(sentences: Path) -> None:
+    labeler = create("similarity", model=str(sentences), synonyms=False)
+    records = [TextRecord(id=h, text=h) for h in TAXONOMY.hypotheses()]
+    found = labeler.score(records, TAXONOMY)
+    assert found.values.argmax(axis=1).tolist() == [0, 1, 2]
+    np.testing.assert_allclose(np.diag(found.logits), 1, atol=1e-5)
+
+
+def test_synonyms_move_the_prototypes_of_the_labels_that_have_some(sentences: Path) -> None:
+    records = [TextRecord(id="x", text="the bus leaves at nine")]
+    plain = create("similarity", model=str(sentences), synonyms=False).score(records, TAXONOMY)
+    rich = create("similarity", model=str(sentences)).score(records, TAXONOMY)
+    moved = ~np.isclose(plain.logits[0], rich.logits[0], atol=1e-6)
+    assert moved.tolist() == [True, True, False]
+
+
+def test_temperature_sharpens(sentences: Path) -> None:
+    records = [TextRecord(id="x", text="the bus leaves at nine")]
+    sharp = create("similarity", model=str(sentences), temperature=0.01).score(records, TAXONOMY)
+    flat = create("similarity", model=str(sentences), temperature=1.0).score(records, TAXONOMY)
+    assert sharp.values.max() > flat.values.max()
+
+
+def test_the_oracle_repeats_gold_and_makes_weights_add_up() -> None:
+    gold: list[dict[str, float] | None] = [{"joy": 1.0}, {"anger": 0.2, "joy": 0.2}, None, {}]
+    records = [TextRecord(id=str(i), text="", gold=g) for i, g in enumerate(gold)]
+    found = create("oracle").score(records, TAXONOMY)
+    np.testing.assert_allclose(found.values[:2], [[0, 1, 0], [0.5, 0.5, 0]])
+    assert found.abstained.tolist() == [False, False, True, True]
+
+
+def test_chance_is_even_and_hangs_on_id_and_seed_alone() -> None:
+    records = [TextRecord(id=str(i), text="") for i in range(3000)]
+    found = create("random").score(records, TAXONOMY).values
+    shares = np.bincount(found.argmax(axis=1), minlength=3) / 3000
+    np.testing.assert_allclose(shares, 1 / 3, atol=0.03)
+    again = create("random").score([TextRecord(id="7", text="words")], TAXONOMY).values
+    np.testing.assert_array_equal(found[7], again[0])
+    other = create("random", seed=1).score(records[:1], TAXONOMY).values
+    assert not np.allclose(found[0], other[0])

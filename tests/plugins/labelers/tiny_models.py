@@ -1,0 +1,67 @@
+"""Small random models with tokenizers made on the spot: real loading paths without real weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    PreTrainedTokenizerFast,
+)
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+LETTERS = "abcdefghijklmnopqrstuvwxyz.,!?'"
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    """Spells words letter by letter, so that no word is unknown."""
+    pieces = [*SPECIAL, *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    made = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    made.normalizer = normalizers.BertNormalizer()
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made,
+        model_max_length=64,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        mask_token="[MASK]",
+    )
+
+
+def config(**more: object) -> BertConfig:
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    return BertConfig(
+        vocab_size=len(SPECIAL) + 2 * len(LETTERS), intermediate_size=64,
+        max_position_embeddings=64, initializer_range=0.4, **size, **more,
+    )  # fmt: skip
+
+
+def nli_folder(folder: Path, classes: tuple[str, ...]) -> Path:
+    """Saves a random classifier with the given classes as transformers does."""
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(config(id2label=dict(enumerate(classes))))
+    model.save_pretrained(folder)
+    tokenizer().save_pretrained(folder)
+    return folder
+
+
+def sentence_folder(folder: Path) -> Path:
+    """Saves a random sentence-transformers model."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    torch.manual_seed(0)
+    inner = folder / "inner"
+    BertModel(config()).save_pretrained(inner)
+    tokenizer().save_pretrained(inner)
+    transformer = Transformer(str(inner), max_seq_length=64)
+    SentenceTransformer(modules=[transformer, Pooling(32)], device="cpu").save(str(folder / "st"))
+    return folder / "st"

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lanser_bench.errors import DataError
+from lanser_bench.reporting.build import portable
+from lanser_bench.reporting.records import (
+    ResultRecord,
+    latest,
+    load_record,
+    load_records,
+    save_record,
+)
+
+Make = Callable[..., ResultRecord]
+
+
+def test_a_record_survives_its_file(record: Make, tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "r.json"
+    save_record(record(), path)
+    assert load_record(path) == record()
+    assert json.loads(path.read_text())["schema_version"] == 1
+    assert [p.name for p in path.parent.iterdir()] == ["r.json"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: {**c, "schema_version": 99}, "schema version 99"),
+        (lambda c: {**c, "ecnoder": "x"}, "unknown key 'ecnoder'.*'encoder'"),
+        (lambda c: {k: v for k, v in c.items() if k != "key"}, "'key' is missing"),
+        (lambda c: {"a": 1}, "no schema_version"),
+        (lambda c: [], "no schema_version"),
+    ],
+)
+def test_what_is_no_record_is_said(
+    record: Make, tmp_path: Path, change: Callable[[object], object], words: str
+) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(change(record().model_dump(mode="json"))))
+    with pytest.raises(DataError, match=words):
+        load_record(path)
+
+
+def test_a_folder_without_records_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no result records"):
+        load_records([tmp_path])
+    with pytest.raises(DataError, match="does not exist"):
+        load_records([tmp_path / "nowhere"])
+    (tmp_path / "r.json").write_text("{")
+    with pytest.raises(DataError, match="not JSON"):
+        load_records([tmp_path])
+
+
+def test_the_newest_record_of_a_cell_is_kept(record: Make) -> None:
+    old, new = (record(created=f"2026-01-0{day}T00:00:00+00:00", key=str(day)) for day in (1, 2))
+    other = record(name="other")
+    assert latest([new, old, other]) == [new, other]
+
+
+def test_absolute_paths_are_cut_to_their_last_part() -> None:
+    given = {
+        "root": "/home/me/data",
+        "n": 3,
+        "list": ["/a/b", "c/d"],
+        "url": "https://x/y",
+        "s": "/",
+    }
+    assert portable(given) == {
+        "root": "…/data", "n": 3, "list": ["…/b", "c/d"], "url": "https://x/y", "s": "/",
+    }  # fmt: skip

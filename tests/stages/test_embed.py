@@ -1,0 +1,180 @@
+"""Embeddings come from the right weights and do not depend on batch, pieces or shards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from test_features import recordings
+from test_features import run as run_with_audio
+from training_world import MELS, World, cnn, identity
+
+from lanser_bench.errors import PluginError, SettingsError
+from lanser_bench.kinds import FeatureExtractor, Layers, PluginOptions, Waveform
+from lanser_bench.plugins import registry
+from lanser_bench.stages import embed, pretrain
+from lanser_bench.stages.embed import Params, _extractor, batches, embed_rows, read_embeddings
+
+RESNET = {"n_mels": MELS, "hidden_sizes": (8, 8), "depths": (1, 1)}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_pre_trained_weights_are_used(world: World) -> None:
+    corpus, encoder = world.corpus(n=20), identity("resnet", **RESNET)
+    trained = world.pretrain(corpus, encoder=encoder)
+    world.call(trained)
+    spec = world.embed(corpus, encoder, model=trained.key)
+    world.call(spec)
+    found = read_embeddings(world.store, spec.key)
+    module = registry().create("encoder", "resnet", RESNET).build(0).eval()
+    module.load_state_dict(load_file(world.store.checked(trained.key).path / pretrain.MODEL))
+    for i, frames in enumerate(corpus.frames):
+        with torch.no_grad():
+            layers = module(torch.from_numpy(frames[None]), torch.tensor([len(frames)]))
+        assert list(found) == ["layer_00", "layer_01"]
+        for values, (alone, _) in zip(found.values(), layers, strict=True):
+            np.testing.assert_allclose(values[i], alone[0].mean(0), atol=1e-5)
+
+
+def test_random_weights_come_from_the_seed(world: World) -> None:
+    corpus = world.corpus(n=10)
+    specs = [world.embed(corpus, seed=seed) for seed in (0, 1)]
+    assert specs[0].key != specs[1].key
+    for spec in specs:
+        world.call(spec)
+    first, second = (read_embeddings(world.store, spec.key)["layer_01"] for spec in specs)
+    assert not np.allclose(first, second)
+
+
+def test_a_model_makes_the_seed_irrelevant_to_the_key(world: World) -> None:
+    corpus = world.corpus(n=10)
+    keys = {world.embed(corpus, model="m" * 32, seed=seed).key for seed in (None, 0, 1)}
+    assert len(keys) == 1
+
+
+def test_shards_of_another_model_are_not_reused(world: World) -> None:
+    corpus = world.corpus(n=20)
+    found = []
+    for seed in (0, 1):
+        trained = world.pretrain(corpus, seed=seed)
+        world.call(trained)
+        spec = world.embed(corpus, model=trained.key)
+        assert world.call(spec).counts["shards_reused"] == 0
+        found.append(read_embeddings(world.store, spec.key)["layer_01"])
+    assert not np.allclose(*found)
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
+def test_batches_do_not_change_an_embedding(world: World, name: str) -> None:
+    corpus = world.corpus(n=40)
+    encoder = cnn() if name == "cnn" else identity("resnet", **RESNET)
+    found = []
+    for seconds in (0.01, 60):
+        spec = world.embed(corpus, encoder, seed=0, batch_seconds=seconds, pooling="mean+std")
+        world.call(spec)
+        found.append(read_embeddings(world.store, spec.key))
+    for layer, values in found[0].items():
+        np.testing.assert_allclose(values, found[1][layer], atol=2e-5)
+        assert np.isfinite(values).all()
+
+
+def test_other_utterances_do_not_change_an_embedding_within_its_shard_budget(world: World) -> None:
+    corpus = world.corpus(n=30)
+    few = world.corpus(n=30, speakers=3)
+    for one in (corpus, few):
+        world.call(world.embed(one, seed=0))
+    first, second = (
+        read_embeddings(world.store, world.embed(one, seed=0).key)["layer_01"]
+        for one in (corpus, few)
+    )
+    np.testing.assert_array_equal(first, second)
+
+
+class Frames(FeatureExtractor[PluginOptions]):
+    """Hands its input back: what pooling makes of it can be computed by hand."""
+
+    version = "1"
+
+    def extract(self, batch: Sequence[Waveform]) -> list[Layers]:
+        return [[piece, piece[::2]] for piece in batch]
+
+
+@pytest.mark.parametrize("pooling", ["mean", "mean+std"])
+def test_pieces_of_a_long_recording_pool_as_one(pooling: Any) -> None:
+    rng = np.random.default_rng(0)
+    rows = [rng.normal(size=(n, 3)).astype(np.float32) for n in (1, 7, 100, 250)]
+    params = Params(pooling=pooling, piece_seconds=0.3, batch_seconds=1)
+    found = embed_rows(rows, _extractor(Frames(PluginOptions()), "frames"), params, rate=100)[0]
+    for row, vector in zip(rows, found, strict=True):
+        expected = row.mean(0) if pooling == "mean" else np.r_[row.mean(0), row.std(0)]
+        np.testing.assert_allclose(vector, expected, atol=1e-6)
+
+
+def test_batches_hold_all_rows_sorted_within_the_budget() -> None:
+    lengths = np.random.default_rng(0).integers(1, 50, 100).tolist()
+    found = list(batches(lengths, 120))
+    assert sorted(i for batch in found for i in batch) == list(range(100))
+    assert all(len(b) * max(lengths[i] for i in b) <= 120 for b in found)
+    assert [lengths[i] for b in found for i in b] == sorted(lengths)
+    assert list(batches([500], 120)) == [[0]]
+
+
+def test_a_frozen_extractor_takes_no_weights(world: World) -> None:
+    spec = world.embed(world.corpus(n=4), identity("logmel-stats", n_mels=MELS), model="m" * 32)
+    with pytest.raises(SettingsError, match=r"'logmel-stats' is frozen"):
+        world.call(spec)
+
+
+def test_statistics_of_log_mel_embed(world: World) -> None:
+    corpus = world.corpus(n=6)
+    spec = world.embed(corpus, identity("logmel-stats", n_mels=MELS))
+    world.call(spec)
+    (values,) = read_embeddings(world.store, spec.key).values()
+    assert values.shape == (6, 7 * MELS)
+    np.testing.assert_allclose(values[:, :MELS], [f.mean(0) for f in corpus.frames], atol=1e-5)
+
+
+class Broken(FeatureExtractor[PluginOptions]):
+    version = "1"
+
+    def extract(self, batch: Sequence[Waveform]) -> list[Layers]:
+        return [[np.zeros(3, np.float32)] for _ in batch]
+
+
+def test_an_extractor_that_breaks_its_contract_is_named() -> None:
+    rows = [np.zeros((5, 3), np.float32)]
+    with pytest.raises(PluginError, match=r"'broken': extract must return"):
+        embed_rows(rows, _extractor(Broken(PluginOptions()), "broken"), Params(), 100)
+
+
+def test_numbers_that_are_not_finite_are_refused_with_the_utterance(world: World) -> None:
+    corpus = world.corpus(n=4)
+    frames = [f.copy() for f in corpus.frames]
+    frames[2][3, 3] = np.nan
+    utterances = world.manifest("broken", [0] * 4, [None] * 4)
+    corpus.utterances, corpus.features = utterances, world.features(utterances, frames)
+    with pytest.raises(PluginError, match=r"layer 0 of utterance 'u002'"):
+        world.call(world.embed(corpus, seed=0))
+
+
+@pytest.mark.slow
+def test_whisper_embeds_recordings_from_the_waveform(world: World, tmp_path: Path) -> None:
+    utterances, paths = recordings(world.store, tmp_path, n=2)
+    spec = embed.spec(
+        utterances=utterances, encoder=identity("whisper-encoder"), features=None, model=None,
+        params=Params(), seed=None, threads=1,
+    )  # fmt: skip
+    run_with_audio(world.store, spec, paths)
+    found = read_embeddings(world.store, spec.key)
+    assert list(found) == [f"layer_{i:02d}" for i in range(5)]
+    assert {values.shape for values in found.values()} == {(4, 384)}
+    assert not np.allclose(found["layer_03"][0], found["layer_03"][2], atol=1e-2)

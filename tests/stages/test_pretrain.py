@@ -1,0 +1,373 @@
+"""Pre-training learns what is there to learn, holds speakers apart, and survives being killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from training_world import MELS, TAXONOMY, World, cnn, identity
+
+from lanser_bench.errors import DataError, SettingsError
+from lanser_bench.plugins import registry
+from lanser_bench.stages import _training, pretrain
+from lanser_bench.stages._examples import Examples, load_examples, split_by_speaker
+from lanser_bench.stages._training import class_weights, rate_factor, scores, spec_augment
+from lanser_bench.stages.base import StageContext
+from lanser_bench.store import Spec
+from lanser_bench.taxonomy import Label
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def report(world: World, spec: Spec) -> dict[str, Any]:
+    text = (world.store.checked(spec.key).path / pretrain.REPORT).read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def weights(world: World, spec: Spec) -> dict[str, Any]:
+    path = world.store.checked(spec.key).path
+    return load_file(path / pretrain.MODEL) | load_file(path / pretrain.HEAD)
+
+
+def examples(world: World, spec: Spec) -> Examples:
+    context = StageContext(spec, world.store, registry())
+    return load_examples(context, spec.params["labels_control"], spec.seed or 0)
+
+
+@pytest.mark.parametrize(
+    "encoder", [cnn(), identity("resnet", n_mels=MELS, hidden_sizes=(8, 8), depths=(1, 1))]
+)
+def test_a_separable_problem_is_learnt(world: World, encoder: Any) -> None:
+    spec = world.pretrain(
+        world.corpus(n=96), encoder=encoder, epochs=12, learning_rate=5e-3, dev_fraction=0.2
+    )
+    world.call(spec)
+    last = report(world, spec)["epochs"][-1]
+    assert last["train_accuracy"] > 0.9
+    assert last["dev_uar"] > 0.9
+
+
+def test_shuffled_labels_teach_nothing_about_held_out_speakers(world: World) -> None:
+    corpus = world.corpus(n=240, speakers=12)
+    uars = []
+    for seed in range(3):
+        spec = world.pretrain(
+            corpus, control="shuffled", seed=seed, epochs=4, learning_rate=5e-3, dev_fraction=0.4
+        )
+        world.call(spec)
+        uars.append(report(world, spec)["epochs"][-1]["dev_uar"])
+    assert np.mean(uars) < 0.5  # chance is 1/3, learnt is above 0.9
+
+
+def test_soft_targets_masks_and_balance_train_as_well(world: World) -> None:
+    corpus = world.corpus()
+    for extra in (
+        {"targets": "soft", "spec_augment": True, "mask_mels": 4, "label_smoothing": 0.1},
+        {"class_balance": "loss", "pooling": "mean+std"},
+        {"class_balance": "sampler", "select": "dev_uar"},
+    ):
+        spec = world.pretrain(corpus, epochs=6, learning_rate=5e-3, dev_fraction=0.2, **extra)
+        world.call(spec)
+        losses = [line["train_loss"] for line in report(world, spec)["epochs"]]
+        assert losses[-1] < losses[0], extra
+
+
+def test_equal_seeds_give_equal_bytes_and_others_do_not(tmp_path: Path) -> None:
+    found = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        world = World(tmp_path / name)
+        spec = world.pretrain(world.corpus(), seed=seed, spec_augment=True)
+        world.call(spec)
+        found.append((world.store.checked(spec.key).path / pretrain.MODEL).read_bytes())
+    assert found[0] == found[1]
+    assert found[0] != found[2]
+
+
+def test_abstained_utterances_are_counted_and_change_nothing(world: World) -> None:
+    gone = range(0, 60, 5)
+    spec = world.pretrain(world.corpus(abstain=gone))
+    counts = world.call(spec).counts
+    assert (counts["utterances"], counts["labelled"], counts["abstained"]) == (60, 48, 12)
+    assert counts["train"] + counts["dev"] == 48
+    rows = examples(world, spec)
+    assert not set(rows.labelled.tolist()) & set(gone)
+    assert not rows.soft[list(gone)].any()
+
+
+def test_several_corpora_are_put_together(world: World) -> None:
+    first, second = world.corpus("a", n=20), world.corpus("b", n=30, seed=1)
+    spec = world.pretrain(first, second)
+    rows = examples(world, spec)
+    assert len(rows) == 50
+    np.testing.assert_array_equal(rows.hard, np.concatenate([first.truth, second.truth]))
+    np.testing.assert_array_equal(rows.frames(20), second.frames[0])
+    assert world.call(spec).counts["utterances"] == 50
+
+
+def test_shuffling_keeps_the_counts_and_moves_scores_with_their_labels(world: World) -> None:
+    corpus = world.corpus(abstain=range(10))
+    weak = examples(world, world.pretrain(corpus))
+    mixed = examples(world, world.pretrain(corpus, control="shuffled"))
+    assert Counter(mixed.hard.tolist()) == Counter(weak.hard.tolist())
+    assert (mixed.hard != weak.hard).any()
+    np.testing.assert_array_equal(mixed.hard[:10], -1)
+    np.testing.assert_array_equal(mixed.soft[10:].argmax(1), mixed.hard[10:])
+    other = examples(world, world.pretrain(corpus, control="shuffled", seed=1))
+    assert (mixed.hard != other.hard).any()
+
+
+def test_shuffling_within_speakers_keeps_each_speakers_labels(world: World) -> None:
+    corpus = world.corpus()
+    weak = examples(world, world.pretrain(corpus))
+    mixed = examples(world, world.pretrain(corpus, control="shuffled-within-speaker"))
+    assert (mixed.hard != weak.hard).any()
+    who = np.array(weak.speakers)
+    for speaker in set(weak.speakers):
+        assert Counter(weak.hard[who == speaker]) == Counter(mixed.hard[who == speaker])
+
+
+def test_gold_uses_human_labels_whatever_the_labeler_said(world: World) -> None:
+    gold = ["happy", "sad", "bored", None] * 15
+    corpus = world.corpus(gold=gold, abstain=range(4))
+    rows = examples(world, world.pretrain(corpus, control="gold"))
+    assert rows.hard[:4].tolist() == [1, 2, -1, -1]
+    assert rows.soft[0].tolist() == [0, 1, 0]
+
+
+def test_gold_without_human_labels_is_refused(world: World) -> None:
+    with pytest.raises(DataError, match=r"'gold' needs human labels out of three"):
+        world.call(world.pretrain(world.corpus(), control="gold"))
+
+
+def test_one_label_alone_is_refused_with_the_counts(world: World) -> None:
+    corpus = world.corpus(n=10)
+    labels = world.labels(corpus.utterances, [1] * 7 + [-1] * 3)
+    spec = world.pretrain((corpus.utterances, labels, corpus.features))
+    with pytest.raises(DataError, match=r"of 10 utterances 3 abstained and the rest are happy: 7"):
+        world.call(spec)
+
+
+def test_two_taxonomies_are_refused(world: World) -> None:
+    first, second = world.corpus("a"), world.corpus("b")
+    other = TAXONOMY.model_copy(
+        update={"name": "other", "labels": (*TAXONOMY.labels, Label(name="x", hypothesis="x"))}
+    )
+    labels = world.labels(second.utterances, second.truth.tolist(), np.ones((60, 4)), other)
+    spec = world.pretrain(first, (second.utterances, labels, second.features))
+    with pytest.raises(SettingsError, match="different taxonomies: three 1 and other 1"):
+        world.call(spec)
+
+
+def test_a_frozen_extractor_is_refused_with_one_sentence(world: World) -> None:
+    spec = world.pretrain(world.corpus(), encoder=identity("logmel-stats", n_mels=MELS))
+    with pytest.raises(SettingsError, match=r"'logmel-stats' is a frozen feature extractor"):
+        world.call(spec)
+
+
+def test_divergence_is_a_sentence(world: World) -> None:
+    spec = world.pretrain(
+        world.corpus(), learning_rate=1e30, warm_up=0, clip_norm=1e30, epochs=3,
+        encoder=cnn(scale=1e-30),
+    )  # fmt: skip
+    with pytest.raises(SettingsError, match=r"diverged.*learning_rate"):
+        world.call(spec)
+
+
+def test_no_speaker_is_on_both_sides(world: World) -> None:
+    spec = world.pretrain(world.corpus(n=100, speakers=20))
+    rows = examples(world, spec)
+    split = split_by_speaker(rows, 0.2)
+    train = {rows.speakers[i] for i in split.train.tolist()}
+    dev = {rows.speakers[i] for i in split.dev.tolist()}
+    assert len(dev) == 4
+    assert not train & dev
+    assert len(split.train) + len(split.dev) == 100
+
+
+def test_one_speaker_gives_no_dev_part_and_says_so(world: World) -> None:
+    spec = world.pretrain(world.corpus(speakers=1), epochs=3)
+    counts = world.call(spec).counts
+    assert counts["dev"] == 0
+    assert counts["dev_part"] == "none: 1 known speaker"
+    assert counts["chosen_epoch"] == 3
+
+
+def test_a_speaker_with_most_of_the_speech_is_never_held_out(world: World) -> None:
+    spec = world.pretrain(world.corpus(n=60, speakers=1), world.corpus("b", n=6, speakers=3))
+    rows = examples(world, spec)
+    split = split_by_speaker(rows, 0.1)
+    assert {rows.speakers[i] for i in split.dev.tolist()} <= {"b:s0", "b:s1", "b:s2"}
+    assert len(split.dev) == 6
+
+
+def test_the_same_sound_is_never_on_both_sides(world: World) -> None:
+    rows = examples(world, world.pretrain(world.corpus(n=60, speakers=6)))
+    split = split_by_speaker(rows, 0.2)
+    doubled = int(split.dev[0])
+    rows.spans[doubled] = rows.spans[int(split.train[0])]
+    again = split_by_speaker(rows, 0.2)
+    assert doubled not in again.dev
+    assert doubled not in again.train
+    assert again.dropped == 1
+
+
+def test_the_epoch_with_the_lowest_dev_loss_is_kept(world: World) -> None:
+    spec = world.pretrain(world.corpus(), epochs=5, learning_rate=3e-2, dev_fraction=0.2)
+    counts = world.call(spec).counts
+    losses = [line["dev_loss"] for line in report(world, spec)["epochs"]]
+    assert counts["chosen_epoch"] == 1 + int(np.argmin(losses))
+
+
+def test_patience_stops_early(world: World) -> None:
+    spec = world.pretrain(
+        world.corpus(n=90), control="shuffled", epochs=40, patience=2, learning_rate=2e-2,
+        dev_fraction=0.3,
+    )  # fmt: skip
+    counts = world.call(spec).counts
+    assert counts["epochs"] == counts["chosen_epoch"] + 2 < 40
+
+
+SCRIPT = """
+import sys
+from lanser_bench.kinds import StageCall
+from lanser_bench.stages.base import run_call
+from lanser_bench.stages import _training
+from lanser_bench.store import Spec
+_training.CHECKPOINT_SECONDS = 0
+spec = Spec.model_validate_json(sys.argv[1])
+run_call(StageCall(spec.stage, spec.key, spec.model_dump(), sys.argv[2]))
+"""
+
+
+def start(world: World, spec: Spec) -> subprocess.Popen[bytes]:
+    arguments = [sys.executable, "-c", SCRIPT, spec.model_dump_json(), str(world.store.root)]
+    return subprocess.Popen(arguments, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+@pytest.mark.slow
+def test_a_killed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
+    """Killed after the second of four epochs, in the middle of the work, and started again."""
+    unbroken, killed = World(tmp_path / "a"), World(tmp_path / "b")
+    specs = []
+    for world in (unbroken, killed):
+        encoder = identity("resnet", n_mels=MELS)
+        specs.append(
+            world.pretrain(world.corpus(n=160), encoder=encoder, epochs=4, spec_augment=True)
+        )
+    assert specs[0] == specs[1]
+    assert start(unbroken, specs[0]).wait() == 0
+    process = start(killed, specs[1])
+    scratch = killed.store.root / "checkpoints" / specs[1].key
+    while not list(scratch.glob("epoch-0002*")):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert specs[1].key not in killed.store
+    assert start(killed, specs[1]).wait() == 0
+    whole, resumed = weights(unbroken, specs[0]), weights(killed, specs[1])
+    assert whole.keys() == resumed.keys()
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value, resumed[name], err_msg=name)
+    lines = [report(w, s)["epochs"] for w, s in ((unbroken, specs[0]), (killed, specs[1]))]
+    for line in (*lines[0], *lines[1]):
+        del line["seconds"]
+    assert lines[0] == lines[1]
+
+
+class StopError(Exception):
+    pass
+
+
+def test_training_goes_on_where_it_was_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_training, "CHECKPOINT_SECONDS", 0)
+    whole, broken = World(tmp_path / "a"), World(tmp_path / "b")
+    spec = whole.pretrain(whole.corpus(), epochs=4, learning_rate=1e-2)
+    assert broken.pretrain(broken.corpus(), epochs=4, learning_rate=1e-2) == spec
+    whole.call(spec)
+
+    def stop_in_third_epoch(self: StageContext, done: int, total: int, unit: str) -> None:
+        if done > total * 5 // 8:
+            raise StopError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StageContext, "progress", stop_in_third_epoch)
+        with pytest.raises(StopError):
+            broken.call(spec)
+    assert len(list((broken.store.root / "checkpoints" / spec.key).iterdir())) == 1
+    seen = []
+    monkeypatch.setattr(StageContext, "progress", lambda self, done, *_: seen.append(done))
+    broken.call(spec)
+    assert len(seen) == seen[-1] // 2, "two of four epochs were left"
+    for name, value in weights(whole, spec).items():
+        np.testing.assert_array_equal(value, weights(broken, spec)[name], err_msg=name)
+
+
+def test_a_cut_off_checkpoint_is_trained_again(world: World) -> None:
+    spec = world.pretrain(world.corpus())
+    folder = world.store.root / "checkpoints" / spec.key
+    folder.mkdir(parents=True)
+    (folder / "epoch-0001.safetensors").write_bytes(b"\x10")
+    assert world.call(spec).counts["epochs"] == 2
+
+
+def test_checkpoints_of_finished_trainings_go(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_training, "CHECKPOINT_SECONDS", 0)
+    corpus = world.corpus()
+    first, second = world.pretrain(corpus), world.pretrain(corpus, seed=1)
+    world.call(first)
+    world.call(second)
+    assert [path.name for path in (world.store.root / "checkpoints").iterdir()] == [second.key]
+
+
+def test_short_epochs_write_no_checkpoints(world: World) -> None:
+    spec = world.pretrain(world.corpus())
+    world.call(spec)
+    assert not (world.store.root / "checkpoints" / spec.key).exists()
+
+
+def test_the_rate_rises_then_falls_to_zero() -> None:
+    rates = [rate_factor(step, 100, 10) for step in range(100)]
+    assert int(np.argmax(rates)) in (9, 10)
+    assert max(rates) == 1
+    assert rates[-1] < 1e-3
+    assert np.all(np.diff(rates[10:]) < 0)
+
+
+def test_balance_gives_every_label_the_same_sum() -> None:
+    labels = np.array([0] * 6 + [2] * 2)
+    found = class_weights(labels)
+    assert found[labels == 0].sum() == found[labels == 2].sum() == 4
+
+
+def test_scores_are_accuracy_and_mean_recall() -> None:
+    accuracy, uar = scores(np.array([0, 0, 0, 2]), np.array([0, 0, 0, 0]))
+    assert (accuracy, uar) == (0.75, 0.5)
+
+
+def test_masks_touch_true_frames_only_and_are_drawn_anew() -> None:
+    values = np.random.default_rng(0).normal(size=(2, 40, MELS)).astype(np.float32)
+    values[1, 20:] = 0
+    before = values.copy()
+    spec_augment(values, np.array([40, 20]), np.random.default_rng(1), mels=6, frames=8)
+    assert (values != before).any()
+    assert not values[1, 20:].any()
+    assert not np.array_equal(values[0] != before[0], values[1] != before[1])

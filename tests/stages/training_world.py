@@ -1,0 +1,208 @@
+"""A small store with real artifacts to train on: a manifest, features and weak labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lanser_bench.kinds import Frontend, StageCall, StageReport
+from lanser_bench.plugins import registry
+from lanser_bench.stages import embed, features, label, pretrain
+from lanser_bench.stages._spans import span_rows
+from lanser_bench.stages.base import StageContext, run_call
+from lanser_bench.stages.sharding import run_map
+from lanser_bench.store import Draft, PluginIdentity, Spec, Store, plugin_identity
+from lanser_bench.taxonomy import Label, Taxonomy
+from lanser_bench.utterances import SCHEMA, read_utterances, write_utterances
+
+MELS = 16
+TAXONOMY = Taxonomy(
+    name="three",
+    version="1",
+    citation="made for the tests",
+    labels=tuple(Label(name=name, hypothesis=name) for name in ("angry", "happy", "sad")),
+)
+
+
+def identity(encoder: str, **options: Any) -> PluginIdentity:
+    plugin = registry().create("encoder", encoder, options)
+    return plugin_identity(registry(), "encoder", encoder, plugin)
+
+
+def cnn(**options: Any) -> PluginIdentity:
+    return identity("cnn", **{"channels": (8, 8), "n_mels": MELS, **options})
+
+
+@dataclass
+class Corpus:
+    """One corpus: what it is made of, and the keys of its artifacts."""
+
+    utterances: str
+    labels: str
+    features: str
+    frames: list[npt.NDArray[np.float32]]
+    truth: npt.NDArray[np.int64]
+
+    @property
+    def keys(self) -> tuple[str, str, str]:
+        return self.utterances, self.labels, self.features
+
+
+class World:
+    """A store with helpers that write artifacts and run stages on them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(folder)
+
+    def manifest(
+        self,
+        name: str,
+        truth: Sequence[int],
+        speakers: Sequence[str | None],
+        gold: Sequence[str | None] | None = None,
+    ) -> str:
+        rows = []
+        for i, _ in enumerate(truth):
+            row: dict[str, Any] = dict.fromkeys(SCHEMA.names)
+            label_ = gold[i] if gold else None
+            row |= {
+                "id": f"u{i:03d}",
+                "audio_sha": f"{name}-{i}",
+                "speaker": speakers[i],
+                "gold": {label_: 1.0} if label_ else {},
+                "gold_kind": "single",
+                "extras": {},
+            }
+            rows.append(row)
+        spec = Spec(
+            stage="manifest",
+            stage_version="1",
+            params={"content": [name, len(truth), list(speakers), list(gold or [])]},
+        )
+        with self.store.write(spec) as draft:
+            write_utterances(draft.path, rows, {"dataset": name})
+        return spec.key
+
+    def features(self, utterances: str, frames: Sequence[npt.NDArray[np.float32]]) -> str:
+        spec = features.spec(utterances=utterances, frontend=Frontend(n_mels=MELS))
+        table = read_utterances(self.store.checked(utterances))
+        context = StageContext(spec, self.store, registry())
+
+        def compute(positions: list[int], part: Draft) -> None:
+            features.write_frames(part.path, [frames[p] for p in positions])
+
+        with self.store.write(spec) as draft:
+            run_map(
+                context, draft, ids=table.ids, rows=span_rows(table, "features"), compute=compute,
+                capacity=16,
+            )  # fmt: skip
+        return spec.key
+
+    def labels(
+        self,
+        utterances: str,
+        index: Sequence[int],
+        scores: npt.NDArray[np.float32] | None = None,
+        taxonomy: Taxonomy = TAXONOMY,
+    ) -> str:
+        ids = read_utterances(self.store.checked(utterances)).ids
+        hard = np.asarray(index)
+        if scores is None:
+            scores = np.full((len(hard), len(taxonomy.names)), 0.1, np.float32)
+            scores[np.arange(len(hard)), hard] = 0.8
+        spec = Spec(
+            stage="label",
+            stage_version=label.VERSION,
+            params={"taxonomy": taxonomy.content(), "index": hard.tolist(),
+                    "scores": scores.tolist()},
+            parents={"utterances": utterances},
+        )  # fmt: skip
+        names = [taxonomy.names[i] if i >= 0 else None for i in hard.tolist()]
+        with self.store.write(spec) as draft:
+            columns = {
+                "id": pa.array(ids, pa.string()),
+                "label": pa.array(names, pa.string()),
+                "index": pa.array(hard, pa.int32()),
+                "confidence": pa.array(scores.max(1), pa.float32()),
+                "scores": pa.array(scores.tolist(), pa.list_(pa.float32())),
+                "reason": pa.array([None if n else "labeler" for n in names], pa.string()),
+            }
+            pq.write_table(pa.table(columns), draft.path / label.LABELS)
+        return spec.key
+
+    def corpus(
+        self,
+        name: str = "corpus",
+        n: int = 60,
+        speakers: int = 6,
+        seed: int = 0,
+        abstain: Sequence[int] = (),
+        gold: Sequence[str | None] | None = None,
+    ) -> Corpus:
+        """Clips of 20 to 60 frames in which each label has its own loud mel bins."""
+        rng = np.random.default_rng(seed)
+        truth = rng.integers(3, size=n)
+        frames = [separable(rng, int(label_)) for label_ in truth]
+        who = [f"{name}:s{i % speakers}" for i in range(n)]
+        utterances = self.manifest(name, truth.tolist(), who, gold)
+        index = truth.copy()
+        index[list(abstain)] = -1
+        return Corpus(
+            utterances,
+            self.labels(utterances, index.tolist()),
+            self.features(utterances, frames),
+            frames,
+            truth,
+        )
+
+    def call(self, spec: Spec) -> StageReport:
+        return run_call(StageCall(spec.stage, spec.key, spec.model_dump(), self.store.root))
+
+    def pretrain(
+        self,
+        *corpora: Corpus | tuple[str, str, str],
+        encoder: PluginIdentity | None = None,
+        control: Any = "weak",
+        seed: int = 0,
+        **params: Any,
+    ) -> Spec:
+        settings = {"epochs": 2, "batch_size": 8, "max_seconds": 0.5, **params}
+        return pretrain.spec(
+            corpora=[c.keys if isinstance(c, Corpus) else c for c in corpora],
+            encoder=encoder or cnn(),
+            labels_control=control,
+            params=pretrain.Params(**settings),
+            seed=seed,
+            threads=1,
+        )
+
+    def embed(
+        self,
+        corpus: Corpus,
+        encoder: PluginIdentity | None = None,
+        model: str | None = None,
+        seed: int | None = None,
+        **params: Any,
+    ) -> Spec:
+        return embed.spec(
+            utterances=corpus.utterances,
+            encoder=encoder or cnn(),
+            features=corpus.features,
+            model=model,
+            params=embed.Params(**params),
+            seed=seed,
+            threads=1,
+        )
+
+
+def separable(rng: np.random.Generator, label_: int) -> npt.NDArray[np.float32]:
+    frames = rng.normal(-9, 2, (int(rng.integers(20, 61)), MELS)).astype(np.float32)
+    frames[:, 4 * label_ : 4 * label_ + 4] += 3
+    return frames

@@ -1,0 +1,351 @@
+"""Manifests: what makes their key, what they refuse, what they keep."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from lanser_bench import DataError, SettingsError, Utterance
+from lanser_bench.manifest import BuiltManifest, build_manifest, read_summary, read_utterances
+from lanser_bench.plugins import Registry, load_plugins
+from lanser_bench.store import Store
+from lanser_bench.survey import spread
+
+RATE = 16_000
+
+
+def tone(seconds: float = 0.5, hertz: float = 220.0, rate: int = RATE) -> np.ndarray:
+    time = np.arange(round(seconds * rate)) / rate
+    return (0.3 * np.sin(2 * np.pi * hertz * time)).astype(np.float32)
+
+
+def write_table(root: Path, rows: list[Mapping[str, Any]]) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    with (root / "manifest.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.fixture(scope="module")
+def plugins() -> Registry:
+    return load_plugins(only="")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Four clips of two speakers, listed in a table, with gold labels."""
+    root = tmp_path / "corpus"
+    labels = ["anger", "joy", "fear", "neutral"]
+    write_table(
+        root,
+        [
+            {"id": f"u{i}", "audio": f"{i}.wav", "speaker": f"s{i % 2}", "label": label}
+            for i, label in enumerate(labels)
+        ],
+    )
+    for i in range(4):
+        soundfile.write(root / f"{i}.wav", tone(hertz=200 + 50 * i), RATE)
+    return root
+
+
+Build = Callable[..., BuiltManifest]
+
+
+@pytest.fixture
+def build(plugins: Registry, store: Store) -> Build:
+    def built(root: Path, options: Mapping[str, Any] | None = None, **more: Any) -> BuiltManifest:
+        given = {"taxonomy": "goemotions-ekman", **(options or {})}
+        return build_manifest(plugins, store, "manifest", given, root, **more)
+
+    return built
+
+
+def test_the_table_of_utterances_comes_back_as_it_was(build: Build, corpus: Path) -> None:
+    built = build(corpus)
+    table = read_utterances(built.artifact)
+    assert table.ids == ["u0", "u1", "u2", "u3"]
+    assert table.speakers == ["manifest:s0", "manifest:s1"] * 2
+    assert table.seconds == [0.5] * 4
+    assert table.start == [None] * 4
+    assert table.labels(["joy", "anger"]).tolist() == [1, 0, -1, -1]
+    assert built.counts["labels"] == {"anger": 1, "fear": 1, "joy": 1, "neutral": 1}
+    assert read_summary(built.artifact)["card"]["taxonomy"] == "goemotions-ekman"
+
+
+def test_the_same_set_in_another_folder_is_the_same_manifest(
+    build: Build, corpus: Path, tmp_path: Path
+) -> None:
+    first = build(corpus)
+    moved = shutil.copytree(corpus, tmp_path / "elsewhere")
+    second = build(moved)
+    assert second.key == first.key
+    paths = json.loads(second.paths.read_text())
+    assert {Path(path).parent for path in paths.values()} == {moved}
+
+
+def test_no_path_of_this_machine_is_in_the_artifact(build: Build, corpus: Path) -> None:
+    artifact = build(corpus).artifact
+    for file in artifact.path.iterdir():
+        assert str(corpus).encode() not in file.read_bytes(), file.name
+
+
+def test_equal_file_names_with_other_sound_are_another_manifest(
+    build: Build, corpus: Path, tmp_path: Path
+) -> None:
+    first = build(corpus)
+    other = shutil.copytree(corpus, tmp_path / "other")
+    soundfile.write(other / "0.wav", tone(hertz=999), RATE)
+    second = build(other)
+    assert second.key != first.key
+    assert read_utterances(second.artifact).ids == read_utterances(first.artifact).ids
+
+
+@pytest.mark.parametrize(
+    "options", [{"language": "en"}, {"name": "calls"}, {"gold_kind": "distribution"}]
+)
+def test_an_option_that_changes_rows_changes_the_key(
+    build: Build, corpus: Path, options: dict[str, str]
+) -> None:
+    assert build(corpus, options).key != build(corpus).key
+
+
+def test_a_changed_label_changes_the_key(build: Build, corpus: Path) -> None:
+    before = build(corpus).key
+    table = corpus / "manifest.csv"
+    table.write_text(table.read_text().replace("anger", "disgust"))
+    assert build(corpus).key != before
+
+
+def test_a_second_look_decodes_nothing(
+    build: Build, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = build(corpus)
+
+    def refuse(path: Path) -> None:
+        raise AssertionError(f"{path} was decoded again")
+
+    monkeypatch.setattr("lanser_bench.audiomemo.inspect", refuse)
+    assert build(corpus).key == first.key
+
+
+def test_a_replaced_recording_is_looked_at_again(build: Build, corpus: Path) -> None:
+    first = read_utterances(build(corpus).artifact)
+    soundfile.write(corpus / "2.wav", tone(seconds=0.75), RATE)
+    second = read_utterances(build(corpus).artifact)
+    assert first.seconds[2] == 0.5
+    assert second.seconds[2] == 0.75
+
+
+def test_a_missing_folder_is_named(build: Build, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere of dataset 'manifest' does not exist"):
+        build(tmp_path / "nowhere")
+
+
+def test_an_empty_folder_is_named(build: Build, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="empty of dataset 'manifest' is empty"):
+        build(tmp_path / "empty")
+
+
+def test_a_file_in_place_of_a_folder_is_named(build: Build, corpus: Path) -> None:
+    with pytest.raises(DataError, match=r"manifest.csv is not a folder"):
+        build(corpus / "manifest.csv")
+
+
+def test_a_table_without_rows_is_refused(build: Build, tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "manifest.csv").write_text("id,audio\n")
+    with pytest.raises(DataError, match="finds no utterance"):
+        build(tmp_path / "corpus")
+
+
+def test_a_doubled_id_is_named_with_both_places(build: Build, corpus: Path) -> None:
+    rows = [{"id": "twin", "audio": "0.wav"}, {"id": "u", "audio": "1.wav"}]
+    write_table(corpus, [*rows, {"id": "twin", "audio": "2.wav"}])
+    with pytest.raises(DataError, match=r"'twin' at .*manifest.csv, line 2 and at .*, line 4"):
+        build(corpus)
+
+
+def test_an_unknown_label_is_named_with_line_and_suggestion(build: Build, corpus: Path) -> None:
+    table = corpus / "manifest.csv"
+    table.write_text(table.read_text().replace("anger", "angr"))
+    expected = r"u0 \(.*manifest.csv, line 2\): 'angr' is not a label .* Did you mean 'anger'"
+    with pytest.raises(DataError, match=expected):
+        build(corpus)
+
+
+def test_gold_without_a_taxonomy_is_refused(build: Build, corpus: Path) -> None:
+    with pytest.raises(DataError, match=r"names no taxonomy.*option `taxonomy`"):
+        build(corpus, {"taxonomy": None})
+
+
+def test_weights_of_a_distribution_must_add_up_to_one(build: Build, corpus: Path) -> None:
+    gold = json.dumps({"joy": 0.5, "fear": 0.2})
+    write_table(corpus, [{"id": "u", "audio": "0.wav", "gold": gold, "gold_kind": "distribution"}])
+    with pytest.raises(DataError, match=r"must add up to 1, not 0\.7"):
+        build(corpus)
+
+
+@pytest.mark.parametrize(
+    ("span", "message"),
+    [
+        ({"start": 0.4, "end": 0.2}, "ends before it begins"),
+        ({"start": 0.2, "end": 0.2}, "ends before it begins"),
+        ({"start": 0.1, "end": 0.9}, r"past the end of its recording \(0.50 s\)"),
+        ({"start": 0.7, "end": ""}, "past the end"),
+        ({"start": -0.1, "end": 0.3}, "is not a span"),
+        ({"start": 0.1, "end": 0.15}, "lasts 0.050 s"),
+    ],
+)
+def test_a_bad_span_is_named(
+    build: Build, corpus: Path, span: dict[str, Any], message: str
+) -> None:
+    write_table(corpus, [{"id": "u", "audio": "0.wav", **span}])
+    with pytest.raises(DataError, match=message):
+        build(corpus)
+
+
+def test_spans_of_one_recording_are_utterances_of_their_own(build: Build, corpus: Path) -> None:
+    rows = [
+        {"id": "a", "audio": "0.wav", "start": 0, "end": 0.2},
+        {"id": "b", "audio": "0.wav", "start": 0.2, "end": ""},
+    ]
+    write_table(corpus, rows)
+    built = build(corpus)
+    table = read_utterances(built.artifact)
+    assert table.seconds == [0.2, 0.3]
+    assert table.audio_sha[0] == table.audio_sha[1]
+    assert built.counts["recordings"] == 1
+    assert built.counts["duplicates"] == 0
+
+
+def write_nan(path: Path) -> None:
+    samples = tone()
+    samples[100] = np.nan
+    soundfile.write(path, samples, RATE, "FLOAT")
+
+
+def write_truncated(path: Path) -> None:
+    flac = path.with_suffix(".flac")
+    soundfile.write(flac, np.random.default_rng(0).normal(0, 0.1, RATE), RATE)
+    path.write_bytes(flac.read_bytes()[: flac.stat().st_size // 2])
+
+
+BAD: dict[str, Callable[[Path], object]] = {
+    "unreadable": lambda path: path.write_text("this is no sound"),
+    "empty file": lambda path: path.write_bytes(b""),
+    "zero seconds": lambda path: soundfile.write(path, np.zeros(0), RATE),
+    "too short": lambda path: soundfile.write(path, tone(seconds=0.01), RATE),
+    "NaN": write_nan,
+    "truncated": write_truncated,
+    "missing": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_a_bad_recording_stops_with_its_name(build: Build, corpus: Path, fault: str) -> None:
+    BAD[fault](corpus / "1.wav")
+    with pytest.raises(DataError, match=r"1 of 4 utterances.*u1 \(1\.wav\).*on_bad_audio: skip"):
+        build(corpus)
+
+
+@pytest.mark.parametrize("fault", BAD)
+def test_a_bad_recording_is_skipped_counted_and_named(
+    build: Build, corpus: Path, fault: str
+) -> None:
+    BAD[fault](corpus / "1.wav")
+    built = build(corpus, on_bad_audio="skip")
+    assert read_utterances(built.artifact).ids == ["u0", "u2", "u3"]
+    assert built.counts["bad_audio"] == 1
+    (problem,) = built.problems
+    assert (problem["utterance"], problem["file"]) == ("u1", "1.wav")
+    assert problem["problem"]
+    assert read_summary(built.artifact)["problems"] == built.problems
+
+
+def test_nothing_left_after_skipping_is_refused(build: Build, corpus: Path) -> None:
+    for i in range(4):
+        (corpus / f"{i}.wav").write_bytes(b"")
+    with pytest.raises(DataError, match="None of the 4 utterances"):
+        build(corpus, on_bad_audio="skip")
+
+
+@pytest.mark.parametrize(
+    ("rate", "channels", "subtype"),
+    [(16_000, 2, "PCM_16"), (48_000, 1, "PCM_24"), (8_000, 1, "PCM_U8")],
+)
+def test_unusual_but_good_recordings_are_used(
+    build: Build, corpus: Path, rate: int, channels: int, subtype: str
+) -> None:
+    samples = np.repeat(tone(rate=rate)[:, None], channels, axis=1)
+    soundfile.write(corpus / "1.wav", samples, rate, subtype)
+    built = build(corpus)
+    assert built.counts["utterances"] == 4
+    assert read_utterances(built.artifact).seconds[1] == pytest.approx(0.5)
+
+
+def test_equal_sound_silence_and_clipping_are_counted_and_named(build: Build, corpus: Path) -> None:
+    shutil.copy(corpus / "0.wav", corpus / "1.wav")
+    soundfile.write(corpus / "2.wav", np.zeros(RATE), RATE)
+    soundfile.write(corpus / "3.wav", np.clip(9 * tone(), -1, 1), RATE)
+    built = build(corpus)
+    found = {(p["utterance"], p["kind"]) for p in built.problems}
+    assert found == {("u1", "duplicate"), ("u2", "silent"), ("u3", "clipped")}
+    assert [built.counts[k] for k in ("utterances", "duplicates", "silent", "clipped")] == [
+        4,
+        1,
+        1,
+        1,
+    ]
+    assert "same sound as u0" in {p["problem"] for p in built.problems}
+
+
+def test_a_refused_dataset_leaves_no_artifact(build: Build, corpus: Path, store: Store) -> None:
+    (corpus / "1.wav").write_bytes(b"")
+    with pytest.raises(DataError):
+        build(corpus)
+    assert list(store.keys()) == []
+
+
+def test_a_damaged_manifest_is_made_again(build: Build, corpus: Path) -> None:
+    first = build(corpus)
+    (first.artifact.path / "utterances.parquet").write_bytes(b"rot")
+    again = build(corpus)
+    assert again.key == first.key
+    assert again.artifact.faults() == []
+
+
+def test_a_limit_below_one_is_refused(build: Build, corpus: Path) -> None:
+    with pytest.raises(SettingsError, match="limit is 0"):
+        build(corpus, limit=0)
+
+
+def test_a_limit_keeps_speakers_and_labels_apart_and_the_order() -> None:
+    labels = ["a", "b", "c", "d"]
+    everyone = [
+        Utterance(id=f"{s}-{label}-{i}", speaker=f"s{s}", gold={label: 1.0})
+        for s in range(6)
+        for label in labels
+        for i in range(5)
+    ]
+    kept = spread(everyone, 24)
+    assert [u for u in everyone if u in kept] == kept
+    cells = {(u.speaker, *u.gold) for u in kept}
+    assert len(cells) == len(kept) == 24
+    assert {u.id for u in spread(everyone[::-1], 24)} == {u.id for u in kept}
+    assert spread(everyone, 1000) == everyone
