@@ -16,7 +16,8 @@ import yaml
 PLUGINS = """
 import time
 from pathlib import Path
-from lanser_bench import Card, Dataset, DataError, PluginOptions, Utterance, FeatureExtractor, hookimpl
+from lanser_bench import Card, DataError, Dataset, FeatureExtractor
+from lanser_bench import PluginOptions, Utterance, hookimpl
 import numpy as np
 import soundfile as sf
 

@@ -145,7 +145,7 @@ def test_what_cannot_be_planned_is_said(
 
 
 def test_an_unlabelled_target_is_refused(plan: Callable[..., Plan], settings: Make) -> None:
-    with pytest.raises(LanserError, match="no human labels.*targets"):
+    with pytest.raises(LanserError, match=r"no human labels.*targets"):
         plan(targets=settings()["corpora"])
 
 

@@ -83,7 +83,7 @@ def graph(settings: Any, edges: dict[str, list[str]], cells: dict[str, str]) -> 
             taxonomy=None,
             stages={last: last},
             targets=[TargetKeys("d", last, {})],
-        )  # fmt: skip
+        )
         for name, last in cells.items()
     ]
     users = {cell.leaves[0]: [cell] for cell in made}

@@ -97,7 +97,7 @@ def test_a_tracker_that_fails_is_reported_once_and_forgotten(
 
 
 def test_a_wrong_option_is_an_error_before_anything_runs(case: Case) -> None:
-    with pytest.raises(SettingsError, match="unknown key 'hwo'.*'how'"):
+    with pytest.raises(SettingsError, match=r"unknown key 'hwo'.*'how'"):
         TrackerFeed(
             [PluginRef(name="odd", options={"hwo": "x"})], case.plugins, case.store,
             case.folder, timeout_s=1.0, report=case.told.append,

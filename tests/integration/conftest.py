@@ -1,4 +1,4 @@
-"""A whole experiment small enough for a test: real stages, generated sound, a loose-file labeler."""
+"""A whole experiment small enough for a test: real stages, generated sound, a loose labeler."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -178,7 +177,7 @@ def taxonomy(path: Path, name: str, **changes: Any) -> Path:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path) -> Project:
     """A project whose run takes a few seconds."""
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "cue.py").write_text(KEYWORD_LABELER)
@@ -186,7 +185,7 @@ def project(tmp_path: Path) -> Iterator[Project]:
     corpus(tmp_path / "labelled", speakers=6, takes=3, gold=True, offset=10)
     taxonomy(tmp_path / "mood.yaml", "mood")
     mood = str(tmp_path / "mood.yaml")
-    yield Project(
+    return Project(
         tmp_path,
         {
             "name": "tiny",

@@ -47,8 +47,8 @@ def test_main_rows_are_ranked_and_controls_stand_apart(records: list[ResultRecor
     assert [row.name for row in board.main] == ["high", "low"]
     assert [row.name for row in board.controls] == ["random_init"]
     lines = shown(records).splitlines()
-    place = {word: next(i for i, line in enumerate(lines) if word in line)
-             for word in ("60.0 [55.0, 65.0]", "50.0 [45.0, 55.0]", "random init", "majority")}  # fmt: skip
+    words = ("60.0 [55.0, 65.0]", "50.0 [45.0, 55.0]", "random init", "majority")
+    place = {word: next(i for i, line in enumerate(lines) if word in line) for word in words}
     assert list(place.values()) == sorted(place.values())
 
 
