@@ -47,7 +47,10 @@ class Node:
             store=store.root,
             threads=self.threads,
             plugin_dirs=plugin_dirs,
-            inputs={"audio": list(self.audio)},
+            inputs={
+                "audio": list(self.audio),
+                "located": {role: p.located for role, p in self.spec.plugins.items() if p.located},
+            },
         )
 
 

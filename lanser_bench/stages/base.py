@@ -48,8 +48,10 @@ class StageContext:
             PluginError: its code, weights or libraries changed since the run was planned.
         """
         planned = self.spec.plugins[role]
-        plugin = self.registry.create(planned.kind, planned.name, planned.options)
-        if plugin_identity(self.registry, planned.kind, planned.name, plugin) != planned:
+        options = {**planned.options, **self.inputs.get("located", {}).get(role, {})}
+        plugin = self.registry.create(planned.kind, planned.name, options)
+        found = plugin_identity(self.registry, planned.kind, planned.name, plugin)
+        if found.model_dump() != planned.model_dump():
             raise PluginError(
                 f"{planned.kind} '{planned.name}' changed while the run was going on. "
                 "Start the same command again: what is finished is kept."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib.util
+import os
 import sqlite3
 import sys
 from functools import lru_cache
@@ -26,14 +27,19 @@ def plugin_identity(
     Raises:
         MissingDependencyError: its weights are not at hand.
     """
+    weights = plugin.fingerprint()
+    given = plugin.options.model_dump(mode="json")
+    located = {name: value for name, value in given.items() if _is_place(value)}
+    contents = {name: "weights" if weights else _content(Path(p)) for name, p in located.items()}
     return PluginIdentity(
         kind=kind,
         name=name,
         distribution=_portable(registry.entry(kind, name).distribution),
         version=plugin.version,
         source=source_hash(type(plugin).__module__),
-        options=plugin.options.model_dump(mode="json"),
-        weights=plugin.fingerprint(),
+        options={**given, **contents},
+        located=located,
+        weights=weights,
         libraries=library_versions(plugin.libraries),
     )
 
@@ -41,6 +47,20 @@ def plugin_identity(
 def _portable(distribution: str) -> str:
     """A loose file's path is no identity; its source hash is."""
     return "loose file" if "/" in distribution or "\\" in distribution else distribution
+
+
+def _is_place(value: Any) -> bool:
+    """Tells whether an option names something on disk: a path with a separator that exists."""
+    return isinstance(value, str) and os.sep in value and Path(value).exists()
+
+
+def _content(path: Path) -> str:
+    """Returns the hash of a file, or of all files of a folder with their names in it."""
+    if path.is_file():
+        return f"sha256:{file_sha256(path)}"
+    files = sorted(p for p in path.rglob("*") if p.is_file())
+    found = [(p.relative_to(path).as_posix(), file_sha256(p)) for p in files]
+    return f"sha256:{hashlib.sha256(repr(found).encode()).hexdigest()}"
 
 
 def library_versions(names: tuple[str, ...]) -> dict[str, str]:

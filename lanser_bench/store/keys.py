@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 KEY_VERSION = 1
 """Raised when the meaning of a key changes; older artifacts are then simply not found."""
@@ -24,6 +24,9 @@ class PluginIdentity(BaseModel):
     source: str
     """Hash of its module and of the modules of its package that it imports."""
     options: dict[str, Any]
+    """Its options; one that names a file or folder stands here by content, not by place."""
+    located: dict[str, Any] = Field(default={}, exclude=True)
+    """Where on this machine those options point; in no key and in no record."""
     weights: str
     """The plugin's `fingerprint()`."""
     libraries: dict[str, str]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Project
+from .conftest import Project, taxonomy
 
 EXAMPLE = Path(__file__).parents[1] / "example_plugin"
 
@@ -42,8 +42,11 @@ def test_third_party_labeler_runs_in_a_grid_beside_built_ins(
     [entry] = [p for p in listed["plugins"] if p["distribution"] == "lanser-bench-example"]
     assert entry["kind"] == "labeler"
 
+    cues = {"glad": "lovely", "sad": "lost", "plain": "open"}
+    labels = [{"name": n, "hypothesis": n, "synonyms": [w]} for n, w in cues.items()]
+    worded = taxonomy(project.root / "worded.yaml", "worded", labels=labels)
     project.settings |= {
-        "taxonomy": "goemotions-ekman",
+        "taxonomy": str(worded),
         "grid": {"labeler": [entry["name"], "random"]},
         "controls": {"random_init": False, "logmel_stats": False, "shuffled": "none"},
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wandb_files import wandb_records
 
 from .conftest import Project
 
@@ -14,14 +15,11 @@ from .conftest import Project
 def logged(folder: Path) -> list[dict[str, Any]]:
     """Summary and history values of every offline run under a folder."""
     from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
 
     runs = []
     for path in sorted(folder.rglob("*.wandb")):
         values: dict[str, Any] = {}
-        reader = DataStore()
-        reader.open_for_scan(str(path))
-        while (data := reader.scan_data()) is not None:
+        for data in wandb_records(path):
             record = wandb_internal_pb2.Record()
             record.ParseFromString(data)
             for update in (*record.summary.update, *record.history.item):

@@ -188,3 +188,24 @@ def test_source_hash_follows_imports_inside_the_package(tmp_path: Path, monkeypa
     assert fresh() == before
     (package / "helper.py").write_text("A = 2\n")
     assert fresh() != before
+
+
+def test_an_option_that_is_a_path_enters_the_key_by_content(tmp_path: Path) -> None:
+    from lanser_bench.plugins import load_plugins
+    from lanser_bench.store import plugin_identity
+
+    registry = load_plugins(only="")
+
+    def identity(folder: str, text: str) -> dict[str, object]:
+        path = tmp_path / folder / "labels.yaml"
+        path.parent.mkdir()
+        path.write_text(text)
+        dataset = registry.create("dataset", "manifest", {"taxonomy": str(path)})
+        found = plugin_identity(registry, "dataset", "manifest", dataset)
+        assert found.located == {"taxonomy": str(path)}
+        return found.model_dump(mode="json")
+
+    one, moved, other = identity("a", "x: 1"), identity("b", "x: 1"), identity("c", "x: 2")
+    assert one == moved
+    assert one != other
+    assert str(tmp_path) not in str(one)

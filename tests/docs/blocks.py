@@ -1,0 +1,113 @@
+"""Reads the fenced blocks of a Markdown page, with the comments that say what a test does with them.
+
+A comment stands directly before its block:
+
+    <!-- not run here: reason -->   a console block that no test runs, and why
+    <!-- run: exit 2 -->            its last command ends with this exit code
+    <!-- file: NAME -->             the block is a file that later blocks use
+    <!-- from: PATH -->             the block is this file of the repository, letter by letter
+    <!-- output -->                 the block is what the Python blocks before it print
+
+Every other ``console`` and ``python`` block is run as it stands. In shown output a line ``…`` stands
+for any lines, and ``…`` inside a line for any characters.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_COMMENT = re.compile(r"<!--\s*(.*?)\s*-->")
+_FENCE = re.compile(r"^(`{3,})\s*(\S*)\s*$")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    notes: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        return f"{self.page.relative_to(ROOT)}, line {self.line}"
+
+    def note(self, name: str) -> str | None:
+        """What stands behind ``name:`` in a comment; empty for a bare ``name``."""
+        for note in self.notes:
+            head, _, rest = note.partition(":")
+            if head.strip() == name:
+                return rest.strip()
+        return None
+
+    @property
+    def commands(self) -> list[tuple[str, list[str]]]:
+        """Commands of a console block, each with the output shown below it."""
+        found: list[tuple[str, list[str]]] = []
+        continued = False
+        for line in self.text.splitlines():
+            if continued:
+                found[-1] = (found[-1][0] + "\n" + line, [])
+            elif line.startswith("$ "):
+                found.append((line[2:], []))
+            else:
+                assert found, f"{self.where}: output before the first command"
+                found[-1][1].append(line.rstrip())
+            continued = not found[-1][1] and line.endswith("\\")
+        return found
+
+
+def blocks(page: Path) -> list[Block]:
+    """Returns the blocks of a page in order."""
+    found: list[Block] = []
+    notes: list[str] = []
+    fence, begin, language, body = "", 0, "", list[str]()
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
+        match = _FENCE.match(line)
+        if fence and line.rstrip() == fence:
+            found.append(Block(page, begin, language, "\n".join(body) + "\n", tuple(notes)))
+            fence, notes = "", []
+        elif fence:
+            body.append(line)
+        elif match:
+            fence, begin, language, body = match[1], number, match[2], []
+        elif line.strip():
+            notes = [*notes, *_COMMENT.findall(line)] if _COMMENT.fullmatch(line.strip()) else []
+    assert not fence, f"{page}: the block of line {begin} does not end"
+    return found
+
+
+def prose(page: Path) -> str:
+    """The page without its fenced blocks."""
+    kept, fence = [], ""
+    for line in page.read_text(encoding="utf-8").splitlines():
+        match = _FENCE.match(line)
+        if fence:
+            fence = "" if line.rstrip() == fence else fence
+        elif match:
+            fence = match[1]
+        else:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def shown(expected: list[str], printed: str) -> bool:
+    """Whether printed text is what a page shows, with ``…`` for what it leaves out."""
+    parts = []
+    for line in _trimmed(expected):
+        if line.strip() == "…":
+            parts.append(r"(?:[^\n]*\n)*?")
+        else:
+            parts.append(r"[^\n]*?".join(map(re.escape, line.split("…"))) + r"[^\S\n]*\n")
+    return re.fullmatch("".join(parts), "\n".join(_trimmed(printed.splitlines())) + "\n") is not None
+
+
+def _trimmed(lines: list[str]) -> list[str]:
+    text = "\n".join(lines).strip("\n")
+    return text.split("\n") if text else []

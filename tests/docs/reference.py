@@ -1,0 +1,166 @@
+"""Makes the reference tables of the guides out of the typed models: settings and plugin options.
+
+`python -m tests.docs.reference` writes them into the pages; a test compares.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from lanser_bench.experiment import settings
+from lanser_bench.experiment.settings import Experiment
+from lanser_bench.plugins import load_plugins
+
+from .blocks import ROOT
+
+SETTINGS_PAGE = ROOT / "docs" / "experiments.md"
+OPTIONS_PAGE = ROOT / "docs" / "options.md"
+SECTIONS = {
+    "transcribe": settings.TranscribeParams,
+    "label": settings.LabelParams,
+    "pretrain": settings.PretrainSettings,
+    "embed": settings.EmbedParams,
+    "evaluate": settings.EvaluateSettings,
+    "probe": settings.ProbeSettings,
+    "controls": settings.Controls,
+    "threads": settings.StageThreads,
+    "paths": settings.Paths,
+}
+KINDS = ("dataset", "segmenter", "asr", "labeler", "encoder", "probe", "tracker", "executor")
+
+
+def table(model: type[BaseModel], skip: tuple[str, ...] = ()) -> str:
+    """One row per field: name, type, default, what its docstring says."""
+    notes = _notes(model)
+    rows = ["| key | type | default | |", "|---|---|---|---|"]
+    for name, field in model.model_fields.items():
+        if name in skip:
+            continue
+        kind, text = notes[name]
+        rows.append(f"| `{name}` | {kind} | {_default(field)} | {text} |")
+    return "\n".join(rows)
+
+
+def _notes(model: type[BaseModel]) -> dict[str, tuple[str, str]]:
+    """Field → its type in words and its docstring, read from the source of the class."""
+    found: dict[str, tuple[str, str]] = {}
+    for cls in reversed(model.__mro__):
+        if not (issubclass(cls, BaseModel) and cls is not BaseModel):
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]
+        for node, after in zip(body, [*body[1:], None], strict=True):
+            if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
+                continue
+            text = ""
+            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                text = str(after.value.value)
+            found[node.target.id] = (_type(ast.unparse(node.annotation)), _cell(text))
+    return found
+
+
+NAMES = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "true or false",
+    "Path": "path",
+    "PluginRef": "plugin",
+    "DatasetRef": "dataset",
+    "dict[str, str]": "mapping of texts",
+    "Templates": "`all`, list of texts or null",
+    "Protocol": "`k-speaker-folds`, `leave-one-speaker-out` or `split`",
+    "LayerChoice": "`all`, `last` or list of names",
+    "Scale": "`raw` or `speaker`",
+    "ControlScope": "`each`, `first` or `none`",
+    "GoldKind": "`single`, `multi` or `distribution`",
+    "LayerType": "`basic` or `bottleneck`",
+}
+
+
+def _type(annotation: str) -> str:
+    annotated = re.fullmatch(r"Annotated\[(.*?), Field\(.*\)\]", annotation)
+    if annotated:
+        annotation = annotated[1]
+    if annotation.endswith(" | None"):
+        return f"{_type(annotation.removesuffix(' | None'))} or null"
+    if annotation in NAMES:
+        return NAMES[annotation]
+    literal = re.fullmatch(r"Literal\[(.*)\]", annotation)
+    if literal:
+        values = [f"`{value}`" for value in ast.literal_eval(f"[{literal[1]}]")]
+        return f"{', '.join(values[:-1])} or {values[-1]}" if values[1:] else values[0]
+    many = re.fullmatch(r"tuple\[(.*), \.\.\.\]", annotation)
+    if many:
+        return "list of " + " or ".join(_type(part) for part in many[1].split(" | "))
+    if annotation.endswith(("Params", "Settings", "Controls", "StageThreads", "Paths")):
+        return "section"
+    raise KeyError(f"no words for the type {annotation}: add it to NAMES")
+
+
+def _default(field: Any) -> str:
+    if field.default_factory is not None:
+        value = field.default_factory()
+        return "all cores" if isinstance(value, int) else f"`{json.dumps(value)}`"
+    value = field.default
+    if value is PydanticUndefined:
+        return "needed"
+    if isinstance(value, settings.PluginRef):
+        return f"`{value.name}`"
+    if isinstance(value, tuple) and value and isinstance(value[0], settings.PluginRef):
+        return f"`[{', '.join(ref.name for ref in value)}]`"
+    if isinstance(value, BaseModel):
+        return "below"
+    if isinstance(value, Path | str):
+        return f"`{value}`" if str(value) else "empty"
+    return f"`{json.dumps(value)}`"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("``", "`").split()).replace("|", "\\|")
+
+
+def settings_tables() -> str:
+    """The reference part of `docs/experiments.md`."""
+    parts = ["### Top level", table(Experiment), "### An entry of `corpora` and `targets`",
+             "The dataset's own options stand beside these; [options.md](options.md) lists them.",
+             table(settings.DatasetRef, skip=("options",))]  # fmt: skip
+    for name, model in SECTIONS.items():
+        parts += [f"### `{name}`", table(model)]
+    return "\n\n".join(parts)
+
+
+def options_tables() -> str:
+    """The reference part of `docs/options.md`."""
+    registry = load_plugins(only="")
+    parts = []
+    for kind in KINDS:
+        parts.append(f"## {kind}")
+        for name in registry.names(kind):
+            cls = registry.plugin_class(kind, name)
+            parts += [f"### `{name}`", _cell(str(cls.__doc__).partition("\n\n")[0])]
+            parts.append(table(cls.Options) if cls.Options.model_fields else "No options.")
+    return "\n\n".join(parts)
+
+
+def generated() -> Iterator[tuple[Path, str]]:
+    """Page → the text it should have."""
+    for page, made in ((SETTINGS_PAGE, settings_tables()), (OPTIONS_PAGE, options_tables())):
+        begin, end = "<!-- generated: begin -->", "<!-- generated: end -->"
+        text = page.read_text(encoding="utf-8")
+        before, after = text.partition(begin)[0], text.partition(end)[2]
+        yield page, f"{before}{begin}\n\n{made}\n\n{end}{after}"
+
+
+if __name__ == "__main__":
+    for path, content in generated():
+        path.write_text(content, encoding="utf-8")
