@@ -12,5 +12,8 @@ def register_labelers(register: Callable[[str, str], None]) -> None:
     """Registers the built-in labelers."""
     register("entailment", f"{_HERE}.entailment:Entailment")
     register("similarity", f"{_HERE}.similarity:Similarity")
+    register("lexicon", f"{_HERE}.lexicon:Lexicon")
+    register("fill-mask", f"{_HERE}.fill_mask:FillMask")
+    register("llm", f"{_HERE}.llm:LLM")
     register("oracle", f"{_HERE}.oracle:Oracle")
     register("random", f"{_HERE}.random_label:Random")

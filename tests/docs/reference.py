@@ -76,7 +76,6 @@ NAMES = {
     "Path": "path",
     "PluginRef": "plugin",
     "DatasetRef": "dataset",
-    "dict[str, str]": "mapping of texts",
     "Templates": "`all`, list of texts or null",
     "Protocol": "`k-speaker-folds`, `leave-one-speaker-out` or `split`",
     "LayerChoice": "`all`, `last` or list of names",
@@ -104,7 +103,7 @@ def _type(annotation: str) -> str:
         return "list of " + " or ".join(_type(part) for part in many[1].split(" | "))
     if annotation.endswith(("Params", "Settings", "Controls", "StageThreads", "Paths")):
         return "section"
-    raise KeyError(f"no words for the type {annotation}: add it to NAMES")
+    return "mapping" if annotation.startswith("dict[") else f"`{annotation}`"
 
 
 def _default(field: Any) -> str:

@@ -1,0 +1,281 @@
+"""The guides are true: their commands run, their settings are valid, their links lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from lanser_bench.cli import COMMANDS, build_app
+from lanser_bench.experiment.files import read_experiment
+from lanser_bench.experiment.grid import expand
+from lanser_bench.experiment.settings import DatasetRef, PluginRef
+from lanser_bench.plugins import Registry, load_plugins
+from lanser_bench.taxonomy import load_taxonomy
+
+from .blocks import PAGES, ROOT, Block, blocks, prose, shown
+from .reference import generated
+
+LANGUAGES = {"console", "python", "yaml", "json", "toml", "text", "mermaid", "csv"}
+SLOW = {"README.md", "experiments.md", "store.md", "python.md", "plugins.md", "datasets.md"}
+"""Pages whose examples read recordings or train something."""
+EXAMPLES = [block for page in PAGES for block in blocks(page)]
+MARK = "\x1e"
+"""Printed between the outputs of a page's Python blocks."""
+
+
+def name(page: Path) -> str:
+    return page.name
+
+
+def of(language: str) -> list[Block]:
+    return [block for block in EXAMPLES if block.language == language]
+
+
+def where(block: Block) -> str:
+    return block.where
+
+
+# -- the blocks themselves ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", EXAMPLES, ids=where)
+def test_a_block_says_what_it_is_and_why_it_is_not_run(block: Block) -> None:
+    assert block.language in LANGUAGES, f"{block.where}: name the block's language"
+    reason = block.note("not run here")
+    assert reason is None or len(reason) > 10, f"{block.where}: say why it is not run"
+    known = {"not run here", "run", "file", "from", "output"}
+    for note in block.notes:
+        head = note.partition(":")[0].strip()
+        assert head in known or "run" not in head, f"{block.where}: misspelt comment '{note}'"
+
+
+@pytest.mark.parametrize("block", [b for b in EXAMPLES if b.note("from")], ids=where)
+def test_an_included_file_is_the_file(block: Block) -> None:
+    path = ROOT / str(block.note("from"))
+    assert block.text == path.read_text(encoding="utf-8"), f"{block.where}: differs from {path}"
+
+
+def test_the_first_plugin_of_the_readme_is_the_example_plugin() -> None:
+    [first] = [b for b in blocks(ROOT / "README.md") if b.language == "python"]
+    assert first.note("from") == "tests/example_plugin/lanser_bench_example.py"
+
+
+# -- examples run ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all pages, so that what one has computed another finds in the store."""
+    return tmp_path_factory.mktemp("docs")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page.name in SLOW else [], id=page.name)
+        for page in PAGES
+        if any(b.language in ("console", "python") for b in blocks(page))
+    ],
+)
+def test_the_examples_of_a_page_run_and_print_what_it_shows(page: Path, folder: Path) -> None:
+    programs: list[Block] = []
+    outputs: dict[int, Block] = {}
+    for block in blocks(page):
+        target = block.note("file")
+        if target is not None:
+            (folder / target).parent.mkdir(parents=True, exist_ok=True)
+            (folder / target).write_text(block.text, encoding="utf-8")
+        if block.note("not run here") is not None:
+            continue
+        if block.language == "console":
+            _run_commands(block, folder)
+        elif block.language == "python" and target is None and block.note("from") is None:
+            programs.append(block)
+        elif block.note("output") is not None:
+            outputs[len(programs) - 1] = block
+    if programs:
+        _run_programs(programs, outputs, folder)
+
+
+def _run_commands(block: Block, folder: Path) -> None:
+    code = int((block.note("run") or "exit 0").removeprefix("exit "))
+    commands = block.commands
+    for number, (command, expected) in enumerate(commands, start=1):
+        done = _process(["bash", "-c", command], folder)
+        wanted = code if number == len(commands) else 0
+        assert done.returncode == wanted, f"{block.where}: {command}\n{done.stdout}"
+        if expected:
+            assert shown(expected, done.stdout), f"{block.where}: {command} prints\n{done.stdout}"
+
+
+def _run_programs(programs: list[Block], outputs: Mapping[int, Block], folder: Path) -> None:
+    """Runs all Python blocks of a page as one program, in their order."""
+    script = folder / "page.py"
+    script.write_text(f"\nprint({MARK!r})\n".join(b.text for b in programs), encoding="utf-8")
+    done = _process([sys.executable, str(script)], folder)
+    assert done.returncode == 0, f"{programs[0].page.name}: its Python blocks\n{done.stdout}"
+    printed = done.stdout.split(MARK)
+    for position, block in outputs.items():
+        text = printed[position]
+        assert shown(block.text.splitlines(), text), f"{block.where}: it prints\n{text}"
+
+
+def _process(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("LANSER_", "WANDB_"))}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "100",
+        "NO_COLOR": "1",
+        "WANDB_MODE": "offline",
+    }
+    return subprocess.run(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, timeout=300, check=False,
+    )  # fmt: skip
+
+
+# -- settings are valid ------------------------------------------------------------------------
+
+BASE: dict[str, Any] = {
+    "name": "base", "labeler": "random", "taxonomy": "ekman-6", "encoder": "cnn",
+    "corpora": ["synthetic"], "targets": ["synthetic"],
+}  # fmt: skip
+"""What a snippet that shows a few keys is laid over."""
+
+
+@pytest.fixture(scope="module")
+def plugins() -> Registry:
+    return load_plugins([ROOT / "tests" / "example_plugin"], only="")
+
+
+@pytest.mark.parametrize("block", of("yaml"), ids=where)
+def test_shown_settings_are_valid(
+    block: Block, plugins: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANSER_DATA_ROOT", "/data")
+    content = yaml.safe_load(block.text)
+    if "labels" in content:
+        path = tmp_path / "taxonomy.yaml"
+        path.write_text(block.text, encoding="utf-8")
+        assert load_taxonomy(path).labels
+        return
+    whole = content if "name" in content else BASE | content
+    for point in expand(read_experiment(whole)):
+        for kind, ref in _refs(point.settings):
+            plugins.create(kind, ref.dataset if isinstance(ref, DatasetRef) else ref.name, ref.options)
+        if not point.settings.taxonomy.endswith(".yaml"):
+            assert point.settings.taxonomy in plugins.names("taxonomy")
+
+
+def _refs(settings: Any) -> Iterator[tuple[str, PluginRef | DatasetRef]]:
+    for kind in ("segmenter", "asr", "labeler", "encoder", "executor"):
+        yield kind, getattr(settings, kind)
+    for kind, key in (("probe", "probes"), ("tracker", "trackers"), ("dataset", "corpora"),
+                      ("dataset", "targets")):  # fmt: skip
+        for ref in getattr(settings, key):
+            yield kind, ref
+
+
+@pytest.mark.parametrize("block", of("json"), ids=where)
+def test_shown_json_is_json(block: Block) -> None:
+    json.loads(block.text)
+
+
+def test_the_reference_tables_are_those_of_the_models() -> None:
+    for page, text in generated():
+        assert page.read_text(encoding="utf-8") == text, (
+            f"{page.name} is behind the settings: python -m tests.docs.reference"
+        )
+
+
+# -- names and links lead somewhere ------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def command_options() -> dict[str, set[str]]:
+    """Every command, such as ``cache explain`` → its options."""
+    found = {"": {"--help", "--version"}}
+    for command in COMMANDS:
+        group = typer.main.get_command(build_app([command])).commands[command]  # type: ignore[attr-defined]
+        children = {command: group} | {
+            f"{command} {child}": sub for child, sub in getattr(group, "commands", {}).items()
+        }
+        for path, sub in children.items():
+            found[path] = {"--help"} | {o for p in sub.params for o in p.opts if o[:2] == "--"}
+    return found
+
+
+def mentions(page: Path) -> Iterator[str]:
+    """Calls of lanser-bench in a page's console blocks and inline code."""
+    for block in blocks(page):
+        if block.language == "console":
+            yield from (command.replace("\\\n", " ") for command, _ in block.commands)
+    yield from re.findall(r"`([^`\n]+)`", prose(page))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_named_commands_and_options_exist(page: Path) -> None:
+    known = command_options()
+    for text in mentions(page):
+        for call in re.findall(r"(?:^|\s|&&)lanser-bench(?=\s|$)([^|;&]*)", text):
+            words = shlex.split(call)
+            path = [w for w in words[:2] if re.fullmatch(r"[a-z]+", w)]
+            while path and " ".join(path) not in known:
+                path.pop()
+            started = bool(words) and not words[0].startswith(("-", "…"))
+            assert path or not started, f"{page.name}: there is no command in '{text}'"
+            for word in words:
+                if word.startswith("--"):
+                    option = word.partition("=")[0]
+                    assert option in known[" ".join(path)], f"{page.name}: {option} in '{text}'"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_options_named_alone_belong_to_some_command(page: Path) -> None:
+    known = set().union(*command_options().values())
+    for code in re.findall(r"`(--[a-z-]+)[^`]*`", prose(page)):
+        assert code in known, f"{page.name}: no command has {code}"
+
+
+def anchors(page: Path) -> set[str]:
+    """GitHub's anchors of a page's headings."""
+    heads = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower().replace("`", "")).replace(" ", "-") for h in heads}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_relative_links_resolve(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", prose(page))
+    for link in links:
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link} leads nowhere"
+        if anchor:
+            assert anchor in anchors(target), f"{page.name}: {link} names no heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_named_files_of_the_repository_exist(page: Path) -> None:
+    pattern = r"`((?:lanser_bench|plugins|taxonomies|tests|docs)/[\w./*-]+)`"
+    for path in re.findall(pattern, prose(page)):
+        assert list(ROOT.glob(path.rstrip("/"))), f"{page.name}: {path} does not exist"
+
+
+def test_the_readme_links_every_guide() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for page in PAGES[1:]:
+        assert f"(docs/{page.name})" in readme
