@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from .composition import create_plugin, member_identity
     from .errors import (
         DataError,
         LanserError,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from .taxonomy import Label, Taxonomy
 
 _HOMES = {
+    "composition": ("create_plugin", "member_identity"),
     "errors": (
         "DataError",
         "LanserError",
@@ -126,7 +128,9 @@ __all__ = [
     "Utterance",
     "Waveform",
     "__version__",
+    "create_plugin",
     "hookimpl",
+    "member_identity",
 ]
 
 

@@ -44,8 +44,8 @@ def read_yaml(path: Path, what: str, error: type[LanserError]) -> MarkedYaml:
         error: class of the error to raise.
 
     Raises:
-        LanserError: of the class `error`: the file cannot be read, is not YAML, or says a key
-            twice (of which a plain loader would quietly keep the last).
+        LanserError: of the class `error`: the file cannot be read, is not YAML, holds itself, or
+            says a key twice (of which a plain loader would quietly keep the last).
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -55,7 +55,7 @@ def read_yaml(path: Path, what: str, error: type[LanserError]) -> MarkedYaml:
         raise error(f"{what} {path} is not text in UTF-8: save it as UTF-8.") from None
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_doubled(root, f"{what} {path}", error)
+        _refuse_faults(root, f"{what} {path}", error)
         return MarkedYaml(path, yaml.safe_load(text), root)
     except yaml.YAMLError as fault:
         mark = getattr(fault, "problem_mark", None) or getattr(fault, "context_mark", None)
@@ -75,18 +75,35 @@ def _child(node: yaml.Node | None, part: str) -> tuple[int, yaml.Node] | None:
     return None
 
 
-def _refuse_doubled(node: yaml.Node | None, where: str, error: type[LanserError]) -> None:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[Hashable] = set()
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise error(
-                        f"{where}, line {key.start_mark.line + 1}: the key '{key.value}' is there "
-                        "twice: remove one."
-                    )
-                seen.add(key.value)
-            _refuse_doubled(value, where, error)
-    elif isinstance(node, yaml.SequenceNode):
-        for child in node.value:
-            _refuse_doubled(child, where, error)
+def _refuse_faults(root: yaml.Node | None, where: str, error: type[LanserError]) -> None:
+    """Walks through every node once, however many aliases lead to it."""
+    done: set[int] = set()
+
+    def walk(node: yaml.Node | None, above: tuple[int, ...]) -> None:
+        if id(node) in above and node is not None:
+            line = node.start_mark.line + 1
+            raise error(f"{where}, line {line}: what begins here holds itself: remove the alias.")
+        if id(node) in done:
+            return
+        done.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            _refuse_doubled(node, where, error)
+            children = [value for _, value in node.value]
+        else:
+            children = node.value if isinstance(node, yaml.SequenceNode) else []
+        for child in children:
+            walk(child, (*above, id(node)))
+
+    walk(root, ())
+
+
+def _refuse_doubled(node: yaml.MappingNode, where: str, error: type[LanserError]) -> None:
+    seen: set[Hashable] = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in seen:
+                raise error(
+                    f"{where}, line {key.start_mark.line + 1}: the key '{key.value}' is there "
+                    "twice: remove one."
+                )
+            seen.add(key.value)

@@ -65,7 +65,7 @@ class AudioMemo:
         for path in dict.fromkeys(paths):
             try:
                 hashed[path] = self._hashes.sha256(path)
-            except DataError:
+            except (DataError, ValueError):  # no path can hold a zero byte
                 unread[path] = Recording("", None, _why_unreadable(path))
         known = self._known(set(hashed.values()))
         self._learn({s: p for p, s in hashed.items() if s not in known}, known, progress)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pluggy
 
 from . import hookspecs
-from .errors import PluginError, did_you_mean
+from .errors import LanserError, PluginError, did_you_mean
 
 if TYPE_CHECKING:
     from .kinds.base import Plugin
@@ -123,7 +123,17 @@ class Registry:
         from .validation import validated
 
         cls = self.plugin_class(kind, name)
-        return cls(validated(cls.Options, dict(options or {}), f"{kind} '{name}'"))
+        checked = validated(cls.Options, dict(options or {}), f"{kind} '{name}'")
+        try:
+            return cls(checked)
+        except LanserError:
+            raise
+        # A stranger's class may fail in any way; the user must learn whose it is.
+        except Exception as error:
+            raise PluginError(
+                f"{kind} '{name}' of {self.entry(kind, name).distribution} cannot be made: "
+                f"{type(error).__name__}: {error}."
+            ) from error
 
 
 def _contract(kind: str) -> tuple[type, ...]:

@@ -127,7 +127,8 @@ class Taxonomy(BaseModel):
                                 f"'{label}', which is not a label.{did_you_mean(label, known)}"
                             )
                             yield (kind, other, name), message
-                    if any(w <= 0 for w in weights.values()) or sum(weights.values()) > 1 + 1e-9:
+                    total = sum(weights.values())
+                    if not all(w > 0 for w in weights.values()) or not total <= 1 + 1e-9:
                         message = f"weights of '{name}' must be above 0 and add up to at most 1"
                         yield (kind, other, name), message
 

@@ -28,6 +28,10 @@ class Mine(Labeler[Options]):
 class NoVersion(Labeler[Options]):
     pass
 
+class Bursts(Mine):
+    def __init__(self, options):
+        raise KeyError("nothing there")
+
 class NotALabeler:
     version = "1"
 
@@ -36,6 +40,7 @@ def register_labelers(register):
     register("mine", f"{__name__}:Mine")
     register("no-version", f"{__name__}:NoVersion")
     register("not-a-labeler", f"{__name__}:NotALabeler")
+    register("bursts", f"{__name__}:Bursts")
     register("lost", f"{__name__}:Nowhere")
 """
 
@@ -109,6 +114,11 @@ def test_a_missing_name_mentions_the_broken_plugin_that_may_hold_it(loose: Path)
     (loose / "broken.py").write_text("1 / 0")
     with pytest.raises(PluginError, match=r"Plugin 'broken' of .* is broken: ZeroDivisionError"):
         load(loose).entry("labeler", "theirs")
+
+
+def test_a_class_that_fails_when_it_is_made_is_named(loose: Path) -> None:
+    with pytest.raises(PluginError, match=r"labeler 'bursts' of .*mine\.py cannot be made: KeyEr"):
+        load(loose).create("labeler", "bursts")
 
 
 def test_name_clash_names_both_distributions(loose: Path) -> None:

@@ -65,6 +65,7 @@ def test_the_shipped_taxonomies_have_the_sizes_in_their_names() -> None:
         (VALID + "neutral: god\n", 8, "Did you mean 'good'?"),
         (VALID + "maps:\n  other:\n    goood: x\n", 10, "'goood', which is not a label"),
         (VALID + "maps:\n  other:\n    good: {x: 0.7, y: 0.7}\n", 10, "add up to at most 1"),
+        (VALID + "maps:\n  other:\n    good: {x: .nan}\n", 10, "above 0 and add up"),
         (VALID + "maps_from:\n  other:\n    x: goood\n", 10, "Did you mean 'good'?"),
         (VALID + "maps:\n  other:\n    good: x\n    good: y\n", 11, "'good' is there twice"),
         (VALID.replace("{kind: keep}", "{kind: kept}"), 7, "'neutral_rule.kind' is 'kept'"),

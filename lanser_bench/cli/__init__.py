@@ -14,8 +14,8 @@ from ..errors import LanserError
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("command", "Run an experiment or a grid, from audio to leaderboard."),
     "leaderboard": ("command", "Show result records as a table, with intervals and controls."),
-    "label": ("command", "Label a text, or try a labeler and a taxonomy on a file."),
-    "taxonomy": ("group", "List and show taxonomies."),
+    "label": ("command", "Label sentences by a labeler over a taxonomy."),
+    "taxonomy": ("group", "List, show and check taxonomies."),
     "data": ("group", "Look through a dataset before using it."),
     "cache": ("group", "Look into the store: explain a number, list, verify, remove."),
     "plugins": ("command", "List all plugins, and the broken ones with their error."),

@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.text import Text
 
 from ..experiment.plan import Cell, Node, Plan
-from ..experiment.scheduler import Failure
+from ..experiment.scheduler import Failure, Listener
 from ..kinds.executor import StageReport
 from ..store import Store
 
@@ -37,7 +37,7 @@ class RateColumn(ProgressColumn):
         return Text(f"{speed:.1f} {unit}/s" if speed else "", style="progress.data.speed")
 
 
-class Display:
+class Display(Listener):
     """A listener that prints to stderr; use it as a context."""
 
     def __init__(self, store: Store | None = None) -> None:

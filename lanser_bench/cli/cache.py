@@ -130,7 +130,11 @@ def _planned_specs(store: Store) -> dict[str, Spec]:
 
 def _plans(store: Store) -> Iterator[dict[str, Any]]:
     for path in sorted((store.root / "plans").glob("*.json")):
-        yield json.loads(path.read_text(encoding="utf-8"))
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # an unreadable plan is no plan
+        yield content
 
 
 def _wanted(store: Store, what: str, specs: dict[str, Spec]) -> list[tuple[str, list[str]]]:

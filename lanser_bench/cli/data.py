@@ -80,8 +80,9 @@ def _survey(
     from ..plugins import registry
     from ..store import Store
     from ..survey import survey_dataset
+    from ._options import parsed_options
 
-    values = _values(options)
+    values = parsed_options(options)
     on_bad_audio = _choice(values.pop("on_bad_audio", "stop"))
     limit = checked_limit(dataset, values.pop("limit", None))
     plugins = registry(tuple(plugin_dirs))
@@ -93,21 +94,6 @@ def _survey(
             plugins, dataset, plugin, folder, memo,
             on_bad_audio=on_bad_audio, limit=limit, progress=progress,
         )  # fmt: skip
-
-
-def _values(options: Sequence[str]) -> dict[str, Any]:
-    import yaml
-
-    values = {}
-    for option in options:
-        key, sign, text = option.partition("=")
-        if not sign:
-            raise SettingsError(f"'{option}' is not of the form key=value.")
-        try:
-            values[key] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise SettingsError(f"The value of '{option}' is not valid YAML.") from None
-    return values
 
 
 def _choice(value: Any) -> Any:

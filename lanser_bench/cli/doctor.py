@@ -125,7 +125,7 @@ def _places(store: Path) -> Iterator[Finding]:
     import shutil
 
     free = shutil.disk_usage(folder).free / 1e9
-    writable = os.access(folder, os.W_OK)
+    writable = folder.is_dir() and os.access(folder, os.W_OK)
     what = f"store {store}: {'can' if writable else 'cannot'} be written, {free:.0f} GB free"
     yield Finding(writable, what, "choose another with paths.store")
     root = os.environ.get("LANSER_DATA_ROOT")

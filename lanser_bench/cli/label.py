@@ -34,6 +34,7 @@ def label(
 
     from ..plugins import registry
     from ..taxonomy import find_taxonomy
+    from ._options import parsed_options
 
     _hush()
     plugins = registry(tuple(plugins_dir or ()))
@@ -80,7 +81,8 @@ def label_texts(plugin: Any, name: str, texts: list[str], labels: Taxonomy) -> l
         )
     records = [TextRecord(id=text, text=text.strip()) for text in texts]
     scores = checked_scores(plugin, name, [blanked(r, reads, r.id) for r in records], labels)
-    empty = np.array([not record.text for record in records])
+    # As in the stage: whoever does not read the text is not stopped by its absence.
+    empty = np.array([not record.text for record in records]) if "text" in reads else None
     decision = decide(scores.values, scores.kind, scores.abstained, labels, Params(), empty=empty)
     return [
         {
@@ -100,30 +102,6 @@ def label_texts(plugin: Any, name: str, texts: list[str], labels: Taxonomy) -> l
             strict=True,
         )
     ]
-
-
-def parsed_options(pairs: list[str]) -> dict[str, Any]:
-    """Reads ``key=value`` pairs, each value as YAML: ``templates=all``, ``seed=3``.
-
-    Raises:
-        SettingsError: a pair has no ``=``, or its value is not YAML.
-    """
-    import yaml
-
-    from ..errors import SettingsError
-
-    options = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise SettingsError(f"--option '{pair}' is not of the form key=value.")
-        try:
-            options[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise SettingsError(
-                f"--option '{pair}': the value is not YAML. Put it in quotation marks of its own."
-            ) from None
-    return options
 
 
 def _hush() -> None:

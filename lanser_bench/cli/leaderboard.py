@@ -28,6 +28,7 @@ def leaderboard(
     """Show result records as a table, with intervals over speakers and controls apart."""
     import json
 
+    from ..errors import DataError
     from ..reporting.leaderboard import as_json, rank, tables
     from ..reporting.leaderboard import markdown as page
     from ..reporting.records import latest, load_records
@@ -38,7 +39,10 @@ def leaderboard(
     records = found if everything else latest(found)
     boards = rank(records)
     if markdown is not None:
-        write_atomic(markdown, page(boards))
+        try:
+            write_atomic(markdown, page(boards))
+        except OSError as error:
+            raise DataError(f"{markdown} cannot be written: {error.strerror}.") from None
     if json_output:
         typer.echo(json.dumps(as_json(boards), ensure_ascii=False, indent=1))
         return

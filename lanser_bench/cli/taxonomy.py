@@ -101,6 +101,55 @@ def validate(
         raise TaxonomyError("\n".join(faults))
 
 
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="A taxonomy's name, or the path of a YAML file.")],
+    b: Annotated[str, typer.Argument(help="The other one.")],
+    texts: Annotated[
+        Path | None,
+        typer.Option(help="Texts to label by both: one per line, or CSV, TSV or JSONL."),
+    ] = None,
+    column: Annotated[str, typer.Option(help="Column of a table's texts.")] = "text",
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N texts.")] = None,
+    labeler: Annotated[str, typer.Option(help="Which labeler.")] = "entailment",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="An option of the labeler; may be given again."),
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="Write the heat map of both labels here, as PNG.")
+    ] = None,
+    as_json: AsJson = False,
+    plugins_dir: PluginsDirs = None,
+) -> None:
+    """Compares two taxonomies: their files, and with --texts what a labeler makes of both."""
+    from ..errors import SettingsError
+    from ..plugins import registry
+    from ..reporting.taxonomy_comparison import compare as compared
+    from ..reporting.taxonomy_views import heat_map, save_picture, summary_lines
+    from ..taxonomy import find_taxonomy
+    from ._options import parsed_options
+    from ._texts import read_texts
+
+    if picture is not None and (texts is None or picture.suffix.lower() != ".png"):
+        raise SettingsError("--picture needs --texts, and a file name that ends in .png.")
+    plugins = registry(tuple(plugins_dir or ()))
+    first, second = find_taxonomy(plugins, a), find_taxonomy(plugins, b)
+    if texts is None:
+        found = compared(first, second)
+    else:
+        said = read_texts(texts, column)[:limit]
+        plugin = plugins.create("labeler", labeler, parsed_options(option or []))
+        found = compared(first, second, said, plugin, labeler)
+    if picture is not None and found.joint is not None:
+        title = f"{labeler} on {found.report['behaviour']['texts']} texts"
+        save_picture(heat_map(first, second, found.joint, title), picture)
+    if as_json:
+        typer.echo(json.dumps(found.report, ensure_ascii=False, allow_nan=False))
+    else:
+        typer.echo("\n".join(summary_lines(found.report)))
+
+
 def _show(taxonomy: Taxonomy) -> None:
     typer.echo(f"{taxonomy.name} (version {taxonomy.version})  {taxonomy.title}")
     typer.echo(f"Source: {taxonomy.citation}")

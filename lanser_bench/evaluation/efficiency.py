@@ -129,8 +129,10 @@ def run_study(
                 name = chosen.tobytes() + labels[fold.train][chosen].tobytes()
                 if name not in known:
                     known[name] = _answered(features, labels, fold, data, chosen, design)
-                elif draw and len(chosen) == len(fold.train) and not design.permute_gold:
-                    continue  # all labels: every draw is the same
+                elif draw and budget.fraction == 1 and not design.permute_gold:
+                    # All labels in every fold, so each draw is the same. Other budgets may take
+                    # all of one fold and not of the next: a draw must have all folds.
+                    continue
                 study.cells.append(Cell(budget, number, draw, len(chosen), known[name]))
                 progress(done, total)
     return study

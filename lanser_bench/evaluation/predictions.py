@@ -95,7 +95,9 @@ def regression(data: Predicted) -> dict[str, Statistic]:
     x, y = (data.truth - centre) / scale, (data.predicted - centre) / scale
     moments = summed(np.ones_like(x), x, y, x * x, y * y, x * y)
     return {
-        "r2": ratio_mean(summed(explained), summed(spread), np.ones(1)),
+        "r2": replace(
+            ratio_mean(summed(explained), summed(spread), np.ones(1)), bounds=(-np.inf, 1.0)
+        ),
         "pearson": _smooth(moments, _pearson),
         "ccc": _smooth(moments, _concordance),
     }

@@ -20,6 +20,8 @@ Ints = npt.NDArray[np.int64]
 
 DEFAULT_STRENGTH = 0.01
 """C where a budget is too small for inner folds: strong, so that the fit is near class means."""
+LIMIT = 5.0
+"""Most standard deviations that a standardised feature may be away from its mean."""
 SEARCH_TOLERANCE = 1e-2
 """Convergence while choosing: smaller values choose the same."""
 FIT_TOLERANCE = 1e-4
@@ -71,12 +73,21 @@ def fold_features(layers: Mapping[str, npt.NDArray[np.floating]], fold: Fold) ->
 
 
 def standardised(values: Floats, train: Ints, test: Ints) -> tuple[Floats, Floats]:
-    """Centres and scales columns by the training rows; a constant column becomes 0."""
+    """Centres and scales columns by the training rows, and cuts them off at ±`LIMIT`.
+
+    A constant column becomes 0. One that is nearly constant on the training side (a band that
+    stays on its floor for all but a few) would otherwise be scaled up without bound for a test
+    speaker who differs, and that speaker alone would decide R².
+    """
     rows = values[train]
     centre, spread = rows.mean(0), rows.std(0)
     constant = spread <= 1e-12 * np.maximum(np.abs(centre), 1e-300)
     scale = np.where(constant, 0.0, 1 / np.where(constant, 1, spread))
-    return (rows - centre) * scale, (values[test] - centre) * scale
+    inside, outside = (rows - centre) * scale, (values[test] - centre) * scale
+    inside, outside = np.clip(inside, -LIMIT, LIMIT), np.clip(outside, -LIMIT, LIMIT)
+    # Cutting off one side moves the mean, and principal axes and ridge count on its being 0.
+    moved = inside.mean(0)
+    return inside - moved, outside - moved
 
 
 def answer(

@@ -4,7 +4,7 @@
 """
 
 from .files import read_experiment, shipped
-from .run import DryRun, Quiet, RunOutcome, dry_run, plan_experiment, run_experiment
+from .run import DryRun, RunOutcome, dry_run, plan_experiment, run_experiment
 from .scheduler import Failure, Listener
 from .settings import Experiment
 
@@ -13,7 +13,6 @@ __all__ = [
     "Experiment",
     "Failure",
     "Listener",
-    "Quiet",
     "RunOutcome",
     "dry_run",
     "plan_experiment",

@@ -246,12 +246,19 @@ class Chain:
                 f"{'' if speakers == 1 else 's'}. Scores are measured on speakers that training "
                 "has not heard, so it needs at least 2 (and 5 for intervals)."
             )
+        wanted = self.settings.evaluate
+        if wanted.protocol == "k-speaker-folds" and wanted.folds > speakers:
+            raise SettingsError(
+                f"{self.parts.label}: 'evaluate.folds' is {wanted.folds}, but target "
+                f"'{prepared.name}' has {speakers} speakers. Set it to {speakers} or fewer."
+            )
         spec = evaluate.spec(
             utterances=prepared.utterances,
             embeddings=embeddings,
             taxonomy=self.parts.taxonomy(gold),
             params=stage_params(self.settings.evaluate, evaluate.Params),
             seed=self.settings.evaluate_seed,
+            threads=self.settings.threads.evaluate,
         )
         key = self.parts.add(spec, f"{ref.name} on {prepared.name}", self.settings.threads.evaluate)
         stages[f"evaluate {place}"] = key
@@ -280,6 +287,7 @@ class Chain:
                 targets=measured,
                 params=stage_params(settings.probe, probe.Params),
                 seed=settings.probe_seed,
+                threads=settings.threads.probe,
             ),
             f"{probe_ref.name} from {ref.name} on {prepared.name}", settings.threads.probe,
         )  # fmt: skip

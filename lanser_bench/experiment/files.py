@@ -118,7 +118,8 @@ def _overridden(content: dict[str, Any], overrides: Sequence[str], label: str) -
     """Applies ``key=value`` pairs in order; lists are reached as ``corpora.0.root``."""
     if not overrides:
         return content
-    axes = {**(content.get("grid") or {}), **(content.get("zip") or {})}
+    spans = (content.get(name) for name in ("grid", "zip"))
+    axes = {axis for span in spans if isinstance(span, dict) for axis in span}
     for text in overrides:
         key, equals, written = text.partition("=")
         if not equals or not key.strip():

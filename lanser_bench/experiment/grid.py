@@ -16,6 +16,9 @@ from ..validation import describe
 from .files import ExperimentFile, assigned, resolved
 from .settings import Experiment
 
+LEVELS = 12
+"""How many lengths of a name are tried; see `_name`."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -33,7 +36,10 @@ def expand(file: ExperimentFile) -> list[Point]:
         SettingsError: settings that are not valid, an axis of unequal length under `zip`, or a
             grid of which nothing is left.
     """
-    shown = {axis: _names(values) for axis, values in {**file.grid, **file.zip}.items()}
+    shown = {
+        axis: _names(values, f"{file.label}: axis '{axis}'")
+        for axis, values in {**file.grid, **file.zip}.items()
+    }
     points = []
     for chosen in _choices(file):
         if any(_matches(entry, chosen, file) for entry in file.exclude):
@@ -84,21 +90,35 @@ def _matches(entry: Mapping[str, Any], chosen: Mapping[str, int], file: Experime
     return True
 
 
-def _names(values: list[Any]) -> list[str]:
-    """Readable and distinct names of an axis' values: as short as they may be."""
-    short, longer, whole = ([_name(value, level) for value in values] for level in range(3))
+def _names(values: list[Any], where: str) -> list[str]:
+    """Readable and distinct names of an axis' values: as short as they may be.
+
+    Raises:
+        SettingsError: a value is there twice, or is none of JSON's, such as NaN or a date.
+    """
+    try:
+        tried = [[_name(value, level) for value in values] for level in range(LEVELS)]
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{where}: {error}. Use numbers, words, lists or mappings.") from None
     names = [
-        a if short.count(a) == 1 else b if longer.count(b) == 1 else c
-        for a, b, c in zip(short, longer, whole, strict=True)
+        next(
+            (name for name, level in zip(own, tried, strict=True) if level.count(name) == 1),
+            own[-1],
+        )
+        for own in zip(*tried, strict=True)
     ]
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled is not None:
-        raise SettingsError(f"An axis of the grid has the value {doubled} twice.")
+        raise SettingsError(f"{where} has the value {doubled} twice.")
     return names
 
 
 def _name(value: Any, level: int) -> str:
-    """Level 0: names of plugins alone; 1: with options, paths cut to their last part; 2: whole."""
+    """Level 0: names of plugins alone; from 1 on with options, paths cut to their last parts.
+
+    As few parts as tell two paths apart: names stand in records, which must not show where
+    somebody's home is.
+    """
     if isinstance(value, Mapping):
         name = str(value.get("name") or value.get("dataset") or "")
         rest = {k: v for k, v in value.items() if k not in ("name", "dataset")}
@@ -109,7 +129,7 @@ def _name(value: Any, level: int) -> str:
     if isinstance(value, list):
         return "[" + ",".join(_name(item, level) for item in value) + "]"
     if isinstance(value, str):
-        return value if level == 2 else value.rsplit("/", 1)[-1].removesuffix(".yaml")
+        return "/".join(value.split("/")[-max(1, level) :]).removesuffix(".yaml")
     return canonical(value)
 
 

@@ -56,34 +56,6 @@ class DryRun:
     """Key of each stage to run → why."""
 
 
-class Quiet:
-    """A listener that hears and says nothing."""
-
-    def planned(self, plan: Plan, to_run: Mapping[str, Node]) -> None:
-        """Says nothing."""
-
-    def stage_started(self, node: Node) -> None:
-        """Says nothing."""
-
-    def stage_ended(self, node: Node, report: StageReport) -> None:
-        """Says nothing."""
-
-    def stage_failed(self, node: Node, error: BaseException) -> None:
-        """Says nothing."""
-
-    def cell_failed(self, failure: Failure) -> None:
-        """Says nothing."""
-
-    def cell_done(self, cell: Cell, path: str | None) -> None:
-        """Says nothing."""
-
-    def tick(self, running: Mapping[str, Node]) -> None:
-        """Says nothing."""
-
-    def note(self, sentence: str) -> None:
-        """Says nothing."""
-
-
 def plan_experiment(
     source: str | Path | Mapping[str, Any] | ExperimentFile,
     overrides: Sequence[str] = (),
@@ -99,7 +71,12 @@ def plan_experiment(
     file = source if isinstance(source, ExperimentFile) else read_experiment(source, overrides)
     plugins = registry(tuple(Path(folder) for folder in plugin_dirs))
     points = expand(file)
-    store = Store(points[0].settings.paths.store)
+    settings = points[0].settings
+    # Not part of the plan, but a dry run must not promise what the run will refuse.
+    plugins.create("executor", settings.executor.name, settings.executor.options)
+    for tracker in settings.trackers:
+        plugins.create("tracker", tracker.name, tracker.options)
+    store = Store(settings.paths.store)
     plan = make_plan(
         points, plugins, store, label=file.label, folder=file.folder, progress=progress
     )
@@ -150,11 +127,11 @@ def run_experiment(
     plan, plugins, store = plan_experiment(
         source, overrides, plugin_dirs=plugin_dirs, progress=progress
     )
-    run = _Run(plan, plugins, store, listener or Quiet())
+    run = _Run(plan, plugins, store, listener or Listener())
     return run.go(fail_fast)
 
 
-class _Run:
+class _Run(Listener):
     """Listens to the scheduler, keeps the log, writes records and feeds trackers."""
 
     def __init__(self, plan: Plan, plugins: Registry, store: Store, listener: Listener) -> None:
@@ -202,9 +179,6 @@ class _Run:
         return self.outcome
 
     # -- what the scheduler tells --------------------------------------------------------------
-
-    def planned(self, plan: Plan, to_run: Mapping[str, Node]) -> None:
-        """Told by `go` itself."""
 
     def stage_started(self, node: Node) -> None:
         """Logs the start."""
@@ -290,6 +264,8 @@ def _is_record_of(path: Path, cell: Cell) -> bool:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        return False
+    if not isinstance(content, dict):
         return False
     found = content.get("key"), content.get("name"), content.get("schema_version")
     return found == (cell.key, cell.name, 1)

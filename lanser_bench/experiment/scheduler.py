@@ -7,9 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from typing import Protocol
 
-from ..errors import LanserError
+from ..errors import LanserError, PluginError
 from ..kinds.executor import Executor, StageReport
 from ..store import Store
 from .plan import Cell, Node, Plan
@@ -28,11 +27,11 @@ class Failure:
     key: str
     sentence: str
     traceback: str
-    """Empty for an error the user can mend."""
+    """Empty for an error the user can mend; a plugin's author wants to see where it failed."""
 
 
-class Listener(Protocol):
-    """Hears what happens in a run. It may show it, never change it."""
+class Listener:
+    """Hears what happens in a run and says nothing. Others may show it, never change it."""
 
     def planned(self, plan: Plan, to_run: Mapping[str, Node]) -> None:
         """The plan is made; `to_run` are the stages that are not in the store."""
@@ -153,8 +152,9 @@ class Scheduler:
 
 
 def failure(cell: Cell, node: Node, error: BaseException) -> Failure:
-    """Describes why a cell failed: a sentence, and a traceback only for a fault of the program."""
-    mendable = isinstance(error, LanserError)
-    sentence = str(error) if mendable else f"{type(error).__name__}: {error}"
+    """Describes why a cell failed: a sentence, and a traceback for a fault of a program."""
+    said = isinstance(error, LanserError)
+    sentence = str(error) if said else f"{type(error).__name__}: {error}"
+    mendable = said and not isinstance(error, PluginError)
     trace = "" if mendable else "".join(traceback.format_exception(error))
     return Failure(cell, f"{node.stage} ({node.title})", node.key, sentence, trace)

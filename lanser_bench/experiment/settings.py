@@ -19,6 +19,10 @@ ControlScope = Literal["each", "first", "none"]
 """A control for each cell, for the first cell of a grid only, or for none."""
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What numpy's and torch's generators both take."""
+
+
 class _Settings(BaseModel):
     """Base: unknown keys are refused, values do not change."""
 
@@ -72,7 +76,7 @@ class DatasetRef(_Settings):
 class PretrainSettings(PretrainParams):
     """Settings of pre-training and the seeds it is repeated with."""
 
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     """One cell per seed; tables show their mean. One seed is no evidence."""
 
     @field_validator("seeds")
@@ -86,14 +90,14 @@ class PretrainSettings(PretrainParams):
 class EvaluateSettings(EvaluateParams):
     """Settings of the evaluation and its seed."""
 
-    seed: int | None = None
+    seed: Seed | None = None
     """Seed of label subsets and folds; the experiment's `seed` if left out."""
 
 
 class ProbeSettings(ProbeParams):
     """Settings of probing and its seed."""
 
-    seed: int | None = None
+    seed: Seed | None = None
     """Seed of the folds; the experiment's `seed` if left out."""
 
 
@@ -139,10 +143,11 @@ class Experiment(_Settings):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Folder of the results, and the group in trackers."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of evaluation, probing and of controls that draw."""
     corpora: tuple[DatasetRef, ...] = ()
-    """Speech to pre-train on; its labels, if it has any, are not used."""
+    """Speech to pre-train on. Its human labels, if it has any, are used by nobody but labelers and
+    controls that ask for gold."""
     segmenter: PluginRef = PluginRef(name="none")
     asr: PluginRef = PluginRef(name="reference")
     labeler: PluginRef
@@ -165,6 +170,16 @@ class Experiment(_Settings):
     """Longest time a tracker may take for one cell; in no key."""
     executor: PluginRef = PluginRef(name="local")
     paths: Paths = Paths()
+
+    @field_validator("probes")
+    @classmethod
+    def _distinct(cls, probes: tuple[PluginRef, ...]) -> tuple[PluginRef, ...]:
+        names = [probe.name for probe in probes]
+        doubled = next((name for name in names if names.count(name) > 1), None)
+        if doubled is not None:
+            # Results are told apart by the probe's name: the second would replace the first.
+            raise ValueError(f"the probe {doubled} is there twice")
+        return probes
 
     @property
     def evaluate_seed(self) -> int:

@@ -36,7 +36,7 @@ class Plugin(Generic[OptionsT]):
     libraries: ClassVar[tuple[str, ...]] = ()
     """Distributions whose version may change the numbers, such as ``("torch", "transformers")``."""
     licence: ClassVar[str] = ""
-    """Licence of the weights or data the plugin brings, shown in listings and records."""
+    """Licence of the weights or data the plugin brings."""
 
     def __init__(self, options: OptionsT) -> None:
         """Keeps the options; loading weights waits until they are first used."""
@@ -51,5 +51,5 @@ class Plugin(Generic[OptionsT]):
         return ""
 
     def describe(self) -> dict[str, Any]:
-        """Facts worth a line in the result record (model name, parameters, sizes)."""
+        """Facts worth a line in a report (model name, parameters, licence of the weights)."""
         return {}

@@ -21,7 +21,7 @@ from .records import Commit, DatasetResult, ResultRecord, StageUse
 if TYPE_CHECKING:
     from ..experiment.plan import Cell, Plan, TargetKeys
 
-BASE_LIBRARIES = ("numpy", "pyarrow", "scikit-learn", "scipy", "torch")
+BASE_LIBRARIES = ("numpy", "pyarrow", "scipy", "soundfile", "soxr", "torch")
 
 
 def build_record(plan: Plan, cell: Cell, store: Store) -> ResultRecord:

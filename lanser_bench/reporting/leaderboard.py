@@ -52,7 +52,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Board:
-    """Rows that may be compared: the same labelled set, split and protocol."""
+    """Rows that may be compared: measured alike on the same split of the same labelled set."""
 
     dataset: str
     protocol: str
@@ -64,6 +64,8 @@ class Board:
     budget: str
     """The largest budget: the one the columns show."""
     area_axis: str
+    control: str | None
+    """Of the evaluation itself, such as ``permuted gold``; None for a true one."""
     fixed_sentences: bool
     majority: dict[str, Metric]
     main: list[Row] = field(default_factory=list)
@@ -73,12 +75,19 @@ class Board:
 
 
 def rank(records: Iterable[ResultRecord]) -> list[Board]:
-    """Groups records into boards and sorts their rows by UAR at the largest budget."""
-    boards: dict[tuple[str, str, str], list[tuple[ResultRecord, DatasetResult]]] = {}
+    """Groups records into boards and sorts their rows by UAR at the largest budget.
+
+    Only what was measured alike stands in one board: the same labelled set, split, labels, budgets
+    and control of the evaluation.
+    """
+    boards: dict[tuple[object, ...], list[tuple[ResultRecord, DatasetResult]]] = {}
     for record in records:
         for result in record.datasets:
-            evaluation = result.evaluation
-            place = result.dataset, evaluation.protocol, evaluation.split_hash
+            found = result.evaluation
+            place = (
+                result.dataset, found.protocol, found.split_hash, tuple(found.labels),
+                largest(found).budget, found.area_axis, found.control,
+            )  # fmt: skip
             boards.setdefault(place, []).append((record, result))
     return [_board(members) for members in boards.values()]
 
@@ -86,10 +95,11 @@ def rank(records: Iterable[ResultRecord]) -> list[Board]:
 def _board(members: Sequence[tuple[ResultRecord, DatasetResult]]) -> Board:
     _, first = members[0]
     evaluation = first.evaluation
-    groups: dict[tuple[str, str], list[tuple[ResultRecord, DatasetResult]]] = {}
+    groups: dict[str, dict[int | None, tuple[ResultRecord, DatasetResult]]] = {}
     for record, result in members:
-        groups.setdefault((record.experiment, record.group), []).append((record, result))
-    rows = sorted((_row(group) for group in groups.values()), key=_by_uar)
+        # A seed counts once, however many records of the same numbers there are.
+        groups.setdefault(record.recipe, {})[record.seed] = record, result
+    rows = sorted((_row(list(group.values())) for group in groups.values()), key=_by_uar)
     return Board(
         dataset=first.dataset,
         protocol=evaluation.protocol,
@@ -100,6 +110,7 @@ def _board(members: Sequence[tuple[ResultRecord, DatasetResult]]) -> Board:
         n_folds=evaluation.n_folds,
         budget=largest(evaluation).budget,
         area_axis=evaluation.area_axis,
+        control=evaluation.control,
         fixed_sentences=first.fixed_sentences,
         majority=evaluation.majority,
         main=[row for row in rows if row.role == "main"],
@@ -228,6 +239,7 @@ def header(board: Board) -> str:
     return (
         f"{board.dataset}: {board.n_utterances} utterances, {board.n_speakers} speakers, "
         f"{len(board.labels)} labels, {board.n_folds} speaker-disjoint folds, {board.protocol}"
+        f"{f', control: {board.control}' if board.control else ''}"
     )
 
 

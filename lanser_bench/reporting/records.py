@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,11 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import DataError
 from ..evaluation.results import EvaluationResult, ProbeResult
-from ..store import PluginIdentity, write_atomic
+from ..store import PluginIdentity, digest, write_atomic
 from ..validation import describe
 
 SCHEMA_VERSION = 1
 """Raised when a field changes its meaning; older files stay readable."""
+_SETTINGS = ("embed", "evaluate", "probe", "threads")
+"""Settings that make every number; plugins and manifests stand in a record by their identity."""
+_LABEL_SETTINGS = ("transcribe", "label", "taxonomy")
+"""Settings that make those of a pre-trained encoder too."""
 
 
 class _Record(BaseModel):
@@ -99,16 +104,43 @@ class ResultRecord(_Record):
     created: str
     """UTC, ISO 8601."""
 
-    @property
-    def seconds(self) -> float:
-        """Sum of the wall times of all stages; stages shared with other cells count in each."""
-        return sum(use.seconds or 0.0 for use in self.stages.values())
+    @cached_property
+    def recipe(self) -> str:
+        """Identity of all that made the numbers but the seed: repetitions have it in common.
+
+        Settings that take no part are left out: how labels are made is nothing to a frozen encoder.
+        """
+        trained = "pretrain" in self.stages
+        names = (*_SETTINGS, *(_LABEL_SETTINGS if trained else ()))
+        settings = {name: self.settings.get(name, {}) for name in names}
+        if trained:
+            settings["pretrain"] = {
+                k: v for k, v in self.settings.get("pretrain", {}).items() if k != "seeds"
+            }
+        return digest(
+            [
+                self.experiment, self.group, settings, self.seeds,
+                {place: use.key for place, use in self.stages.items() if use.stage == "manifest"},
+                {place: plugin.model_dump(mode="json") for place, plugin in self.plugins.items()},
+                {corpus: report.get("taxonomy_hash") for corpus, report in self.labels.items()},
+            ]
+        )  # fmt: skip
 
 
 def save_record(record: ResultRecord, path: Path) -> None:
-    """Writes a record so that the file is either absent or whole."""
+    """Writes a record so that the file is either absent or whole.
+
+    Raises:
+        DataError: the place cannot be written.
+    """
     text = json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False)
-    write_atomic(path, text + "\n")
+    try:
+        write_atomic(path, text + "\n")
+    except OSError as error:
+        raise DataError(
+            f"Result record {path} cannot be written: {error.strerror}. Choose another place with "
+            "paths.results; no stage runs again for it."
+        ) from None
 
 
 def load_record(path: Path) -> ResultRecord:
@@ -158,10 +190,17 @@ def load_records(folders: Iterable[Path]) -> list[tuple[Path, ResultRecord]]:
 
 
 def latest(records: Iterable[ResultRecord]) -> list[ResultRecord]:
-    """Keeps the newest record of each experiment and cell name, in the order of first sight."""
-    kept: dict[tuple[str, str], ResultRecord] = {}
-    for record in records:
-        place = record.experiment, record.name
-        if place not in kept or kept[place].created <= record.created:
-            kept[place] = record
+    """Keeps what the newest settings of each row gave, one record per seed, oldest first.
+
+    A row is an experiment and a group. Where its settings, plugins or data have changed since, what
+    the older ones gave is left out, even for seeds that were not run again: a mean over seeds of
+    two different things is a number of nothing.
+    """
+    ordered = sorted(records, key=lambda record: record.created)
+    newest = {(record.experiment, record.group): record.recipe for record in ordered}
+    kept = {
+        (record.recipe, record.seed): record
+        for record in ordered
+        if newest[record.experiment, record.group] == record.recipe
+    }
     return list(kept.values())

@@ -7,7 +7,6 @@ and goes once that artifact is finished.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..store import Store
+from ..store import Store, sync
 
 Tensors = dict[str, Tensor]
 
@@ -56,9 +55,9 @@ class Checkpoint:
         target = self.folder / f"epoch-{progress.epochs:04d}.safetensors"
         temporary = target.with_suffix(".new")
         save_file(tensors, temporary, metadata={"progress": json.dumps(vars(progress))})
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(target)
-        _sync(self.folder)
+        sync(self.folder)
         for old in self.folder.glob("epoch-*"):
             if old != target:
                 old.unlink()
@@ -77,11 +76,3 @@ def _read(path: Path) -> tuple[Progress, Tensors]:
     with safe_open(path, framework="pt") as file:
         progress = Progress(**json.loads((file.metadata() or {})["progress"]))
         return progress, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

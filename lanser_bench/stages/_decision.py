@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import PluginError, SettingsError
+from ..errors import LanserError, PluginError, SettingsError
 from ..kinds.labeler import Labeler, ScoreKind, Scores, TextRecord
 from ..taxonomy import NeutralRule, Taxonomy
 
@@ -159,10 +159,19 @@ def checked_scores(
     """Calls a labeler and holds it to its contract.
 
     Raises:
-        PluginError: wrong shapes, numbers that are not finite or out of range, or distributions
-            that do not add up to 1.
+        PluginError: it failed, or gave wrong shapes, numbers that are not finite or out of range,
+            or distributions that do not add up to 1.
     """
-    scores = labeler.score(records, taxonomy)
+    try:
+        scores = labeler.score(records, taxonomy)
+    except LanserError:
+        raise
+    # A stranger's labeler may fail in any way; the user must learn where.
+    except Exception as error:
+        raise PluginError(
+            f"labeler '{name}' failed on {len(records)} records, the first of them "
+            f"'{records[0].text[:40] if records else ''}': {type(error).__name__}: {error}."
+        ) from error
     fault = score_fault(scores, len(records), len(taxonomy.labels))
     if fault:
         raise PluginError(f"labeler '{name}' breaks its contract: {fault}.")

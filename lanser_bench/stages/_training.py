@@ -68,6 +68,7 @@ class Training:
             line = self._epoch(progress.epochs, report)
             line |= self._evaluate()
             progress.epochs += 1
+            check_finite(line.get("dev_loss", 0.0), progress.epochs)
             line |= {"epoch": progress.epochs, "seconds": round(time.perf_counter() - begin, 3)}
             progress.history.append(line)
             if self._better(progress, line):
@@ -111,11 +112,7 @@ class Training:
 
     def _step(self, loss: Tensor, epoch: int) -> float:
         value = loss.item()
-        if not math.isfinite(value):
-            raise SettingsError(
-                f"Pre-training diverged: the loss is {value} in epoch {epoch + 1}. "
-                "Lower pretrain.learning_rate, or raise pretrain.warm_up."
-            )
+        check_finite(value, epoch + 1)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.params.clip_norm)
@@ -234,6 +231,15 @@ class Training:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         return progress, under("best.")
+
+
+def check_finite(loss: float, epoch: int) -> None:
+    """Raises `SettingsError` with what to do where a loss is infinite or NaN."""
+    if not math.isfinite(loss):
+        raise SettingsError(
+            f"Pre-training diverged: the loss is {loss} in epoch {epoch}. "
+            "Lower pretrain.learning_rate, or raise pretrain.warm_up."
+        )
 
 
 def epoch_random(seed: int, epoch: int) -> tuple[np.random.Generator, int]:

@@ -43,7 +43,7 @@ Encode = Callable[[list[Array]], list[tuple[list[int], Pooled]]]
 class Params(BaseModel):
     """Settings of the stage."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     pooling: Literal["mean", "mean+std"] = "mean"
     """How the frames of each layer become one vector; ``mean+std`` doubles its length."""
@@ -104,7 +104,7 @@ def run(context: StageContext, draft: Draft) -> None:
     def compute(positions: list[int], part: Draft) -> None:
         found = [source(position) for position in positions]
         vectors = embed_rows(found, encode, params, rate)
-        _check(vectors, table, positions, context.spec.plugins["encoder"].name)
+        _check(vectors, table, positions, context.spec)
         _write(part, vectors, [len(row) / rate for row in found])
 
     run_map(
@@ -262,15 +262,21 @@ def _module(module: torch.nn.Module, name: str) -> Encode:
 
 
 def _check(
-    vectors: list[Array], table: UtteranceTable, positions: Sequence[int], name: str
+    vectors: list[Array], table: UtteranceTable, positions: Sequence[int], spec: Spec
 ) -> None:
     for number, layer in enumerate(vectors):
         bad = np.flatnonzero(~np.isfinite(layer).all(1))
         if len(bad):
-            raise PluginError(
-                f"Encoder '{name}': layer {number} of utterance "
+            where = (
+                f"Encoder '{spec.plugins['encoder'].name}': layer {number} of utterance "
                 f"'{table.ids[positions[int(bad[0])]]}' holds numbers that are not finite."
             )
+            if "model" in spec.parents:
+                raise SettingsError(
+                    f"{where} Its pre-training diverged: lower pretrain.learning_rate, or raise "
+                    "pretrain.warm_up."
+                )
+            raise PluginError(where)
 
 
 def _write(part: Draft, vectors: list[Array], seconds: list[float]) -> None:

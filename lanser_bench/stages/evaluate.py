@@ -29,7 +29,7 @@ from ..utterances import UtteranceTable, read_utterances
 from ._embeddings import LayerChoice, read_layers, speaker_normalised
 from .base import StageContext
 
-VERSION = "1"
+VERSION = "2"
 RESULT = "evaluation.json"
 
 
@@ -90,7 +90,13 @@ class Params(BaseModel):
 
 
 def spec(
-    *, utterances: str, embeddings: str, taxonomy: Taxonomy, params: Params, seed: int
+    *,
+    utterances: str,
+    embeddings: str,
+    taxonomy: Taxonomy,
+    params: Params,
+    seed: int,
+    threads: int = 1,
 ) -> Spec:
     """Builds the key content.
 
@@ -100,6 +106,7 @@ def spec(
         taxonomy: the taxonomy of the gold labels; only its label names take part.
         params: the settings.
         seed: decides folds, subsets and ties.
+        threads: CPU threads; more than one can move the floats of numpy's matrix products.
     """
     return Spec(
         stage="evaluate",
@@ -111,6 +118,7 @@ def spec(
         },
         parents={"utterances": utterances, "embeddings": embeddings},
         seed=seed,
+        threads=threads,
     )
 
 
@@ -131,7 +139,11 @@ def run(context: StageContext, draft: Draft) -> None:
         k=params.folds,
         splits=[table.splits[p] for p in kept],
     )
-    warnings = checked(table, kept, folds)
+    warnings = [
+        *checked(table, kept, folds),
+        *unused(folds, len(kept)),
+        *known(context, table, kept),
+    ]
     layers: dict[str, npt.NDArray[np.floating]] = dict(
         read_layers(context, params.layers, data.ids)
     )
@@ -203,6 +215,43 @@ def checked(table: UtteranceTable, kept: Sequence[int], folds: Sequence[Fold]) -
         warnings[0] += f" The same holds in {len(found) - 1} more folds."
     fixed = fixed_sentence_warning([table.sentence_ids[p] for p in kept])
     return [*warnings, fixed] if fixed else warnings
+
+
+def unused(folds: Sequence[Fold], n: int) -> list[str]:
+    """Tells of labelled utterances that take no part: those of a split's dev part, or of none."""
+    seen = np.unique(np.concatenate([np.concatenate([fold.train, fold.test]) for fold in folds]))
+    if len(seen) == n:
+        return []
+    in_dev = len(np.unique(np.concatenate([fold.dev for fold in folds])))
+    return [
+        f"{n - len(seen)} of {n} labelled utterances take no part: {in_dev} are in the dev part "
+        "(strength and layer are chosen inside the training part), the others in no part."
+    ]
+
+
+def known(context: StageContext, table: UtteranceTable, kept: Sequence[int]) -> list[str]:
+    """Tells where the encoder was pre-trained on speakers or recordings that are evaluated here."""
+    model = context.parent("embeddings").spec.parents.get("model")
+    if model is None:
+        return []
+    spec = context.store.checked(model).spec
+    corpora = [
+        read_utterances(context.store.checked(key))
+        for role, key in spec.parents.items()
+        if role.startswith("utterances.")
+    ]
+    heard = {sha for corpus in corpora for sha in corpus.audio_sha if sha is not None}
+    met = {speaker for corpus in corpora for speaker in corpus.speakers if speaker is not None}
+    recordings = sum(table.audio_sha[p] in heard for p in kept)
+    speakers = {table.speakers[p] for p in kept}
+    if not recordings and not speakers & met:
+        return []
+    return [
+        f"The encoder was pre-trained, on {spec.params['labels_control']} labels, on "
+        f"{len(speakers & met)} of the {len(speakers)} speakers and {recordings} of the "
+        f"{len(kept)} recordings evaluated here: the score does not carry over to speakers that it "
+        "has not heard."
+    ]
 
 
 def _design(params: Params, seed: int) -> efficiency.Design:

@@ -57,7 +57,7 @@ def spec(*, utterances: str, frontend: Frontend) -> Spec:
 
 def libraries() -> dict[str, str]:
     """Returns the versions of the libraries between a file's bytes and its frames."""
-    return library_versions(("soundfile", "soxr"))
+    return library_versions(("soundfile", "soxr", "numpy", "scipy"))
 
 
 def run(context: StageContext, draft: Draft) -> None:

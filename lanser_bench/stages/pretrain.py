@@ -33,7 +33,7 @@ REPORT = "training.json"
 class Params(BaseModel):
     """Settings of pre-training."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     epochs: int = Field(default=15, ge=1)
     batch_size: int = Field(default=16, ge=2)
@@ -98,7 +98,8 @@ def spec(
         params={
             **params.model_dump(mode="json"),
             "labels_control": labels_control,
-            "libraries": library_versions(("torch",)),
+            # numpy draws the order, the crops, the masks and the shuffling.
+            "libraries": library_versions(("torch", "numpy")),
         },
         parents=parents,
         seed=seed,

@@ -26,7 +26,7 @@ from ._embeddings import LayerChoice, read_layers, speaker_normalised
 from .base import StageContext
 from .targets import read_targets
 
-VERSION = "1"
+VERSION = "2"
 RESULT = "probe.json"
 MIN_PER_SPEAKER = 3
 """A speaker with fewer defined values has no scale of its own."""
@@ -65,7 +65,15 @@ class Params(BaseModel):
         return tuple(sorted(values))
 
 
-def spec(*, utterances: str, embeddings: str, targets: str, params: Params, seed: int) -> Spec:
+def spec(
+    *,
+    utterances: str,
+    embeddings: str,
+    targets: str,
+    params: Params,
+    seed: int,
+    threads: int = 1,
+) -> Spec:
     """Builds the key content.
 
     Args:
@@ -74,6 +82,7 @@ def spec(*, utterances: str, embeddings: str, targets: str, params: Params, seed
         targets: key of what a probe measured on them.
         params: the settings.
         seed: decides folds and ties.
+        threads: CPU threads; more than one can move the floats of numpy's matrix products.
     """
     return Spec(
         stage="probe",
@@ -81,6 +90,7 @@ def spec(*, utterances: str, embeddings: str, targets: str, params: Params, seed
         params={**params.model_dump(mode="json"), "libraries": library_versions(("numpy",))},
         parents={"utterances": utterances, "embeddings": embeddings, "targets": targets},
         seed=seed,
+        threads=threads,
     )
 
 
@@ -104,6 +114,12 @@ def run(context: StageContext, draft: Draft) -> None:
         found, columns = _scored(layers, kept, table.ids, speakers, folds, params, seed, scale)
         scores += found
         tables += columns
+        lost = sorted(kept.keys() - {score.target for score in found})
+        if lost:
+            warnings.append(
+                f"On the scale '{scale}' nothing can be predicted of {', '.join(lost)}: too few "
+                "values of one speaker, or of the training side."
+            )
         context.progress(done + 1, len(params.scales), "scales")
     result = ProbeResult(
         probe=context.parent("targets").spec.plugins["probe"].name,

@@ -2,7 +2,7 @@
 
 from .identity import FileHashes, file_sha256, library_versions, plugin_identity, source_hash
 from .keys import PluginIdentity, Spec, canonical, digest
-from .store import Artifact, Draft, Store, write_atomic
+from .store import Artifact, Draft, Store, sync, write_atomic
 
 __all__ = [
     "Artifact",
@@ -17,5 +17,6 @@ __all__ = [
     "library_versions",
     "plugin_identity",
     "source_hash",
+    "sync",
     "write_atomic",
 ]

@@ -13,9 +13,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, StoreError
+from ..errors import DataError, LanserError, PluginError, StoreError
 from ..kinds.base import Plugin
-from ..plugins import Registry
+from ..plugins import Registered, Registry
 from .keys import PluginIdentity
 
 
@@ -27,7 +27,7 @@ def plugin_identity(
     Raises:
         MissingDependencyError: its weights are not at hand.
     """
-    weights = plugin.fingerprint()
+    weights = _fingerprint(registry.entry(kind, name), plugin)
     given = plugin.options.model_dump(mode="json")
     located = {name: value for name, value in given.items() if _is_place(value)}
     contents = {name: "weights" if weights else _content(Path(p)) for name, p in located.items()}
@@ -42,6 +42,19 @@ def plugin_identity(
         weights=weights,
         libraries=library_versions(plugin.libraries),
     )
+
+
+def _fingerprint(entry: Registered, plugin: Plugin[Any]) -> str:
+    try:
+        return plugin.fingerprint()
+    except LanserError:
+        raise
+    # A stranger's method may fail in any way; the user must learn whose it is.
+    except Exception as error:
+        raise PluginError(
+            f"{entry.kind} '{entry.name}' of {entry.distribution} cannot tell the identity of its "
+            f"weights: {type(error).__name__}: {error}."
+        ) from error
 
 
 def _portable(distribution: str) -> str:

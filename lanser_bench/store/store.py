@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,8 +93,8 @@ class Store:
         return self.root / "objects" / key[:2] / key
 
     def __contains__(self, key: str) -> bool:
-        """Tells whether a key's artifact is finished; reads no payload."""
-        return (self._folder(key) / MARKER).is_file()
+        """Tells whether a key's artifact is finished and of this format; reads no payload."""
+        return self.get(key) is not None
 
     def get(self, key: str) -> Artifact | None:
         """Returns a finished artifact, or None if there is none of this format."""
@@ -130,8 +130,13 @@ class Store:
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """Holds a key for this process, so that a distinct stage runs once."""
+        """Holds a key for this process, so that a distinct stage runs once.
+
+        Whoever holds it is the only writer: drafts of the key were left behind by a killed one.
+        """
         with FileLock(self.root / "locks" / f"{key}.lock"):
+            for left in (self.root / "tmp").glob(f"{key}-*"):
+                shutil.rmtree(left, ignore_errors=True)
             yield
 
     @contextmanager
@@ -141,12 +146,15 @@ class Store:
         If another process finished the same key first, its artifact stays and the draft goes.
         """
         key = spec.key
-        folder = Path(tempfile.mkdtemp(prefix=f"{key[:8]}-", dir=self.root / "tmp"))
+        folder = self.root / "tmp" / f"{key}-{secrets.token_hex(4)}"
         draft = Draft(folder)
         try:
+            folder.mkdir()
             yield draft
             self._publish(spec, draft)
         except OSError as error:
+            if error.filename is not None and self.root not in Path(error.filename).parents:
+                raise  # some other file of the stage's: not the store's fault
             raise StoreError(
                 f"Artifact {key} ({spec.stage}) cannot be written to {self.root}: "
                 f"{error.strerror or error}. The store is unchanged."
@@ -158,14 +166,14 @@ class Store:
         key, target = spec.key, self._folder(spec.key)
         files = {}
         for path in sorted(p for p in draft.path.rglob("*") if p.is_file()):
-            _sync(path)
+            sync(path)
             files[path.relative_to(draft.path).as_posix()] = {
                 "size": path.stat().st_size,
                 "sha256": file_sha256(path),
             }
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and key not in self:
-            shutil.rmtree(target)  # renamed, but killed before its marker
+            shutil.rmtree(target)  # killed before its marker, or of another format
         if key not in self:
             try:
                 draft.path.rename(target)
@@ -173,7 +181,7 @@ class Store:
                 if key in self:
                     return
                 raise
-            _sync(target.parent)
+            sync(target.parent)
             marker = {
                 "format": FORMAT,
                 "key": key,
@@ -196,20 +204,22 @@ class Store:
 def write_atomic(path: Path, text: str) -> None:
     """Writes a text file so that it is either the old or the new one, even after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    # Not by `tempfile`: its files are for their owner alone, and a store may be shared.
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with temporary.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Makes what was written to a file or a folder survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -11,3 +11,4 @@ def register_asr(register: Callable[[str, str], None]) -> None:
     register("faster-whisper", "lanser_bench_plugins.asr.faster_whisper:FasterWhisper")
     register("openai-whisper", "lanser_bench_plugins.asr.openai_whisper:OpenAIWhisper")
     register("reference", "lanser_bench_plugins.asr.reference:Reference")
+    register("transformers", "lanser_bench_plugins.asr.transformers:TransformersASR")

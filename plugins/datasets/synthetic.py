@@ -10,12 +10,12 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock
 from pydantic import Field
 
 from lanser_bench import Card, Dataset, PluginOptions, Utterance
@@ -137,15 +137,21 @@ class Synthetic(Dataset[SyntheticOptions]):
             )
         )
         folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".making-", dir=folder.parent))
-        try:
-            speak([self._clip(clip) for clip in planned], scratch)
-            text = json.dumps([_row(clip) for clip in planned], indent=0)
-            (scratch / _INDEX).write_text(text, encoding="utf-8")
-            scratch.chmod(0o755)
-            _publish(scratch, folder)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        scratch = folder.with_name(f".making-{folder.name}")
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if (folder / _INDEX).is_file():
+                return  # another process made the same clips meanwhile
+            # Whoever holds the lock is the only maker: a killed one left these behind.
+            for left in (scratch, folder):
+                shutil.rmtree(left, ignore_errors=True)
+            scratch.mkdir()
+            try:
+                speak([self._clip(clip) for clip in planned], scratch)
+                text = json.dumps([_row(clip) for clip in planned], indent=0)
+                (scratch / _INDEX).write_text(text, encoding="utf-8")
+                _publish(scratch, folder)
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
 
     def _clip(self, clip: Planned) -> Clip:
         seed = hashlib.sha256(f"{self.options.seed} {clip.id}".encode()).digest()
@@ -167,12 +173,7 @@ def _publish(scratch: Path, folder: Path) -> None:
         if path.is_file():
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-    try:
-        scratch.rename(folder)
-    except OSError:
-        # Another process made the same clips meanwhile.
-        if not (folder / _INDEX).is_file():
-            raise
+    scratch.rename(folder)
 
 
 def _sentences() -> list[Sentence]:

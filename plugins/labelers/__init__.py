@@ -15,5 +15,6 @@ def register_labelers(register: Callable[[str, str], None]) -> None:
     register("lexicon", f"{_HERE}.lexicon:Lexicon")
     register("fill-mask", f"{_HERE}.fill_mask:FillMask")
     register("llm", f"{_HERE}.llm:LLM")
+    register("ensemble", f"{_HERE}.ensemble:Ensemble")
     register("oracle", f"{_HERE}.oracle:Oracle")
     register("random", f"{_HERE}.random_label:Random")

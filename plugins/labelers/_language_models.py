@@ -80,11 +80,13 @@ def wording(tokenizer: Any, template: str, word: str) -> Wording:
     """Splits a filled template into tokens before, of and after the word.
 
     The template is read whole and with a space before it, so that a word gets the tokens that it
-    has in running text; tokens are told apart by the characters that they cover.
+    has in running text; tokens are told apart by the characters that they cover. The space before
+    the word is the word's, as in " angry", so that all words follow the same tokens.
     """
     sentence = " " + template.replace("{}", word)
     start = 1 + template.index("{}")
     end = start + len(word)
+    start -= sentence[start - 1] == " "
     encoded = tokenizer(
         sentence, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
     )
@@ -146,8 +148,8 @@ def load(name: str, head: str, what: str, device: str) -> tuple[Any, Any]:
         )
     if not tokenizer.is_fast:
         raise PluginError(
-            f"The model '{name}' has no tokenizer.json, without which words cannot be told apart in "
-            "tokens. Name a model with a fast tokenizer."
+            f"The model '{name}' has no tokenizer.json, without which words cannot be told apart "
+            "in tokens. Name a model with a fast tokenizer."
         )
     return model.to(device).eval(), tokenizer
 

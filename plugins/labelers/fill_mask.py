@@ -100,7 +100,7 @@ class FillMask(Labeler[FillMaskOptions]):
     def _frame_logs(
         self, texts: list[str], frames: list[Frame], asked: dict[Frame, list[int]]
     ) -> dict[Frame, Floats]:
-        """Log-probabilities at each frame's first mask of the tokens asked there: (texts, asked)."""
+        """Log-probabilities of the asked tokens at each frame's first mask: (texts, asked)."""
         model, tokenizer = self._model
         inside = [self._tokens(text) for text in texts]
         limit = longest_input(model, tokenizer)

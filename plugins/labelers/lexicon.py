@@ -71,9 +71,9 @@ class LexiconOptions(PluginOptions):
     """A match within three words after "not", "never", "don't" … counts for nothing."""
     unmatched: Literal["abstain", "neutral"] = "abstain"
     """What becomes of a text without any known word: no label, or the taxonomy's neutral one."""
-    smoothing: float = Field(default=0.25, gt=0)
-    """Weight that every label has before any word is seen: one plain match among K labels scores
-    (1 + s) / (1 + K s)."""
+    smoothing: float = Field(default=0.5, gt=0)
+    """Weight that is spread over all labels before any word is seen: one plain match among K
+    labels scores (1 + s/K) / (1 + s), however many labels there are."""
     width: float = Field(default=0.5, gt=0)
     """For ``vader``: labels score by a Gaussian of this width in the distance between the text's
     compound valence and theirs, both from −1 to 1."""
@@ -111,7 +111,7 @@ class Lexicon(Labeler[LexiconOptions]):
         if by_valence:
             values = softmax(found)
         else:
-            values = found + np.float32(self.options.smoothing)
+            values = found + np.float32(self.options.smoothing / len(taxonomy.labels))
             values = values / values.sum(axis=1, keepdims=True)
         unmatched = ~found.any(axis=1)
         silent = np.array([not record.text.strip() for record in records], dtype=bool)
@@ -128,7 +128,8 @@ class Lexicon(Labeler[LexiconOptions]):
                 f"labeler 'lexicon': unmatched is 'neutral', and {taxonomy.name} has no neutral "
                 "label. Use 'abstain'."
             )
-        row = np.full(len(taxonomy.labels), self.options.smoothing, dtype=np.float32)
+        k = len(taxonomy.labels)
+        row = np.full(k, self.options.smoothing / k, dtype=np.float32)
         row[taxonomy.index(taxonomy.neutral)] += 1
         return np.asarray(row / row.sum(), dtype=np.float32)
 

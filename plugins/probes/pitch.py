@@ -10,8 +10,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.signal import butter, sosfiltfilt
 
 from lanser_bench import SAMPLE_RATE
 
@@ -55,6 +53,8 @@ def track_f0(
     length = WINDOW + longest + 1
     # The ends are padded by what a frame centred on them lacks; the filter needs some samples too.
     padded = np.pad(samples.astype(np.float64), DECIMATION * length // 2 + hop)
+    from scipy.signal import butter, sosfiltfilt
+
     order = butter(4, LOWPASS_HZ, fs=SAMPLE_RATE, output="sos")
     low = np.asarray(sosfiltfilt(order, padded)[2 * hop :: DECIMATION])
     frames = sliding_window_view(low, length)[:: hop // DECIMATION][at]
@@ -68,6 +68,8 @@ def track_f0(
 
 def _normalised_difference(frames: Floats, lags: int) -> Floats:
     """d'(τ) for τ = 0 … lags, shape (frames, lags + 1); 1 where a frame has no energy."""
+    from scipy.fft import irfft, next_fast_len, rfft
+
     n = next_fast_len(frames.shape[1], real=True)
     head = rfft(frames[:, :WINDOW], n)
     product = irfft(np.conj(head) * rfft(frames, n), n)[:, : lags + 1]

@@ -16,8 +16,10 @@ from lanser_bench import PluginOptions, Probe, Speech
 class PlantedOptions(PluginOptions):
     """Options of `planted`."""
 
-    names: tuple[str, ...] = Field(default=("pitch", "range", "rate", "volume"), min_length=1)
-    """Extras of the manifest to predict; each must be a number."""
+    names: tuple[str, ...] = Field(
+        default=("planted_pitch", "planted_range", "planted_rate", "planted_volume"), min_length=1
+    )
+    """Extras of the manifest to predict, by default those of `synthetic`; each must be a number."""
 
 
 class Planted(Probe[PlantedOptions]):

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
-from scipy.ndimage import median_filter, uniform_filter1d
-from scipy.signal import find_peaks
 
 from lanser_bench import SAMPLE_RATE, PluginOptions, Probe, Speech
 
@@ -107,6 +105,9 @@ class Prosody(Probe[ProsodyOptions]):
 
     def _nuclei(self, level: Floats, voiced: npt.NDArray[np.bool_], loud: float) -> int:
         """Counts voiced peaks of the level, smoothed over a syllable's core (about 50 ms)."""
+        from scipy.ndimage import uniform_filter1d
+        from scipy.signal import find_peaks
+
         smooth = uniform_filter1d(level, 5)
         padded = np.pad(smooth, 1, constant_values=FLOOR_DB)  # the edges are dips
         floor = loud - 0.8 * self.options.active_db
@@ -143,6 +144,8 @@ def _without_outliers(f0: Floats) -> Floats:
     if len(voiced) < 5:
         return f0
     semitones = 12 * np.log2(f0[voiced])
+    from scipy.ndimage import median_filter
+
     far = np.abs(semitones - median_filter(semitones, 9, mode="nearest")) > 4
     cleaned = f0.copy()
     cleaned[voiced[far]] = np.nan

@@ -211,3 +211,26 @@ def test_doctor_names_what_is_missing_and_what_to_do(
     assert line.startswith("✗")
     assert "pip install" in line
     assert not (tmp_path / "store").exists()
+
+
+def test_an_unreadable_plan_does_not_stop_a_look_into_the_store(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    spec = Spec(stage="manifest", stage_version="1")
+    with store.lock(spec.key), store.write(spec):
+        pass
+    (tmp_path / "plans").mkdir()
+    (tmp_path / "plans" / "cut.json").write_text("{")
+    code, out, _ = lanser(capsys, "cache", "explain", spec.key[:8], "--store", str(tmp_path))
+    assert code == 0
+    assert spec.key in out
+
+
+def test_the_doctor_sees_that_a_file_is_no_place_for_a_store(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    code, out, _ = lanser(capsys, "doctor", "--store", str(tmp_path / "file"))
+    assert code == 1
+    assert "cannot be written" in out

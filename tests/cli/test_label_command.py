@@ -10,7 +10,8 @@ import typer
 from typer.testing import CliRunner
 
 from lanser_bench import LanserError, SettingsError, TaxonomyError
-from lanser_bench.cli.label import label, parsed_options
+from lanser_bench.cli._options import parsed_options
+from lanser_bench.cli.label import label
 from lanser_bench.cli.taxonomy import app as taxonomy_app
 
 app = typer.Typer()

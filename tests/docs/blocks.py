@@ -1,4 +1,4 @@
-"""Reads the fenced blocks of a Markdown page, with the comments that say what a test does with them.
+"""Reads the fenced blocks of a Markdown page, with the comments that say what tests do with them.
 
 A comment stands directly before its block:
 
@@ -8,8 +8,8 @@ A comment stands directly before its block:
     <!-- from: PATH -->             the block is this file of the repository, letter by letter
     <!-- output -->                 the block is what the Python blocks before it print
 
-Every other ``console`` and ``python`` block is run as it stands. In shown output a line ``…`` stands
-for any lines, and ``…`` inside a line for any characters.
+Every other ``console`` and ``python`` block is run as it stands. In shown output a line ``…``
+stands for any lines, and ``…`` inside a line for any characters.
 """
 
 from __future__ import annotations
@@ -105,7 +105,9 @@ def shown(expected: list[str], printed: str) -> bool:
             parts.append(r"(?:[^\n]*\n)*?")
         else:
             parts.append(r"[^\n]*?".join(map(re.escape, line.split("…"))) + r"[^\S\n]*\n")
-    return re.fullmatch("".join(parts), "\n".join(_trimmed(printed.splitlines())) + "\n") is not None
+    return (
+        re.fullmatch("".join(parts), "\n".join(_trimmed(printed.splitlines())) + "\n") is not None
+    )
 
 
 def _trimmed(lines: list[str]) -> list[str]:

@@ -71,11 +71,13 @@ def _notes(model: type[BaseModel]) -> dict[str, tuple[str, str]]:
 NAMES = {
     "str": "text",
     "int": "whole number",
+    "Seed": "whole number",
     "float": "number",
     "bool": "true or false",
     "Path": "path",
     "PluginRef": "plugin",
     "DatasetRef": "dataset",
+    "Member": "labeler, with a weight",
     "Templates": "`all`, list of texts or null",
     "Protocol": "`k-speaker-folds`, `leave-one-speaker-out` or `split`",
     "LayerChoice": "`all`, `last` or list of names",

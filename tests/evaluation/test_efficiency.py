@@ -65,6 +65,23 @@ def test_all_labels_are_fitted_once_and_smaller_budgets_per_draw() -> None:
     assert [len(study.of(budget)) for budget in DESIGN.budgets] == [10, 10, 5]
 
 
+def test_a_budget_that_takes_all_of_one_fold_only_has_every_fold_in_every_draw() -> None:
+    found, layers, _ = data()
+    # Speaker 0 has four times as much speech: without it a training side has fewer labels.
+    many = np.flatnonzero(np.array(found.speakers) == "s0")
+    at = np.concatenate([np.arange(len(found.ids)), *(many,) * 3])
+    ids = [f"{found.ids[p]}-{row}" for row, p in enumerate(at)]
+    wide = Labelled(ids, [found.speakers[p] for p in at], found.labels[at], K)
+    layers = {name: values[at] for name, values in layers.items()}
+    folds = make_folds("k-speaker-folds", ids=ids, speakers=wide.speakers, labels=wide.labels)
+    design = replace(DESIGN, budgets=[parse_budget("k=40")], draws=2)
+    study = run_study(wide, layers, folds, design)
+    sizes = {cell.n_train == len(folds[cell.fold].train) for cell in study.cells}
+    assert sizes == {True, False}
+    assert len(study.cells) == 2 * len(folds)
+    assert study.classified(design.budgets[0]).predicted.min() >= 0
+
+
 def test_a_budget_too_small_to_choose_uses_the_declared_defaults() -> None:
     found, layers, folds = data()
     design = replace(DESIGN, budgets=[parse_budget("k=1"), parse_budget("k=8")])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from lanser_bench.evaluation.folds import make_folds
+from lanser_bench.evaluation.folds import Fold, make_folds
 from lanser_bench.evaluation.metrics import r_squared
 from lanser_bench.evaluation.ridge import cross_predict, ridge_predictions
 
@@ -77,3 +77,27 @@ def test_test_targets_have_no_say() -> None:
     )
     tested = folds[0].test
     assert np.array_equal(one.predicted[tested], two.predicted[tested])
+
+
+def test_a_nearly_constant_feature_does_not_decide_the_score() -> None:
+    """A band on its floor for all training speakers and off it for a test speaker."""
+    rng = np.random.default_rng(0)
+    speakers = [f"s{i // 40}" for i in range(240)]
+    signal = rng.standard_normal(240)
+    target = signal + 0.3 * rng.standard_normal(240)
+    floor = 1e-3 * rng.standard_normal(240)
+    floor[200:] = 5.0
+    folds = [
+        Fold(
+            np.flatnonzero(np.arange(240) // 40 != s),
+            np.arange(40 * s, 40 * s + 40),
+            np.zeros(0, int),
+        )
+        for s in range(6)
+    ]
+    result = cross_predict(
+        {"layer_00": np.column_stack([signal, floor])}, target[:, None], speakers, folds,
+        strengths=(1e-3, 1e-1), inner_folds=3, seed=0,
+    )  # fmt: skip
+    error = np.square(result.predicted[:, 0] - target).mean()
+    assert error < 0.2 * target.var()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,18 @@ def test_a_yaml_fault_names_file_and_line(tmp_path: Path) -> None:
     path = experiment(tmp_path, "name: t\ncorpora: [\nlabeler: x\n")
     with pytest.raises(SettingsError, match=r"e\.yaml, line \d"):
         read_experiment(path)
+
+
+def test_a_file_that_holds_itself_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = experiment(tmp_path, "name: t\nlabeler: &x\n  name: *x\n")
+    with pytest.raises(SettingsError, match=r"line 2: what begins here holds itself"):
+        read_experiment(path)
+
+
+def test_many_aliases_of_one_part_are_looked_at_once(tmp_path: Path) -> None:
+    doubled = "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
+    path = experiment(tmp_path, f"a0: &a0 [1, 1]\n{doubled}")
+    assert read_experiment(path).settings["a0"] == [1, 1]
 
 
 def test_an_unknown_key_names_its_line_and_a_suggestion(tmp_path: Path) -> None:
@@ -164,6 +177,51 @@ def test_zip_goes_together_and_exclude_leaves_out() -> None:
 def test_a_wrong_grid_is_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         points(**changes)
+
+
+def test_a_grid_of_the_wrong_form_is_refused_also_with_overrides() -> None:
+    with pytest.raises(SettingsError, match="'grid' is a mapping"):
+        points("seed=1", grid=[1, 2])
+
+
+@pytest.mark.parametrize("value", [float("nan"), date(2020, 1, 1)])
+def test_an_axis_of_values_that_have_no_name_is_refused(value: object) -> None:
+    with pytest.raises(SettingsError, match=r"axis 'seed'.*Use numbers"):
+        points(grid={"seed": [value]})
+
+
+def test_paths_on_an_axis_show_no_more_than_tells_them_apart() -> None:
+    paths = ["/home/me/one/words.yaml", "/home/me/two/words.yaml", "/home/me/other.yaml"]
+    found = points(grid={"taxonomy": paths})
+    assert [p.axes["taxonomy"] for p in found] == ["one/words", "two/words", "other"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pretrain": {"clip_norm": float("inf")}},
+        {"embed": {"batch_seconds": float("inf")}},
+        {"label": {"min_avg_logprob": float("-inf")}},
+    ],
+)
+def test_infinity_is_refused_because_no_key_can_hold_it(changes: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="finite number"):
+        points(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"seed": -1}, {"seed": 2**32}, {"pretrain": {"seeds": [-1]}}, {"evaluate": {"seed": -1}}],
+)
+def test_a_seed_that_no_generator_takes_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="seed"):
+        points(**changes)
+
+
+def test_the_same_probe_twice_is_refused_because_results_go_by_its_name() -> None:
+    probes = [{"name": "planted", "names": ["a"]}, {"name": "planted", "names": ["b"]}]
+    with pytest.raises(SettingsError, match="the probe planted is there twice"):
+        points(probes=probes)
 
 
 def test_an_axis_is_not_overridden_by_accident() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lanser_bench import Executor, LanserError, PluginOptions, StageCall, StageReport
-from lanser_bench.experiment import Quiet
+from lanser_bench.experiment import Listener
 from lanser_bench.experiment.plan import Cell, Node, Plan, TargetKeys
 from lanser_bench.experiment.scheduler import Failure, Scheduler
 from lanser_bench.store import Spec, Store
@@ -47,7 +47,7 @@ class Fake(Executor[PluginOptions]):
             future.set_result(StageReport(call.key, 0.1))
 
 
-class Log(Quiet):
+class Log(Listener):
     def __init__(self, executor: Fake) -> None:
         self.executor = executor
         self.done: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -176,33 +177,54 @@ def taxonomy(path: Path, name: str, **changes: Any) -> Path:
     return path
 
 
+def make_project(root: Path) -> Project:
+    """Writes the corpora, the plugin and the taxonomy of a project into a folder."""
+    (root / "plugins").mkdir()
+    (root / "plugins" / "cue.py").write_text(KEYWORD_LABELER)
+    corpus(root / "unlabelled", speakers=4, takes=3, gold=False)
+    corpus(root / "labelled", speakers=6, takes=3, gold=True, offset=10)
+    taxonomy(root / "mood.yaml", "mood")
+    return Project(root, settings_in(root))
+
+
+def settings_in(root: Path) -> dict[str, Any]:
+    """Settings whose run takes a few seconds."""
+    mood = str(root / "mood.yaml")
+    return {
+        "name": "tiny",
+        "corpora": [{"dataset": "manifest", "root": str(root / "unlabelled")}],
+        "asr": "reference",
+        "labeler": "cue",
+        "taxonomy": mood,
+        "encoder": {"name": "cnn"},
+        "targets": [{"dataset": "manifest", "root": str(root / "labelled"), "taxonomy": mood}],
+        "probes": ["prosody"],
+        "pretrain": {"epochs": 2, "batch_size": 8},
+        "evaluate": {"folds": 3, "budgets": [0.1, 1.0], "seeds": 2},
+        "controls": {"shuffled": "each"},
+        "threads": {"pretrain": 1, "embed": 1, "transcribe": 1, "label": 1},
+        "executor": {"name": "local", "threads": 1},
+        "paths": {"store": str(root / "store"), "results": str(root / "results")},
+    }
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A project whose run takes a few seconds."""
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "cue.py").write_text(KEYWORD_LABELER)
-    corpus(tmp_path / "unlabelled", speakers=4, takes=3, gold=False)
-    corpus(tmp_path / "labelled", speakers=6, takes=3, gold=True, offset=10)
-    taxonomy(tmp_path / "mood.yaml", "mood")
-    mood = str(tmp_path / "mood.yaml")
-    return Project(
-        tmp_path,
-        {
-            "name": "tiny",
-            "corpora": [{"dataset": "manifest", "root": str(tmp_path / "unlabelled")}],
-            "asr": "reference",
-            "labeler": "cue",
-            "taxonomy": mood,
-            "encoder": {"name": "cnn"},
-            "targets": [
-                {"dataset": "manifest", "root": str(tmp_path / "labelled"), "taxonomy": mood}
-            ],
-            "probes": ["prosody"],
-            "pretrain": {"epochs": 2, "batch_size": 8},
-            "evaluate": {"folds": 3, "budgets": [0.1, 1.0], "seeds": 2},
-            "controls": {"shuffled": "each"},
-            "threads": {"pretrain": 1, "embed": 1, "transcribe": 1, "label": 1},
-            "executor": {"name": "local", "threads": 1},
-            "paths": {"store": str(tmp_path / "store"), "results": str(tmp_path / "results")},
-        },
-    )
+    """A project that has not been run."""
+    return make_project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project that has been run; not to be changed."""
+    project = make_project(tmp_path_factory.mktemp("finished"))
+    project.run()
+    return project
+
+
+@pytest.fixture
+def finished(finished_once: Project, tmp_path: Path) -> Project:
+    """A copy of a finished project in another place: no key knows where it was made."""
+    root = tmp_path / "copy"
+    shutil.copytree(finished_once.root, root)
+    return Project(root, settings_in(root))

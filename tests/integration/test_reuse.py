@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from .conftest import Project, corpus, taxonomy, tone
 
 
@@ -15,12 +13,6 @@ def stages_run(project: Project) -> Counter[str]:
     events = project.events()
     start = max(i for i, e in enumerate(events) if e["event"] == "run-start")
     return Counter(e["stage"] for e in events[start:] if e["event"] == "stage-start")
-
-
-@pytest.fixture
-def finished(project: Project) -> Project:
-    project.run()
-    return project
 
 
 def test_a_run_leaves_records_of_the_cell_and_its_controls(finished: Project) -> None:

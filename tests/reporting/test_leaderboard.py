@@ -11,6 +11,7 @@ from rich.console import Console
 from lanser_bench.evaluation.results import Metric
 from lanser_bench.reporting.leaderboard import (
     as_json,
+    header,
     markdown,
     over_seeds,
     percent,
@@ -18,7 +19,7 @@ from lanser_bench.reporting.leaderboard import (
     tables,
 )
 from lanser_bench.reporting.plots import save_pictures
-from lanser_bench.reporting.records import ResultRecord
+from lanser_bench.reporting.records import ResultRecord, StageUse, latest
 
 from .conftest import metric
 
@@ -62,6 +63,60 @@ def test_user_text_is_shown_as_it_is(records: list[ResultRecord]) -> None:
 def test_other_sets_and_splits_are_never_in_one_table(record: Make) -> None:
     boards = rank([record(), record(split="s2"), record(dataset="else")])
     assert len(boards) == 3
+
+
+def test_other_budgets_labels_and_permuted_gold_are_never_in_one_table(record: Make) -> None:
+    def with_evaluation(**changes: object) -> ResultRecord:
+        made = record()
+        result = made.datasets[0]
+        evaluation = result.evaluation.model_copy(update=changes)
+        return made.model_copy(
+            update={"datasets": [result.model_copy(update={"evaluation": evaluation})]}
+        )
+
+    plain = with_evaluation()
+    small = with_evaluation(budgets=plain.datasets[0].evaluation.budgets[:1])
+    boards = rank([plain, small, with_evaluation(control="permuted gold")])
+    assert len(boards) == 3
+    assert "control: permuted gold" in header(boards[2])
+
+
+def test_seeds_of_other_settings_are_not_averaged(record: Make) -> None:
+    short, long = {"pretrain": {"epochs": 5, "seeds": [0, 1]}}, {"pretrain": {"epochs": 9}}
+    stages = {"pretrain": StageUse(stage="pretrain", key="k")}
+    old = [
+        record(0.4, name=f"main, seed={i}", seed=i, settings=short, stages=stages) for i in (0, 1)
+    ]
+    new = record(
+        0.8, name="main", settings=long, stages=stages, created="2026-02-02T00:00:00+00:00"
+    )
+    assert latest([*old, new]) == [new]
+    (board,) = rank([*old, new])
+    assert sorted((row.uar.value, row.n_seeds) for row in board.main) == [(0.4, 2), (0.8, 1)]
+
+
+def test_settings_that_take_no_part_do_not_part_repetitions(record: Make) -> None:
+    control = {"group": "random_init", "role": "control", "control": "random_init"}
+    found = [
+        record(0.4, name=f"random_init, seed={i}", seed=i, settings={"label": {"shard_rows": i}},
+               created=f"2026-01-0{i + 1}T00:00:00+00:00", **control)
+        for i in (0, 1)
+    ]  # fmt: skip
+    assert latest(found) == found
+
+
+def test_a_seed_that_is_there_under_two_names_counts_once(record: Make) -> None:
+    alone = record(0.4, name="main", settings={"pretrain": {"seeds": [0]}})
+    again = [
+        record(u, name=f"main, seed={i}", seed=i, settings={"pretrain": {"seeds": [0, 1]}},
+               created="2026-02-02T00:00:00+00:00")
+        for i, u in enumerate((0.4, 0.6))
+    ]  # fmt: skip
+    assert len(latest([alone, *again])) == 2
+    (board,) = rank([alone, *again])
+    (row,) = board.main
+    assert row.n_seeds == 2
+    assert row.uar.value == pytest.approx(0.5)
 
 
 def test_targets_are_shown_on_request(records: list[ResultRecord]) -> None:

@@ -58,8 +58,14 @@ def test_a_folder_without_records_is_an_error(tmp_path: Path) -> None:
 
 def test_the_newest_record_of_a_cell_is_kept(record: Make) -> None:
     old, new = (record(created=f"2026-01-0{day}T00:00:00+00:00", key=str(day)) for day in (1, 2))
-    other = record(name="other")
+    other = record(name="other", group="other")
     assert latest([new, old, other]) == [new, other]
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(record: Make, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"cannot be written.*paths\.results"):
+        save_record(record(), tmp_path / "file" / "r.json")
 
 
 def test_absolute_paths_are_cut_to_their_last_part() -> None:

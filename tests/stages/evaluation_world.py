@@ -50,13 +50,18 @@ class World:
             write_utterances(draft.path, full, {"dataset": "made"})
         return spec.key
 
-    def embeddings(self, utterances: str, layers: Mapping[str, npt.NDArray[np.floating]]) -> str:
+    def embeddings(
+        self,
+        utterances: str,
+        layers: Mapping[str, npt.NDArray[np.floating]],
+        model: str | None = None,
+    ) -> str:
         content = {name: values.astype(np.float32) for name, values in layers.items()}
         spec = Spec(
             stage="embed",
             stage_version="1",
             params={"content": {n: float(np.nansum(v)) for n, v in content.items()}},
-            parents={"utterances": utterances},
+            parents={"utterances": utterances} | ({"model": model} if model else {}),
         )
         table = read_utterances(self.store.checked(utterances))
         context = StageContext(spec, self.store, registry())
@@ -69,6 +74,18 @@ class World:
                 context, draft, ids=table.ids, rows=span_rows(table, "embed"), compute=compute,
                 capacity=32,
             )  # fmt: skip
+        return spec.key
+
+    def model(self, corpus: str, labels: str = "weak") -> str:
+        """A pre-training, of which only the identity is there."""
+        spec = Spec(
+            stage="pretrain",
+            stage_version="1",
+            params={"labels_control": labels},
+            parents={"utterances.0": corpus},
+        )
+        with self.store.write(spec):
+            pass
         return spec.key
 
     def recording(self, name: str, samples: npt.NDArray[np.floating]) -> tuple[str, Path]:

@@ -166,6 +166,14 @@ def test_numbers_that_are_not_finite_are_refused_with_the_utterance(world: World
         world.call(world.embed(corpus, seed=0))
 
 
+def test_a_pretraining_that_blew_up_in_its_last_step_is_named_as_the_cause(world: World) -> None:
+    corpus = world.corpus(n=8)
+    model = world.pretrain(corpus, epochs=1, batch_size=64, learning_rate=1e30, dev_fraction=0)
+    world.call(model)
+    with pytest.raises(SettingsError, match=r"not finite.*diverged: lower pretrain"):
+        world.call(world.embed(corpus, model=model.key))
+
+
 @pytest.mark.slow
 def test_whisper_embeds_recordings_from_the_waveform(world: World, tmp_path: Path) -> None:
     utterances, paths = recordings(world.store, tmp_path, n=2)

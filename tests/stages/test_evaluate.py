@@ -65,6 +65,28 @@ def test_a_record_holds_scores_controls_and_the_split(world: World) -> None:
     assert found.area.interval is not None
 
 
+def test_labelled_utterances_in_no_part_of_the_split_are_counted(world: World) -> None:
+    parts = ["train"] * 32 + ["test"] * 32 + ["dev"] * 16 + [None] * 16
+    params = PARAMS.model_copy(update={"protocol": "split"})
+    found, _ = result(world, keys(world, split=parts), params)
+    assert found.warnings[0].startswith("32 of 96 labelled utterances take no part: 16 are in the")
+
+
+def test_pretraining_on_speakers_that_are_evaluated_is_told(world: World) -> None:
+    utterances, _ = keys(world)
+    layers = labelled_layers(speakers_and_labels()[1])
+    warnings = []
+    for corpus in (
+        [{"speaker": "made:s1", "audio_sha": "sha-3"}, {"speaker": "other:s2"}],
+        [{"speaker": "other:s1", "audio_sha": "elsewhere"}],
+    ):
+        model = world.model(world.manifest(corpus), "gold")
+        found, _ = result(world, (utterances, world.embeddings(utterances, layers, model)))
+        warnings.append(found.warnings)
+    assert len(warnings[0]) == 1 + len(warnings[1])
+    assert "on gold labels, on 1 of the 6 speakers and 2 of the 96 recordings" in warnings[0][0]
+
+
 def test_predictions_give_the_printed_scores(world: World) -> None:
     found, artifact = result(world, keys(world))
     path = artifact.path / "predictions.parquet"

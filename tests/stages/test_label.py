@@ -29,7 +29,7 @@ CALLS = []
 
 @hookimpl
 def register_labelers(register):
-    for name in ("Letters", "Reader", "Wrong", "Typo"):
+    for name in ("Letters", "Reader", "Wrong", "Typo", "Bursts"):
         register(name.lower(), f"{__name__}:{name}")
 
 class Letters(Labeler[PluginOptions]):
@@ -50,6 +50,10 @@ class Wrong(Letters):
     def score(self, records, taxonomy):
         found = super().score(records, taxonomy)
         return Scores(found.values * 2, "distribution", found.abstained)
+
+class Bursts(Letters):
+    def score(self, records, taxonomy):
+        raise KeyError("no such word")
 
 class Typo(Letters):
     reads = frozenset({"texts"})
@@ -337,6 +341,8 @@ def test_gold_is_asked_for_in_vain_where_there_is_none(plugins: Registry, store:
 def test_a_labeler_that_breaks_its_contract_is_named(plugins: Registry, store: Store) -> None:
     with pytest.raises(PluginError, match="'wrong' breaks its contract"):
         run(plugins, store, manifest(store, ["a"]), labeler="wrong")
+    with pytest.raises(PluginError, match=r"'bursts' failed on 1 records.*KeyError"):
+        run(plugins, store, manifest(store, ["a"]), labeler="bursts")
     with pytest.raises(PluginError, match=r"'texts', which is no field .* Did you mean 'text'"):
         run(plugins, store, manifest(store, ["a"]), labeler="typo")
 

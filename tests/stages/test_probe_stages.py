@@ -70,6 +70,15 @@ def test_a_planted_target_is_found_in_its_layer_on_both_scales(world: World) -> 
     assert found.probe == "planted"
 
 
+def test_a_target_that_cannot_be_scaled_by_speaker_is_named(world: World) -> None:
+    # Two values of each speaker: enough for the raw scale, too few for one of his own.
+    extras = [{"pitch": float(i)} if i % EACH < 2 else {} for i in range(SPEAKERS * EACH)]
+    utterances, embeddings, measured, _ = planted_corpus(world, extras=extras)
+    found, _ = result(world, (utterances, embeddings, measured))
+    assert {(score.target, score.scale) for score in found.targets} == {("pitch", "raw")}
+    assert any("On the scale 'speaker' nothing" in w and "pitch" in w for w in found.warnings)
+
+
 def test_speakers_and_sentences_are_disjoint(world: World) -> None:
     from lanser_bench.utterances import read_utterances
 

@@ -75,6 +75,14 @@ def test_error_while_writing_leaves_nothing(tmp_path: Path) -> None:
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+def test_a_fault_of_another_file_is_not_said_of_the_store(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    with pytest.raises(FileNotFoundError), store.write(SPEC):
+        (tmp_path / "elsewhere").read_text()
+    with pytest.raises(StoreError, match="cannot be written"), store.write(SPEC) as draft:
+        (draft.path / "no" / "folder").write_text("")
+
+
 def test_first_writer_wins(tmp_path: Path) -> None:
     store = Store(tmp_path)
     with store.write(SPEC) as slow:
@@ -106,11 +114,22 @@ def test_artifact_without_marker_or_of_another_format_is_not_there(tmp_path: Pat
     marker = written(store) / MARKER
     content = json.loads(marker.read_text())
     marker.write_text(json.dumps({**content, "format": 99}))
-    assert store.get(SPEC.key) is None
-    marker.unlink()
     assert SPEC.key not in store
     written(store, text="again")
     assert (store.checked(SPEC.key).path / "a.txt").read_text() == "again"
+    marker.unlink()
+    assert SPEC.key not in store
+    written(store, text="once more")
+    assert (store.checked(SPEC.key).path / "a.txt").read_text() == "once more"
+
+
+def test_an_artifact_is_as_readable_for_others_as_any_new_file(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    (plain / "file").touch()
+    path = written(Store(tmp_path / "store"))
+    assert path.stat().st_mode == plain.stat().st_mode
+    assert (path / MARKER).stat().st_mode == (plain / "file").stat().st_mode
 
 
 def test_sigkill_while_writing_leaves_a_valid_store(tmp_path: Path) -> None:
@@ -135,9 +154,11 @@ def test_sigkill_while_writing_leaves_a_valid_store(tmp_path: Path) -> None:
         process.wait()
     store = Store(tmp_path)
     assert SPEC.key not in store
+    assert len(list((tmp_path / "tmp").iterdir())) == 1
     with store.lock(SPEC.key):
         written(store)
     assert store.checked(SPEC.key).faults() == []
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 def test_store_in_an_impossible_place_is_a_sentence(tmp_path: Path) -> None:

@@ -150,7 +150,17 @@ def test_a_killed_making_leaves_no_corpus(tmp_path: Path, monkeypatch: pytest.Mo
         patched.setattr("lanser_bench_plugins.datasets.synthetic.speak", killed)
         with pytest.raises(KeyboardInterrupt):
             corpus(tmp_path, clips=2, speakers=1)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
+
+
+@needs_engine
+def test_what_a_killed_making_left_is_cleared_by_the_next(tmp_path: Path) -> None:
+    options = SyntheticOptions(clips=2, speakers=1)
+    left = tmp_path / f".making-{Synthetic(options)._digest()}" / "half.flac"
+    left.parent.mkdir()
+    left.write_bytes(b"half")
+    assert len(list(Synthetic(options).utterances(tmp_path))) == 2
+    assert not left.parent.exists()
     assert len(corpus(tmp_path, clips=2, speakers=1)) == 2
 
 

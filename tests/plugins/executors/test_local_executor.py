@@ -34,6 +34,18 @@ class Refuse(StageCall):
         raise LanserError("not today")
 
 
+class TwoWordsError(Exception):
+    """Python cannot build it again from its message, as it does behind a process."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} and {other}")
+
+
+class Odd(StageCall):
+    def run(self) -> StageReport:
+        raise TwoWordsError("this", "that")
+
+
 def local(**options: object):  # type: ignore[no-untyped-def]
     return load_plugins(only="").create("executor", "local", options)
 
@@ -64,6 +76,8 @@ def test_workers_are_kept_and_a_dead_one_takes_only_its_own_call(tmp_path: Path)
         assert pids == {first} != {os.getpid()}
         with pytest.raises(LanserError, match="not today"):
             executor.submit(call(Refuse, tmp_path)).result(timeout=60)
+        with pytest.raises(RuntimeError, match="TwoWordsError: this and that"):
+            executor.submit(call(Odd, tmp_path)).result(timeout=60)
     finally:
         executor.close()
 

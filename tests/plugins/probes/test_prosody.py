@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lanser_bench_plugins.datasets._prosody_plan import plan
+from lanser_bench_plugins.datasets.synthetic import _row, _sentences
 from lanser_bench_plugins.probes.pitch import track_f0
 from lanser_bench_plugins.probes.planted import Planted, PlantedOptions
 from lanser_bench_plugins.probes.prosody import Prosody, ProsodyOptions
@@ -113,6 +115,14 @@ def test_planted_takes_numbers_from_the_extras() -> None:
     assert found[0].tolist() == [3.0, 1.5]
     assert np.isnan(found[1]).all()
     assert probe.targets == ("pitch", "rate")
+
+
+def test_planted_by_default_takes_what_synthetic_plants() -> None:
+    (clip, *_) = plan(_sentences(), speakers=1, clips=1, congruence=1.0, fixed_text=False, seed=0)
+    extras = _row(clip)["extras"]
+    assert isinstance(extras, dict)
+    found = Planted(PlantedOptions()).measure([Speech(np.zeros(0, np.float32), extras=extras)])
+    assert found.tolist() == [[clip.pitch, clip.range, clip.rate, clip.volume]]
 
 
 @pytest.mark.data

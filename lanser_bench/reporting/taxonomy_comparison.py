@@ -1,0 +1,287 @@
+"""Two taxonomies side by side: what their files share, and what a labeler makes of both.
+
+Structure is read off the files: shared labels, maps, and what the maps lose. Behaviour is measured:
+one labeler labels the same texts by both, and the joint counts say how much the one choice tells
+about the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import SettingsError, TaxonomyError
+from ..kinds.labeler import Labeler, TextRecord
+from ..stages._decision import Decision, checked_scores, decide
+from ..stages._label_quality import cohen_kappa, entropy_bits
+from ..stages._label_records import blanked, checked_reads
+from ..stages.label import Params
+from ..taxonomy import Taxonomy, mapped_choice
+
+Counts = npt.NDArray[np.int64]
+Progress = Callable[[int, int], None]
+BATCH = 256
+"""Texts that a labeler is given at a time."""
+Z_95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` finds."""
+
+    report: dict[str, Any]
+    """Everything as JSON values."""
+    joint: Counts | None
+    """Texts by their label in both, shape (K of a, K of b); None without texts."""
+
+
+def compare(
+    a: Taxonomy,
+    b: Taxonomy,
+    texts: Sequence[str] = (),
+    labeler: Labeler[Any] | None = None,
+    name: str = "",
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compares two taxonomies, with texts and a labeler also in what they do.
+
+    Args:
+        a: one taxonomy.
+        b: the other.
+        texts: texts to label by both; without them only the structure is compared.
+        labeler: labels them, with the label stage's default settings.
+        name: its name.
+        progress: called with the number of texts scored so far, and of all.
+
+    Raises:
+        SettingsError: the labeler reads human labels, which bare texts do not have.
+    """
+    report: dict[str, Any] = {"structure": structure(a, b)}
+    if not texts or labeler is None:
+        return Comparison(report, None)
+    report["labeler"] = {"name": name, **labeler.describe()}
+    total = 2 * len(texts)
+    first = label_all(labeler, name, texts, a, progress and (lambda n: progress(n, total)))
+    second = label_all(
+        labeler, name, texts, b, progress and (lambda n: progress(len(texts) + n, total))
+    )
+    joint = joint_counts(first, second, len(a.labels), len(b.labels))
+    report["behaviour"] = behaviour(a, b, first, second, joint)
+    return Comparison(report, joint)
+
+
+def structure(a: Taxonomy, b: Taxonomy) -> dict[str, Any]:
+    """What the two files say: labels by name, and the maps both ways."""
+    there, back = _map(a, b), _map(b, a)
+    return {
+        "a": {"name": a.name, "labels": a.names, "neutral": a.neutral, "hash": a.hash},
+        "b": {"name": b.name, "labels": b.names, "neutral": b.neutral, "hash": b.hash},
+        "shared_labels": [name for name in a.names if name in b.names],
+        "only_in_a": [name for name in a.names if name not in b.names],
+        "only_in_b": [name for name in b.names if name not in a.names],
+        "a_to_b": _losses(a, b, there),
+        "b_to_a": _losses(b, a, back),
+        "round_trip_a": _round_trip(a, there, back),
+        "round_trip_b": _round_trip(b, back, there),
+    }
+
+
+def _map(source: Taxonomy, target: Taxonomy) -> npt.NDArray[np.float64] | str:
+    """The map as a matrix, or the sentence that says why there is none."""
+    try:
+        return source.map_to(target)
+    except TaxonomyError as error:
+        return str(error)
+
+
+def _losses(
+    source: Taxonomy, target: Taxonomy, matrix: npt.NDArray[np.float64] | str
+) -> dict[str, Any]:
+    """What a map loses: labels without a counterpart, merged, or not reached."""
+    if isinstance(matrix, str):
+        return {"written": False, "reason": matrix}
+    sources = {
+        name: [source.names[row] for row in np.flatnonzero(matrix[:, column])]
+        for column, name in enumerate(target.names)
+    }
+    mass = matrix.sum(axis=1)
+    return {
+        "written": True,
+        "unmapped": [n for n, share in zip(source.names, mass, strict=True) if share == 0],
+        "partly_unmapped": {
+            n: round(1 - float(share), 6)
+            for n, share in zip(source.names, mass, strict=True)
+            if 0 < share < 1 - 1e-9
+        },
+        "merged": {name: members for name, members in sources.items() if len(members) > 1},
+        "unreachable": [name for name, members in sources.items() if not members],
+    }
+
+
+def _round_trip(
+    taxonomy: Taxonomy,
+    there: npt.NDArray[np.float64] | str,
+    back: npt.NDArray[np.float64] | str,
+) -> dict[str, float] | None:
+    """Share of each label that comes back to itself through the other taxonomy."""
+    if isinstance(there, str) or isinstance(back, str):
+        return None
+    shares = np.diag(there @ back)
+    return {n: round(float(s), 6) for n, s in zip(taxonomy.names, shares, strict=True)}
+
+
+def label_all(
+    labeler: Labeler[Any],
+    name: str,
+    texts: Sequence[str],
+    taxonomy: Taxonomy,
+    progress: Callable[[int], None] | None = None,
+) -> Decision:
+    """Labels texts as the label stage does with its default settings.
+
+    Raises:
+        SettingsError: the labeler reads human labels.
+        PluginError: it breaks its contract.
+    """
+    reads = checked_reads(labeler, name)
+    if "gold" in reads:
+        raise SettingsError(
+            f"labeler '{name}' reads human labels, and bare texts have none. Choose another."
+        )
+    records = [TextRecord(id=f"{i}", text=text.strip()) for i, text in enumerate(texts)]
+    values, abstained, kind = [], [], "distribution"
+    for start in range(0, len(records), BATCH):
+        part = [blanked(record, reads, record.id) for record in records[start : start + BATCH]]
+        scores = checked_scores(labeler, name, part, taxonomy)
+        values.append(scores.values)
+        abstained.append(scores.abstained)
+        kind = scores.kind
+        if progress is not None:
+            progress(start + len(part))
+    return decide(
+        np.concatenate(values),
+        "independent" if kind == "independent" else "distribution",
+        np.concatenate(abstained),
+        taxonomy,
+        Params(),
+        empty=np.array([not record.text for record in records]) if "text" in reads else None,
+    )
+
+
+def joint_counts(first: Decision, second: Decision, rows: int, columns: int) -> Counts:
+    """Texts by their label in both taxonomies; those without a label in either are left out."""
+    both = (first.index >= 0) & (second.index >= 0)
+    joint = np.zeros((rows, columns), dtype=np.int64)
+    np.add.at(joint, (first.index[both], second.index[both]), 1)
+    return joint
+
+
+def behaviour(
+    a: Taxonomy, b: Taxonomy, first: Decision, second: Decision, joint: Counts
+) -> dict[str, Any]:
+    """What a labeler did with both taxonomies on the same texts."""
+    return {
+        "texts": len(first.index),
+        "labelled_by_both": int(joint.sum()),
+        "a": _one_side(a, first),
+        "b": _one_side(b, second),
+        "joint_counts": joint.tolist(),
+        **information(joint),
+        "agreement_a_in_b": _agreement(a, b, first, second),
+        "agreement_b_in_a": _agreement(b, a, second, first),
+    }
+
+
+def _one_side(taxonomy: Taxonomy, decision: Decision) -> dict[str, Any]:
+    chosen = decision.index[decision.index >= 0]
+    counts = np.bincount(chosen, minlength=len(taxonomy.labels))
+    n = len(decision.index)
+    return {
+        "coverage": proportion(len(chosen), n),
+        "labels": dict(zip(taxonomy.names, counts.tolist(), strict=True)),
+        "never_firing": [name for name, c in zip(taxonomy.names, counts, strict=True) if c == 0],
+        "label_entropy_bits": entropy_bits(counts),
+        "max_entropy_bits": float(np.log2(len(taxonomy.labels))),
+        "mean_confidence": float(decision.confidence[decision.index >= 0].mean())
+        if len(chosen)
+        else None,
+    }
+
+
+def information(joint: Counts) -> dict[str, float | None]:
+    """How much one taxonomy's label tells about the other's, in bits.
+
+    ``mutual_information_bias_bits`` is what independent labels would show on so few texts, to first
+    order (Miller 1955): (rows − 1)(columns − 1) / (2 n ln 2) over the labels that fired.
+    """
+    n = int(joint.sum())
+    if n == 0:
+        return dict.fromkeys(
+            ("mutual_information_bits", "mutual_information_bias_bits",
+             "share_of_a_s_entropy", "share_of_b_s_entropy")
+        )  # fmt: skip
+    rows, columns = joint.sum(axis=1), joint.sum(axis=0)
+    of_a, of_b = entropy_bits(rows), entropy_bits(columns)
+    shared = max(0.0, of_a + of_b - entropy_bits(joint.ravel()))
+    free = (np.count_nonzero(rows) - 1) * (np.count_nonzero(columns) - 1)
+    return {
+        "mutual_information_bits": shared,
+        "mutual_information_bias_bits": float(free / (2 * n * np.log(2))),
+        "share_of_a_s_entropy": shared / of_a if of_a else None,
+        "share_of_b_s_entropy": shared / of_b if of_b else None,
+    }
+
+
+def _agreement(
+    source: Taxonomy, target: Taxonomy, from_source: Decision, from_target: Decision
+) -> dict[str, Any]:
+    """How often what the source's scores become in the target is what the target's own choose.
+
+    ``by_scores`` maps all scores, which add up: many weak labels that mean one thing may outweigh
+    the best one. ``by_choice`` maps the chosen label alone.
+    """
+    matrix = _map(source, target)
+    if isinstance(matrix, str):
+        return {"compared": False, "reason": matrix}
+    total = from_source.scores.sum(axis=1, keepdims=True)
+    shares = np.divide(
+        from_source.scores, total, out=np.zeros_like(from_source.scores), where=total > 0
+    )
+    chosen = np.eye(len(source.labels))[from_source.index]
+    return {
+        "compared": True,
+        "by_scores": _agreed(mapped_choice(shares, matrix)[1], from_source, from_target),
+        "by_choice": _agreed(mapped_choice(chosen, matrix)[1], from_source, from_target),
+    }
+
+
+def _agreed(
+    mapped: npt.NDArray[np.int64], from_source: Decision, from_target: Decision
+) -> dict[str, Any]:
+    """Compares mapped labels with the target's, where both taxonomies gave one."""
+    labelled = (from_source.index >= 0) & (from_target.index >= 0)
+    both = labelled & (mapped >= 0)
+    k = from_target.scores.shape[1]
+    square = np.zeros((k, k), dtype=np.int64)
+    np.add.at(square, (mapped[both], from_target.index[both]), 1)
+    return {
+        "texts": int(both.sum()),
+        "without_counterpart": int((labelled & (mapped < 0)).sum()),
+        "agreement": proportion(int(np.trace(square)), int(both.sum())),
+        "kappa": cohen_kappa(square),
+    }
+
+
+def proportion(hits: int, n: int) -> dict[str, float | None]:
+    """A share with Wilson's 95 % score interval (1927), which takes texts as independent draws."""
+    if n == 0:
+        return {"value": None, "low": None, "high": None}
+    share, square = hits / n, Z_95**2
+    centre = (share + square / (2 * n)) / (1 + square / n)
+    half = Z_95 / (1 + square / n) * sqrt(share * (1 - share) / n + square / (4 * n * n))
+    return {"value": share, "low": max(0.0, centre - half), "high": min(1.0, centre + half)}

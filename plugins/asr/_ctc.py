@@ -1,0 +1,53 @@
+"""Greedy CTC decoding (Graves et al. 2006) with the evidence that a transcript carries."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from typing import Any
+
+import numpy as np
+
+from lanser_bench import SAMPLE_RATE, Speech, Transcript
+
+SHORTEST = SAMPLE_RATE // 10
+"""Samples below which a clip is padded with silence: strided convolutions need some to work on."""
+
+
+def ctc_transcript(
+    model: Any, extractor: Any, tokenizer: Any, speech: Speech, language: str | None
+) -> Transcript:
+    """Transcribes one clip.
+
+    `avg_logprob` is the mean log-probability of the frames that are not blank, NaN where all are.
+
+    Args:
+        model: a CTC model of transformers in eval mode; its padding token is the blank.
+        extractor: its feature extractor.
+        tokenizer: its tokenizer.
+        speech: the clip.
+        language: the language to note where the manifest does not say.
+    """
+    import torch
+
+    samples = np.pad(speech.samples, (0, max(0, SHORTEST - len(speech.samples))))
+    features = extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+    name = extractor.model_input_names[0]
+    with torch.inference_mode():
+        logits = model(**{name: features[name].to(model.device)}).logits[0].float()
+        best, tokens = logits.log_softmax(-1).max(-1)
+    said = (tokens != tokenizer.pad_token_id).cpu().numpy()
+    # The tokenizer joins repeated tokens and leaves out blanks.
+    text = " ".join(str(tokenizer.decode(tokens.tolist())).split())
+    return Transcript(
+        text=text,
+        language=speech.language or language or "",
+        avg_logprob=float(best.cpu().numpy()[said].mean()) if said.any() else math.nan,
+        compression_ratio=compression_ratio(text),
+    )
+
+
+def compression_ratio(text: str) -> float:
+    """Length of a text over its zlib length, as Whisper has it: above about 2.4 it is a loop."""
+    whole = text.encode()
+    return len(whole) / len(zlib.compress(whole))

@@ -1,0 +1,126 @@
+"""Greedy decoding of Whisper (Radford et al. 2022, arXiv 2212.04356) as transformers holds it.
+
+Written out rather than left to ``generate``, whose answer and defaults (fallbacks, timestamps,
+guessed languages) change between versions, and which does not tell the no-speech probability.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lanser_bench import SAMPLE_RATE, SettingsError, Waveform
+
+from ._ctc import compression_ratio
+from ._whisper import MAX_TOKENS, Window
+
+NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")
+
+
+class HFWhisper:
+    """A Whisper model with its feature extractor and tokenizer."""
+
+    def __init__(self, model: Any, extractor: Any, tokenizer: Any) -> None:
+        """Keeps the parts; the model is in eval mode.
+
+        Raises:
+            SettingsError: the model's generation_config.json is missing or no Whisper's.
+        """
+        self.model, self.extractor, self.tokenizer = model, extractor, tokenizer
+        self.settings = model.generation_config
+        if not hasattr(self.settings, "no_timestamps_token_id"):
+            raise SettingsError(
+                "The Whisper model's generation_config.json is missing, or does not name "
+                "no_timestamps_token_id. Get a newer copy of the model."
+            )
+
+    @property
+    def multilingual(self) -> bool:
+        """Whether the model has language tokens."""
+        return bool(getattr(self.settings, "lang_to_id", None))
+
+    def pieces(self, samples: Waveform) -> list[Waveform]:
+        """Cuts a clip into stretches that fit the model's window."""
+        size = self.extractor.n_samples
+        return [samples[start : start + size] for start in range(0, len(samples), size)]
+
+    def windows(self, pieces: Sequence[Waveform], language: str) -> list[Window]:
+        """Transcribes stretches of one language, each within the window."""
+        import torch
+
+        features = self.extractor(
+            [np.asarray(piece) for piece in pieces], sampling_rate=SAMPLE_RATE, return_tensors="pt"
+        )["input_features"].to(self.model.device)
+        with torch.inference_mode():
+            sound = self.model.get_encoder()(features)
+            return self._decoded(sound, self._prompt(language))
+
+    def _prompt(self, language: str) -> list[int]:
+        """Tokens before the first word: start, language and task, no timestamps."""
+        start = self.settings.decoder_start_token_id or self.model.config.decoder_start_token_id
+        found = [int(start)]
+        if self.multilingual:
+            known = self.settings.lang_to_id
+            if f"<|{language}|>" not in known:
+                raise SettingsError(f"The Whisper model does not know the language '{language}'.")
+            found += [known[f"<|{language}|>"], self.settings.task_to_id["transcribe"]]
+        return [*found, self.settings.no_timestamps_token_id]
+
+    def _decoded(self, sound: Any, prompt: list[int]) -> list[Window]:
+        """Decodes all rows together until each has ended."""
+        import torch
+
+        n, end = len(sound[0]), self.model.config.eos_token_id
+        device = sound[0].device
+        most = min(MAX_TOKENS, self.model.config.max_target_positions - len(prompt))
+        ids = torch.tensor([prompt] * n, device=device)
+        memory = None
+        tokens: list[list[int]] = [[] for _ in range(n)]
+        total, open_rows = np.zeros(n), np.ones(n, dtype=bool)
+        silence = [math.nan] * n
+        for step in range(most):
+            answer = self.model(
+                encoder_outputs=sound, decoder_input_ids=ids, past_key_values=memory, use_cache=True
+            )
+            memory = answer.past_key_values
+            if step == 0:
+                silence = self._no_speech(answer.logits[:, 0])
+            logs = self._allowed(answer.logits[:, -1].float(), first=step == 0).log_softmax(-1)
+            # Timestamps are no words, but take their share of probability, as in OpenAI's decoder.
+            best, chosen = logs[:, : self.settings.no_timestamps_token_id].max(-1)
+            total += np.where(open_rows, best.cpu().numpy(), 0)
+            for row in np.flatnonzero(open_rows):
+                token = int(chosen[row])
+                open_rows[row] = token != end
+                if token != end:
+                    tokens[row].append(token)
+            if not open_rows.any():
+                break
+            ids = chosen[:, None]
+        return [self._window(tokens[row], total[row], silence[row]) for row in range(n)]
+
+    def _window(self, tokens: list[int], total: float, silence: float) -> Window:
+        text = str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+        # As OpenAI's decoder counts: the end is a token too.
+        mean = float(total) / (len(tokens) + 1)
+        return Window(text, mean, silence, compression_ratio(text.strip()), max(1, len(tokens)))
+
+    def _no_speech(self, logits: Any) -> list[float]:
+        """Probability that nobody speaks, where the start of the transcript is read."""
+        known = self.tokenizer.get_vocab()
+        token = next((known[name] for name in NO_SPEECH if name in known), None)
+        if token is None:
+            return [math.nan] * len(logits)
+        return [float(p) for p in logits.float().softmax(-1)[:, token].cpu()]
+
+    def _allowed(self, logits: Any, *, first: bool) -> Any:
+        """Rules out what the model's own settings suppress."""
+        banned = [*(getattr(self.settings, "suppress_tokens", None) or ())]
+        if first:
+            banned += getattr(self.settings, "begin_suppress_tokens", None) or ()
+        logits[:, [token for token in banned if 0 <= token < logits.shape[1]]] = -math.inf
+        logits[:, self.settings.no_timestamps_token_id] = -math.inf
+        return logits

@@ -1,0 +1,145 @@
+"""Whisper and CTC through transformers: the contract, and the words against the library's own."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_recognisers import ctc_folder, whisper_folder
+
+from lanser_bench.errors import DataError, MissingDependencyError, SettingsError
+from lanser_bench.kinds import Speech
+from lanser_bench.plugins import registry
+from lanser_bench.testing import ASRSuite
+
+
+@pytest.fixture(scope="module")
+def whisper(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return whisper_folder(tmp_path_factory.mktemp("whisper"))
+
+
+@pytest.fixture(scope="module")
+def ctc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ctc_folder(tmp_path_factory.mktemp("ctc"))
+
+
+def asr(folder: Path, **options: Any) -> Any:
+    return registry().create("asr", "transformers", {"model": str(folder), **options})
+
+
+def noise(seconds: float, seed: int = 0, language: str | None = "en") -> Speech:
+    random = np.random.default_rng(seed)
+    wave = 0.1 * random.standard_normal(int(seconds * 16_000))
+    return Speech(wave.astype(np.float32), language)
+
+
+class TestWhisperContract(ASRSuite):
+    folder: Path
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, whisper: Path) -> None:
+        type(self).folder = whisper
+
+    def make(self) -> Any:
+        return asr(self.folder)
+
+
+class TestCTCContract(ASRSuite):
+    folder: Path
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, ctc: Path) -> None:
+        type(self).folder = ctc
+
+    def make(self) -> Any:
+        return asr(self.folder)
+
+
+def test_whisper_says_what_the_library_s_own_decoder_says(whisper: Path) -> None:
+    labeler = asr(whisper)
+    clips = [noise(1.0), noise(1.5, 1)]
+    found = labeler.transcribe(clips)
+    model, extractor, tokenizer = labeler._parts
+    features = extractor([c.samples for c in clips], sampling_rate=16_000, return_tensors="pt")
+    limit = model.config.max_target_positions - 4
+    rows = model.generate(
+        features["input_features"], language="en", task="transcribe", max_new_tokens=limit,
+        do_sample=False, num_beams=1,
+    )  # fmt: skip
+    expected = [tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
+    assert [t.text for t in found] == expected
+    assert all(t.text for t in found)
+
+
+def test_whisper_gives_its_evidence(whisper: Path) -> None:
+    (found,) = asr(whisper).transcribe([noise(1.0)])
+    assert found.avg_logprob < 0
+    assert 0 < found.no_speech_prob < 1
+    assert found.compression_ratio > 0
+    assert found.language == "en"
+
+
+def test_whisper_hears_a_long_clip_to_its_end(whisper: Path) -> None:
+    parts = [noise(2.0, 1), noise(2.0, 2), noise(0.7, 3)]
+    whole = Speech(np.concatenate([part.samples for part in parts]), "en")
+    recogniser = asr(whisper)
+    pieces = recogniser.transcribe(parts)
+    (found,) = recogniser.transcribe([whole])
+    assert found.text == " ".join(piece.text for piece in pieces)
+
+
+def test_whisper_is_told_the_language(whisper: Path, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="option 'language'"):
+        asr(whisper).transcribe([noise(1.0, language=None)])
+    assert asr(whisper, language="de").transcribe([noise(1.0, language=None)])[0].language == "de"
+    with pytest.raises(SettingsError, match="does not know the language 'fr'"):
+        asr(whisper).transcribe([noise(1.0, language="fr")])
+    english = whisper_folder(tmp_path, languages=())
+    assert asr(english).transcribe([noise(1.0, language=None)])[0].language == "en"
+    with pytest.raises(DataError, match="English only"):
+        asr(english).transcribe([noise(1.0, language="de")])
+
+
+def test_a_whisper_without_its_settings_is_refused(whisper: Path, tmp_path: Path) -> None:
+    for file in whisper.iterdir():
+        if file.name != "generation_config.json":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(SettingsError, match=r"generation_config\.json is missing"):
+        asr(tmp_path).transcribe([noise(0.5)])
+
+
+def test_ctc_joins_repeats_and_leaves_out_blanks(ctc: Path) -> None:
+    import torch
+
+    recogniser = asr(ctc)
+    clip = noise(1.0)
+    (found,) = recogniser.transcribe([clip])
+    model, extractor, _ = recogniser._parts
+    values = extractor(clip.samples, sampling_rate=16_000, return_tensors="pt")["input_values"]
+    with torch.inference_mode():
+        logs = model(values).logits[0].log_softmax(-1)
+    best = logs.argmax(-1).tolist()
+    kept = [token for i, token in enumerate(best) if i == 0 or token != best[i - 1]]
+    letters = ["", "<unk>", " ", "'", *"abcdefghijklmnopqrstuvwxyz"]
+    assert found.text == " ".join("".join(letters[token] for token in kept).split())
+    assert found.text
+    said = [float(logs[i, token]) for i, token in enumerate(best) if token != 0]
+    assert found.avg_logprob == pytest.approx(np.mean(said), abs=1e-4)
+    assert math.isnan(found.no_speech_prob)
+
+
+def test_a_model_without_a_recogniser_s_head_is_refused(tmp_path: Path) -> None:
+    folder = ctc_folder(tmp_path, head=False)
+    with pytest.raises(SettingsError, match="no recogniser: its weights lack lm_head"):
+        asr(folder).transcribe([noise(0.5)])
+
+
+def test_a_model_has_to_be_named_and_to_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"option 'model'.*none comes"):
+        registry().create("asr", "transformers")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(MissingDependencyError, match="does not load"):
+        asr(tmp_path).transcribe([noise(0.5)])

@@ -1,0 +1,102 @@
+"""Causal likelihoods against transformers called by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_language_models import causal_folder
+
+from lanser_bench import SettingsError, TextRecord
+from lanser_bench.plugins import registry
+from lanser_bench.testing import LabelerSuite
+from lanser_bench.testing._labeler import TAXONOMY
+
+
+@pytest.fixture(scope="session")
+def causal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return causal_folder(tmp_path_factory.mktemp("causal"))
+
+
+def llm(**options: Any) -> Any:
+    return registry().create("labeler", "llm", options)
+
+
+def record(text: str) -> TextRecord:
+    return TextRecord(id=text, text=text)
+
+
+class TestLLMContract(LabelerSuite):
+    folder: Path
+
+    @pytest.fixture(autouse=True)
+    def _folder(self, causal: Path) -> None:
+        type(self).folder = causal
+
+    def make(self) -> Any:
+        return llm(model=str(self.folder), max_tokens=64)
+
+
+def by_hand(folder: Path, prompt: str, word: str) -> float:
+    """Mean log-probability per token of a word after a prompt, in one forward pass."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    start = tokenizer(prompt)["input_ids"]
+    ids = torch.tensor([start + tokenizer(" " + word)["input_ids"]])
+    with torch.inference_mode():
+        logs = model(ids).logits[0].log_softmax(-1)
+    places = range(len(start), ids.shape[1])
+    return float(np.mean([float(logs[i - 1, ids[0, i]]) for i in places]))
+
+
+PROMPT = 'Someone says: "{}" In other words: I am'
+
+
+@pytest.mark.parametrize("batch_tokens", [256, 2048])
+def test_scores_are_likelihoods_per_token(causal: Path, batch_tokens: int) -> None:
+    labeler = llm(model=str(causal), prior="none", batch_tokens=batch_tokens)
+    found = labeler.score([record("we won"), record("she lost"), record("no")], TAXONOMY)
+    words = [label.hypothesis for label in TAXONOMY.labels]
+    expected = [
+        [by_hand(causal, PROMPT.format(text), word) for word in words]
+        for text in ("we won", "she lost", "no")
+    ]
+    np.testing.assert_allclose(found.logits, expected, atol=1e-4)
+
+
+def test_a_word_of_one_token_and_words_of_many_are_both_scored(causal: Path) -> None:
+    labeler = llm(model=str(causal), prior="none")
+    from lanser_bench_plugins.labelers._language_models import wording
+
+    lengths = [
+        len(wording(labeler._model[1], "I am {}.", word).word) for word in ("sad", "angry", "happy")
+    ]
+    assert lengths[0] == 1
+    assert min(lengths[1:]) > 3
+
+
+def test_the_prior_is_the_likelihood_without_a_text(causal: Path) -> None:
+    raw = llm(model=str(causal), prior="none").score([record("we won")], TAXONOMY).logits
+    less = llm(model=str(causal)).score([record("we won")], TAXONOMY).logits
+    nothing = [by_hand(causal, PROMPT.format(""), label.hypothesis) for label in TAXONOMY.labels]
+    np.testing.assert_allclose(raw - less, [nothing], atol=1e-4)
+
+
+def test_a_model_and_one_place_for_the_text_have_to_be_named() -> None:
+    with pytest.raises(SettingsError, match=r"option 'model'.*'base_url'.*none comes"):
+        llm()
+    with pytest.raises(SettingsError, match=r"exactly one '\{text\}'"):
+        llm(model="x", prompt="Say it:")
+    with pytest.raises(SettingsError, match="base_url"):
+        llm(model="x", base_url="file:///etc/passwd")
+
+
+def test_another_prompt_gives_other_scores(causal: Path) -> None:
+    one = llm(model=str(causal)).score([record("we won")], TAXONOMY)
+    other = llm(model=str(causal), prompt="{text} So").score([record("we won")], TAXONOMY)
+    assert not np.allclose(one.values, other.values)
