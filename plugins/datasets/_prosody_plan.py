@@ -75,6 +75,7 @@ def plan(
     sentences: Sequence[Sentence],
     *,
     speakers: int,
+    first_voice: int,
     clips: int,
     congruence: float,
     fixed_text: bool,
@@ -97,11 +98,11 @@ def plan(
     }
     used = dict.fromkeys(EMOTIONS, 0)
     begin = 0
-    for number, (voice, sex) in enumerate(VOICES[:speakers]):
+    for number, (voice, sex) in enumerate(VOICES[first_voice : first_voice + speakers]):
         count = clips // speakers + (number < clips % speakers)
         emotions = [EMOTIONS[(begin + i) % len(EMOTIONS)] for i in range(count)]
         begin += count
-        speaker = f"s{number + 1:02d}-{voice}"
+        speaker = f"s{first_voice + number + 1:02d}-{voice}"
         for index, emotion in enumerate(_shuffled(emotions, f"{seed} {speaker}")):
             queue = queues[emotion]
             sentence = queue[used[emotion] % len(queue)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lanser_bench import Card, Dataset, PluginOptions, Utterance
 
@@ -36,6 +36,8 @@ class SyntheticOptions(PluginOptions):
     """Clips over all speakers. Up to 210 no sentence is said twice."""
     speakers: int = Field(default=8, ge=1, le=len(VOICES))
     """Voices, each with its own base pitch, rate and loudness."""
+    first_voice: int = Field(default=0, ge=0)
+    """How many of the 24 voices to pass over, so that two corpora share no speaker."""
     congruence: float = Field(default=0.75, ge=0, le=1)
     """Probability that a clip's prosody follows its words; else it follows an emotion drawn at
     random from all seven. 0: prosody says nothing about the words."""
@@ -47,6 +49,15 @@ class SyntheticOptions(PluginOptions):
     noise_db: float | None = Field(default=None, ge=-90, le=-20)
     """Level of white noise mixed in, in dB relative to full scale."""
     seed: int = 0
+
+    @model_validator(mode="after")
+    def _enough_voices(self) -> SyntheticOptions:
+        if self.first_voice + self.speakers > len(VOICES):
+            raise ValueError(
+                f"there are {len(VOICES)} voices; first_voice {self.first_voice} and speakers "
+                f"{self.speakers} ask for more"
+            )
+        return self
 
 
 class Synthetic(Dataset[SyntheticOptions]):
@@ -130,6 +141,7 @@ class Synthetic(Dataset[SyntheticOptions]):
             plan(
                 _sentences(),
                 speakers=options.speakers,
+                first_voice=options.first_voice,
                 clips=options.clips,
                 congruence=options.congruence,
                 fixed_text=options.fixed_text,

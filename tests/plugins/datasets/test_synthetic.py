@@ -25,7 +25,14 @@ needs_engine = pytest.mark.skipif(
 
 
 def planned(**changes: Any) -> list[Planned]:
-    given = {"speakers": 8, "clips": 203, "congruence": 0.5, "fixed_text": False, "seed": 0}
+    given = {
+        "speakers": 8,
+        "first_voice": 0,
+        "clips": 203,
+        "congruence": 0.5,
+        "fixed_text": False,
+        "seed": 0,
+    }
     return list(plan(_sentences(), **(given | changes)))
 
 
@@ -210,3 +217,17 @@ def test_every_voice_is_there(tmp_path: Path) -> None:
     found = corpus(tmp_path, clips=24, speakers=24)
     assert len({u.speaker for u in found}) == 24
     assert {u.extras["sex"] for u in found} == {"male", "female"}
+
+
+def test_two_corpora_can_share_no_voice() -> None:
+    first = SyntheticOptions(clips=24, speakers=12)
+    second = SyntheticOptions(clips=24, speakers=12, first_voice=12)
+    voices = [
+        {c.voice for c in plan(_sentences(), speakers=o.speakers, first_voice=o.first_voice,
+                               clips=o.clips, congruence=1.0, fixed_text=False, seed=0)}
+        for o in (first, second)
+    ]  # fmt: skip
+    assert [len(v) for v in voices] == [12, 12]
+    assert not voices[0] & voices[1]
+    with pytest.raises(ValueError, match="there are 24 voices"):
+        SyntheticOptions(speakers=12, first_voice=13)
