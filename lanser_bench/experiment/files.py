@@ -16,8 +16,14 @@ from ..errors import SettingsError, did_you_mean
 
 GRID_KEYS = ("grid", "zip", "exclude")
 """Keys of the file that span a grid; all others are settings of every cell."""
-PLUGIN_KEYS = ("segmenter", "asr", "labeler", "encoder", "executor")
-"""Keys whose value may be a plugin's name alone."""
+PLUGIN_KEYS = {
+    "segmenter": "none",
+    "asr": "reference",
+    "labeler": None,
+    "encoder": None,
+    "executor": "local",
+}
+"""Keys whose value may be a plugin's name alone → the plugin meant where they are left out."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,8 @@ def assigned(
     if not rest:
         return {**settings, head: value}
     inner = settings.get(head)
+    if inner is None:
+        inner = PLUGIN_KEYS.get(head)
     if isinstance(inner, str) and head in PLUGIN_KEYS:
         inner = {"name": inner}  # an option of a plugin that was written as its name alone
     if isinstance(inner, list):

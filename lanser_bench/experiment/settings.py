@@ -14,6 +14,7 @@ from ..stages.label import Params as LabelParams
 from ..stages.pretrain import Params as PretrainParams
 from ..stages.probe import Params as ProbeParams
 from ..stages.transcribe import Params as TranscribeParams
+from .files import PLUGIN_KEYS
 
 ControlScope = Literal["each", "first", "none"]
 """A control for each cell, for the first cell of a grid only, or for none."""
@@ -138,6 +139,12 @@ class Paths(_Settings):
     """Result records, one JSON file per cell."""
 
 
+def _default(key: str) -> PluginRef:
+    name = PLUGIN_KEYS[key]
+    assert name is not None
+    return PluginRef(name=name)
+
+
 class Experiment(_Settings):
     """One experiment: everything a cell needs, defaults filled in."""
 
@@ -148,8 +155,8 @@ class Experiment(_Settings):
     corpora: tuple[DatasetRef, ...] = ()
     """Speech to pre-train on. Its human labels, if it has any, are used by nobody but labelers and
     controls that ask for gold."""
-    segmenter: PluginRef = PluginRef(name="none")
-    asr: PluginRef = PluginRef(name="reference")
+    segmenter: PluginRef = _default("segmenter")
+    asr: PluginRef = _default("asr")
     labeler: PluginRef
     taxonomy: str
     """Name of a registered taxonomy, or path of a YAML file."""
@@ -168,7 +175,7 @@ class Experiment(_Settings):
     trackers: tuple[PluginRef, ...] = (PluginRef(name="jsonl"),)
     tracker_timeout_s: float = Field(default=60.0, gt=0)
     """Longest time a tracker may take for one cell; in no key."""
-    executor: PluginRef = PluginRef(name="local")
+    executor: PluginRef = _default("executor")
     paths: Paths = Paths()
 
     @field_validator("probes")

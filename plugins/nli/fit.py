@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Settings:
     """What decides the outcome beside the data; the record keeps all of it."""
 
-    epochs: int = 4
+    epochs: int = 2
     seed: int = 0
     rank: int = 16
     alpha: float = 32.0

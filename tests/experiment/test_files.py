@@ -233,3 +233,9 @@ def test_an_axis_is_not_overridden_by_accident() -> None:
 
 def test_file_names_are_plain() -> None:
     assert slug("labeler=a b/ü, seed=1") == "labeler-a-b-seed-1"
+
+
+def test_an_option_of_a_plugin_that_the_file_leaves_out_goes_to_the_default() -> None:
+    file = read_experiment({"name": "x"}, ["executor.threads=1", "asr.kind=text"])
+    assert file.settings["executor"] == {"name": "local", "threads": 1}
+    assert file.settings["asr"] == {"name": "reference", "kind": "text"}
