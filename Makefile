@@ -22,7 +22,10 @@ check: .venv/dev.stamp
 	$(BIN)/mypy
 
 bench: .venv/dev.stamp
-	$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py'
+	$(BIN)/python tests/benchmarks/linear_speed.py
+	$(BIN)/python tests/benchmarks/pretrain_speed.py
+	$(BIN)/python tests/benchmarks/allocator.py
+	$(BIN)/python tests/benchmarks/coverage_simulation.py --trials 300
 
 clean:
 	rm -rf .venv .lanser build dist *.egg-info

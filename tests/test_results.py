@@ -1,0 +1,34 @@
+"""The published records load, and the leaderboard that stands beside them is made from them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lanser_bench.reporting.records import load_records
+
+RESULTS = Path(__file__).parents[1] / "results"
+STUDIES = sorted(p for p in RESULTS.iterdir() if p.is_dir() and p.name != "scratch")
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda p: p.name)
+def test_published_records_load_and_tell_where_they_come_from(study: Path) -> None:
+    records = [record for _, record in load_records([study])]
+    for record in records:
+        assert record.commit is not None
+        assert not record.commit.dirty
+        assert {d.evaluation.split_hash for d in record.datasets}
+    assert {r.role for r in records} == {"main", "control"}
+
+
+def test_the_leaderboard_page_is_that_of_the_records(tmp_path: Path) -> None:
+    page = tmp_path / "LEADERBOARD.md"
+    command = [sys.executable, "-m", "lanser_bench", "leaderboard", *map(str, STUDIES)]
+    subprocess.run([*command, "--markdown", str(page)], check=True, capture_output=True)
+    assert page.read_text() == (RESULTS / "LEADERBOARD.md").read_text(), (
+        "results/LEADERBOARD.md is stale: lanser-bench leaderboard results/*/ --markdown "
+        "results/LEADERBOARD.md"
+    )
