@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,10 +10,17 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from lanser_bench import MissingDependencyError, PluginError, PluginOptions, Taxonomy
+from lanser_bench import (
+    MissingDependencyError,
+    PluginError,
+    PluginOptions,
+    Scores,
+    Taxonomy,
+    TextRecord,
+)
 
 from ..weights import resolve
-from ._wording import Templates, without_bars
+from ._wording import Templates, chosen_templates, score_distinct, softmax, without_bars
 
 Floats = npt.NDArray[np.float32]
 
@@ -57,6 +64,35 @@ def verbalisations(taxonomy: Taxonomy, synonyms: bool) -> tuple[list[str], list[
         for word in (label.hypothesis, *(label.synonyms if synonyms else ()))
     ]
     return [word for word, _ in pairs], [column for _, column in pairs]
+
+
+def likelihood_scores(
+    records: Sequence[TextRecord],
+    taxonomy: Taxonomy,
+    options: LanguageModelOptions,
+    likelihoods: Callable[[list[str], Sequence[str], list[str]], Floats],
+) -> Scores:
+    """Scores distinct texts by the likelihood of the labels' wordings.
+
+    Args:
+        records: the texts.
+        taxonomy: the labels.
+        options: templates, synonyms and prior.
+        likelihoods: texts, templates and wordings → mean log-probability per token, shape
+            (texts, wordings).
+    """
+    words, columns = verbalisations(taxonomy, options.synonyms)
+    templates = chosen_templates(options.templates, taxonomy)
+    k = len(taxonomy.labels)
+
+    def score(texts: list[str]) -> tuple[Floats, Floats]:
+        # The text that says nothing comes along as the prior.
+        found = likelihoods([*texts, ""], templates, words)
+        prior = found[-1:] if options.prior == "empty-text" else np.float32(0)
+        logits = by_label(found[:-1] - prior, columns, k)
+        return softmax(logits), logits
+
+    return score_distinct(records, k, score, "distribution")
 
 
 def by_label(log_scores: Floats, columns: Sequence[int], k: int) -> Floats:

@@ -23,13 +23,11 @@ from ._language_models import (
     LanguageModelOptions,
     Wording,
     batches,
-    by_label,
+    likelihood_scores,
     load,
     longest_input,
-    verbalisations,
     wording,
 )
-from ._wording import chosen_templates, score_distinct, softmax
 
 Floats = npt.NDArray[np.float32]
 Frame = tuple[tuple[int, ...], int, tuple[int, ...]]
@@ -66,18 +64,7 @@ class FillMask(Labeler[FillMaskOptions]):
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Scores distinct texts; logits of shape (n, K) are log-likelihoods, less the prior."""
-        words, columns = verbalisations(taxonomy, self.options.synonyms)
-        templates = chosen_templates(self.options.templates, taxonomy)
-        k = len(taxonomy.labels)
-
-        def score(texts: list[str]) -> tuple[Floats, Floats]:
-            # The text that says nothing comes along as the prior.
-            likelihoods = self._likelihoods([*texts, ""], templates, words)
-            prior = likelihoods[-1:] if self.options.prior == "empty-text" else np.float32(0)
-            logits = by_label(likelihoods[:-1] - prior, columns, k)
-            return softmax(logits), logits
-
-        return score_distinct(records, k, score, "distribution")
+        return likelihood_scores(records, taxonomy, self.options, self._likelihoods)
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:

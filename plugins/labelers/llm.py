@@ -25,14 +25,13 @@ from ..weights import resolve
 from ._causal import log_likelihoods
 from ._language_models import (
     LanguageModelOptions,
-    by_label,
+    likelihood_scores,
     load,
     longest_input,
-    verbalisations,
     wording,
 )
 from ._server import MalformedAnswerError, Server, from_environment
-from ._wording import chosen_templates, score_distinct, softmax
+from ._wording import score_distinct
 
 Floats = npt.NDArray[np.float32]
 
@@ -96,18 +95,7 @@ class LLM(Labeler[LLMOptions]):
         """
         if self.options.base_url is not None:
             return self._served(records, taxonomy)
-        words, columns = verbalisations(taxonomy, self.options.synonyms)
-        templates = chosen_templates(self.options.templates, taxonomy)
-        k = len(taxonomy.labels)
-
-        def score(texts: list[str]) -> tuple[Floats, Floats]:
-            # The text that says nothing comes along as the prior.
-            likelihoods = self._likelihoods([*texts, ""], templates, words)
-            prior = likelihoods[-1:] if self.options.prior == "empty-text" else np.float32(0)
-            logits = by_label(likelihoods[:-1] - prior, columns, k)
-            return softmax(logits), logits
-
-        return score_distinct(records, k, score, "distribution")
+        return likelihood_scores(records, taxonomy, self.options, self._likelihoods)
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:

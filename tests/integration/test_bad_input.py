@@ -77,7 +77,7 @@ REFUSED: dict[str, tuple[Change, tuple[str, ...]]] = {
     "unknown label": (in_manifest(",glad", ",happyish", "labelled"), ("happyish", "manifest.csv")),
     "duplicate id": (in_manifest("s0-0-sad,", "s0-0-glad,"), ("s0-0-glad",)),
     "one speaker": (one_speaker, ("speaker",)),
-    "pre-training a frozen part": (setting("corpora", []), ("corpora",)),
+    "no corpora": (setting("corpora", []), ("corpora",)),
 }
 
 
