@@ -81,7 +81,7 @@ def _version(distribution: str) -> str | None:
 def _packages() -> Iterator[Finding]:
     for name, todo in PACKAGES.items():
         found = _version(name)
-        optional = name in ("faster-whisper", "wandb")
+        optional = name == "wandb"
         yield Finding(bool(found), f"{name} {found or 'is not installed'}", todo, optional)
     if _version("torch"):
         yield Finding(True, f"torch computes on: {_device()}")
