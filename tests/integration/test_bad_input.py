@@ -11,6 +11,8 @@ import soundfile as sf
 
 from .conftest import RATE, Project
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[Project], None]
 
 

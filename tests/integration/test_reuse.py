@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from .conftest import Project, corpus, taxonomy, tone
+
+pytestmark = pytest.mark.slow
 
 
 def stages_run(project: Project) -> Counter[str]:
