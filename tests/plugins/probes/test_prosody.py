@@ -118,7 +118,9 @@ def test_planted_takes_numbers_from_the_extras() -> None:
 
 
 def test_planted_by_default_takes_what_synthetic_plants() -> None:
-    (clip, *_) = plan(_sentences(), speakers=1, clips=1, congruence=1.0, fixed_text=False, seed=0)
+    (clip, *_) = plan(
+        _sentences(), speakers=1, first_voice=0, clips=1, congruence=1.0, fixed_text=False, seed=0
+    )
     extras = _row(clip)["extras"]
     assert isinstance(extras, dict)
     found = Planted(PlantedOptions()).measure([Speech(np.zeros(0, np.float32), extras=extras)])
