@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -24,7 +25,6 @@ from rich.text import Text
 from ..experiment.plan import Cell, Node, Plan
 from ..experiment.scheduler import Failure, Listener
 from ..kinds.executor import StageReport
-from ..store import Store
 
 
 class RateColumn(ProgressColumn):
@@ -40,10 +40,11 @@ class RateColumn(ProgressColumn):
 class Display(Listener):
     """A listener that prints to stderr; use it as a context."""
 
-    def __init__(self, store: Store | None = None) -> None:
+    def __init__(self) -> None:
         """Chooses bars or lines by whether stderr is a terminal."""
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self.store = store
+        self.store: Path | None = None
+        self._waited: dict[str, str] = {}
         self._total = self._done = 0
         self._bars: Progress | None = None
         self._tasks: dict[str, Any] = {}
@@ -82,6 +83,7 @@ class Display(Listener):
         if self._bars is not None and self._reading is not None:
             self._bars.remove_task(self._reading)
         self._total = len(to_run)
+        self.store = plan.experiment.paths.store
         self._line(
             f"{plan.experiment.name}: {len(plan.cells)} cells, {len(plan.nodes)} distinct stages, "
             f"{len(to_run)} to run"
@@ -125,18 +127,24 @@ class Display(Listener):
 
     def tick(self, running: Mapping[str, Node]) -> None:
         """Reads what the stages in work have reported."""
-        if self._bars is None or self.store is None:
-            return
-        for key in running:
-            task = self._tasks.get(key)
-            if task is None:
-                continue
+        for key, node in running.items() if self.store is not None else ():
+            assert self.store is not None
             try:
-                path = self.store.root / "progress" / f"{key}.json"
+                path = self.store / "progress" / f"{key}.json"
                 now = json.loads(path.read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 continue
-            self._bars.update(task, completed=now["done"], total=now["total"], unit=now["unit"])
+            task = self._tasks.get(key)
+            if "waits_for" in now:
+                self._waits(node, now["waits_for"])
+            elif self._bars is not None and task is not None:
+                self._bars.update(task, completed=now["done"], total=now["total"], unit=now["unit"])
+
+    def _waits(self, node: Node, owner: str) -> None:
+        """Says once that another run has a stage in work."""
+        if self._waited.get(node.key) != owner:
+            self._waited[node.key] = owner
+            self._line(f"  {node.stage}: {node.title}: waits for {owner}, which has it in work")
 
     def note(self, sentence: str) -> None:
         """Prints a warning."""

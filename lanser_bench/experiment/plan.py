@@ -45,6 +45,7 @@ class Node:
             key=self.key,
             spec=self.spec.model_dump(mode="json"),
             store=store.root,
+            layers=store.layers,
             threads=self.threads,
             plugin_dirs=plugin_dirs,
             inputs={

@@ -76,7 +76,7 @@ def plan_experiment(
     plugins.create("executor", settings.executor.name, settings.executor.options)
     for tracker in settings.trackers:
         plugins.create("tracker", tracker.name, tracker.options)
-    store = Store(settings.paths.store)
+    store = Store(settings.paths.store, settings.paths.shared)
     plan = make_plan(
         points, plugins, store, label=file.label, folder=file.folder, progress=progress
     )

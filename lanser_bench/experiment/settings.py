@@ -135,6 +135,8 @@ class Paths(_Settings):
 
     store: Path = Path(".lanser/store")
     """Artifacts: any number of runs may share it."""
+    shared: tuple[Path, ...] = ()
+    """Other stores to read from where `store` has no artifact; nothing is written there."""
     results: Path = Path("results/scratch")
     """Result records, one JSON file per cell."""
 

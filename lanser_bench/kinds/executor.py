@@ -20,6 +20,8 @@ class StageCall:
     spec: dict[str, Any]
     """The key's own content (`lanser_bench.store.Spec` as JSON values)."""
     store: Path
+    layers: tuple[Path, ...] = ()
+    """Stores that are read where `store` has no artifact, and never written."""
     threads: int = 1
     gpus: int = 0
     plugin_dirs: tuple[Path, ...] = ()

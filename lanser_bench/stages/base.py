@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -15,7 +16,16 @@ from typing import Any, Protocol
 from ..errors import PluginError, StoreError
 from ..kinds.executor import StageCall, StageReport
 from ..plugins import Registry, registry
-from ..store import Artifact, Draft, Spec, Store, plugin_identity
+from ..store import (
+    Artifact,
+    Draft,
+    Lease,
+    LeaseLostError,
+    Owner,
+    Spec,
+    Store,
+    plugin_identity,
+)
 
 STAGES = ("segment", "transcribe", "label", "features", "pretrain", "embed", "targets", "evaluate",
           "probe")  # fmt: skip
@@ -40,6 +50,8 @@ class StageContext:
     registry: Registry
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """What the key leaves out on purpose: ``audio`` names the file with the paths of recordings."""
+    lease: Lease | None = None
+    """Held on the stage's key while it runs."""
 
     def plugin(self, role: str) -> Any:
         """Returns the plugin of a role with its options.
@@ -72,13 +84,17 @@ class StageContext:
         return paths
 
     def progress(self, done: int, total: int, unit: str) -> None:
-        """Tells how far the stage is; cheap enough to call after every batch."""
+        """Tells how far the stage is; cheap enough to call after every batch.
+
+        Raises:
+            LeaseLostError: another process has taken the stage over; this one may stop.
+        """
+        if self.lease is not None:
+            self.lease.check()
         self._progress(done, total, unit)
 
     @cached_property
     def _progress(self) -> Callable[[int, int, str], None]:
-        path = self.store.root / "progress" / f"{self.spec.key}.json"
-        path.parent.mkdir(exist_ok=True)
         last = 0.0
 
         def report(done: int, total: int, unit: str) -> None:
@@ -87,12 +103,25 @@ class StageContext:
             if now - last < 0.2 and done < total:
                 return
             last = now
-            text = json.dumps({"done": done, "total": total, "unit": unit, "pid": os.getpid()})
-            temporary = path.with_suffix(".new")
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(path)
+            tell(self.store, self.spec.key, done=done, total=total, unit=unit)
 
         return report
+
+
+def tell(store: Store, key: str, **state: Any) -> None:
+    """Leaves a line for whoever shows the run. It is for looking at only: a full disk is no error.
+
+    Args:
+        store: the store.
+        key: the stage's key.
+        state: ``done``, ``total`` and ``unit``; or ``waits_for``, the process that has the stage.
+    """
+    path = store.root / "progress" / f"{key}.json"
+    temporary = path.with_suffix(f".{os.getpid()}")
+    with suppress(OSError):
+        path.parent.mkdir(exist_ok=True)
+        temporary.write_text(json.dumps({**state, "pid": os.getpid()}), encoding="utf-8")
+        temporary.replace(path)
 
 
 def stage_module(name: str) -> Any:
@@ -106,18 +135,33 @@ def stage_module(name: str) -> Any:
 def run_call(call: StageCall) -> StageReport:
     """Carries out one stage call in this process, unless its artifact is there already."""
     spec = Spec.model_validate(call.spec)
-    store = Store(call.store)
-    with store.lock(call.key):
-        found = store.get(call.key)
-        if found is not None:
+    store = Store(call.store, call.layers)
+    while True:
+        try:
+            return _run_alone(call, spec, store)
+        except LeaseLostError:
+            continue  # it is in other hands now: wait for what comes of it
+
+
+def _run_alone(call: StageCall, spec: Spec, store: Store) -> StageReport:
+    def waiting(owner: Owner | None) -> None:
+        tell(store, call.key, waits_for=owner.name if owner is not None else "?")
+
+    if (found := store.get(call.key)) is not None:
+        return StageReport(call.key, 0.0, reused=True, counts=found.meta["counts"])
+    with store.lock(call.key, waiting) as lease:
+        if (found := store.get(call.key)) is not None:
             return StageReport(call.key, 0.0, reused=True, counts=found.meta["counts"])
         _limit_threads(call.threads)
-        context = StageContext(spec, store, registry(call.plugin_dirs), call.inputs)
+        context = StageContext(spec, store, registry(call.plugin_dirs), call.inputs, lease)
         begin = time.perf_counter()
-        with store.write(spec) as draft:
-            stage_module(spec.stage).run(context, draft)
-            draft.seconds = time.perf_counter() - begin
-        (store.root / "progress" / f"{call.key}.json").unlink(missing_ok=True)
+        try:
+            with store.write(spec) as draft:
+                stage_module(spec.stage).run(context, draft)
+                draft.seconds = time.perf_counter() - begin
+        finally:
+            with suppress(OSError):
+                (store.root / "progress" / f"{call.key}.json").unlink(missing_ok=True)
         return StageReport(call.key, draft.seconds, counts=draft.counts)
 
 

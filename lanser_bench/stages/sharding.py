@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +82,9 @@ def run_map(
     done = reused = 0
     for number, bucket in enumerate(buckets(list(first), capacity)):
         spec = shard_spec(context.spec.model_copy(update={"params": dict(settings)}), bucket)
-        with context.store.lock(spec.key):
-            if context.store.get(spec.key) is None:
-                with context.store.write(spec) as part:
-                    compute([first[name] for name in bucket], part)
-            else:
-                reused += 1
+        reused += not _computed(
+            context.store, spec, partial(compute, [first[name] for name in bucket])
+        )
         draft.parts.append(spec.key)
         place.update({name: (number, row) for row, name in enumerate(bucket)})
         done += len(bucket)
@@ -102,6 +99,18 @@ def run_map(
         }
     )
     pq.write_table(table, draft.path / INDEX)
+
+
+def _computed(store: Store, spec: Spec, compute: Callable[[Draft], None]) -> bool:
+    """Computes a shard unless it is there; tells whether it had to."""
+    if spec.key in store:
+        return False
+    with store.lock(spec.key):
+        if spec.key in store:  # another stage has made it while this one waited
+            return False
+        with store.write(spec) as part:
+            compute(part)
+    return True
 
 
 def shard_spec(spec: Spec, bucket: Sequence[str]) -> Spec:

@@ -1,13 +1,20 @@
 """Content-addressed artifacts: keys, identities and the store itself."""
 
+from .artifact import Artifact, Draft
+from .files import sync, why_unwritable, write_atomic
 from .identity import FileHashes, file_sha256, library_versions, plugin_identity, source_hash
 from .keys import PluginIdentity, Spec, canonical, digest
-from .store import Artifact, Draft, Store, sync, write_atomic
+from .lease import Lease, LeaseLostError, Owner
+from .store import DamagedError, Store
 
 __all__ = [
     "Artifact",
+    "DamagedError",
     "Draft",
     "FileHashes",
+    "Lease",
+    "LeaseLostError",
+    "Owner",
     "PluginIdentity",
     "Spec",
     "Store",
@@ -18,5 +25,6 @@ __all__ = [
     "plugin_identity",
     "source_hash",
     "sync",
+    "why_unwritable",
     "write_atomic",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -57,7 +58,12 @@ class Spec(BaseModel):
     @property
     def key(self) -> str:
         """32 hexadecimal digits of the SHA-256 of the canonical content."""
-        return digest({"key_version": KEY_VERSION, **self.model_dump(mode="json")})
+        return spec_key(self.model_dump(mode="json"))
+
+
+def spec_key(content: Mapping[str, Any]) -> str:
+    """Returns the key of a spec's content as JSON values."""
+    return digest({"key_version": KEY_VERSION, **content})
 
 
 def canonical(value: Any) -> str:

@@ -1,143 +1,130 @@
 """The artifact store: one folder per key, complete or absent.
 
-An artifact is written into a temporary folder, flushed to disk, renamed into place, and only then
-given its done-marker. Whoever renames first wins; whoever finds no marker sees no artifact.
+An artifact is written into a temporary folder and flushed to disk, its done-marker last; one rename
+puts it into its place. Whoever renames first wins; whoever finds no marker sees no artifact.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock
 
 from ..errors import StoreError
+from .artifact import FORMAT, MARKER, Artifact, Draft, marker_check
+from .files import WRITE_ERRORS, sync, why_unwritable, write_atomic
 from .identity import file_sha256
 from .keys import Spec
+from .lease import Lease, Owner, hold
 
-FORMAT = 1
-"""Version of the folder's layout; an artifact of another format is not used."""
-MARKER = "done.json"
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A finished artifact."""
-
-    key: str
-    path: Path
-
-    @cached_property
-    def meta(self) -> dict[str, Any]:
-        """The done-marker: spec, files with checksums, seconds, counts, parts."""
-        meta: dict[str, Any] = json.loads((self.path / MARKER).read_text(encoding="utf-8"))
-        return meta
-
-    @property
-    def spec(self) -> Spec:
-        """The content of the key."""
-        return Spec.model_validate(self.meta["spec"])
-
-    def faults(self) -> list[str]:
-        """Names every file that is missing or whose bytes have changed; empty if all is well."""
-        found = []
-        for name, expected in self.meta["files"].items():
-            file = self.path / name
-            if not file.is_file():
-                found.append(f"{name} is missing")
-            elif file.stat().st_size != expected["size"]:
-                found.append(f"{name} has {file.stat().st_size} bytes, not {expected['size']}")
-            elif file_sha256(file) != expected["sha256"]:
-                found.append(f"{name} has other bytes than were written")
-        return found
+FOLDERS = ("objects", "tmp", "locks", "damaged")
 
 
-class Draft:
-    """An artifact being written: put files into `path`; set `counts` and `parts`."""
+class DamagedError(StoreError):
+    """An artifact's bytes are not what was written; it was set aside."""
 
-    def __init__(self, path: Path) -> None:
-        """Wraps a fresh temporary folder."""
-        self.path = path
-        self.counts: dict[str, Any] = {}
-        """What was read, skipped, abstained …: shown to the user and kept in the marker."""
-        self.parts: list[str] = []
-        """Keys of the shard artifacts that this one refers to."""
-        self.seconds: float = 0.0
+    def __init__(self, artifact: Artifact, faults: Sequence[str]) -> None:
+        """Says what is wrong with it."""
+        self.key = artifact.key
+        super().__init__(
+            f"Artifact {artifact.key} ({artifact.meta['spec']['stage']}) in {artifact.path} is "
+            f"damaged: {'; '.join(faults)}. It is not used any more; run again to recompute it."
+        )
 
 
 class Store:
-    """A folder of artifacts that any number of processes may share."""
+    """A folder of artifacts that any number of processes and machines may share."""
 
-    def __init__(self, root: Path) -> None:
-        """Opens or makes the store at `root`."""
+    def __init__(self, root: Path, layers: Sequence[Path] = (), *, read_only: bool = False) -> None:
+        """Opens or makes a store.
+
+        Args:
+            root: its folder; all that is written goes there.
+            layers: other stores whose artifacts are read where `root` has none. Nothing is ever
+                written there, so they may be on a read-only disk.
+            read_only: makes no folders, for a look at a store that cannot be written.
+
+        Raises:
+            StoreError: `root` cannot be written, or a layer is no store.
+        """
         self.root = Path(root).resolve()
+        self.layers = tuple(Path(layer).resolve() for layer in layers)
+        for layer in self.layers:
+            if not (layer / "objects").is_dir():
+                raise StoreError(f"There is no store at {layer}; it is named in paths.shared.")
         try:
-            for name in ("objects", "tmp", "locks"):
+            for name in () if read_only else FOLDERS:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(
-                f"The store {self.root} cannot be written: {error.strerror}. "
-                "Choose another with paths.store."
-            ) from None
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"The store {self.root} cannot be written: {why_unwritable(error)}. "
+            "Choose another with paths.store."
+        )
 
     def _folder(self, key: str) -> Path:
-        return self.root / "objects" / key[:2] / key
+        return self.root / _place(key)
 
     def __contains__(self, key: str) -> bool:
         """Tells whether a key's artifact is finished and of this format; reads no payload."""
         return self.get(key) is not None
 
     def get(self, key: str) -> Artifact | None:
-        """Returns a finished artifact, or None if there is none of this format."""
-        artifact = Artifact(key, self._folder(key))
-        try:
-            usable = artifact.meta.get("format") == FORMAT and artifact.meta.get("key") == key
-        except (OSError, ValueError):
-            return None
-        return artifact if usable else None
+        """Returns a finished artifact, or None if there is none of this format.
+
+        It is the store's own if there is one, else that of the first layer that has one.
+        """
+        own = Artifact(key, self._folder(key))
+        if own.is_usable():
+            return own
+        for layer in self.layers:
+            shared = Artifact(key, layer / _place(key))
+            if shared.is_usable() and not self._refused(key).exists():
+                return shared
+        return None
 
     def checked(self, key: str) -> Artifact:
         """Returns a finished artifact whose bytes are what was written.
 
         Raises:
-            StoreError: it is absent or damaged; a damaged one is set aside to be computed again.
+            StoreError: it is absent; or a `DamagedError`, after it was set aside.
         """
         artifact = self.get(key)
         if artifact is None:
             raise StoreError(f"Artifact {key} is not in the store {self.root}.")
         faults = artifact.faults()
         if faults:
-            self.discard(key)
-            raise StoreError(
-                f"Artifact {key} ({artifact.meta['spec']['stage']}) is damaged: "
-                f"{'; '.join(faults)}. It was removed; run again to recompute it."
-            )
+            self.set_aside(artifact, faults)
+            raise DamagedError(artifact, faults)
         return artifact
 
     def keys(self) -> Iterator[str]:
-        """Yields the keys of all finished artifacts."""
+        """Yields the keys of all finished artifacts of its own, without those of layers."""
         for marker in sorted((self.root / "objects").glob(f"*/*/{MARKER}")):
             yield marker.parent.name
 
     @contextmanager
-    def lock(self, key: str) -> Iterator[None]:
-        """Holds a key for this process, so that a distinct stage runs once.
+    def lock(
+        self, key: str, waiting: Callable[[Owner | None], None] | None = None
+    ) -> Iterator[Lease]:
+        """Holds a key for this process among all machines, so that a distinct stage runs once.
 
-        Whoever holds it is the only writer: drafts of the key were left behind by a killed one.
+        Args:
+            key: what to hold.
+            waiting: told again and again who holds it, as long as it is another process.
         """
-        with FileLock(self.root / "locks" / f"{key}.lock"):
+        with hold(self.root / "locks", key, waiting) as lease:
             for left in (self.root / "tmp").glob(f"{key}-*"):
-                shutil.rmtree(left, ignore_errors=True)
-            yield
+                writer = draft_owner(left)
+                if writer is not None and writer.is_dead():
+                    shutil.rmtree(left, ignore_errors=True)
+            yield lease
 
     @contextmanager
     def write(self, spec: Spec) -> Iterator[Draft]:
@@ -146,18 +133,19 @@ class Store:
         If another process finished the same key first, its artifact stays and the draft goes.
         """
         key = spec.key
-        folder = self.root / "tmp" / f"{key}-{secrets.token_hex(4)}"
+        folder = self.root / "tmp" / f"{key}-{Owner.here().tag}-{secrets.token_hex(4)}"
         draft = Draft(folder)
         try:
             folder.mkdir()
             yield draft
             self._publish(spec, draft)
-        except OSError as error:
-            if error.filename is not None and self.root not in Path(error.filename).parents:
+        except WRITE_ERRORS as error:
+            place = getattr(error, "filename", None)
+            if place is not None and self.root not in Path(place).parents:
                 raise  # some other file of the stage's: not the store's fault
             raise StoreError(
                 f"Artifact {key} ({spec.stage}) cannot be written to {self.root}: "
-                f"{error.strerror or error}. The store is unchanged."
+                f"{why_unwritable(error)}. The store is unchanged."
             ) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -171,28 +159,57 @@ class Store:
                 "size": path.stat().st_size,
                 "sha256": file_sha256(path),
             }
+        marker = {
+            "format": FORMAT,
+            "key": key,
+            "spec": spec.model_dump(mode="json"),
+            "files": files,
+            "parts": draft.parts,
+            "counts": draft.counts,
+            "seconds": round(draft.seconds, 3),
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        marker["check"] = marker_check(marker)
+        text = json.dumps(marker, indent=1, ensure_ascii=False) + "\n"
+        write_atomic(draft.path / MARKER, text)
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.exists() and key not in self:
-            shutil.rmtree(target)  # killed before its marker, or of another format
-        if key not in self:
-            try:
-                draft.path.rename(target)
-            except OSError:
-                if key in self:
-                    return
+        own = Artifact(key, target)
+        if target.exists() and not own.is_usable():
+            self._move_away(own)  # without its marker, or of another format
+        try:
+            draft.path.rename(target)
+        except OSError:
+            if not Artifact(key, target).is_usable():
                 raise
-            sync(target.parent)
-            marker = {
-                "format": FORMAT,
-                "key": key,
-                "spec": spec.model_dump(mode="json"),
-                "files": files,
-                "parts": draft.parts,
-                "counts": draft.counts,
-                "seconds": round(draft.seconds, 3),
-                "written": datetime.now(UTC).isoformat(timespec="seconds"),
-            }
-            write_atomic(target / MARKER, json.dumps(marker, indent=1, ensure_ascii=False) + "\n")
+            return
+        sync(target.parent)
+
+    def set_aside(self, artifact: Artifact, faults: Sequence[str]) -> None:
+        """Keeps a damaged artifact from being used, so that it is computed again.
+
+        One of its own goes to ``damaged/`` with its faults; one of a layer is left as it is, and
+        the store remembers not to use it.
+        """
+        try:
+            if artifact.path != self._folder(artifact.key):
+                note = {"path": str(artifact.path), "faults": list(faults)}
+                write_atomic(self._refused(artifact.key), json.dumps(note) + "\n")
+            elif Artifact(artifact.key, artifact.path).faults():  # nobody has mended it meanwhile
+                away = self._move_away(artifact)
+                write_atomic(away / "faults.json", json.dumps(list(faults)) + "\n")
+        except FileNotFoundError:
+            pass  # another process was quicker
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _move_away(self, artifact: Artifact) -> Path:
+        away = self.root / "damaged" / f"{artifact.key}-{secrets.token_hex(4)}"
+        away.parent.mkdir(exist_ok=True)
+        artifact.path.rename(away)
+        return away
+
+    def _refused(self, key: str) -> Path:
+        return self.root / "damaged" / f"{key}.json"
 
     def discard(self, key: str) -> None:
         """Removes an artifact: the marker first, so that nobody sees half of it."""
@@ -201,27 +218,10 @@ class Store:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Writes a text file so that it is either the old or the new one, even after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not by `tempfile`: its files are for their owner alone, and a store may be shared.
-    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync(path.parent)
+def draft_owner(draft: Path) -> Owner | None:
+    """Returns who writes a draft, by its name; None if the name does not tell."""
+    return Owner.from_tag(draft.name.partition("-")[2].partition("-")[0])
 
 
-def sync(path: Path) -> None:
-    """Makes what was written to a file or a folder survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _place(key: str) -> Path:
+    return Path("objects", key[:2], key)

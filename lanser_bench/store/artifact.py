@@ -1,0 +1,84 @@
+"""Artifacts as they lie on disk, and drafts of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from .identity import file_sha256
+from .keys import Spec, digest, spec_key
+
+FORMAT = 1
+"""Version of the folder's layout; an artifact of another format is not used."""
+MARKER = "done.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished artifact."""
+
+    key: str
+    path: Path
+
+    @cached_property
+    def meta(self) -> dict[str, Any]:
+        """The done-marker: spec, files with checksums, seconds, counts, parts."""
+        meta: dict[str, Any] = json.loads((self.path / MARKER).read_text(encoding="utf-8"))
+        return meta
+
+    @property
+    def spec(self) -> Spec:
+        """The content of the key."""
+        return Spec.model_validate(self.meta["spec"])
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files, without the marker."""
+        return sum(file["size"] for file in self.meta["files"].values())
+
+    def is_usable(self) -> bool:
+        """Whether its marker is there, of this format and of this key; reads no payload."""
+        try:
+            return (self.meta["format"], self.meta["key"]) == (FORMAT, self.key)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def faults(self) -> list[str]:
+        """Names everything that is missing or has changed; empty if all is well."""
+        # Of the spec as it was written: this version's model may have other fields.
+        if spec_key(self.meta.get("spec", {})) != self.key:
+            return [f"{MARKER} is that of another key"]
+        if "check" in self.meta and self.meta["check"] != marker_check(self.meta):
+            return [f"{MARKER} has other content than was written"]
+        found = []
+        for name, expected in self.meta["files"].items():
+            file = self.path / name
+            if not file.is_file():
+                found.append(f"{name} is missing")
+            elif file.stat().st_size != expected["size"]:
+                found.append(f"{name} has {file.stat().st_size} bytes, not {expected['size']}")
+            elif file_sha256(file) != expected["sha256"]:
+                found.append(f"{name} has other bytes than were written")
+        return found
+
+
+def marker_check(marker: Mapping[str, Any]) -> str:
+    """Returns the checksum of a marker's content: it names parts and counts that no key holds."""
+    return digest({name: value for name, value in marker.items() if name != "check"})
+
+
+class Draft:
+    """An artifact being written: put files into `path`; set `counts` and `parts`."""
+
+    def __init__(self, path: Path) -> None:
+        """Wraps a fresh temporary folder."""
+        self.path = path
+        self.counts: dict[str, Any] = {}
+        """What was read, skipped, abstained …: shown to the user and kept in the marker."""
+        self.parts: list[str] = []
+        """Keys of the shard artifacts that this one refers to."""
+        self.seconds: float = 0.0

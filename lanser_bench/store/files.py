@@ -1,0 +1,51 @@
+"""Files that are whole or absent, and the sentence for a disk that takes no more."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+WRITE_ERRORS = (OSError, SafetensorError)
+"""What writing raises where the disk is full or read-only; safetensors has an error of its own."""
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Writes a text file so that it is either the old or the new one, even after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not by `tempfile`: its files are for their owner alone, and a store may be shared.
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        with temporary.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Makes what was written to a file or a folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def why_unwritable(error: OSError | SafetensorError) -> str:
+    """Returns what to tell a user whose disk refused a write."""
+    if isinstance(error, OSError):
+        number, text = error.errno, error.strerror or str(error)
+    else:
+        text = str(error)
+        number = errno.ENOSPC if os.strerror(errno.ENOSPC) in text else None
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return f"{os.strerror(number)}. Make room (`lanser-bench cache gc`) or choose another disk"
+    return text.rstrip(".")
