@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lanser_bench import DataError
@@ -23,8 +23,16 @@ def walk(root: Path) -> Iterator[Path]:
                 yield Path(folder) / name
 
 
-def read_csv(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str, str]]]:
-    """Yields the rows of a table with a header, each with the number of its line.
+def read_csv(
+    path: Path, delimiter: str = ",", names: Sequence[str] = (), *, quoted: bool = True
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields the rows of a table, each with the number of its line.
+
+    Args:
+        path: the file.
+        delimiter: what parts its cells.
+        names: its columns; empty where its first line names them.
+        quoted: False where quotes are ordinary characters.
 
     Raises:
         DataError: the file cannot be read, is not UTF-8, has no header or repeats a column, or a
@@ -32,8 +40,11 @@ def read_csv(path: Path, delimiter: str = ",") -> Iterator[tuple[int, dict[str, 
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
-            header = next(reader, [])
+            reader = csv.reader(
+                file, delimiter=delimiter, strict=True,
+                quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+            )  # fmt: skip
+            header = list(names) or next(reader, [])
             _check_header(path, header)
             for cells in reader:
                 if not cells:
@@ -84,6 +95,7 @@ def lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from None
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Not splitlines(): a line of speech may hold what Unicode counts as line ends too.
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             yield number, line

@@ -11,12 +11,10 @@ from typing import Any, Literal, cast, get_args
 
 from pydantic import Field, field_validator
 
-from lanser_bench import Card, DataError, Dataset, PluginOptions, SettingsError, Utterance
+from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import lines, read_csv
+from ._tables import Row, plain_text, read_table
 
-Row = tuple[str, dict[str, Any]]
-"""Where a row was read, and its cells by the column's name here; empty cells are left out."""
 GoldKind = Literal["single", "multi", "distribution"]
 
 _TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
@@ -113,7 +111,7 @@ class ManifestTable(Dataset[ManifestOptions]):
         name = row.get("id") or (Path(str(audio)).with_suffix("").as_posix() if audio else None)
         if not name:
             raise DataError(f"{origin}: there is no id.")
-        texts = {column: _text(row.get(column)) for column in _TEXTS}
+        texts = {column: plain_text(row.get(column)) for column in _TEXTS}
         if texts["speaker"] and self.options.name:
             texts["speaker"] = f"{self.options.name}/{texts['speaker']}"
         texts["language"] = texts["language"] or self.options.language
@@ -142,20 +140,9 @@ class ManifestTable(Dataset[ManifestOptions]):
 
 
 def _read(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
-    readers = {
-        ".csv": _read_csv,
-        ".tsv": _read_tsv,
-        ".jsonl": _read_jsonl,
-        ".parquet": _read_parquet,
-    }
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise SettingsError(
-            f"dataset 'manifest': table '{path.name}' must end in {', '.join(sorted(readers))}."
-        )
     theirs = {theirs: ours for ours, theirs in columns.items()}
     used: set[str] = set()
-    for origin, cells in reader(path):
+    for origin, cells in read_table("manifest", path):
         row: dict[str, Any] = {}
         for column, value in cells.items():
             ours = theirs.get(column) or _ALIASES.get(column, column)
@@ -178,19 +165,6 @@ def _read(path: Path, columns: Mapping[str, str]) -> Iterator[Row]:
         )
 
 
-def _read_csv(path: Path) -> Iterator[Row]:
-    return _read_text_table(path, ",")
-
-
-def _read_tsv(path: Path) -> Iterator[Row]:
-    return _read_text_table(path, "\t")
-
-
-def _read_text_table(path: Path, delimiter: str) -> Iterator[Row]:
-    for line, row in read_csv(path, delimiter):
-        yield f"{path}, line {line}", {column: text.strip() for column, text in row.items()}
-
-
 def _with_numbers(rows: Sequence[Row]) -> None:
     """Turns extras that hold only numbers into numbers: a text table does not tell them apart."""
     # By column, not by cell: 7 and 7b in one column are names, not a number and a name.
@@ -202,40 +176,6 @@ def _with_numbers(rows: Sequence[Row]) -> None:
     }
     for _, row in rows:
         row.update({column: float(text) for column, text in row.items() if column not in texts})
-
-
-def _read_jsonl(path: Path) -> Iterator[Row]:
-    for number, line in lines(path):
-        origin = f"{path}, line {number}"
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{origin}: not JSON ({error.msg}, column {error.colno}).") from None
-        if not isinstance(row, dict):
-            raise DataError(f"{origin}: expected a JSON object with columns as keys.")
-        yield origin, row
-
-
-def _read_parquet(path: Path) -> Iterator[Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        file = pq.ParquetFile(path)
-        number = 0
-        for batch in file.iter_batches(batch_size=8192):
-            for row in batch.to_pylist():
-                number += 1
-                yield f"{path}, row {number}", row
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} cannot be read as Parquet: {error}.") from None
-
-
-def _text(value: Any) -> str | None:
-    """Names that a data frame has made numbers of, such as 7.0, become 7 again."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return None if value is None else str(value)
 
 
 def _number(origin: str, column: str, value: Any) -> float | None:

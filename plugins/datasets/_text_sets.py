@@ -1,0 +1,108 @@
+"""Two public sets of sentences with human labels, in their original files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+from lanser_bench import Card, DataError, Utterance
+
+CARDS = {
+    "goemotions": Card(
+        title="GoEmotions",
+        licence="Apache-2.0",
+        citation="Demszky, Movshovitz-Attias, Ko, Cowen, Nemade and Ravi (2020), ACL, 4040-4054",
+        url="https://github.com/google-research/google-research/tree/master/goemotions",
+        language="en",
+        taxonomy="goemotions-28",
+        notes="58,000 Reddit comments, 27 emotions and neutral, 16 % with several labels. Holds "
+        "offensive text. Writers are not named, so intervals can only be taken over rows.",
+    ),
+    "tweeteval": Card(
+        title="TweetEval",
+        licence="no restriction by TweetEval; each task's own terms and Twitter's may apply",
+        citation="Barbieri, Camacho-Collados, Espinosa-Anke and Neves (2020), Findings of EMNLP, "
+        "1644-1650; emotion: Mohammad et al. (2018), SemEval-2018 task 1",
+        url="https://github.com/cardiffnlp/tweeteval",
+        language="en",
+        taxonomy="tweeteval-4",
+        notes="One label per tweet. Another task than emotion needs the option taxonomy, such as "
+        "sentiment-3.",
+    ),
+}
+TAXONOMIES = {name: card.taxonomy for name, card in CARDS.items()}
+_SPLITS = ("train", "dev", "test")
+
+
+def goemotions(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
+    """Yields the comments of ``train.tsv``, ``dev.tsv`` and ``test.tsv``.
+
+    A line is text, label numbers parted by commas, comment id; quotes are ordinary characters and
+    there is no header. A number is a line of ``emotions.txt``, from 0.
+
+    Args:
+        root: the folder.
+        wanted: splits to read; empty for all.
+    """
+    names = _lines(root / "emotions.txt", "GoEmotions")
+    for split in _chosen(wanted):
+        path = root / f"{split}.tsv"
+        for number, line in enumerate(_lines(path, "GoEmotions"), start=1):
+            origin = f"{path}, line {number}"
+            cells = line.split("\t")
+            if len(cells) != 3:
+                raise DataError(f"{origin}: {len(cells)} cells; expected text, labels and id.")
+            gold = {_name(origin, label, names): 1.0 for label in cells[1].split(",")}
+            yield Utterance(
+                id=f"{split}/{cells[2].strip()}", split=split, language="en",
+                transcript=cells[0].strip() or None, gold=gold, gold_kind="multi", origin=origin,
+            )  # fmt: skip
+
+
+def tweeteval(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
+    """Yields the tweets of ``train_text.txt``, ``train_labels.txt`` and so on, line by line."""
+    names = {}
+    for line in _lines(root / "mapping.txt", "TweetEval"):
+        code, _, name = line.partition("\t")
+        names[code.strip()] = name.strip()
+    for split in _chosen(wanted):
+        stem = "val" if split == "dev" else split
+        path = root / f"{stem}_text.txt"
+        texts, labels = _lines(path, "TweetEval"), _lines(root / f"{stem}_labels.txt", "TweetEval")
+        for number, (text, label) in enumerate(zip_longest(texts, labels), start=1):
+            origin = f"{path}, line {number}"
+            if text is None or label is None:
+                raise DataError(
+                    f"{origin}: {len(texts)} texts, but {len(labels)} lines in "
+                    f"{stem}_labels.txt. They must go line by line."
+                )
+            if label.strip() not in names:
+                raise DataError(f"{origin}: label '{label.strip()}' is not in mapping.txt.")
+            yield Utterance(
+                id=f"{split}/{number:05d}", split=split, language="en",
+                transcript=text.strip() or None, gold={names[label.strip()]: 1.0}, origin=origin,
+            )  # fmt: skip
+
+
+def _chosen(wanted: Sequence[str]) -> list[str]:
+    return [split for split in _SPLITS if not wanted or split in wanted]
+
+
+def _name(origin: str, label: str, names: Sequence[str]) -> str:
+    if not label.strip().isdecimal() or int(label) >= len(names):
+        raise DataError(f"{origin}: label '{label}' is no line of emotions.txt, counted from 0.")
+    return names[int(label)]
+
+
+def _lines(path: Path, title: str) -> list[str]:
+    """All lines, empty ones too: they are counted."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror}. The folder must hold {title} as released."
+        ) from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 (byte {error.start}).") from None
+    return text.removesuffix("\n").split("\n")
