@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         PluginError,
         SettingsError,
         TaxonomyError,
+        WorkerError,
     )
     from .hookspecs import hookimpl
     from .kinds import (
@@ -60,6 +61,7 @@ _HOMES = {
         "PluginError",
         "SettingsError",
         "TaxonomyError",
+        "WorkerError",
     ),
     "hookspecs": ("hookimpl",),
     "kinds": (
@@ -127,6 +129,7 @@ __all__ = [
     "Transcript",
     "Utterance",
     "Waveform",
+    "WorkerError",
     "__version__",
     "create_plugin",
     "hookimpl",

@@ -42,6 +42,13 @@ class StoreError(LanserError):
     """The artifact store cannot be read or written."""
 
 
+class WorkerError(LanserError):
+    """The worker that carried a stage out died, or its memory was not enough: it may go well later.
+
+    Only this kind of `LanserError` is worth another try with the same settings.
+    """
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Returns a sentence with the closest of `known`, or with all of `known` if none is close."""
     names = sorted(known)

@@ -112,6 +112,12 @@ class Display(Listener):
         more = f" ({counts})" if counts else ""
         self._line(f"  {place} {node.stage}: {node.title}: {seconds}{more}")
 
+    def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:
+        """Says that a stage is tried again, and why."""
+        self._drop(node)
+        what = str(error) or type(error).__name__
+        self._line(f"! {node.stage}: {node.title}: try {attempt} failed, again: {what}", "yellow")
+
     def stage_failed(self, node: Node, error: BaseException) -> None:
         """Drops the bar; `cell_failed` says what happened."""
         self._drop(node)
@@ -119,6 +125,9 @@ class Display(Listener):
     def cell_failed(self, failure: Failure) -> None:
         """Shows the failure at once."""
         self._line(f"✗ {failure.cell.name} failed in {failure.stage}: {failure.sentence}", "red")
+        shown = ", ".join(f"{name}: {value}" for name, value in failure.settings.items())
+        if shown:
+            self._line(f"  settings: {shown}", "red")
 
     def cell_done(self, cell: Cell, path: str | None) -> None:
         """Prints the cell, unless its record was there before."""

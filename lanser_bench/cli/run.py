@@ -35,6 +35,20 @@ def run(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Stop at the first stage that fails.")
     ] = False,
+    max_retries: Annotated[
+        int,
+        typer.Option(
+            "--max-retries",
+            min=0,
+            metavar="N",
+            help="Try a stage again up to N times if its worker died, the system failed or a "
+            "plugin raised something unexpected.",
+        ),
+    ] = 0,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Only the cells that failed when last tried."),
+    ] = False,
     plugins_dir: Annotated[
         list[Path] | None,
         typer.Option("--plugins-dir", help="A folder of loose plugin files; may be repeated."),
@@ -49,17 +63,19 @@ def run(
     from ..experiment import run_experiment
     from ..plugins import registry
     from ._display import Display
+    from ._interrupt import stoppable
 
     source, overrides = _source(arguments or [], grid)
     folders = tuple(folder.resolve() for folder in plugins_dir or ())
     registry(folders)
-    with Display() as display:
+    with Display() as display, stoppable():
         if dry_run:
             planned = plan_only(source, overrides, plugin_dirs=folders, progress=display.reading)
         else:
             try:
                 outcome = run_experiment(
                     source, overrides, plugin_dirs=folders, fail_fast=fail_fast,
+                    max_retries=max_retries, retry_failed=retry_failed,
                     listener=display, progress=display.reading,
                 )  # fmt: skip
             except KeyboardInterrupt:

@@ -70,6 +70,7 @@ class Chain:
             params=stage_params(self.settings.pretrain, pretrain.Params),
             seed=seed,
             threads=threads,
+            device=self.settings.devices.pretrain,
         )
         wording = "" if labels == "weak" else f" on {labels} labels"
         taxonomy = self.parts.taxonomy(self.settings.taxonomy).name
@@ -207,6 +208,7 @@ class Chain:
             params=stage_params(settings.embed, embed.Params),
             seed=seed if trainable and model is None else None,
             threads=settings.threads.embed,
+            device=settings.devices.embed if trainable else "cpu",
         )
         how = (
             "" if not trainable else ", pre-trained" if model else f", random weights, seed {seed}"

@@ -14,11 +14,13 @@ from ..manifest import BuiltManifest
 from ..plugins import Registry, registry
 from ..store import Store, digest
 from .events import EventLog
+from .failures import FailureFiles, failed_part
 from .files import ExperimentFile, read_experiment
 from .grid import expand
 from .parts import Progress
 from .plan import Cell, Node, Plan
 from .planner import make_plan
+from .resources import check_gpus, needs
 from .scheduler import Failure, Listener, Scheduler
 from .tracking import TrackerFeed
 
@@ -91,8 +93,15 @@ def dry_run(
     progress: Progress | None = None,
 ) -> DryRun:
     """Says what a run would do, and why; the twin of `lanser-bench run --dry-run`."""
-    plan, _, store = plan_experiment(source, overrides, plugin_dirs=plugin_dirs, progress=progress)
+    plan, plugins, store = plan_experiment(
+        source, overrides, plugin_dirs=plugin_dirs, progress=progress
+    )
     to_run = plan.to_run(store)
+    executor = plan.experiment.executor
+    check_gpus(
+        plugins.create("executor", executor.name, executor.options), plan,
+        needs(plan, plugins, to_run.values()),
+    )  # fmt: skip
     return DryRun(plan, to_run, plan.reasons(store, to_run))
 
 
@@ -102,6 +111,8 @@ def run_experiment(
     *,
     plugin_dirs: Iterable[Path] = (),
     fail_fast: bool = False,
+    max_retries: int = 0,
+    retry_failed: bool = False,
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> RunOutcome:
@@ -114,6 +125,9 @@ def run_experiment(
         overrides: ``key=value`` with dotted keys.
         plugin_dirs: folders of loose plugin files.
         fail_fast: stop at the first stage that fails.
+        max_retries: how often a stage is tried again that failed by a dead worker, the system or
+            an unexpected exception of a plugin; what settings or data are wrong fails at once.
+        retry_failed: only the cells that failed when they were last tried; all others wait.
         listener: hears what happens.
         progress: called while recordings are read for the first time.
 
@@ -127,8 +141,15 @@ def run_experiment(
     plan, plugins, store = plan_experiment(
         source, overrides, plugin_dirs=plugin_dirs, progress=progress
     )
+    if retry_failed:
+        plan = failed_part(plan, store)
     run = _Run(plan, plugins, store, listener or Listener())
-    return run.go(fail_fast)
+    if retry_failed and not plan.cells:
+        run.note(
+            f"No cell of {plan.experiment.name} failed when it was last tried, so there is nothing "
+            "to retry. Without --retry-failed the same command does what is left."
+        )
+    return run.go(fail_fast, max_retries, keep_plan=not retry_failed)
 
 
 class _Run(Listener):
@@ -136,21 +157,25 @@ class _Run(Listener):
 
     def __init__(self, plan: Plan, plugins: Registry, store: Store, listener: Listener) -> None:
         settings = plan.experiment
-        self.plan, self.store, self.listener = plan, store, listener
+        self.plan, self.plugins, self.store, self.listener = plan, plugins, store, listener
         self.executor = plugins.create(
             "executor", settings.executor.name, settings.executor.options
         )
         self.log = EventLog(store)
         self.outcome = RunOutcome(plan, self.log.run_id, self.log.folder / "events.jsonl")
+        self.failures = FailureFiles(store, settings.name)
         self.trackers = TrackerFeed(
             settings.trackers, plugins, store, self.log.folder,
             timeout_s=settings.tracker_timeout_s, report=self.note,
         )  # fmt: skip
 
-    def go(self, fail_fast: bool) -> RunOutcome:
+    def go(self, fail_fast: bool, max_retries: int, keep_plan: bool) -> RunOutcome:
         to_run = self.plan.to_run(self.store)
+        wanted = needs(self.plan, self.plugins, to_run.values())
+        check_gpus(self.executor, self.plan, wanted)
         reasons = self.plan.reasons(self.store, to_run)
-        self.plan.save(self.store)
+        if keep_plan:  # a part of it would forget the others, whose reasons are asked for next time
+            self.plan.save(self.store)
         self.log.add(
             "run-start", experiment=self.plan.experiment.name, cells=len(self.plan.cells),
             stages=len(self.plan.nodes), to_run=len(to_run),
@@ -163,7 +188,10 @@ class _Run(Listener):
                 self.note(sentence)
         cancelled = True
         try:
-            Scheduler(self.plan, to_run, self.executor, self.store, self, fail_fast=fail_fast).run()
+            Scheduler(
+                self.plan, to_run, self.executor, self.store, self, needs=wanted,
+                fail_fast=fail_fast, max_retries=max_retries,
+            ).run()  # fmt: skip
             cancelled = fail_fast and not self.outcome.ok
         except KeyboardInterrupt:
             self.log.add("interrupted")
@@ -195,6 +223,14 @@ class _Run(Listener):
             self.outcome.executed.append(node.key)
         self.listener.stage_ended(node, report)
 
+    def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:
+        """Logs the failure that does not count yet."""
+        self.log.add(
+            "stage-retried", stage=node.stage, key=node.key, attempt=attempt,
+            error=f"{type(error).__name__}: {error}",
+        )  # fmt: skip
+        self.listener.stage_retried(node, error, attempt)
+
     def stage_failed(self, node: Node, error: BaseException) -> None:
         """Logs the failure."""
         self.log.add(
@@ -208,7 +244,9 @@ class _Run(Listener):
         self.log.add(
             "cell-failed", cell=failure.cell.name, stage=failure.stage, key=failure.key,
             error=failure.sentence, traceback=failure.traceback, axes=failure.cell.axes,
+            settings=failure.settings, attempts=failure.attempts,
         )  # fmt: skip
+        self.failures.write(failure, self.log.run_id)
         self.listener.cell_failed(failure)
 
     def cell_done(self, cell: Cell, path: str | None) -> None:
@@ -229,6 +267,7 @@ class _Run(Listener):
             self.outcome.written.append(target)
             self.log.add("cell-done", cell=cell.name, key=cell.key, record=str(target))
         self.outcome.records.append(target)
+        self.failures.forget(cell)
         identity = digest([cell.experiment, cell.name, cell.key])
         if self.trackers.wants(identity):
             self.trackers.send(identity, cell.name, target, cell_events(cell, self.store))

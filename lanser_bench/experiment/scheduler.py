@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import heapq
 import traceback
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from ..errors import LanserError, PluginError
+from ..errors import LanserError, PluginError, StoreError, WorkerError
 from ..kinds.executor import Executor, StageReport
 from ..store import Store
 from .plan import Cell, Node, Plan
+from .resources import Need, capacity
 
 TICK_S = 0.2
 """How often listeners may look at progress while nothing ends, in seconds."""
@@ -28,6 +30,10 @@ class Failure:
     sentence: str
     traceback: str
     """Empty for an error the user can mend; a plugin's author wants to see where it failed."""
+    attempts: int = 1
+    """How often the stage was tried."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """The cell's place in the grid and the plugins of the stage that failed, with their options."""
 
 
 class Listener:
@@ -41,6 +47,9 @@ class Listener:
 
     def stage_ended(self, node: Node, report: StageReport) -> None:
         """A stage is finished."""
+
+    def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:
+        """A stage has failed for the `attempt`-th time and will be tried again."""
 
     def stage_failed(self, node: Node, error: BaseException) -> None:
         """A stage has failed."""
@@ -59,7 +68,7 @@ class Listener:
 
 
 class Scheduler:
-    """Keeps the executor busy within its threads, parents before children."""
+    """Keeps the executor busy within its threads, GPU slots and memory, parents before children."""
 
     def __init__(
         self,
@@ -69,22 +78,42 @@ class Scheduler:
         store: Store,
         listener: Listener,
         *,
+        needs: Mapping[str, Need] | None = None,
         fail_fast: bool = False,
+        max_retries: int = 0,
     ) -> None:
-        """Prepares the graph; `run` does the work."""
+        """Prepares the graph; `run` does the work.
+
+        Args:
+            plan: the cells and their stages.
+            to_run: the stages that are not in the store.
+            executor: carries them out.
+            store: where they lie.
+            listener: hears what happens.
+            needs: key → what a stage keeps busy; its threads alone where nothing is said.
+            fail_fast: stop at the first stage that fails.
+            max_retries: how often a stage is tried again that failed in a way that may pass.
+        """
         self._plan, self._executor, self._store = plan, executor, store
-        self._listener, self._fail_fast = listener, fail_fast
+        self._listener, self._fail_fast, self._max_retries = listener, fail_fast, max_retries
+        self._needs = {key: Need(node.threads) for key, node in to_run.items()} | dict(needs or {})
         self._waits = {k: {p for p in n.parents if p in to_run} for k, n in to_run.items()}
         self._children: dict[str, list[str]] = defaultdict(list)
         for key, parents in self._waits.items():
             for parent in parents:
                 self._children[parent].append(key)
         self._nodes = dict(to_run)
-        self._ready = [key for key, parents in self._waits.items() if not parents]
+        self._place = {key: place for place, key in enumerate(to_run)}
+        # By need, so that what does not fit is passed over at once, however much is waiting.
+        self._ready: dict[Need, list[tuple[int, str]]] = defaultdict(list)
+        for key, parents in self._waits.items():
+            if not parents:
+                self._wait_for_room(key)
         self._running: dict[Future[StageReport], Node] = {}
         self._missing = {
             id(cell): {key for key in cell.leaves if key in to_run} for cell in plan.cells
         }
+        self._attempts: Counter[str] = Counter()
         self._failed_cells: set[int] = set()
         self._lost: set[str] = set()
 
@@ -97,7 +126,7 @@ class Scheduler:
         for cell in self._plan.cells:
             if not self._missing[id(cell)]:
                 self._listener.cell_done(cell, None)
-        while self._ready or self._running:
+        while any(self._ready.values()) or self._running:
             self._submit()
             done, _ = wait(self._running, timeout=TICK_S, return_when=FIRST_COMPLETED)
             self._listener.tick({node.key: node for node in self._running.values()})
@@ -106,30 +135,55 @@ class Scheduler:
             if self._fail_fast and self._lost:
                 return
 
+    def _wait_for_room(self, key: str) -> None:
+        heapq.heappush(self._ready[self._needs[key]], (self._place[key], key))
+
     def _submit(self) -> None:
-        total = self._executor.threads
-        free = total - sum(min(node.threads, total) for node in self._running.values())
-        for key in list(self._ready):
-            node = self._nodes[key]
-            if min(node.threads, total) > free:
-                continue
-            self._ready.remove(key)
-            free -= min(node.threads, total)
-            self._listener.stage_started(node)
-            call = node.call(self._store, self._plan.plugin_dirs)
-            self._running[self._executor.submit(call)] = node
+        """Starts, in the plan's order, what fits beside what is running."""
+        total = capacity(self._executor)
+        running = [self._needs[node.key].within(total) for node in self._running.values()]
+        free = Need(
+            total.threads - sum(need.threads for need in running),
+            total.gpus - sum(need.gpus for need in running),
+            total.memory_gib - sum(need.memory_gib for need in running),
+        )
+        while True:
+            fitting = [n for n, heap in self._ready.items() if heap and n.within(total).fits(free)]
+            if not fitting:
+                return
+            need = min(fitting, key=lambda need: self._ready[need][0])
+            _, key = heapq.heappop(self._ready[need])
+            self._start(self._nodes[key], need)
+            cut = need.within(total)
+            free = Need(
+                free.threads - cut.threads,
+                free.gpus - cut.gpus,
+                free.memory_gib - cut.memory_gib,
+            )
+
+    def _start(self, node: Node, need: Need) -> None:
+        self._listener.stage_started(node)
+        self._attempts[node.key] += 1
+        call = node.call(self._store, self._plan.plugin_dirs)
+        call = replace(call, gpus=need.gpus, memory_gib=need.memory_gib)
+        self._running[self._executor.submit(call)] = node
 
     def _end(self, future: Future[StageReport]) -> None:
         node = self._running.pop(future)
         error = future.exception()
         if error is not None:
-            self._fail(node, error)
+            attempt = self._attempts[node.key]
+            if may_pass(error) and attempt <= self._max_retries:
+                self._listener.stage_retried(node, error, attempt)
+                self._wait_for_room(node.key)
+            else:
+                self._fail(node, error)
             return
         self._listener.stage_ended(node, future.result())
         for child in self._children[node.key]:
             self._waits[child].discard(node.key)
             if not self._waits[child] and child not in self._lost:
-                self._ready.append(child)
+                self._wait_for_room(child)
         for cell in self._plan.users.get(node.key, ()):
             missing = self._missing[id(cell)]
             if node.key in missing:
@@ -139,16 +193,28 @@ class Scheduler:
 
     def _fail(self, node: Node, error: BaseException) -> None:
         self._listener.stage_failed(node, error)
-        todo = [node.key]
+        todo, lost = [node.key], []
         while todo:
             key = todo.pop()
             if key not in self._lost:
                 self._lost.add(key)
+                lost.append(key)
                 todo.extend(self._children[key])
-        for cell in self._plan.cells:
-            if id(cell) not in self._failed_cells and self._missing[id(cell)] & self._lost:
-                self._failed_cells.add(id(cell))
-                self._listener.cell_failed(failure(cell, node, error))
+        hit = {id(cell): cell for key in lost for cell in self._plan.users.get(key, ())}
+        for name, cell in hit.items():
+            if name not in self._failed_cells and self._missing[name] & self._lost:
+                self._failed_cells.add(name)
+                found = failure(cell, node, error)
+                self._listener.cell_failed(replace(found, attempts=self._attempts[node.key]))
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same stage may succeed when it is tried again as it is.
+
+    A worker that died, a full disk, a server that does not answer or a plugin's own fault may
+    pass; settings and data that are wrong stay wrong.
+    """
+    return isinstance(error, WorkerError | StoreError) or not isinstance(error, LanserError)
 
 
 def failure(cell: Cell, node: Node, error: BaseException) -> Failure:
@@ -157,4 +223,17 @@ def failure(cell: Cell, node: Node, error: BaseException) -> Failure:
     sentence = str(error) if said else f"{type(error).__name__}: {error}"
     mendable = said and not isinstance(error, PluginError)
     trace = "" if mendable else "".join(traceback.format_exception(error))
-    return Failure(cell, f"{node.stage} ({node.title})", node.key, sentence, trace)
+    title = f"{node.stage} ({node.title})"
+    return Failure(cell, title, node.key, sentence, trace, settings=settings_of(cell, node))
+
+
+def settings_of(cell: Cell, node: Node) -> dict[str, str]:
+    """Returns what somebody needs to see of a cell to understand a failure, as short as it may be.
+
+    The axes of the grid, and the plugins of the failing stage with all their options.
+    """
+    shown = {axis: str(value) for axis, value in cell.axes.items()}
+    for role, plugin in node.spec.plugins.items():
+        options = ", ".join(f"{name}={value}" for name, value in plugin.options.items())
+        shown[role] = f"{plugin.name}({options})" if options else plugin.name
+    return shown

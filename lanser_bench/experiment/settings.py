@@ -130,6 +130,33 @@ class StageThreads(_Settings):
     probe: int = Field(default=1, ge=1)
 
 
+class StageDevices(_Settings):
+    """Where networks run. It moves floats, so ``cuda`` enters the keys of the stages it touches.
+
+    Recognisers and labelers have an option `device` of their own.
+    """
+
+    pretrain: Literal["cpu", "cuda"] = "cpu"
+    embed: Literal["cpu", "cuda"] = "cpu"
+
+
+class StageMemory(_Settings):
+    """Main memory per stage in GiB, so that too many do not run at once; in no key.
+
+    Null: half a GiB and what the stage's plugins declare.
+    """
+
+    segment: float | None = Field(default=None, gt=0)
+    transcribe: float | None = Field(default=None, gt=0)
+    label: float | None = Field(default=None, gt=0)
+    features: float | None = Field(default=None, gt=0)
+    pretrain: float | None = Field(default=None, gt=0)
+    embed: float | None = Field(default=None, gt=0)
+    targets: float | None = Field(default=None, gt=0)
+    evaluate: float | None = Field(default=None, gt=0)
+    probe: float | None = Field(default=None, gt=0)
+
+
 class Paths(_Settings):
     """Where things are kept; in no key."""
 
@@ -174,6 +201,8 @@ class Experiment(_Settings):
     probe: ProbeSettings = ProbeSettings()
     controls: Controls = Controls()
     threads: StageThreads = StageThreads()
+    devices: StageDevices = StageDevices()
+    memory: StageMemory = StageMemory()
     trackers: tuple[PluginRef, ...] = (PluginRef(name="jsonl"),)
     tracker_timeout_s: float = Field(default=60.0, gt=0)
     """Longest time a tracker may take for one cell; in no key."""

@@ -42,6 +42,11 @@ class Plugin(Generic[OptionsT]):
         """Keeps the options; loading weights waits until they are first used."""
         self.options = options
 
+    @property
+    def memory_gib(self) -> float:
+        """Main memory that its weights and a batch take, in GiB; in no key."""
+        return 0.5
+
     def fingerprint(self) -> str:
         """Identity of the weights: a content hash or a resolved revision; empty if there are none.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ class StageCall:
     """Stores that are read where `store` has no artifact, and never written."""
     threads: int = 1
     gpus: int = 0
+    memory_gib: float = 0.0
+    """Main memory that it needs."""
     plugin_dirs: tuple[Path, ...] = ()
     inputs: dict[str, Any] = field(default_factory=dict)
     """What the stage needs and the key leaves out on purpose, such as the path of a dataset."""
@@ -60,14 +63,19 @@ class Executor(Plugin[OptionsT]):
 
     @property
     def gpus(self) -> int:
-        """GPU slots."""
+        """GPU slots; a call that asks for one sees that GPU and no other."""
         return 0
+
+    @property
+    def total_gib(self) -> float:
+        """Main memory that calls may fill together, in GiB; infinite if nobody counts it."""
+        return math.inf
 
     @abstractmethod
     def submit(self, call: StageCall) -> Future[StageReport]:
         """Starts ``call.run()`` somewhere and returns at once.
 
-        The future carries the stage's own exception; where a worker died, a `LanserError` that
+        The future carries the stage's own exception; where a worker died, a `WorkerError` that
         says so. The call is plain data and may be sent to another process or machine.
         """
 

@@ -7,14 +7,23 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..errors import PluginError
+from ..errors import PluginError, SettingsError
 
 Pooling = Literal["mean", "mean+std"]
 
 
-def device() -> torch.device:
-    """Returns the GPU if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def device(wanted: str) -> torch.device:
+    """Returns the device that the key names.
+
+    Raises:
+        SettingsError: a GPU is asked for and this process sees none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise SettingsError(
+            "A GPU is asked for under 'devices', but torch sees none here. Run where one is, "
+            "install a torch built for it, or leave 'devices' out to compute on the CPU."
+        )
+    return torch.device(wanted)
 
 
 def moments(values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ..errors import PluginError, StoreError
 from ..kinds.executor import StageCall, StageReport
@@ -30,6 +30,10 @@ from ..store import (
 STAGES = ("segment", "transcribe", "label", "features", "pretrain", "embed", "targets", "evaluate",
           "probe")  # fmt: skip
 """In the order in which they tell LanSER; each is a module of this package."""
+
+
+Device = Literal["cpu", "cuda"]
+"""Where a network runs; it moves floats."""
 
 
 class Stage(Protocol):
@@ -122,6 +126,11 @@ def tell(store: Store, key: str, **state: Any) -> None:
         path.parent.mkdir(exist_ok=True)
         temporary.write_text(json.dumps({**state, "pid": os.getpid()}), encoding="utf-8")
         temporary.replace(path)
+
+
+def device_params(device: Device) -> dict[str, str]:
+    """Returns what a device adds to a key's params: nothing for a CPU, as in older keys."""
+    return {} if device == "cpu" else {"device": device}
 
 
 def stage_module(name: str) -> Any:

@@ -22,7 +22,7 @@ from ..store import Draft, PluginIdentity, Spec, Store, library_versions
 from ..utterances import UtteranceTable, read_utterances
 from . import features as features_stage
 from ._spans import read_span, span_rows
-from .base import StageContext
+from .base import Device, StageContext, device_params
 from .features import Features, pad
 from .sharding import ARRAYS, ROWS, MapResult, run_map
 
@@ -63,6 +63,7 @@ def spec(
     params: Params,
     seed: int | None,
     threads: int,
+    device: Device = "cpu",
 ) -> Spec:
     """Returns the key content.
 
@@ -75,6 +76,7 @@ def spec(
         params: the stage's settings.
         seed: draws the weights where there is no `model`; None for a frozen extractor.
         threads: CPU threads, which move floats.
+        device: where a trainable encoder runs; in the key if it is no CPU.
     """
     settings = {**params.model_dump(mode="json"), "libraries": library_versions(("torch",))}
     if features is not None:
@@ -85,7 +87,11 @@ def spec(
         stage="embed",
         stage_version=VERSION,
         plugins={"encoder": encoder},
-        params={**settings, "audio_libraries": features_stage.libraries()},
+        params={
+            **settings,
+            "audio_libraries": features_stage.libraries(),
+            **device_params(device),
+        },
         parents={role: key for role, key in parents.items() if key is not None},
         seed=None if model is not None else seed,
         threads=threads,
@@ -187,7 +193,10 @@ def _encoder(context: StageContext) -> Encode:
         _check_input(context, plugin.frontend, name)
         return _extractor(plugin, name)
     _check_input(context, plugin.frontend, name)
-    return _module(_load(context, plugin), name)
+    from ._network import device
+
+    place = device(context.spec.params.get("device", "cpu"))
+    return _module(_load(context, plugin).to(place).eval(), name)
 
 
 def _check_input(context: StageContext, frontend: Frontend, name: str) -> None:
@@ -221,25 +230,24 @@ def _extractor(plugin: FeatureExtractor[Any], name: str) -> Encode:
 
 
 def _load(context: StageContext, plugin: TrainableEncoder[Any]) -> torch.nn.Module:
-    from ._network import device
     from .pretrain import MODEL
 
     if "model" not in context.spec.parents:
-        return plugin.build(context.spec.seed or 0).to(device()).eval()
+        return plugin.build(context.spec.seed or 0)
     from safetensors.torch import load_file
 
     artifact = context.parent("model")
     module = plugin.build(artifact.spec.seed or 0)
     module.load_state_dict(load_file(artifact.path / MODEL))
-    return module.to(device()).eval()
+    return module
 
 
 def _module(module: torch.nn.Module, name: str) -> Encode:
     import torch
 
-    from ._network import check_layers, device, pooled
+    from ._network import check_layers, pooled
 
-    place = device()
+    place = next((p.device for p in module.parameters()), torch.device("cpu"))
 
     @torch.inference_mode()
     def encode(pieces: list[Array]) -> list[tuple[list[int], Pooled]]:

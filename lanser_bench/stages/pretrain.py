@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..errors import SettingsError
 from ..kinds.encoder import FeatureExtractor, TrainableEncoder
 from ..store import Draft, PluginIdentity, Spec, library_versions
-from .base import StageContext
+from .base import Device, StageContext, device_params
 
 if TYPE_CHECKING:
     import torch
@@ -75,6 +75,7 @@ def spec(
     params: Params,
     seed: int,
     threads: int,
+    device: Device = "cpu",
 ) -> Spec:
     """Returns the key content.
 
@@ -86,6 +87,7 @@ def spec(
         params: the stage's settings.
         seed: draws the weights, the order, the crops and the shuffling.
         threads: CPU threads, which move floats.
+        device: where it trains; in the key if it is no CPU.
     """
     parents = {}
     for i, keys in enumerate(corpora):
@@ -100,6 +102,7 @@ def spec(
             "labels_control": labels_control,
             # numpy draws the order, the crops, the masks and the shuffling.
             "libraries": library_versions(("torch", "numpy")),
+            **device_params(device),
         },
         parents=parents,
         seed=seed,
@@ -119,12 +122,12 @@ def run(context: StageContext, draft: Draft) -> None:
     settings = dict(context.spec.params)
     control: LabelsControl = settings.pop("labels_control")
     settings.pop("libraries")
+    place = device(settings.pop("device", "cpu"))
     params, seed = Params.model_validate(settings), context.spec.seed or 0
     if params.spec_augment and encoder.frontend.kind != "logmel":
         raise SettingsError("pretrain.spec_augment needs an encoder that is fed log-mel.")
     examples = load_examples(context, control, seed)
     split = split_by_speaker(examples, params.dev_fraction)
-    place = device()
     network = _network(context, encoder, examples, params, seed).to(place)
     training = Training(network, examples, split, params, seed, place)
     progress, best = training.run(

@@ -139,6 +139,8 @@ class Store:
             folder.mkdir()
             yield draft
             self._publish(spec, draft)
+        except (ConnectionError, TimeoutError):
+            raise  # a plugin's server, not this disk
         except WRITE_ERRORS as error:
             place = getattr(error, "filename", None)
             if place is not None and self.root not in Path(place).parents:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
-import sys
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from pydantic import Field
 
-from lanser_bench import Executor, LanserError, PluginOptions, StageCall, StageReport
+from lanser_bench import (
+    Executor,
+    LanserError,
+    PluginOptions,
+    StageCall,
+    StageReport,
+    WorkerError,
+)
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""Parameters of `mallopt`, from glibc's malloc.h."""
+from ._machine import available_gib, gpu_names
+from ._worker import carry_out, keep_freed_memory, log_folder
 
 
 class LocalOptions(PluginOptions):
@@ -29,6 +33,10 @@ class LocalOptions(PluginOptions):
     """CPU threads that stages may keep busy together; by default all."""
     workers: int | None = Field(default=None, ge=1)
     """Most worker processes; by default one per thread. Each holds its own libraries in memory."""
+    memory_gib: float | None = Field(default=None, gt=0)
+    """Main memory that stages may fill together; by default what is available when a run begins."""
+    gpus: int | None = Field(default=None, ge=0)
+    """GPU slots, one worker each; by default one per GPU of this machine."""
     inline: bool = False
     """Run every stage in the calling process, one after the other: slower, easy to debug."""
 
@@ -49,22 +57,39 @@ class Local(Executor[LocalOptions]):
         super().__init__(options)
         count = 1 if options.inline else min(options.workers or options.threads, options.threads)
         self._slots = [_Slot() for _ in range(count)]
+        found = gpu_names()
+        names = found or ["0"]
+        wanted = len(found) if options.gpus is None else options.gpus
+        # More slots than GPUs share them in turn: for stages that fill less than one each.
+        self._gpu_slots = [_Slot(names[slot % len(names)]) for slot in range(wanted)]
+        self._memory = options.memory_gib or available_gib()
 
     @property
     def threads(self) -> int:
         """CPU threads that may be busy at once; one call at a time if `inline`."""
         return 1 if self.options.inline else self.options.threads
 
+    @property
+    def gpus(self) -> int:
+        """GPU slots; a worker keeps its GPU for life, because CUDA cannot change it."""
+        return len(self._gpu_slots)
+
+    @property
+    def total_gib(self) -> float:
+        """Main memory in GiB."""
+        return self._memory
+
     def submit(self, call: StageCall) -> Future[StageReport]:
         """Starts a call in the least busy worker; among equals one that is warm already."""
         if self.options.inline:
             return _run_here(call)
-        slot = min(self._slots, key=lambda slot: (slot.pending, not slot.started))
+        slots = self._gpu_slots if call.gpus else self._slots
+        slot = min(slots, key=lambda slot: (slot.pending, not slot.started))
         return slot.submit(call)
 
     def close(self, *, cancel: bool = False) -> None:
         """Waits for running calls, or stops them if `cancel`, and ends the workers."""
-        for slot in self._slots:
+        for slot in (*self._slots, *self._gpu_slots):
             slot.close(cancel=cancel)
 
 
@@ -81,8 +106,9 @@ def _run_here(call: StageCall) -> Future[StageReport]:
 class _Slot:
     """One worker process, started when first needed and again after it died."""
 
-    def __init__(self) -> None:
+    def __init__(self, gpu: str = "") -> None:
         self.pending = 0
+        self._gpu = gpu
         self._pool: ProcessPoolExecutor | None = None
         self._lifeline: Connection | None = None
         self._lock = threading.Lock()
@@ -97,10 +123,10 @@ class _Slot:
         outer: Future[StageReport] = Future()
         outer.set_running_or_notify_cancel()
         try:
-            inner = self._start().submit(_carry_out, call)
+            inner = self._start().submit(carry_out, call)
         except BrokenProcessPool:
             self._forget()
-            inner = self._start().submit(_carry_out, call)
+            inner = self._start().submit(carry_out, call)
         inner.add_done_callback(lambda done: self._finish(call, done, outer))
         return outer
 
@@ -110,7 +136,7 @@ class _Slot:
             ours, theirs = context.Pipe()
             self._lifeline = ours
             self._pool = ProcessPoolExecutor(
-                1, mp_context=context, initializer=_become_worker, initargs=(theirs,)
+                1, mp_context=context, initializer=_become_worker, initargs=(theirs, self._gpu)
             )
         return self._pool
 
@@ -125,10 +151,10 @@ class _Slot:
             return
         if isinstance(error, BrokenProcessPool):
             self._forget()
-            error = LanserError(
+            error = WorkerError(
                 f"The worker process of stage {call.stage} ({call.key[:8]}) died. Most often the "
                 "machine ran out of memory: lower executor.workers or the stage's batch size. Its "
-                f"last words are in {_log_folder(call)}. What is finished is kept; start the same "
+                f"last words are in {log_folder(call)}. What is finished is kept; start the same "
                 "command again."
             )
         outer.set_exception(error)
@@ -156,54 +182,16 @@ class CancelledCallError(LanserError):
         super().__init__("The call was cancelled before it began.")
 
 
-def _log_folder(call: StageCall) -> Path:
-    return call.store / "logs"
+def _become_worker(lifeline: Connection, gpu: str) -> None:
+    """Ignores Ctrl-C, which is the driver's to handle, and leaves when the driver is gone.
 
-
-_log_is_open = False
-
-
-def _carry_out(call: StageCall) -> StageReport:
-    """Runs in the worker: its library chatter goes into a log, not across the progress bars."""
-    global _log_is_open
-    if not _log_is_open:
-        folder = _log_folder(call)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"worker-{os.getpid()}.log").open("ab") as log:
-            for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
-                stream.flush()
-                os.dup2(log.fileno(), descriptor)
-        _log_is_open = True
-    try:
-        return call.run()
-    # An exception that the driver cannot build again would look to it like the worker's death.
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] in ("builtins", "lanser_bench"):
-            raise
-        if isinstance(error, LanserError):
-            raise LanserError(str(error)) from error
-        raise RuntimeError(f"{type(error).__qualname__}: {error}") from error
-
-
-def _keep_freed_memory() -> None:
-    """Tells glibc to reuse large freed blocks instead of giving each back to the system.
-
-    A training step frees and asks for the same tensors over and over; the page faults took a
-    quarter of its time where measured (`tests/benchmarks/allocator.py`). Without glibc it does
-    nothing.
+    Args:
+        lifeline: a pipe that the kernel closes with the driver.
+        gpu: the one GPU that this worker may see; empty for none.
     """
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 2**30)
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def _become_worker(lifeline: Connection) -> None:
-    """Ignores Ctrl-C, which is the driver's to handle, and leaves when the driver is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _keep_freed_memory()
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+    keep_freed_memory()
 
     def watch() -> None:
         with suppress(EOFError, OSError):

@@ -13,12 +13,12 @@ import time
 def steps(keep: bool, count: int = 30) -> float:
     """Seconds for some training steps of the small ResNet on one thread."""
     import torch
-    from lanser_bench_plugins.executors.local import _keep_freed_memory
+    from lanser_bench_plugins.executors._worker import keep_freed_memory
 
     from lanser_bench.plugins import load_plugins
 
     if keep:
-        _keep_freed_memory()
+        keep_freed_memory()
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model = load_plugins(only="").create("encoder", "resnet", {"size": "small"}).build(0)

@@ -113,6 +113,7 @@ def test_a_failed_cell_exits_with_1_and_is_listed_at_the_end(project: Path) -> N
     done = run(project, grid)
     assert done.returncode == 1
     assert "✗ encoder=plain(how=badly)" in done.stdout.splitlines()[-1]
+    assert "settings: encoder: plain(how=badly)" in done.stderr
     assert "Nobody speaks here" in done.stdout
     assert "60.0" in done.stdout or "UAR" in done.stdout, "the other cell is done"
 
@@ -131,6 +132,36 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(project: Path) -> None:
         time.sleep(0.3)
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=30)
+    workers = [int(p.stem.rpartition("-")[2]) for p in project.glob(".lanser/store/logs/worker-*")]
+    end = time.monotonic() + 5
+    while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert process.returncode == 130
     assert "start the same command again" in " ".join(err.split())
     assert "Traceback" not in err
+
+
+SLOW_TO_STOP = """
+import time
+from lanser_bench.cli._interrupt import stoppable
+with stoppable():
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        print("stopping", flush=True)
+        time.sleep(60)
+"""
+
+
+def test_a_second_ctrl_c_leaves_at_once() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_TO_STOP], stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        for word in ("ready", "stopping"):
+            assert process.stdout.readline().strip() == word
+            process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130

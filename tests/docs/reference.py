@@ -34,8 +34,13 @@ SECTIONS = {
     "probe": settings.ProbeSettings,
     "controls": settings.Controls,
     "threads": settings.StageThreads,
+    "devices": settings.StageDevices,
+    "memory": settings.StageMemory,
     "paths": settings.Paths,
 }
+SECTION_TYPES = (
+    "Params", "Settings", "Controls", "StageThreads", "StageDevices", "StageMemory", "Paths",
+)  # fmt: skip
 KINDS = ("dataset", "segmenter", "asr", "labeler", "encoder", "probe", "tracker", "executor")
 
 
@@ -103,7 +108,7 @@ def _type(annotation: str) -> str:
     many = re.fullmatch(r"tuple\[(.*), \.\.\.\]", annotation)
     if many:
         return "list of " + " or ".join(_type(part) for part in many[1].split(" | "))
-    if annotation.endswith(("Params", "Settings", "Controls", "StageThreads", "Paths")):
+    if annotation.endswith(SECTION_TYPES):
         return "section"
     return "mapping" if annotation.startswith("dict[") else f"`{annotation}`"
 

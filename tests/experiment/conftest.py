@@ -12,6 +12,8 @@ import soundfile as sf
 
 PLUGINS = '''
 """Plugins of the tests: cheap, and deterministic."""
+import os
+from pathlib import Path
 import numpy as np
 from lanser_bench import FeatureExtractor, Labeler, PluginOptions, Probe, Scores, hookimpl
 
@@ -51,6 +53,25 @@ class Broken(FeatureExtractor[BreakOptions]):
             raise DataError("These recordings are too quiet.")
         raise ZeroDivisionError("a fault")
 
+class MendOptions(PluginOptions):
+    tone: float = 1.0
+
+class Mendable(Loudness):
+    """Asks a server, which the test's environment brings up and down."""
+    Options = MendOptions
+
+    def extract(self, batch):
+        state = os.environ.get("LANSER_TEST_SERVER", "up")
+        if state == "down":
+            raise ConnectionError("the server does not answer")
+        if state.startswith("down twice "):
+            calls = Path(state.removeprefix("down twice "))
+            with calls.open("a") as file:
+                file.write("x")
+            if calls.stat().st_size <= 2:
+                raise ConnectionError("the server does not answer yet")
+        return super().extract(batch)
+
 class Size(Probe[PluginOptions]):
     version = "1"
     targets = ("peak", "rms")
@@ -67,6 +88,7 @@ def register_labelers(register):
 def register_encoders(register):
     register("loudness", f"{__name__}:Loudness")
     register("broken", f"{__name__}:Broken")
+    register("mendable", f"{__name__}:Mendable")
 
 @hookimpl
 def register_probes(register):

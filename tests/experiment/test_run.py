@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +17,13 @@ from lanser_bench.reporting.records import load_record
 Make = Callable[..., dict[str, Any]]
 Run = Callable[..., RunOutcome]
 FROZEN = {"encoder": "loudness"}
+OPTIONS = ("fail_fast", "max_retries", "retry_failed")
 
 
 @pytest.fixture
 def run(settings: Make, plugin_dirs: tuple[Path, ...]) -> Run:
     def go(*overrides: str, **changes: Any) -> RunOutcome:
-        options = {k: changes.pop(k) for k in ("fail_fast",) if k in changes}
+        options = {k: changes.pop(k) for k in OPTIONS if k in changes}
         return run_experiment(settings(**changes), overrides, plugin_dirs=plugin_dirs, **options)
 
     return go
@@ -138,3 +140,57 @@ def test_skipped_recordings_are_counted_and_named(run: Run, corpora: Path, tmp_p
     outcome = run(targets=[{**target, "on_bad_audio": "skip"}], **FROZEN)
     assert outcome.ok
     assert any("1 recordings skipped: 0-0" in note for note in outcome.notes)
+
+
+MENDED = {"grid": {"encoder": [{"name": "mendable"}, "loudness"]}}
+
+
+def failure_files(outcome: RunOutcome) -> list[dict[str, Any]]:
+    folder = outcome.plan.experiment.paths.store / "failures" / "t"
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+
+
+def test_an_error_record_names_the_settings_and_goes_when_the_cell_succeeds(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANSER_TEST_SERVER", "down")
+    failed = run(**MENDED)
+    (record,) = failure_files(failed)
+    assert record["cell"] == "encoder=mendable"
+    assert record["settings"] == {"encoder": "mendable(tone=1.0)"}
+    assert record["stage"].startswith("embed (")
+    assert "ConnectionError" in record["error"]
+    assert "extract" in record["traceback"]
+    assert record["run"] == failed.run_id
+    assert failed.failures[0].settings == record["settings"]
+
+    monkeypatch.setenv("LANSER_TEST_SERVER", "up")
+    again = run(**MENDED)
+    assert again.ok
+    assert failure_files(again) == []
+
+
+def test_retry_failed_runs_the_failed_cells_alone(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANSER_TEST_SERVER", "down")
+    run(**MENDED)
+    monkeypatch.setenv("LANSER_TEST_SERVER", "up")
+    again = run("evaluate.seed=5", retry_failed=True, **MENDED)
+    assert [cell.name for cell in again.plan.cells] == ["encoder=mendable"]
+    assert executed(again)["embed"] == 1
+    assert executed(again)["evaluate"] == 1, "the other cells' new evaluations wait"
+    nothing = run(retry_failed=True, **MENDED)
+    assert nothing.ok
+    assert nothing.executed == []
+    assert "nothing to retry" in " ".join(nothing.notes)
+
+
+def test_an_unexpected_fault_is_tried_again_if_asked(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANSER_TEST_SERVER", f"down twice {tmp_path / 'calls'}")
+    outcome = run(max_retries=2, **MENDED)
+    assert outcome.ok
+    retried = [e for e in read_events(outcome.log) if e["event"] == "stage-retried"]
+    assert [e["attempt"] for e in retried] == [1, 2]

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lanser_bench import Executor, LanserError, PluginOptions, StageCall, StageReport
+from lanser_bench import (
+    Executor,
+    LanserError,
+    PluginOptions,
+    StageCall,
+    StageReport,
+    WorkerError,
+)
 from lanser_bench.experiment import Listener
 from lanser_bench.experiment.plan import Cell, Node, Plan, TargetKeys
+from lanser_bench.experiment.resources import Need
 from lanser_bench.experiment.scheduler import Failure, Scheduler
 from lanser_bench.store import Spec, Store
 
@@ -20,9 +30,19 @@ class Fake(Executor[PluginOptions]):
 
     version = "1"
 
-    def __init__(self, threads: int, failing: dict[str, BaseException] | None = None) -> None:
+    def __init__(
+        self,
+        threads: int,
+        failing: dict[str, BaseException] | None = None,
+        *,
+        gpus: int = 0,
+        total_gib: float = math.inf,
+        times: int = 10**6,
+    ) -> None:
         super().__init__(PluginOptions())
-        self._threads, self.failing = threads, failing or {}
+        self._threads, self.failing, self.times = threads, failing or {}, times
+        self._gpus, self._total_gib = gpus, total_gib
+        self.most: Counter[str] = Counter()
         self.open: list[tuple[StageCall, Future[StageReport]]] = []
         self.order: list[str] = []
         self.most_threads = 0
@@ -31,17 +51,30 @@ class Fake(Executor[PluginOptions]):
     def threads(self) -> int:
         return self._threads
 
+    @property
+    def gpus(self) -> int:
+        return self._gpus
+
+    @property
+    def total_gib(self) -> float:
+        return self._total_gib
+
     def submit(self, call: StageCall) -> Future[StageReport]:
         future: Future[StageReport] = Future()
         self.open.append((call, future))
         self.order.append(call.stage)
         busy = sum(min(c.threads, self._threads) for c, f in self.open if not f.done())
         self.most_threads = max(self.most_threads, busy)
+        running = [c for c, f in self.open if not f.done()]
+        for what in ("gpus", "memory_gib"):
+            now = sum(getattr(c, what) for c in running)
+            self.most[what] = max(self.most[what], now)
+        self.most["calls"] = max(self.most["calls"], len(running))
         return future
 
     def step(self) -> None:
         call, future = self.open.pop(0)
-        if call.stage in self.failing:
+        if call.stage in self.failing and self.order.count(call.stage) <= self.times:
             future.set_exception(self.failing[call.stage])
         else:
             future.set_result(StageReport(call.key, 0.1))
@@ -52,6 +85,10 @@ class Log(Listener):
         self.executor = executor
         self.done: list[str] = []
         self.failed: list[Failure] = []
+        self.retried: list[tuple[str, int]] = []
+
+    def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:
+        self.retried.append((node.stage, attempt))
 
     def cell_done(self, cell: Cell, path: str | None) -> None:
         self.done.append(cell.name)
@@ -90,7 +127,7 @@ def graph(settings: Any, edges: dict[str, list[str]], cells: dict[str, str]) -> 
     return Plan(settings, made, nodes, {}, users=users)
 
 
-def run(plan: Plan, executor: Fake, tmp_path: Path, **options: bool) -> Log:
+def run(plan: Plan, executor: Fake, tmp_path: Path, **options: Any) -> Log:
     log = Log(executor)
     store = Store(tmp_path)
     Scheduler(plan, plan.to_run(store), executor, store, log, **options).run()
@@ -146,3 +183,55 @@ def test_fail_fast_starts_nothing_more(tmp_path: Path) -> None:
     log = run(graph(None, DIAMOND, {"one": "d", "two": "y"}), executor, tmp_path, fail_fast=True)
     assert executor.order == ["a", "x"] or executor.order == ["a"]
     assert log.done == []
+
+
+def test_gpu_slots_and_memory_limit_what_runs_together(tmp_path: Path) -> None:
+    fan: dict[str, list[str]] = {name: [] for name in "abcdef"}
+    plan = graph(None, fan, {name: name for name in fan})
+    needs = {name: Need(1, int(name in "abc"), 3.0 if name in "def" else 1.0) for name in fan}
+    executor = Fake(99, gpus=1, total_gib=7.0)
+    log = run(plan, executor, tmp_path, needs=needs)
+    assert len(log.done) == 6
+    assert executor.most["gpus"] == 1
+    assert executor.most["memory_gib"] == 7.0
+    assert executor.most["calls"] == 3, "a GPU stage beside two others"
+
+
+def test_a_stage_larger_than_the_machine_runs_by_itself(tmp_path: Path) -> None:
+    plan = graph(None, {"a": [], "b": []}, {"a": "a", "b": "b"})
+    executor = Fake(4, total_gib=2.0)
+    log = run(plan, executor, tmp_path, needs={"a": Need(1, 0, 50.0), "b": Need(1, 0, 1.0)})
+    assert len(log.done) == 2
+    assert executor.most["calls"] == 1
+
+
+def test_what_does_not_fit_is_passed_over(tmp_path: Path) -> None:
+    plan = graph(None, {"a": [], "b": [], "c": []}, {"a": "a", "b": "b", "c": "c"})
+    executor = Fake(2)
+    run(plan, executor, tmp_path, needs={"a": Need(1), "b": Need(2), "c": Need(1)})
+    assert executor.order == ["a", "c", "b"]
+
+
+@pytest.mark.parametrize(
+    "error", [WorkerError("It died."), OSError("No server."), ZeroDivisionError("A fault.")]
+)
+def test_what_may_pass_is_tried_again(tmp_path: Path, error: BaseException) -> None:
+    executor = Fake(2, {"b": error}, times=2)
+    log = run(graph(None, DIAMOND, {"one": "d"}), executor, tmp_path, max_retries=2)
+    assert log.retried == [("b", 1), ("b", 2)]
+    assert executor.order.count("b") == 3
+    assert log.done == ["n=one"]
+    assert log.failed == []
+
+
+def test_after_the_last_try_the_cell_fails_and_says_how_many(tmp_path: Path) -> None:
+    executor = Fake(2, {"b": WorkerError("It died.")})
+    log = run(graph(None, DIAMOND, {"one": "d"}), executor, tmp_path, max_retries=1)
+    assert executor.order.count("b") == 2
+    assert [failure.attempts for failure in log.failed] == [2]
+
+
+def test_wrong_data_is_not_tried_again(tmp_path: Path) -> None:
+    executor = Fake(2, {"b": LanserError("No sound.")})
+    run(graph(None, DIAMOND, {"one": "d"}), executor, tmp_path, max_retries=9)
+    assert executor.order.count("b") == 1

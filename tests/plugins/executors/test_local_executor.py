@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lanser_bench_plugins.executors._machine import available_gib
 
-from lanser_bench import LanserError, StageCall, StageReport
+from lanser_bench import LanserError, StageCall, StageReport, WorkerError
 from lanser_bench.plugins import load_plugins
 
 
@@ -19,6 +21,14 @@ class Pid(StageCall):
     def run(self) -> StageReport:
         time.sleep(float(self.spec.get("sleep", 0)))
         return StageReport(self.key, 0.0, counts={"pid": os.getpid(), "parent": os.getppid()})
+
+
+class Gpus(StageCall):
+    """Tells which GPUs its worker sees."""
+
+    def run(self) -> StageReport:
+        time.sleep(0.2)
+        return StageReport(self.key, 0.0, counts={"sees": os.environ["CUDA_VISIBLE_DEVICES"]})
 
 
 class Die(StageCall):
@@ -71,6 +81,7 @@ def test_workers_are_kept_and_a_dead_one_takes_only_its_own_call(tmp_path: Path)
         dying = executor.submit(call(Die, tmp_path))
         with pytest.raises(LanserError, match=r"worker process of stage s .* died"):
             dying.result(timeout=60)
+        assert isinstance(dying.exception(), WorkerError)
         first = slow.result(timeout=60).counts["pid"]
         pids = {executor.submit(call(Pid, tmp_path)).result(timeout=60).counts["pid"]}
         assert pids == {first} != {os.getpid()}
@@ -137,3 +148,38 @@ def alive(pid: int) -> bool:
             return False
         return not Path("/proc").is_dir()
     return text.rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.slow
+def test_a_call_sees_its_own_gpu_and_one_that_asks_for_none_sees_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
+    executor = local(threads=2)
+    assert executor.gpus == 2
+    try:
+        asked = [replace(call(Gpus, tmp_path), gpus=n) for n in (1, 1, 0)]
+        futures = [executor.submit(one) for one in asked]
+        seen = [future.result(timeout=60).counts["sees"] for future in futures]
+    finally:
+        executor.close()
+    assert sorted(seen[:2]) == ["3", "5"]
+    assert seen[2] == ""
+
+
+def test_the_memory_is_what_is_available_or_what_the_container_may_use(tmp_path: Path) -> None:
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 16777216 kB\nMemAvailable: 8388608 kB\n")
+    assert available_gib(meminfo, tmp_path) == 8.0
+    (tmp_path / "memory.max").write_text(f"{3 * 2**30}\n")
+    (tmp_path / "memory.current").write_text(f"{2**30}\n")
+    assert available_gib(meminfo, tmp_path) == 2.0
+    (tmp_path / "memory.max").write_text("max\n")
+    assert available_gib(meminfo, tmp_path) == 8.0
+    assert local(threads=1, memory_gib=1.5).total_gib == 1.5
+
+
+def test_gpus_are_counted_without_a_gpu_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    for visible, count in (("", 0), ("-1", 0), ("0", 1), ("GPU-a, GPU-b", 2)):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert local(threads=1).gpus == count

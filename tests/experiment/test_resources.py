@@ -1,0 +1,59 @@
+"""What stages ask for, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanser_bench import SettingsError
+from lanser_bench.experiment import dry_run, plan_experiment
+from lanser_bench.experiment.resources import BASE_GIB, needs
+
+Make = Callable[..., dict[str, Any]]
+GPU = {"name": "local", "threads": 2, "gpus": 1}
+
+
+def wanted(settings: dict[str, Any], plugin_dirs: tuple[Path, ...]) -> dict[str, Any]:
+    """Stage → need; of several of a stage, the last."""
+    plan, plugins, _ = plan_experiment(settings, plugin_dirs=plugin_dirs)
+    found = needs(plan, plugins, plan.nodes.values())
+    return {plan.nodes[key].stage: need for key, need in found.items()}
+
+
+def test_devices_ask_for_a_gpu_and_change_the_keys_they_touch(
+    settings: Make, plugin_dirs: tuple[Path, ...]
+) -> None:
+    cpu, _, _ = plan_experiment(settings(executor=GPU), plugin_dirs=plugin_dirs)
+    made = settings(executor=GPU, devices={"pretrain": "cuda"})
+    gpu, _, _ = plan_experiment(made, plugin_dirs=plugin_dirs)
+    found = wanted(made, plugin_dirs)
+    assert found["pretrain"].gpus == 1
+    assert {stage for stage, need in found.items() if need.gpus} == {"pretrain"}
+    stages = [{n.stage for k, n in p.nodes.items() if k not in q.nodes}
+              for p, q in ((gpu, cpu), (cpu, gpu))]  # fmt: skip
+    assert stages[0] == stages[1] == {"pretrain", "embed", "evaluate", "probe"}
+
+
+def test_the_cpu_is_in_no_key(settings: Make, plugin_dirs: tuple[Path, ...]) -> None:
+    plan, _, _ = plan_experiment(settings(), plugin_dirs=plugin_dirs)
+    assert not any("device" in node.spec.params for node in plan.nodes.values())
+
+
+def test_a_gpu_that_nobody_has_is_refused_before_anything_runs(
+    settings: Make, plugin_dirs: tuple[Path, ...]
+) -> None:
+    executor = {"name": "local", "threads": 2, "gpus": 0}
+    with pytest.raises(SettingsError, match=r"pretrain \(cnn.*asks for a GPU.*executor.gpus"):
+        dry_run(settings(devices={"pretrain": "cuda"}, executor=executor), plugin_dirs=plugin_dirs)
+
+
+def test_memory_is_what_plugins_declare_unless_the_experiment_says_otherwise(
+    settings: Make, plugin_dirs: tuple[Path, ...]
+) -> None:
+    found = wanted(settings(memory={"label": 7.5}), plugin_dirs)
+    assert found["label"].memory_gib == 7.5
+    assert found["pretrain"].memory_gib == BASE_GIB + 0.5
+    assert found["evaluate"].memory_gib == BASE_GIB
