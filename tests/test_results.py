@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lanser_bench.reporting.checks import check_records
 from lanser_bench.reporting.records import load_records
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -22,6 +23,13 @@ def test_published_records_load_and_tell_where_they_come_from(study: Path) -> No
         assert not record.commit.dirty
         assert {d.evaluation.split_hash for d in record.datasets}
     assert {r.role for r in records} == {"main", "control"}
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda p: p.name)
+def test_published_scores_follow_from_the_predictions_beside_them(study: Path) -> None:
+    for found in check_records([study]):
+        assert found.faults == []
+        assert found.notes == []
 
 
 def test_the_leaderboard_page_is_that_of_the_records(tmp_path: Path) -> None:

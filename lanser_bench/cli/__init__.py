@@ -14,6 +14,7 @@ from ..errors import LanserError
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("command", "Run an experiment or a grid, from audio to leaderboard."),
     "leaderboard": ("command", "Show result records as a table, with intervals and controls."),
+    "results": ("group", "Check published records, upgrade old ones."),
     "label": ("command", "Label sentences by a labeler over a taxonomy."),
     "taxonomy": ("group", "List, show and check taxonomies."),
     "data": ("group", "Look through a dataset before using it."),

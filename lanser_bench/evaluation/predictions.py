@@ -23,6 +23,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 PREDICTIONS = "predictions.parquet"
+SUMS = ("explained", "spread", "n", "x", "y", "xx", "yy", "xy")
+"""Columns of `speaker_sums`; x is the truth and y the prediction, both about the middle of the
+truth and in units of its spread."""
 
 
 @dataclass(frozen=True)
@@ -81,25 +84,30 @@ def classification(data: Classified) -> dict[str, Statistic]:
 
 def regression(data: Predicted) -> dict[str, Statistic]:
     """Returns ``r2``, ``pearson`` and ``ccc`` of pooled predictions as sums over speakers."""
+    return regression_from_sums(speaker_sums(data)[1])
+
+
+def speaker_sums(data: Predicted) -> tuple[list[str], Floats]:
+    """Returns the speakers, sorted, and what adds up over them: shape (speakers, 8), see `SUMS`."""
     speakers, unit = np.unique(data.speakers, return_inverse=True)
-
-    def summed(*columns: Floats) -> Floats:
-        sums = np.zeros((len(speakers), len(columns)))
-        np.add.at(sums, unit, np.stack(columns, axis=1))
-        return sums
-
     spread = np.square(data.truth - data.baseline)
     explained = spread - np.square(data.truth - data.predicted)
     # Moments about the middle and in units of the spread lose no digits.
     centre, scale = data.truth.mean(), data.truth.std() or 1.0
     x, y = (data.truth - centre) / scale, (data.predicted - centre) / scale
-    moments = summed(np.ones_like(x), x, y, x * x, y * y, x * y)
+    columns = (explained, spread, np.ones_like(x), x, y, x * x, y * y, x * y)
+    sums = np.zeros((len(speakers), len(SUMS)))
+    np.add.at(sums, unit, np.stack(columns, axis=1))
+    return [str(speaker) for speaker in speakers], sums
+
+
+def regression_from_sums(sums: Floats) -> dict[str, Statistic]:
+    """Returns what `regression` does, from `speaker_sums`."""
+    ratio = ratio_mean(sums[:, :1], sums[:, 1:2], np.ones(1))
     return {
-        "r2": replace(
-            ratio_mean(summed(explained), summed(spread), np.ones(1)), bounds=(-np.inf, 1.0)
-        ),
-        "pearson": _smooth(moments, _pearson),
-        "ccc": _smooth(moments, _concordance),
+        "r2": replace(ratio, bounds=(-np.inf, 1.0)),
+        "pearson": _smooth(sums[:, 2:], _pearson),
+        "ccc": _smooth(sums[:, 2:], _concordance),
     }
 
 
@@ -157,6 +165,11 @@ def read_classified(path: Path, budget: str, n_labels: int) -> Classified:
     table = pq.read_table(path, filters=[("budget", "==", budget)])
     if not len(table):
         raise DataError(f"{path} holds no predictions at budget {budget}.")
+    return classified_rows(table, n_labels)
+
+
+def classified_rows(table: pa.Table, n_labels: int) -> Classified:
+    """Returns the predictions of one budget from rows (id, speaker, seed, gold, predicted)."""
     ids, row = np.unique(table["id"].to_pylist(), return_inverse=True)
     draw = np.unique(table["seed"].to_numpy(), return_inverse=True)[1]
     predicted = np.zeros((draw.max() + 1, len(ids)), np.int64)

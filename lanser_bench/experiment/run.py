@@ -251,14 +251,13 @@ class _Run(Listener):
 
     def cell_done(self, cell: Cell, path: str | None) -> None:
         """Writes the cell's record, unless it is there, and offers it to the trackers."""
-        from ..reporting.build import build_record
-        from ..reporting.records import save_record
+        from ..reporting.build import publish_record
 
         target = cell.settings.paths.results / cell.record_path
         written = None
         if not _is_record_of(target, cell):
             try:
-                save_record(build_record(self.plan, cell, self.store), target)
+                publish_record(self.plan, cell, self.store, target)
             except LanserError as error:
                 node = self.plan.nodes[cell.leaves[-1]]
                 self.cell_failed(Failure(cell, f"record ({node.title})", node.key, str(error), ""))
@@ -300,6 +299,8 @@ def data_notes(manifest: BuiltManifest) -> Iterator[str]:
 
 def _is_record_of(path: Path, cell: Cell) -> bool:
     """Whether a cell's record is there: the first one written for a key stays."""
+    from ..reporting.records import SCHEMA_VERSION
+
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -307,7 +308,9 @@ def _is_record_of(path: Path, cell: Cell) -> bool:
     if not isinstance(content, dict):
         return False
     found = content.get("key"), content.get("name"), content.get("schema_version")
-    return found == (cell.key, cell.name, 1)
+    beside = content.get("predictions") or {}
+    whole = (path.parent / str(beside.get("file"))).is_file()
+    return whole and found == (cell.key, cell.name, SCHEMA_VERSION)
 
 
 def cell_events(cell: Cell, store: Store) -> list[dict[str, Any]]:

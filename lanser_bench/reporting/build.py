@@ -15,13 +15,29 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..evaluation.results import EvaluationResult, ProbeResult
+from ..kinds.base import Plugin
+from ..plugins import registry
 from ..store import PluginIdentity, Store, library_versions
-from .records import Commit, DatasetResult, ResultRecord, StageUse
+from .attached import attach
+from .records import Commit, DatasetResult, PluginAbout, ResultRecord, StageUse, save_record
 
 if TYPE_CHECKING:
     from ..experiment.plan import Cell, Plan, TargetKeys
 
 BASE_LIBRARIES = ("numpy", "pyarrow", "scipy", "soundfile", "soxr", "torch")
+
+
+def publish_record(plan: Plan, cell: Cell, store: Store, path: Path) -> ResultRecord:
+    """Writes a finished cell's record with its predictions beside it; the record comes last.
+
+    Raises:
+        StoreError: one of its results is damaged; it is then removed and will be computed again.
+        DataError: the place cannot be written.
+    """
+    record = build_record(plan, cell, store)
+    record = record.model_copy(update=attach(store, cell.targets, path))
+    save_record(record, path)
+    return record
 
 
 def build_record(plan: Plan, cell: Cell, store: Store) -> ResultRecord:
@@ -46,10 +62,12 @@ def build_record(plan: Plan, cell: Cell, store: Store) -> ResultRecord:
         asr=reader.role_name("asr"),
         labeler=reader.role_name("labeler"),
         taxonomy=cell.taxonomy,
+        taxonomy_hash=reader.taxonomy_hash(),
         encoder=cell.encoder,
         settings=portable(settings.model_dump(mode="json", exclude={"paths", "executor"})),
         stages=reader.stages(),
         plugins=plugins,
+        about=reader.about(),
         versions={
             "python": platform.python_version(),
             "lanser-bench": __version__,
@@ -82,6 +100,26 @@ class _Reader:
                 shown = plugin.model_copy(update={"options": portable(plugin.options)})
                 found[f"{place}: {role}"] = shown
         return found
+
+    def about(self) -> dict[str, PluginAbout]:
+        """Licence and facts of every plugin; a dataset's are those of its card."""
+        found: dict[str, PluginAbout] = {}
+        for place, key in self.cell.stages.items():
+            if key in self.plan.manifests:
+                path = self.plan.manifests[key].artifact.path / "manifest.json"
+                card = {k: v for k, v in _json(path).get("card", {}).items() if v}
+                licence = str(card.pop("licence", ""))
+                found[f"{place}: dataset"] = PluginAbout(licence=licence, facts=portable(card))
+                continue
+            for role, plugin in self.plan.nodes[key].spec.plugins.items():
+                found[f"{place}: {role}"] = about_plugin(self.plan.plugin_dirs, plugin)
+        return found
+
+    def taxonomy_hash(self) -> str | None:
+        """Content hash of the taxonomy of the weak labels, where all corpora agree on it."""
+        reports = self.reports("label", "labels.json").values()
+        hashes = {report.get("taxonomy_hash") for report in reports}
+        return hashes.pop() if len(hashes) == 1 else None
 
     def role_name(self, kind: str) -> str | None:
         names = {p.name for p in self.plugins().values() if p.kind == kind}
@@ -132,6 +170,20 @@ class _Reader:
             return {}
         content = _json(artifact.path / "training.json")
         return {k: v for k, v in content.items() if not isinstance(v, list)}
+
+
+def about_plugin(plugin_dirs: tuple[Path, ...], identity: PluginIdentity) -> PluginAbout:
+    """Returns a plugin's licence and what it says of itself."""
+    plugin: Plugin[Any] = registry(plugin_dirs).create(
+        identity.kind, identity.name, {**identity.options, **identity.located}
+    )
+    try:
+        facts = dict(portable(plugin.describe()))
+        json.dumps(facts)
+    # A stranger's method may fail in any way; a finished cell must still get its record.
+    except Exception as error:  # noqa: BLE001
+        facts = {"error": f"describe() failed: {type(error).__name__}: {error}"}
+    return PluginAbout(licence=str(facts.pop("licence", "") or plugin.licence), facts=facts)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from ..errors import DataError
 from ..evaluation.results import EvaluationResult, ProbeResult
 from ..store import PluginIdentity, digest, write_atomic
 from ..validation import describe
+from .upgrades import upgraded
 
-SCHEMA_VERSION = 1
-"""Raised when a field changes its meaning; older files stay readable."""
+SCHEMA_VERSION = 2
+"""Raised when a field is added or changes its meaning; older files stay readable: `upgrades`."""
 _SETTINGS = ("embed", "evaluate", "probe", "threads")
 """Settings that make every number; plugins and manifests stand in a record by their identity."""
 _LABEL_SETTINGS = ("transcribe", "label", "taxonomy")
@@ -46,6 +47,24 @@ class StageUse(_Record):
     """Wall time when it ran; None for an artifact that is no longer in the store."""
 
 
+class Attached(_Record):
+    """A file that lies beside the record and belongs to it."""
+
+    file: str
+    """Its name; it is in the record's folder."""
+    sha256: str
+    rows: int
+
+
+class PluginAbout(_Record):
+    """What a plugin says of itself; it is no part of any key."""
+
+    licence: str = ""
+    """Licence of the weights or the data that it brings."""
+    facts: dict[str, Any] = {}
+    """Its ``describe()``; for a dataset its card."""
+
+
 class DatasetResult(_Record):
     """Results on one labelled set."""
 
@@ -61,7 +80,7 @@ class DatasetResult(_Record):
 class ResultRecord(_Record):
     """One cell: what was done, with what, and what came out."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     experiment: str
     name: str
     """Unique in its experiment."""
@@ -82,6 +101,8 @@ class ResultRecord(_Record):
     """None where no labels take part, as for a frozen encoder."""
     labeler: str | None
     taxonomy: str | None
+    taxonomy_hash: str | None = None
+    """Content of the taxonomy that the weak labels were made with; None where none took part."""
     encoder: str
     settings: dict[str, Any]
     """The experiment's settings, defaults filled in, absolute paths cut to their last part."""
@@ -89,6 +110,8 @@ class ResultRecord(_Record):
     """Place in the cell, such as ``label corpora.0`` → stage, key and wall time."""
     plugins: dict[str, PluginIdentity]
     """Place and role → identity of every plugin that took part."""
+    about: dict[str, PluginAbout] = {}
+    """The same places and roles → licence and facts."""
     versions: dict[str, str]
     """Versions of Python, lanser-bench and the libraries that the plugins declare."""
     commit: Commit | None
@@ -101,6 +124,11 @@ class ResultRecord(_Record):
     """Corpus → what the transcribe stage reports, with the word error rate where it is known."""
     training: dict[str, Any] = {}
     """What pre-training reports, without its curve."""
+    predictions: Attached | None = None
+    """What was predicted for every utterance, budget and draw, for paired comparisons later; None
+    in records that are older than such files. `attached.classified` reads it."""
+    probe_sums: Attached | None = None
+    """Sums over each speaker from which the probes' scores follow, for paired differences of R²."""
     created: str
     """UTC, ISO 8601."""
 
@@ -164,7 +192,7 @@ def load_record(path: Path) -> ResultRecord:
             "install a newer one."
         )
     try:
-        return ResultRecord.model_validate(content)
+        return ResultRecord.model_validate(upgraded(content))
     except ValidationError as error:
         raise DataError(describe(error, ResultRecord, str(path))) from None
 
@@ -175,18 +203,27 @@ def load_records(folders: Iterable[Path]) -> list[tuple[Path, ResultRecord]]:
     Raises:
         DataError: a folder does not exist or holds no record, or a file is not a record.
     """
-    found = []
-    for folder in folders:
-        if not folder.exists():
-            raise DataError(
-                f"{folder} does not exist; `lanser-bench run quickstart` makes results."
-            )
-        paths = [folder] if folder.is_file() else sorted(folder.rglob("*.json"))
-        records = [(path, load_record(path)) for path in paths]
-        if not records:
-            raise DataError(f"{folder} holds no result records (*.json).")
-        found.extend(records)
-    return found
+    return [(path, load_record(path)) for folder in folders for path in record_files(folder)]
+
+
+def record_files(place: Path) -> list[Path]:
+    """Returns the files of all records below a folder, in order; a file stands for itself.
+
+    Raises:
+        DataError: it does not exist or holds no record.
+    """
+    if not place.exists():
+        raise DataError(f"{place} does not exist; `lanser-bench run quickstart` makes results.")
+    paths = [place] if place.is_file() else sorted(place.rglob("*.json"))
+    if not paths:
+        raise DataError(f"{place} holds no result records (*.json).")
+    return paths
+
+
+def record_schema() -> dict[str, Any]:
+    """Returns the JSON Schema (draft 2020-12) of a record as this version writes it."""
+    schema = ResultRecord.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def latest(records: Iterable[ResultRecord]) -> list[ResultRecord]:

@@ -234,3 +234,19 @@ def test_the_doctor_sees_that_a_file_is_no_place_for_a_store(
     code, out, _ = lanser(capsys, "doctor", "--store", str(tmp_path / "file"))
     assert code == 1
     assert "cannot be written" in out
+
+
+def test_results_are_validated_and_upgraded(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    old = Path(__file__).parents[1] / "reporting" / "records" / "schema-1.json"
+    path = tmp_path / "r.json"
+    path.write_bytes(old.read_bytes())
+    code, out, _ = lanser(capsys, "results", "upgrade", str(tmp_path))
+    assert (code, "schema 1 → 2" in out) == (0, True)
+    code, out, _ = lanser(capsys, "results", "validate", str(tmp_path))
+    assert (code, "1 of 1 records are sound" in out) == (0, True)
+    path.write_text('{"schema_version": 2}')
+    code, _, err = lanser(capsys, "results", "validate", str(tmp_path))
+    assert code == 2
+    assert f"{path}: 'key' is missing" in err

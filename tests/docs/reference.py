@@ -20,11 +20,13 @@ from pydantic_core import PydanticUndefined
 from lanser_bench.experiment import settings
 from lanser_bench.experiment.settings import Experiment
 from lanser_bench.plugins import load_plugins
+from lanser_bench.reporting.records import record_schema
 
 from .blocks import ROOT
 
 SETTINGS_PAGE = ROOT / "docs" / "experiments.md"
 OPTIONS_PAGE = ROOT / "docs" / "options.md"
+RECORD_SCHEMA = ROOT / "docs" / "record.schema.json"
 SECTIONS = {
     "transcribe": settings.TranscribeParams,
     "label": settings.LabelParams,
@@ -165,6 +167,7 @@ def generated() -> Iterator[tuple[Path, str]]:
         text = page.read_text(encoding="utf-8")
         before, after = text.partition(begin)[0], text.partition(end)[2]
         yield page, f"{before}{begin}\n\n{made}\n\n{end}{after}"
+    yield RECORD_SCHEMA, json.dumps(record_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ from .blocks import PAGES, ROOT, Block, blocks, prose, shown
 from .reference import generated
 
 LANGUAGES = {"console", "python", "yaml", "toml", "text", "mermaid", "csv"}
-SLOW = {"README.md", "experiments.md", "store.md", "python.md", "plugins.md", "datasets.md"}
+SLOW = {"README.md", "experiments.md", "store.md", "python.md", "plugins.md", "datasets.md",
+        "results.md"}  # fmt: skip
 """Pages whose examples read recordings or train something."""
 EXAMPLES = [block for page in PAGES for block in blocks(page)]
 MARK = "\x1e"

@@ -1,0 +1,35 @@
+"""Brings records of older schema versions up to the present one, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Content = dict[str, Any]
+
+
+def upgraded(content: Mapping[str, Any]) -> Content:
+    """Returns a record's content in the present schema; what an old one did not hold stays empty.
+
+    Args:
+        content: a record as it was written, with its ``schema_version``.
+    """
+    found = dict(content)
+    while found["schema_version"] in _STEPS:
+        found = _STEPS[found["schema_version"]](found)
+    return found
+
+
+def _to_2(content: Content) -> Content:
+    """Adds what 2 brought, as far as it follows from what 1 held: the taxonomy's hash."""
+    hashes = {report.get("taxonomy_hash") for report in content.get("labels", {}).values()}
+    hashes.discard(None)
+    return {
+        **content,
+        "schema_version": 2,
+        "taxonomy_hash": hashes.pop() if len(hashes) == 1 else None,
+    }
+
+
+_STEPS: dict[int, Callable[[Content], Content]] = {1: _to_2}
+"""Version → what makes it the next one."""
