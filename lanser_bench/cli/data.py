@@ -12,17 +12,13 @@ import typer
 from ..errors import LanserError, SettingsError
 
 if TYPE_CHECKING:
+    from ..experiment.leakage import LeakageReport
     from ..survey import Survey
 
 app = typer.Typer(help="Look through a dataset before using it.", no_args_is_help=True)
 
 NAMED = 3
 """How many findings of one sort are named; the rest is counted."""
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps `check` a command of its own while it is the only one."""
 
 
 @app.command()
@@ -68,6 +64,72 @@ def check(
         for sentence in survey.faults:
             typer.echo(f"Error: {sentence}", err=True)
         raise typer.Exit(2)
+
+
+@app.command()
+def leakage(
+    dataset: Annotated[str, typer.Argument(help="Name of the dataset plugin, such as ravdess.")],
+    root: Annotated[str | None, typer.Argument(help="Its folder.")] = None,
+    options: Annotated[
+        list[str] | None, typer.Argument(help="key=value: options of the plugin.")
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option(help="Fold protocol, such as leave-one-speaker-out or split.")
+    ] = "k-speaker-folds",
+    folds: Annotated[int, typer.Option(help="Number of folds of k-speaker-folds.", min=2)] = 5,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[=FOLDER]", help="A set to pre-train on; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    store: Annotated[Path, typer.Option(help="Where manifests are kept.")] = Path(".lanser/store"),
+    plugins_dir: Annotated[
+        list[Path] | None, typer.Option(help="A folder of loose plugin files.")
+    ] = None,
+) -> None:
+    """Look for the same speaker, sound or sentence on both sides of a split.
+
+    Exit code 0: a run would go on, with the warnings shown; 1: it would be refused.
+    """
+    from dataclasses import asdict
+
+    from ..experiment.leakage import leakage_report
+    from ..experiment.settings import DatasetRef
+    from ..plugins import registry
+    from ..stages.evaluate import Params
+    from ..store import Store
+    from ._options import parsed_options
+
+    given = list(options or [])
+    if root is not None and "=" in root and not Path(root).exists():
+        given.insert(0, root)
+        root = None
+    target = {"dataset": dataset, "root": root, **parsed_options(given)}
+    pairs = [name.partition("=") for name in corpus or ()]
+    report = leakage_report(
+        registry(tuple(plugins_dir or ())),
+        Store(store),
+        DatasetRef.model_validate(target),
+        [DatasetRef(dataset=n, root=Path(folder) if folder else None) for n, _, folder in pairs],
+        Params(protocol=protocol, folds=folds),
+    )
+    if as_json:
+        typer.echo(json.dumps(asdict(report), ensure_ascii=False))
+    else:
+        _print_leakage(report)
+    if report.refused:
+        raise typer.Exit(1)
+
+
+def _print_leakage(report: LeakageReport) -> None:
+    typer.echo(f"dataset: {report.dataset}, {report.protocol}, {report.folds} folds")
+    for group in report.identical:
+        typer.echo(f"same sound: {', '.join(group)}")
+    for sentence in report.warnings:
+        typer.echo(f"warning: {sentence}")
+    for sentence in report.refused:
+        typer.echo(f"refused: {sentence}")
+    typer.echo(f"leakage: {'yes' if report.refused else 'no'}")
 
 
 def _survey(

@@ -10,7 +10,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,8 @@ from ..errors import DataError
 from ..store.keys import digest
 
 Ints = npt.NDArray[np.int64]
-Protocol = Literal["k-speaker-folds", "leave-one-speaker-out", "split"]
+Protocol = Literal["k-speaker-folds", "leave-one-speaker-out", "leave-one-session-out", "split"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 DEV_NAMES = ("dev", "val", "valid", "validation", "development")
 
@@ -43,19 +44,21 @@ def make_folds(
     seed: int = 0,
     k: int = 5,
     splits: Sequence[str | None] | None = None,
+    sessions: Sequence[str | None] | None = None,
 ) -> list[Fold]:
     """Splits utterances into folds.
 
     Args:
         protocol: ``k-speaker-folds`` shares speakers out over `k` folds so that class counts are
-            balanced; ``leave-one-speaker-out`` tests each speaker once; ``split`` takes the
-            manifest's own train, validation and test.
+            balanced; ``leave-one-speaker-out`` tests each speaker once, ``leave-one-session-out``
+            each recording session; ``split`` takes the manifest's own train, validation and test.
         ids: ids of the utterances, shape (n,).
         speakers: their speakers.
         labels: class indices to balance, shape (n,); all equal where there are none.
         seed: decides ties.
         k: number of folds of ``k-speaker-folds``.
         splits: the manifest's column, for ``split``.
+        sessions: the manifest's extra ``session``, for ``leave-one-session-out``.
 
     Raises:
         DataError: utterances without a speaker, too few speakers, or no such split.
@@ -71,8 +74,9 @@ def make_folds(
             "target to evaluate on."
         )
     if protocol == "leave-one-speaker-out":
-        order = sorted(set(found))
-        group = np.array([order.index(speaker) for speaker in found])
+        group = np.unique(found, return_inverse=True)[1]
+    elif protocol == "leave-one-session-out":
+        group = np.unique(_known_sessions(ids, sessions), return_inverse=True)[1]
     else:
         if n_speakers < k:
             raise DataError(
@@ -161,6 +165,17 @@ def _known_speakers(ids: Sequence[str], speakers: Sequence[str | None]) -> list[
             "speaker-disjoint folds cannot be made. Give them speakers in the manifest."
         )
     return [speaker for speaker in speakers if speaker is not None]
+
+
+def _known_sessions(ids: Sequence[str], sessions: Sequence[str | None] | None) -> list[str]:
+    found = [name for name in sessions or () if name is not None]
+    if len(found) < len(ids) or len(set(found)) < 2:
+        raise DataError(
+            f"Protocol 'leave-one-session-out' needs the extra `session` of every utterance and at "
+            f"least 2 sessions; {len(found)} of {len(ids)} utterances have one, "
+            f"{len(set(found))} sessions in all. Use protocol k-speaker-folds."
+        )
+    return found
 
 
 def _explicit(splits: Sequence[str | None]) -> Fold:

@@ -261,6 +261,7 @@ class Chain:
             params=stage_params(self.settings.evaluate, evaluate.Params),
             seed=self.settings.evaluate_seed,
             threads=self.settings.threads.evaluate,
+            official=prepared.dataset.protocols,
         )
         key = self.parts.add(spec, f"{ref.name} on {prepared.name}", self.settings.threads.evaluate)
         stages[f"evaluate {place}"] = key

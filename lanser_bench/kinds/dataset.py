@@ -63,6 +63,9 @@ class Dataset(Plugin[OptionsT]):
 
     card: Card
     """Of the class; set on the instance where options decide it, as in `manifest`."""
+    protocols: ClassVar[Mapping[str, str]] = {}
+    """Official fold protocols by the names the field uses → the harness's own protocol that makes
+    them from the dataset's columns, such as ``{"tfds-crema-d": "split"}``."""
     needs_root: ClassVar[bool] = True
     """False for a dataset that makes its own files, like `synthetic`."""
 

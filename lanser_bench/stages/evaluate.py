@@ -6,7 +6,8 @@ budget and draw.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -14,10 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ..errors import DataError, SettingsError
+from ..errors import DataError, SettingsError, did_you_mean
 from ..evaluation import efficiency
 from ..evaluation.budgets import Budget, parse_budget
-from ..evaluation.folds import Fold, Protocol, make_folds, split_hash
+from ..evaluation.folds import PROTOCOLS, Fold, Protocol, make_folds, split_hash
 from ..evaluation.leakage import Side, check_leakage, fixed_sentence_warning
 from ..evaluation.metrics import confusion_matrix
 from ..evaluation.predictions import PREDICTIONS, classification, write_table
@@ -38,8 +39,9 @@ class Params(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    protocol: Protocol = "k-speaker-folds"
-    """``k-speaker-folds``, ``leave-one-speaker-out``, or ``split``: the manifest's own."""
+    protocol: str = "k-speaker-folds"
+    """``k-speaker-folds``, ``leave-one-speaker-out``, ``leave-one-session-out``, ``split`` (the
+    manifest's own), or an official protocol of the dataset, such as ``tfds-crema-d``."""
     folds: int = Field(default=5, ge=2)
     """Number of folds of ``k-speaker-folds``."""
     budgets: tuple[float | str, ...] = Field(
@@ -97,6 +99,7 @@ def spec(
     params: Params,
     seed: int,
     threads: int = 1,
+    official: Mapping[str, str] = MappingProxyType({}),
 ) -> Spec:
     """Builds the key content.
 
@@ -107,12 +110,19 @@ def spec(
         params: the settings.
         seed: decides folds, subsets and ties.
         threads: CPU threads; more than one can move the floats of numpy's matrix products.
+        official: the dataset's official protocols → protocol that makes their folds.
+
+    Raises:
+        SettingsError: there is no such protocol.
     """
+    by = folds_by(params, official)
+    named = {} if by == params.protocol else {"folds_by": by}
     return Spec(
         stage="evaluate",
         stage_version=VERSION,
         params={
             **params.model_dump(mode="json"),
+            **named,
             "labels": taxonomy.names,
             "libraries": library_versions(("numpy",)),
         },
@@ -120,6 +130,27 @@ def spec(
         seed=seed,
         threads=threads,
     )
+
+
+def folds_by(params: Params, official: Mapping[str, str]) -> Protocol:
+    """Returns the harness's protocol behind the one that is asked for.
+
+    Args:
+        params: the settings.
+        official: the dataset's official protocols → protocol that makes their folds.
+
+    Raises:
+        SettingsError: there is no such protocol.
+    """
+    wanted = official.get(params.protocol, params.protocol)
+    found = next((protocol for protocol in PROTOCOLS if protocol == wanted), None)
+    if found is None:
+        known = [*PROTOCOLS, *official]
+        raise SettingsError(
+            f"There is no protocol '{params.protocol}' for this dataset."
+            f"{did_you_mean(params.protocol, known)} It has {', '.join(known)}."
+        )
+    return found
 
 
 def run(context: StageContext, draft: Draft) -> None:
@@ -131,13 +162,14 @@ def run(context: StageContext, draft: Draft) -> None:
     table = read_utterances(context.parent("utterances"))
     kept, data, labels = labelled(table, names)
     folds = make_folds(
-        params.protocol,
+        context.spec.params.get("folds_by", params.protocol),
         ids=data.ids,
         speakers=data.speakers,
         labels=data.labels,
         seed=seed,
         k=params.folds,
         splits=[table.splits[p] for p in kept],
+        sessions=[table.extras[p].get("session") for p in kept],
     )
     warnings = [
         *checked(table, kept, folds),

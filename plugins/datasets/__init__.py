@@ -4,15 +4,32 @@ from collections.abc import Callable
 
 from lanser_bench import hookimpl
 
+_DATASETS = {
+    "audformat": "audformat:Audformat",
+    "audiofolder": "audiofolder:AudioFolder",
+    "condensed-movies": "condensed_movies:CondensedMovies",
+    "crema-d": "crema_d:CremaD",
+    "emodb": "emodb:EmoDB",
+    "esd": "esd:ESD",
+    "huggingface": "huggingface:HuggingFace",
+    "iemocap": "iemocap:Iemocap",
+    "librispeech": "librispeech:LibriSpeech",
+    "ljspeech": "ljspeech:LJSpeech",
+    "manifest": "manifest:ManifestTable",
+    "meld": "meld:Meld",
+    "msp-podcast": "msp_podcast:MspPodcast",
+    "peoples-speech": "peoples_speech:PeoplesSpeech",
+    "ravdess": "ravdess:Ravdess",
+    "savee": "savee:Savee",
+    "synthetic": "synthetic:Synthetic",
+    "tess": "tess:Tess",
+    "text": "text:Text",
+}
+"""Name → module and class."""
+
 
 @hookimpl
 def register_datasets(register: Callable[[str, str], None]) -> None:
     """Registers the built-in datasets."""
-    register("condensed-movies", "lanser_bench_plugins.datasets.condensed_movies:CondensedMovies")
-    register("librispeech", "lanser_bench_plugins.datasets.librispeech:LibriSpeech")
-    register("ljspeech", "lanser_bench_plugins.datasets.ljspeech:LJSpeech")
-    register("manifest", "lanser_bench_plugins.datasets.manifest:ManifestTable")
-    register("peoples-speech", "lanser_bench_plugins.datasets.peoples_speech:PeoplesSpeech")
-    register("ravdess", "lanser_bench_plugins.datasets.ravdess:Ravdess")
-    register("synthetic", "lanser_bench_plugins.datasets.synthetic:Synthetic")
-    register("text", "lanser_bench_plugins.datasets.text:Text")
+    for name, reference in _DATASETS.items():
+        register(name, f"lanser_bench_plugins.datasets.{reference}")

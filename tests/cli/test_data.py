@@ -111,3 +111,54 @@ def test_the_identical_pair_of_ravdess_is_found(
     assert "utterances: 1080" in printed
     assert "speakers: 18" in printed
     assert "same sound as 03-01-03-01-02-01-07" in printed
+
+
+def leakage(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(["data", "leakage", *map(str, arguments)])
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def two_speakers(corpus: Path) -> Path:
+    table = corpus / "manifest.csv"
+    speakers = ["anna", "anna", "anna", "ben", "ben", "ben"]
+    labels = ["joy", "anger", "joy", "anger", "joy", "anger"]
+    rows = (f"u{i},{i}.wav,{speakers[i]},{labels[i]},s{i % 3}" for i in range(6))
+    table.write_text("id,audio,speaker,label,sentence_id\n" + "\n".join(rows) + "\n")
+    return corpus
+
+
+def test_the_same_sound_of_two_speakers_is_refused_by_name(
+    two_speakers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("manifest", two_speakers, "taxonomy=ekman-6", "--folds", 2, "--store", tmp_path)
+    assert leakage(*arguments) == 0
+    assert "say a scripted sentence that the training side says too" in capsys.readouterr().out
+    (two_speakers / "4.wav").write_bytes((two_speakers / "0.wav").read_bytes())
+    assert leakage(*arguments, "--json") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["identical"] == [["u0", "u4"]]
+    assert "the same recorded sound is on both sides" in found["refused"][0]
+    assert {"u0", "u4"} <= set(found["refused"][0].replace(",", "").split())
+
+
+def test_a_corpus_that_holds_the_test_speakers_is_refused(
+    two_speakers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("manifest", two_speakers, "taxonomy=ekman-6", "--folds", 2, "--store", tmp_path)
+    unlabelled = tmp_path / "unlabelled"
+    unlabelled.mkdir()
+    audio = two_speakers / "5.wav"
+    (unlabelled / "manifest.csv").write_text(f"id,audio,speaker\nx,{audio},anna\n")
+    assert leakage(*arguments, "--corpus", f"manifest={unlabelled}") == 1
+    assert "pre-training on manifest: speaker 'manifest:anna'" in capsys.readouterr().out
+
+
+@pytest.mark.data
+def test_the_one_identical_pair_of_ravdess_is_found(
+    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert leakage("ravdess", data_root / "ravdess", "--store", tmp_path) == 0
+    pair = "same sound: 03-01-03-01-02-01-07, 03-01-03-01-02-02-07"
+    assert pair in capsys.readouterr().out

@@ -159,6 +159,34 @@ def test_the_manifests_own_split(world: World) -> None:
     assert found.budgets[1].uar.interval is None  # two test speakers
 
 
+def test_an_official_protocol_keeps_its_name_and_has_the_folds_it_stands_for(world: World) -> None:
+    speakers, _ = speakers_and_labels()
+    extras = [{"session": f"Session{int(speaker[-1]) // 2}"} for speaker in speakers]
+    utterances, embeddings = keys(world, extras=extras)
+
+    def study(protocol: str, **official: str):
+        spec = evaluate.spec(
+            utterances=utterances, embeddings=embeddings, taxonomy=TAXONOMY, seed=0,
+            params=PARAMS.model_copy(update={"protocol": protocol}), official=official,
+        )  # fmt: skip
+        artifact = world.result(spec)
+        text = (artifact.path / evaluate.RESULT).read_text(encoding="utf-8")
+        return EvaluationResult.model_validate_json(text)
+
+    by_session = study("leave-one-session-out")
+    official = study("superb", superb="leave-one-session-out")
+    assert (official.protocol, official.n_folds) == ("superb", 3)
+    assert official.split_hash == by_session.split_hash
+    with pytest.raises(SettingsError, match="Did you mean 'superb'"):
+        study("supberb", superb="leave-one-session-out")
+
+
+def test_sessions_that_are_not_known_are_asked_for(world: World) -> None:
+    params = PARAMS.model_copy(update={"protocol": "leave-one-session-out"})
+    with pytest.raises(DataError, match="needs the extra `session`"):
+        result(world, keys(world), params)
+
+
 def test_a_split_that_crosses_speakers_is_refused(world: World) -> None:
     splits = ["test", *["train"] * 47, *["test"] * 48]
     params = PARAMS.model_copy(update={"protocol": "split"})

@@ -1,0 +1,189 @@
+"""CREMA-D: 91 actors say twelve sentences in six emotions; crowds voted on what they heard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
+
+from ._files import read_csv, walk
+
+_NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})\.(?:wav|flac|mp3)", re.IGNORECASE)
+_EMOTIONS = {
+    "ANG": "anger",
+    "DIS": "disgust",
+    "FEA": "fear",
+    "HAP": "happy",
+    "NEU": "neutral",
+    "SAD": "sad",
+}
+_SENTENCES = {
+    "IEO": "It's eleven o'clock.",
+    "TIE": "That is exactly what happened.",
+    "IOM": "I'm on my way to the meeting.",
+    "IWW": "I wonder what this is about.",
+    "TAI": "The airplane is almost full.",
+    "MTI": "Maybe tomorrow it will be cold.",
+    "IWL": "I would like a new alarm clock.",
+    "ITH": "I think I have a doctor's appointment.",
+    "DFA": "Don't forget a jacket.",
+    "ITS": "I think I've seen this before.",
+    "TSI": "The surface is slick.",
+    "WSI": "We'll stop in a couple of minutes.",
+}
+_LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified"}
+_TEST = frozenset(
+    {
+        "1010", "1013", "1022", "1026", "1037", "1038", "1040", "1045", "1047", "1048", "1059",
+        "1065", "1066", "1068", "1071", "1073", "1084", "1086", "1088",
+    }
+)  # fmt: skip
+_VALIDATION = frozenset({"1015", "1020", "1021", "1030", "1050", "1070", "1079", "1089", "1090"})
+_LEFT_OUT = frozenset({"1040_ITH_SAD_XX", "1006_TIE_NEU_XX", "1013_WSI_DIS_XX", "1017_IWW_FEA_XX"})
+"""Clips without usable sound, which the TFDS split does not have."""
+_WAYS = {"voice": "1", "face": "2", "both": "3"}
+"""First digit of a row's number in ``tabulatedVotes.csv``: how the clip was shown to raters."""
+
+
+class CremaDOptions(PluginOptions):
+    """Options of `crema-d`."""
+
+    label: Literal["acted", "votes", "majority"] = "acted"
+    """``acted``: the emotion in the file name. ``votes``: shares of the listeners' votes (soft
+    labels). ``majority``: the emotion with most votes; clips with a tie stay unlabelled. Voice-only
+    listeners agree with the actor in fewer than half of the clips: say which one you use."""
+    shown: Literal["voice", "face", "both"] = "voice"
+    """What the raters whose votes count were shown."""
+
+
+class CremaD(Dataset[CremaDOptions]):
+    """Reads ``AudioWAV/1001_DFA_ANG_XX.wav`` anywhere under the folder.
+
+    Votes come from ``tabulatedVotes.csv`` and the actors' age and sex from
+    ``VideoDemographics.csv``, in the folder or in ``processedResults`` below it.
+    """
+
+    Options = CremaDOptions
+    version = "1"
+    protocols: ClassVar[Mapping[str, str]] = {"tfds-crema-d": "split"}
+    card = Card(
+        title="CREMA-D, the Crowd-sourced Emotional Multimodal Actors Dataset",
+        licence="ODbL 1.0, contents DbCL 1.0",
+        citation="Cao et al. (2014), IEEE Transactions on Affective Computing 5(4): 377-390",
+        url="https://github.com/CheyneyComputerScience/CREMA-D",
+        language="en",
+        taxonomy="crema-d-6",
+        fixed_sentences=True,
+        notes="Acted; twelve sentences said in every emotion, so that the words carry none. The "
+        "column split is TFDS's (63, 9 and 19 speakers); its four clips without usable sound are "
+        "in no part of it. Tested on the real votes and on generated sound with the true names.",
+    )
+
+    def utterances(self, root: Path) -> Iterator[Utterance]:
+        """Yields the clips sorted by path."""
+        clips = [(path, match) for path in walk(root) if (match := _NAME.fullmatch(path.name))]
+        if not clips:
+            raise DataError(
+                f"{root} holds no CREMA-D file such as AudioWAV/1001_DFA_ANG_XX.wav. Get the "
+                f"corpus from {self.card.url} (its sound is in Git LFS) and name its folder."
+            )
+        votes = self._votes(root)
+        people = _demographics(root)
+        for path, match in clips:
+            yield self._utterance(path, match[1], match[2], match[3], match[4], votes, people)
+
+    def _utterance(
+        self,
+        path: Path,
+        actor: str,
+        sentence: str,
+        emotion: str,
+        level: str,
+        votes: Mapping[str, dict[str, float]],
+        people: Mapping[str, dict[str, str]],
+    ) -> Utterance:
+        if emotion.upper() not in _EMOTIONS or sentence.upper() not in _SENTENCES:
+            raise DataError(
+                f"{path}: sentence {sentence} or emotion {emotion} is not in CREMA-D's code "
+                f"(emotions {', '.join(_EMOTIONS)})."
+            )
+        acted = _EMOTIONS[emotion.upper()]
+        gold = {acted: 1.0} if self.options.label == "acted" else self._heard(path, votes)
+        return Utterance(
+            id=path.stem,
+            audio=path,
+            speaker=actor,
+            sentence_id=sentence.upper(),
+            language="en",
+            split=_split(path.stem, actor),
+            transcript=_SENTENCES[sentence.upper()],
+            gold=gold,
+            gold_kind="distribution" if self.options.label == "votes" else "single",
+            extras={
+                "acted": acted,
+                "level": _LEVELS.get(level.upper(), "unspecified"),
+                **people.get(actor, {}),
+            },
+        )
+
+    def _heard(self, path: Path, votes: Mapping[str, dict[str, float]]) -> dict[str, float]:
+        counts = votes.get(path.stem)
+        if counts is None:
+            raise DataError(f"{path}: tabulatedVotes.csv has no {self.options.shown} votes on it.")
+        total, most = sum(counts.values()), max(counts.values())
+        if self.options.label == "votes":
+            return {label: count / total for label, count in counts.items() if count}
+        winners = [label for label, count in counts.items() if count == most]
+        return {winners[0]: 1.0} if len(winners) == 1 else {}
+
+    def _votes(self, root: Path) -> dict[str, dict[str, float]]:
+        """Returns clip → label → number of votes, in the way of showing that was asked for."""
+        if self.options.label == "acted":
+            return {}
+        table = _beside(root, "tabulatedVotes.csv")
+        if table is None:
+            raise DataError(
+                f"{root} holds no tabulatedVotes.csv, which label: {self.options.label} reads. It "
+                "lies in processedResults of the corpus; or use label: acted."
+            )
+        votes: dict[str, dict[str, float]] = {}
+        letters = {label[0].upper(): label for label in _EMOTIONS.values()}
+        for line, row in read_csv(table):
+            if not row[""].startswith(_WAYS[self.options.shown]):
+                continue
+            try:
+                counts = {letters[letter]: float(row[letter]) for letter in letters}
+                votes[row["fileName"]] = counts
+            except (KeyError, ValueError):
+                raise DataError(
+                    f"{table}, line {line}: expected numbers of votes in the columns "
+                    f"{', '.join(letters)} and a fileName."
+                ) from None
+            if not any(counts.values()):
+                raise DataError(f"{table}, line {line}: there is no vote on {row['fileName']}.")
+        return votes
+
+
+def _beside(root: Path, name: str) -> Path | None:
+    places = (root / name, root / "processedResults" / name)
+    return next((path for path in places if path.is_file()), None)
+
+
+def _demographics(root: Path) -> dict[str, dict[str, str]]:
+    table = _beside(root, "VideoDemographics.csv")
+    if table is None:
+        return {}
+    return {
+        row["ActorID"]: {"sex": row["Sex"].lower(), "age": row["Age"]}
+        for _, row in read_csv(table)
+        if row.keys() >= {"ActorID", "Sex", "Age"}
+    }
+
+
+def _split(name: str, actor: str) -> str | None:
+    if name in _LEFT_OUT:
+        return None
+    return "test" if actor in _TEST else "validation" if actor in _VALIDATION else "train"

@@ -1,0 +1,155 @@
+"""IEMOCAP: ten actors in five sessions of scripted and improvised dialogues."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
+
+from ._files import AUDIO, lines
+
+_TURN = re.compile(
+    r"\[(\d+\.\d+) - (\d+\.\d+)\]\t(\S+)\t(\w+)\t\[(\d\.\d+), (\d\.\d+), (\d\.\d+)\]"
+)
+"""A line of an evaluation file: span, turn, emotion, valence, activation, dominance."""
+_TEXT = re.compile(r"(\S+) \[\d+\.\d+-\d+\.\d+\]:\s*(.*)")
+_NAME = re.compile(r"Ses(0[1-5])[FM]_(impro|script)(\w*)_([FM])(\w+)")
+_EMOTIONS = {"neu": "neutral", "hap": "happy", "exc": "happy", "sad": "sad", "ang": "angry"}
+
+
+class IemocapOptions(PluginOptions):
+    """Options of `iemocap`."""
+
+    speech: Literal["all", "improvised", "scripted"] = "all"
+    """Scripted lines repeat across sessions, so there words can be learnt by heart."""
+    merge_excited: bool = True
+    """Count excited as happy, as the customary four classes do (5,531 utterances)."""
+
+
+@dataclass(frozen=True)
+class _Rating:
+    origin: str
+    begin: float
+    emotion: str
+    dimensions: dict[str, float]
+
+
+class Iemocap(Dataset[IemocapOptions]):
+    """Reads ``Session1/sentences/wav/DIALOGUE/TURN.wav`` and the files beside them.
+
+    Labels come from ``Session1/dialog/EmoEvaluation/DIALOGUE.txt``, words from
+    ``Session1/dialog/transcriptions/DIALOGUE.txt``.
+    """
+
+    Options = IemocapOptions
+    version = "1"
+    protocols: ClassVar[Mapping[str, str]] = {"superb-5fold": "leave-one-session-out"}
+    card = Card(
+        title="IEMOCAP, the Interactive Emotional Dyadic Motion Capture database",
+        licence="research only, after signing",
+        citation="Busso et al. (2008), Language Resources and Evaluation 42: 335-359",
+        url="https://sail.usc.edu/iemocap",
+        language="en",
+        taxonomy="iemocap-4",
+        notes="Acted dialogues of five pairs. Turns with another label than the four keep no gold "
+        "but stay in the dialogue; excited counts as happy unless merge_excited is false. Scripted "
+        "turns that say the same words have the same sentence_id. Tested on generated sound with "
+        "the true names; the real corpus was not at hand.",
+    )
+
+    def utterances(self, root: Path) -> Iterator[Utterance]:
+        """Yields the turns of each dialogue in their order, session by session."""
+        base = root if (root / "Session1").is_dir() else root / "IEMOCAP_full_release"
+        sessions = sorted(path for path in base.glob("Session[1-5]") if path.is_dir())
+        found = False
+        for session in sessions:
+            for dialogue in sorted((session / "sentences" / "wav").glob("Ses*")):
+                kind = "improvised" if "impro" in dialogue.name else "scripted"
+                if dialogue.is_dir() and self.options.speech in ("all", kind):
+                    found = True
+                    yield from self._dialogue(session, dialogue, kind)
+        if not found:
+            raise DataError(
+                f"{root} holds no IEMOCAP folder such as Session1/sentences/wav/Ses01F_impro01"
+                f"{'' if self.options.speech == 'all' else f' of {self.options.speech} speech'}. "
+                f"Ask for the corpus at {self.card.url} and name IEMOCAP_full_release."
+            )
+
+    def _dialogue(self, session: Path, dialogue: Path, kind: str) -> Iterator[Utterance]:
+        ratings = _ratings(session / "dialog" / "EmoEvaluation" / f"{dialogue.name}.txt")
+        texts = _texts(session / "dialog" / "transcriptions" / f"{dialogue.name}.txt")
+        clips = {
+            path.stem: path
+            for path in sorted(dialogue.iterdir())
+            if path.suffix.lower() in AUDIO and not path.name.startswith(".")
+        }
+        order = sorted(clips.keys() | ratings.keys(), key=lambda n: _begin(n, ratings))
+        for turn, name in enumerate(order):
+            match, rating = _NAME.fullmatch(name), ratings.get(name)
+            if match is None:
+                raise DataError(f"{dialogue}/{name}: expected a turn such as Ses01F_impro01_F000.")
+            text = texts.get(name)
+            scripted = kind == "scripted" and text
+            yield Utterance(
+                id=name,
+                audio=clips.get(name, dialogue / f"{name}.wav"),
+                # Each session has one woman and one man: session and sex name the speaker.
+                speaker=f"Ses{match[1]}{match[4]}",
+                dialogue_id=dialogue.name,
+                turn=turn,
+                sentence_id=_words(text) if scripted and text else None,
+                language="en",
+                transcript=text,
+                gold=self._gold(rating),
+                extras={
+                    "session": session.name,
+                    "speech": kind,
+                    "sex": "female" if match[4] == "F" else "male",
+                    **({} if rating is None else rating.dimensions),
+                },
+                origin=rating.origin if rating else None,
+            )
+
+    def _gold(self, rating: _Rating | None) -> dict[str, float]:
+        if rating is None or (rating.emotion == "exc" and not self.options.merge_excited):
+            return {}
+        label = _EMOTIONS.get(rating.emotion)
+        return {label: 1.0} if label else {}
+
+
+def _ratings(file: Path) -> dict[str, _Rating]:
+    found = {}
+    for number, line in lines(file):
+        match = _TURN.fullmatch(line.strip())
+        if match is not None:
+            values = (float(match[5]), float(match[6]), float(match[7]))
+            found[match[3]] = _Rating(
+                origin=f"{file}, line {number}",
+                begin=float(match[1]),
+                emotion=match[4],
+                dimensions=dict(zip(("valence", "arousal", "dominance"), values, strict=True)),
+            )
+    if not found:
+        raise DataError(f"{file} holds no line such as [6.29 - 8.23] TURN neu [2.5, 2.5, 2.5].")
+    return found
+
+
+def _texts(file: Path) -> dict[str, str]:
+    if not file.is_file():
+        return {}
+    matches = (_TEXT.fullmatch(line.strip()) for _, line in lines(file))
+    return {match[1]: match[2].strip() for match in matches if match and match[2].strip()}
+
+
+def _begin(name: str, ratings: Mapping[str, _Rating]) -> tuple[float, str]:
+    rating = ratings.get(name)
+    return (float("inf") if rating is None else rating.begin), name
+
+
+def _words(text: str) -> str:
+    """The words alone: actors of different sessions punctuate the same line differently."""
+    return " ".join(re.findall(r"[a-z']+", text.lower()))

@@ -1,0 +1,72 @@
+"""SAVEE: four English men say 15 sentences per emotion, 30 neutral ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
+
+from ._files import walk
+
+_SPEAKERS = ("DC", "JE", "JK", "KL")
+_NAME = re.compile(r"(?:(DC|JE|JK|KL)_)?(a|d|f|h|n|sa|su)(\d\d)\.(?:wav|flac)", re.IGNORECASE)
+_EMOTIONS = {
+    "a": "anger",
+    "d": "disgust",
+    "f": "fear",
+    "h": "joy",
+    "n": "neutral",
+    "sa": "sadness",
+    "su": "surprise",
+}
+
+
+class SaveeOptions(PluginOptions):
+    """Options of `savee`: none."""
+
+
+class Savee(Dataset[SaveeOptions]):
+    """Reads ``AudioData/DC/a01.wav``, or the flat form ``DC_a01.wav``."""
+
+    Options = SaveeOptions
+    version = "1"
+    card = Card(
+        title="SAVEE, Surrey Audio-Visual Expressed Emotion",
+        licence="research only, after registration",
+        citation="Haq and Jackson (2010), in Machine Audition, IGI Global, 398-423",
+        url="http://kahlan.eps.surrey.ac.uk/savee",
+        language="en",
+        taxonomy="goemotions-ekman",
+        fixed_sentences=True,
+        notes="Acted; 480 clips of 4 men. Its happiness is written as joy. Four speakers are too "
+        "few for intervals. Three of the sentences are common to all emotions; which ones is not "
+        "in the file names, so the id of a sentence is that of its name (a01). Tested on generated "
+        "sound with the true names; the real corpus was not at hand.",
+    )
+
+    def utterances(self, root: Path) -> Iterator[Utterance]:
+        """Yields the clips sorted by path."""
+        found = False
+        for path in walk(root):
+            match = _NAME.fullmatch(path.name)
+            speaker = (match[1] or path.parent.name).upper() if match else ""
+            if match is None or speaker not in _SPEAKERS:
+                continue
+            found = True
+            code = match[2].lower()
+            yield Utterance(
+                id=f"{speaker}_{code}{match[3]}",
+                audio=path,
+                speaker=speaker,
+                sentence_id=f"{code}{match[3]}",
+                language="en",
+                gold={_EMOTIONS[code]: 1.0},
+                extras={"sex": "male"},
+            )
+        if not found:
+            raise DataError(
+                f"{root} holds no SAVEE file such as AudioData/DC/a01.wav or DC_a01.wav. Register "
+                f"at {self.card.url} and name the folder that holds the speakers' folders."
+            )

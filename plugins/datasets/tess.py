@@ -1,0 +1,81 @@
+"""TESS: two women say 200 words in a carrier phrase, in seven emotions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
+
+from ._files import walk
+
+_NAME = re.compile(
+    r"(OAF?|YAF)_([a-z-]+)_(angry|disgust|fear|happy|neutral|ps|sad)\.(?:wav|flac)", re.IGNORECASE
+)
+_EMOTIONS = {
+    "angry": "anger",
+    "disgust": "disgust",
+    "fear": "fear",
+    "happy": "joy",
+    "neutral": "neutral",
+    "ps": "surprise",
+    "sad": "sadness",
+}
+_AGES = {"OAF": "64", "YAF": "26"}
+
+
+class TessOptions(PluginOptions):
+    """Options of `tess`: none."""
+
+
+class Tess(Dataset[TessOptions]):
+    """Reads ``OAF_angry/OAF_back_angry.wav`` anywhere under the folder."""
+
+    Options = TessOptions
+    version = "1"
+    card = Card(
+        title="TESS, the Toronto Emotional Speech Set",
+        licence="CC BY-NC-ND 4.0",
+        citation="Pichora-Fuller and Dupuis (2020), Borealis, doi:10.5683/SP2/E8H2MF",
+        url="https://doi.org/10.5683/SP2/E8H2MF",
+        language="en",
+        taxonomy="goemotions-ekman",
+        fixed_sentences=True,
+        notes="Acted; 2,800 clips of two women, 'Say the word …'. Its happy is written as joy, its "
+        "pleasant surprise as surprise. Two speakers allow folds but no interval. One file of the "
+        "release is named OA_ where it means OAF_. Tested on generated sound with the true names; "
+        "the real corpus was not at hand.",
+    )
+
+    def utterances(self, root: Path) -> Iterator[Utterance]:
+        """Yields the clips sorted by path; a second copy of a file in another folder is left out.
+
+        Common archives of the set hold the whole tree twice.
+        """
+        seen: set[str] = set()
+        for path in walk(root):
+            match = _NAME.fullmatch(path.name)
+            if match is None:
+                continue
+            speaker = "OAF" if match[1].upper() == "OA" else match[1].upper()
+            word, emotion = match[2].lower(), match[3].lower()
+            name = f"{speaker}_{word}_{emotion}"
+            if name in seen:
+                continue
+            seen.add(name)
+            yield Utterance(
+                id=name,
+                audio=path,
+                speaker=speaker,
+                sentence_id=word,
+                language="en",
+                transcript=f"Say the word {word}.",
+                gold={_EMOTIONS[emotion]: 1.0},
+                extras={"sex": "female", "age": _AGES[speaker]},
+            )
+        if not seen:
+            raise DataError(
+                f"{root} holds no TESS file such as OAF_angry/OAF_back_angry.wav. Get the corpus "
+                f"from {self.card.url} and name its folder."
+            )

@@ -1,0 +1,143 @@
+"""IEMOCAP, MELD and MSP-Podcast: labels, words and order, on trees with the true names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanser_bench import DataError, Utterance
+from lanser_bench.plugins import registry
+
+WriteClip = Callable[[Path], None]
+MELD = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode\n"
+
+
+def read(name: str, root: Path, **options: Any) -> list[Utterance]:
+    return list(registry().create("dataset", name, options).utterances(root))
+
+
+@pytest.fixture
+def iemocap(tmp_path: Path, write_clip: WriteClip) -> Path:
+    for number, kind in ((1, "impro01"), (2, "script01_1")):
+        session, dialogue = tmp_path / f"Session{number}", f"Ses0{number}F_{kind}"
+        turns = [f"{dialogue}_M000", f"{dialogue}_F000", f"{dialogue}_F001"]
+        for turn in turns:
+            write_clip(session / "sentences" / "wav" / dialogue / f"{turn}.wav")
+        for folder in ("EmoEvaluation", "transcriptions"):
+            (session / "dialog" / folder).mkdir(parents=True)
+        (session / "dialog" / "EmoEvaluation" / f"{dialogue}.txt").write_text(
+            "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
+            f"[9.0000 - 11.0000]\t{turns[0]}\texc\t[4.0000, 3.5000, 2.5000]\n"
+            "C-E1:\tHappiness;\t()\n"
+            f"[6.2901 - 8.2357]\t{turns[1]}\tneu\t[2.5000, 2.5000, 2.5000]\n"
+            f"[12.0000 - 13.0000]\t{turns[2]}\txxx\t[2.5000, 2.5000, 2.5000]\n"
+        )
+        (session / "dialog" / "transcriptions" / f"{dialogue}.txt").write_text(
+            f"{turns[1]} [006.2901-008.2357]: Excuse me.\n"
+            f"{turns[0]} [009.0000-011.0000]: Oh, do you - forget it!\n"
+        )
+    return tmp_path
+
+
+def test_iemocap_merges_excited_and_keeps_other_turns_in_the_dialogue(iemocap: Path) -> None:
+    first, second, third, *_ = read("iemocap", iemocap)
+    assert (first.gold, second.gold, third.gold) == ({"neutral": 1.0}, {"happy": 1.0}, {})
+    assert [u.turn for u in (first, second, third)] == [0, 1, 2]
+    assert (first.speaker, second.speaker) == ("Ses01F", "Ses01M")
+    assert first.transcript == "Excuse me."
+    assert first.extras["session"] == "Session1"
+    assert second.extras["valence"] == 4.0
+    assert read("iemocap", iemocap, merge_excited=False)[1].gold == {}
+
+
+def test_iemocap_scripted_lines_are_the_same_sentence_however_punctuated(iemocap: Path) -> None:
+    scripted = read("iemocap", iemocap, speech="scripted")
+    assert [u.sentence_id for u in scripted] == ["excuse me", "oh do you forget it", None]
+    assert all(u.sentence_id is None for u in read("iemocap", iemocap, speech="improvised"))
+
+
+def test_iemocap_needs_its_label_files(iemocap: Path) -> None:
+    file = iemocap / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
+    file.unlink()
+    with pytest.raises(DataError, match=r"Ses01F_impro01\.txt cannot be read"):
+        read("iemocap", iemocap)
+    with pytest.raises(DataError, match="IEMOCAP_full_release"):
+        read("iemocap", iemocap / "Session1")
+
+
+@pytest.fixture
+def meld(tmp_path: Path, write_clip: WriteClip) -> Path:
+    for part in ("train", "dev"):
+        (tmp_path / f"{part}_sent_emo.csv").write_text(
+            MELD
+            + "1,That\x92s great!,Chandler,joy,positive,0,1,8,21\n"
+            + "2,Oh.,Monica,neutral,neutral,0,2,8,21\n",
+            encoding="utf-8",
+        )
+    for clip in ("dia0_utt1", "dia0_utt2"):
+        write_clip(tmp_path / "train_splits" / f"{clip}.wav")
+        write_clip(tmp_path / "dev_splits_complete" / f"{clip}.wav")
+    return tmp_path
+
+
+def test_meld_keeps_parts_dialogues_and_turns_apart(meld: Path) -> None:
+    found = read("meld", meld)
+    assert [u.id for u in found] == [
+        "train_dia0_utt1", "train_dia0_utt2", "validation_dia0_utt1", "validation_dia0_utt2"
+    ]  # fmt: skip
+    first = found[0]
+    assert (first.dialogue_id, first.turn, first.split) == ("train_dia0", 1, "train")
+    assert first.transcript == "That's great!"
+    assert first.gold == {"joy": 1.0}
+    assert first.audio == meld / "train_splits" / "dia0_utt1.wav"
+
+
+def test_meld_films_are_to_be_turned_into_sound_first(meld: Path) -> None:
+    for clip in (meld / "train_splits").iterdir():
+        clip.rename(clip.with_suffix(".mp4"))
+    with pytest.raises(DataError, match="ffmpeg"):
+        read("meld", meld)
+    assert all(u.audio is None and u.transcript for u in read("meld", meld, text_only=True))
+
+
+@pytest.fixture
+def podcast(tmp_path: Path, write_clip: WriteClip) -> Path:
+    rows = [
+        "MSP-PODCAST_0001_0008.wav,N,4.2,3.8,4.0,32,Female,Train",
+        "MSP-PODCAST_0001_0019_0002.wav,X,5,3,4,32,Female,Test2",
+        "MSP-PODCAST_0002_0001.wav,C,3,2,5,7,Male,Test1",
+        "MSP-PODCAST_0003_0001.wav,H,6,6,5,Unknown,Male,Development",
+    ]
+    (tmp_path / "Labels").mkdir()
+    (tmp_path / "Labels" / "labels_consensus.csv").write_text(
+        "FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set\n" + "\n".join(rows) + "\n"
+    )
+    for row in rows:
+        write_clip(tmp_path / "Audios" / row.partition(",")[0])
+    (tmp_path / "Transcripts").mkdir()
+    (tmp_path / "Transcripts" / "MSP-PODCAST_0001_0008.txt").write_text("I see.\n")
+    return tmp_path
+
+
+def test_msp_podcast_keeps_clips_without_agreement_and_leaves_unknown_speakers(
+    podcast: Path,
+) -> None:
+    first, second, third = read("msp-podcast", podcast)
+    assert (first.gold, second.gold, third.gold) == ({"neutral": 1.0}, {}, {"contempt": 1.0})
+    assert (first.split, second.split, third.split) == ("train", None, "test")
+    assert (first.dialogue_id, first.turn, second.turn) == ("MSP-PODCAST_0001", 80_000, 190_002)
+    assert first.transcript == "I see."
+    assert first.extras == {"arousal": 4.2, "valence": 3.8, "dominance": 4.0}
+    everyone = read("msp-podcast", podcast, known_speakers=False, test="Test2")
+    assert [u.speaker for u in everyone] == ["32", "32", "7", None]
+    assert [u.split for u in everyone] == ["train", "test", None, "dev"]
+
+
+def test_msp_podcast_names_the_line_of_an_unknown_code(podcast: Path) -> None:
+    table = podcast / "Labels" / "labels_consensus.csv"
+    table.write_text(table.read_text().replace(",C,", ",Q,"))
+    with pytest.raises(DataError, match="line 4: EmoClass is 'Q'"):
+        read("msp-podcast", podcast)
