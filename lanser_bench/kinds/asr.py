@@ -24,6 +24,8 @@ class Transcript:
     """Probability that the clip holds no speech."""
     compression_ratio: float = math.nan
     """Length of the text over its gzip length; above about 2.4 the text is a loop."""
+    retried: bool = False
+    """Whether a quick first answer was doubtful and a slower second one stands here."""
 
 
 class ASR(Plugin[OptionsT]):

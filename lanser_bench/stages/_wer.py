@@ -1,4 +1,4 @@
-"""Word error rate between reference transcripts and recognised ones."""
+"""Word and character error rates between reference transcripts and recognised ones."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class WordErrors(BaseModel):
     substitutions: int
     deletions: int
     insertions: int
+    cer: float
+    """Character edits by the number of the references' characters, spaces among them."""
 
 
 def normalised(text: str) -> str:
@@ -53,7 +55,8 @@ def word_errors(references: Sequence[str], texts: Sequence[str]) -> WordErrors |
         return None
     import jiwer
 
-    found = jiwer.process_words([a for a, _ in pairs], [b for _, b in pairs])
+    references, texts = [a for a, _ in pairs], [b for _, b in pairs]
+    found = jiwer.process_words(references, texts)
     return WordErrors(
         wer=found.wer,
         words=found.hits + found.substitutions + found.deletions,
@@ -61,4 +64,5 @@ def word_errors(references: Sequence[str], texts: Sequence[str]) -> WordErrors |
         substitutions=found.substitutions,
         deletions=found.deletions,
         insertions=found.insertions,
+        cer=jiwer.cer(references, texts),
     )

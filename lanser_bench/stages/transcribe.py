@@ -25,9 +25,10 @@ from .sharding import ROWS, MapResult, draft_rows, run_map
 __all__ = ["SUMMARY", "VERSION", "Params", "WordErrors", "read_transcripts", "run", "spec",
            "word_errors"]  # fmt: skip
 
-VERSION = "1"
+VERSION = "2"
 SUMMARY = "transcripts.json"
-_COLUMNS = ("text", "language", "avg_logprob", "no_speech_prob", "compression_ratio")
+_COLUMNS = ("text", "language", "avg_logprob", "no_speech_prob", "compression_ratio",
+            "retried")  # fmt: skip
 _SCHEMA = pa.schema(
     [
         ("text", pa.string()),
@@ -35,6 +36,7 @@ _SCHEMA = pa.schema(
         ("avg_logprob", pa.float64()),
         ("no_speech_prob", pa.float64()),
         ("compression_ratio", pa.float64()),
+        ("retried", pa.bool_()),
         ("silent", pa.bool_()),
     ]
 )
@@ -97,9 +99,9 @@ def run(context: StageContext, draft: Draft) -> None:
     summary = _summary(table, draft_rows(context.store, draft), asr)
     text = json.dumps(summary, indent=1, allow_nan=False)
     (draft.path / SUMMARY).write_text(text + "\n", encoding="utf-8")
-    draft.counts |= {name: summary[name] for name in ("empty", "silent", "mean_words")}
+    draft.counts |= {name: summary[name] for name in ("empty", "silent", "retried", "mean_words")}
     if summary["wer"] is not None:
-        draft.counts["wer"] = summary["wer"]["wer"]
+        draft.counts |= {rate: summary["wer"][rate] for rate in ("wer", "cer")}
 
 
 def read_transcripts(store: Store, key: str) -> dict[str, Transcript]:
@@ -208,6 +210,7 @@ def _summary(table: UtteranceTable, rows: pa.Table, asr: ASR[Any]) -> dict[str, 
         "utterances": len(texts),
         "empty": sum(length == 0 for length in lengths),
         "silent": int(np.count_nonzero(rows["silent"].to_numpy())),
+        "retried": int(np.count_nonzero(rows["retried"].to_numpy())),
         "mean_words": sum(lengths) / len(lengths) if lengths else 0.0,
         "wer": errors.model_dump() if errors is not None else None,
     }

@@ -12,5 +12,6 @@ They are plain classes that pytest collects; nothing here imports pytest.
 from ._asr import ASRSuite
 from ._encoder import EncoderSuite
 from ._labeler import LabelerSuite
+from ._segmenter import SegmenterSuite
 
-__all__ = ["ASRSuite", "EncoderSuite", "LabelerSuite"]
+__all__ = ["ASRSuite", "EncoderSuite", "LabelerSuite", "SegmenterSuite"]

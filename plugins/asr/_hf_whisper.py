@@ -7,7 +7,8 @@ guessed languages) change between versions, and which does not tell the no-speec
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from lanser_bench import SAMPLE_RATE, SettingsError, Waveform
 
 from ._ctc import compression_ratio
-from ._whisper import MAX_TOKENS, Window
+from ._whisper import MAX_TOKENS, POSITION, Window
 
 NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")
 
@@ -47,16 +48,35 @@ class HFWhisper:
         size = self.extractor.n_samples
         return [samples[start : start + size] for start in range(0, len(samples), size)]
 
-    def windows(self, pieces: Sequence[Waveform], language: str) -> list[Window]:
-        """Transcribes stretches of one language, each within the window."""
+    def windows(
+        self,
+        pieces: Sequence[Waveform],
+        language: str,
+        size: int | None = None,
+        most: int = MAX_TOKENS,
+    ) -> list[Window]:
+        """Transcribes stretches of one language.
+
+        Args:
+            pieces: the stretches, none longer than the window.
+            language: a language that the model knows.
+            size: samples of the window; None for the model's own.
+            most: tokens after which a stretch is stopped.
+        """
         import torch
 
+        size = size or self.extractor.n_samples
         features = self.extractor(
-            [np.asarray(piece) for piece in pieces], sampling_rate=SAMPLE_RATE, return_tensors="pt"
+            [np.pad(piece, (0, size - len(piece))) for piece in pieces],
+            sampling_rate=SAMPLE_RATE,
+            padding=False,
+            return_tensors="pt",
         )["input_features"].to(self.model.device)
+        encoder = self.model.get_encoder()
+        with torch.inference_mode(), _context(encoder, size // POSITION):
+            sound = encoder(features)
         with torch.inference_mode():
-            sound = self.model.get_encoder()(features)
-            return self._decoded(sound, self._prompt(language))
+            return self._decoded(sound, self._prompt(language), most)
 
     def _prompt(self, language: str) -> list[int]:
         """Tokens before the first word: start, language and task, no timestamps."""
@@ -69,13 +89,13 @@ class HFWhisper:
             found += [known[f"<|{language}|>"], self.settings.task_to_id["transcribe"]]
         return [*found, self.settings.no_timestamps_token_id]
 
-    def _decoded(self, sound: Any, prompt: list[int]) -> list[Window]:
+    def _decoded(self, sound: Any, prompt: list[int], most: int) -> list[Window]:
         """Decodes all rows together until each has ended."""
         import torch
 
         n, end = len(sound[0]), self.model.config.eos_token_id
         device = sound[0].device
-        most = min(MAX_TOKENS, self.model.config.max_target_positions - len(prompt))
+        most = min(most, self.model.config.max_target_positions - len(prompt))
         ids = torch.tensor([prompt] * n, device=device)
         memory = None
         tokens: list[list[int]] = [[] for _ in range(n)]
@@ -100,13 +120,17 @@ class HFWhisper:
             if not open_rows.any():
                 break
             ids = chosen[:, None]
-        return [self._window(tokens[row], total[row], silence[row]) for row in range(n)]
+        return [
+            self._window(tokens[row], total[row], silence[row], bool(open_rows[row]))
+            for row in range(n)
+        ]
 
-    def _window(self, tokens: list[int], total: float, silence: float) -> Window:
+    def _window(self, tokens: list[int], total: float, silence: float, cut: bool) -> Window:
         text = str(self.tokenizer.decode(tokens, skip_special_tokens=True))
         # As OpenAI's decoder counts: the end is a token too.
         mean = float(total) / (len(tokens) + 1)
-        return Window(text, mean, silence, compression_ratio(text.strip()), max(1, len(tokens)))
+        ratio = compression_ratio(text.strip())
+        return Window(text, mean, silence, ratio, max(1, len(tokens)), cut)
 
     def _no_speech(self, logits: Any) -> list[float]:
         """Probability that nobody speaks, where the start of the transcript is read."""
@@ -124,3 +148,19 @@ class HFWhisper:
         logits[:, [token for token in banned if 0 <= token < logits.shape[1]]] = -math.inf
         logits[:, self.settings.no_timestamps_token_id] = -math.inf
         return logits
+
+
+@contextmanager
+def _context(encoder: Any, positions: int) -> Iterator[None]:
+    """Lets the encoder hear as many positions as it is given, which it otherwise refuses."""
+    import torch
+
+    whole, most = encoder.embed_positions, encoder.config.max_source_positions
+    encoder.embed_positions = torch.nn.Embedding(
+        positions, whole.weight.shape[1], _weight=whole.weight[:positions]
+    )
+    encoder.config.max_source_positions = positions
+    try:
+        yield
+    finally:
+        encoder.embed_positions, encoder.config.max_source_positions = whole, most

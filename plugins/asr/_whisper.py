@@ -1,10 +1,11 @@
-"""What both Whisper plugins share: options, the language rule and how windows add up."""
+"""What the Whisper plugins share: options, the language rule, short windows, how windows add up."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import Field
 
@@ -12,8 +13,13 @@ from lanser_bench import SAMPLE_RATE, DataError, PluginOptions, SettingsError, S
 
 WINDOW = 30 * SAMPLE_RATE
 """Samples that Whisper hears at once; shorter clips are padded with silence."""
+POSITION = 320
+"""Samples per position of the encoder: a mel hop of 160, halved once."""
 MAX_TOKENS = 224
 """Most tokens per window, half of Whisper's context, as in OpenAI's decoder."""
+LOOP_RATIO, LOW_LOGPROB = 2.4, -1.0
+"""Whisper's own thresholds (Radford et al. 2022): a text that compresses better repeats itself, and
+one that is less likely has failed."""
 
 
 class WhisperOptions(PluginOptions):
@@ -26,7 +32,12 @@ class WhisperOptions(PluginOptions):
     beam_size: int = Field(default=1, ge=1, le=20)
     """1 is greedy decoding."""
     temperature: float = Field(default=0.0, ge=0.0, le=1.0)
-    """0 is deterministic; there is no fallback to higher temperatures."""
+    """0 is greedy; above it tokens are drawn, in every run alike. It does not rise on doubt."""
+    window_s: float = Field(default=15.0, ge=10.0, le=30.0)
+    """Clips that fit are padded to this length in place of Whisper's 30 s, which more than halves
+    the time. A clip that loops or is unlikely in the short window is heard again with 30 s."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Part of the key, because the two give slightly different floats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +50,70 @@ class Window:
     compression_ratio: float
     weight: float = 1.0
     """Its share in the clip's mean log-probability: its number of tokens."""
+    cut: bool = False
+    """Whether it was stopped before its end."""
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a short window has to be heard again in a whole one."""
+        return (
+            self.cut or self.compression_ratio > LOOP_RATIO or not self.avg_logprob >= LOW_LOGPROB
+        )
 
 
-def summary(windows: Sequence[Window], language: str) -> Transcript:
+Decode = Callable[[Sequence[Speech], str, int, int], list[Window]]
+"""Clips of one language, the language, the window's samples and the most tokens → windows."""
+
+
+def heard(
+    batch: Sequence[Speech],
+    languages: Sequence[str],
+    window: int,
+    decode: Decode,
+    whole: int = WINDOW,
+) -> list[Transcript]:
+    """Transcribes clips of at most one window each, with one call per language and window.
+
+    A clip that fits a short window is heard in it, and again in a whole one where the first answer
+    is doubtful: short windows, which Whisper was not trained on, make it loop now and then.
+
+    Args:
+        batch: the clips.
+        languages: of each clip.
+        window: samples of the short window.
+        decode: transcribes clips in one call.
+        whole: samples of the window that the model was trained on.
+    """
+    groups: dict[tuple[str, int], list[int]] = {}
+    for i, (speech, language) in enumerate(zip(batch, languages, strict=True)):
+        size = min(window, whole) if len(speech.samples) <= window else whole
+        groups.setdefault((language, size), []).append(i)
+    found: dict[int, Transcript] = {}
+    again: dict[str, list[int]] = {}
+    for (language, size), rows in groups.items():
+        most = most_tokens([batch[i] for i in rows]) if size < whole else MAX_TOKENS
+        windows = decode([batch[i] for i in rows], language, size, most)
+        for i, one in zip(rows, windows, strict=True):
+            if size < whole and one.doubtful:
+                again.setdefault(language, []).append(i)
+            else:
+                found[i] = summary([one], language)
+    for language, rows in again.items():
+        windows = decode([batch[i] for i in rows], language, whole, MAX_TOKENS)
+        for i, one in zip(rows, windows, strict=True):
+            found[i] = summary([one], language, retried=True)
+    return [found[i] for i in range(len(batch))]
+
+
+def most_tokens(batch: Sequence[Speech]) -> int:
+    """Tokens after which a short window is stopped: twice what fast speech has in English.
+
+    A loop costs its whole batch as many steps; languages that need more tokens are heard again.
+    """
+    return min(MAX_TOKENS, 16 + math.ceil(12 * max(speech.seconds for speech in batch)))
+
+
+def summary(windows: Sequence[Window], language: str, *, retried: bool = False) -> Transcript:
     """Adds the windows of a clip up to one transcript.
 
     The log-probability is the mean over tokens. A clip is without speech only if all its windows
@@ -49,7 +121,7 @@ def summary(windows: Sequence[Window], language: str) -> Transcript:
     `compression_ratio` stand for it.
     """
     if not windows:
-        return Transcript("", language)
+        return Transcript("", language, retried=retried)
     total = sum(window.weight for window in windows)
     return Transcript(
         text=" ".join(text for window in windows if (text := window.text.strip())),
@@ -59,6 +131,7 @@ def summary(windows: Sequence[Window], language: str) -> Transcript:
         else math.nan,
         no_speech_prob=min(window.no_speech_prob for window in windows),
         compression_ratio=max(window.compression_ratio for window in windows),
+        retried=retried,
     )
 
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import Field
 
 from lanser_bench import ASR, SAMPLE_RATE, MissingDependencyError, SettingsError, Speech, Transcript
 
 from ..weights import Weights, resolve
-from ._whisper import MAX_TOKENS, WINDOW, WhisperOptions, Window, spoken_language, summary
+from ._ctc import compression_ratio
+from ._whisper import WINDOW, WhisperOptions, Window, heard, spoken_language, summary
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
     from faster_whisper.tokenizer import Tokenizer
-
-# Whisper's own threshold (Radford et al. 2022): a text that compresses better repeats itself.
-LOOP_RATIO = 2.4
 
 
 class Options(WhisperOptions):
@@ -29,9 +25,6 @@ class Options(WhisperOptions):
 
     compute_type: Literal["float32", "float16", "bfloat16", "int8", "int8_float32"] = "float32"
     """Type of the arithmetic in CTranslate2."""
-    window_s: float = Field(default=30.0, ge=10.0, le=30.0)
-    """Clips that fit are padded to this length in place of Whisper's 30 s: 15 halves the time. A
-    clip whose text loops in the short window is decoded again with 30 s."""
 
 
 class FasterWhisper(ASR[Options]):
@@ -74,22 +67,16 @@ class FasterWhisper(ASR[Options]):
         languages = [
             spoken_language(speech, self.options.language, multilingual) for speech in batch
         ]
-        found: dict[int, Transcript] = {}
-        # One call per language and window: prompt and padding are the same for a whole call.
-        groups: dict[tuple[str, int], list[int]] = {}
-        for i, (speech, language) in enumerate(zip(batch, languages, strict=True)):
-            if len(speech.samples) > WINDOW:
-                found[i] = self._long(speech, language)
-            else:
-                groups.setdefault((language, self._window(speech)), []).append(i)
-        for (language, size), group in groups.items():
-            windows = self._short([batch[i] for i in group], language, size)
-            found.update({i: summary([w], language) for i, w in zip(group, windows, strict=True)})
+        long = {
+            i: self._long(speech, languages[i])
+            for i, speech in enumerate(batch)
+            if len(speech.samples) > WINDOW
+        }
+        short = [i for i in range(len(batch)) if i not in long]
+        size = round(self.options.window_s * SAMPLE_RATE)
+        texts = heard([batch[i] for i in short], [languages[i] for i in short], size, self._short)
+        found = long | dict(zip(short, texts, strict=True))
         return [found[i] for i in range(len(batch))]
-
-    def _window(self, speech: Speech) -> int:
-        chosen = round(self.options.window_s * SAMPLE_RATE)
-        return chosen if len(speech.samples) <= chosen else WINDOW
 
     @cached_property
     def _model(self) -> WhisperModel:
@@ -107,6 +94,7 @@ class FasterWhisper(ASR[Options]):
             )
         return WhisperModel(
             str(self.weights.path),
+            device=self.options.device,
             compute_type=self.options.compute_type,
             # The harness limits threads through this variable, which enters the stage's key.
             cpu_threads=int(os.environ.get("OMP_NUM_THREADS") or 0),
@@ -126,7 +114,7 @@ class FasterWhisper(ASR[Options]):
         except ValueError as error:
             raise SettingsError(f"Whisper does not know the language: {error}.") from None
 
-    def _short(self, batch: Sequence[Speech], language: str, size: int) -> list[Window]:
+    def _short(self, batch: Sequence[Speech], language: str, size: int, most: int) -> list[Window]:
         """Decodes clips of one window of `size` samples each, in one call."""
         import ctranslate2
 
@@ -138,6 +126,8 @@ class FasterWhisper(ASR[Options]):
             ctranslate2.StorageView.from_array(np.ascontiguousarray(mel, np.float32))
         )
         prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        # Drawn tokens must be the same in every run.
+        ctranslate2.set_random_seed(0)
         sampling = (
             {"beam_size": self.options.beam_size}
             if self.options.temperature == 0
@@ -146,18 +136,12 @@ class FasterWhisper(ASR[Options]):
         results = model.model.generate(
             encoded,
             [prompt] * len(batch),
-            max_length=len(prompt) + MAX_TOKENS,
+            max_length=len(prompt) + most,
             return_scores=True,
             return_no_speech_prob=True,
             **sampling,
         )
-        windows = [_window(result, tokenizer) for result in results]
-        loops = [i for i, w in enumerate(windows) if w.compression_ratio > LOOP_RATIO]
-        if size < WINDOW and loops:
-            again = self._short([batch[i] for i in loops], language, WINDOW)
-            for i, window in zip(loops, again, strict=True):
-                windows[i] = window
-        return windows
+        return [_window(result, tokenizer, most) for result in results]
 
     def _long(self, speech: Speech, language: str) -> Transcript:
         segments, _ = self._model.transcribe(
@@ -180,12 +164,10 @@ class FasterWhisper(ASR[Options]):
         return summary(windows, language)
 
 
-def _window(result: Any, tokenizer: Tokenizer) -> Window:
+def _window(result: Any, tokenizer: Tokenizer, most: int) -> Window:
     tokens = result.sequences_ids[0]
     text = tokenizer.decode(tokens).strip()
-    raw = text.encode()
     # CTranslate2's score is the mean over the text's tokens; Whisper's counts the end token too.
     mean = result.scores[0] * len(tokens) / (len(tokens) + 1)
-    return Window(
-        text, mean, result.no_speech_prob, len(raw) / len(zlib.compress(raw)), len(tokens)
-    )
+    cut = len(tokens) >= most
+    return Window(text, mean, result.no_speech_prob, compression_ratio(text), len(tokens), cut)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lanser_bench import ASR, MissingDependencyError, SettingsError, Speech, Transcript
+from lanser_bench import ASR, SAMPLE_RATE, MissingDependencyError, SettingsError, Speech, Transcript
 
 from .._whisper_ct2 import dimensions, openai_state_dict, read_ct2
 from ..weights import Weights, resolve
-from ._whisper import MAX_TOKENS, WINDOW, WhisperOptions, Window, spoken_language, summary
+from ._whisper import POSITION, WINDOW, WhisperOptions, Window, heard, spoken_language, summary
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -61,18 +62,15 @@ class OpenAIWhisper(ASR[Options]):
             spoken_language(speech, self.options.language, self._model.is_multilingual)
             for speech in batch
         ]
-        found: dict[int, Transcript] = {
-            i: self._long(batch[i], languages[i])
-            for i in range(len(batch))
-            if len(batch[i].samples) > WINDOW
+        long = {
+            i: self._long(speech, languages[i])
+            for i, speech in enumerate(batch)
+            if len(speech.samples) > WINDOW
         }
-        for language in sorted(set(languages)):
-            short = [i for i in range(len(batch)) if i not in found and languages[i] == language]
-            if short:
-                windows = self._short([batch[i] for i in short], language)
-                found.update(
-                    {i: summary([w], language) for i, w in zip(short, windows, strict=True)}
-                )
+        short = [i for i in range(len(batch)) if i not in long]
+        size = round(self.options.window_s * SAMPLE_RATE)
+        texts = heard([batch[i] for i in short], [languages[i] for i in short], size, self._short)
+        found = long | dict(zip(short, texts, strict=True))
         return [found[i] for i in range(len(batch))]
 
     @cached_property
@@ -85,7 +83,7 @@ class OpenAIWhisper(ASR[Options]):
             ) from None
         path = self.weights.path
         if path.suffix == ".pt":
-            return whisper.load_model(str(path), device=_device()).eval()
+            return whisper.load_model(str(path), device=self.options.device).eval()
         if not (path.is_file() or (path / "model.bin").is_file()):
             raise SettingsError(
                 f"'{self.options.model}' is neither a .pt checkpoint nor a CTranslate2 model: "
@@ -97,14 +95,14 @@ class OpenAIWhisper(ASR[Options]):
         model = whisper.model.Whisper(whisper.model.ModelDimensions(**dimensions(variables)))
         state = {name: torch.from_numpy(v) for name, v in openai_state_dict(variables).items()}
         model.load_state_dict(state)
-        return model.to(_device()).eval()
+        return model.to(self.options.device).eval()
 
-    def _short(self, batch: Sequence[Speech], language: str) -> list[Window]:
-        """Decodes clips of one window each, in one call."""
+    def _short(self, batch: Sequence[Speech], language: str, size: int, most: int) -> list[Window]:
+        """Decodes clips of one window of `size` samples each, in one call."""
         import torch
         import whisper
 
-        padded = np.stack([np.pad(s.samples, (0, WINDOW - len(s.samples))) for s in batch])
+        padded = np.stack([np.pad(s.samples, (0, size - len(s.samples))) for s in batch])
         sound = torch.from_numpy(padded).to(self._model.device)
         # Clip by clip: the spectrogram is levelled by its loudest frame, which must be its own.
         mel = torch.stack(
@@ -114,14 +112,21 @@ class OpenAIWhisper(ASR[Options]):
             language=self._known(language),
             temperature=self.options.temperature,
             beam_size=self.options.beam_size if self.options.beam_size > 1 else None,
-            sample_len=MAX_TOKENS,
+            sample_len=most,
             without_timestamps=True,
             fp16=False,
         )
+        # Drawn tokens must be the same in every run, and the caller's random state is left alone.
+        with _context(self._model.encoder, size // POSITION), torch.random.fork_rng():
+            torch.manual_seed(0)
+            results = whisper.decode(self._model, mel, options)
         return [
-            Window(r.text, r.avg_logprob, r.no_speech_prob, r.compression_ratio, len(r.tokens))
-            for r in whisper.decode(self._model, mel, options)
-        ]
+            Window(
+                r.text, r.avg_logprob, r.no_speech_prob, r.compression_ratio, len(r.tokens),
+                len(r.tokens) >= most,
+            )
+            for r in results
+        ]  # fmt: skip
 
     def _long(self, speech: Speech, language: str) -> Transcript:
         result = self._model.transcribe(
@@ -156,10 +161,15 @@ class OpenAIWhisper(ASR[Options]):
         return language
 
 
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
+@contextmanager
+def _context(encoder: Any, positions: int) -> Iterator[None]:
+    """Lets the encoder hear as many positions as it is given: its sinusoids are cut to them."""
+    whole = encoder.positional_embedding
+    encoder.positional_embedding = whole[:positions]
+    try:
+        yield
+    finally:
+        encoder.positional_embedding = whole
 
 
 def _whisper_cache() -> Path:

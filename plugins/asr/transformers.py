@@ -24,7 +24,7 @@ from lanser_bench import (
 from ..weights import Weights, resolve
 from ._ctc import ctc_transcript
 from ._hf_whisper import HFWhisper
-from ._whisper import Window, spoken_language, summary
+from ._whisper import Window, heard, spoken_language, summary
 
 
 class Options(PluginOptions):
@@ -35,6 +35,9 @@ class Options(PluginOptions):
     language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}$")
     """Code such as ``de``, for utterances whose manifest does not say; never guessed. A CTC model
     knows the language it was trained on, whatever is said here."""
+    window_s: float = Field(default=15.0, ge=1.0, le=30.0)
+    """Whisper alone: clips that fit are padded to this length in place of 30 s, which more than
+    halves the time. A clip that loops or is unlikely then is heard again with 30 s."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Part of the key, because the two give slightly different floats."""
 
@@ -90,20 +93,29 @@ class TransformersASR(ASR[Options]):
         languages = [
             spoken_language(speech, self.options.language, whisper.multilingual) for speech in batch
         ]
-        windows: dict[int, list[Window]] = {row: [] for row in range(len(batch))}
-        for language in sorted(set(languages)):
-            pieces = [
-                (row, piece)
-                for row, speech in enumerate(batch)
-                if languages[row] == language
-                for piece in whisper.pieces(speech.samples)
-            ]
-            for start in range(0, len(pieces), self.batch_size):
-                part = pieces[start : start + self.batch_size]
-                heard = whisper.windows([piece for _, piece in part], language)
-                for (row, _), window in zip(part, heard, strict=True):
-                    windows[row].append(window)
-        return [summary(windows[row], languages[row]) for row in range(len(batch))]
+        whole, size = extractor.n_samples, round(self.options.window_s * SAMPLE_RATE)
+        short = [i for i, speech in enumerate(batch) if len(speech.samples) <= whole]
+        texts = heard(
+            [batch[i] for i in short],
+            [languages[i] for i in short],
+            size,
+            lambda clips, language, size, most: whisper.windows(
+                [clip.samples for clip in clips], language, size, most
+            ),
+            whole,
+        )
+        found = dict(zip(short, texts, strict=True))
+        return [
+            found[i] if i in found else self._long(whisper, speech, languages[i])
+            for i, speech in enumerate(batch)
+        ]
+
+    def _long(self, whisper: HFWhisper, speech: Speech, language: str) -> Transcript:
+        pieces = whisper.pieces(speech.samples)
+        windows: list[Window] = []
+        for start in range(0, len(pieces), self.batch_size):
+            windows += whisper.windows(pieces[start : start + self.batch_size], language)
+        return summary(windows, language)
 
     @cached_property
     def _parts(self) -> tuple[Any, Any, Any]:

@@ -12,5 +12,5 @@ class NoSegmenter(Segmenter[PluginOptions]):
     trivial = True
 
     def segment(self, recording: Speech) -> list[Span]:
-        """Returns one span over the whole recording."""
-        return [Span(0.0, recording.seconds)]
+        """Returns one span over the whole recording; none where it has no sample."""
+        return [Span(0.0, recording.seconds)] if len(recording.samples) else []

@@ -94,6 +94,16 @@ def test_word_errors_are_counted_against_the_references(bench: Bench) -> None:
     assert wer["utterances"] == 2
     assert (wer["words"], wer["substitutions"], wer["deletions"]) == (5, 1, 1)
     assert report.counts["wer"] == pytest.approx(2 / 5)
+    # "she " goes and 9 becomes 8, of the 10 and 14 characters of the references.
+    assert report.counts["cer"] == pytest.approx(5 / 24)
+
+
+def test_doubtful_answers_are_counted(bench: Bench) -> None:
+    table = rows(bench, [4000, 8000, 6000])
+    spec, report = bench.run(bench.manifest(table), bench.asr())
+    found = read_transcripts(bench.store, spec.key)
+    assert [t.retried for t in found.values()] == [False, True, False]
+    assert report.counts["retried"] == 1
 
 
 def test_reference_reads_the_manifest_and_opens_no_file(bench: Bench) -> None:
@@ -105,7 +115,7 @@ def test_reference_reads_the_manifest_and_opens_no_file(bench: Bench) -> None:
     found = read_transcripts(bench.store, spec.key)
     assert [t.text for t in found.values()] == ["one two three", ""]
     assert bench.summary(spec) == {
-        "utterances": 2, "empty": 1, "silent": 0, "mean_words": 1.5, "wer": None,
+        "utterances": 2, "empty": 1, "silent": 0, "retried": 0, "mean_words": 1.5, "wer": None,
     }  # fmt: skip
     table[0]["transcript"] = "another text"
     spec, report = bench.run(bench.manifest(table), bench.asr("reference"))

@@ -15,13 +15,15 @@ from lanser_bench import (
     Layers,
     PluginOptions,
     Scores,
+    Segmenter,
+    Span,
     Speech,
     Taxonomy,
     TextRecord,
     Transcript,
     Waveform,
 )
-from lanser_bench.testing import ASRSuite, EncoderSuite, LabelerSuite
+from lanser_bench.testing import ASRSuite, EncoderSuite, LabelerSuite, SegmenterSuite
 from lanser_bench.testing._base import PluginSuite
 
 
@@ -173,3 +175,55 @@ def test_an_encoder_that_normalises_over_the_batch_is_caught() -> None:
     suite: Any = type("S", (EncoderSuite,), {"make": lambda self: Leaking(PluginOptions())})()
     with pytest.raises(AssertionError):
         suite.test_company_changes_little()
+
+
+class Halves(Segmenter[PluginOptions]):
+    """Cuts every recording in two."""
+
+    version = "1"
+
+    def segment(self, recording: Speech) -> list[Span]:
+        half, end = recording.seconds / 2, recording.seconds
+        return [Span(0.0, half), Span(half, end)] if end else []
+
+
+class TestHalves(SegmenterSuite):
+    def make(self) -> Halves:
+        return Halves(PluginOptions())
+
+
+class Overlapping(Halves):
+    def segment(self, recording: Speech) -> list[Span]:
+        return [Span(0.0, recording.seconds), Span(0.5, recording.seconds)]
+
+
+class Empty(Halves):
+    def segment(self, recording: Speech) -> list[Span]:
+        return [Span(0.0, recording.seconds)]
+
+
+class Remembering(Halves):
+    seen = 0
+
+    def segment(self, recording: Speech) -> list[Span]:
+        Remembering.seen += 1
+        return [Span(0.0, recording.seconds / Remembering.seen)]
+
+
+class Trivial(Halves):
+    trivial = True
+
+
+@pytest.mark.parametrize(
+    ("broken", "test"),
+    [
+        (Overlapping, "test_spans_are_in_order_inside_and_apart"),
+        (Empty, "test_silence_and_shortness_survive"),
+        (Remembering, "test_it_is_deterministic"),
+        (Trivial, "test_one_that_is_trivial_returns_the_whole"),
+    ],
+)
+def test_each_breach_of_a_segmenter_s_contract_is_caught(broken: type[Halves], test: str) -> None:
+    suite = type("Suite", (SegmenterSuite,), {"make": lambda self: broken(PluginOptions())})()
+    with pytest.raises(AssertionError):
+        getattr(suite, test)()

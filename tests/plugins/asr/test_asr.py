@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from lanser_bench_plugins.asr import openai_whisper
-from lanser_bench_plugins.asr._whisper import Window, spoken_language, summary
+from lanser_bench_plugins.asr._whisper import (
+    MAX_TOKENS,
+    WINDOW,
+    Window,
+    heard,
+    most_tokens,
+    spoken_language,
+    summary,
+)
 
 from lanser_bench.audio import decode
 from lanser_bench.errors import DataError, MissingDependencyError, SettingsError
@@ -48,6 +57,82 @@ def test_windows_add_up_by_their_tokens() -> None:
     assert found.avg_logprob == pytest.approx(-0.2)
     assert (found.no_speech_prob, found.compression_ratio) == (0.2, 2.5)
     assert np.isnan(summary([], "en").avg_logprob)
+
+
+class Decoder:
+    """Says what a window is, and doubts as it is told in windows that are not whole."""
+
+    def __init__(self, **doubt: float) -> None:
+        self.doubt = doubt
+        self.calls: list[tuple[list[float], str, int, int]] = []
+
+    def __call__(
+        self, clips: Sequence[Speech], language: str, size: int, most: int
+    ) -> list[Window]:
+        self.calls.append(([clip.seconds for clip in clips], language, size // 16_000, most))
+        sure = {"avg_logprob": -0.2, "no_speech_prob": 0.0, "compression_ratio": 1.0}
+        return [
+            Window(**{"text": f"{size // 16_000}", **sure})  # type: ignore[arg-type]
+            if size == WINDOW or clip.seconds != 3
+            else Window(**{"text": "la la", **sure, **self.doubt})  # type: ignore[arg-type]
+            for clip in clips
+        ]
+
+
+def seconds(*lengths: float) -> list[Speech]:
+    return [Speech(np.zeros(round(length * 16_000), np.float32)) for length in lengths]
+
+
+def test_clips_that_fit_are_heard_in_a_short_window_in_one_call_per_language() -> None:
+    decoder = Decoder()
+    found = heard(seconds(2, 3, 20, 4), ["en", "en", "en", "de"], 15 * 16_000, decoder)
+    assert [t.text for t in found] == ["15", "la la", "30", "15"]
+    assert [t.language for t in found] == ["en", "en", "en", "de"]
+    assert not any(t.retried for t in found)
+    assert sorted(decoder.calls) == [
+        ([2, 3], "en", 15, 52), ([4], "de", 15, 64), ([20], "en", 30, MAX_TOKENS),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [{"compression_ratio": 2.5}, {"avg_logprob": -1.1}, {"avg_logprob": np.nan}, {"cut": True}],
+    ids=["loop", "unlikely", "no evidence", "cut"],
+)
+def test_a_doubtful_short_window_is_heard_again_in_a_whole_one(doubt: dict[str, float]) -> None:
+    decoder = Decoder(**doubt)
+    found = heard(seconds(2, 3), ["en", "en"], 15 * 16_000, decoder)
+    assert [(t.text, t.retried) for t in found] == [("15", False), ("30", True)]
+    assert decoder.calls[1:] == [([3], "en", 30, MAX_TOKENS)]
+
+
+def test_a_whole_window_is_never_heard_again() -> None:
+    decoder = Decoder(compression_ratio=9.0)
+    found = heard(seconds(3, 20), ["en", "en"], WINDOW, decoder)
+    assert len(decoder.calls) == 1
+    assert not any(t.retried for t in found)
+
+
+def test_a_short_window_may_have_twice_the_tokens_of_fast_speech() -> None:
+    assert most_tokens(seconds(1, 5)) == 16 + 60
+    assert most_tokens(seconds(29)) == MAX_TOKENS
+
+
+def test_openai_s_encoder_hears_short_windows_and_is_whole_again_afterwards() -> None:
+    import torch
+    from whisper.model import AudioEncoder
+
+    torch.manual_seed(0)
+    encoder = AudioEncoder(8, 40, 12, 3, 1)
+    whole = encoder.positional_embedding.clone()
+    mel = torch.randn(2, 8, 80)
+    with torch.no_grad():
+        with openai_whisper._context(encoder, 25):
+            short = encoder(mel[:, :, :50])
+        with openai_whisper._context(encoder, 40):
+            torch.testing.assert_close(encoder(mel), encoder(mel.clone()))
+    assert short.shape == (2, 25, 12)
+    assert torch.equal(encoder.positional_embedding, whole)
 
 
 def test_reference_gives_the_manifests_text() -> None:
@@ -116,7 +201,10 @@ unclosed = pytest.mark.filterwarnings(
 def test_both_libraries_hear_the_same_words(data_root: Path) -> None:
     clips = real_clips(data_root, 3)
     references = [clip.transcript or "" for clip in clips]
-    found = {name: registry().create("asr", name).transcribe(clips) for name in BACKENDS}
+    found = {
+        name: registry().create("asr", name, {"window_s": 30.0}).transcribe(clips)
+        for name in BACKENDS
+    }
     for transcripts in found.values():
         errors = word_errors(references, [t.text for t in transcripts])
         assert errors is not None
@@ -132,7 +220,7 @@ def test_both_libraries_hear_the_same_words(data_root: Path) -> None:
 @pytest.mark.data
 def test_neighbours_and_windows_do_not_change_the_words(data_root: Path) -> None:
     clips = real_clips(data_root, 2)
-    asr = registry().create("asr", "faster-whisper")
+    asr = registry().create("asr", "faster-whisper", {"window_s": 30.0})
     together = asr.transcribe(clips)
     assert [asr.transcribe([clip])[0].text for clip in clips] == [t.text for t in together]
     short = registry().create("asr", "faster-whisper", {"window_s": 15.0})

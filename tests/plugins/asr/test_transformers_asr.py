@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lanser_bench_plugins.asr._hf_whisper import HFWhisper
 from tiny_recognisers import ctc_folder, whisper_folder
 
 from lanser_bench.errors import DataError, MissingDependencyError, SettingsError
@@ -80,6 +81,22 @@ def test_whisper_gives_its_evidence(whisper: Path) -> None:
     assert 0 < found.no_speech_prob < 1
     assert found.compression_ratio > 0
     assert found.language == "en"
+
+
+def test_whisper_hears_a_short_clip_in_a_short_window_unless_in_doubt(whisper: Path) -> None:
+    recogniser = asr(whisper, window_s=1.0)
+    model, extractor, tokenizer = recogniser._parts
+    positions = model.get_encoder().embed_positions.weight.clone()
+    clip = noise(0.6)
+    short = HFWhisper(model, extractor, tokenizer).windows([clip.samples], "en", 16_000)[0]
+    whole = HFWhisper(model, extractor, tokenizer).windows([clip.samples], "en")[0]
+    assert short.avg_logprob != whole.avg_logprob
+    assert model.get_encoder().embed_positions.weight.equal(positions)
+    (found,) = recogniser.transcribe([clip])
+    # A random model runs into the limit of its tokens: that is a doubt.
+    assert short.doubtful
+    assert found.retried
+    assert found.avg_logprob == pytest.approx(whole.avg_logprob)
 
 
 def test_whisper_hears_a_long_clip_to_its_end(whisper: Path) -> None:

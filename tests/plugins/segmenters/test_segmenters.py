@@ -10,6 +10,28 @@ import pytest
 from lanser_bench.errors import SettingsError
 from lanser_bench.kinds import Speech
 from lanser_bench.plugins import registry
+from lanser_bench.testing import SegmenterSuite
+
+
+class TestNone(SegmenterSuite):
+    def make(self) -> Any:
+        return registry().create("segmenter", "none")
+
+
+class TestWindows(SegmenterSuite):
+    def make(self) -> Any:
+        return registry().create("segmenter", "windows", {"length_s": 7.0, "hop_s": 8.0})
+
+
+class TestMergedWindows(SegmenterSuite):
+    def make(self) -> Any:
+        return registry().create("segmenter", "windows", {"length_s": 7.0, "tail": "merge"})
+
+
+@pytest.mark.slow
+class TestVAD(SegmenterSuite):
+    def make(self) -> Any:
+        return registry().create("segmenter", "vad")
 
 
 def spans(seconds: float, **options: Any) -> list[tuple[float, float]]:
