@@ -104,6 +104,7 @@ def _source(arguments: list[str], grid: str | None) -> tuple[str, list[str]]:
 
 
 def _show_plan(planned: DryRun) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from ._console import wide_console
@@ -113,7 +114,7 @@ def _show_plan(planned: DryRun) -> None:
     for column in ("cell", "encoder", "record"):
         cells.add_column(column, overflow="fold")
     for cell in plan.cells[:SHOWN_STAGES]:
-        cells.add_row(cell.name, cell.encoder, str(cell.record_path))
+        cells.add_row(escape(cell.name), cell.encoder, str(cell.record_path))
     console.print(cells)
     table = _stages_by_name(planned) if len(plan.nodes) > SHOWN_STAGES else _stages(planned)
     console.print(table)
@@ -121,6 +122,7 @@ def _show_plan(planned: DryRun) -> None:
 
 
 def _stages(planned: DryRun) -> Table:
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=f"{len(planned.plan.nodes)} distinct stages", title_justify="left")
@@ -130,13 +132,14 @@ def _stages(planned: DryRun) -> Table:
         status = "run" if key in planned.to_run else "reuse"
         users = len(planned.plan.users.get(key, ()))
         why = planned.reasons.get(key, "")
-        table.add_row(key[:8], node.stage, node.title, str(users), status, why)
+        table.add_row(key[:8], node.stage, escape(node.title), str(users), status, escape(why))
     return table
 
 
 def _stages_by_name(planned: DryRun) -> Table:
     from collections import Counter
 
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=f"{len(planned.plan.nodes)} distinct stages", title_justify="left")
@@ -149,7 +152,7 @@ def _stages_by_name(planned: DryRun) -> Table:
         why = Counter(planned.reasons[key] for key in todo)
         table.add_row(
             stage, str(len(todo)), str(len(keys) - len(todo)),
-            "; ".join(f"{reason} ({n}×)" for reason, n in why.most_common(3)),
+            escape("; ".join(f"{reason} ({n}×)" for reason, n in why.most_common(3))),
         )  # fmt: skip
     return table
 

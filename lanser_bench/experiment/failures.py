@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..store import Store, digest, write_atomic
-from .grid import slug
+from .names import slug
 from .plan import Cell, Plan
 from .scheduler import Failure
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ import yaml
 
 from .._yaml import MarkedYaml, read_yaml
 from ..errors import SettingsError, did_you_mean
+from .axes import Grid, axes_of, override_path, take_grids
 
-GRID_KEYS = ("grid", "zip", "exclude")
-"""Keys of the file that span a grid; all others are settings of every cell."""
 PLUGIN_KEYS = {
     "segmenter": "none",
     "asr": "reference",
@@ -33,12 +31,8 @@ class ExperimentFile:
     label: str
     """What messages call it: its path, or ``settings`` for a mapping."""
     settings: dict[str, Any]
-    grid: dict[str, list[Any]] = field(default_factory=dict)
-    """Axis (a dotted key) → values; all combinations."""
-    zip: dict[str, list[Any]] = field(default_factory=dict)
-    """Axes that go together, value by value."""
-    exclude: list[dict[str, Any]] = field(default_factory=list)
-    """Points to leave out: axis → value; a point that matches all of one entry goes."""
+    grids: list[Grid]
+    """What spans the cells; one grid of one point where nothing does."""
     folder: Path | None = None
     """Folder of the file; a taxonomy's path may be relative to it."""
     yaml: MarkedYaml | None = None
@@ -50,6 +44,8 @@ class ExperimentFile:
         A place that an override or an axis has set has no line.
         """
         top = self.yaml.content if self.yaml is not None else {}
+        if tuple(place[:2]) == ("pretrain", "seeds") and "seeds" in top:
+            place = ("seeds", *place[2:])
         if self.yaml is None or not place or place[0] not in top:
             return self.label
         return f"{self.label}, line {self.yaml.line(place)}"
@@ -80,20 +76,9 @@ def read_experiment(
         file = _read_yaml(path)
         label, folder = f"Experiment file {source}", path.parent
         content = {str(key): value for key, value in file.content.items()}
-    content = _overridden(content, overrides, label)
-    axes = {key: content.pop(key, None) for key in GRID_KEYS}
-    exclude = axes["exclude"] or []
-    if not isinstance(exclude, list) or not all(isinstance(entry, dict) for entry in exclude):
-        raise SettingsError(f"{label}: 'exclude' is a list of mappings {{axis: value}}.")
-    return ExperimentFile(
-        label,
-        content,
-        _axes(axes["grid"], "grid", label),
-        _axes(axes["zip"], "zip", label),
-        exclude,
-        folder,
-        file,
-    )
+    content = _overridden(_seeds_in_place(content, label), overrides, label)
+    grids = take_grids(content, label)
+    return ExperimentFile(label, content, grids, folder, file)
 
 
 def find_file(source: str | Path) -> Path:
@@ -120,12 +105,24 @@ def _read_yaml(path: Path) -> MarkedYaml:
     return file
 
 
+def _seeds_in_place(content: dict[str, Any], label: str) -> dict[str, Any]:
+    """Puts `seeds`, which is short for `pretrain.seeds`, where it belongs."""
+    if "seeds" not in content:
+        return content
+    rest = {key: value for key, value in content.items() if key != "seeds"}
+    pretrain = content.get("pretrain")
+    if isinstance(pretrain, Mapping) and "seeds" in pretrain:
+        raise SettingsError(
+            f"{label}: 'seeds' and 'pretrain.seeds' are both there and mean the same: remove one."
+        )
+    return assigned(rest, ["pretrain", "seeds"], content["seeds"], f"{label}: 'seeds'")
+
+
 def _overridden(content: dict[str, Any], overrides: Sequence[str], label: str) -> dict[str, Any]:
     """Applies ``key=value`` pairs in order; lists are reached as ``corpora.0.root``."""
     if not overrides:
         return content
-    spans = (content.get(name) for name in ("grid", "zip"))
-    axes = {axis for span in spans if isinstance(span, dict) for axis in span}
+    axes = axes_of(content)
     for text in overrides:
         key, equals, written = text.partition("=")
         if not equals or not key.strip():
@@ -135,10 +132,8 @@ def _overridden(content: dict[str, Any], overrides: Sequence[str], label: str) -
                 f"Override '{text}': '{key}' is an axis of the grid of {label}; "
                 f"change it with grid.{key}=[…]."
             )
-        head, _, rest = key.partition(".")
-        # An axis is one key of the grid, however many dots it has.
-        path = [head, rest] if head in ("grid", "zip") and rest else key.split(".")
-        content = assigned(content, path, _override_value(written, text), f"Override '{text}'")
+        value = _override_value(written, text)
+        content = assigned(content, override_path(key), value, f"Override '{text}'")
     return content
 
 
@@ -186,43 +181,3 @@ def _assigned_item(items: list[Any], path: list[str], value: Any, where: str) ->
         raise SettingsError(f"{where}: entry {position} is {item!r}, which has no keys.")
     changed[index] = assigned(item, rest, value, where)
     return changed
-
-
-def _axes(value: Any, key: str, label: str) -> dict[str, list[Any]]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise SettingsError(f"{label}: '{key}' is a mapping {{axis: [value, …]}}.")
-    for axis, values in value.items():
-        if not isinstance(values, list) or not values:
-            raise SettingsError(f"{label}: axis '{axis}' of '{key}' needs a list of values.")
-    return {str(axis): values for axis, values in value.items()}
-
-
-def resolved(settings: Mapping[str, Any], label: str) -> dict[str, Any]:
-    """Resolves interpolations such as ``${seed}`` and ``${oc.env:LANSER_DATA_ROOT}``.
-
-    Raises:
-        SettingsError: an environment variable is not set, or a key does not exist.
-    """
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    if "${" not in repr(settings):
-        return dict(settings)
-    try:
-        plain = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
-    except OmegaConfBaseException as error:
-        place = getattr(error, "full_key", None) or "a value"
-        variable = re.search(r"Environment variable '([^']+)' not found", str(error))
-        if variable:
-            raise SettingsError(
-                f"{label}: '{place}' needs the environment variable {variable[1]}, which is not "
-                f"set. Set it (export {variable[1]}=/path/to/data) or give {place} a value."
-            ) from None
-        raise SettingsError(f"{label}: '{place}': {_first_line(error)}.") from None
-    return {str(k): v for k, v in plain.items()} if isinstance(plain, dict) else {}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ..kinds.executor import StageCall
 from ..manifest import BuiltManifest
 from ..store import Spec, Store, digest, write_atomic
-from .grid import slug
+from .names import slug
 from .reasons import differences
 from .settings import Experiment
 

@@ -33,10 +33,14 @@ def experiment_schema(plugins: Registry) -> dict[str, Any]:
         properties[key] = {"type": "array", "items": {"$ref": "#/$defs/dataset"}}
     properties["taxonomy"]["examples"] = plugins.names("taxonomy")
     axes = {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}}
+    entries = {"type": "array", "items": {"type": "object"}}
+    spans = {"grid": axes, "zip": axes, "exclude": entries, "include": entries}
+    one = {"type": "object", "properties": spans, "additionalProperties": False}
+    seeds = definitions["PretrainSettings"]["properties"]["seeds"]
     properties |= {
-        "grid": axes,
-        "zip": axes,
-        "exclude": {"type": "array", "items": {"type": "object"}},
+        **spans,
+        "grids": {"type": "array", "minItems": 1, "items": one},
+        "seeds": {**seeds, "description": "Short for `pretrain.seeds`."},
     }
     # In a grid file an axis may stand for a key that is missing here.
     schema["required"] = ["name", "targets"]

@@ -8,7 +8,9 @@ import pytest
 
 from lanser_bench.errors import SettingsError
 from lanser_bench.experiment.files import read_experiment, shipped
-from lanser_bench.experiment.grid import expand, slug
+from lanser_bench.experiment.grid import expand
+from lanser_bench.experiment.names import slug
+from lanser_bench.experiment.settings import Experiment
 
 BASE: dict[str, Any] = {
     "name": "t",
@@ -239,3 +241,122 @@ def test_an_option_of_a_plugin_that_the_file_leaves_out_goes_to_the_default() ->
     file = read_experiment({"name": "x"}, ["executor.threads=1", "asr.kind=text"])
     assert file.settings["executor"] == {"name": "local", "threads": 1}
     assert file.settings["asr"] == {"name": "reference", "kind": "text"}
+
+
+def shown(found: list[Any]) -> list[str]:
+    return [",".join(point.axes.values()) for point in found]
+
+
+def test_include_adds_points_that_keep_the_rest_of_the_file() -> None:
+    found = points(
+        grid={"labeler": ["random", "lexicon"], "seed": [0, 1]},
+        include=[{"labeler": "oracle", "pretrain.epochs": 3}],
+        seed=7,
+    )
+    assert shown(found) == [
+        "random,0,15", "random,1,15", "lexicon,0,15", "lexicon,1,15", "oracle,7,3"
+    ]  # fmt: skip
+    assert found[-1].settings.pretrain.epochs == 3
+    assert found[-1].settings.seed == 7
+    assert list(found[0].axes) == ["labeler", "seed", "pretrain.epochs"]
+
+
+def test_include_alone_lists_all_the_points() -> None:
+    assert shown(points(include=[{"seed": 1}, {"labeler": {"name": "random", "seed": 2}}])) == [
+        "1,random",
+        "0,random(seed=2)",
+    ]
+
+
+def test_several_grids_are_one_list_of_points_in_which_equal_ones_are_there_once() -> None:
+    found = points(
+        grids=[
+            {"grid": {"labeler": ["random", "oracle"]}},
+            {"grid": {"encoder": ["cnn", {"name": "resnet", "size": "small"}]}},
+        ]
+    )
+    assert shown(found) == ["random,cnn", "oracle,cnn", "random,resnet"]
+
+
+def test_an_option_that_a_grid_does_not_set_is_shown_as_the_file_has_it() -> None:
+    found = points(
+        grids=[{"grid": {"labeler.seed": [3]}}, {"include": [{"seed": 1}]}],
+        labeler={"name": "random", "seed": 9},
+    )
+    assert shown(found) == ["3,0", "9,1"]
+    assert points(include=[{"labeler.seed": 3}, {"seed": 1}])[1].axes["labeler.seed"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"include": {"seed": 1}}, "'include' is a list of mappings"),
+        ({"include": [{"pretrain.epoch": 1}]}, "unknown key 'pretrain.epoch'.*'epochs'"),
+        ({"grids": {"grid": {}}}, "'grids' is a list of mappings"),
+        ({"grids": [{"gird": {"seed": [1]}}]}, "unknown key 'grids.0.gird'.*'grid'"),
+        ({"grids": [{"grid": {"seed": 1}}]}, "grids.0: axis 'seed' of 'grid' needs a list"),
+        ({"grids": [{}], "grid": {"seed": [1]}}, "'grid' and 'grids' are both there.*grids.0.grid"),
+        ({"gird": {"seed": [1]}}, "unknown key 'gird'. Did you mean 'grid'"),
+        ({"grid": {"evaluate.fold": [3]}}, "unknown key 'evaluate.fold'.*'folds'"),
+        ({"grid": {"seed": [0]}, "exclude": [{"sed": 1}]}, "not an axis.*'seed'"),
+        ({"seeds": [1], "pretrain": {"seeds": [2]}}, "both there and mean the same"),
+        ({"seeds": [1, 1]}, "a seed is there twice"),
+    ],
+)
+def test_what_a_wrong_grid_says(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        points(**changes)
+
+
+def test_seeds_are_short_for_those_of_pretraining(tmp_path: Path) -> None:
+    assert points(seeds=[4, 5])[0].settings.pretrain.seeds == (4, 5)
+    assert points("seeds=[1]", seeds=[4, 5])[0].settings.pretrain.seeds == (1,)
+    assert (
+        points("seeds=[1]", pretrain={"seeds": [2], "epochs": 3})[0].settings.pretrain.epochs == 3
+    )
+    assert shown(points(grid={"seeds": [[1], [2]]})) == ["[1]", "[2]"]
+    path = experiment(tmp_path, "name: t\nseeds: [x]\nlabeler: random\ntaxonomy: ekman-6\n"
+                      "encoder: cnn\ntargets: [{dataset: synthetic}]\n")  # fmt: skip
+    with pytest.raises(SettingsError, match=r"line 2: 'pretrain\.seeds\.0' is 'x'"):
+        expand(read_experiment(path))
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("grid.labeler=[oracle,lexicon]", ["oracle", "lexicon"]),
+        ("grid.evaluate.seed=[5]", ["random,5", "oracle,5"]),
+        ("include=[{labeler: lexicon}]", ["random", "oracle", "lexicon"]),
+        ("exclude=[{labeler: oracle}]", ["random"]),
+        ("grid={seed: [3, 4]}", ["3", "4"]),
+    ],
+)
+def test_overrides_reach_the_grid(override: str, expected: list[str]) -> None:
+    assert shown(points(override, grid={"labeler": ["random", "oracle"]})) == expected
+
+
+def test_overrides_reach_one_of_several_grids() -> None:
+    grids = [{"grid": {"seed": [0, 1]}}, {"grid": {"evaluate.folds": [2, 3]}}]
+    found = points("grids.1.grid.evaluate.folds=[4]", grids=grids)
+    assert shown(found) == ["0,5", "1,5", "0,4"]
+    with pytest.raises(SettingsError, match=r"axis of the grid"):
+        points("evaluate.folds=4", grids=grids)
+
+
+def test_interpolations_follow_the_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANSER_HERE", "/data")
+    found = points(
+        grid={"seed": [1, 2], "evaluate.folds": [2, 3]},
+        pretrain={"seeds": ["${seed}"]},
+        probe={"seed": "${evaluate.folds}", "folds": "${.seed}"},
+        targets=[{"dataset": "ravdess", "root": "${oc.env:LANSER_HERE}/r"}],
+    )
+    seen = [(p.settings.pretrain.seeds, p.settings.probe.seed, p.settings.probe.folds)
+            for p in found]  # fmt: skip
+    assert seen == [((1,), 2, 2), ((1,), 3, 3), ((2,), 2, 2), ((2,), 3, 3)]
+    assert found[0].settings.targets is found[3].settings.targets
+
+
+def test_the_experiment_has_no_rule_across_sections() -> None:
+    # Points are put together from sections that were validated one by one.
+    assert not Experiment.__pydantic_decorators__.model_validators
