@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         Utterance,
         Waveform,
     )
+    from .model import SERModel, load_model
     from .taxonomy import Label, Taxonomy
 
 _HOMES = {
@@ -91,6 +92,7 @@ _HOMES = {
         "Utterance",
         "Waveform",
     ),
+    "model": ("SERModel", "load_model"),
     "taxonomy": ("Label", "Taxonomy"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -114,6 +116,7 @@ __all__ = [
     "PluginError",
     "PluginOptions",
     "Probe",
+    "SERModel",
     "Scores",
     "Segmenter",
     "SettingsError",
@@ -133,6 +136,7 @@ __all__ = [
     "__version__",
     "create_plugin",
     "hookimpl",
+    "load_model",
     "member_identity",
 ]
 

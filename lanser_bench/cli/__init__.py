@@ -15,6 +15,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("command", "Run an experiment or a grid, from audio to leaderboard."),
     "leaderboard": ("command", "Show result records as a table, with intervals and controls."),
     "results": ("group", "Check published records, upgrade old ones."),
+    "export": ("command", "Write a cell's model to a folder, with a card that holds its numbers."),
+    "predict": ("command", "Label recordings by an exported model."),
     "label": ("command", "Label sentences by a labeler over a taxonomy."),
     "taxonomy": ("group", "List, show and check taxonomies."),
     "data": ("group", "Look through a dataset before using it."),

@@ -32,7 +32,7 @@ def explain(
     """Print the chain of keys from audio to a number, with what entered each key."""
     from ._console import wide_console
 
-    opened = _open(store)
+    opened = open_store(store)
     specs = _planned_specs(opened)
     for title, keys in _wanted(opened, what, specs):
         from rich.markup import escape
@@ -55,7 +55,7 @@ def list_artifacts(store: StorePath = DEFAULT) -> None:
     table = Table()
     for column in ("key", "stage", "size", "seconds", "written"):
         table.add_column(column, justify="right" if column in ("size", "seconds") else "left")
-    opened, total, count = _open(store), 0, 0
+    opened, total, count = open_store(store), 0, 0
     rows = []
     for key in opened.keys():  # noqa: SIM118 - a store is no mapping
         artifact = opened.get(key)
@@ -78,7 +78,7 @@ def verify(store: StorePath = DEFAULT) -> None:
 
     Exit code 0: all is well; 1: something was damaged, and will be computed again when needed.
     """
-    opened, count, damaged = _open(store), 0, 0
+    opened, count, damaged = open_store(store), 0, 0
     for key in list(opened.keys()):
         artifact = opened.get(key)
         if artifact is None:
@@ -102,14 +102,15 @@ def remove(
     store: StorePath = DEFAULT,
 ) -> None:
     """Remove artifacts; they are computed again when a run needs them."""
-    opened = _open(store)
+    opened = open_store(store)
     for prefix in keys:
         found = _by_prefix(opened, prefix, {})
         opened.discard(found)
         typer.echo(f"Removed {found}.")
 
 
-def _open(path: Path) -> Store:
+def open_store(path: Path) -> Store:
+    """Opens a store that is there; `StoreError` if there is none."""
     from ..errors import StoreError
     from ..store import Store
 

@@ -67,8 +67,8 @@ def fold_features(layers: Mapping[str, npt.NDArray[np.floating]], fold: Fold) ->
     rank = max(1, *(train.shape[1] for train, _ in pairs))
     return FoldFeatures(
         list(layers),
-        np.stack([_padded(train, rank) for train, _ in pairs]),
-        np.stack([_padded(test, rank) for _, test in pairs]),
+        np.stack([padded(train, rank) for train, _ in pairs]),
+        np.stack([padded(test, rank) for _, test in pairs]),
     )
 
 
@@ -121,9 +121,58 @@ def answer(
         seed: decides ties in the inner folds.
     """
     label = labels[rows]
-    group = inner_groups([speakers[row] for row in rows], label, inner_folds, seed)
-    batch, back = _reduced(features.train[:, rows])
-    layer, strength, start = len(features.names) - 1, DEFAULT_STRENGTH, None
+    found = choose_and_fit(
+        features.train[:, rows], label, [speakers[row] for row in rows], n_labels,
+        strengths=strengths, inner_folds=inner_folds, balanced=balanced, seed=seed,
+    )  # fmt: skip
+    logits = features.test[found.layer] @ found.coef + found.intercept
+    # A class without labels in the budget cannot be answered.
+    logits[:, np.bincount(label, minlength=n_labels) == 0] = -np.inf
+    return Answer(
+        logits.argmax(1), features.names[found.layer], found.strength, chosen=found.chosen
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A regression whose layer and strength were chosen on its own rows."""
+
+    layer: int
+    strength: float
+    chosen: bool
+    """False where the rows were too few to choose."""
+    coef: Floats
+    """Shape (r, K)."""
+    intercept: Floats
+    """Shape (K,)."""
+
+
+def choose_and_fit(
+    features: Floats,
+    label: Ints,
+    speakers: Sequence[str],
+    n_labels: int,
+    *,
+    strengths: Sequence[float],
+    inner_folds: int,
+    balanced: bool,
+    seed: int,
+) -> Chosen:
+    """Chooses layer and strength by inner speaker folds and fits them on all rows.
+
+    Args:
+        features: standardised rows in principal axes, shape (L, n, r).
+        label: label indices, shape (n,).
+        speakers: who says each row.
+        n_labels: size of the label set.
+        strengths: values of C to choose from.
+        inner_folds: at most so many inner speaker folds.
+        balanced: weights classes inversely to their frequency, as UAR does.
+        seed: decides ties in the inner folds.
+    """
+    group = inner_groups(speakers, label, inner_folds, seed)
+    batch, back = _reduced(features)
+    layer, strength, start = len(features) - 1, DEFAULT_STRENGTH, None
     if group is not None:
         layer, strength, start = _choose(batch, label, group, n_labels, strengths, balanced)
     weight = class_weights(label, np.ones(len(label), np.bool_), n_labels, balanced)
@@ -131,11 +180,12 @@ def answer(
         batch[layer : layer + 1], label, weight[:, None], [strength], n_labels,
         tolerance=FIT_TOLERANCE, start=start,
     )  # fmt: skip
-    test = features.test[layer : layer + 1]
-    logits = fit.logits(test if back is None else test @ back[layer])[0, :, 0]
-    # A class without labels in the budget cannot be answered.
-    logits[:, np.bincount(label, minlength=n_labels) == 0] = -np.inf
-    return Answer(logits.argmax(1), features.names[layer], float(strength), group is not None)
+    coef = fit.coef[0, :, 0]
+    return Chosen(
+        layer, float(strength), group is not None,
+        np.asarray(coef if back is None else back[layer] @ coef, np.float64),
+        np.asarray(fit.intercept[0, 0], np.float64),
+    )  # fmt: skip
 
 
 def inner_groups(speakers: Sequence[str], labels: Ints, folds: int, seed: int) -> Ints | None:
@@ -220,5 +270,6 @@ def _reduced(features: Floats) -> tuple[Floats, Floats | None]:
     return features @ back, back
 
 
-def _padded(values: Floats, width: int) -> Floats:
+def padded(values: Floats, width: int) -> Floats:
+    """Adds zero columns on the right: layers of lower rank stand beside the others."""
     return np.pad(values, ((0, 0), (0, width - values.shape[1])))

@@ -191,12 +191,16 @@ def _encoder(context: StageContext) -> Encode:
         if "model" in context.spec.parents:
             raise SettingsError(f"The encoder '{name}' is frozen and takes no pre-trained weights.")
         _check_input(context, plugin.frontend, name)
-        return _extractor(plugin, name)
+        return extractor_encode(plugin, name)
     _check_input(context, plugin.frontend, name)
+<<<<<<< HEAD
     from ._network import device
 
     place = device(context.spec.params.get("device", "cpu"))
     return _module(_load(context, plugin).to(place).eval(), name)
+=======
+    return module_encode(_load(context, plugin), name)
+>>>>>>> 67f848d (export writes a cell's model with a card of its numbers and licences; predict labels recordings of any length in bounded memory)
 
 
 def _check_input(context: StageContext, frontend: Frontend, name: str) -> None:
@@ -204,7 +208,9 @@ def _check_input(context: StageContext, frontend: Frontend, name: str) -> None:
         raise PluginError(f"The encoder '{name}' is fed log-mel, but no features were planned.")
 
 
-def _extractor(plugin: FeatureExtractor[Any], name: str) -> Encode:
+def extractor_encode(plugin: FeatureExtractor[Any], name: str) -> Encode:
+    """Returns what encodes a batch by a frozen extractor; `name` is for messages."""
+
     def encode(pieces: list[Array]) -> list[tuple[list[int], Pooled]]:
         found = plugin.extract(pieces)
         right = len(found) == len(pieces) and all(
@@ -242,7 +248,8 @@ def _load(context: StageContext, plugin: TrainableEncoder[Any]) -> torch.nn.Modu
     return module
 
 
-def _module(module: torch.nn.Module, name: str) -> Encode:
+def module_encode(module: torch.nn.Module, name: str) -> Encode:
+    """Returns what encodes a batch by a trainable encoder's module in eval mode."""
     import torch
 
     from ._network import check_layers, pooled

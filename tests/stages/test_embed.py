@@ -18,7 +18,7 @@ from lanser_bench.errors import PluginError, SettingsError
 from lanser_bench.kinds import FeatureExtractor, Layers, PluginOptions, Waveform
 from lanser_bench.plugins import registry
 from lanser_bench.stages import embed, pretrain
-from lanser_bench.stages.embed import Params, _extractor, batches, embed_rows, read_embeddings
+from lanser_bench.stages.embed import Params, batches, embed_rows, extractor_encode, read_embeddings
 
 RESNET = {"n_mels": MELS, "hidden_sizes": (8, 8), "depths": (1, 1)}
 
@@ -113,7 +113,9 @@ def test_pieces_of_a_long_recording_pool_as_one(pooling: Any) -> None:
     rng = np.random.default_rng(0)
     rows = [rng.normal(size=(n, 3)).astype(np.float32) for n in (1, 7, 100, 250)]
     params = Params(pooling=pooling, piece_seconds=0.3, batch_seconds=1)
-    found = embed_rows(rows, _extractor(Frames(PluginOptions()), "frames"), params, rate=100)[0]
+    found = embed_rows(rows, extractor_encode(Frames(PluginOptions()), "frames"), params, rate=100)[
+        0
+    ]
     for row, vector in zip(rows, found, strict=True):
         expected = row.mean(0) if pooling == "mean" else np.r_[row.mean(0), row.std(0)]
         np.testing.assert_allclose(vector, expected, atol=1e-6)
@@ -153,7 +155,7 @@ class Broken(FeatureExtractor[PluginOptions]):
 def test_an_extractor_that_breaks_its_contract_is_named() -> None:
     rows = [np.zeros((5, 3), np.float32)]
     with pytest.raises(PluginError, match=r"'broken': extract must return"):
-        embed_rows(rows, _extractor(Broken(PluginOptions()), "broken"), Params(), 100)
+        embed_rows(rows, extractor_encode(Broken(PluginOptions()), "broken"), Params(), 100)
 
 
 def test_numbers_that_are_not_finite_are_refused_with_the_utterance(world: World) -> None:

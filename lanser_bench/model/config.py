@@ -1,0 +1,79 @@
+"""What `config.json` of an exported model holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import DataError
+from ..kinds.encoder import Frontend
+from ..store import PluginIdentity
+from ..validation import describe
+
+FORMAT = 1
+CONFIG, WEIGHTS, TAXONOMY, CARD = "config.json", "model.safetensors", "taxonomy.yaml", "README.md"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HeadConfig(_Part):
+    """The classifier on the encoder."""
+
+    kind: Literal["weak", "linear"]
+    """``weak``: the head that was pre-trained on weak labels, a zero-shot classifier.
+    ``linear``: the linear protocol, fitted on all human labels of one target."""
+    labels: list[str]
+    """Columns of the scores, in order."""
+    pooling: Literal["mean", "mean+std"]
+    """How the frames of a layer become one vector."""
+    layer: str
+    """``layer_00`` …; the weak head reads the last one."""
+    dataset: str | None = None
+    """Target of a linear head."""
+
+
+class ModelConfig(_Part):
+    """An exported model."""
+
+    format: Literal[1] = 1
+    experiment: str
+    cell: str
+    record_key: str
+    """Key of the record whose numbers the model card shows."""
+    encoder: PluginIdentity
+    frontend: Frontend
+    seed: int
+    """Builds what is not in the weights' file, such as fixed buffers."""
+    head: HeadConfig
+    piece_seconds: float
+    """Longer utterances are encoded in equal pieces no longer than this."""
+    taxonomy: str | None = None
+    taxonomy_hash: str | None = None
+    licence: str
+    """What binds the user of the weights."""
+    versions: dict[str, str]
+    """Libraries that made the numbers."""
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Reads an exported model's configuration.
+
+    Raises:
+        DataError: the folder is not an exported model.
+    """
+    path = folder / CONFIG
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        raise DataError(
+            f"{folder} is not an exported model: it has no {CONFIG}. "
+            "`lanser-bench export CELL DIR` makes one."
+        ) from None
+    try:
+        return ModelConfig.model_validate_json(text)
+    except ValidationError as error:
+        raise DataError(describe(error, ModelConfig, str(path))) from None

@@ -1,0 +1,310 @@
+"""Exports a cell: weights, configuration, taxonomy and a card that holds the record's numbers."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from ..errors import DataError, SettingsError, StoreError, did_you_mean
+from ..kinds.encoder import FeatureExtractor
+from ..plugins import Registry, registry
+from ..reporting.records import ResultRecord, latest, load_record, load_records
+from ..store import Artifact, Store, plugin_identity, sync
+from ..taxonomy import Taxonomy, find_taxonomy
+from ..utterances import read_summary, read_utterances
+from .card import Material, licence_of, model_card
+from .config import CARD, CONFIG, TAXONOMY, WEIGHTS, HeadConfig, ModelConfig
+
+Tensors = dict[str, npt.NDArray[Any]]
+
+
+def find_record(cell: str | Path, results: Iterable[Path] = (Path("results"),)) -> ResultRecord:
+    """Returns the record that a user means.
+
+    Args:
+        cell: a record file, or the name of a cell in `results`.
+        results: folders of records.
+
+    Raises:
+        DataError: no such file, no cell or several of that name.
+    """
+    path = Path(cell)
+    if path.suffix == ".json" and path.is_file():
+        return load_record(path)
+    records = latest([record for _, record in load_records(results)])
+    found = [record for record in records if str(cell) in (record.name, record.key)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        experiments = ", ".join(sorted(r.experiment for r in found))
+        raise DataError(
+            f"{len(found)} cells are named '{cell}' (experiments {experiments}). "
+            "Name the record's file instead."
+        )
+    names = [record.name for record in records]
+    raise DataError(f"There is no record of a cell '{cell}'.{did_you_mean(str(cell), names)}")
+
+
+def export_cell(
+    record: ResultRecord,
+    folder: str | Path,
+    store: Store,
+    *,
+    target: str | None = None,
+    plugin_dirs: Iterable[Path] = (),
+    overwrite: bool = False,
+) -> Path:
+    """Writes a model that `load_model` reads: the Python twin of `lanser-bench export`.
+
+    Without `target` the head is the one that pre-training left: labels of the taxonomy, no human
+    label used. With a target it is the linear protocol fitted on all human labels of that set, as
+    its folds were fitted on theirs.
+
+    Args:
+        record: the cell's record.
+        folder: where to write; must not exist, unless `overwrite`.
+        store: the store that made the cell.
+        target: name of one of the record's datasets.
+        plugin_dirs: folders of loose plugin files.
+        overwrite: replaces what is at `folder`.
+
+    Raises:
+        SettingsError: the cell has no weak head and no target is named, or an unknown target.
+        StoreError: the store does not have the cell's artifacts.
+        DataError: the folder exists already.
+    """
+    place = Path(folder)
+    if place.exists() and not overwrite:
+        raise DataError(f"{place} exists already: choose another folder, or give --overwrite.")
+    cell = _Cell(record, store, registry(tuple(Path(d) for d in plugin_dirs)))
+    tensors = cell.encoder_tensors()
+    head, part = cell.weak_head() if target is None else cell.linear_head(target)
+    taxonomy = cell.taxonomy() if target is None else None
+    material = cell.material()
+    config = ModelConfig(
+        experiment=record.experiment,
+        cell=record.name,
+        record_key=record.key,
+        encoder=cell.encoder,
+        frontend=cell.plugin.frontend,
+        seed=cell.seed,
+        head=head,
+        piece_seconds=cell.embed.spec.params["piece_seconds"],
+        taxonomy=taxonomy.name if taxonomy else None,
+        taxonomy_hash=taxonomy.hash if taxonomy else None,
+        licence=licence_of(material, cell.target_licence(target)),
+        versions=record.versions,
+    )
+    _write(place, config, tensors | part, taxonomy, model_card(record, config, material))
+    return place
+
+
+@dataclass(frozen=True)
+class _Cell:
+    record: ResultRecord
+    store: Store
+    plugins: Registry
+
+    def artifact(self, place: str) -> Artifact:
+        use = self.record.stages[place]
+        try:
+            return self.store.checked(use.key)
+        except StoreError as error:
+            raise StoreError(
+                f"{error} Cell '{self.record.name}' needs it ({place}): name the store that made "
+                "the record with --store, or run its experiment again."
+            ) from None
+
+    @property
+    def embed(self) -> Artifact:
+        return self.artifact(next(p for p in self.record.stages if p.startswith("embed ")))
+
+    @property
+    def encoder(self) -> Any:
+        return self.embed.spec.plugins["encoder"]
+
+    @property
+    def plugin(self) -> Any:
+        made = self.encoder
+        plugin = self.plugins.create("encoder", made.name, made.options)
+        found = plugin_identity(self.plugins, "encoder", made.name, plugin)
+        if (made.version, made.weights) != (found.version, found.weights):
+            raise StoreError(
+                f"Encoder '{made.name}' is not what made cell '{self.record.name}' any more "
+                "(another version or other weights): run its experiment again."
+            )
+        return plugin
+
+    @property
+    def seed(self) -> int:
+        if "pretrain" in self.record.stages:
+            return self.artifact("pretrain").spec.seed or 0
+        return self.embed.spec.seed or 0
+
+    def encoder_tensors(self) -> Tensors:
+        """Weights of the encoder; none of a frozen extractor, which brings its own."""
+        if isinstance(self.plugin, FeatureExtractor):
+            return {}
+        if "pretrain" in self.record.stages:
+            from safetensors.numpy import load_file
+
+            found = load_file(self.artifact("pretrain").path / "model.safetensors")
+        else:
+            state = self.plugin.build(self.seed).state_dict()
+            found = {name: tensor.detach().numpy() for name, tensor in state.items()}
+        return {f"encoder.{name}": values for name, values in found.items()}
+
+    def weak_head(self) -> tuple[HeadConfig, Tensors]:
+        from safetensors.numpy import load_file
+
+        if "pretrain" not in self.record.stages:
+            names = ", ".join(result.dataset for result in self.record.datasets)
+            raise SettingsError(
+                f"Cell '{self.record.name}' was not pre-trained, so it has no head for weak labels "
+                f"to export. Name a labelled set to fit one on: --target ({names})."
+            )
+        trained = self.artifact("pretrain")
+        report = json.loads((trained.path / "training.json").read_text(encoding="utf-8"))
+        last = max(self._layers())
+        head = HeadConfig(
+            kind="weak", labels=report["labels"], pooling=report["pooling"], layer=last
+        )
+        found = load_file(trained.path / "head.safetensors")
+        return head, {f"head.{name}": values for name, values in found.items()}
+
+    def _layers(self) -> list[str]:
+        from ..stages.sharding import MapResult
+
+        return MapResult(self.store, self.embed).array_names()
+
+    def linear_head(self, target: str) -> tuple[HeadConfig, Tensors]:
+        from ..evaluation.head import fit_head
+        from ..stages.embed import read_embeddings
+        from ..stages.evaluate import Params, labelled
+
+        number = self._target(target)
+        evaluation = self.artifact(f"evaluate targets.{number}")
+        spec = evaluation.spec
+        params = Params.model_validate(
+            {n: v for n, v in spec.params.items() if n in Params.model_fields}
+        )
+        if params.normalise == "speaker":
+            raise SettingsError(
+                f"Cell '{self.record.name}' was evaluated with evaluate.normalise=speaker, which "
+                "needs all of a speaker's utterances at once: a recording alone cannot be scored."
+            )
+        table = read_utterances(self.store.checked(spec.parents["utterances"]))
+        kept, data, labels = labelled(table, spec.params["labels"])
+        found = read_embeddings(self.store, spec.parents["embeddings"])
+        layers = {name: values[kept] for name, values in found.items() if _takes(params, name)}
+        if params.layers == "last":
+            layers = {max(layers): layers[max(layers)]}
+        head = fit_head(
+            layers, data.labels, data.speakers, data.n_labels, strengths=params.strengths,
+            inner_folds=params.inner_folds, balanced=params.class_weight == "balanced",
+            seed=spec.seed or 0,
+        )  # fmt: skip
+        config = HeadConfig(
+            kind="linear", labels=labels, pooling=self.embed.spec.params["pooling"],
+            layer=head.layer, dataset=target,
+        )  # fmt: skip
+        names = ("centre", "scale", "weight", "bias")
+        return config, {f"head.{n}": np.ascontiguousarray(getattr(head, n)) for n in names}
+
+    def _target(self, name: str) -> int:
+        names = [result.dataset for result in self.record.datasets]
+        if name not in names:
+            raise SettingsError(
+                f"Cell '{self.record.name}' has no target '{name}'.{did_you_mean(name, names)}"
+            )
+        return names.index(name)
+
+    def taxonomy(self) -> Taxonomy:
+        """The taxonomy of the weak labels, with its prose if its file is still the same."""
+        place = next(p for p in self.record.stages if p.startswith("label "))
+        bare = Taxonomy.bare(self.artifact(place).spec.params["taxonomy"])
+        if bare.name in self.plugins.names("taxonomy"):
+            whole = find_taxonomy(self.plugins, bare.name)
+            return whole if whole.hash == bare.hash else bare
+        return bare
+
+    def material(self) -> list[Material]:
+        """What the weights were made from: corpora, and the models that labelled them."""
+        if "pretrain" not in self.record.stages:
+            made = self.encoder
+            return [self._part("encoder", made.name)] if made.weights else []
+        found = []
+        for place in self.record.stages:
+            kind, _, where = place.partition(" ")
+            if kind == "manifest" and where.startswith("corpora."):
+                summary = read_summary(self.artifact(place))
+                card = summary.get("card", {})
+                title = card.get("title") or summary["dataset"]
+                found.append(Material("corpus", title, card.get("licence", "")))
+        for role in ("asr", "labeler"):
+            names = {p.name for p in self.record.plugins.values() if p.kind == role}
+            found += [self._part(role, name) for name in sorted(names)]
+        return list(dict.fromkeys(found))
+
+    def _part(self, kind: str, name: str) -> Material:
+        """A plugin's licence as the record has it; older records know none: asks the plugin."""
+        for place, about in self.record.about.items():
+            identity = self.record.plugins.get(place)
+            if identity and (identity.kind, identity.name) == (kind, name) and about.licence:
+                return Material(kind, name, about.licence)
+        known = name in self.plugins.names(kind)
+        licence = self.plugins.plugin_class(kind, name).licence if known else ""
+        return Material(kind, name, licence)
+
+    def target_licence(self, target: str | None) -> Material | None:
+        if target is None:
+            return None
+        result = self.record.datasets[self._target(target)]
+        return Material("target", result.title or result.dataset, result.licence)
+
+
+def _takes(params: Any, layer: str) -> bool:
+    return isinstance(params.layers, str) or layer in params.layers
+
+
+def _write(
+    place: Path, config: ModelConfig, tensors: Tensors, taxonomy: Taxonomy | None, card: str
+) -> None:
+    """Writes the folder whole or not at all."""
+    from safetensors.numpy import save_file
+
+    draft = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
+    try:
+        draft.mkdir(parents=True)
+        arrays = {name: np.ascontiguousarray(values) for name, values in tensors.items()}
+        save_file(arrays, draft / WEIGHTS, metadata={"format": "pt"})
+        (draft / CONFIG).write_text(config.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        (draft / CARD).write_text(card, encoding="utf-8")
+        if taxonomy is not None:
+            (draft / TAXONOMY).write_text(_taxonomy_file(taxonomy), encoding="utf-8")
+        for path in draft.iterdir():
+            path.chmod(0o644)  # safetensors makes its files readable for their owner alone
+            sync(path)
+        if place.exists():
+            shutil.rmtree(place)
+        draft.rename(place)
+        sync(place.parent)
+    except OSError as error:
+        raise DataError(f"The model cannot be written to {place}: {error.strerror}.") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _taxonomy_file(taxonomy: Taxonomy) -> str:
+    left_out = {"neutral_rule"} if taxonomy.neutral is not None else {"neutral"}
+    content = taxonomy.model_dump(mode="json", exclude=left_out, exclude_none=True)
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

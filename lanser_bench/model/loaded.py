@@ -1,0 +1,191 @@
+"""An exported model in use: waveforms in, label scores out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DataError, PluginError
+from ..kinds.encoder import FeatureExtractor
+from ..kinds.speech import SAMPLE_RATE, Waveform
+from ..plugins import registry
+from ..store import plugin_identity
+from .config import TAXONOMY, WEIGHTS, ModelConfig, read_config
+
+if TYPE_CHECKING:
+    from ..kinds.segmenter import Segmenter
+    from ..stages.embed import Encode
+    from ..taxonomy import Taxonomy
+    from .predict import Prediction
+
+Array = npt.NDArray[np.float32]
+LINEAR = ("centre", "scale", "weight", "bias")
+"""Tensors of a linear head, in the order of `LinearHead`."""
+BATCH_SECONDS = 60.0
+"""Padded seconds that go through the encoder at a time: what bounds memory."""
+
+
+@dataclass
+class SERModel:
+    """A speech-emotion model that was exported from a cell. `load_model` makes one."""
+
+    config: ModelConfig
+    tensors: dict[str, Array]
+    taxonomy: Taxonomy | None
+    """Of a weak head's labels; None for a linear head."""
+    plugin: Any
+    """The encoder."""
+    notes: list[str] = field(default_factory=list)
+    """What differs from where the model was made: library versions, the encoder's source."""
+
+    @property
+    def labels(self) -> list[str]:
+        """Columns of the scores."""
+        return self.config.head.labels
+
+    def scores(self, waveforms: Sequence[Waveform]) -> Array:
+        """Returns the probability of each label.
+
+        Args:
+            waveforms: mono float32 at 16 kHz, each of shape (samples,), at least one frame long.
+
+        Returns:
+            Shape (utterances, labels); rows add up to 1.
+        """
+        values = self.logits(waveforms)
+        values = np.exp(values - values.max(axis=1, keepdims=True))
+        return np.asarray(values / values.sum(axis=1, keepdims=True), np.float32)
+
+    def logits(self, waveforms: Sequence[Waveform]) -> npt.NDArray[np.float64]:
+        """Returns the head's values before the softmax, shape (utterances, labels)."""
+        from ..evaluation.head import LinearHead
+
+        vectors = self.embed(waveforms)[self.config.head.layer]
+        part = {name[5:]: v for name, v in self.tensors.items() if name.startswith("head.")}
+        if self.config.head.kind == "weak":
+            return np.asarray(vectors @ part["weight"].T + part["bias"], np.float64)
+        head = LinearHead(
+            self.config.head.layer, 0.0, *(part[name].astype(np.float64) for name in LINEAR)
+        )  # fmt: skip
+        return np.asarray(head.logits(vectors), np.float64)
+
+    def embed(self, waveforms: Sequence[Waveform]) -> dict[str, Array]:
+        """Returns every layer's pooled embedding: name → shape (utterances, dim)."""
+        from ..stages.embed import Params, embed_rows
+
+        head = self.config.head
+        params = Params(
+            pooling=head.pooling,
+            batch_seconds=BATCH_SECONDS,
+            piece_seconds=self.config.piece_seconds,
+        )
+        rows, rate = self._inputs(waveforms)
+        layers = embed_rows(rows, self._encode, params, rate)
+        return {f"layer_{i:02d}": layer for i, layer in enumerate(layers)}
+
+    def predict(
+        self, path: str | Path, segmenter: Segmenter[Any] | str | None = None
+    ) -> Prediction:
+        """Labels a recording, in segments if it is long; memory does not grow with its length.
+
+        Args:
+            path: a wav, flac, ogg or mp3 file.
+            segmenter: a segmenter, or its name with default options. None: the whole recording up
+                to 30 s, windows of 10 s beyond.
+
+        Raises:
+            DataError: the recording cannot be read.
+        """
+        from .predict import predict_file
+
+        return predict_file(self, Path(path), segmenter)
+
+    def _inputs(self, waveforms: Sequence[Waveform]) -> tuple[list[Array], float]:
+        frontend = self.config.frontend
+        if frontend.kind == "waveform":
+            return [np.asarray(w, np.float32) for w in waveforms], float(SAMPLE_RATE)
+        from ..audio import logmel
+
+        rows = [logmel(np.asarray(w, np.float32), frontend) for w in waveforms]
+        short = next((i for i, row in enumerate(rows) if not len(row)), None)
+        if short is not None:
+            raise DataError(
+                f"Waveform {short} has {len(waveforms[short])} samples: too short for one frame."
+            )
+        return rows, 1.0 / frontend.hop_s
+
+    @cached_property
+    def _encode(self) -> Encode:
+        from ..stages.embed import extractor_encode, module_encode
+
+        name = self.config.encoder.name
+        if isinstance(self.plugin, FeatureExtractor):
+            return extractor_encode(self.plugin, name)
+        import torch
+
+        from ..stages._network import device
+
+        module = self.plugin.build(self.config.seed)
+        state = {k[8:]: v for k, v in self.tensors.items() if k.startswith("encoder.")}
+        module.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in state.items()})
+        return module_encode(module.to(device()).eval(), name)
+
+
+def load_model(folder: str | Path, plugin_dirs: Iterable[Path] = ()) -> SERModel:
+    """Loads a model that `lanser-bench export` wrote.
+
+    Args:
+        folder: the exported folder.
+        plugin_dirs: folders of loose plugin files, where the encoder is one of them.
+
+    Raises:
+        DataError: the folder is not an exported model, or a file of it is damaged.
+        PluginError: its encoder is not installed, or is of another version or other weights.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    from ..taxonomy import load_taxonomy
+
+    place = Path(folder)
+    config = read_config(place)
+    plugins = registry(tuple(Path(d) for d in plugin_dirs))
+    plugin = plugins.create("encoder", config.encoder.name, config.encoder.options)
+    found = plugin_identity(plugins, "encoder", config.encoder.name, plugin)
+    notes = _compare(config, found)
+    try:
+        tensors = load_file(place / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"The model {place} is damaged: {error}. Export it again.") from None
+    taxonomy = load_taxonomy(place / TAXONOMY) if config.taxonomy else None
+    return SERModel(config, tensors, taxonomy, plugin, notes)
+
+
+def _compare(config: ModelConfig, found: Any) -> list[str]:
+    """Refuses another encoder; tells of what may move the last digits."""
+    made = config.encoder
+    for what, before, now in (
+        ("version", made.version, found.version),
+        ("weights", made.weights, found.weights),
+    ):
+        if before != now:
+            raise PluginError(
+                f"The model was made with {what} '{before[:24]}' of encoder '{made.name}', and "
+                f"'{now[:24]}' is installed. Install lanser-bench "
+                f"{config.versions.get('lanser-bench', 'as it was')}, or export the cell again."
+            )
+    notes = []
+    if made.source != found.source:
+        notes.append(f"The source of encoder '{made.name}' has changed since the export.")
+    notes += [
+        f"{name} is {found.libraries.get(name)}, the model was made with {version}."
+        for name, version in made.libraries.items()
+        if found.libraries.get(name) != version
+    ]
+    return notes
