@@ -41,6 +41,8 @@ class SERModel:
     """Of a weak head's labels; None for a linear head."""
     plugin: Any
     """The encoder."""
+    device: str = "cpu"
+    """Where a trained encoder runs; a frozen one has an option of its own."""
     notes: list[str] = field(default_factory=list)
     """What differs from where the model was made: library versions, the encoder's source."""
 
@@ -134,15 +136,18 @@ class SERModel:
         module = self.plugin.build(self.config.seed)
         state = {k[8:]: v for k, v in self.tensors.items() if k.startswith("encoder.")}
         module.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in state.items()})
-        return module_encode(module.to(device()).eval(), name)
+        return module_encode(module.to(device(self.device)).eval(), name)
 
 
-def load_model(folder: str | Path, plugin_dirs: Iterable[Path] = ()) -> SERModel:
+def load_model(
+    folder: str | Path, plugin_dirs: Iterable[Path] = (), *, device: str = "cpu"
+) -> SERModel:
     """Loads a model that `lanser-bench export` wrote.
 
     Args:
         folder: the exported folder.
         plugin_dirs: folders of loose plugin files, where the encoder is one of them.
+        device: ``cpu`` or ``cuda``.
 
     Raises:
         DataError: the folder is not an exported model, or a file of it is damaged.
@@ -164,7 +169,7 @@ def load_model(folder: str | Path, plugin_dirs: Iterable[Path] = ()) -> SERModel
     except (OSError, SafetensorError) as error:
         raise DataError(f"The model {place} is damaged: {error}. Export it again.") from None
     taxonomy = load_taxonomy(place / TAXONOMY) if config.taxonomy else None
-    return SERModel(config, tensors, taxonomy, plugin, notes)
+    return SERModel(config, tensors, taxonomy, plugin, device, notes)
 
 
 def _compare(config: ModelConfig, found: Any) -> list[str]:

@@ -193,14 +193,10 @@ def _encoder(context: StageContext) -> Encode:
         _check_input(context, plugin.frontend, name)
         return extractor_encode(plugin, name)
     _check_input(context, plugin.frontend, name)
-<<<<<<< HEAD
     from ._network import device
 
     place = device(context.spec.params.get("device", "cpu"))
-    return _module(_load(context, plugin).to(place).eval(), name)
-=======
-    return module_encode(_load(context, plugin), name)
->>>>>>> 67f848d (export writes a cell's model with a card of its numbers and licences; predict labels recordings of any length in bounded memory)
+    return module_encode(_load(context, plugin).to(place).eval(), name)
 
 
 def _check_input(context: StageContext, frontend: Frontend, name: str) -> None:
