@@ -86,9 +86,9 @@ def check_gpus(executor: Executor, plan: Plan, wanted: dict[str, Need]) -> None:
     Raises:
         SettingsError: it does; waiting for one would last for ever.
     """
-    have = executor.gpus
-    short = next((key for key, need in wanted.items() if need.gpus > have), None)
-    if short is not None:
+    most = max((need.gpus for need in wanted.values()), default=0)
+    if most and most > executor.gpus:  # asked only then: a cluster has to be reached for it
+        short = next(key for key, need in wanted.items() if need.gpus == most)
         node = plan.nodes[short]
         raise SettingsError(
             f"{node.stage} ({node.title}) asks for a GPU, and the executor "

@@ -9,3 +9,4 @@ from lanser_bench import hookimpl
 def register_executors(register: Callable[[str, str], None]) -> None:
     """Registers the built-in executors."""
     register("local", "lanser_bench_plugins.executors.local:Local")
+    register("ray", "lanser_bench_plugins.executors.ray:Ray")

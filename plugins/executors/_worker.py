@@ -15,6 +15,14 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _log_is_open = False
 
 
+class CancelledCallError(LanserError):
+    """A call was taken back before it was finished."""
+
+    def __init__(self) -> None:
+        """Says so."""
+        super().__init__("The call was cancelled.")
+
+
 def log_folder(call: StageCall) -> Path:
     """Where workers leave their last words."""
     return call.store / "logs"

@@ -15,7 +15,6 @@ from pydantic import Field
 
 from lanser_bench import (
     Executor,
-    LanserError,
     PluginOptions,
     StageCall,
     StageReport,
@@ -23,7 +22,7 @@ from lanser_bench import (
 )
 
 from ._machine import available_gib, gpu_names
-from ._worker import carry_out, keep_freed_memory, log_folder
+from ._worker import CancelledCallError, carry_out, keep_freed_memory, log_folder
 
 
 class LocalOptions(PluginOptions):
@@ -172,14 +171,6 @@ class _Slot:
             self._pool = None
         if not cancel and self._lifeline is not None:
             self._lifeline.close()
-
-
-class CancelledCallError(LanserError):
-    """A call was taken back before a worker began it."""
-
-    def __init__(self) -> None:
-        """Says so."""
-        super().__init__("The call was cancelled before it began.")
 
 
 def _become_worker(lifeline: Connection, gpu: str) -> None:

@@ -1,0 +1,219 @@
+"""Runs stages on a Ray cluster, or on one that it starts on this machine.
+
+The store lies on a path that all machines share; a task is told its place and what to do, and
+nothing but reports travels through Ray.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from lanser_bench import (
+    Executor,
+    LanserError,
+    MissingDependencyError,
+    PluginOptions,
+    SettingsError,
+    StageCall,
+    StageReport,
+    WorkerError,
+)
+
+from ._machine import GIB, available_gib, gpu_names
+from ._worker import CancelledCallError, carry_out, keep_freed_memory, log_folder
+
+OBJECT_STORE_BYTES = 80 * 2**20
+"""Ray's own shared memory, near its minimum: results go to the store, not through it."""
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class RayOptions(PluginOptions):
+    """Which cluster to use, or how large a local one to start."""
+
+    address: str | None = None
+    """A running cluster: ``auto`` or ``HOST:PORT``. Null: one is started here and ended after."""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads of the local cluster; by default all. Each busy call is a process."""
+    gpus: int | None = Field(default=None, ge=0)
+    """GPUs of the local cluster; by default all."""
+    memory_gib: float | None = Field(default=None, gt=0)
+    """Main memory of the local cluster; by default what is available when it starts."""
+    max_retries: int = Field(default=3, ge=0)
+    """How often Ray starts a call again whose worker or node died, before the stage fails."""
+
+
+class Ray(Executor[RayOptions]):
+    """Stage calls as Ray tasks that ask for CPUs, GPUs and memory."""
+
+    Options = RayOptions
+    version = "1"
+
+    def __init__(self, options: RayOptions) -> None:
+        """Keeps the options; the cluster is started or asked when it is first needed.
+
+        Raises:
+            MissingDependencyError: Ray is not installed.
+            SettingsError: sizes are given for a cluster that is running already.
+        """
+        super().__init__(options)
+        if find_spec("ray") is None:
+            raise MissingDependencyError(
+                "The executor 'ray' needs Ray: pip install 'lanser-bench[ray]'."
+            )
+        sizes = (options.threads, options.gpus, options.memory_gib)
+        if options.address is not None and any(size is not None for size in sizes):
+            raise SettingsError(
+                "executor: threads, gpus and memory_gib are the size of a cluster started here; "
+                f"the one at {options.address} has its own. Leave them out."
+            )
+        self._open: dict[Any, Future[StageReport]] = {}
+        self._started = False
+
+    @property
+    def threads(self) -> int:
+        """CPUs of the nodes that are alive."""
+        if self.options.address is None:
+            return self.options.threads or os.cpu_count() or 1
+        return max(1, int(self._total("CPU")))
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of the nodes that are alive."""
+        if self.options.address is None:
+            return len(gpu_names()) if self.options.gpus is None else self.options.gpus
+        return int(self._total("GPU"))
+
+    @property
+    def total_gib(self) -> float:
+        """Memory of the nodes that are alive."""
+        if self.options.address is None:
+            return self._local_gib
+        return self._total("memory") / GIB
+
+    @cached_property
+    def _local_gib(self) -> float:
+        return self.options.memory_gib or available_gib()
+
+    def submit(self, call: StageCall) -> Future[StageReport]:
+        """Hands a call to Ray, which starts it again where a worker or a node dies."""
+        ray = self._ray
+        most = self._largest_node()
+        task = ray.remote(_task).options(
+            name=f"{call.stage} {call.key[:8]}",
+            # A stage that asks for more than any node has would wait for ever.
+            num_cpus=min(call.threads, most["CPU"]),
+            num_gpus=call.gpus,
+            memory=int(min(call.memory_gib * GIB, most["memory"])),
+            max_retries=self.options.max_retries,
+            retry_exceptions=False,
+        )
+        outer: Future[StageReport] = Future()
+        outer.set_running_or_notify_cancel()
+        reference = task.remote(call, str(Path.cwd()))
+        self._open[reference] = outer
+        reference.future().add_done_callback(lambda inner: self._finish(call, reference, inner))
+        return outer
+
+    def _finish(self, call: StageCall, reference: Any, inner: Future[StageReport]) -> None:
+        outer = self._open.pop(reference)
+        try:
+            outer.set_result(inner.result())
+        # Whatever Ray raises here belongs into the future, or the run would wait for ever.
+        except (Exception, CancelledError) as error:  # noqa: BLE001
+            outer.set_exception(_own_error(call, error))
+
+    @cached_property
+    def _ray(self) -> Any:
+        """Ray, connected to a cluster."""
+        # Before it is imported: it reads them once, and asks a server about itself otherwise.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        import ray
+
+        if ray.is_initialized():
+            return ray
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
+        if self.options.address is not None:
+            try:
+                ray.init(address=self.options.address, **quiet)
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                raise LanserError(
+                    f"There is no Ray cluster at {self.options.address}: {error}. Start one with "
+                    "`ray start --head`, or leave executor.address out to use this machine."
+                ) from None
+        else:
+            ray.init(
+                address="local",
+                num_cpus=self.threads,
+                num_gpus=self.gpus,
+                _memory=int(self._local_gib * GIB),
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                **quiet,
+            )
+        self._started = True
+        return ray
+
+    def _total(self, resource: str) -> float:
+        return float(self._ray.cluster_resources().get(resource, 0.0))
+
+    def _largest_node(self) -> dict[str, float]:
+        alive = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        return {
+            resource: max((node.get(resource, 0.0) for node in alive), default=least) or least
+            for resource, least in (("CPU", 1.0), ("memory", 0.0))
+        }
+
+    def close(self, *, cancel: bool = False) -> None:
+        """Waits for open calls, or stops them if `cancel`; ends a cluster that was started here."""
+        if "_ray" not in self.__dict__:
+            return
+        ray = self._ray
+        open_calls = list(self._open)
+        if cancel:
+            for reference in open_calls:
+                with suppress(ray.exceptions.RayError, ValueError):
+                    ray.cancel(reference, force=True)
+        elif open_calls:
+            ray.wait(open_calls, num_returns=len(open_calls))
+        if self._started:
+            ray.shutdown()
+        del self._ray
+
+
+def _task(call: StageCall, folder: str) -> StageReport:
+    """Runs in a Ray worker."""
+    with suppress(OSError):  # a folder of the driver's machine alone: paths are absolute then
+        os.chdir(folder)
+    if not call.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    keep_freed_memory()
+    return carry_out(call)
+
+
+def _own_error(call: StageCall, error: BaseException) -> BaseException:
+    """Returns the stage's own exception, or what says that its worker is gone."""
+    from ray import exceptions
+
+    if isinstance(error, CancelledError | exceptions.TaskCancelledError):
+        return CancelledCallError()
+    if isinstance(error, exceptions.RayTaskError):
+        cause = error.cause if isinstance(error.cause, Exception) else RuntimeError(str(error))
+        cause.__cause__ = RuntimeError(f"in a Ray worker:\n{_COLOURS.sub('', str(error))}")
+        return cause
+    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return WorkerError(
+        f"The Ray worker of stage {call.stage} ({call.key[:8]}) died and was not replaced: "
+        f"{reason.rstrip('.')}. Its last words are in {log_folder(call)}. What is finished is "
+        "kept; start the same command again."
+    )
