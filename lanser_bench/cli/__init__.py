@@ -17,7 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "results": ("group", "Check published records, upgrade old ones."),
     "export": ("command", "Write a cell's model to a folder, with a card that holds its numbers."),
     "predict": ("command", "Label recordings by an exported model."),
-    "label": ("command", "Label sentences by a labeler over a taxonomy."),
+    "label": ("command", "Label sentences, a table of texts or a corpus, with a report."),
     "taxonomy": ("group", "List, show and check taxonomies."),
     "data": ("group", "Look through a dataset before using it."),
     "cache": ("group", "Look into the store: explain a number, list, verify, remove."),

@@ -84,9 +84,10 @@ class Display(Listener):
             self._bars.remove_task(self._reading)
         self._total = len(to_run)
         self.store = plan.experiment.paths.store
+        cells = f"{len(plan.cells)} cells, " if plan.cells else ""
         self._line(
-            f"{plan.experiment.name}: {len(plan.cells)} cells, {len(plan.nodes)} distinct stages, "
-            f"{len(to_run)} to run"
+            f"{plan.experiment.name}: {cells}{len(plan.nodes)} distinct stages, {len(to_run)} to "
+            "run"
         )
 
     def stage_started(self, node: Node) -> None:

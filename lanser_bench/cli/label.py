@@ -1,4 +1,4 @@
-"""`lanser-bench label`: the weak label of a sentence, at once."""
+"""`lanser-bench label`: the weak label of a sentence at once, or of a corpus with a report."""
 
 from __future__ import annotations
 
@@ -9,11 +9,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ..taxonomy import Taxonomy
+    from ..reporting.label_report import LabelReport
 
 
 def label(
-    text: Annotated[list[str], typer.Option(help="A sentence to label; may be given again.")],
+    dataset: Annotated[
+        str | None, typer.Argument(help="A dataset to label, such as librispeech.")
+    ] = None,
+    root: Annotated[
+        str | None, typer.Argument(help="Its folder; not needed by one that makes its own files.")
+    ] = None,
+    dataset_options: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...", help="Options of the dataset, and on_bad_audio, limit."
+        ),
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="A sentence to label; may be given again.")
+    ] = None,
+    texts: Annotated[
+        Path | None,
+        typer.Option(help="A table of texts to label: CSV, TSV, JSONL, Parquet, or lines of .txt."),
+    ] = None,
+    column: Annotated[str, typer.Option(help="Column of the table's texts.")] = "text",
+    gold: Annotated[
+        str | None, typer.Option(help="Column of the table's human labels, if it has one.")
+    ] = None,
+    gold_taxonomy: Annotated[
+        str | None, typer.Option(help="Taxonomy of that column; left out: that of --taxonomy.")
+    ] = None,
     taxonomy: Annotated[
         str, typer.Option(help="A taxonomy's name, or the path of a YAML file.")
     ] = "ekman-6",
@@ -22,25 +47,125 @@ def label(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="An option of the labeler; may be given again."),
     ] = None,
+    asr: Annotated[
+        str, typer.Option(help="What transcribes a corpus; reference: the dataset's own texts.")
+    ] = "reference",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A setting as in an experiment, such as label.temperature=2, segmenter=vad or "
+            "asr.language=en; may be given again.",
+        ),
+    ] = None,
+    compare_in: Annotated[
+        str | None,
+        typer.Option(help="Taxonomy in which labels and gold are compared; both are mapped."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for labels and report; left out: below results/scratch/labels."),
+    ] = None,
+    store: Annotated[Path, typer.Option(help="Where results are kept.")] = Path(".lanser/store"),
     plugins_dir: Annotated[
         list[Path] | None, typer.Option(help="A folder of loose plugin files.")
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON: text, label, scores, abstained.")
+        bool, typer.Option("--json", help="Print JSON: the labels of --text, or the report.")
     ] = False,
 ) -> None:
-    """Labels sentences by a labeler over a taxonomy."""
+    """Labels sentences, a table of texts or a corpus by a labeler over a taxonomy.
+
+    With --text the labels are shown at once. With a dataset or --texts they are written as Parquet,
+    with a report: coverage, entropy, labels never given, and where there are human labels, how far
+    both agree. What is in the store is not computed again.
+    """
     import json
 
-    from ..plugins import registry
-    from ..taxonomy import find_taxonomy
+    from ..errors import SettingsError
     from ._options import parsed_options
 
     _hush()
-    plugins = registry(tuple(plugins_dir or ()))
+    options = parsed_options(option or [])
+    words = [word for word in (dataset, root) if word is not None] + (dataset_options or [])
+    sources = [bool(text), texts is not None, bool(words) and "=" not in words[0]]
+    if sum(sources) != 1:
+        raise SettingsError(
+            "Say what to label, one of these: --text SENTENCE, --texts FILE, or a dataset and its "
+            "folder, such as: lanser-bench label librispeech FOLDER."
+        )
+    folders = tuple(folder.resolve() for folder in plugins_dir or ())
+    if text:
+        _label_sentences(text, labeler, options, taxonomy, folders, as_json=as_json)
+        return
+    if texts is not None:
+        ref = table_ref(texts, column, gold, gold_taxonomy or taxonomy, words)
+    else:
+        ref = corpus_ref(words)
+    settings = [f"paths.store={json.dumps(str(store))}", f"asr={asr}", *(set_ or [])]
+    from ..plugins import registry
+    from ..taxonomy import find_taxonomy
+
+    common = find_taxonomy(registry(folders), compare_in) if compare_in else None
+    found = _label_corpus(ref, labeler, options, taxonomy, settings, folders, out, common)
+    if as_json:
+        typer.echo(json.dumps(found.report, ensure_ascii=False, allow_nan=False))
+    else:
+        _show_report(found)
+
+
+def corpus_ref(words: list[str]) -> dict[str, Any]:
+    """Reads ``DATASET [ROOT] [KEY=VALUE]...`` as a dataset of an experiment."""
+    from ..experiment.labelling import dataset_ref
+    from ._options import parsed_options
+
+    name, *rest = words
+    root = None
+    if rest and ("=" not in rest[0] or Path(rest[0]).exists()):
+        root = Path(rest.pop(0))
+    return dataset_ref(name, root, parsed_options(rest))
+
+
+def table_ref(
+    path: Path, column: str, gold: str | None, gold_taxonomy: str, words: list[str]
+) -> dict[str, Any]:
+    """Reads ``--texts`` with its columns and options as the dataset `text`."""
+    from ..errors import DataError
+    from ..experiment.labelling import dataset_ref
+    from ._options import parsed_options
+
+    if not path.is_file():
+        raise DataError(f"The texts {path} cannot be read: there is no such file.")
+    options: dict[str, Any] = {"tables": [path.name], "title": f"Texts of {path.name}"}
+    named = {"text": column} if path.suffix.lower() != ".txt" else {}
+    if gold is not None:
+        named["label"] = gold
+        options["taxonomy"] = gold_taxonomy
+    return dataset_ref(
+        "text", path.resolve().parent, {"columns": named, **options, **parsed_options(words)}
+    )
+
+
+def _label_sentences(
+    said: list[str],
+    labeler: str,
+    options: dict[str, Any],
+    taxonomy: str,
+    folders: tuple[Path, ...],
+    *,
+    as_json: bool,
+) -> None:
+    import json
+
+    from ..experiment.labelling import label_texts
+    from ..plugins import registry
+    from ..taxonomy import find_taxonomy
+
+    plugins = registry(folders)
     labels = find_taxonomy(plugins, taxonomy)
-    plugin = plugins.create("labeler", labeler, parsed_options(option or []))
-    answers = label_texts(plugin, labeler, text, labels)
+    plugin = plugins.create("labeler", labeler, options)
+    answers = label_texts(plugin, labeler, said, labels)
     if as_json:
         typer.echo(json.dumps(answers[0] if len(answers) == 1 else answers, ensure_ascii=False))
     else:
@@ -48,60 +173,38 @@ def label(
             _show(answer)
 
 
-def label_texts(plugin: Any, name: str, texts: list[str], labels: Taxonomy) -> list[dict[str, Any]]:
-    """Labels texts as the label stage would with its default settings.
+def _label_corpus(
+    ref: dict[str, Any],
+    labeler: str,
+    options: dict[str, Any],
+    taxonomy: str,
+    settings: list[str],
+    folders: tuple[Path, ...],
+    out: Path | None,
+    common: Any,
+) -> LabelReport:
+    from ..experiment.grid import slug
+    from ..experiment.labelling import label_corpus
+    from ..reporting.label_report import write_label_report
+    from ._display import Display
 
-    Args:
-        plugin: the labeler.
-        name: its name, for messages.
-        texts: n texts.
-        labels: the taxonomy.
+    with Display() as display:
+        [corpus] = label_corpus(
+            ref, {"name": labeler, "options": options}, taxonomy, overrides=settings,
+            plugin_dirs=folders, listener=display, progress=display.reading,
+        )  # fmt: skip
+    if out is None:
+        name = "-".join(slug(part) for part in (corpus.dataset, labeler, corpus.taxonomy.name))
+        out = Path("results/scratch/labels") / f"{name}-{corpus.labels[:8]}"
+    return write_label_report(corpus, out, common)
 
-    Returns:
-        Per text: text, label (None if it abstained), confidence, scores by label in the taxonomy's
-        order, abstained, reason (None if there is a label).
 
-    Raises:
-        PluginError: the labeler breaks its contract.
-        SettingsError: it reads human labels, which a bare text does not have.
-    """
-    import numpy as np
+def _show_report(found: LabelReport) -> None:
+    from ..reporting.label_views import summary_lines
 
-    from ..errors import SettingsError
-    from ..kinds.labeler import TextRecord
-    from ..stages._decision import checked_scores, decide
-    from ..stages._label_records import blanked, checked_reads
-    from ..stages.label import Params
-
-    reads = checked_reads(plugin, name)
-    if "gold" in reads:
-        raise SettingsError(
-            f"labeler '{name}' reads human labels, and a sentence on the command line has none. "
-            "Use it in an experiment on a labelled dataset."
-        )
-    records = [TextRecord(id=text, text=text.strip()) for text in texts]
-    scores = checked_scores(plugin, name, [blanked(r, reads, r.id) for r in records], labels)
-    # As in the stage: whoever does not read the text is not stopped by its absence.
-    empty = np.array([not record.text for record in records]) if "text" in reads else None
-    decision = decide(scores.values, scores.kind, scores.abstained, labels, Params(), empty=empty)
-    return [
-        {
-            "text": text,
-            "label": labels.names[index] if index >= 0 else None,
-            "confidence": round(confidence, 6),
-            "scores": {n: round(v, 6) for n, v in zip(labels.names, row, strict=True)},
-            "abstained": index < 0,
-            "reason": reason,
-        }
-        for text, index, confidence, row, reason in zip(
-            texts,
-            decision.index.tolist(),
-            decision.confidence.tolist(),
-            decision.scores.tolist(),
-            decision.reasons,
-            strict=True,
-        )
-    ]
+    for line in summary_lines(found.report):
+        typer.echo(line)
+    typer.echo(f"Labels, report and pictures: {found.folder}")
 
 
 def _hush() -> None:

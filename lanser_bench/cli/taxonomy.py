@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from ..reporting.taxonomy_comparison import Comparison
     from ..taxonomy import Taxonomy
 
 app = typer.Typer(help="List, show and check taxonomies.", no_args_is_help=True)
@@ -110,7 +111,22 @@ def compare(
         typer.Option(help="Texts to label by both: one per line, or CSV, TSV or JSONL."),
     ] = None,
     column: Annotated[str, typer.Option(help="Column of a table's texts.")] = "text",
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N texts.")] = None,
+    corpus: Annotated[
+        str | None, typer.Option(help="A dataset to label by both, such as librispeech.")
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="The dataset's folder.")] = None,
+    dataset_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="An option of the dataset; may be given again."),
+    ] = None,
+    asr: Annotated[
+        str, typer.Option(help="What transcribes it; reference: the dataset's own texts.")
+    ] = "reference",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting as in an experiment."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only so many texts.")] = None,
     labeler: Annotated[str, typer.Option(help="Which labeler.")] = "entailment",
     option: Annotated[
         list[str] | None,
@@ -119,10 +135,15 @@ def compare(
     picture: Annotated[
         Path | None, typer.Option(help="Write the heat map of both labels here, as PNG.")
     ] = None,
+    store: Annotated[Path, typer.Option(help="Where results are kept.")] = Path(".lanser/store"),
     as_json: AsJson = False,
     plugins_dir: PluginsDirs = None,
 ) -> None:
-    """Compares two taxonomies: their files, and with --texts what a labeler makes of both."""
+    """Compares two taxonomies: their files, and what a labeler makes of both.
+
+    With --texts a file is labelled at once; with --corpus a dataset goes through the stages of an
+    experiment, and what is in the store is not computed again.
+    """
     from ..errors import SettingsError
     from ..plugins import registry
     from ..reporting.taxonomy_comparison import compare as compared
@@ -131,16 +152,27 @@ def compare(
     from ._options import parsed_options
     from ._texts import read_texts
 
-    if picture is not None and (texts is None or picture.suffix.lower() != ".png"):
-        raise SettingsError("--picture needs --texts, and a file name that ends in .png.")
+    if texts is not None and corpus is not None:
+        raise SettingsError("Give either --texts or --corpus.")
+    without = texts is None and corpus is None
+    if picture is not None and (without or picture.suffix.lower() != ".png"):
+        raise SettingsError("--picture needs --texts or --corpus, and a file that ends in .png.")
     plugins = registry(tuple(plugins_dir or ()))
     first, second = find_taxonomy(plugins, a), find_taxonomy(plugins, b)
-    if texts is None:
-        found = compared(first, second)
+    options = parsed_options(option or [])
+    if texts is not None:
+        plugin = plugins.create("labeler", labeler, options)
+        found = compared(first, second, read_texts(texts, column)[:limit], plugin, labeler)
+    elif corpus is not None:
+        own = parsed_options(dataset_option or [])
+        limited = {} if limit is None else {"limit": limit}
+        settings = [f"paths.store={json.dumps(str(store))}", f"asr={asr}", *(set_ or [])]
+        found = _on_corpus(
+            (corpus, root, own | limited), {"name": labeler, "options": options}, (a, b),
+            settings, plugins_dir or [],
+        )  # fmt: skip
     else:
-        said = read_texts(texts, column)[:limit]
-        plugin = plugins.create("labeler", labeler, parsed_options(option or []))
-        found = compared(first, second, said, plugin, labeler)
+        found = compared(first, second)
     if picture is not None and found.joint is not None:
         title = f"{labeler} on {found.report['behaviour']['texts']} texts"
         save_picture(heat_map(first, second, found.joint, title), picture)
@@ -148,6 +180,34 @@ def compare(
         typer.echo(json.dumps(found.report, ensure_ascii=False, allow_nan=False))
     else:
         typer.echo("\n".join(summary_lines(found.report)))
+
+
+def _on_corpus(
+    dataset: tuple[str, Path | None, dict[str, Any]],
+    labeler: dict[str, Any],
+    names: tuple[str, str],
+    settings: list[str],
+    plugins_dir: list[Path],
+) -> Comparison:
+    """Labels a corpus by both taxonomies through the store and compares the labels."""
+    from ..experiment.labelling import dataset_ref, label_corpus
+    from ..reporting.taxonomy_comparison import compare_labels
+    from ..stages.label import read_labels
+    from ..utterances import read_utterances
+    from ._display import Display
+
+    with Display() as display:
+        one, other = label_corpus(
+            dataset_ref(*dataset), labeler, names, overrides=settings, listener=display,
+            plugin_dirs=[folder.resolve() for folder in plugins_dir], progress=display.reading,
+        )  # fmt: skip
+    made = one.store.checked(one.labels).spec.plugins["labeler"]
+    return compare_labels(
+        one.taxonomy, other.taxonomy,
+        read_labels(one.store.checked(one.labels)), read_labels(other.store.checked(other.labels)),
+        {"name": made.name, "version": made.version, "options": made.options},
+        read_utterances(one.store.checked(one.utterances)).speakers,
+    )  # fmt: skip
 
 
 def _show(taxonomy: Taxonomy) -> None:

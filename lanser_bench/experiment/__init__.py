@@ -4,6 +4,7 @@
 """
 
 from .files import read_experiment, shipped
+from .labelling import LabelledCorpus, label_corpus, label_texts
 from .run import DryRun, RunOutcome, dry_run, plan_experiment, run_experiment
 from .scheduler import Failure, Listener
 from .settings import Experiment
@@ -12,9 +13,12 @@ __all__ = [
     "DryRun",
     "Experiment",
     "Failure",
+    "LabelledCorpus",
     "Listener",
     "RunOutcome",
     "dry_run",
+    "label_corpus",
+    "label_texts",
     "plan_experiment",
     "read_experiment",
     "run_experiment",

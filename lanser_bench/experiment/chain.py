@@ -119,6 +119,15 @@ class Chain:
         self, index: int, ref: DatasetRef, stages: dict[str, str]
     ) -> tuple[str, str, str]:
         place, settings = f"corpora.{index}", self.settings
+        prepared = self.labelled(place, ref, stages)
+        encoder, _ = self.parts.plugin("encoder", settings.encoder)
+        frames = self._features(place, prepared, encoder, stages)
+        assert frames is not None
+        return prepared.utterances, stages[f"label {place}"], frames
+
+    def labelled(self, place: str, ref: DatasetRef, stages: dict[str, str]) -> Prepared:
+        """Adds the stages that label a corpus, and their keys to `stages`."""
+        settings = self.settings
         prepared = self._prepare(place, ref, stages)
         labeler, identity = self.parts.plugin("labeler", settings.labeler)
         transcripts = None
@@ -138,10 +147,7 @@ class Chain:
         stages[f"label {place}"] = self.parts.add(
             spec, title, settings.threads.label, prepared.audio
         )
-        encoder, _ = self.parts.plugin("encoder", settings.encoder)
-        frames = self._features(place, prepared, encoder, stages)
-        assert frames is not None
-        return prepared.utterances, stages[f"label {place}"], frames
+        return prepared
 
     def _transcripts(self, place: str, prepared: Prepared, stages: dict[str, str]) -> str:
         _, asr = self.parts.plugin("asr", self.settings.asr)

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import SettingsError, TaxonomyError
+from ..evaluation.agreement import Units, share
 from ..kinds.labeler import Labeler, TextRecord
 from ..stages._decision import Decision, checked_scores, decide
 from ..stages._label_quality import cohen_kappa, entropy_bits
@@ -28,6 +29,22 @@ Progress = Callable[[int, int], None]
 BATCH = 256
 """Texts that a labeler is given at a time."""
 Z_95 = 1.959964
+
+
+class Labelled(Protocol):
+    """Labels of n utterances by K labels: a `Decision`, or a `LabelTable` out of the store."""
+
+    @property
+    def index(self) -> npt.NDArray[np.int32]:
+        """Shape (n,): position of the label; −1 where there is none."""
+
+    @property
+    def scores(self) -> npt.NDArray[Any]:
+        """Shape (n, K)."""
+
+    @property
+    def confidence(self) -> npt.NDArray[np.float32]:
+        """Shape (n,): the best label's score."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,56 @@ def compare(
     joint = joint_counts(first, second, len(a.labels), len(b.labels))
     report["behaviour"] = behaviour(a, b, first, second, joint)
     return Comparison(report, joint)
+
+
+def compare_labels(
+    a: Taxonomy,
+    b: Taxonomy,
+    first: Labelled,
+    second: Labelled,
+    labeler: dict[str, Any],
+    speakers: Sequence[str | None] | None = None,
+) -> Comparison:
+    """Compares two taxonomies by labels of the same utterances that are there already.
+
+    Args:
+        a: one taxonomy.
+        b: the other.
+        first: labels by `a`, such as what `read_labels` gives.
+        second: labels by `b` of the same utterances in the same order.
+        labeler: what made them, for the report.
+        speakers: of the utterances; where all are known, the agreement gets an interval over them
+            too, since a speaker's utterances are no independent draws.
+    """
+    joint = joint_counts(first, second, len(a.labels), len(b.labels))
+    found = behaviour(a, b, first, second, joint)
+    for key, source, target, ours, theirs in (
+        ("agreement_a_in_b", a, b, first, second),
+        ("agreement_b_in_a", b, a, second, first),
+    ):
+        over = _over_speakers(source, target, ours, theirs, speakers or ())
+        if over is not None:
+            found[key]["by_choice"]["over_speakers"] = over
+    return Comparison({"structure": structure(a, b), "labeler": labeler, "behaviour": found}, joint)
+
+
+def _over_speakers(
+    source: Taxonomy,
+    target: Taxonomy,
+    ours: Labelled,
+    theirs: Labelled,
+    speakers: Sequence[str | None],
+) -> dict[str, Any] | None:
+    matrix = _map(source, target)
+    units = Units.of(speakers)
+    if isinstance(matrix, str) or units.speakers is None:
+        return None
+    mapped = mapped_choice(np.eye(len(source.labels))[ours.index], matrix)[1]
+    both = (ours.index >= 0) & (theirs.index >= 0) & (mapped >= 0)
+    if not both.any():
+        return None
+    found = share(mapped[both] == theirs.index[both], units.part(both))
+    return found.model_dump(mode="json")
 
 
 def structure(a: Taxonomy, b: Taxonomy) -> dict[str, Any]:
@@ -173,7 +240,7 @@ def label_all(
     )
 
 
-def joint_counts(first: Decision, second: Decision, rows: int, columns: int) -> Counts:
+def joint_counts(first: Labelled, second: Labelled, rows: int, columns: int) -> Counts:
     """Texts by their label in both taxonomies; those without a label in either are left out."""
     both = (first.index >= 0) & (second.index >= 0)
     joint = np.zeros((rows, columns), dtype=np.int64)
@@ -182,7 +249,7 @@ def joint_counts(first: Decision, second: Decision, rows: int, columns: int) -> 
 
 
 def behaviour(
-    a: Taxonomy, b: Taxonomy, first: Decision, second: Decision, joint: Counts
+    a: Taxonomy, b: Taxonomy, first: Labelled, second: Labelled, joint: Counts
 ) -> dict[str, Any]:
     """What a labeler did with both taxonomies on the same texts."""
     return {
@@ -197,7 +264,7 @@ def behaviour(
     }
 
 
-def _one_side(taxonomy: Taxonomy, decision: Decision) -> dict[str, Any]:
+def _one_side(taxonomy: Taxonomy, decision: Labelled) -> dict[str, Any]:
     chosen = decision.index[decision.index >= 0]
     counts = np.bincount(chosen, minlength=len(taxonomy.labels))
     n = len(decision.index)
@@ -218,12 +285,13 @@ def information(joint: Counts) -> dict[str, float | None]:
 
     ``mutual_information_bias_bits`` is what independent labels would show on so few texts, to first
     order (Miller 1955): (rows − 1)(columns − 1) / (2 n ln 2) over the labels that fired.
+    ``normalised_mutual_information`` divides by the mean of both entropies.
     """
     n = int(joint.sum())
     if n == 0:
         return dict.fromkeys(
             ("mutual_information_bits", "mutual_information_bias_bits",
-             "share_of_a_s_entropy", "share_of_b_s_entropy")
+             "share_of_a_s_entropy", "share_of_b_s_entropy", "normalised_mutual_information")
         )  # fmt: skip
     rows, columns = joint.sum(axis=1), joint.sum(axis=0)
     of_a, of_b = entropy_bits(rows), entropy_bits(columns)
@@ -234,11 +302,12 @@ def information(joint: Counts) -> dict[str, float | None]:
         "mutual_information_bias_bits": float(free / (2 * n * np.log(2))),
         "share_of_a_s_entropy": shared / of_a if of_a else None,
         "share_of_b_s_entropy": shared / of_b if of_b else None,
+        "normalised_mutual_information": 2 * shared / (of_a + of_b) if of_a + of_b else None,
     }
 
 
 def _agreement(
-    source: Taxonomy, target: Taxonomy, from_source: Decision, from_target: Decision
+    source: Taxonomy, target: Taxonomy, from_source: Labelled, from_target: Labelled
 ) -> dict[str, Any]:
     """How often what the source's scores become in the target is what the target's own choose.
 
@@ -261,7 +330,7 @@ def _agreement(
 
 
 def _agreed(
-    mapped: npt.NDArray[np.int64], from_source: Decision, from_target: Decision
+    mapped: npt.NDArray[np.int64], from_source: Labelled, from_target: Labelled
 ) -> dict[str, Any]:
     """Compares mapped labels with the target's, where both taxonomies gave one."""
     labelled = (from_source.index >= 0) & (from_target.index >= 0)

@@ -85,7 +85,8 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
     if measured["mutual_information_bits"] is not None:
         lines.append(
             f"Mutual information {measured['mutual_information_bits']:.2f} bits (about "
-            f"{measured['mutual_information_bias_bits']:.2f} of it by chance)"
+            f"{measured['mutual_information_bias_bits']:.2f} of it by chance), "
+            f"{_ratio(measured['normalised_mutual_information'])} of the mean entropy"
         )
     for way, key in ((f"{a} in {b}", "agreement_a_in_b"), (f"{b} in {a}", "agreement_b_in_a")):
         if measured[key]["compared"]:
@@ -113,6 +114,10 @@ def _agreed(one: Mapping[str, Any]) -> str:
         f"{_shown(one['agreement'])}, kappa {kappa}, on {one['texts']} texts "
         f"({one['without_counterpart']} without a counterpart)"
     )
+
+
+def _ratio(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _shown(share: Mapping[str, Any]) -> str:

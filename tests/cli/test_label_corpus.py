@@ -1,0 +1,175 @@
+"""`label` on tables and corpora, and `taxonomy compare --corpus`: through the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import soundfile
+import typer
+from typer.testing import CliRunner
+
+from lanser_bench import DataError, LanserError, SettingsError, TaxonomyError
+from lanser_bench.cli.label import label
+from lanser_bench.cli.taxonomy import app as taxonomy_app
+from lanser_bench.experiment import label_corpus
+
+app = typer.Typer()
+app.command()(label)
+app.add_typer(taxonomy_app, name="taxonomy")
+EXAMPLE = Path(__file__).parents[1] / "example_plugin"
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in an empty folder, stages in this process, with the example labeler."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> str:
+        common = ("--plugins-dir", str(EXAMPLE), "--labeler", "keyword")
+        result = CliRunner().invoke(app, [*words, *common, "--set", "executor.inline=true"])
+        if isinstance(result.exception, LanserError):
+            raise result.exception
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    return call
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    rows = ["I am happy|joy", "so angry|anger", "nothing|joy", "sad, sad|sadness", "|fear"]
+    texts = "".join(f"{row}|{'ab'[i % 2]}\n".replace("|", ",") for i, row in enumerate(
+        row.replace(",", ";") for row in rows))  # fmt: skip
+    path = tmp_path / "texts" / "a.csv"
+    path.parent.mkdir()
+    path.write_text("body,mood,who\n" + texts, encoding="utf-8")
+    return path
+
+
+def test_a_table_gets_parquet_and_a_report(run: Run, table: Path) -> None:
+    words = ("label", "--texts", str(table), "--column", "body", "--gold", "mood", "--out", "out")
+    shown = run(*words)
+    assert "5 utterances, coverage 0.600" in shown
+    assert "Without a label: 1 empty text, 1 labeler" in shown
+    rows = pq.read_table("out/labels.parquet").to_pylist()
+    assert rows[0] | {"score_anger": 0.0} == rows[0]
+    assert [row["label"] for row in rows] == ["joy", "anger", None, "sadness", None]
+    assert [row["reason"] for row in rows] == [None, None, "labeler", None, "empty text"]
+    report = json.loads(Path("out/report.json").read_text())
+    gold = report["gold"]
+    assert gold["rows_with_one_label"] == 5
+    assert gold["abstention_left_out"]["wa"]["value"] == 1.0
+    assert gold["abstention_is_wrong"]["wa"]["value"] == 0.6
+    assert gold["per_class"][3]["recall"]["value"] == 0.5
+    page = Path("out/report.md").read_text()
+    assert "| joy | 2 | 1 | 1.000" in page
+    for name in ("labels.png", "confusion.png", "risk-coverage.png"):
+        assert f"({name})" in page
+        assert Path("out", name).read_bytes()[:4] == b"\x89PNG"
+    assert not [path for path in Path("out").iterdir() if path.name.startswith(".")]
+
+
+def test_the_same_command_computes_nothing_again(
+    run: Run, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("label", "--texts", str(table), "--column", "body", "--json")
+    first = json.loads(run(*words))
+    settings = {"dataset": "text", "root": str(table.parent), "tables": ["a.csv"],
+                "columns": {"text": "body"}, "title": "Texts of a.csv"}  # fmt: skip
+    [again] = label_corpus(settings, "keyword", "ekman-6", plugin_dirs=[EXAMPLE])
+    assert again.executed == []
+    assert again.labels == first["made_with"]["keys"]["labels"]
+    assert first["gold"] is None
+    assert list(Path("results/scratch/labels").iterdir())
+
+
+def test_gold_with_several_labels_is_scored_by_hits(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    rows = ["happy,joy;love", "angry,sadness;fear", "sad,grief", "happy;,neutral"]
+    path.write_text("text,label\n" + "\n".join(rows) + "\n")
+    words = ["label", "--texts", str(path), "separator=;", "--gold", "label", "--json"]
+    found = json.loads(run(*words, "--gold-taxonomy", "goemotions-28"))["gold"]
+    # There is no map from ekman-6 to goemotions-28, so both are compared in ekman-6.
+    assert found["taxonomy"] == "ekman-6"
+    assert found["gold_without_counterpart"] == 1
+    assert found["rows_with_one_label"] == 2  # joy and love mean joy both; grief means sadness
+    assert found["several_labels"]["hit_in_gold_set"]["value"] == pytest.approx(2 / 3)
+    found = json.loads(
+        run(*words, "--gold-taxonomy", "goemotions-28", "--compare-in", "sentiment-3")
+    )["gold"]
+    assert found["taxonomy"] == "sentiment-3"
+    with pytest.raises(TaxonomyError, match="no map from"):
+        run(*words, "--gold-taxonomy", "goemotions-28", "--compare-in", "prosody-48")
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Six speakers of two clips each, with transcripts and labels."""
+    root = tmp_path / "speech"
+    root.mkdir()
+    lines = ["id,audio,speaker,label,transcript"]
+    for i in range(12):
+        samples = 0.2 * np.sin(np.arange(4000 + 400 * i) * (0.05 + i / 100))
+        soundfile.write(root / f"{i}.wav", samples, 16_000)
+        said, gold = ("so happy", "joy") if i % 3 else ("so sad indeed", "sadness")
+        lines.append(f"c{i},{i}.wav,s{i // 2},{gold},{said}")
+    (root / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def test_a_corpus_of_speech_is_reported_by_speaker_and_length(run: Run, corpus: Path) -> None:
+    found: dict[str, Any] = json.loads(
+        run("label", "manifest", str(corpus), "taxonomy=ekman-6", "--json")
+    )
+    assert (found["intervals_over"], found["coverage"]["value"]) == ("speakers", 1.0)
+    assert found["gold"]["abstention_is_wrong"]["kappa"]["value"] == pytest.approx(1.0)
+    assert found["by"]["speakers"]["speakers"] == 6
+    assert [g["utterances"] for g in found["by"]["words"]] == [8, 4]
+    assert "seconds" in found["by"]
+    assert "asr_avg_logprob" not in found["by"]
+
+
+def test_two_taxonomies_are_compared_on_a_corpus_through_the_store(run: Run, corpus: Path) -> None:
+    words = ("taxonomy", "compare", "ekman-6", "goemotions-28", "--corpus", "manifest",
+             "--root", str(corpus), "--dataset-option", "taxonomy=ekman-6", "--json")  # fmt: skip
+    found = json.loads(run(*words, "--picture", "map.png"))
+    assert Path("map.png").is_file()
+    measured = found["behaviour"]
+    assert measured["labelled_by_both"] == 12
+    assert measured["agreement_b_in_a"]["by_choice"]["agreement"]["value"] == 1.0
+    assert measured["agreement_b_in_a"]["by_choice"]["over_speakers"]["value"] == 1.0
+    assert measured["normalised_mutual_information"] == pytest.approx(1.0)
+    shards = sorted(Path(".lanser/store").rglob("labels.parquet"))
+    run(*words)
+    assert sorted(Path(".lanser/store").rglob("labels.parquet")) == shards
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "sentence"),
+    [
+        (("label",), SettingsError, "Say what to label"),
+        (("label", "synthetic", "--text", "x"), SettingsError, "Say what to label"),
+        (("label", "--texts", "no.csv"), DataError, r"no\.csv cannot be read"),
+        (("label", "synthetc"), LanserError, "Did you mean 'synthetic'"),
+        (("label", "synthetic", "--set", "label.temprature=1"), SettingsError, "temprature"),
+        (("taxonomy", "compare", "ekman-6", "iemocap-4", "--corpus", "synthetic", "--texts", "x"),
+         SettingsError, "either --texts or --corpus"),
+    ],
+)  # fmt: skip
+def test_mistakes_get_a_sentence(
+    run: Run, words: tuple[str, ...], kind: type[LanserError], sentence: str
+) -> None:
+    with pytest.raises(kind, match=sentence):
+        run(*words)
+
+
+def test_a_stage_that_fails_says_why(run: Run, table: Path) -> None:
+    with pytest.raises(DataError, match="reads gold labels, and the dataset names no taxonomy"):
+        run("label", "--texts", str(table), "--column", "body", "--set", "labeler=oracle")
