@@ -183,7 +183,7 @@ def _label_corpus(
     out: Path | None,
     common: Any,
 ) -> LabelReport:
-    from ..experiment.grid import slug
+    from ..experiment.names import slug
     from ..experiment.labelling import label_corpus
     from ..reporting.label_report import write_label_report
     from ._display import Display
