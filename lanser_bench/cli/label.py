@@ -183,8 +183,8 @@ def _label_corpus(
     out: Path | None,
     common: Any,
 ) -> LabelReport:
-    from ..experiment.names import slug
     from ..experiment.labelling import label_corpus
+    from ..experiment.names import slug
     from ..reporting.label_report import write_label_report
     from ._display import Display
 
