@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -52,10 +52,10 @@ class Labeler(Plugin[OptionsT]):
     Scores of one record must not depend on the other records of the batch.
     """
 
-    reads: ClassVar[frozenset[str]] = frozenset({"text"})
+    reads: frozenset[str] = frozenset({"text"})
     """Fields of `TextRecord` that can change its scores; the others are left blank in what `score`
-    is given. Equal records are scored once, and a labeler that reads ``gold`` is marked as a
-    control in every table."""
+    is given. Set on the class, or on the instance where its options decide. Equal records are
+    scored once, and a labeler that reads ``gold`` is marked as a control in every table."""
 
     @abstractmethod
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:

@@ -43,11 +43,19 @@ def chosen_templates(templates: Templates, taxonomy: Taxonomy) -> tuple[str, ...
     return taxonomy.templates if templates == "all" else templates
 
 
+def premise(record: TextRecord, turns: int = 0) -> str:
+    """Returns a record's text after its last `turns` earlier utterances; empty if the text is."""
+    text = record.text.strip()
+    said = [earlier.strip() for earlier in record.context[-turns:]] if turns else []
+    return " ".join([*filter(None, said), text]) if text else ""
+
+
 def score_distinct(
     records: Sequence[TextRecord],
     k: int,
     score: Callable[[list[str]], tuple[Floats, Floats]],
     kind: Literal["distribution", "independent"],
+    read: Callable[[TextRecord], str] = premise,
 ) -> Scores:
     """Scores every distinct text once; empty ones abstain.
 
@@ -56,8 +64,9 @@ def score_distinct(
         k: number of labels.
         score: given m distinct texts, returns values of shape (m, K) and raw outputs (m, K, ...).
         kind: kind of the values.
+        read: what a record says to the model; empty where it says nothing.
     """
-    texts = [record.text.strip() for record in records]
+    texts = [read(record) for record in records]
     distinct = sorted(set(texts) - {""})
     filler = 1.0 / k if kind == "distribution" else 0.0
     if not distinct:

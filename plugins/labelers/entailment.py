@@ -7,31 +7,38 @@ al. 2023, arXiv 2309.03978). Averaging several hypothesis templates is steadier 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
+from importlib.metadata import version as installed
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lanser_bench import (
     Labeler,
     MissingDependencyError,
-    PluginError,
     PluginOptions,
     Scores,
     Taxonomy,
     TextRecord,
 )
 
-from ..nli.adapter import adapter_fingerprint, load_nli
+from ..nli.adapter import adapter_fingerprint
 from ..nli.base import NliWeightsError
 from ..weights import resolve
-from ._wording import Templates, chosen_templates, score_distinct, softmax, without_bars
+from ._nli_models import (
+    OWN_MODEL,
+    PairModel,
+    batches,
+    load_onnx,
+    load_torch,
+    nli_columns,
+)
+from ._wording import Templates, chosen_templates, premise, score_distinct, softmax
 
 Floats = npt.NDArray[np.float32]
-OWN_MODEL = "package:lanser-nli"
 
 
 class EntailmentOptions(PluginOptions):
@@ -46,20 +53,46 @@ class EntailmentOptions(PluginOptions):
     scoring: Literal["single", "independent"] = "single"
     """``single``: softmax over the labels' entailment logits, so scores add up to 1.
     ``independent``: each label by itself, entailment against contradiction, in [0, 1]."""
+    context: int = Field(default=0, ge=0, le=8)
+    """So many previous utterances of the same dialogue stand before the text in the premise."""
+    backend: Literal["torch", "onnx"] = "torch"
+    """``onnx`` runs the ONNX export in the model's folder by ONNX Runtime (the extra ``onnx``;
+    ``package:lanser-nli`` has no export)."""
+    precision: Literal["float32", "bf16", "int8"] = "float32"
+    """``bf16``: matrix products in bfloat16, faster on processors that have it (AVX-512 BF16, AMX).
+    ``int8``: the quantised file of an ONNX export; it moves labels, so compare first."""
+    recheck: float = Field(default=0.05, ge=0)
+    """With ``bf16``: texts whose best label leads the second by less, in logits, are scored again
+    in float32. 0 for never."""
     max_tokens: int = Field(default=256, ge=16)
-    """Longest pair; the text is cut at its end, the hypothesis never."""
-    batch_tokens: int = Field(default=8192, ge=256)
+    """Longest pair; the text is cut at its end (with `context` the premise at its beginning), the
+    hypothesis never."""
+    batch_tokens: int = Field(default=2048, ge=256)
     """Most tokens of a batch, padding included. Moves floats in their last digits."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Part of the key, because the two give slightly different floats."""
+
+    @model_validator(mode="after")
+    def _possible(self) -> EntailmentOptions:
+        if self.backend == "torch" and self.precision == "int8":
+            raise ValueError("precision int8 needs backend: onnx and a quantised export")
+        if self.backend == "onnx" and (self.precision == "bf16" or self.device != "cpu"):
+            raise ValueError("backend onnx runs on the cpu, in precision float32 or int8")
+        return self
 
 
 class Entailment(Labeler[EntailmentOptions]):
     """Scores each label by how strongly an NLI model says that the text entails its hypothesis."""
 
     Options = EntailmentOptions
-    version = "1"
+    version = "2"
     libraries = ("torch", "transformers", "tokenizers")
+
+    def __init__(self, options: EntailmentOptions) -> None:
+        """Keeps the options; the context is read only where it is asked for."""
+        super().__init__(options)
+        if options.context:
+            self.reads = frozenset({"text", "context"})
 
     def fingerprint(self) -> str:
         """Hash of adapter and base for our own model, otherwise the weights' revision."""
@@ -68,138 +101,96 @@ class Entailment(Labeler[EntailmentOptions]):
                 return adapter_fingerprint()
             except NliWeightsError as error:
                 raise MissingDependencyError(f"{error}.") from None
-        return resolve(self.options.model).revision
+        revision = resolve(self.options.model).revision
+        if self.options.backend == "torch":
+            return revision
+        return f"{revision} onnxruntime {installed('onnxruntime')}"
 
     def describe(self) -> dict[str, Any]:
-        """The model's name."""
-        return {"model": self.options.model}
+        """The model's name, and what computes it in which precision."""
+        return self.options.model_dump(include={"model", "backend", "precision"})
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Scores distinct texts against all hypotheses; logits have shape (n, K, classes)."""
         templates = chosen_templates(self.options.templates, taxonomy)
         hypotheses = [h for template in templates for h in taxonomy.hypotheses(template)]
-        k = len(taxonomy.labels)
+        shape = (len(templates), len(taxonomy.labels))
 
         def score(texts: list[str]) -> tuple[Floats, Floats]:
-            logits = self._logits(texts, hypotheses)
-            mean = logits.reshape(len(texts), len(templates), k, -1).mean(axis=1)
-            return self._values(mean), mean
+            mean = self._mean_logits(self._models[0], texts, hypotheses, shape)
+            if len(self._models) > 1 and shape[1] > 1:
+                ordered = np.sort(self._evidence(mean), axis=1)
+                close = np.flatnonzero(ordered[:, -1] - ordered[:, -2] < self.options.recheck)
+                if len(close):
+                    again = [texts[i] for i in close]
+                    mean[close] = self._mean_logits(self._models[1], again, hypotheses, shape)
+            evidence = self._evidence(mean)
+            single = self.options.scoring == "single"
+            return softmax(evidence) if single else _sigmoid(evidence), mean
 
         kind: Literal["distribution", "independent"] = (
             "distribution" if self.options.scoring == "single" else "independent"
         )
-        return score_distinct(records, k, score, kind)
+        turns = self.options.context
+        return score_distinct(records, shape[1], score, kind, lambda one: premise(one, turns))
 
-    def _values(self, logits: Floats) -> Floats:
-        model, _ = self._model
-        yes, no = nli_columns(model.config.id2label, self.options.model)
+    def _evidence(self, logits: Floats) -> Floats:
+        """What the labels compete by, shape (n, K): entailment, or its lead over contradiction."""
+        yes, no = nli_columns(self._models[0].classes, self.options.model)
         if self.options.scoring == "single":
-            return softmax(logits[:, :, yes])
-        return softmax(logits[:, :, [no, yes]])[:, :, 1]
+            return logits[:, :, yes]
+        return logits[:, :, yes] - logits[:, :, no]
 
     @cached_property
-    def _model(self) -> tuple[Any, Any]:
-        """The classifier in eval mode, and its tokenizer."""
-        model: Any
-        tokenizer: Any
-        if self.options.model == OWN_MODEL:
-            try:
-                model, tokenizer = load_nli()
-            except NliWeightsError as error:
-                raise MissingDependencyError(f"{error}.") from None
+    def _loaded(self) -> tuple[list[PairModel], Any]:
+        options = self.options
+        models: list[PairModel]
+        if options.backend == "onnx":
+            onnx, tokenizer = load_onnx(
+                options.model, "int8" if options.precision == "int8" else "float32"
+            )
+            models = [onnx]
         else:
-            model, tokenizer = _load(self.options.model)
-        nli_columns(model.config.id2label, self.options.model)
-        return model.to(self.options.device).eval(), tokenizer
+            fast = options.precision == "bf16"
+            torch_model, tokenizer = load_torch(
+                options.model, options.device, "bf16" if fast else "float32"
+            )
+            models = [torch_model]
+            if fast and options.recheck:
+                models.append(torch_model.at("float32"))
+        nli_columns(models[0].classes, options.model)
+        if options.context:
+            # What was said last says most, so a long premise loses its beginning.
+            tokenizer.truncation_side = "left"
+        return models, tokenizer
 
-    def _logits(self, texts: list[str], hypotheses: list[str]) -> Floats:
-        """Logits of all pairs, shape (texts, hypotheses, classes)."""
-        import torch
+    @property
+    def _models(self) -> list[PairModel]:
+        """The model that scores, and the one that scores again what was close."""
+        return self._loaded[0]
 
-        model, tokenizer = self._model
-        longest = min(self.options.max_tokens, tokenizer.model_max_length)
+    def _mean_logits(
+        self, model: PairModel, texts: list[str], hypotheses: list[str], shape: tuple[int, int]
+    ) -> Floats:
+        """Logits of all pairs, averaged over templates: (texts, K, classes)."""
+        found = self._logits(model, texts, hypotheses)
+        return np.asarray(found.reshape(len(texts), *shape, -1).mean(axis=1), dtype=np.float32)
+
+    def _logits(self, model: PairModel, texts: list[str], hypotheses: list[str]) -> Floats:
+        """Logits of all pairs, shape (texts × hypotheses, classes)."""
+        tokenizer = self._loaded[1]
         encoded = tokenizer(
             [text for text in texts for _ in hypotheses],
             hypotheses * len(texts),
             truncation="only_first",
-            max_length=longest,
+            max_length=min(self.options.max_tokens, tokenizer.model_max_length),
         )
-        found = np.zeros((len(texts) * len(hypotheses), len(model.config.id2label)), np.float32)
         lengths = [len(ids) for ids in encoded["input_ids"]]
+        found = np.zeros((len(lengths), len(model.classes)), dtype=np.float32)
         for rows in batches(lengths, self.options.batch_tokens):
-            padded = _padded(encoded, rows, tokenizer.pad_token_id, self.options.device)
-            with torch.inference_mode():
-                found[rows] = model(**padded).logits.float().cpu().numpy()
-        return found.reshape(len(texts), len(hypotheses), -1)
+            found[rows] = model.logits(encoded, rows, tokenizer)
+        return found
 
 
-def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Yields positions, longest first, so that rows × longest stays within `budget`.
-
-    Args:
-        lengths: tokens of each pair.
-        budget: most tokens of a batch; a pair that is longer comes alone.
-    """
-    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    while order:
-        size = max(1, budget // lengths[order[0]])
-        yield order[:size]
-        order = order[size:]
-
-
-def nli_columns(id2label: dict[int, str], model: str) -> tuple[int, int]:
-    """Returns the columns of entailment and of its opposite.
-
-    Args:
-        id2label: class names of the model.
-        model: its name, for the message.
-
-    Raises:
-        PluginError: no class is called entailment, so the model is no NLI model.
-    """
-    names = {int(column): name.lower() for column, name in id2label.items()}
-    yes = [column for column, name in names.items() if name.startswith("entail")]
-    if len(yes) != 1:
-        raise PluginError(
-            f"The model '{model}' has the classes {', '.join(map(str, id2label.values()))}, and "
-            "none is called entailment, so it cannot say what a text entails. Name an NLI model "
-            f"(trained on MNLI, say), or {OWN_MODEL}."
-        )
-    no = [column for column, name in names.items() if name.startswith("contra")]
-    others = [column for column in names if column != yes[0]]
-    return yes[0], (no or others)[0]
-
-
-def _load(name: str) -> tuple[Any, Any]:
-    """Loads a classifier from safetensors; pickled weights and code in a repository are refused."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    path = resolve(name).path
-    try:
-        with without_bars():
-            model = AutoModelForSequenceClassification.from_pretrained(
-                path, use_safetensors=True, trust_remote_code=False, local_files_only=True
-            )
-        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise MissingDependencyError(
-            f"The model '{name}' does not load as a transformers sequence classifier from "
-            f"safetensors: {error}."
-        ) from None
-    return model, tokenizer
-
-
-def _padded(encoded: Any, rows: list[int], pad: int, device: str) -> dict[str, Any]:
-    """One batch of token ids, padded at the end."""
-    import torch
-
-    width = max(len(encoded["input_ids"][row]) for row in rows)
-    fill = {"input_ids": pad}
-    return {
-        name: torch.tensor(
-            [list(encoded[name][r]) + [fill.get(name, 0)] * (width - len(encoded[name][r]))
-             for r in rows],
-            device=device,
-        )
-        for name in encoded
-    }  # fmt: skip
+def _sigmoid(evidence: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-evidence.astype(np.float64))), dtype=np.float32)

@@ -11,6 +11,7 @@ from tiny_models import nli_folder
 
 from lanser_bench import MissingDependencyError, PluginError, SettingsError, TextRecord
 from lanser_bench.plugins import registry
+from lanser_bench.taxonomy import Label
 from lanser_bench.testing import LabelerSuite
 from lanser_bench.testing._labeler import TAXONOMY, TEXTS
 
@@ -93,7 +94,7 @@ def test_several_templates_are_averaged(nli: Path) -> None:
 
 
 def test_no_batch_is_over_budget_and_every_pair_is_scored_once() -> None:
-    from lanser_bench_plugins.labelers.entailment import batches
+    from lanser_bench_plugins.labelers._nli_models import batches
 
     lengths = [3, 50, 7, 7, 21, 3, 90]
     found = list(batches(lengths, 64))
@@ -108,9 +109,9 @@ def test_equal_texts_are_sent_to_the_model_once(nli: Path, monkeypatch: pytest.M
     seen: list[list[str]] = []
     inner = labeler._logits
 
-    def spy(texts: list[str], hypotheses: list[str]) -> Any:
+    def spy(model: Any, texts: list[str], hypotheses: list[str]) -> Any:
         seen.append(texts)
-        return inner(texts, hypotheses)
+        return inner(model, texts, hypotheses)
 
     monkeypatch.setattr(labeler, "_logits", spy)
     found = labeler.score(records("b", "a", "b ", ""), TAXONOMY)
@@ -128,7 +129,7 @@ def test_equal_texts_are_sent_to_the_model_once(nli: Path, monkeypatch: pytest.M
     ],
 )
 def test_the_columns_are_found_by_name(classes: tuple[str, ...], columns: tuple[int, int]) -> None:
-    from lanser_bench_plugins.labelers.entailment import nli_columns
+    from lanser_bench_plugins.labelers._nli_models import nli_columns
 
     assert nli_columns(dict(enumerate(classes)), "m") == columns
 
@@ -157,3 +158,72 @@ def test_a_template_without_a_slot_and_an_empty_list_are_refused() -> None:
         entailment(templates=["I am sad."])
     with pytest.raises(SettingsError, match="at least one template"):
         entailment(templates=[])
+
+
+class TestWithContextContract(TestEntailmentContract):
+    def make(self) -> Any:
+        return entailment(model=str(self.folder), context=2, max_tokens=64)
+
+
+class TestBfloat16Contract(TestEntailmentContract):
+    tolerance = 0.02
+
+    def make(self) -> Any:
+        return entailment(model=str(self.folder), precision="bf16", max_tokens=64)
+
+
+def test_the_context_stands_before_the_text_in_order(nli: Path) -> None:
+    said = TextRecord(id="a", text="no.", context=("where?", "there.", "sure?"))
+    found = entailment(model=str(nli), context=2).score([said], TAXONOMY)
+    plain = entailment(model=str(nli)).score(records("there. sure? no."), TAXONOMY)
+    np.testing.assert_allclose(found.values, plain.values, atol=1e-6)
+    assert entailment().reads == {"text"}
+    assert entailment(context=1).reads == {"text", "context"}
+
+
+def test_a_long_context_loses_its_beginning_and_never_the_text(nli: Path) -> None:
+    labeler = entailment(model=str(nli), context=1, max_tokens=40)
+    short, long = (TextRecord(id="a", text="we won", context=("b" * n + " sad",)) for n in (80, 90))
+    other = TextRecord(id="a", text="we lost", context=("b" * 80 + " sad",))
+    found = labeler.score([short, long, other], TAXONOMY).values
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+    assert abs(found[0] - found[2]).max() > 1e-4
+
+
+def test_a_context_without_text_still_abstains(nli: Path) -> None:
+    silent = TextRecord(id="a", text=" ", context=("where?",))
+    assert entailment(model=str(nli), context=1).score([silent], TAXONOMY).abstained.tolist() == [
+        True
+    ]
+
+
+def test_reduced_precision_scores_close_calls_again_in_float32(nli: Path) -> None:
+    exact = entailment(model=str(nli)).score(records(*TEXTS), TAXONOMY).values
+    wide = entailment(model=str(nli), precision="bf16", recheck=1e6)
+    np.testing.assert_allclose(wide.score(records(*TEXTS), TAXONOMY).values, exact, atol=1e-6)
+    never = entailment(model=str(nli), precision="bf16", recheck=0)
+    rough = never.score(records(*TEXTS), TAXONOMY).values
+    assert 0 < abs(rough - exact).max() < 0.05
+
+
+@pytest.mark.parametrize("count", [1, 500])
+def test_taxonomies_of_one_label_and_of_500_are_scored(nli: Path, count: int) -> None:
+    labels = [Label(name=f"l{i}", hypothesis="sad" + "ab"[i % 2] * (i % 7)) for i in range(count)]
+    taxonomy = TAXONOMY.model_copy(update={"labels": tuple(labels)})
+    for options in ({}, {"precision": "bf16"}, {"scoring": "independent"}):
+        found = entailment(model=str(nli), **options).score(records("so sad"), taxonomy)
+        assert found.values.shape == (1, count)
+        assert np.isfinite(found.values).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"precision": "int8"}, "needs backend: onnx"),
+        ({"backend": "onnx", "precision": "bf16"}, "float32 or int8"),
+        ({"backend": "onnx", "device": "cuda"}, "on the cpu"),
+    ],
+)
+def test_impossible_precisions_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        entailment(**options)

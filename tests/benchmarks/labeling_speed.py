@@ -1,0 +1,159 @@
+"""How fast is `entailment` beside the zero-shot pipeline of transformers, with the same model?
+
+    python tests/benchmarks/labeling_speed.py TEXTS [--texts 256] [--threads 2]
+
+TEXTS has one text per line (of a TSV, the first column); equal texts are taken once. All rows run
+in turn in one process, several times, and the fastest time of each counts, so that ratios do not
+depend on the machine's mood. The machine's own rate is that of matrix products of the model's
+shapes and of the batch's rows, in the same precision and process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+LABELS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
+ROUNDS = 3
+
+
+def distinct_texts(path: Path, count: int) -> list[str]:
+    """Takes `count` different texts, spread evenly over the file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    texts = [text for line in lines if (text := line.partition("\t")[0].strip())]
+    texts = list(dict.fromkeys(texts))
+    return texts[:: max(1, len(texts) // count)][:count]
+
+
+def product_rate(rows: int, width: int, inner: int, precision: str) -> float:
+    """FLOP/s of the four matrix products of a layer, at their best of several trials."""
+    import torch
+
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    shapes = ((width, 3 * width), (width, width), (width, inner), (inner, width))
+    pairs = [(torch.randn(rows, a, dtype=kind), torch.randn(b, a, dtype=kind)) for a, b in shapes]
+    best = 0.0
+    with torch.inference_mode():
+        for _ in range(12):
+            begin = time.perf_counter()
+            for left, right in pairs:
+                torch.nn.functional.linear(left, right)
+            flops = 2 * rows * sum(a * b for a, b in shapes)
+            best = max(best, flops / (time.perf_counter() - begin))
+    return best
+
+
+def needed(encoded: Any, config: Any) -> float:
+    """FLOP of the matrix products that the pairs need, without padding: layers and attention."""
+    lengths = np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.float64)
+    width, inner = config.hidden_size, config.intermediate_size
+    per_token = 2 * (4 * width**2 + 2 * width * inner)
+    attention = 4 * width * lengths**2
+    return float(config.num_hidden_layers * (per_token * lengths + attention).sum())
+
+
+def fastest(rows: dict[str, Callable[[], Any]], rounds: int) -> tuple[dict[str, float], Any]:
+    """Seconds of each row at its best, taken in turn, and its last answer."""
+    seconds = dict.fromkeys(rows, float("inf"))
+    answers = {}
+    for _ in range(rounds):
+        for name, call in rows.items():
+            begin = time.perf_counter()
+            answers[name] = call()
+            seconds[name] = min(seconds[name], time.perf_counter() - begin)
+    return seconds, answers
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints utterances/s, ratios, agreement and the share of the machine's rate."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--texts", type=int, default=256)
+    parser.add_argument("--agreement", type=int, default=2000, help="texts compared, fast rows")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--model", default="package:lanser-nli")
+    parser.add_argument("--precisions", nargs="+", default=["float32", "bf16"])
+    given = parser.parse_args(arguments)
+    os.environ["OMP_NUM_THREADS"] = str(given.threads)
+
+    import torch
+    import transformers
+    from lanser_bench_plugins.labelers._nli_models import load_torch
+
+    from lanser_bench import TextRecord
+    from lanser_bench.plugins import registry
+    from lanser_bench.taxonomy import Label, NeutralRule, Taxonomy
+
+    torch.set_num_threads(given.threads)
+    transformers.utils.logging.set_verbosity_error()
+    taxonomy = Taxonomy(
+        name="seven", version="1", citation="made for this benchmark", templates=("I feel {}.",),
+        labels=tuple(Label(name=name, hypothesis=name) for name in LABELS), neutral="neutral",
+        neutral_rule=NeutralRule(kind="keep"),
+    )  # fmt: skip
+    texts = distinct_texts(given.file, given.texts)
+    more = distinct_texts(given.file, given.agreement)
+    pairs, tokenizer = load_torch(given.model, "cpu", "float32")
+    pipeline: Any = transformers.pipeline(
+        "zero-shot-classification", model=pairs.model, tokenizer=tokenizer
+    )
+
+    def by_pipeline() -> list[str]:
+        found = pipeline(texts, list(LABELS), hypothesis_template="I feel {}.")
+        return [one["labels"][0] for one in found]
+
+    labelers = {
+        precision: registry().create(
+            "labeler", "entailment", {"model": given.model, "precision": precision}
+        )
+        for precision in given.precisions
+    }
+
+    def by(name: str, asked: Sequence[str]) -> list[str]:
+        records = [TextRecord(id=str(i), text=text) for i, text in enumerate(asked)]
+        best = labelers[name].score(records, taxonomy).values.argmax(axis=1)
+        return [LABELS[i] for i in best]
+
+    for name in labelers:
+        by(name, texts[:8])
+    rows: dict[str, Callable[[], Any]] = {
+        name: (lambda name=name: by(name, texts)) for name in labelers
+    }
+    seconds, answers = fastest(rows, ROUNDS)
+    slow, slow_answers = fastest({"pipeline": by_pipeline}, 1)
+    again, _ = fastest(rows, 1)
+    seconds = {name: min(seconds[name], again[name]) for name in seconds}
+    rate = len(texts) / slow["pipeline"]
+    print(f"{len(texts)} distinct texts × {len(LABELS)} labels, {given.threads} threads")
+    print(f"{'zero-shot pipeline':20}{rate:8.1f} utterances/s")
+    encoded = tokenizer([t for t in texts for _ in LABELS],
+                        [f"I feel {name}." for name in LABELS] * len(texts))  # fmt: skip
+    flops = needed(encoded, pairs.model.config)
+    sure = by("float32", more) if len(labelers) > 1 else []
+    for name in labelers:
+        config = pairs.model.config
+        peak = product_rate(
+            labelers[name].options.batch_tokens, config.hidden_size, config.intermediate_size, name
+        )
+        reached = flops / seconds[name]
+        same = np.mean([a == b for a, b in zip(answers[name], slow_answers["pipeline"],
+                                               strict=True)])  # fmt: skip
+        print(
+            f"{'entailment ' + name:20}{len(texts) / seconds[name]:8.1f} utterances/s = "
+            f"{slow['pipeline'] / seconds[name]:5.2f} x the pipeline; argmax agrees with it on "
+            f"{100 * same:.2f} %; {reached / 1e9:.0f} of the machine's {peak / 1e9:.0f} GFLOP/s "
+            f"({100 * reached / peak:.0f} %)"
+        )
+        if name != "float32":
+            close = np.mean([a == b for a, b in zip(by(name, more), sure, strict=True)])
+            print(f"{'':20}agrees with float32 on {100 * close:.2f} % of {len(more)} texts")
+
+
+if __name__ == "__main__":
+    main()
