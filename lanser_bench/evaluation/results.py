@@ -114,6 +114,34 @@ class EvaluationResult(_Result):
     warnings: list[str] = Field(default_factory=list)
 
 
+class ZeroShotResult(_Result):
+    """What `zeroshot.json` holds: labels chosen without any human label of the set.
+
+    An abstention counts as a miss in every score.
+    """
+
+    source: Literal["head", "labels"]
+    """``head``: the pre-trained head hears the recording. ``labels``: the labeler reads the
+    transcript, the text-only row."""
+    taxonomy: str
+    """Taxonomy that was chosen in, before its map to the gold labels."""
+    labels: list[str]
+    """Gold labels, in the taxonomy's order; those without any gold are left out."""
+    unreachable: list[str] = Field(default_factory=list)
+    """Gold labels that nothing maps to: their recall is 0 whatever is heard."""
+    n_utterances: int
+    n_speakers: int
+    coverage: Metric
+    """Share of utterances with a label after the map."""
+    uar: Metric
+    wa: Metric
+    macro_f1: Metric
+    recalls: dict[str, float]
+    """Gold label → recall."""
+    confusion: list[list[int]]
+    """Rows are gold, columns are predicted; the last column counts abstentions."""
+
+
 class TargetScore(_Result):
     """How well one target is predicted from frozen embeddings on held-out speakers."""
 

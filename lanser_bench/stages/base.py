@@ -28,7 +28,7 @@ from ..store import (
 )
 
 STAGES = ("segment", "transcribe", "label", "features", "pretrain", "embed", "targets", "evaluate",
-          "probe")  # fmt: skip
+          "zeroshot", "probe")  # fmt: skip
 """In the order in which they tell LanSER; each is a module of this package."""
 
 

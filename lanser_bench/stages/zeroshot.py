@@ -1,0 +1,120 @@
+"""Stage `zeroshot`: what is right without a single human label of the labelled set.
+
+The scores come from the pre-trained head, which hears the recordings, or from a labeler, which
+reads the transcripts; they are read in the gold taxonomy through the taxonomy's written map. It
+leaves `zeroshot.json` (a `ZeroShotResult`) and `predictions.parquet`, one row per utterance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ..errors import DataError
+from ..evaluation.predictions import PREDICTIONS, write_table
+from ..evaluation.zeroshot import choices, zero_shot
+from ..store import Draft, Spec
+from ..taxonomy import Taxonomy
+from ..utterances import read_utterances
+from ._label_files import read_labels
+from .base import StageContext
+from .sharding import MapResult
+
+VERSION = "1"
+RESULT = "zeroshot.json"
+
+
+def spec(
+    *,
+    utterances: str,
+    taxonomy: Taxonomy,
+    gold: Taxonomy,
+    embeddings: str | None = None,
+    model: str | None = None,
+    labels: str | None = None,
+) -> Spec:
+    """Builds the key content.
+
+    Args:
+        utterances: key of the labelled set's utterances.
+        taxonomy: taxonomy of the weak labels.
+        gold: taxonomy of the gold labels.
+        embeddings: key of the set's embeddings by `model`, pooled as its head expects.
+        model: key of the `pretrain` stage whose head is read.
+        labels: key of the set's own weak labels, in place of both: the text-only row.
+
+    Raises:
+        TaxonomyError: there is no map from the one taxonomy to the other.
+    """
+    parents = {"utterances": utterances, "embeddings": embeddings, "model": model, "labels": labels}
+    return Spec(
+        stage="zeroshot",
+        stage_version=VERSION,
+        params={
+            "taxonomy": taxonomy.name,
+            "weak_labels": taxonomy.names,
+            "labels": gold.names,
+            "map": taxonomy.map_to(gold).tolist(),
+        },
+        parents={role: key for role, key in parents.items() if key is not None},
+    )
+
+
+def run(context: StageContext, draft: Draft) -> None:
+    """Reads the scores through the map and compares them with gold."""
+    params: Mapping[str, Any] = context.spec.params
+    table = read_utterances(context.parent("utterances"))
+    gold = table.labels(params["labels"])
+    kept = [p for p in np.flatnonzero(gold >= 0).tolist() if table.speakers[p] is not None]
+    if not kept:
+        raise DataError(
+            f"None of {len(table)} utterances has a single gold label and a speaker. Check the "
+            "dataset with `lanser-bench data check`."
+        )
+    source = "labels" if "labels" in context.spec.parents else "head"
+    scores, abstained = _labels(context) if source == "labels" else _head(context)
+    matrix = np.array(params["map"], np.float64)
+    predicted = choices(scores, matrix, abstained)[kept]
+    speakers = [str(table.speakers[p]) for p in kept]
+    reached = [bool(column.any()) for column in matrix.T]
+    result = zero_shot(
+        predicted,
+        gold[kept],
+        speakers,
+        params["labels"],
+        source=source,
+        taxonomy=params["taxonomy"],
+        unreachable=[n for n, hit in zip(params["labels"], reached, strict=True) if not hit],
+    )
+    (draft.path / RESULT).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    columns = {
+        "id": pa.array([table.ids[p] for p in kept], pa.string()),
+        "speaker": pa.array(speakers, pa.string()),
+        "gold": pa.array(gold[kept], pa.int16()),
+        "predicted": pa.array(predicted, pa.int16()),
+    }
+    write_table(draft.path / PREDICTIONS, pa.table(columns))
+    draft.counts |= {"utterances": len(kept), "left_out": len(table) - len(kept)}
+
+
+def _labels(context: StageContext) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    found = read_labels(context.parent("labels"))
+    return found.scores, found.index < 0
+
+
+def _head(context: StageContext) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Softmax of the head on the last layer; it never abstains by itself."""
+    from safetensors.numpy import load_file
+
+    from .pretrain import HEAD
+
+    found = MapResult(context.store, context.parent("embeddings"))
+    vectors = found.arrays(max(found.array_names()))
+    head = load_file(context.parent("model").path / HEAD)
+    logits = vectors.astype(np.float64) @ head["weight"].T + head["bias"]
+    scores = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return scores, np.zeros(len(scores), bool)
