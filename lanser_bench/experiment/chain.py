@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import DataError, SettingsError
+from ..errors import DataError, SettingsError, TaxonomyError
 from ..kinds import Dataset, FeatureExtractor, TrainableEncoder
 from ..manifest import BuiltManifest
-from ..stages import embed, evaluate, features, label, pretrain, probe, segment, targets, transcribe
+from ..stages import (
+    embed,
+    evaluate,
+    features,
+    label,
+    pretrain,
+    probe,
+    segment,
+    targets,
+    transcribe,
+    zeroshot,
+)
 from .grid import Point
 from .parts import Parts
 from .plan import Cell, TargetKeys
@@ -118,17 +129,21 @@ class Chain:
     def _labelled_corpus(
         self, index: int, ref: DatasetRef, stages: dict[str, str]
     ) -> tuple[str, str, str]:
-        place, settings = f"corpora.{index}", self.settings
+        place = f"corpora.{index}"
         prepared = self.labelled(place, ref, stages)
-        encoder, _ = self.parts.plugin("encoder", settings.encoder)
+        encoder, _ = self.parts.plugin("encoder", self.settings.encoder)
         frames = self._features(place, prepared, encoder, stages)
         assert frames is not None
         return prepared.utterances, stages[f"label {place}"], frames
 
     def labelled(self, place: str, ref: DatasetRef, stages: dict[str, str]) -> Prepared:
         """Adds the stages that label a corpus, and their keys to `stages`."""
-        settings = self.settings
         prepared = self._prepare(place, ref, stages)
+        self._labels(place, prepared, stages)
+        return prepared
+
+    def _labels(self, place: str, prepared: Prepared, stages: dict[str, str]) -> str:
+        settings = self.settings
         labeler, identity = self.parts.plugin("labeler", settings.labeler)
         transcripts = None
         if labeler.reads & TEXT_FIELDS:
@@ -144,10 +159,9 @@ class Chain:
             gold_taxonomy=None if gold is None else self.parts.taxonomy(gold),
         )
         title = f"{prepared.name} by {identity.name}, {taxonomy.name}"
-        stages[f"label {place}"] = self.parts.add(
-            spec, title, settings.threads.label, prepared.audio
-        )
-        return prepared
+        key = self.parts.add(spec, title, settings.threads.label, prepared.audio)
+        stages[f"label {place}"] = key
+        return key
 
     def _transcripts(self, place: str, prepared: Prepared, stages: dict[str, str]) -> str:
         _, asr = self.parts.plugin("asr", self.settings.asr)
@@ -172,7 +186,7 @@ class Chain:
         model: str | None,
     ) -> Cell:
         results = [
-            self._results(index, dataset, ref, seed, model, stages)
+            self._results(index, dataset, ref, seed, model, stages, control)
             for index, dataset in enumerate(self.settings.targets)
         ]
         if control is None and model is not None:
@@ -200,34 +214,86 @@ class Chain:
         seed: int | None,
         model: str | None,
         stages: dict[str, str],
+        control: str | None,
     ) -> TargetKeys:
         place, settings = f"targets.{index}", self.settings
         prepared = self._prepare(place, dataset, stages)
         encoder, identity = self.parts.plugin("encoder", ref)
         frames = self._features(place, prepared, encoder, stages)
         trainable = isinstance(encoder, TrainableEncoder)
-        spec = embed.spec(
-            utterances=prepared.utterances,
-            encoder=identity,
-            features=frames,
-            model=model,
-            params=stage_params(settings.embed, embed.Params),
-            seed=seed if trainable and model is None else None,
-            threads=settings.threads.embed,
-            device=settings.devices.embed if trainable else "cpu",
-        )
         how = (
             "" if not trainable else ", pre-trained" if model else f", random weights, seed {seed}"
         )
-        title = f"{prepared.name} by {ref.name}{how}"
-        embeddings = self.parts.add(spec, title, settings.threads.embed, prepared.audio)
+
+        def embedded(params: embed.Params) -> str:
+            spec = embed.spec(
+                utterances=prepared.utterances,
+                encoder=identity,
+                features=frames,
+                model=model,
+                params=params,
+                seed=seed if trainable and model is None else None,
+                threads=settings.threads.embed,
+                device=settings.devices.embed if trainable else "cpu",
+            )
+            title = f"{prepared.name} by {ref.name}{how}"
+            return self.parts.add(spec, title, settings.threads.embed, prepared.audio)
+
+        params = stage_params(settings.embed, embed.Params)
+        embeddings = embedded(params)
         stages[f"embed {place}"] = embeddings
         evaluation = self._evaluate(place, prepared, embeddings, ref, stages)
         probes = {
             p.name: self._probe(place, prepared, embeddings, p, ref, stages)
             for p in settings.probes
         }
-        return TargetKeys(self._target_name(index), evaluation, probes)
+        found = TargetKeys(self._target_name(index), evaluation, probes)
+        if model is None:
+            return found
+        # The head expects the pooling that it was trained with.
+        pooled = embedded(params.model_copy(update={"pooling": settings.pretrain.pooling}))
+        return self._without_labels(found, place, prepared, pooled, model, stages, control)
+
+    def _without_labels(
+        self,
+        found: TargetKeys,
+        place: str,
+        prepared: Prepared,
+        embeddings: str,
+        model: str,
+        stages: dict[str, str],
+        control: str | None,
+    ) -> TargetKeys:
+        """Adds what is scored without the target's labels: the head's row and the text-only row."""
+        wanted, gold_name = self.settings.controls, prepared.dataset.card.taxonomy
+        assert gold_name is not None
+        weak, gold = self.parts.taxonomy(self.settings.taxonomy), self.parts.taxonomy(gold_name)
+        text_only = wanted.text_only and control is None
+        if not (wanted.zero_shot or text_only):
+            return found
+        try:
+            weak.map_to(gold)
+        except TaxonomyError as error:
+            note = f"Zero-shot and text-only scores are left out: {error}"
+            return replace(found, notes=(*found.notes, note))
+
+        def scored(role: str, **parents: str) -> str:
+            spec = zeroshot.spec(
+                utterances=prepared.utterances, taxonomy=weak, gold=gold, **parents
+            )
+            key = self.parts.add(spec, f"{role} on {prepared.name}, {weak.name}", 1)
+            stages[f"zeroshot {place} {role}"] = key
+            return key
+
+        if wanted.zero_shot:
+            if embeddings != stages[f"embed {place}"]:
+                stages[f"embed {place} for the head"] = embeddings
+            head = scored("head", embeddings=embeddings, model=model)
+            found = replace(found, zero_shot=head)
+        if text_only:
+            labels = self._labels(place, prepared, stages)
+            found = replace(found, text_only=scored("labels", labels=labels))
+        return found
 
     def _target_name(self, index: int) -> str:
         names = [target.dataset for target in self.settings.targets]

@@ -63,6 +63,18 @@ class TargetKeys:
     evaluation: str
     probes: dict[str, str]
     """Probe → key."""
+    zero_shot: str | None = None
+    """Key of what the pre-trained head says, read through the taxonomy's map."""
+    text_only: str | None = None
+    """Key of what the labeler says of the transcripts."""
+    notes: tuple[str, ...] = ()
+    """What was asked for and could not be planned."""
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of all results."""
+        more = (self.zero_shot, self.text_only)
+        return [self.evaluation, *self.probes.values(), *(key for key in more if key is not None)]
 
 
 @dataclass
@@ -102,12 +114,12 @@ class Cell:
     @cached_property
     def leaves(self) -> list[str]:
         """Keys of all its results."""
-        return [key for t in self.targets for key in (t.evaluation, *t.probes.values())]
+        return [key for t in self.targets for key in t.keys]
 
     @cached_property
     def key(self) -> str:
         """Identity of its numbers: a digest of the keys of all its results."""
-        return digest([[t.dataset, t.evaluation, t.probes] for t in self.targets])
+        return digest([[t.dataset, t.probes, t.keys] for t in self.targets])
 
     @property
     def record_path(self) -> Path:

@@ -113,6 +113,11 @@ class Controls(_Settings):
     """Pre-trained on the same weak labels, shuffled over all utterances."""
     shuffled_within_speaker: ControlScope = "none"
     """Pre-trained on the same weak labels, shuffled within each speaker."""
+    zero_shot: bool = True
+    """The pre-trained head on each target, read through the taxonomy's map: no human label."""
+    text_only: bool = False
+    """The labeler on each target's transcripts: what the words alone tell. It transcribes the
+    targets."""
     gold: bool = False
     """Pre-trained on human labels, where every corpus has them: the ceiling."""
 

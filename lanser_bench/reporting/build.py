@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..evaluation.results import EvaluationResult, ProbeResult
+from ..evaluation.results import EvaluationResult, ProbeResult, ZeroShotResult
 from ..kinds.base import Plugin
 from ..plugins import registry
 from ..store import PluginIdentity, Store, library_versions
@@ -150,17 +150,26 @@ class _Reader:
                 )
                 for key in target.probes.values()
             ],
+            zero_shot=self._without_labels(target.zero_shot),
+            text_only=self._without_labels(target.text_only),
+            notes=list(target.notes),
         )
 
+    def _without_labels(self, key: str | None) -> ZeroShotResult | None:
+        if key is None:
+            return None
+        path = self.store.checked(key).path / "zeroshot.json"
+        return ZeroShotResult.model_validate_json(path.read_bytes())
+
     def reports(self, stage: str, name: str) -> dict[str, dict[str, Any]]:
-        """What a stage of each corpus wrote beside its table, if it wrote anything."""
+        """What a stage of each corpus or target wrote beside its table, if it wrote anything."""
         found = {}
         for place, key in self.cell.stages.items():
             which, _, corpus = place.partition(" ")
             artifact = self.store.get(key) if which == stage else None
             if artifact is not None and (artifact.path / name).is_file():
-                index = int(corpus.partition(".")[2])
-                dataset = self.cell.settings.corpora[index].dataset
+                side, _, index = corpus.partition(".")
+                dataset = getattr(self.cell.settings, side)[int(index)].dataset
                 found[f"{corpus} {dataset}"] = _json(artifact.path / name)
         return found
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import DataError
-from ..evaluation.results import EvaluationResult, ProbeResult
+from ..evaluation.results import EvaluationResult, ProbeResult, ZeroShotResult
 from ..store import PluginIdentity, digest, write_atomic
 from ..validation import describe
 from .upgrades import upgraded
@@ -75,6 +75,13 @@ class DatasetResult(_Record):
     """True where all speakers read the same sentences: words carry no emotion there."""
     evaluation: EvaluationResult
     probes: list[ProbeResult] = []
+    zero_shot: ZeroShotResult | None = None
+    """What the pre-trained head says without a human label; None where nothing was pre-trained or
+    the taxonomy has no map to the gold labels."""
+    text_only: ZeroShotResult | None = None
+    """What the labeler says of the transcripts alone."""
+    notes: list[str] = []
+    """What was asked for and could not be measured."""
 
 
 class ResultRecord(_Record):

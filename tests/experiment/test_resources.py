@@ -34,7 +34,7 @@ def test_devices_ask_for_a_gpu_and_change_the_keys_they_touch(
     assert {stage for stage, need in found.items() if need.gpus} == {"pretrain"}
     stages = [{n.stage for k, n in p.nodes.items() if k not in q.nodes}
               for p, q in ((gpu, cpu), (cpu, gpu))]  # fmt: skip
-    assert stages[0] == stages[1] == {"pretrain", "embed", "evaluate", "probe"}
+    assert stages[0] == stages[1] == {"pretrain", "embed", "evaluate", "zeroshot", "probe"}
 
 
 def test_the_cpu_is_in_no_key(settings: Make, plugin_dirs: tuple[Path, ...]) -> None:

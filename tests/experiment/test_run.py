@@ -54,6 +54,36 @@ def test_records_load_back_and_hold_what_was_done(run: Run, corpora: Path, tmp_p
     assert str(tmp_path) not in text
 
 
+def test_what_is_scored_without_labels_stands_in_the_record(run: Run) -> None:
+    outcome = run(controls={"text_only": True}, embed={"pooling": "mean+std"})
+    records = {r.control: r.datasets[0] for r in map(load_record, outcome.records)}
+    main = records[None]
+    # The transcripts say the label outright; the head has heard a few tones for one epoch.
+    assert main.text_only is not None
+    assert main.text_only.uar.value == 1.0
+    assert main.zero_shot is not None
+    assert (main.zero_shot.source, main.zero_shot.n_utterances) == ("head", 24)
+    assert records["shuffled"].zero_shot is not None
+    assert records["shuffled"].text_only is None
+    assert records["random_init"].zero_shot is None
+    # The head was trained on means: its embeddings are not those that are evaluated.
+    assert executed(outcome)["zeroshot"] == 3
+    assert "embed targets.0 for the head" in outcome.plan.cells[0].stages
+
+
+def test_without_a_map_the_record_says_why_nothing_is_there(
+    run: Run, corpora: Path, tmp_path: Path
+) -> None:
+    odd = tmp_path / "odd.yaml"
+    more = "  - {name: odd, hypothesis: odd}\n"
+    odd.write_text((corpora / "mood.yaml").read_text().replace("name: mood", "name: odd") + more)
+    controls = {"random_init": False, "logmel_stats": False, "shuffled": "none"}
+    (found,) = run(taxonomy=str(odd), controls=controls).records
+    target = load_record(found).datasets[0]
+    assert target.zero_shot is None
+    assert "no map from odd to mood" in target.notes[0]
+
+
 def test_a_second_run_executes_nothing_and_leaves_records_as_they_are(run: Run) -> None:
     first = run(**FROZEN)
     before = {path: path.read_bytes() for path in first.records}
