@@ -20,7 +20,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "label": ("command", "Label sentences, a table of texts or a corpus, with a report."),
     "taxonomy": ("group", "List, show and check taxonomies."),
     "data": ("group", "Look through a dataset before using it."),
-    "cache": ("group", "Look into the store: explain a number, list, verify, remove."),
+    "cache": (
+        "group",
+        "Look into the store and look after it: explain, ls, size, verify, gc, rm.",
+    ),
     "plugins": ("command", "List all plugins, and the broken ones with their error."),
     "doctor": ("command", "Check what is installed and say what to do."),
     "schema": ("command", "Print the JSON Schema of experiment files, for editors."),

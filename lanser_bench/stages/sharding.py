@@ -158,9 +158,9 @@ class MapResult:
     def _parts(self) -> list[Path]:
         try:
             return [self.store.checked(key).path for key in self.artifact.meta["parts"]]
-        except StoreError:
+        except StoreError as error:
             # Without its shard the index points nowhere: both must be computed again.
-            self.store.discard(self.artifact.key)
+            self.store.set_aside(self.artifact, [str(error)])
             raise
 
     def column(self, name: str) -> list[Any]:

@@ -49,8 +49,12 @@ class Artifact:
 
     def faults(self) -> list[str]:
         """Names everything that is missing or has changed; empty if all is well."""
+        try:
+            spec = self.meta["spec"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return [f"{MARKER} is missing or cannot be read"]
         # Of the spec as it was written: this version's model may have other fields.
-        if spec_key(self.meta.get("spec", {})) != self.key:
+        if spec_key(spec) != self.key:
             return [f"{MARKER} is that of another key"]
         if "check" in self.meta and self.meta["check"] != marker_check(self.meta):
             return [f"{MARKER} has other content than was written"]

@@ -99,7 +99,7 @@ class Store:
         if artifact is None:
             raise StoreError(f"Artifact {key} is not in the store {self.root}.")
         faults = artifact.faults()
-        if faults:
+        if faults and (faults := Artifact(key, artifact.path).faults()):  # nobody mended it since
             self.set_aside(artifact, faults)
             raise DamagedError(artifact, faults)
         return artifact
@@ -196,7 +196,7 @@ class Store:
             if artifact.path != self._folder(artifact.key):
                 note = {"path": str(artifact.path), "faults": list(faults)}
                 write_atomic(self._refused(artifact.key), json.dumps(note) + "\n")
-            elif Artifact(artifact.key, artifact.path).faults():  # nobody has mended it meanwhile
+            else:
                 away = self._move_away(artifact)
                 write_atomic(away / "faults.json", json.dumps(list(faults)) + "\n")
         except FileNotFoundError:
