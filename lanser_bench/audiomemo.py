@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -94,7 +95,8 @@ class AudioMemo:
                 part = todo[begin : begin + _BATCH]
                 found = list(pool.map(inspect, (path for _, path in part)))
                 known.update(zip((sha for sha, _ in part), found, strict=True))
-                with self._db:
+                # Only a memo: on a full disk the next look decodes these again.
+                with suppress(sqlite3.OperationalError), self._db:
                     self._db.executemany(
                         "INSERT OR REPLACE INTO facts VALUES (?,?,?)",
                         [

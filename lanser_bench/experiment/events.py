@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..errors import StoreError
-from ..store import Store
+from ..store import Store, why_unwritable
 
 EVENTS = "events.jsonl"
 
@@ -33,13 +34,25 @@ class EventLog:
             ) from None
 
     def add(self, event: str, **values: Any) -> None:
-        """Appends one event with the time; does nothing once the log is closed."""
+        """Appends one event with the time; does nothing once the log is closed.
+
+        Raises:
+            StoreError: the disk is full; the log is then closed.
+        """
         line = {"event": event, "time": datetime.now(UTC).isoformat(timespec="milliseconds")}
         text = json.dumps({**line, **values}, ensure_ascii=False, default=str)
         with self._lock:
-            if not self._file.closed:
+            if self._file.closed:
+                return
+            try:
                 self._file.write(text + "\n")
                 self._file.flush()
+            except OSError as error:
+                with suppress(OSError):
+                    self._file.close()  # what it still holds cannot be written either
+                raise StoreError(
+                    f"The event log in {self.folder} cannot be written: {why_unwritable(error)}."
+                ) from None
 
     def close(self) -> None:
         """Closes the file."""

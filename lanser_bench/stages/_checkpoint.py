@@ -7,6 +7,7 @@ and goes once that artifact is finished.
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..store import Store, sync
+from ..errors import StoreError
+from ..store import WRITE_ERRORS, Store, sync, why_unwritable
 
 Tensors = dict[str, Tensor]
 
@@ -43,6 +45,7 @@ class Checkpoint:
 
     def __init__(self, store: Store, key: str) -> None:
         """Names the folder; clears those whose artifact is finished."""
+        self._store = store
         home = store.root / "checkpoints"
         self.folder = home / key
         for other in home.iterdir() if home.is_dir() else ():
@@ -50,17 +53,30 @@ class Checkpoint:
                 shutil.rmtree(other, ignore_errors=True)
 
     def save(self, progress: Progress, tensors: Tensors) -> None:
-        """Writes an epoch's file, then removes the one before it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Writes an epoch's file, then removes the one before it.
+
+        Raises:
+            StoreError: the disk is full or read-only; the epoch before is still there.
+        """
         target = self.folder / f"epoch-{progress.epochs:04d}.safetensors"
-        temporary = target.with_suffix(".new")
-        save_file(tensors, temporary, metadata={"progress": json.dumps(vars(progress))})
-        sync(temporary)
-        temporary.replace(target)
-        sync(self.folder)
+        # A name of its own: a process that lost its lease may still be writing the same epoch.
+        temporary = target.with_suffix(f".{secrets.token_hex(4)}.new")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_file(tensors, temporary, metadata={"progress": json.dumps(vars(progress))})
+            sync(temporary)
+            temporary.replace(target)
+            sync(self.folder)
+        except WRITE_ERRORS as error:
+            why = why_unwritable(error, self._store.root)
+            temporary.unlink(missing_ok=True)
+            raise StoreError(
+                f"The checkpoint {target} cannot be written: {why}. Then start the same command "
+                "again: it goes on at the last epoch that was kept."
+            ) from error
         for old in self.folder.glob("epoch-*"):
             if old != target:
-                old.unlink()
+                old.unlink(missing_ok=True)
 
     def load(self) -> tuple[Progress, Tensors] | None:
         """Returns the newest whole checkpoint; None if there is none."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from pathlib import Path
 
 from safetensors import SafetensorError
 
 WRITE_ERRORS = (OSError, SafetensorError)
 """What writing raises where the disk is full or read-only; safetensors has an error of its own."""
+_FULL = 2**17
+"""Fewer free bytes than this are a full disk."""
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -39,13 +42,17 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def why_unwritable(error: OSError | SafetensorError) -> str:
-    """Returns what to tell a user whose disk refused a write."""
-    if isinstance(error, OSError):
-        number, text = error.errno, error.strerror or str(error)
-    else:
-        text = str(error)
-        number = errno.ENOSPC if os.strerror(errno.ENOSPC) in text else None
+def why_unwritable(error: OSError | SafetensorError, place: Path | None = None) -> str:
+    """Returns what to tell a user whose disk refused a write.
+
+    Args:
+        error: what was raised; libraries often leave out the system's own reason.
+        place: where was written; whether that disk is full is then looked up.
+    """
+    number, text = getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)
+    if number is None and place is not None and shutil.disk_usage(place).free < _FULL:
+        number = errno.ENOSPC
     if number in (errno.ENOSPC, errno.EDQUOT):
-        return f"{os.strerror(number)}. Make room (`lanser-bench cache gc`) or choose another disk"
+        why = os.strerror(number)
+        return f"{why}; make room, for instance with `lanser-bench cache gc`"
     return text.rstrip(".")

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import sqlite3
 import sys
+from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -184,10 +185,12 @@ class FileHashes:
         if row is not None and row[:2] == (stat.st_size, stat.st_mtime_ns):
             return str(row[2])
         sha = file_sha256(path)
-        self._db.execute(
-            "INSERT OR REPLACE INTO files VALUES (?,?,?,?,?)",
-            (*identity, stat.st_size, stat.st_mtime_ns, sha),
-        )
+        # Only a memo: on a full or read-only disk the next look reads the file again.
+        with suppress(sqlite3.OperationalError):
+            self._db.execute(
+                "INSERT OR REPLACE INTO files VALUES (?,?,?,?,?)",
+                (*identity, stat.st_size, stat.st_mtime_ns, sha),
+            )
         return sha
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import StoreError
+from .files import why_unwritable
 
 EXPIRES_S = 60.0
 """A lease whose counter stood still for so long may be taken over; ``LANSER_LEASE_SECONDS``."""
@@ -121,7 +122,12 @@ class Lease:
         text = json.dumps(head) + "\n"
         self._offset, self._beats, self._beaten = len(text.encode()), 0, time.monotonic()
         self._descriptor = os.open(self._file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-        os.write(self._descriptor, f"{text}{0:012d}\n".encode())
+        try:
+            os.write(self._descriptor, f"{text}{0:012d}\n".encode())
+        except OSError:
+            os.close(self._descriptor)
+            self._file.unlink(missing_ok=True)
+            raise
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -284,7 +290,7 @@ def _chain(folder: Path, key: str) -> list[Held]:
 
 def _unwritable(folder: Path, error: OSError) -> StoreError:
     return StoreError(
-        f"The store {folder.parent} cannot be written: {error.strerror or error}. "
+        f"The store {folder.parent} cannot be written: {why_unwritable(error)}. "
         "Choose another with paths.store."
     )
 

@@ -147,7 +147,7 @@ class Store:
                 raise  # some other file of the stage's: not the store's fault
             raise StoreError(
                 f"Artifact {key} ({spec.stage}) cannot be written to {self.root}: "
-                f"{why_unwritable(error)}. The store is unchanged."
+                f"{why_unwritable(error, self.root)}. The store is unchanged."
             ) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
