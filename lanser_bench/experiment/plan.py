@@ -157,6 +157,17 @@ class Plan:
                 todo.extend(self.nodes[key].parents)
         return {key: node for key, node in self.nodes.items() if key in wanted}
 
+    def missing_below(self, key: str, store: Store) -> dict[str, Node]:
+        """Returns what a stage reads, and what that was made from, as far as it must run again."""
+        found: dict[str, Node] = {}
+        todo = list(self.nodes[key].parents)
+        while todo:
+            parent = todo.pop()
+            if parent not in found and parent in self.nodes and parent not in store:
+                found[parent] = self.nodes[parent]
+                todo.extend(self.nodes[parent].parents)
+        return {other: node for other, node in self.nodes.items() if other in found}
+
     def save(self, store: Store) -> None:
         """Keeps the plan, so that the next one can say what has changed."""
         specs = {key: node.spec.model_dump(mode="json") for key, node in self.nodes.items()}

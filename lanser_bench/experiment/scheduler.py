@@ -11,12 +11,14 @@ from dataclasses import dataclass, field, replace
 
 from ..errors import LanserError, PluginError, StoreError, WorkerError
 from ..kinds.executor import Executor, StageReport
-from ..store import Store
+from ..store import LostError, Store
 from .plan import Cell, Node, Plan
 from .resources import Need, capacity
 
 TICK_S = 0.2
 """How often listeners may look at progress while nothing ends, in seconds."""
+MENDS = 3
+"""How often one stage may find its input damaged before the disk is given up."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class Scheduler:
             id(cell): {key for key in cell.leaves if key in to_run} for cell in plan.cells
         }
         self._attempts: Counter[str] = Counter()
+        self._mended: Counter[str] = Counter()
         self._failed_cells: set[int] = set()
         self._lost: set[str] = set()
 
@@ -171,6 +174,8 @@ class Scheduler:
     def _end(self, future: Future[StageReport]) -> None:
         node = self._running.pop(future)
         error = future.exception()
+        if isinstance(error, LostError) and self._mend(node, error):
+            return
         if error is not None:
             attempt = self._attempts[node.key]
             if may_pass(error) and attempt <= self._max_retries:
@@ -181,8 +186,9 @@ class Scheduler:
             return
         self._listener.stage_ended(node, future.result())
         for child in self._children[node.key]:
+            waited = node.key in self._waits[child]
             self._waits[child].discard(node.key)
-            if not self._waits[child] and child not in self._lost:
+            if waited and not self._waits[child] and child not in self._lost:
                 self._wait_for_room(child)
         for cell in self._plan.users.get(node.key, ()):
             missing = self._missing[id(cell)]
@@ -190,6 +196,38 @@ class Scheduler:
                 missing.discard(node.key)
                 if not missing:
                     self._listener.cell_done(cell, None)
+
+    def _mend(self, node: Node, error: LostError) -> bool:
+        """Lets what was found damaged be computed again, and after it the stage that found it.
+
+        Returns:
+            False if it was tried often enough.
+        """
+        anew = self._plan.missing_below(node.key, self._store)
+        self._mended[node.key] += 1
+        if self._mended[node.key] > MENDS:
+            return False
+        self._listener.note(f"{node.stage}: {node.title}: {error}")
+        for key, missing in {**anew, node.key: node}.items():
+            known = key in self._nodes and key != node.key
+            if known and (self._waits[key] or key in self._running_keys or self._is_ready(key)):
+                continue  # another stage has found it
+            self._nodes[key] = missing
+            self._needs.setdefault(key, Need(missing.threads))
+            self._place.setdefault(key, len(self._place))
+            self._waits[key] = {parent for parent in missing.parents if parent in anew}
+            for parent in self._waits[key]:
+                self._children[parent].append(key)
+            if not self._waits[key]:
+                self._wait_for_room(key)
+        return True
+
+    @property
+    def _running_keys(self) -> set[str]:
+        return {node.key for node in self._running.values()}
+
+    def _is_ready(self, key: str) -> bool:
+        return any(key == other for heap in self._ready.values() for _, other in heap)
 
     def _fail(self, node: Node, error: BaseException) -> None:
         self._listener.stage_failed(node, error)

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file
 
 from ..errors import StoreError
-from ..store import Artifact, Draft, Spec, Store, digest
+from ..store import Artifact, DamagedError, Draft, Spec, Store, digest
 from .base import StageContext
 
 INDEX = "index.parquet"
@@ -156,12 +156,17 @@ class MapResult:
 
     @cached_property
     def _parts(self) -> list[Path]:
-        try:
-            return [self.store.checked(key).path for key in self.artifact.meta["parts"]]
-        except StoreError as error:
-            # Without its shard the index points nowhere: both must be computed again.
-            self.store.set_aside(self.artifact, [str(error)])
-            raise
+        paths, faults = [], []
+        for key in self.artifact.meta["parts"]:
+            try:
+                paths.append(self.store.checked(key).path)
+            except StoreError as error:
+                faults.append(str(error))
+        if faults:
+            # Without its shards the index points nowhere: both must be computed again.
+            self.store.set_aside(self.artifact, faults)
+            raise DamagedError(" ".join(faults))
+        return paths
 
     def column(self, name: str) -> list[Any]:
         """Values of one column of `ROWS`, one per id."""

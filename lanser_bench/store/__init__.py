@@ -5,7 +5,7 @@ from .files import WRITE_ERRORS, sync, why_unwritable, write_atomic
 from .identity import FileHashes, file_sha256, library_versions, plugin_identity, source_hash
 from .keys import PluginIdentity, Spec, canonical, digest
 from .lease import Lease, LeaseLostError, Owner
-from .store import DamagedError, Store
+from .store import DamagedError, LostError, Store
 
 __all__ = [
     "WRITE_ERRORS",
@@ -15,6 +15,7 @@ __all__ = [
     "FileHashes",
     "Lease",
     "LeaseLostError",
+    "LostError",
     "Owner",
     "PluginIdentity",
     "Spec",

@@ -50,9 +50,13 @@ def why_unwritable(error: OSError | SafetensorError, place: Path | None = None) 
         place: where was written; whether that disk is full is then looked up.
     """
     number, text = getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)
-    if number is None and place is not None and shutil.disk_usage(place).free < _FULL:
+    if number is None and (os.strerror(errno.ENOSPC) in text or _is_full(place)):
         number = errno.ENOSPC
     if number in (errno.ENOSPC, errno.EDQUOT):
         why = os.strerror(number)
         return f"{why}; make room, for instance with `lanser-bench cache gc`"
     return text.rstrip(".")
+
+
+def _is_full(place: Path | None) -> bool:
+    return place is not None and shutil.disk_usage(place).free < _FULL

@@ -24,15 +24,22 @@ from .lease import Lease, Owner, hold
 FOLDERS = ("objects", "tmp", "locks", "damaged")
 
 
-class DamagedError(StoreError):
-    """An artifact's bytes are not what was written; it was set aside."""
+class LostError(StoreError):
+    """An artifact that something reads is not there any more: it must be computed again."""
 
-    def __init__(self, artifact: Artifact, faults: Sequence[str]) -> None:
-        """Says what is wrong with it."""
-        self.key = artifact.key
-        super().__init__(
+
+class DamagedError(LostError):
+    """An artifact's bytes are not what was written; it was set aside.
+
+    Built from its sentence alone, as every error that may travel between processes.
+    """
+
+    @classmethod
+    def of(cls, artifact: Artifact, faults: Sequence[str]) -> DamagedError:
+        """Says what is wrong with an artifact."""
+        return cls(
             f"Artifact {artifact.key} ({artifact.meta['spec']['stage']}) in {artifact.path} is "
-            f"damaged: {'; '.join(faults)}. It is not used any more; run again to recompute it."
+            f"damaged: {'; '.join(faults)}. It is not used any more and will be computed again."
         )
 
 
@@ -93,15 +100,15 @@ class Store:
         """Returns a finished artifact whose bytes are what was written.
 
         Raises:
-            StoreError: it is absent; or a `DamagedError`, after it was set aside.
+            LostError: it is absent; or a `DamagedError`, after it was set aside.
         """
         artifact = self.get(key)
         if artifact is None:
-            raise StoreError(f"Artifact {key} is not in the store {self.root}.")
+            raise LostError(f"Artifact {key} is not in the store {self.root}.")
         faults = artifact.faults()
         if faults and (faults := Artifact(key, artifact.path).faults()):  # nobody mended it since
             self.set_aside(artifact, faults)
-            raise DamagedError(artifact, faults)
+            raise DamagedError.of(artifact, faults)
         return artifact
 
     def keys(self) -> Iterator[str]:

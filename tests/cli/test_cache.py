@@ -1,0 +1,124 @@
+"""`cache size` and `cache gc`: who needs what."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanser_bench.cli import main
+from lanser_bench.reporting.records import StageUse, load_record, save_record
+from lanser_bench.store import Spec, Store
+
+ROOT = Path(__file__).parents[2]
+
+
+def lanser(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    out = capsys.readouterr()
+    return int(stop.value.code or 0), out.out, out.err
+
+
+def made(store: Store, stage: str, x: int = 0, **parents: str) -> str:
+    spec = Spec(stage=stage, stage_version="1", params={"x": x}, parents=parents)
+    with store.write(spec) as draft:
+        (draft.path / "a.txt").write_text("hello")
+    path = store.checked(spec.key).path
+    then = time.time() - 86400
+    for inner in [*path.rglob("*"), path]:
+        os.utime(inner, (then, then))
+    return spec.key
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, dict[str, str]]:
+    """A store with what a record names, what a plan names and an orphan."""
+    monkeypatch.chdir(tmp_path)
+    store = Store(tmp_path / ".lanser" / "store")
+    keys = {"manifest": made(store, "manifest")}
+    keys["evaluate"] = made(store, "evaluate", utterances=keys["manifest"])
+    keys["planned"] = made(store, "label")
+    keys["orphan"] = made(store, "embed")
+    (store.root / "plans").mkdir()
+    spec = store.checked(keys["planned"]).meta["spec"]
+    plan = {"cells": [], "specs": {keys["planned"]: spec}}
+    (store.root / "plans" / "next.json").write_text(json.dumps(plan))
+    return store, keys
+
+
+@pytest.fixture
+def recorded(place: tuple[Store, dict[str, str]]) -> tuple[Store, dict[str, str]]:
+    use = StageUse(stage="evaluate", key=place[1]["evaluate"])
+    changes = {"experiment": "e", "stages": {"evaluate targets.0": use}}
+    published = min((ROOT / "results" / "real-speech").glob("*.json"))
+    save_record(load_record(published).model_copy(update=changes), Path("results/e/main.json"))
+    return place
+
+
+def test_sizes_are_by_stage_by_experiment_and_of_orphans(
+    recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = lanser(capsys, "cache", "size", "--json")
+    found: dict[str, Any] = json.loads(out)
+    assert code == 0
+    assert found["total"] == {"artifacts": 4, "bytes": 20}
+    assert found["stages"]["embed"] == {"artifacts": 1, "bytes": 5}
+    assert found["experiments"] == {
+        "e": {"artifacts": 2, "bytes": 10}, "next": {"artifacts": 1, "bytes": 5},
+    }  # fmt: skip
+    assert found["orphaned"] == {"artifacts": 1, "bytes": 5}
+    code, out, _ = lanser(capsys, "cache", "size")
+    assert code == 0
+    assert "(orphaned)" in out
+
+
+def test_gc_removes_what_neither_a_record_nor_a_plan_needs(
+    recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, keys = recorded
+    assert "1 artifacts and 0 leftovers" in lanser(capsys, "cache", "gc", "--dry-run")[1]
+    assert keys["orphan"] in store
+    assert "0 artifacts" in lanser(capsys, "cache", "gc", "--older-than", "2d", "--yes")[1]
+    code, out, _ = lanser(capsys, "cache", "gc", "--yes")
+    assert code == 0
+    assert f"{keys['orphan'][:12]} embed" in out
+    assert set(store.keys()) == {keys["manifest"], keys["evaluate"], keys["planned"]}
+    assert lanser(capsys, "cache", "gc", "--yes", "--records-only")[0] == 0
+    assert set(store.keys()) == {keys["manifest"], keys["evaluate"]}
+
+
+def test_gc_beside_a_run_keeps_what_its_plan_names_and_what_it_has_in_work(
+    recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, keys = recorded
+    with store.lock(keys["planned"]), store.lock(keys["orphan"]):
+        assert "0 artifacts" in lanser(capsys, "cache", "gc", "--yes", "--records-only")[1]
+    with store.lock("a" * 32):
+        code, _, err = lanser(capsys, "cache", "gc", "--yes")
+    assert code == 2
+    assert f":{os.getpid()} is computing aaaaaaaaaaaa, and no plan" in err
+    assert keys["orphan"] in store
+
+
+def test_gc_stops_at_a_file_that_is_no_record(
+    recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("results/e/other.json").write_text("{}")
+    code, _, err = lanser(capsys, "cache", "gc", "--yes")
+    assert code == 2
+    assert "other.json is not a result record" in err
+    assert recorded[1]["orphan"] in recorded[0]
+
+
+@pytest.mark.parametrize("age", ["soon", "", "3", "-1d"])
+def test_an_age_that_is_none_is_a_sentence(
+    recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str], age: str
+) -> None:
+    code, _, err = lanser(capsys, "cache", "gc", "--older-than", age)
+    assert code == 2
+    assert "write 30d, 12h or 0m" in err
