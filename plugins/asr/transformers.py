@@ -35,9 +35,9 @@ class Options(PluginOptions):
     language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}$")
     """Code such as ``de``, for utterances whose manifest does not say; never guessed. A CTC model
     knows the language it was trained on, whatever is said here."""
-    window_s: float = Field(default=15.0, ge=1.0, le=30.0)
-    """Whisper alone: clips that fit are padded to this length in place of 30 s, which more than
-    halves the time. A clip that loops or is unlikely then is heard again with 30 s."""
+    window_s: float = Field(default=12.0, ge=1.0, le=30.0)
+    """Whisper alone: clips are padded to this length, or to their own if they are longer, in place
+    of 30 s. A clip that loops or is unlikely then is heard again with 30 s."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Part of the key, because the two give slightly different floats."""
 

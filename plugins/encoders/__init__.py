@@ -11,5 +11,9 @@ def register_encoders(register: Callable[[str, str], None]) -> None:
     home = "lanser_bench_plugins.encoders"
     register("cnn", f"{home}.cnn:CNN")
     register("logmel-stats", f"{home}.logmel_stats:LogMelStats")
+    register("egemaps", f"{home}.egemaps:EGeMAPS")
+    register("random", f"{home}.random:RandomEncoder")
     register("resnet", f"{home}.resnet:ResNet")
+    register("transformers", f"{home}.transformers:TransformersEncoder")
+    register("transformers-trainable", f"{home}.transformers:TransformersTrainable")
     register("whisper-encoder", f"{home}.whisper_encoder:WhisperEncoder")

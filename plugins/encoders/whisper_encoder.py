@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -40,6 +40,8 @@ class Options(PluginOptions):
     """``package:NAME``, a folder, or a hub id: a CTranslate2 or transformers Whisper model."""
     random_init: int | None = None
     """With a seed the weights are drawn anew: the control for what Whisper's training adds."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Part of the key, because the two give slightly different floats."""
 
 
 class WhisperEncoder(FeatureExtractor[Options]):
@@ -123,7 +125,7 @@ class WhisperEncoder(FeatureExtractor[Options]):
             # Whisper's positions are fixed sinusoids, not learnt.
             drawn.embed_positions.load_state_dict(encoder.embed_positions.state_dict())
             encoder = drawn
-        torch.nn.Module.to(encoder, "cuda" if torch.cuda.is_available() else "cpu")
+        torch.nn.Module.to(encoder, self.options.device)
         encoder.train(mode=False)
         return encoder
 

