@@ -31,7 +31,7 @@ class Options(PluginOptions):
 
     of: str = "resnet"
     """Name of an encoder that has weights."""
-    options: dict[str, Any] = Field(default={})
+    of_options: dict[str, Any] = Field(default={})
     """Its options."""
     seed: int = Field(default=0, ge=0)
     """Draws the weights."""
@@ -82,7 +82,7 @@ class RandomEncoder(FeatureExtractor[Options]):
         Raises:
             SettingsError: it has no weights to draw, or is itself this wrapper.
         """
-        name, given = self.options.of, self.options.options
+        name, given = self.options.of, self.options.of_options
         member = create_plugin("encoder", name, given)
         fields = type(member.options).model_fields
         if "random_init" in fields:

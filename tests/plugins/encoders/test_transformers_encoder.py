@@ -183,7 +183,7 @@ def test_training_nothing_is_refused() -> None:
 
 def test_the_wrapper_draws_the_weights_of_any_encoder(folders: dict[str, Path]) -> None:
     def wrapped(of: str, seed: int, **options: Any) -> Any:
-        given = {"of": of, "seed": seed, "options": options}
+        given = {"of": of, "seed": seed, "of_options": options}
         return registry().create("encoder", "random", given)
 
     model = str(folders["wavlm"])
