@@ -55,6 +55,17 @@ def parse_budget(value: float | str) -> Budget:
     )
 
 
+def checked_budgets(values: tuple[float | str, ...]) -> tuple[float | str, ...]:
+    """Returns the budgets of a setting; raises `ValueError`, for a validator, if one is no good."""
+    try:
+        names = [parse_budget(value).name for value in values]
+    except SettingsError as error:
+        raise ValueError(str(error).rstrip(".")) from None
+    if len(set(names)) < len(names):
+        raise ValueError("the same budget is there twice")
+    return values
+
+
 def class_orders(
     ids: Sequence[str], labels: npt.ArrayLike, train: Ints, seed: int, fold: int, draw: int
 ) -> list[Ints]:

@@ -1,4 +1,4 @@
-"""The label-efficiency study: nested budgets × draws × speaker folds by the linear protocol."""
+"""The label-efficiency study: nested budgets × draws × speaker folds, by any way of training."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from .statistics import combine, metric
 
 Ints = npt.NDArray[np.int64]
 Layers = Mapping[str, npt.NDArray[np.floating]]
+Fit = Callable[[Ints, Ints, int], Answer]
+"""Labels of all utterances, the positions that may be learnt from, and the number of the draw in;
+what was predicted on the fold's test side out."""
 
 
 @dataclass(frozen=True)
@@ -114,21 +117,54 @@ def run_study(
         design: what is varied.
         progress: called with cells done and in all.
     """
+
+    def linear(_: int, fold: Fold) -> Fit:
+        features = fold_features(layers, fold)
+
+        def fit(labels: Ints, chosen: Ints, _: int) -> Answer:
+            within = np.searchsorted(fold.train, chosen)
+            return _answered(features, labels, fold, data, within, design)
+
+        return fit
+
+    return run_design(data, folds, design, linear, progress)
+
+
+def run_design(
+    data: Labelled,
+    folds: Sequence[Fold],
+    design: Design,
+    fit_of: Callable[[int, Fold], Fit],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    same_for_all_draws: bool = True,
+) -> Study:
+    """Runs all folds, budgets and draws by a way of training.
+
+    Args:
+        data: the labelled utterances.
+        folds: speaker-disjoint folds of them, checked for leakage.
+        design: what is varied.
+        fit_of: number of a fold and the fold → what trains and predicts there.
+        progress: called with cells done and in all.
+        same_for_all_draws: whether equal labels give equal predictions whatever the draw, as where
+            nothing random takes part in the training.
+    """
     study = Study(data, folds, design)
     total = len(folds) * design.draws * len(design.budgets)
     done = 0
     for number, fold in enumerate(folds):
-        features = fold_features(layers, fold)
+        fit = fit_of(number, fold)
         known: dict[bytes, Answer] = {}
         for draw in range(design.draws):
             labels = _training_labels(data, fold, design, number, draw)
             orders = class_orders(data.ids, labels, fold.train, design.seed, number, draw)
             for budget in design.budgets:
                 done += 1
-                chosen = np.searchsorted(fold.train, subset(orders, budget))
-                name = chosen.tobytes() + labels[fold.train][chosen].tobytes()
-                if name not in known:
-                    known[name] = _answered(features, labels, fold, data, chosen, design)
+                chosen = subset(orders, budget)
+                name = chosen.tobytes() + labels[chosen].tobytes()
+                if name not in known or not same_for_all_draws:
+                    known[name] = fit(labels, chosen, draw)
                 elif draw and budget.fraction == 1 and not design.permute_gold:
                     # All labels in every fold, so each draw is the same. Other budgets may take
                     # all of one fold and not of the next: a draw must have all folds.

@@ -45,9 +45,10 @@ class FoldScore(_Result):
     wa: float
     macro_f1: float
     layer: str
-    """Layer chosen inside the budget."""
-    strength: float
-    """Inverse regularisation strength C chosen inside the budget (scikit-learn's meaning)."""
+    """Layer chosen inside the budget; ``fine-tuned`` where the whole encoder was trained."""
+    strength: float | None
+    """Inverse regularisation strength C chosen inside the budget (scikit-learn's meaning); None
+    where the whole encoder was trained."""
 
 
 class BudgetResult(_Result):
@@ -87,6 +88,8 @@ class EvaluationResult(_Result):
     """What `evaluation.json` holds: one encoder's embeddings on one labelled set."""
 
     protocol: str
+    method: Literal["linear", "finetune"] = "linear"
+    """``linear``: logistic regression on frozen embeddings; ``finetune``: the whole encoder."""
     labels: list[str]
     """The frozen label set, in the taxonomy's order; labels without any gold are left out."""
     n_utterances: int

@@ -47,7 +47,8 @@ class Answer:
     predicted: Ints
     """Label indices, shape (n_test,)."""
     layer: str
-    strength: float
+    strength: float | None
+    """None where nothing but the training itself was chosen."""
     chosen: bool
     """False where the budget was too small to choose and the declared defaults were used."""
 

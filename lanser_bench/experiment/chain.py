@@ -12,6 +12,7 @@ from ..stages import (
     embed,
     evaluate,
     features,
+    finetune,
     label,
     pretrain,
     probe,
@@ -248,11 +249,49 @@ class Chain:
             for p in settings.probes
         }
         found = TargetKeys(self._target_name(index), evaluation, probes)
+        if trainable and settings.finetune is not None:
+            assert frames is not None
+            tuned = self._finetuned(place, prepared, frames, ref, model, seed, stages)
+            found = replace(found, finetune=tuned)
         if model is None:
             return found
         # The head expects the pooling that it was trained with.
         pooled = embedded(params.model_copy(update={"pooling": settings.pretrain.pooling}))
         return self._without_labels(found, place, prepared, pooled, model, stages, control)
+
+    def _finetuned(
+        self,
+        place: str,
+        prepared: Prepared,
+        frames: str,
+        ref: PluginRef,
+        model: str | None,
+        seed: int | None,
+        stages: dict[str, str],
+    ) -> str:
+        settings, gold = self.settings, prepared.dataset.card.taxonomy
+        assert settings.finetune is not None
+        assert gold is not None
+        _, identity = self.parts.plugin("encoder", ref)
+        threads = settings.threads.pretrain
+        spec = finetune.spec(
+            utterances=prepared.utterances,
+            features=frames,
+            encoder=identity,
+            model=model,
+            weights_seed=seed,
+            taxonomy=self.parts.taxonomy(gold),
+            params=settings.finetune,
+            design=stage_params(settings.evaluate, evaluate.Params),
+            seed=settings.evaluate_seed,
+            threads=threads,
+            device=settings.devices.pretrain,
+            official=prepared.dataset.protocols,
+        )
+        start = "from scratch" if model is None else "from pre-trained weights"
+        key = self.parts.add(spec, f"{ref.name} on {prepared.name}, {start}", threads)
+        stages[f"finetune {place}"] = key
+        return key
 
     def _without_labels(
         self,

@@ -14,6 +14,7 @@ from ..evaluation.leakage import Side, check_leakage
 from ..manifest import BuiltManifest, build_manifest
 from ..plugins import Registry
 from ..stages import evaluate
+from ..stages._task import checked, labelled
 from ..store import Store
 from ..taxonomy import find_taxonomy
 from ..utterances import UtteranceTable, read_utterances
@@ -95,7 +96,7 @@ def _check_folds(
     official: Mapping[str, str],
     seed: int,
 ) -> None:
-    kept, data, _ = evaluate.labelled(table, names)
+    kept, data, _ = labelled(table, names)
     folds = make_folds(
         evaluate.folds_by(params, official),
         ids=data.ids,
@@ -108,7 +109,7 @@ def _check_folds(
     )
     report.folds = len(folds)
     try:
-        report.warnings += evaluate.checked(table, kept, folds)
+        report.warnings += checked(table, kept, folds)
     except LeakageError as error:
         report.refused.append(str(error))
 

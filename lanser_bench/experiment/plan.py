@@ -63,6 +63,8 @@ class TargetKeys:
     evaluation: str
     probes: dict[str, str]
     """Probe → key."""
+    finetune: str | None = None
+    """Key of the fine-tuned encoder's scores."""
     zero_shot: str | None = None
     """Key of what the pre-trained head says, read through the taxonomy's map."""
     text_only: str | None = None
@@ -73,7 +75,7 @@ class TargetKeys:
     @property
     def keys(self) -> list[str]:
         """Keys of all results."""
-        more = (self.zero_shot, self.text_only)
+        more = (self.finetune, self.zero_shot, self.text_only)
         return [self.evaluation, *self.probes.values(), *(key for key in more if key is not None)]
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from ..stages.embed import Params as EmbedParams
 from ..stages.evaluate import Params as EvaluateParams
+from ..stages.finetune import Params as FinetuneParams
 from ..stages.label import Params as LabelParams
 from ..stages.pretrain import Params as PretrainParams
 from ..stages.probe import Params as ProbeParams
@@ -203,6 +204,9 @@ class Experiment(_Settings):
     pretrain: PretrainSettings = PretrainSettings()
     embed: EmbedParams = EmbedParams()
     evaluate: EvaluateSettings = EvaluateSettings()
+    finetune: FinetuneParams | None = None
+    """Where it is there (``finetune: {}`` for the defaults), each trainable encoder is also
+    fine-tuned, from its pre-trained weights and, in the control ``random_init``, from scratch."""
     probe: ProbeSettings = ProbeSettings()
     controls: Controls = Controls()
     threads: StageThreads = StageThreads()

@@ -134,7 +134,6 @@ class _Reader:
         return found
 
     def dataset(self, target: TargetKeys) -> DatasetResult:
-        evaluation = self.store.checked(target.evaluation).path / "evaluation.json"
         place = next(p for p, k in self.cell.stages.items() if k == target.evaluation)
         manifest = self.cell.stages[place.replace("evaluate", "manifest", 1)]
         card = _json(self.plan.manifests[manifest].artifact.path / "manifest.json").get("card", {})
@@ -143,7 +142,8 @@ class _Reader:
             title=card.get("title", ""),
             licence=card.get("licence", ""),
             fixed_sentences=bool(card.get("fixed_sentences", False)),
-            evaluation=EvaluationResult.model_validate_json(evaluation.read_bytes()),
+            evaluation=self._evaluation(target.evaluation),
+            finetune=None if target.finetune is None else self._evaluation(target.finetune),
             probes=[
                 ProbeResult.model_validate_json(
                     (self.store.checked(key).path / "probe.json").read_bytes()
@@ -154,6 +154,10 @@ class _Reader:
             text_only=self._without_labels(target.text_only),
             notes=list(target.notes),
         )
+
+    def _evaluation(self, key: str) -> EvaluationResult:
+        path = self.store.checked(key).path / "evaluation.json"
+        return EvaluationResult.model_validate_json(path.read_bytes())
 
     def _without_labels(self, key: str | None) -> ZeroShotResult | None:
         if key is None:

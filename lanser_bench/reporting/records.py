@@ -18,7 +18,7 @@ from .upgrades import upgraded
 
 SCHEMA_VERSION = 2
 """Raised when a field is added or changes its meaning; older files stay readable: `upgrades`."""
-_SETTINGS = ("embed", "evaluate", "probe", "threads")
+_SETTINGS = ("embed", "evaluate", "finetune", "probe", "threads")
 """Settings that make every number; plugins and manifests stand in a record by their identity."""
 _LABEL_SETTINGS = ("transcribe", "label", "taxonomy")
 """Settings that make those of a pre-trained encoder too."""
@@ -75,6 +75,8 @@ class DatasetResult(_Record):
     """True where all speakers read the same sentences: words carry no emotion there."""
     evaluation: EvaluationResult
     probes: list[ProbeResult] = []
+    finetune: EvaluationResult | None = None
+    """The whole encoder trained on the labels, on the same folds; None unless asked for."""
     zero_shot: ZeroShotResult | None = None
     """What the pre-trained head says without a human label; None where nothing was pre-trained or
     the taxonomy has no map to the gold labels."""

@@ -28,7 +28,7 @@ from ..store import (
 )
 
 STAGES = ("segment", "transcribe", "label", "features", "pretrain", "embed", "targets", "evaluate",
-          "zeroshot", "probe")  # fmt: skip
+          "finetune", "zeroshot", "probe")  # fmt: skip
 """In the order in which they tell LanSER; each is a module of this package."""
 
 

@@ -15,19 +15,18 @@ import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ..errors import DataError, SettingsError, did_you_mean
+from ..errors import SettingsError, did_you_mean
 from ..evaluation import efficiency
-from ..evaluation.budgets import Budget, parse_budget
-from ..evaluation.folds import PROTOCOLS, Fold, Protocol, make_folds, split_hash
-from ..evaluation.leakage import Side, check_leakage, fixed_sentence_warning
+from ..evaluation.budgets import Budget, checked_budgets, parse_budget
+from ..evaluation.folds import PROTOCOLS, Protocol, split_hash
 from ..evaluation.metrics import confusion_matrix
 from ..evaluation.predictions import PREDICTIONS, classification, write_table
 from ..evaluation.results import EvaluationResult
 from ..evaluation.statistics import metric
 from ..store import Draft, Spec, library_versions
 from ..taxonomy import Taxonomy
-from ..utterances import UtteranceTable, read_utterances
 from ._embeddings import LayerChoice, read_layers, speaker_normalised
+from ._task import Task, prepared
 from .base import StageContext
 
 VERSION = "2"
@@ -69,13 +68,7 @@ class Params(BaseModel):
     @field_validator("budgets")
     @classmethod
     def _readable(cls, values: tuple[float | str, ...]) -> tuple[float | str, ...]:
-        try:
-            names = [parse_budget(value).name for value in values]
-        except SettingsError as error:
-            raise ValueError(str(error).rstrip(".")) from None
-        if len(set(names)) < len(names):
-            raise ValueError("the same budget is there twice")
-        return values
+        return checked_budgets(values)
 
     @field_validator("strengths")
     @classmethod
@@ -159,32 +152,31 @@ def run(context: StageContext, draft: Draft) -> None:
     settings = {n: v for n, v in context.spec.params.items() if n in Params.model_fields}
     params = Params.model_validate(settings)
     seed = context.spec.seed or 0
-    table = read_utterances(context.parent("utterances"))
-    kept, data, labels = labelled(table, names)
-    folds = make_folds(
-        context.spec.params.get("folds_by", params.protocol),
-        ids=data.ids,
-        speakers=data.speakers,
-        labels=data.labels,
-        seed=seed,
-        k=params.folds,
-        splits=[table.splits[p] for p in kept],
-        sessions=[table.extras[p].get("session") for p in kept],
-    )
-    warnings = [
-        *checked(table, kept, folds),
-        *unused(folds, len(kept)),
-        *known(context, table, kept),
-    ]
+    by = context.spec.params.get("folds_by", params.protocol)
+    task = prepared(context, names, by, params.folds, seed)
+    data = task.data
     layers: dict[str, npt.NDArray[np.floating]] = dict(
         read_layers(context, params.layers, data.ids)
     )
     if params.normalise == "speaker":
         layers = {name: speaker_normalised(v, data.speakers) for name, v in layers.items()}
     study = efficiency.run_study(
-        data, layers, folds, _design(params, seed), lambda a, b: context.progress(a, b, "fits")
-    )
-    result = _result(study, params, labels, len(table) - len(kept), warnings)
+        data, layers, task.folds, design_of(params, seed),
+        lambda a, b: context.progress(a, b, "fits"),
+    )  # fmt: skip
+    write_study(draft, study, task, params, efficiency.default_warnings(study))
+
+
+def write_study(
+    draft: Draft,
+    study: efficiency.Study,
+    task: Task,
+    params: Params,
+    warnings: Sequence[str],
+    method: Literal["linear", "finetune"] = "linear",
+) -> None:
+    """Writes `RESULT` and `PREDICTIONS` of a study that has run."""
+    result = _result(study, params, task, [*task.warnings, *warnings], method)
     (draft.path / RESULT).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
     write_table(draft.path / PREDICTIONS, _table(study))
     draft.counts |= {
@@ -195,98 +187,8 @@ def run(context: StageContext, draft: Draft) -> None:
     }
 
 
-def labelled(
-    table: UtteranceTable, names: Sequence[str]
-) -> tuple[list[int], efficiency.Labelled, list[str]]:
-    """Returns positions, data and label names of the utterances that have one gold label.
-
-    Raises:
-        DataError: no gold at all, one class only, or utterances without a speaker.
-    """
-    gold = table.labels(names)
-    kept = [int(p) for p in np.flatnonzero(gold >= 0)]
-    present = np.unique(gold[kept])
-    if len(present) < 2:
-        raise DataError(
-            f"Evaluation needs gold labels of at least 2 classes; {len(kept)} of {len(table)} "
-            f"utterances have a single gold label of this taxonomy ({len(present)} classes). Check "
-            "the dataset's labels with `lanser-bench data check`."
-        )
-    missing = [table.ids[p] for p in kept if table.speakers[p] is None]
-    if missing:
-        raise DataError(
-            f"{len(missing)} of {len(kept)} labelled utterances have no speaker (first: "
-            f"{missing[0]}), so speaker-disjoint folds cannot be made. Give them speakers in the "
-            "manifest."
-        )
-    data = efficiency.Labelled(
-        ids=[table.ids[p] for p in kept],
-        speakers=[str(table.speakers[p]) for p in kept],
-        labels=np.searchsorted(present, gold[kept]),
-        n_labels=len(present),
-    )
-    return kept, data, [names[label] for label in present]
-
-
-def checked(table: UtteranceTable, kept: Sequence[int], folds: Sequence[Fold]) -> list[str]:
-    """Runs the leakage check on every fold and returns its warnings, one of a kind.
-
-    Raises:
-        LeakageError: a speaker or a recording is on both sides of a fold.
-    """
-    found: list[str] = []
-    for number, fold in enumerate(folds):
-        train, test, dev = (
-            Side(table, [kept[p] for p in part]) for part in (fold.train, fold.test, fold.dev)
-        )
-        found += check_leakage(train, test, f"fold {number}")
-        check_leakage(train, dev, f"fold {number}, dev part")
-        check_leakage(dev, test, f"fold {number}, dev part")
-    warnings = found[:1]
-    if len(found) > 1:
-        warnings[0] += f" The same holds in {len(found) - 1} more folds."
-    fixed = fixed_sentence_warning([table.sentence_ids[p] for p in kept])
-    return [*warnings, fixed] if fixed else warnings
-
-
-def unused(folds: Sequence[Fold], n: int) -> list[str]:
-    """Tells of labelled utterances that take no part: those of a split's dev part, or of none."""
-    seen = np.unique(np.concatenate([np.concatenate([fold.train, fold.test]) for fold in folds]))
-    if len(seen) == n:
-        return []
-    in_dev = len(np.unique(np.concatenate([fold.dev for fold in folds])))
-    return [
-        f"{n - len(seen)} of {n} labelled utterances take no part: {in_dev} are in the dev part "
-        "(strength and layer are chosen inside the training part), the others in no part."
-    ]
-
-
-def known(context: StageContext, table: UtteranceTable, kept: Sequence[int]) -> list[str]:
-    """Tells where the encoder was pre-trained on speakers or recordings that are evaluated here."""
-    model = context.parent("embeddings").spec.parents.get("model")
-    if model is None:
-        return []
-    spec = context.store.checked(model).spec
-    corpora = [
-        read_utterances(context.store.checked(key))
-        for role, key in spec.parents.items()
-        if role.startswith("utterances.")
-    ]
-    heard = {sha for corpus in corpora for sha in corpus.audio_sha if sha is not None}
-    met = {speaker for corpus in corpora for speaker in corpus.speakers if speaker is not None}
-    recordings = sum(table.audio_sha[p] in heard for p in kept)
-    speakers = {table.speakers[p] for p in kept}
-    if not recordings and not speakers & met:
-        return []
-    return [
-        f"The encoder was pre-trained, on {spec.params['labels_control']} labels, on "
-        f"{len(speakers & met)} of the {len(speakers)} speakers and {recordings} of the "
-        f"{len(kept)} recordings evaluated here: the score does not carry over to speakers that it "
-        "has not heard."
-    ]
-
-
-def _design(params: Params, seed: int) -> efficiency.Design:
+def design_of(params: Params, seed: int) -> efficiency.Design:
+    """Returns what a study varies and how it chooses."""
     return efficiency.Design(
         budgets=params.ordered_budgets,
         draws=params.seeds,
@@ -301,21 +203,22 @@ def _design(params: Params, seed: int) -> efficiency.Design:
 def _result(
     study: efficiency.Study,
     params: Params,
-    labels: list[str],
-    left_out: int,
+    task: Task,
     warnings: list[str],
+    method: Literal["linear", "finetune"],
 ) -> EvaluationResult:
     results = efficiency.budget_results(study)
     area, axis = efficiency.area(study)
     largest = max(study.design.budgets, key=lambda b: sum(c.n_train for c in study.of(b)[:1]))
     predictions = study.classified(largest)
-    confusion = confusion_matrix(predictions.gold, predictions.predicted[0], len(labels))
+    confusion = confusion_matrix(predictions.gold, predictions.predicted[0], len(task.labels))
     majority = classification(study.majority())
     return EvaluationResult(
         protocol=params.protocol,
-        labels=labels,
+        method=method,
+        labels=task.labels,
         n_utterances=len(study.data.ids),
-        n_left_out=left_out,
+        n_left_out=len(task.table) - len(task.kept),
         n_speakers=len(set(study.data.speakers)),
         n_folds=len(study.folds),
         n_draws=params.seeds,
@@ -327,7 +230,7 @@ def _result(
         majority={name: metric(statistic) for name, statistic in majority.items()},
         confusion=confusion.tolist(),
         control="permuted gold" if params.permute_gold else None,
-        warnings=[*warnings, *efficiency.default_warnings(study)],
+        warnings=warnings,
     )
 
 

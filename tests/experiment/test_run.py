@@ -71,6 +71,18 @@ def test_what_is_scored_without_labels_stands_in_the_record(run: Run) -> None:
     assert "embed targets.0 for the head" in outcome.plan.cells[0].stages
 
 
+def test_a_fine_tuned_row_stands_beside_the_linear_one_and_from_scratch(run: Run) -> None:
+    tuned = {"epochs": 1, "batch_size": 4, "budgets": [1.0], "seeds": 1}
+    outcome = run(finetune=tuned, probes=[])
+    found = {r.control: r.datasets[0] for r in map(load_record, outcome.records)}
+    for control in (None, "random_init", "shuffled"):
+        target = found[control]
+        assert target.finetune is not None
+        assert target.finetune.split_hash == target.evaluation.split_hash
+    assert found["logmel_stats"].finetune is None
+    assert executed(outcome)["finetune"] == 3
+
+
 def test_without_a_map_the_record_says_why_nothing_is_there(
     run: Run, corpora: Path, tmp_path: Path
 ) -> None:

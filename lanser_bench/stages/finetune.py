@@ -1,0 +1,278 @@
+"""Stage `finetune`: the whole encoder trained on few human labels, and tested on other speakers.
+
+Folds, budgets and draws are those of `evaluate`, so the two curves may be laid over each other.
+Each fit starts from the pre-trained weights, or from the random ones of the cell's seed: the row
+from scratch. The epoch is chosen on speakers held out inside the label budget. It leaves what
+`evaluate` leaves, with the method ``finetune``; every fit is a shard, so that a killed run loses
+the one in hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import Field, field_validator
+
+from ..evaluation import efficiency
+from ..evaluation.budgets import checked_budgets
+from ..evaluation.folds import Fold
+from ..evaluation.selection import Answer
+from ..store import Draft, PluginIdentity, Spec, digest, library_versions
+from ..taxonomy import Taxonomy
+from . import evaluate
+from ._task import Task, prepared
+from .base import Device, StageContext, device_params
+from .pretrain import MODEL, trainable
+from .pretrain import Params as TrainingParams
+from .sharding import ROWS
+
+if TYPE_CHECKING:
+    import torch
+
+    from ._examples import Examples
+    from ._network import Network
+
+VERSION = "1"
+RESULT = evaluate.RESULT
+
+Ints = npt.NDArray[np.int64]
+
+
+class Params(TrainingParams):
+    """Settings of fine-tuning: those of pre-training, and what is varied."""
+
+    budgets: tuple[float | str, ...] = Field(default=(0.1, 0.3, 1.0), min_length=1)
+    """Label budgets, as those of `evaluate`; each is one training per fold and draw."""
+    seeds: int = Field(default=3, ge=1, le=1000)
+    """How many subsets are drawn per fold and budget; order and head are drawn with them."""
+    epochs: int = Field(default=20, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    class_balance: Literal["none", "loss", "sampler"] = "loss"
+    dev_fraction: float = Field(default=0.2, ge=0, lt=0.5)
+    """Share of the budget's labels whose speakers are held out to choose the epoch; they count as
+    labels used."""
+
+    @field_validator("budgets")
+    @classmethod
+    def _readable(cls, values: tuple[float | str, ...]) -> tuple[float | str, ...]:
+        return checked_budgets(values)
+
+
+def spec(
+    *,
+    utterances: str,
+    features: str,
+    encoder: PluginIdentity,
+    model: str | None,
+    weights_seed: int | None,
+    taxonomy: Taxonomy,
+    params: Params,
+    design: evaluate.Params,
+    seed: int,
+    threads: int,
+    device: Device = "cpu",
+    official: Mapping[str, str] = MappingProxyType({}),
+) -> Spec:
+    """Builds the key content.
+
+    Args:
+        utterances: key of the labelled set's utterances.
+        features: key of their features.
+        encoder: a trainable encoder.
+        model: key of the `pretrain` stage to start from; None for random weights.
+        weights_seed: draws the random weights where there is no `model`.
+        taxonomy: the taxonomy of the gold labels; only its label names take part.
+        params: how is trained.
+        design: protocol and folds of the evaluation that it stands beside.
+        seed: decides folds, subsets, order and ties.
+        threads: CPU threads, which move floats.
+        device: where it trains; in the key if it is no CPU.
+        official: the dataset's official protocols → protocol that makes their folds.
+
+    Raises:
+        SettingsError: there is no such protocol.
+    """
+    parents = {"utterances": utterances, "features": features, "model": model}
+    return Spec(
+        stage="finetune",
+        stage_version=VERSION,
+        plugins={"encoder": encoder},
+        params={
+            "training": params.model_dump(mode="json"),
+            "protocol": design.protocol,
+            "folds": design.folds,
+            "folds_by": evaluate.folds_by(design, official),
+            "labels": taxonomy.names,
+            "weights_seed": None if model is not None else weights_seed,
+            "libraries": library_versions(("torch", "numpy")),
+            **device_params(device),
+        },
+        parents={role: key for role, key in parents.items() if key is not None},
+        seed=seed,
+        threads=threads,
+    )
+
+
+def run(context: StageContext, draft: Draft) -> None:
+    """Fine-tunes once per fold, budget and draw."""
+    settings = context.spec.params
+    params = Params.model_validate(settings["training"])
+    seed = context.spec.seed or 0
+    design = evaluate.Params(
+        protocol=settings["protocol"],
+        folds=settings["folds"],
+        budgets=params.budgets,
+        seeds=params.seeds,
+    )
+    task = prepared(context, settings["labels"], settings["folds_by"], design.folds, seed)
+    tuner = _Tuner(context, draft, task, params, _examples(context, task))
+
+    def fit_of(number: int, fold: Fold) -> efficiency.Fit:
+        return lambda labels, chosen, draw: tuner.fit(number, fold.test, labels, chosen, draw)
+
+    study = efficiency.run_design(
+        task.data, task.folds, evaluate.design_of(design, seed), fit_of,
+        lambda a, b: context.progress(a, b, "fits"), same_for_all_draws=False,
+    )  # fmt: skip
+    evaluate.write_study(draft, study, task, design, _last_epochs(study), "finetune")
+
+
+@dataclass
+class _Tuner:
+    """Trains one fit after the other, each kept as a shard."""
+
+    context: StageContext
+    draft: Draft
+    task: Task
+    params: Params
+    examples: Examples
+
+    def fit(self, fold: int, test: Ints, labels: Ints, chosen: Ints, draw: int) -> Answer:
+        """Returns the predictions of one fit, from the store if they are there."""
+        rows = [[self.task.data.ids[p], int(labels[p])] for p in chosen]
+        content = {"train": rows, "test": [self.task.data.ids[p] for p in test]}
+        seed = int.from_bytes(digest([self.context.spec.seed, fold, draw]).encode()[:4], "big")
+        spec = self.context.spec.model_copy(
+            update={
+                "stage": "finetune.shard",
+                "params": {**self.context.spec.params, "fit": digest(content)},
+                "seed": seed,
+            }
+        )
+        store = self.context.store
+        with store.lock(spec.key):
+            if store.get(spec.key) is None:
+                with store.write(spec) as part:
+                    self._train(part, spec.key, test, labels, chosen, seed)
+        self.draft.parts.append(spec.key)
+        found = store.checked(spec.key)
+        predicted = pq.read_table(found.path / ROWS)["predicted"].to_numpy().astype(np.int64)
+        return Answer(predicted, "fine-tuned", None, found.meta["counts"]["dev"] > 0)
+
+    def _train(
+        self, part: Draft, key: str, test: Ints, labels: Ints, chosen: Ints, seed: int
+    ) -> None:
+        from ._checkpoint import Checkpoint
+        from ._examples import split_by_speaker
+        from ._training import Training
+
+        hard = np.full(len(self.examples), -1, np.int64)
+        hard[chosen] = labels[chosen]
+        soft = np.zeros_like(self.examples.soft)
+        soft[chosen, labels[chosen]] = 1.0
+        examples = replace(self.examples, hard=hard, soft=soft)
+        split = split_by_speaker(examples, self.params.dev_fraction)
+        network, place = self._network(seed)
+        training = Training(network, examples, split, self.params, seed, place)
+        progress, best = training.run(Checkpoint(self.context.store, key), lambda done, total: None)
+        network.load_state_dict(best)
+        predicted = _predict(training, test, self.params.batch_size)
+        pq.write_table(pa.table({"predicted": pa.array(predicted, pa.int16())}), part.path / ROWS)
+        part.counts |= {
+            "train": len(split.train),
+            "dev": len(split.dev),
+            "chosen_epoch": progress.best["epoch"],
+        }
+
+    def _network(self, seed: int) -> tuple[Network, torch.device]:
+        import torch
+        from safetensors.torch import load_file
+
+        from ._network import Network, device, last_dim
+        from ._training import deterministic
+
+        settings, name = self.context.spec.params, self.context.spec.plugins["encoder"].name
+        encoder = trainable(self.context.plugin("encoder"), name)
+        if "model" in self.context.spec.parents:
+            artifact = self.context.parent("model")
+            module = encoder.build(artifact.spec.seed or 0)
+            module.load_state_dict(load_file(artifact.path / MODEL))
+        else:
+            module = encoder.build(settings["weights_seed"] or 0)
+        example = torch.from_numpy(self.examples.frames(0)[None].copy())
+        dim = last_dim(module, example, name)
+        place = device(settings.get("device", "cpu"))
+        with deterministic(seed):
+            network = Network(module, dim, self.task.data.n_labels, self.params.pooling)
+        return network.to(place), place
+
+
+def _examples(context: StageContext, task: Task) -> Examples:
+    """The labelled utterances in the task's order, without labels yet."""
+    from ..errors import StoreError
+    from ._examples import Examples
+    from ._spans import span_rows
+    from .features import Features
+
+    source = Features(context.store, context.spec.parents["features"])
+    if source.ids != task.table.ids:
+        raise StoreError("features and utterances name different utterances.")
+    kept, n = np.array(task.kept), len(task.kept)
+    labels = [{"name": name, "hypothesis": name} for name in task.labels]
+    spans = span_rows(task.table, "finetune")
+    return Examples(
+        taxonomy=Taxonomy.bare({"name": "gold", "version": "1", "labels": labels}),
+        sources=[source],
+        source=np.zeros(n, np.int64),
+        index=kept,
+        lengths=source.lengths[kept],
+        spans=[spans[p] for p in task.kept],
+        speakers=list(task.data.speakers),
+        hard=np.full(n, -1, np.int64),
+        soft=np.zeros((n, task.data.n_labels), np.float32),
+    )
+
+
+def _predict(training: Any, rows: Ints, size: int) -> Ints:
+    """Labels of utterances, cropped in the middle as the dev part is, in the order of `rows`."""
+    import torch
+
+    training.network.eval()
+    order = np.argsort(training.examples.lengths[rows], kind="stable")
+    found = np.zeros(len(rows), np.int64)
+    with torch.inference_mode():
+        for begin in range(0, len(rows), size):
+            part = order[begin : begin + size]
+            logits = training.network(*training.batch(rows[part], None))
+            found[part] = logits.argmax(1).cpu().numpy()
+    return found
+
+
+def _last_epochs(study: efficiency.Study) -> list[str]:
+    """Tells at which budgets no epoch could be chosen."""
+    found = []
+    for budget in study.design.budgets:
+        without = [not cell.answer.chosen for cell in study.of(budget)]
+        if any(without):
+            found.append(
+                f"Budget {budget.name}: {sum(without)} of {len(without)} subsets have too few "
+                "speakers to hold any out; there the last epoch was used."
+            )
+    return found
