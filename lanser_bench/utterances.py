@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from .store import Artifact
 
 UTTERANCES = "utterances.parquet"
 SUMMARY = "manifest.json"
+GROUP_ROWS = 8192
 
 SCHEMA = pa.schema(
     [
@@ -107,7 +108,9 @@ def write_utterances(
         else [row[name] for row in rows]
         for name in SCHEMA.names
     }
-    pq.write_table(pa.table(columns, schema=SCHEMA), folder / UTTERANCES)
+    # Small groups, because a reader of blocks has to hold a whole one.
+    table = pa.table(columns, schema=SCHEMA)
+    pq.write_table(table, folder / UTTERANCES, row_group_size=GROUP_ROWS)
     text = json.dumps(summary, indent=1, ensure_ascii=False, sort_keys=True)
     (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
 
@@ -118,10 +121,33 @@ def read_utterances(artifact: Artifact) -> UtteranceTable:
     Raises:
         StoreError: the artifact holds no utterances.
     """
+    return _table(pq.read_table(_file(artifact)))
+
+
+def iter_utterances(artifact: Artifact, rows: int) -> Iterator[UtteranceTable]:
+    """Yields the utterances in blocks of at most `rows`, for corpora that do not fit into memory.
+
+    Raises:
+        StoreError: the artifact holds no utterances.
+    """
+    with pq.ParquetFile(_file(artifact)) as file:
+        for batch in file.iter_batches(rows, columns=SCHEMA.names):
+            yield _table(pa.Table.from_batches([batch]))
+
+
+def table_of(rows: Sequence[Mapping[str, Any]]) -> UtteranceTable:
+    """Returns the table of rows such as `UtteranceTable.rows` gives."""
+    return UtteranceTable(*([row[name] for row in rows] for name in SCHEMA.names))
+
+
+def _file(artifact: Artifact) -> Path:
     path = artifact.path / UTTERANCES
     if not path.is_file():
         raise StoreError(f"Artifact {artifact.key} holds no {UTTERANCES}.")
-    table = pq.read_table(path)
+    return path
+
+
+def _table(table: pa.Table) -> UtteranceTable:
     columns: dict[str, list[Any]] = {name: table[name].to_pylist() for name in SCHEMA.names}
     for name in ("gold", "extras"):
         parsed: dict[str, Any] = {text: json.loads(text) for text in set(columns[name])}

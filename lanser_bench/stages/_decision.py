@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,8 @@ import numpy.typing as npt
 from ..errors import LanserError, PluginError, SettingsError
 from ..kinds.labeler import Labeler, ScoreKind, Scores, TextRecord
 from ..taxonomy import NeutralRule, Taxonomy
+from ._calibration import divided, mean_scores, tempered
+from ._filters import not_in_top, over_balance
 
 if TYPE_CHECKING:
     from .label import Params
@@ -19,8 +21,30 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-REASONS = ("no speech", "empty text", "labeler", "neutral rule", "low confidence", "low margin")
+REASONS = ("no speech", "empty text", "labeler", "neutral rule", "low confidence", "low margin",
+           "not in top q", "class balance")  # fmt: skip
 """Why an utterance gets no label; the first that holds is the one given."""
+LABELLED = -1
+"""In place of a position in `REASONS`: there is a label."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of some rows when their labels are chosen."""
+
+    values: npt.NDArray[np.floating[Any]]
+    """A labeler's scores, shape (n, K)."""
+    abstained: Bools
+    """Where the labeler declined, shape (n,)."""
+    empty: Bools
+    """Where there was no text."""
+    no_speech: Bools
+    """Where the recogniser says that nobody spoke."""
+
+    @property
+    def answered(self) -> Bools:
+        """Rows that take part in corpus means, shape (n,)."""
+        return ~(self.abstained | self.empty | self.no_speech)
 
 
 @dataclass(frozen=True)
@@ -37,6 +61,21 @@ class Decision:
     """One of `REASONS` where there is no label."""
 
 
+@dataclass(frozen=True)
+class Choices:
+    """Labels of a whole corpus without their scores: nine bytes for each utterance."""
+
+    index: npt.NDArray[np.int32]
+    confidence: npt.NDArray[np.float32]
+    reason: npt.NDArray[np.int8]
+    """Positions in `REASONS`, or `LABELLED`."""
+
+    def reasons(self, rows: slice) -> list[str | None]:
+        """Returns why rows have no label; None where they have one."""
+        codes = self.reason[rows].tolist()
+        return [None if code == LABELLED else REASONS[code] for code in codes]
+
+
 def decide(
     values: npt.NDArray[np.floating[Any]],
     kind: ScoreKind,
@@ -46,6 +85,7 @@ def decide(
     *,
     empty: Bools | None = None,
     no_speech: Bools | None = None,
+    content_free: Floats | None = None,
 ) -> Decision:
     """Chooses a label for every row, or a reason to give none. Ties go to the earlier label.
 
@@ -57,72 +97,118 @@ def decide(
         params: thresholds and corrections.
         empty: where there was no text, shape (n,).
         no_speech: where the recogniser says that nobody spoke, shape (n,).
+        content_free: scores of texts that say nothing, shape (m, K), where params ask for them.
     """
-    n = len(values)
-    nothing = np.zeros(n, dtype=bool)
-    empty = nothing if empty is None else empty
-    no_speech = nothing if no_speech is None else no_speech
-    answered = ~(abstained | empty | no_speech)
+    nothing = np.zeros(len(values), dtype=bool)
+    evidence = Evidence(
+        values,
+        abstained,
+        nothing if empty is None else empty,
+        nothing if no_speech is None else no_speech,
+    )
+    prior = fitted_prior(lambda: [evidence], kind, params, len(taxonomy.labels), content_free)
+    choices = choose(lambda: [evidence], len(values), kind, taxonomy, params, prior)
+    return Decision(
+        corrected(evidence.values, kind, params, prior),
+        choices.index,
+        choices.confidence,
+        choices.reasons(slice(None)),
+    )
+
+
+def corrected(
+    values: npt.NDArray[np.floating[Any]], kind: ScoreKind, params: Params, prior: Floats | None
+) -> Floats:
+    """Scores after temperature and prior correction, shape (n, K)."""
     scores = tempered(np.asarray(values, dtype=np.float64), kind, params.temperature)
-    if params.prior_correction == "corpus-mean":
-        scores = prior_corrected(scores, answered)
-    best = scores.argmax(axis=1) if n else np.zeros(0, dtype=np.intp)
+    return scores if prior is None else divided(scores, prior)
+
+
+def fitted_prior(
+    blocks: Callable[[], Iterable[Evidence]],
+    kind: ScoreKind,
+    params: Params,
+    k: int,
+    content_free: Floats | None = None,
+) -> Floats | None:
+    """Returns what scores are divided by, shape (K,); None where nothing is corrected.
+
+    Args:
+        blocks: begins a pass over the corpus.
+        kind: kind of the scores.
+        params: which correction.
+        k: number of labels.
+        content_free: scores of texts that say nothing, shape (m, K).
+    """
+    if params.prior_correction == "none":
+        return None
+    if params.prior_correction == "content-free":
+        if content_free is None:
+            raise SettingsError(
+                "label.prior_correction is 'content-free', which needs a labeler at hand and not "
+                "scores alone. Choose 'corpus-mean' here."
+            )
+        return np.asarray(corrected(content_free, kind, params, None).mean(axis=0))
+    return mean_scores(
+        ((corrected(one.values, kind, params, None), one.answered) for one in blocks()), k
+    )
+
+
+def choose(
+    blocks: Callable[[], Iterable[Evidence]],
+    n: int,
+    kind: ScoreKind,
+    taxonomy: Taxonomy,
+    params: Params,
+    prior: Floats | None,
+) -> Choices:
+    """Chooses labels block by block, then applies the filters that look at all of them.
+
+    Args:
+        blocks: begins a pass over the corpus.
+        n: number of rows in all.
+        kind: kind of the scores.
+        taxonomy: the labels.
+        params: thresholds and filters.
+        prior: what `fitted_prior` returned.
+    """
+    index, confidence = np.zeros(n, np.int32), np.zeros(n, np.float32)
+    reason = np.zeros(n, np.int8)
+    begin = 0
+    for one in blocks():
+        rows = slice(begin, begin := begin + len(one.values))
+        scores = corrected(one.values, kind, params, prior)
+        best, top, reason[rows] = _chosen(scores, one, taxonomy, params)
+        index[rows] = np.where(reason[rows] == LABELLED, best, -1)
+        confidence[rows] = top
+
+    def drop(rows: Bools, why: str) -> None:
+        index[rows], reason[rows] = -1, REASONS.index(why)
+
+    drop(not_in_top(index, confidence, params.top_q), "not in top q")
+    if params.balance == "downsample":
+        drop(over_balance(index, params.balance_seed), "class balance")
+    return Choices(index, confidence, reason)
+
+
+def _chosen(
+    scores: Floats, evidence: Evidence, taxonomy: Taxonomy, params: Params
+) -> tuple[npt.NDArray[np.intp], Floats, npt.NDArray[np.int8]]:
+    """The best label of each row, its score, and the first reason against it."""
+    best = scores.argmax(axis=1) if len(scores) else np.zeros(0, dtype=np.intp)
     ordered = np.sort(scores, axis=1)
-    top, second = ordered[:, -1], ordered[:, -2]
+    top = ordered[:, -1]
+    second = ordered[:, -2] if scores.shape[1] > 1 else np.zeros_like(top)
     tests = {
-        "no speech": no_speech,
-        "empty text": empty,
-        "labeler": abstained,
+        "no speech": evidence.no_speech,
+        "empty text": evidence.empty,
+        "labeler": evidence.abstained,
         "neutral rule": _neutral(best, top, taxonomy, params),
         "low confidence": top < params.min_confidence,
         "low margin": top - second < params.min_margin,
     }
-    reason = np.select([tests[name] for name in REASONS], range(len(REASONS)), default=-1)
-    return Decision(
-        scores=scores,
-        index=np.where(reason < 0, best, -1).astype(np.int32),
-        confidence=top.astype(np.float32),
-        reasons=[None if number < 0 else REASONS[number] for number in reason.tolist()],
-    )
-
-
-def tempered(values: Floats, kind: ScoreKind, temperature: float) -> Floats:
-    """Sharpens (below 1) or flattens (above 1) scores, as a divisor of the logits would."""
-    if temperature == 1.0:
-        return values
-    powers = values ** (1.0 / temperature)
-    if kind == "distribution":
-        total = powers.sum(axis=1, keepdims=True)
-    else:
-        total = powers + (1.0 - values) ** (1.0 / temperature)
-    return _ratio(powers, total)
-
-
-def prior_corrected(scores: Floats, answered: Bools) -> Floats:
-    """Divides each label's scores by their mean over the corpus and makes rows add up to 1.
-
-    A zero-shot model favours some labels whatever the text says; its mean score over many texts
-    estimates that without any gold (batch calibration: Zhou et al. 2024, arXiv 2309.17249; Zhao et
-    al. 2021, arXiv 2102.09690, does it with empty inputs). It also takes away part of what is
-    truly frequent.
-
-    Args:
-        scores: shape (n, K).
-        answered: rows to take the mean over, shape (n,).
-    """
-    if not answered.any():
-        return scores
-    mean = scores[answered].mean(axis=0)
-    lifted = _ratio(scores, mean)
-    total = lifted.sum(axis=1, keepdims=True)
-    return _ratio(lifted, total)
-
-
-def _ratio(upper: Floats, lower: Floats) -> Floats:
-    """Divides, with 0 where there is nothing to divide by."""
-    found: Floats = np.zeros_like(upper)
-    np.divide(upper, lower, out=found, where=lower > 0)
-    return found
+    codes = [REASONS.index(name) for name in tests]
+    return best, top, np.select(list(tests.values()), codes, LABELLED).astype(np.int8)
 
 
 def _neutral(best: npt.NDArray[Any], top: Floats, taxonomy: Taxonomy, params: Params) -> Bools:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from types import TracebackType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,13 +14,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import StoreError
-from ..kinds.labeler import Scores
+from ..kinds.labeler import ScoreKind, Scores
 from ..store import Artifact, Draft, Store
 from ..taxonomy import Taxonomy
-from ._decision import Decision
+from ._decision import Choices
+from ._row_index import BLOCK, Gathered
 from .sharding import INDEX, ROWS
 
 LABELS = "labels.parquet"
+SCORES = ["values", "abstained", "kind"]
+_LABELS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("label", pa.string()),
+        ("index", pa.int32()),
+        ("confidence", pa.float32()),
+        ("scores", pa.list_(pa.float32())),
+        ("reason", pa.string()),
+    ]
+)
 
 
 def write_shard(part: Draft, scores: Scores) -> None:
@@ -44,36 +60,73 @@ def _matrix(column: pa.ChunkedArray, k: int) -> npt.NDArray[np.float32]:
     return np.asarray(flat, dtype=np.float32).reshape(-1, k)
 
 
-def read_shards(store: Store, draft: Draft, k: int) -> Scores:
-    """Scores of all utterances, in the manifest's order."""
-    index = pq.read_table(draft.path / INDEX)
-    parts = [
-        pq.read_table(store.checked(key).path / ROWS, columns=["values", "abstained", "kind"])
-        for key in draft.parts
-    ]
-    if not parts:
-        return Scores(np.zeros((0, k), np.float32), "distribution", np.zeros(0, dtype=bool))
-    starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
-    order = starts[index["part"].to_numpy()] + index["row"].to_numpy()
-    whole = pa.concat_tables(parts)
-    return Scores(
-        values=_matrix(whole["values"], k)[order],
-        kind=whole["kind"][0].as_py(),
-        abstained=whole["abstained"].to_numpy()[order],
-    )
+class ShardScores:
+    """Scores of all utterances in the manifest's order, a block at a time, as often as needed."""
+
+    def __init__(self, store: Store, draft: Draft, k: int) -> None:
+        """Lays the shards' rows end to end in a file; leaving the block removes it."""
+        self._index = draft.path / INDEX
+        self.kind: ScoreKind = "distribution"
+        # One more number for each row: whether the labeler declined.
+        self._rows = Gathered(draft.path / "scores.raw", k + 1)
+        for key in draft.parts:
+            table = pq.read_table(store.checked(key).path / ROWS, columns=SCORES)
+            values = _matrix(table["values"], k)
+            declined = table["abstained"].to_numpy().astype(np.float32)
+            self._rows.append(np.column_stack([values, declined]))
+            self.kind = table["kind"][0].as_py()
+
+    def __enter__(self) -> ShardScores:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._rows.close()
+
+    def blocks(self) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]:
+        """Yields scores, shape (rows, K), and where the labeler declined, shape (rows,)."""
+        for rows in self._rows.blocks(self._index):
+            yield rows[:, :-1], rows[:, -1] > 0
 
 
-def write_labels(draft: Draft, ids: list[str], decision: Decision, taxonomy: Taxonomy) -> None:
-    names = taxonomy.names
-    columns = {
-        "id": pa.array(ids, pa.string()),
-        "label": pa.array([names[i] if i >= 0 else None for i in decision.index], pa.string()),
-        "index": pa.array(decision.index, pa.int32()),
-        "confidence": pa.array(decision.confidence, pa.float32()),
-        "scores": _lists(decision.scores.astype(np.float32)),
-        "reason": pa.array(decision.reasons, pa.string()),
-    }
-    pq.write_table(pa.table(columns), draft.path / LABELS)
+def write_labels(
+    draft: Draft,
+    choices: Choices,
+    scores: Iterable[npt.NDArray[np.floating[Any]]],
+    taxonomy: Taxonomy,
+) -> None:
+    """Writes `LABELS` block by block.
+
+    Args:
+        draft: the stage's artifact, with its `INDEX`.
+        choices: the labels.
+        scores: corrected scores in blocks, in the manifest's order.
+        taxonomy: the labels' names.
+    """
+    names = [*taxonomy.names, None]
+    begin = 0
+    with (
+        pq.ParquetFile(draft.path / INDEX) as index,
+        pq.ParquetWriter(draft.path / LABELS, _LABELS) as file,
+    ):
+        ids = (name for batch in index.iter_batches(BLOCK, columns=["id"])
+               for name in batch["id"].to_pylist())  # fmt: skip
+        for block in scores:
+            rows = slice(begin, begin := begin + len(block))
+            found = choices.index[rows]
+            columns = [
+                pa.array(list(islice(ids, len(block))), pa.string()),
+                pa.array([names[i] for i in found.tolist()], pa.string()),
+                pa.array(found, pa.int32()),
+                pa.array(choices.confidence[rows], pa.float32()),
+                _lists(block.astype(np.float32)),
+                pa.array(choices.reasons(rows), pa.string()),
+            ]
+            file.write_table(pa.table(columns, schema=_LABELS))
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,48 +16,46 @@ from ..evaluation.statistics import metric
 from ..kinds.labeler import ScoreKind
 from ..taxonomy import Taxonomy, mapped_choice
 from ..utterances import UtteranceTable
-from ._decision import REASONS, Decision
+from ._decision import REASONS, Choices, Decision
 
 Ints = npt.NDArray[np.int64]
 
 
 def label_summary(
-    table: UtteranceTable,
-    decision: Decision,
+    choices: Choices,
     kind: ScoreKind,
     taxonomy: Taxonomy,
-    gold_taxonomy: Taxonomy | None,
+    gold: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Returns the content of ``labels.json``.
 
     Args:
-        table: the utterances.
-        decision: their weak labels.
+        choices: weak labels of all utterances.
         kind: kind of the labeler's scores.
         taxonomy: the labels.
-        gold_taxonomy: the taxonomy of the manifest's gold labels; None if there is none.
+        gold: what `agreement` returned.
     """
-    n = len(table)
-    chosen = decision.index[decision.index >= 0]
-    counts = np.bincount(chosen, minlength=len(taxonomy.labels))
-    reasons = Counter(reason for reason in decision.reasons if reason is not None)
+    n = len(choices.index)
+    chosen = choices.index >= 0
+    counts = np.bincount(choices.index[chosen], minlength=len(taxonomy.labels))
+    reasons = np.bincount(choices.reason[~chosen], minlength=len(REASONS)).tolist()
+    given = int(chosen.sum())
     return {
         "taxonomy": taxonomy.name,
         "taxonomy_hash": taxonomy.hash,
         "score_kind": kind,
         "utterances": n,
-        "labelled": len(chosen),
-        "coverage": len(chosen) / n if n else 0.0,
-        "abstained": {reason: reasons[reason] for reason in REASONS if reasons[reason]},
+        "labelled": given,
+        "coverage": given / n if n else 0.0,
+        "abstained": {reason: count for reason, count in zip(REASONS, reasons, strict=True)
+                      if count},
         "labels": dict(zip(taxonomy.names, counts.tolist(), strict=True)),
         "never_firing": [name for name, c in zip(taxonomy.names, counts, strict=True) if c == 0],
         "label_entropy_bits": entropy_bits(counts),
         "max_entropy_bits": float(np.log2(len(taxonomy.labels))),
-        "mean_confidence": float(decision.confidence[decision.index >= 0].mean())
-        if len(chosen)
-        else None,
-        "gold": _agreement(table, decision, taxonomy, gold_taxonomy),
-    }
+        "mean_confidence": float(choices.confidence[chosen].mean()) if given else None,
+        "gold": gold,
+    }  # fmt: skip
 
 
 def entropy_bits(counts: npt.NDArray[Any]) -> float:
@@ -89,10 +86,17 @@ def cohen_kappa(confusion: npt.NDArray[np.number]) -> float | None:
     return None if expected >= 1 else (observed - expected) / (1 - expected)
 
 
-def _agreement(
+def agreement(
     table: UtteranceTable, decision: Decision, taxonomy: Taxonomy, gold_taxonomy: Taxonomy | None
 ) -> dict[str, Any] | None:
-    """Compares weak labels, mapped into the gold taxonomy, with single gold labels."""
+    """Compares weak labels, mapped into the gold taxonomy, with single gold labels.
+
+    Args:
+        table: utterances with gold.
+        decision: their weak labels.
+        taxonomy: the weak labels' taxonomy.
+        gold_taxonomy: that of the gold labels; None if there is none.
+    """
     if gold_taxonomy is None or not any(table.gold):
         return None
     found: dict[str, Any] = {"taxonomy": gold_taxonomy.name}

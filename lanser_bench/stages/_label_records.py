@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from ..errors import DataError, PluginError, StoreError, did_you_mean
+from ..errors import DataError, PluginError, did_you_mean
 from ..kinds.labeler import Labeler, TextRecord
 from ..taxonomy import Taxonomy, mapped_choice
 from ..utterances import UtteranceTable
 from ._label_quality import gold_matrix
 from .base import StageContext
-from .sharding import MapResult
 
-MAX_CONTEXT = 8
-"""Most previous utterances given to a labeler that reads ``context``."""
+NUMBERS = ("avg_logprob", "no_speech_prob")
 
 
 def checked_reads(labeler: Labeler[Any], name: str) -> frozenset[str]:
@@ -59,54 +56,11 @@ def read_fields(record: TextRecord, reads: frozenset[str]) -> dict[str, Any]:
     return found
 
 
-def text_records(context: StageContext, table: UtteranceTable) -> list[TextRecord]:
-    """One record per utterance, without gold: of the transcripts, or of the manifest's texts."""
-    n = len(table)
-    nan = [math.nan] * n
-    columns: dict[str, Sequence[Any]]
-    if "transcripts" in context.spec.parents:
-        found = MapResult(context.store, context.parent("transcripts"))
-        if found.ids != table.ids:
-            raise StoreError(
-                "The transcripts are not those of the utterances: a fault of the plan."
-            )
-        kept = ("text", "language", "avg_logprob", "no_speech_prob")
-        columns = {name: found.column(name) for name in kept}
-    else:
-        columns = {"text": table.transcripts, "language": [None] * n,
-                   "avg_logprob": nan, "no_speech_prob": nan}  # fmt: skip
-    texts = [(text or "").strip() for text in columns["text"]]
-    contexts = _contexts(table, texts)
-    return [
-        TextRecord(
-            id=table.ids[i],
-            text=texts[i],
-            context=contexts[i],
-            language=columns["language"][i] or table.languages[i] or "",
-            avg_logprob=_number(columns["avg_logprob"][i]),
-            no_speech_prob=_number(columns["no_speech_prob"][i]),
-        )
-        for i in range(n)
-    ]
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
-def _contexts(table: UtteranceTable, texts: list[str]) -> list[tuple[str, ...]]:
-    """The texts of up to `MAX_CONTEXT` earlier turns of each utterance's dialogue, oldest first."""
-    turns: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for i, (dialogue, turn) in enumerate(zip(table.dialogue_ids, table.turns, strict=True)):
-        if dialogue is not None and turn is not None:
-            turns[dialogue].append((turn, i))
-    contexts: list[tuple[str, ...]] = [()] * len(texts)
-    for members in turns.values():
-        said = [i for _, i in sorted(members)]
-        for place, i in enumerate(said):
-            earlier = said[max(0, place - MAX_CONTEXT) : place]
-            contexts[i] = tuple(texts[j] for j in earlier)
-    return contexts
+def record_of(name: str, fields: Mapping[str, Any]) -> TextRecord:
+    """Returns the record that `read_fields` told of, as `blanked` would give it."""
+    known: dict[str, Any] = {"id": name, "text": "", **fields}
+    known |= {number: math.nan for number in NUMBERS if known.get(number) is None}
+    return TextRecord(**known | {"context": tuple(known.get("context", ()))})
 
 
 def gold_taxonomy_of(

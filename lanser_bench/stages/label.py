@@ -8,28 +8,42 @@ settings are not part of the shards' keys, so that changing them scores nothing 
 from __future__ import annotations
 
 import json
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..kinds.labeler import Scores, TextRecord
-from ..store import Draft, PluginIdentity, Spec, digest
+from ..errors import SettingsError
+from ..kinds.labeler import Labeler, TextRecord
+from ..store import Artifact, Draft, PluginIdentity, Spec, digest
 from ..taxonomy import Taxonomy
-from ..utterances import read_summary, read_utterances
-from ._decision import Decision, checked_scores, decide, neutral_rule
-from ._label_files import LABELS, LabelTable, read_labels, read_shards, write_labels, write_shard
-from ._label_quality import label_summary
+from ..utterances import iter_utterances, read_summary, table_of
+from ._calibration import Floats
+from ._decision import (
+    Choices,
+    Decision,
+    Evidence,
+    checked_scores,
+    choose,
+    corrected,
+    fitted_prior,
+    neutral_rule,
+)
+from ._label_files import LABELS, LabelTable, ShardScores, read_labels, write_labels, write_shard
+from ._label_quality import agreement, label_summary
 from ._label_records import (
-    blanked,
     checked_reads,
     gold_taxonomy_of,
     read_fields,
-    text_records,
+    record_of,
     with_gold,
 )
+from ._label_texts import LabelTexts
+from ._row_index import BLOCK, RowIndex, run_indexed_map
 from .base import StageContext
-from .sharding import run_map
 
 __all__ = ["LABELS", "SUMMARY", "VERSION", "LabelTable", "Params", "read_labels", "run", "spec"]
 
@@ -54,11 +68,19 @@ class Params(BaseModel):
     """With `min_avg_logprob` Whisper's own rule for silence (Radford et al. 2022): an utterance
     with a higher no-speech probability *and* a lower mean log-probability gets no label."""
     min_avg_logprob: float = -1.0
-    prior_correction: Literal["none", "corpus-mean"] = "none"
-    """``corpus-mean`` divides each label's scores by their mean over the corpus: see
-    `prior_corrected`."""
+    prior_correction: Literal["none", "corpus-mean", "content-free"] = "none"
+    """``corpus-mean`` divides each label's scores by their mean over the corpus, ``content-free``
+    by the labeler's mean scores of the texts in `content_free`."""
+    content_free: tuple[str, ...] = Field(default=("N/A", "[MASK]", "..."), min_length=1)
+    """Texts that say nothing; those on which the labeler abstains do not count."""
     temperature: float = Field(default=1.0, gt=0)
     """Above 1 flattens scores, below 1 sharpens them, before everything else."""
+    top_q: float = Field(default=1.0, gt=0, le=1)
+    """Of each label's utterances only this share, with the highest scores, keep their label."""
+    balance: Literal["none", "downsample"] = "none"
+    """``downsample``: of each label as many utterances, drawn at random, keep theirs as the rarest
+    label that occurs has. Weights in the loss are `pretrain.class_balance`."""
+    balance_seed: int = 0
     shard_rows: int = Field(default=256, ge=1)
     """Most distinct records of a shard: what a killed run can lose."""
 
@@ -107,56 +129,145 @@ def spec(
 
 
 def run(context: StageContext, draft: Draft) -> None:
-    """Scores all distinct records, decides, and writes `LABELS`, `SUMMARY` and the map's index."""
+    """Scores all distinct records, decides, and writes `LABELS`, `SUMMARY` and the map's index.
+
+    Texts, names and scores wait in files: memory holds some blocks of them and a few bytes for each
+    utterance, however many there are.
+    """
     taxonomy = Taxonomy.bare(context.spec.params["taxonomy"])
     params = Params.model_validate(context.spec.params["label"])
     manifest = context.parent("utterances")
-    table = read_utterances(manifest)
     gold_taxonomy = gold_taxonomy_of(context, read_summary(manifest), taxonomy)
     labeler = context.plugin("labeler")
     name = context.spec.plugins["labeler"].name
     reads = checked_reads(labeler, name)
-    records = text_records(context, table)
-    if "gold" in reads:
-        records = with_gold(name, records, table, gold_taxonomy, taxonomy)
-    names = [digest(read_fields(record, reads)) for record in records]
 
-    def compute(positions: list[int], part: Draft) -> None:
-        batch = [blanked(records[p], reads, names[p]) for p in positions]
+    def compute(bucket: list[tuple[str, str]], part: Draft) -> None:
+        batch = [record_of(row, json.loads(fields)) for row, fields in bucket]
         write_shard(part, checked_scores(labeler, name, batch, taxonomy))
 
-    run_map(
-        context, draft, ids=table.ids, rows=names, compute=compute, capacity=params.shard_rows,
-        params={"taxonomy": context.spec.params["taxonomy"]},
-    )  # fmt: skip
-    scores = read_shards(context.store, draft, len(taxonomy.labels))
-    decision = _decided(scores, records, reads, taxonomy, params)
-    write_labels(draft, table.ids, decision, taxonomy)
-    summary = label_summary(table, decision, scores.kind, taxonomy, gold_taxonomy)
+    with RowIndex(draft.path) as rows:
+        with LabelTexts(context, manifest, draft.path, with_context="context" in reads) as texts:
+            silent = []
+            for table, records in texts.blocks():
+                if "gold" in reads:
+                    records = with_gold(name, records, table, gold_taxonomy, taxonomy)
+                told = [read_fields(record, reads) for record in records]
+                rows.add(
+                    (i, digest(f), json.dumps(f)) for i, f in zip(table.ids, told, strict=True)
+                )
+                silent.append(_silent(records, reads, params))
+        run_indexed_map(
+            context, draft, rows, compute=compute, capacity=params.shard_rows,
+            params={"taxonomy": context.spec.params["taxonomy"]},
+            pace=(len(taxonomy.labels), "pairs"),
+        )  # fmt: skip
+    with ShardScores(context.store, draft, len(taxonomy.labels)) as scores:
+        empty_said = _content_free(labeler, name, taxonomy, params)
+        decided = _decided(scores, silent, taxonomy, params, empty_said)
+        write_labels(draft, decided.choices, decided.blocks(), taxonomy)
+        gold = _gold(manifest, decided, taxonomy, gold_taxonomy)
+        summary = label_summary(decided.choices, scores.kind, taxonomy, gold)
     summary["labeler_reads"] = sorted(reads)
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     (draft.path / SUMMARY).write_text(text + "\n", encoding="utf-8")
     draft.counts |= {"labelled": summary["labelled"], "abstained": summary["abstained"]}
 
 
-def _decided(
-    scores: Scores,
-    records: list[TextRecord],
-    reads: frozenset[str],
-    taxonomy: Taxonomy,
-    params: Params,
-) -> Decision:
+Silent = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+
+
+def _silent(records: Sequence[TextRecord], reads: frozenset[str], params: Params) -> Silent:
+    """Where there is no text, and where the recogniser says that nobody spoke."""
+    # Whoever does not read the text is not stopped by its absence: gold and chance need no words.
+    if "text" not in reads:
+        return np.zeros(len(records), dtype=bool), np.zeros(len(records), dtype=bool)
     empty = np.array([not record.text for record in records], dtype=bool)
     quiet = np.array([record.no_speech_prob for record in records]) > params.max_no_speech_prob
     unsure = np.array([record.avg_logprob for record in records]) < params.min_avg_logprob
-    # Whoever does not read the text is not stopped by its absence: gold and chance need no words.
-    reads_text = "text" in reads
-    return decide(
-        scores.values,
-        scores.kind,
-        scores.abstained,
-        taxonomy,
-        params,
-        empty=empty if reads_text else None,
-        no_speech=quiet & unsure if reads_text else None,
+    return empty, quiet & unsure
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """Labels of all utterances, and a way to go through their corrected scores."""
+
+    choices: Choices
+    blocks: Callable[[], Iterator[Floats]]
+
+
+def _content_free(
+    labeler: Labeler[Any], name: str, taxonomy: Taxonomy, params: Params
+) -> Floats | None:
+    """The labeler's scores of texts that say nothing, if they are asked for.
+
+    Raises:
+        SettingsError: it abstains on all of them, or does not read the text.
+    """
+    if params.prior_correction != "content-free":
+        return None
+    if "gold" not in labeler.reads and "text" in labeler.reads:
+        records = [TextRecord(id=f"content-free-{i}", text=text)
+                   for i, text in enumerate(params.content_free)]  # fmt: skip
+        found = checked_scores(labeler, name, records, taxonomy)
+        answered = ~np.asarray(found.abstained, dtype=bool)
+        if answered.any():
+            return np.asarray(found.values[answered], dtype=np.float64)
+    raise SettingsError(
+        f"label.prior_correction is 'content-free', and labeler '{name}' gives none of "
+        f"{', '.join(map(repr, params.content_free))} a score. Name other texts in "
+        "label.content_free, or choose 'corpus-mean'."
     )
+
+
+def _decided(
+    scores: ShardScores,
+    silent: Sequence[Silent],
+    taxonomy: Taxonomy,
+    params: Params,
+    content_free: Floats | None,
+) -> _Decided:
+    def evidence() -> Iterator[Evidence]:
+        for (values, abstained), (empty, no_speech) in zip(scores.blocks(), silent, strict=True):
+            yield Evidence(values, abstained, empty, no_speech)
+
+    n = sum(len(empty) for empty, _ in silent)
+    kind = scores.kind
+    prior = fitted_prior(evidence, kind, params, len(taxonomy.labels), content_free)
+    choices = choose(evidence, n, kind, taxonomy, params, prior)
+    return _Decided(
+        choices,
+        lambda: (corrected(values, kind, params, prior) for values, _ in scores.blocks()),
+    )
+
+
+def _gold(
+    manifest: Artifact, decided: _Decided, taxonomy: Taxonomy, gold_taxonomy: Taxonomy | None
+) -> dict[str, Any] | None:
+    """Agreement with gold; only utterances that have any come into memory."""
+    if gold_taxonomy is None:
+        return None
+    rows: list[dict[str, Any]] = []
+    kept: list[Floats] = []
+    places: list[int] = []
+    begin = 0
+    for table, scores in zip(iter_utterances(manifest, BLOCK), decided.blocks(), strict=True):
+        own = [i for i, gold in enumerate(table.gold) if gold]
+        whole = table.rows() if own else []
+        rows += [whole[i] for i in own]
+        kept.append(scores[own])
+        places += [begin + i for i in own]
+        begin += len(table)
+    if not places:
+        return None
+    choices = decided.choices
+    some = Decision(
+        np.concatenate(kept),
+        choices.index[places],
+        choices.confidence[places],
+        [choices.reasons(slice(i, i + 1))[0] for i in places],
+    )
+    found = agreement(table_of(rows), some, taxonomy, gold_taxonomy)
+    if found is not None and "without_single_gold" in found:
+        found["without_single_gold"] += begin - len(places)
+    return found

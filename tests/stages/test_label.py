@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lanser_bench import DataError, PluginError, SettingsError, Taxonomy, TaxonomyError
+from lanser_bench.errors import StoreError
 from lanser_bench.plugins import Registry, load_plugins
 from lanser_bench.stages import label
 from lanser_bench.stages.base import StageContext
@@ -372,6 +373,59 @@ def test_missing_evidence_is_not_silence(plugins: Registry, store: Store) -> Non
             {"text": "a", "no_speech_prob": 0.9, "avg_logprob": math.nan}]  # fmt: skip
     found = run(plugins, store, utterances, spoken=transcripts(store, utterances, rows))
     assert label.read_labels(found).labels == ["a", "a"]
+
+
+def test_a_prior_from_texts_that_say_nothing_divides_the_scores(
+    plugins: Registry, store: Store
+) -> None:
+    utterances = manifest(store, ["aab"])
+    told: dict[str, Any] = {"prior_correction": "content-free", "content_free": ["aaab", "z"]}
+    found = label.read_labels(run(plugins, store, utterances, **told))
+    # The labeler abstains on z; (2/3) / (3/4) and (1/3) / (1/4) are 8/9 and 12/9.
+    np.testing.assert_allclose(found.scores, [[0.4, 0.6, 0]], rtol=1e-6)
+    with pytest.raises(SettingsError, match="'letters' gives none of 'z' a score"):
+        run(plugins, store, utterances, **told | {"content_free": ["z"]})
+
+
+def test_many_blocks_give_what_one_block_gives(
+    plugins: Registry, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lanser_bench.stages import _label_files, _label_texts, _row_index
+
+    random = np.random.default_rng(0)
+    texts: list[str | None] = ["".join(random.choice(list("abcx"), 3)) for _ in range(50)]
+    gold = [{"a": 1.0} if i % 3 else {} for i in range(50)]
+    columns: dict[str, list[Any]] = {
+        "gold": gold, "dialogue_id": [f"d{i % 4}" for i in range(50)], "turn": list(range(50)),
+    }  # fmt: skip
+    utterances = manifest(store, texts, taxonomy="abc", **columns)
+    spoken = transcripts(store, utterances, [{"text": text} for text in texts])
+    params: dict[str, Any] = {
+        "labeler": "reader", "spoken": spoken, "gold_taxonomy": ABC, "shard_rows": 8,
+        "prior_correction": "corpus-mean", "top_q": 0.6,
+    }  # fmt: skip
+    whole = run(plugins, store, utterances, **params)
+    expected, told = label.read_labels(whole), summary(whole)
+    store.discard(whole.key)
+    for module in (label, _label_files, _label_texts, _row_index):
+        monkeypatch.setattr(module, "BLOCK", 7)
+    pieces = run(plugins, store, utterances, **params)
+    found = label.read_labels(pieces)
+    assert found.ids == expected.ids
+    assert found.labels == expected.labels
+    assert found.reasons == expected.reasons
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-6)
+    assert summary(pieces) == told
+    assert told["gold"]["without_single_gold"] == 17
+    assert sorted(path.name for path in pieces.path.glob("*.sqlite")) == []
+
+
+def test_transcripts_of_other_utterances_are_refused(plugins: Registry, store: Store) -> None:
+    utterances = manifest(store, [None, None])
+    for rows in ([{"text": "a"}], [{"text": "a"}] * 3):
+        spoken = transcripts(store, utterances, rows)
+        with pytest.raises(StoreError, match="not those of the utterances"):
+            run(plugins, store, utterances, spoken=spoken)
 
 
 def test_a_corpus_without_utterances_gives_an_empty_table(plugins: Registry, store: Store) -> None:
