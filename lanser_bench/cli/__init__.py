@@ -14,6 +14,9 @@ from ..errors import LanserError
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("command", "Run an experiment or a grid, from audio to leaderboard."),
     "leaderboard": ("command", "Show result records as a table, with intervals and controls."),
+    "compare": ("command", "Compare two runs, labelers, taxonomies or encoders, paired."),
+    "power": ("command", "Say what a comparison can find, before anything is run."),
+    "gate": ("command", "Fail if a candidate's records are worse than a baseline's."),
     "results": ("group", "Check published records, upgrade old ones."),
     "export": ("command", "Write a cell's model to a folder, with a card that holds its numbers."),
     "predict": ("command", "Label recordings by an exported model."),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.console import Console
+from rich.table import Table
 
 WIDE = 150
 """Columns when the output is not a terminal: nobody there resizes a window."""
@@ -12,3 +15,16 @@ def wide_console() -> Console:
     """Returns a console on stdout that does not squeeze tables when it is no terminal."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=WIDE)
+
+
+def print_tables(tables: Iterable[Table]) -> None:
+    """Prints tables; where the output is no terminal, each as wide as its texts need."""
+    from rich.measure import Measurement
+
+    for table in tables:
+        console = wide_console()
+        if not console.is_terminal:
+            wide = Console(highlight=False, width=10_000)
+            needed = Measurement.get(wide, wide.options, table).maximum
+            console = Console(highlight=False, width=max(needed, WIDE))
+        console.print(table)

@@ -74,17 +74,17 @@ def interval(
     n = len(statistic.sums)
     if n < MIN_SPEAKERS:
         return None
-    centre, error = (float(x[0]) for x in _estimate(statistic, np.ones((1, n))))
+    centre, error = (float(x[0]) for x in estimate(statistic, np.ones((1, n))))
     if not error > 1e-12:
         return _back(statistic, centre, centre, level, "no spread between speakers")
-    ratios = np.abs(_studentised(statistic, centre, resamples, seed))
+    ratios = np.abs(studentised(statistic, centre, resamples, seed))
     half = error * float(np.quantile(ratios, level))
     return _back(statistic, centre - half, centre + half, level, METHOD)
 
 
-def _studentised(statistic: Statistic, centre: float, resamples: int, seed: int) -> Floats:
+def studentised(statistic: Statistic, centre: float, resamples: int, seed: int) -> Floats:
     """(score* − score) / error* of bootstrap samples of speakers."""
-    values, errors = _estimate(statistic, _resampled(len(statistic.sums), resamples, seed))
+    values, errors = estimate(statistic, _resampled(len(statistic.sums), resamples, seed))
     return (values - centre) / np.maximum(errors, FLOOR * float(np.median(errors)) + 1e-300)
 
 
@@ -95,7 +95,7 @@ def _resampled(n: int, resamples: int, seed: int) -> Floats:
     return rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
 
 
-def _estimate(statistic: Statistic, weights: Floats) -> tuple[Floats, Floats]:
+def estimate(statistic: Statistic, weights: Floats) -> tuple[Floats, Floats]:
     """Score and standard error of weighted speakers: weights (B, n) → (B,), (B,)."""
     n = weights.shape[1]
     totals = weights @ statistic.sums
@@ -165,34 +165,3 @@ def ratio_mean(numerators: Floats, denominators: Floats, weights: Floats) -> Sta
         return np.concatenate([weights * inverse, -weights * found * inverse], axis=-1)
 
     return Statistic(np.concatenate([numerators, denominators], axis=1), value, gradient)
-
-
-def over_seeds(statistics: Sequence[Statistic], level: float = LEVEL) -> Metric:
-    """Returns the mean score of several pre-training seeds, uncertain over seeds and speakers.
-
-    Seeds and speakers are crossed: the error adds the variance of the seed-averaged score over
-    speakers to that of the scores over seeds, with Satterthwaite's degrees of freedom. Their
-    interaction is counted in both, so the interval errs on the wide side.
-
-    Args:
-        statistics: one per seed, over the same speakers in the same order.
-        level: nominal coverage.
-    """
-    from scipy.stats import t
-
-    n = len(statistics)
-    mean = combine(statistics, [1 / n] * n)
-    if n < 2:
-        return metric(mean)
-    value, error = (float(x[0]) for x in _estimate(mean, np.ones((1, len(mean.sums)))))
-    per_seed = [float(s.value(s.sums.sum(0))) for s in statistics]
-    over_speakers, over_seed = error**2, float(np.var(per_seed, ddof=1)) / n
-    total = over_speakers + over_seed
-    if len(mean.sums) < MIN_SPEAKERS or total <= 0:
-        return Metric(value=value)
-    df = total**2 / (over_speakers**2 / (len(mean.sums) - 1) + over_seed**2 / (n - 1))
-    half = float(t.ppf(0.5 + level / 2, df)) * float(np.sqrt(total))
-    made = Interval(
-        low=value - half, high=value + half, level=level, method="t over speakers × seeds"
-    )
-    return Metric(value=value, interval=made)

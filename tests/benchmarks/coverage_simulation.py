@@ -19,9 +19,9 @@ from scipy.stats import t
 from lanser_bench.evaluation.predictions import Predicted, regression
 from lanser_bench.evaluation.statistics import (
     Statistic,
-    _estimate,
     _resampled,
     combine,
+    estimate,
     interval,
     ratio_mean,
 )
@@ -81,10 +81,10 @@ def candidates(statistic: Statistic) -> dict[str, tuple[float, float]]:
     n = len(statistic.sums)
     made = interval(statistic)
     assert made is not None
-    value, error = (float(x[0]) for x in _estimate(statistic, np.ones((1, n))))
+    value, error = (float(x[0]) for x in estimate(statistic, np.ones((1, n))))
     back: Callable[[float], float] = np.tanh if statistic.transform == "fisher" else float
     half = float(t.ppf(0.975, n - 1)) * error
-    again = _estimate(statistic, _resampled(n, 2000, 0))[0]
+    again = estimate(statistic, _resampled(n, 2000, 0))[0]
     low, high = np.quantile(again, [0.025, 0.975])
     return {
         "lanser-bench": (made.low, made.high),

@@ -250,3 +250,27 @@ def test_results_are_validated_and_upgraded(
     code, _, err = lanser(capsys, "results", "validate", str(tmp_path))
     assert code == 2
     assert f"{path}: 'key' is missing" in err
+
+
+def test_gate_compare_and_power_answer_with_their_exit_codes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    study = str(Path(__file__).parents[2] / "results" / "real-speech")
+    outputs = [str(tmp_path / name) for name in ("g.md", "g.xml", "g.json")]
+    files = ["--markdown", outputs[0], "--junit", outputs[1], "--json", outputs[2]]
+    code, out, _ = lanser(
+        capsys, "gate", "--baseline", study, "--candidate", study, *files, "--tolerance", "0"
+    )
+    assert (code, "passed: 0 worse, 0 undecided, 6 same" in out) == (0, True)
+    assert all(Path(path).stat().st_size > 100 for path in outputs)
+    code, _, err = lanser(capsys, "gate", "--baseline", study, "--candidate", str(tmp_path / "no"))
+    assert (code, "does not exist" in err) == (2, True)
+    code, out, _ = lanser(
+        capsys, "compare", "encoder=whisper-encoder", "control=logmel_stats", "--in", study,
+        "--format", "json",
+    )  # fmt: skip
+    assert code == 0
+    assert json.loads(out)["lines"][0]["p_value"] < 0.001
+    code, out, _ = lanser(capsys, "power", "--speakers", "18", "--spread", "7", "--seeds", "1",
+                          "--seed-spread", "0")  # fmt: skip
+    assert (code, "5.8 points of UAR with 90 % power" in out) == (0, True)

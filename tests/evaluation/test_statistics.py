@@ -5,6 +5,7 @@ import pytest
 
 from lanser_bench import DataError
 from lanser_bench.evaluation import metrics
+from lanser_bench.evaluation.contrast import over_seeds
 from lanser_bench.evaluation.curves import area_axis, area_weights, labels_needed
 from lanser_bench.evaluation.predictions import (
     Classified,
@@ -15,7 +16,7 @@ from lanser_bench.evaluation.predictions import (
     regression,
     regression_metrics,
 )
-from lanser_bench.evaluation.statistics import combine, interval, metric, over_seeds
+from lanser_bench.evaluation.statistics import combine, interval, metric
 
 
 def classified(seed: int = 0, n_speakers: int = 10, hit: float = 0.5, draws: int = 2) -> Classified:

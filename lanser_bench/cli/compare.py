@@ -1,0 +1,66 @@
+"""`lanser-bench compare`: two runs, taxonomies, labelers or encoders, paired."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """How it is printed."""
+
+    table = "table"
+    md = "md"
+    json = "json"
+
+
+def compare(
+    a: Annotated[
+        str,
+        typer.Argument(
+            metavar="A", help="A record, a folder, or filters: labeler=entailment,encoder=cnn."
+        ),
+    ],
+    b: Annotated[str, typer.Argument(metavar="B", help="What A is compared with.")],
+    folder: Annotated[Path, typer.Option("--in", help="Where filters look for records.")] = Path(
+        "results"
+    ),
+    metric: Annotated[str, typer.Option(help="uar, wa, macro_f1 or area.")] = "uar",
+    budget: Annotated[
+        str | None, typer.Option(help="Label budget, such as 10%; default: the largest.")
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="How it is printed.")] = Format.table,
+    picture: Annotated[
+        Path | None, typer.Option(help="Also draw it into this file (.png or .svg).")
+    ] = None,
+) -> None:
+    """Compare two sides utterance by utterance, clustered by speaker, over training seeds.
+
+    A and B are record files, folders of records, or filters on the records below --in. Of several
+    cells those are paired that agree in everything else; their mean is the last line.
+    """
+    import json
+
+    from ..errors import DataError
+    from ..reporting import compare_views as views
+    from ..reporting.compare import compare as compared
+    from ..reporting.groups import checked_metric
+    from ._console import print_tables
+
+    found = compared(a, b, folder=folder, metric=checked_metric(metric), budget=budget)
+    if picture is not None:
+        if picture.suffix not in (".png", ".svg"):
+            raise DataError(f"{picture}: a picture ends in .png or .svg.")
+        try:
+            views.picture(found, picture)
+        except OSError as error:
+            raise DataError(f"{picture} cannot be written: {error.strerror}.") from None
+    if form is Format.json:
+        typer.echo(json.dumps(views.as_json(found), ensure_ascii=False, indent=1))
+    elif form is Format.md:
+        typer.echo(views.markdown(found), nl=False)
+    else:
+        print_tables([views.table(found)])

@@ -1,0 +1,212 @@
+"""Groups records into what is compared: one cell on one labelled set, with all its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+import pyarrow as pa
+
+from ..errors import DataError, SettingsError, did_you_mean
+from ..evaluation.contrast import Side
+from ..evaluation.curves import area_weights
+from ..evaluation.predictions import Classified, classification
+from ..evaluation.results import BudgetResult, EvaluationResult
+from ..evaluation.statistics import Statistic, combine
+from .attached import classified, read_attached
+from .records import ResultRecord, latest, load_records
+
+MetricName = Literal["uar", "wa", "macro_f1", "area"]
+METRICS: tuple[MetricName, ...] = get_args(MetricName)
+
+
+class CellId(NamedTuple):
+    """Names a cell on a labelled set across runs; seeds, keys and paths are no part of it."""
+
+    experiment: str
+    group: str
+    dataset: str
+    target: int
+    """Position of the labelled set in its records."""
+
+    def __str__(self) -> str:
+        """Readable: what a table shows."""
+        return f"{self.group} on {self.dataset}"
+
+
+@dataclass
+class Group:
+    """One cell on one labelled set: a record per seed."""
+
+    cell: CellId
+    members: dict[int | None, tuple[Path, ResultRecord]] = field(default_factory=dict)
+    """Seed → record."""
+
+    @property
+    def first(self) -> ResultRecord:
+        """A record that stands for all: they differ in their seed only."""
+        return next(iter(self.members.values()))[1]
+
+    @property
+    def evaluation(self) -> EvaluationResult:
+        """The first record's evaluation."""
+        return self.first.datasets[self.cell.target].evaluation
+
+    @property
+    def has_predictions(self) -> bool:
+        """Whether all its records have predictions beside them."""
+        return all(record.predictions is not None for _, record in self.members.values())
+
+    @property
+    def drawn(self) -> bool:
+        """Whether anything in it is drawn from a seed."""
+        return any(seed is not None for seed in self.members)
+
+    def side(self, metric: MetricName = "uar", budget: str | None = None) -> Side:
+        """Returns its score per seed as sums over speakers.
+
+        Args:
+            metric: which score.
+            budget: at which label budget; the largest if left out. `area` takes all.
+
+        Raises:
+            DataError: there are no predictions, not this budget, or they are damaged.
+        """
+        return Side(
+            [
+                statistic(path, record, self.cell.target, metric, budget)
+                for path, record in self.members.values()
+            ],
+            drawn=self.drawn,
+        )
+
+    def gold(self) -> Classified:
+        """Returns the utterances with their gold labels, and what the first seed predicted."""
+        path, record = next(iter(self.members.values()))
+        return _classified(path, record, self.cell.target, largest(self.evaluation).budget)
+
+
+def load_groups(places: Sequence[Path]) -> dict[CellId, Group]:
+    """Reads records, keeps the newest of each cell and seed, and groups them.
+
+    Raises:
+        DataError: a place holds no records, or a file is none.
+    """
+    found = load_records(places)
+    paths = {id(record): path for path, record in found}
+    return grouped([(paths[id(r)], r) for r in latest([record for _, record in found])])
+
+
+def grouped(records: Sequence[tuple[Path, ResultRecord]]) -> dict[CellId, Group]:
+    """Groups records by experiment, group and labelled set."""
+    groups: dict[CellId, Group] = {}
+    for path, record in records:
+        for target, result in enumerate(record.datasets):
+            cell = CellId(record.experiment, record.group, result.dataset, target)
+            groups.setdefault(cell, Group(cell)).members[record.seed] = path, record
+    for group in groups.values():
+        group.members = dict(sorted(group.members.items(), key=lambda m: (m[0] is None, m[0])))
+    return groups
+
+
+def largest(evaluation: EvaluationResult) -> BudgetResult:
+    """Returns the budget with the most labels."""
+    return max(evaluation.budgets, key=lambda budget: budget.n_labels)
+
+
+def checked_metric(name: str) -> MetricName:
+    """Returns a score's name.
+
+    Raises:
+        SettingsError: there is no such score.
+    """
+    for known in METRICS:
+        if known == name:
+            return known
+    raise SettingsError(
+        f"There is no metric '{name}'.{did_you_mean(name, METRICS)} Known: {', '.join(METRICS)}."
+    )
+
+
+def statistic(
+    path: Path, record: ResultRecord, target: int, metric: MetricName, budget: str | None = None
+) -> Statistic:
+    """Returns one record's score as sums over its speakers, sorted."""
+    evaluation = record.datasets[target].evaluation
+    if metric != "area":
+        name = budget or largest(evaluation).budget
+        return classification(_classified(path, record, target, name))[metric]
+    shares = [b for b in evaluation.budgets if b.fraction is not None]
+    shares = shares or [largest(evaluation)]
+    weights = area_weights([b.fraction or 1.0 for b in shares])
+    parts = [classification(_classified(path, record, target, b.budget))["uar"] for b in shares]
+    return combine(parts, [float(w) for w in weights])
+
+
+def unlike(a: Group, b: Group) -> str | None:
+    """Says why two groups cannot be compared utterance by utterance; None if they can."""
+    mine, other = a.evaluation, b.evaluation
+    if mine.labels != other.labels:
+        return f"other labels: {_changed(mine.labels, other.labels)}"
+    if mine.protocol != other.protocol:
+        return f"another protocol: {mine.protocol} and {other.protocol}"
+    if mine.split_hash != other.split_hash:
+        return f"another split: {mine.split_hash[:8]} and {other.split_hash[:8]}"
+    if mine.control != other.control:
+        return f"another control: {mine.control} and {other.control}"
+    budgets = largest(mine).budget, largest(other).budget
+    if budgets[0] != budgets[1]:
+        return f"another largest budget: {budgets[0]} and {budgets[1]}"
+    if not (a.has_predictions and b.has_predictions):
+        return "no predictions beside some of the records"
+    x, y = a.gold(), b.gold()
+    if x.ids != y.ids or x.speakers != y.speakers or x.gold.tolist() != y.gold.tolist():
+        return "other utterances, speakers or gold labels under the same split hash"
+    return None
+
+
+def _changed(a: Sequence[str], b: Sequence[str]) -> str:
+    gone, new = sorted(set(a) - set(b)), sorted(set(b) - set(a))
+    return ", ".join([*(f"−{name}" for name in gone), *(f"+{name}" for name in new)]) or "order"
+
+
+def _classified(path: Path, record: ResultRecord, target: int, budget: str) -> Classified:
+    known = [b.budget for b in record.datasets[target].evaluation.budgets]
+    if budget not in known:
+        raise DataError(f"{path} has no budget {budget}, but {', '.join(known)}.")
+    return classified(record, _table(path, record), target, budget)
+
+
+def _table(path: Path, record: ResultRecord) -> pa.Table:
+    if record.predictions is None:
+        raise DataError(
+            f"{path} has no predictions beside it, so it cannot be compared utterance by utterance."
+            " `lanser-bench results upgrade --store STORE` adds them where the store still has "
+            "them; else run the experiment again."
+        )
+    return _read(path, record.predictions.model_dump_json())
+
+
+@lru_cache(maxsize=512)
+def _read(path: Path, attached: str) -> pa.Table:
+    from .records import Attached
+
+    return read_attached(path, Attached.model_validate_json(attached))
+
+
+def axes_of(record: ResultRecord) -> Mapping[str, str]:
+    """Returns what may stand before ``=`` in a filter: the grid's axes and the cell's parts."""
+    parts = {
+        "asr": record.asr,
+        "labeler": record.labeler,
+        "taxonomy": record.taxonomy,
+        "encoder": record.encoder,
+        "control": record.control or "none",
+        "role": record.role,
+        "experiment": record.experiment,
+        "group": record.group,
+    }
+    return {**{k: v for k, v in parts.items() if v is not None}, **record.axes}

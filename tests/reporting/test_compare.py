@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lanser_bench.errors import DataError, SettingsError
+from lanser_bench.reporting import compare_views as views
+from lanser_bench.reporting.compare import compare
+
+from .published import publish, simulated
+
+
+@pytest.fixture
+def grid(tmp_path: Path) -> Path:
+    """Two labelers × two encoders, two seeds each; `good` is better."""
+    for labeler, hit in (("good", 0.75), ("bad", 0.5)):
+        for encoder in ("cnn", "resnet"):
+            for seed in (0, 1):
+                rng = np.random.default_rng([seed, len(labeler), len(encoder)])
+                axes = {"labeler": labeler, "encoder": encoder}
+                publish(
+                    tmp_path, f"{labeler}-{encoder}", simulated(rng, hit), seed=seed, axes=axes,
+                    labeler=labeler, encoder=encoder,
+                )  # fmt: skip
+    return tmp_path
+
+
+def test_cells_that_agree_in_everything_else_are_paired(grid: Path) -> None:
+    found = compare("labeler=good", "labeler=bad", folder=grid)
+    assert [line.what for line in found.lines] == [
+        "encoder=cnn, experiment=e, talk",
+        "encoder=resnet, experiment=e, talk",
+    ]
+    assert found.mean is not None
+    means = [line.difference.value for line in found.lines]
+    assert found.mean.difference.value == pytest.approx(np.mean(means))
+    assert found.mean.seeds == (4, 4)
+    assert all(line.p_value is not None and line.p_value < 0.05 for line in found.lines)
+    for line in [*found.lines, found.mean]:
+        assert line.difference.value == pytest.approx(line.a.value - line.b.value)
+    assert found.left_out == []
+
+
+def test_what_one_side_lacks_is_left_out_and_named(grid: Path) -> None:
+    for path in grid.glob("bad-cnn-*.json"):
+        path.unlink()
+    found = compare("labeler=good", "labeler=bad", folder=grid)
+    assert len(found.lines) == 1
+    assert found.mean is None
+    assert found.left_out == ["encoder=cnn, experiment=e, talk: only on the first side"]
+
+
+def test_two_records_are_compared_whatever_they_are(grid: Path) -> None:
+    found = compare(grid / "good-cnn-0.json", grid / "bad-resnet-1.json")
+    (line,) = found.lines
+    assert line.seeds == (1, 1)
+    assert not line.seeds_known
+    assert "* from one training seed" in views.markdown(found)
+
+
+def test_other_splits_are_not_compared(grid: Path, tmp_path: Path) -> None:
+    other = publish(tmp_path / "x", "o", simulated(np.random.default_rng(0)), folds=2)
+    with pytest.raises(DataError, match="cannot be compared: another split"):
+        compare(grid / "good-cnn-0.json", other)
+
+
+@pytest.mark.parametrize(
+    ("side", "words"),
+    [("labler=good", "Did you mean 'labeler'"), ("labeler=god", "Did you mean 'good'")],
+)
+def test_a_filter_that_fits_nothing_is_a_sentence(grid: Path, side: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        compare(side, "labeler=bad", folder=grid)
+
+
+def test_table_page_and_json_say_the_same(grid: Path, tmp_path: Path) -> None:
+    found = compare("labeler=good", "labeler=bad", folder=grid)
+    assert views.table(found).row_count == 3
+    page = views.markdown(found)
+    assert page.count("\n| ") == 5
+    content = json.loads(json.dumps(views.as_json(found)))
+    assert content["lines"][0]["difference"]["value"] == found.lines[0].difference.value
+    views.picture(found, tmp_path / "c.png")
+    assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
