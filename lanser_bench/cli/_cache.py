@@ -12,13 +12,13 @@ import typer
 
 from ..errors import StoreError
 from ..store import Artifact, Spec, Store
+from ..store.plans import saved_plans
 from ..store.upkeep import (
     Leftover,
     folder_size,
     garbage,
     leftovers,
     needed,
-    plans,
     sweep,
     working,
 )
@@ -55,9 +55,9 @@ def users(store: Store, results: Iterable[Path], *, records_only: bool = False) 
     planned: dict[str, Spec] = {}
     for _, record in load_records(results):
         roots[record.experiment] |= {use.key for use in record.stages.values()}
-    for plan in () if records_only else plans(store):
-        roots[plan["experiment"]] |= plan["specs"].keys()
-        planned |= {key: Spec.model_validate(spec) for key, spec in plan["specs"].items()}
+    for plan in () if records_only else saved_plans(store):
+        roots[plan.experiment] |= plan.specs.keys()
+        planned |= plan.specs
     return Users(dict(roots), planned)
 
 

@@ -15,18 +15,14 @@ if TYPE_CHECKING:
 
 def planned_specs(store: Store) -> dict[str, Spec]:
     """Returns the specs of the last plans, so that a stage that has not run is known too."""
-    from ..store import Spec
-    from ..store.upkeep import plans
+    from ..store.plans import saved_plans
 
-    found: dict[str, Spec] = {}
-    for content in plans(store):
-        found |= {key: Spec.model_validate(spec) for key, spec in content["specs"].items()}
-    return found
+    return {key: spec for plan in saved_plans(store) for key, spec in plan.specs.items()}
 
 
 def wanted(store: Store, what: str, specs: dict[str, Spec]) -> list[tuple[str, list[str]]]:
     """Returns what the user means: a record's results, a cell's results, or one key."""
-    from ..store.upkeep import plans
+    from ..store.plans import saved_plans
 
     path = Path(what)
     if path.suffix == ".json" and path.is_file():
@@ -35,9 +31,9 @@ def wanted(store: Store, what: str, specs: dict[str, Spec]) -> list[tuple[str, l
         record = load_record(path)
         stages = {place: use.key for place, use in record.stages.items()}
         return [(f"{record.experiment}: {record.name}", _results(stages))]
-    cells = [cell for content in plans(store) for cell in content["cells"] if cell["name"] == what]
+    cells = [cell for plan in saved_plans(store) for cell in plan.cells if cell.name == what]
     if cells:
-        return [(cell["name"], _results(cell["stages"])) for cell in cells]
+        return [(cell.name, _results(cell.stages)) for cell in cells]
     return [(what, [by_prefix(store, what, specs)])]
 
 
@@ -48,14 +44,14 @@ def _results(stages: dict[str, str]) -> list[str]:
 def by_prefix(store: Store, prefix: str, specs: dict[str, Spec]) -> str:
     """Returns the one key that begins with `prefix`; raises `StoreError` if it is not one."""
     from ..errors import StoreError
-    from ..store.upkeep import plans
+    from ..store.plans import saved_plans
 
     known = sorted({*store.keys(), *specs})
     found = [key for key in known if key.startswith(prefix)]
     if len(found) == 1:
         return found[0]
     if not found:
-        cells = [cell["name"] for content in plans(store) for cell in content["cells"]]
+        cells = [cell.name for plan in saved_plans(store) for cell in plan.cells]
         raise StoreError(
             f"No artifact or planned stage begins with '{prefix}', and no cell of the last plans "
             f"has that name. Cells: {'; '.join(cells[:12]) or 'none'}."

@@ -29,6 +29,8 @@ def merged(cells: Sequence[Cell]) -> list[Cell]:
 
 def _one(group: list[Cell]) -> Cell:
     first = group[0]
+    if len(group) == 1:
+        return first
     shared = {
         axis: value
         for axis, value in first.axes.items()

@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from ..errors import DataError, SettingsError, TaxonomyError
-from ..kinds import Dataset, FeatureExtractor, TrainableEncoder
-from ..manifest import BuiltManifest
+from ..kinds import TrainableEncoder
 from ..stages import (
     embed,
     evaluate,
-    features,
     finetune,
-    label,
     pretrain,
     probe,
-    segment,
     targets,
-    transcribe,
     zeroshot,
 )
-from .grid import Point
-from .parts import Parts
 from .plan import Cell, TargetKeys
-from .settings import DatasetRef, PluginRef, stage_params
-
-TEXT_FIELDS = frozenset({"text", "context", "avg_logprob", "no_speech_prob"})
-"""Fields of a labeler's records that come from transcripts."""
+from .settings import DatasetRef, EvaluateSettings, PluginRef
+from .steps import Prepared, Steps
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A dataset ready for stages."""
-
-    manifest: BuiltManifest
-    dataset: Dataset[Any]
-    name: str
-    utterances: str
-    """Key of the manifest, or of its segmentation."""
-    audio: tuple[str, ...]
-
-
-class Chain:
+class Chain(Steps):
     """Builds the chain of keys of one point's cells."""
-
-    def __init__(self, parts: Parts, point: Point) -> None:
-        """Takes a point of the grid."""
-        self.parts, self.point, self.settings = parts, point, point.settings
-        self._prepared: dict[str, Prepared] = {}
 
     def frozen(self, ref: PluginRef, control: str | None) -> Cell:
         """A fixed feature extractor: nothing is trained."""
@@ -63,8 +36,17 @@ class Chain:
     def pretrained(self, labels: str, seed: int, control: str | None) -> Cell:
         """The encoder pre-trained on the corpora with weak, shuffled or gold labels."""
         stages: dict[str, str] = {}
+        model = self.step(
+            stages, "pretrain", lambda used: self._pretrain(labels, seed, used), labels, seed,
+            self._pretrain_inputs,
+        )  # fmt: skip
+        return self._cell(
+            self.settings.encoder, control=control, seed=seed, stages=stages, model=model
+        )
+
+    def _pretrain(self, labels: str, seed: int, stages: dict[str, str]) -> str:
         corpora = [
-            self._labelled_corpus(index, ref, stages)
+            self.labelled_corpus(index, ref, stages)
             for index, ref in enumerate(self.settings.corpora)
         ]
         if not corpora:
@@ -79,7 +61,7 @@ class Chain:
             corpora=corpora,
             encoder=encoder,
             labels_control=labels,  # type: ignore[arg-type]
-            params=stage_params(self.settings.pretrain, pretrain.Params),
+            params=self.params(self.settings.pretrain, pretrain.Params),
             seed=seed,
             threads=threads,
             device=self.settings.devices.pretrain,
@@ -87,11 +69,8 @@ class Chain:
         wording = "" if labels == "weak" else f" on {labels} labels"
         taxonomy = self.parts.taxonomy(self.settings.taxonomy).name
         title = f"{encoder.name}{wording}, {taxonomy}, seed {seed}"
-        stages["pretrain"] = self.parts.add(spec, title, threads)
-        return self._cell(
-            self.settings.encoder, control=control, seed=seed, stages=stages,
-            model=stages["pretrain"],
-        )  # fmt: skip
+        stages["pretrain"] = key = self.parts.add(spec, title, threads)
+        return key
 
     def corpora_have_gold(self) -> bool:
         """Whether every corpus has human labels."""
@@ -99,83 +78,6 @@ class Chain:
         return bool(refs) and all(
             self.parts.manifest(ref)[1].card.taxonomy is not None for ref in refs
         )
-
-    # -- steps ---------------------------------------------------------------------------------
-
-    def _prepare(self, place: str, ref: DatasetRef, stages: dict[str, str]) -> Prepared:
-        built, dataset = self.parts.manifest(ref)
-        stages[f"manifest {place}"] = built.key
-        audio, utterances = (str(built.paths),), built.key
-        segmenter, identity = self.parts.plugin("segmenter", self.settings.segmenter)
-        if not segmenter.trivial:
-            spec = segment.spec(utterances=utterances, segmenter=identity)
-            utterances = self.parts.add(spec, f"{ref.dataset} by {identity.name}", 1, audio)
-            stages[f"segment {place}"] = utterances
-        return Prepared(built, dataset, ref.dataset, utterances, audio)
-
-    def _features(
-        self, place: str, prepared: Prepared, encoder: Any, stages: dict[str, str]
-    ) -> str | None:
-        frontend = encoder.frontend
-        if frontend.kind == "waveform" and isinstance(encoder, FeatureExtractor):
-            return None
-        spec = features.spec(utterances=prepared.utterances, frontend=frontend)
-        key = self.parts.add(
-            spec, f"{prepared.name}, {frontend.kind}", self.settings.threads.features,
-            prepared.audio,
-        )  # fmt: skip
-        stages[f"features {place}"] = key
-        return key
-
-    def _labelled_corpus(
-        self, index: int, ref: DatasetRef, stages: dict[str, str]
-    ) -> tuple[str, str, str]:
-        place = f"corpora.{index}"
-        prepared = self.labelled(place, ref, stages)
-        encoder, _ = self.parts.plugin("encoder", self.settings.encoder)
-        frames = self._features(place, prepared, encoder, stages)
-        assert frames is not None
-        return prepared.utterances, stages[f"label {place}"], frames
-
-    def labelled(self, place: str, ref: DatasetRef, stages: dict[str, str]) -> Prepared:
-        """Adds the stages that label a corpus, and their keys to `stages`."""
-        prepared = self._prepare(place, ref, stages)
-        self._labels(place, prepared, stages)
-        return prepared
-
-    def _labels(self, place: str, prepared: Prepared, stages: dict[str, str]) -> str:
-        settings = self.settings
-        labeler, identity = self.parts.plugin("labeler", settings.labeler)
-        transcripts = None
-        if labeler.reads & TEXT_FIELDS:
-            transcripts = self._transcripts(place, prepared, stages)
-        taxonomy, gold = self.parts.taxonomy(settings.taxonomy), prepared.dataset.card.taxonomy
-        spec = label.spec(
-            utterances=prepared.utterances,
-            transcripts=transcripts,
-            labeler=identity,
-            taxonomy=taxonomy,
-            params=stage_params(settings.label, label.Params),
-            threads=settings.threads.label,
-            gold_taxonomy=None if gold is None else self.parts.taxonomy(gold),
-        )
-        title = f"{prepared.name} by {identity.name}, {taxonomy.name}"
-        key = self.parts.add(spec, title, settings.threads.label, prepared.audio)
-        stages[f"label {place}"] = key
-        return key
-
-    def _transcripts(self, place: str, prepared: Prepared, stages: dict[str, str]) -> str:
-        _, asr = self.parts.plugin("asr", self.settings.asr)
-        threads = self.settings.threads.transcribe
-        spec = transcribe.spec(
-            utterances=prepared.utterances,
-            asr=asr,
-            params=stage_params(self.settings.transcribe, transcribe.Params),
-            threads=threads,
-        )
-        key = self.parts.add(spec, f"{prepared.name} by {asr.name}", threads, prepared.audio)
-        stages[f"transcribe {place}"] = key
-        return key
 
     def _cell(
         self,
@@ -217,10 +119,39 @@ class Chain:
         stages: dict[str, str],
         control: str | None,
     ) -> TargetKeys:
+        s = self.settings
+        inputs = self._plain_inputs if model is None else self._measure_inputs
+        found, prepared, embeddings = self.step(
+            stages, "measure",
+            lambda used: self._measure(index, dataset, ref, seed, model, used, control),
+            index, dataset, ref, seed, model, control, s.probe_seed if s.probes else None,
+            (id(s.evaluate), s.evaluate_seed) if s.finetune is not None else None, inputs,
+        )  # fmt: skip
+        key = self.parts.once(
+            "evaluate",
+            lambda: self._evaluate(
+                prepared, embeddings, ref.name, s.evaluate, s.evaluate_seed, s.threads.evaluate
+            ),
+            prepared, embeddings, ref.name, s.evaluate, s.evaluate_seed, s.threads.evaluate,
+        )  # fmt: skip
+        stages[f"evaluate targets.{index}"] = key
+        return replace(found, evaluation=key)
+
+    def _measure(
+        self,
+        index: int,
+        dataset: DatasetRef,
+        ref: PluginRef,
+        seed: int | None,
+        model: str | None,
+        stages: dict[str, str],
+        control: str | None,
+    ) -> tuple[TargetKeys, Prepared, str]:
+        """Everything that is measured on a target but its evaluation, which varies most."""
         place, settings = f"targets.{index}", self.settings
-        prepared = self._prepare(place, dataset, stages)
+        prepared = self.prepare(place, dataset, stages)
         encoder, identity = self.parts.plugin("encoder", ref)
-        frames = self._features(place, prepared, encoder, stages)
+        frames = self.features(place, prepared, encoder, stages)
         trainable = isinstance(encoder, TrainableEncoder)
         how = (
             "" if not trainable else ", pre-trained" if model else f", random weights, seed {seed}"
@@ -240,24 +171,26 @@ class Chain:
             title = f"{prepared.name} by {ref.name}{how}"
             return self.parts.add(spec, title, settings.threads.embed, prepared.audio)
 
-        params = stage_params(settings.embed, embed.Params)
+        params = self.params(settings.embed, embed.Params)
         embeddings = embedded(params)
         stages[f"embed {place}"] = embeddings
-        evaluation = self._evaluate(place, prepared, embeddings, ref, stages)
         probes = {
             p.name: self._probe(place, prepared, embeddings, p, ref, stages)
             for p in settings.probes
         }
-        found = TargetKeys(self._target_name(index), evaluation, probes)
+        found = TargetKeys(self._target_name(index), "", probes)
+        if prepared.dataset.card.taxonomy is None:
+            return found, prepared, embeddings
         if trainable and settings.finetune is not None:
             assert frames is not None
             tuned = self._finetuned(place, prepared, frames, ref, model, seed, stages)
             found = replace(found, finetune=tuned)
         if model is None:
-            return found
+            return found, prepared, embeddings
         # The head expects the pooling that it was trained with.
         pooled = embedded(params.model_copy(update={"pooling": settings.pretrain.pooling}))
-        return self._without_labels(found, place, prepared, pooled, model, stages, control)
+        found = self._without_labels(found, place, prepared, pooled, model, stages, control)
+        return found, prepared, embeddings
 
     def _finetuned(
         self,
@@ -282,7 +215,7 @@ class Chain:
             weights_seed=seed,
             taxonomy=self.parts.taxonomy(gold),
             params=settings.finetune,
-            design=stage_params(settings.evaluate, evaluate.Params),
+            design=self.params(settings.evaluate, evaluate.Params),
             seed=settings.evaluate_seed,
             threads=threads,
             device=settings.devices.pretrain,
@@ -330,7 +263,7 @@ class Chain:
             head = scored("head", embeddings=embeddings, model=model)
             found = replace(found, zero_shot=head)
         if text_only:
-            labels = self._labels(place, prepared, stages)
+            labels = self.labels(place, prepared, stages)
             found = replace(found, text_only=scored("labels", labels=labels))
         return found
 
@@ -340,11 +273,12 @@ class Chain:
 
     def _evaluate(
         self,
-        place: str,
         prepared: Prepared,
         embeddings: str,
-        ref: PluginRef,
-        stages: dict[str, str],
+        encoder: str,
+        wanted: EvaluateSettings,
+        seed: int,
+        threads: int,
     ) -> str:
         gold = prepared.dataset.card.taxonomy
         if gold is None:
@@ -359,7 +293,6 @@ class Chain:
                 f"{'' if speakers == 1 else 's'}. Scores are measured on speakers that training "
                 "has not heard, so it needs at least 2 (and 5 for intervals)."
             )
-        wanted = self.settings.evaluate
         if wanted.protocol == "k-speaker-folds" and wanted.folds > speakers:
             raise SettingsError(
                 f"{self.parts.label}: 'evaluate.folds' is {wanted.folds}, but target "
@@ -369,14 +302,12 @@ class Chain:
             utterances=prepared.utterances,
             embeddings=embeddings,
             taxonomy=self.parts.taxonomy(gold),
-            params=stage_params(self.settings.evaluate, evaluate.Params),
-            seed=self.settings.evaluate_seed,
-            threads=self.settings.threads.evaluate,
+            params=self.params(wanted, evaluate.Params),
+            seed=seed,
+            threads=threads,
             official=prepared.dataset.protocols,
         )
-        key = self.parts.add(spec, f"{ref.name} on {prepared.name}", self.settings.threads.evaluate)
-        stages[f"evaluate {place}"] = key
-        return key
+        return self.parts.add(spec, f"{encoder} on {prepared.name}", threads)
 
     def _probe(
         self,
@@ -399,7 +330,7 @@ class Chain:
                 utterances=prepared.utterances,
                 embeddings=embeddings,
                 targets=measured,
-                params=stage_params(settings.probe, probe.Params),
+                params=self.params(settings.probe, probe.Params),
                 seed=settings.probe_seed,
                 threads=settings.threads.probe,
             ),

@@ -18,13 +18,14 @@ from ..manifest import BuiltManifest
 from ..plugins import Registry, registry
 from ..store import Store
 from ..taxonomy import Taxonomy
-from .chain import Chain, Prepared
+from .chain import Chain
 from .files import read_experiment
 from .grid import expand
 from .parts import Parts, Progress
 from .plan import Node, Plan
 from .scheduler import Listener, Scheduler
 from .settings import DatasetRef
+from .steps import Prepared
 
 PLACE = "corpora.0"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import SettingsError
 from ..kinds import Dataset, Plugin
@@ -16,6 +16,7 @@ from .plan import Cell, Node
 from .settings import DatasetRef, PluginRef
 
 Progress = Callable[[int, int, str], None]
+T = TypeVar("T")
 
 
 class Parts:
@@ -37,9 +38,25 @@ class Parts:
         self._plugins: dict[str, tuple[Any, PluginIdentity]] = {}
         self._datasets: dict[str, tuple[BuiltManifest, Dataset[Any]]] = {}
         self._taxonomies: dict[str, Taxonomy] = {}
+        self._once: dict[tuple[object, ...], tuple[Any, tuple[object, ...]]] = {}
 
     def plugin(self, kind: str, ref: PluginRef) -> tuple[Any, PluginIdentity]:
         """Returns a plugin and its identity."""
+        return self.once("plugin", lambda: self._plugin(kind, ref), kind, ref)
+
+    def once(self, name: str, make: Callable[[], T], *inputs: object) -> T:
+        """Returns what `make` gave when it was first called for these inputs.
+
+        Text, numbers and tuples of them are told apart by value. All else, such as the sections
+        that the points of a grid share (`Sections`), is by identity, and kept alive for that.
+        """
+        memo = (name, *(i if isinstance(i, str | int | tuple | None) else id(i) for i in inputs))
+        if memo not in self._once:
+            self._once[memo] = make(), inputs
+        found: T = self._once[memo][0]
+        return found
+
+    def _plugin(self, kind: str, ref: PluginRef) -> tuple[Any, PluginIdentity]:
         memo = canonical([kind, ref.model_dump(mode="json")])
         if memo not in self._plugins:
             try:
@@ -63,6 +80,9 @@ class Parts:
 
     def manifest(self, ref: DatasetRef) -> tuple[BuiltManifest, Dataset[Any]]:
         """Builds a dataset's manifest."""
+        return self.once("manifest", lambda: self._manifest(ref), ref)
+
+    def _manifest(self, ref: DatasetRef) -> tuple[BuiltManifest, Dataset[Any]]:
         memo = canonical(ref.model_dump(mode="json"))
         if memo not in self._datasets:
             built = build_manifest(

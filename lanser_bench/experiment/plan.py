@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ..kinds.executor import StageCall
 from ..manifest import BuiltManifest
-from ..store import Spec, Store, digest, write_atomic
+from ..store import Spec, Store, digest
+from ..store.plans import SavedPlan, plan_path, save_plan
 from .names import slug
 from .reasons import differences
 from .settings import Experiment
 
 Role = Literal["main", "control"]
+NEW = "not computed yet"
+LOST = "planned before, but not in the store: it was not finished, or removed"
 
 
 @dataclass(frozen=True)
@@ -172,73 +174,32 @@ class Plan:
 
     def save(self, store: Store) -> None:
         """Keeps the plan, so that the next one can say what has changed."""
-        specs = {key: node.spec.model_dump(mode="json") for key, node in self.nodes.items()}
-        for key, manifest in self.manifests.items():
-            specs[key] = manifest.artifact.meta["spec"]
-        cells = [
-            {"name": c.name, "control": c.control, "axes": c.axes, "stages": c.stages}
-            for c in self.cells
-        ]
-        text = json.dumps({"cells": cells, "specs": specs}, ensure_ascii=False, sort_keys=True)
-        path = plan_path(store, self.experiment.name)
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            write_atomic(path, text)
+        save_plan(plan_path(store, self.experiment.name), self._specs, self.cells)
 
     def reasons(self, store: Store, run: Iterable[str]) -> dict[str, str]:
         """Says for each key of `run` why its stage must run."""
-        before = PreviousPlan.read(store, self.experiment.name)
-        return {key: self._reason(key, before) for key in run}
+        keys = list(run)
+        before = SavedPlan.read(plan_path(store, self.experiment.name)) if keys else None
+        if before is None:
+            return dict.fromkeys(keys, NEW)
+        return {key: self._reason(key, before) for key in keys}
 
-    def _reason(self, key: str, before: PreviousPlan | None) -> str:
-        for cell in self.users.get(key, ()) if before else ():
-            assert before is not None
+    def _reason(self, key: str, before: SavedPlan) -> str:
+        asked = set()
+        for cell in self.users.get(key, ()):
             place = next(place for place, k in cell.stages.items() if k == key)
-            old = before.spec_at(cell, place)
-            if old is None:
+            if (cell.control, place) in asked:
                 continue
-            new = self.nodes[key].spec
-            if old.key == key:
-                return "computed before, but no longer in the store"
-            return "; ".join(differences(old, new, before.specs, self._specs)) or "not computed yet"
-        return "not computed yet"
+            asked.add((cell.control, place))
+            old = before.key_at(cell, place)
+            if old == key:
+                return LOST
+            if old is not None:
+                one, two = before.specs[old], self.nodes[key].spec
+                return "; ".join(differences(one, two, before.specs, self._specs)) or NEW
+        return NEW
 
     @cached_property
     def _specs(self) -> dict[str, Spec]:
         specs = {key: node.spec for key, node in self.nodes.items()}
         return specs | {key: manifest.artifact.spec for key, manifest in self.manifests.items()}
-
-
-def plan_path(store: Store, experiment: str) -> Path:
-    """File with the last plan of an experiment."""
-    return store.root / "plans" / f"{experiment}.json"
-
-
-@dataclass(frozen=True)
-class PreviousPlan:
-    """The last plan of the same experiment."""
-
-    cells: list[Mapping[str, Any]]
-    specs: dict[str, Spec]
-
-    @classmethod
-    def read(cls, store: Store, experiment: str) -> PreviousPlan | None:
-        """Returns it, or None if there is none that can be read."""
-        try:
-            text = plan_path(store, experiment).read_text(encoding="utf-8")
-            content = json.loads(text)
-            specs = {key: Spec.model_validate(spec) for key, spec in content["specs"].items()}
-            return cls(content["cells"], specs)
-        except (OSError, ValueError, KeyError, TypeError):
-            return None  # only reasons are lost: an unreadable plan must not stop a run
-
-    def spec_at(self, cell: Cell, place: str) -> Spec | None:
-        """Returns the stage at the same place of the same cell, or of the most similar one."""
-
-        def likeness(old: Mapping[str, Any]) -> tuple[bool, int]:
-            shared = sum(old["axes"].get(axis) == value for axis, value in cell.axes.items())
-            return old["name"] == cell.name, shared
-
-        alike = [c for c in self.cells if c["control"] == cell.control and place in c["stages"]]
-        if not alike:
-            return None
-        return self.specs.get(max(alike, key=likeness)["stages"][place])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..kinds import FeatureExtractor
@@ -40,7 +42,23 @@ def make_plan(
     Raises:
         LanserError: an unknown plugin, option or taxonomy, or a dataset that cannot be used.
     """
-    parts = Parts(registry, store, label, folder, progress)
+    with _no_collection():
+        return _planned(points, Parts(registry, store, label, folder, progress))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Holds the collector of cyclic garbage: a plan makes none, and it would look at all of it."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _planned(points: Sequence[Point], parts: Parts) -> Plan:
     cells = merged(
         [cell for position, p in enumerate(points) for cell in _cells(parts, p, position == 0)]
     )
@@ -49,7 +67,7 @@ def make_plan(
         cells=cells,
         nodes=parts.used_nodes(cells),
         manifests=parts.manifests,
-        plugin_dirs=registry.plugin_dirs,
+        plugin_dirs=parts.registry.plugin_dirs,
     )
     for cell in cells:
         for key in set(cell.stages.values()):

@@ -16,14 +16,14 @@ _FULL = 2**17
 """Fewer free bytes than this are a full disk."""
 
 
-def write_atomic(path: Path, text: str) -> None:
-    """Writes a text file so that it is either the old or the new one, even after a power cut."""
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Writes a file so that it is either the old or the new one, even after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not by `tempfile`: its files are for their owner alone, and a store may be shared.
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import sys
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,16 @@ def _content(path: Path) -> str:
 
 def library_versions(names: tuple[str, ...]) -> dict[str, str]:
     """Returns the installed version of each distribution, ``absent`` where there is none."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "absent"
-    return found
+    return {name: _installed(name) for name in names}
+
+
+@cache
+def _installed(name: str) -> str:
+    """Asks once per process: each answer parses the distribution's metadata."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
 
 
 @lru_cache(maxsize=512)

@@ -66,11 +66,15 @@ def spec_key(content: Mapping[str, Any]) -> str:
     return digest({"key_version": KEY_VERSION, **content})
 
 
+_encoder = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+)
+# One for all: to make an encoder takes longer than to encode a small value.
+
+
 def canonical(value: Any) -> str:
     """Returns the one JSON text of a value: sorted keys, no spaces, no NaN."""
-    return json.dumps(
-        value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-    )
+    return _encoder.encode(value)
 
 
 def digest(value: Any) -> str:

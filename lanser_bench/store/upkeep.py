@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -255,13 +254,3 @@ def garbage(store: Store, keep: set[str], older_than_s: float = GRACE_S) -> list
         if clock.age_s(artifact.path) > older_than_s:
             found.append(artifact)
     return found
-
-
-def plans(store: Store) -> Iterator[dict[str, Any]]:
-    """Yields the last plan of every experiment, with its name as ``experiment``."""
-    for path in sorted((store.root / "plans").glob("*.json")):
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue  # an unreadable plan is no plan
-        yield {"experiment": path.stem, **content}

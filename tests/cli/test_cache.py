@@ -13,6 +13,7 @@ import pytest
 from lanser_bench.cli import main
 from lanser_bench.reporting.records import StageUse, load_record, save_record
 from lanser_bench.store import Spec, Store
+from lanser_bench.store.plans import plan_path, save_plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,10 +45,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, dict[
     keys["evaluate"] = made(store, "evaluate", utterances=keys["manifest"])
     keys["planned"] = made(store, "label")
     keys["orphan"] = made(store, "embed")
-    (store.root / "plans").mkdir()
-    spec = store.checked(keys["planned"]).meta["spec"]
-    plan = {"cells": [], "specs": {keys["planned"]: spec}}
-    (store.root / "plans" / "next.json").write_text(json.dumps(plan))
+    spec = store.checked(keys["planned"]).spec
+    save_plan(plan_path(store, "next"), {keys["planned"]: spec}, [])
     return store, keys
 
 

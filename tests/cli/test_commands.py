@@ -221,7 +221,7 @@ def test_an_unreadable_plan_does_not_stop_a_look_into_the_store(
     with store.lock(spec.key), store.write(spec):
         pass
     (tmp_path / "plans").mkdir()
-    (tmp_path / "plans" / "cut.json").write_text("{")
+    (tmp_path / "plans" / "cut.json.gz").write_bytes(b"{")
     code, out, _ = lanser(capsys, "cache", "explain", spec.key[:8], "--store", str(tmp_path))
     assert code == 0
     assert spec.key in out

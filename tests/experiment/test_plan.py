@@ -12,7 +12,14 @@ import yaml
 
 from lanser_bench.errors import LanserError
 from lanser_bench.experiment import plan_experiment
+from lanser_bench.experiment.files import read_experiment
+from lanser_bench.experiment.grid import expand
 from lanser_bench.experiment.plan import Plan
+from lanser_bench.experiment.planner import make_plan
+from lanser_bench.experiment.settings import Experiment
+from lanser_bench.experiment.steps import IN_NO_KEY
+from lanser_bench.plugins import registry
+from lanser_bench.store import Store
 
 Make = Callable[..., dict[str, Any]]
 
@@ -145,6 +152,66 @@ def test_what_cannot_be_planned_is_said(
 def test_an_unlabelled_target_is_refused(plan: Callable[..., Plan], settings: Make) -> None:
     with pytest.raises(LanserError, match=r"no human labels.*targets"):
         plan(targets=settings()["corpora"])
+
+
+VARIED: dict[str, list[Any]] = {
+    "labeler": ["words", "random", "oracle"],
+    "labeler.sharp": [1.0],
+    "taxonomy": ["sentiment-3"],
+    "label.min_confidence": [0.3],
+    "transcribe.min_rms_db": [-70],
+    "asr": [{"name": "reference"}],
+    "segmenter": [{"name": "windows", "length_s": 1.0}],
+    "encoder": ["loudness", {"name": "cnn", "channels": [8]}],
+    "pretrain.epochs": [2],
+    "pretrain.pooling": ["mean+std"],
+    "pretrain.seeds": [[1], [0, 1]],
+    "embed.pooling": ["mean+std"],
+    "evaluate.seed": [1, 2],
+    "evaluate.budgets": [[0.5]],
+    "finetune.epochs": [3],
+    "probe.folds": [3],
+    "probe.seed": [5],
+    "probes": [[]],
+    "seed": [1],
+    "controls.zero_shot": [False],
+    "controls.text_only": [True],
+    "controls.shuffled_within_speaker": ["each"],
+    "threads.pretrain": [1],
+    "threads.evaluate": [2],
+    "threads.probe": [2],
+    "threads.embed": [1],
+    "threads.label": [1],
+    "threads.transcribe": [1],
+    "devices.embed": ["cuda"],
+    "devices.pretrain": ["cuda"],
+    "corpora": [[]],
+    "targets": [[]],
+}
+
+
+def test_what_points_share_changes_no_key(
+    settings: Make, plugin_dirs: tuple[Path, ...], tmp_path: Path
+) -> None:
+    """Each point planned by itself has the stages that it has in one plan of all points."""
+    one = settings()["targets"][0]
+    sets = {"corpora": [[one]], "targets": [[one, {**one, "limit": 20}]]}
+    entries = [{axis: v} for axis, values in (VARIED | sets).items() for v in values]
+    entries += [{**a, **b} for a, b in zip(entries, entries[5:], strict=False)]
+    entries += [{"finetune.epochs": 3, **entry} for entry in entries[: len(VARIED)]]
+    points = expand(read_experiment(settings(include=[{}, *entries])))
+    plugins, store = registry(plugin_dirs), Store(tmp_path / "store")
+    together = make_plan(points, plugins, store)
+    alone = [make_plan([point], plugins, store) for point in points]
+    assert {cell.key: cell.stages for cell in together.cells} == {
+        cell.key: cell.stages for plan in alone for cell in plan.cells
+    }
+    assert together.nodes.keys() == {key for plan in alone for key in plan.nodes}
+
+
+def test_every_section_is_varied_in_the_test_above() -> None:
+    varied = {axis.partition(".")[0] for axis in VARIED}
+    assert set(Experiment.model_fields) - varied == IN_NO_KEY
 
 
 PLANNER = """

@@ -12,6 +12,7 @@ import pytest
 
 from lanser_bench.experiment import RunOutcome, dry_run, run_experiment
 from lanser_bench.experiment.events import read_events
+from lanser_bench.experiment.plan import LOST
 from lanser_bench.reporting.records import load_record
 
 Make = Callable[..., dict[str, Any]]
@@ -141,7 +142,7 @@ def test_a_removed_artifact_is_named_as_such(
     key = outcome.plan.cells[0].targets[0].evaluation
     Store(Path(settings()["paths"]["store"])).discard(key)
     planned = dry_run(settings(**FROZEN), plugin_dirs=plugin_dirs)
-    assert planned.reasons == {key: "computed before, but no longer in the store"}
+    assert planned.reasons == {key: LOST}
 
 
 @pytest.mark.parametrize(("how", "words"), [("mend", "too quiet"), ("fault", "ZeroDivisionError")])

@@ -1,0 +1,165 @@
+"""The steps from recordings to weak labels, each planned once for all points that share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from ..kinds import Dataset, FeatureExtractor
+from ..manifest import BuiltManifest
+from ..stages import features as features_stage
+from ..stages import label, segment, transcribe
+from .grid import Point
+from .parts import Parts
+from .settings import DatasetRef, stage_params
+
+T = TypeVar("T")
+TEXT_FIELDS = frozenset({"text", "context", "avg_logprob", "no_speech_prob"})
+"""Fields of a labeler's records that come from transcripts."""
+
+IN_NO_KEY = frozenset({"name", "trackers", "tracker_timeout_s", "executor", "paths", "memory"})
+"""Settings of a run, not of a cell."""
+OF_RESULTS = frozenset(
+    {"targets", "finetune", "embed", "evaluate", "probes", "probe", "seed", "controls"}
+)
+OF_LABELS = frozenset({"corpora", "asr", "transcribe", "labeler", "taxonomy", "label", "pretrain"})
+NOT_OF_PRETRAINING = IN_NO_KEY | OF_RESULTS
+NOT_OF_LABELLING = NOT_OF_PRETRAINING | {"corpora", "encoder", "pretrain", "devices"}
+NOT_OF_MEASURING = IN_NO_KEY | {"corpora", "evaluate", "seed"}
+# What a step does not read is named, so that a setting nobody has thought of is never left out.
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A dataset ready for stages."""
+
+    manifest: BuiltManifest
+    dataset: Dataset[Any]
+    name: str
+    utterances: str
+    """Key of the manifest, or of its segmentation."""
+    audio: tuple[str, ...]
+
+
+class Steps:
+    """Adds stages to a plan for one point of a grid."""
+
+    def __init__(self, parts: Parts, point: Point) -> None:
+        """Takes a point of the grid."""
+        self.parts, self.point, self.settings = parts, point, point.settings
+        self._pretrain_inputs = self.sections(NOT_OF_PRETRAINING)
+        self._measure_inputs = self.sections(NOT_OF_MEASURING)
+        self._plain_inputs = self.sections(NOT_OF_MEASURING | OF_LABELS)
+
+    def sections(self, without: frozenset[str]) -> tuple[int, ...]:
+        """Returns the identity of all settings but those named.
+
+        The points of a grid share equal sections (`Sections`) and live until the plan is made.
+        """
+        return tuple(id(v) for name, v in self.settings.__dict__.items() if name not in without)
+
+    def step(
+        self,
+        stages: dict[str, str],
+        name: str,
+        make: Callable[[dict[str, str]], T],
+        *inputs: object,
+    ) -> T:
+        """Returns what `make` gave for the same inputs before, and adds its keys to `stages`."""
+
+        def made() -> tuple[T, dict[str, str]]:
+            used: dict[str, str] = {}
+            return make(used), used
+
+        found, used = self.parts.once(name, made, *inputs)
+        stages |= used
+        return found
+
+    def params(self, section: BaseModel, model: type[BaseModel]) -> Any:
+        """Returns the part of a section that enters its stage's key."""
+        return self.parts.once("params", lambda: stage_params(section, model), section)
+
+    def prepare(self, place: str, ref: DatasetRef, stages: dict[str, str]) -> Prepared:
+        """Adds a dataset's manifest and its segmentation, if it has one."""
+        built, dataset = self.parts.manifest(ref)
+        stages[f"manifest {place}"] = built.key
+        audio, utterances = (str(built.paths),), built.key
+        segmenter, identity = self.parts.plugin("segmenter", self.settings.segmenter)
+        if not segmenter.trivial:
+            spec = segment.spec(utterances=utterances, segmenter=identity)
+            utterances = self.parts.add(spec, f"{ref.dataset} by {identity.name}", 1, audio)
+            stages[f"segment {place}"] = utterances
+        return Prepared(built, dataset, ref.dataset, utterances, audio)
+
+    def features(
+        self, place: str, prepared: Prepared, encoder: Any, stages: dict[str, str]
+    ) -> str | None:
+        """Adds what an encoder's front end computes; None if it takes waveforms as they are."""
+        frontend = encoder.frontend
+        if frontend.kind == "waveform" and isinstance(encoder, FeatureExtractor):
+            return None
+        spec = features_stage.spec(utterances=prepared.utterances, frontend=frontend)
+        key = self.parts.add(
+            spec, f"{prepared.name}, {frontend.kind}", self.settings.threads.features,
+            prepared.audio,
+        )  # fmt: skip
+        stages[f"features {place}"] = key
+        return key
+
+    def labelled_corpus(
+        self, index: int, ref: DatasetRef, stages: dict[str, str]
+    ) -> tuple[str, str, str]:
+        """Adds what pre-training needs; returns the keys of utterances, labels and features."""
+        place = f"corpora.{index}"
+        prepared = self.step(
+            stages, "label", lambda used: self.labelled(place, ref, used), place, ref,
+            self.sections(NOT_OF_LABELLING),
+        )  # fmt: skip
+        encoder, _ = self.parts.plugin("encoder", self.settings.encoder)
+        frames = self.features(place, prepared, encoder, stages)
+        assert frames is not None
+        return prepared.utterances, stages[f"label {place}"], frames
+
+    def labelled(self, place: str, ref: DatasetRef, stages: dict[str, str]) -> Prepared:
+        """Adds the stages that label a corpus, and their keys to `stages`."""
+        prepared = self.prepare(place, ref, stages)
+        self.labels(place, prepared, stages)
+        return prepared
+
+    def labels(self, place: str, prepared: Prepared, stages: dict[str, str]) -> str:
+        """Adds the weak labels of a dataset, with its transcripts where the labeler reads them."""
+        settings = self.settings
+        labeler, identity = self.parts.plugin("labeler", settings.labeler)
+        transcripts = None
+        if labeler.reads & TEXT_FIELDS:
+            transcripts = self._transcripts(place, prepared, stages)
+        taxonomy, gold = self.parts.taxonomy(settings.taxonomy), prepared.dataset.card.taxonomy
+        spec = label.spec(
+            utterances=prepared.utterances,
+            transcripts=transcripts,
+            labeler=identity,
+            taxonomy=taxonomy,
+            params=self.params(settings.label, label.Params),
+            threads=settings.threads.label,
+            gold_taxonomy=None if gold is None else self.parts.taxonomy(gold),
+        )
+        title = f"{prepared.name} by {identity.name}, {taxonomy.name}"
+        key = self.parts.add(spec, title, settings.threads.label, prepared.audio)
+        stages[f"label {place}"] = key
+        return key
+
+    def _transcripts(self, place: str, prepared: Prepared, stages: dict[str, str]) -> str:
+        _, asr = self.parts.plugin("asr", self.settings.asr)
+        threads = self.settings.threads.transcribe
+        spec = transcribe.spec(
+            utterances=prepared.utterances,
+            asr=asr,
+            params=self.params(self.settings.transcribe, transcribe.Params),
+            threads=threads,
+        )
+        key = self.parts.add(spec, f"{prepared.name} by {asr.name}", threads, prepared.audio)
+        stages[f"transcribe {place}"] = key
+        return key

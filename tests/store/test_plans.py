@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from lanser_bench.store import PluginIdentity, Spec, Store
+from lanser_bench.store.plans import SavedPlan, plan_path, save_plan, saved_plans
+
+
+@dataclass
+class Cell:
+    name: str
+    axes: dict[str, str]
+    stages: dict[str, str]
+    control: str | None = None
+
+
+@dataclass
+class Written:
+    path: Path
+    specs: dict[str, Spec] = field(default_factory=dict)
+
+    def stage(self, **params: object) -> str:
+        plugin = PluginIdentity(
+            kind="labeler", name="x", distribution="d", version="1", source="s", options={},
+            weights="", libraries={},
+        )  # fmt: skip
+        spec = Spec(stage="label", stage_version="1", plugins={"labeler": plugin}, params=params)
+        self.specs[spec.key] = spec
+        return spec.key
+
+    def cell(self, axes: dict[str, str], control: str | None = None, **params: object) -> Cell:
+        name = ",".join([control or "", *axes.values()])
+        return Cell(name, axes, {"label": self.stage(**params)}, control)
+
+    def save(self, *cells: Cell) -> SavedPlan:
+        save_plan(self.path, self.specs, cells)
+        plan = SavedPlan.read(self.path)
+        assert plan is not None
+        return plan
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    return Written(plan_path(Store(tmp_path / "store"), "e"))
+
+
+def test_a_plan_comes_back_as_it_was_kept(written: Written) -> None:
+    cells = [
+        written.cell({"b": "2", "a": "1"}, z=[1, None], a={"x": "ü"}),
+        written.cell({"b": "3"}, control="shuffled", z=2),
+    ]
+    plan = written.save(*cells)
+    assert [(c.name, c.control, c.axes, c.stages) for c in plan.cells] == [
+        (c.name, c.control, c.axes, c.stages) for c in cells
+    ]
+    assert dict(plan.specs) == written.specs
+    assert all(spec.key == key for key, spec in plan.specs.items())
+    assert plan.experiment == "e"
+
+
+def test_the_same_plan_is_not_written_again(written: Written) -> None:
+    cell = written.cell({"a": "1"}, z=1)
+    written.save(cell)
+    before = written.path.stat().st_ino
+    written.save(cell)
+    assert written.path.stat().st_ino == before
+    written.save(written.cell({"a": "2"}, z=1))
+    assert written.path.stat().st_ino != before
+
+
+def test_a_cell_is_compared_with_the_one_that_is_most_like_it(written: Written) -> None:
+    plan = written.save(
+        written.cell({}, control="shuffled", z=0),
+        written.cell({"a": "1", "b": "1"}, z=1),
+        written.cell({"a": "2", "b": "1"}, z=2),
+        written.cell({"a": "2", "b": "2"}, z=3),
+    )
+
+    def compared(axes: dict[str, str], control: str | None = None) -> object:
+        key = plan.key_at(written.cell(axes, control, z=9), "label")
+        return None if key is None else plan.specs[key].params["z"]
+
+    assert compared({"a": "2", "b": "1"}) == 2, "itself"
+    assert compared({"a": "3", "b": "2"}) == 3, "one axis differs"
+    assert compared({"a": "2", "b": "2", "c": "1"}) == 3, "an axis was added"
+    assert compared({"b": "2"}) == 3, "an axis was taken away"
+    assert compared({"a": "7", "b": "7"}) == 1, "the first one"
+    assert compared({"a": "1"}, control="shuffled") == 0
+    assert compared({"a": "1"}, control="gold") is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", gzip.compress(b"{}"), gzip.compress(b'{"format":2}')]
+)
+def test_an_unreadable_plan_is_none(written: Written, content: bytes) -> None:
+    written.path.parent.mkdir(parents=True)
+    written.path.write_bytes(content)
+    assert SavedPlan.read(written.path) is None
+    assert list(saved_plans(Store(written.path.parents[1]))) == []
