@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         TaxonomyError,
         WorkerError,
     )
+    from .halving import fitting
     from .hookspecs import hookimpl
     from .kinds import (
         ASR,
@@ -64,6 +65,7 @@ _HOMES = {
         "TaxonomyError",
         "WorkerError",
     ),
+    "halving": ("fitting",),
     "hookspecs": ("hookimpl",),
     "kinds": (
         "ASR",
@@ -135,6 +137,7 @@ __all__ = [
     "WorkerError",
     "__version__",
     "create_plugin",
+    "fitting",
     "hookimpl",
     "load_model",
     "member_identity",

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import SettingsError
+from ..halving import fitting, halved, out_of_memory
 from ._checkpoint import Checkpoint, Progress, Tensors, plain
 from ._examples import Examples, Floats, Ints, Split
 from ._network import Network
@@ -58,6 +59,7 @@ class Training:
         self.weights = torch.from_numpy(self._weights()).to(self.device)
         self.longest = self._frames(self.params.max_seconds)
         self.steps = math.ceil(len(self.split.train) / self.params.batch_size)
+        self.micro = self.params.batch_size
         self.saved = time.monotonic()
 
     def run(self, checkpoint: Checkpoint, report: Report) -> tuple[Progress, Tensors]:
@@ -91,33 +93,63 @@ class Training:
         with deterministic(torch_seed):
             for step, rows in enumerate(self._batches(rng)):
                 self._set_rate(epoch * self.steps + step)
-                features, lengths = self.batch(rows, rng)
-                chosen = torch.from_numpy(rows).to(self.device)
-                logits = self.network(features, lengths)
-                losses = F.cross_entropy(
-                    logits,
-                    self.targets[chosen],
-                    reduction="none",
-                    label_smoothing=self.params.label_smoothing,
-                )
-                weights = self.weights[chosen]
-                loss = (losses * weights).sum() / weights.sum()
-                total += self._step(loss, epoch) * len(rows)
+                loss, guess = self._learn(*self.batch(rows, rng), rows, epoch)
+                self._step()
+                total += loss * len(rows)
                 seen += len(rows)
-                guesses.append(logits.detach().argmax(1).cpu().numpy())
+                guesses.append(guess)
                 truth.append(self.examples.hard[rows])
                 report(epoch * self.steps + step + 1, self.params.epochs * self.steps)
         accuracy, uar = scores(np.concatenate(truth), np.concatenate(guesses))
         return {"train_loss": total / seen, "train_accuracy": accuracy, "train_uar": uar}
 
-    def _step(self, loss: Tensor, epoch: int) -> float:
-        value = loss.item()
-        check_finite(value, epoch + 1)
+    def _learn(
+        self, features: Tensor, lengths: Tensor, rows: Ints, epoch: int
+    ) -> tuple[float, npt.NDArray[np.int64]]:
+        """Leaves the gradients of a batch; returns its loss and its guesses.
+
+        Where memory does not suffice, the batch is gone through in parts whose gradients add up to
+        the same sum, and so are all that follow.
+        """
+        states = random_states(self.device)
+        while True:
+            try:
+                return self._gradients(features, lengths, rows, epoch)
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+            # Outside of the handler: the exception's frames hold what filled the memory.
+            self.optimizer.zero_grad(set_to_none=True)
+            check_divisible(self.network)
+            self.micro = halved(min(self.micro, len(rows)))
+            restore_random(states)
+
+    def _gradients(
+        self, features: Tensor, lengths: Tensor, rows: Ints, epoch: int
+    ) -> tuple[float, npt.NDArray[np.int64]]:
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        chosen = torch.from_numpy(rows).to(self.device)
+        whole = self.weights[chosen].sum()
+        value, guesses = 0.0, []
+        for begin in range(0, len(rows), self.micro):
+            part = slice(begin, begin + self.micro)
+            logits = self.network(features[part], lengths[part])
+            losses = F.cross_entropy(
+                logits,
+                self.targets[chosen[part]],
+                reduction="none",
+                label_smoothing=self.params.label_smoothing,
+            )
+            loss = (losses * self.weights[chosen[part]]).sum() / whole
+            value += loss.item()
+            check_finite(value, epoch + 1)
+            loss.backward()  # type: ignore[no-untyped-call]
+            guesses.append(logits.detach().argmax(1).cpu().numpy())
+        return value, np.concatenate(guesses)
+
+    def _step(self) -> None:
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.params.clip_norm)
         self.optimizer.step()
-        return value
 
     @torch.no_grad()
     def _evaluate(self) -> dict[str, Any]:
@@ -129,13 +161,20 @@ class Training:
         losses, guesses = [], []
         for begin in range(0, len(rows), self.params.batch_size):
             part = rows[begin : begin + self.params.batch_size]
-            logits = self.network(*self.batch(part, None))
+            logits = self._logits(*self.batch(part, None))
             targets = self.targets[torch.from_numpy(part).to(self.device)]
             losses.append(F.cross_entropy(logits, targets, reduction="none").cpu())
             guesses.append(logits.argmax(1).cpu().numpy())
         accuracy, uar = scores(self.examples.hard[rows], np.concatenate(guesses))
         loss = float(torch.cat(losses).double().mean())
         return {"dev_loss": loss, "dev_accuracy": accuracy, "dev_uar": uar}
+
+    def _logits(self, features: Tensor, lengths: Tensor) -> Tensor:
+        def run(size: int) -> Tensor:
+            parts = [slice(begin, begin + size) for begin in range(0, len(features), size)]
+            return torch.cat([self.network(features[part], lengths[part]) for part in parts])
+
+        return fitting(run, len(features))
 
     def batch(self, rows: Ints, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
         """Returns padded features and true lengths; random crops and masks if `rng` is given."""
@@ -231,6 +270,35 @@ class Training:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         return progress, under("best.")
+
+
+def check_divisible(network: torch.nn.Module) -> None:
+    """Refuses to train a network in parts of a batch whose numbers depend on the whole of it.
+
+    Raises:
+        SettingsError: it has batch normalisation, and memory does not suffice.
+    """
+    normalised = torch.nn.modules.batchnorm._BatchNorm
+    if any(isinstance(module, normalised) for module in network.modules()):
+        raise SettingsError(
+            "The memory does not suffice for a training step, and the encoder's batch "
+            "normalisation sees the whole batch, so the batch cannot be gone through in parts "
+            "without changing the numbers. Lower pretrain.batch_size or pretrain.max_seconds, let "
+            "fewer stages run at once, or choose an encoder without it, such as cnn."
+        )
+
+
+def random_states(device: torch.device) -> list[Tensor]:
+    """Returns torch's random states, to draw the same once more."""
+    states = [torch.get_rng_state()]
+    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
+
+
+def restore_random(states: list[Tensor]) -> None:
+    """Puts random states back."""
+    torch.set_rng_state(states[0])
+    if len(states) > 1:
+        torch.cuda.set_rng_state(states[1])
 
 
 def check_finite(loss: float, epoch: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ..errors import PluginError, StoreError
+from ..halving import tallied
 from ..kinds.executor import StageCall, StageReport
 from ..plugins import Registry, registry
 from ..store import (
@@ -165,8 +166,9 @@ def _run_alone(call: StageCall, spec: Spec, store: Store) -> StageReport:
         context = StageContext(spec, store, registry(call.plugin_dirs), call.inputs, lease)
         begin = time.perf_counter()
         try:
-            with store.write(spec) as draft:
+            with store.write(spec) as draft, tallied() as tally:
                 stage_module(spec.stage).run(context, draft)
+                draft.counts |= tally.counts
                 draft.seconds = time.perf_counter() - begin
         finally:
             with suppress(OSError):

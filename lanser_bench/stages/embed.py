@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import PluginError, SettingsError
+from ..halving import fitting
 from ..kinds.encoder import FeatureExtractor, Frontend, TrainableEncoder
 from ..kinds.speech import SAMPLE_RATE
 from ..store import Draft, PluginIdentity, Spec, Store, library_versions
@@ -142,10 +143,21 @@ def embed_rows(rows: Sequence[Array], encode: Encode, params: Params, rate: floa
     ]
     gathered: list[list[tuple[list[int], Pooled]]] = [[] for _ in rows]
     for batch in batches([len(piece) for _, piece in pieces], round(params.batch_seconds * rate)):
-        for i, answer in zip(batch, encode([pieces[i][1] for i in batch]), strict=True):
+        answers = _encoded([pieces[i][1] for i in batch], encode)
+        for i, answer in zip(batch, answers, strict=True):
             gathered[pieces[i][0]].append(answer)
     vectors = [_combine(answers, params.pooling) for answers in gathered]
     return [np.stack(layer) for layer in zip(*vectors, strict=True)]
+
+
+def _encoded(batch: list[Array], encode: Encode) -> list[tuple[list[int], Pooled]]:
+    """Encodes a batch, in parts if the memory does not suffice for all of it."""
+
+    def run(size: int) -> list[tuple[list[int], Pooled]]:
+        parts = [batch[begin : begin + size] for begin in range(0, len(batch), size)]
+        return [answer for part in parts for answer in encode(part)]
+
+    return fitting(run, len(batch))
 
 
 def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

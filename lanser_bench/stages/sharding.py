@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file
 
 from ..errors import StoreError
+from ..halving import tallied
 from ..store import Artifact, DamagedError, Draft, Spec, Store, digest
 from .base import StageContext
 
@@ -108,8 +109,9 @@ def _computed(store: Store, spec: Spec, compute: Callable[[Draft], None]) -> boo
     with store.lock(spec.key):
         if spec.key in store:  # another stage has made it while this one waited
             return False
-        with store.write(spec) as part:
+        with store.write(spec) as part, tallied() as tally:
             compute(part)
+            part.counts |= tally.counts
     return True
 
 

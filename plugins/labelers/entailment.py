@@ -23,6 +23,7 @@ from lanser_bench import (
     Scores,
     Taxonomy,
     TextRecord,
+    fitting,
 )
 
 from ..nli.adapter import adapter_fingerprint
@@ -188,7 +189,13 @@ class Entailment(Labeler[EntailmentOptions]):
         lengths = [len(ids) for ids in encoded["input_ids"]]
         found = np.zeros((len(lengths), len(model.classes)), dtype=np.float32)
         for rows in batches(lengths, self.options.batch_tokens):
-            found[rows] = model.logits(encoded, rows, tokenizer)
+
+            def run(size: int, rows: list[int] = rows) -> None:
+                for begin in range(0, len(rows), size):
+                    part = rows[begin : begin + size]
+                    found[part] = model.logits(encoded, part, tokenizer)
+
+            fitting(run, len(rows))
         return found
 
 

@@ -21,6 +21,7 @@ from lanser_bench import (
     Scores,
     Taxonomy,
     TextRecord,
+    fitting,
 )
 
 from ..weights import resolve
@@ -116,10 +117,10 @@ class Similarity(Labeler[SimilarityOptions]):
 
     def _encode(self, texts: list[str]) -> Floats:
         """Unit vectors, shape (texts, dim)."""
-        found = self._model.encode(
-            texts,
-            batch_size=self.options.batch_size,
-            normalize_embeddings=True,
-            show_progress_bar=False,
+        found = fitting(
+            lambda size: self._model.encode(
+                texts, batch_size=size, normalize_embeddings=True, show_progress_bar=False
+            ),
+            self.options.batch_size,
         )
         return np.asarray(found, dtype=np.float32)

@@ -10,6 +10,7 @@ import pytest
 from tiny_models import nli_folder
 
 from lanser_bench import MissingDependencyError, PluginError, SettingsError, TextRecord
+from lanser_bench.halving import tallied
 from lanser_bench.plugins import registry
 from lanser_bench.taxonomy import Label
 from lanser_bench.testing import LabelerSuite
@@ -227,3 +228,23 @@ def test_taxonomies_of_one_label_and_of_500_are_scored(nli: Path, count: int) ->
 def test_impossible_precisions_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         entailment(**options)
+
+
+def test_pairs_that_do_not_fit_into_memory_are_scored_in_parts(
+    nli: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = entailment(model=str(nli)).score(records(*TEXTS), TAXONOMY)
+    labeler = entailment(model=str(nli))
+    model = type(labeler._models[0])
+    logits = model.logits
+
+    def short(self: Any, encoded: Any, rows: Any, tokenizer: Any) -> Any:
+        if len(rows) > 4:
+            raise MemoryError
+        return logits(self, encoded, rows, tokenizer)
+
+    monkeypatch.setattr(model, "logits", short)
+    with tallied() as tally:
+        parts = labeler.score(records(*TEXTS), TAXONOMY)
+    assert tally.halvings > 0
+    np.testing.assert_allclose(parts.values, whole.values, atol=1e-6)

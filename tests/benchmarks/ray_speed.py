@@ -1,0 +1,59 @@
+"""How much faster two Ray workers are than one, one thread each, and whether numbers agree.
+
+The same grid three times: `ray` with one worker, with two, and `local`. Times are those of the
+whole command: starting Python and Ray, which costs the same in both, is counted.
+
+python tests/benchmarks/ray_speed.py
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from _runs import events, records, run, write
+
+SETTINGS: dict[str, Any] = {
+    "name": "speed",
+    "corpora": [{"dataset": "synthetic", "clips": 84, "speakers": 6, "seed": 1}],
+    "targets": [{"dataset": "synthetic", "clips": 42, "speakers": 6, "first_voice": 12, "seed": 2}],
+    "labeler": "random",
+    "taxonomy": "ekman-6",
+    "encoder": {"name": "cnn", "channels": [96, 96]},
+    "pretrain": {"epochs": 60, "select": "last", "dev_fraction": 0, "seeds": [*range(10)]},
+    "evaluate": {"folds": 3, "seeds": 1, "budgets": [1.0]},
+    "controls": {"random_init": False, "logmel_stats": False, "shuffled": "none"},
+    "threads": dict.fromkeys(("transcribe", "label", "pretrain", "embed"), 1),
+    "trackers": [],
+}
+
+
+def work_seconds(folder: Path) -> float:
+    """From the first stage's start to the last one's end: without starting Python and Ray."""
+    from datetime import datetime
+
+    found = [e for e in events(folder) if e["event"] in ("stage-start", "stage-end")]
+    times = [datetime.fromisoformat(e["time"]) for e in found]
+    return (max(times) - min(times)).total_seconds()
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        wall, made = {}, {}
+        for executor, threads in (("ray", 1), ("ray", 2), ("local", 2)):
+            label = f"{executor} {threads}"
+            chosen = {"name": executor, "threads": threads}
+            file = write(root / label.replace(" ", "-"), SETTINGS, executor=chosen)
+            wall[label], made[label] = run(file), records(file.parent)
+            print(f"{label} worker(s): {wall[label]:.1f} s, of which stages from first start to "
+                  f"last end {work_seconds(file.parent):.1f} s", flush=True)  # fmt: skip
+    ratio = wall["ray 1"] / wall["ray 2"]
+    same = made["ray 1"] == made["ray 2"] == made["local 2"]
+    print(f"2 Ray workers are {ratio:.2f} × as fast as 1; {len(made['local 2'])} records "
+          f"{'equal' if same else 'NOT equal'} to local's")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
