@@ -5,10 +5,12 @@ BIN := .venv/bin
 TORCH_SPEC ?= $(shell grep '^torch==' constraints.txt)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: quickstart test test-quick check bench clean
+.PHONY: quickstart install test test-quick check gate baseline bench clean
 
 quickstart: .venv/run.stamp
 	$(BIN)/lanser-bench run --grid quickstart
+
+install: .venv/run.stamp
 
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest
@@ -21,11 +23,24 @@ check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# A store of its own: nothing that older code has computed may stand for what this code computes.
+gate: .venv/run.stamp
+	rm -rf .lanser/gate
+	$(BIN)/lanser-bench run regression paths.store=.lanser/gate/store paths.results=.lanser/gate/results
+	$(BIN)/lanser-bench gate --baseline results/baseline --candidate .lanser/gate/results
+
+# After a change that is meant to move the numbers; from a clean commit, which the records then name.
+baseline: .venv/run.stamp
+	rm -rf .lanser/gate results/baseline
+	$(BIN)/lanser-bench run regression paths.store=.lanser/gate/store paths.results=results/baseline
+	rm -f results/baseline/regression/*.png results/baseline/regression/*.svg
+
 bench: .venv/dev.stamp
 	$(BIN)/python tests/benchmarks/linear_speed.py
 	$(BIN)/python tests/benchmarks/pretrain_speed.py
 	$(BIN)/python tests/benchmarks/allocator.py
 	$(BIN)/python tests/benchmarks/coverage_simulation.py --trials 300
+	$(BIN)/python tests/benchmarks/gate_simulation.py
 
 clean:
 	rm -rf .venv .lanser build dist *.egg-info
