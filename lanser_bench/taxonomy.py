@@ -72,7 +72,8 @@ class Taxonomy(BaseModel):
     notes: str = ""
     templates: Annotated[tuple[str, ...], Field(min_length=1)] = ("I am {}.",)
     """Hypothesis templates, each with one ``{}``; the first is the default."""
-    labels: Annotated[tuple[Label, ...], Field(min_length=2)]
+    labels: tuple[Label, ...]
+    """At least two, in the order of every score column."""
     neutral: str | None = None
     """Name of the neutral label, if there is one."""
     neutral_rule: NeutralRule = NeutralRule()
@@ -90,6 +91,9 @@ class Taxonomy(BaseModel):
     def _label_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """Yields (place in the file, sentence) of what is wrong with labels and templates."""
         known = set(self.names)
+        if len(self.labels) < 2:
+            count = "no label" if not self.labels else "one label alone"
+            yield ("labels",), f"there is {count}; a choice needs at least two"
         for number, label in enumerate(self.labels):
             earlier = self.labels[:number]
             if label.name in (other.name for other in earlier):
@@ -255,6 +259,53 @@ def load_taxonomy(path: Path) -> Taxonomy:
             f"without a neutral label, and this one has '{taxonomy.neutral}': remove one."
         )
     return taxonomy
+
+
+def check_maps(path: Path, registry: Registry) -> tuple[Taxonomy, list[str]]:
+    """Reads a taxonomy file and holds its maps against the registered taxonomies.
+
+    Returns:
+        The taxonomy, and a note on each map to or from a taxonomy that is not registered.
+
+    Raises:
+        TaxonomyError: the file has a fault, or maps name labels that the other taxonomy does not
+            have; all of them are named, each with its line.
+    """
+    taxonomy = load_taxonomy(path)
+    file = read_yaml(Path(path), "Taxonomy file", TaxonomyError)
+    known = set(registry.names("taxonomy"))
+    faults, notes = [], []
+    for kind, maps in (("maps", taxonomy.maps), ("maps_from", taxonomy.maps_from)):
+        for name, written in maps.items():
+            where = f"line {file.line((kind, name))}"
+            if name not in known:
+                notes.append(f"'{name}' ({where}) is unknown here.{did_you_mean(name, known)}")
+                continue
+            labels = find_taxonomy(registry, name).names
+            for key, weights in written.items():
+                theirs = list(weights) if kind == "maps" else [key]
+                faults += [
+                    f"Taxonomy file {path}, line {file.line((kind, name, key))}: the map "
+                    f"{'to' if kind == 'maps' else 'from'} {name} names '{label}', which is not a "
+                    f"label of {name}.{did_you_mean(label, labels)}"
+                    for label in theirs
+                    if label not in labels
+                ]
+    if faults:
+        raise TaxonomyError("\n".join(faults))
+    for name in sorted({*taxonomy.maps, *taxonomy.maps_from} & known):
+        _refuse_two_maps(path, taxonomy, find_taxonomy(registry, name))
+    return taxonomy, notes
+
+
+def _refuse_two_maps(path: Path, taxonomy: Taxonomy, other: Taxonomy) -> None:
+    """Both files may write the same map, but not two different ones."""
+    for source, target in ((taxonomy, other), (other, taxonomy)):
+        if target.name in source.maps and source.name in target.maps_from:
+            try:
+                source.map_to(target)
+            except TaxonomyError as error:
+                raise TaxonomyError(f"Taxonomy file {path}: {error}") from None
 
 
 def find_taxonomy(registry: Registry, name: str) -> Taxonomy:

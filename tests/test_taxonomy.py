@@ -9,7 +9,7 @@ import pytest
 
 from lanser_bench import Taxonomy, TaxonomyError
 from lanser_bench.plugins import registry
-from lanser_bench.taxonomy import find_taxonomy, load_taxonomy, mapped_choice
+from lanser_bench.taxonomy import check_maps, find_taxonomy, load_taxonomy, mapped_choice
 
 HEAD = """\
 name: two
@@ -62,6 +62,9 @@ def test_the_shipped_taxonomies_have_the_sizes_in_their_names() -> None:
         (VALID.replace("name: bad", "name: good"), 6, "label 'good' is there twice"),
         (VALID.replace("hypothesis: bad", "hypothesis: good"), 6, "same hypothesis wording"),
         (VALID + "templates:\n  - I am {}.\n  - I am.\n", 10, "needs exactly one '{}'"),
+        (VALID.replace("name: good, hyp", "name: good, parent: bda, hyp"), 5, "parent 'bda'"),
+        (VALID.replace("name: good, hyp", "name: good, parent: good, hyp"), 5, "unknown parent"),
+        (VALID[: VALID.index("  - {name: bad")] + "neutral_rule: {kind: keep}\n", 4, "one label"),
         (VALID + "neutral: god\n", 8, "Did you mean 'good'?"),
         (VALID + "maps:\n  other:\n    goood: x\n", 10, "'goood', which is not a label"),
         (VALID + "maps:\n  other:\n    good: {x: 0.7, y: 0.7}\n", 10, "add up to at most 1"),
@@ -104,6 +107,20 @@ def test_what_has_no_line_is_named_with_the_file(
         load_taxonomy(path)
     assert str(path) in str(caught.value)
     assert words in str(caught.value)
+
+
+def test_every_map_that_points_nowhere_is_named_with_its_line(tmp_path: Path) -> None:
+    maps = "maps:\n  ekman-6:\n    good: joy\n    bad: rage\n  ekman6: {bad: anger}\n"
+    path = written(tmp_path, VALID + maps + "maps_from:\n  sentiment-3:\n    positiv: good\n")
+    with pytest.raises(TaxonomyError) as caught:
+        check_maps(path, registry())
+    first, second = str(caught.value).splitlines()
+    assert first.startswith(f"Taxonomy file {path}, line 11: the map to ekman-6 names 'rage'")
+    assert second.startswith(f"Taxonomy file {path}, line 15: the map from sentiment-3 names")
+    assert "Did you mean 'positive'?" in second
+    path.write_text(VALID + "maps:\n  ekman6: {bad: anger}\n", encoding="utf-8")
+    _, notes = check_maps(path, registry())
+    assert notes == ["'ekman6' (line 9) is unknown here. Did you mean 'ekman-6'?"]
 
 
 def test_a_missing_file_and_an_unknown_name_give_sentences(tmp_path: Path) -> None:

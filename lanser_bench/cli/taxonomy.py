@@ -81,22 +81,17 @@ def validate(
     """
     from ..errors import TaxonomyError
     from ..plugins import registry
-    from ..taxonomy import find_taxonomy, load_taxonomy
+    from ..taxonomy import check_maps
 
     plugins = registry(tuple(plugins_dir or ()))
     faults = []
     for path in files:
         try:
-            checked = load_taxonomy(path)
-            for other in sorted({*checked.maps} & {*plugins.names("taxonomy")}):
-                checked.map_to(find_taxonomy(plugins, other))
-            for other in sorted({*checked.maps_from} & {*plugins.names("taxonomy")}):
-                find_taxonomy(plugins, other).map_to(checked)
+            checked, notes = check_maps(path, plugins)
         except TaxonomyError as error:
-            faults.append(str(error) if str(path) in str(error) else f"{path}: {error}")
+            faults.append(str(error))
             continue
-        unknown = sorted({*checked.maps, *checked.maps_from} - {*plugins.names("taxonomy")})
-        note = f"; maps not checked, since unknown here: {', '.join(unknown)}" if unknown else ""
+        note = f"; maps not checked: {' '.join(notes)}" if notes else ""
         typer.echo(f"{path}: {checked.name}, {len(checked.labels)} labels, valid{note}")
     if faults:
         raise TaxonomyError("\n".join(faults))

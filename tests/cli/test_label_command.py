@@ -125,10 +125,10 @@ def test_validate_checks_every_file_and_its_maps(tmp_path: Path) -> None:
     for name, text in texts.items():
         files[name].write_text(f"name: {name}\n{body}{text}", encoding="utf-8")
     shown = run("taxonomy", "validate", str(files["good"]))
-    assert "good, 2 labels, valid; maps not checked, since unknown here: unknown-1" in shown
+    assert "good, 2 labels, valid; maps not checked: 'unknown-1' (line 8) is unknown" in shown
     with pytest.raises(TaxonomyError) as caught:
         run("taxonomy", "validate", *map(str, files.values()))
-    assert f"{files['far']}: The map from far to ekman-6 names 'rage'" in str(caught.value)
+    assert f"{files['far']}, line 8: the map to ekman-6 names 'rage'" in str(caught.value)
     assert f"{files['bad']}, line 8" in str(caught.value)
 
 
