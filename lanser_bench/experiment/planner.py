@@ -18,6 +18,7 @@ from .plan import Cell, Plan
 from .settings import PluginRef
 
 LOGMEL_STATS = PluginRef(name="logmel-stats")
+TEXT = PluginRef(name="text")
 
 
 def make_plan(
@@ -100,3 +101,5 @@ def _cells(parts: Parts, point: Point, first: bool) -> Iterator[Cell]:
                 yield chain.pretrained("gold", seed, "gold")
     if controls.logmel_stats and point.settings.encoder != LOGMEL_STATS:
         yield chain.frozen(LOGMEL_STATS, "logmel_stats")
+    if controls.text and point.settings.encoder != TEXT:
+        yield chain.frozen(TEXT, "text")

@@ -110,6 +110,9 @@ class Controls(_Settings):
     """The same encoder with random weights, not pre-trained."""
     logmel_stats: bool = True
     """Mean and spread of log-mel bands: no network at all."""
+    text: bool = False
+    """Sentence embeddings of the targets' own transcripts: what can be predicted without hearing
+    anything. Needs transcripts in the targets' manifests."""
     shuffled: ControlScope = "each"
     """Pre-trained on the same weak labels, shuffled over all utterances."""
     shuffled_within_speaker: ControlScope = "none"

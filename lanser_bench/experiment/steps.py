@@ -99,7 +99,7 @@ class Steps:
     ) -> str | None:
         """Adds what an encoder's front end computes; None if it takes waveforms as they are."""
         frontend = encoder.frontend
-        if frontend.kind == "waveform" and isinstance(encoder, FeatureExtractor):
+        if frontend.kind != "logmel" and isinstance(encoder, FeatureExtractor):
             return None
         spec = features_stage.spec(utterances=prepared.utterances, frontend=frontend)
         key = self.parts.add(

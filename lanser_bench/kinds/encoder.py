@@ -25,7 +25,8 @@ class Frontend(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["logmel", "waveform"] = "logmel"
+    kind: Literal["logmel", "waveform", "text"] = "logmel"
+    """``text``: the manifest's transcript, for controls that hear nothing."""
     sample_rate: int = 16_000
     n_mels: int = Field(default=64, ge=8, le=256)
     window_s: float = Field(default=0.025, gt=0)
@@ -49,8 +50,8 @@ class FeatureExtractor(Plugin[OptionsT]):
         """Returns the layers of each utterance: outer list per utterance, same order.
 
         Args:
-            batch: waveforms of shape (samples,), or log-mel arrays of shape (frames, n_mels) if
-                the front end says so.
+            batch: waveforms of shape (samples,); log-mel arrays of shape (frames, n_mels) or
+                transcripts (str) if the front end says so.
         """
 
 

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..errors import PluginError, SettingsError
+from ..errors import DataError, PluginError, SettingsError
 from ..halving import fitting
 from ..kinds.encoder import FeatureExtractor, Frontend, TrainableEncoder
 from ..kinds.speech import SAMPLE_RATE
-from ..store import Draft, PluginIdentity, Spec, Store, library_versions
+from ..store import Draft, PluginIdentity, Spec, Store, digest, library_versions
 from ..utterances import UtteranceTable, read_utterances
 from . import features as features_stage
 from ._spans import read_span, span_rows
@@ -105,6 +105,9 @@ def run(context: StageContext, draft: Draft) -> None:
         {name: context.spec.params[name] for name in Params.model_fields}
     )
     table = read_utterances(context.parent("utterances"))
+    if _reads_text(context):
+        _run_text(context, draft, table, params)
+        return
     source, rate = _source(context, table)
     encode = _encoder(context)
 
@@ -122,6 +125,40 @@ def run(context: StageContext, draft: Draft) -> None:
         compute=compute,
         capacity=CAPACITY,
     )
+
+
+def _reads_text(context: StageContext) -> bool:
+    plugin = context.plugin("encoder")
+    return isinstance(plugin, FeatureExtractor) and plugin.frontend.kind == "text"
+
+
+def _run_text(context: StageContext, draft: Draft, table: UtteranceTable, params: Params) -> None:
+    """Embeds transcripts; equal ones are embedded once.
+
+    Raises:
+        DataError: an utterance has none.
+    """
+    missing = [name for name, text in zip(table.ids, table.transcripts, strict=True) if not text]
+    name = context.spec.plugins["encoder"].name
+    if missing:
+        raise DataError(
+            f"Encoder '{name}' reads transcripts, and {len(missing)} of {len(table)} utterances "
+            f"have none (first: {missing[0]}). Leave it out, or give the manifest transcripts."
+        )
+    texts: list[Any] = [str(text) for text in table.transcripts]
+    encode = extractor_encode(context.plugin("encoder"), name)
+
+    def compute(positions: list[int], part: Draft) -> None:
+        found = encode([texts[position] for position in positions])
+        rows = [_combine([answer], params.pooling) for answer in found]
+        vectors = [np.stack(layer) for layer in zip(*rows, strict=True)]
+        _check(vectors, table, positions, context.spec)
+        _write(part, vectors, [table.seconds[position] or 0.0 for position in positions])
+
+    run_map(
+        context, draft, ids=table.ids, rows=[digest(["text", text]) for text in texts],
+        compute=compute, capacity=CAPACITY,
+    )  # fmt: skip
 
 
 def embed_rows(rows: Sequence[Array], encode: Encode, params: Params, rate: float) -> list[Array]:
@@ -219,7 +256,7 @@ def _check_input(context: StageContext, frontend: Frontend, name: str) -> None:
 def extractor_encode(plugin: FeatureExtractor[Any], name: str) -> Encode:
     """Returns what encodes a batch by a frozen extractor; `name` is for messages."""
 
-    def encode(pieces: list[Array]) -> list[tuple[list[int], Pooled]]:
+    def encode(pieces: list[Any]) -> list[tuple[list[int], Pooled]]:
         found = plugin.extract(pieces)
         right = len(found) == len(pieces) and all(
             layers and all(layer.ndim == 2 and len(layer) for layer in layers) for layers in found

@@ -19,9 +19,11 @@ class EncoderSuite(PluginSuite):
     tolerance: ClassVar[float] = 1e-4
     """How much a value may move with the company it is encoded in."""
 
-    def inputs(self) -> list[npt.NDArray[np.float32]]:
-        """Random waveforms or log-mel arrays, as the front end says."""
+    def inputs(self) -> list[Any]:
+        """Random waveforms or log-mel arrays, or sentences, as the front end says."""
         frontend = self.plugin.frontend
+        if frontend.kind == "text":
+            return ["Well.", "I did not expect that.", "We won, and everybody was there to see it."]
         random = np.random.default_rng(0)
         if frontend.kind == "waveform":
             sizes = [(int(s * frontend.sample_rate),) for s in self.lengths]
@@ -29,7 +31,7 @@ class EncoderSuite(PluginSuite):
         shapes = [(int(s / frontend.hop_s), frontend.n_mels) for s in self.lengths]
         return [random.standard_normal(shape).astype(np.float32) for shape in shapes]
 
-    def encode(self, batch: list[npt.NDArray[np.float32]]) -> list[list[npt.NDArray[Any]]]:
+    def encode(self, batch: list[Any]) -> list[list[npt.NDArray[Any]]]:
         """Layers of each input, each of shape (frames, dim)."""
         if isinstance(self.plugin, FeatureExtractor):
             return [list(layers) for layers in self.plugin.extract(batch)]

@@ -16,7 +16,6 @@ from pydantic import Field
 
 from lanser_bench import (
     Labeler,
-    MissingDependencyError,
     PluginOptions,
     Scores,
     Taxonomy,
@@ -24,8 +23,9 @@ from lanser_bench import (
     fitting,
 )
 
+from .._sentence_model import load_sentence_model
 from ..weights import resolve
-from ._wording import Templates, chosen_templates, score_distinct, softmax, without_bars
+from ._wording import Templates, chosen_templates, score_distinct, softmax
 
 Floats = npt.NDArray[np.float32]
 
@@ -98,22 +98,7 @@ class Similarity(Labeler[SimilarityOptions]):
 
     @cached_property
     def _model(self) -> Any:
-        from sentence_transformers import SentenceTransformer
-
-        try:
-            with without_bars():
-                return SentenceTransformer(
-                    str(resolve(self.options.model).path),
-                    device=self.options.device,
-                    trust_remote_code=False,
-                    local_files_only=True,
-                    model_kwargs={"use_safetensors": True},
-                )
-        except (OSError, ValueError) as error:
-            raise MissingDependencyError(
-                f"The model '{self.options.model}' does not load as a sentence-transformers model "
-                f"from safetensors: {error}."
-            ) from None
+        return load_sentence_model(self.options.model, self.options.device)
 
     def _encode(self, texts: list[str]) -> Floats:
         """Unit vectors, shape (texts, dim)."""

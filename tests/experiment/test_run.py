@@ -72,6 +72,15 @@ def test_what_is_scored_without_labels_stands_in_the_record(run: Run) -> None:
     assert "embed targets.0 for the head" in outcome.plan.cells[0].stages
 
 
+def test_the_text_control_reads_transcripts_and_hears_nothing(run: Run) -> None:
+    identity = {"encoder": {"name": "text", "features": "identity"}}
+    outcome = run(**identity, probes=[], controls={"logmel_stats": False})
+    (record,) = map(load_record, outcome.records)
+    # Each label has one sentence, so the words tell all.
+    assert record.datasets[0].evaluation.budgets[-1].uar.value == 1.0
+    assert executed(outcome).keys() == {"embed", "evaluate"}
+
+
 def test_a_fine_tuned_row_stands_beside_the_linear_one_and_from_scratch(run: Run) -> None:
     tuned = {"epochs": 1, "batch_size": 4, "budgets": [1.0], "seeds": 1}
     outcome = run(finetune=tuned, probes=[])

