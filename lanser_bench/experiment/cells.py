@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,11 +20,15 @@ def merged(cells: Sequence[Cell]) -> list[Cell]:
     for cell in cells:
         groups.setdefault((cell.control, cell.key), []).append(cell)
     found = [_one(group) for group in groups.values()]
-    names: dict[str, Cell] = {}
-    for cell in found:
-        if cell.name in names:
-            raise SettingsError(f"Two different cells are both named '{cell.name}'.")
-        names[cell.name] = cell
+    shared = Counter(cell.name for cell in found)
+    # Where too few axes are left to tell two cells apart, they keep those of their first points.
+    found = [
+        group[0] if shared[cell.name] > 1 else cell
+        for cell, group in zip(found, groups.values(), strict=True)
+    ]
+    name, times = Counter(cell.name for cell in found).most_common(1)[0]
+    if times > 1:
+        raise SettingsError(f"Two different cells are both named '{name}'.")
     return sorted(found, key=lambda cell: cell.role == "control")
 
 

@@ -12,11 +12,14 @@ from ..plugins import Registry
 from ..store import Store
 from .cells import merged
 from .chain import Chain
+from .effect import check_axes
 from .grid import Point
 from .parts import Parts, Progress
 from .plan import Cell, Plan
 from .settings import PluginRef
 
+LINES = (None, "reads_gold")
+"""Controls of the cells that an axis is about; the others stand beside them."""
 LOGMEL_STATS = PluginRef(name="logmel-stats")
 TEXT = PluginRef(name="text")
 
@@ -60,9 +63,10 @@ def _no_collection() -> Iterator[None]:
 
 
 def _planned(points: Sequence[Point], parts: Parts) -> Plan:
-    cells = merged(
-        [cell for position, p in enumerate(points) for cell in _cells(parts, p, position == 0)]
-    )
+    by_point = [list(_cells(parts, p, position == 0)) for position, p in enumerate(points)]
+    results = [tuple(c.key for c in own if c.control in LINES) for own in by_point]
+    check_axes(parts, points, results)
+    cells = merged([cell for own in by_point for cell in own])
     plan = Plan(
         experiment=points[0].settings,
         cells=cells,

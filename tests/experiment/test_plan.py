@@ -116,12 +116,70 @@ def test_a_labeler_that_reads_gold_is_a_control_and_needs_no_asr(
 
 
 def test_a_frozen_encoder_is_not_pretrained_whatever_the_labels(plan: Callable[..., Plan]) -> None:
-    found = plan(encoder="loudness", grid={"labeler": ["words", "random"]})
+    found = plan(encoder="loudness")
     assert [(cell.name, cell.encoder) for cell in found.cells] == [
         ("t", "loudness"),
         ("logmel_stats", "logmel-stats"),
     ]
     assert count(found) == {"features": 1, "embed": 2, "evaluate": 2, "probe": 2, "targets": 1}
+    mixed = plan(grid={"labeler": ["words", "random"], "encoder": ["loudness", "cnn"]})
+    assert [cell.name for cell in mixed.cells if cell.role == "main"] == [
+        "encoder=loudness",
+        "labeler=words, encoder=cnn",
+        "labeler=random, encoder=cnn",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"encoder": "loudness", "grid": {"labeler": ["words", "random"]}},
+            "axis 'labeler' cannot change a result: the encoder 'loudness' is frozen",
+        ),
+        ({"grid": {"paths.store": ["a", "b"]}}, "'paths' is about the run"),
+        ({"grid": {"executor.threads": [1, 2]}}, "'executor' is about the run"),
+        ({"include": [{}, {"trackers": ["jsonl"]}]}, "'trackers' is about the run"),
+        ({"zip": {"seed": [1, 2], "memory.label": [1, 2]}}, "'memory' is about the run"),
+        ({"grid": {"controls.shuffled": ["each", "none"]}}, "axis 'controls.shuffled'.*beside"),
+        (
+            {"labeler": "random", "grid": {"transcribe.min_rms_db": [-70, -60]}},
+            "the labeler 'random' reads no transcripts",
+        ),
+        ({"probes": [], "grid": {"probe.folds": [2, 3]}}, "'probes' is empty"),
+        ({"grid": {"threads.targets": [1, 2]}}, "do not depend on its threads"),
+        (
+            {"grid": {"seed": [1, 2]}, "evaluate": {"seed": 0}, "probe": {"seed": 0}},
+            "'evaluate.seed' and 'probe.seed' are set",
+        ),
+        (
+            {"zip": {"threads.targets": [1, 2], "threads.features": [1, 2]}},
+            "axes 'threads.targets' and 'threads.features' together",
+        ),
+        ({"grid": {"labeler.sharp": [2, 2.0]}}, "all cells along it have the same keys"),
+    ],
+)
+def test_an_axis_that_cannot_change_a_result_is_refused(
+    plan: Callable[..., Plan], changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(LanserError, match=words):
+        plan(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"grid": {"pretrain.epochs": [1]}},
+        {"zip": {"labeler": ["words", "random"], "taxonomy": ["sentiment-3", "ekman-6"]}},
+        {"include": [{"labeler": "random"}, {"seed": 3}]},
+        {"grid": {"seed": [1, 2], "evaluate.seed": [1, 2]}},
+        {"labeler": "oracle", "grid": {"pretrain.epochs": [1, 2]}},
+    ],
+)
+def test_an_axis_that_may_change_a_result_is_taken(
+    plan: Callable[..., Plan], settings: Make, changes: dict[str, Any]
+) -> None:
+    assert plan(**changes, corpora=settings()["targets"]).cells
 
 
 def test_threads_and_audio_reach_the_calls(plan: Callable[..., Plan], tmp_path: Path) -> None:
@@ -176,7 +234,6 @@ VARIED: dict[str, list[Any]] = {
     "seed": [1],
     "controls.zero_shot": [False],
     "controls.text_only": [True],
-    "controls.shuffled_within_speaker": ["each"],
     "threads.pretrain": [1],
     "threads.evaluate": [2],
     "threads.probe": [2],
@@ -207,6 +264,16 @@ def test_what_points_share_changes_no_key(
         cell.key: cell.stages for plan in alone for cell in plan.cells
     }
     assert together.nodes.keys() == {key for plan in alone for key in plan.nodes}
+
+
+def test_merged_cells_keep_the_axes_that_tell_them_apart(plan: Callable[..., Plan]) -> None:
+    found = plan(
+        encoder="loudness",
+        controls={"logmel_stats": False},
+        include=[{"label.temperature": t, "seed": s} for t, s in ((1, 0), (2, 0), (1, 1), (3, 1))]
+        + [{"encoder": "cnn"}, {"encoder": "cnn", "label.temperature": 2}],
+    )
+    assert len({cell.name for cell in found.cells}) == len(found.cells)
 
 
 def test_every_section_is_varied_in_the_test_above() -> None:
