@@ -31,7 +31,8 @@ from lanser_bench.reporting.label_report import read_material
 from lanser_bench.stages.transcribe import word_errors
 from lanser_bench.taxonomy import find_taxonomy
 
-CORPORA = ("librispeech", "librispeech_261spk")
+CORPORA = (("librispeech", ()), ("librispeech_261spk", ("test-other",)))
+"""Folder, and the subsets to use: only part of the second has human transcripts."""
 HEADER = ("labeler", "transcripts", "utterances", "labelled by both", "same label", "kappa",
           "label lost or won")  # fmt: skip
 
@@ -50,8 +51,9 @@ class Said:
 def both(args: argparse.Namespace, labeler: dict[str, Any]) -> Said:
     """Labels the corpora by both transcripts through the store."""
     columns: dict[str, list[Any]] = {"speakers": [], "human": [], "heard": [], "a": [], "b": []}
-    for name in CORPORA:
-        dataset = {"dataset": "librispeech", "root": str(args.data / name)}
+    for name, subsets in CORPORA:
+        root = str(args.data / name)
+        dataset = {"dataset": "librispeech", "root": root, "subsets": list(subsets)}
         found: list[Material] = []
         for asr in ("reference", f"{{name: {args.asr}, model: '{args.asr_model}', language: en}}"):
             settings = [f"paths.store={args.store}", f"asr={asr}", "executor.inline=true"]

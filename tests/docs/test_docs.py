@@ -28,7 +28,7 @@ from .reference import generated
 
 LANGUAGES = {"console", "python", "yaml", "toml", "text", "mermaid", "csv"}
 SLOW = {"README.md", "experiments.md", "store.md", "python.md", "plugins.md", "datasets.md",
-        "results.md", "report.md"}  # fmt: skip
+        "results.md", "report.md", "weak-labels.md"}  # fmt: skip
 """Pages whose examples read recordings or train something."""
 EXAMPLES = [block for page in PAGES for block in blocks(page)]
 MARK = "\x1e"
