@@ -188,7 +188,10 @@ class Chain(Steps):
         if model is None:
             return found, prepared, embeddings
         # The head expects the pooling that it was trained with.
-        pooled = embedded(params.model_copy(update={"pooling": settings.pretrain.pooling}))
+        pooling = settings.pretrain.pooling
+        pooled = embeddings
+        if pooling != "attentive":
+            pooled = embedded(params.model_copy(update={"pooling": pooling}))
         found = self._without_labels(found, place, prepared, pooled, model, stages, control)
         return found, prepared, embeddings
 
@@ -257,7 +260,10 @@ class Chain(Steps):
             stages[f"zeroshot {place} {role}"] = key
             return key
 
-        if wanted.zero_shot:
+        if wanted.zero_shot and self.settings.pretrain.pooling == "attentive":
+            note = "The zero-shot score is left out: no embedding is pooled by the head's attention"
+            found = replace(found, notes=(*found.notes, note))
+        elif wanted.zero_shot:
             if embeddings != stages[f"embed {place}"]:
                 stages[f"embed {place} for the head"] = embeddings
             head = scored("head", embeddings=embeddings, model=model)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..errors import PluginError, SettingsError
 
 Pooling = Literal["mean", "mean+std"]
+HeadPooling = Literal["mean", "mean+std", "attentive"]
 
 
 def device(wanted: str) -> torch.device:
@@ -60,18 +61,47 @@ def pooled(values: Tensor, lengths: Tensor, pooling: Pooling) -> Tensor:
 class Network(nn.Module):
     """An encoder with a classification head on its last layer."""
 
-    def __init__(self, encoder: nn.Module, dim: int, labels: int, pooling: Pooling) -> None:
+    def __init__(self, encoder: nn.Module, dim: int, labels: int, pooling: HeadPooling) -> None:
         """Puts a linear head, weights from torch's current random state, on an encoder."""
         super().__init__()
         self.encoder = encoder
-        self.pooling: Pooling = pooling
+        self.pooling: HeadPooling = pooling
         self.head = nn.Linear(dim * (2 if pooling == "mean+std" else 1), labels)
+        self.attention: nn.Linear | None = None
+        if pooling == "attentive":
+            self.attention = nn.Linear(dim, 1)
+            # Begins as the mean.
+            nn.init.zeros_(self.attention.weight)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Returns logits of shape (batch, labels)."""
         values, frames = self.encoder(features, lengths)[-1]
-        logits: Tensor = self.head(pooled(values, frames, self.pooling))
+        if self.attention is not None:
+            vectors = attended(values, frames, self.attention(values)[:, :, 0])
+        else:
+            vectors = pooled(values, frames, "mean+std" if self.pooling == "mean+std" else "mean")
+        logits: Tensor = self.head(vectors)
         return logits
+
+
+def attended(values: Tensor, lengths: Tensor, marks: Tensor) -> Tensor:
+    """Returns the mean over true frames weighted by the softmax of their marks.
+
+    Attentive pooling as in Mirsamadi et al., Automatic speech emotion recognition using recurrent
+    neural networks with local attention (ICASSP 2017).
+
+    Args:
+        values: shape (batch, frames, dim).
+        lengths: true frames, shape (batch,).
+        marks: shape (batch, frames).
+
+    Returns:
+        Shape (batch, dim).
+    """
+    steps = torch.arange(values.shape[1], device=values.device)
+    hidden = steps[None, :] >= lengths[:, None]
+    shares = marks.float().masked_fill(hidden, -torch.inf).softmax(1).to(values.dtype)
+    return torch.einsum("bt,btd->bd", shares, values)
 
 
 def last_dim(encoder: nn.Module, example: Tensor, name: str) -> int:

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from ..errors import SettingsError
 from ..halving import fitting, halved, out_of_memory
+from ._augment import augment
 from ._checkpoint import Checkpoint, Progress, Tensors, plain
 from ._examples import Examples, Floats, Ints, Split
 from ._network import Network
@@ -58,7 +59,8 @@ class Training:
         self.targets = torch.from_numpy(self._targets()).to(self.device)
         self.weights = torch.from_numpy(self._weights()).to(self.device)
         self.longest = self._frames(self.params.max_seconds)
-        self.steps = math.ceil(len(self.split.train) / self.params.batch_size)
+        self.batch_size = self.params.batch_size * self.params.accumulate
+        self.steps = math.ceil(len(self.split.train) / self.batch_size)
         self.micro = self.params.batch_size
         self.saved = time.monotonic()
 
@@ -133,7 +135,7 @@ class Training:
         value, guesses = 0.0, []
         for begin in range(0, len(rows), self.micro):
             part = slice(begin, begin + self.micro)
-            logits = self.network(features[part], lengths[part])
+            logits = self._forward(features[part], lengths[part])
             losses = F.cross_entropy(
                 logits,
                 self.targets[chosen[part]],
@@ -172,16 +174,25 @@ class Training:
     def _logits(self, features: Tensor, lengths: Tensor) -> Tensor:
         def run(size: int) -> Tensor:
             parts = [slice(begin, begin + size) for begin in range(0, len(features), size)]
-            return torch.cat([self.network(features[part], lengths[part]) for part in parts])
+            return torch.cat([self._forward(features[part], lengths[part]) for part in parts])
 
         return fitting(run, len(features))
+
+    def _forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        if self.params.precision == "float32":
+            found: Tensor = self.network(features, lengths)
+            return found
+        # Weights and the loss stay float32, so the gradient needs no scaling.
+        with torch.autocast(self.device.type, torch.bfloat16):
+            return self.network(features, lengths).float()  # type: ignore[no-any-return]
 
     def batch(self, rows: Ints, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
         """Returns padded features and true lengths; random crops and masks if `rng` is given."""
         crops = [crop(self.examples.frames(int(row)), self.longest, rng) for row in rows]
         values, lengths = pad(crops)
-        if rng is not None and self.params.spec_augment:
-            spec_augment(values, lengths, rng, self.params.mask_mels, self.params.mask_frames)
+        if rng is not None:
+            logmel = self.examples.sources[0].frontend.kind == "logmel"
+            augment(values, lengths, rng, self.params, logmel=logmel)
         features = torch.from_numpy(values).to(self.device)
         return features, torch.from_numpy(lengths).to(self.device)
 
@@ -193,7 +204,7 @@ class Training:
         else:
             rows = rng.permutation(rows)
         lengths = np.minimum(self.examples.lengths[rows], self.longest)
-        stretch = BUCKET * self.params.batch_size
+        stretch = BUCKET * self.batch_size
         key = np.arange(len(rows)) // stretch
         rows = rows[np.lexsort((lengths, key))]
         batches = np.array_split(rows, self.steps)
@@ -350,29 +361,3 @@ def scores(truth: Ints, guess: npt.NDArray[np.int64]) -> tuple[float, float]:
     """Returns accuracy and unweighted average recall over the labels that occur in `truth`."""
     hits = truth == guess
     return float(hits.mean()), float(np.mean([hits[truth == c].mean() for c in np.unique(truth)]))
-
-
-def spec_augment(
-    values: Floats, lengths: Ints, rng: np.random.Generator, mels: int, frames: int
-) -> None:
-    """Masks two bands of mel bins and two stretches of frames of each utterance, in place.
-
-    Park et al., SpecAugment (Interspeech 2019), without time warping. Masked values become the
-    utterance's mean, since the features are not centred here.
-
-    Args:
-        values: log-mel, shape (batch, frames, n_mels).
-        lengths: true frames; a stretch is at most a fifth of them.
-        rng: draws widths and places.
-        mels: the widest band, in bins.
-        frames: the longest stretch, in frames.
-    """
-    for row, length in zip(values, lengths.tolist(), strict=True):
-        mean = row[:length].mean()
-        for _ in range(2):
-            width = int(rng.integers(min(mels, row.shape[1] // 2) + 1))
-            begin = int(rng.integers(row.shape[1] - width + 1))
-            row[:length, begin : begin + width] = mean
-            size = int(rng.integers(min(frames, length // 5) + 1))
-            first = int(rng.integers(length - size + 1))
-            row[first : first + size] = mean

