@@ -33,6 +33,10 @@ STAGES = ("segment", "transcribe", "label", "features", "pretrain", "embed", "ta
 """In the order in which they tell LanSER; each is a module of this package."""
 
 
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+    "RAYON_NUM_THREADS",  # tokenizers take all cores otherwise
+)  # fmt: skip
 Device = Literal["cpu", "cuda"]
 """Where a network runs; it moves floats."""
 
@@ -181,13 +185,15 @@ def _limit_threads(threads: int) -> None:
 
     The variables reach libraries that have not started their pools yet; torch is told directly.
     """
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    for name in THREAD_VARIABLES:
         os.environ[name] = str(threads)
     # Threads that spin at a barrier starve each other once more of them than cores are running: two
     # threads beside busy processes trained two to nine times slower than threads that sleep.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import pyarrow as pa
     import torch
     from threadpoolctl import threadpool_limits
 
+    pa.set_cpu_count(threads)
     torch.set_num_threads(threads)
     threadpool_limits(threads)

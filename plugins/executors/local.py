@@ -110,6 +110,7 @@ class _Slot:
         self._gpu = gpu
         self._pool: ProcessPoolExecutor | None = None
         self._lifeline: Connection | None = None
+        self._closing = False
         self._lock = threading.Lock()
 
     @property
@@ -121,13 +122,18 @@ class _Slot:
             self.pending += 1
         outer: Future[StageReport] = Future()
         outer.set_running_or_notify_cancel()
-        try:
-            inner = self._start().submit(carry_out, call)
-        except BrokenProcessPool:
-            self._forget()
-            inner = self._start().submit(carry_out, call)
-        inner.add_done_callback(lambda done: self._finish(call, done, outer))
+        self._begin(call, outer)
         return outer
+
+    def _begin(self, call: StageCall, outer: Future[StageReport]) -> None:
+        pool = self._start()
+        try:
+            inner = pool.submit(carry_out, call)
+        except BrokenProcessPool:
+            self._forget(pool)
+            pool = self._start()
+            inner = pool.submit(carry_out, call)
+        inner.add_done_callback(lambda done: self._finish(call, pool, done, outer))
 
     def _start(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -140,30 +146,42 @@ class _Slot:
         return self._pool
 
     def _finish(
-        self, call: StageCall, inner: Future[StageReport], outer: Future[StageReport]
+        self,
+        call: StageCall,
+        pool: ProcessPoolExecutor,
+        inner: Future[StageReport],
+        outer: Future[StageReport],
     ) -> None:
-        with self._lock:
-            self.pending -= 1
         error = CancelledCallError() if inner.cancelled() else inner.exception()
-        if error is None:
-            outer.set_result(inner.result())
-            return
         if isinstance(error, BrokenProcessPool):
-            self._forget()
+            # Told in the order of the queue: the first was at work, the others had not begun.
+            was_at_work = self._forget(pool)
+            if not was_at_work and not self._closing:
+                self._begin(call, outer)
+                return
             error = WorkerError(
                 f"The worker process of stage {call.stage} ({call.key[:8]}) died. Most often the "
                 "machine ran out of memory: lower executor.workers or the stage's batch size. Its "
                 f"last words are in {log_folder(call)}. What is finished is kept; start the same "
                 "command again."
             )
-        outer.set_exception(error)
+        with self._lock:
+            self.pending -= 1
+        if error is None:
+            outer.set_result(inner.result())
+        else:
+            outer.set_exception(error)
 
-    def _forget(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
+    def _forget(self, pool: ProcessPoolExecutor) -> bool:
+        """Lets go of a pool whose worker is dead; tells whether it was not known to be."""
+        with self._lock:
+            first, self._pool = self._pool is pool, None if self._pool is pool else self._pool
+        if first:
             pool.shutdown(wait=False)
+        return first
 
     def close(self, *, cancel: bool) -> None:
+        self._closing = cancel
         if cancel and self._lifeline is not None:
             self._lifeline.close()  # the worker sees the end of the pipe and leaves at once
         if self._pool is not None:

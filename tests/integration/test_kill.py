@@ -32,6 +32,12 @@ def forget(project: Project, stages: tuple[str, ...]) -> None:
             store.discard(key)
 
 
+def finished(project: Project) -> dict[str, int]:
+    """Key → when its artifact was finished."""
+    markers = project.store.glob("objects/*/*/done.json")
+    return {marker.parent.name: marker.stat().st_mtime_ns for marker in markers}
+
+
 @pytest.mark.slow
 def test_killed_in_every_stage_it_ends_with_the_same_numbers(
     project: Project, tmp_path: Path
@@ -43,7 +49,9 @@ def test_killed_in_every_stage_it_ends_with_the_same_numbers(
     killed = []
     for position, stage in enumerate(STAGES):
         forget(project, STAGES[position:])
+        before = finished(project)
         killed.append(project.kill_when(stage))
+        assert before.items() <= finished(project).items(), "nothing finished is made again"
     project.run()
 
     assert all(killed)

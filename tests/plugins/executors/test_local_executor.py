@@ -94,6 +94,18 @@ def test_workers_are_kept_and_a_dead_one_takes_only_its_own_call(tmp_path: Path)
 
 
 @pytest.mark.slow
+def test_a_call_that_waited_behind_a_dying_one_is_not_lost(tmp_path: Path) -> None:
+    executor = local(threads=2, workers=1)
+    try:
+        dying = executor.submit(call(Die, tmp_path))
+        waiting = [executor.submit(call(Pid, tmp_path)) for _ in range(2)]
+        assert isinstance(dying.exception(timeout=60), WorkerError)
+        assert len({future.result(timeout=60).counts["pid"] for future in waiting}) == 1
+    finally:
+        executor.close()
+
+
+@pytest.mark.slow
 def test_cancelling_stops_a_running_call_at_once(tmp_path: Path) -> None:
     executor = local(threads=1)
     warm = executor.submit(call(Pid, tmp_path)).result(timeout=60).counts["pid"]
