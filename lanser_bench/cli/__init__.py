@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "power": ("command", "Say what a comparison can find, before anything is run."),
     "gate": ("command", "Fail if a candidate's records are worse than a baseline's."),
     "results": ("group", "Check published records, upgrade old ones."),
+    "report": ("command", "Write results as one self-contained page."),
     "export": ("command", "Write a cell's model to a folder, with a card that holds its numbers."),
     "predict": ("command", "Label recordings by an exported model."),
     "label": ("command", "Label sentences, a table of texts or a corpus, with a report."),

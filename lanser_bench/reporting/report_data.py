@@ -1,0 +1,191 @@
+"""What the report shows, gathered from records: rows with their files, stages, weak labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from .attached import read_attached
+from .leaderboard import Board, Row, rank
+from .records import ResultRecord, latest
+
+Found = tuple[Path, ResultRecord]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a row's numbers come from."""
+
+    files: list[str]
+    """Record files, one per seed, as the user named their folder."""
+    keys: list[str]
+    commit: str
+    created: str
+    version: str
+    command: str
+    """Explains the number from audio on."""
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """Wall time of one sort of stage."""
+
+    stage: str
+    runs: int
+    """Distinct artifacts."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class LabelQuality:
+    """The weak labels that one labeler and taxonomy gave one corpus."""
+
+    corpus: str
+    labeler: str
+    taxonomy: str
+    labelled: int
+    utterances: int
+    entropy: float
+    most_entropy: float
+    confidence: float | None
+    agreement: float | None
+    """With gold, where the corpus has it."""
+    kappa: float | None
+    counts: dict[str, int]
+    never: list[str]
+
+
+class Records:
+    """The newest records of each row, with their files."""
+
+    def __init__(self, found: Sequence[Found]) -> None:
+        """Groups records by row.
+
+        Args:
+            found: from `load_records`.
+        """
+        kept = {id(record) for record in latest(record for _, record in found)}
+        self.found = [(path, record) for path, record in found if id(record) in kept]
+        self.older = len(found) - len(self.found)
+        self.boards = sorted(rank(record for _, record in self.found), key=_weight)
+        self._groups: dict[tuple[str, str], list[Found]] = {}
+        for path, record in self.found:
+            self._groups.setdefault((record.experiment, record.group), []).append((path, record))
+
+    def of(self, row: Row) -> list[Found]:
+        """The records of a row, one per seed."""
+        return self._groups[row.experiment, row.name]
+
+    def source(self, row: Row) -> Source:
+        """Provenance of a row."""
+        found = self.of(row)
+        _, last = max(found, key=lambda pair: pair[1].created)
+        commits = {_commit(record) for _, record in found}
+        return Source(
+            files=[str(path) for path, _ in found],
+            keys=[record.key for _, record in found],
+            commit=", ".join(sorted(commits)),
+            created=last.created[:16].replace("T", " "),
+            version=last.versions.get("lanser-bench", "?"),
+            command=f"lanser-bench cache explain {_quoted(str(found[0][0]))}",
+        )
+
+    def controls_of(self, board: Board, row: Row) -> list[Row]:
+        """The controls that a row is to be held against, one of each sort.
+
+        Of several of a sort the one with the row's own axes is taken, else one of its encoder;
+        an encoder that was not pre-trained has no use for a control of pre-training.
+        """
+        found: dict[str, Row] = {}
+        for control in board.controls:
+            if control.experiment != row.experiment or control.control is None:
+                continue
+            if control.control != "logmel_stats" and (
+                row.labeler is None or control.encoder != row.encoder
+            ):
+                continue
+            best = found.get(control.control)
+            if best is None or _likeness(control, row) > _likeness(best, row):
+                found[control.control] = control
+        return list(found.values())
+
+    def costs(self) -> list[StageCost]:
+        """Wall time by stage; an artifact that several cells share counts once."""
+        seen: dict[str, tuple[str, float | None]] = {}
+        for _, record in self.found:
+            for use in record.stages.values():
+                seen[use.key] = use.stage, use.seconds
+        stages: dict[str, list[float]] = {}
+        for stage, seconds in seen.values():
+            stages.setdefault(stage, []).append(seconds or 0.0)
+        return [StageCost(stage, len(times), sum(times)) for stage, times in stages.items()]
+
+    def label_quality(self) -> list[LabelQuality]:
+        """The weak labels of each corpus, labeler and taxonomy, once each."""
+        found: dict[str, LabelQuality] = {}
+        for _, record in self.found:
+            for corpus, report in record.labels.items():
+                place = f"label {corpus.partition(' ')[0]}"
+                key = (
+                    record.stages[place].key if place in record.stages else f"{corpus} {id(record)}"
+                )
+                if key not in found:
+                    found[key] = _quality(record, corpus, report)
+        return sorted(found.values(), key=lambda q: (q.labeler, q.taxonomy, q.corpus))
+
+
+def _weight(board: Board) -> tuple[int, int]:
+    return -len(board.main), -board.n_utterances
+
+
+def _likeness(control: Row, row: Row) -> int:
+    return sum(row.axes.get(axis) == value for axis, value in control.axes.items())
+
+
+def _commit(record: ResultRecord) -> str:
+    if record.commit is None:
+        return "not recorded"
+    return record.commit.revision[:10] + (" with changes" if record.commit.dirty else "")
+
+
+def _quoted(path: str) -> str:
+    import shlex
+
+    return shlex.quote(path)
+
+
+def _quality(record: ResultRecord, corpus: str, report: dict[str, Any]) -> LabelQuality:
+    gold = report.get("gold") or {}
+    return LabelQuality(
+        corpus=corpus.partition(" ")[2] or corpus,
+        labeler=record.labeler or "–",
+        taxonomy=str(report.get("taxonomy", record.taxonomy)),
+        labelled=int(report.get("labelled", 0)),
+        utterances=int(report.get("utterances", 0)),
+        entropy=float(report.get("label_entropy_bits") or 0),
+        most_entropy=float(report.get("max_entropy_bits") or 0),
+        confidence=report.get("mean_confidence"),
+        agreement=gold.get("agreement"),
+        kappa=gold.get("kappa"),
+        counts={str(name): int(n) for name, n in report.get("labels", {}).items()},
+        never=[str(name) for name in report.get("never_firing", [])],
+    )
+
+
+def attached_table(path: Path, record: ResultRecord, kind: str) -> Any | None:
+    """Returns a record's file beside it as a table; None where it has none or it is not there."""
+    attached = record.predictions if kind == "predictions" else record.probe_sums
+    if attached is None:
+        return None
+    try:
+        return read_attached(path, attached)
+    except DataError:
+        return None
+
+
+def datasets_of(record: ResultRecord) -> list[str]:
+    """Names of a record's labelled sets, in order."""
+    return [result.dataset for result in record.datasets]

@@ -1,0 +1,247 @@
+"""The finding first: does weak pre-training beat its controls? Said from paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import DataError
+from ..evaluation.predictions import Classified, difference_statistic
+from ..evaluation.results import Metric
+from ..evaluation.statistics import Statistic, combine, over_seeds
+from .attached import classified, probe_statistics
+from .leaderboard import Board, Row, percent
+from .report_data import Found, Records, attached_table, datasets_of
+
+Verdict = Literal["above", "below", "same", "unknown"]
+MATCHED = ("random_init", "shuffled", "shuffled_within_speaker")
+"""Controls that are the same network without what weak labels could teach it."""
+PLAIN = {
+    "random_init": "random weights",
+    "shuffled": "shuffled labels",
+    "shuffled_within_speaker": "labels shuffled within speakers",
+    "logmel_stats": "log-mel statistics",
+    "gold": "pre-training on human labels",
+    "reads_gold": "a labeler that reads human labels",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row against one control, in points of UAR, paired by speaker."""
+
+    control: str
+    """In plain words."""
+    matched: bool
+    difference: Metric
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one board says."""
+
+    headline: str
+    detail: str
+    verdict: Verdict
+    differences: list[Difference]
+    dataset: str
+    prosody: str = ""
+    """On how many targets the row holds more than its best control; empty without a probe."""
+
+
+def finding(records: Records, board: Board) -> Finding:
+    """Returns a board's finding.
+
+    The best pre-trained row is held against its controls; that it is the best of several, chosen
+    after the fact, is said. Only a row whose interval lies above that of every matched control
+    *helps*; an interval that holds 0 is "no detectable difference", never "equal".
+    """
+    trained = [row for row in board.main if row.labeler is not None]
+    if not trained:
+        return _best_only(board)
+    row = trained[0]
+    found = [
+        Difference(
+            PLAIN.get(control.control or "", control.name),
+            control.control in MATCHED,
+            metric := _uar_difference(records, board, row, control),
+            verdict(metric),
+        )
+        for control in records.controls_of(board, row)
+    ]
+    matched = [d for d in found if d.matched]
+    overall = _overall(matched)
+    return Finding(
+        _headline(overall, board), _detail(board, row, len(trained), matched), overall, found,
+        board.dataset, _prosody(Prosody(records, board), row),
+    )  # fmt: skip
+
+
+def _prosody(prosody: Prosody, row: Row) -> str:
+    gaps = prosody.gaps(row, "speaker")
+    verdicts = [verdict(gap) for gap, _ in gaps.values()]
+    if not verdicts or "unknown" in verdicts:
+        return ""
+    return (
+        f"Prosody: of {len(verdicts)} targets it holds {verdicts.count('above')} better than the "
+        f"best control, {verdicts.count('below')} worse; on {verdicts.count('same')} there is no "
+        "detectable difference."
+    )
+
+
+def verdict(metric: Metric) -> Verdict:
+    """Reads an interval: above 0, below 0, or no detectable difference; unknown without one."""
+    if metric.interval is None:
+        return "unknown"
+    if metric.interval.low > 0:
+        return "above"
+    return "below" if metric.interval.high < 0 else "same"
+
+
+def _overall(matched: Sequence[Difference]) -> Verdict:
+    verdicts = {d.verdict for d in matched}
+    if not matched or "unknown" in verdicts:
+        return "unknown"
+    if verdicts == {"above"}:
+        return "above"
+    return "below" if "below" in verdicts else "same"
+
+
+def _headline(overall: Verdict, board: Board) -> str:
+    return {
+        "above": f"Pre-training on weak labels helped on {board.dataset}",
+        "same": f"Pre-training on weak labels showed no detectable gain on {board.dataset}",
+        "below": f"Pre-training on weak labels did worse than a control on {board.dataset}",
+        "unknown": f"{board.dataset}: the records allow no verdict on weak pre-training",
+    }[overall]
+
+
+def _detail(board: Board, row: Row, of: int, matched: Sequence[Difference]) -> str:
+    chosen = f", the best of {of} pre-trained rows," if of > 1 else ""
+    text = (
+        f"{_name(row)}{chosen} reaches {percent(row.uar)} % UAR with {board.budget} of the human "
+        f"labels; chance is {100 / len(board.labels):.1f} %."
+    )
+    if not matched:
+        return f"{text} No control of pre-training stands beside it, so nothing can be concluded."
+    if any(d.verdict == "unknown" for d in matched):
+        return (
+            f"{text} Some differences have no interval: there are too few speakers, or the "
+            "predictions of a record are not beside it."
+        )
+    if of > 1:
+        text += " Choosing the best afterwards flatters it."
+    return text
+
+
+def _best_only(board: Board) -> Finding:
+    rows = board.main or board.controls
+    head = f"{_name(rows[0])} is ahead on {board.dataset}" if rows else board.dataset
+    if len(rows) > 1 and _overlap(rows[0].uar, rows[1].uar):
+        head = f"No encoder is clearly ahead on {board.dataset}"
+    detail = "No row is pre-trained on weak labels. "
+    if rows:
+        detail += f"{_name(rows[0])} reaches {percent(rows[0].uar)} % UAR."
+    return Finding(head, detail, "unknown", [], board.dataset)
+
+
+def _overlap(a: Metric, b: Metric) -> bool:
+    if a.interval is None or b.interval is None:
+        return True
+    return a.interval.low <= b.interval.high
+
+
+def _name(row: Row) -> str:
+    if row.labeler is None:
+        return row.encoder
+    return f"{row.encoder} on {row.labeler} × {row.taxonomy}"
+
+
+def _uar_difference(records: Records, board: Board, row: Row, control: Row) -> Metric:
+    """Mean over seeds of the paired difference; without predictions only the plain difference."""
+    plain = Metric(value=row.uar.value - control.uar.value)
+    sides = [_predictions(records.of(r), board) for r in (row, control)]
+    if not all(sides):
+        return plain
+    ours, theirs = sides
+    pairs = max(len(ours), len(theirs))
+    try:
+        found = [
+            difference_statistic(ours[i % len(ours)], theirs[i % len(theirs)]) for i in range(pairs)
+        ]
+    except DataError:
+        return plain
+    return over_seeds(found)
+
+
+def _predictions(found: Sequence[Found], board: Board) -> list[Classified]:
+    sides = []
+    for path, record in found:
+        table = attached_table(path, record, "predictions")
+        if table is None:
+            return []
+        place = datasets_of(record).index(board.dataset)
+        sides.append(classified(record, table, place, board.budget))
+    return sides
+
+
+Sums = Mapping[tuple[str, str, str], Statistic]
+Gaps = dict[str, tuple[Metric, str]]
+"""Probe target → R² minus that of the best control, and which control that is."""
+
+
+class Prosody:
+    """Differences of R² to the best control, paired by speaker, mean over seeds.
+
+    The best control is chosen per target, which is hard on the row. Without the records' sums over
+    speakers a difference has no interval.
+    """
+
+    def __init__(self, records: Records, board: Board) -> None:
+        """Takes a board; files are read once."""
+        self.records, self.board = records, board
+        self._read: dict[str, list[Sums]] = {}
+
+    def gaps(self, row: Row, scale: str) -> Gaps:
+        """Returns a row's differences on one scale; empty where it has no control."""
+        controls = self.records.controls_of(self.board, row)
+        found: Gaps = {}
+        for name, metric in row.targets.items():
+            rivals = [c for c in controls if name in c.targets]
+            if name.endswith(f"({scale})") and rivals:
+                best = max(rivals, key=lambda c: c.targets[name].value)
+                plain = Metric(value=metric.value - best.targets[name].value)
+                exact = self._paired(row, best, name)
+                found[name] = exact or plain, PLAIN.get(best.control or "", best.name)
+        return found
+
+    def _paired(self, row: Row, control: Row, name: str) -> Metric | None:
+        probe, _, rest = name.partition(".")
+        target, _, scale = rest.rpartition(" ")
+        place = probe, target, scale.strip("()")
+        ours, theirs = (
+            [sums[place] for sums in self._sums(side) if place in sums] for side in (row, control)
+        )
+        if not ours or not theirs or len({len(s.sums) for s in (*ours, *theirs)}) > 1:
+            return None
+        pairs = [
+            combine([ours[i % len(ours)], theirs[i % len(theirs)]], (1.0, -1.0))
+            for i in range(max(len(ours), len(theirs)))
+        ]
+        return over_seeds(pairs)
+
+    def _sums(self, row: Row) -> list[Sums]:
+        name = f"{row.experiment}/{row.name}"
+        if name not in self._read:
+            tables = [
+                (attached_table(path, record, "probe_sums"), record)
+                for path, record in self.records.of(row)
+            ]
+            self._read[name] = [
+                probe_statistics(table, datasets_of(record).index(self.board.dataset))
+                for table, record in tables
+                if table is not None
+            ]
+        return self._read[name]

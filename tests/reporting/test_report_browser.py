@@ -1,0 +1,141 @@
+"""The report in a real browser: quiet, accessible, and its controls work. Needs Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lanser_bench.reporting.records import load_records
+from lanser_bench.reporting.report import render, write_report
+
+from .published import publish, simulated
+from .test_report import MAIN, NASTY, control
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update",
+         "--disable-sync"]  # fmt: skip
+RESULTS = Path(__file__).parents[2] / "results"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed (apt install chromium)"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report([RESULTS], tmp_path_factory.mktemp("report") / "report.html")
+
+
+class Visit:
+    """A page that remembers what it said and asked for."""
+
+    def __init__(self, browser: Any, path: Path, **context: Any) -> None:
+        self.page = browser.new_context(**context).new_page()
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(path.as_uri())
+
+    def column(self, number: int) -> list[str]:
+        rows = self.page.locator("#t0 tbody tr:visible")
+        return [
+            rows.nth(i).locator("td, th").nth(number).inner_text().split("\n")[0]
+            for i in range(rows.count())
+        ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_committed_study_is_quiet_and_accessible(
+    browser: Any, study: Path, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    visit = Visit(browser, study, color_scheme=scheme)
+    visit.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    found = axe.Axe().run(visit.page)
+    assert found.violations_count == 0, found.generate_report()
+    assert visit.said == []
+    assert visit.asked == [study.as_uri()]
+
+
+def test_a_phone_needs_no_sideways_scrolling(browser: Any, study: Path) -> None:
+    visit = Visit(browser, study, viewport={"width": 390, "height": 800})
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_sort_filter_and_theme_work(browser: Any, study: Path) -> None:
+    visit = Visit(browser, study, color_scheme="light")
+    page = visit.page
+    names = visit.column(1)
+    page.get_by_role("button", name="UAR 100%").click()
+    scores = [float(text) for text in visit.column(6)]
+    assert scores == sorted(scores, reverse=True)
+    page.get_by_role("button", name="UAR 100%").click()
+    assert [float(text) for text in visit.column(6)] == scores[::-1]
+    page.get_by_role("button", name="row", exact=True).click()
+    assert [n.lower() for n in visit.column(1)] == sorted(n.lower() for n in names)
+    page.locator("select.role").select_option("main")
+    assert len(visit.column(1)) == 2
+    page.locator("input.filter").fill("entailment resnet")
+    assert page.locator("#n0").inner_text() == "1 rows"
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Dark mode").click()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+    page.reload()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+    assert visit.said == []
+
+
+def test_hostile_names_are_shown_and_not_run(browser: Any, tmp_path: Path) -> None:
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    for kind in ("main", "shuffled"):
+        changes = MAIN if kind == "main" else control(kind)
+        name = f"{kind}<img src=x onerror=alert(1)>{NASTY}"
+        publish(tmp_path, kind, simulated(rng), experiment=NASTY, dataset=NASTY,
+                **changes | {"encoder": name})  # fmt: skip
+    page = tmp_path / "r.html"
+    page.write_text(render(load_records([tmp_path])), encoding="utf-8")
+    visit = Visit(browser, page)
+    assert visit.said == []
+    assert visit.asked == [page.as_uri()]
+    assert NASTY in visit.page.locator("#t0").inner_text()
+    assert visit.page.locator("img").count() == 0
+
+
+def test_many_rows_come_in_pages(browser: Any, tmp_path: Path) -> None:
+    import numpy as np
+
+    first = publish(tmp_path, "row", simulated(np.random.default_rng(0)), **MAIN)
+    [(_, record)] = load_records([first])
+    many = [
+        (tmp_path / f"{i}.json", record.model_copy(update={"group": f"row {i}", "name": f"row {i}",
+                                                           "predictions": None}))
+        for i in range(320)
+    ]  # fmt: skip
+    page = tmp_path / "r.html"
+    page.write_text(render(many), encoding="utf-8")
+    visit = Visit(browser, page)
+    assert len(visit.column(0)) == 50
+    assert visit.page.locator("#n0").inner_text() == "50 of 320 rows"
+    visit.page.get_by_role("button", name="Show more rows").click()
+    assert visit.page.locator("#n0").inner_text() == "250 of 320 rows"
+    visit.page.locator("input.filter").fill("row 31")
+    assert visit.page.locator("#n0").inner_text() == "13 rows"  # 31, 131, 231 and 310 to 319
