@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import DataError
-from ..evaluation.predictions import Classified, difference_statistic
+from ..evaluation.contrast import Side, difference
+from ..evaluation.predictions import classification
 from ..evaluation.results import Metric
-from ..evaluation.statistics import Statistic, combine, over_seeds
+from ..evaluation.statistics import Statistic
 from .attached import classified, probe_statistics
 from .leaderboard import Board, Row, percent
 from .report_data import Found, Records, attached_table, datasets_of
@@ -131,6 +131,8 @@ def _detail(board: Board, row: Row, of: int, matched: Sequence[Difference]) -> s
             f"{text} Some differences have no interval: there are too few speakers, or the "
             "predictions of a record are not beside it."
         )
+    if row.n_seeds == 1:
+        text += " It was trained from one seed, whose variation is in no interval here."
     if of > 1:
         text += " Choosing the best afterwards flatters it."
     return text
@@ -160,31 +162,22 @@ def _name(row: Row) -> str:
 
 
 def _uar_difference(records: Records, board: Board, row: Row, control: Row) -> Metric:
-    """Mean over seeds of the paired difference; without predictions only the plain difference."""
-    plain = Metric(value=row.uar.value - control.uar.value)
-    sides = [_predictions(records.of(r), board) for r in (row, control)]
-    if not all(sides):
-        return plain
-    ours, theirs = sides
-    pairs = max(len(ours), len(theirs))
-    try:
-        found = [
-            difference_statistic(ours[i % len(ours)], theirs[i % len(theirs)]) for i in range(pairs)
-        ]
-    except DataError:
-        return plain
-    return over_seeds(found)
+    """Paired by speaker, over seeds × speakers; without predictions only the plain difference."""
+    sides = [_side(records.of(r), board) for r in (row, control)]
+    if sides[0] is None or sides[1] is None:
+        return Metric(value=row.uar.value - control.uar.value)
+    return difference(sides[0], sides[1]).metric()
 
 
-def _predictions(found: Sequence[Found], board: Board) -> list[Classified]:
-    sides = []
+def _side(found: Sequence[Found], board: Board) -> Side | None:
+    seeds = []
     for path, record in found:
         table = attached_table(path, record, "predictions")
         if table is None:
-            return []
+            return None
         place = datasets_of(record).index(board.dataset)
-        sides.append(classified(record, table, place, board.budget))
-    return sides
+        seeds.append(classification(classified(record, table, place, board.budget))["uar"])
+    return Side(seeds, drawn=any(record.seed is not None for _, record in found))
 
 
 Sums = Mapping[tuple[str, str, str], Statistic]
@@ -226,11 +219,7 @@ class Prosody:
         )
         if not ours or not theirs or len({len(s.sums) for s in (*ours, *theirs)}) > 1:
             return None
-        pairs = [
-            combine([ours[i % len(ours)], theirs[i % len(theirs)]], (1.0, -1.0))
-            for i in range(max(len(ours), len(theirs)))
-        ]
-        return over_seeds(pairs)
+        return difference(Side(ours), Side(theirs)).metric()
 
     def _sums(self, row: Row) -> list[Sums]:
         name = f"{row.experiment}/{row.name}"
