@@ -72,10 +72,11 @@ def needs(plan: Plan, plugins: Registry, nodes: Iterable[Node]) -> dict[str, Nee
             total += declared[memo]
         return total
 
-    return {node.key: Need(node.threads, _gpus(node), memory(node)) for node in nodes}
+    return {node.key: Need(node.threads, gpus_of(node), memory(node)) for node in nodes}
 
 
-def _gpus(node: Node) -> int:
+def gpus_of(node: Node) -> int:
+    """Returns how many GPUs a stage asks for."""
     places = [node.spec.params, *(identity.options for identity in node.spec.plugins.values())]
     return int(any(str(place.get("device", "")).startswith("cuda") for place in places))
 

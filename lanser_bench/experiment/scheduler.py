@@ -13,7 +13,7 @@ from ..errors import LanserError, PluginError, StoreError, WorkerError
 from ..kinds.executor import Executor, StageReport
 from ..store import LostError, Store
 from .plan import Cell, Node, Plan
-from .resources import Need, capacity
+from .resources import Need, capacity, gpus_of
 
 TICK_S = 0.2
 """How often listeners may look at progress while nothing ends, in seconds."""
@@ -117,6 +117,7 @@ class Scheduler:
         }
         self._attempts: Counter[str] = Counter()
         self._mended: Counter[str] = Counter()
+        self._finished: list[Cell] = []
         self._failed_cells: set[int] = set()
         self._lost: set[str] = set()
 
@@ -136,7 +137,11 @@ class Scheduler:
             for future in done:
                 self._end(future)
             if self._fail_fast and self._lost:
+                self._tell_finished()
                 return
+            # Workers first: writing the records of finished cells takes the driver some time.
+            self._submit()
+            self._tell_finished()
 
     def _wait_for_room(self, key: str) -> None:
         heapq.heappush(self._ready[self._needs[key]], (self._place[key], key))
@@ -195,7 +200,11 @@ class Scheduler:
             if node.key in missing:
                 missing.discard(node.key)
                 if not missing:
-                    self._listener.cell_done(cell, None)
+                    self._finished.append(cell)
+
+    def _tell_finished(self) -> None:
+        while self._finished:
+            self._listener.cell_done(self._finished.pop(0), None)
 
     def _mend(self, node: Node, error: LostError) -> bool:
         """Lets what was found damaged be computed again, and after it the stage that found it.
@@ -213,7 +222,7 @@ class Scheduler:
             if known and (self._waits[key] or key in self._running_keys or self._is_ready(key)):
                 continue  # another stage has found it
             self._nodes[key] = missing
-            self._needs.setdefault(key, Need(missing.threads))
+            self._needs.setdefault(key, Need(missing.threads, gpus_of(missing)))
             self._place.setdefault(key, len(self._place))
             self._waits[key] = {parent for parent in missing.parents if parent in anew}
             for parent in self._waits[key]:

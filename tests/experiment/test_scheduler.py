@@ -235,3 +235,19 @@ def test_wrong_data_is_not_tried_again(tmp_path: Path) -> None:
     executor = Fake(2, {"b": LanserError("No sound.")})
     run(graph(None, DIAMOND, {"one": "d"}), executor, tmp_path, max_retries=9)
     assert executor.order.count("b") == 1
+
+
+def test_workers_get_their_next_stage_before_the_record_of_a_cell_is_written(
+    tmp_path: Path,
+) -> None:
+    class Slow(Log):
+        def cell_done(self, cell: Cell, path: str | None) -> None:
+            super().cell_done(cell, path)
+            at_work.append([call.stage for call, _ in self.executor.open])
+
+    at_work: list[list[str]] = []
+    executor = Fake(2)
+    plan = graph(None, {"a": [], "b": []}, {"one": "a", "two": "b"})
+    store = Store(tmp_path)
+    Scheduler(plan, plan.to_run(store), executor, store, Slow(executor)).run()
+    assert at_work == [["b"], []]
