@@ -90,6 +90,10 @@ class Display(Listener):
             "run"
         )
 
+    def expected(self, sentence: str) -> None:
+        """Says how long it will take."""
+        self._line(sentence)
+
     def stage_started(self, node: Node) -> None:
         """Adds a bar, or prints a line."""
         if self._bars is None:

@@ -119,6 +119,8 @@ def _show_plan(planned: DryRun) -> None:
     table = _stages_by_name(planned) if len(plan.nodes) > SHOWN_STAGES else _stages(planned)
     console.print(table)
     console.print(f"{len(planned.to_run)} to run, {len(plan.nodes) - len(planned.to_run)} to reuse")
+    if planned.estimate.sentence:
+        console.print(planned.estimate.sentence)
 
 
 def _stages(planned: DryRun) -> Table:

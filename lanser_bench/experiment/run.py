@@ -22,6 +22,7 @@ from .plan import Cell, Node, Plan
 from .planner import make_plan
 from .resources import check_gpus, needs
 from .scheduler import Failure, Listener, Scheduler
+from .timings import Estimate, Timings
 from .tracking import TrackerFeed
 
 
@@ -56,6 +57,8 @@ class DryRun:
     to_run: dict[str, Node]
     reasons: dict[str, str]
     """Key of each stage to run → why."""
+    estimate: Estimate = field(default_factory=Estimate)
+    """How long it would take, as far as equal stages have run before."""
 
 
 def plan_experiment(
@@ -97,12 +100,11 @@ def dry_run(
         source, overrides, plugin_dirs=plugin_dirs, progress=progress
     )
     to_run = plan.to_run(store)
-    executor = plan.experiment.executor
-    check_gpus(
-        plugins.create("executor", executor.name, executor.options), plan,
-        needs(plan, plugins, to_run.values()),
-    )  # fmt: skip
-    return DryRun(plan, to_run, plan.reasons(store, to_run))
+    wanted = plan.experiment.executor
+    executor = plugins.create("executor", wanted.name, wanted.options)
+    check_gpus(executor, plan, needs(plan, plugins, to_run.values()))
+    estimate = Timings(store).estimate(plan, to_run, executor.threads)
+    return DryRun(plan, to_run, plan.reasons(store, to_run), estimate)
 
 
 def run_experiment(
@@ -164,6 +166,7 @@ class _Run(Listener):
         self.log = EventLog(store)
         self.outcome = RunOutcome(plan, self.log.run_id, self.log.folder / "events.jsonl")
         self.failures = FailureFiles(store, settings.name)
+        self.timings = Timings(store)
         self.trackers = TrackerFeed(
             settings.trackers, plugins, store, self.log.folder,
             timeout_s=settings.tracker_timeout_s, report=self.note,
@@ -183,6 +186,9 @@ class _Run(Listener):
         for key, reason in reasons.items():
             self.log.add("stage-planned", key=key, stage=self.plan.nodes[key].stage, why=reason)
         self.listener.planned(self.plan, to_run)
+        expected = self.timings.estimate(self.plan, to_run, self.executor.threads).sentence
+        if expected:
+            self.listener.expected(expected)
         for manifest in self.plan.manifests.values():
             for sentence in data_notes(manifest):
                 self.note(sentence)
@@ -199,6 +205,7 @@ class _Run(Listener):
         finally:
             self.executor.close(cancel=cancelled)
             self.trackers.close(cancel=cancelled)
+            self.timings.save()
             self.log.add(
                 "run-end", executed=len(self.outcome.executed),
                 records=len(self.outcome.records), failed=len(self.outcome.failures),
@@ -221,6 +228,7 @@ class _Run(Listener):
         )  # fmt: skip
         if not report.reused:
             self.outcome.executed.append(node.key)
+            self.timings.add(self.plan, node, report.seconds)
         self.listener.stage_ended(node, report)
 
     def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:

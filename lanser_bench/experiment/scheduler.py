@@ -44,6 +44,9 @@ class Listener:
     def planned(self, plan: Plan, to_run: Mapping[str, Node]) -> None:
         """The plan is made; `to_run` are the stages that are not in the store."""
 
+    def expected(self, sentence: str) -> None:
+        """How long that will take, as far as it is known."""
+
     def stage_started(self, node: Node) -> None:
         """A stage was handed to the executor."""
 
