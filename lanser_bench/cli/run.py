@@ -118,9 +118,9 @@ def _show_plan(planned: DryRun) -> None:
     console.print(cells)
     table = _stages_by_name(planned) if len(plan.nodes) > SHOWN_STAGES else _stages(planned)
     console.print(table)
-    console.print(f"{len(planned.to_run)} to run, {len(plan.nodes) - len(planned.to_run)} to reuse")
     if planned.estimate.sentence:
         console.print(planned.estimate.sentence)
+    console.print(f"{len(planned.to_run)} to run, {len(plan.nodes) - len(planned.to_run)} to reuse")
 
 
 def _stages(planned: DryRun) -> Table:
