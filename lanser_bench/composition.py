@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from .kinds.base import Plugin
-from .plugins import registry
+from .plugins import Registry, current_registry, registry
 from .store import digest, plugin_identity
+
+_found_by: WeakKeyDictionary[Plugin[Any], Registry] = WeakKeyDictionary()
 
 
 def create_plugin(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
     """Returns a plugin with validated options, for a plugin that is made of others.
 
-    Only installed plugins are found: loose files of ``--plugins-dir`` belong to one command, and a
-    member must be found by every process that makes it.
+    Call it while the plugin itself is made, in ``__init__``: then members are sought where it was
+    found, also among the loose files of ``--plugins-dir``. Later only installed ones are found.
 
     Args:
         kind: such as ``labeler``.
@@ -25,7 +28,10 @@ def create_plugin(kind: str, name: str, options: Mapping[str, Any] | None = None
         PluginError: there is no such plugin, or it does not load.
         SettingsError: an option is unknown or has a wrong value.
     """
-    return registry().create(kind, name, options)
+    found = current_registry()
+    plugin = found.create(kind, name, options)
+    _found_by[plugin] = found
+    return plugin
 
 
 def member_identity(kind: str, name: str, plugin: Plugin[Any]) -> str:
@@ -42,4 +48,8 @@ def member_identity(kind: str, name: str, plugin: Plugin[Any]) -> str:
     Raises:
         MissingDependencyError: its weights are not at hand.
     """
-    return digest(plugin_identity(registry(), kind, name, plugin).model_dump(mode="json"))
+    return digest(
+        plugin_identity(_found_by.get(plugin) or registry(), kind, name, plugin).model_dump(
+            mode="json"
+        )
+    )

@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
@@ -124,6 +125,8 @@ class Registry:
 
         cls = self.plugin_class(kind, name)
         checked = validated(cls.Options, dict(options or {}), f"{kind} '{name}'")
+        # A plugin made of others finds them where it was found itself.
+        outer = _making.set(self)
         try:
             return cls(checked)
         except LanserError:
@@ -134,6 +137,16 @@ class Registry:
                 f"{kind} '{name}' of {self.entry(kind, name).distribution} cannot be made: "
                 f"{type(error).__name__}: {error}."
             ) from error
+        finally:
+            _making.reset(outer)
+
+
+_making: ContextVar[Registry | None] = ContextVar("_making", default=None)
+
+
+def current_registry() -> Registry:
+    """Returns the registry whose plugin is being made; otherwise that of installed plugins."""
+    return _making.get() or registry()
 
 
 def _contract(kind: str) -> tuple[type, ...]:

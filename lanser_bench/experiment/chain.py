@@ -95,6 +95,8 @@ class Chain(Steps):
         if control is None and model is not None:
             labeler, _ = self.parts.plugin("labeler", self.settings.labeler)
             control = "reads_gold" if "gold" in labeler.reads else None
+            if labeler.control:
+                control = "control_labeler"
         return Cell(
             experiment=self.settings.name,
             axes=dict(self.point.axes),

@@ -5,7 +5,7 @@ from .base import Plugin, PluginOptions
 from .dataset import Card, Dataset, Utterance
 from .encoder import FeatureExtractor, Frontend, Layers, TrainableEncoder
 from .executor import Executor, StageCall, StageReport
-from .labeler import Labeler, Scores, TextRecord
+from .labeler import Labeler, Scores, Settled, TextRecord
 from .probe import Probe
 from .segmenter import Segmenter, Span
 from .speech import SAMPLE_RATE, Speech, Waveform
@@ -27,6 +27,7 @@ __all__ = [
     "Probe",
     "Scores",
     "Segmenter",
+    "Settled",
     "Span",
     "Speech",
     "StageCall",

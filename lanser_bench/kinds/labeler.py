@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -46,16 +46,47 @@ class Scores:
     """Shape (n, K) or (n, K, classes): the model's raw outputs, kept for later calibration."""
 
 
+@dataclass(frozen=True)
+class Settled:
+    """What a labeler makes of a whole corpus of n utterances: see `Labeler.settle`."""
+
+    rows: npt.NDArray[np.integer[Any]]
+    """Shape (n,): each utterance's row in `table`; −1 where there is no answer."""
+    table: npt.NDArray[np.floating[Any]]
+    """Shape (rows, K): distributions, each of which many utterances may share."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values for the report."""
+    beside: Mapping[str, Settled] = field(default_factory=dict)
+    """Other ways to settle, by name, whose labels are reported beside these."""
+
+
 class Labeler(Plugin[OptionsT]):
     """Scores every label of a taxonomy for every text.
 
-    Scores of one record must not depend on the other records of the batch.
+    Scores of one record must not depend on the other records of the batch. What depends on the
+    whole corpus, such as how far members of an ensemble can be trusted, is for `settle`.
     """
 
     reads: frozenset[str] = frozenset({"text"})
     """Fields of `TextRecord` that can change its scores; the others are left blank in what `score`
     is given. Set on the class, or on the instance where its options decide. Equal records are
     scored once, and a labeler that reads ``gold`` is marked as a control in every table."""
+
+    settles: bool = False
+    """True where `settle` has the last word. `Scores.logits` then have shape (n, K, members): what
+    each of one or more members says, all zero where it says nothing."""
+    control: bool = False
+    """True for a labeler that is there to be compared with: marked in every table."""
+
+    def settle(self, votes: npt.NDArray[np.int16], taxonomy: Taxonomy) -> Settled:
+        """Decides over a corpus that was scored record by record; called where `settles` is true.
+
+        Args:
+            votes: the best label of each member for each utterance, shape (n, members); −1 where
+                it has none.
+            taxonomy: the labels.
+        """
+        raise NotImplementedError(f"{type(self).__name__} settles, and must say how: `settle`")
 
     @abstractmethod
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:

@@ -55,25 +55,34 @@ def _lists(matrix: npt.NDArray[np.float32]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(starts), flat)
 
 
-def _matrix(column: pa.ChunkedArray, k: int) -> npt.NDArray[np.float32]:
+def _matrix(column: pa.ChunkedArray, *shape: int) -> npt.NDArray[np.float32]:
     flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(flat, dtype=np.float32).reshape(-1, k)
+    return np.asarray(flat, dtype=np.float32).reshape(len(column), *shape)
 
 
 class ShardScores:
     """Scores of all utterances in the manifest's order, a block at a time, as often as needed."""
 
-    def __init__(self, store: Store, draft: Draft, k: int) -> None:
-        """Lays the shards' rows end to end in a file; leaving the block removes it."""
-        self._index = draft.path / INDEX
+    def __init__(self, store: Store, draft: Draft, k: int, *, with_votes: bool = False) -> None:
+        """Lays the shards' rows end to end in a file; leaving the block removes it.
+
+        Args:
+            store: holds the shards.
+            draft: the stage's artifact, with its index.
+            k: number of labels.
+            with_votes: whether logits are what members say, and `votes` is wanted.
+        """
+        self._index, self._k = draft.path / INDEX, k
         self.kind: ScoreKind = "distribution"
-        # One more number for each row: whether the labeler declined.
-        self._rows = Gathered(draft.path / "scores.raw", k + 1)
+        columns = [*SCORES, "logits"] if with_votes else SCORES
+        self._rows = Gathered(draft.path / "scores.raw")
         for key in draft.parts:
-            table = pq.read_table(store.checked(key).path / ROWS, columns=SCORES)
-            values = _matrix(table["values"], k)
-            declined = table["abstained"].to_numpy().astype(np.float32)
-            self._rows.append(np.column_stack([values, declined]))
+            table = pq.read_table(store.checked(key).path / ROWS, columns=columns)
+            # More numbers for each row: whether the labeler declined, and its members' votes.
+            parts = [_matrix(table["values"], k), table["abstained"].to_numpy()[:, None]]
+            if with_votes:
+                parts.append(_votes(table["logits"], k))
+            self._rows.append(np.concatenate(parts, axis=1, dtype=np.float32, casting="unsafe"))
             self.kind = table["kind"][0].as_py()
 
     def __enter__(self) -> ShardScores:
@@ -90,7 +99,18 @@ class ShardScores:
     def blocks(self) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]:
         """Yields scores, shape (rows, K), and where the labeler declined, shape (rows,)."""
         for rows in self._rows.blocks(self._index):
-            yield rows[:, :-1], rows[:, -1] > 0
+            yield rows[:, : self._k], rows[:, self._k] > 0
+
+    def votes(self) -> npt.NDArray[np.int16]:
+        """The best label of each member for all utterances, shape (n, members); −1 for none."""
+        blocks = [rows[:, self._k + 1 :].astype(np.int16)
+                  for rows in self._rows.blocks(self._index)]  # fmt: skip
+        return np.concatenate(blocks) if blocks else np.zeros((0, 1), np.int16)
+
+
+def _votes(logits: pa.ChunkedArray, k: int) -> npt.NDArray[np.int64]:
+    said = _matrix(logits, k, -1)
+    return np.where((said != 0).any(axis=1), said.argmax(axis=1), -1)
 
 
 def write_labels(

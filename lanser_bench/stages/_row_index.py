@@ -193,14 +193,15 @@ def run_indexed_map(
 class Gathered:
     """Rows of numbers of all shards in one file, read in any order, a block at a time."""
 
-    def __init__(self, path: Path, width: int) -> None:
-        """Makes an empty file for rows of `width` float32 numbers; `close` removes it."""
-        self._path, self._width = path, width
+    def __init__(self, path: Path) -> None:
+        """Makes an empty file for rows of float32 numbers; `close` removes it."""
+        self._path, self._width = path, 0
         self._file = path.open("w+b")
         self._starts = [0]
 
     def append(self, rows: npt.NDArray[np.float32]) -> None:
-        """Appends a shard's rows, shape (rows, width)."""
+        """Appends a shard's rows, shape (rows, width); all have one width."""
+        self._width = rows.shape[1]
         self._file.write(np.ascontiguousarray(rows, dtype=np.float32).tobytes())
         self._starts.append(self._starts[-1] + len(rows))
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import SettingsError
-from ..kinds.labeler import Labeler, TextRecord
+from ..kinds.labeler import Labeler, ScoreKind, TextRecord
 from ..store import Artifact, Draft, PluginIdentity, Spec, digest
 from ..taxonomy import Taxonomy
 from ..utterances import iter_utterances, read_summary, table_of
@@ -43,6 +43,7 @@ from ._label_records import (
 )
 from ._label_texts import LabelTexts
 from ._row_index import BLOCK, RowIndex, run_indexed_map
+from ._settling import Seen, checked_settled, settled_blocks
 from .base import StageContext
 
 __all__ = ["LABELS", "SUMMARY", "VERSION", "LabelTable", "Params", "read_labels", "run", "spec"]
@@ -162,12 +163,26 @@ def run(context: StageContext, draft: Draft) -> None:
             params={"taxonomy": context.spec.params["taxonomy"]},
             pace=(len(taxonomy.labels), "pairs"),
         )  # fmt: skip
-    with ShardScores(context.store, draft, len(taxonomy.labels)) as scores:
-        empty_said = _content_free(labeler, name, taxonomy, params)
-        decided = _decided(scores, silent, taxonomy, params, empty_said)
-        write_labels(draft, decided.choices, decided.blocks(), taxonomy)
+    content_free = _content_free(labeler, name, taxonomy, params)
+
+    def decided_by(seen: Seen, kind: ScoreKind) -> tuple[_Decided, dict[str, Any]]:
+        decided = _decided(seen, kind, silent, taxonomy, params, content_free)
         gold = _gold(manifest, decided, taxonomy, gold_taxonomy)
-        summary = label_summary(decided.choices, scores.kind, taxonomy, gold)
+        return decided, label_summary(decided.choices, kind, taxonomy, gold)
+
+    k = len(taxonomy.labels)
+    with ShardScores(context.store, draft, k, with_votes=labeler.settles) as scores:
+        if labeler.settles:
+            settled = checked_settled(labeler, name, scores.votes(), taxonomy)
+            decided, summary = decided_by(settled_blocks(scores, settled), "distribution")
+            summary["settled"] = dict(settled.facts)
+            summary["beside"] = {
+                other: decided_by(settled_blocks(scores, way), "distribution")[1]
+                for other, way in settled.beside.items()
+            }
+        else:
+            decided, summary = decided_by(scores.blocks, scores.kind)
+        write_labels(draft, decided.choices, decided.blocks(), taxonomy)
     summary["labeler_reads"] = sorted(reads)
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     (draft.path / SUMMARY).write_text(text + "\n", encoding="utf-8")
@@ -221,24 +236,21 @@ def _content_free(
 
 
 def _decided(
-    scores: ShardScores,
+    seen: Seen,
+    kind: ScoreKind,
     silent: Sequence[Silent],
     taxonomy: Taxonomy,
     params: Params,
     content_free: Floats | None,
 ) -> _Decided:
     def evidence() -> Iterator[Evidence]:
-        for (values, abstained), (empty, no_speech) in zip(scores.blocks(), silent, strict=True):
+        for (values, abstained), (empty, no_speech) in zip(seen(), silent, strict=True):
             yield Evidence(values, abstained, empty, no_speech)
 
     n = sum(len(empty) for empty, _ in silent)
-    kind = scores.kind
     prior = fitted_prior(evidence, kind, params, len(taxonomy.labels), content_free)
     choices = choose(evidence, n, kind, taxonomy, params, prior)
-    return _Decided(
-        choices,
-        lambda: (corrected(values, kind, params, prior) for values, _ in scores.blocks()),
-    )
+    return _Decided(choices, lambda: (corrected(v, kind, params, prior) for v, _ in seen()))
 
 
 def _gold(

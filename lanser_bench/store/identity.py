@@ -30,15 +30,15 @@ def plugin_identity(
     """
     weights = _fingerprint(registry.entry(kind, name), plugin)
     given = plugin.options.model_dump(mode="json")
-    located = {name: value for name, value in given.items() if _is_place(value)}
-    contents = {name: "weights" if weights else _content(Path(p)) for name, p in located.items()}
+    contents = {name: _by_content(value, weights) for name, value in given.items()}
+    located = {name: value for name, value in given.items() if contents[name] != value}
     return PluginIdentity(
         kind=kind,
         name=name,
         distribution=_portable(registry.entry(kind, name).distribution),
         version=plugin.version,
         source=source_hash(type(plugin).__module__),
-        options={**given, **contents},
+        options=contents,
         located=located,
         weights=weights,
         libraries=library_versions(plugin.libraries),
@@ -61,6 +61,17 @@ def _fingerprint(entry: Registered, plugin: Plugin[Any]) -> str:
 def _portable(distribution: str) -> str:
     """A loose file's path is no identity; its source hash is."""
     return "loose file" if "/" in distribution or "\\" in distribution else distribution
+
+
+def _by_content(value: Any, weights: str) -> Any:
+    """Puts content in place of what names something on disk, also inside lists and mappings."""
+    if isinstance(value, list):
+        return [_by_content(one, weights) for one in value]
+    if isinstance(value, dict):
+        return {name: _by_content(one, weights) for name, one in value.items()}
+    if _is_place(value):
+        return "weights" if weights else _content(Path(value))
+    return value
 
 
 def _is_place(value: Any) -> bool:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..kinds.labeler import Scores, TextRecord
 from ..stages._decision import score_fault
 from ..stages._label_records import blanked, checked_reads
+from ..stages._settling import checked_settled
 from ..taxonomy import Label, NeutralRule, Taxonomy
 from ._base import PluginSuite
 
@@ -122,6 +124,37 @@ class LabelerSuite(PluginSuite):
         found = self.scores(records)
         if "text" in self.plugin.reads:
             assert found.abstained.tolist()[:2] == [True, True]
+
+    def test_taxonomies_of_two_and_of_500_labels_are_scored(self) -> None:
+        """Few or many labels change the number of columns, and nothing else."""
+        for count in (2, 500):
+            labels = tuple(Label(name=f"l{i}", hypothesis=f"feeling {i}") for i in range(count))
+            changed: dict[str, Any] = {
+                "name": f"suite-{count}",
+                "labels": labels,
+                "neutral": None,
+                "maps": {},
+            }
+            taxonomy = Taxonomy.model_validate(self.taxonomy.model_dump() | changed)
+            records = [replace(one, gold=None) for one in self.records(self.texts[:1])]
+            found = self.plugin.score(records, taxonomy)
+            fault = score_fault(found, 1, count)
+            assert not fault, fault
+
+    def test_what_it_settles_keeps_to_the_contract(self) -> None:
+        """Whoever decides over a whole corpus tells what members say, and decides alike twice."""
+        if not self.plugin.settles:
+            return
+        said = self.scores(self.records(self.texts)).logits
+        assert said is not None
+        assert said.ndim == 3, "logits must have shape (records, labels, members)"
+        k = len(self.taxonomy.labels)
+        drawn = np.random.default_rng(0).integers(-1, k, (40, said.shape[2])).astype(np.int16)
+        for votes in (drawn, np.full_like(drawn, -1), drawn[:0]):
+            first = checked_settled(self.plugin, "under test", votes, self.taxonomy)
+            again = checked_settled(self.plugin, "under test", votes, self.taxonomy)
+            np.testing.assert_array_equal(first.rows, again.rows)
+            np.testing.assert_array_equal(first.table, again.table)
 
     def test_odd_texts_survive(self) -> None:
         """Emoji, 10,000 words, other languages and markup are scored or abstained on."""

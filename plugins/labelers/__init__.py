@@ -17,4 +17,6 @@ def register_labelers(register: Callable[[str, str], None]) -> None:
     register("llm", f"{_HERE}.llm:LLM")
     register("ensemble", f"{_HERE}.ensemble:Ensemble")
     register("oracle", f"{_HERE}.oracle:Oracle")
+    register("majority", f"{_HERE}.majority:Majority")
+    register("shuffled", f"{_HERE}.shuffled:Shuffled")
     register("random", f"{_HERE}.random_label:Random")

@@ -1,62 +1,45 @@
-"""Weak labels by several labelers together: weighted mean of scores, or majority vote.
-
-Methods that learn how far each member can be trusted from their agreement over a corpus (Dawid &
-Skene 1979) are not here: a labeler's scores of one text must not depend on the other texts.
-"""
+"""Weak labels by several labelers together: weighted mean, majority vote, or Dawid–Skene."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from lanser_bench import (
     Labeler,
     PluginError,
     PluginOptions,
     Scores,
+    Settled,
     Taxonomy,
     TextRecord,
     create_plugin,
     member_identity,
 )
 
+from ._dawid_skene import settled_votes
+from ._members import Member, answer, said
+
 Floats = npt.NDArray[np.float64]
 EQUAL = 1e-9
 """Sums of weights that differ by less are a tie."""
-
-
-class Member(PluginOptions):
-    """One member: its name, or a mapping of its name, its weight and its own options."""
-
-    name: str
-    weight: float = Field(default=1.0, gt=0)
-    options: dict[str, Any] = Field(default={})
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"name": value}
-        if isinstance(value, Mapping) and not isinstance(value.get("options"), Mapping):
-            known = {key: value[key] for key in ("name", "weight") if key in value}
-            own = {key: value[key] for key in value if key not in known}
-            return {**known, "options": own}
-        return value
 
 
 class EnsembleOptions(PluginOptions):
     """Options of `ensemble`."""
 
     members: tuple[Member, ...] = Field(min_length=2)
-    """Labelers, each a name or ``{name: …, weight: …, option: …}``. They read the text alone."""
-    combine: Literal["mean", "vote"] = "mean"
+    """Labelers, each a name or ``{name: …, weight: …, option: …}``, that read neither gold nor
+    ids."""
+    combine: Literal["mean", "vote", "dawid-skene"] = "mean"
     """``mean``: weighted mean of scores. ``vote``: each member gives its weight to its best label,
-    and scores are shares of the votes."""
+    and scores are shares of the votes. ``dawid-skene``: learns from the members' agreement over the
+    corpus how far each can be trusted with each label; weights have no say, and what a plain vote
+    would have given is reported beside it."""
     ties: Literal["mean", "abstain"] = "mean"
     """What becomes of a tied vote: the tied labels share their votes by the members' mean scores,
     or there is no label."""
@@ -73,7 +56,16 @@ class Ensemble(Labeler[EnsembleOptions]):
     """
 
     Options = EnsembleOptions
-    version = "1"
+    version = "2"
+
+    def __init__(self, options: EnsembleOptions) -> None:
+        """Makes the members; what they read, the ensemble reads."""
+        super().__init__(options)
+        self._plugins = [
+            create_plugin("labeler", member.name, member.options) for member in options.members
+        ]
+        self.settles = options.combine == "dawid-skene"
+        self.reads = frozenset({"text"}).union(*(self._read(i) for i in range(len(self._plugins))))
 
     def fingerprint(self) -> str:
         """Digests of all that can change a member's numbers, in order."""
@@ -92,10 +84,13 @@ class Ensemble(Labeler[EnsembleOptions]):
         """Scores records by all members.
 
         Raises:
-            PluginError: a member breaks its contract, or reads more than the text.
+            PluginError: a member breaks its contract.
         """
         n, k = len(records), len(taxonomy.labels)
-        answers = [self._answer(i, records, taxonomy) for i in range(len(self._plugins))]
+        answers = [
+            answer("ensemble", member, plugin, records, taxonomy)
+            for member, plugin in zip(self.options.members, self._plugins, strict=True)
+        ]
         weights = np.array([[member.weight] for member in self.options.members])
         present = weights * np.stack([~answer.abstained for answer in answers])
         total = present.sum(axis=0)
@@ -105,37 +100,33 @@ class Ensemble(Labeler[EnsembleOptions]):
         values = [np.asarray(a.values, np.float64) if keep else _shares(a) for a in answers]
         shares = present / np.where(total > 0, total, 1)
         found = _mean(values, shares, (n, k))
-        if self.options.combine == "vote":
+        if self.options.combine != "mean":
             found, tied = _vote(values, shares, found)
             if self.options.ties == "abstain":
                 abstained |= tied
         found[abstained] = 0 if keep else 1 / k
         return Scores(
-            found.astype(np.float32), "independent" if keep else "distribution", abstained
+            found.astype(np.float32),
+            "independent" if keep else "distribution",
+            abstained,
+            said(answers),
         )
 
-    @cached_property
-    def _plugins(self) -> list[Labeler[Any]]:
-        found: list[Labeler[Any]] = []
-        for member in self.options.members:
-            plugin = create_plugin("labeler", member.name, member.options)
-            more = sorted(plugin.reads - self.reads)
-            if more:
-                raise PluginError(
-                    f"labeler 'ensemble': its member '{member.name}' reads {', '.join(more)}, and "
-                    "members read the text alone. Take it out."
-                )
-            found.append(plugin)
-        return found
+    def settle(self, votes: npt.NDArray[np.int16], taxonomy: Taxonomy) -> Settled:
+        """Combines the members' votes by Dawid & Skene's method, with the plain vote beside it."""
+        names = [member.name for member in self.options.members]
+        return settled_votes(votes, len(taxonomy.labels), names)
 
-    def _answer(self, place: int, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
-        found = self._plugins[place].score(records, taxonomy)
-        wanted = (len(records), len(taxonomy.labels))
-        if np.shape(found.values) != wanted or not np.isfinite(found.values).all():
+    def _read(self, place: int) -> frozenset[str]:
+        member, plugin = self.options.members[place], self._plugins[place]
+        more = sorted(plugin.reads & {"gold", "id"})
+        if more or plugin.settles:
             raise PluginError(
-                f"labeler 'ensemble': its member '{self.options.members[place].name}' gave scores "
-                f"that are not finite numbers of shape {wanted} = (records, labels)."
+                f"labeler 'ensemble': its member '{member.name}' "
+                f"{'reads ' + ', '.join(more) if more else 'needs the whole corpus'}, and members "
+                "judge each text by itself. Take it out."
             )
+        found: frozenset[str] = plugin.reads
         return found
 
 

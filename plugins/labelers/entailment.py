@@ -62,7 +62,7 @@ class EntailmentOptions(PluginOptions):
     precision: Literal["float32", "bf16", "int8"] = "float32"
     """``bf16``: matrix products in bfloat16, faster on processors that have it (AVX-512 BF16, AMX).
     ``int8``: the quantised file of an ONNX export; it moves labels, so compare first."""
-    recheck: float = Field(default=0.05, ge=0)
+    recheck: float = Field(default=0.02, ge=0)
     """With ``bf16``: texts whose best label leads the second by less, in logits, are scored again
     in float32. 0 for never."""
     max_tokens: int = Field(default=256, ge=16)

@@ -420,6 +420,41 @@ def test_many_blocks_give_what_one_block_gives(
     assert sorted(path.name for path in pieces.path.glob("*.sqlite")) == []
 
 
+@pytest.mark.parametrize("name", ["majority", "shuffled"])
+def test_controls_settle_over_the_corpus(plugins: Registry, store: Store, name: str) -> None:
+    utterances = manifest(store, ["aa", "a", "b", "x", "", "aab"] * 3)
+    plugin = plugins.create("labeler", name, {"member": "letters"})
+    spec = label.spec(
+        utterances=utterances.key, transcripts=None, taxonomy=ABC, params=label.Params(),
+        labeler=plugin_identity(plugins, "labeler", name, plugin), threads=1,
+    )  # fmt: skip
+    with store.write(spec) as draft:
+        label.run(StageContext(spec, store, plugins), draft)
+    table = label.read_labels(store.checked(spec.key))
+    assert table.reasons[3:5] == ["labeler", "empty text"]
+    counts = {one: table.labels.count(one) for one in ("a", "b")}
+    assert counts == ({"a": 12, "b": 0} if name == "majority" else {"a": 9, "b": 3})
+    assert summary(store.checked(spec.key))["settled"]["method"] == name
+
+
+def test_dawid_skene_stands_beside_the_majority(plugins: Registry, store: Store) -> None:
+    utterances = manifest(store, ["aab", "b", "c", "x"], gold=[{"a": 1.0}] * 4, taxonomy="abc")
+    options = {"members": ["letters", "reader"], "combine": "dawid-skene"}
+    plugin = plugins.create("labeler", "ensemble", options)
+    spec = label.spec(
+        utterances=utterances.key, transcripts=None, taxonomy=ABC, params=label.Params(),
+        labeler=plugin_identity(plugins, "labeler", "ensemble", plugin), threads=1,
+        gold_taxonomy=ABC,
+    )  # fmt: skip
+    with store.write(spec) as draft:
+        label.run(StageContext(spec, store, plugins), draft)
+    told = summary(store.checked(spec.key))
+    assert label.read_labels(store.checked(spec.key)).labels == ["a", "b", "c", None]
+    assert told["settled"]["agrees_with_majority"] == 1
+    assert told["beside"]["majority"]["labels"] == {"a": 1, "b": 1, "c": 1}
+    assert told["beside"]["majority"]["gold"]["abstention_left_out"]["n"] == 3
+
+
 def test_transcripts_of_other_utterances_are_refused(plugins: Registry, store: Store) -> None:
     utterances = manifest(store, [None, None])
     for rows in ([{"text": "a"}], [{"text": "a"}] * 3):

@@ -57,7 +57,7 @@ def test_gathered_rows_follow_the_index_in_blocks_and_leave_no_file(tmp_path: Pa
     index = pa.table(columns)
     pq.write_table(index, tmp_path / "index.parquet")
     values = np.arange(2 * n, dtype=np.float32).reshape(n, 2)
-    found = Gathered(tmp_path / "raw", 2)
+    found = Gathered(tmp_path / "raw")
     found.append(values[:100])
     found.append(values[100:])
     blocks = list(found.blocks(tmp_path / "index.parquet"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import pytest
 
 from lanser_bench import Labeler, PluginError, PluginOptions, Scores, SettingsError, TextRecord
 from lanser_bench.plugins import registry
+from lanser_bench.store import plugin_identity
 from lanser_bench.testing import LabelerSuite
 from lanser_bench.testing._labeler import TAXONOMY
 
@@ -42,7 +44,7 @@ NONE = [float("nan")] * 3
 def combined(members: list[Fixed], weights: Sequence[float] = (), **options: Any) -> Scores:
     named = [{"name": "lexicon", "weight": w} for w in weights or [1.0] * len(members)]
     made = ensemble(*named, **options)
-    made.__dict__["_plugins"] = members
+    made._plugins = members
     records = [TextRecord(id=str(i), text="x") for i in range(len(members[0].rows))]
     found: Scores = made.score(records, TAXONOMY)
     return found
@@ -128,9 +130,75 @@ def test_the_fingerprint_follows_every_member() -> None:
 
 
 @pytest.mark.parametrize(("name", "read"), [("oracle", "gold"), ("random", "id")])
-def test_members_read_the_text_alone(name: str, read: str) -> None:
+def test_members_judge_each_text_by_itself(name: str, read: str) -> None:
     with pytest.raises(PluginError, match=f"'{name}' reads {read}"):
-        ensemble("lexicon", name).fingerprint()
+        ensemble("lexicon", name)
+
+
+def test_members_that_need_the_whole_corpus_are_refused() -> None:
+    with pytest.raises(PluginError, match="'majority' needs the whole corpus"):
+        ensemble("lexicon", {"name": "majority", "member": "lexicon"})
+
+
+def test_what_members_read_the_ensemble_reads() -> None:
+    assert ensemble("lexicon", "lexicon").reads == {"text"}
+    assert ensemble("lexicon", {"name": "entailment", "context": 2}).reads == {"text", "context"}
+
+
+LOOSE = """
+import numpy as np
+from lanser_bench import Labeler, PluginOptions, Scores, hookimpl
+
+
+@hookimpl
+def register_labelers(register):
+    register("first", f"{__name__}:First")
+
+
+class First(Labeler[PluginOptions]):
+    version = "1"
+
+    def score(self, records, taxonomy):
+        values = np.zeros((len(records), len(taxonomy.labels)), np.float32)
+        values[:, 0] = 1
+        return Scores(values, "distribution", np.array([not r.text for r in records], bool))
+"""
+
+
+def test_members_may_be_loose_files(tmp_path: Path) -> None:
+    (tmp_path / "first.py").write_text(LOOSE, encoding="utf-8")
+    made = registry((tmp_path,)).create("labeler", "ensemble", {"members": ["first", "lexicon"]})
+    assert made.score([TextRecord(id="a", text="x")], TAXONOMY).values[0].argmax() == 0
+    before = made.fingerprint()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "first.py").write_text(LOOSE + "# changed", encoding="utf-8")
+    again = registry((tmp_path / "other",)).create(
+        "labeler", "ensemble", {"members": ["first", "lexicon"]}
+    )
+    assert isinstance(before, str)
+    assert again.score([TextRecord(id="a", text="x")], TAXONOMY).values[0].argmax() == 0
+
+
+def test_a_member_s_folder_is_in_the_key_by_content_not_by_place(
+    tmp_path: Path, sentences: Path
+) -> None:
+    keys = []
+    for place in ("here", "there"):
+        folder = tmp_path / place
+        shutil.copytree(sentences, folder)
+        options = {"members": ["lexicon", {"name": "similarity", "model": str(folder)}]}
+        plugin = registry().create("labeler", "ensemble", options)
+        identity = plugin_identity(registry(), "labeler", "ensemble", plugin)
+        keys.append(identity.model_dump())
+        assert str(folder) not in str(keys[-1])
+        assert identity.located["members"][1]["options"]["model"] == str(folder)
+    assert keys[0] == keys[1]
+
+
+class TestDawidSkeneContract(TestEnsembleContract):
+    def make(self) -> Any:
+        nearest = {"name": "similarity", "model": str(self.folder)}
+        return ensemble("lexicon", nearest, combine="dawid-skene")
 
 
 def test_a_member_that_breaks_the_contract_is_named() -> None:

@@ -12,7 +12,6 @@ from tiny_models import nli_folder
 from lanser_bench import MissingDependencyError, PluginError, SettingsError, TextRecord
 from lanser_bench.halving import tallied
 from lanser_bench.plugins import registry
-from lanser_bench.taxonomy import Label
 from lanser_bench.testing import LabelerSuite
 from lanser_bench.testing._labeler import TAXONOMY, TEXTS
 
@@ -205,16 +204,6 @@ def test_reduced_precision_scores_close_calls_again_in_float32(nli: Path) -> Non
     never = entailment(model=str(nli), precision="bf16", recheck=0)
     rough = never.score(records(*TEXTS), TAXONOMY).values
     assert 0 < abs(rough - exact).max() < 0.05
-
-
-@pytest.mark.parametrize("count", [1, 500])
-def test_taxonomies_of_one_label_and_of_500_are_scored(nli: Path, count: int) -> None:
-    labels = [Label(name=f"l{i}", hypothesis="sad" + "ab"[i % 2] * (i % 7)) for i in range(count)]
-    taxonomy = TAXONOMY.model_copy(update={"labels": tuple(labels)})
-    for options in ({}, {"precision": "bf16"}, {"scoring": "independent"}):
-        found = entailment(model=str(nli), **options).score(records("so sad"), taxonomy)
-        assert found.values.shape == (1, count)
-        assert np.isfinite(found.values).all()
 
 
 @pytest.mark.parametrize(

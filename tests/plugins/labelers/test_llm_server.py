@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -90,8 +91,11 @@ class TestServedContract(LabelerSuite):
 
     @pytest.fixture(autouse=True)
     def _server(self, fake: Fake) -> None:
-        names = TAXONOMY.names
-        fake.reply = lambda number, question: label(names[len(question.split("\n")[0]) % 3])
+        def choose(number: int, question: str) -> Reply:
+            names = sorted(re.findall(r"^- ([^:]+):", question, re.MULTILINE))
+            return label(names[len(question.split("\n")[0]) % len(names)])
+
+        fake.reply = choose
         type(self).fake = fake
         type(self)._made = None
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lanser_bench import TextRecord
+from lanser_bench import PluginError, TextRecord
 from lanser_bench.plugins import registry
 from lanser_bench.testing import LabelerSuite
 from lanser_bench.testing._labeler import TAXONOMY
@@ -43,6 +43,45 @@ class TestOracleContract(LabelerSuite):
 class TestRandomContract(LabelerSuite):
     def make(self) -> Any:
         return create("random", seed=1)
+
+
+class TestMajorityContract(LabelerSuite):
+    def make(self) -> Any:
+        return create("majority", member="oracle")
+
+
+class TestShuffledContract(LabelerSuite):
+    def make(self) -> Any:
+        return create("shuffled", member={"name": "random", "seed": 1}, seed=3)
+
+
+VOTES = np.array([[1], [0], [1], [-1], [2], [1]], np.int16)
+
+
+def test_majority_gives_the_most_frequent_label_where_its_member_has_one() -> None:
+    labeler = create("majority", member="oracle")
+    assert labeler.reads == {"gold"}
+    assert labeler.control
+    settled = labeler.settle(VOTES, TAXONOMY)
+    assert settled.rows.tolist() == [0, 0, 0, -1, 0, 0]
+    assert settled.table.tolist() == [[0, 1, 0]]
+    assert settled.facts["label"] == "joy"
+
+
+def test_shuffled_deals_out_the_same_labels_anew() -> None:
+    labeler = create("shuffled", member="lexicon")
+    rows = labeler.settle(VOTES, TAXONOMY).rows
+    assert rows[3] == -1
+    assert sorted(rows.tolist()) == sorted(VOTES[:, 0].tolist())
+    deals = {tuple(create("shuffled", member="lexicon", seed=s).settle(VOTES, TAXONOMY).rows)
+             for s in range(9)}  # fmt: skip
+    assert len(deals) > 3
+    np.testing.assert_array_equal(labeler.settle(VOTES, TAXONOMY).rows, rows)
+
+
+def test_a_control_of_a_control_is_refused() -> None:
+    with pytest.raises(PluginError, match="'majority' needs the whole corpus itself"):
+        create("shuffled", member={"name": "majority", "member": "lexicon"})
 
 
 @pytest.mark.slow

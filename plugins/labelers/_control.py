@@ -1,0 +1,58 @@
+"""What the controls `majority` and `shuffled` share: labels of another labeler, spoilt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lanser_bench import (
+    Labeler,
+    PluginError,
+    PluginOptions,
+    Scores,
+    Taxonomy,
+    TextRecord,
+    create_plugin,
+    member_identity,
+)
+
+from ._members import Member, answer, said
+
+
+class ControlOptions(PluginOptions):
+    """Options of both."""
+
+    member: Member
+    """The labeler whose labels are used: a name or ``{name: …, option: …}``; `oracle` for gold."""
+
+
+class ControlLabeler(Labeler[Any]):
+    """Scores as its member does, and settles otherwise; where the member abstains, so does it."""
+
+    settles = True
+    control = True
+
+    def __init__(self, options: ControlOptions) -> None:
+        """Makes the member; what it reads is read."""
+        super().__init__(options)
+        self._member = create_plugin("labeler", options.member.name, options.member.options)
+        if self._member.settles:
+            raise PluginError(
+                f"The member '{options.member.name}' needs the whole corpus itself. Name a labeler "
+                "that judges each text by itself."
+            )
+        self.reads = self._member.reads
+
+    def fingerprint(self) -> str:
+        """Digest of all that can change the member's numbers."""
+        return member_identity("labeler", self.options.member.name, self._member)
+
+    def describe(self) -> dict[str, Any]:
+        """The member, with what it says of itself."""
+        return {"member": {"name": self.options.member.name} | self._member.describe()}
+
+    def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
+        """The member's scores; logits of shape (n, K, 1) are the same."""
+        name = type(self).__name__.lower()
+        found = answer(name, self.options.member, self._member, records, taxonomy)
+        return Scores(found.values, found.kind, found.abstained, said([found]))
