@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from ..reporting.axis_board import AxisBoard
+    from ..reporting.leaderboard import Board
+
+
+class Format(StrEnum):
+    """How it is printed."""
+
+    table = "table"
+    md = "md"
+    html = "html"
+    json = "json"
+    csv = "csv"
 
 
 def leaderboard(
@@ -13,7 +29,16 @@ def leaderboard(
         list[Path] | None,
         typer.Argument(metavar="[DIR]...", help="Folders of result records; default: results."),
     ] = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Rank the values of an axis: labeler, taxonomy, encoder, asr …"),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Only what was measured on this labelled set.")
+    ] = None,
+    metric: Annotated[str, typer.Option(help="Rank by uar, wa, macro_f1 or area.")] = "uar",
+    form: Annotated[Format, typer.Option("--format", help="How it is printed.")] = Format.table,
+    json_output: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     targets: Annotated[
         bool, typer.Option("--targets", help="Also show R² per probe target.")
     ] = False,
@@ -25,30 +50,84 @@ def leaderboard(
         typer.Option("--all", help="Also older records of a cell; default: only its newest."),
     ] = False,
 ) -> None:
-    """Show result records as a table, with intervals over speakers and controls apart."""
-    import json
+    """Show result records as a table: ranks with intervals, tests against the best, controls apart.
 
+    Rows with predictions beside their records are tested utterance by utterance against the best
+    of their table; those tests are the family of Holm's adjustment.
+    """
     from ..errors import DataError
-    from ..reporting.leaderboard import as_json, rank, tables
+    from ..reporting.axis_board import rank_by
+    from ..reporting.groups import checked_metric
     from ..reporting.leaderboard import markdown as page
+    from ..reporting.leaderboard import rank
     from ..reporting.records import latest, load_records
     from ..store import write_atomic
-    from ._console import wide_console
 
-    found = [record for _, record in load_records(folders or [Path("results")])]
-    records = found if everything else latest(found)
-    boards = rank(records)
+    name = checked_metric(metric)
+    found = load_records(folders or [Path("results")])
+    paths = {id(record): path for path, record in found}
+    records = [record for _, record in found]
+    kept = [(paths[id(r)], r) for r in (records if everything else latest(records))]
+    form = Format.json if json_output else form
+    if by is not None:
+        ranked = [b for b in rank_by(by, kept, metric=name) if dataset in (None, b.dataset)]
+        _known(ranked, dataset)
+        _show_axis(ranked, form)
+        return
+    boards = [board for board in rank(kept, metric=name) if dataset in (None, board.dataset)]
+    _known(boards, dataset)
     if markdown is not None:
         try:
             write_atomic(markdown, page(boards))
         except OSError as error:
             raise DataError(f"{markdown} cannot be written: {error.strerror}.") from None
-    if json_output:
+    _show(boards, form, targets)
+    if form is Format.table and len(found) > len(kept):
+        hidden = len(found) - len(kept)
+        typer.echo(f"{hidden} older records of the same cells are not shown (--all shows them).")
+
+
+def _known(boards: Sequence[object], dataset: str | None) -> None:
+    from ..errors import DataError
+
+    if not boards and dataset is not None:
+        raise DataError(f"No record was measured on a labelled set named '{dataset}'.")
+
+
+def _show(boards: Sequence[Board], form: Format, targets: bool) -> None:
+    import json
+
+    from ..reporting import leaderboard_files as files
+    from ..reporting.leaderboard import as_json, markdown, tables
+    from ._console import print_tables
+
+    if form is Format.table:
+        print_tables(tables(boards, targets=targets))
+    elif form is Format.json:
         typer.echo(json.dumps(as_json(boards), ensure_ascii=False, indent=1))
-        return
-    console = wide_console()
-    for table in tables(boards, targets=targets):
-        console.print(table)
-    hidden = len(found) - len(records)
-    if hidden:
-        console.print(f"{hidden} older records of the same cells are not shown (--all shows them).")
+    elif form is Format.csv:
+        typer.echo(files.comma_separated(boards), nl=False)
+    elif form is Format.html:
+        typer.echo(files.html([files.sheet(board) for board in boards]), nl=False)
+    else:
+        typer.echo(markdown(boards), nl=False)
+
+
+def _show_axis(boards: Sequence[AxisBoard], form: Format) -> None:
+    import json
+
+    from ..reporting import leaderboard_files as files
+    from ._console import print_tables
+
+    sheets = [files.axis_sheet(board) for board in boards]
+    if form is Format.table:
+        print_tables(files.terminal(found) for found in sheets)
+    elif form is Format.json:
+        content = [files.axis_json(board) for board in boards]
+        typer.echo(json.dumps(content, ensure_ascii=False, indent=1))
+    elif form is Format.csv:
+        typer.echo(files.axis_csv(boards), nl=False)
+    elif form is Format.html:
+        typer.echo(files.html(sheets), nl=False)
+    else:
+        typer.echo("\n".join(map(files.markdown_table, sheets)), nl=False)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -197,16 +197,22 @@ def averaged(metrics: Sequence[Metric]) -> Metric:
     known = [(m.value, m.interval) for m in metrics if m.interval is not None]
     if len(known) < n:
         return Metric(value=mean)
-    from scipy.stats import t
-
     first = known[0][1]
-    of_seeds = float(t.ppf(0.5 + first.level / 2, n - 1)) * float(np.std(values, ddof=1)) / n**0.5
+    of_seeds = _t_quantile(0.5 + first.level / 2, n - 1) * float(np.std(values, ddof=1)) / n**0.5
     low = mean - float(np.hypot(np.mean([v - i.low for v, i in known]), of_seeds))
     high = mean + float(np.hypot(np.mean([i.high - v for v, i in known]), of_seeds))
     method = f"{first.method}, with {n} seeds in quadrature"
     return Metric(
         value=mean, interval=Interval(low=low, high=high, level=first.level, method=method)
     )
+
+
+@cache
+def _t_quantile(share: float, df: int) -> float:
+    """Kept, since thousands of scores ask for the same few."""
+    from scipy.stats import t
+
+    return float(t.ppf(share, df))
 
 
 def difference(a: Side, b: Side) -> Contrast:

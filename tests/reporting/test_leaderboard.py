@@ -1,27 +1,37 @@
 from __future__ import annotations
 
+import csv
 import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+from lanser_bench.cli._console import print_tables
+from lanser_bench.errors import SettingsError
+from lanser_bench.evaluation.contrast import averaged
 from lanser_bench.evaluation.results import Metric
+from lanser_bench.reporting import leaderboard_files as files
+from lanser_bench.reporting.axis_board import rank_by
 from lanser_bench.reporting.leaderboard import (
     as_json,
+    cells,
+    columns,
     header,
     markdown,
-    over_seeds,
     percent,
+    place,
     rank,
     tables,
 )
 from lanser_bench.reporting.plots import save_pictures
-from lanser_bench.reporting.records import ResultRecord, StageUse, latest
+from lanser_bench.reporting.records import ResultRecord, StageUse, latest, load_records
 
 from .conftest import metric
+from .published import publish, simulated
 
 Make = Callable[..., ResultRecord]
 
@@ -138,13 +148,13 @@ def test_seeds_are_averaged_and_counted(record: Make) -> None:
 
 
 def test_equal_seeds_add_nothing_to_the_interval() -> None:
-    mean = over_seeds([metric(0.5), metric(0.5)])
+    mean = averaged([metric(0.5), metric(0.5)])
     assert mean.interval is not None
     assert (mean.interval.low, mean.interval.high) == pytest.approx((0.45, 0.55))
 
 
 def test_no_interval_where_one_seed_has_none() -> None:
-    assert over_seeds([metric(0.5), metric(0.7, None)]).interval is None
+    assert averaged([metric(0.5), metric(0.7, None)]).interval is None
 
 
 def test_numbers_without_interval_have_no_brackets() -> None:
@@ -175,3 +185,121 @@ def test_pictures_are_whole_and_the_same_each_time(
     assert svg.read_bytes() == second.with_suffix(".svg").read_bytes()
     assert "random init" in svg.read_text()
     assert sorted(p.suffix for p in (tmp_path / "a").iterdir()) == [".png", ".svg"]
+
+
+# -- ranks, from the predictions beside records ------------------------------------------------
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Three labelers × two encoders, three seeds each: `good` is better, the others are alike."""
+    for labeler, hit in (("good", 0.9), ("plain", 0.5), ("other", 0.5)):
+        for encoder in ("cnn", "resnet"):
+            for seed in (0, 1, 2):
+                rng = np.random.default_rng([7, seed, ord(labeler[0]), len(encoder)])
+                publish(
+                    tmp_path, f"{labeler}-{encoder}", simulated(rng, hit, speakers=12), seed=seed,
+                    axes={"labeler": labeler, "encoder": encoder}, labeler=labeler, encoder=encoder,
+                )  # fmt: skip
+    return tmp_path
+
+
+def test_rows_that_cannot_be_told_apart_share_their_ranks(study: Path) -> None:
+    (board,) = rank(load_records([study]))
+    assert {row.labeler for row in board.main[:2]} == {"good"}
+    places = [row.standing.text for row in board.main if row.standing]
+    assert places == ["1–2"] * 2 + ["3–6"] * 4
+    assert board.main[0].standing is not None
+    assert board.main[0].standing.behind is None
+    last = board.main[-1].standing
+    assert last is not None
+    assert last.behind is not None
+    assert last.behind.value == pytest.approx(board.main[-1].uar.value - board.main[0].uar.value)
+    assert last.p_value is not None
+    assert last.p_value < 0.05
+
+
+def test_ranks_need_predictions_of_every_row(study: Path) -> None:
+    found = load_records([study])
+    (board,) = rank([(p, r.model_copy(update={"predictions": None})) for p, r in found[:1]]
+                    + list(found[1:]))  # fmt: skip
+    assert all(row.standing is None for row in board.main)
+    assert "to best" not in " ".join(columns(board))
+    (board,) = rank([record for _, record in found])
+    assert [cells(board, row, place(row, i))[0] for i, row in enumerate(board.main, 1)] == [
+        str(i) for i in range(1, 7)
+    ]
+
+
+def test_rows_may_be_ranked_by_another_score(record: Make) -> None:
+    first, second = record(0.6, name="a", group="a"), record(0.5, name="b", group="b")
+    result = second.datasets[0]
+    top = result.evaluation.budgets[-1].model_copy(update={"macro_f1": metric(0.9)})
+    evaluation = result.evaluation.model_copy(update={"budgets": [top]})
+    first_top = first.datasets[0].evaluation.model_copy(
+        update={"budgets": first.datasets[0].evaluation.budgets[-1:]}
+    )
+    change = {"evaluation": evaluation}
+    second = second.model_copy(update={"datasets": [result.model_copy(update=change)]})
+    first = first.model_copy(
+        update={"datasets": [first.datasets[0].model_copy(update={"evaluation": first_top})]}
+    )
+    assert [r.name for r in rank([first, second])[0].main] == ["a", "b"]
+    assert [r.name for r in rank([first, second], metric="macro_f1")[0].main] == ["b", "a"]
+
+
+def test_warnings_are_in_the_order_of_their_numbers(record: Make) -> None:
+    made = record()
+    result = made.datasets[0]
+    said = ["Budget 10%: few.", "Budget 5%: few.", "Budget 1%: few."]
+    evaluation = result.evaluation.model_copy(update={"warnings": said})
+    update = {"datasets": [result.model_copy(update={"evaluation": evaluation})]}
+    (board,) = rank([made.model_copy(update=update)])
+    assert board.warnings == said[::-1]
+
+
+def test_an_axis_is_ranked_over_the_cells_that_all_its_values_have(study: Path) -> None:
+    (board,) = rank_by("labeler", load_records([study]))
+    assert board.rows[0].value == "good"
+    assert [row.standing.text for row in board.rows] == ["1", "2–3", "2–3"]
+    assert {(row.cells, row.records) for row in board.rows} == {(2, 6)}
+    for path in study.glob("other-cnn*.json"):
+        path.unlink()
+    (board,) = rank_by("labeler", load_records([study]))
+    assert {row.cells for row in board.rows} == {1}
+    assert board.left_out == ["good-cnn", "plain-cnn"]
+    with pytest.raises(SettingsError, match="No record has the axis 'colour'"):
+        rank_by("colour", load_records([study]))
+
+
+def test_every_form_holds_every_row(study: Path) -> None:
+    boards = rank(load_records([study]))
+    lines = list(csv.DictReader(io.StringIO(files.comma_separated(boards))))
+    assert [float(line["uar"]) for line in lines] == [row.uar.value for row in boards[0].main]
+    assert lines[-1]["rank_worst"] == "6"
+    page = files.html([files.sheet(board) for board in boards])
+    assert page.count("<tr") == 1 + 6 + 1
+    assert "<script" not in page
+    axis = rank_by("labeler", load_records([study]))
+    assert files.axis_csv(axis).count("\n") == 4
+    assert len(files.axis_json(axis[0])["rows"]) == 3
+    assert files.markdown_table(files.axis_sheet(axis[0])).count("\n| ") == 1 + 1 + 3
+    assert files.terminal(files.axis_sheet(axis[0])).row_count == 3
+
+
+def test_user_text_cannot_be_markup_in_a_page(record: Make) -> None:
+    boards = rank([record(name="x", group="x", labeler="<script>alert(1)</script>")])
+    page = files.html([files.sheet(board) for board in boards])
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_a_table_that_is_no_terminals_is_as_wide_as_its_texts(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = "a-very-long-name-" * 12
+    found = [
+        (p, r.model_copy(update={"labeler": wide, "axes": {}})) for p, r in load_records([study])
+    ]
+    print_tables(tables(rank(found)))
+    assert wide in capsys.readouterr().out

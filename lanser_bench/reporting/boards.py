@@ -1,0 +1,217 @@
+"""Boards: records in, one table per labelled set and split out, rows ranked, controls apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..evaluation.contrast import averaged
+from ..evaluation.results import EvaluationResult, Metric
+from .groups import CellId, Group, MetricName, largest
+from .records import DatasetResult, ResultRecord
+from .standing import Standing, standings
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One label budget of a row's curve."""
+
+    budget: str
+    fraction: float | None
+    n_labels: float
+    uar: Metric
+
+
+@dataclass(frozen=True)
+class Row:
+    """One encoder made in one way: the mean over its pre-training seeds."""
+
+    experiment: str
+    name: str
+    role: str
+    control: str | None
+    asr: str | None
+    labeler: str | None
+    taxonomy: str | None
+    encoder: str
+    axes: dict[str, str]
+    n_seeds: int
+    uar: Metric
+    area: Metric
+    wa: Metric
+    macro_f1: Metric
+    r2: Metric | None
+    """Mean R² over the targets of all regression probes, raw scale; None without a probe."""
+    targets: dict[str, Metric]
+    """``probe.target (scale)`` → R²."""
+    curve: list[CurvePoint]
+    standing: Standing | None = None
+    """Its rank among the main rows and its distance to the best; None for a control, and where a
+    row of the board has no predictions beside its records."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """Rows that may be compared: measured alike on the same split of the same labelled set."""
+
+    dataset: str
+    protocol: str
+    split_hash: str
+    labels: list[str]
+    n_utterances: int
+    n_speakers: int
+    n_folds: int
+    budget: str
+    """The largest budget: the one the columns show."""
+    area_axis: str
+    control: str | None
+    """Of the evaluation itself, such as ``permuted gold``; None for a true one."""
+    fixed_sentences: bool
+    majority: dict[str, Metric]
+    metric: MetricName = "uar"
+    """The score that rows are ranked by."""
+    main: list[Row] = field(default_factory=list)
+    """Best first."""
+    controls: list[Row] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+Member = tuple[Path | None, ResultRecord, int]
+"""Path of a record, the record, and the position of a labelled set in it."""
+
+
+def rank(
+    records: Iterable[ResultRecord | tuple[Path, ResultRecord]], *, metric: MetricName = "uar"
+) -> list[Board]:
+    """Groups records into boards and sorts their rows by a score at the largest budget.
+
+    Only what was measured alike stands in one board: the same labelled set, split, labels, budgets
+    and control of the evaluation. Records that come with their paths are compared by the
+    predictions beside them; the main rows of a board are the family of Holm's adjustment.
+
+    Raises:
+        DataError: the predictions of a record that has some are not there, or damaged.
+    """
+    boards: dict[tuple[object, ...], list[Member]] = {}
+    for given in records:
+        path, record = (None, given) if isinstance(given, ResultRecord) else given
+        for target, result in enumerate(record.datasets):
+            found = result.evaluation
+            place = (
+                result.dataset, found.protocol, found.split_hash, tuple(found.labels),
+                largest(found).budget, found.area_axis, found.control,
+            )  # fmt: skip
+            boards.setdefault(place, []).append((path, record, target))
+    return [_board(members, metric) for members in boards.values()]
+
+
+def _board(members: Sequence[Member], metric: MetricName) -> Board:
+    results = [record.datasets[target] for _, record, target in members]
+    first, evaluation = results[0], results[0].evaluation
+    groups: dict[str, dict[int | None, Member]] = {}
+    for member in members:
+        # A seed counts once, however many records of the same numbers there are.
+        groups.setdefault(member[1].recipe, {})[member[1].seed] = member
+    rows = [(_row([(m[1], m[1].datasets[m[2]]) for m in g.values()]), g) for g in groups.values()]
+    rows.sort(key=lambda found: (-getattr(found[0], metric).value, found[0].name))
+    main = [found for found in rows if found[0].role == "main"]
+    return Board(
+        dataset=first.dataset,
+        protocol=evaluation.protocol,
+        split_hash=evaluation.split_hash,
+        labels=evaluation.labels,
+        n_utterances=evaluation.n_utterances,
+        n_speakers=evaluation.n_speakers,
+        n_folds=evaluation.n_folds,
+        budget=largest(evaluation).budget,
+        area_axis=evaluation.area_axis,
+        control=evaluation.control,
+        fixed_sentences=first.fixed_sentences,
+        majority=evaluation.majority,
+        metric=metric,
+        main=_placed(main, metric),
+        controls=[row for row, _ in rows if row.role != "main"],
+        warnings=sorted({w for r in results for w in r.evaluation.warnings}, key=_natural),
+    )
+
+
+def _placed(rows: Sequence[tuple[Row, dict[int | None, Member]]], metric: MetricName) -> list[Row]:
+    """Gives main rows their ranks, where all of them have predictions."""
+    groups = []
+    for row, members in rows:
+        cell = CellId(row.experiment, row.name, "", next(iter(members.values()))[2])
+        known = {s: (path, r) for s, (path, r, _) in members.items() if path and r.predictions}
+        if len(known) < len(members):
+            return [row for row, _ in rows]
+        groups.append(Group(cell, known))
+    if len(groups) < 2:
+        return [row for row, _ in rows]
+    found = standings([[(1.0, group.side(metric))] for group in groups])
+    return [replace(row, standing=s) for (row, _), s in zip(rows, found, strict=True)]
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    """Sorts numbers in a text by their size: budget 5% comes before budget 10%."""
+    parts = re.split(r"(\d+)", text)
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+
+
+def _row(group: Sequence[tuple[ResultRecord, DatasetResult]]) -> Row:
+    record, _ = group[0]
+    evaluations = [result.evaluation for _, result in group]
+    top = [largest(evaluation) for evaluation in evaluations]
+    targets = _targets([result for _, result in group])
+    raw = [metric for name, metric in targets.items() if name.endswith("(raw)")]
+    return Row(
+        experiment=record.experiment,
+        name=record.group,
+        role=record.role,
+        control=record.control,
+        asr=record.asr,
+        labeler=record.labeler,
+        taxonomy=record.taxonomy,
+        encoder=record.encoder,
+        axes=record.axes,
+        n_seeds=len(group),
+        uar=averaged([budget.uar for budget in top]),
+        area=averaged([evaluation.area for evaluation in evaluations]),
+        wa=averaged([budget.wa for budget in top]),
+        macro_f1=averaged([budget.macro_f1 for budget in top]),
+        r2=_mean_r2(raw),
+        targets=targets,
+        curve=_curve(evaluations),
+    )
+
+
+def _curve(evaluations: Sequence[EvaluationResult]) -> list[CurvePoint]:
+    found = []
+    for budget in evaluations[0].budgets:
+        same = [b for e in evaluations for b in e.budgets if b.budget == budget.budget]
+        found.append(
+            CurvePoint(
+                budget.budget,
+                budget.fraction,
+                float(np.mean([b.n_labels for b in same])),
+                averaged([b.uar for b in same]),
+            )
+        )
+    return found
+
+
+def _targets(results: Sequence[DatasetResult]) -> dict[str, Metric]:
+    scores: dict[str, list[Metric]] = {}
+    for result in results:
+        for probe in result.probes:
+            for target in probe.targets:
+                name = f"{probe.probe}.{target.target} ({target.scale})"
+                scores.setdefault(name, []).append(target.r2)
+    return {name: averaged(metrics) for name, metrics in scores.items()}
+
+
+def _mean_r2(metrics: Sequence[Metric]) -> Metric | None:
+    """Mean over targets; without an interval, because targets of one embedding go together."""
+    return Metric(value=float(np.mean([m.value for m in metrics]))) if metrics else None
