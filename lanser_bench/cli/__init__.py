@@ -13,6 +13,7 @@ from ..errors import LanserError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("command", "Run an experiment or a grid, from audio to leaderboard."),
+    "rerun": ("command", "Run the cell of a result record again and compare every number."),
     "leaderboard": ("command", "Show result records as a table, with intervals and controls."),
     "compare": ("command", "Compare two runs, labelers, taxonomies or encoders, paired."),
     "power": ("command", "Say what a comparison can find, before anything is run."),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,10 +65,4 @@ class FailureFiles:
 def failed_part(plan: Plan, store: Store) -> Plan:
     """Returns the plan of those cells alone that failed when they were last tried."""
     files = FailureFiles(store, plan.experiment.name)
-    cells = [cell for cell in plan.cells if cell in files]
-    users: dict[str, list[Cell]] = {}
-    for cell in cells:
-        for key in set(cell.stages.values()):
-            users.setdefault(key, []).append(cell)
-    nodes = {key: node for key, node in plan.nodes.items() if key in users}
-    return replace(plan, cells=cells, nodes=nodes, users=users)
+    return plan.part(lambda cell: cell in files)

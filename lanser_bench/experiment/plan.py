@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -160,6 +160,16 @@ class Plan:
                 wanted[key] = self.nodes[key]
                 todo.extend(self.nodes[key].parents)
         return {key: node for key, node in self.nodes.items() if key in wanted}
+
+    def part(self, wanted: Callable[[Cell], bool]) -> Plan:
+        """Returns the plan of some of its cells alone."""
+        cells = [cell for cell in self.cells if wanted(cell)]
+        users: dict[str, list[Cell]] = {}
+        for cell in cells:
+            for key in set(cell.stages.values()):
+                users.setdefault(key, []).append(cell)
+        nodes = {key: node for key, node in self.nodes.items() if key in users}
+        return replace(self, cells=cells, nodes=nodes, users=users)
 
     def missing_below(self, key: str, store: Store) -> dict[str, Node]:
         """Returns what a stage reads, and what that was made from, as far as it must run again."""

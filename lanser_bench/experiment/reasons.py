@@ -55,7 +55,7 @@ def _own(old: Spec, new: Spec) -> Iterator[str]:
     if old.stage_version != new.stage_version:
         yield f"stage version {old.stage_version} → {new.stage_version}"
     for role in sorted(old.plugins.keys() | new.plugins.keys()):
-        yield from _plugin(role, old.plugins.get(role), new.plugins.get(role))
+        yield from plugin_differences(role, old.plugins.get(role), new.plugins.get(role))
     yield from _params(old.params, new.params)
     if old.seed != new.seed:
         yield f"seed {_short(old.seed)} → {_short(new.seed)}"
@@ -63,7 +63,10 @@ def _own(old: Spec, new: Spec) -> Iterator[str]:
         yield f"threads {_short(old.threads)} → {_short(new.threads)}"
 
 
-def _plugin(role: str, old: PluginIdentity | None, new: PluginIdentity | None) -> Iterator[str]:
+def plugin_differences(
+    role: str, old: PluginIdentity | None, new: PluginIdentity | None
+) -> Iterator[str]:
+    """Yields what differs between two identities of the plugin of one role, one phrase each."""
     if old is None or new is None:
         yield f"{role} {old.name if old else 'none'} → {new.name if new else 'none'}"
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,13 +108,14 @@ def dry_run(
 
 
 def run_experiment(
-    source: str | Path | Mapping[str, Any],
+    source: str | Path | Mapping[str, Any] | ExperimentFile,
     overrides: Sequence[str] = (),
     *,
     plugin_dirs: Iterable[Path] = (),
     fail_fast: bool = False,
     max_retries: int = 0,
     retry_failed: bool = False,
+    only: Callable[[Cell], bool] | None = None,
     listener: Listener | None = None,
     progress: Progress | None = None,
 ) -> RunOutcome:
@@ -130,6 +131,7 @@ def run_experiment(
         max_retries: how often a stage is tried again that failed by a dead worker, the system or
             an unexpected exception of a plugin; what settings or data are wrong fails at once.
         retry_failed: only the cells that failed when they were last tried; all others wait.
+        only: runs the cells that it wants, and no others.
         listener: hears what happens.
         progress: called while recordings are read for the first time.
 
@@ -143,6 +145,8 @@ def run_experiment(
     plan, plugins, store = plan_experiment(
         source, overrides, plugin_dirs=plugin_dirs, progress=progress
     )
+    if only is not None:
+        plan = plan.part(only)
     if retry_failed:
         plan = failed_part(plan, store)
     run = _Run(plan, plugins, store, listener or Listener())
@@ -151,7 +155,7 @@ def run_experiment(
             f"No cell of {plan.experiment.name} failed when it was last tried, so there is nothing "
             "to retry. Without --retry-failed the same command does what is left."
         )
-    return run.go(fail_fast, max_retries, keep_plan=not retry_failed)
+    return run.go(fail_fast, max_retries, keep_plan=not retry_failed and only is None)
 
 
 class _Run(Listener):
