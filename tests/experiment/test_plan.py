@@ -160,8 +160,13 @@ def test_a_frozen_encoder_is_not_pretrained_whatever_the_labels(plan: Callable[.
     ],
 )
 def test_an_axis_that_cannot_change_a_result_is_refused(
-    plan: Callable[..., Plan], changes: dict[str, Any], words: str
+    plan: Callable[..., Plan],
+    changes: dict[str, Any],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # one of them names a store
     with pytest.raises(LanserError, match=words):
         plan(**changes)
 
