@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gate": ("command", "Fail if a candidate's records are worse than a baseline's."),
     "results": ("group", "Check published records, upgrade old ones."),
     "report": ("command", "Write results as one self-contained page."),
+    "track": ("command", "Send finished results to W&B, TensorBoard or another tracker."),
     "export": ("command", "Write a cell's model to a folder, with a card that holds its numbers."),
     "predict": ("command", "Label recordings by an exported model."),
     "label": ("command", "Label sentences, a table of texts or a corpus, with a report."),

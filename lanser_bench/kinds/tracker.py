@@ -16,6 +16,11 @@ Event = Mapping[str, Any]
 class Tracker(Plugin[OptionsT]):
     """Sends finished cells somewhere, reading only the run's own records."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether `log_cell` waits for another machine: at its end a run does not wait for it."""
+        return False
+
     @abstractmethod
     def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
         """Sends one finished cell.
@@ -24,7 +29,7 @@ class Tracker(Plugin[OptionsT]):
         reported and forgotten.
 
         Args:
-            record: the result record as plain JSON values.
+            record: the result record as plain JSON values, without secrets and absolute paths.
             events: the events of the cell's stages, oldest first.
             folder: a scratch folder of this run where the tracker may keep files.
         """

@@ -1,14 +1,16 @@
 """Weights & Biases: one run per cell, offline where there is no key.
 
 The run is written after the cell's record is on disk and holds nothing that the record does not
-have: no console, no source, no git remote, no machine facts, no absolute paths.
+have: no console, no source, no git remote, no machine facts, no absolute paths. Artifacts are
+references by key, never bytes: ``lanser-store://pretrain/<key>``.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +18,7 @@ from pydantic import Field
 
 from lanser_bench import Event, MissingDependencyError, PluginOptions, Tracker
 
-Scores = dict[str, float | int | str]
+from ._lines import configuration, curves, picture, run_id, score_lines, score_table, summary
 
 
 class WandBOptions(PluginOptions):
@@ -28,6 +30,8 @@ class WandBOptions(PluginOptions):
     """``auto``: what WANDB_MODE says; without it online if there is a key, offline if not."""
     timeout_s: float = Field(default=30.0, gt=0)
     """Longest wait for the server at the start and at the end of a run."""
+    stages: bool = False
+    """Also a run per distinct stage, its job type the stage, with its time, counts and curve."""
 
 
 class WandB(Tracker[WandBOptions]):
@@ -52,30 +56,62 @@ class WandB(Tracker[WandBOptions]):
         mode = self._mode()
         if mode == "disabled":
             return
+        events = list(events)
+        if self.options.stages:
+            for event in events:
+                self._stage(wandb, mode, record, event, folder)
+        with self._run(
+            wandb, mode, folder, id=run_id(record), name=str(record["name"]),
+            group=str(record["experiment"]), config=configuration(record),
+            job_type=str(record["control"] or record["role"]),
+        ) as run:  # fmt: skip
+            for line in curves(events):
+                run.log(line)
+            for scores in score_lines(record):
+                run.log(scores)
+            run.log(_media(wandb, record))
+            for key, value in summary(record).items():
+                run.summary[key] = value
+            run.log_artifact(_references(wandb, record))
+
+    def _stage(
+        self, wandb: Any, mode: str, record: Mapping[str, Any], event: Event, folder: Path
+    ) -> None:
+        with self._run(
+            wandb, mode, folder, id=str(event["key"])[:16], name=str(event["place"]),
+            group=str(record["experiment"]), job_type=str(event["stage"]),
+            config={"key": event["key"], "stage": event["stage"]},
+        ) as run:  # fmt: skip
+            for line in curves([event]):
+                run.log(line)
+            run.summary["seconds"] = event["seconds"]
+            for name, value in event["counts"].items():
+                if isinstance(value, int | float | str):
+                    run.summary[f"counts/{name}"] = value
+
+    @contextmanager
+    def _run(self, wandb: Any, mode: str, folder: Path, **about: Any) -> Iterator[Any]:
+        """Opens a run that is the same one when it is opened again, and closes it for good."""
         run = wandb.init(
             project=self.options.project,
             entity=self.options.entity,
-            group=str(record["experiment"]),
-            name=str(record["name"]),
-            id=run_id(record),
-            job_type=str(record["control"] or record["role"]),
-            config=configuration(record),
             dir=str(folder),
             mode=mode,
             resume="allow" if mode == "online" else None,
             settings=wandb.Settings(**self._settings(wandb)),
+            **about,
         )
         try:
-            for line in curves(events):
-                run.log(line)
-            for line in score_lines(record):
-                run.log(line)
-            for key, value in summary(record).items():
-                run.summary[key] = value
+            yield run
         finally:
             run.finish()
             # `finish` may return before the service has flushed the run's file; this waits for it.
             wandb.teardown()
+
+    @property
+    def remote(self) -> bool:
+        """True unless runs are only written to disk."""
+        return self._mode() == "online"
 
     def _mode(self) -> Literal["online", "offline", "disabled"]:
         chosen = self.options.mode
@@ -122,88 +158,29 @@ def _has_key() -> bool:
         return False
 
 
-def run_id(record: Mapping[str, Any]) -> str:
-    """Returns the run's id: the same for the same cell of the same experiment."""
-    text = f"{record['experiment']}\n{record['name']}\n{record['key']}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _media(wandb: Any, record: Mapping[str, Any]) -> dict[str, Any]:
+    """The scores as a table and a picture.
 
-
-def configuration(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what a run can be filtered by: settings, axes, identities, versions."""
-    kept = (
-        "key", "group", "role", "control", "axes", "seed", "seeds", "asr", "labeler", "taxonomy",
-        "encoder", "settings", "versions", "commit", "stages", "schema_version",
-    )  # fmt: skip
-    return {name: record[name] for name in kept}
-
-
-def curves(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
-    """Yields one line per epoch of pre-training."""
-    for event in events:
-        for line in event.get("training", {}).get("epochs", ()):
-            yield {f"pretrain/{name}": value for name, value in line.items()}
-
-
-def score_lines(record: Mapping[str, Any]) -> Iterator[Scores]:
-    """Yields one line per label budget, one per fold score and one per probe target.
-
-    Lines and not `wandb.Table`: a table becomes an artifact, and an offline run then holds the
+    HTML and not `wandb.Table`: a table becomes an artifact, and an offline run then holds the
     absolute path of its staging folder.
     """
-    for result in record["datasets"]:
-        name = result["dataset"]
-        for budget in result["evaluation"]["budgets"]:
-            line: Scores = {"budget": budget["budget"], "n_labels": budget["n_labels"]}
-            if budget["fraction"] is not None:
-                line["fraction"] = budget["fraction"]
-            for metric in ("uar", "wa", "macro_f1"):
-                line |= flat(metric, budget[metric])
-            yield {f"{name}/curve/{key}": value for key, value in line.items()}
-        for budget in result["evaluation"]["budgets"]:
-            for fold in budget["folds"]:
-                scores = {"budget": budget["budget"], **fold}
-                yield {f"{name}/folds/{key}": value for key, value in scores.items()}
-        for probe in result["probes"]:
-            for target in probe["targets"]:
-                row: Scores = {k: target[k] for k in ("target", "scale", "layer", "strength", "n")}
-                for metric in ("r2", "pearson", "ccc"):
-                    row |= flat(metric, target[metric])
-                yield {f"{name}/{probe['probe']}/{key}": value for key, value in row.items()}
+    found = {"scores": wandb.Html(score_table(record))}
+    figure = picture(record)
+    if figure is not None:
+        from PIL import Image
 
-
-def summary(record: Mapping[str, Any]) -> Scores:
-    """Returns a run's columns: scores at each budget, area, majority, probes, label quality."""
-    found: Scores = {}
-    for result in record["datasets"]:
-        name, evaluation = result["dataset"], result["evaluation"]
-        for budget in evaluation["budgets"]:
-            for metric in ("uar", "wa", "macro_f1"):
-                found |= flat(f"{name}/{metric}@{budget['budget']}", budget[metric])
-        found |= flat(f"{name}/area", evaluation["area"])
-        for metric, value in evaluation["majority"].items():
-            found |= flat(f"{name}/majority/{metric}", value)
-        for probe in result["probes"]:
-            for target in probe["targets"]:
-                place = f"{name}/{probe['probe']}/{target['target']}/{target['scale']}"
-                for metric in ("r2", "pearson", "ccc"):
-                    found |= flat(f"{place}/{metric}", target[metric])
-    for group in ("labels", "transcripts", "training"):
-        found |= dict(_numbers(record[group], group))
+        file = BytesIO()  # given a figure, wandb would load pyplot and its windows
+        figure.savefig(file, format="png", dpi=120)
+        found["label-efficiency"] = wandb.Image(Image.open(file))
     return found
 
 
-def flat(name: str, metric: Mapping[str, Any]) -> Scores:
-    """Returns a metric and the ends of its interval as plain numbers."""
-    found: Scores = {name: metric["value"]}
-    interval = metric["interval"]
-    if interval is not None:
-        found |= {f"{name}_low": interval["low"], f"{name}_high": interval["high"]}
-    return found
-
-
-def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _numbers(inner, f"{place}/{key}")
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield place, value
+def _references(wandb: Any, record: Mapping[str, Any]) -> Any:
+    """The cell's artifacts in the store, by key: no byte and no path leaves the machine."""
+    artifact = wandb.Artifact(f"cell-{run_id(record)}", type="cell")
+    for place, use in record["stages"].items():
+        artifact.add_reference(
+            f"lanser-store://{use['stage']}/{use['key']}", name=place.replace(" ", "/"),
+            checksum=False,
+        )  # fmt: skip
+    return artifact

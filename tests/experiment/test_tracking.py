@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lanser_bench.errors import SettingsError
+from lanser_bench.experiment import tracking
 from lanser_bench.experiment.settings import PluginRef
 from lanser_bench.experiment.tracking import TrackerFeed
 from lanser_bench.plugins import registry
@@ -23,8 +24,12 @@ class Odd(Tracker[Options]):
     Options = Options
     version = "1"
 
+    @property
+    def remote(self):
+        return self.options.how == "slow"
+
     def log_cell(self, record, events, folder):
-        if self.options.how == "hang":
+        if self.options.how in ("hang", "slow"):
             time.sleep(600)
         if self.options.how == "raise":
             raise RuntimeError("no server")
@@ -32,6 +37,7 @@ class Odd(Tracker[Options]):
             os._exit(3)
         print("chatter")
         (folder / record["name"]).write_text(str([e["event"] for e in events]))
+        (folder / "seen").write_text(str(record))
 
 @hookimpl
 def register_trackers(register):
@@ -102,3 +108,38 @@ def test_a_wrong_option_is_an_error_before_anything_runs(case: Case) -> None:
             [PluginRef(name="odd", options={"hwo": "x"})], case.plugins, case.store,
             case.folder, timeout_s=1.0, report=case.told.append,
         )  # fmt: skip
+
+
+def test_a_finished_run_does_not_wait_for_a_server(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "GRACE_S", 0.3)
+    feed = case.feed("slow")
+    for name in ("a", "b"):
+        case.send(feed, name)
+    feed.close()
+    assert len(case.told) == 1
+    assert "2 cells have not arrived" in case.told[0]
+    assert feed.undelivered() == 2
+
+
+def test_a_full_queue_drops_and_does_not_block(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "CAPACITY", 2)
+    feed = case.feed("hang")
+    for i in range(20):
+        case.send(feed, str(i))
+    feed.close(cancel=True)
+    assert feed.undelivered() == 20
+
+
+def test_trackers_see_neither_secrets_nor_paths(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLANTED_TOKEN", "planted-secret")
+    feed = case.feed("write")
+    path = case.folder / "x.json"
+    path.write_text(json.dumps({"name": "x", "a": "planted-secret", "b": str(case.folder / "y")}))
+    feed.send("k", "x", path, [])
+    feed.close()
+    seen = (case.folder / "run" / "trackers" / "odd" / "seen").read_text()
+    assert seen == str({"name": "x", "a": "[hidden]", "b": "…/y"})

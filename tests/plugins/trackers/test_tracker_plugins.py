@@ -44,7 +44,8 @@ def record() -> dict[str, Any]:
         "key": "ab" * 16, "role": "main", "control": None, "axes": {"labeler": "words"}, "seed": 0,
         "seeds": {"evaluate": 0}, "asr": "reference", "labeler": "words", "taxonomy": "mood",
         "encoder": "cnn", "settings": {"root": "…/data"}, "versions": {}, "commit": None,
-        "stages": {}, "labels": {"corpora.0": {"coverage": 0.875}}, "transcripts": {},
+        "stages": {"pretrain": {"stage": "pretrain", "key": "cd" * 16, "seconds": 3.5}},
+        "labels": {"corpora.0": {"coverage": 0.875}}, "transcripts": {},
         "training": {}, "datasets": [{"dataset": "talk", "evaluation": evaluation,
         "probes": [{"probe": "prosody", "targets": [target]}]}],
     }  # fmt: skip
@@ -112,10 +113,60 @@ def test_an_offline_run_holds_every_score_and_no_path(
     content = path.read_bytes()
     for secret in (str(tmp_path), str(Path.cwd()), str(Path.home())):
         assert secret.encode() not in content
+    assert f"lanser-store://pretrain/{'cd' * 16}".encode() in content
+    assert found["scores/_type"] == ["html-file"] * len(found["scores/_type"])
+    assert "image-file" in found["label-efficiency/_type"]
+    [table] = path.parent.rglob("scores_*.html")
+    assert "31.0 [24.8, 37.2]" in table.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_stages_can_be_runs_of_their_own(
+    record: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    from wandb.proto import wandb_internal_pb2
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    tracker = load_plugins(only="").create("tracker", "wandb", {"stages": True})
+    event = EVENTS[0] | {"place": "pretrain", "key": "cd" * 16, "seconds": 3.5, "counts": {"n": 2}}
+    tracker.log_cell(record, [event], tmp_path)
+    kinds = {}
+    for path in tmp_path.rglob("*.wandb"):
+        for data in wandb_records(path):
+            line = wandb_internal_pb2.Record()
+            line.ParseFromString(data)
+            if line.WhichOneof("record_type") == "run":
+                kinds[line.run.run_id] = line.run.job_type, line.run.run_group
+    assert kinds["cd" * 8] == ("pretrain", "study")
+    assert ("main", "study") in kinds.values()
+    assert len(kinds) == 2
+
+
+@pytest.mark.slow
+def test_tensorboard_holds_curves_scores_and_a_picture(
+    record: dict[str, Any], tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    tracker = load_plugins(only="").create("tracker", "tensorboard")
+    for _ in range(2):
+        tracker.log_cell(record, EVENTS, tmp_path)
+    [events] = tmp_path.rglob("events.*")
+    found = EventAccumulator(str(events.parent))
+    found.Reload()
+    assert [e.value for e in found.Scalars("pretrain/train_loss")] == [1.75, 1.5]
+    uar = [(e.step, round(e.value, 2)) for e in found.Scalars("talk/curve/uar")]
+    assert uar == [(10, 0.31), (100, 0.47)]
+    assert found.Tags()["images"] == ["label-efficiency"]
+    assert str(tmp_path).encode() not in events.read_bytes()
 
 
 def test_the_same_cell_has_the_same_run_and_another_cell_another(record: dict[str, Any]) -> None:
-    module = pytest.importorskip("lanser_bench_plugins.trackers.wandb")
+    module = pytest.importorskip("lanser_bench_plugins.trackers._lines")
     assert module.run_id(record) == module.run_id(dict(record))
     assert module.run_id(record) != module.run_id({**record, "key": "cd" * 16})
 

@@ -1,0 +1,58 @@
+"""What trackers never see: secrets, and paths that tell whose machine it was."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+HIDDEN = "[hidden]"
+_SECRET_NAME = re.compile(
+    r"(^|_)(api_?key|token|secret|passw(or)?d|credentials?|authorization)$", re.IGNORECASE
+)
+_SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSW(OR)?D|CREDENTIALS?)$")
+_PATH = re.compile(r"(?<![\w.:/…])/(?:[^\s/'\"<>|;,()\[\]]+/)+[^\s/'\"<>|;,()\[\]]*|"
+                   r"\b[A-Za-z]:\\(?:[^\s\\'\"<>|]+\\)*[^\s\\'\"<>|]*")  # fmt: skip
+_LAST = re.compile(r"[/\\]")
+SHORTEST = 8
+"""A variable's value shorter than this is no secret worth the name; it would hide common words."""
+
+
+def scrubbed(value: Any) -> Any:
+    """Returns JSON values without secrets and with absolute paths cut to their last part.
+
+    Hidden are texts under names such as ``api_key`` or ``token``, and the values of environment
+    variables whose names end in KEY, TOKEN, SECRET, PASSWORD or CREDENTIALS, wherever they stand.
+    """
+    return _scrubbed(value, _secrets())
+
+
+def _scrubbed(value: Any, secrets: tuple[str, ...]) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            _text(str(name), secrets): HIDDEN
+            if isinstance(inner, str) and inner and _SECRET_NAME.search(str(name))
+            else _scrubbed(inner, secrets)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_scrubbed(inner, secrets) for inner in value]
+    return _text(value, secrets) if isinstance(value, str) else value
+
+
+def _text(text: str, secrets: tuple[str, ...]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return _PATH.sub(lambda found: "…/" + _LAST.split(found[0].rstrip("/"))[-1], text)
+
+
+def _secrets() -> tuple[str, ...]:
+    return _long(tuple(v for name, v in os.environ.items() if _SECRET_VARIABLE.search(name)))
+
+
+@lru_cache(maxsize=4)
+def _long(values: tuple[str, ...]) -> tuple[str, ...]:
+    """The longest first: one may be part of another."""
+    return tuple(sorted((v for v in values if len(v) >= SHORTEST), key=len, reverse=True))
