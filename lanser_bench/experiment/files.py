@@ -37,6 +37,8 @@ class ExperimentFile:
     """Folder of the file; a taxonomy's path may be relative to it."""
     yaml: MarkedYaml | None = None
     """The file with its lines, for messages."""
+    source: Mapping[str, Any] | None = None
+    """What was given where it was no file."""
 
     def where(self, place: Sequence[str | int]) -> str:
         """Returns what messages call a place in the settings: the file, and the line if it has one.
@@ -78,7 +80,8 @@ def read_experiment(
         content = {str(key): value for key, value in file.content.items()}
     content = _overridden(_seeds_in_place(content, label), overrides, label)
     grids = take_grids(content, label)
-    return ExperimentFile(label, content, grids, folder, file)
+    given = deepcopy(dict(source)) if isinstance(source, Mapping) else None
+    return ExperimentFile(label, content, grids, folder, file, given)
 
 
 def find_file(source: str | Path) -> Path:

@@ -17,6 +17,7 @@ from .events import EventLog
 from .failures import FailureFiles, failed_part
 from .files import ExperimentFile, read_experiment
 from .grid import expand
+from .kept import keep_experiment
 from .parts import Progress
 from .plan import Cell, Node, Plan
 from .planner import make_plan
@@ -142,9 +143,11 @@ def run_experiment(
         LanserError: settings, plugins or datasets that cannot be used; nothing has run then.
         KeyboardInterrupt: stopped by the user; what is finished is kept.
     """
-    plan, plugins, store = plan_experiment(
-        source, overrides, plugin_dirs=plugin_dirs, progress=progress
-    )
+    folders = tuple(plugin_dirs)
+    file = source if isinstance(source, ExperimentFile) else read_experiment(source, overrides)
+    plan, plugins, store = plan_experiment(file, plugin_dirs=folders, progress=progress)
+    results = plan.experiment.paths.results / plan.experiment.name
+    keep_experiment(file, results, overrides, folders)
     if only is not None:
         plan = plan.part(only)
     if retry_failed:

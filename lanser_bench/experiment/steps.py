@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from ..errors import SettingsError
 from ..kinds import Dataset, FeatureExtractor
 from ..manifest import BuiltManifest
 from ..stages import features as features_stage
@@ -152,7 +153,14 @@ class Steps:
         return key
 
     def _transcripts(self, place: str, prepared: Prepared, stages: dict[str, str]) -> str:
-        _, asr = self.parts.plugin("asr", self.settings.asr)
+        plugin, asr = self.parts.plugin("asr", self.settings.asr)
+        if plugin.reads == "transcript" and not prepared.manifest.counts["transcripts"]:
+            raise SettingsError(
+                f"{self.parts.label}: asr '{asr.name}' gives the texts that come with a dataset, "
+                f"and '{prepared.name}' ({place}) comes with none, so labeler "
+                f"'{self.settings.labeler.name}' would have nothing to read. Name a recogniser, "
+                "such as asr: faster-whisper."
+            )
         threads = self.settings.threads.transcribe
         spec = transcribe.spec(
             utterances=prepared.utterances,

@@ -137,7 +137,7 @@ def test_a_frozen_encoder_is_not_pretrained_whatever_the_labels(plan: Callable[.
             {"encoder": "loudness", "grid": {"labeler": ["words", "random"]}},
             "axis 'labeler' cannot change a result: the encoder 'loudness' is frozen",
         ),
-        ({"grid": {"paths.store": ["a", "b"]}}, "'paths' is about the run"),
+        ({"grid": {"paths.results": ["a", "b"]}}, "'paths' is about the run"),
         ({"grid": {"executor.threads": [1, 2]}}, "'executor' is about the run"),
         ({"include": [{}, {"trackers": ["jsonl"]}]}, "'trackers' is about the run"),
         ({"zip": {"seed": [1, 2], "memory.label": [1, 2]}}, "'memory' is about the run"),
@@ -284,6 +284,21 @@ def test_merged_cells_keep_the_axes_that_tell_them_apart(plan: Callable[..., Pla
 def test_every_section_is_varied_in_the_test_above() -> None:
     varied = {axis.partition(".")[0] for axis in VARIED}
     assert set(Experiment.model_fields) - varied == IN_NO_KEY
+
+
+def test_reference_transcripts_that_a_corpus_does_not_have_are_refused(
+    plan: Callable[..., Plan], corpora: Path, tmp_path: Path
+) -> None:
+    lines = (corpora / "plain" / "manifest.csv").read_text().splitlines()
+    bare = [",".join(line.split(",")[:3]) for line in lines]
+    (tmp_path / "bare").mkdir()
+    for sound in (corpora / "plain").glob("*.wav"):
+        (tmp_path / "bare" / sound.name).symlink_to(sound)
+    (tmp_path / "bare" / "manifest.csv").write_text("\n".join(bare) + "\n")
+    speech = [{"dataset": "manifest", "root": str(tmp_path / "bare")}]
+    with pytest.raises(LanserError, match=r"'manifest' \(corpora.0\) comes with none.*recogniser"):
+        plan(corpora=speech)
+    assert plan(corpora=speech, labeler="random").cells
 
 
 PLANNER = """
