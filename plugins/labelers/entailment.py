@@ -63,8 +63,8 @@ class EntailmentOptions(PluginOptions):
     """``bf16``: matrix products in bfloat16, faster on processors that have it (AVX-512 BF16, AMX).
     ``int8``: the quantised file of an ONNX export; it moves labels, so compare first."""
     recheck: float = Field(default=0.02, ge=0)
-    """With ``bf16``: texts whose best label leads the second by less, in logits, are scored again
-    in float32. 0 for never."""
+    """With ``bf16``: where several labels are within so much of the best, in logits, they are
+    scored again in float32. 0 for never."""
     max_tokens: int = Field(default=256, ge=16)
     """Longest pair; the text is cut at its end (with `context` the premise at its beginning), the
     hypothesis never."""
@@ -115,16 +115,15 @@ class Entailment(Labeler[EntailmentOptions]):
         """Scores distinct texts against all hypotheses; logits have shape (n, K, classes)."""
         templates = chosen_templates(self.options.templates, taxonomy)
         hypotheses = [h for template in templates for h in taxonomy.hypotheses(template)]
-        shape = (len(templates), len(taxonomy.labels))
+        k = len(taxonomy.labels)
 
         def score(texts: list[str]) -> tuple[Floats, Floats]:
-            mean = self._mean_logits(self._models[0], texts, hypotheses, shape)
-            if len(self._models) > 1 and shape[1] > 1:
-                ordered = np.sort(self._evidence(mean), axis=1)
-                close = np.flatnonzero(ordered[:, -1] - ordered[:, -2] < self.options.recheck)
-                if len(close):
-                    again = [texts[i] for i in close]
-                    mean[close] = self._mean_logits(self._models[1], again, hypotheses, shape)
+            every = np.ones((len(texts), k), dtype=bool)
+            mean = np.zeros((*every.shape, len(self._models[0].classes)), dtype=np.float32)
+            mean[every] = self._mean_logits(self._models[0], texts, hypotheses, every)
+            for exact in self._models[1:]:
+                close = self._close(mean)
+                mean[close] = self._mean_logits(exact, texts, hypotheses, close)
             evidence = self._evidence(mean)
             single = self.options.scoring == "single"
             return softmax(evidence) if single else _sigmoid(evidence), mean
@@ -133,7 +132,7 @@ class Entailment(Labeler[EntailmentOptions]):
             "distribution" if self.options.scoring == "single" else "independent"
         )
         turns = self.options.context
-        return score_distinct(records, shape[1], score, kind, lambda one: premise(one, turns))
+        return score_distinct(records, k, score, kind, lambda one: premise(one, turns))
 
     def _evidence(self, logits: Floats) -> Floats:
         """What the labels compete by, shape (n, K): entailment, or its lead over contradiction."""
@@ -170,24 +169,54 @@ class Entailment(Labeler[EntailmentOptions]):
         """The model that scores, and the one that scores again what was close."""
         return self._loaded[0]
 
-    def _mean_logits(
-        self, model: PairModel, texts: list[str], hypotheses: list[str], shape: tuple[int, int]
-    ) -> Floats:
-        """Logits of all pairs, averaged over templates: (texts, K, classes)."""
-        found = self._logits(model, texts, hypotheses)
-        return np.asarray(found.reshape(len(texts), *shape, -1).mean(axis=1), dtype=np.float32)
+    def _close(self, mean: Floats) -> npt.NDArray[np.bool_]:
+        """Labels that compete for the first place of their text, shape (texts, K)."""
+        evidence = self._evidence(mean)
+        near = evidence >= evidence.max(axis=1, keepdims=True) - self.options.recheck
+        found: npt.NDArray[np.bool_] = near & (near.sum(axis=1, keepdims=True) > 1)
+        return found
 
-    def _logits(self, model: PairModel, texts: list[str], hypotheses: list[str]) -> Floats:
-        """Logits of all pairs, shape (texts × hypotheses, classes)."""
+    def _mean_logits(
+        self,
+        model: PairModel,
+        texts: Sequence[str],
+        hypotheses: Sequence[str],
+        wanted: npt.NDArray[np.bool_],
+    ) -> Floats:
+        """Logits of some pairs, averaged over templates.
+
+        Args:
+            model: what scores them.
+            texts: n texts.
+            hypotheses: those of all templates, one after the other.
+            wanted: which labels are asked for which text, shape (n, K).
+
+        Returns:
+            Shape (wanted pairs, classes), text by text.
+        """
+        rows, columns = (axis.tolist() for axis in np.nonzero(wanted))
+        k = wanted.shape[1]
+        firsts = range(0, len(hypotheses), k)
+        premises = [texts[row] for _ in firsts for row in rows]
+        asked = [hypotheses[first + column] for first in firsts for column in columns]
+        found = self._logits(model, premises, asked)
+        return np.asarray(
+            found.reshape(len(firsts), len(rows), len(model.classes)).mean(axis=0), np.float32
+        )
+
+    def _logits(self, model: PairModel, premises: list[str], hypotheses: list[str]) -> Floats:
+        """Logits of pairs, shape (pairs, classes)."""
         tokenizer = self._loaded[1]
+        found = np.zeros((len(premises), len(model.classes)), dtype=np.float32)
+        if not premises:
+            return found
         encoded = tokenizer(
-            [text for text in texts for _ in hypotheses],
-            hypotheses * len(texts),
+            premises,
+            hypotheses,
             truncation="only_first",
             max_length=min(self.options.max_tokens, tokenizer.model_max_length),
         )
         lengths = [len(ids) for ids in encoded["input_ids"]]
-        found = np.zeros((len(lengths), len(model.classes)), dtype=np.float32)
         for rows in batches(lengths, self.options.batch_tokens):
 
             def run(size: int, rows: list[int] = rows) -> None:

@@ -39,6 +39,8 @@ class SimilarityOptions(PluginOptions):
     """Templates: null (the taxonomy's first), ``all`` of the taxonomy's, or a list of your own."""
     synonyms: bool = True
     """A label's prototype is the mean over its wording and its synonyms."""
+    examples: dict[str, list[str]] = Field(default={})
+    """Sentences by label that stand in its prototype as they are, beside the wordings."""
     temperature: float = Field(default=0.05, gt=0)
     """Cosines are divided by it before the softmax; it moves confidences, not the best label."""
     batch_size: int = Field(default=64, ge=1)
@@ -51,7 +53,7 @@ class Similarity(Labeler[SimilarityOptions]):
     """Scores each label by the cosine between the text and the label's prototype."""
 
     Options = SimilarityOptions
-    version = "1"
+    version = "2"
     libraries = ("torch", "transformers", "tokenizers", "sentence-transformers")
 
     def fingerprint(self) -> str:
@@ -72,21 +74,27 @@ class Similarity(Labeler[SimilarityOptions]):
         return score_distinct(records, len(taxonomy.labels), score, "distribution")
 
     def _prototypes(self, taxonomy: Taxonomy) -> Floats:
-        """One unit vector per label, shape (K, dim), made once per taxonomy."""
+        """One unit vector per label, shape (K, dim), made once per taxonomy.
+
+        Raises:
+            TaxonomyError: an example is given for a label that the taxonomy does not have.
+        """
         if taxonomy.hash not in self._known:
             templates = chosen_templates(self.options.templates, taxonomy)
             wordings = [
                 (label.hypothesis, *(label.synonyms if self.options.synonyms else ()))
                 for label in taxonomy.labels
             ]
-            sentences = [
-                template.replace("{}", word)
-                for words in wordings
-                for word in words
-                for template in templates
+            for name in self.options.examples:
+                taxonomy.index(name)  # a sentence for a label that is not there helps nobody
+            groups = [
+                [template.replace("{}", word) for word in words for template in templates]
+                + self.options.examples.get(label.name, [])
+                for words, label in zip(wordings, taxonomy.labels, strict=True)
             ]
-            ends = np.cumsum([len(words) * len(templates) for words in wordings])
-            parts = np.split(self._encode(sentences), ends[:-1])
+            ends = np.cumsum([len(group) for group in groups])
+            every = [sentence for group in groups for sentence in group]
+            parts = np.split(self._encode(every), ends[:-1])
             means = np.stack([part.mean(axis=0) for part in parts])
             self._known[taxonomy.hash] = means / np.linalg.norm(means, axis=1, keepdims=True)
         return self._known[taxonomy.hash]

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lanser_bench import DataError, PluginError, SettingsError, Taxonomy, TaxonomyError
+from lanser_bench import DataError, LanserError, PluginError, SettingsError, Taxonomy, TaxonomyError
 from lanser_bench.errors import StoreError
 from lanser_bench.plugins import Registry, load_plugins
 from lanser_bench.stages import label
@@ -24,13 +24,13 @@ from lanser_bench.utterances import SCHEMA, write_utterances
 
 LABELERS = '''
 import numpy as np
-from lanser_bench import Labeler, PluginOptions, Scores, hookimpl
+from lanser_bench import Labeler, LanserError, PluginOptions, Scores, hookimpl
 
 CALLS = []
 
 @hookimpl
 def register_labelers(register):
-    for name in ("Letters", "Reader", "Wrong", "Typo", "Bursts"):
+    for name in ("Letters", "Reader", "Wrong", "Typo", "Bursts", "Tires"):
         register(name.lower(), f"{__name__}:{name}")
 
 class Letters(Labeler[PluginOptions]):
@@ -55,6 +55,15 @@ class Wrong(Letters):
 class Bursts(Letters):
     def score(self, records, taxonomy):
         raise KeyError("no such word")
+
+class Tires(Letters):
+    """A server that goes down after three calls and is up again later."""
+    left = [3]
+    def score(self, records, taxonomy):
+        self.left[0] -= 1
+        if self.left[0] == -1:
+            raise LanserError("The server is down.")
+        return super().score(records, taxonomy)
 
 class Typo(Letters):
     reads = frozenset({"texts"})
@@ -453,6 +462,18 @@ def test_dawid_skene_stands_beside_the_majority(plugins: Registry, store: Store)
     assert told["settled"]["agrees_with_majority"] == 1
     assert told["beside"]["majority"]["labels"] == {"a": 1, "b": 1, "c": 1}
     assert told["beside"]["majority"]["gold"]["abstention_left_out"]["n"] == 3
+
+
+def test_finished_shards_outlive_a_server_that_goes_down(plugins: Registry, store: Store) -> None:
+    texts: list[str | None] = ["a" * (i + 1) for i in range(40)]
+    utterances = manifest(store, texts)
+    with pytest.raises(LanserError, match="server is down"):
+        run(plugins, store, utterances, labeler="tires", shard_rows=8)
+    told = len(calls())
+    found = run(plugins, store, utterances, labeler="tires", shard_rows=8)
+    assert found.meta["counts"]["shards_reused"] == 3
+    assert len(calls()) == 40
+    assert 0 < told < 40
 
 
 def test_transcripts_of_other_utterances_are_refused(plugins: Registry, store: Store) -> None:

@@ -110,7 +110,7 @@ def test_equal_texts_are_sent_to_the_model_once(nli: Path, monkeypatch: pytest.M
     inner = labeler._logits
 
     def spy(model: Any, texts: list[str], hypotheses: list[str]) -> Any:
-        seen.append(texts)
+        seen.append(list(dict.fromkeys(texts)))
         return inner(model, texts, hypotheses)
 
     monkeypatch.setattr(labeler, "_logits", spy)
@@ -204,6 +204,15 @@ def test_reduced_precision_scores_close_calls_again_in_float32(nli: Path) -> Non
     never = entailment(model=str(nli), precision="bf16", recheck=0)
     rough = never.score(records(*TEXTS), TAXONOMY).values
     assert 0 < abs(rough - exact).max() < 0.05
+
+
+def test_only_labels_that_compete_for_the_first_place_are_scored_again(nli: Path) -> None:
+    labeler = entailment(model=str(nli), precision="bf16", recheck=0.02, templates="all")
+    logits = np.zeros((3, 3, 3), np.float32)
+    logits[:, :, 2] = [[1.0, 0.99, 0.0], [1.0, 0.9, 0.99], [1.0, 0.5, 0.5]]
+    assert labeler._close(logits).tolist() == [
+        [True, True, False], [True, False, True], [False, False, False],
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

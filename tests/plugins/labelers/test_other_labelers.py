@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lanser_bench import PluginError, TextRecord
+from lanser_bench import PluginError, TaxonomyError, TextRecord
 from lanser_bench.plugins import registry
 from lanser_bench.testing import LabelerSuite
 from lanser_bench.testing._labeler import TAXONOMY
@@ -43,6 +43,26 @@ class TestOracleContract(LabelerSuite):
 class TestRandomContract(LabelerSuite):
     def make(self) -> Any:
         return create("random", seed=1)
+
+
+def test_example_sentences_stand_in_the_prototypes(sentences: Path) -> None:
+    text = "we won the cup"
+    options: dict[str, Any] = {"model": str(sentences), "synonyms": False}
+    record = [TextRecord(id="a", text=text)]
+    plain = create("similarity", **options).score(record, TAXONOMY)
+    taught = create("similarity", **options, examples={"sadness": [text]}).score(record, TAXONOMY)
+    assert plain.logits is not None
+    assert taught.logits is not None
+    # The prototype of h and e is (h + e) / |h + e|, whose product with e is √((1 + h·e) / 2).
+    cosine = plain.logits[0, 2]
+    np.testing.assert_allclose(taught.logits[0, 2], np.sqrt((1 + cosine) / 2), atol=1e-5)
+    np.testing.assert_allclose(taught.logits[0, :2], plain.logits[0, :2], atol=1e-6)
+
+
+def test_examples_of_unknown_labels_are_refused(sentences: Path) -> None:
+    labeler = create("similarity", model=str(sentences), examples={"sad": ["oh no"]})
+    with pytest.raises(TaxonomyError, match="Did you mean 'sadness'"):
+        labeler.score([TextRecord(id="a", text="x")], TAXONOMY)
 
 
 class TestMajorityContract(LabelerSuite):
