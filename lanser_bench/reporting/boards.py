@@ -49,6 +49,12 @@ class Row:
     targets: dict[str, Metric]
     """``probe.target (scale)`` → R²."""
     curve: list[CurvePoint]
+    finetune: Metric | None = None
+    """UAR of the fine-tuned encoder at its largest budget; None where none was tuned."""
+    zero_shot: Metric | None = None
+    """UAR of the pre-trained head without any label of the set."""
+    text_only: Metric | None = None
+    """UAR of the labeler on the transcripts."""
     standing: Standing | None = None
     """Its rank among the main rows and its distance to the best; None for a control, and where a
     row of the board has no predictions beside its records."""
@@ -184,7 +190,16 @@ def _row(group: Sequence[tuple[ResultRecord, DatasetResult]]) -> Row:
         r2=_mean_r2(raw),
         targets=targets,
         curve=_curve(evaluations),
+        finetune=_averaged([largest(r.finetune).uar if r.finetune else None for _, r in group]),
+        zero_shot=_averaged([r.zero_shot.uar if r.zero_shot else None for _, r in group]),
+        text_only=_averaged([r.text_only.uar if r.text_only else None for _, r in group]),
     )
+
+
+def _averaged(scores: Sequence[Metric | None]) -> Metric | None:
+    """Mean over seeds; None unless all of them have the score."""
+    known = [score for score in scores if score is not None]
+    return averaged(known) if known and len(known) == len(scores) else None
 
 
 def _curve(evaluations: Sequence[EvaluationResult]) -> list[CurvePoint]:

@@ -21,6 +21,12 @@ __all__ = [
 
 METRIC_HEADS = {"uar": "UAR", "wa": "WA", "macro_f1": "F1", "area": "area"}
 HEADS = set(METRIC_HEADS.values())
+MORE_HEADS = {
+    "finetune": "UAR fine-tuned",
+    "zero_shot": "UAR zero-shot",
+    "text_only": "UAR text-only",
+}
+"""Columns that stand there where a row has them."""
 
 
 def percent(metric: Metric | None) -> str:
@@ -56,7 +62,7 @@ def columns(board: Board) -> list[str]:
     """Returns the headings of a board's table."""
     to_best = [f"{METRIC_HEADS[board.metric]} to best"] if ranked(board) else []
     heads = ["#", "row", *_identity(board), "seeds", f"UAR {board.budget}", "area", "WA", "F1"]
-    return [*heads, *to_best, "R²"]
+    return [*heads, *to_best, "R²", *(MORE_HEADS[name] for name in _more(board))]
 
 
 def ranked(board: Board) -> bool:
@@ -78,6 +84,11 @@ def to_best_text(standing: Standing | None) -> str:
         return text
     p = f"{standing.p_value:.3f}".lstrip("0") if standing.p_value >= 0.001 else "< .001"
     return f"{text}, p {p}" + ("" if standing.seeds_known else " *")
+
+
+def _more(board: Board) -> list[str]:
+    rows = board.main + board.controls
+    return [name for name in MORE_HEADS if any(getattr(row, name) is not None for row in rows)]
 
 
 def _identity(board: Board) -> list[str]:
@@ -119,6 +130,7 @@ def cells(board: Board, row: Row, place: str) -> list[str]:
         percent(row.macro_f1),
         *([to_best_text(row.standing)] if ranked(board) else []),
         decimal(row.r2),
+        *(percent(getattr(row, name)) for name in _more(board)),
     ]
 
 
@@ -127,7 +139,19 @@ def majority_cells(board: Board) -> list[str]:
     scores = [percent(board.majority.get(name)) for name in ("uar", "wa", "macro_f1")]
     uar, wa, f1 = scores
     more = ["–"] * ranked(board)
-    return ["", "majority", *("–" for _ in _identity(board)), "–", uar, "–", wa, f1, *more, "–"]
+    return [
+        "",
+        "majority",
+        *("–" for _ in _identity(board)),
+        "–",
+        uar,
+        "–",
+        wa,
+        f1,
+        *more,
+        "–",
+        *("–" for _ in _more(board)),
+    ]
 
 
 def tables(boards: Sequence[Board], *, targets: bool = False) -> list[Table]:
@@ -141,15 +165,7 @@ def tables(boards: Sequence[Board], *, targets: bool = False) -> list[Table]:
         table = Table(title=escape(header(board)), caption=caption, title_justify="left",
                       caption_justify="left")  # fmt: skip
         for name in columns(board):
-            numeric = name in ("#", "seeds") or name[:3] in (
-                "UAR",
-                "are",
-                "WA",
-                "F1",
-                "R²",
-                "WA ",
-                "F1 ",
-            )
+            numeric = name in ("#", "seeds", "R²") or name.split()[0] in HEADS
             table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
         for i, row in enumerate(board.main, start=1):
             table.add_row(*map(escape, cells(board, row, place(row, i))), style="bold" * (i == 1))

@@ -13,7 +13,7 @@ from rich.console import Console
 from lanser_bench.cli._console import print_tables
 from lanser_bench.errors import SettingsError
 from lanser_bench.evaluation.contrast import averaged
-from lanser_bench.evaluation.results import Metric
+from lanser_bench.evaluation.results import Metric, ZeroShotResult
 from lanser_bench.reporting import leaderboard_files as files
 from lanser_bench.reporting.axis_board import rank_by
 from lanser_bench.reporting.leaderboard import (
@@ -61,6 +61,29 @@ def test_main_rows_are_ranked_and_controls_stand_apart(records: list[ResultRecor
     words = ("60.0 [55.0, 65.0]", "50.0 [45.0, 55.0]", "random init", "majority")
     place = {word: next(i for i, line in enumerate(lines) if word in line) for word in words}
     assert list(place.values()) == sorted(place.values())
+
+
+def test_rows_without_labels_and_fine_tuned_ones_have_columns_where_they_are_there(
+    record: Make, records: list[ResultRecord]
+) -> None:
+    assert not any("zero-shot" in line for line in shown(records).splitlines())
+    both = [record(seed=0), record(seed=1)]
+    changed = []
+    for found, uar in zip(both, (0.3, 0.4), strict=True):
+        target = found.datasets[0]
+        heard = ZeroShotResult(
+            source="head", taxonomy="mood", labels=["glad", "sad"], n_utterances=40, n_speakers=8,
+            coverage=Metric(value=1.0), uar=Metric(value=uar), wa=Metric(value=uar),
+            macro_f1=Metric(value=uar), recalls={"glad": uar, "sad": uar}, confusion=[[1, 0, 0]],
+        )  # fmt: skip
+        more = {"zero_shot": heard, "finetune": target.evaluation}
+        changed.append(found.model_copy(update={"datasets": [target.model_copy(update=more)]}))
+    (board,) = rank(changed)
+    assert board.main[0].zero_shot is not None
+    assert board.main[0].zero_shot.value == pytest.approx(0.35)
+    page = markdown([board])
+    assert "| UAR fine-tuned | UAR zero-shot |" in page
+    assert "| 35.0 |" in page
 
 
 def test_user_text_is_shown_as_it_is(records: list[ResultRecord]) -> None:
