@@ -174,6 +174,12 @@ class _Cell:
             )
         trained = self.artifact("pretrain")
         report = json.loads((trained.path / "training.json").read_text(encoding="utf-8"))
+        if report["pooling"] == "attentive":
+            raise SettingsError(
+                f"Cell '{self.record.name}' was pre-trained with attentive pooling, which belongs "
+                "to pre-training and is not kept: its weak head cannot be exported. Name a "
+                "labelled set with --target, or pre-train with pooling mean or mean+std."
+            )
         last = max(self._layers())
         head = HeadConfig(
             kind="weak", labels=report["labels"], pooling=report["pooling"], layer=last
@@ -195,6 +201,11 @@ class _Cell:
         number = self._target(target)
         evaluation = self.artifact(f"evaluate targets.{number}")
         spec = evaluation.spec
+        if "embeddings" not in spec.parents:
+            raise SettingsError(
+                f"Cell '{self.record.name}' was fine-tuned on {target}, fold by fold: there is no "
+                "one model of it to export. Export a cell of evaluate.method linear."
+            )
         params = Params.model_validate(
             {n: v for n, v in spec.params.items() if n in Params.model_fields}
         )

@@ -15,7 +15,7 @@ from .. import __version__
 from ..errors import DataError
 from ..evaluation.results import Metric
 from ..store import write_atomic
-from .leaderboard import Board, Row, decimal, header, notes, percent
+from .leaderboard import Board, Row, decimal, header, notes, percent, place
 from .records import load_records
 from .report_charts import curves, lines
 from .report_data import Found, Records
@@ -81,7 +81,7 @@ def render(found: Sequence[Found]) -> str:
 
 def _board(records: Records, board: Board, number: int) -> dict[str, Any]:
     span = _span(board)
-    rows = [_row(records, row, span) for row in (*board.main, *board.controls)]
+    rows = [_row(records, row, span, i) for i, row in enumerate((*board.main, *board.controls), 1)]
     main, controls = board.main[:CURVES], _one_of_each(board.controls)
     shown = lines(board, main, controls, _short)
     return {
@@ -96,6 +96,7 @@ def _board(records: Records, board: Board, number: int) -> dict[str, Any]:
         "chart": curves(board, shown, number),
         "curve_rows": [(_short(row), row.curve) for row in (*main, *controls)],
         "left_out": len(board.main) - len(main),
+        "unaided": records.unaided(board, _short)[:PAGE],
         "heat": [_heat(records, board, scale) for scale in ("speaker", "raw")],
         "confusions": [_confusion(records, board, row) for row in _confused(board)],
         "taxonomies": _by(board, "taxonomy"),
@@ -103,10 +104,11 @@ def _board(records: Records, board: Board, number: int) -> dict[str, Any]:
     }
 
 
-def _row(records: Records, row: Row, span: tuple[float, float]) -> dict[str, Any]:
+def _row(records: Records, row: Row, span: tuple[float, float], at: int) -> dict[str, Any]:
     return {
         "row": row,
         "name": _short(row),
+        "place": place(row, at) if row.role == "main" else "",
         "role": (row.control or "main").replace("_", " "),
         "source": records.source(row),
         "r2": decimal(row.r2),
@@ -140,12 +142,12 @@ def _span(board: Board) -> tuple[float, float]:
 def _whisker(metric: Metric, span: tuple[float, float]) -> dict[str, float]:
     width = max(span[1] - span[0], 1e-9)
 
-    def place(value: float) -> float:
+    def share(value: float) -> float:
         return round(100 * min(max((value - span[0]) / width, 0), 1), 1)
 
     low = metric.interval.low if metric.interval else metric.value
     high = metric.interval.high if metric.interval else metric.value
-    return {"at": place(metric.value), "low": place(low), "high": place(high)}
+    return {"at": share(metric.value), "low": share(low), "high": share(high)}
 
 
 def _heat(records: Records, board: Board, scale: str) -> dict[str, Any] | None:

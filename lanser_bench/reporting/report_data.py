@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..evaluation.contrast import averaged
+from ..evaluation.results import Metric
 from .attached import read_attached
 from .leaderboard import Board, Row, rank
 from .records import ResultRecord, latest
 
+RANKED = 120
+"""More records than this are sorted, and not ranked by tests of every pair."""
 Found = tuple[Path, ResultRecord]
 
 
@@ -27,6 +32,18 @@ class Source:
     version: str
     command: str
     """Explains the number from audio on."""
+
+
+@dataclass(frozen=True)
+class Unaided:
+    """A row's score without any human label of the set, mean over seeds."""
+
+    name: str
+    how: str
+    uar: Metric
+    coverage: Metric
+    unreachable: list[str]
+    """Gold labels that nothing maps to."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +87,17 @@ class Records:
         kept = {id(record) for record in latest(record for _, record in found)}
         self.found = [(path, record) for path, record in found if id(record) in kept]
         self.older = len(found) - len(self.found)
-        self.boards = sorted(rank(record for _, record in self.found), key=_weight)
+        self.boards = sorted(self._ranked(), key=_weight)
         self._groups: dict[tuple[str, str], list[Found]] = {}
         for path, record in self.found:
             self._groups.setdefault((record.experiment, record.group), []).append((path, record))
+
+    def _ranked(self) -> list[Board]:
+        """Boards with ranks from paired tests where that is feasible and the files are there."""
+        if len(self.found) <= RANKED:
+            with suppress(DataError):
+                return rank(self.found)
+        return rank(record for _, record in self.found)
 
     def of(self, row: Row) -> list[Found]:
         """The records of a row, one per seed."""
@@ -111,6 +135,30 @@ class Records:
             if best is None or _likeness(control, row) > _likeness(best, row):
                 found[control.control] = control
         return list(found.values())
+
+    def unaided(self, board: Board, name: Callable[[Row], str]) -> list[Unaided]:
+        """Scores of the pre-trained heads and of the labelers alone, read through the map."""
+        found = []
+        for row in (*board.main, *board.controls):
+            results = [
+                result
+                for _, record in self.of(row)
+                for result in record.datasets
+                if result.dataset == board.dataset
+            ]
+            for kind, how in (
+                ("zero_shot", "head, from sound"),
+                ("text_only", "labeler, from text"),
+            ):
+                there = [z for r in results if (z := getattr(r, kind)) is not None]
+                if there:
+                    found.append(
+                        Unaided(
+                            name(row), how, averaged([z.uar for z in there]),
+                            averaged([z.coverage for z in there]), there[0].unreachable,
+                        )
+                    )  # fmt: skip
+        return sorted(found, key=lambda u: -u.uar.value)
 
     def costs(self) -> list[StageCost]:
         """Wall time by stage; an artifact that several cells share counts once."""

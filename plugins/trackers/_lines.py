@@ -70,6 +70,9 @@ def summary(record: Mapping[str, Any]) -> Scores:
             for metric in ("uar", "wa", "macro_f1"):
                 found |= flat(f"{name}/{metric}@{budget['budget']}", budget[metric])
         found |= flat(f"{name}/area", evaluation["area"])
+        for kind in ("zero_shot", "text_only"):
+            for metric in ("coverage", "uar", "wa", "macro_f1") if result.get(kind) else ():
+                found |= flat(f"{name}/{kind}/{metric}", result[kind][metric])
         for metric, value in evaluation["majority"].items():
             found |= flat(f"{name}/majority/{metric}", value)
         for probe in result["probes"]:

@@ -11,6 +11,7 @@ import pytest
 
 from lanser_bench.cli import main
 from lanser_bench.errors import DataError
+from lanser_bench.evaluation.results import Metric, ZeroShotResult
 from lanser_bench.reporting.records import ResultRecord, StageUse, load_records, save_record
 from lanser_bench.reporting.report import render, write_report
 from lanser_bench.reporting.report_data import Records
@@ -142,6 +143,23 @@ def test_the_numbers_of_the_table_are_those_of_the_records(record: Make, tmp_pat
     assert "43.2" in text
     assert "[38.2, 48.2]" in text
     assert re.search(r'data-v="0\.4321"', text)
+
+
+def test_scores_without_human_labels_are_means_over_seeds(record: Make, tmp_path: Path) -> None:
+    found = []
+    for seed, uar in enumerate((0.3, 0.4)):
+        one = record(seed=seed, name=f"s{seed}")
+        heard = ZeroShotResult(
+            source="head", taxonomy="mood", labels=["glad", "sad"], unreachable=["sad"],
+            n_utterances=40, n_speakers=8, coverage=Metric(value=0.5), uar=Metric(value=uar),
+            wa=Metric(value=uar), macro_f1=Metric(value=uar), recalls={}, confusion=[],
+        )  # fmt: skip
+        result = one.datasets[0].model_copy(update={"zero_shot": heard})
+        found.append((tmp_path / f"{seed}.json", one.model_copy(update={"datasets": [result]})))
+    records = Records(found)
+    [line] = records.unaided(records.boards[0], lambda row: row.name)
+    assert line.uar.value == pytest.approx(0.35)
+    assert "head, from sound" in render(found)
 
 
 def test_the_page_refers_to_nothing_outside_itself(record: Make, tmp_path: Path) -> None:

@@ -38,7 +38,9 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report([RESULTS], tmp_path_factory.mktemp("report") / "report.html")
+    return write_report(
+        [RESULTS / "real-speech"], tmp_path_factory.mktemp("report") / "report.html"
+    )
 
 
 class Visit:
@@ -72,6 +74,14 @@ def test_the_committed_study_is_quiet_and_accessible(
     assert found.violations_count == 0, found.generate_report()
     assert visit.said == []
     assert visit.asked == [study.as_uri()]
+
+
+def test_several_labelled_sets_make_an_accessible_page(browser: Any, tmp_path: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    visit = Visit(browser, write_report([RESULTS], tmp_path / "all.html"))
+    found = axe.Axe().run(visit.page)
+    assert found.violations_count == 0, found.generate_report()
+    assert visit.said == []
 
 
 def test_a_phone_needs_no_sideways_scrolling(browser: Any, study: Path) -> None:
