@@ -31,9 +31,10 @@ gate: .venv/run.stamp
 
 # After a change that is meant to move the numbers; from a clean commit, which the records then name.
 baseline: .venv/run.stamp
-	rm -rf .lanser/gate results/baseline
-	$(BIN)/lanser-bench run regression paths.store=.lanser/gate/store paths.results=results/baseline
-	rm -f results/baseline/regression/*.png results/baseline/regression/*.svg
+	rm -rf .lanser/gate
+	$(BIN)/lanser-bench run regression paths.store=.lanser/gate/store paths.results=.lanser/gate/results
+	rm -rf results/baseline && mkdir -p results/baseline/regression
+	cd .lanser/gate/results/regression && cp *.json *.parquet $(CURDIR)/results/baseline/regression
 
 bench: .venv/dev.stamp
 	$(BIN)/python tests/benchmarks/linear_speed.py
