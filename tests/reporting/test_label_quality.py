@@ -1,0 +1,109 @@
+"""The report on weak labels, counted by hand on a few utterances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lanser_bench.kinds.asr import Transcript
+from lanser_bench.plugins import registry
+from lanser_bench.reporting.label_quality import Material, compare, quality
+from lanser_bench.reporting.label_views import markdown, summary_lines
+from lanser_bench.stages._label_files import LabelTable
+from lanser_bench.taxonomy import find_taxonomy
+from lanser_bench.utterances import UtteranceTable
+
+
+def material(
+    gold: list[dict[str, float]],
+    labels: list[str | None],
+    *,
+    kind: Any = "single",
+    weak: str = "ekman-6",
+    gold_taxonomy: str | None = "ekman-6",
+    logprobs: list[float] | None = None,
+    speakers: list[str | None] | None = None,
+) -> Material:
+    n = len(labels)
+    taxonomy = find_taxonomy(registry(), weak)
+    index = np.array([-1 if x is None else taxonomy.index(x) for x in labels], dtype=np.int32)
+    scores = np.full((n, len(taxonomy.labels)), 0.1, dtype=np.float32)
+    scores[np.arange(n), index] = 0.5
+    none: list[Any] = [None] * n
+    ids = [f"u{i}" for i in range(n)]
+    table = UtteranceTable(
+        ids, none, none, none, [float(i) for i in range(n)], speakers or none, none, none, none,
+        none, none, none, gold, [kind] * n, [{}] * n,
+    )  # fmt: skip
+    heard = None
+    if logprobs is not None:
+        heard = {i: Transcript("x", "en", p) for i, p in zip(ids, logprobs, strict=True)}
+    reasons = [None if x is not None else "labeler" for x in labels]
+    confidence = np.linspace(0.9, 0.5, n).astype(np.float32)
+    found = LabelTable(ids, labels, index, confidence, scores, reasons)
+    known = None if gold_taxonomy is None else find_taxonomy(registry(), gold_taxonomy)
+    return Material(table, ["a b"] * n, heard, found, taxonomy, known)
+
+
+def one(*labels: str) -> list[dict[str, float]]:
+    return [{label: 1.0} for label in labels]
+
+
+def test_agreement_is_shown_by_the_recogniser_s_confidence() -> None:
+    sure, unsure = ["joy"] * 8, ["fear"] * 8
+    report = quality(material(one(*sure, *["joy"] * 8), [*sure, *unsure],
+                              logprobs=[-0.1] * 8 + [-2.0] * 8))  # fmt: skip
+    low, high = report["by"]["asr_avg_logprob"]
+    assert (low["low"], low["agreement"]["value"]) == (-2.0, 0.0)
+    assert (high["high"], high["agreement"]["value"]) == (-0.1, 1.0)
+    assert "recogniser's mean log-probability" in markdown(
+        report | {"made_with": {"dataset": "d", "labeler": "l", "taxonomy": "t", "asr": "w"}}, {}
+    )
+
+
+def test_speakers_are_compared_by_quantiles_of_those_with_enough_utterances() -> None:
+    gold = one(*["joy"] * 11)
+    labels: list[str | None] = [*["joy"] * 5, *["fear"] * 5, "joy"]
+    speakers: list[str | None] = [*["a"] * 5, *["b"] * 5, "c"]
+    found = quality(material(gold, labels, speakers=speakers))["by"]["speakers"]
+    assert found["speakers"] == 3
+    assert found["agreement"] == {"speakers": 2, "quantiles": [0.0, 0.25, 0.5, 0.75, 1.0]}
+
+
+def test_a_distribution_counts_as_its_leading_label_unless_two_lead() -> None:
+    gold = [{"joy": 0.6, "fear": 0.4}, {"joy": 0.5, "fear": 0.5}, {"anger": 1.0}]
+    found = compare(material(gold, ["joy", "joy", "joy"], kind="distribution"))
+    joy, anger = (found.taxonomy.index(name) for name in ("joy", "anger"))
+    assert found.single.tolist() == [joy, -1, anger]
+    assert found.sets.sum(1).tolist() == [2, 2, 1]
+
+
+def test_a_label_without_a_counterpart_in_the_gold_s_taxonomy_is_a_miss() -> None:
+    gold = one("angry", "happy", "neutral")
+    report = quality(material(gold, ["anger", "disgust", None], gold_taxonomy="iemocap-4"))["gold"]
+    assert report["taxonomy"] == "iemocap-4"
+    assert report["labels_without_counterpart"] == 1
+    assert report["abstention_is_wrong"]["wa"]["value"] == pytest.approx(1 / 3)
+    assert report["abstention_left_out"]["wa"]["value"] == 1.0
+
+
+def test_without_a_map_the_report_says_so_and_keeps_the_rest() -> None:
+    known = one("joy", "anger")
+    labels: list[str | None] = ["happy", "fear"]
+    report = quality(material(known, labels, weak="crema-d-6", gold_taxonomy="tweeteval-4"))
+    assert report["gold"]["compared"] is False
+    assert "no map from crema-d-6 to tweeteval-4" in report["gold"]["reason"]
+    assert any("no map" in line for line in summary_lines(report))
+    assert report["labels"]["happy"] == 1
+
+
+def test_no_label_at_all_and_no_gold_at_all_are_reports_too() -> None:
+    nothing = quality(material(one("joy", "fear"), [None, None]))
+    assert nothing["gold"]["abstention_left_out"] is None
+    assert nothing["gold"]["risk_coverage"] is None
+    assert nothing["mean_confidence"] is None
+    unlabelled = quality(material([{}, {}], ["joy", None], gold_taxonomy=None))
+    assert unlabelled["gold"] is None
+    assert unlabelled["abstained"] == {"labeler": 1}
