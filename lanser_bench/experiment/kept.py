@@ -51,8 +51,10 @@ def _write(path: Path, text: str) -> None:
 
 
 def _text(file: ExperimentFile) -> str | None:
-    """The source without the head of an earlier copy; None for settings that YAML cannot hold."""
+    """The source without the head of an earlier copy; None where there is none that YAML holds."""
     if file.yaml is None:
+        if file.source is None:
+            return None  # put together by the program, as when a record is run again
         try:
             return yaml.safe_dump(_plain(file.source), sort_keys=False, allow_unicode=True)
         except yaml.YAMLError:

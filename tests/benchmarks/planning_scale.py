@@ -121,9 +121,9 @@ def finish(plan: Plan, store: Store) -> None:
 
 def measure(path: Path) -> tuple[Plan, Store]:
     """Plans once, prints what it took, and returns the plan."""
-    begin = time.perf_counter()
+    begin, busy = time.perf_counter(), time.process_time()
     plan, _, store = plan_experiment(path, plugin_dirs=[path.parent / "plugins"])
-    planned = time.perf_counter()
+    planned, busy = time.perf_counter(), time.process_time() - busy
     to_run = plan.to_run(store)
     reasons = plan.reasons(store, to_run)
     asked = time.perf_counter()
@@ -133,9 +133,11 @@ def measure(path: Path) -> tuple[Plan, Store]:
     size = sum(p.stat().st_size for p in (store.root / "plans").rglob("*") if p.is_file()) / 2**20
     print(
         f"{len(plan.cells)} cells, {len(plan.nodes)} distinct stages: planned in "
-        f"{planned - begin:.1f} s, compared with the store in {asked - planned:.1f} s "
+        f"{planned - begin:.1f} s ({busy:.1f} s of CPU), "
+        f"compared with the store in {asked - planned:.1f} s "
         f"({len(to_run)} to run, {len(set(reasons.values()))} reasons), saved in "
-        f"{saved - asked:.1f} s ({size:.1f} MiB); all {saved - begin:.1f} s, peak {peak:.2f} GiB"
+        f"{saved - asked:.1f} s ({size:.1f} MiB); all {saved - begin:.1f} s, "
+        f"peak {peak:.2f} GiB"
     )
     return plan, store
 

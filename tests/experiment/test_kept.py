@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,11 @@ def test_settings_from_python_are_kept_too(
     one, _, _ = plan_experiment(tmp_path / "t" / NAME, plugin_dirs=plugin_dirs)
     two, _, _ = plan_experiment(given, plugin_dirs=plugin_dirs)
     assert one.nodes.keys() == two.nodes.keys()
+
+
+def test_what_nobody_wrote_is_not_kept(file: Path, tmp_path: Path) -> None:
+    keep_experiment(replace(read_experiment(file), yaml=None), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_written_stops_nothing(file: Path, tmp_path: Path) -> None:
