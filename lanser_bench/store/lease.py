@@ -35,6 +35,8 @@ EXPIRES_S = 60.0
 """A lease whose counter stood still for so long may be taken over; ``LANSER_LEASE_SECONDS``."""
 BEATS = 12
 """How often the counter moves in that time."""
+LET_GO = "let go      "
+"""Stands in place of the counter, and is as long, where a holder could not remove its lease."""
 _POLL_S = (0.02, 0.5)
 
 
@@ -163,8 +165,14 @@ class Lease:
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-            with suppress(OSError):  # a read-only disk: the lease expires
+            try:
                 self._remove_chain()
+            except OSError:
+                # On a full disk there is no room for the lease that ends the chain, but the own
+                # one can still be written in place; on a read-only one it expires.
+                with suppress(OSError):
+                    os.pwrite(self._descriptor, LET_GO.encode(), self._offset)
+                    os.fsync(self._descriptor)
         os.close(self._descriptor)
         self._file.unlink(missing_ok=True)
 
@@ -253,7 +261,7 @@ class Watch:
 
     def is_dead(self, held: Held) -> bool:
         """Whether its process is gone, or its counter stood still for too long."""
-        if held.owner is not None and held.owner.is_dead():
+        if held.beat.startswith(LET_GO) or (held.owner is not None and held.owner.is_dead()):
             return True
         now = (held.token, held.beat)
         if now != self._seen:
