@@ -40,7 +40,7 @@ SETTINGS: dict[str, Any] = {
     "threads": dict.fromkeys(("transcribe", "label", "pretrain", "embed"), 1),
     "trackers": [],
     "executor": {"name": "local", "threads": 1},
-    "grid": {"labeler": ["lexicon", "similarity"], "taxonomy": ["ekman-6", "sentiment-3"]},
+    "grid": {"labeler": ["random", "similarity"], "taxonomy": ["ekman-6", "sentiment-3"]},
 }
 
 
