@@ -119,13 +119,13 @@ class Contrast:
 
     def half_width(self, alpha: float) -> float:
         """Returns half the width of the interval that leaves out `alpha`."""
-        from scipy.stats import t
+        from scipy.special import stdtrit  # quantiles of t; scipy.stats takes a second to load
 
         speakers = seeds = 0.0
         if self.speaker_error:
             speakers = self.speaker_error * tail_quantile(self._ratios, alpha, self.n_speakers - 1)
         if self.seed_error:
-            seeds = self.seed_error * float(t.isf(alpha / 2, self.seed_df))
+            seeds = self.seed_error * float(-stdtrit(self.seed_df, alpha / 2))
         return float(np.hypot(speakers, seeds))
 
     def metric(self, level: float = LEVEL) -> Metric:
@@ -210,9 +210,9 @@ def averaged(metrics: Sequence[Metric]) -> Metric:
 @cache
 def _t_quantile(share: float, df: int) -> float:
     """Kept, since thousands of scores ask for the same few."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
-    return float(t.ppf(share, df))
+    return float(stdtrit(df, share))
 
 
 def difference(a: Side, b: Side) -> Contrast:
@@ -235,17 +235,17 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def tail_quantile(ratios: Floats, alpha: float, df: int) -> float:
     """Returns the quantile that `alpha` of the sorted absolute `ratios` exceed."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     kept = max(alpha, TAIL)
     found = float(np.quantile(ratios, 1 - kept))
-    return found if alpha >= TAIL else found * float(t.isf(alpha / 2, df) / t.isf(TAIL / 2, df))
+    return found if alpha >= TAIL else found * float(stdtrit(df, alpha / 2) / stdtrit(df, TAIL / 2))
 
 
 def allowance(power: float, speakers: float, n: float, seeds: float, df: float) -> float:
     """What a difference must have beyond the half-width, so that `power` of its estimates pass."""
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     total = speakers**2 + seeds**2
     both: float = total**2 / (speakers**4 / n + (seeds**4 / df if seeds else 0.0))
-    return float(t.ppf(power, both) * np.sqrt(total))
+    return float(stdtrit(both, power) * np.sqrt(total))

@@ -31,6 +31,7 @@ def save_pictures(boards: Sequence[Board], folder: Path) -> list[Path]:
         stem = f"label-efficiency-{slug(board.dataset)}-{board.split_hash[:6]}"
         for suffix in (".png", ".svg"):
             _save(figure, folder / f"{stem}{suffix}")
+            figure.set_layout_engine("none")  # found once: it takes a third of the time
         found.append(folder / f"{stem}.png")
     return found
 
