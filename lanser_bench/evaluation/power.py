@@ -6,8 +6,8 @@ speaker (the spread) and from training seed to training seed. Its standard error
     error² = spread² / speakers + 2 · seed spread² / seeds
 
 and the smallest detectable difference is what exceeds the test's half-width in `power` of all
-repetitions (Cohen 1988, ch. 2, with the degrees of freedom of the error in place of a normal
-approximation, and with the quantile of the bootstrap that the test itself uses).
+uses of the test (Cohen 1988, ch. 2), with the quantile and the estimated variances that the test
+itself has (`sensitivity`) in place of a normal approximation.
 
 Where the spread is not known, it is made of what is: each speaker says so many utterances, of which
 the same share is right in both cells, and both cells agree on more of them than chance.
@@ -20,7 +20,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .contrast import Contrast, Side, allowance, tail_quantile
+from .contrast import Contrast, Side, interaction, tail_quantile
+from .sensitivity import Variances, smallest
 from .statistics import LEVEL, MIN_SPEAKERS, RESAMPLES, Statistic, ratio_mean, studentised
 
 UAR = 0.5
@@ -89,13 +90,16 @@ def detectable(design: Design) -> float | None:
 
     if design.speakers < MIN_SPEAKERS:
         return None
-    alpha, df = (1 - LEVEL) / design.comparisons, max(1.0, 2.0 * (design.seeds - 1))
-    speakers = design.speaker_error * bootstrap_quantile(design.speakers, alpha)
-    known = design.seed_error if design.seeds > 1 else 0.0
-    half = float(np.hypot(speakers, known * float(t.isf(alpha / 2, df)) if known else 0.0))
-    return half + allowance(
-        design.power, design.speaker_error, design.speakers - 1, design.seed_error, df
-    )
+    alpha, n = (1 - LEVEL) / design.comparisons, design.speakers
+    wider = bootstrap_quantile(n, alpha) / float(t.isf(alpha / 2, n - 1))
+    speakers, seeds = design.speaker_error**2, design.seed_error**2
+    if design.seeds < 2 or not seeds:
+        return smallest(Variances(speakers + seeds, n), alpha, wider, design.power)
+    # What a test takes for the variance over seeds has the interaction in it too. It is at most
+    # all of the variance over speakers, as it is where both cells are equally good.
+    one = design.seeds - 1.0
+    variances = Variances(speakers, n, seeds + speakers, (one, one), 2 * one, speakers)
+    return smallest(variances, alpha, wider, design.power)
 
 
 def normal_approximation(design: Design) -> float:
@@ -120,17 +124,18 @@ def measured(a: Side, b: Side, *, pooled: bool = False) -> tuple[float, float]:
 
     Returns:
         The spread of the linearised difference over speakers, and the standard deviation over
-        training seeds, 0 where neither has several.
+        training seeds without what speakers have in it, 0 where neither has several.
     """
     contrast = Contrast([a, b], [1.0, -1.0])
     spread = contrast.speaker_error * contrast.n_speakers**0.5
     over = [
         float(np.var([float(s.value(s.sums.sum(0))) for s in side.seeds], ddof=1))
+        - len(side.seeds) * interaction(side.seeds)
         for side in (a, b)
         if len(side.seeds) > 1
     ]
     variance = (float(np.mean(over)) if pooled else max(over)) if over else 0.0
-    return 100 * float(spread), 100 * float(variance**0.5)
+    return 100 * float(spread), 100 * float(max(variance, 0.0) ** 0.5)
 
 
 @lru_cache(maxsize=64)

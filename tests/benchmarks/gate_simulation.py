@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lanser_bench.evaluation.contrast import Contrast, Side, difference
-from lanser_bench.evaluation.power import Design, detectable, measured
+from lanser_bench.evaluation.power import Design, detectable
 from lanser_bench.evaluation.statistics import Statistic, ratio_mean
 from lanser_bench.reporting.gate import judged
 from lanser_bench.reporting.groups import CellId
@@ -109,14 +109,17 @@ class Trained:
 World = Drawn | Trained
 
 
-def pilot(world: World, rng: np.random.Generator, pairs: int = 60) -> tuple[float, float]:
+def pilot(world: World, rng: np.random.Generator, pairs: int = 200) -> tuple[float, float]:
     """Spread and seed spread of a world, in points: root mean squares over pairs."""
-    found = []
+    squares = []
     for _ in range(pairs):
         train = world.world(rng)
-        found.append(measured(side(train(SEEDS)), side(train(SEEDS)), pooled=True))
-    squares = np.square(found).mean(0)
-    return float(squares[0] ** 0.5), float(squares[1] ** 0.5)
+        contrast = difference(side(train(SEEDS)), side(train(SEEDS)))
+        over, _, shared = contrast._over_seeds
+        # Differences may be negative: only their mean is the variance over seeds.
+        squares.append((contrast.speaker_error**2 * world.speakers, (over - shared) * SEEDS / 2))
+    means = np.mean(squares, 0)
+    return 100 * float(means[0] ** 0.5), 100 * float(max(means[1], 0.0) ** 0.5)
 
 
 def side(answers: list[np.ndarray]) -> Side:
@@ -168,8 +171,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--coverage-trials", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=6)
     options = parser.parse_args()
-    rng = np.random.default_rng(6)
+    rng = np.random.default_rng(options.seed)
     print(f"{options.pairs} gates each, {SEEDS} training seeds a side, 18 speakers\n")
     print(f"{'world':<16}{'cells':>6}{'spread':>8}{'seeds':>7}{'power names':>13}"
           f"{'false alarms':>14}{'caught':>8}")  # fmt: skip

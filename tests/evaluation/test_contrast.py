@@ -52,9 +52,18 @@ def test_what_differs_no_more_than_seeds_do_is_no_effect() -> None:
     p = both.p_value()
     assert p is not None
     assert p > 0.05
-    assert both.seed_error == pytest.approx(
-        sum(np.var(s, ddof=1) / 3 for s in shifts) ** 0.5, rel=1e-6
-    )
+    assert both.variances.seeds == pytest.approx(sum(np.var(s, ddof=1) / 3 for s in shifts))
+    assert both.variances.shared == pytest.approx(0, abs=1e-12)
+
+
+def test_what_speakers_and_seeds_share_is_counted_once() -> None:
+    rng = np.random.default_rng(5)
+    seeds = [score(0.5 + 0.1 * rng.standard_normal(4000)) for _ in range(3)]
+    found = Contrast([Side(seeds)], [1.0])
+    # Nothing but interaction: every speaker is drawn anew for every seed.
+    assert found.variances.shared == pytest.approx(0.01 / 3 / 4000, rel=0.05)
+    assert found.variances.speakers == pytest.approx(0.01 / 3 / 4000, rel=0.05)
+    assert found.error**2 < 0.01 / 3 / 4000 * 4
 
 
 def test_the_p_value_is_where_the_interval_touches_nought() -> None:

@@ -12,12 +12,12 @@ from lanser_bench.reporting.planning import plan_power
 from .published import publish, simulated
 
 
-def test_eighteen_speakers_at_seven_points_find_between_five_and_six() -> None:
+def test_eighteen_speakers_at_seven_points_find_about_six() -> None:
     design = Design(speakers=18, spread=7.0, seeds=1, seed_spread=0.0)
     assert normal_approximation(design) == pytest.approx(5.35, abs=0.01)
     found = detectable(design)
     assert found is not None
-    assert found == pytest.approx(5.7, abs=0.15)
+    assert found == pytest.approx(6.1, abs=0.1)
 
 
 def test_more_of_everything_finds_less() -> None:
