@@ -84,13 +84,20 @@ def build_app(argv: Sequence[str]) -> typer.Typer:
 
 
 def _root(
-    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
-) -> None:
-    if version:
-        from .. import __version__
+    # Eager: it must answer before a missing command is noticed.
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and exit.", is_eager=True,
+        callback=lambda asked: _print_version() if asked else None,
+    ),
+) -> None:  # fmt: skip
+    pass
 
-        typer.echo(__version__)
-        raise typer.Exit
+
+def _print_version() -> None:
+    from .. import __version__
+
+    typer.echo(__version__)
+    raise typer.Exit
 
 
 def _unloaded() -> None:

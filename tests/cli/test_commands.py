@@ -274,3 +274,9 @@ def test_gate_compare_and_power_answer_with_their_exit_codes(
     code, out, _ = lanser(capsys, "power", "--speakers", "18", "--spread", "7", "--seeds", "1",
                           "--seed-spread", "0")  # fmt: skip
     assert (code, "6.1 points of UAR with 90 % power" in out) == (0, True)
+
+
+def test_the_version_needs_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    from lanser_bench import __version__
+
+    assert lanser(capsys, "--version") == (0, f"{__version__}\n", "")
