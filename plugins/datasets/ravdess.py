@@ -32,6 +32,10 @@ class RavdessOptions(PluginOptions):
 
     channel: Literal["speech", "song"] = "speech"
     """Spoken or sung; only sound-only files (modality 03) are read."""
+    actors: tuple[int, ...] = ()
+    """Only these actors, 1 to 24; all if left out."""
+    test_actors: tuple[int, ...] = ()
+    """The test side of the protocol `split`; all other actors are its training side."""
 
 
 class Ravdess(Dataset[RavdessOptions]):
@@ -59,14 +63,24 @@ class Ravdess(Dataset[RavdessOptions]):
             match = _NAME.fullmatch(path.name)
             if match is None or match[1] != _AUDIO_ONLY or match[2] != wanted:
                 continue
+            if self.options.actors and int(match[7]) not in self.options.actors:
+                continue
             found = True
             yield self._utterance(path, *match.groups()[2:])
         if not found:
             raise DataError(
-                f"{root} holds no RAVDESS {self.options.channel} file such as "
+                f"{root} holds no RAVDESS {self.options.channel} file{self._of_actors()} such as "
                 f"Actor_01/03-{wanted}-01-01-01-01-01.wav. Get the corpus from {self.card.url} and "
                 "name the folder that holds Actor_01."
             )
+
+    def _of_actors(self) -> str:
+        return f" of actors {list(self.options.actors)}" if self.options.actors else ""
+
+    def _split(self, actor: int) -> str | None:
+        if not self.options.test_actors:
+            return None
+        return "test" if actor in self.options.test_actors else "train"
 
     def _utterance(
         self, path: Path, emotion: str, intensity: str, statement: str, repetition: str, actor: str
@@ -82,6 +96,7 @@ class Ravdess(Dataset[RavdessOptions]):
             speaker=f"actor-{actor}",
             sentence_id=f"statement-{statement}",
             language="en",
+            split=self._split(int(actor)),
             transcript=_STATEMENTS[statement],
             gold={_EMOTIONS[emotion]: 1.0},
             extras={

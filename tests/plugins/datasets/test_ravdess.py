@@ -45,6 +45,18 @@ def test_song_and_other_modalities_are_left_to_the_option(
     assert [u.gold for u in reader(channel="song").utterances(tmp_path)] == [{"calm": 1.0}]
 
 
+def test_actors_are_chosen_and_dealt_to_the_two_sides_of_a_split(
+    tmp_path: Path, write_clip: Callable[[Path], None]
+) -> None:
+    for actor in ("01", "02", "03"):
+        write_clip(tmp_path / f"03-01-01-01-01-01-{actor}.wav")
+    assert {u.split for u in reader().utterances(tmp_path)} == {None}
+    chosen = reader(actors=[1, 3], test_actors=[3]).utterances(tmp_path)
+    assert [(u.speaker, u.split) for u in chosen] == [("actor-01", "train"), ("actor-03", "test")]
+    with pytest.raises(DataError, match=r"of actors \[9\]"):
+        list(reader(actors=[9]).utterances(tmp_path))
+
+
 def test_a_folder_without_ravdess_says_what_it_should_hold(
     tmp_path: Path, write_clip: Callable[[Path], None]
 ) -> None:
