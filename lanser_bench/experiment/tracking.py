@@ -2,7 +2,8 @@
 
 A tracker that fails, hangs or dies is reported once and gets nothing more in this run; the next
 run offers it what it has missed, and so does `lanser-bench track`. At the end of a run one that
-waits for another machine is given a small share of the time that the run took, and no more.
+waits for another machine is given a small share of the time that the run took, and no more; one
+that has long been waiting by then, nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ CAPACITY = 512
 """Cells that wait for one tracker; more are left for the next run."""
 GRACE_S, GRACE_SHARE = 2.0, 0.02
 """How long a finished run waits for remote trackers: so many seconds, or this share of its time."""
+STUCK_S = 10.0
+"""A remote tracker that has been at one cell for so many seconds at the end gets no grace."""
+NICENESS = 10
+"""Trackers give way to the run for the processor."""
 Job = tuple[str, Path, list[dict[str, Any]]]
 """Name of the cell, its record, the events of its stages."""
 
@@ -190,15 +195,15 @@ class _Lane:
         try:
             connection = self._start()
             connection.send(job)
-            end = time.monotonic() + self._timeout_s
+            begin = time.monotonic()
             while not connection.poll(0.1):
                 if self._broken.is_set():
                     return "stopped."
                 now = time.monotonic()
-                if self._until is not None and now > self._until:
+                if self._until is not None and (now > self._until or now - begin > STUCK_S):
                     left = self.offered - self.delivered
                     return f"the run is over and {left} cells have not arrived yet."
-                if now > end:
+                if now - begin > self._timeout_s:
                     return f"no answer within {self._timeout_s:g} s."
             answer: str | None = connection.recv()
         except (EOFError, OSError):
@@ -238,6 +243,7 @@ def _track(
 ) -> None:
     """Runs in the tracker's process until the driver closes the connection or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     with (folder / "output.log").open("ab") as log:
         for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):

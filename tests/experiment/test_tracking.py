@@ -123,6 +123,17 @@ def test_a_finished_run_does_not_wait_for_a_server(
     assert feed.undelivered() == 2
 
 
+def test_a_server_that_has_long_been_silent_gets_no_grace(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "GRACE_S", 600.0)
+    monkeypatch.setattr(tracking, "STUCK_S", 0.3)
+    feed = case.feed("slow")
+    case.send(feed, "a")
+    feed.close()
+    assert "1 cells have not arrived" in case.told[0]
+
+
 def test_a_full_queue_drops_and_does_not_block(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "CAPACITY", 2)
     feed = case.feed("hang")
