@@ -138,6 +138,11 @@ class Steps:
         if labeler.reads & TEXT_FIELDS:
             transcripts = self._transcripts(place, prepared, stages)
         taxonomy, gold = self.parts.taxonomy(settings.taxonomy), prepared.dataset.card.taxonomy
+        if "gold" in labeler.reads and gold is None:
+            raise SettingsError(
+                f"{self.parts.label}: labeler '{identity.name}' reads human labels, and "
+                f"'{prepared.name}' ({place}) has none. Use it on a labelled dataset."
+            )
         spec = label.spec(
             utterances=prepared.utterances,
             transcripts=transcripts,

@@ -19,4 +19,5 @@ def register_labelers(register: Callable[[str, str], None]) -> None:
     register("oracle", f"{_HERE}.oracle:Oracle")
     register("majority", f"{_HERE}.majority:Majority")
     register("shuffled", f"{_HERE}.shuffled:Shuffled")
+    register("noisy", f"{_HERE}.noisy:Noisy")
     register("random", f"{_HERE}.random_label:Random")

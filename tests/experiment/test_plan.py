@@ -286,7 +286,7 @@ def test_every_section_is_varied_in_the_test_above() -> None:
     assert set(Experiment.model_fields) - varied == IN_NO_KEY
 
 
-def test_reference_transcripts_that_a_corpus_does_not_have_are_refused(
+def test_texts_and_gold_that_a_corpus_does_not_have_are_refused(
     plan: Callable[..., Plan], corpora: Path, tmp_path: Path
 ) -> None:
     lines = (corpora / "plain" / "manifest.csv").read_text().splitlines()
@@ -298,6 +298,8 @@ def test_reference_transcripts_that_a_corpus_does_not_have_are_refused(
     speech = [{"dataset": "manifest", "root": str(tmp_path / "bare")}]
     with pytest.raises(LanserError, match=r"'manifest' \(corpora.0\) comes with none.*recogniser"):
         plan(corpora=speech)
+    with pytest.raises(LanserError, match=r"reads human labels, and 'manifest' \(corpora.0\) has"):
+        plan(corpora=speech, labeler={"name": "noisy", "accuracy": 0.5})
     assert plan(corpora=speech, labeler="random").cells
 
 
