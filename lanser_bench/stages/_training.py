@@ -34,6 +34,8 @@ BUCKET = 8
 """Batches are formed inside stretches of this many batches sorted by length: little padding."""
 CHECKPOINT_SECONDS = 5.0
 """Epochs shorter than this share a checkpoint: going on from an earlier one ends the same."""
+NORM_SLACK = 1e-5
+"""More than what torch adds to a norm before it divides by it (1e-6), and rounding."""
 Report = Callable[[int, int], None]
 
 
@@ -50,10 +52,12 @@ class Training:
 
     def __post_init__(self) -> None:
         """Makes the optimiser; norms and biases are not decayed."""
-        named = [p for p in self.network.parameters() if p.requires_grad]
+        self.parameters = [p for p in self.network.parameters() if p.requires_grad]
+        decayed = [p for p in self.parameters if p.ndim > 1]
+        others = [p for p in self.parameters if p.ndim <= 1]
         groups = [
-            {"params": [p for p in named if p.ndim > 1], "weight_decay": self.params.weight_decay},
-            {"params": [p for p in named if p.ndim <= 1], "weight_decay": 0.0},
+            {"params": decayed, "weight_decay": self.params.weight_decay},
+            {"params": others, "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=self.params.learning_rate)
         self.targets = torch.from_numpy(self._targets()).to(self.device)
@@ -150,7 +154,11 @@ class Training:
         return value, np.concatenate(guesses)
 
     def _step(self) -> None:
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.params.clip_norm)
+        """Takes a step along the gradients, shortened where they are longer than ``clip_norm``."""
+        sizes = [p.grad.norm() for p in self.parameters if p.grad is not None]
+        # Within the limit torch would multiply all of them by 1; NaN is within nothing.
+        if not float(torch.stack(sizes).norm()) + NORM_SLACK < self.params.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.params.clip_norm)
         self.optimizer.step()
 
     @torch.no_grad()

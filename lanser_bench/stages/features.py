@@ -186,9 +186,10 @@ def crop(frames: Frames, longest: int | None, rng: np.random.Generator | None) -
 def pad(rows: Sequence[Frames]) -> tuple[Frames, npt.NDArray[np.int64]]:
     """Stacks rows of different lengths, zeros at the end; returns them with their lengths."""
     lengths = np.array([len(row) for row in rows], np.int64)
-    stacked = np.zeros((len(rows), int(lengths.max()), *rows[0].shape[1:]), np.float32)
+    stacked = np.empty((len(rows), int(lengths.max()), *rows[0].shape[1:]), np.float32)
     for target, row in zip(stacked, rows, strict=True):
         target[: len(row)] = row
+        target[len(row) :] = 0.0
     return stacked, lengths
 
 

@@ -2,9 +2,10 @@
 
 Both do the same work in one run on one thread: the same folds, nested subsets, inner speaker folds,
 strengths and layers, chosen by the same rule. Prints UAR by budget, both processor times (other
-load on the machine does not count) and their ratio.
+load on the machine does not count) and their ratio. As it stands: 8 budgets × 5 folds × 10 draws ×
+7 strengths of one layer, which takes the loop minutes.
 
-    python tests/benchmarks/linear_speed.py [--draws 3] [--layers 2] [--speakers 18] [--dim 384]
+    python tests/benchmarks/linear_speed.py [--draws 10] [--layers 1] [--speakers 18] [--dim 384]
 """
 
 from __future__ import annotations
@@ -114,8 +115,8 @@ def main() -> None:
     parser.add_argument("--speakers", type=int, default=18)
     parser.add_argument("--each", type=int, default=60)
     parser.add_argument("--dim", type=int, default=384)
-    parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--draws", type=int, default=2)
+    parser.add_argument("--layers", type=int, default=1)
+    parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--signal", type=float, default=0.12)
     options = parser.parse_args()
     data, layers = corpus(
@@ -123,7 +124,7 @@ def main() -> None:
     )
     folds = make_folds("k-speaker-folds", ids=data.ids, speakers=data.speakers, labels=data.labels)
     budgets = [parse_budget(b) for b in (0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 1.0, "k=5")]
-    strengths = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    strengths = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
     design = Design(budgets, options.draws, strengths, 3, True, False, 0)
     run_study(data, layers, folds[:1], replace(design, budgets=budgets[:2], draws=1))  # warm-up
     results, seconds = [], []
