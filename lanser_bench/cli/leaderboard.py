@@ -40,7 +40,10 @@ def leaderboard(
     form: Annotated[Format, typer.Option("--format", help="How it is printed.")] = Format.table,
     json_output: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     targets: Annotated[
-        bool, typer.Option("--targets", help="Also show R² per probe target.")
+        bool,
+        typer.Option(
+            "--targets", help="Also show each probe target, and its difference to the best control."
+        ),
     ] = False,
     markdown: Annotated[
         Path | None, typer.Option("--markdown", help="Also write a Markdown page to this file.")
@@ -60,7 +63,9 @@ def leaderboard(
     from ..reporting.groups import checked_metric
     from ..reporting.leaderboard import markdown as page
     from ..reporting.leaderboard import rank
+    from ..reporting.probe_gaps import with_gaps
     from ..reporting.records import latest, load_records
+    from ..reporting.report_data import Records
     from ..store import write_atomic
 
     name = checked_metric(metric)
@@ -76,9 +81,12 @@ def leaderboard(
         return
     boards = [board for board in rank(kept, metric=name) if dataset in (None, board.dataset)]
     _known(boards, dataset)
+    if targets and not everything:
+        newest = Records(found)
+        boards = [with_gaps(board, newest) for board in boards]
     if markdown is not None:
         try:
-            write_atomic(markdown, page(boards))
+            write_atomic(markdown, page(boards, targets=targets))
         except OSError as error:
             raise DataError(f"{markdown} cannot be written: {error.strerror}.") from None
     _show(boards, form, targets)
@@ -110,7 +118,7 @@ def _show(boards: Sequence[Board], form: Format, targets: bool) -> None:
     elif form is Format.html:
         typer.echo(files.html([files.sheet(board) for board in boards]), nl=False)
     else:
-        typer.echo(markdown(boards), nl=False)
+        typer.echo(markdown(boards, targets=targets), nl=False)
 
 
 def _show_axis(boards: Sequence[AxisBoard], form: Format) -> None:

@@ -71,7 +71,7 @@ def check_leakage(train: Side, test: Side, where: str) -> list[str]:
         LeakageError: the sentence names the utterances on both sides.
     """
     _refuse_speakers(train, test, where)
-    _refuse_audio(train, test, where)
+    refuse_audio(train, test, where)
     return _sentence_warnings(train, test, where)
 
 
@@ -113,7 +113,12 @@ def _by_speaker(side: Side) -> dict[str, list[str]]:
     return found
 
 
-def _refuse_audio(train: Side, test: Side, where: str) -> None:
+def refuse_audio(train: Side, test: Side, where: str) -> None:
+    """Refuses a split whose sides share recorded sound, as `check_leakage` does.
+
+    Raises:
+        LeakageError: the sentence names the utterances on both sides.
+    """
     ours = {sha for p in train.positions if (sha := train.facts.audio_sha[p]) is not None}
     shared = {p for p in test.positions if test.facts.audio_sha[p] in ours}
     if not shared:

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..kinds.probe import HeldOut
+
 
 class _Result(BaseModel):
     """Base: unknown fields are refused, values do not change, every number is finite."""
@@ -164,6 +166,34 @@ class TargetScore(_Result):
     """Lin's concordance correlation coefficient of the same."""
     n: int
     """Utterances where the target is defined."""
+    layers: dict[str, Metric] = Field(default_factory=dict)
+    """Layer → R² from that layer alone, at its own best penalty; empty where there is one layer."""
+
+
+class ClassScore(_Result):
+    """How well one target's classes are told apart from frozen embeddings, out of fold."""
+
+    target: str
+    scale: Literal["raw", "speaker"]
+    """``speaker``: embeddings z-scored within each speaker."""
+    layer: str
+    """Layer chosen most often over the folds, by inner folds of the training side."""
+    strength: float
+    """Penalty per row chosen there (median over folds); C is 1 / (rows · strength)."""
+    uar: Metric
+    """Mean recall of the classes, averaged over strata."""
+    wa: Metric
+    """Accuracy, averaged over strata."""
+    chance: float
+    """UAR of guessing."""
+    n_classes: int
+    n_strata: int = 1
+    """Scripted sentences that were each learnt and tested by themselves; 1 where all utterances
+    are taken together."""
+    n: int
+    """Utterances tested."""
+    layers: dict[str, Metric] = Field(default_factory=dict)
+    """Layer → UAR from that layer alone; empty where there is one layer."""
 
 
 class ProbeResult(_Result):
@@ -171,10 +201,15 @@ class ProbeResult(_Result):
 
     probe: str
     targets: list[TargetScore]
+    """Targets that are numbers."""
+    classes: list[ClassScore] = Field(default_factory=list)
+    """Targets that are classes."""
+    held_out: HeldOut = "speakers-and-sentences"
+    """What test utterances do not share with those learnt from (`Probe.held_out`)."""
     n_speakers: int
     n_utterances: int = 0
     n_folds: int = 0
     sentence_disjoint: bool = False
-    """True where test sentences were kept out of the training side as well as test speakers."""
+    """True where no test sentence is on the training side of its fold."""
     split_hash: str = ""
     warnings: list[str] = Field(default_factory=list)

@@ -34,6 +34,8 @@ class RidgeResult:
     """Layer chosen most often for each target; the later one of equals."""
     strengths: list[float]
     """Median over folds of the strength chosen for each target."""
+    by_layer: Floats
+    """Predictions from each layer alone at its own best strength, shape (L, n, T)."""
 
 
 def ridge_predictions(
@@ -87,6 +89,7 @@ def cross_predict(
         seed: decides ties of the inner folds.
     """
     predicted, baseline = np.full(targets.shape, np.nan), np.full(targets.shape, np.nan)
+    by_layer = np.full((len(layers), *targets.shape), np.nan)
     chosen: list[list[tuple[int, int]]] = [[] for _ in range(targets.shape[1])]
     arrays = [np.asarray(values, np.float64) for values in layers.values()]
     for fold in folds:
@@ -94,23 +97,25 @@ def cross_predict(
             train, test = fold.train[defined[fold.train]], fold.test[defined[fold.test]]
             if len(train) < 2 or not len(test):
                 continue
-            picks = _choose(arrays, targets, columns, speakers, train, strengths, inner_folds, seed)
-            for layer in sorted({layer for layer, _ in picks}):
-                own = [i for i, pick in enumerate(picks) if pick[0] == layer]
-                at = columns[own]
-                sides = standardised(arrays[layer], train, test)
-                found = ridge_predictions(*sides, targets[np.ix_(train, at)], strengths)
-                strength = [picks[i][1] for i in own]
-                predicted[np.ix_(test, at)] = found[strength, :, np.arange(len(own))].T
-                baseline[np.ix_(test, at)] = targets[np.ix_(train, at)].mean(0)
-            for column, pick in zip(columns, picks, strict=True):
-                chosen[column].append(pick)
+            best, picks = _choose(
+                arrays, targets, columns, speakers, train, strengths, inner_folds, seed
+            )
+            own, place = np.arange(len(columns)), np.ix_(test, columns)
+            for layer, values in enumerate(arrays):
+                sides = standardised(values, train, test)
+                found = ridge_predictions(*sides, targets[np.ix_(train, columns)], strengths)
+                by_layer[layer][place] = found[picks[layer], :, own].T
+            predicted[place] = by_layer[best[None], test[:, None], columns[None]]
+            baseline[place] = targets[np.ix_(train, columns)].mean(0)
+            for column, layer, at in zip(columns, best, picks[best, own], strict=True):
+                chosen[column].append((int(layer), int(at)))
     names = list(layers)
     return RidgeResult(
         predicted,
         baseline,
         [names[_most_common([layer for layer, _ in picks])] for picks in chosen],
         [float(np.median([strengths[i] for _, i in picks] or [np.nan])) for picks in chosen],
+        by_layer,
     )
 
 
@@ -132,12 +137,16 @@ def _choose(
     strengths: Sequence[float],
     inner_folds: int,
     seed: int,
-) -> list[tuple[int, int]]:
-    """Layer and position of the strength for each column, by squared error over inner folds."""
+) -> tuple[Ints, Ints]:
+    """The best layer of each column, and for every layer the position of its best strength.
+
+    By squared error over inner folds; shapes (columns,) and (layers, columns).
+    """
     own = [speakers[row] for row in train]
     n_speakers = len(set(own))
     if n_speakers < 2:
-        return [(len(arrays) - 1, len(strengths) // 2)] * len(columns)
+        last = np.full(len(columns), len(arrays) - 1)
+        return last, np.full((len(arrays), len(columns)), len(strengths) // 2)
     group = group_speakers(own, np.zeros(len(own), int), min(inner_folds, n_speakers), seed)
     errors = np.zeros((len(arrays), len(strengths), len(columns)))
     for g in range(int(group.max()) + 1):
@@ -147,11 +156,8 @@ def _choose(
             sides = standardised(values, fit, held)
             found = ridge_predictions(*sides, targets[np.ix_(fit, columns)], strengths)
             errors[layer] += np.square(found - truth).sum(1)
-    picks = []
-    for column in range(len(columns)):
-        best = int(errors[..., column].argmin())
-        picks.append((best // len(strengths), best % len(strengths)))
-    return picks
+    picks = errors.argmin(1)
+    return errors.min(1).argmin(0), picks
 
 
 def _most_common(values: Sequence[int]) -> int:

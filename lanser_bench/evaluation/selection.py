@@ -171,22 +171,77 @@ def choose_and_fit(
         balanced: weights classes inversely to their frequency, as UAR does.
         seed: decides ties in the inner folds.
     """
-    group = inner_groups(speakers, label, inner_folds, seed)
+    best, found = _chosen(
+        features, label, speakers, n_labels, strengths, inner_folds, balanced, seed, every=False
+    )
+    return found[best]
+
+
+def choose_each(
+    features: Floats,
+    label: Ints,
+    units: Sequence[str],
+    n_labels: int,
+    *,
+    strengths: Sequence[float],
+    inner_folds: int,
+    balanced: bool,
+    seed: int,
+) -> tuple[int, list[Chosen]]:
+    """Does what `choose_and_fit` does for every layer by itself.
+
+    Args:
+        features: as there.
+        label: as there.
+        units: what inner folds keep apart: speakers there.
+        n_labels: as there.
+        strengths: as there.
+        inner_folds: as there.
+        balanced: as there.
+        seed: as there.
+
+    Returns:
+        The layer that `choose_and_fit` would choose, and a regression for each layer.
+    """
+    best, found = _chosen(
+        features, label, units, n_labels, strengths, inner_folds, balanced, seed, every=True
+    )
+    return best, [found[layer] for layer in range(len(features))]
+
+
+def _chosen(
+    features: Floats,
+    label: Ints,
+    units: Sequence[str],
+    n_labels: int,
+    strengths: Sequence[float],
+    inner_folds: int,
+    balanced: bool,
+    seed: int,
+    *,
+    every: bool,
+) -> tuple[int, dict[int, Chosen]]:
+    """The best layer, and fits of it or of every one."""
+    group = inner_groups(units, label, inner_folds, seed)
     batch, back = _reduced(features)
-    layer, strength, start = len(features) - 1, DEFAULT_STRENGTH, None
+    best, picks, start = len(features) - 1, [DEFAULT_STRENGTH] * len(features), None
     if group is not None:
-        layer, strength, start = _choose(batch, label, group, n_labels, strengths, balanced)
+        best, at, start = _choose(batch, label, group, n_labels, strengths, balanced)
+        picks = [strengths[c] for c in at]
     weight = class_weights(label, np.ones(len(label), np.bool_), n_labels, balanced)
-    fit = fit_batch(
-        batch[layer : layer + 1], label, weight[:, None], [strength], n_labels,
-        tolerance=FIT_TOLERANCE, start=start,
-    )  # fmt: skip
-    coef = fit.coef[0, :, 0]
-    return Chosen(
-        layer, float(strength), group is not None,
-        np.asarray(coef if back is None else back[layer] @ coef, np.float64),
-        np.asarray(fit.intercept[0, 0], np.float64),
-    )  # fmt: skip
+    found = {}
+    for layer in range(len(features)) if every else (best,):
+        fit = fit_batch(
+            batch[layer : layer + 1], label, weight[:, None], [picks[layer]], n_labels,
+            tolerance=FIT_TOLERANCE, start=None if start is None else start[layer],
+        )  # fmt: skip
+        coef = fit.coef[0, :, 0]
+        found[layer] = Chosen(
+            layer, float(picks[layer]), group is not None,
+            np.asarray(coef if back is None else back[layer] @ coef, np.float64),
+            np.asarray(fit.intercept[0, 0], np.float64),
+        )  # fmt: skip
+    return best, found
 
 
 def inner_groups(speakers: Sequence[str], labels: Ints, folds: int, seed: int) -> Ints | None:
@@ -217,8 +272,11 @@ def _choose(
     n_labels: int,
     strengths: Sequence[float],
     balanced: bool,
-) -> tuple[int, float, Fit]:
-    """Returns layer, strength, and the mean of their inner fits to begin the last fit from."""
+) -> tuple[int, list[int], list[Fit]]:
+    """Returns the best layer, each layer's best strength, and means of its inner fits to begin at.
+
+    Strengths are given by their position.
+    """
     folds = range(int(group.max()) + 1)
     weights = np.stack(
         [class_weights(labels, group != g, n_labels, balanced) for g in folds], axis=1
@@ -233,17 +291,22 @@ def _choose(
     held = logits.reshape(shape)[:, np.arange(len(labels)), group]
     # Rounding must not decide between equals; then the later layer, the stronger penalty.
     loss = _balanced_loss(held, labels).round(6)
-    layer, c = min(
-        ((layer, c) for layer in range(len(features)) for c in range(len(strengths))),
-        key=lambda at: (loss[at], -at[0], strengths[at[1]]),
-    )
-    own = slice(layer, layer + 1), slice(c, None, len(strengths))
-    start = Fit(
-        fit.coef[own[0], :, own[1]].mean(2, keepdims=True),
-        fit.intercept[own].mean(1, keepdims=True),
-        fit.converged[own],
-    )
-    return layer, strengths[c], start
+    picks = [
+        min(range(len(strengths)), key=lambda c: (loss[layer, c], strengths[c]))
+        for layer in range(len(features))
+    ]
+    best = min(range(len(features)), key=lambda layer: (loss[layer, picks[layer]], -layer))
+    starts = []
+    for layer, c in enumerate(picks):
+        own = slice(layer, layer + 1), slice(c, None, len(strengths))
+        starts.append(
+            Fit(
+                fit.coef[own[0], :, own[1]].mean(2, keepdims=True),
+                fit.intercept[own].mean(1, keepdims=True),
+                fit.converged[own],
+            )
+        )
+    return best, picks, starts
 
 
 def _balanced_loss(held: Floats, labels: Ints) -> Floats:

@@ -327,7 +327,7 @@ class Chain(Steps):
         stages: dict[str, str],
     ) -> str:
         settings = self.settings
-        _, identity = self.parts.plugin("probe", probe_ref)
+        plugin, identity = self.parts.plugin("probe", probe_ref)
         measured = self.parts.add(
             targets.spec(utterances=prepared.utterances, probe=identity),
             f"{probe_ref.name} of {prepared.name}", settings.threads.targets, prepared.audio,
@@ -340,6 +340,7 @@ class Chain(Steps):
                 targets=measured,
                 params=self.params(settings.probe, probe.Params),
                 seed=settings.probe_seed,
+                probe=plugin,
                 threads=settings.threads.probe,
             ),
             f"{probe_ref.name} from {ref.name} on {prepared.name}", settings.threads.probe,

@@ -27,6 +27,12 @@ class Speech:
     """The manifest's own text, for plugins that measure against it (the `reference` ASR)."""
     extras: Mapping[str, Any] = field(default_factory=dict)
     """The manifest's extras, for probes that declare that they read them."""
+    speaker: str | None = None
+    """For probes that declare it, like the two below."""
+    sentence_id: str | None = None
+    """Equal for utterances of the same scripted sentence."""
+    gold: Mapping[str, float] = field(default_factory=dict)
+    """Human label → weight."""
 
     @property
     def seconds(self) -> float:

@@ -117,6 +117,13 @@ def _scores(result: DatasetResult) -> Iterator[str]:
             named = ", ".join(f"{t.target} {decimal(t.r2)}" for t in raw)
             yield ""
             yield f"R² of probe `{probe.probe}`: {_text(named)}."
+        told = [c for c in probe.classes if c.scale == "raw"]
+        if told:
+            named = ", ".join(
+                f"{c.target} {percent(c.uar)} (chance {100 * c.chance:.1f})" for c in told
+            )
+            yield ""
+            yield f"UAR % of probe `{probe.probe}`: {_text(named)}."
 
 
 def _limits(record: ResultRecord, config: ModelConfig) -> Iterator[str]:

@@ -13,9 +13,11 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import DataError
+from ..evaluation.classes import Hit, PredictedClasses, class_hits, class_statistics
 from ..evaluation.predictions import (
     PREDICTIONS,
     SUMS,
@@ -63,7 +65,8 @@ def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> di
         record: path of the record, which need not be there yet.
 
     Returns:
-        The record's fields ``predictions`` and, where something was probed, ``probe_sums``.
+        The record's fields ``predictions`` and, where something was probed, ``probe_sums`` (of
+        numbers) and ``probe_hits`` (of classes).
 
     Raises:
         StoreError: an artifact is absent or damaged.
@@ -74,14 +77,18 @@ def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> di
         for i, t in enumerate(targets)
     ]
     found = {"predictions": _write(pa.concat_tables(tables), record, "predictions")}
-    sums = [
-        table
-        for i, target in enumerate(targets)
-        for name, key in target.probes.items()
-        for table in _sums(i, name, store.checked(key).path / PREDICTIONS)
-    ]
+    sums, hits = [], []
+    for i, target in enumerate(targets):
+        for name, key in target.probes.items():
+            path = store.checked(key).path / PREDICTIONS
+            if "stratum" in pq.read_schema(path).names:
+                hits += _hits(i, name, pq.read_table(path))
+            else:
+                sums += _sums(i, name, path)
     if sums:
         found["probe_sums"] = _write(pa.concat_tables(sums), record, "probes")
+    if hits:
+        found["probe_hits"] = _write(pa.concat_tables(hits), record, "classes")
     return found
 
 
@@ -130,8 +137,6 @@ def classified(record: ResultRecord, table: pa.Table, target: int, budget: str) 
     Raises:
         DataError: the file has no such rows.
     """
-    import pyarrow.compute as pc
-
     wanted = pc.and_(pc.equal(table["target"], target), pc.equal(table["budget"], budget))
     rows = table.filter(wanted)
     if not len(rows):
@@ -139,14 +144,33 @@ def classified(record: ResultRecord, table: pa.Table, target: int, budget: str) 
     return classified_rows(rows, len(record.datasets[target].evaluation.labels))
 
 
-def probe_statistics(table: pa.Table, target: int) -> dict[tuple[str, str, str], Statistic]:
+Place = tuple[str, str, str]
+"""Probe, target, scale."""
+
+
+def hit_statistics(table: pa.Table, target: int) -> dict[Place, Statistic]:
+    """Returns (probe, name, scale) → UAR on one labelled set as sums over speakers, sorted.
+
+    Args:
+        table: a record's hits, from `read_attached`.
+        target: position of the labelled set in the record.
+    """
+    found: dict[Place, list[Hit]] = {}
+    for row in table.to_pylist():
+        if row["target"] == target:
+            hit = row["speaker"], row["stratum"], row["class"], row["hits"], row["n"]
+            found.setdefault((row["probe"], row["name"], row["scale"]), []).append(hit)
+    return {place: class_statistics(hits)["uar"] for place, hits in found.items()}
+
+
+def probe_statistics(table: pa.Table, target: int) -> dict[Place, Statistic]:
     """Returns (probe, name, scale) → R² on one labelled set as sums over speakers, sorted.
 
     Args:
         table: a record's sums, from `read_attached`.
         target: position of the labelled set in the record.
     """
-    found: dict[tuple[str, str, str], list[list[float]]] = {}
+    found: dict[Place, list[list[float]]] = {}
     for row in table.to_pylist():
         if row["target"] == target:
             place = row["probe"], row["name"], row["scale"]
@@ -173,6 +197,33 @@ def _sums(target: int, probe: str, path: Path) -> list[pa.Table]:
         columns = {column: sums[:, i] for i, column in enumerate(SUMS)}
         place = pa.array(np.full(n, target, np.int16))
         made.append(pa.table({"target": place, **fixed, "speaker": speakers, **columns}))
+    return made
+
+
+def _hits(target: int, probe: str, table: pa.Table) -> list[pa.Table]:
+    """Hits of one probe's targets and scales out of what it predicted."""
+    places = zip(table["target"].to_pylist(), table["scale"].to_pylist(), strict=True)
+    made = []
+    for name, scale in dict.fromkeys(places):
+        where = pc.and_(pc.equal(table["target"], name), pc.equal(table["scale"], scale))
+        names = ("id", "speaker", "stratum", "truth", "predicted")
+        rows = table.filter(where)
+        data = PredictedClasses(*(rows[column].to_pylist() for column in names))
+        columns = list(zip(*class_hits(data), strict=True))
+        n = len(columns[0])
+        made.append(
+            pa.table(
+                {
+                    "target": pa.array([target] * n, pa.int16()),
+                    "probe": [probe] * n,
+                    "name": [name] * n,
+                    "scale": [scale] * n,
+                    **dict(zip(("speaker", "stratum", "class"), columns[:3], strict=True)),
+                    "hits": pa.array(columns[3], pa.int32()),
+                    "n": pa.array(columns[4], pa.int32()),
+                }
+            )
+        )
     return made
 
 

@@ -15,6 +15,17 @@ from .groups import CellId, Group, MetricName, largest
 from .records import DatasetResult, ResultRecord
 from .standing import Standing, standings
 
+PLAIN = {
+    "random_init": "random weights",
+    "shuffled": "shuffled labels",
+    "shuffled_within_speaker": "labels shuffled within speakers",
+    "logmel_stats": "log-mel statistics",
+    "text": "the words alone",
+    "gold": "pre-training on human labels",
+    "reads_gold": "a labeler that reads human labels",
+}
+"""Controls in plain words."""
+
 
 @dataclass(frozen=True)
 class CurvePoint:
@@ -24,6 +35,16 @@ class CurvePoint:
     fraction: float | None
     n_labels: float
     uar: Metric
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What a row's embedding tells of a probe target beyond the best control of that target."""
+
+    difference: Metric
+    """Of R², or of UAR for classes; paired by speaker where both have their sums."""
+    control: str
+    """In plain words."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +68,7 @@ class Row:
     r2: Metric | None
     """Mean R² over the targets of all regression probes, raw scale; None without a probe."""
     targets: dict[str, Metric]
-    """``probe.target (scale)`` → R²."""
+    """``probe.target (scale)`` → R², or UAR where the target is in `chance`."""
     curve: list[CurvePoint]
     finetune: Metric | None = None
     """UAR of the fine-tuned encoder at its largest budget; None where none was tuned."""
@@ -58,6 +79,10 @@ class Row:
     standing: Standing | None = None
     """Its rank among the main rows and its distance to the best; None for a control, and where a
     row of the board has no predictions beside its records."""
+    chance: dict[str, float] = field(default_factory=dict)
+    """Targets that are classes, by the same names → UAR of guessing."""
+    gaps: dict[str, Gap] = field(default_factory=dict)
+    """Target → difference to its best control, where asked for (`probe_gaps.with_gaps`)."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +196,8 @@ def _row(group: Sequence[tuple[ResultRecord, DatasetResult]]) -> Row:
     evaluations = [result.evaluation for _, result in group]
     top = [largest(evaluation) for evaluation in evaluations]
     targets = _targets([result for _, result in group])
-    raw = [metric for name, metric in targets.items() if name.endswith("(raw)")]
+    chance = _chance([result for _, result in group])
+    raw = [m for name, m in targets.items() if name.endswith("(raw)") and name not in chance]
     return Row(
         experiment=record.experiment,
         name=record.group,
@@ -189,6 +215,7 @@ def _row(group: Sequence[tuple[ResultRecord, DatasetResult]]) -> Row:
         macro_f1=averaged([budget.macro_f1 for budget in top]),
         r2=_mean_r2(raw),
         targets=targets,
+        chance=chance,
         curve=_curve(evaluations),
         finetune=_averaged([largest(r.finetune).uar if r.finetune else None for _, r in group]),
         zero_shot=_averaged([r.zero_shot.uar if r.zero_shot else None for _, r in group]),
@@ -224,7 +251,19 @@ def _targets(results: Sequence[DatasetResult]) -> dict[str, Metric]:
             for target in probe.targets:
                 name = f"{probe.probe}.{target.target} ({target.scale})"
                 scores.setdefault(name, []).append(target.r2)
+            for told in probe.classes:
+                name = f"{probe.probe}.{told.target} ({told.scale})"
+                scores.setdefault(name, []).append(told.uar)
     return {name: averaged(metrics) for name, metrics in scores.items()}
+
+
+def _chance(results: Sequence[DatasetResult]) -> dict[str, float]:
+    return {
+        f"{probe.probe}.{told.target} ({told.scale})": told.chance
+        for result in results
+        for probe in result.probes
+        for told in probe.classes
+    }
 
 
 def _mean_r2(metrics: Sequence[Metric]) -> Metric | None:

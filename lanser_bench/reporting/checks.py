@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +12,16 @@ import pyarrow as pa
 from ..errors import DataError
 from ..evaluation.folds import Fold, split_hash
 from ..evaluation.predictions import Classified, classification
-from ..evaluation.results import EvaluationResult
-from .attached import PREDICTION_COLUMNS, classified, probe_statistics, read_attached
+from ..evaluation.results import EvaluationResult, Metric
+from ..evaluation.statistics import Statistic
+from .attached import (
+    PREDICTION_COLUMNS,
+    Place,
+    classified,
+    hit_statistics,
+    probe_statistics,
+    read_attached,
+)
 from .records import ResultRecord, load_record, record_files
 
 TOLERANCE = 1e-9
@@ -56,6 +64,8 @@ def check_record(path: Path) -> Checked:
         _collect(found, lambda: _predictions(path, record))
     if record.probe_sums is not None:
         _collect(found, lambda: _probes(path, record))
+    if record.probe_hits is not None:
+        _collect(found, lambda: _classes(path, record))
     return found
 
 
@@ -129,12 +139,29 @@ def _probes(path: Path, record: ResultRecord) -> Iterator[str]:
         for probe in result.probes:
             for score in probe.targets:
                 place = probe.probe, score.target, score.scale
-                if place not in statistics:
-                    yield f"{result.dataset}: there are no sums of {' '.join(place)}."
-                    continue
-                value = float(statistics[place].value(statistics[place].sums.sum(0)))
-                if abs(value - score.r2.value) > 1e-6 * max(1.0, abs(value)):
-                    yield (
-                        f"{result.dataset}, R² of {' '.join(place)} is {score.r2.value:.6f}, but "
-                        f"its sums give {value:.6f}."
-                    )
+                yield from _again(statistics, place, result.dataset, "R²", score.r2)
+
+
+def _classes(path: Path, record: ResultRecord) -> Iterator[str]:
+    assert record.probe_hits is not None
+    table = read_attached(path, record.probe_hits)
+    for target, result in enumerate(record.datasets):
+        statistics = hit_statistics(table, target)
+        for probe in result.probes:
+            for score in probe.classes:
+                place = probe.probe, score.target, score.scale
+                yield from _again(statistics, place, result.dataset, "UAR", score.uar)
+
+
+def _again(
+    statistics: Mapping[Place, Statistic], place: Place, dataset: str, name: str, written: Metric
+) -> Iterator[str]:
+    if place not in statistics:
+        yield f"{dataset}: there are no sums of {' '.join(place)}."
+        return
+    value = float(statistics[place].value(statistics[place].sums.sum(0)))
+    if abs(value - written.value) > 1e-6 * max(1.0, abs(value)):
+        yield (
+            f"{dataset}, {name} of {' '.join(place)} is {written.value:.6f}, but its sums give "
+            f"{value:.6f}."
+        )

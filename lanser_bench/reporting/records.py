@@ -16,7 +16,7 @@ from ..store import PluginIdentity, digest, write_atomic
 from ..validation import describe
 from .upgrades import upgraded
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised when a field is added or changes its meaning; older files stay readable: `upgrades`."""
 _SETTINGS = ("embed", "evaluate", "finetune", "probe", "threads")
 """Settings that make every number; plugins and manifests stand in a record by their identity."""
@@ -89,7 +89,7 @@ class DatasetResult(_Record):
 class ResultRecord(_Record):
     """One cell: what was done, with what, and what came out."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     experiment: str
     name: str
     """Unique in its experiment."""
@@ -138,6 +138,9 @@ class ResultRecord(_Record):
     in records that are older than such files. `attached.classified` reads it."""
     probe_sums: Attached | None = None
     """Sums over each speaker from which the probes' scores follow, for paired differences of R²."""
+    probe_hits: Attached | None = None
+    """Recognised utterances of each speaker, sentence and class, from which the scores of probes
+    follow whose targets are classes, for paired differences of UAR."""
     created: str
     """UTC, ISO 8601."""
 

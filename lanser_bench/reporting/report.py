@@ -15,11 +15,13 @@ from .. import __version__
 from ..errors import DataError
 from ..evaluation.results import Metric
 from ..store import write_atomic
+from .boards import Gap
 from .leaderboard import Board, Row, decimal, header, notes, percent, place
+from .probe_gaps import ProbeGaps
 from .records import load_records
 from .report_charts import curves, lines
 from .report_data import Found, Records
-from .report_finding import Prosody, finding, verdict
+from .report_finding import finding, verdict
 
 CURVES = 5
 """Main rows whose curves are drawn; more cannot be told apart. All are in the tables."""
@@ -152,10 +154,10 @@ def _whisker(metric: Metric, span: tuple[float, float]) -> dict[str, float]:
 
 def _heat(records: Records, board: Board, scale: str) -> dict[str, Any] | None:
     """The prosody map: rows against targets, each cell the difference to the best control."""
-    prosody = Prosody(records, board)
+    probes = ProbeGaps(records, board)
     rows = []
     for row in board.main[:HEAT_ROWS]:
-        gaps = prosody.gaps(row, scale)
+        gaps = probes.of(row, scale)
         if gaps:
             rows.append((_short(row), row, gaps))
     names = list(dict.fromkeys(name for _, _, gaps in rows for name in gaps))
@@ -163,21 +165,22 @@ def _heat(records: Records, board: Board, scale: str) -> dict[str, Any] | None:
         return None
     return {
         "scale": scale,
-        "names": [_target(name) for name in names],
+        "names": [_target(name, any(name in row.chance for _, row, _ in rows)) for name in names],
         "rows": [
             (short, [_heat_cell(row, gaps, name) for name in names]) for short, row, gaps in rows
         ],
     }  # fmt: skip
 
 
-def _target(name: str) -> str:
-    return name.rpartition(" ")[0].partition(".")[2].replace("_", " ")
+def _target(name: str, classes: bool) -> str:
+    probe, _, target = name.rpartition(" ")[0].partition(".")
+    return f"{probe} (UAR)" if classes else target.replace("_", " ")
 
 
-def _heat_cell(row: Row, gaps: Mapping[str, tuple[Metric, str]], name: str) -> dict[str, Any]:
+def _heat_cell(row: Row, gaps: Mapping[str, Gap], name: str) -> dict[str, Any]:
     if name not in gaps:
         return {"text": "–", "side": "none", "strength": 0, "title": "not measured"}
-    gap, control = gaps[name]
+    gap, control = gaps[name].difference, gaps[name].control
     said = {"above": "above", "below": "below", "same": "no detectable difference from"}
     word = said.get(verdict(gap), "unpaired, against")
     # Colour saturates at a difference of 0.3 R²: beyond that more does not change the reading.
@@ -186,8 +189,15 @@ def _heat_cell(row: Row, gaps: Mapping[str, tuple[Metric, str]], name: str) -> d
         "side": "pos" if gap.value > 0 else "neg",
         "strength": round(min(abs(gap.value) / 0.3, 1) * 38),
         "sure": verdict(gap) in ("above", "below"),
-        "title": f"R² {row.targets[name].value:.2f}; {word} {control}: {decimal(gap)}",
+        "title": f"{_score(row, name)}; {word} {control}: {decimal(gap)}",
     }
+
+
+def _score(row: Row, name: str) -> str:
+    value = row.targets[name].value
+    if name not in row.chance:
+        return f"R² {value:.2f}"
+    return f"UAR {value:.2f}, chance {row.chance[name]:.2f}"
 
 
 def _confused(board: Board) -> list[Row]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import DataError
 from ..evaluation.contrast import averaged
@@ -87,10 +88,14 @@ class Records:
         kept = {id(record) for record in latest(record for _, record in found)}
         self.found = [(path, record) for path, record in found if id(record) in kept]
         self.older = len(found) - len(self.found)
-        self.boards = sorted(self._ranked(), key=_weight)
         self._groups: dict[tuple[str, str], list[Found]] = {}
         for path, record in self.found:
             self._groups.setdefault((record.experiment, record.group), []).append((path, record))
+
+    @cached_property
+    def boards(self) -> list[Board]:
+        """The boards, those with most rows first."""
+        return sorted(self._ranked(), key=_weight)
 
     def _ranked(self) -> list[Board]:
         """Boards with ranks from paired tests where that is feasible and the files are there."""
@@ -127,7 +132,7 @@ class Records:
         for control in board.controls:
             if control.experiment != row.experiment or control.control is None:
                 continue
-            if control.control != "logmel_stats" and (
+            if control.control not in ("logmel_stats", "text") and (
                 row.labeler is None or control.encoder != row.encoder
             ):
                 continue
@@ -223,9 +228,13 @@ def _quality(record: ResultRecord, corpus: str, report: dict[str, Any]) -> Label
     )
 
 
-def attached_table(path: Path, record: ResultRecord, kind: str) -> Any | None:
+def attached_table(
+    path: Path,
+    record: ResultRecord,
+    kind: Literal["predictions", "probe_sums", "probe_hits"],
+) -> Any | None:
     """Returns a record's file beside it as a table; None where it has none or it is not there."""
-    attached = record.predictions if kind == "predictions" else record.probe_sums
+    attached = getattr(record, kind)
     if attached is None:
         return None
     try:

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ..evaluation.contrast import Side, difference
 from ..evaluation.predictions import classification
 from ..evaluation.results import Metric
-from ..evaluation.statistics import Statistic
-from .attached import classified, probe_statistics
+from .attached import classified
+from .boards import PLAIN
 from .leaderboard import Board, Row, percent
+from .probe_gaps import ProbeGaps
 from .report_data import Found, Records, attached_table, datasets_of
 
 Verdict = Literal["above", "below", "same", "unknown"]
 MATCHED = ("random_init", "shuffled", "shuffled_within_speaker")
 """Controls that are the same network without what weak labels could teach it."""
-PLAIN = {
-    "random_init": "random weights",
-    "shuffled": "shuffled labels",
-    "shuffled_within_speaker": "labels shuffled within speakers",
-    "logmel_stats": "log-mel statistics",
-    "gold": "pre-training on human labels",
-    "reads_gold": "a labeler that reads human labels",
-}
 
 
 @dataclass(frozen=True)
@@ -75,13 +68,13 @@ def finding(records: Records, board: Board) -> Finding:
     overall = _overall(matched)
     return Finding(
         _headline(overall, board), _detail(board, row, len(trained), matched), overall, found,
-        board.dataset, _prosody(Prosody(records, board), row),
+        board.dataset, _prosody(ProbeGaps(records, board), row),
     )  # fmt: skip
 
 
-def _prosody(prosody: Prosody, row: Row) -> str:
-    gaps = prosody.gaps(row, "speaker")
-    verdicts = [verdict(gap) for gap, _ in gaps.values()]
+def _prosody(gaps: ProbeGaps, row: Row) -> str:
+    found = gaps.of(row, "speaker")
+    verdicts = [verdict(gap.difference) for name, gap in found.items() if name not in row.chance]
     if not verdicts or "unknown" in verdicts:
         return ""
     return (
@@ -178,59 +171,3 @@ def _side(found: Sequence[Found], board: Board) -> Side | None:
         place = datasets_of(record).index(board.dataset)
         seeds.append(classification(classified(record, table, place, board.budget))["uar"])
     return Side(seeds, drawn=any(record.seed is not None for _, record in found))
-
-
-Sums = Mapping[tuple[str, str, str], Statistic]
-Gaps = dict[str, tuple[Metric, str]]
-"""Probe target → R² minus that of the best control, and which control that is."""
-
-
-class Prosody:
-    """Differences of R² to the best control, paired by speaker, mean over seeds.
-
-    The best control is chosen per target, which is hard on the row. Without the records' sums over
-    speakers a difference has no interval.
-    """
-
-    def __init__(self, records: Records, board: Board) -> None:
-        """Takes a board; files are read once."""
-        self.records, self.board = records, board
-        self._read: dict[str, list[Sums]] = {}
-
-    def gaps(self, row: Row, scale: str) -> Gaps:
-        """Returns a row's differences on one scale; empty where it has no control."""
-        controls = self.records.controls_of(self.board, row)
-        found: Gaps = {}
-        for name, metric in row.targets.items():
-            rivals = [c for c in controls if name in c.targets]
-            if name.endswith(f"({scale})") and rivals:
-                best = max(rivals, key=lambda c: c.targets[name].value)
-                plain = Metric(value=metric.value - best.targets[name].value)
-                exact = self._paired(row, best, name)
-                found[name] = exact or plain, PLAIN.get(best.control or "", best.name)
-        return found
-
-    def _paired(self, row: Row, control: Row, name: str) -> Metric | None:
-        probe, _, rest = name.partition(".")
-        target, _, scale = rest.rpartition(" ")
-        place = probe, target, scale.strip("()")
-        ours, theirs = (
-            [sums[place] for sums in self._sums(side) if place in sums] for side in (row, control)
-        )
-        if not ours or not theirs or len({len(s.sums) for s in (*ours, *theirs)}) > 1:
-            return None
-        return difference(Side(ours), Side(theirs)).metric()
-
-    def _sums(self, row: Row) -> list[Sums]:
-        name = f"{row.experiment}/{row.name}"
-        if name not in self._read:
-            tables = [
-                (attached_table(path, record, "probe_sums"), record)
-                for path, record in self.records.of(row)
-            ]
-            self._read[name] = [
-                probe_statistics(table, datasets_of(record).index(self.board.dataset))
-                for table, record in tables
-                if table is not None
-            ]
-        return self._read[name]

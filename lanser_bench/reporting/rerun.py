@@ -208,6 +208,8 @@ def _metrics(record: ResultRecord) -> Iterator[tuple[str, Metric]]:
                 for score in ("r2", "pearson", "ccc"):
                     metric = getattr(target, score)
                     yield f"{name} {probe.probe} {target.target} {target.scale} {score}", metric
+            for told in probe.classes:
+                yield f"{name} {probe.probe} {told.target} {told.scale} uar", told.uar
 
 
 def environment(old: ResultRecord, new: ResultRecord) -> Iterator[str]:

@@ -31,5 +31,10 @@ def _to_2(content: Content) -> Content:
     }
 
 
-_STEPS: dict[int, Callable[[Content], Content]] = {1: _to_2}
+def _to_3(content: Content) -> Content:
+    """What 3 brought, classes and layers of probes, an older record does not hold."""
+    return {**content, "schema_version": 3}
+
+
+_STEPS: dict[int, Callable[[Content], Content]] = {1: _to_2, 2: _to_3}
 """Version → what makes it the next one."""

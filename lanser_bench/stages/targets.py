@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,27 +53,38 @@ def run(context: StageContext, draft: Draft) -> None:
     table = read_utterances(context.parent("utterances"))
     probe: Probe[Any] = context.plugin("probe")
     name = context.spec.plugins["probe"].name
-    if probe.task != "regression":
+    if probe.task == "regression" and probe.held_out in ("sentences", "speakers-within-sentence"):
         raise PluginError(
-            f"probe '{name}' is of task '{probe.task}'; the probe stage predicts numbers only."
+            f"probe '{name}' holds out '{probe.held_out}', which is for classes; its task is "
+            "regression."
         )
-    undefined = dict.fromkeys(probe.targets, 0)
 
     def compute(positions: list[int], part: Draft) -> None:
         batches = [positions[at : at + BATCH] for at in range(0, len(positions), BATCH)]
         values = np.concatenate([_measured(context, table, probe, name, b) for b in batches])
-        columns = {t: pa.array(values[:, i], pa.float64()) for i, t in enumerate(probe.targets)}
+        kind = pa.string() if probe.task == "classification" else pa.float64()
+        names = _names(probe, values.shape[1])
+        columns = {t: pa.array(values[:, i], kind) for i, t in enumerate(names)}
         pq.write_table(pa.table(columns), part.path / ROWS)
 
     run_map(
         context, draft, ids=table.ids, rows=_row_names(table, probe), compute=compute,
         capacity=SHARD_ROWS,
     )  # fmt: skip
+    undefined: Counter[str] = Counter()
     for key in draft.parts:
         part = pq.read_table(context.store.checked(key).path / ROWS)
-        for target in probe.targets:
-            undefined[target] += int(np.isnan(part[target].to_numpy()).sum())
-    draft.counts["undefined"] = undefined
+        for target in part.column_names:
+            # NaN is not equal to itself.
+            undefined[target] += sum(v is None or v != v for v in part[target].to_pylist())
+    draft.counts["undefined"] = dict(undefined)
+
+
+def _names(probe: Probe[Any], width: int) -> Sequence[str]:
+    """Names of the columns; those of a vector count on."""
+    if probe.components is None:
+        return probe.targets
+    return [f"{probe.targets[0]}_{i:04d}" for i in range(width)]
 
 
 def read_targets(store: Store, key: str) -> dict[str, npt.NDArray[np.float64]]:
@@ -81,9 +93,22 @@ def read_targets(store: Store, key: str) -> dict[str, npt.NDArray[np.float64]]:
     Raises:
         StoreError: the artifact is absent or damaged.
     """
+    return {name: np.array(found, np.float64) for name, found in _columns(store, key).items()}
+
+
+def read_classes(store: Store, key: str) -> dict[str, list[str | None]]:
+    """Returns target → names of classes, None where undefined, in the manifest's order.
+
+    Raises:
+        StoreError: the artifact is absent or damaged.
+    """
+    return _columns(store, key)
+
+
+def _columns(store: Store, key: str) -> dict[str, list[Any]]:
     result = MapResult(store, store.checked(key))
     names = pq.read_schema(result.part_paths()[0] / ROWS).names if result.part_paths() else []
-    return {name: np.array(result.column(name), np.float64) for name in names}
+    return {name: list(result.column(name)) for name in names}
 
 
 def _row_names(table: UtteranceTable, probe: Probe[Any]) -> list[str]:
@@ -95,6 +120,9 @@ def _row_names(table: UtteranceTable, probe: Probe[Any]) -> list[str]:
         "language": table.languages,
         "transcript": table.transcripts,
         "extras": table.extras,
+        "speaker": table.speakers,
+        "sentence_id": table.sentence_ids,
+        "gold": table.gold,
     }
     columns += [values for field, values in others.items() if field in probe.reads]
     return [digest([sorted(probe.reads), *row]) for row in zip(*columns, strict=True)]
@@ -106,21 +134,27 @@ def _measured(
     probe: Probe[Any],
     name: str,
     positions: Sequence[int],
-) -> npt.NDArray[np.float64]:
+) -> npt.NDArray[Any]:
     where = f"probe '{name}' on {len(positions)} utterances from '{table.ids[positions[0]]}' on"
     batch = [_speech(context, table, probe, position) for position in positions]
     try:
-        values = np.asarray(probe.measure(batch), np.float64)
+        kind = object if probe.task == "classification" else np.float64
+        values = np.asarray(probe.measure(batch), kind)
     except LanserError:
         raise
     # A stranger's probe may fail in any way; the user must learn where.
     except Exception as error:
         raise PluginError(f"{where} failed: {type(error).__name__}: {error}") from error
-    if values.shape != (len(positions), len(probe.targets)):
+    width = values.shape[-1] if probe.components else len(probe.targets)
+    if values.shape != (len(positions), width):
         raise PluginError(
             f"{where} returned shape {values.shape} for {len(probe.targets)} targets."
         )
-    return np.where(np.isinf(values), np.nan, values)
+    if values.dtype != object:
+        return np.where(np.isinf(values), np.nan, values)
+    if not all(isinstance(value, str | None) for value in values.flat):
+        raise PluginError(f"{where} returned classes that are no names: a class is a text or None.")
+    return values
 
 
 def _speech(
@@ -133,4 +167,7 @@ def _speech(
         language=table.languages[position] if "language" in reads else None,
         transcript=table.transcripts[position] if "transcript" in reads else None,
         extras=table.extras[position] if "extras" in reads else {},
+        speaker=table.speakers[position] if "speaker" in reads else None,
+        sentence_id=table.sentence_ids[position] if "sentence_id" in reads else None,
+        gold=table.gold[position] if "gold" in reads else {},
     )

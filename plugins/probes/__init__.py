@@ -8,5 +8,9 @@ from lanser_bench import hookimpl
 @hookimpl
 def register_probes(register: Callable[[str, str], None]) -> None:
     """Registers the built-in probes."""
-    register("planted", "lanser_bench_plugins.probes.planted:Planted")
-    register("prosody", "lanser_bench_plugins.probes.prosody:Prosody")
+    home = "lanser_bench_plugins.probes"
+    register("emotion-fixed-text", f"{home}.emotion_fixed_text:EmotionFixedText")
+    register("planted", f"{home}.planted:Planted")
+    register("prosody", f"{home}.prosody:Prosody")
+    register("speaker", f"{home}.speaker:Speaker")
+    register("text", f"{home}.text:Text")

@@ -59,6 +59,11 @@ def score_lines(record: Mapping[str, Any]) -> Iterator[Scores]:
                 for metric in ("r2", "pearson", "ccc"):
                     row |= flat(metric, target[metric])
                 yield {f"{name}/{probe['probe']}/{key}": value for key, value in row.items()}
+            for told in probe.get("classes", ()):
+                line = {k: told[k] for k in ("target", "scale", "layer", "strength", "n", "chance")}
+                for metric in ("uar", "wa"):
+                    line |= flat(metric, told[metric])
+                yield {f"{name}/{probe['probe']}/{key}": value for key, value in line.items()}
 
 
 def summary(record: Mapping[str, Any]) -> Scores:
@@ -80,6 +85,9 @@ def summary(record: Mapping[str, Any]) -> Scores:
                 place = f"{name}/{probe['probe']}/{target['target']}/{target['scale']}"
                 for metric in ("r2", "pearson", "ccc"):
                     found |= flat(f"{place}/{metric}", target[metric])
+            for told in probe.get("classes", ()):
+                place = f"{name}/{probe['probe']}/{told['target']}/{told['scale']}"
+                found |= flat(f"{place}/uar", told["uar"]) | {f"{place}/chance": told["chance"]}
     for group in ("labels", "transcripts", "training"):
         found |= dict(_numbers(record[group], group))
     return found

@@ -76,7 +76,7 @@ def test_a_record_cannot_name_a_file_elsewhere(tmp_path: Path) -> None:
 def test_a_record_of_schema_1_loads_and_says_what_it_lacks() -> None:
     assert json.loads(OLD.read_text())["schema_version"] == 1
     record = load_record(OLD)
-    assert (record.schema_version, record.predictions) == (2, None)
+    assert (record.schema_version, record.predictions) == (3, None)
     found = check_record(OLD)
     assert found.faults == []
     assert "no predictions" in found.notes[0]
@@ -86,8 +86,8 @@ def test_an_upgrade_keeps_the_numbers_and_is_done_once(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_bytes(OLD.read_bytes())
     before = load_record(path)
-    assert migrate_record(path) == "schema 1 → 2"
-    assert json.loads(path.read_text())["schema_version"] == 2
+    assert migrate_record(path) == "schema 1 → 3"
+    assert json.loads(path.read_text())["schema_version"] == 3
     assert load_record(path) == before
     assert migrate_record(path) == "as it should be"
 
@@ -105,7 +105,7 @@ def test_the_schema_refuses_unknown_fields_everywhere() -> None:
     schema = record_schema()
     assert schema["additionalProperties"] is False
     assert all(d["additionalProperties"] is False for d in schema["$defs"].values())
-    assert schema["properties"]["schema_version"]["const"] == 2
+    assert schema["properties"]["schema_version"]["const"] == 3
     assert set(schema["properties"]) == set(ResultRecord.model_fields)
 
 

@@ -10,6 +10,8 @@ from lanser_bench import DataError, Probe
 from lanser_bench.evaluation.predictions import paired_difference, read_predicted
 from lanser_bench.evaluation.results import ProbeResult
 from lanser_bench.stages import probe, targets
+from lanser_bench.stages._probe_folds import checked_folds
+from lanser_bench.stages._probe_numbers import within_speakers
 from lanser_bench.stages.targets import read_targets
 
 PARAMS = probe.Params(folds=3, sentence_folds=2)
@@ -84,8 +86,9 @@ def test_speakers_and_sentences_are_disjoint(world: World) -> None:
 
     own = planted_corpus(world)
     table = read_utterances(world.store.checked(own[0]))
-    folds, disjoint = probe.probe_folds(table, PARAMS, seed=0)
-    assert disjoint
+    made = checked_folds(table, "speakers-and-sentences", folds=3, sentence_folds=2, seed=0)
+    folds = made.folds
+    assert made.sentence_disjoint
     assert len(folds) == 6
     for fold in folds:
         for column in (table.speakers, table.sentence_ids):
@@ -165,6 +168,6 @@ def test_a_broken_probe_is_named_with_its_utterance(
 
 def test_within_speakers_gives_each_speaker_the_same_scale() -> None:
     values = np.array([[1.0], [2.0], [3.0], [10.0], [20.0], [30.0], [5.0], [np.nan], [6.0]])
-    found = probe.within_speakers(values, list("aaabbbccc"))
+    found = within_speakers(values, list("aaabbbccc"))
     assert found[:3] == pytest.approx(found[3:6])
     assert np.isnan(found[6:]).all()  # two values are no scale

@@ -1,0 +1,148 @@
+"""Predicting classes from frozen embeddings, out of fold, at every layer; and their scores.
+
+The scores of a probe whose targets are classes: UAR within each stratum (a scripted sentence, or
+all utterances together), averaged over strata, with intervals over speakers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from .folds import Fold
+from .selection import choose_each, fold_features
+from .statistics import Statistic, ratio_mean
+
+Ints = npt.NDArray[np.int64]
+Layers = Mapping[str, npt.NDArray[np.floating]]
+
+
+@dataclass(frozen=True)
+class ClassResult:
+    """Out-of-fold predictions of one target."""
+
+    predicted: Ints
+    """Positions of classes, shape (n,); −1 where nothing was predicted."""
+    by_layer: Ints
+    """The same from each layer alone, shape (L, n)."""
+    layer: str
+    """Layer chosen most often; the later one of equals."""
+    strength: float
+    """Median over folds of the penalty per row."""
+
+
+@dataclass(frozen=True)
+class PredictedClasses:
+    """Predicted classes of one target."""
+
+    ids: list[str]
+    speakers: list[str]
+    strata: list[str]
+    """The sentence that an utterance was learnt and tested in; all equal where there is none."""
+    truth: list[str]
+    predicted: list[str]
+
+
+Hit = tuple[str, str, str, int, int]
+"""Speaker, stratum, class, utterances that were recognised, utterances."""
+
+
+def cross_classify(
+    layers: Layers,
+    labels: Ints,
+    units: Sequence[str],
+    folds: Sequence[Fold],
+    *,
+    strengths: Sequence[float],
+    inner_folds: int,
+    seed: int,
+) -> ClassResult:
+    """Predicts one target out of fold by logistic regression; classes weigh alike.
+
+    Strength and layer come from inner folds of the training side. The penalty counts per row, as
+    ridge's does: C = 1 / (rows · strength).
+
+    Args:
+        layers: layer name → embeddings, shape (n, dim).
+        labels: positions of classes, shape (n,); −1 where undefined.
+        units: what inner folds keep apart, such as speakers; one per row.
+        folds: what is learnt from and tested.
+        strengths: penalties per row to choose from.
+        inner_folds: at most so many inner folds.
+        seed: decides ties of the inner folds.
+    """
+    by_layer = np.full((len(layers), len(labels)), -1, np.int64)
+    predicted = np.full(len(labels), -1, np.int64)
+    chosen: list[tuple[int, float]] = []
+    for fold in folds:
+        train, test = (rows[labels[rows] >= 0] for rows in (fold.train, fold.test))
+        if not len(train) or not len(test):
+            continue
+        classes, own = np.unique(labels[train], return_inverse=True)
+        if len(classes) == 1:
+            by_layer[:, test] = predicted[test] = classes[0]
+            continue
+        features = fold_features(layers, Fold(train, test, fold.dev))
+        best, fits = choose_each(
+            features.train, own, [units[row] for row in train], len(classes),
+            strengths=[1 / (len(train) * s) for s in strengths], inner_folds=inner_folds,
+            balanced=True, seed=seed,
+        )  # fmt: skip
+        for fit in fits:
+            logits = features.test[fit.layer] @ fit.coef + fit.intercept
+            by_layer[fit.layer, test] = classes[logits.argmax(1)]
+        predicted[test] = by_layer[best, test]
+        chosen.append((best, 1 / (len(train) * fits[best].strength)))
+    counts = Counter(layer for layer, _ in chosen)
+    most = max(counts, key=lambda layer: (counts[layer], layer), default=0)
+    strength = float(np.median([s for _, s in chosen])) if chosen else 0.0
+    return ClassResult(predicted, by_layer, list(layers)[most], strength)
+
+
+def class_hits(data: PredictedClasses) -> list[Hit]:
+    """Returns what adds up over utterances, sorted: from it every score follows."""
+    rows = list(zip(data.speakers, data.strata, data.truth, strict=True))
+    said = Counter(rows)
+    hits = Counter(row for row, guess in zip(rows, data.predicted, strict=True) if guess == row[2])
+    return [(*row, hits[row], n) for row, n in sorted(said.items())]
+
+
+def class_statistics(hits: Iterable[Hit]) -> dict[str, Statistic]:
+    """Returns ``uar`` and ``wa`` as sums over speakers, sorted.
+
+    UAR is the mean recall of a stratum's classes, averaged over strata; so is WA of utterances.
+    Where every class is one speaker's own, speakers' recalls are what varies: then UAR is their
+    mean.
+    """
+    rows = list(hits)
+    speakers = {name: i for i, name in enumerate(sorted({row[0] for row in rows}))}
+    cells = {cell: j for j, cell in enumerate(sorted({row[1:3] for row in rows}))}
+    top, bottom = np.zeros((2, len(speakers), len(cells)))
+    for speaker, stratum, name, hit, n in rows:
+        top[speakers[speaker], cells[stratum, name]] += hit
+        bottom[speakers[speaker], cells[stratum, name]] += n
+    strata = Counter(stratum for stratum, _ in cells)
+    weights = np.array([1 / (len(strata) * strata[stratum]) for stratum, _ in cells])
+    if len(speakers) > 1 and ((bottom > 0).sum(0) == 1).all():
+        recall = np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
+        share = (bottom > 0) * weights
+        uar = ratio_mean((recall * share).sum(1, keepdims=True), share.sum(1, keepdims=True), ONE)
+    else:
+        uar = ratio_mean(top, bottom, weights)
+    names = list(strata)
+    own = np.array([[stratum == name for name in names] for stratum, _ in cells], float)
+    wa = ratio_mean(top @ own, bottom @ own, np.full(len(names), 1 / len(names)))
+    return {name: replace(found, bounds=(0.0, 1.0)) for name, found in (("uar", uar), ("wa", wa))}
+
+
+ONE = np.ones(1)
+
+
+def chance(hits: Iterable[Hit]) -> float:
+    """Returns the UAR of guessing: one over the classes of a stratum, averaged over strata."""
+    strata = Counter(stratum for stratum, _ in {row[1:3] for row in hits})
+    return float(np.mean([1 / n for n in strata.values()]))
