@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
+from collections.abc import Callable, Iterable
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 HARNESS = sorted((ROOT / "lanser_bench").rglob("*.py"))
@@ -30,12 +30,18 @@ LEVELS = {  # a folder may import those of its own level and below
 }  # fmt: skip
 
 
+@functools.cache
+def parsed(path: Path) -> tuple[ast.Module, tuple[ast.AST, ...]]:
+    """The module and every node of it, read once for all the laws."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return tree, tuple(ast.walk(tree))
+
+
 def imports(path: Path, *, top_level_only: bool = False) -> list[tuple[int, str]]:
     """(relative level, module) of every import."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    tree, nodes = parsed(path)
     found: list[tuple[int, str]] = []
-    for node in nodes:
+    for node in tree.body if top_level_only else nodes:
         if isinstance(node, ast.Import):
             found += [(0, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -43,59 +49,86 @@ def imports(path: Path, *, top_level_only: bool = False) -> list[tuple[int, str]
     return found
 
 
-def ident(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
+def breaches(paths: Iterable[Path], law: Callable[[Path], set[str]]) -> dict[str, set[str]]:
+    """What breaks a law, by file."""
+    found = {path.relative_to(ROOT).as_posix(): law(path) for path in paths}
+    return {name: broken for name, broken in found.items() if broken}
 
 
-@pytest.mark.parametrize("path", HARNESS, ids=ident)
-def test_the_harness_knows_no_model(path: Path) -> None:
-    roots = {name.partition(".")[0] for level, name in imports(path) if level == 0}
-    assert not roots & (MODEL_LIBRARIES | {"lanser_bench_plugins", "plugins"})
+def roots(path: Path) -> set[str]:
+    return {name.partition(".")[0] for level, name in imports(path) if level == 0}
 
 
-@pytest.mark.parametrize("path", PLUGINS, ids=ident)
-def test_built_ins_use_only_public_names(path: Path) -> None:
-    reached = [name for level, name in imports(path) if level == 0 and name.startswith("lanser_b")]
-    assert set(reached) <= {"lanser_bench"}
+def test_the_files_are_found() -> None:
+    assert len(HARNESS) > 150
+    assert len(PLUGINS) > 80
 
 
-@pytest.mark.parametrize("path", HARNESS, ids=ident)
-def test_imports_run_one_way(path: Path) -> None:
-    parts = path.relative_to(ROOT / "lanser_bench").with_suffix("").parts
-    here = LEVELS.get(parts[0])
-    if here is None:
-        pytest.skip("the package's own __init__, or data")
-    base = ["lanser_bench", *parts[:-1]]
-    for level, name in imports(path, top_level_only=True):
-        if level == 0:
-            continue
-        target = [*base[: len(base) - level + 1], *(name.split(".") if name else [])]
-        if len(target) > 1 and target[1] in LEVELS:
-            assert LEVELS[target[1]] <= here, f"{parts[0]} imports {target[1]}"
+def test_the_harness_knows_no_model() -> None:
+    models = MODEL_LIBRARIES | {"lanser_bench_plugins", "plugins"}
+    assert not breaches(HARNESS, lambda path: roots(path) & models)
 
 
-@pytest.mark.parametrize("path", [*HARNESS, *PLUGINS], ids=ident)
-def test_no_pickle_no_eval(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    roots = {name.partition(".")[0] for _, name in imports(path)}
-    assert not roots & {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
-    called = {
-        node.func.id
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    assert not called & {"eval", "exec"}
-    attributes = {
-        f"{node.value.id}.{node.attr}"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    }
-    assert not attributes & {"torch.load", "yaml.load", "yaml.unsafe_load"}
+def test_built_ins_use_only_public_names() -> None:
+    def law(path: Path) -> set[str]:
+        reached = {name for level, name in imports(path) if level == 0}
+        return {name for name in reached if name.startswith("lanser_b")} - {"lanser_bench"}
+
+    assert not breaches(PLUGINS, law)
 
 
-@pytest.mark.parametrize("path", [*HARNESS, *PLUGINS], ids=ident)
-def test_files_stay_short(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 420
+def test_private_names_stay_in_their_module() -> None:
+    def law(path: Path) -> set[str]:
+        return {
+            f"from {node.module} import {alias.name}"
+            for node in parsed(path)[1]
+            if isinstance(node, ast.ImportFrom) and node.module
+            for alias in node.names
+            if alias.name.startswith("_") and not alias.name.startswith("__")
+        }
+
+    assert not breaches([*HARNESS, *PLUGINS], law)
+
+
+def test_imports_run_one_way() -> None:
+    def law(path: Path) -> set[str]:
+        parts = path.relative_to(ROOT / "lanser_bench").with_suffix("").parts
+        here = LEVELS.get(parts[0])
+        if here is None:  # the package's own __init__, or data
+            return set()
+        base = ["lanser_bench", *parts[:-1]]
+        found = set()
+        for level, name in imports(path, top_level_only=True):
+            target = [*base[: len(base) - level + 1], *(name.split(".") if name else [])]
+            if level and len(target) > 1 and LEVELS.get(target[1], here) > here:
+                found.add(target[1])
+        return found
+
+    assert not breaches(HARNESS, law)
+
+
+def test_no_pickle_no_eval() -> None:
+    forbidden = {"pickle", "cloudpickle", "joblib", "dill", "shelve", "marshal"}
+    calls = {"eval", "exec", "torch.load", "yaml.load", "yaml.unsafe_load"}
+
+    def law(path: Path) -> set[str]:
+        used = set()
+        for node in parsed(path)[1]:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                used.add(node.func.id)
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                used.add(f"{node.value.id}.{node.attr}")
+        return roots(path) & forbidden | used & calls
+
+    assert not breaches([*HARNESS, *PLUGINS], law)
+
+
+def test_files_stay_short() -> None:
+    def law(path: Path) -> set[str]:
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        return {f"{lines} lines"} if lines > 420 else set()
+
+    assert not breaches([*HARNESS, *PLUGINS], law)
 
 
 def test_hookspecs_fit_one_screen() -> None:

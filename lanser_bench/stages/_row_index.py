@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from ..store import Draft
 from .base import StageContext
-from .sharding import INDEX, _computed, shard_spec
+from .sharding import INDEX, made_anew, shard_spec
 
 FILE = "rows.sqlite"
 CACHE_KB = 8192
@@ -178,7 +178,7 @@ def run_indexed_map(
         bucket = rows.bucket(*place)
         names = [name for name, _ in bucket]
         shard = shard_spec(spec, names)
-        reused += not _computed(context.store, shard, partial(compute, bucket))
+        reused += not made_anew(context.store, shard, partial(compute, bucket))
         draft.parts.append(shard.key)
         rows.put(number, names)
         done += len(bucket)

@@ -83,7 +83,7 @@ def run_map(
     done = reused = 0
     for number, bucket in enumerate(buckets(list(first), capacity)):
         spec = shard_spec(context.spec.model_copy(update={"params": dict(settings)}), bucket)
-        reused += not _computed(
+        reused += not made_anew(
             context.store, spec, partial(compute, [first[name] for name in bucket])
         )
         draft.parts.append(spec.key)
@@ -102,7 +102,7 @@ def run_map(
     pq.write_table(table, draft.path / INDEX)
 
 
-def _computed(store: Store, spec: Spec, compute: Callable[[Draft], None]) -> bool:
+def made_anew(store: Store, spec: Spec, compute: Callable[[Draft], None]) -> bool:
     """Computes a shard unless it is there; tells whether it had to."""
     if spec.key in store:
         return False

@@ -51,6 +51,21 @@ def test_nan_cannot_enter_a_key() -> None:
         digest({"a": float("nan")})
 
 
+def test_contents_then_marker_then_place_reach_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def noted(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        seen.append("marker" if MARKER in path.name else path.name)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    path = written(Store(tmp_path))
+    assert seen[:2] == ["a.txt", "marker"]
+    assert seen[-1] == path.parent.name
+
+
 def test_artifact_is_read_back_with_its_marker(tmp_path: Path) -> None:
     store = Store(tmp_path)
     path = written(store)
