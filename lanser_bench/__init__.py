@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Scores,
         Segmenter,
         Settled,
+        SettlingLabeler,
         Span,
         Speech,
         StageCall,
@@ -68,38 +69,10 @@ _HOMES = {
     ),
     "halving": ("fitting",),
     "hookspecs": ("hookimpl",),
-    "kinds": (
-        "ASR",
-        "SAMPLE_RATE",
-        "Card",
-        "Dataset",
-        "Event",
-        "Executor",
-        "FeatureExtractor",
-        "Frontend",
-        "Labeler",
-        "Layers",
-        "Plugin",
-        "PluginOptions",
-        "Probe",
-        "Scores",
-        "Settled",
-        "Settled",
-        "Segmenter",
-        "Span",
-        "Speech",
-        "StageCall",
-        "StageReport",
-        "TextRecord",
-        "Tracker",
-        "TrainableEncoder",
-        "Transcript",
-        "Utterance",
-        "Waveform",
-    ),
     "model": ("SERModel", "load_model"),
     "taxonomy": ("Label", "Taxonomy"),
 }
+"""Where names live that are not in `kinds`."""
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
@@ -126,6 +99,7 @@ __all__ = [
     "Segmenter",
     "SettingsError",
     "Settled",
+    "SettlingLabeler",
     "Span",
     "Speech",
     "StageCall",
@@ -150,6 +124,6 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Loads a public name on first use (PEP 562)."""
-    if name not in _HOME_OF:
+    if name not in __all__:
         raise AttributeError(f"module 'lanser_bench' has no attribute {name!r}")
-    return getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+    return getattr(import_module(f".{_HOME_OF.get(name, 'kinds')}", __name__), name)

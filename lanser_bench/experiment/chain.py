@@ -33,7 +33,7 @@ class Chain(Steps):
             self.settings.encoder, control="random_init", seed=seed, stages={}, model=None
         )
 
-    def pretrained(self, labels: str, seed: int, control: str | None) -> Cell:
+    def pretrained(self, labels: pretrain.LabelsControl, seed: int, control: str | None) -> Cell:
         """The encoder pre-trained on the corpora with weak, shuffled or gold labels."""
         stages: dict[str, str] = {}
         model = self.step(
@@ -44,7 +44,7 @@ class Chain(Steps):
             self.settings.encoder, control=control, seed=seed, stages=stages, model=model
         )
 
-    def _pretrain(self, labels: str, seed: int, stages: dict[str, str]) -> str:
+    def _pretrain(self, labels: pretrain.LabelsControl, seed: int, stages: dict[str, str]) -> str:
         corpora = [
             self.labelled_corpus(index, ref, stages)
             for index, ref in enumerate(self.settings.corpora)
@@ -60,7 +60,7 @@ class Chain(Steps):
         spec = pretrain.spec(
             corpora=corpora,
             encoder=encoder,
-            labels_control=labels,  # type: ignore[arg-type]
+            labels_control=labels,
             params=self.params(self.settings.pretrain, pretrain.Params),
             seed=seed,
             threads=threads,

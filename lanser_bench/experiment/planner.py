@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..kinds import FeatureExtractor
 from ..plugins import Registry
+from ..stages.pretrain import LabelsControl
 from ..store import Store
 from .cells import merged
 from .chain import Chain
@@ -93,10 +94,11 @@ def _cells(parts: Parts, point: Point, first: bool) -> Iterator[Cell]:
         if controls.random_init:
             for seed in seeds:
                 yield chain.random_init(seed)
-        for name, scope in (
+        shuffles: tuple[tuple[LabelsControl, str], ...] = (
             ("shuffled", controls.shuffled),
             ("shuffled-within-speaker", controls.shuffled_within_speaker),
-        ):
+        )
+        for name, scope in shuffles:
             if scope == "each" or (scope == "first" and first):
                 for seed in seeds:
                     yield chain.pretrained(name, seed, name.replace("-", "_"))

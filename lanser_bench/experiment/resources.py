@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import SettingsError
 from ..kinds.executor import Executor
@@ -44,7 +45,7 @@ class Need:
         )
 
 
-def capacity(executor: Executor) -> Need:  # type: ignore[type-arg]
+def capacity(executor: Executor[Any]) -> Need:
     """Returns what an executor has in all."""
     return Need(executor.threads, executor.gpus, executor.total_gib)
 
@@ -81,7 +82,7 @@ def gpus_of(node: Node) -> int:
     return int(any(str(place.get("device", "")).startswith("cuda") for place in places))
 
 
-def check_gpus(executor: Executor, plan: Plan, wanted: dict[str, Need]) -> None:  # type: ignore[type-arg]
+def check_gpus(executor: Executor[Any], plan: Plan, wanted: dict[str, Need]) -> None:
     """Refuses a plan that asks for a GPU where the executor has none.
 
     Raises:

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ..errors import LanserError, PluginError, StoreError, WorkerError
 from ..kinds.executor import Executor, StageReport
@@ -79,7 +80,7 @@ class Scheduler:
         self,
         plan: Plan,
         to_run: Mapping[str, Node],
-        executor: Executor,  # type: ignore[type-arg]
+        executor: Executor[Any],
         store: Store,
         listener: Listener,
         *,

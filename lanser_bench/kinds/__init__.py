@@ -5,7 +5,7 @@ from .base import Plugin, PluginOptions
 from .dataset import Card, Dataset, Utterance
 from .encoder import FeatureExtractor, Frontend, Layers, TrainableEncoder
 from .executor import Executor, StageCall, StageReport
-from .labeler import Labeler, Scores, Settled, TextRecord
+from .labeler import Labeler, Scores, Settled, SettlingLabeler, TextRecord
 from .probe import Probe
 from .segmenter import Segmenter, Span
 from .speech import SAMPLE_RATE, Speech, Waveform
@@ -28,6 +28,7 @@ __all__ = [
     "Scores",
     "Segmenter",
     "Settled",
+    "SettlingLabeler",
     "Span",
     "Speech",
     "StageCall",

@@ -48,7 +48,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Settled:
-    """What a labeler makes of a whole corpus of n utterances: see `Labeler.settle`."""
+    """What a labeler makes of a whole corpus of n utterances: see `SettlingLabeler`."""
 
     rows: npt.NDArray[np.integer[Any]]
     """Shape (n,): each utterance's row in `table`; −1 where there is no answer."""
@@ -64,7 +64,8 @@ class Labeler(Plugin[OptionsT]):
     """Scores every label of a taxonomy for every text.
 
     Scores of one record must not depend on the other records of the batch. What depends on the
-    whole corpus, such as how far members of an ensemble can be trusted, is for `settle`.
+    whole corpus, such as how far members of an ensemble can be trusted, is for a
+    `SettlingLabeler`.
     """
 
     reads: frozenset[str] = frozenset({"text"})
@@ -72,21 +73,8 @@ class Labeler(Plugin[OptionsT]):
     is given. Set on the class, or on the instance where its options decide. Equal records are
     scored once, and a labeler that reads ``gold`` is marked as a control in every table."""
 
-    settles: bool = False
-    """True where `settle` has the last word. `Scores.logits` then have shape (n, K, members): what
-    each of one or more members says, all zero where it says nothing."""
     control: bool = False
     """True for a labeler that is there to be compared with: marked in every table."""
-
-    def settle(self, votes: npt.NDArray[np.int16], taxonomy: Taxonomy) -> Settled:
-        """Decides over a corpus that was scored record by record; called where `settles` is true.
-
-        Args:
-            votes: the best label of each member for each utterance, shape (n, members); −1 where
-                it has none.
-            taxonomy: the labels.
-        """
-        raise NotImplementedError(f"{type(self).__name__} settles, and must say how: `settle`")
 
     @abstractmethod
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
@@ -98,4 +86,23 @@ class Labeler(Plugin[OptionsT]):
 
         Returns:
             Scores with one row per record. Empty text abstains and never raises.
+        """
+
+
+class SettlingLabeler(Labeler[OptionsT]):
+    """A labeler that has the last word over a whole corpus, after each record was scored alone."""
+
+    settles: bool = True
+    """False on an instance whose options leave the scores as they are. Otherwise `Scores.logits`
+    have shape (n, K, members): what each of one or more members says, all zero where it says
+    nothing."""
+
+    @abstractmethod
+    def settle(self, votes: npt.NDArray[np.int16], taxonomy: Taxonomy) -> Settled:
+        """Decides over a corpus that was scored record by record; called where `settles` is true.
+
+        Args:
+            votes: the best label of each member for each utterance, shape (n, members); −1 where
+                it has none.
+            taxonomy: the labels.
         """

@@ -181,9 +181,11 @@ def _look_in(settings: dict[str, Any], data: Path) -> None:
 def _hidden(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, str) and value.startswith(HIDDEN):
         yield place, value
-    pairs = value.items() if isinstance(value, Mapping) else ()
-    if isinstance(value, list | tuple):
-        pairs = enumerate(value)  # type: ignore[assignment]
+    pairs: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        pairs = value.items()
+    elif isinstance(value, list | tuple):
+        pairs = enumerate(value)
     for key, inner in pairs:
         yield from _hidden(inner, f"{place}.{key}" if place else str(key))
 

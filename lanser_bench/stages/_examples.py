@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,8 @@ from ._spans import span_rows
 from .base import StageContext
 from .features import Features
 from .label import read_labels
+from .pretrain import LabelsControl
 
-LabelsControl = Literal["weak", "shuffled", "shuffled-within-speaker", "gold"]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 ABSTAINED = -1

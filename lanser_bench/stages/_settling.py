@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import LanserError, PluginError
-from ..kinds.labeler import Labeler, Settled
+from ..kinds.labeler import Settled, SettlingLabeler
 from ..taxonomy import Taxonomy
 from ._label_files import ShardScores
 
@@ -38,7 +38,7 @@ def settled_blocks(scores: ShardScores, settled: Settled) -> Seen:
 
 
 def checked_settled(
-    labeler: Labeler[Any], name: str, votes: npt.NDArray[np.int16], taxonomy: Taxonomy
+    labeler: SettlingLabeler[Any], name: str, votes: npt.NDArray[np.int16], taxonomy: Taxonomy
 ) -> Settled:
     """Lets a labeler settle a corpus, and holds it to its contract.
 

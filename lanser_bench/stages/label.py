@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import SettingsError
-from ..kinds.labeler import Labeler, ScoreKind, TextRecord
+from ..kinds.labeler import Labeler, ScoreKind, SettlingLabeler, TextRecord
 from ..store import Artifact, Draft, PluginIdentity, Spec, digest
 from ..taxonomy import Taxonomy
 from ..utterances import iter_utterances, read_summary, table_of
@@ -171,8 +171,9 @@ def run(context: StageContext, draft: Draft) -> None:
         return decided, label_summary(decided.choices, kind, taxonomy, gold)
 
     k = len(taxonomy.labels)
-    with ShardScores(context.store, draft, k, with_votes=labeler.settles) as scores:
-        if labeler.settles:
+    settling = isinstance(labeler, SettlingLabeler) and labeler.settles
+    with ShardScores(context.store, draft, k, with_votes=settling) as scores:
+        if settling:
             settled = checked_settled(labeler, name, scores.votes(), taxonomy)
             decided, summary = decided_by(settled_blocks(scores, settled), "distribution")
             summary["settled"] = dict(settled.facts)

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     import torch
 
     from ._checkpoint import Progress
-    from ._examples import Examples, LabelsControl, Split
+    from ._examples import Examples, Split
     from ._network import Network
 
+LabelsControl = Literal["weak", "shuffled", "shuffled-within-speaker", "gold"]
+"""Which labels are learnt: the weak ones, or a control's in their place."""
 VERSION = "1"
 MODEL = "model.safetensors"
 HEAD = "head.safetensors"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
-from ..kinds.base import Plugin, PluginOptions
+from ..kinds.base import PluginOptions
 
 
-class PluginSuite:
+class PluginSuite(ABC):
     """Base of the suites: `make` gives the plugin under test."""
 
     __test__ = False
@@ -19,9 +20,9 @@ class PluginSuite:
         cls.__test__ = not cls.__module__.startswith("lanser_bench.testing")
         cls._made = None
 
-    def make(self) -> Plugin[Any]:
+    @abstractmethod
+    def make(self) -> Any:
         """Returns the plugin under test, with its options."""
-        raise NotImplementedError(f"{type(self).__name__} must say how to make its plugin: `make`")
 
     @property
     def plugin(self) -> Any:

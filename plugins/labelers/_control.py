@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from lanser_bench import (
-    Labeler,
     PluginError,
     PluginOptions,
     Scores,
+    SettlingLabeler,
     Taxonomy,
     TextRecord,
     create_plugin,
@@ -26,17 +26,16 @@ class ControlOptions(PluginOptions):
     """The labeler whose labels are used: a name or ``{name: …, option: …}``; `oracle` for gold."""
 
 
-class ControlLabeler(Labeler[Any]):
+class ControlLabeler(SettlingLabeler[Any]):
     """Scores as its member does, and settles otherwise; where the member abstains, so does it."""
 
-    settles = True
     control = True
 
     def __init__(self, options: ControlOptions) -> None:
         """Makes the member; what it reads is read."""
         super().__init__(options)
         self._member = create_plugin("labeler", options.member.name, options.member.options)
-        if self._member.settles:
+        if isinstance(self._member, SettlingLabeler) and self._member.settles:
             raise PluginError(
                 f"The member '{options.member.name}' needs the whole corpus itself. Name a labeler "
                 "that judges each text by itself."

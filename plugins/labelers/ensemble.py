@@ -10,11 +10,11 @@ import numpy.typing as npt
 from pydantic import Field
 
 from lanser_bench import (
-    Labeler,
     PluginError,
     PluginOptions,
     Scores,
     Settled,
+    SettlingLabeler,
     Taxonomy,
     TextRecord,
     create_plugin,
@@ -48,7 +48,7 @@ class EnsembleOptions(PluginOptions):
     others decide by themselves; where all abstain there is none in any case."""
 
 
-class Ensemble(Labeler[EnsembleOptions]):
+class Ensemble(SettlingLabeler[EnsembleOptions]):
     """Combines the scores of its members.
 
     Independent scores are made to add up to 1 first, unless those of all members are independent
@@ -120,7 +120,7 @@ class Ensemble(Labeler[EnsembleOptions]):
     def _read(self, place: int) -> frozenset[str]:
         member, plugin = self.options.members[place], self._plugins[place]
         more = sorted(plugin.reads & {"gold", "id"})
-        if more or plugin.settles:
+        if more or (isinstance(plugin, SettlingLabeler) and plugin.settles):
             raise PluginError(
                 f"labeler 'ensemble': its member '{member.name}' "
                 f"{'reads ' + ', '.join(more) if more else 'needs the whole corpus'}, and members "

@@ -114,14 +114,12 @@ class WandB(Tracker[WandBOptions]):
         return self._mode() == "online"
 
     def _mode(self) -> Literal["online", "offline", "disabled"]:
-        chosen = self.options.mode
-        if chosen == "auto":
-            said = os.environ.get("WANDB_MODE", "")
-            if said in ("online", "offline", "disabled"):
-                chosen = said  # type: ignore[assignment]
-            else:
-                chosen = "online" if _has_key() else "offline"
-        return chosen  # type: ignore[return-value]
+        if self.options.mode != "auto":
+            return self.options.mode
+        match os.environ.get("WANDB_MODE", ""):
+            case "online" | "offline" | "disabled" as said:
+                return said
+        return "online" if _has_key() else "offline"
 
     def _settings(self, wandb: Any) -> dict[str, Any]:
         """Settings that keep a run small and private, as far as this wandb knows them."""

@@ -57,7 +57,7 @@ def test_contents_then_marker_then_place_reach_the_disk(
     seen: list[str] = []
 
     def noted(descriptor: int) -> None:
-        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
         seen.append("marker" if MARKER in path.name else path.name)
 
     monkeypatch.setattr(os, "fsync", noted)
