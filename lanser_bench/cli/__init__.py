@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rerun": ("command", "Run the cell of a result record again and compare every number."),
     "leaderboard": ("command", "Show result records as a table, with intervals and controls."),
     "compare": ("command", "Compare two runs, labelers, taxonomies or encoders, paired."),
+    "dose": ("command", "Show how a score follows a number of the grid, or label accuracy."),
     "power": ("command", "Say what a comparison can find, before anything is run."),
     "gate": ("command", "Fail if a candidate's records are worse than a baseline's."),
     "results": ("group", "Check published records, upgrade old ones."),

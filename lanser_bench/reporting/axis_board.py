@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import DataError, SettingsError
 from ..evaluation.results import Metric
-from .groups import Group, MetricName, axes_of, grouped
+from .groups import Group, MetricName, axes_of, company, grouped
 from .records import ResultRecord
 from .standing import Standing, mean, standings
 
@@ -78,7 +78,7 @@ def _board(axis: str, groups: Sequence[Group], metric: MetricName) -> AxisBoard 
     left_out = []
     for group in groups:
         if group.has_predictions:
-            table[axes_of(group.first)[axis]][_company(group, axis)] = group
+            table[axes_of(group.first)[axis]][company(group.first, axis)] = group
         else:
             left_out.append(f"{group.cell.group} (no predictions)")
     common = set.intersection(*(set(cells) for cells in table.values())) if table else set()
@@ -109,9 +109,3 @@ def _board(axis: str, groups: Sequence[Group], metric: MetricName) -> AxisBoard 
         axis, metric, first.cell.dataset, first.evaluation.split_hash, first.evaluation.n_speakers,
         rows, sorted(left_out),
     )  # fmt: skip
-
-
-def _company(group: Group, axis: str) -> tuple[str, ...]:
-    """What else a cell is made of."""
-    others = {**group.first.axes, "experiment": group.first.experiment}
-    return tuple(f"{name}={value}" for name, value in sorted(others.items()) if name != axis)

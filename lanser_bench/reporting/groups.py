@@ -210,3 +210,9 @@ def axes_of(record: ResultRecord) -> Mapping[str, str]:
         "group": record.group,
     }
     return {**{k: v for k, v in parts.items() if v is not None}, **record.axes}
+
+
+def company(record: ResultRecord, axis: str) -> tuple[str, ...]:
+    """Returns what else a cell is made of, in words: its experiment and all axes but one."""
+    others = {**record.axes, "experiment": record.experiment}
+    return tuple(f"{name}={value}" for name, value in sorted(others.items()) if name != axis)
