@@ -7,6 +7,7 @@ the index are the same as there.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -215,10 +216,11 @@ class Gathered:
                 yield self._rows(order)
 
     def _rows(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        # Mapped anew for each block: pages of a lasting map would count as memory for good.
-        shape = (self._starts[-1], self._width)
-        whole = np.memmap(self._path, dtype=np.float32, mode="r", shape=shape)
-        return np.array(whole[order])
+        # Rows of a block lie anywhere in the file: a map would bring nearly every page of it into
+        # the process's memory.
+        size, file = 4 * self._width, self._file.fileno()
+        found = b"".join(os.pread(file, size, row * size) for row in order.tolist())
+        return np.frombuffer(bytearray(found), dtype=np.float32).reshape(len(order), self._width)
 
     def close(self) -> None:
         """Removes the file."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
 
+from ._products import Product, product
+
 Precision = Literal["float32", "bf16"]
 
 
@@ -35,12 +37,12 @@ def packable(model: Any) -> bool:
 class _Layer:
     """Weights of one layer; those of matrix products in the precision asked for."""
 
-    qkv: tuple[Any, Any]
-    joined: tuple[Any, Any]
+    qkv: Product
+    joined: Product
     first_norm: Callable[[Any], Any]
-    wide: tuple[Any, Any]
+    wide: Product
     activation: Callable[[Any], Any]
-    narrow: tuple[Any, Any]
+    narrow: Product
     second_norm: Callable[[Any], Any]
 
 
@@ -62,7 +64,6 @@ class PackedBert:
         self._offset = 0 if model.config.model_type == "bert" else inner.embeddings.padding_idx + 1
         self._pooler = getattr(inner, "pooler", None)
         kind = torch.float32 if precision == "float32" else torch.bfloat16
-        self._kind = kind
         with torch.inference_mode():
             self._layers = [_layer(one, kind) for one in inner.encoder.layer]
 
@@ -102,18 +103,13 @@ class PackedBert:
         starts = torch.cat([ends.new_zeros(1), ends[:-1]])
         for number, layer in enumerate(self._layers):
             last = number == len(self._layers) - 1
-            seen = self._attended(self._times(hidden, layer.qkv), groups, last)
+            seen = self._attended(layer.qkv(hidden), groups, last)
             if last:
                 hidden = hidden[starts]
-            hidden = layer.first_norm(self._times(seen, layer.joined) + hidden)
-            inside = layer.activation(self._times(hidden, layer.wide))
-            hidden = layer.second_norm(self._times(inside, layer.narrow) + hidden)
+            hidden = layer.first_norm(layer.joined.added(seen, hidden))
+            inside = layer.wide.activated(hidden, layer.activation)
+            hidden = layer.second_norm(layer.narrow.added(inside, hidden))
         return hidden
-
-    def _times(self, rows: Any, weights: tuple[Any, Any]) -> Any:
-        from torch.nn import functional
-
-        return functional.linear(rows.to(self._kind), *weights)
 
     def _attended(self, qkv: Any, groups: Sequence[tuple[int, int]], last: bool) -> Any:
         import torch
@@ -145,15 +141,15 @@ def _layer(layer: Any, kind: Any) -> _Layer:
     three = (own.query, own.key, own.value)
     qkv = (torch.cat([one.weight for one in three]), torch.cat([one.bias for one in three]))
 
-    def cast(weight: Any, bias: Any) -> tuple[Any, Any]:
-        return weight.to(kind), bias.to(kind)
+    def prepared(linear: Any) -> Product:
+        return product(linear.weight, linear.bias, kind)
 
     return _Layer(
-        qkv=cast(*qkv),
-        joined=cast(out.dense.weight, out.dense.bias),
+        qkv=product(*qkv, kind),
+        joined=prepared(out.dense),
         first_norm=out.LayerNorm,
-        wide=cast(layer.intermediate.dense.weight, layer.intermediate.dense.bias),
+        wide=prepared(layer.intermediate.dense),
         activation=layer.intermediate.intermediate_act_fn,
-        narrow=cast(layer.output.dense.weight, layer.output.dense.bias),
+        narrow=prepared(layer.output.dense),
         second_norm=layer.output.LayerNorm,
     )

@@ -29,6 +29,7 @@ from lanser_bench import (
 from ..nli.adapter import adapter_fingerprint
 from ..nli.base import NliWeightsError
 from ..weights import resolve
+from ._cores import on_cores
 from ._nli_models import (
     OWN_MODEL,
     PairModel,
@@ -68,8 +69,9 @@ class EntailmentOptions(PluginOptions):
     max_tokens: int = Field(default=256, ge=16)
     """Longest pair; the text is cut at its end (with `context` the premise at its beginning), the
     hypothesis never."""
-    batch_tokens: int = Field(default=2048, ge=256)
-    """Most tokens of a batch, padding included. Moves floats in their last digits."""
+    batch_tokens: int = Field(default=1024, ge=256)
+    """Most tokens of a batch, padding included; as many batches as there are threads are scored at
+    a time. Moves floats in their last digits."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Part of the key, because the two give slightly different floats."""
 
@@ -86,7 +88,7 @@ class Entailment(Labeler[EntailmentOptions]):
     """Scores each label by how strongly an NLI model says that the text entails its hypothesis."""
 
     Options = EntailmentOptions
-    version = "2"
+    version = "3"
     libraries = ("torch", "transformers", "tokenizers")
 
     def __init__(self, options: EntailmentOptions) -> None:
@@ -217,14 +219,21 @@ class Entailment(Labeler[EntailmentOptions]):
             max_length=min(self.options.max_tokens, tokenizer.model_max_length),
         )
         lengths = [len(ids) for ids in encoded["input_ids"]]
-        for rows in batches(lengths, self.options.batch_tokens):
 
-            def run(size: int, rows: list[int] = rows) -> None:
+        def score(rows: list[int]) -> None:
+            def run(size: int) -> None:
                 for begin in range(0, len(rows), size):
                     part = rows[begin : begin + size]
                     found[part] = model.logits(encoded, part, tokenizer)
 
             fitting(run, len(rows))
+
+        parts = batches(lengths, self.options.batch_tokens)
+        if self.options.backend == "torch" and self.options.device == "cpu":
+            on_cores(score, parts)
+        else:
+            for rows in parts:
+                score(rows)
         return found
 
 
