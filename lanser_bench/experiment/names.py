@@ -14,6 +14,8 @@ from ..errors import SettingsError
 from ..store import canonical
 from .settings import DatasetRef, Experiment, PluginRef
 
+CONTROLS = "controls."
+"""Settings of a point that do not change its own numbers, only what stands beside it."""
 LEVELS = 12
 """How many lengths of a name are tried; see `_name`."""
 
@@ -44,20 +46,21 @@ class Shown:
                 self._unset[axis, text] = name
 
     def axes(self, chosen: Mapping[str, Any], settings: Experiment) -> dict[str, str]:
-        """Returns axis → readable value of a point."""
-        found = {axis: self._names[axis, id(value)] for axis, value in chosen.items()}
-        if len(found) == len(self._all):
-            return found
+        """Returns axis → readable value of a point.
+
+        Which controls a point has makes it no other point, so those keys are left out.
+        """
         return {
-            axis: found[axis]
-            if axis in found
+            axis: self._names[axis, id(chosen[axis])]
+            if axis in chosen
             else self._unset[axis, canonical(_value(settings, axis))]
             for axis in self._all
         }
 
     @cached_property
     def _all(self) -> list[str]:
-        return list(dict.fromkeys(axis for axis, _ in self._names))
+        found = dict.fromkeys(axis for axis, _ in self._names)
+        return [axis for axis in found if not axis.startswith(CONTROLS)]
 
 
 def _text(value: Any, where: str) -> str:

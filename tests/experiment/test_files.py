@@ -261,6 +261,17 @@ def test_include_adds_points_that_keep_the_rest_of_the_file() -> None:
     assert list(found[0].axes) == ["labeler", "seed", "pretrain.epochs"]
 
 
+def test_the_controls_of_a_point_are_no_axis_of_it() -> None:
+    found = points(
+        grids=[
+            {"grid": {"labeler": ["random"]}},
+            {"grid": {"labeler": ["oracle"], "controls.shuffled": ["none"]}},
+        ]
+    )
+    assert [point.axes for point in found] == [{"labeler": "random"}, {"labeler": "oracle"}]
+    assert [point.settings.controls.shuffled for point in found] == ["each", "none"]
+
+
 def test_include_alone_lists_all_the_points() -> None:
     assert shown(points(include=[{"seed": 1}, {"labeler": {"name": "random", "seed": 2}}])) == [
         "1,random",
