@@ -32,6 +32,9 @@ def compare(
     budget: Annotated[
         str | None, typer.Option(help="Label budget, such as 10%; default: the largest.")
     ] = None,
+    targets: Annotated[
+        bool, typer.Option("--targets", help="Compare what probes found, target by target.")
+    ] = False,
     form: Annotated[Format, typer.Option("--format", help="How it is printed.")] = Format.table,
     picture: Annotated[
         Path | None, typer.Option(help="Also draw it into this file (.png or .svg).")
@@ -50,7 +53,9 @@ def compare(
     from ..reporting.groups import checked_metric
     from ._console import print_tables
 
-    found = compared(a, b, folder=folder, metric=checked_metric(metric), budget=budget)
+    found = compared(
+        a, b, folder=folder, metric=checked_metric(metric), budget=budget, targets=targets
+    )
     if picture is not None:
         if picture.suffix not in (".png", ".svg"):
             raise DataError(f"{picture}: a picture ends in .png or .svg.")

@@ -12,6 +12,7 @@ from ..evaluation.contrast import Contrast, Side, holm
 from ..evaluation.results import Metric
 from ..evaluation.statistics import LEVEL
 from .groups import CellId, Group, MetricName, axes_of, load_groups, unlike
+from .probe_gaps import probe_contrasts
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Comparison:
     """Over all lines of one labelled set and split; None where there is one line."""
     left_out: list[str]
     """What one of them has and the other has not, or what cannot be compared, and why."""
+    targets: bool = False
+    """True where lines are probe targets: R² of numbers and UAR of classes."""
 
 
 def compare(
@@ -52,6 +55,7 @@ def compare(
     folder: Path = Path("results"),
     metric: MetricName = "uar",
     budget: str | None = None,
+    targets: bool = False,
 ) -> Comparison:
     """Compares two sides, each given by a place or by filters.
 
@@ -62,6 +66,8 @@ def compare(
         folder: where filters look.
         metric: the score.
         budget: at which label budget; the largest if left out.
+        targets: compares what probes found instead: a line per target and scale, R² of numbers and
+            UAR of classes.
 
     Returns:
         A line per pair of cells that agree in everything else, and their mean.
@@ -74,8 +80,13 @@ def compare(
     pairs, left_out = _pairs(*sides)
     found = []
     for what, one, other in pairs:
+        if targets:
+            found += [(f"{what}, {name}", c) for name, c in probe_contrasts(one, other).items()]
+            continue
         contrast = Contrast([one.side(metric, budget), other.side(metric, budget)], [1.0, -1.0])
         found.append((what, contrast))
+    if pairs and not found:
+        left_out.append("no probe measured the same targets of both, with its sums beside them")
     if not found:
         reasons = "; ".join(left_out[:3]) or "they have nothing in common"
         raise DataError(f"'{a}' and '{b}' cannot be compared: {reasons}.")
@@ -86,9 +97,9 @@ def compare(
     ]
     same_set = {(one.cell.dataset, one.evaluation.split_hash) for _, one, _ in pairs}
     mean = None
-    if len(found) > 1 and len(same_set) == 1:
+    if len(found) > 1 and len(same_set) == 1 and not targets:
         mean = _mean([contrast for _, contrast in found])
-    return Comparison(str(a), str(b), metric, budget, lines, mean, left_out)
+    return Comparison(str(a), str(b), metric, budget, lines, mean, left_out, targets)
 
 
 def _line(what: str, contrast: Contrast, p: float | None, family: int) -> Line:

@@ -51,6 +51,8 @@ def table(found: Comparison) -> Table:
 
 def title(found: Comparison) -> str:
     """Returns what is compared."""
+    if found.targets:
+        return f"probe targets, R² and UAR × 100: {found.a} minus {found.b}"
     at = f" at {found.budget}" if found.budget else ""
     return f"{found.metric.replace('_', '-')}{at}, in points: {found.a} minus {found.b}"
 
@@ -112,7 +114,7 @@ def picture(found: Comparison, path: Path) -> None:
     axes.axvline(0, color="#888888", lw=1)
     axes.set_yticks(range(len(lines)), [line.what for line in reversed(lines)])
     axes.set_ylim(-0.7, len(lines) - 0.3)
-    axes.set_xlabel(f"{found.metric.replace('_', '-')}, points: {found.a} − {found.b}")
+    axes.set_xlabel(title(found))
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_title("right of the line: the first is better", fontsize=9, color="#555555")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..evaluation.contrast import Side, difference
+from ..evaluation.contrast import Contrast, Side, difference
 from ..evaluation.results import Metric
 from ..evaluation.statistics import Statistic
 from .attached import Place, hit_statistics, probe_statistics
 from .boards import PLAIN, Board, Gap, Row
+from .groups import Group
 from .report_data import Found, Records, attached_table, datasets_of
 
 Sums = Mapping[Place, Statistic]
@@ -83,6 +84,26 @@ def read_scores(found: Found, dataset: str) -> Sums:
     if classes is not None:
         scores |= hit_statistics(classes, place)
     return scores
+
+
+def probe_contrasts(a: Group, b: Group) -> dict[str, Contrast]:
+    """Returns ``probe.target (scale)`` → score of `a` minus that of `b`, paired by speaker.
+
+    Targets that only one of them has, or on other speakers, are left out.
+    """
+    read = [
+        [read_scores(found, group.cell.dataset) for found in group.members.values()]
+        for group in (a, b)
+    ]
+    shared = [place for place in read[0][0] if all(place in s for side in read for s in side)]
+    found = {}
+    for place in shared:
+        ours, theirs = ([scores[place] for scores in side] for side in read)
+        if len({len(s.sums) for s in (*ours, *theirs)}) == 1:
+            probe, target, scale = place
+            sides = Side(ours, drawn=a.drawn), Side(theirs, drawn=b.drawn)
+            found[f"{probe}.{target} ({scale})"] = difference(*sides)
+    return found
 
 
 def with_gaps(board: Board, records: Records) -> Board:

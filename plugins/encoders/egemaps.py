@@ -8,22 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
 
-from lanser_bench import (
-    SAMPLE_RATE,
-    FeatureExtractor,
-    Layers,
-    MissingDependencyError,
-    PluginOptions,
-    Waveform,
-)
+from lanser_bench import FeatureExtractor, Layers, PluginOptions, Waveform
 
-SHORTEST = SAMPLE_RATE // 4
-"""Samples below which a clip is padded with silence: functionals need some frames."""
+from .._opensmile import LICENCE, functionals, load_smile
 
 
 class Options(PluginOptions):
@@ -39,7 +30,7 @@ class EGeMAPS(FeatureExtractor[Options]):
     Options = Options
     version = "1"
     libraries = ("opensmile", "numpy")
-    licence = "openSMILE: research and personal use only (audEERING), no commercial products"
+    licence = LICENCE
 
     def extract(self, batch: Sequence[Waveform]) -> list[Layers]:
         """Returns one layer of shape (1, functionals) per utterance.
@@ -51,24 +42,13 @@ class EGeMAPS(FeatureExtractor[Options]):
         """
         found: list[Layers] = []
         for samples in batch:
-            padded = np.pad(samples, (0, max(0, SHORTEST - len(samples))))
-            values = self._smile.process_signal(padded, SAMPLE_RATE).to_numpy(np.float32)
+            values = functionals(self._smile, samples).to_numpy(np.float32)
             found.append([np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)])
         return found
 
     @cached_property
     def _smile(self) -> Any:
-        try:
-            smile: Any = import_module("opensmile")
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"The encoder 'egemaps' needs openSMILE ({error}): pip install "
-                "'lanser-bench[opensmile]'. Its licence allows research and personal use only."
-            ) from None
-        return smile.Smile(
-            feature_set=getattr(smile.FeatureSet, self.options.features),
-            feature_level=smile.FeatureLevel.Functionals,
-        )
+        return load_smile(self.options.features, "The encoder 'egemaps'")
 
     def describe(self) -> dict[str, Any]:
         """The feature set and the licence."""

@@ -9,8 +9,10 @@ from lanser_bench import hookimpl
 def register_probes(register: Callable[[str, str], None]) -> None:
     """Registers the built-in probes."""
     home = "lanser_bench_plugins.probes"
+    register("egemaps", f"{home}.egemaps:EGeMAPSTargets")
     register("emotion-fixed-text", f"{home}.emotion_fixed_text:EmotionFixedText")
     register("planted", f"{home}.planted:Planted")
     register("prosody", f"{home}.prosody:Prosody")
     register("speaker", f"{home}.speaker:Speaker")
     register("text", f"{home}.text:Text")
+    register("voice-quality", f"{home}.voice_quality:VoiceQuality")

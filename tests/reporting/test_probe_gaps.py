@@ -16,6 +16,8 @@ from lanser_bench.evaluation.results import ClassScore, ProbeResult, TargetScore
 from lanser_bench.evaluation.statistics import metric
 from lanser_bench.reporting.attached import attach
 from lanser_bench.reporting.checks import check_record
+from lanser_bench.reporting.compare import compare
+from lanser_bench.reporting.compare_views import title
 from lanser_bench.reporting.leaderboard import as_json, markdown, target_cells
 from lanser_bench.reporting.probe_gaps import with_gaps
 from lanser_bench.reporting.records import load_record, load_records, save_record
@@ -66,7 +68,7 @@ def _published(folder: Path, group: str, seed: int, right: float, **more: Any) -
         ProbeResult(probe="prosody", targets=[number], n_speakers=10),
         ProbeResult(probe="fixed", targets=[], classes=[classes], n_speakers=10),
     ]
-    store = Store(folder / "store")
+    store = Store(folder.with_name(f"{folder.name}-store"))
     same = {"id": IDS, "speaker": SPEAKERS, "scale": ["speaker"] * 160}
     keys = {
         "prosody": pa.table({**same, "target": ["f0"] * 160, "truth": truth,
@@ -129,6 +131,20 @@ def test_the_target_table_prints_scores_with_their_differences(study: Path) -> N
     assert "to best control" in markdown([board], targets=True)
     assert "to best control" not in markdown([board])
     assert as_json([board])[0]["main"][0]["gaps"]["prosody.f0 (speaker)"]["control"]
+
+
+def test_two_sides_are_compared_target_by_target(study: Path) -> None:
+    found = compare("control=none", "control=random_init", folder=study, targets=True)
+    lines = {line.what.rpartition(", ")[2]: line for line in found.lines}
+    assert lines.keys() == {"fixed.emotion (speaker)", "prosody.f0 (speaker)"}
+    told, same = lines["fixed.emotion (speaker)"], lines["prosody.f0 (speaker)"]
+    assert told.p_value is not None
+    assert told.p_value < 0.01
+    assert same.p_value is not None
+    assert same.p_value > 0.05
+    assert told.seeds == (3, 3)
+    assert found.mean is None
+    assert "R² and UAR" in title(found)
 
 
 def test_the_report_shows_classes_with_their_chance(study: Path, tmp_path: Path) -> None:
