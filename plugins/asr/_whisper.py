@@ -68,6 +68,39 @@ Decode = Callable[[Sequence[Speech], str, int, int], list[Window]]
 """Clips of one language, the language, the window's samples and the most tokens → windows."""
 
 
+def transcripts(
+    batch: Sequence[Speech],
+    options: WhisperOptions,
+    multilingual: bool,
+    short: Decode,
+    long: Callable[[Speech, str], Transcript],
+) -> list[Transcript]:
+    """Transcribes clips of any length: those of one window together, longer ones one by one.
+
+    Args:
+        batch: the clips.
+        options: the plugin's.
+        multilingual: whether the model knows more than English.
+        short: transcribes clips of one window.
+        long: transcribes a longer clip in the language named.
+
+    Raises:
+        SettingsError: a multilingual model and no language.
+        DataError: an English-only model and speech in another language.
+    """
+    languages = [spoken_language(speech, options.language, multilingual) for speech in batch]
+    found = {
+        i: long(speech, languages[i])
+        for i, speech in enumerate(batch)
+        if len(speech.samples) > WINDOW
+    }
+    rest = [i for i in range(len(batch)) if i not in found]
+    size = round(options.window_s * SAMPLE_RATE)
+    texts = heard([batch[i] for i in rest], [languages[i] for i in rest], size, short)
+    found |= dict(zip(rest, texts, strict=True))
+    return [found[i] for i in range(len(batch))]
+
+
 def heard(
     batch: Sequence[Speech],
     languages: Sequence[str],

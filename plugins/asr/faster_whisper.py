@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lanser_bench import ASR, SAMPLE_RATE, MissingDependencyError, SettingsError, Speech, Transcript
+from lanser_bench import ASR, MissingDependencyError, SettingsError, Speech, Transcript
 
 from ..weights import Weights, resolve
 from ._ctc import compression_ratio
-from ._whisper import WINDOW, WhisperOptions, Window, heard, spoken_language, summary
+from ._whisper import WhisperOptions, Window, summary, transcripts
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -64,19 +64,7 @@ class FasterWhisper(ASR[Options]):
             DataError: an English-only model and speech in another language.
         """
         multilingual = self._model.model.is_multilingual
-        languages = [
-            spoken_language(speech, self.options.language, multilingual) for speech in batch
-        ]
-        long = {
-            i: self._long(speech, languages[i])
-            for i, speech in enumerate(batch)
-            if len(speech.samples) > WINDOW
-        }
-        short = [i for i in range(len(batch)) if i not in long]
-        size = round(self.options.window_s * SAMPLE_RATE)
-        texts = heard([batch[i] for i in short], [languages[i] for i in short], size, self._short)
-        found = long | dict(zip(short, texts, strict=True))
-        return [found[i] for i in range(len(batch))]
+        return transcripts(batch, self.options, multilingual, self._short, self._long)
 
     @cached_property
     def _model(self) -> WhisperModel:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lanser_bench import ASR, SAMPLE_RATE, MissingDependencyError, SettingsError, Speech, Transcript
+from lanser_bench import ASR, MissingDependencyError, SettingsError, Speech, Transcript
 
 from .._whisper_ct2 import dimensions, openai_state_dict, read_ct2
 from ..weights import Weights, resolve
-from ._whisper import POSITION, WINDOW, WhisperOptions, Window, heard, spoken_language, summary
+from ._whisper import POSITION, WhisperOptions, Window, summary, transcripts
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -58,20 +58,8 @@ class OpenAIWhisper(ASR[Options]):
             SettingsError: a multilingual model and no language, or the language is none of its own.
             DataError: an English-only model and speech in another language.
         """
-        languages = [
-            spoken_language(speech, self.options.language, self._model.is_multilingual)
-            for speech in batch
-        ]
-        long = {
-            i: self._long(speech, languages[i])
-            for i, speech in enumerate(batch)
-            if len(speech.samples) > WINDOW
-        }
-        short = [i for i in range(len(batch)) if i not in long]
-        size = round(self.options.window_s * SAMPLE_RATE)
-        texts = heard([batch[i] for i in short], [languages[i] for i in short], size, self._short)
-        found = long | dict(zip(short, texts, strict=True))
-        return [found[i] for i in range(len(batch))]
+        multilingual = self._model.is_multilingual
+        return transcripts(batch, self.options, multilingual, self._short, self._long)
 
     @cached_property
     def _model(self) -> Whisper:

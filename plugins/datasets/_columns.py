@@ -52,12 +52,29 @@ def turn(value: Any, origin: str) -> int | None:
     Raises:
         DataError: it is something else.
     """
+    found = _number(value)
+    if found is not None and not found.is_integer():
+        raise DataError(f"{origin}: turn is '{value}'; it must be a whole number.")
+    return None if found is None else int(found)
+
+
+def seconds(value: Any, origin: str, column: str) -> float | None:
+    """A cell as a time in seconds.
+
+    Raises:
+        DataError: it is something else.
+    """
+    found = _number(value)
+    if found is not None and not math.isfinite(found):
+        raise DataError(f"{origin}: {column} is '{value}'; it must be a number of seconds.")
+    return found
+
+
+def _number(value: Any) -> float | None:
+    """None where a cell is empty, NaN where it holds something else than a number."""
     if value is None or value == "" or value != value:
         return None
     try:
-        number = float(value)
+        return float(value)
     except (TypeError, ValueError):
-        number = math.nan
-    if not number.is_integer():
-        raise DataError(f"{origin}: turn is '{value}'; it must be a whole number.")
-    return int(number)
+        return math.nan

@@ -9,30 +9,23 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
+from lanser_bench import Card, DataError, Utterance
 
 from ._files import walk
+from ._stated import StatedDataset, StatedOptions
 
 _GROUPS = ("label", "speaker", "split", "sentence_id", "language", "dialogue_id")
 
 
-class AudioFolderOptions(PluginOptions):
+class AudioFolderOptions(StatedOptions):
     """Options of `audiofolder`."""
 
     pattern: str = r"(?P<label>[^/]+)/.+"
     """Regular expression for the whole path below the folder, with `/` between its parts. Its
     groups label, speaker, split, sentence_id, language and dialogue_id become columns."""
-    taxonomy: str | None = None
-    """Taxonomy of the labels: a name, or the path of a YAML file; without it no label is read."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Name of a folder → label of the taxonomy, where they differ."""
-    language: str | None = None
-    """ISO 639-1 code of recordings whose path does not say it."""
-    fixed_sentences: bool = False
-    """Set it where all speakers read the same few sentences."""
     title: str = "Recordings in folders"
-    licence: str = "not stated"
-    citation: str = "not stated"
 
     @field_validator("pattern")
     @classmethod
@@ -47,7 +40,7 @@ class AudioFolderOptions(PluginOptions):
         return pattern
 
 
-class AudioFolder(Dataset[AudioFolderOptions]):
+class AudioFolder(StatedDataset[AudioFolderOptions]):
     """Reads ``label/anything.wav``, or whatever the option `pattern` says.
 
     A recording whose path does not fit is an error, since a class left out quietly would change
@@ -57,17 +50,6 @@ class AudioFolder(Dataset[AudioFolderOptions]):
     Options = AudioFolderOptions
     version = "1"
     card = Card(title="Recordings in folders", licence="not stated", citation="not stated")
-
-    def __init__(self, options: AudioFolderOptions) -> None:
-        super().__init__(options)
-        self.card = Card(
-            title=options.title,
-            licence=options.licence,
-            citation=options.citation,
-            language=options.language or "",
-            taxonomy=options.taxonomy,
-            fixed_sentences=options.fixed_sentences,
-        )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the recordings sorted by path."""

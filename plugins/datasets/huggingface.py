@@ -9,21 +9,15 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from lanser_bench import (
-    Card,
-    DataError,
-    Dataset,
-    MissingDependencyError,
-    PluginOptions,
-    Utterance,
-)
+from lanser_bench import Card, DataError, MissingDependencyError, Utterance
 
 from ._columns import TEXTS, checked_columns, present, text, turn
+from ._stated import StatedDataset, StatedOptions
 
 _COLUMNS = ("id", "audio", "label", "turn", *TEXTS)
 
 
-class HuggingFaceOptions(PluginOptions):
+class HuggingFaceOptions(StatedOptions):
     """Options of `huggingface`."""
 
     path: str
@@ -36,17 +30,9 @@ class HuggingFaceOptions(PluginOptions):
     """Allow fetching from the hub. Without it only what is on this machine is used."""
     columns: dict[str, str] = Field(default_factory=lambda: {"audio": "audio", "label": "label"})
     """Name here → name in the set, such as ``{audio: audio, label: emotion, speaker: spk}``."""
-    taxonomy: str | None = None
-    """Taxonomy of the labels: a name, or the path of a YAML file."""
     labels: dict[str, str] = Field(default_factory=dict)
     """Label of the set → label of the taxonomy, where they differ."""
-    language: str | None = None
-    """ISO 639-1 code of rows without one."""
-    fixed_sentences: bool = False
-    """Set it where all speakers read the same few sentences."""
     title: str = "A set of the datasets library"
-    licence: str = "not stated"
-    citation: str = "not stated"
 
     @field_validator("columns")
     @classmethod
@@ -55,7 +41,7 @@ class HuggingFaceOptions(PluginOptions):
         return columns
 
 
-class HuggingFace(Dataset[HuggingFaceOptions]):
+class HuggingFace(StatedDataset[HuggingFaceOptions]):
     """Reads a `datasets` set row by row.
 
     Sound is kept as the bytes that the set holds, written once into the harness's own folder, so
@@ -68,17 +54,10 @@ class HuggingFace(Dataset[HuggingFaceOptions]):
     needs_root = False
     card = Card(title="A set of the datasets library", licence="not stated", citation="not stated")
 
-    def __init__(self, options: HuggingFaceOptions) -> None:
-        super().__init__(options)
-        self.card = Card(
-            title=options.title,
-            licence=options.licence,
-            citation=options.citation,
-            url="" if Path(options.path).exists() else f"https://huggingface.co/{options.path}",
-            language=options.language or "",
-            taxonomy=options.taxonomy,
-            fixed_sentences=options.fixed_sentences,
-        )
+    def url(self) -> str:
+        """The set's page, unless it is a folder of this machine."""
+        local = Path(self.options.path).exists()
+        return "" if local else f"https://huggingface.co/{self.options.path}"
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the rows in the set's order, part by part."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,20 +10,21 @@ from typing import Any, Literal, cast, get_args
 
 from pydantic import Field, field_validator
 
-from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
+from lanser_bench import Card, DataError, Utterance
 
+from ._columns import TEXTS, checked_columns, seconds, turn
+from ._stated import StatedDataset, StatedOptions
 from ._tables import Row, plain_text, read_table
 
 GoldKind = Literal["single", "multi", "distribution"]
 
 _TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
-_TEXTS = ("speaker", "dialogue_id", "sentence_id", "language", "split", "transcript")
 _ALIASES = {"path": "audio", "file": "audio", "emotion": "label"}
-_COLUMNS = {"id", "audio", "start", "end", "turn", "label", "gold", "gold_kind", *_TEXTS}
+_COLUMNS = {"id", "audio", "start", "end", "turn", "label", "gold", "gold_kind", *TEXTS}
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
-class ManifestOptions(PluginOptions):
+class ManifestOptions(StatedOptions):
     """Options of `manifest`."""
 
     table: str = ""
@@ -34,31 +34,18 @@ class ManifestOptions(PluginOptions):
     """Put before each speaker, so that speakers of two tables with equal names stay apart."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Name here → name in the table, such as ``{label: feeling, audio: wav_file}``."""
-    taxonomy: str | None = None
-    """Taxonomy of the gold labels: a name, or the path of a YAML file."""
     gold_kind: GoldKind = "single"
     """What gold means where the table has no column ``gold_kind``."""
-    language: str | None = None
-    """ISO 639-1 code for rows without one."""
-    fixed_sentences: bool = False
-    """Set it where all speakers read the same few sentences."""
     title: str = "Recordings listed in a table"
-    licence: str = "not stated"
-    citation: str = "not stated"
 
     @field_validator("columns")
     @classmethod
     def _known(cls, columns: dict[str, str]) -> dict[str, str]:
-        unknown = sorted(columns.keys() - _COLUMNS)
-        if unknown:
-            raise ValueError(
-                f"'{unknown[0]}' is not a column of a manifest; there are "
-                f"{', '.join(sorted(_COLUMNS))}"
-            )
+        checked_columns(columns, tuple(sorted(_COLUMNS)))
         return columns
 
 
-class ManifestTable(Dataset[ManifestOptions]):
+class ManifestTable(StatedDataset[ManifestOptions]):
     """Reads a table with one utterance a row.
 
     Columns: ``id`` (else the recording's path without its suffix); ``audio`` (or ``path``,
@@ -73,17 +60,6 @@ class ManifestTable(Dataset[ManifestOptions]):
     Options = ManifestOptions
     version = "1"
     card = Card(title="Recordings listed in a table", licence="not stated", citation="not stated")
-
-    def __init__(self, options: ManifestOptions) -> None:
-        super().__init__(options)
-        self.card = Card(
-            title=options.title,
-            licence=options.licence,
-            citation=options.citation,
-            language=options.language or "",
-            taxonomy=options.taxonomy,
-            fixed_sentences=options.fixed_sentences,
-        )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the utterances in the table's order."""
@@ -111,17 +87,16 @@ class ManifestTable(Dataset[ManifestOptions]):
         name = row.get("id") or (Path(str(audio)).with_suffix("").as_posix() if audio else None)
         if not name:
             raise DataError(f"{origin}: there is no id.")
-        texts = {column: plain_text(row.get(column)) for column in _TEXTS}
+        texts = {column: plain_text(row.get(column)) for column in TEXTS}
         if texts["speaker"] and self.options.name:
             texts["speaker"] = f"{self.options.name}/{texts['speaker']}"
         texts["language"] = texts["language"] or self.options.language
-        turn = _number(origin, "turn", row.get("turn"))
         return Utterance(
             id=str(name),
             audio=path.parent / str(audio) if audio is not None else None,
-            start=_number(origin, "start", row.get("start")),
-            end=_number(origin, "end", row.get("end")),
-            turn=None if turn is None else int(turn),
+            start=seconds(row.get("start"), origin, "start"),
+            end=seconds(row.get("end"), origin, "end"),
+            turn=turn(row.get("turn"), origin),
             gold=_gold(origin, row),
             gold_kind=self._kind(origin, row),
             extras={column: value for column, value in row.items() if column not in _COLUMNS},
@@ -176,19 +151,6 @@ def _with_numbers(rows: Sequence[Row]) -> None:
     }
     for _, row in rows:
         row.update({column: float(text) for column, text in row.items() if column not in texts})
-
-
-def _number(origin: str, column: str, value: Any) -> float | None:
-    if value is None:
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number) or (column == "turn" and number != int(number)):
-        wanted = "a whole number" if column == "turn" else "a number of seconds"
-        raise DataError(f"{origin}: {column} is '{value}'; it must be {wanted}.")
-    return number
 
 
 def _gold(origin: str, row: Mapping[str, Any]) -> dict[str, float]:
