@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import LanserError, SettingsError
+from ._shared import AsJson, PluginsDirs
 
 if TYPE_CHECKING:
     from ..experiment.leakage import LeakageReport
@@ -31,13 +32,11 @@ def check(
         list[str] | None,
         typer.Argument(help="key=value: options of the plugin, and on_bad_audio, limit."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     store: Annotated[
         Path, typer.Option(help="Where it is remembered what was found in recordings.")
     ] = Path(".lanser/store"),
-    plugins_dir: Annotated[
-        list[Path] | None, typer.Option(help="A folder of loose plugin files.")
-    ] = None,
+    plugins_dir: PluginsDirs = None,
 ) -> None:
     """Counts and checks all of a dataset: labels, speakers, spans and every recording.
 
@@ -81,11 +80,9 @@ def leakage(
         list[str] | None,
         typer.Option(metavar="NAME[=FOLDER]", help="A set to pre-train on; may be repeated."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     store: Annotated[Path, typer.Option(help="Where manifests are kept.")] = Path(".lanser/store"),
-    plugins_dir: Annotated[
-        list[Path] | None, typer.Option(help="A folder of loose plugin files.")
-    ] = None,
+    plugins_dir: PluginsDirs = None,
 ) -> None:
     """Look for the same speaker, sound or sentence on both sides of a split.
 

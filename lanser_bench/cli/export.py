@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ._shared import PluginsDirs
+
 
 def export(
     cell: Annotated[
@@ -29,9 +31,7 @@ def export(
         Path, typer.Option("--store", help="The store that made the cell.", envvar="LANSER_STORE")
     ] = Path(".lanser/store"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is at DIR.")] = False,
-    plugins_dir: Annotated[
-        list[Path] | None, typer.Option(help="A folder of loose plugin files.")
-    ] = None,
+    plugins_dir: PluginsDirs = None,
 ) -> None:
     """Writes a cell's model: weights, configuration, taxonomy and a card with its numbers."""
     from ..model import export_cell, find_record

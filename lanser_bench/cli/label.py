@@ -8,6 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ._shared import (
+    STORE,
+    LabelerName,
+    LabelerOptions,
+    Overrides,
+    PluginsDirs,
+    Recogniser,
+    StoreDir,
+    TextColumn,
+)
+
 if TYPE_CHECKING:
     from ..reporting.label_report import LabelReport
 
@@ -32,7 +43,7 @@ def label(
         Path | None,
         typer.Option(help="A table of texts to label: CSV, TSV, JSONL, Parquet, or lines of .txt."),
     ] = None,
-    column: Annotated[str, typer.Option(help="Column of the table's texts.")] = "text",
+    column: TextColumn = "text",
     gold: Annotated[
         str | None, typer.Option(help="Column of the table's human labels, if it has one.")
     ] = None,
@@ -42,23 +53,10 @@ def label(
     taxonomy: Annotated[
         str, typer.Option(help="A taxonomy's name, or the path of a YAML file.")
     ] = "ekman-6",
-    labeler: Annotated[str, typer.Option(help="Which labeler.")] = "entailment",
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="An option of the labeler; may be given again."),
-    ] = None,
-    asr: Annotated[
-        str, typer.Option(help="What transcribes a corpus; reference: the dataset's own texts.")
-    ] = "reference",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="A setting as in an experiment, such as label.temperature=2, segmenter=vad or "
-            "asr.language=en; may be given again.",
-        ),
-    ] = None,
+    labeler: LabelerName = "entailment",
+    option: LabelerOptions = None,
+    asr: Recogniser = "reference",
+    set_: Overrides = None,
     compare_in: Annotated[
         str | None,
         typer.Option(help="Taxonomy in which labels and gold are compared; both are mapped."),
@@ -67,10 +65,8 @@ def label(
         Path | None,
         typer.Option(help="Folder for labels and report; left out: below results/scratch/labels."),
     ] = None,
-    store: Annotated[Path, typer.Option(help="Where results are kept.")] = Path(".lanser/store"),
-    plugins_dir: Annotated[
-        list[Path] | None, typer.Option(help="A folder of loose plugin files.")
-    ] = None,
+    store: StoreDir = STORE,
+    plugins_dir: PluginsDirs = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON: the labels of --text, or the report.")
     ] = False,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ._shared import PluginsDirs
+
 
 def plugins(
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    plugins_dir: Annotated[
-        list[Path] | None,
-        typer.Option("--plugins-dir", help="A folder of loose plugin files; may be repeated."),
-    ] = None,
+    plugins_dir: PluginsDirs = None,
 ) -> None:
     """List all plugins by kind, and the broken ones with their error.
 

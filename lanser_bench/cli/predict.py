@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from ._shared import PluginsDirs
+
 if TYPE_CHECKING:
     from ..model import Prediction
 
@@ -50,9 +52,7 @@ def predict(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="An option of the segmenter; may be repeated."),
     ] = None,
-    plugins_dir: Annotated[
-        list[Path] | None, typer.Option(help="A folder of loose plugin files.")
-    ] = None,
+    plugins_dir: PluginsDirs = None,
 ) -> None:  # fmt: skip
     """Labels recordings of any length by an exported model.
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ._shared import PluginsDirs
+
 if TYPE_CHECKING:
     from ..reporting.rerun import Rerun
 
@@ -55,10 +57,7 @@ def rerun(
             "--within-interval", help="A number inside the record's interval counts as equal too."
         ),
     ] = False,
-    plugins_dir: Annotated[
-        list[Path] | None,
-        typer.Option("--plugins-dir", help="A folder of loose plugin files; may be repeated."),
-    ] = None,
+    plugins_dir: PluginsDirs = None,
 ) -> None:
     """Run the cell of a result record again and compare every number.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ._shared import PluginsDirs
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,10 +50,7 @@ def run(
         bool,
         typer.Option("--retry-failed", help="Only the cells that failed when last tried."),
     ] = False,
-    plugins_dir: Annotated[
-        list[Path] | None,
-        typer.Option("--plugins-dir", help="A folder of loose plugin files; may be repeated."),
-    ] = None,
+    plugins_dir: PluginsDirs = None,
 ) -> None:
     """Run an experiment or a grid, from audio to leaderboard.
 

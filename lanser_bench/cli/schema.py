@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
+
+from ._shared import PluginsDirs
 
 
 def schema(
-    plugins_dir: Annotated[
-        list[Path] | None,
-        typer.Option("--plugins-dir", help="A folder of loose plugin files; may be repeated."),
-    ] = None,
+    plugins_dir: PluginsDirs = None,
 ) -> None:
     """Print the JSON Schema of experiment files, with the options of all plugins.
 

@@ -8,14 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ._shared import (
+    STORE,
+    AsJson,
+    LabelerName,
+    LabelerOptions,
+    Overrides,
+    PluginsDirs,
+    Recogniser,
+    StoreDir,
+    TextColumn,
+)
+
 if TYPE_CHECKING:
     from ..reporting.taxonomy_comparison import Comparison
     from ..taxonomy import Taxonomy
 
 app = typer.Typer(help="List, show and check taxonomies.", no_args_is_help=True)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-PluginsDirs = Annotated[list[Path] | None, typer.Option(help="A folder of loose plugin files.")]
 
 
 @app.command("list")
@@ -105,7 +114,7 @@ def compare(
         Path | None,
         typer.Option(help="Texts to label by both: one per line, or CSV, TSV or JSONL."),
     ] = None,
-    column: Annotated[str, typer.Option(help="Column of a table's texts.")] = "text",
+    column: TextColumn = "text",
     corpus: Annotated[
         str | None, typer.Option(help="A dataset to label by both, such as librispeech.")
     ] = None,
@@ -114,23 +123,15 @@ def compare(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="An option of the dataset; may be given again."),
     ] = None,
-    asr: Annotated[
-        str, typer.Option(help="What transcribes it; reference: the dataset's own texts.")
-    ] = "reference",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting as in an experiment."),
-    ] = None,
+    asr: Recogniser = "reference",
+    set_: Overrides = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Use only so many texts.")] = None,
-    labeler: Annotated[str, typer.Option(help="Which labeler.")] = "entailment",
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="An option of the labeler; may be given again."),
-    ] = None,
+    labeler: LabelerName = "entailment",
+    option: LabelerOptions = None,
     picture: Annotated[
         Path | None, typer.Option(help="Write the heat map of both labels here, as PNG.")
     ] = None,
-    store: Annotated[Path, typer.Option(help="Where results are kept.")] = Path(".lanser/store"),
+    store: StoreDir = STORE,
     as_json: AsJson = False,
     plugins_dir: PluginsDirs = None,
 ) -> None:

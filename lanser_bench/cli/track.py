@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ._shared import PluginsDirs
+
 
 def track(
     folders: Annotated[
@@ -27,9 +29,7 @@ def track(
     store: Annotated[
         Path, typer.Option("--store", help="The store's folder.", envvar="LANSER_STORE")
     ] = Path(".lanser/store"),
-    plugins_dir: Annotated[
-        list[Path] | None, typer.Option(help="A folder of loose plugin files.")
-    ] = None,
+    plugins_dir: PluginsDirs = None,
 ) -> None:
     """Sends finished cells to a tracker: those that it has not received yet.
 

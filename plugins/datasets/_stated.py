@@ -11,7 +11,7 @@ class StatedOptions(PluginOptions):
     """What only the user can say of recordings of their own."""
 
     taxonomy: str | None = None
-    """Taxonomy of the labels: a name, or the path of a YAML file; without it no label is read."""
+    """Taxonomy of the labels: a name, or the path of a YAML file."""
     language: str | None = None
     """ISO 639-1 code of rows or recordings that do not say it."""
     fixed_sentences: bool = False
