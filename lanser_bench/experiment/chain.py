@@ -58,6 +58,7 @@ class Chain(Steps):
         _, encoder = self.parts.plugin("encoder", self.settings.encoder)
         threads = self.settings.threads.pretrain
         spec = pretrain.spec(
+            acoustic=self._acoustic(stages),
             corpora=corpora,
             encoder=encoder,
             labels_control=labels,
@@ -71,6 +72,21 @@ class Chain(Steps):
         title = f"{encoder.name}{wording}, {taxonomy}, seed {seed}"
         stages["pretrain"] = key = self.parts.add(spec, title, threads)
         return key
+
+    def _acoustic(self, stages: dict[str, str]) -> list[str]:
+        """Adds what the second head predicts; returns the keys, one per corpus."""
+        wanted = self.settings.pretrain.acoustic
+        if wanted is None:
+            return []
+        ref = PluginRef(name=wanted.probe)
+        measuring, _ = self.parts.plugin("probe", ref)
+        targets.check_names(wanted.targets, measuring.targets)
+        return [
+            self.measured(place, self.prepare(place, corpus, stages), ref, stages)
+            for place, corpus in (
+                (f"corpora.{i}", corpus) for i, corpus in enumerate(self.settings.corpora)
+            )
+        ]
 
     def corpora_have_gold(self) -> bool:
         """Whether every corpus has human labels."""
@@ -327,12 +343,8 @@ class Chain(Steps):
         stages: dict[str, str],
     ) -> str:
         settings = self.settings
-        plugin, identity = self.parts.plugin("probe", probe_ref)
-        measured = self.parts.add(
-            targets.spec(utterances=prepared.utterances, probe=identity),
-            f"{probe_ref.name} of {prepared.name}", settings.threads.targets, prepared.audio,
-        )  # fmt: skip
-        stages[f"targets {place} {probe_ref.name}"] = measured
+        plugin, _ = self.parts.plugin("probe", probe_ref)
+        measured = self.measured(place, prepared, probe_ref, stages)
         key = self.parts.add(
             probe.spec(
                 utterances=prepared.utterances,

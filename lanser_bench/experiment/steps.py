@@ -12,10 +12,10 @@ from ..errors import SettingsError
 from ..kinds import Dataset, FeatureExtractor
 from ..manifest import BuiltManifest
 from ..stages import features as features_stage
-from ..stages import label, segment, transcribe
+from ..stages import label, segment, targets, transcribe
 from .grid import Point
 from .parts import Parts
-from .settings import DatasetRef, stage_params
+from .settings import DatasetRef, PluginRef, stage_params
 
 T = TypeVar("T")
 TEXT_FIELDS = frozenset({"text", "context", "avg_logprob", "no_speech_prob"})
@@ -108,6 +108,18 @@ class Steps:
             prepared.audio,
         )  # fmt: skip
         stages[f"features {place}"] = key
+        return key
+
+    def measured(
+        self, place: str, prepared: Prepared, probe: PluginRef, stages: dict[str, str]
+    ) -> str:
+        """Adds what a probe measures on a dataset's sound."""
+        _, identity = self.parts.plugin("probe", probe)
+        key = self.parts.add(
+            targets.spec(utterances=prepared.utterances, probe=identity),
+            f"{probe.name} of {prepared.name}", self.settings.threads.targets, prepared.audio,
+        )  # fmt: skip
+        stages[f"targets {place} {probe.name}"] = key
         return key
 
     def labelled_corpus(

@@ -10,7 +10,7 @@ import numpy as np
 from ._examples import Floats, Ints
 
 if TYPE_CHECKING:
-    from .pretrain import Params
+    from .pretrain import TrainingParams
 
 NEPERS = math.log(10) / 10
 """Natural-log units of power in a decibel."""
@@ -19,7 +19,7 @@ SNR_RANGE = 20.0
 
 
 def augment(
-    values: Floats, lengths: Ints, rng: np.random.Generator, params: Params, *, logmel: bool
+    values: Floats, lengths: Ints, rng: np.random.Generator, params: TrainingParams, *, logmel: bool
 ) -> None:
     """Changes a padded batch in place, as the settings say; padding stays zero.
 

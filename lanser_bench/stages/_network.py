@@ -61,27 +61,38 @@ def pooled(values: Tensor, lengths: Tensor, pooling: Pooling) -> Tensor:
 class Network(nn.Module):
     """An encoder with a classification head on its last layer."""
 
-    def __init__(self, encoder: nn.Module, dim: int, labels: int, pooling: HeadPooling) -> None:
-        """Puts a linear head, weights from torch's current random state, on an encoder."""
+    def __init__(
+        self, encoder: nn.Module, dim: int, labels: int, pooling: HeadPooling, measures: int = 0
+    ) -> None:
+        """Puts a linear head, weights from torch's current random state, on an encoder.
+
+        With `measures` there is a second head that predicts so many acoustic targets; it is drawn
+        last, so that all else is the same without it.
+        """
         super().__init__()
         self.encoder = encoder
         self.pooling: HeadPooling = pooling
-        self.head = nn.Linear(dim * (2 if pooling == "mean+std" else 1), labels)
+        width = dim * (2 if pooling == "mean+std" else 1)
+        self.head = nn.Linear(width, labels)
         self.attention: nn.Linear | None = None
         if pooling == "attentive":
             self.attention = nn.Linear(dim, 1)
             # Begins as the mean.
             nn.init.zeros_(self.attention.weight)
+        self.acoustic = nn.Linear(width, measures) if measures else None
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Returns logits of shape (batch, labels)."""
+        return self.outputs(features, lengths)[0]
+
+    def outputs(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Returns logits, and what the second head predicts: shape (batch, measures) or None."""
         values, frames = self.encoder(features, lengths)[-1]
         if self.attention is not None:
             vectors = attended(values, frames, self.attention(values)[:, :, 0])
         else:
             vectors = pooled(values, frames, "mean+std" if self.pooling == "mean+std" else "mean")
-        logits: Tensor = self.head(vectors)
-        return logits
+        return self.head(vectors), None if self.acoustic is None else self.acoustic(vectors)
 
 
 def attended(values: Tensor, lengths: Tensor, marks: Tensor) -> Tensor:

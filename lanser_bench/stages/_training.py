@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +20,16 @@ from torch.nn import functional as F
 
 from ..errors import SettingsError
 from ..halving import fitting, halved, out_of_memory
+from ._acoustic import Acoustic, acoustic_loss
 from ._augment import augment
 from ._checkpoint import Checkpoint, Progress, Tensors, plain
 from ._examples import Examples, Floats, Ints, Split
 from ._network import Network
+from ._random import deterministic, epoch_random, random_states, restore_random
 from .features import crop, pad
 
 if TYPE_CHECKING:
-    from .pretrain import Params
+    from .pretrain import TrainingParams
 
 BUCKET = 8
 """Batches are formed inside stretches of this many batches sorted by length: little padding."""
@@ -37,6 +38,10 @@ CHECKPOINT_SECONDS = 5.0
 NORM_SLACK = 1e-5
 """More than what torch adds to a norm before it divides by it (1e-6), and rounding."""
 Report = Callable[[int, int], None]
+Losses = tuple[float, float]
+"""Of the labels, and of the acoustic targets."""
+Outputs = tuple[Tensor, Tensor | None]
+"""Logits and, from a second head, acoustic measures."""
 
 
 @dataclass
@@ -46,9 +51,13 @@ class Training:
     network: Network
     examples: Examples
     split: Split
-    params: Params
+    params: TrainingParams
     seed: int
     device: torch.device
+    temperature: float = 1.0
+    """The logits are divided by it before they are compared with the targets."""
+    acoustic: Acoustic | None = None
+    """What the second head predicts, if there is one."""
 
     def __post_init__(self) -> None:
         """Makes the optimiser; norms and biases are not decayed."""
@@ -94,25 +103,27 @@ class Training:
     def _epoch(self, epoch: int, report: Report) -> dict[str, Any]:
         rng, torch_seed = epoch_random(self.seed, epoch)
         self.network.train()
-        total, seen = 0.0, 0
+        total, heard, seen = 0.0, 0.0, 0
         guesses, truth = [], []
         with deterministic(torch_seed):
             for step, rows in enumerate(self._batches(rng)):
                 self._set_rate(epoch * self.steps + step)
-                loss, guess = self._learn(*self.batch(rows, rng), rows, epoch)
+                losses, guess = self._learn(*self.batch(rows, rng), rows, epoch)
                 self._step()
-                total += loss * len(rows)
+                total += losses[0] * len(rows)
+                heard += losses[1] * len(rows)
                 seen += len(rows)
                 guesses.append(guess)
                 truth.append(self.examples.hard[rows])
                 report(epoch * self.steps + step + 1, self.params.epochs * self.steps)
         accuracy, uar = scores(np.concatenate(truth), np.concatenate(guesses))
-        return {"train_loss": total / seen, "train_accuracy": accuracy, "train_uar": uar}
+        line = {"train_loss": total / seen, "train_accuracy": accuracy, "train_uar": uar}
+        return line | ({"train_acoustic_loss": heard / seen} if self.acoustic else {})
 
     def _learn(
         self, features: Tensor, lengths: Tensor, rows: Ints, epoch: int
-    ) -> tuple[float, npt.NDArray[np.int64]]:
-        """Leaves the gradients of a batch; returns its loss and its guesses.
+    ) -> tuple[Losses, npt.NDArray[np.int64]]:
+        """Leaves the gradients of a batch; returns its losses and its guesses.
 
         Where memory does not suffice, the batch is gone through in parts whose gradients add up to
         the same sum, and so are all that follow.
@@ -132,26 +143,38 @@ class Training:
 
     def _gradients(
         self, features: Tensor, lengths: Tensor, rows: Ints, epoch: int
-    ) -> tuple[float, npt.NDArray[np.int64]]:
+    ) -> tuple[Losses, npt.NDArray[np.int64]]:
         self.optimizer.zero_grad(set_to_none=True)
         chosen = torch.from_numpy(rows).to(self.device)
         whole = self.weights[chosen].sum()
-        value, guesses = 0.0, []
+        values, heard, guesses = 0.0, 0.0, []
         for begin in range(0, len(rows), self.micro):
             part = slice(begin, begin + self.micro)
-            logits = self._forward(features[part], lengths[part])
-            losses = F.cross_entropy(
-                logits,
-                self.targets[chosen[part]],
-                reduction="none",
-                label_smoothing=self.params.label_smoothing,
-            )
+            logits, measures = self._forward(features[part], lengths[part])
+            losses = self._label_losses(logits, chosen[part], self.params.label_smoothing)
             loss = (losses * self.weights[chosen[part]]).sum() / whole
-            value += loss.item()
-            check_finite(value, epoch + 1)
+            values += loss.item()
+            if self.acoustic is not None and measures is not None:
+                second = acoustic_loss(measures, self.acoustic, chosen, part)
+                heard += second.item()
+                loss = loss + self.acoustic.weight * second
+            check_finite(values + heard, epoch + 1)
             loss.backward()  # type: ignore[no-untyped-call]
             guesses.append(logits.detach().argmax(1).cpu().numpy())
-        return value, np.concatenate(guesses)
+        return (values, heard), np.concatenate(guesses)
+
+    def _label_losses(self, logits: Tensor, rows: Tensor, smoothing: float = 0.0) -> Tensor:
+        """Cross-entropy of each row, shape (rows,).
+
+        With a temperature as in Hinton et al., Distilling the knowledge in a neural network (2015):
+        its square keeps the gradients as large as without.
+        """
+        targets, t = self.targets[rows], self.temperature
+        if t == 1:
+            return F.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
+        return t**2 * F.cross_entropy(
+            logits / t, targets, reduction="none", label_smoothing=smoothing
+        )
 
     def _step(self) -> None:
         """Takes a step along the gradients, shortened where they are longer than ``clip_norm``."""
@@ -168,31 +191,38 @@ class Training:
             return {}
         self.network.eval()
         rows = self.split.dev[np.argsort(self.examples.lengths[self.split.dev], kind="stable")]
-        losses, guesses = [], []
+        losses, heard, guesses = [], [], []
         for begin in range(0, len(rows), self.params.batch_size):
             part = rows[begin : begin + self.params.batch_size]
-            logits = self._logits(*self.batch(part, None))
-            targets = self.targets[torch.from_numpy(part).to(self.device)]
-            losses.append(F.cross_entropy(logits, targets, reduction="none").cpu())
+            logits, measures = self._outputs(*self.batch(part, None))
+            chosen = torch.from_numpy(part).to(self.device)
+            losses.append(self._label_losses(logits, chosen).cpu())
             guesses.append(logits.argmax(1).cpu().numpy())
+            if self.acoustic is not None and measures is not None:
+                heard.append(self.acoustic.errors(measures, chosen).cpu())
         accuracy, uar = scores(self.examples.hard[rows], np.concatenate(guesses))
         loss = float(torch.cat(losses).double().mean())
-        return {"dev_loss": loss, "dev_accuracy": accuracy, "dev_uar": uar}
+        line = {"dev_loss": loss, "dev_accuracy": accuracy, "dev_uar": uar}
+        return line | ({"dev_acoustic_loss": float(torch.cat(heard).mean())} if heard else {})
 
-    def _logits(self, features: Tensor, lengths: Tensor) -> Tensor:
-        def run(size: int) -> Tensor:
+    def _outputs(self, features: Tensor, lengths: Tensor) -> Outputs:
+        def run(size: int) -> Outputs:
             parts = [slice(begin, begin + size) for begin in range(0, len(features), size)]
-            return torch.cat([self._forward(features[part], lengths[part]) for part in parts])
+            found = [self._forward(features[part], lengths[part]) for part in parts]
+            measures = [second for _, second in found if second is not None]
+            return torch.cat([first for first, _ in found]), torch.cat(
+                measures
+            ) if measures else None
 
         return fitting(run, len(features))
 
-    def _forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+    def _forward(self, features: Tensor, lengths: Tensor) -> Outputs:
         if self.params.precision == "float32":
-            found: Tensor = self.network(features, lengths)
-            return found
+            return self.network.outputs(features, lengths)
         # Weights and the loss stay float32, so the gradient needs no scaling.
         with torch.autocast(self.device.type, torch.bfloat16):
-            return self.network(features, lengths).float()  # type: ignore[no-any-return]
+            logits, measures = self.network.outputs(features, lengths)
+            return logits.float(), None if measures is None else measures.float()
 
     def batch(self, rows: Ints, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
         """Returns padded features and true lengths; random crops and masks if `rng` is given."""
@@ -226,7 +256,7 @@ class Training:
 
     def _targets(self) -> Floats:
         if self.params.targets == "soft":
-            return self.examples.soft
+            return sharpened(self.examples.soft, self.temperature)
         hard = np.zeros_like(self.examples.soft)
         rows = self.examples.labelled
         hard[rows, self.examples.hard[rows]] = 1.0
@@ -307,19 +337,6 @@ def check_divisible(network: torch.nn.Module) -> None:
         )
 
 
-def random_states(device: torch.device) -> list[Tensor]:
-    """Returns torch's random states, to draw the same once more."""
-    states = [torch.get_rng_state()]
-    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
-
-
-def restore_random(states: list[Tensor]) -> None:
-    """Puts random states back."""
-    torch.set_rng_state(states[0])
-    if len(states) > 1:
-        torch.cuda.set_rng_state(states[1])
-
-
 def check_finite(loss: float, epoch: int) -> None:
     """Raises `SettingsError` with what to do where a loss is infinite or NaN."""
     if not math.isfinite(loss):
@@ -329,34 +346,20 @@ def check_finite(loss: float, epoch: int) -> None:
         )
 
 
-def epoch_random(seed: int, epoch: int) -> tuple[np.random.Generator, int]:
-    """Returns the random generator of an epoch and the seed of torch's."""
-    ours, torchs = np.random.SeedSequence([seed, 1, epoch]).spawn(2)
-    return np.random.default_rng(ours), int(torchs.generate_state(1, np.uint32)[0])
-
-
-@contextmanager
-def deterministic(seed: int) -> Iterator[None]:
-    """Seeds torch and asks for deterministic kernels; everything is as before afterwards."""
-    before = torch.are_deterministic_algorithms_enabled()
-    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        # Only reading memory that was never written could differ; filling it costs time.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(before)
-            torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
-
-
 def rate_factor(step: int, total: int, warm_up: int) -> float:
     """Linear rise over `warm_up` steps, then half a cosine down to zero at `total`."""
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))
+
+
+def sharpened(shares: Floats, temperature: float) -> Floats:
+    """Returns distributions, shape (rows, K), as if their logits were divided by `temperature`."""
+    if temperature == 1:
+        return shares
+    powers = np.power(shares, 1 / temperature, dtype=np.float64)
+    total = powers.sum(1, keepdims=True)
+    return (powers / np.where(total > 0, total, 1.0)).astype(np.float32)
 
 
 def class_weights(labels: Ints) -> Floats:

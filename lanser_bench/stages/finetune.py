@@ -29,8 +29,7 @@ from ..taxonomy import Taxonomy
 from . import evaluate
 from ._task import Task, prepared
 from .base import Device, StageContext, device_params
-from .pretrain import MODEL, trainable
-from .pretrain import Params as TrainingParams
+from .pretrain import MODEL, TrainingParams, trainable
 from .sharding import ROWS
 
 if TYPE_CHECKING:
@@ -206,7 +205,7 @@ class _Tuner:
         from safetensors.torch import load_file
 
         from ._network import Network, device, last_dim
-        from ._training import deterministic
+        from ._random import deterministic
 
         settings, name = self.context.spec.params, self.context.spec.plugins["encoder"].name
         encoder = trainable(self.context.plugin("encoder"), name)

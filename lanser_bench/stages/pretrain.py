@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..errors import SettingsError
 from ..kinds.encoder import FeatureExtractor, TrainableEncoder
@@ -20,6 +20,7 @@ from .base import Device, StageContext, device_params
 if TYPE_CHECKING:
     import torch
 
+    from ._acoustic import Acoustic
     from ._checkpoint import Progress
     from ._examples import Examples, Split
     from ._network import Network
@@ -31,11 +32,13 @@ MODEL = "model.safetensors"
 HEAD = "head.safetensors"
 ATTENTION = "attention.safetensors"
 """Only with attentive pooling."""
+ACOUSTIC = "acoustic.safetensors"
+"""Only with acoustic targets: the second head, in z-scores."""
 REPORT = "training.json"
 
 
-class Params(BaseModel):
-    """Settings of pre-training."""
+class TrainingParams(BaseModel):
+    """Settings of any training of a whole encoder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -82,6 +85,44 @@ class Params(BaseModel):
     """Stops after so many epochs without a better one."""
 
 
+class AcousticParams(BaseModel):
+    """A second head that predicts what a probe measures on the sound."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    weight: float = Field(default=0.3, gt=0)
+    """Of its loss (squared error of z-scored targets) beside that of the labels."""
+    targets: tuple[str, ...] = Field(default=("f0_mean_st", "loudness_mean_db"), min_length=1)
+    """Names of the probe's targets."""
+    probe: str = "prosody"
+    """The probe that measures them on the corpora, with its default options."""
+
+    @field_validator("targets")
+    @classmethod
+    def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) != len(names):
+            raise ValueError("a target is there twice")
+        return names
+
+
+class Params(TrainingParams):
+    """Settings of pre-training."""
+
+    soft_temperature: float = Field(default=1.0, gt=0)
+    """With ``targets: soft`` (knowledge distillation to the label distribution): scores and the
+    network's answer are compared as if both logits were divided by it (Hinton et al. 2015)."""
+    acoustic: AcousticParams | None = None
+    """A second head that predicts acoustic targets of each utterance beside its label:
+    ``{weight: …, targets: […]}``, such as ``f0_mean_st``, ``loudness_mean_db`` and
+    ``speaking_rate`` of the probe `prosody`. Its loss has no say in which epoch is kept."""
+
+    @model_validator(mode="after")
+    def _temperature_has_scores(self) -> Params:
+        if self.soft_temperature != 1 and self.targets != "soft":
+            raise ValueError("soft_temperature needs targets: soft; hard labels have no scores")
+        return self
+
+
 def spec(
     *,
     corpora: Sequence[tuple[str, str, str]],
@@ -91,6 +132,7 @@ def spec(
     seed: int,
     threads: int,
     device: Device = "cpu",
+    acoustic: Sequence[str] = (),
 ) -> Spec:
     """Returns the key content.
 
@@ -103,8 +145,9 @@ def spec(
         seed: draws the weights, the order, the crops and the shuffling.
         threads: CPU threads, which move floats.
         device: where it trains; in the key if it is no CPU.
+        acoustic: per corpus the key of its `targets` stage, where ``params.acoustic`` is set.
     """
-    parents = {}
+    parents = {f"acoustic.{i}": key for i, key in enumerate(acoustic)}
     for i, keys in enumerate(corpora):
         for role, key in zip(("utterances", "labels", "features"), keys, strict=True):
             parents[f"{role}.{i}"] = key
@@ -125,7 +168,7 @@ def spec(
     )
 
 
-LATER = ("gain_db", "noise_snr_db", "accumulate", "precision")
+LATER = ("gain_db", "noise_snr_db", "accumulate", "precision", "soft_temperature", "acoustic")
 """Settings that came after the first keys: left out at their defaults, so those keys still hold."""
 
 
@@ -152,8 +195,11 @@ def run(context: StageContext, draft: Draft) -> None:
         raise SettingsError("pretrain.spec_augment needs an encoder that is fed log-mel.")
     examples = load_examples(context, control, seed)
     split = split_by_speaker(examples, params.dev_fraction)
+    acoustic = _acoustic(context, params, split, place)
     network = _network(context, encoder, examples, params, seed).to(place)
-    training = Training(network, examples, split, params, seed, place)
+    training = Training(
+        network, examples, split, params, seed, place, params.soft_temperature, acoustic
+    )
     progress, best = training.run(
         Checkpoint(context.store, context.spec.key),
         lambda done, total: context.progress(done, total, "batches"),
@@ -161,7 +207,7 @@ def run(context: StageContext, draft: Draft) -> None:
     draft.counts |= counts(examples, split, control)
     draft.counts |= {"epochs": progress.epochs, "chosen_epoch": progress.best["epoch"],
                      "device": place.type}  # fmt: skip
-    _write(draft, progress, best, examples, params)
+    _write(draft, progress, best, examples, params, acoustic)
 
 
 def trainable(plugin: Any, name: str) -> TrainableEncoder[Any]:
@@ -190,13 +236,27 @@ def _network(
     import torch
 
     from ._network import Network, last_dim
-    from ._training import deterministic
+    from ._random import deterministic
 
     module = encoder.build(seed)
     example = torch.from_numpy(examples.frames(int(examples.labelled[0]))[None].copy())
     dim = last_dim(module, example, context.spec.plugins["encoder"].name)
     with deterministic(seed):
-        return Network(module, dim, len(examples.taxonomy.names), params.pooling)
+        measures = 0 if params.acoustic is None else len(params.acoustic.targets)
+        return Network(module, dim, len(examples.taxonomy.names), params.pooling, measures)
+
+
+def _acoustic(
+    context: StageContext, params: Params, split: Split, place: torch.device
+) -> Acoustic | None:
+    from ._acoustic import load_acoustic
+
+    if params.acoustic is None:
+        return None
+    roles = [role for role in context.spec.parents if role.startswith("acoustic.")]
+    keys = [context.spec.parents[f"acoustic.{i}"] for i in range(len(roles))]
+    wanted = params.acoustic
+    return load_acoustic(context.store, keys, wanted.targets, wanted.weight, split.train, place)
 
 
 def counts(examples: Examples, split: Split, control: str) -> dict[str, Any]:
@@ -227,15 +287,17 @@ def _write(
     best: dict[str, torch.Tensor],
     examples: Examples,
     params: Params,
+    acoustic: Acoustic | None,
 ) -> None:
     from safetensors.torch import save_file
 
     for name, prefix in ((MODEL, "encoder."), (HEAD, "head.")):
         part = {k.removeprefix(prefix): v for k, v in best.items() if k.startswith(prefix)}
         save_file(part, draft.path / name)
-    attention = {k: v for k, v in best.items() if k.startswith("attention.")}
-    if attention:
-        save_file(attention, draft.path / ATTENTION)
+    for name, prefix in ((ATTENTION, "attention."), (ACOUSTIC, "acoustic.")):
+        part = {k: v for k, v in best.items() if k.startswith(prefix)}
+        if part:
+            save_file(part, draft.path / name)
     report = {
         "taxonomy": examples.taxonomy.name,
         "labels": examples.taxonomy.names,
@@ -244,5 +306,10 @@ def _write(
         "epochs": progress.history,
         "seconds": round(sum(line["seconds"] for line in progress.history), 3),
     }
+    if acoustic is not None:
+        report["acoustic"] = {
+            name: {"mean": float(mean), "sd": float(sd)}
+            for name, mean, sd in zip(acoustic.names, acoustic.centre, acoustic.spread, strict=True)
+        }
     text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
     (draft.path / REPORT).write_text(text, encoding="utf-8")

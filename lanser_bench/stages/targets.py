@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from ..errors import LanserError, PluginError
+from ..errors import LanserError, PluginError, SettingsError, did_you_mean
 from ..kinds.probe import Probe
 from ..kinds.speech import Speech
 from ..store import Draft, PluginIdentity, Spec, Store, digest, library_versions
@@ -109,6 +109,16 @@ def _columns(store: Store, key: str) -> dict[str, list[Any]]:
     result = MapResult(store, store.checked(key))
     names = pq.read_schema(result.part_paths()[0] / ROWS).names if result.part_paths() else []
     return {name: list(result.column(name)) for name in names}
+
+
+def check_names(wanted: Sequence[str], measured: Sequence[str]) -> None:
+    """Raises `SettingsError` where acoustic targets of pre-training are not among `measured`."""
+    for name in wanted:
+        if name not in measured:
+            raise SettingsError(
+                f"pretrain.acoustic.targets: nothing measures '{name}'."
+                f"{did_you_mean(name, measured)}"
+            )
 
 
 def _row_names(table: UtteranceTable, probe: Probe[Any]) -> list[str]:

@@ -45,7 +45,8 @@ from lanser_bench.plugins import registry
 from lanser_bench.stages._checkpoint import Checkpoint, Progress
 from lanser_bench.stages._examples import Examples, split_by_speaker
 from lanser_bench.stages._network import Network, last_dim
-from lanser_bench.stages._training import Training, epoch_random
+from lanser_bench.stages._random import epoch_random
+from lanser_bench.stages._training import Training
 from lanser_bench.stages.features import Features, crop, pad
 from lanser_bench.stages.pretrain import Params
 

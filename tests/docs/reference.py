@@ -21,6 +21,7 @@ from lanser_bench.experiment import settings
 from lanser_bench.experiment.settings import Experiment
 from lanser_bench.plugins import load_plugins
 from lanser_bench.reporting.records import record_schema
+from lanser_bench.stages.pretrain import AcousticParams
 
 from .blocks import ROOT
 
@@ -31,6 +32,7 @@ SECTIONS = {
     "transcribe": settings.TranscribeParams,
     "label": settings.LabelParams,
     "pretrain": settings.PretrainSettings,
+    "pretrain.acoustic": AcousticParams,
     "embed": settings.EmbedParams,
     "evaluate": settings.EvaluateSettings,
     "probe": settings.ProbeSettings,

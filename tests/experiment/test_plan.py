@@ -228,6 +228,7 @@ VARIED: dict[str, list[Any]] = {
     "encoder": ["loudness", {"name": "cnn", "channels": [8]}],
     "pretrain.epochs": [2],
     "pretrain.pooling": ["mean+std"],
+    "pretrain.acoustic": [{"targets": ["f0_mean_st"]}],
     "pretrain.seeds": [[1], [0, 1]],
     "embed.pooling": ["mean+std"],
     "evaluate.seed": [1, 2],

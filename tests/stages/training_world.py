@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from lanser_bench.kinds import Frontend, StageCall, StageReport
 from lanser_bench.plugins import registry
-from lanser_bench.stages import embed, features, label, pretrain
+from lanser_bench.stages import embed, features, label, pretrain, targets
 from lanser_bench.stages._spans import span_rows
 from lanser_bench.stages.base import StageContext, run_call
-from lanser_bench.stages.sharding import run_map
+from lanser_bench.stages.sharding import ROWS, run_map
 from lanser_bench.store import Draft, PluginIdentity, Spec, Store, plugin_identity
 from lanser_bench.taxonomy import Label, Taxonomy
 from lanser_bench.utterances import SCHEMA, read_utterances, write_utterances
@@ -105,6 +105,27 @@ class World:
             )  # fmt: skip
         return spec.key
 
+    def measured(self, utterances: str, values: dict[str, npt.NDArray[np.float64]]) -> str:
+        """A `targets` artifact with these values, NaN where undefined."""
+        content = {name: np.nan_to_num(column, nan=1e9).tolist() for name, column in values.items()}
+        spec = Spec(
+            stage="targets", stage_version=targets.VERSION, params={"values": content},
+            parents={"utterances": utterances},
+        )  # fmt: skip
+        table = read_utterances(self.store.checked(utterances))
+        context = StageContext(spec, self.store, registry())
+
+        def compute(positions: list[int], part: Draft) -> None:
+            columns = {name: column[positions] for name, column in values.items()}
+            pq.write_table(pa.table(columns), part.path / ROWS)
+
+        with self.store.write(spec) as draft:
+            run_map(
+                context, draft, ids=table.ids, rows=span_rows(table, "targets"), compute=compute,
+                capacity=16,
+            )  # fmt: skip
+        return spec.key
+
     def labels(
         self,
         utterances: str,
@@ -171,6 +192,7 @@ class World:
         encoder: PluginIdentity | None = None,
         control: Any = "weak",
         seed: int = 0,
+        measured: Sequence[str] = (),
         **params: Any,
     ) -> Spec:
         settings = {"epochs": 2, "batch_size": 8, "max_seconds": 0.5, **params}
@@ -181,6 +203,7 @@ class World:
             params=pretrain.Params(**settings),
             seed=seed,
             threads=1,
+            acoustic=measured,
         )
 
     def embed(

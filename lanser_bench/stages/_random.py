@@ -1,0 +1,46 @@
+"""Where a training's randomness comes from: each epoch's own seed, and torch's states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def random_states(device: torch.device) -> list[Tensor]:
+    """Returns torch's random states, to draw the same once more."""
+    states = [torch.get_rng_state()]
+    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
+
+
+def restore_random(states: list[Tensor]) -> None:
+    """Puts random states back."""
+    torch.set_rng_state(states[0])
+    if len(states) > 1:
+        torch.cuda.set_rng_state(states[1])
+
+
+def epoch_random(seed: int, epoch: int) -> tuple[np.random.Generator, int]:
+    """Returns the random generator of an epoch and the seed of torch's."""
+    ours, torchs = np.random.SeedSequence([seed, 1, epoch]).spawn(2)
+    return np.random.default_rng(ours), int(torchs.generate_state(1, np.uint32)[0])
+
+
+@contextmanager
+def deterministic(seed: int) -> Iterator[None]:
+    """Seeds torch and asks for deterministic kernels; everything is as before afterwards."""
+    before = torch.are_deterministic_algorithms_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        # Only reading memory that was never written could differ; filling it costs time.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before)
+            torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
