@@ -65,6 +65,8 @@ def test_a_planted_target_is_found_in_its_layer_on_both_scales(world: World) -> 
         assert held.pearson.value > 0.9
         assert held.ccc.value > 0.9
         assert held.layer == "layer_01"
+        assert held.layers["layer_01"].value == pytest.approx(held.r2.value, abs=0.02)
+        assert held.layers["layer_00"].value < 0.1
         assert held.r2.interval is not None
         assert held.n == SPEAKERS * EACH
         assert noise.r2.value < 0.1
