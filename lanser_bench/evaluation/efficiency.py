@@ -123,7 +123,7 @@ def run_study(
 
         def fit(labels: Ints, chosen: Ints, _: int) -> Answer:
             within = np.searchsorted(fold.train, chosen)
-            return _answered(features, labels, fold, data, within, design)
+            return learnt(features, labels, fold, data, within, design)
 
         return fit
 
@@ -235,20 +235,27 @@ def default_warnings(study: Study) -> list[str]:
     ]
 
 
+def permuted_within(labels: Ints, speakers: Sequence[str], rng: np.random.Generator) -> Ints:
+    """Returns the labels in a new order that leaves each speaker his own."""
+    found, unit = labels.copy(), np.asarray(speakers)
+    for speaker in np.unique(unit):
+        own = unit == speaker
+        found[own] = rng.permutation(labels[own])
+    return found
+
+
 def _training_labels(data: Labelled, fold: Fold, design: Design, number: int, draw: int) -> Ints:
     """Labels to train on; the control permutes them within each training speaker."""
     if not design.permute_gold:
         return data.labels
     labels = data.labels.copy()
-    speakers = np.array(data.speakers)[fold.train]
     rng = np.random.default_rng([design.seed, number, draw])
-    for speaker in np.unique(speakers):
-        own = fold.train[speakers == speaker]
-        labels[own] = rng.permutation(labels[own])
+    speakers = [data.speakers[p] for p in fold.train]
+    labels[fold.train] = permuted_within(labels[fold.train], speakers, rng)
     return labels
 
 
-def _answered(
+def learnt(
     features: FoldFeatures,
     labels: Ints,
     fold: Fold,
@@ -256,6 +263,16 @@ def _answered(
     chosen: Ints,
     design: Design,
 ) -> Answer:
+    """Learns the linear protocol on some rows of a fold and predicts its test side.
+
+    Args:
+        features: the fold's features.
+        labels: label indices of all utterances.
+        fold: the fold.
+        data: the labelled utterances.
+        chosen: positions in the training side whose labels may be used.
+        design: how strength and layer are chosen.
+    """
     return answer(
         features,
         labels[fold.train],

@@ -213,3 +213,27 @@ class ProbeResult(_Result):
     """True where no test sentence is on the training side of its fold."""
     split_hash: str = ""
     warnings: list[str] = Field(default_factory=list)
+
+
+class CueDrop(_Result):
+    """What a cue of prosody is worth to a classifier that has heard it."""
+
+    cue: str
+    """``f0`` or ``energy``."""
+    uar: Metric
+    """On speech resynthesised with the cue flattened."""
+    drop: Metric
+    """UAR of the same resynthesis with nothing flattened, minus that; paired by utterance."""
+
+
+class FlattenResult(_Result):
+    """What `flatten.json` holds: learnt from speech as it is, tested without single cues."""
+
+    original: Metric
+    """UAR on the recordings themselves, with all labels of the training side."""
+    resynthesised: Metric
+    """UAR on speech that the vocoder took apart and put together, nothing flattened."""
+    vocoder: Metric
+    """The first minus the second: what the vocoder itself damages."""
+    cues: list[CueDrop]
+    split_hash: str

@@ -74,6 +74,7 @@ def cross_predict(
     strengths: Sequence[float],
     inner_folds: int,
     seed: int,
+    sentences: Sequence[str] | None = None,
 ) -> RidgeResult:
     """Predicts each target out of fold; strength and layer come from inner speaker folds.
 
@@ -87,6 +88,9 @@ def cross_predict(
         strengths: penalties to choose from, increasing.
         inner_folds: at most so many inner speaker folds.
         seed: decides ties of the inner folds.
+        sentences: what each row says, where the folds keep sentences apart: the inner folds then
+            keep them apart too. Otherwise an embedding that knows sentences by heart, such as the
+            control of the text, would be given too weak a penalty.
     """
     predicted, baseline = np.full(targets.shape, np.nan), np.full(targets.shape, np.nan)
     by_layer = np.full((len(layers), *targets.shape), np.nan)
@@ -97,9 +101,8 @@ def cross_predict(
             train, test = fold.train[defined[fold.train]], fold.test[defined[fold.test]]
             if len(train) < 2 or not len(test):
                 continue
-            best, picks = _choose(
-                arrays, targets, columns, speakers, train, strengths, inner_folds, seed
-            )
+            inner = _inner_folds(speakers, sentences, train, inner_folds, seed)
+            best, picks = _choose(arrays, targets, columns, inner, strengths)
             own, place = np.arange(len(columns)), np.ix_(test, columns)
             for layer, values in enumerate(arrays):
                 sides = standardised(values, train, test)
@@ -128,29 +131,52 @@ def _patterns(targets: Floats) -> list[tuple[Ints, npt.NDArray[np.bool_]]]:
     return [(np.array(columns), defined[:, columns[0]]) for columns in groups.values()]
 
 
+def _inner_folds(
+    speakers: Sequence[str],
+    sentences: Sequence[str] | None,
+    train: Ints,
+    folds: int,
+    seed: int,
+) -> list[tuple[Ints, Ints]]:
+    """Rows to fit and rows to hold out, as disjoint as the outer folds; none for one speaker."""
+
+    def group(names: Sequence[str]) -> Ints:
+        own = [names[row] for row in train]
+        return group_speakers(own, np.zeros(len(own), int), min(folds, len(set(own))), seed)
+
+    voice = group(speakers)
+    if not voice.max():
+        return []
+    by_voice = [(train[voice != g], train[voice == g]) for g in range(int(voice.max()) + 1)]
+    if sentences is None:
+        return by_voice
+    # One sentence group to a speaker group: all pairs would cost the square of the folds.
+    words = group(sentences)
+    crossed = []
+    for g in range(int(voice.max()) + 1):
+        h = g % (int(words.max()) + 1)
+        held = (voice == g) & (words == h)
+        crossed.append((train[(voice != g) & (words != h)], train[held]))
+    # Few sentences, or sentences of one speaker each, leave nothing to fit or to hold out.
+    return crossed if all(len(a) > 1 and len(b) for a, b in crossed) else by_voice
+
+
 def _choose(
     arrays: Sequence[Floats],
     targets: Floats,
     columns: Ints,
-    speakers: Sequence[str],
-    train: Ints,
+    inner: Sequence[tuple[Ints, Ints]],
     strengths: Sequence[float],
-    inner_folds: int,
-    seed: int,
 ) -> tuple[Ints, Ints]:
     """The best layer of each column, and for every layer the position of its best strength.
 
     By squared error over inner folds; shapes (columns,) and (layers, columns).
     """
-    own = [speakers[row] for row in train]
-    n_speakers = len(set(own))
-    if n_speakers < 2:
+    if not inner:
         last = np.full(len(columns), len(arrays) - 1)
         return last, np.full((len(arrays), len(columns)), len(strengths) // 2)
-    group = group_speakers(own, np.zeros(len(own), int), min(inner_folds, n_speakers), seed)
     errors = np.zeros((len(arrays), len(strengths), len(columns)))
-    for g in range(int(group.max()) + 1):
-        fit, held = train[group != g], train[group == g]
+    for fit, held in inner:
         truth = targets[np.ix_(held, columns)]
         for layer, values in enumerate(arrays):
             sides = standardised(values, fit, held)

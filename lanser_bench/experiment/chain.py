@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..audio.flatten import Cue, require_vocoder
 from ..errors import DataError, SettingsError, TaxonomyError
 from ..kinds import TrainableEncoder
 from ..stages import (
     embed,
     evaluate,
     finetune,
+    flatten,
     pretrain,
     probe,
     targets,
@@ -17,7 +19,7 @@ from ..stages import (
 )
 from .plan import Cell, TargetKeys
 from .settings import DatasetRef, EvaluateSettings, PluginRef
-from .steps import Prepared, Steps
+from .steps import Prepared, Steps, flat
 
 
 class Chain(Steps):
@@ -143,7 +145,7 @@ class Chain(Steps):
             stages, "measure",
             lambda used: self._measure(index, dataset, ref, seed, model, used, control),
             index, dataset, ref, seed, model, control, s.probe_seed if s.probes else None,
-            (id(s.evaluate), s.evaluate_seed) if s.finetune is not None else None, inputs,
+            (id(s.evaluate), s.evaluate_seed) if s.finetune or s.flatten else None, inputs,
         )  # fmt: skip
         key = self.parts.once(
             "evaluate",
@@ -175,7 +177,9 @@ class Chain(Steps):
             "" if not trainable else ", pre-trained" if model else f", random weights, seed {seed}"
         )
 
-        def embedded(params: embed.Params) -> str:
+        def embedded(
+            params: embed.Params, frames: str | None = frames, cue: Cue | None = None
+        ) -> str:
             spec = embed.spec(
                 utterances=prepared.utterances,
                 encoder=identity,
@@ -185,8 +189,9 @@ class Chain(Steps):
                 seed=seed if trainable and model is None else None,
                 threads=settings.threads.embed,
                 device=settings.devices.embed if trainable else "cpu",
+                cue=cue,
             )
-            title = f"{prepared.name} by {ref.name}{how}"
+            title = f"{prepared.name}{flat(cue)} by {ref.name}{how}"
             return self.parts.add(spec, title, settings.threads.embed, prepared.audio)
 
         params = self.params(settings.embed, embed.Params)
@@ -203,6 +208,15 @@ class Chain(Steps):
             assert frames is not None
             tuned = self._finetuned(place, prepared, frames, ref, model, seed, stages)
             found = replace(found, finetune=tuned)
+        if settings.flatten is not None and encoder.frontend.kind != "text":
+            versions: dict[str, str] = {}
+            cues: tuple[Cue, ...] = ("none", *settings.flatten.cues)
+            for cue in cues:
+                altered = self.features(place, prepared, encoder, stages, cue)
+                versions[cue] = embedded(params, altered, cue)
+                stages[f"embed {place}{flat(cue)}"] = versions[cue]
+            key = self._flattened(place, prepared, embeddings, versions, ref, stages)
+            found = replace(found, flatten=key)
         if model is None:
             return found, prepared, embeddings
         # The head expects the pooling that it was trained with.
@@ -212,6 +226,32 @@ class Chain(Steps):
             pooled = embedded(params.model_copy(update={"pooling": pooling}))
         found = self._without_labels(found, place, prepared, pooled, model, stages, control)
         return found, prepared, embeddings
+
+    def _flattened(
+        self,
+        place: str,
+        prepared: Prepared,
+        embeddings: str,
+        versions: dict[str, str],
+        ref: PluginRef,
+        stages: dict[str, str],
+    ) -> str:
+        require_vocoder()
+        settings, gold = self.settings, prepared.dataset.card.taxonomy
+        assert gold is not None
+        spec = flatten.spec(
+            utterances=prepared.utterances,
+            embeddings=embeddings,
+            versions=versions,
+            taxonomy=self.parts.taxonomy(gold),
+            design=self.params(settings.evaluate, evaluate.Params),
+            seed=settings.evaluate_seed,
+            threads=settings.threads.evaluate,
+            official=prepared.dataset.protocols,
+        )
+        title = f"{ref.name} on {prepared.name} without single cues"
+        stages[f"flatten {place}"] = key = self.parts.add(spec, title, settings.threads.evaluate)
+        return key
 
     def _finetuned(
         self,

@@ -67,6 +67,8 @@ class TargetKeys:
     """Probe → key."""
     finetune: str | None = None
     """Key of the fine-tuned encoder's scores."""
+    flatten: str | None = None
+    """Key of the scores on speech without single cues."""
     zero_shot: str | None = None
     """Key of what the pre-trained head says, read through the taxonomy's map."""
     text_only: str | None = None
@@ -77,7 +79,7 @@ class TargetKeys:
     @property
     def keys(self) -> list[str]:
         """Keys of all results."""
-        more = (self.finetune, self.zero_shot, self.text_only)
+        more = (self.finetune, self.flatten, self.zero_shot, self.text_only)
         return [self.evaluation, *self.probes.values(), *(key for key in more if key is not None)]
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from ..stages.embed import Params as EmbedParams
 from ..stages.evaluate import Params as EvaluateParams
 from ..stages.finetune import Params as FinetuneParams
+from ..stages.flatten import Params as FlattenParams
 from ..stages.label import Params as LabelParams
 from ..stages.pretrain import Params as PretrainParams
 from ..stages.probe import Params as ProbeParams
@@ -210,6 +211,9 @@ class Experiment(_Settings):
     finetune: FinetuneParams | None = None
     """Where it is there (``finetune: {}`` for the defaults), each trainable encoder is also
     fine-tuned, from its pre-trained weights and, in the control ``random_init``, from scratch."""
+    flatten: FlattenParams | None = None
+    """Where it is there (``flatten: {}`` for the defaults), what has learnt from speech as it is is
+    also tested on speech without single cues of prosody."""
     probe: ProbeSettings = ProbeSettings()
     controls: Controls = Controls()
     threads: StageThreads = StageThreads()

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from ..audio.flatten import Cue
 from ..errors import SettingsError
 from ..kinds import Dataset, FeatureExtractor
 from ..manifest import BuiltManifest
@@ -24,7 +25,7 @@ TEXT_FIELDS = frozenset({"text", "context", "avg_logprob", "no_speech_prob"})
 IN_NO_KEY = frozenset({"name", "trackers", "tracker_timeout_s", "executor", "paths", "memory"})
 """Settings of a run, not of a cell."""
 OF_RESULTS = frozenset(
-    {"targets", "finetune", "embed", "evaluate", "probes", "probe", "seed", "controls"}
+    {"targets", "finetune", "flatten", "embed", "evaluate", "probes", "probe", "seed", "controls"}
 )
 OF_LABELS = frozenset({"corpora", "asr", "transcribe", "labeler", "taxonomy", "label", "pretrain"})
 NOT_OF_PRETRAINING = IN_NO_KEY | OF_RESULTS
@@ -43,6 +44,11 @@ class Prepared:
     utterances: str
     """Key of the manifest, or of its segmentation."""
     audio: tuple[str, ...]
+
+
+def flat(cue: Cue | None) -> str:
+    """Returns what the place of a stage has behind it where a cue is flattened."""
+    return "" if cue is None else ", resynthesised" if cue == "none" else f", {cue} flattened"
 
 
 class Steps:
@@ -96,18 +102,26 @@ class Steps:
         return Prepared(built, dataset, ref.dataset, utterances, audio)
 
     def features(
-        self, place: str, prepared: Prepared, encoder: Any, stages: dict[str, str]
+        self,
+        place: str,
+        prepared: Prepared,
+        encoder: Any,
+        stages: dict[str, str],
+        cue: Cue | None = None,
     ) -> str | None:
-        """Adds what an encoder's front end computes; None if it takes waveforms as they are."""
+        """Adds what an encoder's front end computes; None if it takes waveforms as they are.
+
+        With a cue it is computed from speech that is resynthesised without it.
+        """
         frontend = encoder.frontend
-        if frontend.kind != "logmel" and isinstance(encoder, FeatureExtractor):
+        if cue is None and frontend.kind != "logmel" and isinstance(encoder, FeatureExtractor):
             return None
-        spec = features_stage.spec(utterances=prepared.utterances, frontend=frontend)
+        spec = features_stage.spec(utterances=prepared.utterances, frontend=frontend, cue=cue)
         key = self.parts.add(
-            spec, f"{prepared.name}, {frontend.kind}", self.settings.threads.features,
+            spec, f"{prepared.name}, {frontend.kind}{flat(cue)}", self.settings.threads.features,
             prepared.audio,
         )  # fmt: skip
-        stages[f"features {place}"] = key
+        stages[f"features {place}{flat(cue)}"] = key
         return key
 
     def measured(

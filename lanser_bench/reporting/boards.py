@@ -72,6 +72,10 @@ class Row:
     curve: list[CurvePoint]
     finetune: Metric | None = None
     """UAR of the fine-tuned encoder at its largest budget; None where none was tuned."""
+    drop_f0: Metric | None = None
+    """UAR lost where F0 is flattened, against the same resynthesis with nothing flattened."""
+    drop_energy: Metric | None = None
+    """UAR lost where energy is flattened, counted likewise."""
     zero_shot: Metric | None = None
     """UAR of the pre-trained head without any label of the set."""
     text_only: Metric | None = None
@@ -218,9 +222,16 @@ def _row(group: Sequence[tuple[ResultRecord, DatasetResult]]) -> Row:
         chance=chance,
         curve=_curve(evaluations),
         finetune=_averaged([largest(r.finetune).uar if r.finetune else None for _, r in group]),
+        drop_f0=_averaged([_drop(r, "f0") for _, r in group]),
+        drop_energy=_averaged([_drop(r, "energy") for _, r in group]),
         zero_shot=_averaged([r.zero_shot.uar if r.zero_shot else None for _, r in group]),
         text_only=_averaged([r.text_only.uar if r.text_only else None for _, r in group]),
     )
+
+
+def _drop(result: DatasetResult, cue: str) -> Metric | None:
+    cues = result.flatten.cues if result.flatten is not None else []
+    return next((found.drop for found in cues if found.cue == cue), None)
 
 
 def _averaged(scores: Sequence[Metric | None]) -> Metric | None:

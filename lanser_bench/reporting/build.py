@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from ..evaluation.results import EvaluationResult, ProbeResult, ZeroShotResult
+from ..evaluation.results import EvaluationResult, FlattenResult, ProbeResult, ZeroShotResult
 from ..kinds.base import Plugin
 from ..plugins import registry
 from ..store import PluginIdentity, Store, library_versions
@@ -150,6 +150,7 @@ class _Reader:
                 )
                 for key in target.probes.values()
             ],
+            flatten=self._flatten(target.flatten),
             zero_shot=self._without_labels(target.zero_shot),
             text_only=self._without_labels(target.text_only),
             notes=list(target.notes),
@@ -158,6 +159,12 @@ class _Reader:
     def _evaluation(self, key: str) -> EvaluationResult:
         path = self.store.checked(key).path / "evaluation.json"
         return EvaluationResult.model_validate_json(path.read_bytes())
+
+    def _flatten(self, key: str | None) -> FlattenResult | None:
+        if key is None:
+            return None
+        path = self.store.checked(key).path / "flatten.json"
+        return FlattenResult.model_validate_json(path.read_bytes())
 
     def _without_labels(self, key: str | None) -> ZeroShotResult | None:
         if key is None:

@@ -23,6 +23,8 @@ METRIC_HEADS = {"uar": "UAR", "wa": "WA", "macro_f1": "F1", "area": "area"}
 HEADS = set(METRIC_HEADS.values())
 MORE_HEADS = {
     "finetune": "UAR fine-tuned",
+    "drop_f0": "drop, F0 flat",
+    "drop_energy": "drop, energy flat",
     "zero_shot": "UAR zero-shot",
     "text_only": "UAR text-only",
 }

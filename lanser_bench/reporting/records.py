@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import DataError
-from ..evaluation.results import EvaluationResult, ProbeResult, ZeroShotResult
+from ..evaluation.results import EvaluationResult, FlattenResult, ProbeResult, ZeroShotResult
 from ..store import PluginIdentity, digest, write_atomic
 from ..validation import describe
 from .upgrades import upgraded
@@ -77,6 +77,8 @@ class DatasetResult(_Record):
     probes: list[ProbeResult] = []
     finetune: EvaluationResult | None = None
     """The whole encoder trained on the labels, on the same folds; None unless asked for."""
+    flatten: FlattenResult | None = None
+    """Tested on speech without single cues of prosody; None unless asked for."""
     zero_shot: ZeroShotResult | None = None
     """What the pre-trained head says without a human label; None where nothing was pre-trained or
     the taxonomy has no map to the gold labels."""

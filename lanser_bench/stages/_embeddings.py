@@ -17,7 +17,7 @@ LayerChoice = Literal["all", "last"] | tuple[str, ...]
 
 
 def read_layers(
-    context: StageContext, choice: LayerChoice, ids: Sequence[str]
+    context: StageContext, choice: LayerChoice, ids: Sequence[str], role: str = "embeddings"
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Returns layer name → embeddings of `ids`, shape (n, dim), first layer to last.
 
@@ -25,7 +25,7 @@ def read_layers(
         SettingsError: a layer that the encoder does not have.
         DataError: an utterance has no embedding, or one that is not finite.
     """
-    found = MapResult(context.store, context.parent("embeddings"))
+    found = MapResult(context.store, context.parent(role))
     names = [name for name in found.array_names() if name.startswith("layer_")]
     if choice == "last":
         names = names[-1:]

@@ -97,9 +97,11 @@ def _score(
     targets = np.stack(list(measured.values()), axis=1)
     if scale == "speaker":
         targets = within_speakers(targets, speakers)
+    apart = folds.sentence_disjoint
     result = cross_predict(
         work.scaled(scale), targets, speakers, folds.folds,
         strengths=work.strengths, inner_folds=work.inner_folds, seed=work.seed,
+        sentences=[str(sentence) for sentence in work.table.sentence_ids] if apart else None,
     )  # fmt: skip
     for column, name in enumerate(measured):
         data = _predicted(result, result.predicted, targets, column, ids, speakers)

@@ -29,7 +29,7 @@ from ..store import (
 )
 
 STAGES = ("segment", "transcribe", "label", "features", "pretrain", "embed", "targets", "evaluate",
-          "finetune", "zeroshot", "probe")  # fmt: skip
+          "finetune", "flatten", "zeroshot", "probe")  # fmt: skip
 """In the order in which they tell LanSER; each is a module of this package."""
 
 

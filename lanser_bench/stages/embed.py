@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..audio.flatten import Cue
 from ..errors import DataError, PluginError, SettingsError
 from ..halving import fitting
 from ..kinds.encoder import FeatureExtractor, Frontend, TrainableEncoder
@@ -65,6 +66,7 @@ def spec(
     seed: int | None,
     threads: int,
     device: Device = "cpu",
+    cue: Cue | None = None,
 ) -> Spec:
     """Returns the key content.
 
@@ -78,6 +80,7 @@ def spec(
         seed: draws the weights where there is no `model`; None for a frozen extractor.
         threads: CPU threads, which move floats.
         device: where a trainable encoder runs; in the key if it is no CPU.
+        cue: what the `features` are without, if they are of resynthesised speech.
     """
     settings = {**params.model_dump(mode="json"), "libraries": library_versions(("torch",))}
     if features is not None:
@@ -92,6 +95,7 @@ def spec(
             **settings,
             "audio_libraries": features_stage.libraries(),
             **device_params(device),
+            **features_stage.cue_params(cue),
         },
         parents={role: key for role, key in parents.items() if key is not None},
         seed=None if model is not None else seed,

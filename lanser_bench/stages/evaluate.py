@@ -146,11 +146,15 @@ def folds_by(params: Params, official: Mapping[str, str]) -> Protocol:
     return found
 
 
+def params_of(spec: Spec) -> Params:
+    """Returns the settings that stand in a key."""
+    return Params.model_validate({n: v for n, v in spec.params.items() if n in Params.model_fields})
+
+
 def run(context: StageContext, draft: Draft) -> None:
     """Evaluates; every training is preceded by the leakage check."""
     names: list[str] = context.spec.params["labels"]
-    settings = {n: v for n, v in context.spec.params.items() if n in Params.model_fields}
-    params = Params.model_validate(settings)
+    params = params_of(context.spec)
     seed = context.spec.seed or 0
     by = context.spec.params.get("folds_by", params.protocol)
     task = prepared(context, names, by, params.folds, seed)

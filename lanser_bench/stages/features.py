@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
+from ..audio.flatten import LIBRARY, Cue
 from ..errors import DataError
 from ..kinds.encoder import Frontend
 from ..store import Draft, Spec, Store, library_versions
@@ -45,12 +47,22 @@ class Params(BaseModel):
     """What the encoder is fed. With ``waveform`` the decoded samples are kept, not log-mel."""
 
 
-def spec(*, utterances: str, frontend: Frontend) -> Spec:
-    """Returns the key content: the same for all encoders with the same front end."""
+def spec(*, utterances: str, frontend: Frontend, cue: Cue | None = None) -> Spec:
+    """Returns the key content: the same for all encoders with the same front end.
+
+    Args:
+        utterances: key of the manifest.
+        frontend: what is computed.
+        cue: computed from speech that is resynthesised without this cue; None: as it is.
+    """
     return Spec(
         stage="features",
         stage_version=VERSION,
-        params={**Params(frontend=frontend).model_dump(mode="json"), "libraries": libraries()},
+        params={
+            **Params(frontend=frontend).model_dump(mode="json"),
+            "libraries": libraries(),
+            **cue_params(cue),
+        },
         parents={"utterances": utterances},
     )
 
@@ -60,10 +72,19 @@ def libraries() -> dict[str, str]:
     return library_versions(("soundfile", "soxr", "numpy", "scipy"))
 
 
+def cue_params(cue: Cue | None) -> dict[str, Any]:
+    """Returns what a flattened cue adds to a key's params: nothing for speech as it is."""
+    if cue is None:
+        return {}
+    return {"cue": cue, "vocoder": library_versions((LIBRARY,))}
+
+
 def run(context: StageContext, draft: Draft) -> None:
     """Computes the frames of every utterance, shard by shard."""
     from ..audio import logmel
+    from ..audio.flatten import resynthesise
 
+    cue: Cue | None = context.spec.params.get("cue")
     frontend = Frontend.model_validate(context.spec.params["frontend"])
     table = read_utterances(context.parent("utterances"))
     total = 0
@@ -73,6 +94,8 @@ def run(context: StageContext, draft: Draft) -> None:
         found: list[Frames] = []
         for position in positions:
             frames = read_span(context, table, position)
+            if cue is not None:
+                frames = resynthesise(frames, cue)
             if frontend.kind == "logmel":
                 frames = logmel(frames, frontend)
             if len(frames) == 0:

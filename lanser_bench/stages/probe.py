@@ -25,7 +25,7 @@ from ._probe_work import Found, Scale, Work
 from .base import StageContext
 from .targets import read_classes, read_targets
 
-VERSION = "3"
+VERSION = "4"
 RESULT = "probe.json"
 
 
@@ -42,7 +42,8 @@ class Params(BaseModel):
     predicted from other speakers saying other sentences, where every utterance has a sentence_id;
     1 lets sentences cross."""
     inner_folds: int = Field(default=3, ge=2)
-    """Speaker (or sentence) folds inside the training side that choose strength and layer."""
+    """Speaker (or sentence) folds inside the training side that choose strength and layer; for
+    numbers they keep sentences apart where the folds do."""
     strengths: tuple[float, ...] = Field(
         default=(1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0), min_length=1
     )

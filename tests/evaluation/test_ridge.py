@@ -101,3 +101,25 @@ def test_a_nearly_constant_feature_does_not_decide_the_score() -> None:
     )  # fmt: skip
     error = np.square(result.predicted[:, 0] - target).mean()
     assert error < 0.2 * target.var()
+
+
+def test_sentences_known_by_heart_are_given_the_penalty_that_new_sentences_need() -> None:
+    """Each sentence has a direction of its own: nothing carries over to sentences unheard."""
+    rng = np.random.default_rng(0)
+    speaker, sentence = (index.ravel() for index in np.indices((8, 24)))
+    layers = {"layer_00": rng.standard_normal((24, 40))[sentence]}
+    target = rng.standard_normal(24)[sentence, None] + 0.1 * rng.standard_normal((192, 1))
+    fold = Fold(
+        np.flatnonzero((speaker < 6) & (sentence < 16)),
+        np.flatnonzero((speaker >= 6) & (sentence >= 16)),
+        np.zeros(0, int),
+    )
+    chosen = [
+        cross_predict(
+            layers, target, speaker.astype(str).tolist(), [fold], strengths=STRENGTHS,
+            inner_folds=3, seed=0, sentences=known,
+        ).strengths[0]
+        for known in (None, sentence.astype(str).tolist())
+    ]  # fmt: skip
+    assert chosen[0] == min(STRENGTHS)
+    assert chosen[1] >= 10.0

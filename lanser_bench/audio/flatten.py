@@ -1,0 +1,76 @@
+"""One cue of prosody taken out of a recording, all else as a vocoder leaves it.
+
+WORLD (Morise, Yokomori & Ozawa 2016, IEICE Trans. E99-D(7)) takes speech apart into F0, spectral
+envelope and aperiodicity and puts it together again. The same voice with its own F0 is the control:
+what the vocoder itself damages is not to be called a cue.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import MissingDependencyError
+from ..kinds.speech import SAMPLE_RATE, Waveform
+
+Cue = Literal["none", "f0", "energy"]
+"""``none``: taken apart and put together; ``f0``: all voiced frames at the utterance's mean F0, in
+semitones; ``energy``: all speech at the utterance's mean level, in dB. The means stay."""
+LIBRARY = "pyworld-prebuilt"
+
+_SHORTEST = SAMPLE_RATE // 10
+"""WORLD's windows span several periods of the lowest F0."""
+_WINDOW = SAMPLE_RATE // 40
+"""25 ms: two periods of 80 Hz, so that the level does not follow single periods."""
+_ACTIVE_DB = 30.0
+"""Samples within so many dB of the loud ones (95th percentile) are speech; pauses stay silent."""
+
+
+def require_vocoder() -> None:
+    """Raises `MissingDependencyError` unless the vocoder is installed; loads nothing."""
+    from importlib.util import find_spec
+
+    if find_spec("pyworld") is None:
+        raise MissingDependencyError(
+            "Flattening takes the vocoder WORLD, which is not installed. "
+            "Run: pip install 'lanser-bench[flatten]'"
+        )
+
+
+def resynthesise(waveform: Waveform, cue: Cue) -> Waveform:
+    """Returns the recording without a cue, of the same length.
+
+    Args:
+        waveform: samples of shape (samples,) at 16 kHz.
+        cue: what is flattened.
+
+    Raises:
+        MissingDependencyError: the vocoder is not installed.
+    """
+    require_vocoder()
+    import pyworld
+
+    samples = np.pad(waveform.astype(np.float64), (0, max(0, _SHORTEST - len(waveform))))
+    coarse, times = pyworld.dio(samples, SAMPLE_RATE)
+    f0 = pyworld.stonemask(samples, coarse, times, SAMPLE_RATE)
+    envelope = pyworld.cheaptrick(samples, f0, times, SAMPLE_RATE)
+    noise = pyworld.d4c(samples, f0, times, SAMPLE_RATE)
+    voiced = f0 > 0
+    if cue == "f0" and voiced.any():
+        f0 = np.where(voiced, np.exp(np.log(f0[voiced]).mean()), 0.0)
+    made = pyworld.synthesize(f0, envelope, noise, SAMPLE_RATE)
+    sound = np.pad(made, (0, max(0, len(waveform) - len(made))))[: len(waveform)]
+    return np.asarray(levelled(sound) if cue == "energy" else sound, np.float32)
+
+
+def levelled(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Brings all speech of an utterance to its mean level; gaps take the gain about them."""
+    from scipy.ndimage import uniform_filter1d
+
+    power = uniform_filter1d(np.square(samples), _WINDOW, mode="nearest")
+    level = 10 * np.log10(np.maximum(power, 1e-12))
+    active = np.flatnonzero(level >= np.percentile(level, 95) - _ACTIVE_DB)
+    gain = np.interp(np.arange(len(samples)), active, level[active].mean() - level[active])
+    return np.asarray(samples * 10 ** (uniform_filter1d(gain, _WINDOW, mode="nearest") / 20))

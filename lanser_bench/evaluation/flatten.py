@@ -1,0 +1,63 @@
+"""What a cue is worth: classifiers learnt on speech as it is, tested on speech without the cue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .efficiency import Design, Labelled, Layers, learnt
+from .folds import Fold
+from .predictions import Classified, classification, paired_difference
+from .results import CueDrop, FlattenResult
+from .selection import fold_features
+from .statistics import metric
+
+ORIGINAL, CONTROL = "original", "none"
+"""The recordings themselves, and their resynthesis with every cue in its place."""
+
+
+def flattened(
+    data: Labelled, versions: Mapping[str, Layers], folds: Sequence[Fold], design: Design
+) -> dict[str, Classified]:
+    """Learns from the original versions of each training side and tests all versions.
+
+    Args:
+        data: the labelled utterances.
+        versions: version → layer name → its embeddings, shape (n, dim); `ORIGINAL` among them.
+        folds: speaker-disjoint folds.
+        design: strengths, inner folds, balance and the seed; all labels are used.
+    """
+    n, names = len(data.ids), [ORIGINAL, *(name for name in versions if name != ORIGINAL)]
+    stacked = {
+        layer: np.concatenate([versions[name][layer] for name in names])
+        for layer in versions[ORIGINAL]
+    }
+    predicted = np.full((len(names), n), -1, np.int64)
+    for fold in folds:
+        tests = np.concatenate([fold.test + n * place for place in range(len(names))])
+        features = fold_features(stacked, Fold(fold.train, tests, fold.dev))
+        found = learnt(features, data.labels, fold, data, np.arange(len(fold.train)), design)
+        predicted[:, fold.test] = found.predicted.reshape(len(names), -1)
+    at = np.concatenate([fold.test for fold in folds])
+    ids, speakers = [data.ids[p] for p in at], [data.speakers[p] for p in at]
+    return {
+        name: Classified(ids, speakers, data.labels[at], row[None, at], data.n_labels)
+        for name, row in zip(names, predicted, strict=True)
+    }
+
+
+def cue_drops(found: Mapping[str, Classified], split_hash: str) -> FlattenResult:
+    """Returns the scores of all versions and what each cue is worth, paired by utterance."""
+    uar = {name: metric(classification(data)["uar"]) for name, data in found.items()}
+    return FlattenResult(
+        original=uar[ORIGINAL],
+        resynthesised=uar[CONTROL],
+        vocoder=paired_difference(found[ORIGINAL], found[CONTROL], "uar"),
+        cues=[
+            CueDrop(cue=name, uar=uar[name], drop=paired_difference(found[CONTROL], data, "uar"))
+            for name, data in found.items()
+            if name not in (ORIGINAL, CONTROL)
+        ],
+        split_hash=split_hash,
+    )
