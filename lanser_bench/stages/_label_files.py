@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from ..store import Artifact, Draft, Store
 from ..taxonomy import Taxonomy
 from ._decision import Choices
 from ._row_index import BLOCK, Gathered
+from ._scratch import Scratch
 from .sharding import INDEX, ROWS
 
 LABELS = "labels.parquet"
@@ -60,7 +60,7 @@ def _matrix(column: pa.ChunkedArray, *shape: int) -> npt.NDArray[np.float32]:
     return np.asarray(flat, dtype=np.float32).reshape(len(column), *shape)
 
 
-class ShardScores:
+class ShardScores(Scratch):
     """Scores of all utterances in the manifest's order, a block at a time, as often as needed."""
 
     def __init__(self, store: Store, draft: Draft, k: int, *, with_votes: bool = False) -> None:
@@ -85,15 +85,8 @@ class ShardScores:
             self._rows.append(np.concatenate(parts, axis=1, dtype=np.float32, casting="unsafe"))
             self.kind = table["kind"][0].as_py()
 
-    def __enter__(self) -> ShardScores:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Removes the file."""
         self._rows.close()
 
     def blocks(self) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]:

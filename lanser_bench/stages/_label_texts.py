@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 import pyarrow.parquet as pq
@@ -16,6 +14,7 @@ from ..kinds.labeler import TextRecord
 from ..store import Artifact
 from ..utterances import UtteranceTable, iter_utterances
 from ._row_index import BLOCK
+from ._scratch import ScratchBase
 from .base import StageContext
 from .sharding import INDEX, ROWS, MapResult
 
@@ -33,7 +32,7 @@ class _Said(NamedTuple):
     no_speech_prob: float | None = None
 
 
-class LabelTexts:
+class LabelTexts(ScratchBase):
     """Records of a corpus in the manifest's order, of transcripts or of the manifest's own texts.
 
     Transcripts lie in shards in the order of hashes, and earlier turns anywhere in the manifest:
@@ -54,29 +53,15 @@ class LabelTexts:
         Raises:
             StoreError: the transcripts are those of other utterances.
         """
-        self._manifest, self._path = manifest, folder / FILE
+        super().__init__(folder / FILE)
+        self._manifest = manifest
         self._with_context = with_context
         self._spoken: MapResult | None = None
-        self._base = sqlite3.connect(self._path, isolation_level=None)
-        for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8192"):
-            self._base.execute(f"PRAGMA {setting}")
         if "transcripts" in context.spec.parents:
             self._spoken = MapResult(context.store, context.parent("transcripts"))
             self._keep_transcripts(self._spoken)
         if with_context:
             self._keep_turns()
-
-    def __enter__(self) -> LabelTexts:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._base.close()
-        self._path.unlink(missing_ok=True)
 
     def blocks(self) -> Iterator[tuple[UtteranceTable, list[TextRecord]]]:
         """Yields utterances and their records, without gold."""
@@ -123,12 +108,10 @@ class LabelTexts:
         for part, path in enumerate(spoken.part_paths()):
             table = pq.read_table(path / ROWS, columns=wanted)
             columns = [table[name].to_pylist() for name in wanted]
-            self._base.execute("BEGIN")
-            self._base.executemany(
+            self.write(
                 "INSERT INTO heard VALUES (?, ?, ?, ?, ?, ?)",
                 ((part, place, *row) for place, row in enumerate(zip(*columns, strict=True))),
             )
-            self._base.execute("COMMIT")
 
     def _transcript_rows(self, spoken: MapResult) -> Iterator[tuple[str, _Said]]:
         query = (
@@ -155,9 +138,7 @@ class LabelTexts:
                 )
                 if dialogue is not None and turn is not None
             ]
-            self._base.execute("BEGIN")
-            self._base.executemany("INSERT INTO turn VALUES (?, ?, ?, ?)", members)
-            self._base.execute("COMMIT")
+            self.write("INSERT INTO turn VALUES (?, ?, ?, ?)", members)
             begin += len(table)
 
     def _earlier(self, table: UtteranceTable, i: int, position: int) -> tuple[str, ...]:

@@ -8,11 +8,9 @@ the index are the same as there.
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -21,42 +19,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..store import Draft
+from ._scratch import Scratch, ScratchBase
 from .base import StageContext
 from .sharding import INDEX, made_anew, shard_spec
 
 FILE = "rows.sqlite"
-CACHE_KB = 8192
 BLOCK = 4096
 """Rows that are in memory at a time."""
 
 
-class RowIndex:
+class RowIndex(ScratchBase):
     """Rows of a corpus on disk: id and name of each, and one record for each name."""
 
     def __init__(self, folder: Path) -> None:
         """Makes an empty file in a folder; leaving the block removes it."""
-        self._path = folder / FILE
-        self._base = sqlite3.connect(self._path, isolation_level=None)
-        # The file dies with its draft, so it needs neither a journal nor to reach the disk.
-        for setting in ("journal_mode=OFF", "synchronous=OFF", f"cache_size=-{CACHE_KB}",
-                        "temp_store=FILE", "locking_mode=EXCLUSIVE"):  # fmt: skip
-            self._base.execute(f"PRAGMA {setting}")
+        super().__init__(folder / FILE, "temp_store=FILE", "locking_mode=EXCLUSIVE")
         self._base.execute("CREATE TABLE row (pos INTEGER PRIMARY KEY, id TEXT, name BLOB, said)")
         self._base.execute(
             "CREATE TABLE distinct_row (name BLOB PRIMARY KEY, pos, part, place) WITHOUT ROWID"
         )
-
-    def __enter__(self) -> RowIndex:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._base.close()
-        self._path.unlink(missing_ok=True)
 
     def add(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Adds rows in the manifest's order.
@@ -64,12 +45,10 @@ class RowIndex:
         Args:
             rows: id, name (32 hexadecimal digits) and record of each.
         """
-        self._base.execute("BEGIN")
-        self._base.executemany(
+        self.write(
             "INSERT INTO row (id, name, said) VALUES (?, ?, ?)",
             ((one, bytes.fromhex(name), said) for one, name, said in rows),
         )
-        self._base.execute("COMMIT")
 
     def sort(self) -> tuple[int, int]:
         """Finds rows of equal name; returns the number of rows and of distinct ones."""
@@ -110,12 +89,10 @@ class RowIndex:
 
     def put(self, part: int, names: Sequence[str]) -> None:
         """Notes in which shard, and there in which place, rows are."""
-        self._base.execute("BEGIN")
-        self._base.executemany(
+        self.write(
             "UPDATE distinct_row SET part = ?, place = ? WHERE name = ?",
             ((part, place, bytes.fromhex(name)) for place, name in enumerate(names)),
         )
-        self._base.execute("COMMIT")
 
     def places(self) -> Iterator[pa.Table]:
         """Yields the columns of `INDEX` in blocks, in the manifest's order."""
@@ -191,7 +168,7 @@ def run_indexed_map(
             file.write_table(table)
 
 
-class Gathered:
+class Gathered(Scratch):
     """Rows of numbers of all shards in one file, read in any order, a block at a time."""
 
     def __init__(self, path: Path) -> None:

@@ -1,0 +1,51 @@
+"""What a stage keeps on disk while it works, and what is gone when its block ends."""
+
+from __future__ import annotations
+
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Self
+
+
+class Scratch(ABC):
+    """Something on disk that leaving the block removes."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Removes it."""
+
+
+class ScratchBase(Scratch):
+    """A SQLite file for one process, in which a corpus waits without being in memory."""
+
+    def __init__(self, path: Path, *settings: str) -> None:
+        """Makes an empty file.
+
+        Args:
+            path: where; it must not exist.
+            settings: pragmas such as ``temp_store=FILE``.
+        """
+        self._path = path
+        self._base = sqlite3.connect(path, isolation_level=None)
+        # The file dies with its draft, so it needs neither a journal nor to reach the disk.
+        for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8192", *settings):
+            self._base.execute(f"PRAGMA {setting}")
+
+    def write(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Carries out a statement for each row, all in one transaction."""
+        self._base.execute("BEGIN")
+        self._base.executemany(statement, rows)
+        self._base.execute("COMMIT")
+
+    def close(self) -> None:
+        """Removes the file."""
+        self._base.close()
+        self._path.unlink(missing_ok=True)
