@@ -128,7 +128,7 @@ def _draw(axes: Any, line: Line, size: float, colour: str, *, grey: bool) -> Non
     low, high = [size * band.low for band in known], [size * band.high for band in known]
     single = len(x) == 1
     axes.plot(x, y, "s" if single else "--o" if grey else "-o", color=colour, ms=5, zorder=3,
-              label=_title(line)[:48].replace("_", " "))  # fmt: skip
+              label=_title(line)[:64].replace("_", " "))  # fmt: skip
     if len(known) == len(x):
         if single:
             axes.vlines(x, low, high, color=colour, lw=1.2, alpha=0.6, zorder=2)

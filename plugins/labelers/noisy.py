@@ -29,7 +29,7 @@ class NoisyOptions(PluginOptions):
     labels alike. The classes' counts make noise in proportion to them."""
     confusion: Confusion | None = None
     """A labeler's measured confusion: the path of a label report or a result record, the name of a
-    shipped one, such as ``entailment-goemotions``, or ``{labels: […], confusion: [[…]]}``."""
+    shipped one, such as ``similarity-goemotions``, or ``{labels: […], confusion: [[…]]}``."""
     coverage: float = Field(default=1.0, gt=0, le=1)
     """Share of utterances that get a label at all; the others are as abstained on."""
     seed: int = 0
