@@ -12,6 +12,10 @@ from .steps import IN_NO_KEY, OF_LABELS, TEXT_FIELDS
 
 Results = Sequence[tuple[str, ...]]
 """Per point the keys of its main cells; controls do not count."""
+_ROWS = (
+    "controls, which are rows of their own beside every cell. Switch on those you want in "
+    "'controls', and remove the axis."
+)
 
 
 def check_axes(parts: Parts, points: Sequence[Point], results: Results) -> None:
@@ -23,6 +27,8 @@ def check_axes(parts: Parts, points: Sequence[Point], results: Results) -> None:
     Raises:
         SettingsError: there is one; the sentence says why.
     """
+    if len({tuple(point.axes.items()) for point in points}) < len(points):
+        raise SettingsError(f"{parts.label}: two points differ in nothing but {_ROWS}")
     together = []
     for axis in points[0].axes:
         found = _changes([axis], points, results)
@@ -70,10 +76,7 @@ def _why(axis: str, parts: Parts, points: Sequence[Point]) -> str:
             f"'{head}' is about the run, not about a cell. Remove the axis, and run once for each."
         )
     if head == "controls":
-        return (
-            "controls are rows of their own beside every cell. Switch on those you want in "
-            "'controls', and remove the axis."
-        )
+        return _ROWS
     encoders = _names(s.encoder.name for s in settings)
     if head in OF_LABELS | {"devices"} and all(
         isinstance(parts.plugin("encoder", s.encoder)[0], FeatureExtractor) for s in settings

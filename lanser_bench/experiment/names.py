@@ -14,8 +14,18 @@ from ..errors import SettingsError
 from ..store import canonical
 from .settings import DatasetRef, Experiment, PluginRef
 
-CONTROLS = "controls."
-"""Settings of a point that do not change its own numbers, only what stands beside it."""
+ROWS = frozenset(
+    f"controls.{name}"
+    for name in (
+        "random_init",
+        "logmel_stats",
+        "text",
+        "shuffled",
+        "shuffled_within_speaker",
+        "gold",
+    )
+)
+"""Settings of a point that do not change its own record, only which rows stand beside it."""
 LEVELS = 12
 """How many lengths of a name are tried; see `_name`."""
 
@@ -48,7 +58,7 @@ class Shown:
     def axes(self, chosen: Mapping[str, Any], settings: Experiment) -> dict[str, str]:
         """Returns axis → readable value of a point.
 
-        Which controls a point has makes it no other point, so those keys are left out.
+        Which rows stand beside a point makes it no other point, so those keys are left out.
         """
         return {
             axis: self._names[axis, id(chosen[axis])]
@@ -60,7 +70,7 @@ class Shown:
     @cached_property
     def _all(self) -> list[str]:
         found = dict.fromkeys(axis for axis, _ in self._names)
-        return [axis for axis in found if not axis.startswith(CONTROLS)]
+        return [axis for axis in found if axis not in ROWS]
 
 
 def _text(value: Any, where: str) -> str:

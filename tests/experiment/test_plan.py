@@ -141,7 +141,7 @@ def test_a_frozen_encoder_is_not_pretrained_whatever_the_labels(plan: Callable[.
         ({"grid": {"executor.threads": [1, 2]}}, "'executor' is about the run"),
         ({"include": [{}, {"trackers": ["jsonl"]}]}, "'trackers' is about the run"),
         ({"zip": {"seed": [1, 2], "memory.label": [1, 2]}}, "'memory' is about the run"),
-        ({"grid": {"controls.shuffled": ["each", "none"]}}, "axis 'controls.shuffled'.*beside"),
+        ({"grid": {"controls.shuffled": ["each", "none"]}}, "nothing but controls.*beside"),
         (
             {"labeler": "random", "grid": {"transcribe.min_rms_db": [-70, -60]}},
             "the labeler 'random' reads no transcripts",
@@ -218,7 +218,7 @@ def test_an_unlabelled_target_is_refused(plan: Callable[..., Plan], settings: Ma
 
 
 VARIED: dict[str, list[Any]] = {
-    "labeler": ["words", "random", "oracle"],
+    "labeler": ["words", "random", "lexicon"],
     "labeler.sharp": [1.0],
     "taxonomy": ["sentiment-3"],
     "label.min_confidence": [0.3],
@@ -233,6 +233,7 @@ VARIED: dict[str, list[Any]] = {
     "evaluate.seed": [1, 2],
     "evaluate.budgets": [[0.5]],
     "finetune.epochs": [3],
+    "flatten.cues": [["f0"]],
     "probe.folds": [3],
     "probe.seed": [5],
     "probes": [[]],
