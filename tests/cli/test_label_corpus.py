@@ -171,5 +171,11 @@ def test_mistakes_get_a_sentence(
 
 
 def test_a_stage_that_fails_says_why(run: Run, table: Path) -> None:
-    with pytest.raises(DataError, match="reads gold labels, and the dataset names no taxonomy"):
+    rule = ("--taxonomy", "tweeteval-4", "--set", "label.neutral=abstain", "--labeler", "random")
+    with pytest.raises(SettingsError, match="has neither a neutral label nor a threshold"):
+        run("label", "--texts", str(table), "--column", "body", *rule)
+
+
+def test_a_labeler_that_reads_gold_is_refused_before_anything_runs(run: Run, table: Path) -> None:
+    with pytest.raises(SettingsError, match=r"'oracle' reads human labels, and 'text' .* has none"):
         run("label", "--texts", str(table), "--column", "body", "--set", "labeler=oracle")
