@@ -178,7 +178,10 @@ class Chain(Steps):
         )
 
         def embedded(
-            params: embed.Params, frames: str | None = frames, cue: Cue | None = None
+            params: embed.Params,
+            frames: str | None = frames,
+            cue: Cue | None = None,
+            by_head: bool = False,
         ) -> str:
             spec = embed.spec(
                 utterances=prepared.utterances,
@@ -190,6 +193,7 @@ class Chain(Steps):
                 threads=settings.threads.embed,
                 device=settings.devices.embed if trainable else "cpu",
                 cue=cue,
+                by_head=by_head,
             )
             title = f"{prepared.name}{flat(cue)} by {ref.name}{how}"
             return self.parts.add(spec, title, settings.threads.embed, prepared.audio)
@@ -221,9 +225,11 @@ class Chain(Steps):
             return found, prepared, embeddings
         # The head expects the pooling that it was trained with.
         pooling = settings.pretrain.pooling
-        pooled = embeddings
-        if pooling != "attentive":
-            pooled = embedded(params.model_copy(update={"pooling": pooling}))
+        pooled = (
+            embedded(params, by_head=True)
+            if pooling == "attentive"
+            else embedded(params.model_copy(update={"pooling": pooling}))
+        )
         found = self._without_labels(found, place, prepared, pooled, model, stages, control)
         return found, prepared, embeddings
 
@@ -318,10 +324,7 @@ class Chain(Steps):
             stages[f"zeroshot {place} {role}"] = key
             return key
 
-        if wanted.zero_shot and self.settings.pretrain.pooling == "attentive":
-            note = "The zero-shot score is left out: no embedding is pooled by the head's attention"
-            found = replace(found, notes=(*found.notes, note))
-        elif wanted.zero_shot:
+        if wanted.zero_shot:
             if embeddings != stages[f"embed {place}"]:
                 stages[f"embed {place} for the head"] = embeddings
             head = scored("head", embeddings=embeddings, model=model)

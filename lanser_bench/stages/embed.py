@@ -6,7 +6,7 @@ with weights drawn from the seed: the random-init control.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -32,14 +32,16 @@ if TYPE_CHECKING:
     import torch
 
 VERSION = "1"
+BY_HEAD = "attentive"
+"""Pooling for the zero-shot row of a head with attention; the other layers are averaged."""
 CAPACITY = 256
 """Utterances per shard."""
 
 Array = npt.NDArray[np.float32]
 Pooled = list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
 """Per layer the mean and the variance over the frames of one piece, each of shape (dim,)."""
-Encode = Callable[[list[Array]], list[tuple[list[int], Pooled]]]
-"""Pieces in, per piece the frames of each layer and its pooled layers out."""
+Encode = Callable[[list[Array]], list[tuple[list[float], Pooled]]]
+"""Pieces in, per piece the weight of each layer (its frames) and its pooled layers out."""
 
 
 class Params(BaseModel):
@@ -67,6 +69,7 @@ def spec(
     threads: int,
     device: Device = "cpu",
     cue: Cue | None = None,
+    by_head: bool = False,
 ) -> Spec:
     """Returns the key content.
 
@@ -81,8 +84,11 @@ def spec(
         threads: CPU threads, which move floats.
         device: where a trainable encoder runs; in the key if it is no CPU.
         cue: what the `features` are without, if they are of resynthesised speech.
+        by_head: pools the last layer by the attention of `model`'s head, whatever `params` say.
     """
     settings = {**params.model_dump(mode="json"), "libraries": library_versions(("torch",))}
+    if by_head:
+        settings["pooling"] = BY_HEAD
     if features is not None:
         # Shards do not carry the features' key, which names a whole manifest.
         settings["features_version"] = features_stage.VERSION
@@ -105,9 +111,10 @@ def spec(
 
 def run(context: StageContext, draft: Draft) -> None:
     """Embeds every utterance, shard by shard."""
-    params = Params.model_validate(
-        {name: context.spec.params[name] for name in Params.model_fields}
-    )
+    settings = {name: context.spec.params[name] for name in Params.model_fields}
+    if settings["pooling"] == BY_HEAD:
+        settings["pooling"] = "mean"
+    params = Params.model_validate(settings)
     table = read_utterances(context.parent("utterances"))
     if _reads_text(context):
         _run_text(context, draft, table, params)
@@ -182,7 +189,7 @@ def embed_rows(rows: Sequence[Array], encode: Encode, params: Params, rate: floa
         for owner, row in enumerate(rows)
         for piece in np.array_split(row, -(-len(row) // round(params.piece_seconds * rate)))
     ]
-    gathered: list[list[tuple[list[int], Pooled]]] = [[] for _ in rows]
+    gathered: list[list[tuple[list[float], Pooled]]] = [[] for _ in rows]
     for batch in batches([len(piece) for _, piece in pieces], round(params.batch_seconds * rate)):
         answers = _encoded([pieces[i][1] for i in batch], encode)
         for i, answer in zip(batch, answers, strict=True):
@@ -191,10 +198,10 @@ def embed_rows(rows: Sequence[Array], encode: Encode, params: Params, rate: floa
     return [np.stack(layer) for layer in zip(*vectors, strict=True)]
 
 
-def _encoded(batch: list[Array], encode: Encode) -> list[tuple[list[int], Pooled]]:
+def _encoded(batch: list[Array], encode: Encode) -> list[tuple[list[float], Pooled]]:
     """Encodes a batch, in parts if the memory does not suffice for all of it."""
 
-    def run(size: int) -> list[tuple[list[int], Pooled]]:
+    def run(size: int) -> list[tuple[list[float], Pooled]]:
         parts = [batch[begin : begin + size] for begin in range(0, len(batch), size)]
         return [answer for part in parts for answer in encode(part)]
 
@@ -213,7 +220,7 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         yield batch
 
 
-def _combine(answers: list[tuple[list[int], Pooled]], pooling: str) -> list[Array]:
+def _combine(answers: list[tuple[list[float], Pooled]], pooling: str) -> list[Array]:
     """Pools the pieces of one utterance, each weighted by its number of frames."""
     layers = []
     for layer in range(len(answers[0][1])):
@@ -249,7 +256,8 @@ def _encoder(context: StageContext) -> Encode:
     from ._network import device
 
     place = device(context.spec.params.get("device", "cpu"))
-    return module_encode(_load(context, plugin).to(place).eval(), name)
+    attention = _attention(context) if context.spec.params["pooling"] == BY_HEAD else None
+    return module_encode(_load(context, plugin).to(place).eval(), name, attention)
 
 
 def _check_input(context: StageContext, frontend: Frontend, name: str) -> None:
@@ -260,7 +268,7 @@ def _check_input(context: StageContext, frontend: Frontend, name: str) -> None:
 def extractor_encode(plugin: FeatureExtractor[Any], name: str) -> Encode:
     """Returns what encodes a batch by a frozen extractor; `name` is for messages."""
 
-    def encode(pieces: list[Any]) -> list[tuple[list[int], Pooled]]:
+    def encode(pieces: list[Any]) -> list[tuple[list[float], Pooled]]:
         found = plugin.extract(pieces)
         right = len(found) == len(pieces) and all(
             layers and all(layer.ndim == 2 and len(layer) for layer in layers) for layers in found
@@ -297,26 +305,52 @@ def _load(context: StageContext, plugin: TrainableEncoder[Any]) -> torch.nn.Modu
     return module
 
 
-def module_encode(module: torch.nn.Module, name: str) -> Encode:
-    """Returns what encodes a batch by a trainable encoder's module in eval mode."""
+def _attention(context: StageContext) -> dict[str, torch.Tensor]:
+    from safetensors.torch import load_file
+
+    from .pretrain import ATTENTION
+
+    return load_file(context.parent("model").path / ATTENTION)
+
+
+def module_encode(
+    module: torch.nn.Module, name: str, attention: Mapping[str, torch.Tensor] | None = None
+) -> Encode:
+    """Returns what encodes a batch by a trainable encoder's module in eval mode.
+
+    Args:
+        module: the encoder.
+        name: for messages.
+        attention: weights of a head's attention, by which the last layer is pooled.
+    """
     import torch
 
-    from ._network import check_layers, pooled
+    from ._network import attended, check_layers, pooled
 
     place = next((p.device for p in module.parameters()), torch.device("cpu"))
 
     @torch.inference_mode()
-    def encode(pieces: list[Array]) -> list[tuple[list[int], Pooled]]:
+    def encode(pieces: list[Array]) -> list[tuple[list[float], Pooled]]:
         values, lengths = pad(pieces)
         layers = module(torch.from_numpy(values).to(place), torch.from_numpy(lengths).to(place))
         check_layers(layers, len(pieces), name)
         frames = np.stack([size.cpu().numpy() for _, size in layers], 1)
         # The head sees float32 means as well; only the pooling of pieces is done in float64.
         both = [pooled(value, size, "mean+std").double().cpu().numpy() for value, size in layers]
+        weights = frames.astype(np.float64)
+        if attention is not None:
+            value, size = layers[-1]
+            line = attention["attention.weight"].to(place), attention["attention.bias"].to(place)
+            marks = torch.nn.functional.linear(value, *line)[:, :, 0]
+            mean = attended(value, size, marks).double().cpu().numpy()
+            both[-1] = np.concatenate([mean, np.zeros_like(mean)], 1)
+            # A piece counts as much as the marks of its frames do among those of all pieces.
+            hidden = torch.arange(marks.shape[1], device=place)[None] >= size[:, None]
+            weights[:, -1] = marks.double().masked_fill(hidden, -torch.inf).exp().sum(1).cpu()
         halves = [np.split(layer, 2, axis=1) for layer in both]
         return [
             (
-                frames[i].tolist(),
+                weights[i].tolist(),
                 [(mean[i], np.square(deviation[i])) for mean, deviation in halves],
             )
             for i in range(len(pieces))

@@ -55,8 +55,8 @@ class TrainingParams(BaseModel):
     """Longer utterances are cropped, at random in training and to the middle in the dev part."""
     pooling: Literal["mean", "mean+std", "attentive"] = "mean"
     """How the frames of the last layer become one vector for the head; ``attentive`` is a mean
-    whose weights are learnt with the head. Embeddings have a pooling of their own, so there is no
-    zero-shot row with it."""
+    whose weights are learnt with the head. Embeddings have a pooling of their own; only the
+    zero-shot row pools as the head does."""
     targets: Literal["hard", "soft"] = "hard"
     """The best label (LanSER), or the labeler's scores as a distribution."""
     class_balance: Literal["none", "loss", "sampler"] = "none"

@@ -188,3 +188,41 @@ def test_whisper_embeds_recordings_from_the_waveform(world: World, tmp_path: Pat
     assert list(found) == [f"layer_{i:02d}" for i in range(5)]
     assert {values.shape for values in found.values()} == {(4, 384)}
     assert not np.allclose(found["layer_03"][0], found["layer_03"][2], atol=1e-2)
+
+
+@pytest.mark.parametrize("piece_seconds", [30.0, 0.16])
+def test_what_the_heads_attention_pools_gives_the_networks_own_logits(
+    world: World, piece_seconds: float
+) -> None:
+    """Pieces of a length that the strides divide count by the marks of their frames."""
+    from lanser_bench.stages._network import Network, attended
+
+    corpus = world.corpus(n=24)
+    trained = world.pretrain(corpus, pooling="attentive", epochs=6, learning_rate=3e-2)
+    world.call(trained)
+    folder = world.store.checked(trained.key).path
+    attention, head = (load_file(folder / n) for n in (pretrain.ATTENTION, pretrain.HEAD))
+    assert attention["attention.weight"].abs().max() > 1e-3
+    spec = embed.spec(
+        utterances=corpus.utterances, encoder=cnn(), features=corpus.features, model=trained.key,
+        params=embed.Params(piece_seconds=piece_seconds), seed=None, threads=1, by_head=True,
+    )  # fmt: skip
+    world.call(spec)
+    vectors = read_embeddings(world.store, spec.key)["layer_01"]
+    module = registry().create("encoder", "cnn", {"channels": (8, 8), "n_mels": MELS}).build(0)
+    network = Network(module, 8, 3, "attentive").eval()
+    weights = {f"encoder.{k}": v for k, v in load_file(folder / pretrain.MODEL).items()}
+    weights |= {f"head.{k}": v for k, v in head.items()} | attention
+    network.load_state_dict(weights)
+    assert network.attention is not None
+    for row, frames in zip(vectors, corpus.frames, strict=True):
+        pieces = np.array_split(frames, -(-len(frames) // round(piece_seconds * 100)))
+        with torch.no_grad():
+            layers = [
+                module(torch.from_numpy(p)[None], torch.tensor([len(p)]))[-1][0] for p in pieces
+            ]
+            whole = torch.cat(layers, 1)
+            size = torch.tensor([whole.shape[1]])
+            own = network.head(attended(whole, size, network.attention(whole)[:, :, 0]))[0]
+        logits = torch.from_numpy(row) @ head["weight"].T + head["bias"]
+        torch.testing.assert_close(logits, own, rtol=1e-4, atol=1e-4)
