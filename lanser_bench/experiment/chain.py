@@ -181,7 +181,7 @@ class Chain(Steps):
             params: embed.Params,
             frames: str | None = frames,
             cue: Cue | None = None,
-            by_head: bool = False,
+            pooling: embed.HeadPooling | None = None,
         ) -> str:
             spec = embed.spec(
                 utterances=prepared.utterances,
@@ -193,7 +193,7 @@ class Chain(Steps):
                 threads=settings.threads.embed,
                 device=settings.devices.embed if trainable else "cpu",
                 cue=cue,
-                by_head=by_head,
+                pooling=pooling,
             )
             title = f"{prepared.name}{flat(cue)} by {ref.name}{how}"
             return self.parts.add(spec, title, settings.threads.embed, prepared.audio)
@@ -224,12 +224,7 @@ class Chain(Steps):
         if model is None:
             return found, prepared, embeddings
         # The head expects the pooling that it was trained with.
-        pooling = settings.pretrain.pooling
-        pooled = (
-            embedded(params, by_head=True)
-            if pooling == "attentive"
-            else embedded(params.model_copy(update={"pooling": pooling}))
-        )
+        pooled = embedded(params, pooling=settings.pretrain.pooling)
         found = self._without_labels(found, place, prepared, pooled, model, stages, control)
         return found, prepared, embeddings
 

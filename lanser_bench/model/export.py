@@ -176,8 +176,8 @@ class _Cell:
         report = json.loads((trained.path / "training.json").read_text(encoding="utf-8"))
         if report["pooling"] == "attentive":
             raise SettingsError(
-                f"Cell '{self.record.name}' was pre-trained with attentive pooling, which belongs "
-                "to pre-training and is not kept: its weak head cannot be exported. Name a "
+                f"Cell '{self.record.name}' was pre-trained with attentive pooling, and an "
+                "exported model averages frames: its weak head cannot be exported. Name a "
                 "labelled set with --target, or pre-train with pooling mean or mean+std."
             )
         last = max(self._layers())

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     import torch
 
 VERSION = "1"
-BY_HEAD = "attentive"
-"""Pooling for the zero-shot row of a head with attention; the other layers are averaged."""
+HeadPooling = Literal["mean", "mean+std", "attentive"]
+"""With ``attentive`` the last layer is pooled by the head's attention, the others are averaged."""
 CAPACITY = 256
 """Utterances per shard."""
 
@@ -69,7 +69,7 @@ def spec(
     threads: int,
     device: Device = "cpu",
     cue: Cue | None = None,
-    by_head: bool = False,
+    pooling: HeadPooling | None = None,
 ) -> Spec:
     """Returns the key content.
 
@@ -84,11 +84,11 @@ def spec(
         threads: CPU threads, which move floats.
         device: where a trainable encoder runs; in the key if it is no CPU.
         cue: what the `features` are without, if they are of resynthesised speech.
-        by_head: pools the last layer by the attention of `model`'s head, whatever `params` say.
+        pooling: of `model`'s head, if the embeddings are for it, whatever `params` say.
     """
     settings = {**params.model_dump(mode="json"), "libraries": library_versions(("torch",))}
-    if by_head:
-        settings["pooling"] = BY_HEAD
+    if pooling is not None:
+        settings["pooling"] = pooling
     if features is not None:
         # Shards do not carry the features' key, which names a whole manifest.
         settings["features_version"] = features_stage.VERSION
@@ -112,7 +112,7 @@ def spec(
 def run(context: StageContext, draft: Draft) -> None:
     """Embeds every utterance, shard by shard."""
     settings = {name: context.spec.params[name] for name in Params.model_fields}
-    if settings["pooling"] == BY_HEAD:
+    if settings["pooling"] == "attentive":
         settings["pooling"] = "mean"
     params = Params.model_validate(settings)
     table = read_utterances(context.parent("utterances"))
@@ -256,7 +256,7 @@ def _encoder(context: StageContext) -> Encode:
     from ._network import device
 
     place = device(context.spec.params.get("device", "cpu"))
-    attention = _attention(context) if context.spec.params["pooling"] == BY_HEAD else None
+    attention = _attention(context) if context.spec.params["pooling"] == "attentive" else None
     return module_encode(_load(context, plugin).to(place).eval(), name, attention)
 
 

@@ -205,7 +205,8 @@ def test_what_the_heads_attention_pools_gives_the_networks_own_logits(
     assert attention["attention.weight"].abs().max() > 1e-3
     spec = embed.spec(
         utterances=corpus.utterances, encoder=cnn(), features=corpus.features, model=trained.key,
-        params=embed.Params(piece_seconds=piece_seconds), seed=None, threads=1, by_head=True,
+        params=embed.Params(piece_seconds=piece_seconds), seed=None, threads=1,
+        pooling="attentive",
     )  # fmt: skip
     world.call(spec)
     vectors = read_embeddings(world.store, spec.key)["layer_01"]
