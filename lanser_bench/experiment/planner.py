@@ -13,6 +13,7 @@ from ..stages.pretrain import LabelsControl
 from ..store import Store
 from .cells import merged
 from .chain import Chain
+from .declared import check_comparisons
 from .effect import check_axes
 from .grid import Point
 from .parts import Parts, Progress
@@ -68,6 +69,7 @@ def _planned(points: Sequence[Point], parts: Parts) -> Plan:
     results = [tuple(c.key for c in own if c.control in LINES) for own in by_point]
     check_axes(parts, points, results)
     cells = merged([cell for own in by_point for cell in own])
+    check_comparisons(points[0].settings.comparisons, cells, parts.label)
     plan = Plan(
         experiment=points[0].settings,
         cells=cells,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ..evaluation.families import Declared
 from ..stages.embed import Params as EmbedParams
 from ..stages.evaluate import Params as EvaluateParams
 from ..stages.finetune import Params as FinetuneParams
@@ -216,6 +217,10 @@ class Experiment(_Settings):
     also tested on speech without single cues of prosody."""
     probe: ProbeSettings = ProbeSettings()
     controls: Controls = Controls()
+    comparisons: tuple[Declared, ...] = ()
+    """Confirmatory comparisons, declared before the run: the family of Holm's adjustment. Sides are
+    named as `lanser-bench compare` names them: ``{a: "encoder=cnn,control=none", b:
+    control=shuffled}``, with a `metric` and a `budget` where they are others. In no key."""
     threads: StageThreads = StageThreads()
     devices: StageDevices = StageDevices()
     memory: StageMemory = StageMemory()

@@ -22,7 +22,9 @@ T = TypeVar("T")
 TEXT_FIELDS = frozenset({"text", "context", "avg_logprob", "no_speech_prob"})
 """Fields of a labeler's records that come from transcripts."""
 
-IN_NO_KEY = frozenset({"name", "trackers", "tracker_timeout_s", "executor", "paths", "memory"})
+IN_NO_KEY = frozenset(
+    {"name", "trackers", "tracker_timeout_s", "executor", "paths", "memory", "comparisons"}
+)
 """Settings of a run, not of a cell."""
 OF_RESULTS = frozenset(
     {"targets", "finetune", "flatten", "embed", "evaluate", "probes", "probe", "seed", "controls"}

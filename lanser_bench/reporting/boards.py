@@ -11,6 +11,7 @@ import numpy as np
 
 from ..evaluation.contrast import averaged
 from ..evaluation.results import EvaluationResult, Metric
+from .family import declared_in
 from .groups import CellId, Group, MetricName, largest
 from .records import DatasetResult, ResultRecord
 from .standing import Standing, standings
@@ -113,6 +114,8 @@ class Board:
     """Best first."""
     controls: list[Row] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    declared: list[str] = field(default_factory=list)
+    """Comparisons that the experiments of its records declared before their runs, in words."""
 
 
 Member = tuple[Path | None, ResultRecord, int]
@@ -171,6 +174,7 @@ def _board(members: Sequence[Member], metric: MetricName) -> Board:
         main=_placed(main, metric),
         controls=[row for row, _ in rows if row.role != "main"],
         warnings=sorted({w for r in results for w in r.evaluation.warnings}, key=_natural),
+        declared=[str(one) for one in declared_in([record for _, record, _ in members])],
     )
 
 

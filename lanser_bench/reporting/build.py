@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from ..evaluation.families import family_hash
 from ..evaluation.results import EvaluationResult, FlattenResult, ProbeResult, ZeroShotResult
 from ..kinds.base import Plugin
 from ..plugins import registry
@@ -65,6 +66,7 @@ def build_record(plan: Plan, cell: Cell, store: Store) -> ResultRecord:
         taxonomy_hash=reader.taxonomy_hash(),
         encoder=cell.encoder,
         settings=portable(settings.model_dump(mode="json", exclude={"paths", "executor"})),
+        family=family_hash(settings.comparisons),
         stages=reader.stages(),
         plugins=plugins,
         about=reader.about(),

@@ -64,9 +64,25 @@ def notes(found: Comparison) -> list[str]:
     said = ["too few speakers for intervals"]
     if made is not None:
         said = [f"95 % intervals: {made.method}, paired by utterance"]
+    said.append(family_note(found))
     if not all(line.seeds_known for line in lines):
         said.append("* from one training seed: how much seeds vary is not in it")
     return [*said, *(f"left out: {text}" for text in found.left_out)]
+
+
+def family_note(found: Comparison) -> str:
+    """Returns whether the comparison was declared before the run, and what p is adjusted over."""
+    family = found.family
+    if family.confirmatory:
+        size = len(found.lines) + len(family.others)
+        return (
+            f"declared before the run: p by Holm over the {size} tests of the "
+            f"{len(family.declared)} declared comparisons"
+        )
+    over = "p by Holm over the lines of this table"
+    if family.declared:
+        return f"exploratory, not among the {len(family.declared)} declared comparisons: {over}"
+    return f"nothing was declared before the run: {over}"
 
 
 def markdown(found: Comparison) -> str:
@@ -92,6 +108,11 @@ def as_json(found: Comparison) -> dict[str, Any]:
     content = asdict(found)
     content["lines"] = [plain(line) for line in found.lines]
     content["mean"] = plain(found.mean)
+    content["family"] = {
+        "declared": [one.model_dump() for one in found.family.declared],
+        "confirmatory": found.family.confirmatory,
+        "tests": len(found.lines) + len(found.family.others),
+    }
     return content
 
 

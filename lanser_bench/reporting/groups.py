@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 import pyarrow as pa
 
 from ..errors import DataError, SettingsError, did_you_mean
 from ..evaluation.contrast import Side
 from ..evaluation.curves import area_weights
+from ..evaluation.families import MetricName as MetricName
 from ..evaluation.predictions import Classified, classification
 from ..evaluation.results import BudgetResult, EvaluationResult
 from ..evaluation.statistics import Statistic, combine
 from .attached import classified, read_attached
 from .records import ResultRecord, latest, load_records
 
-MetricName = Literal["uar", "wa", "macro_f1", "area"]
 METRICS: tuple[MetricName, ...] = get_args(MetricName)
 
 

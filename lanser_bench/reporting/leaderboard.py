@@ -239,6 +239,7 @@ def notes(board: Board) -> list[str]:
             f"#: ranks that a row may have by {METRIC_HEADS[board.metric]}; to best: paired by "
             f"utterance over seeds × speakers, p by Holm over the {len(board.main)} main rows"
         )
+        said.append(declared_note(board))
     if any(row.standing and not row.standing.seeds_known for row in board.main):
         said.append("* from one training seed: how much seeds vary is not in it")
     said.append(f"area: under UAR over {board.area_axis}")
@@ -246,6 +247,16 @@ def notes(board: Board) -> list[str]:
     if board.fixed_sentences:
         said.append("fixed sentences: words carry no emotion here")
     return [*said, *board.warnings]
+
+
+def declared_note(board: Board) -> str:
+    """Returns which comparisons were declared before the runs."""
+    if not board.declared:
+        return "nothing was declared before the run: all main rows are the family"
+    return (
+        f"declared before the run: {'; '.join(board.declared)} (`lanser-bench compare` tests them "
+        "as one family); all else here is exploratory"
+    )
 
 
 def markdown(boards: Sequence[Board], *, targets: bool = False) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import DataError
+from ..evaluation.families import Declared, family_hash
 from ..evaluation.results import EvaluationResult, FlattenResult, ProbeResult, ZeroShotResult
 from ..store import PluginIdentity, digest, write_atomic
 from ..validation import describe
@@ -117,6 +118,9 @@ class ResultRecord(_Record):
     encoder: str
     settings: dict[str, Any]
     """The experiment's settings, defaults filled in, absolute paths cut to their last part."""
+    family: str | None = None
+    """Hash of the comparisons that `settings` declared when the record was written; None where
+    nothing was declared."""
     stages: dict[str, StageUse]
     """Place in the cell, such as ``label corpora.0`` → stage, key and wall time."""
     plugins: dict[str, PluginIdentity]
@@ -145,6 +149,23 @@ class ResultRecord(_Record):
     follow whose targets are classes, for paired differences of UAR."""
     created: str
     """UTC, ISO 8601."""
+
+    @cached_property
+    def comparisons(self) -> tuple[Declared, ...]:
+        """The comparisons that were declared when the record was written.
+
+        Raises:
+            DataError: they are not those that were hashed then.
+        """
+        given = self.settings.get("comparisons", [])
+        found = tuple(Declared.model_validate(declared) for declared in given)
+        if family_hash(found) != self.family:
+            raise DataError(
+                f"The record {self.name} of {self.experiment}: its declared comparisons are not "
+                "those it was written with (another hash). Take the record from where it was "
+                "published."
+            )
+        return found
 
     @cached_property
     def recipe(self) -> str:

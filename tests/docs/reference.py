@@ -86,6 +86,7 @@ NAMES = {
     "Path": "path",
     "PluginRef": "plugin",
     "DatasetRef": "dataset",
+    "Declared": "mapping of `a`, `b`, `metric`, `budget`",
     "Member": "labeler, with a weight",
     "Templates": "`all`, list of texts or null",
     "Protocol": "`k-speaker-folds`, `leave-one-speaker-out` or `split`",

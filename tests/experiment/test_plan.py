@@ -212,6 +212,24 @@ def test_what_cannot_be_planned_is_said(
         plan(**changes)
 
 
+@pytest.mark.parametrize(
+    ("side", "words"),
+    [
+        ("encodr=cnn", r"comparisons.1.a.*no axis 'encodr'.*'encoder'"),
+        ("encoder=resnet", r"comparisons.1.a.*no cell of the plan fits"),
+        ("cnn", r"comparisons.1.a"),
+    ],
+)
+def test_a_declared_comparison_needs_cells(
+    plan: Callable[..., Plan], side: str, words: str
+) -> None:
+    good = {"a": "encoder=cnn,control=none", "b": "control=shuffled"}
+    keys = [cell.key for cell in plan(comparisons=[good]).cells]
+    assert keys == [cell.key for cell in plan().cells]
+    with pytest.raises(LanserError, match=words):
+        plan(comparisons=[good, {**good, "a": side}])
+
+
 def test_an_unlabelled_target_is_refused(plan: Callable[..., Plan], settings: Make) -> None:
     with pytest.raises(LanserError, match=r"no human labels.*targets"):
         plan(targets=settings()["corpora"])

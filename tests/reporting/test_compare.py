@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 from lanser_bench.errors import DataError, SettingsError
+from lanser_bench.evaluation.families import Declared, family_hash
 from lanser_bench.reporting import compare_views as views
+from lanser_bench.reporting.boards import rank
 from lanser_bench.reporting.compare import compare
+from lanser_bench.reporting.leaderboard import notes
+from lanser_bench.reporting.records import load_records, save_record
 
 from .published import publish, simulated
 
@@ -85,3 +89,56 @@ def test_table_page_and_json_say_the_same(grid: Path, tmp_path: Path) -> None:
     assert content["lines"][0]["difference"]["value"] == found.lines[0].difference.value
     views.picture(found, tmp_path / "c.png")
     assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.fixture
+def declaring(grid: Path) -> Path:
+    """The same records, made under a declaration of three comparisons; one has no records."""
+    said = [
+        Declared(a="labeler=good,encoder=cnn", b="labeler=bad,encoder=cnn"),
+        Declared(a="encoder=cnn", b="encoder=resnet"),
+        Declared(a="encoder=cnn", b="encoder=late"),
+    ]
+    settings = {"comparisons": [one.model_dump() for one in said]}
+    for path, record in load_records([grid]):
+        changes = {"settings": settings, "family": family_hash(said)}
+        save_record(record.model_copy(update=changes), path)
+    return grid
+
+
+def test_a_declared_comparison_is_adjusted_over_the_declared_family(declaring: Path) -> None:
+    sides = "labeler=bad,encoder=cnn", "encoder=cnn,labeler=good"  # either way round
+    found = compare(*sides, folder=declaring)
+    assert found.family.confirmatory
+    assert "over the 4 tests of the 3 declared comparisons" in views.markdown(found)
+    others = [line.p_value for line in compare("encoder=cnn", "encoder=resnet", budget="100%",
+                                               folder=declaring).lines]  # fmt: skip
+    assert len(found.family.others) == len(others) + 1
+    assert found.family.others[-1] == 1.0  # what was not run is counted all the same
+    alone = compare(*sides, metric="wa", folder=declaring)
+    assert found.lines[0].detectable is not None
+    assert alone.lines[0].detectable is not None
+    assert not alone.family.confirmatory
+    assert "exploratory, not among the 3 declared" in views.markdown(alone)
+
+
+def test_part_of_the_seeds_is_not_what_was_declared(declaring: Path) -> None:
+    sides = declaring / "good-cnn-0.json", declaring / "bad-cnn-0.json"
+    assert not compare(*sides).family.confirmatory
+
+
+def test_a_declaration_that_was_changed_afterwards_is_refused(declaring: Path) -> None:
+    path = declaring / "good-cnn-0.json"
+    path.write_text(path.read_text().replace("encoder=late", "encoder=cnn2"))
+    with pytest.raises(DataError, match="not those it was written with"):
+        compare("labeler=good", "labeler=bad", folder=declaring)
+
+
+def test_without_a_declaration_the_table_is_the_family(grid: Path) -> None:
+    found = compare("labeler=good", "labeler=bad", folder=grid)
+    assert "nothing was declared before the run" in views.markdown(found)
+
+
+def test_the_leaderboard_says_what_was_declared(declaring: Path) -> None:
+    [board] = rank(load_records([declaring]))
+    assert "encoder=cnn against encoder=late (uar)" in " ".join(notes(board))

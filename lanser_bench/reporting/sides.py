@@ -1,0 +1,98 @@
+"""The two sides of a comparison: which cells they are, and which of them are paired."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import SettingsError, did_you_mean
+from ..evaluation.families import filters
+from .groups import CellId, Group, axes_of, load_groups, unlike
+
+
+def chosen(side: str, folder: Path) -> dict[CellId, Group]:
+    """Returns the cells of a side: those of a place, or those that filters pick in a folder.
+
+    Raises:
+        SettingsError: a filter names no axis, or no value that is there.
+    """
+    place = Path(side)
+    if "=" not in side or place.exists():
+        return load_groups([place])
+    return filtered(load_groups([folder]), side, folder)
+
+
+def filtered(groups: dict[CellId, Group], side: str, folder: Path) -> dict[CellId, Group]:
+    """Returns the cells that fit all filters.
+
+    Raises:
+        SettingsError: a filter names no axis, or no value that is there.
+    """
+    for axis, value in filters(side):
+        known = {name for group in groups.values() for name in axes_of(group.first)}
+        if axis not in known:
+            raise SettingsError(
+                f"No record in {folder} has the axis '{axis}'.{did_you_mean(axis, known)} There "
+                f"are: {', '.join(sorted(known))}."
+            )
+        values = {axes_of(group.first).get(axis, "") for group in groups.values()} - {""}
+        groups = {c: g for c, g in groups.items() if axes_of(g.first).get(axis) == value}
+        if not groups:
+            raise SettingsError(
+                f"No record in {folder} has {axis}={value}.{did_you_mean(value, values)} There "
+                f"are: {', '.join(sorted(values))}."
+            )
+    return groups
+
+
+def pairs(
+    a: dict[CellId, Group], b: dict[CellId, Group]
+) -> tuple[list[tuple[str, Group, Group]], list[str]]:
+    """Pairs of cells that agree in all but what tells the sides apart."""
+    if len(a) == len(b) == 1:
+        one, other = next(iter(a.values())), next(iter(b.values()))
+        why = unlike(one, other)
+        what = one.cell.dataset
+        return ([(what, one, other)], []) if why is None else ([], [why])
+    ignored = _distinguishing(a, b)
+    places = [{_rest(group, ignored): group for group in side.values()} for side in (a, b)]
+    matched, left_out = [], []
+    for rest, one in places[0].items():
+        match = places[1].get(rest)
+        shown = ", ".join(rest)
+        why = "only on the first side" if match is None else unlike(one, match)
+        if match is not None and why is None:
+            matched.append((shown, one, match))
+        else:
+            left_out.append(f"{shown}: {why}")
+    left_out += [
+        f"{', '.join(rest)}: only on the second side"
+        for rest in places[1].keys() - places[0].keys()
+    ]
+    return matched, sorted(left_out)
+
+
+def _distinguishing(a: dict[CellId, Group], b: dict[CellId, Group]) -> set[str]:
+    """Axes in which no cell of one side agrees with any of the other."""
+    axes = [_axes(group) for side in (a, b) for group in side.values()]
+    names = {name for found in axes for name in found}
+    return {
+        name
+        for name in names
+        if not {_axes(g).get(name) for g in a.values()} & {_axes(g).get(name) for g in b.values()}
+    }
+
+
+def _axes(group: Group) -> dict[str, Any]:
+    found = dict(axes_of(group.first))
+    found.pop("group", None)
+    return {**found, "dataset": f"{group.cell.dataset} {group.cell.target or ''}".strip()}
+
+
+def _rest(group: Group, ignored: set[str]) -> tuple[str, ...]:
+    """What two cells of a pair have in common, in words."""
+    found = _axes(group)
+    kept = [f"{axis}={value}" for axis, value in sorted(group.first.axes.items())]
+    kept += [f"{name}={found[name]}" for name in ("control", "experiment")]
+    shown = [text for text in kept if text.partition("=")[0] not in ignored]
+    return (*(text for text in shown if text != "control=none"), str(found["dataset"]))
