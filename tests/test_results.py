@@ -41,6 +41,6 @@ def test_the_leaderboard_page_is_that_of_the_records(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lanser_bench", "leaderboard", *map(str, RANKED)]
     subprocess.run([*command, "--markdown", str(page)], check=True, capture_output=True)
     assert page.read_text() == (RESULTS / "LEADERBOARD.md").read_text(), (
-        "results/LEADERBOARD.md is stale: lanser-bench leaderboard results/real-speech --markdown "
-        "results/LEADERBOARD.md"
+        "results/LEADERBOARD.md is stale: lanser-bench leaderboard FOLDERS --markdown "
+        "results/LEADERBOARD.md, with all folders of results but the baseline"
     )

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..store import digest
 
 MetricName = Literal["uar", "wa", "macro_f1", "area"]
-Filters = Annotated[str, Field(pattern=r"^[^=,]+=[^=,]+(,[^=,]+=[^=,]+)*$")]
+Filters = Annotated[str, Field(pattern=r"^[^=,]+=[^,].*$")]
 """A side in the words of `lanser-bench compare`: ``encoder=resnet,control=none``."""
 
 
@@ -39,8 +39,18 @@ class Declared(BaseModel):
 
 
 def filters(side: str) -> list[tuple[str, str]]:
-    """Returns a side's axes and the values that it wants of them."""
-    parts = (text.partition("=") for text in side.split(","))
+    """Returns a side's axes and the values that it wants of them.
+
+    Commas part filters, but not inside the brackets of a value: ``encoder=cnn(channels=[8,8])``.
+    """
+    found, depth = [""], 0
+    for sign in side:
+        depth += (sign in "[(") - (sign in ")]")
+        if sign == "," and depth == 0:
+            found.append("")
+        else:
+            found[-1] += sign
+    parts = (text.partition("=") for text in found)
     return [(axis.strip(), value.strip()) for axis, _, value in parts]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -110,6 +111,8 @@ class Board:
     majority: dict[str, Metric]
     metric: MetricName = "uar"
     """The score that rows are ranked by."""
+    title: str = ""
+    """What tells it from the other boards; the labelled set's name if there is one board of it."""
     main: list[Row] = field(default_factory=list)
     """Best first."""
     controls: list[Row] = field(default_factory=list)
@@ -144,7 +147,28 @@ def rank(
                 largest(found).budget, found.area_axis, found.control,
             )  # fmt: skip
             boards.setdefault(place, []).append((path, record, target))
-    return [_board(members, metric) for members in boards.values()]
+    return _told_apart([_board(members, metric) for members in boards.values()])
+
+
+def _told_apart(boards: list[Board]) -> list[Board]:
+    """Gives boards of one labelled set titles of their own: its experiments, then a number."""
+    titles = [board.dataset for board in boards]
+    for longer in (_of_experiments, _numbered):
+        times = Counter(titles)
+        titles = [
+            longer(board, title, n) if times[title] > 1 else title
+            for n, (board, title) in enumerate(zip(boards, titles, strict=True), 1)
+        ]
+    return [replace(board, title=title) for board, title in zip(boards, titles, strict=True)]
+
+
+def _of_experiments(board: Board, title: str, number: int) -> str:
+    experiments = sorted({row.experiment for row in (*board.main, *board.controls)})
+    return f"{title} in {', '.join(experiments)}"
+
+
+def _numbered(board: Board, title: str, number: int) -> str:
+    return f"{title} ({number})"
 
 
 def _board(members: Sequence[Member], metric: MetricName) -> Board:

@@ -54,7 +54,7 @@ def decimal(metric: Metric | None) -> str:
 def header(board: Board) -> str:
     """Returns a board's title."""
     return (
-        f"{board.dataset}: {board.n_utterances} utterances, {board.n_speakers} speakers, "
+        f"{board.title}: {board.n_utterances} utterances, {board.n_speakers} speakers, "
         f"{len(board.labels)} labels, {board.n_folds} speaker-disjoint folds, {board.protocol}"
         f"{f', control: {board.control}' if board.control else ''}"
     )

@@ -70,7 +70,7 @@ def curves(board: Board, shown: Sequence[Line], number: int) -> Markup:
     return Markup(
         f'<svg class="chart" role="img" aria-labelledby="ct{number} cd{number}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}">'
-        f'<title id="ct{number}">Label efficiency on {escape(board.dataset)}</title>'
+        f'<title id="ct{number}">Label efficiency on {escape(board.title)}</title>'
         f'<desc id="cd{number}">{text}</desc>{"".join(parts)}</svg>'
     )
 

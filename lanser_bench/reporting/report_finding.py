@@ -104,10 +104,10 @@ def _overall(matched: Sequence[Difference]) -> Verdict:
 
 def _headline(overall: Verdict, board: Board) -> str:
     return {
-        "above": f"Pre-training on weak labels helped on {board.dataset}",
-        "same": f"Pre-training on weak labels showed no detectable gain on {board.dataset}",
-        "below": f"Pre-training on weak labels did worse than a control on {board.dataset}",
-        "unknown": f"{board.dataset}: the records allow no verdict on weak pre-training",
+        "above": f"Pre-training on weak labels helped on {board.title}",
+        "same": f"Pre-training on weak labels showed no detectable gain on {board.title}",
+        "below": f"Pre-training on weak labels did worse than a control on {board.title}",
+        "unknown": f"{board.title}: the records allow no verdict on weak pre-training",
     }[overall]
 
 
@@ -133,9 +133,9 @@ def _detail(board: Board, row: Row, of: int, matched: Sequence[Difference]) -> s
 
 def _best_only(board: Board) -> Finding:
     rows = board.main or board.controls
-    head = f"{_name(rows[0])} is ahead on {board.dataset}" if rows else board.dataset
+    head = f"{_name(rows[0])} is ahead on {board.title}" if rows else board.title
     if len(rows) > 1 and _overlap(rows[0].uar, rows[1].uar):
-        head = f"No encoder is clearly ahead on {board.dataset}"
+        head = f"No encoder is clearly ahead on {board.title}"
     detail = "No row is pre-trained on weak labels. "
     if rows:
         detail += f"{_name(rows[0])} reaches {percent(rows[0].uar)} % UAR."

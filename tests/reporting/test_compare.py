@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lanser_bench.errors import DataError, SettingsError
-from lanser_bench.evaluation.families import Declared, family_hash
+from lanser_bench.evaluation.families import Declared, family_hash, filters
 from lanser_bench.reporting import compare_views as views
 from lanser_bench.reporting.boards import rank
 from lanser_bench.reporting.compare import compare
@@ -55,6 +55,10 @@ def test_what_one_side_lacks_is_left_out_and_named(grid: Path) -> None:
     assert len(found.lines) == 1
     assert found.mean is None
     assert found.left_out == ["encoder=cnn, experiment=e, talk: only on the first side"]
+
+
+def test_commas_inside_a_value_part_no_filters() -> None:
+    assert filters("a=[x,y(b=1,c=2)],role=main") == [("a", "[x,y(b=1,c=2)]"), ("role", "main")]
 
 
 def test_two_records_are_compared_whatever_they_are(grid: Path) -> None:

@@ -98,6 +98,16 @@ def test_other_sets_and_splits_are_never_in_one_table(record: Make) -> None:
     assert len(boards) == 3
 
 
+def test_boards_of_one_set_have_titles_that_tell_them_apart(record: Make) -> None:
+    alone, twice = record(dataset="else"), record(split="s2")
+    other = twice.model_copy(update={"experiment": "other"})
+    third = record(split="s3").model_copy(update={"experiment": "other"})
+    titles = [board.title for board in rank([alone, record(), other, third])]
+    assert titles[0] == "else"
+    assert titles[1].endswith(f" in {record().experiment}")
+    assert [title[-12:] for title in titles[2:]] == ["in other (3)", "in other (4)"]
+
+
 def test_other_budgets_labels_and_permuted_gold_are_never_in_one_table(record: Make) -> None:
     def with_evaluation(**changes: object) -> ResultRecord:
         made = record()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,8 @@ def report(world: World, spec: Spec) -> dict[str, Any]:
 
 
 def weights(world: World, spec: Spec) -> dict[str, Any]:
-    files = sorted(world.store.checked(spec.key).path.glob("*.safetensors"))
-    return {f"{file.stem} {name}": v for file in files for name, v in load_file(file).items()}
+    path = world.store.checked(spec.key).path
+    return load_file(path / pretrain.MODEL) | load_file(path / pretrain.HEAD)
 
 
 def examples(world: World, spec: Spec) -> Examples:
@@ -244,42 +245,47 @@ def test_patience_stops_early(world: World) -> None:
 
 
 SCRIPT = """
-import os, signal, sys
+import sys
 from lanser_bench.kinds import StageCall
+from lanser_bench.stages.base import run_call
 from lanser_bench.stages import _training
-from lanser_bench.stages.base import StageContext, run_call
 from lanser_bench.store import Spec
 _training.CHECKPOINT_SECONDS = 0
-def killed(self, done, total, unit):
-    if done > total * 5 // 8:
-        os.kill(os.getpid(), signal.SIGKILL)
-StageContext.progress = killed
 spec = Spec.model_validate_json(sys.argv[1])
 run_call(StageCall(spec.stage, spec.key, spec.model_dump(), sys.argv[2]))
 """
 
 
+def start(world: World, spec: Spec) -> subprocess.Popen[bytes]:
+    arguments = [sys.executable, "-c", SCRIPT, spec.model_dump_json(), str(world.store.root)]
+    return subprocess.Popen(arguments, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
 @pytest.mark.slow
 def test_a_killed_training_ends_with_the_same_weights(tmp_path: Path) -> None:
-    """Killed by the system in the third of four epochs, and gone on with by another process."""
-    unbroken, broken = World(tmp_path / "a"), World(tmp_path / "b")
+    """Killed soon after the second of eight epochs and started again."""
+    unbroken, killed = World(tmp_path / "a"), World(tmp_path / "b")
     specs = []
-    for world in (unbroken, broken):
+    for world in (unbroken, killed):
         more = {"spec_augment": True, "gain_db": 6.0, "noise_snr_db": 10.0, "accumulate": 2}
-        specs.append(world.pretrain(world.corpus(), epochs=4, pooling="attentive", **more))
+        corpus = world.corpus(n=200)
+        specs.append(world.pretrain(corpus, epochs=8, pooling="attentive", **more))
     assert specs[0] == specs[1]
-    arguments = [sys.executable, "-c", SCRIPT, specs[1].model_dump_json(), str(broken.store.root)]
-    process = subprocess.run(arguments, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
-    assert process.returncode == -signal.SIGKILL
-    assert specs[1].key not in broken.store
-    assert list((broken.store.root / "checkpoints" / specs[1].key).glob("epoch-0002*"))
-    for world, spec in zip((unbroken, broken), specs, strict=True):
-        world.call(spec)
-    whole, resumed = weights(unbroken, specs[0]), weights(broken, specs[1])
+    assert start(unbroken, specs[0]).wait() == 0
+    process = start(killed, specs[1])
+    scratch = killed.store.root / "checkpoints" / specs[1].key
+    while not list(scratch.glob("epoch-0002*")):
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert specs[1].key not in killed.store
+    assert start(killed, specs[1]).wait() == 0
+    whole, resumed = weights(unbroken, specs[0]), weights(killed, specs[1])
     assert whole.keys() == resumed.keys()
     for name, value in whole.items():
         np.testing.assert_array_equal(value, resumed[name], err_msg=name)
-    lines = [report(w, s)["epochs"] for w, s in ((unbroken, specs[0]), (broken, specs[1]))]
+    lines = [report(w, s)["epochs"] for w, s in ((unbroken, specs[0]), (killed, specs[1]))]
     for line in (*lines[0], *lines[1]):
         del line["seconds"]
     assert lines[0] == lines[1]
