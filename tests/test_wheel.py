@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
+import typer
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,11 +19,13 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("dist")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)],
-        check=True,
-        capture_output=True,
-    )
+    # Two test workers must not build at once: setuptools works in one folder of the source tree.
+    with FileLock(tmp_path_factory.getbasetemp().parent / "wheel.lock"):
+        subprocess.run(
+            [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)],
+            check=True,
+            capture_output=True,
+        )
     [path] = out.glob("*.whl")
     return path
 
@@ -57,10 +60,10 @@ def test_wheel_runs_in_an_environment_without_the_source_tree(wheel: Path, tmp_p
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "env")], check=True)
     python = tmp_path / "env" / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", str(wheel)], check=True)
-    # The dependencies are borrowed from this environment: a path line does not run its .pth files,
-    # so the editable install stays out.
+    # The dependencies are borrowed from where this environment finds them, which may itself be
+    # elsewhere: a path line does not run .pth files, so the editable install stays out.
     [site] = (tmp_path / "env" / "lib").glob("python*/site-packages")
-    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (site / "borrowed.pth").write_text(f"{Path(typer.__file__).parents[1]}\n")
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
 
     def lanser(*arguments: str) -> str:

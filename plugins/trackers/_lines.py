@@ -37,6 +37,8 @@ def curves(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
 def score_lines(record: Mapping[str, Any]) -> Iterator[Scores]:
     """Yields one line per label budget, one per fold score and one per probe target.
 
+    A target's line also holds what each layer scores by itself: ``r2@layer_00``.
+
     Lines and not `wandb.Table`: a table becomes an artifact, and an offline run then holds the
     absolute path of its staging folder.
     """
@@ -58,11 +60,13 @@ def score_lines(record: Mapping[str, Any]) -> Iterator[Scores]:
                 row: Scores = {k: target[k] for k in ("target", "scale", "layer", "strength", "n")}
                 for metric in ("r2", "pearson", "ccc"):
                     row |= flat(metric, target[metric])
+                row |= _by_layer("r2", target)
                 yield {f"{name}/{probe['probe']}/{key}": value for key, value in row.items()}
             for told in probe.get("classes", ()):
                 line = {k: told[k] for k in ("target", "scale", "layer", "strength", "n", "chance")}
                 for metric in ("uar", "wa"):
                     line |= flat(metric, told[metric])
+                line |= _by_layer("uar", told)
                 yield {f"{name}/{probe['probe']}/{key}": value for key, value in line.items()}
 
 
@@ -99,6 +103,14 @@ def flat(name: str, metric: Mapping[str, Any]) -> Scores:
     interval = metric["interval"]
     if interval is not None:
         found |= {f"{name}_low": interval["low"], f"{name}_high": interval["high"]}
+    return found
+
+
+def _by_layer(name: str, target: Mapping[str, Any]) -> Scores:
+    """What each layer scores by itself; nothing in a record older than these scores."""
+    found: Scores = {}
+    for layer, metric in target.get("layers", {}).items():
+        found |= flat(f"{name}@{layer}", metric)
     return found
 
 

@@ -38,7 +38,8 @@ def record() -> dict[str, Any]:
                      "macro_f1": metric(0.03, None)},
     }  # fmt: skip
     target = {"target": "f0_mean_st", "scale": "raw", "layer": "layer_00", "strength": 1.0, "n": 40,
-              "r2": metric(0.3125), "pearson": metric(0.57), "ccc": metric(0.52)}  # fmt: skip
+              "r2": metric(0.3125), "pearson": metric(0.57), "ccc": metric(0.52),
+              "layers": {"layer_00": metric(0.3), "layer_01": metric(0.21, None)}}  # fmt: skip
     return {
         "schema_version": 1, "experiment": "study", "name": "labeler=words", "group": "g",
         "key": "ab" * 16, "role": "main", "control": None, "axes": {"labeler": "words"}, "seed": 0,
