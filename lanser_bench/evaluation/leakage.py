@@ -91,6 +91,27 @@ def fixed_sentence_warning(sentence_ids: Sequence[str | None]) -> str | None:
     )
 
 
+def published_overlap(encoder: str, trained_on: frozenset[str] | None, dataset: str) -> str | None:
+    """Tells where an encoder's published weights may know a labelled set already.
+
+    Args:
+        encoder: its name.
+        trained_on: what its weights were trained on; None if nobody says.
+        dataset: the labelled set.
+    """
+    if trained_on is None:
+        return (
+            f"The publishers of the weights of '{encoder}' do not say what they were trained on: "
+            f"'{dataset}' may be among it."
+        )
+    if dataset not in trained_on:
+        return None
+    return (
+        f"The published weights of '{encoder}' were trained on '{dataset}': its speakers are not "
+        "unheard, and the score does not carry over to others."
+    )
+
+
 def _refuse_speakers(train: Side, test: Side, where: str) -> None:
     ours, theirs = _by_speaker(train), _by_speaker(test)
     shared = sorted(ours.keys() & theirs.keys())

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ..audio.flatten import Cue, require_vocoder
 from ..errors import DataError, SettingsError, TaxonomyError
+from ..evaluation.leakage import published_overlap
 from ..kinds import TrainableEncoder
 from ..stages import (
     embed,
@@ -205,7 +206,9 @@ class Chain(Steps):
             p.name: self._probe(place, prepared, embeddings, p, ref, stages)
             for p in settings.probes
         }
-        found = TargetKeys(self._target_name(index), "", probes)
+        told = published_overlap(ref.name, encoder.trained_on, dataset.dataset)
+        notes = () if told is None else (told,)
+        found = TargetKeys(self._target_name(index), "", probes, notes=notes)
         if prepared.dataset.card.taxonomy is None:
             return found, prepared, embeddings
         if trainable and settings.finetune is not None:

@@ -74,7 +74,7 @@ class TargetKeys:
     text_only: str | None = None
     """Key of what the labeler says of the transcripts."""
     notes: tuple[str, ...] = ()
-    """What was asked for and could not be planned."""
+    """What was asked for and could not be planned, and what the encoder's weights know already."""
 
     @property
     def keys(self) -> list[str]:

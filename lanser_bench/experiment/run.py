@@ -199,6 +199,9 @@ class _Run(Listener):
         for manifest in self.plan.manifests.values():
             for sentence in data_notes(manifest):
                 self.note(sentence)
+        notes = {note: None for cell in self.plan.cells for t in cell.targets for note in t.notes}
+        for note in notes:
+            self.note(note)
         cancelled = True
         try:
             Scheduler(

@@ -37,7 +37,20 @@ class Frontend(BaseModel):
     """Power below this, relative to full scale, is raised to it before the logarithm."""
 
 
-class FeatureExtractor(Plugin[OptionsT]):
+class _Encoder(Plugin[OptionsT]):
+    """What both kinds have in common."""
+
+    @property
+    def trained_on(self) -> frozenset[str] | None:
+        """Datasets, by their plugins' names, that the weights it brings were trained on.
+
+        None where its publishers do not say; empty, as by default, for what brings no weights. A
+        target that is among them is told in the record, since the encoder may know its speakers.
+        """
+        return frozenset()
+
+
+class FeatureExtractor(_Encoder[OptionsT]):
     """A frozen model or a fixed descriptor. Pre-training it is refused with a sentence."""
 
     @property
@@ -55,7 +68,7 @@ class FeatureExtractor(Plugin[OptionsT]):
         """
 
 
-class TrainableEncoder(Plugin[OptionsT]):
+class TrainableEncoder(_Encoder[OptionsT]):
     """An encoder built from a seed, pre-trained by the harness."""
 
     @property

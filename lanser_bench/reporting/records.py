@@ -86,7 +86,8 @@ class DatasetResult(_Record):
     text_only: ZeroShotResult | None = None
     """What the labeler says of the transcripts alone."""
     notes: list[str] = []
-    """What was asked for and could not be measured."""
+    """What was asked for and could not be measured, and what the encoder's published weights were
+    trained on of this set."""
 
 
 class ResultRecord(_Record):

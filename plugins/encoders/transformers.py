@@ -24,6 +24,7 @@ from lanser_bench import (
 
 from ..weights import Weights, resolve
 from ._pretrained import load
+from ._trained_on import published
 
 if TYPE_CHECKING:
     import torch
@@ -67,6 +68,12 @@ class TransformersEncoder(FeatureExtractor[FrozenOptions]):
         """Model, licence, and whether its weights were drawn anew."""
         return {"model": self.weights.source, "licence": self.weights.licence,
                 "random_init": self.options.random_init}  # fmt: skip
+
+    @property
+    def trained_on(self) -> frozenset[str] | None:
+        """As far as the model's card says; nothing for weights that are drawn anew."""
+        drawn = self.options.random_init is not None
+        return frozenset() if drawn else published(self.options.model)
 
     def extract(self, batch: Sequence[Waveform]) -> list[Layers]:
         """Returns per utterance its layers, each of shape (positions, dim), 50 a second."""
@@ -135,6 +142,11 @@ class TransformersTrainable(TrainableEncoder[TrainableOptions]):
         """Model, licence, and where training begins."""
         return {"model": self.weights.source, "licence": self.weights.licence,
                 "init": self.options.init}  # fmt: skip
+
+    @property
+    def trained_on(self) -> frozenset[str] | None:
+        """As far as the model's card says; nothing for weights that are drawn anew."""
+        return frozenset() if self.options.init == "random" else published(self.options.model)
 
     def build(self, seed: int) -> torch.nn.Module:
         """Returns the module; `seed` draws its weights with ``init: random``."""

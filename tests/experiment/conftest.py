@@ -40,6 +40,9 @@ class Loudness(FeatureExtractor[PluginOptions]):
         return [[np.array([[np.abs(x).mean(), np.abs(np.diff(x)).mean()]], np.float32)]
                 for x in batch]
 
+class Knowing(Loudness):
+    trained_on = frozenset({"manifest"})
+
 class BreakOptions(PluginOptions):
     how: str = "mend"
 
@@ -87,6 +90,7 @@ def register_labelers(register):
 @hookimpl
 def register_encoders(register):
     register("loudness", f"{__name__}:Loudness")
+    register("knowing", f"{__name__}:Knowing")
     register("broken", f"{__name__}:Broken")
     register("mendable", f"{__name__}:Mendable")
 

@@ -230,6 +230,12 @@ def test_a_declared_comparison_needs_cells(
         plan(comparisons=[good, {**good, "a": side}])
 
 
+def test_a_target_that_published_weights_know_is_told(plan: Callable[..., Plan]) -> None:
+    main, control = plan(encoder="knowing").cells
+    assert main.targets[0].notes[0].startswith("The published weights of 'knowing' were trained on")
+    assert control.targets[0].notes == ()
+
+
 def test_an_unlabelled_target_is_refused(plan: Callable[..., Plan], settings: Make) -> None:
     with pytest.raises(LanserError, match=r"no human labels.*targets"):
         plan(targets=settings()["corpora"])

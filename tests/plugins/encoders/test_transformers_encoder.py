@@ -228,3 +228,19 @@ def test_whisper_from_a_wheel_is_what_whisper_encoder_gives() -> None:
     (found,) = registry().create("encoder", "transformers").extract(clip)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "drawn", "expected"),
+    [
+        ("superb/hubert-base-superb-er", None, {"librispeech", "iemocap"}),
+        ("microsoft/wavlm-base", None, {"librispeech"}),
+        ("microsoft/wavlm-base", 1, set()),
+        ("openai/whisper-tiny", None, None),
+    ],
+)
+def test_published_weights_tell_what_they_were_trained_on(
+    model: str, drawn: int | None, expected: set[str] | None
+) -> None:
+    options = {"model": model, "random_init": drawn}
+    assert registry().create("encoder", "transformers", options).trained_on == expected
