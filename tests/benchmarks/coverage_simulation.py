@@ -4,7 +4,7 @@ Speakers differ in how well they are recognised, and each class differs within t
 have unequal class counts. The truth is the score over a large population of such speakers. Beside
 what lanser-bench uses stand the percentile bootstrap and plain t on the linearised error.
 
-    python tests/benchmarks/coverage_simulation.py [--trials 2000] [--speakers 5 10 18]
+    python tests/benchmarks/coverage_simulation.py [--trials 2000] [--speakers 5 10 18] [--nulls]
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t
 
+from lanser_bench.evaluation.contrast import Contrast, Side
 from lanser_bench.evaluation.predictions import Predicted, regression
 from lanser_bench.evaluation.statistics import (
     Statistic,
@@ -126,12 +127,37 @@ def paired_nulls(world: World, n: int, trials: int, rng: np.random.Generator) ->
     return found / trials
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=1000)
-    parser.add_argument("--speakers", type=int, nargs="+", default=[5, 10, 18])
-    options = parser.parse_args()
-    rng = np.random.default_rng(20)
+def seeded_nulls(
+    world: World, n: int, seeds: int, spread: float, trials: int, rng: np.random.Generator
+) -> float:
+    """Share of trials with p <= .05 of two cells that are equal but for what training draws.
+
+    A seed moves a cell as a whole by `spread` on the logit scale, and by as much for each speaker:
+    both are drawn anew for every training, so the expected score of the cells is the same.
+    """
+    found = 0
+    for _ in range(trials):
+        base = np.linspace(-1, 1, K) + world.spread * rng.standard_normal((n, 1))
+        counts = np.full((n, K), int(world.per_class))
+        if world.unequal:
+            counts = 1 + rng.poisson(world.per_class * np.linspace(0.3, 1.7, K), (n, K))
+        sides = []
+        for _ in range(2):
+            taste = 0.3 * rng.standard_normal((n, 1))  # of the cell, whatever its seed
+            drawn = []
+            for _ in range(seeds):
+                logit = (
+                    base + taste + spread * (rng.standard_normal() + rng.standard_normal((n, 1)))
+                )
+                hits = rng.binomial(counts, 1 / (1 + np.exp(-logit)))
+                drawn.append(uar(hits.astype(float), counts.astype(float)))
+            sides.append(Side(drawn))
+        p_value = Contrast(sides, [1.0, -1.0]).p_value()
+        found += p_value is not None and p_value <= 0.05
+    return found / trials
+
+
+def coverage(options: argparse.Namespace, rng: np.random.Generator) -> None:
     methods = ("lanser-bench", "t", "percentile")
     print(f"coverage of 95 % intervals (width) in {options.trials} trials")
     print(f"{'speakers':>8}  {'score':<24}" + "".join(f"{m:>20}" for m in methods))
@@ -145,11 +171,31 @@ def main() -> None:
                         width[method] += (high - low) / options.trials
                 cells = (f"{hits[m] / options.trials:.3f} ({width[m]:.3f})" for m in methods)
                 print(f"{n:>8}  {name:<24}" + "".join(f"{c:>20}" for c in cells), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--speakers", type=int, nargs="+", default=[5, 10, 18])
+    parser.add_argument("--nulls", action="store_true", help="false positives alone")
+    options = parser.parse_args()
+    rng = np.random.default_rng(20)
+    if not options.nulls:
+        coverage(options, rng)
     print("\nfalse positives of the paired difference at 5 %")
     for n in options.speakers:
         for world in WORLDS[:2]:
             share = paired_nulls(world, n, options.trials, rng)
             print(f"{n:>8}  {world.name:<24}{share:>20.3f}", flush=True)
+    print(f"\nfalse positives of the paired test with seeds on both sides, {options.trials} trials")
+    print(f"{'speakers':>8}  {'seeds a side':<14}" + "".join(f"{w.name:>18}" for w in WORLDS[:2]))
+    for n in options.speakers:
+        for seeds in (2, 3, 5):
+            shares = [
+                seeded_nulls(world, n, seeds, 0.3, options.trials, rng) for world in WORLDS[:2]
+            ]
+            cells = "".join(f"{share:>18.3f}" for share in shares)
+            print(f"{n:>8}  {seeds:<14}{cells}", flush=True)
 
 
 if __name__ == "__main__":
