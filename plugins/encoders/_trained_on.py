@@ -13,8 +13,8 @@ KNOWN: tuple[tuple[str, frozenset[str] | None], ...] = (
     ("hubert-large-ls960", frozenset({"librispeech"})),
     ("wavlm-base", frozenset({"librispeech"})),
 )
-"""Baevski et al. 2020, Hsu et al. 2021, Chen et al. 2022; Yang et al. 2021 (SUPERB) and Wagner et al.
-2023 for those that were fine-tuned on emotion. Libri-Light and LibriSpeech are both LibriVox."""
+"""Baevski et al. 2020, Hsu et al. 2021, Chen et al. 2022; Yang et al. 2021 (SUPERB) and Wagner
+et al. 2023 for those that were fine-tuned on emotion."""
 
 
 def published(model: str) -> frozenset[str] | None:
