@@ -13,18 +13,18 @@ from .conftest import Project
 
 
 def logged(folder: Path) -> list[dict[str, Any]]:
-    """Summary and history values of every offline run under a folder."""
+    """Every summary and history value of each offline run under a folder, by key."""
     from wandb.proto import wandb_internal_pb2
 
     runs = []
     for path in sorted(folder.rglob("*.wandb")):
-        values: dict[str, Any] = {}
+        values: dict[str, list[Any]] = {}
         for data in wandb_records(path):
             record = wandb_internal_pb2.Record()
             record.ParseFromString(data)
             for update in (*record.summary.update, *record.history.item):
                 key = update.key or ".".join(update.nested_key)
-                values[key] = json.loads(update.value_json)
+                values.setdefault(key, []).append(json.loads(update.value_json))
         runs.append(values)
     return runs
 
