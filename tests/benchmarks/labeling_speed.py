@@ -98,6 +98,19 @@ def fastest(rows: dict[str, Callable[[], Any]], rounds: int) -> tuple[dict[str, 
     return seconds, answers
 
 
+def shares(call: Callable[[], Any]) -> str:
+    """Where the time of a call goes: operators by their own share of it, over all threads."""
+    from torch._C._profiler import _ExperimentalConfig
+    from torch.profiler import ProfilerActivity, profile
+
+    every = _ExperimentalConfig(profile_all_threads=True)
+    with profile(activities=[ProfilerActivity.CPU], experimental_config=every) as found:
+        call()
+    operators = sorted(found.key_averages(), key=lambda one: -one.self_cpu_time_total)
+    total = sum(one.self_cpu_time_total for one in operators)
+    return ", ".join(f"{o.key} {100 * o.self_cpu_time_total / total:.0f} %" for o in operators[:4])
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints utterances/s, ratios, agreement and the share of the machine's rate."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -191,6 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if name != "float32":
             close = np.mean([a == b for a, b in zip(by(name, more), sure, strict=True)])
             print(f"{'':24}agrees with float32 on {100 * close:.2f} % of {len(more)} texts")
+        if name != INT8:
+            print(f"{'':24}time: {shares(rows[name])}")
 
 
 if __name__ == "__main__":
