@@ -94,7 +94,9 @@ def test_a_cell_is_compared_with_the_one_that_is_most_like_it(written: Written) 
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", gzip.compress(b"{}"), gzip.compress(b'{"format":2}')]
+    "content",
+    [b"", b"{", gzip.compress(b"{}"), gzip.compress(b'{"format":2}')],
+    ids=["empty", "not packed", "no format", "another format"],  # packed bytes hold the time
 )
 def test_an_unreadable_plan_is_none(written: Written, content: bytes) -> None:
     written.path.parent.mkdir(parents=True)
