@@ -43,7 +43,7 @@ _TEST = frozenset(
 )  # fmt: skip
 _VALIDATION = frozenset({"1015", "1020", "1021", "1030", "1050", "1070", "1079", "1089", "1090"})
 _LEFT_OUT = frozenset({"1040_ITH_SAD_XX", "1006_TIE_NEU_XX", "1013_WSI_DIS_XX", "1017_IWW_FEA_XX"})
-"""Clips without usable sound, which the TFDS split does not have."""
+"""Names of the corpus's tables that TFDS leaves out because it found no such file."""
 _WAYS = {"voice": "1", "face": "2", "both": "3"}
 """First digit of a row's number in ``tabulatedVotes.csv``: how the clip was shown to raters."""
 
@@ -111,14 +111,17 @@ class CremaD(Dataset[CremaDOptions]):
                 f"(emotions {', '.join(_EMOTIONS)})."
             )
         acted = _EMOTIONS[emotion.upper()]
-        gold = {acted: 1.0} if self.options.label == "acted" else self._heard(path, votes)
+        # The tables say XX of a clip whose file the release names 1040_ITH_SAD_X.
+        listed = path.stem + "X" * (2 - len(level))
+        heard = self.options.label != "acted"
+        gold = self._heard(path, votes.get(listed)) if heard else {acted: 1.0}
         return Utterance(
             id=path.stem,
             audio=path,
             speaker=actor,
             sentence_id=sentence.upper(),
             language="en",
-            split=_split(path.stem, actor),
+            split=_split(listed, actor),
             transcript=_SENTENCES[sentence.upper()],
             gold=gold,
             gold_kind="distribution" if self.options.label == "votes" else "single",
@@ -129,8 +132,7 @@ class CremaD(Dataset[CremaDOptions]):
             },
         )
 
-    def _heard(self, path: Path, votes: Mapping[str, dict[str, float]]) -> dict[str, float]:
-        counts = votes.get(path.stem)
+    def _heard(self, path: Path, counts: Mapping[str, float] | None) -> dict[str, float]:
         if counts is None:
             raise DataError(f"{path}: tabulatedVotes.csv has no {self.options.shown} votes on it.")
         total, most = sum(counts.values()), max(counts.values())
