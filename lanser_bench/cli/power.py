@@ -22,7 +22,7 @@ def power(
         float | None, typer.Option(min=1, help="Utterances of each speaker.")
     ] = None,
     protocol: Annotated[
-        str, typer.Option(help="k-speaker-folds, leave-one-speaker-out or split.")
+        str, typer.Option(help="Which speakers are tested: as `evaluate.protocol`.")
     ] = "k-speaker-folds",
     budget: Annotated[
         str | None, typer.Option(help="Label budget to read the spread at; default: the largest.")

@@ -13,6 +13,7 @@ from ..evaluation.power import Design
 from ..evaluation.statistics import MIN_SPEAKERS
 from ..kinds.dataset import Dataset
 from ..plugins import registry
+from ..stages import evaluate
 from .groups import Group, load_groups, unlike
 
 
@@ -82,7 +83,8 @@ def plan_power(
         options: ``key=value`` options of it.
         speakers: speakers tested.
         utterances: utterances of each of them.
-        protocol: which speakers are tested: with ``split`` those of the test part.
+        protocol: which speakers are tested: all, or with ``split`` and an official protocol made
+            of it, such as ``tfds-crema-d``, those of the test part.
         budget: label budget at which the pilot is read.
         seeds: training seeds of each cell.
         comparisons: size of the family.
@@ -119,6 +121,8 @@ def plan_power(
             f"utterances each, UAR {100 * design_of.UAR:g}, agreement {design_of.AGREEMENT:g}, "
             f"tastes of {design_of.TASTE:g} points (--spread or --pilot say otherwise)"
         )
+    if budget is not None and not pilot:
+        said.append(f"at a budget of {budget} what holds of all labels: only a --pilot knows more")
     if seed_spread is None:
         seed_spread = design_of.SEED_SPREAD
         said.append(f"score varies by {seed_spread:g} points over training seeds (--seed-spread)")
@@ -134,7 +138,7 @@ def count(
     """Counts tested speakers, their labelled utterances and classes, without reading any audio.
 
     Raises:
-        SettingsError: no such dataset or option, or it needs a folder.
+        SettingsError: no such dataset, option or protocol, or it needs a folder.
         DataError: the folder is not this dataset's.
     """
     import yaml
@@ -144,11 +148,12 @@ def count(
     plugin: Dataset[Any] = registry().create("dataset", name, values)
     if plugin.needs_root and root is None:
         raise SettingsError(f"Dataset '{name}' needs its folder: --root DIR.")
+    by = evaluate.folds_by(evaluate.Params(protocol=protocol), plugin.protocols)
     folder = root or Path(".lanser/store/datasets") / name
     labelled = [
         (utterance.speaker, max(utterance.gold, key=lambda label: utterance.gold[label]))
         for utterance in plugin.utterances(folder)
-        if utterance.gold and utterance.speaker and (protocol != "split" or _tested(utterance))
+        if utterance.gold and utterance.speaker and (by != "split" or _tested(utterance))
     ]
     tested = {speaker for speaker, _ in labelled}
     if not tested:

@@ -7,7 +7,7 @@ import pytest
 
 from lanser_bench.errors import SettingsError
 from lanser_bench.evaluation.power import Design, detectable, expected_spread, normal_approximation
-from lanser_bench.reporting.planning import plan_power
+from lanser_bench.reporting.planning import count, plan_power
 
 from .published import publish, simulated
 
@@ -73,3 +73,18 @@ def test_speakers_and_classes_are_counted_in_the_dataset(data_root: Path) -> Non
     plan = plan_power(dataset="ravdess", root=data_root / "ravdess")
     assert plan.design.speakers == 18
     assert "60.0 labelled utterances each, 8 classes" in plan.assumptions[0]
+
+
+def test_an_official_split_tests_its_own_speakers_only(tmp_path: Path) -> None:
+    for clip in ("1001_DFA_ANG_XX", "1002_DFA_ANG_XX", "1010_IEO_HAP_HI", "1013_IEO_SAD_HI"):
+        (tmp_path / f"{clip}.wav").touch()
+    assert count("crema-d", tmp_path, protocol="tfds-crema-d").speakers == 2
+    assert count("crema-d", tmp_path, protocol="k-speaker-folds").speakers == 4
+    with pytest.raises(SettingsError, match="tfds-crema-d"):
+        count("crema-d", tmp_path, protocol="tfds-cremad")
+
+
+def test_a_budget_without_a_pilot_changes_nothing_and_is_said() -> None:
+    plan = plan_power(speakers=18, budget="10%")
+    assert plan.detectable == plan_power(speakers=18).detectable
+    assert any("10%" in line and "--pilot" in line for line in plan.lines())
