@@ -86,7 +86,8 @@ def leakage(
 ) -> None:
     """Look for the same speaker, sound or sentence on both sides of a split.
 
-    Exit code 0: a run would go on, with the warnings shown; 1: it would be refused.
+    Exit code 0: a run would go on, with the warnings shown; 1: it would be refused, or a set to
+    pre-train on knows the target (which a run refuses only where it learns human labels of it).
     """
     from dataclasses import asdict
 

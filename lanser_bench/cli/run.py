@@ -116,6 +116,8 @@ def _show_plan(planned: DryRun) -> None:
     console.print(cells)
     table = _stages_by_name(planned) if len(plan.nodes) > SHOWN_STAGES else _stages(planned)
     console.print(table)
+    for note in plan.notes:
+        console.print(f"! {note}", style="yellow", markup=False, soft_wrap=True)
     if planned.estimate.sentence:
         console.print(planned.estimate.sentence)
     console.print(f"{len(planned.to_run)} to run, {len(plan.nodes) - len(planned.to_run)} to reuse")

@@ -6,9 +6,11 @@ on both sides is no evidence of anything.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 from ..errors import LeakageError
@@ -72,7 +74,7 @@ def check_leakage(train: Side, test: Side, where: str) -> list[str]:
     """
     _refuse_speakers(train, test, where)
     refuse_audio(train, test, where)
-    return _sentence_warnings(train, test, where)
+    return sentence_warnings(train, test, where)
 
 
 def fixed_sentence_warning(sentence_ids: Sequence[str | None]) -> str | None:
@@ -120,7 +122,7 @@ def _refuse_speakers(train: Side, test: Side, where: str) -> None:
         others = f" and {len(shared) - 1} more" if len(shared) > 1 else ""
         raise LeakageError(
             f"{where}: speaker '{speaker}'{others} is on both sides: training has "
-            f"{_named(ours[speaker])}; test has {_named(theirs[speaker])}. "
+            f"{named(ours[speaker])}; test has {named(theirs[speaker])}. "
             "Use a speaker-disjoint protocol or mend the manifest's speakers and splits."
         )
 
@@ -140,21 +142,7 @@ def refuse_audio(train: Side, test: Side, where: str) -> None:
     Raises:
         LeakageError: the sentence names the utterances on both sides.
     """
-    ours = {sha for p in train.positions if (sha := train.facts.audio_sha[p]) is not None}
-    shared = {p for p in test.positions if test.facts.audio_sha[p] in ours}
-    if not shared:
-        return
-    shas = {test.facts.audio_sha[p] for p in shared}
-    spans: dict[str, list[tuple[float, float, bool, str]]] = defaultdict(list)
-    for side, is_test in ((train, False), (test, True)):
-        for p in side.positions:
-            sha = side.facts.audio_sha[p]
-            if sha is not None and sha in shas:
-                begin, end = side.facts.start[p], side.facts.end[p]
-                spans[sha].append(
-                    (begin or 0.0, float("inf") if end is None else end, is_test, side.facts.ids[p])
-                )
-    pairs = [pair for found in spans.values() for pair in _overlaps(found)]
+    pairs = shared_sound(train, test)
     if pairs:
         shown = ", ".join(f"{a} (training) and {b} (test)" for a, b in pairs[:SHOWN])
         more = f" and {len(pairs) - SHOWN} more pairs" if len(pairs) > SHOWN else ""
@@ -164,30 +152,103 @@ def refuse_audio(train: Side, test: Side, where: str) -> None:
         )
 
 
-def _overlaps(spans: list[tuple[float, float, bool, str]]) -> list[tuple[str, str]]:
-    """Pairs (training, test) of overlapping spans; each span is compared with the widest before."""
-    found = []
-    reach: dict[bool, tuple[float, str]] = {}
-    for begin, end, is_test, name in sorted(spans):
-        other = reach.get(not is_test)
-        if other is not None and begin < other[0]:
-            found.append((other[1], name) if is_test else (name, other[1]))
-        if is_test not in reach or end > reach[is_test][0]:
-            reach[is_test] = (end, name)
+def shared_sound(train: Side, test: Side) -> list[tuple[str, str]]:
+    """Returns each test utterance whose sound the training side has too, behind one that has it.
+
+    Spans of one recording are the same sound where they overlap.
+    """
+    ours, theirs = _by_recording(train), _by_recording(test)
+    return [
+        pair
+        for sha in theirs
+        if sha in ours
+        for pair in _overlaps(sorted(ours[sha]), sorted(theirs[sha]))
+    ]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What one side shares with another, of which some is learnt."""
+
+    recordings: list[str]
+    """Ids of the side's utterances whose sound is among what is learnt."""
+    speakers: list[str]
+    """Its speakers that are heard there."""
+    n_utterances: int
+    n_speakers: int
+
+    def __bool__(self) -> bool:
+        return bool(self.recordings or self.speakers)
+
+    def __str__(self) -> str:
+        found = [
+            f"{len(names)} of {of} {what} ({named(names)})"
+            for names, of, what in (
+                (self.recordings, self.n_utterances, "utterances"),
+                (self.speakers, self.n_speakers, "speakers"),
+            )
+            if names
+        ]
+        return " and ".join(found)
+
+
+def overlap(learnt: Sequence[Side], side: Side) -> Overlap:
+    """Returns what of a side is among what is learnt elsewhere: its own sound, and its speakers."""
+    heard = {name for other in learnt for _, name in shared_sound(other, side)}
+    known = {speaker for other in learnt for speaker in _by_speaker(other)}
+    own = _by_speaker(side)
+    return Overlap(
+        [name for p in side.positions if (name := side.facts.ids[p]) in heard],
+        [speaker for speaker in own if speaker in known],
+        len(side.positions),
+        len(own),
+    )
+
+
+Span = tuple[float, float, str]
+"""Begin and end in seconds, and whose it is."""
+
+
+def _by_recording(side: Side) -> dict[str, list[Span]]:
+    found: dict[str, list[Span]] = defaultdict(list)
+    facts = side.facts
+    for p in side.positions:
+        sha = facts.audio_sha[p]
+        if sha is not None:
+            begin, end = facts.start[p], facts.end[p]
+            found[sha].append((begin or 0.0, float("inf") if end is None else end, facts.ids[p]))
     return found
 
 
-def _sentence_warnings(train: Side, test: Side, where: str) -> list[str]:
+def _overlaps(train: list[Span], test: list[Span]) -> list[tuple[str, str]]:
+    """Pairs of sorted spans: what begins before a test span's end and reaches furthest decides."""
+    begins = [begin for begin, _, _ in train]
+    reach: list[Span] = list(accumulate(train, _further))
+    found: list[tuple[str, str]] = []
+    for begin, end, name in test:
+        before = bisect_left(begins, end)
+        if before and reach[before - 1][1] > begin:
+            found.append((reach[before - 1][2], name))
+    return found
+
+
+def _further(one: Span, two: Span) -> Span:
+    return two if two[1] > one[1] else one
+
+
+def sentence_warnings(train: Side, test: Side, where: str) -> list[str]:
+    """Tells of scripted sentences that both sides say, naming the utterances."""
     ours = {s for p in train.positions if (s := train.facts.sentence_ids[p]) is not None}
     hit = [test.facts.ids[p] for p in test.positions if test.facts.sentence_ids[p] in ours]
     if not hit:
         return []
     return [
         f"{where}: {len(hit)} of {len(test.positions)} test utterances say a scripted sentence "
-        f"that the training side says too ({_named(hit)})."
+        f"that the training side says too ({named(hit)})."
     ]
 
 
-def _named(names: Sequence[str]) -> str:
+def named(names: Sequence[str]) -> str:
+    """Returns the first few names in words; the rest is counted."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..audio.flatten import Cue, require_vocoder
-from ..errors import DataError, SettingsError, TaxonomyError
+from ..errors import SettingsError, TaxonomyError
 from ..evaluation.leakage import published_overlap
 from ..kinds import TrainableEncoder
 from ..stages import (
@@ -18,6 +18,7 @@ from ..stages import (
     targets,
     zeroshot,
 )
+from .learnt_gold import gold_notes
 from .plan import Cell, TargetKeys
 from .settings import DatasetRef, EvaluateSettings, PluginRef
 from .steps import Prepared, Steps, flat
@@ -43,9 +44,11 @@ class Chain(Steps):
             stages, "pretrain", lambda used: self._pretrain(labels, seed, used), labels, seed,
             self._pretrain_inputs,
         )  # fmt: skip
+        labeler, _ = self.parts.plugin("labeler", self.settings.labeler)
         return self._cell(
-            self.settings.encoder, control=control, seed=seed, stages=stages, model=model
-        )
+            self.settings.encoder, control=control, seed=seed, stages=stages, model=model,
+            learns_gold=labels == "gold" or (labels == "weak" and "gold" in labeler.reads),
+        )  # fmt: skip
 
     def _pretrain(self, labels: pretrain.LabelsControl, seed: int, stages: dict[str, str]) -> str:
         corpora = [
@@ -106,9 +109,10 @@ class Chain(Steps):
         seed: int | None,
         stages: dict[str, str],
         model: str | None,
+        learns_gold: bool = False,
     ) -> Cell:
         results = [
-            self._results(index, dataset, ref, seed, model, stages, control)
+            self._results(index, dataset, ref, seed, model, stages, control, learns_gold)
             for index, dataset in enumerate(self.settings.targets)
         ]
         if control is None and model is not None:
@@ -139,6 +143,7 @@ class Chain(Steps):
         model: str | None,
         stages: dict[str, str],
         control: str | None,
+        learns_gold: bool,
     ) -> TargetKeys:
         s = self.settings
         inputs = self._plain_inputs if model is None else self._measure_inputs
@@ -146,7 +151,8 @@ class Chain(Steps):
             stages, "measure",
             lambda used: self._measure(index, dataset, ref, seed, model, used, control),
             index, dataset, ref, seed, model, control, s.probe_seed if s.probes else None,
-            (id(s.evaluate), s.evaluate_seed) if s.finetune or s.flatten else None, inputs,
+            (id(s.evaluate), s.evaluate_seed) if s.finetune or s.flatten else None,
+            s.evaluate.protocol, inputs,
         )  # fmt: skip
         key = self.parts.once(
             "evaluate",
@@ -156,7 +162,13 @@ class Chain(Steps):
             prepared, embeddings, ref.name, s.evaluate, s.evaluate_seed, s.threads.evaluate,
         )  # fmt: skip
         stages[f"evaluate targets.{index}"] = key
-        return replace(found, evaluation=key)
+        if not learns_gold:
+            return replace(found, evaluation=key)
+        notes = self.parts.once(
+            "gold", lambda: gold_notes(self.parts, s, dataset),
+            dataset, id(s.corpora), s.evaluate, s.evaluate_seed, s.controls, s.encoder,
+        )  # fmt: skip
+        return replace(found, evaluation=key, notes=(*found.notes, *notes))
 
     def _measure(
         self,
@@ -314,9 +326,12 @@ class Chain(Steps):
             note = f"Zero-shot and text-only scores are left out: {error}"
             return replace(found, notes=(*found.notes, note))
 
+        design = self.params(self.settings.evaluate, evaluate.Params)
+        tested = evaluate.folds_by(design, prepared.dataset.protocols) == "split"
+
         def scored(role: str, **parents: str) -> str:
             spec = zeroshot.spec(
-                utterances=prepared.utterances, taxonomy=weak, gold=gold, **parents
+                utterances=prepared.utterances, taxonomy=weak, gold=gold, tested=tested, **parents
             )
             key = self.parts.add(spec, f"{role} on {prepared.name}, {weak.name}", 1)
             stages[f"zeroshot {place} {role}"] = key
@@ -345,28 +360,11 @@ class Chain(Steps):
         seed: int,
         threads: int,
     ) -> str:
-        gold = prepared.dataset.card.taxonomy
-        if gold is None:
-            raise SettingsError(
-                f"{self.parts.label}: dataset '{prepared.name}' has no human labels, so it "
-                "cannot be one of 'targets'. It may be one of 'corpora'."
-            )
-        speakers = prepared.manifest.counts["speakers"]
-        if speakers < 2:
-            raise DataError(
-                f"{self.parts.label}: target '{prepared.name}' has {speakers} speaker"
-                f"{'' if speakers == 1 else 's'}. Scores are measured on speakers that training "
-                "has not heard, so it needs at least 2 (and 5 for intervals)."
-            )
-        if wanted.protocol == "k-speaker-folds" and wanted.folds > speakers:
-            raise SettingsError(
-                f"{self.parts.label}: 'evaluate.folds' is {wanted.folds}, but target "
-                f"'{prepared.name}' has {speakers} speakers. Set it to {speakers} or fewer."
-            )
+        gold = self.gold_taxonomy(prepared, wanted)
         spec = evaluate.spec(
             utterances=prepared.utterances,
             embeddings=embeddings,
-            taxonomy=self.parts.taxonomy(gold),
+            taxonomy=gold,
             params=self.params(wanted, evaluate.Params),
             seed=seed,
             threads=threads,

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LeakageError
-from ..evaluation.folds import make_folds
-from ..evaluation.leakage import Side, check_leakage
+from ..evaluation.folds import Fold
+from ..evaluation.leakage import Side, overlap, sentence_warnings
 from ..manifest import BuiltManifest, build_manifest
 from ..plugins import Registry
 from ..stages import evaluate
-from ..stages._task import checked, labelled
+from ..stages._task import checked, labelled, shared_out
 from ..store import Store
 from ..taxonomy import find_taxonomy
 from ..utterances import UtteranceTable, read_utterances
@@ -96,17 +96,7 @@ def _check_folds(
     official: Mapping[str, str],
     seed: int,
 ) -> None:
-    kept, data, _ = labelled(table, names)
-    folds = make_folds(
-        evaluate.folds_by(params, official),
-        ids=data.ids,
-        speakers=data.speakers,
-        labels=data.labels,
-        seed=seed,
-        k=params.folds,
-        splits=[table.splits[p] for p in kept],
-        sessions=[table.extras[p].get("session") for p in kept],
-    )
+    kept, folds = planned_folds(table, names, params, official, seed)
     report.folds = len(folds)
     try:
         report.warnings += checked(table, kept, folds)
@@ -114,12 +104,40 @@ def _check_folds(
         report.refused.append(str(error))
 
 
+def planned_folds(
+    table: UtteranceTable,
+    names: Sequence[str],
+    params: evaluate.Params,
+    official: Mapping[str, str],
+    seed: int,
+) -> tuple[list[int], list[Fold]]:
+    """Returns the positions of the labelled utterances and the folds that a run makes of them.
+
+    Args:
+        table: the labelled set.
+        names: labels of its gold taxonomy.
+        params: protocol and folds of the evaluation.
+        official: the set's official protocols → protocol that makes their folds.
+        seed: decides ties.
+
+    Raises:
+        DataError: too few labels or speakers, or no such split.
+        SettingsError: there is no such protocol.
+    """
+    kept, data, _ = labelled(table, names)
+    by = evaluate.folds_by(params, official)
+    return kept, shared_out(table, kept, data, by, params.folds, seed)
+
+
 def _check_corpus(
     report: LeakageReport, table: UtteranceTable, other: UtteranceTable, name: str
 ) -> None:
-    where = f"pre-training on {name}"
-    everything = Side(other, range(len(other))), Side(table, range(len(table)))
-    try:
-        report.warnings += check_leakage(*everything, where)
-    except LeakageError as error:
-        report.refused.append(str(error))
+    corpus, target = Side(other, range(len(other))), Side(table, range(len(table)))
+    shared = overlap([corpus], target)
+    if shared:
+        report.refused.append(
+            f"pre-training on {name} hears {shared} of the target. A run that learns this corpus' "
+            "human labels is refused; any other counts it and tells it below the table. Pre-train "
+            "on other speakers."
+        )
+    report.warnings += sentence_warnings(corpus, target, f"pre-training on {name}")

@@ -211,6 +211,11 @@ class Plan:
                 return "; ".join(differences(one, two, before.specs, self._specs)) or NEW
         return NEW
 
+    @property
+    def notes(self) -> list[str]:
+        """What is to be told of the results of its cells before there are any, each once."""
+        return list(dict.fromkeys(n for cell in self.cells for t in cell.targets for n in t.notes))
+
     @cached_property
     def _specs(self) -> dict[str, Spec]:
         specs = {key: node.spec for key, node in self.nodes.items()}

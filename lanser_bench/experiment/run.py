@@ -199,8 +199,7 @@ class _Run(Listener):
         for manifest in self.plan.manifests.values():
             for sentence in data_notes(manifest):
                 self.note(sentence)
-        notes = {note: None for cell in self.plan.cells for t in cell.targets for note in t.notes}
-        for note in notes:
+        for note in self.plan.notes:
             self.note(note)
         cancelled = True
         try:

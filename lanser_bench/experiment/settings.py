@@ -126,6 +126,9 @@ class Controls(_Settings):
     targets."""
     gold: bool = False
     """Pre-trained on human labels, where every corpus has them: the ceiling."""
+    gold_of_tested: Literal["refuse", "declare"] = "refuse"
+    """Where pre-training learns human labels (`gold`, or a labeler that reads them) of recordings
+    or speakers that a target tests: the run is refused, or the leak is declared in the records."""
 
 
 class StageThreads(_Settings):

@@ -9,14 +9,15 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from ..audio.flatten import Cue
-from ..errors import SettingsError
+from ..errors import DataError, SettingsError
 from ..kinds import Dataset, FeatureExtractor
 from ..manifest import BuiltManifest
 from ..stages import features as features_stage
 from ..stages import label, segment, targets, transcribe
+from ..taxonomy import Taxonomy
 from .grid import Point
 from .parts import Parts
-from .settings import DatasetRef, PluginRef, stage_params
+from .settings import DatasetRef, EvaluateSettings, PluginRef, stage_params
 
 T = TypeVar("T")
 TEXT_FIELDS = frozenset({"text", "context", "avg_logprob", "no_speech_prob"})
@@ -204,3 +205,30 @@ class Steps:
         key = self.parts.add(spec, f"{prepared.name} by {asr.name}", threads, prepared.audio)
         stages[f"transcribe {place}"] = key
         return key
+
+    def gold_taxonomy(self, prepared: Prepared, wanted: EvaluateSettings) -> Taxonomy:
+        """Returns the taxonomy of a target's human labels, if it can be evaluated as is wanted.
+
+        Raises:
+            SettingsError: it has no labels, or fewer speakers than folds.
+            DataError: it has one speaker.
+        """
+        gold = prepared.dataset.card.taxonomy
+        if gold is None:
+            raise SettingsError(
+                f"{self.parts.label}: dataset '{prepared.name}' has no human labels, so it "
+                "cannot be one of 'targets'. It may be one of 'corpora'."
+            )
+        speakers = prepared.manifest.counts["speakers"]
+        if speakers < 2:
+            raise DataError(
+                f"{self.parts.label}: target '{prepared.name}' has {speakers} speaker"
+                f"{'' if speakers == 1 else 's'}. Scores are measured on speakers that training "
+                "has not heard, so it needs at least 2 (and 5 for intervals)."
+            )
+        if wanted.protocol == "k-speaker-folds" and wanted.folds > speakers:
+            raise SettingsError(
+                f"{self.parts.label}: 'evaluate.folds' is {wanted.folds}, but target "
+                f"'{prepared.name}' has {speakers} speakers. Set it to {speakers} or fewer."
+            )
+        return self.parts.taxonomy(gold)

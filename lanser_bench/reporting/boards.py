@@ -197,9 +197,13 @@ def _board(members: Sequence[Member], metric: MetricName) -> Board:
         metric=metric,
         main=_placed(main, metric),
         controls=[row for row, _ in rows if row.role != "main"],
-        warnings=sorted({w for r in results for w in r.evaluation.warnings}, key=_natural),
+        warnings=sorted({w for r in results for w in _told(r)}, key=_natural),
         declared=[str(one) for one in declared_in([record for _, record, _ in members])],
     )
+
+
+def _told(result: DatasetResult) -> list[str]:
+    return [*result.evaluation.warnings, *result.notes]
 
 
 def _placed(rows: Sequence[tuple[Row, dict[int | None, Member]]], metric: MetricName) -> list[Row]:

@@ -47,7 +47,37 @@ def prepared(
     """
     table = read_utterances(context.parent("utterances"))
     kept, data, labels = labelled(table, names)
-    folds = make_folds(
+    folds = shared_out(table, kept, data, protocol, k, seed)
+    warnings = [
+        *checked(table, kept, folds),
+        *unused(folds, len(kept)),
+        *known(context, table, kept),
+    ]
+    return Task(table, kept, data, labels, folds, warnings)
+
+
+def shared_out(
+    table: UtteranceTable,
+    kept: Sequence[int],
+    data: efficiency.Labelled,
+    protocol: Protocol,
+    k: int,
+    seed: int,
+) -> list[Fold]:
+    """Shares the speakers of labelled utterances out over folds.
+
+    Args:
+        table: all utterances.
+        kept: positions of the labelled ones.
+        data: what `labelled` gives for them.
+        protocol: the harness's own protocol that makes the folds.
+        k: number of folds of ``k-speaker-folds``.
+        seed: decides ties.
+
+    Raises:
+        DataError: too few speakers, or no such split.
+    """
+    return make_folds(
         protocol,
         ids=data.ids,
         speakers=data.speakers,
@@ -57,12 +87,6 @@ def prepared(
         splits=[table.splits[p] for p in kept],
         sessions=[table.extras[p].get("session") for p in kept],
     )
-    warnings = [
-        *checked(table, kept, folds),
-        *unused(folds, len(kept)),
-        *known(context, table, kept),
-    ]
-    return Task(table, kept, data, labels, folds, warnings)
 
 
 def labelled(

@@ -26,6 +26,8 @@ from .sharding import MapResult
 
 VERSION = "1"
 RESULT = "zeroshot.json"
+TESTED = "test"
+"""Name of the part of a set's own split that is scored."""
 
 
 def spec(
@@ -36,6 +38,7 @@ def spec(
     embeddings: str | None = None,
     model: str | None = None,
     labels: str | None = None,
+    tested: bool = False,
 ) -> Spec:
     """Builds the key content.
 
@@ -46,6 +49,7 @@ def spec(
         embeddings: key of the set's embeddings by `model`, pooled as its head expects.
         model: key of the `pretrain` stage whose head is read.
         labels: key of the set's own weak labels, in place of both: the text-only row.
+        tested: only the test part of the set's own split is scored, as beside it.
 
     Raises:
         TaxonomyError: there is no map from the one taxonomy to the other.
@@ -59,6 +63,7 @@ def spec(
             "weak_labels": taxonomy.names,
             "labels": gold.names,
             "map": taxonomy.map_to(gold).tolist(),
+            **({"part": TESTED} if tested else {}),
         },
         parents={role: key for role, key in parents.items() if key is not None},
     )
@@ -70,6 +75,8 @@ def run(context: StageContext, draft: Draft) -> None:
     table = read_utterances(context.parent("utterances"))
     gold = table.labels(params["labels"])
     kept = [p for p in np.flatnonzero(gold >= 0).tolist() if table.speakers[p] is not None]
+    if "part" in params:
+        kept = [p for p in kept if (table.splits[p] or "").lower() == params["part"]]
     if not kept:
         raise DataError(
             f"None of {len(table)} utterances has a single gold label and a speaker. Check the "

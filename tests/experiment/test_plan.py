@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lanser_bench.errors import LanserError
+from lanser_bench.errors import LanserError, LeakageError
 from lanser_bench.experiment import plan_experiment
 from lanser_bench.experiment.files import read_experiment
 from lanser_bench.experiment.grid import expand
@@ -103,14 +103,49 @@ def test_a_gold_control_needs_gold_in_every_corpus(
 ) -> None:
     controls = {"random_init": False, "logmel_stats": False, "shuffled": "none", "gold": True}
     assert [c.control for c in plan(controls=controls).cells] == [None]
-    gold = settings()["targets"]
-    assert [c.control for c in plan(controls=controls, corpora=gold).cells] == [None, "gold"]
+    gold, told = settings()["targets"], {**controls, "gold_of_tested": "declare"}
+    assert [c.control for c in plan(controls=told, corpora=gold).cells] == [None, "gold"]
+
+
+def test_human_labels_of_tested_recordings_are_refused_unless_declared(
+    plan: Callable[..., Plan], settings: Make
+) -> None:
+    same = {"corpora": settings()["targets"]}
+    assert not plan(**same).notes  # weak labels of them are counted by the evaluation
+    for changes in ({"labeler": "oracle"}, {"controls": {"gold": True}}):
+        with pytest.raises(
+            LeakageError, match=r"human labels of 24 of 24 utterances \(0-0, 0-1, .* and 19 more\)"
+        ):
+            plan(**same, **changes)
+    (note,) = plan("controls.gold_of_tested=declare", labeler="oracle", **same).notes
+    assert note.startswith("Declared label leakage: 'cnn' was pre-trained on the human labels of")
+
+
+def test_human_labels_of_the_training_side_are_told_and_the_head_is_judged_on_the_test_side(
+    plan: Callable[..., Plan], settings: Make, corpora: Path, tmp_path: Path
+) -> None:
+    rows = (corpora / "gold" / "manifest.csv").read_text().splitlines()
+    clips = [row.replace(",", f",{corpora}/gold/", 1) for row in rows[1:]]
+    parted = [f"{row},{'test' if row[0] in '45' else 'train'}" for row in clips]
+    for name, chosen in (("all", parted), ("taught", [r for r in parted if r.endswith("train")])):
+        (tmp_path / name).mkdir()
+        text = "\n".join([f"{rows[0]},split", *chosen])
+        (tmp_path / name / "manifest.csv").write_text(text)
+    target = settings()["targets"][0]
+    taught, all_of_it = ({**target, "root": str(tmp_path / name)} for name in ("taught", "all"))
+    found = plan("evaluate.protocol=split", labeler="oracle", corpora=[taught], targets=[all_of_it])
+    (note,) = found.notes
+    assert "human labels of 16 of 16 utterances (0-0, 0-1" in note
+    assert "and 4 of 4 speakers" in note
+    heads = [node.spec for node in found.nodes.values() if node.stage == "zeroshot"]
+    assert {head.params["part"] for head in heads} == {"test"}
 
 
 def test_a_labeler_that_reads_gold_is_a_control_and_needs_no_asr(
     plan: Callable[..., Plan], settings: Make
 ) -> None:
-    found = plan(labeler="oracle", corpora=settings()["targets"])
+    leak = "controls.gold_of_tested=declare"
+    found = plan(leak, labeler="oracle", corpora=settings()["targets"])
     assert {cell.role for cell in found.cells} == {"control"}
     assert count(found)["transcribe"] == 0
 
@@ -184,7 +219,8 @@ def test_an_axis_that_cannot_change_a_result_is_refused(
 def test_an_axis_that_may_change_a_result_is_taken(
     plan: Callable[..., Plan], settings: Make, changes: dict[str, Any]
 ) -> None:
-    assert plan(**changes, corpora=settings()["targets"]).cells
+    leak = "controls.gold_of_tested=declare"
+    assert plan(leak, **changes, corpora=settings()["targets"]).cells
 
 
 def test_threads_and_audio_reach_the_calls(plan: Callable[..., Plan], tmp_path: Path) -> None:
