@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -68,7 +68,9 @@ class Row:
     wa: Metric
     macro_f1: Metric
     r2: Metric | None
-    """Mean R² over the targets of all regression probes, raw scale; None without a probe."""
+    """Mean R² over the targets of the first regression probe, raw scale; None without a probe.
+
+    Probes ask for different things: what a voice does and which words it says have no mean."""
     targets: dict[str, Metric]
     """``probe.target (scale)`` → R², or UAR where the target is in `chance`."""
     curve: list[CurvePoint]
@@ -233,7 +235,9 @@ def _row(group: Sequence[tuple[ResultRecord, DatasetResult]]) -> Row:
     top = [largest(evaluation) for evaluation in evaluations]
     targets = _targets([result for _, result in group])
     chance = _chance([result for _, result in group])
-    raw = [m for name, m in targets.items() if name.endswith("(raw)") and name not in chance]
+    first = next(iter(regression_probes(targets, chance)), "")
+    own = {name: m for name, m in targets.items() if name.startswith(f"{first}.")}
+    raw = [m for name, m in own.items() if name.endswith("(raw)") and name not in chance]
     return Row(
         experiment=record.experiment,
         name=record.group,
@@ -259,6 +263,17 @@ def _row(group: Sequence[tuple[ResultRecord, DatasetResult]]) -> Row:
         zero_shot=_averaged([r.zero_shot.uar if r.zero_shot else None for _, r in group]),
         text_only=_averaged([r.text_only.uar if r.text_only else None for _, r in group]),
     )
+
+
+def regression_probes(targets: Iterable[str], chance: Container[str]) -> list[str]:
+    """Returns the names of the probes of numbers, in the experiment's order.
+
+    Args:
+        targets: ``probe.target (scale)``.
+        chance: those of them that are classes.
+    """
+    numbers = (name.partition(".")[0] for name in targets if name not in chance)
+    return list(dict.fromkeys(numbers))
 
 
 def _drop(result: DatasetResult, cue: str) -> Metric | None:

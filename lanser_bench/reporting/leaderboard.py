@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..evaluation.results import Metric
-from .boards import Board, CurvePoint, Gap, Row, rank
+from .boards import Board, CurvePoint, Gap, Row, rank, regression_probes
 from .standing import Standing
 
 if TYPE_CHECKING:
@@ -243,10 +243,20 @@ def notes(board: Board) -> list[str]:
     if any(row.standing and not row.standing.seeds_known for row in board.main):
         said.append("* from one training seed: how much seeds vary is not in it")
     said.append(f"area: under UAR over {board.area_axis}")
-    said.append("R²: mean over probe targets, raw scale")
+    said.append(_r2_note(board))
     if board.fixed_sentences:
         said.append("fixed sentences: words carry no emotion here")
     return [*said, *board.warnings]
+
+
+def _r2_note(board: Board) -> str:
+    """Returns what the column R² is the mean of."""
+    rows = [*board.main, *board.controls]
+    probes = dict.fromkeys(p for row in rows for p in regression_probes(row.targets, row.chance))
+    first, *others = probes or [""]
+    if not others:
+        return "R²: mean over probe targets, raw scale"
+    return f"R²: mean over the targets of {first}, raw scale (not of {', '.join(others)})"
 
 
 def declared_note(board: Board) -> str:

@@ -22,6 +22,7 @@ from lanser_bench.reporting.leaderboard import (
     columns,
     header,
     markdown,
+    notes,
     percent,
     place,
     rank,
@@ -165,6 +166,21 @@ def test_a_seed_that_is_there_under_two_names_counts_once(record: Make) -> None:
 def test_targets_are_shown_on_request(records: list[ResultRecord]) -> None:
     assert "prosody.f0_mean_st (raw)" not in shown(records)
     assert "prosody.f0_mean_st (raw)" in shown(records, targets=True)
+
+
+def test_the_mean_of_r2_is_over_one_probe_and_names_those_that_it_leaves_out(
+    record: Make,
+) -> None:
+    made = record(0.50)
+    (result,) = made.datasets
+    (prosody,) = result.probes
+    words = prosody.targets[0].model_copy(update={"target": "words_pc_01", "r2": metric(0.9)})
+    text = prosody.model_copy(update={"probe": "text", "targets": [words]})
+    both = result.model_copy(update={"probes": [prosody, text]})
+    (before,), (after,) = rank([made]), rank([made.model_copy(update={"datasets": [both]})])
+    assert after.main[0].r2 == before.main[0].r2
+    assert "R²: mean over probe targets, raw scale" in notes(before)
+    assert "R²: mean over the targets of prosody, raw scale (not of text)" in notes(after)
 
 
 def test_seeds_are_averaged_and_counted(record: Make) -> None:
