@@ -50,6 +50,7 @@ def prepared(
     folds = shared_out(table, kept, data, protocol, k, seed)
     warnings = [
         *checked(table, kept, folds),
+        *undecided(table),
         *unused(folds, len(kept)),
         *known(context, table, kept),
     ]
@@ -141,6 +142,18 @@ def checked(table: UtteranceTable, kept: Sequence[int], folds: Sequence[Fold]) -
         warnings[0] += f" The same holds in {len(found) - 1} more folds."
     fixed = fixed_sentence_warning([table.sentence_ids[p] for p in kept])
     return [*warnings, fixed] if fixed else warnings
+
+
+def undecided(table: UtteranceTable) -> list[str]:
+    """Tells of utterances with several gold labels: without them the set may be an easier one."""
+    several = sum(sum(weight > 0 for weight in gold.values()) > 1 for gold in table.gold)
+    if not several:
+        return []
+    return [
+        f"{several} of {len(table)} utterances have several gold labels (votes) and take no part, "
+        "so that only those are left on which all agree. Let the dataset give the label with most "
+        "votes, as `label: majority` of crema-d does."
+    ]
 
 
 def unused(folds: Sequence[Fold], n: int) -> list[str]:

@@ -107,6 +107,7 @@ def test_utterances_without_one_gold_label_are_left_out_and_counted(world: World
     gold[0], gold[1] = {}, {"angry": 0.5, "sad": 0.5}
     found, artifact = result(world, keys(world, gold=gold))
     assert (found.n_utterances, found.n_left_out) == (94, 2)
+    assert any(w.startswith("1 of 96 utterances have several gold labels") for w in found.warnings)
     assert "u000" not in pq.read_table(artifact.path / "predictions.parquet")["id"].to_pylist()
 
 
