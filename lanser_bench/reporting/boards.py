@@ -27,6 +27,8 @@ PLAIN = {
     "reads_gold": "a labeler that reads human labels",
 }
 """Controls in plain words."""
+CEILINGS = ("gold", "reads_gold")
+"""Controls that learnt from human labels: what weak labels may reach, not what they must beat."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ..evaluation.contrast import Contrast, Side, difference
 from ..evaluation.results import Metric
 from ..evaluation.statistics import Statistic
 from .attached import Place, hit_statistics, probe_statistics
-from .boards import PLAIN, Board, Gap, Row
+from .boards import CEILINGS, PLAIN, Board, Gap, Row
 from .groups import Group
 from .report_data import Found, Records, attached_table, datasets_of
 
@@ -23,8 +23,9 @@ Sums = Mapping[Place, Statistic]
 class ProbeGaps:
     """Differences to the best control, paired by speaker, mean over seeds.
 
-    The best control is chosen per target, which is hard on the row. Without the records' sums over
-    speakers a difference has no interval.
+    The best control is chosen per target, which is hard on the row; rows that learnt from human
+    labels are ceilings and none of them. Without the records' sums over speakers a difference has
+    no interval.
     """
 
     def __init__(self, records: Records, board: Board) -> None:
@@ -39,7 +40,8 @@ class ProbeGaps:
             row: a main row.
             scale: ``raw`` or ``speaker``; both if left out.
         """
-        controls = self.records.controls_of(self.board, row)
+        every = self.records.controls_of(self.board, row)
+        controls = [control for control in every if control.control not in CEILINGS]
         found = {}
         for name, metric in row.targets.items():
             rivals = [c for c in controls if name in c.targets]

@@ -119,6 +119,15 @@ def test_a_row_is_held_against_its_best_control_on_numbers_and_classes(study: Pa
     assert row.r2 is None  # a mean over targets of the raw scale, and never of classes
 
 
+def test_what_learnt_from_human_labels_is_a_ceiling_and_no_control(study: Path) -> None:
+    _published(study, "ceiling", 0, 0.99, labeler="words", control="gold", role="control")
+    found = Records(records(study))
+    board = with_gaps(found.boards[0], found)
+    assert {row.control for row in board.controls} == {"random_init", "gold"}
+    gap = board.main[0].gaps["fixed.emotion (speaker)"]
+    assert gap.control == "random weights"
+
+
 def test_the_target_table_prints_scores_with_their_differences(study: Path) -> None:
     found = Records(records(study))
     board = with_gaps(found.boards[0], found)
