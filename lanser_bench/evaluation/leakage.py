@@ -88,7 +88,8 @@ def fixed_sentence_warning(sentence_ids: Sequence[str | None]) -> str | None:
     if not known or len(known) < 8 * distinct:
         return None
     return (
-        f"{len(known)} utterances say only {distinct} scripted sentences: text tells nothing about "
+        f"{len(known)} utterances say only {distinct} scripted sentence"
+        f"{'' if distinct == 1 else 's'}: text tells nothing about "
         "emotion here, and a labeler that reads transcripts gives all voices the same label."
     )
 
