@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -65,14 +66,18 @@ class MspPodcast(Dataset[MspPodcastOptions]):
         folder = next((root / n for n in ("Audios", "Audio") if (root / n).is_dir()), None)
         if folder is None:
             raise DataError(f"{root} holds no folder Audios with the clips of {table.name}.")
-        texts = root / "Transcripts"
+        texts, nameless = root / "Transcripts", 0
         for line, row in read_csv(table):
             if not row.keys() >= _COLUMNS:
                 raise DataError(f"{table} needs the columns {', '.join(sorted(_COLUMNS))}.")
             speaker = None if row["SpkrID"].strip() in ("", "Unknown") else row["SpkrID"].strip()
             if speaker is None and self.options.known_speakers:
+                nameless += 1
                 continue
             yield self._utterance(folder, texts, f"{table}, line {line}", row, speaker)
+        if nameless:
+            told = f"{nameless} clips of unknown speakers are left out (known_speakers: true)."
+            self.card = replace(self.card, notes=f"{type(self).card.notes} {told}")
 
     def _utterance(
         self, folder: Path, texts: Path, origin: str, row: dict[str, str], speaker: str | None

@@ -59,6 +59,11 @@ class WhisperEncoder(FeatureExtractor[Options]):
         """Returns the content hash or revision of the weights."""
         return self._weights.revision
 
+    @property
+    def trained_on(self) -> frozenset[str] | None:
+        """Nothing where weights are drawn anew; else not known: OpenAI does not say."""
+        return None if self.options.random_init is None else frozenset()
+
     def extract(self, batch: Sequence[Waveform]) -> list[Layers]:
         """Returns per utterance its layers, each of shape (positions, dim), 50 positions a second.
 

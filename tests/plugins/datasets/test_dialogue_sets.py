@@ -136,6 +136,14 @@ def test_msp_podcast_keeps_clips_without_agreement_and_leaves_unknown_speakers(
     assert [u.split for u in everyone] == ["train", "test", None, "dev"]
 
 
+def test_msp_podcast_tells_how_many_clips_of_unknown_speakers_are_left_out(podcast: Path) -> None:
+    for _ in range(2):
+        dataset = registry().create("dataset", "msp-podcast", {})
+        list(dataset.utterances(podcast))
+        assert dataset.card.notes.endswith("hand. 1 clips of unknown speakers are left out "
+                                           "(known_speakers: true).")  # fmt: skip
+
+
 def test_msp_podcast_names_the_line_of_an_unknown_code(podcast: Path) -> None:
     table = podcast / "Labels" / "labels_consensus.csv"
     table.write_text(table.read_text().replace(",C,", ",Q,"))

@@ -237,6 +237,8 @@ def test_whisper_from_a_wheel_is_what_whisper_encoder_gives() -> None:
         ("microsoft/wavlm-base", None, {"librispeech"}),
         ("microsoft/wavlm-base", 1, set()),
         ("openai/whisper-tiny", None, None),
+        ("stranger/wav2vec2-base-finetuned-ravdess", None, None),
+        ("microsoft/wavlm-base-plus", None, None),
     ],
 )
 def test_published_weights_tell_what_they_were_trained_on(
@@ -244,3 +246,9 @@ def test_published_weights_tell_what_they_were_trained_on(
 ) -> None:
     options = {"model": model, "random_init": drawn}
     assert registry().create("encoder", "transformers", options).trained_on == expected
+
+
+def test_what_whisper_was_trained_on_is_not_known() -> None:
+    drawn = {"random_init": 1}
+    assert registry().create("encoder", "whisper-encoder").trained_on is None
+    assert registry().create("encoder", "whisper-encoder", drawn).trained_on == frozenset()
