@@ -100,6 +100,7 @@ def _board(records: Records, board: Board, number: int) -> dict[str, Any]:
         "left_out": len(board.main) - len(main),
         "unaided": records.unaided(board, _short)[:PAGE],
         "heat": [_heat(records, board, scale) for scale in ("speaker", "raw")],
+        "cues": records.flattened(board, _short)[:PAGE],
         "confusions": [_confusion(records, board, row) for row in _confused(board)],
         "taxonomies": _by(board, "taxonomy"),
         "labelers": _by(board, "labeler"),

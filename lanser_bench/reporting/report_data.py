@@ -14,7 +14,7 @@ from ..evaluation.contrast import averaged
 from ..evaluation.results import Metric
 from .attached import read_attached
 from .leaderboard import Board, Row, rank
-from .records import ResultRecord, latest
+from .records import DatasetResult, ResultRecord, latest
 
 RANKED = 120
 """More records than this are sorted, and not ranked by tests of every pair."""
@@ -45,6 +45,28 @@ class Unaided:
     coverage: Metric
     unreachable: list[str]
     """Gold labels that nothing maps to."""
+
+
+@dataclass(frozen=True)
+class CueLine:
+    """What one cue of prosody is worth to a row's classifier, mean over seeds."""
+
+    name: str
+    cue: str
+    """In plain words."""
+    original: Metric
+    """UAR on the recordings as they are."""
+    vocoder: Metric
+    """What resynthesis alone costs."""
+    uar: Metric
+    """With the cue flattened."""
+    drop: Metric
+    """From the resynthesis with nothing flattened."""
+    sure: bool
+    """Whether the interval of the drop leaves out 0."""
+
+
+CUES = {"f0": "F0 flattened", "energy": "energy flattened"}
 
 
 @dataclass(frozen=True)
@@ -145,12 +167,7 @@ class Records:
         """Scores of the pre-trained heads and of the labelers alone, read through the map."""
         found = []
         for row in (*board.main, *board.controls):
-            results = [
-                result
-                for _, record in self.of(row)
-                for result in record.datasets
-                if result.dataset == board.dataset
-            ]
+            results = self._results(board, row)
             for kind, how in (
                 ("zero_shot", "head, from sound"),
                 ("text_only", "labeler, from text"),
@@ -164,6 +181,39 @@ class Records:
                         )
                     )  # fmt: skip
         return sorted(found, key=lambda u: -u.uar.value)
+
+    def flattened(self, board: Board, name: Callable[[Row], str]) -> list[CueLine]:
+        """What rows lose where a cue is flattened: one line per row and cue, in the board's order.
+
+        A row is left out unless all of its seeds were tested so.
+        """
+        found = []
+        for row in (*board.main, *board.controls):
+            results = self._results(board, row)
+            tested = [result.flatten for result in results if result.flatten is not None]
+            if not tested or len(tested) < len(results):
+                continue
+            for cues in zip(*(one.cues for one in tested), strict=True):
+                drop = averaged([cue.drop for cue in cues])
+                found.append(
+                    CueLine(
+                        name(row), CUES.get(cues[0].cue, cues[0].cue),
+                        averaged([one.original for one in tested]),
+                        averaged([one.vocoder for one in tested]),
+                        averaged([cue.uar for cue in cues]), drop,
+                        drop.interval is not None
+                        and not drop.interval.low <= 0 <= drop.interval.high,
+                    )
+                )  # fmt: skip
+        return found
+
+    def _results(self, board: Board, row: Row) -> list[DatasetResult]:
+        return [
+            result
+            for _, record in self.of(row)
+            for result in record.datasets
+            if result.dataset == board.dataset
+        ]
 
     def costs(self) -> list[StageCost]:
         """Wall time by stage; an artifact that several cells share counts once."""

@@ -297,6 +297,13 @@ def test_rows_may_be_ranked_by_another_score(record: Make) -> None:
     assert [r.name for r in rank([first, second], metric="macro_f1")[0].main] == ["b", "a"]
 
 
+def test_what_the_encoder_knows_of_the_set_stands_below_the_table(record: Make) -> None:
+    one = record()
+    told = one.datasets[0].model_copy(update={"notes": ["It has learnt them by heart."]})
+    (board,) = rank([one.model_copy(update={"datasets": [told]})])
+    assert notes(board)[-1] == "It has learnt them by heart."
+
+
 def test_warnings_are_in_the_order_of_their_numbers(record: Make) -> None:
     made = record()
     result = made.datasets[0]

@@ -11,7 +11,13 @@ import pytest
 
 from lanser_bench.cli import main
 from lanser_bench.errors import DataError
-from lanser_bench.evaluation.results import Metric, ZeroShotResult
+from lanser_bench.evaluation.results import (
+    CueDrop,
+    FlattenResult,
+    Interval,
+    Metric,
+    ZeroShotResult,
+)
 from lanser_bench.reporting.records import ResultRecord, StageUse, load_records, save_record
 from lanser_bench.reporting.report import render, write_report
 from lanser_bench.reporting.report_data import Records
@@ -160,6 +166,37 @@ def test_scores_without_human_labels_are_means_over_seeds(record: Make, tmp_path
     [line] = records.unaided(records.boards[0], lambda row: row.name)
     assert line.uar.value == pytest.approx(0.35)
     assert "head, from sound" in render(found)
+
+
+def test_what_a_cue_is_worth_is_a_line_per_row_and_cue(record: Make, tmp_path: Path) -> None:
+    def spread(value: float) -> Metric:
+        around = Interval(low=value - 0.05, high=value + 0.05, method="t over speakers")
+        return Metric(value=value, interval=around)
+
+    found = []
+    for seed, drop in enumerate((0.2, 0.18)):
+        cues = [
+            CueDrop(cue=cue, uar=spread(0.5 - d), drop=spread(d))
+            for cue, d in (("f0", drop), ("energy", 0.01))
+        ]
+        flat = FlattenResult(
+            original=spread(0.6), resynthesised=spread(0.5), vocoder=spread(0.1), cues=cues,
+            split_hash="s1",
+        )  # fmt: skip
+        one = record(seed=seed, name=f"s{seed}")
+        result = one.datasets[0].model_copy(update={"flatten": flat})
+        found.append((tmp_path / f"{seed}.json", one.model_copy(update={"datasets": [result]})))
+    records = Records(found)
+    lines = records.flattened(records.boards[0], lambda row: row.name)
+    assert [(line.cue, line.sure) for line in lines] == [
+        ("F0 flattened", True),
+        ("energy flattened", False),
+    ]
+    assert lines[0].drop.value == pytest.approx(0.19)
+    text = render(found)
+    assert "vocoder costs" in text
+    assert re.search(r"<b>19\.0 <span", text)
+    assert "Without one cue" not in render([(tmp_path / "a.json", record())])
 
 
 def test_the_page_refers_to_nothing_outside_itself(record: Make, tmp_path: Path) -> None:
