@@ -19,6 +19,8 @@ Cue = Literal["none", "f0", "energy"]
 """``none``: taken apart and put together; ``f0``: all voiced frames at the utterance's mean F0, in
 semitones; ``energy``: all speech at the utterance's mean level, in dB. The means stay."""
 LIBRARY = "pyworld-prebuilt"
+LEVELLING = "2"
+"""Raised when `levelled` gives other samples: it is in the keys."""
 
 _SHORTEST = SAMPLE_RATE // 10
 """WORLD's windows span several periods of the lowest F0."""
@@ -66,11 +68,15 @@ def resynthesise(waveform: Waveform, cue: Cue) -> Waveform:
 
 
 def levelled(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Brings all speech of an utterance to its mean level; gaps take the gain about them."""
+    """Brings all speech of an utterance to its mean level; gaps stay as they are.
+
+    Were gaps raised with the soft speech about them, so were the noise of the room, and a
+    classifier that minds noise would seem to use the energy.
+    """
     from scipy.ndimage import uniform_filter1d
 
     power = uniform_filter1d(np.square(samples), _WINDOW, mode="nearest")
     level = 10 * np.log10(np.maximum(power, 1e-12))
-    active = np.flatnonzero(level >= np.percentile(level, 95) - _ACTIVE_DB)
-    gain = np.interp(np.arange(len(samples)), active, level[active].mean() - level[active])
+    speech = level >= np.percentile(level, 95) - _ACTIVE_DB
+    gain = np.where(speech, level[speech].mean() - level, 0.0)
     return np.asarray(samples * 10 ** (uniform_filter1d(gain, _WINDOW, mode="nearest") / 20))

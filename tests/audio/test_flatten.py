@@ -53,6 +53,17 @@ def test_levelling_leaves_pauses_silent() -> None:
     assert np.abs(levelled(sound)[pause]).max() < 1e-6
 
 
+def test_levelling_does_not_raise_the_noise_of_the_room() -> None:
+    noise = 1e-4 * np.random.default_rng(0).standard_normal(RATE)
+    fading = spoken()[: RATE // 2] * np.geomspace(1, 0.05, RATE // 2)
+    sound = noise + np.pad(fading, (0, RATE - RATE // 2))
+    silence = slice(RATE // 2 + 800, None)
+    found = levelled(sound)
+    assert np.std(found[silence]) == pytest.approx(np.std(noise[silence]), rel=1e-6)
+    soft = slice(RATE // 2 - 1600, RATE // 2 - 800)
+    assert np.std(found[soft]) > 2 * np.std(sound[soft])
+
+
 def test_a_missing_vocoder_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'lanser-bench\[flatten\]'"):
