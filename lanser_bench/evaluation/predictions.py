@@ -170,15 +170,27 @@ def read_classified(path: Path, budget: str, n_labels: int) -> Classified:
 
 def classified_rows(table: pa.Table, n_labels: int) -> Classified:
     """Returns the predictions of one budget from rows (id, speaker, seed, gold, predicted)."""
-    ids, row = np.unique(table["id"].to_pylist(), return_inverse=True)
+    ids, row = sorted_codes(table["id"])
+    speakers, speaker = sorted_codes(table["speaker"])
     draw = np.unique(table["seed"].to_numpy(), return_inverse=True)[1]
     predicted = np.zeros((draw.max() + 1, len(ids)), np.int64)
     predicted[draw, row] = table["predicted"].to_numpy()
-    gold = np.zeros(len(ids), np.int64)
-    gold[row] = table["gold"].to_numpy()
-    speakers = dict(zip(table["id"].to_pylist(), table["speaker"].to_pylist(), strict=True))
-    names = [str(name) for name in ids]
-    return Classified(names, [speakers[name] for name in names], gold, predicted, n_labels)
+    gold, who = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
+    gold[row], who[row] = table["gold"].to_numpy(), speaker
+    return Classified(ids, [speakers[i] for i in who.tolist()], gold, predicted, n_labels)
+
+
+def sorted_codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
+    """Returns a column's strings, each once and sorted, and each row's position among them.
+
+    Some tens of times faster than `np.unique`, which compares the strings of all rows.
+    """
+    coded = column.combine_chunks().dictionary_encode()
+    names: list[str] = coded.dictionary.to_pylist()
+    order = sorted(range(len(names)), key=names.__getitem__)
+    place = np.empty(len(names), np.int64)
+    place[order] = np.arange(len(names))
+    return [names[i] for i in order], place[coded.indices.to_numpy()]
 
 
 def read_predicted(path: Path, target: str, scale: str) -> Predicted:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ..errors import DataError
 from ..evaluation.folds import Fold, split_hash
-from ..evaluation.predictions import Classified, classification
+from ..evaluation.predictions import Classified, classification, sorted_codes
 from ..evaluation.results import EvaluationResult, Metric
 from ..evaluation.statistics import Statistic
 from .attached import (
@@ -22,7 +22,7 @@ from .attached import (
     probe_statistics,
     read_attached,
 )
-from .records import ResultRecord, load_record, record_files
+from .records import Attached, ResultRecord, load_record, record_files
 
 TOLERANCE = 1e-9
 """By which a score may differ when it is computed again: sums are added in another order."""
@@ -61,18 +61,17 @@ def check_record(path: Path) -> Checked:
     if record.predictions is None:
         found.notes.append("has no predictions beside it: it cannot be compared pairwise")
     else:
-        _collect(found, lambda: _predictions(path, record))
+        _collect(found, _predictions(path, record))
     if record.probe_sums is not None:
-        _collect(found, lambda: _probes(path, record))
+        _collect(found, _probes(path, record, record.probe_sums, "R²"))
     if record.probe_hits is not None:
-        _collect(found, lambda: _classes(path, record))
+        _collect(found, _probes(path, record, record.probe_hits, "UAR"))
     return found
 
 
-def _collect(found: Checked, check: object) -> None:
-    assert callable(check)
+def _collect(found: Checked, sentences: Iterator[str]) -> None:
     try:
-        found.faults += [f"{found.path}: {sentence}" for sentence in check()]
+        found.faults += [f"{found.path}: {sentence}" for sentence in sentences]
     except DataError as error:
         found.faults.append(str(error))
 
@@ -110,8 +109,10 @@ def _identity(
         if n != getattr(evaluation, name):
             yield f"{where}: {name} is {getattr(evaluation, name)}, its predictions have {n}."
     own = table.filter(pa.compute.equal(table["target"], target))
-    rows = zip(own["id"].to_pylist(), own["fold"].to_pylist(), strict=True)
-    fold_of = dict(rows)
+    ids, row = sorted_codes(own["id"])
+    fold = np.zeros(len(ids), np.int64)
+    fold[row] = own["fold"].to_numpy()
+    fold_of = dict(zip(ids, fold.tolist(), strict=True))
     folds_of: dict[str, set[int]] = {}
     for name, speaker in zip(data.ids, data.speakers, strict=True):
         folds_of.setdefault(speaker, set()).add(fold_of[name])
@@ -131,26 +132,21 @@ def _split(ids: list[str], fold_of: dict[str, int]) -> str:
     return split_hash(ids, folds)
 
 
-def _probes(path: Path, record: ResultRecord) -> Iterator[str]:
-    assert record.probe_sums is not None
-    table = read_attached(path, record.probe_sums)
+def _probes(path: Path, record: ResultRecord, sums: Attached, name: str) -> Iterator[str]:
+    """Of targets that are numbers (their R²) or classes (their UAR)."""
+    numbers = name == "R²"
+    table = read_attached(path, sums)
     for target, result in enumerate(record.datasets):
-        statistics = probe_statistics(table, target)
+        found = (probe_statistics if numbers else hit_statistics)(table, target)
         for probe in result.probes:
-            for score in probe.targets:
+            written = (
+                [(score, score.r2) for score in probe.targets]
+                if numbers
+                else [(score, score.uar) for score in probe.classes]
+            )
+            for score, value in written:
                 place = probe.probe, score.target, score.scale
-                yield from _again(statistics, place, result.dataset, "R²", score.r2)
-
-
-def _classes(path: Path, record: ResultRecord) -> Iterator[str]:
-    assert record.probe_hits is not None
-    table = read_attached(path, record.probe_hits)
-    for target, result in enumerate(record.datasets):
-        statistics = hit_statistics(table, target)
-        for probe in result.probes:
-            for score in probe.classes:
-                place = probe.probe, score.target, score.scale
-                yield from _again(statistics, place, result.dataset, "UAR", score.uar)
+                yield from _again(found, place, result.dataset, name, value)
 
 
 def _again(
