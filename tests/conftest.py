@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+gc.disable()  # until all tests are collected: what they import is no garbage
+# Where bytecode is not kept, each worker compiles and rewrites all tests anew at every run.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Before torch or NumPy is loaded: workers that each take every core hold one another up.
@@ -17,6 +24,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Two workers for a suite; files named on the command line run in this process, at once."""
     named = any(Path(name.partition("::")[0]).suffix == ".py" for name in config.args)
     return 0 if named else min(2, os.cpu_count() or 1)
+
+
+def pytest_collection_finish() -> None:
+    """Spares the collector what is loaded by now, as no module is ever garbage."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True, scope="session")

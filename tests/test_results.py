@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from lanser_bench.cli import main
 from lanser_bench.reporting.checks import check_records
 from lanser_bench.reporting.records import load_records
 
@@ -38,8 +37,9 @@ def test_published_scores_follow_from_the_predictions_beside_them(study: Path) -
 
 def test_the_leaderboard_page_is_that_of_the_records(tmp_path: Path) -> None:
     page = tmp_path / "LEADERBOARD.md"
-    command = [sys.executable, "-m", "lanser_bench", "leaderboard", *map(str, RANKED)]
-    subprocess.run([*command, "--markdown", str(page)], check=True, capture_output=True)
+    with pytest.raises(SystemExit) as ended:
+        main(["leaderboard", *map(str, RANKED), "--markdown", str(page)])
+    assert ended.value.code == 0
     assert page.read_text() == (RESULTS / "LEADERBOARD.md").read_text(), (
         "results/LEADERBOARD.md is stale: lanser-bench leaderboard FOLDERS --markdown "
         "results/LEADERBOARD.md, with all folders of results but the baseline"

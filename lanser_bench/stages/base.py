@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -166,27 +166,33 @@ def _run_alone(call: StageCall, spec: Spec, store: Store) -> StageReport:
     with store.lock(call.key, waiting) as lease:
         if (found := store.get(call.key)) is not None:
             return StageReport(call.key, 0.0, reused=True, counts=found.meta["counts"])
-        _limit_threads(call.threads)
-        context = StageContext(spec, store, registry(call.plugin_dirs), call.inputs, lease)
-        begin = time.perf_counter()
-        try:
-            with store.write(spec) as draft, tallied() as tally:
-                stage_module(spec.stage).run(context, draft)
-                draft.counts |= tally.counts
-                draft.seconds = time.perf_counter() - begin
-        finally:
-            with suppress(OSError):
-                (store.root / "progress" / f"{call.key}.json").unlink(missing_ok=True)
-        return StageReport(call.key, draft.seconds, counts=draft.counts)
+        with limited_threads(call.threads):
+            return _computed(call, spec, store, lease)
 
 
-def _limit_threads(threads: int) -> None:
-    """Gives the stage its share of the machine: the number is part of keys where it moves floats.
+def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageReport:
+    context = StageContext(spec, store, registry(call.plugin_dirs), call.inputs, lease)
+    begin = time.perf_counter()
+    try:
+        with store.write(spec) as draft, tallied() as tally:
+            stage_module(spec.stage).run(context, draft)
+            draft.counts |= tally.counts
+            draft.seconds = time.perf_counter() - begin
+    finally:
+        with suppress(OSError):
+            (store.root / "progress" / f"{call.key}.json").unlink(missing_ok=True)
+    return StageReport(call.key, draft.seconds, counts=draft.counts)
 
-    The variables reach libraries that have not started their pools yet; torch is told directly.
+
+@contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """Gives a stage its share of the machine, and then the process back what it had.
+
+    The number is part of keys where it moves floats. The variables reach libraries that have not
+    started their pools yet; those that have are told directly.
     """
-    for name in THREAD_VARIABLES:
-        os.environ[name] = str(threads)
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     # Threads that spin at a barrier starve each other once more of them than cores are running: two
     # threads beside busy processes trained two to nine times slower than threads that sleep.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -194,6 +200,17 @@ def _limit_threads(threads: int) -> None:
     import torch
     from threadpoolctl import threadpool_limits
 
+    arrow, tensors = pa.cpu_count(), torch.get_num_threads()
     pa.set_cpu_count(threads)
     torch.set_num_threads(threads)
-    threadpool_limits(threads)
+    try:
+        with threadpool_limits(threads):
+            yield
+    finally:
+        pa.set_cpu_count(arrow)
+        torch.set_num_threads(tensors)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

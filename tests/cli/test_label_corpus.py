@@ -24,6 +24,7 @@ app.command()(label)
 app.add_typer(taxonomy_app, name="taxonomy")
 EXAMPLE = Path(__file__).parents[1] / "example_plugin"
 Run = Callable[..., str]
+HERE = ("executor.inline=true", "threads.label=1")
 
 
 @pytest.fixture
@@ -33,7 +34,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
     def call(*words: str) -> str:
         common = ("--plugins-dir", str(EXAMPLE), "--labeler", "keyword")
-        result = CliRunner().invoke(app, [*words, *common, "--set", "executor.inline=true"])
+        here = [word for given in HERE for word in ("--set", given)]
+        result = CliRunner().invoke(app, [*words, *common, *here])
         if isinstance(result.exception, LanserError):
             raise result.exception
         assert result.exit_code == 0, result.output
@@ -83,7 +85,7 @@ def test_the_same_command_computes_nothing_again(
     first = json.loads(run(*words))
     settings = {"dataset": "text", "root": str(table.parent), "tables": ["a.csv"],
                 "columns": {"text": "body"}, "title": "Texts of a.csv"}  # fmt: skip
-    [again] = label_corpus(settings, "keyword", "ekman-6", plugin_dirs=[EXAMPLE])
+    [again] = label_corpus(settings, "keyword", "ekman-6", overrides=HERE, plugin_dirs=[EXAMPLE])
     assert again.executed == []
     assert again.labels == first["made_with"]["keys"]["labels"]
     assert first["gold"] is None

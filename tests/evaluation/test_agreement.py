@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, f1_score
 
 from lanser_bench.evaluation.agreement import (
     OVER_ROWS,
@@ -29,6 +28,8 @@ def draw(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_scores_are_those_of_scikit_learn_with_abstention_as_a_miss() -> None:
+    from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, f1_score
+
     gold, labels = draw(400, 0)
     found = agreement(gold, labels, 3, ROWS)
     answers = np.where(labels < 0, 3, labels)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, recall_score
 
 from lanser_bench.evaluation.classes import (
     PredictedClasses,
@@ -29,6 +28,8 @@ def value(found: object) -> float:
 
 
 def test_uar_is_scikit_learns_in_each_stratum_averaged() -> None:
+    from sklearn.metrics import recall_score
+
     strata = ["one" if i % 3 else "two" for i in range(240)]
     truth = ["abcd"[i % (2 if s == "two" else 4)] for i, s in enumerate(strata)]
     predicted = guessed(truth, 0.5, "abcd")
@@ -46,6 +47,8 @@ def test_uar_is_scikit_learns_in_each_stratum_averaged() -> None:
 
 
 def test_where_speakers_are_the_classes_their_recalls_vary() -> None:
+    from sklearn.metrics import recall_score
+
     predicted = guessed(SPEAKERS, 0.6, "x")
     everyone = [""] * len(SPEAKERS)
     data = PredictedClasses(list(map(str, range(240))), SPEAKERS, everyone, SPEAKERS, predicted)
@@ -59,6 +62,8 @@ def test_where_speakers_are_the_classes_their_recalls_vary() -> None:
 
 
 def test_planted_classes_are_found_in_their_layer_and_in_no_other() -> None:
+    from sklearn.metrics import balanced_accuracy_score
+
     labels = np.arange(240) % 3
     labels[::17] = -1
     held = 2 * np.eye(3)[labels] + RNG.standard_normal((240, 3))

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from lanser_bench.evaluation.linear import fit_batch, principal_axes
 from lanser_bench.evaluation.selection import class_weights
@@ -20,6 +19,8 @@ def problem(n: int, d: int, K: int, seed: int = 0, signal: float = 0.7):
 @pytest.mark.parametrize(("n", "d", "K"), [(200, 20, 4), (60, 120, 6), (30, 40, 8)])
 @pytest.mark.parametrize("balanced", [False, True])
 def test_coefficients_equal_scikit_learn_at_equal_strength(n, d, K, balanced) -> None:
+    from sklearn.linear_model import LogisticRegression
+
     rows, labels = problem(n, d, K)
     strengths = [1e-3, 1e-2, 1e-1, 1.0]
     axes = principal_axes(rows)
@@ -40,6 +41,8 @@ def test_coefficients_equal_scikit_learn_at_equal_strength(n, d, K, balanced) ->
 
 
 def test_with_two_labels_the_strength_is_half_of_scikit_learns() -> None:
+    from sklearn.linear_model import LogisticRegression
+
     rows, labels = problem(80, 10, 2)
     fit = fit_batch(rows[None], labels, np.ones((80, 1)), [0.05], 2)
     other = LogisticRegression(C=0.1, tol=1e-9, max_iter=10_000).fit(rows, labels)

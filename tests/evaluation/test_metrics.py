@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, r2_score
-from sklearn.metrics import confusion_matrix as sklearn_confusion
 
 from lanser_bench.evaluation import metrics
 
@@ -13,6 +11,9 @@ from lanser_bench.evaluation import metrics
 @settings(deadline=None, max_examples=40)  # a loaded machine is not a failure
 @given(st.integers(2, 9), st.integers(1, 300), st.integers(0, 10**6))
 def test_scores_equal_scikit_learn(K: int, n: int, seed: int) -> None:
+    from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+    from sklearn.metrics import confusion_matrix as sklearn_confusion
+
     rng = np.random.default_rng(seed)
     # Every class occurs, because scikit-learn warns about predicted classes without gold.
     gold = np.concatenate([np.arange(K), rng.integers(0, K, n)])
@@ -27,6 +28,8 @@ def test_scores_equal_scikit_learn(K: int, n: int, seed: int) -> None:
 
 
 def test_a_class_without_gold_has_no_recall_but_counts_in_macro_f1() -> None:
+    from sklearn.metrics import f1_score
+
     counts = metrics.confusion_matrix([0, 0, 1, 1], [0, 0, 1, 0], 3)
     assert metrics.uar(counts) == pytest.approx((1.0 + 0.5) / 2)
     expected = f1_score(
@@ -43,6 +46,8 @@ def test_labels_outside_the_set_are_refused() -> None:
 
 
 def test_r_squared_against_the_mean_equals_scikit_learn() -> None:
+    from sklearn.metrics import r2_score
+
     rng = np.random.default_rng(0)
     truth = rng.standard_normal(50)
     predicted = truth + rng.standard_normal(50)

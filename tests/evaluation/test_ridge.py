@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge
 
 from lanser_bench.evaluation.folds import Fold, make_folds
 from lanser_bench.evaluation.metrics import r_squared
@@ -13,6 +12,8 @@ STRENGTHS = (1e-3, 1e-1, 10.0, 1000.0)
 
 @pytest.mark.parametrize(("n", "d"), [(40, 90), (90, 40)])
 def test_predictions_equal_scikit_learn(n: int, d: int) -> None:
+    from sklearn.linear_model import Ridge
+
     rng = np.random.default_rng(0)
     rows, targets = rng.standard_normal((n, d)), rng.standard_normal((n, 3)) + 5
     rows -= rows.mean(0)

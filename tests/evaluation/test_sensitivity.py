@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import t, ttest_1samp
 
 from lanser_bench.evaluation.sensitivity import MARGIN, Variances, degrees, smallest
 
 
 def test_without_seeds_it_is_the_power_of_a_t_test() -> None:
+    from scipy.stats import ttest_1samp
+
     size = smallest(Variances(speakers=1.0, n_speakers=12), 0.05, 1.0, 0.9)
     drawn = np.random.default_rng(0).normal(size, 12**0.5, (12, 4000))
     found = ttest_1samp(drawn, 0.0).pvalue <= 0.05
@@ -26,6 +27,8 @@ def test_seeds_that_vary_make_it_larger_and_more_of_them_smaller() -> None:
 
 
 def test_degrees_of_freedom_lie_between_those_of_their_parts() -> None:
+    from scipy.stats import t
+
     one = np.ones(1)
     assert degrees(one, 18, 0 * one, 2.0, 0 * one) == pytest.approx([17])
     assert degrees(0 * one, 18, one, 2.0, 0 * one) == pytest.approx([2])

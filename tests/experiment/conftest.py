@@ -165,6 +165,8 @@ def settings(corpora: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
             "controls": {"random_init": True, "logmel_stats": True, "shuffled": "each"},
             "trackers": [],
             "executor": {"name": "local", "inline": True},
+            # Two threads each in two workers on two cores would wait for one another.
+            "threads": {"label": 1, "pretrain": 1, "embed": 1},
             "paths": {"store": str(tmp_path / "store"), "results": str(tmp_path / "results")},
             **changes,
         }  # fmt: skip

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from sklearn.linear_model import LogisticRegression
 
 from lanser_bench import load_model
 from lanser_bench.audio import decode
@@ -68,6 +67,8 @@ def test_a_linear_head_predicts_from_sound_what_it_does_from_the_stores_embeddin
 
 
 def test_the_head_is_the_regression_of_the_linear_protocol() -> None:
+    from sklearn.linear_model import LogisticRegression
+
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(3), 30)
     values = rng.normal(size=(90, 5)) + labels[:, None] * rng.normal(size=5)

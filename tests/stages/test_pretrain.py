@@ -56,7 +56,7 @@ def examples(world: World, spec: Spec) -> Examples:
 )
 def test_a_separable_problem_is_learnt(world: World, encoder: Any) -> None:
     spec = world.pretrain(
-        world.corpus(n=96), encoder=encoder, epochs=12, learning_rate=5e-3, dev_fraction=0.2
+        world.corpus(n=48), encoder=encoder, epochs=12, learning_rate=1e-2, dev_fraction=0.2
     )
     world.call(spec)
     last = report(world, spec)["epochs"][-1]
@@ -410,8 +410,8 @@ def test_each_way_of_training_learns_and_repeats(tmp_path: Path, settings: dict[
     found = []
     for name in ("a", "b"):
         world = World(tmp_path / name)
-        corpus = world.corpus(n=96)
-        spec = world.pretrain(corpus, epochs=12, learning_rate=5e-3, **settings)
+        corpus = world.corpus(n=48)
+        spec = world.pretrain(corpus, epochs=12, learning_rate=1e-2, **settings)
         world.call(spec)
         assert max(line["train_uar"] for line in report(world, spec)["epochs"]) > 0.8
         found.append(weights(world, spec))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -17,17 +17,21 @@ from lanser_bench_plugins._whisper_ct2 import (
 )
 from lanser_bench_plugins.weights import resolve
 from toy_ct2 import from_openai, write_ct2
-from whisper.model import ModelDimensions, Whisper
 
 from lanser_bench.errors import DataError
 
-DIMS = ModelDimensions(8, 20, 12, 3, 2, 40, 10, 12, 3, 1)
+if TYPE_CHECKING:
+    from whisper.model import Whisper
+
+SIZES = (8, 20, 12, 3, 2, 40, 10, 12, 3, 1)
 
 
 @pytest.fixture
 def model() -> Whisper:
+    from whisper.model import ModelDimensions, Whisper
+
     torch.manual_seed(0)
-    whisper = Whisper(DIMS)
+    whisper = Whisper(ModelDimensions(*SIZES))
     for parameter in whisper.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     return whisper.eval()
@@ -36,7 +40,7 @@ def model() -> Whisper:
 def test_every_weight_comes_back_under_openais_name(model: Whisper, tmp_path: Path) -> None:
     write_ct2(tmp_path / "model.bin", from_openai(model.state_dict(), 3))
     variables = read_ct2(tmp_path)
-    assert dimensions(variables) == vars(DIMS)
+    assert dimensions(variables) == vars(model.dims)
     assert not is_multilingual(variables)
     found = openai_state_dict(variables)
     expected = model.state_dict()

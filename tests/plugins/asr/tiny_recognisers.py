@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import (
-    PreTrainedTokenizerFast,
-    Wav2Vec2Config,
-    Wav2Vec2CTCTokenizer,
-    Wav2Vec2FeatureExtractor,
-    Wav2Vec2ForCTC,
-    Wav2Vec2Model,
-    WhisperConfig,
-    WhisperFeatureExtractor,
-    WhisperForConditionalGeneration,
-)
+
+if TYPE_CHECKING:
+    from transformers import Wav2Vec2Config
 
 SECONDS = 2
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -25,6 +18,13 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 def whisper_folder(folder: Path, *, languages: tuple[str, ...] = ("en", "de")) -> Path:
     """Saves a random Whisper with a window of two seconds."""
+    from transformers import (
+        PreTrainedTokenizerFast,
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+    )
+
     torch.manual_seed(0)
     words = ["<|endoftext|>", *pre_tokenizers.ByteLevel.alphabet()]
     special = ["<|startoftranscript|>", *(f"<|{language}|>" for language in languages)]
@@ -62,6 +62,8 @@ def whisper_folder(folder: Path, *, languages: tuple[str, ...] = ("en", "de")) -
 
 
 def _wav2vec2() -> Wav2Vec2Config:
+    from transformers import Wav2Vec2Config
+
     return Wav2Vec2Config(
         vocab_size=4 + len(LETTERS), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
         intermediate_size=32, conv_dim=(16, 16), conv_stride=(20, 16), conv_kernel=(20, 16),
@@ -72,6 +74,13 @@ def _wav2vec2() -> Wav2Vec2Config:
 
 def ctc_folder(folder: Path, *, head: bool = True) -> Path:
     """Saves a random wav2vec 2.0, with or without the head that names letters."""
+    from transformers import (
+        Wav2Vec2CTCTokenizer,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2ForCTC,
+        Wav2Vec2Model,
+    )
+
     torch.manual_seed(0)
     model = (Wav2Vec2ForCTC if head else Wav2Vec2Model)(_wav2vec2())
     model.save_pretrained(folder)

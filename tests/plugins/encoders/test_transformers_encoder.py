@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import transformers
 from tiny_speech_models import BLOCKS, FAMILIES, WIDTH, speech_model
 
 from lanser_bench import MissingDependencyError, SettingsError
@@ -65,6 +64,8 @@ del FamilyContract, TrainableContract, _base
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_layers_are_those_of_the_library(family: str, folders: dict[str, Path]) -> None:
+    import transformers
+
     clip = noise(16_000)[0][0]
     (layers,) = frozen(folders[family]).extract([clip.numpy()])
     model: Any = transformers.AutoModel.from_pretrained(folders[family]).eval()

@@ -6,18 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    HubertConfig,
-    HubertModel,
-    Wav2Vec2Config,
-    Wav2Vec2FeatureExtractor,
-    Wav2Vec2Model,
-    WavLMConfig,
-    WavLMModel,
-    WhisperConfig,
-    WhisperFeatureExtractor,
-    WhisperModel,
-)
 
 FAMILIES = ("wav2vec2", "wav2vec2-stable", "hubert", "wavlm", "whisper")
 BLOCKS, WIDTH = 3, 16
@@ -31,6 +19,19 @@ _SMALL: dict[str, Any] = {
 
 def speech_model(folder: Path, family: str, *, rate: int = 16_000) -> Path:
     """Saves a random encoder; ``-stable`` is the large models' layout of norms."""
+    from transformers import (
+        HubertConfig,
+        HubertModel,
+        Wav2Vec2Config,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2Model,
+        WavLMConfig,
+        WavLMModel,
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperModel,
+    )
+
     torch.manual_seed(99)
     stable = {"do_stable_layer_norm": True, "feat_extract_norm": "layer", "conv_bias": True}
     if family == "whisper":

@@ -8,14 +8,6 @@ import numpy as np
 import pytest
 import torch
 from lanser_bench_plugins.labelers._packed_bert import PackedBert, packable
-from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
-    RobertaConfig,
-    RobertaForSequenceClassification,
-)
 
 SIZE: dict[str, Any] = {
     "vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4,
@@ -26,6 +18,13 @@ SENTENCES = [[2, 9, 8, 7, 6, 5, 4, 3], [2, 30, 31, 32, 33, 34, 35, 3], [2, 5, 3]
 
 
 def model(kind: str) -> Any:
+    from transformers import (
+        BertConfig,
+        BertForSequenceClassification,
+        RobertaConfig,
+        RobertaForSequenceClassification,
+    )
+
     torch.manual_seed(0)
     if kind == "bert":
         return BertForSequenceClassification(BertConfig(**SIZE)).eval()
@@ -59,5 +58,7 @@ def test_bfloat16_products_move_logits_a_little() -> None:
 
 
 def test_other_architectures_are_left_to_transformers() -> None:
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
     other = DistilBertConfig(vocab_size=50, dim=32, n_layers=1, n_heads=2, hidden_dim=32)
     assert not packable(DistilBertForSequenceClassification(other))

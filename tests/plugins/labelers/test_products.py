@@ -9,7 +9,6 @@ import pytest
 import torch
 from lanser_bench_plugins.labelers._products import product
 from torch.nn import functional
-from transformers.activations import ACT2FN
 
 
 @pytest.fixture(params=["oneDNN", "plain"])
@@ -24,6 +23,8 @@ def numbers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("name", ["gelu", "gelu_new", "relu"])
 @torch.inference_mode()
 def test_results_are_those_of_the_plain_layers(numbers: dict[str, Any], name: str) -> None:
+    from transformers.activations import ACT2FN
+
     activation: Callable[[Any], Any] = ACT2FN[name]
     rows = numbers["rows"]
     plain = functional.linear(rows, numbers["weight"], numbers["bias"])

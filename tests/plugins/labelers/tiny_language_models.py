@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from tiny_models import config, tokenizer
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import (
-    BertForMaskedLM,
-    BertModel,
-    GPT2Config,
-    GPT2LMHeadModel,
-    PreTrainedTokenizerFast,
-)
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 def masked_folder(folder: Path) -> Path:
     """Saves a random BERT that fills masks."""
+    from transformers import BertForMaskedLM
+
     torch.manual_seed(0)
     BertForMaskedLM(config()).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
@@ -26,6 +25,8 @@ def masked_folder(folder: Path) -> Path:
 
 def headless_folder(folder: Path) -> Path:
     """Saves a BERT without the head that would fill masks."""
+    from transformers import BertModel
+
     torch.manual_seed(0)
     BertModel(config()).save_pretrained(folder)
     tokenizer().save_pretrained(folder)
@@ -34,6 +35,8 @@ def headless_folder(folder: Path) -> Path:
 
 def byte_tokenizer(merges: list[tuple[str, str]]) -> PreTrainedTokenizerFast:
     """Spells texts by bytes as GPT-2 does, with a few merges."""
+    from transformers import PreTrainedTokenizerFast
+
     pieces = ["<|end|>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
     pieces += ["".join(merge) for merge in merges]
     vocabulary = {piece: number for number, piece in enumerate(pieces)}
@@ -47,6 +50,8 @@ def byte_tokenizer(merges: list[tuple[str, str]]) -> PreTrainedTokenizerFast:
 
 def causal_folder(folder: Path) -> Path:
     """Saves a random GPT-2."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
     torch.manual_seed(0)
     made = byte_tokenizer([("Ġ", "s"), ("a", "d"), ("Ġs", "ad")])
     size = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 256}

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
-    BertModel,
-    PreTrainedTokenizerFast,
-)
+
+if TYPE_CHECKING:
+    from transformers import BertConfig, PreTrainedTokenizerFast
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz.,!?'"
@@ -19,6 +17,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz.,!?'"
 
 def tokenizer() -> PreTrainedTokenizerFast:
     """Spells words letter by letter, so that no word is unknown."""
+    from transformers import PreTrainedTokenizerFast
+
     pieces = [*SPECIAL, *LETTERS, *(f"##{letter}" for letter in LETTERS)]
     vocabulary = {piece: number for number, piece in enumerate(pieces)}
     made = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
@@ -37,6 +37,8 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 def config(**more: object) -> BertConfig:
+    from transformers import BertConfig
+
     size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     return BertConfig(
         vocab_size=len(SPECIAL) + 2 * len(LETTERS), intermediate_size=64,
@@ -46,6 +48,8 @@ def config(**more: object) -> BertConfig:
 
 def nli_folder(folder: Path, classes: tuple[str, ...]) -> Path:
     """Saves a random classifier with the given classes as transformers does."""
+    from transformers import BertForSequenceClassification
+
     torch.manual_seed(0)
     model = BertForSequenceClassification(config(id2label=dict(enumerate(classes))))
     model.save_pretrained(folder)
@@ -57,6 +61,7 @@ def sentence_folder(folder: Path) -> Path:
     """Saves a random sentence-transformers model."""
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertModel
 
     torch.manual_seed(0)
     inner = folder / "inner"

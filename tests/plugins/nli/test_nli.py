@@ -7,13 +7,16 @@ import json
 import random
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 from lanser_bench_plugins.nli import adapter, base, data, lora
 from torch import nn
-from transformers import BertConfig, BertForSequenceClassification
+
+if TYPE_CHECKING:
+    from transformers import BertForSequenceClassification
 
 needs_wheel = pytest.mark.skipif(
     importlib.util.find_spec(base.BASE_PACKAGE) is None or importlib.util.find_spec("onnx") is None,
@@ -33,6 +36,8 @@ def nli():
 
 
 def small_bert() -> BertForSequenceClassification:
+    from transformers import BertConfig, BertForSequenceClassification
+
     config = BertConfig(
         vocab_size=50,
         hidden_size=16,
@@ -45,6 +50,7 @@ def small_bert() -> BertForSequenceClassification:
     return BertForSequenceClassification(config).eval()
 
 
+@pytest.mark.slow  # real weights
 @needs_wheel
 def test_base_agrees_with_the_onnx_model() -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -59,6 +65,7 @@ def test_base_agrees_with_the_onnx_model() -> None:
         assert ours == pytest.approx(float(theirs), abs=0.4)
 
 
+@pytest.mark.slow  # real weights
 @needs_wheel
 def test_labels_stand_in_the_declared_order(nli) -> None:
     model, _ = nli
@@ -67,6 +74,7 @@ def test_labels_stand_in_the_declared_order(nli) -> None:
     assert not any(isinstance(module, lora.LoraLinear) for module in model.modules())
 
 
+@pytest.mark.slow  # real weights
 @needs_wheel
 def test_a_happy_sentence_entails_happiness(nli) -> None:
     premise = "I won the prize, I can't stop smiling!"
@@ -76,6 +84,7 @@ def test_a_happy_sentence_entails_happiness(nli) -> None:
     assert logits[1].argmax() == 0
 
 
+@pytest.mark.slow  # real weights
 @needs_wheel
 def test_merging_changes_nothing(nli) -> None:
     merged, tokenizer = nli
@@ -86,6 +95,7 @@ def test_merging_changes_nothing(nli) -> None:
     assert difference.abs().max() < 1e-4
 
 
+@pytest.mark.slow  # real weights
 @needs_wheel
 def test_batches_keep_the_order_and_the_scores(nli) -> None:
     premises = [
