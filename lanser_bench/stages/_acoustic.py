@@ -39,16 +39,15 @@ class Acoustic:
         return squares[self.defined[rows] > 0]
 
 
-def acoustic_loss(predicted: Tensor, acoustic: Acoustic, batch: Tensor, part: slice) -> Tensor:
+def acoustic_loss(predicted: Tensor, acoustic: Acoustic, rows: Tensor, batch: Tensor) -> Tensor:
     """Returns a part's share of the mean squared error over the batch's defined targets.
 
     Args:
         predicted: of the part's utterances, shape (part, targets).
         acoustic: the targets.
+        rows: positions of those utterances.
         batch: positions of the whole batch's utterances.
-        part: which of them were predicted.
     """
-    rows = batch[part]
     squares = (predicted - acoustic.values[rows]).square() * acoustic.defined[rows]
     return squares.sum() / acoustic.defined[batch].sum().clamp(min=1)
 

@@ -35,7 +35,10 @@ def deterministic(seed: int) -> Iterator[None]:
     before = torch.are_deterministic_algorithms_enabled()
     filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        # Not torch.manual_seed: for each kind of device that is not there it formats a stack trace.
+        torch.default_generator.manual_seed(seed)
+        if torch.cuda.is_available():
+            torch.cuda.manual_seed_all(seed)
         torch.use_deterministic_algorithms(True, warn_only=True)
         # Only reading memory that was never written could differ; filling it costs time.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

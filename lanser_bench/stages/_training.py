@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,18 +21,15 @@ from torch.nn import functional as F
 from ..errors import SettingsError
 from ..halving import fitting, halved, out_of_memory
 from ._acoustic import Acoustic, acoustic_loss
-from ._augment import augment
+from ._batches import Batch, Batches
 from ._checkpoint import Checkpoint, Progress, Tensors, plain
-from ._examples import Examples, Floats, Ints, Split
+from ._examples import Examples, Ints, Split
 from ._network import Network
 from ._random import deterministic, epoch_random, random_states, restore_random
-from .features import crop, pad
 
 if TYPE_CHECKING:
     from .pretrain import TrainingParams
 
-BUCKET = 8
-"""Batches are formed inside stretches of this many batches sorted by length: little padding."""
 CHECKPOINT_SECONDS = 5.0
 """Epochs shorter than this share a checkpoint: going on from an earlier one ends the same."""
 NORM_SLACK = 1e-5
@@ -69,11 +66,9 @@ class Training:
             {"params": others, "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=self.params.learning_rate)
-        self.targets = torch.from_numpy(self._targets()).to(self.device)
-        self.weights = torch.from_numpy(self._weights()).to(self.device)
-        self.longest = self._frames(self.params.max_seconds)
-        self.batch_size = self.params.batch_size * self.params.accumulate
-        self.steps = math.ceil(len(self.split.train) / self.batch_size)
+        self.batches = Batches(
+            self.examples, self.split, self.params, self.device, self.temperature
+        )
         self.micro = self.params.batch_size
         self.saved = time.monotonic()
 
@@ -103,27 +98,26 @@ class Training:
     def _epoch(self, epoch: int, report: Report) -> dict[str, Any]:
         rng, torch_seed = epoch_random(self.seed, epoch)
         self.network.train()
-        total, heard, seen = 0.0, 0.0, 0
-        guesses, truth = [], []
+        total, heard, seen, steps = 0.0, 0.0, 0, self.batches.steps
+        answers, rows = [], []
         with deterministic(torch_seed):
-            for step, rows in enumerate(self._batches(rng)):
-                self._set_rate(epoch * self.steps + step)
-                losses, guess = self._learn(*self.batch(rows, rng), rows, epoch)
+            for step, batch in enumerate(self.batches.epoch(rng), epoch * steps):
+                self._set_rate(step)
+                losses, logits = self._learn(batch, epoch)
                 self._step()
-                total += losses[0] * len(rows)
-                heard += losses[1] * len(rows)
-                seen += len(rows)
-                guesses.append(guess)
-                truth.append(self.examples.hard[rows])
-                report(epoch * self.steps + step + 1, self.params.epochs * self.steps)
-        accuracy, uar = scores(np.concatenate(truth), np.concatenate(guesses))
+                total += losses[0] * len(batch.rows)
+                heard += losses[1] * len(batch.rows)
+                seen += len(batch.rows)
+                answers += logits
+                rows.append(batch.rows)
+                report(step + 1, self.params.epochs * steps)
+        truth = self.examples.hard[np.concatenate(rows)]
+        accuracy, uar = scores(truth, torch.cat(answers).argmax(1).cpu().numpy())
         line = {"train_loss": total / seen, "train_accuracy": accuracy, "train_uar": uar}
         return line | ({"train_acoustic_loss": heard / seen} if self.acoustic else {})
 
-    def _learn(
-        self, features: Tensor, lengths: Tensor, rows: Ints, epoch: int
-    ) -> tuple[Losses, npt.NDArray[np.int64]]:
-        """Leaves the gradients of a batch; returns its losses and its guesses.
+    def _learn(self, batch: Batch, epoch: int) -> tuple[Losses, list[Tensor]]:
+        """Leaves the gradients of a batch; returns its losses, and its logits part by part.
 
         Where memory does not suffice, the batch is gone through in parts whose gradients add up to
         the same sum, and so are all that follow.
@@ -131,45 +125,42 @@ class Training:
         states = random_states(self.device)
         while True:
             try:
-                return self._gradients(features, lengths, rows, epoch)
+                return self._gradients(batch, epoch)
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
             # Outside of the handler: the exception's frames hold what filled the memory.
             self.optimizer.zero_grad(set_to_none=True)
             check_divisible(self.network)
-            self.micro = halved(min(self.micro, len(rows)))
+            self.micro = halved(min(self.micro, len(batch.rows)))
             restore_random(states)
 
-    def _gradients(
-        self, features: Tensor, lengths: Tensor, rows: Ints, epoch: int
-    ) -> tuple[Losses, npt.NDArray[np.int64]]:
+    def _gradients(self, batch: Batch, epoch: int) -> tuple[Losses, list[Tensor]]:
         self.optimizer.zero_grad(set_to_none=True)
-        chosen = torch.from_numpy(rows).to(self.device)
-        whole = self.weights[chosen].sum()
-        values, heard, guesses = 0.0, 0.0, []
-        for begin in range(0, len(rows), self.micro):
-            part = slice(begin, begin + self.micro)
-            logits, measures = self._forward(features[part], lengths[part])
-            losses = self._label_losses(logits, chosen[part], self.params.label_smoothing)
-            loss = (losses * self.weights[chosen[part]]).sum() / whole
+        values, heard, answers = 0.0, 0.0, []
+        for part in batch.parts(self.micro):
+            logits, measures = self._forward(part.features, part.lengths)
+            losses = self._label_losses(logits, part.targets, self.params.label_smoothing)
+            if self.params.class_balance == "loss":  # otherwise all weights are 1
+                losses = losses * part.weights
+            loss = losses.sum() / batch.whole
             values += loss.item()
             if self.acoustic is not None and measures is not None:
-                second = acoustic_loss(measures, self.acoustic, chosen, part)
+                second = acoustic_loss(measures, self.acoustic, part.chosen, batch.chosen)
                 heard += second.item()
                 loss = loss + self.acoustic.weight * second
             check_finite(values + heard, epoch + 1)
             loss.backward()  # type: ignore[no-untyped-call]
-            guesses.append(logits.detach().argmax(1).cpu().numpy())
-        return (values, heard), np.concatenate(guesses)
+            answers.append(logits.detach())
+        return (values, heard), answers
 
-    def _label_losses(self, logits: Tensor, rows: Tensor, smoothing: float = 0.0) -> Tensor:
+    def _label_losses(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         """Cross-entropy of each row, shape (rows,).
 
         With a temperature as in Hinton et al., Distilling the knowledge in a neural network (2015):
         its square keeps the gradients as large as without.
         """
-        targets, t = self.targets[rows], self.temperature
+        t = self.temperature
         if t == 1:
             return F.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
         return t**2 * F.cross_entropy(
@@ -178,9 +169,10 @@ class Training:
 
     def _step(self) -> None:
         """Takes a step along the gradients, shortened where they are longer than ``clip_norm``."""
-        sizes = [p.grad.norm() for p in self.parameters if p.grad is not None]
+        norm = torch.linalg.vector_norm
+        sizes = [norm(p.grad) for p in self.parameters if p.grad is not None]
         # Within the limit torch would multiply all of them by 1; NaN is within nothing.
-        if not float(torch.stack(sizes).norm()) + NORM_SLACK < self.params.clip_norm:
+        if not float(norm(torch.stack(sizes))) + NORM_SLACK < self.params.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.params.clip_norm)
         self.optimizer.step()
 
@@ -193,13 +185,12 @@ class Training:
         rows = self.split.dev[np.argsort(self.examples.lengths[self.split.dev], kind="stable")]
         losses, heard, guesses = [], [], []
         for begin in range(0, len(rows), self.params.batch_size):
-            part = rows[begin : begin + self.params.batch_size]
-            logits, measures = self._outputs(*self.batch(part, None))
-            chosen = torch.from_numpy(part).to(self.device)
-            losses.append(self._label_losses(logits, chosen).cpu())
+            batch = self.batches.batch(rows[begin : begin + self.params.batch_size])
+            logits, measures = self._outputs(batch.features, batch.lengths)
+            losses.append(self._label_losses(logits, batch.targets).cpu())
             guesses.append(logits.argmax(1).cpu().numpy())
             if self.acoustic is not None and measures is not None:
-                heard.append(self.acoustic.errors(measures, chosen).cpu())
+                heard.append(self.acoustic.errors(measures, batch.chosen).cpu())
         accuracy, uar = scores(self.examples.hard[rows], np.concatenate(guesses))
         loss = float(torch.cat(losses).double().mean())
         line = {"dev_loss": loss, "dev_accuracy": accuracy, "dev_uar": uar}
@@ -224,53 +215,11 @@ class Training:
             logits, measures = self.network.outputs(features, lengths)
             return logits.float(), None if measures is None else measures.float()
 
-    def batch(self, rows: Ints, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
-        """Returns padded features and true lengths; random crops and masks if `rng` is given."""
-        crops = [crop(self.examples.frames(int(row)), self.longest, rng) for row in rows]
-        values, lengths = pad(crops)
-        if rng is not None:
-            logmel = self.examples.sources[0].frontend.kind == "logmel"
-            augment(values, lengths, rng, self.params, logmel=logmel)
-        features = torch.from_numpy(values).to(self.device)
-        return features, torch.from_numpy(lengths).to(self.device)
-
-    def _batches(self, rng: np.random.Generator) -> Iterator[Ints]:
-        rows = self.split.train
-        if self.params.class_balance == "sampler":
-            chance = class_weights(self.examples.hard[rows])
-            rows = rng.choice(rows, len(rows), p=chance / chance.sum())
-        else:
-            rows = rng.permutation(rows)
-        lengths = np.minimum(self.examples.lengths[rows], self.longest)
-        stretch = BUCKET * self.batch_size
-        key = np.arange(len(rows)) // stretch
-        rows = rows[np.lexsort((lengths, key))]
-        batches = np.array_split(rows, self.steps)
-        return (batches[i] for i in rng.permutation(self.steps))
-
     def _set_rate(self, step: int) -> None:
-        total = self.params.epochs * self.steps
+        total = self.params.epochs * self.batches.steps
         factor = rate_factor(step, total, round(self.params.warm_up * total))
         for group in self.optimizer.param_groups:
             group["lr"] = self.params.learning_rate * factor
-
-    def _targets(self) -> Floats:
-        if self.params.targets == "soft":
-            return sharpened(self.examples.soft, self.temperature)
-        hard = np.zeros_like(self.examples.soft)
-        rows = self.examples.labelled
-        hard[rows, self.examples.hard[rows]] = 1.0
-        return hard
-
-    def _weights(self) -> Floats:
-        weights = np.ones(len(self.examples), np.float32)
-        if self.params.class_balance == "loss":
-            rows = self.split.train
-            weights[rows] = class_weights(self.examples.hard[rows])
-        return weights
-
-    def _frames(self, seconds: float) -> int:
-        return max(1, round(seconds * self.examples.sources[0].rate))
 
     def _better(self, progress: Progress, line: dict[str, Any]) -> bool:
         """Notes the epoch if it is the best so far; without a dev part the last one is."""
@@ -351,21 +300,6 @@ def rate_factor(step: int, total: int, warm_up: int) -> float:
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))
-
-
-def sharpened(shares: Floats, temperature: float) -> Floats:
-    """Returns distributions, shape (rows, K), as if their logits were divided by `temperature`."""
-    if temperature == 1:
-        return shares
-    powers = np.power(shares, 1 / temperature, dtype=np.float64)
-    total = powers.sum(1, keepdims=True)
-    return (powers / np.where(total > 0, total, 1.0)).astype(np.float32)
-
-
-def class_weights(labels: Ints) -> Floats:
-    """Returns a weight per row that gives each label that occurs the same sum; their mean is 1."""
-    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    return (len(labels) / (len(counts) * counts[inverse])).astype(np.float32)
 
 
 def scores(truth: Ints, guess: npt.NDArray[np.int64]) -> tuple[float, float]:

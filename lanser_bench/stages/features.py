@@ -183,13 +183,14 @@ class Features:
         Returns:
             Shape (batch, frames, n_mels) or (batch, samples), and (batch,).
         """
-        crops = [crop(self.get(int(index)), max_frames, rng) for index in indices]
-        return pad(crops)
+        return pad(crops([self.get(int(index)) for index in indices], max_frames, rng))
 
     def _map(self, part: int) -> Frames:
         found = self._open.get(part)
         if found is None:
-            found = np.load(self._paths[part] / FRAMES, mmap_mode="r", allow_pickle=False)
+            mapped = np.load(self._paths[part] / FRAMES, mmap_mode="r", allow_pickle=False)
+            # As a plain array: slicing numpy's subclass for memory maps takes ten times as long.
+            found = np.asarray(mapped)
             self._open[part] = found
             if len(self._open) > OPEN_FILES:
                 self._open.popitem(last=False)
@@ -198,13 +199,18 @@ class Features:
         return found
 
 
-def crop(frames: Frames, longest: int | None, rng: np.random.Generator | None) -> Frames:
-    """Returns at most `longest` frames: a random stretch, or the middle one without `rng`."""
-    spare = 0 if longest is None else len(frames) - longest
-    if spare <= 0:
-        return frames
-    begin = spare // 2 if rng is None else int(rng.integers(spare + 1))
-    return frames[begin : begin + len(frames) - spare]
+def crops(
+    rows: Sequence[Frames], longest: int | None, rng: np.random.Generator | None
+) -> list[Frames]:
+    """Returns at most `longest` frames of each row: a random stretch, or the middle without `rng`.
+
+    Nothing is drawn for rows that are short enough.
+    """
+    if longest is None:
+        return list(rows)
+    spare = np.maximum([len(row) - longest for row in rows], 0)
+    begins = spare // 2 if rng is None else rng.integers(spare + 1)
+    return [row[begin : begin + longest] for row, begin in zip(rows, begins.tolist(), strict=True)]
 
 
 def pad(rows: Sequence[Frames]) -> tuple[Frames, npt.NDArray[np.int64]]:

@@ -259,7 +259,8 @@ def _predict(training: Any, rows: Ints, size: int) -> Ints:
     with torch.inference_mode():
         for begin in range(0, len(rows), size):
             part = order[begin : begin + size]
-            logits = training.network(*training.batch(rows[part], None))
+            batch = training.batches.batch(rows[part])
+            logits = training.network(batch.features, batch.lengths)
             found[part] = logits.argmax(1).cpu().numpy()
     return found
 

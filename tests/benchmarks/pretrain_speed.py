@@ -47,7 +47,7 @@ from lanser_bench.stages._examples import Examples, split_by_speaker
 from lanser_bench.stages._network import Network, last_dim
 from lanser_bench.stages._random import epoch_random
 from lanser_bench.stages._training import Training
-from lanser_bench.stages.features import Features, crop, pad
+from lanser_bench.stages.features import Features, crops, pad
 from lanser_bench.stages.pretrain import Params
 
 LENGTHS = {"acted": (2.0, 3.0, 4.0), "read": (2.0, 14.5, 17.0)}
@@ -95,24 +95,23 @@ class Loops:
 
     def __post_init__(self) -> None:
         self.rng, _ = epoch_random(0, 0)
-        self.rows = list(self.training._batches(self.rng))
-        self.ready = [self.training.batch(rows, self.rng) for rows in self.rows]
+        self.ready = list(self.training.batches.epoch(self.rng))
 
-    def step(self, features: torch.Tensor, lengths: torch.Tensor, rows: np.ndarray) -> None:
-        training, targets = self.training, self.training.targets[torch.from_numpy(rows)]
+    def step(self, features: torch.Tensor, lengths: torch.Tensor, targets: torch.Tensor) -> None:
+        training = self.training
         training.optimizer.zero_grad(set_to_none=True)
         F.cross_entropy(training.network(features, lengths), targets).backward()
         training.optimizer.step()
 
     def ours_and_bare(self) -> tuple[float, float]:
         """An epoch of ours with a bare step after each step, so that drift meets both alike."""
-        clock, bare, steps = time.process_time, 0.0, zip(self.rows, self.ready, strict=True)
+        clock, bare, ready = time.process_time, 0.0, iter(self.ready)
 
         def one_bare_step(*_: int) -> None:
             nonlocal bare
             begin = clock()
-            rows, batch = next(steps)
-            self.step(*batch, rows)
+            batch = next(ready)
+            self.step(batch.features, batch.lengths, batch.targets)
             bare += clock() - begin
 
         begin = clock()
@@ -121,8 +120,12 @@ class Loops:
         return clock() - begin - bare, bare
 
     def from_files(self) -> None:
-        longest = self.training.longest
-        self._decoding(lambda path: crop(logmel(decode(path), self.frontend), longest, self.rng))
+        longest = self.training.batches.longest
+
+        def cropped(path: Path) -> np.ndarray:
+            return crops([logmel(decode(path), self.frontend)], longest, self.rng)[0]
+
+        self._decoding(cropped)
 
     def from_spans(self) -> None:
         self._decoding(lambda path: logmel(decode(path, *self._span(path)), self.frontend))
@@ -133,9 +136,9 @@ class Loops:
         return begin, min(seconds, begin + wanted)
 
     def _decoding(self, frames_of: Callable[[Path], np.ndarray]) -> None:
-        for rows in self.rows:
-            values, lengths = pad([frames_of(self.paths[i]) for i in rows])
-            self.step(torch.from_numpy(values), torch.from_numpy(lengths), rows)
+        for batch in self.ready:
+            values, lengths = pad([frames_of(self.paths[i]) for i in batch.rows])
+            self.step(torch.from_numpy(values), torch.from_numpy(lengths), batch.targets)
 
 
 def measured(loops: Loops, rounds: int) -> list[dict[str, float]]:

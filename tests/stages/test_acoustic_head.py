@@ -16,7 +16,7 @@ from lanser_bench.errors import DataError, SettingsError
 from lanser_bench.evaluation.ridge import ridge_predictions
 from lanser_bench.stages import _training, pretrain
 from lanser_bench.stages._acoustic import Acoustic, acoustic_loss
-from lanser_bench.stages._training import sharpened
+from lanser_bench.stages._batches import sharpened
 from lanser_bench.stages.base import StageContext
 from lanser_bench.stages.embed import read_embeddings
 from lanser_bench.store import Spec
@@ -129,13 +129,15 @@ def test_undefined_targets_have_no_loss_and_parts_add_up() -> None:
     defined = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
     acoustic = Acoustic(("a", "b"), 1.0, np.zeros(2), np.ones(2), values, defined)
     predicted, batch = torch.full((3, 2), 9.0), torch.tensor([0, 1, 2])
-    whole = acoustic_loss(predicted, acoustic, batch, slice(0, 3))
+    whole = acoustic_loss(predicted, acoustic, batch, batch)
     assert float(whole) == pytest.approx((64 + 49 + 36) / 3)
-    parts = [acoustic_loss(predicted[p], acoustic, batch, p) for p in (slice(0, 1), slice(1, 3))]
+    parts = [
+        acoustic_loss(predicted[p], acoustic, batch[p], batch) for p in (slice(0, 1), slice(1, 3))
+    ]
     assert float(sum(parts)) == pytest.approx(float(whole))
     assert acoustic.errors(predicted, batch).tolist() == [64, 49, 36]
     silent = torch.tensor([2])
-    assert float(acoustic_loss(predicted[:1], acoustic, silent, slice(0, 1))) == 0
+    assert float(acoustic_loss(predicted[:1], acoustic, silent, silent)) == 0
 
 
 def test_a_target_that_nothing_measures_gets_a_suggestion(world: World) -> None:

@@ -15,7 +15,7 @@ from lanser_bench.errors import DataError
 from lanser_bench.kinds import Frontend, StageCall
 from lanser_bench.stages import features
 from lanser_bench.stages.base import run_call
-from lanser_bench.stages.features import Features, crop
+from lanser_bench.stages.features import Features, crops
 from lanser_bench.store import Spec, Store, file_sha256
 from lanser_bench.utterances import SCHEMA, write_utterances
 
@@ -107,10 +107,19 @@ def test_a_batch_is_padded_with_zeros_and_cropped(world: World) -> None:
 
 def test_crops_are_drawn_or_from_the_middle() -> None:
     frames = np.arange(100, dtype=np.float32)[:, None]
-    assert crop(frames, 20, None)[:, 0].tolist() == list(range(40, 60))
-    assert crop(frames, None, None) is frames
-    begins = {int(crop(frames, 99, np.random.default_rng(i))[0, 0]) for i in range(20)}
+    assert crops([frames], 20, None)[0][:, 0].tolist() == list(range(40, 60))
+    assert crops([frames], None, None)[0] is frames
+    begins = {int(crops([frames], 99, np.random.default_rng(i))[0][0, 0]) for i in range(20)}
     assert begins == {0, 1}
+
+
+def test_crops_draw_once_for_each_row_that_is_too_long() -> None:
+    rows = [np.arange(n, dtype=np.float32) for n in (50, 9, 400, 20, 21, 3000)]
+    drawn = crops(rows, 20, np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    begins = [int(rng.integers(len(row) - 19)) if len(row) > 20 else 0 for row in rows]
+    assert [int(row[0]) for row in drawn] == begins
+    assert [len(row) for row in drawn] == [20, 9, 20, 20, 20, 20]
 
 
 def test_equal_frontends_share_a_key_and_others_do_not() -> None:

@@ -21,9 +21,10 @@ from lanser_bench.errors import DataError, SettingsError
 from lanser_bench.plugins import registry
 from lanser_bench.stages import _training, pretrain
 from lanser_bench.stages._augment import augment, spec_augment
+from lanser_bench.stages._batches import class_weights
 from lanser_bench.stages._examples import Examples, load_examples, split_by_speaker
 from lanser_bench.stages._network import attended
-from lanser_bench.stages._training import class_weights, rate_factor, scores
+from lanser_bench.stages._training import rate_factor, scores
 from lanser_bench.stages.base import StageContext
 from lanser_bench.stages.pretrain import Params
 from lanser_bench.store import Spec
