@@ -91,6 +91,9 @@ class Row:
     row of the board has no predictions beside its records."""
     chance: dict[str, float] = field(default_factory=dict)
     """Targets that are classes, by the same names → UAR of guessing."""
+    needed: dict[str, str] = field(default_factory=dict)
+    """``labels to 50`` → how many of them bring UAR to 50 %, the median over seeds, or ``> 600``;
+    one for each of `evaluate.targets`."""
     gaps: dict[str, Gap] = field(default_factory=dict)
     """Target → difference to its best control, where asked for (`probe_gaps.with_gaps`)."""
 
@@ -258,6 +261,7 @@ def _row(group: Sequence[tuple[ResultRecord, DatasetResult]]) -> Row:
         r2=_mean_r2(raw),
         targets=targets,
         chance=chance,
+        needed=_needed(evaluations),
         curve=_curve(evaluations),
         finetune=_averaged([largest(r.finetune).uar if r.finetune else None for _, r in group]),
         drop_f0=_averaged([_drop(r, "f0") for _, r in group]),
@@ -301,6 +305,16 @@ def _curve(evaluations: Sequence[EvaluationResult]) -> list[CurvePoint]:
                 averaged([b.uar for b in same]),
             )
         )
+    return found
+
+
+def _needed(evaluations: Sequence[EvaluationResult]) -> dict[str, str]:
+    found = {}
+    for same in zip(*(evaluation.labels_needed for evaluation in evaluations), strict=False):
+        labels = [np.inf if one.n_labels is None else one.n_labels for one in same]
+        middle, most = float(np.median(labels)), max(one.censored_at or 0.0 for one in same)
+        text = f"{middle:.0f}" if np.isfinite(middle) else f"> {most:.0f}"
+        found[f"labels to {100 * same[0].target:g}"] = text
     return found
 
 

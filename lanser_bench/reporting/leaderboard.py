@@ -64,7 +64,8 @@ def columns(board: Board) -> list[str]:
     """Returns the headings of a board's table."""
     to_best = [f"{METRIC_HEADS[board.metric]} to best"] if ranked(board) else []
     heads = ["#", "row", *_identity(board), "seeds", f"UAR {board.budget}", "area", "WA", "F1"]
-    return [*heads, *to_best, "R²", *(MORE_HEADS[name] for name in _more(board))]
+    more = [*(MORE_HEADS[name] for name in _more(board)), *_needed(board)]
+    return [*heads, *to_best, "R²", *more]
 
 
 def ranked(board: Board) -> bool:
@@ -91,6 +92,11 @@ def to_best_text(standing: Standing | None) -> str:
 def _more(board: Board) -> list[str]:
     rows = board.main + board.controls
     return [name for name in MORE_HEADS if any(getattr(row, name) is not None for row in rows)]
+
+
+def _needed(board: Board) -> list[str]:
+    rows = board.main + board.controls
+    return list(dict.fromkeys(head for row in rows for head in row.needed))
 
 
 def _identity(board: Board) -> list[str]:
@@ -133,6 +139,7 @@ def cells(board: Board, row: Row, place: str) -> list[str]:
         *([to_best_text(row.standing)] if ranked(board) else []),
         decimal(row.r2),
         *(percent(getattr(row, name)) for name in _more(board)),
+        *(row.needed.get(head, "–") for head in _needed(board)),
     ]
 
 
@@ -152,7 +159,7 @@ def majority_cells(board: Board) -> list[str]:
         f1,
         *more,
         "–",
-        *("–" for _ in _more(board)),
+        *("–" for _ in (*_more(board), *_needed(board))),
     ]
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from lanser_bench.cli._console import print_tables
 from lanser_bench.errors import SettingsError
 from lanser_bench.evaluation.contrast import averaged
-from lanser_bench.evaluation.results import Metric, ZeroShotResult
+from lanser_bench.evaluation.results import LabelsNeeded, Metric, ZeroShotResult
 from lanser_bench.reporting import leaderboard_files as files
 from lanser_bench.reporting.axis_board import rank_by
 from lanser_bench.reporting.leaderboard import (
@@ -21,6 +21,7 @@ from lanser_bench.reporting.leaderboard import (
     cells,
     columns,
     header,
+    majority_cells,
     markdown,
     notes,
     percent,
@@ -166,6 +167,23 @@ def test_a_seed_that_is_there_under_two_names_counts_once(record: Make) -> None:
 def test_targets_are_shown_on_request(records: list[ResultRecord]) -> None:
     assert "prosody.f0_mean_st (raw)" not in shown(records)
     assert "prosody.f0_mean_st (raw)" in shown(records, targets=True)
+
+
+def test_labels_needed_have_a_column_where_targets_were_fixed_beforehand(record: Make) -> None:
+    made = record(0.50)
+    (result,) = made.datasets
+    wanted = [
+        LabelsNeeded(target=0.4, n_labels=33.6, fraction=0.2),
+        LabelsNeeded(target=0.9, censored_at=600.0),
+    ]
+    evaluation = result.evaluation.model_copy(update={"labels_needed": wanted})
+    told = result.model_copy(update={"evaluation": evaluation})
+    (board,) = rank([made.model_copy(update={"datasets": [told]})])
+    row = dict(zip(columns(board), cells(board, board.main[0], "1"), strict=True))
+    assert (row["labels to 40"], row["labels to 90"]) == ("34", "> 600")
+    assert len(majority_cells(board)) == len(columns(board))
+    (without,) = rank([made])
+    assert not any(head.startswith("labels to") for head in columns(without))
 
 
 def test_the_mean_of_r2_is_over_one_probe_and_names_those_that_it_leaves_out(
