@@ -5,9 +5,9 @@
 Loops over the same clips and batches on one thread; `ours` and `bare` take turns step by step. Each
 round gives a ratio of processor times, and the median of the rounds is printed:
 
-- bare: batches lie ready as tensors, nothing but forward, loss, backward and step;
+- bare: batches and targets lie ready as tensors, nothing but forward, loss, backward and step;
 - ours: the `pretrain` stage's own epochs, out of memory-mapped features, with random crops, scores,
-  clipped gradients and a checkpoint every few seconds;
+  clipped gradients and a checkpoint every five seconds of its own (a run has no other loops);
 - from files: every batch is decoded and turned into log-mel anew and then cropped, as a data loader
   without a feature store does;
 - from spans: the same, but the crop is drawn first and only its stretch of the file is read.
@@ -96,6 +96,7 @@ class Loops:
     def __post_init__(self) -> None:
         self.rng, _ = epoch_random(0, 0)
         self.ready = list(self.training.batches.epoch(self.rng))
+        self.unsaved = 0.0
 
     def step(self, features: torch.Tensor, lengths: torch.Tensor, targets: torch.Tensor) -> None:
         training = self.training
@@ -116,7 +117,9 @@ class Loops:
 
         begin = clock()
         self.training._epoch(0, one_bare_step)
+        self.training.saved = time.monotonic() - self.unsaved - (clock() - begin - bare)
         self.training._save_if_due(self.checkpoint, Progress(), {})
+        self.unsaved = time.monotonic() - self.training.saved
         return clock() - begin - bare, bare
 
     def from_files(self) -> None:
