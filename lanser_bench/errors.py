@@ -7,7 +7,8 @@ traceback and exits with 2. Any other exception is a fault of the program and ke
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class LanserError(Exception):
@@ -47,6 +48,24 @@ class WorkerError(LanserError):
 
     Only this kind of `LanserError` is worth another try with the same settings.
     """
+
+
+@contextmanager
+def plugin_boundary(sentence: str) -> Iterator[None]:
+    """The boundary of a stranger's code, which may fail in any way: the user must learn whose.
+
+    Args:
+        sentence: what failed and where, without a full stop; the fault is put behind it.
+
+    Raises:
+        PluginError: the code inside raised anything but a `LanserError`, which passes as it is.
+    """
+    try:
+        yield
+    except LanserError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{sentence}: {type(error).__name__}: {error}.") from error
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pluggy
 
 from . import hookspecs
-from .errors import LanserError, PluginError, did_you_mean
+from .errors import PluginError, did_you_mean, plugin_boundary
 
 if TYPE_CHECKING:
     from .kinds.base import Plugin
@@ -127,16 +127,10 @@ class Registry:
         checked = validated(cls.Options, dict(options or {}), f"{kind} '{name}'")
         # A plugin made of others finds them where it was found itself.
         outer = _making.set(self)
+        whose = f"{kind} '{name}' of {self.entry(kind, name).distribution}"
         try:
-            return cls(checked)
-        except LanserError:
-            raise
-        # A stranger's class may fail in any way; the user must learn whose it is.
-        except Exception as error:
-            raise PluginError(
-                f"{kind} '{name}' of {self.entry(kind, name).distribution} cannot be made: "
-                f"{type(error).__name__}: {error}."
-            ) from error
+            with plugin_boundary(f"{whose} cannot be made"):
+                return cls(checked)
         finally:
             _making.reset(outer)
 

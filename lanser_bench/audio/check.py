@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from .container import Sound, SoundError, open_sound, reason, slack
+from .container import SoundError, open_sound, reason, slack
 
 BLOCK = 1 << 20
 # A 16-bit recording's largest value: what reaches it has most likely been cut off by the recorder.
@@ -51,7 +51,7 @@ def inspect(path: Path) -> AudioFacts:
         return AudioFacts(0.0, 0, 0, 0.0, 0.0, 0.0, str(error))
 
 
-def _measure(sound: Sound) -> AudioFacts:
+def _measure(sound: soundfile.SoundFile) -> AudioFacts:
     frames, peak, clipped, problem = 0, 0.0, 0, None
     squares = 0.0
     try:

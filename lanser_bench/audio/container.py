@@ -29,16 +29,8 @@ class SoundError(Exception):
     """Why a recording cannot be used: the end of a sentence that begins with its path."""
 
 
-class Sound(soundfile.SoundFile):  # type: ignore[misc]
-    """A sound file that is read straight on."""
-
-    def seekable(self) -> bool:
-        """False for MP3: after every read soundfile would jump to where it is, and garble it."""
-        return self.format != "MP3" and bool(super().seekable())
-
-
-def open_sound(path: Path) -> Sound:
-    """Opens a recording for reading; the caller closes it.
+def open_sound(path: Path) -> soundfile.SoundFile:
+    """Opens a recording to be read straight on; the caller closes it.
 
     Raises:
         SoundError: no such file, empty, not audio, without samples, or cut off as its header shows.
@@ -52,12 +44,15 @@ def open_sound(path: Path) -> Sound:
     except OSError as error:
         raise SoundError(f"cannot be read ({error.strerror})") from None
     try:
-        sound = Sound(path)
+        sound = soundfile.SoundFile(path)
     except (soundfile.LibsndfileError, TypeError) as error:
         raise SoundError(f"is not audio that can be read ({reason(error)}): {READABLE}") from None
     if sound.frames == 0:
         sound.close()
         raise SoundError("holds no samples (0 s)")
+    if sound.format == "MP3":
+        # After every read soundfile would jump to where it is, and garble what follows.
+        sound.seekable = lambda: False
     return sound
 
 
@@ -67,12 +62,12 @@ def reason(error: Exception) -> str:
     return str(text).removeprefix("Error : ").strip().rstrip(".")
 
 
-def slack(sound: Sound) -> int:
+def slack(sound: soundfile.SoundFile) -> int:
     """Returns how many frames fewer than promised a sound file may hold."""
     return MP3_SLACK if sound.format == "MP3" else 0
 
 
-def lead(sound: Sound) -> int:
+def lead(sound: soundfile.SoundFile) -> int:
     """Returns how many frames must be decoded before a span for the span to be right."""
     return MP3_LEAD if sound.format == "MP3" else 0
 

@@ -10,7 +10,7 @@ import soxr
 
 from ..errors import DataError
 from ..kinds.speech import SAMPLE_RATE, Waveform
-from .container import Sound, SoundError, lead, open_sound, reason, slack
+from .container import SoundError, lead, open_sound, reason, slack
 
 # Ends in manifests are rounded; a span may pass the end of its recording by this much.
 ROUNDING_S = 0.1
@@ -51,7 +51,7 @@ def decode(path: Path, start: float | None = None, end: float | None = None) -> 
     return np.ascontiguousarray(mono, dtype=np.float32)
 
 
-def _frames(sound: Sound, start: float | None, end: float | None) -> tuple[int, int]:
+def _frames(sound: soundfile.SoundFile, start: float | None, end: float | None) -> tuple[int, int]:
     """Turns a span in seconds into the first frame and the number of frames."""
     seconds = sound.frames / sound.samplerate
     begin = 0.0 if start is None else start
@@ -68,7 +68,7 @@ def _frames(sound: Sound, start: float | None, end: float | None) -> tuple[int, 
 
 
 def _read(
-    sound: Sound, first: int, count: int
+    sound: soundfile.SoundFile, first: int, count: int
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
     try:
         before = min(first, lead(sound))

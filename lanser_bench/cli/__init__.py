@@ -115,7 +115,7 @@ def _add_plugin_commands(app: typer.Typer) -> None:
             continue
         try:
             add(app)
-        # A stranger's hook may fail in any way; the other commands must still work.
+        # The boundary of a stranger's hook: the other commands must still work.
         except Exception as error:  # noqa: BLE001
             name = getattr(plugin, "__name__", "?")
             typer.echo(f"Commands of plugin {name} are left out: {error}", err=True)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .folds import Fold
-from .selection import choose_each, fold_features
+from .selection import Choosing, choose_and_fit, fold_features
 from .statistics import Statistic, ratio_mean
 
 Ints = npt.NDArray[np.int64]
@@ -87,12 +87,12 @@ def cross_classify(
             by_layer[:, test] = predicted[test] = classes[0]
             continue
         features = fold_features(layers, Fold(train, test, fold.dev))
-        best, fits = choose_each(
+        per_row = [1 / (len(train) * s) for s in strengths]
+        best, fits = choose_and_fit(
             features.train, own, [units[row] for row in train], len(classes),
-            strengths=[1 / (len(train) * s) for s in strengths], inner_folds=inner_folds,
-            balanced=True, seed=seed,
+            Choosing(per_row, inner_folds, balanced=True, seed=seed), every=True,
         )  # fmt: skip
-        for fit in fits:
+        for fit in fits.values():
             logits = features.test[fit.layer] @ fit.coef + fit.intercept
             by_layer[fit.layer, test] = classes[logits.argmax(1)]
         predicted[test] = by_layer[best, test]

@@ -15,7 +15,7 @@ from .curves import area_axis, area_weights, labels_needed
 from .folds import Fold
 from .predictions import Classified, classification
 from .results import BudgetResult, FoldScore, LabelsNeeded, Metric
-from .selection import Answer, FoldFeatures, answer, fold_features
+from .selection import Answer, Choosing, FoldFeatures, answer, fold_features
 from .statistics import combine, metric
 
 Ints = npt.NDArray[np.int64]
@@ -36,6 +36,11 @@ class Design:
     balanced: bool
     permute_gold: bool
     seed: int
+
+    @property
+    def choosing(self) -> Choosing:
+        """How layer and strength of a fit are chosen."""
+        return Choosing(self.strengths, self.inner_folds, self.balanced, self.seed)
 
 
 @dataclass(frozen=True)
@@ -279,10 +284,7 @@ def learnt(
         [data.speakers[p] for p in fold.train],
         data.n_labels,
         chosen,
-        strengths=design.strengths,
-        inner_folds=design.inner_folds,
-        balanced=design.balanced,
-        seed=design.seed,
+        design.choosing,
     )
 
 

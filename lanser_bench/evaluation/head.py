@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .linear import principal_axes
-from .selection import LIMIT, choose_and_fit, padded
+from .selection import LIMIT, Choosing, choose_and_fit, padded
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,11 +41,7 @@ def fit_head(
     labels: npt.NDArray[np.int64],
     speakers: Sequence[str],
     n_labels: int,
-    *,
-    strengths: Sequence[float],
-    inner_folds: int,
-    balanced: bool,
-    seed: int,
+    choosing: Choosing,
 ) -> LinearHead:
     """Fits the linear protocol on all labelled utterances: what a fold does, without a test side.
 
@@ -54,19 +50,15 @@ def fit_head(
         labels: label indices, shape (n,).
         speakers: who says each row; layer and strength are chosen over their folds.
         n_labels: size of the label set.
-        strengths: values of C to choose from.
-        inner_folds: at most so many inner speaker folds.
-        balanced: weights classes inversely to their frequency.
-        seed: decides ties in the inner folds.
+        choosing: how layer and strength are chosen.
     """
     parts = [_standardised(np.asarray(values, np.float64)) for values in layers.values()]
     axes = [principal_axes(inside) for _, _, _, inside in parts]
     turned = [inside @ axis for (_, _, _, inside), axis in zip(parts, axes, strict=True)]
     rank = max(1, *(rows.shape[1] for rows in turned))
-    found = choose_and_fit(
-        np.stack([padded(rows, rank) for rows in turned]), labels, speakers, n_labels,
-        strengths=strengths, inner_folds=inner_folds, balanced=balanced, seed=seed,
-    )  # fmt: skip
+    stacked = np.stack([padded(rows, rank) for rows in turned])
+    best, fits = choose_and_fit(stacked, labels, speakers, n_labels, choosing)
+    found = fits[best]
     centre, scale, moved, _ = parts[found.layer]
     axis = axes[found.layer]
     weight = axis @ found.coef[: axis.shape[1]]

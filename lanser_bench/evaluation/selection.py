@@ -29,6 +29,20 @@ FIT_TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True)
+class Choosing:
+    """How layer and strength are chosen."""
+
+    strengths: Sequence[float]
+    """Values of C to choose from."""
+    inner_folds: int
+    """At most so many inner speaker folds."""
+    balanced: bool
+    """Weights classes inversely to their frequency, as UAR does."""
+    seed: int
+    """Decides ties in the inner folds."""
+
+
+@dataclass(frozen=True)
 class FoldFeatures:
     """Standardised features of one fold in principal axes, for all layers at once."""
 
@@ -97,18 +111,9 @@ def answer(
     speakers: Sequence[str],
     n_labels: int,
     rows: Ints,
-    *,
-    strengths: Sequence[float],
-    inner_folds: int,
-    balanced: bool,
-    seed: int,
+    choosing: Choosing,
 ) -> Answer:
     """Chooses layer and strength on the budget's rows, fits them and predicts the test side.
-
-    Choosing is by log-loss over inner speaker folds, pooled, averaged within each class first as
-    UAR does: it moves smoothly where UAR of a few held-out labels jumps. The budget must allow it:
-    at least 2 speakers, and every class with at least 2 labels. Otherwise the last layer and
-    `DEFAULT_STRENGTH` are used.
 
     Args:
         features: the fold's features.
@@ -116,22 +121,16 @@ def answer(
         speakers: its speakers.
         n_labels: size of the label set.
         rows: positions in the training side whose labels may be used.
-        strengths: values of C to choose from.
-        inner_folds: at most so many inner speaker folds.
-        balanced: weights classes inversely to their frequency, as UAR does.
-        seed: decides ties in the inner folds.
+        choosing: how layer and strength are chosen.
     """
     label = labels[rows]
-    found = choose_and_fit(
-        features.train[:, rows], label, [speakers[row] for row in rows], n_labels,
-        strengths=strengths, inner_folds=inner_folds, balanced=balanced, seed=seed,
-    )  # fmt: skip
-    logits = features.test[found.layer] @ found.coef + found.intercept
+    units = [speakers[row] for row in rows]
+    best, found = choose_and_fit(features.train[:, rows], label, units, n_labels, choosing)
+    fit = found[best]
+    logits = features.test[best] @ fit.coef + fit.intercept
     # A class without labels in the budget cannot be answered.
     logits[:, np.bincount(label, minlength=n_labels) == 0] = -np.inf
-    return Answer(
-        logits.argmax(1), features.names[found.layer], found.strength, chosen=found.chosen
-    )
+    return Answer(logits.argmax(1), features.names[best], fit.strength, chosen=fit.chosen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,79 +150,33 @@ class Chosen:
 def choose_and_fit(
     features: Floats,
     label: Ints,
-    speakers: Sequence[str],
+    units: Sequence[str],
     n_labels: int,
+    choosing: Choosing,
     *,
-    strengths: Sequence[float],
-    inner_folds: int,
-    balanced: bool,
-    seed: int,
-) -> Chosen:
-    """Chooses layer and strength by inner speaker folds and fits them on all rows.
+    every: bool = False,
+) -> tuple[int, dict[int, Chosen]]:
+    """Chooses layer and strength by inner folds and fits them on all rows.
+
+    Choosing is by log-loss over inner speaker folds, pooled, averaged within each class first as
+    UAR does: it moves smoothly where UAR of a few held-out labels jumps. The budget must allow it:
+    at least 2 speakers, and every class with at least 2 labels. Otherwise the last layer and
+    `DEFAULT_STRENGTH` are used.
 
     Args:
         features: standardised rows in principal axes, shape (L, n, r).
         label: label indices, shape (n,).
-        speakers: who says each row.
+        units: what inner folds keep apart, such as speakers; one per row.
         n_labels: size of the label set.
-        strengths: values of C to choose from.
-        inner_folds: at most so many inner speaker folds.
-        balanced: weights classes inversely to their frequency, as UAR does.
-        seed: decides ties in the inner folds.
-    """
-    best, found = _chosen(
-        features, label, speakers, n_labels, strengths, inner_folds, balanced, seed, every=False
-    )
-    return found[best]
-
-
-def choose_each(
-    features: Floats,
-    label: Ints,
-    units: Sequence[str],
-    n_labels: int,
-    *,
-    strengths: Sequence[float],
-    inner_folds: int,
-    balanced: bool,
-    seed: int,
-) -> tuple[int, list[Chosen]]:
-    """Does what `choose_and_fit` does for every layer by itself.
-
-    Args:
-        features: as there.
-        label: as there.
-        units: what inner folds keep apart: speakers there.
-        n_labels: as there.
-        strengths: as there.
-        inner_folds: as there.
-        balanced: as there.
-        seed: as there.
+        choosing: what is chosen from, and how.
+        every: fits all layers, each at its own best strength.
 
     Returns:
-        The layer that `choose_and_fit` would choose, and a regression for each layer.
+        The layer chosen, and a regression for it or for every layer.
     """
-    best, found = _chosen(
-        features, label, units, n_labels, strengths, inner_folds, balanced, seed, every=True
-    )
-    return best, [found[layer] for layer in range(len(features))]
-
-
-def _chosen(
-    features: Floats,
-    label: Ints,
-    units: Sequence[str],
-    n_labels: int,
-    strengths: Sequence[float],
-    inner_folds: int,
-    balanced: bool,
-    seed: int,
-    *,
-    every: bool,
-) -> tuple[int, dict[int, Chosen]]:
-    """The best layer, and fits of it or of every one."""
-    group = inner_groups(units, label, inner_folds, seed)
+    group = inner_groups(units, label, choosing.inner_folds, choosing.seed)
     batch, back = _reduced(features)
+    strengths, balanced = choosing.strengths, choosing.balanced
     best, picks, start = len(features) - 1, [DEFAULT_STRENGTH] * len(features), None
     if group is not None:
         best, at, start = _choose(batch, label, group, n_labels, strengths, balanced)

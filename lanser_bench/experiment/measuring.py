@@ -10,6 +10,7 @@ from ..errors import TaxonomyError
 from ..evaluation.leakage import published_overlap
 from ..kinds import TrainableEncoder
 from ..stages import embed, evaluate, finetune, flatten, probe, zeroshot
+from ..store import Spec
 from .learnt_gold import gold_notes
 from .plan import TargetKeys
 from .settings import DatasetRef, PluginRef
@@ -194,27 +195,18 @@ class Measuring(Steps):
 
     def _flattened(self, on: Measured, embeddings: str) -> str:
         require_vocoder()
-        settings, gold = self.settings, on.prepared.dataset.card.taxonomy
+        settings = self.settings
         assert settings.flatten is not None
-        assert gold is not None
         versions: dict[str, str] = {}
         cues: tuple[Cue, ...] = ("none", *settings.flatten.cues)
         for cue in cues:
             frames = self.features(on.place, on.prepared, on.encoder, on.stages, cue)
             versions[cue] = self._embedded(on, frames, cue)
             on.stages[f"embed {on.place}{flat(cue)}"] = versions[cue]
-        threads = settings.threads.evaluate
-        spec = flatten.spec(
-            utterances=on.prepared.utterances,
-            embeddings=embeddings,
-            versions=versions,
-            taxonomy=self.parts.taxonomy(gold),
-            design=self.params(settings.evaluate, evaluate.Params),
-            seed=settings.evaluate_seed,
-            threads=threads,
-            official=on.prepared.dataset.protocols,
-        )
-        key = self.parts.add(spec, f"{on.made.ref.name} on {on.name} without single cues", threads)
+        evaluation = self._evaluation(on.prepared, embeddings)
+        spec = flatten.spec(evaluation=evaluation, versions=versions)
+        title = f"{on.made.ref.name} on {on.name} without single cues"
+        key = self.parts.add(spec, title, settings.threads.evaluate)
         on.stages[f"flatten {on.place}"] = key
         return key
 
@@ -261,8 +253,13 @@ class Measuring(Steps):
         return names[index] if names.count(names[index]) == 1 else f"{names[index]}.{index}"
 
     def _evaluate(self, prepared: Prepared, embeddings: str, encoder: str) -> str:
+        spec = self._evaluation(prepared, embeddings)
+        title = f"{encoder} on {prepared.name}"
+        return self.parts.add(spec, title, self.settings.threads.evaluate)
+
+    def _evaluation(self, prepared: Prepared, embeddings: str) -> Spec:
         settings = self.settings
-        spec = evaluate.spec(
+        return evaluate.spec(
             utterances=prepared.utterances,
             embeddings=embeddings,
             taxonomy=self.gold_taxonomy(prepared, settings.evaluate),
@@ -271,4 +268,3 @@ class Measuring(Steps):
             threads=settings.threads.evaluate,
             official=prepared.dataset.protocols,
         )
-        return self.parts.add(spec, f"{encoder} on {prepared.name}", settings.threads.evaluate)

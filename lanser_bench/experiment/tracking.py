@@ -258,7 +258,7 @@ def _track(
                     tracker = registry(plugin_dirs).create("tracker", name, options)
                 record = json.loads(Path(path).read_text(encoding="utf-8"))
                 tracker.log_cell(scrubbed(record), scrubbed(events), folder)
-            # A tracker may fail in any way; the run must not.
+            # The boundary of a stranger's tracker, in its own process: the run must not fail.
             except Exception as error:  # noqa: BLE001
                 connection.send(f"{type(error).__name__}: {error}.")
             else:

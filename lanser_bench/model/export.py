@@ -196,7 +196,7 @@ class _Cell:
         from ..evaluation.head import fit_head
         from ..stages._task import labelled
         from ..stages.embed import read_embeddings
-        from ..stages.evaluate import Params
+        from ..stages.evaluate import design_of, params_of
 
         number = self._target(target)
         evaluation = self.artifact(f"evaluate targets.{number}")
@@ -206,9 +206,7 @@ class _Cell:
                 f"Cell '{self.record.name}' was fine-tuned on {target}, fold by fold: there is no "
                 "one model of it to export. Export a cell of evaluate.method linear."
             )
-        params = Params.model_validate(
-            {n: v for n, v in spec.params.items() if n in Params.model_fields}
-        )
+        params = params_of(spec)
         if params.normalise == "speaker":
             raise SettingsError(
                 f"Cell '{self.record.name}' was evaluated with evaluate.normalise=speaker, which "
@@ -220,11 +218,8 @@ class _Cell:
         layers = {name: values[kept] for name, values in found.items() if _takes(params, name)}
         if params.layers == "last":
             layers = {max(layers): layers[max(layers)]}
-        head = fit_head(
-            layers, data.labels, data.speakers, data.n_labels, strengths=params.strengths,
-            inner_folds=params.inner_folds, balanced=params.class_weight == "balanced",
-            seed=spec.seed or 0,
-        )  # fmt: skip
+        choosing = design_of(params, spec.seed or 0).choosing
+        head = fit_head(layers, data.labels, data.speakers, data.n_labels, choosing)
         config = HeadConfig(
             kind="linear", labels=labels, pooling=self.embed.spec.params["pooling"],
             layer=head.layer, dataset=target,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import DataError, SettingsError
 from ..evaluation.results import Metric
-from .groups import Group, MetricName, axes_of, company, grouped
+from .groups import Group, MetricName, axes_of, by_place, company, grouped
 from .records import ResultRecord
 from .standing import Standing, mean, standings
 
@@ -60,11 +60,7 @@ def rank_by(
     if not with_axis:
         known = sorted({name for g in groups for name in axes_of(g.first)} - {"role", "group"})
         raise SettingsError(f"No record has the axis '{axis}'. There are: {', '.join(known)}.")
-    places: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
-    for group in with_axis:
-        found = group.evaluation
-        places[group.cell.dataset, found.split_hash, str(found.control)].append(group)
-    boards = [board for place in places.values() if (board := _board(axis, place, metric))]
+    boards = [board for place in by_place(with_axis) if (board := _board(axis, place, metric))]
     if not boards:
         raise DataError(
             f"No two values of '{axis}' share a cell that has predictions, so they cannot be "

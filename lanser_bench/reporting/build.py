@@ -202,7 +202,7 @@ def about_plugin(plugin_dirs: tuple[Path, ...], identity: PluginIdentity) -> Plu
     try:
         facts = dict(portable(plugin.describe()))
         json.dumps(facts)
-    # A stranger's method may fail in any way; a finished cell must still get its record.
+    # The boundary of a stranger's `describe`: a finished cell must still get its record.
     except Exception as error:  # noqa: BLE001
         facts = {"error": f"describe() failed: {type(error).__name__}: {error}"}
     return PluginAbout(licence=str(facts.pop("licence", "") or plugin.licence), facts=facts)

@@ -17,7 +17,7 @@ from ..errors import DataError, SettingsError, did_you_mean
 from ..evaluation.contrast import Contrast, Side, difference, holm
 from ..evaluation.dose import MIN_DOSES, trend
 from ..evaluation.results import Metric
-from .groups import Group, axes_of, company, grouped
+from .groups import Group, axes_of, by_place, company, grouped
 from .records import ResultRecord
 from .responses import Response
 
@@ -95,11 +95,7 @@ def dose_response(
     """
     groups = list(grouped(list(records)).values())
     _check(axis, groups)
-    places: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
-    for group in groups:
-        found = group.evaluation
-        places[group.cell.dataset, found.split_hash, str(found.control)].append(group)
-    boards = [board for place in places.values() if (board := _board(axis, place, response))]
+    boards = [board for place in by_place(groups) if (board := _board(axis, place, response))]
     if not boards:
         raise DataError(
             f"No cell by '{axis}' has what {response.title} is computed from beside its record."

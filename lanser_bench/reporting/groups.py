@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -110,6 +110,16 @@ def grouped(records: Sequence[tuple[Path, ResultRecord]]) -> dict[CellId, Group]
     for group in groups.values():
         group.members = dict(sorted(group.members.items(), key=lambda m: (m[0] is None, m[0])))
     return groups
+
+
+def by_place(groups: Iterable[Group]) -> list[list[Group]]:
+    """Parts groups by what they were measured on: labelled set, split, and control of its gold."""
+    places: dict[tuple[str, str, str], list[Group]] = {}
+    for group in groups:
+        found = group.evaluation
+        place = group.cell.dataset, found.split_hash, str(found.control)
+        places.setdefault(place, []).append(group)
+    return list(places.values())
 
 
 def largest(evaluation: EvaluationResult) -> BudgetResult:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import LanserError, PluginError, SettingsError
+from ..errors import PluginError, SettingsError, plugin_boundary
 from ..kinds.labeler import Labeler, ScoreKind, Scores, TextRecord
 from ..taxonomy import NeutralRule, Taxonomy
 from ._calibration import divided, mean_scores, tempered
@@ -248,16 +248,11 @@ def checked_scores(
         PluginError: it failed, or gave wrong shapes, numbers that are not finite or out of range,
             or distributions that do not add up to 1.
     """
-    try:
+    first = records[0].text[:40] if records else ""
+    with plugin_boundary(
+        f"labeler '{name}' failed on {len(records)} records, the first of them '{first}'"
+    ):
         scores = labeler.score(records, taxonomy)
-    except LanserError:
-        raise
-    # A stranger's labeler may fail in any way; the user must learn where.
-    except Exception as error:
-        raise PluginError(
-            f"labeler '{name}' failed on {len(records)} records, the first of them "
-            f"'{records[0].text[:40] if records else ''}': {type(error).__name__}: {error}."
-        ) from error
     fault = score_fault(scores, len(records), len(taxonomy.labels))
     if fault:
         raise PluginError(f"labeler '{name}' breaks its contract: {fault}.")

@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+FILLING = "fill_uninitialized_memory"
+"""A property that torch puts on a module, where no type checker sees it."""
+
 
 def random_states(device: torch.device) -> list[Tensor]:
     """Returns torch's random states, to draw the same once more."""
@@ -33,7 +36,7 @@ def epoch_random(seed: int, epoch: int) -> tuple[np.random.Generator, int]:
 def deterministic(seed: int) -> Iterator[None]:
     """Seeds torch and asks for deterministic kernels; everything is as before afterwards."""
     before = torch.are_deterministic_algorithms_enabled()
-    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    filled = getattr(torch.utils.deterministic, FILLING)
     with torch.random.fork_rng():
         # Not torch.manual_seed: for each kind of device that is not there it formats a stack trace.
         torch.default_generator.manual_seed(seed)
@@ -41,9 +44,9 @@ def deterministic(seed: int) -> Iterator[None]:
             torch.cuda.manual_seed_all(seed)
         torch.use_deterministic_algorithms(True, warn_only=True)
         # Only reading memory that was never written could differ; filling it costs time.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+        setattr(torch.utils.deterministic, FILLING, False)
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(before)
-            torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
+            setattr(torch.utils.deterministic, FILLING, filled)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import LanserError, PluginError
+from ..errors import PluginError, plugin_boundary
 from ..kinds.labeler import Settled, SettlingLabeler
 from ..taxonomy import Taxonomy
 from ._label_files import ShardScores
@@ -45,16 +45,8 @@ def checked_settled(
     Raises:
         PluginError: it failed, or gave wrong shapes or no distributions.
     """
-    try:
+    with plugin_boundary(f"labeler '{name}' failed to settle {len(votes)} utterances"):
         found = labeler.settle(votes, taxonomy)
-    except LanserError:
-        raise
-    # A stranger's labeler may fail in any way; the user must learn where.
-    except Exception as error:
-        raise PluginError(
-            f"labeler '{name}' failed to settle {len(votes)} utterances: "
-            f"{type(error).__name__}: {error}."
-        ) from error
     for way in (found, *found.beside.values()):
         fault = _fault(way, len(votes), len(taxonomy.labels))
         if fault:

@@ -151,6 +151,23 @@ def params_of(spec: Spec) -> Params:
     return Params.model_validate({n: v for n, v in spec.params.items() if n in Params.model_fields})
 
 
+def layers_of(
+    context: StageContext, data: efficiency.Labelled, role: str = "embeddings"
+) -> dict[str, npt.NDArray[np.floating]]:
+    """Returns layer → embeddings of the labelled utterances as the evaluation takes them.
+
+    Args:
+        context: the stage's context.
+        data: the labelled utterances.
+        role: which of its parents the embeddings are.
+    """
+    params = params_of(context.spec)
+    layers = read_layers(context, params.layers, data.ids, role)
+    if params.normalise == "speaker":
+        return {name: speaker_normalised(v, data.speakers) for name, v in layers.items()}
+    return dict(layers)
+
+
 def run(context: StageContext, draft: Draft) -> None:
     """Evaluates; every training is preceded by the leakage check."""
     names: list[str] = context.spec.params["labels"]
@@ -159,13 +176,8 @@ def run(context: StageContext, draft: Draft) -> None:
     by = context.spec.params.get("folds_by", params.protocol)
     task = prepared(context, names, by, params.folds, seed)
     data = task.data
-    layers: dict[str, npt.NDArray[np.floating]] = dict(
-        read_layers(context, params.layers, data.ids)
-    )
-    if params.normalise == "speaker":
-        layers = {name: speaker_normalised(v, data.speakers) for name, v in layers.items()}
     study = efficiency.run_study(
-        data, layers, task.folds, design_of(params, seed),
+        data, layers_of(context, data), task.folds, design_of(params, seed),
         lambda a, b: context.progress(a, b, "fits"),
     )  # fmt: skip
     write_study(draft, study, task, params, efficiency.default_warnings(study))

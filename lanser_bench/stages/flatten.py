@@ -9,11 +9,9 @@ resynthesised with nothing flattened, which is what the drops are counted from. 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,9 +19,7 @@ from ..evaluation.flatten import CONTROL, ORIGINAL, cue_drops, flattened
 from ..evaluation.folds import split_hash
 from ..evaluation.predictions import PREDICTIONS, write_table
 from ..store import Draft, Spec
-from ..taxonomy import Taxonomy
 from . import evaluate
-from ._embeddings import read_layers, speaker_normalised
 from ._task import prepared
 from .base import StageContext
 
@@ -40,39 +36,19 @@ class Params(BaseModel):
     """``f0``: monotone, at the utterance's mean; ``energy``: all speech at its mean level."""
 
 
-def spec(
-    *,
-    utterances: str,
-    embeddings: str,
-    versions: Mapping[str, str],
-    taxonomy: Taxonomy,
-    design: evaluate.Params,
-    seed: int,
-    threads: int = 1,
-    official: Mapping[str, str] = MappingProxyType({}),
-) -> Spec:
+def spec(*, evaluation: Spec, versions: Mapping[str, str]) -> Spec:
     """Builds the key content.
 
     Args:
-        utterances: key of the labelled set's utterances.
-        embeddings: key of their embeddings.
+        evaluation: what `evaluate.spec` gave for the same embeddings.
         versions: cue → key of the embeddings of the resynthesised speech; ``none`` among them.
-        taxonomy: taxonomy of the gold labels.
-        design: settings of the evaluation.
-        seed: decides folds and ties.
-        threads: CPU threads.
-        official: the dataset's official protocols → protocol that makes their folds.
     """
-    like = evaluate.spec(
-        utterances=utterances, embeddings=embeddings, taxonomy=taxonomy, params=design,
-        seed=seed, threads=threads, official=official,
-    )  # fmt: skip
     altered = {f"embeddings.{cue}": key for cue, key in versions.items()}
-    return like.model_copy(
+    return evaluation.model_copy(
         update={
             "stage": "flatten",
             "stage_version": f"{VERSION}.{evaluate.VERSION}",
-            "parents": {**like.parents, **altered},
+            "parents": {**evaluation.parents, **altered},
         }
     )
 
@@ -85,10 +61,9 @@ def run(context: StageContext, draft: Draft) -> None:
     seed = context.spec.seed or 0
     task = prepared(context, names, by, params.folds, seed)
     roles = [role for role in context.spec.parents if role.startswith("embeddings.")]
-    versions = {ORIGINAL: _layers(context, "embeddings", params, task.data.ids, task.data.speakers)}
+    versions = {ORIGINAL: evaluate.layers_of(context, task.data)}
     for role in sorted(roles, key=lambda role: (not role.endswith(CONTROL), role)):
-        cue = role.partition(".")[2]
-        versions[cue] = _layers(context, role, params, task.data.ids, task.data.speakers)
+        versions[role.partition(".")[2]] = evaluate.layers_of(context, task.data, role)
     found = flattened(task.data, versions, task.folds, evaluate.design_of(params, seed))
     result = cue_drops(found, split_hash(task.data.ids, task.folds))
     (draft.path / RESULT).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -106,14 +81,3 @@ def run(context: StageContext, draft: Draft) -> None:
     ]
     write_table(draft.path / PREDICTIONS, pa.concat_tables(tables))
     draft.counts |= {"utterances": len(task.data.ids), "versions": len(versions)}
-
-
-def _layers(
-    context: StageContext, role: str, params: evaluate.Params, ids: list[str], speakers: list[str]
-) -> dict[str, npt.NDArray[np.floating]]:
-    found: dict[str, npt.NDArray[np.floating]] = dict(
-        read_layers(context, params.layers, ids, role)
-    )
-    if params.normalise == "speaker":
-        return {name: speaker_normalised(values, speakers) for name, values in found.items()}
-    return found

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from ..errors import LanserError, PluginError, SettingsError, did_you_mean
+from ..errors import PluginError, SettingsError, did_you_mean, plugin_boundary
 from ..kinds.probe import Probe
 from ..kinds.speech import Speech
 from ..store import Draft, PluginIdentity, Spec, Store, digest, library_versions
@@ -147,14 +147,9 @@ def _measured(
 ) -> npt.NDArray[Any]:
     where = f"probe '{name}' on {len(positions)} utterances from '{table.ids[positions[0]]}' on"
     batch = [_speech(context, table, probe, position) for position in positions]
-    try:
+    with plugin_boundary(f"{where} failed"):
         kind = object if probe.task == "classification" else np.float64
         values = np.asarray(probe.measure(batch), kind)
-    except LanserError:
-        raise
-    # A stranger's probe may fail in any way; the user must learn where.
-    except Exception as error:
-        raise PluginError(f"{where} failed: {type(error).__name__}: {error}") from error
     width = values.shape[-1] if probe.components else len(probe.targets)
     if values.shape != (len(positions), width):
         raise PluginError(

@@ -168,7 +168,7 @@ def _recognised(
     """Calls the plugin; on failure looks for the utterance that it fails on and names it."""
     try:
         found = list(asr.transcribe(batch))
-    # A stranger's recogniser may fail in any way; the user must learn on which utterance.
+    # The boundary of a stranger's recogniser, looked at twice: which utterance does it fail on?
     except Exception as error:
         if len(batch) > 1:
             for one, id_ in zip(batch, ids, strict=True):

@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, LanserError, PluginError, StoreError
+from ..errors import DataError, StoreError, plugin_boundary
 from ..kinds.base import Plugin
 from ..plugins import Registered, Registry
 from .keys import PluginIdentity
@@ -46,16 +46,9 @@ def plugin_identity(
 
 
 def _fingerprint(entry: Registered, plugin: Plugin[Any]) -> str:
-    try:
+    whose = f"{entry.kind} '{entry.name}' of {entry.distribution}"
+    with plugin_boundary(f"{whose} cannot tell the identity of its weights"):
         return plugin.fingerprint()
-    except LanserError:
-        raise
-    # A stranger's method may fail in any way; the user must learn whose it is.
-    except Exception as error:
-        raise PluginError(
-            f"{entry.kind} '{entry.name}' of {entry.distribution} cannot tell the identity of its "
-            f"weights: {type(error).__name__}: {error}."
-        ) from error
 
 
 def _portable(distribution: str) -> str:

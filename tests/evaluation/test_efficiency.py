@@ -149,7 +149,7 @@ def test_labels_outside_the_budget_have_no_say() -> None:
     fold = folds[0]
     orders = class_orders(found.ids, found.labels, fold.train, design.seed, 0, 0)
     used = set(subset(orders, design.budgets[0]))
-    from lanser_bench.evaluation.selection import answer, fold_features
+    from lanser_bench.evaluation.selection import Choosing, answer, fold_features
 
     labels = found.labels.copy()
     for position in fold.train:
@@ -162,10 +162,7 @@ def test_labels_outside_the_budget_have_no_say() -> None:
         [found.speakers[p] for p in fold.train],
         K,
         rows,
-        strengths=design.strengths,
-        inner_folds=3,
-        balanced=True,
-        seed=design.seed,
+        Choosing(design.strengths, inner_folds=3, balanced=True, seed=design.seed),
     )
     assert np.array_equal(redone.predicted, study.cells[0].answer.predicted)
 

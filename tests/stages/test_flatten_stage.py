@@ -22,14 +22,14 @@ def test_drops_are_counted_from_the_resynthesis(tmp_path: Path) -> None:
         "none": world.embeddings(utterances, {k: v + 0.01 for k, v in layers.items()}),
         "f0": world.embeddings(utterances, {k: 0 * v + np.pi for k, v in layers.items()}),
     }
-    spec = flatten.spec(
+    evaluation = evaluate.spec(
         utterances=utterances,
         embeddings=world.embeddings(utterances, layers),
-        versions=versions,
         taxonomy=TAXONOMY,
-        design=evaluate.Params(folds=3, strengths=(0.01,), layers="last"),
+        params=evaluate.Params(folds=3, strengths=(0.01,), layers="last"),
         seed=0,
     )
+    spec = flatten.spec(evaluation=evaluation, versions=versions)
     path = world.result(spec).path / flatten.RESULT
     result = FlattenResult.model_validate_json(path.read_text(encoding="utf-8"))
     [cue] = result.cues
