@@ -26,7 +26,7 @@ class LearntGold:
     """What of a labelled set's speech pre-training has learnt the human labels of."""
 
     tested: Overlap
-    """With all that an evaluation tests in any fold."""
+    """With all that an evaluation tests in any fold, and all that a probe of gold tests."""
     trained: Overlap
     """With what it only trains on."""
 
@@ -38,6 +38,7 @@ def learnt_gold(
     params: evaluate.Params,
     official: Mapping[str, str],
     seed: int,
+    probed: bool = False,
 ) -> LearntGold:
     """Looks for an evaluation's speech among the human labels that pre-training learns.
 
@@ -48,6 +49,7 @@ def learnt_gold(
         params: protocol and folds of the evaluation.
         official: the set's official protocols → protocol that makes their folds.
         seed: seed of the folds.
+        probed: whether a probe tests the human labels, which it does of every utterance.
 
     Raises:
         DataError: the evaluation cannot be done at all.
@@ -55,7 +57,7 @@ def learnt_gold(
     """
     learnt = [Side(other, [p for p, gold in enumerate(other.gold) if gold]) for other in corpora]
     kept, folds = planned_folds(table, names, params, official, seed)
-    tested = {kept[p] for fold in folds for p in fold.test.tolist()}
+    tested = set(kept) if probed else {kept[p] for fold in folds for p in fold.test.tolist()}
     rest = {kept[p] for fold in folds for p in fold.train.tolist()} - tested
     return LearntGold(
         overlap(learnt, Side(table, sorted(tested))), overlap(learnt, Side(table, sorted(rest)))
@@ -82,6 +84,7 @@ def gold_notes(parts: Parts, settings: Experiment, target: DatasetRef) -> tuple[
         stage_params(settings.evaluate, evaluate.Params),
         dataset.protocols,
         settings.evaluate_seed,
+        any("gold" in parts.plugin("probe", ref)[0].reads for ref in settings.probes),
     )
     if found.tested and settings.controls.gold_of_tested == "refuse":
         raise LeakageError(

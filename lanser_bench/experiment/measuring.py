@@ -87,7 +87,8 @@ class Measuring(Steps):
             return replace(found, evaluation=key)
         notes = self.parts.once(
             "gold", lambda: gold_notes(self.parts, s, dataset),
-            dataset, id(s.corpora), s.evaluate, s.evaluate_seed, s.controls, s.encoder,
+            dataset, id(s.corpora), id(s.probes), s.evaluate, s.evaluate_seed, s.controls,
+            s.encoder,
         )  # fmt: skip
         return replace(found, evaluation=key, notes=(*found.notes, *notes))
 

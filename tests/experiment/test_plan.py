@@ -139,6 +139,11 @@ def test_human_labels_of_the_training_side_are_told_and_the_head_is_judged_on_th
     assert "and 4 of 4 speakers" in note
     heads = [node.spec for node in found.nodes.values() if node.stage == "zeroshot"]
     assert {head.params["part"] for head in heads} == {"test"}
+    with pytest.raises(LeakageError, match=r"human labels of 16 of 24 utterances"):
+        plan(
+            "evaluate.protocol=split", labeler="oracle", corpora=[taught], targets=[all_of_it],
+            probes=["emotion-fixed-text"],
+        )  # fmt: skip
 
 
 def test_a_labeler_that_reads_gold_is_a_control_and_needs_no_asr(
