@@ -35,18 +35,20 @@ def epoch_random(seed: int, epoch: int) -> tuple[np.random.Generator, int]:
 @contextmanager
 def deterministic(seed: int) -> Iterator[None]:
     """Seeds torch and asks for deterministic kernels; everything is as before afterwards."""
-    before = torch.are_deterministic_algorithms_enabled()
+    before = torch.get_deterministic_debug_mode()
     filled = getattr(torch.utils.deterministic, FILLING)
     with torch.random.fork_rng():
         # Not torch.manual_seed: for each kind of device that is not there it formats a stack trace.
         torch.default_generator.manual_seed(seed)
         if torch.cuda.is_available():
             torch.cuda.manual_seed_all(seed)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        # As `use_deterministic_algorithms(True, warn_only=True)`, which also loads the compiler:
+        # 1.5 s of each process that embeds, and nothing here is compiled.
+        torch.set_deterministic_debug_mode("warn")
         # Only reading memory that was never written could differ; filling it costs time.
         setattr(torch.utils.deterministic, FILLING, False)
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(before)
+            torch.set_deterministic_debug_mode(before)
             setattr(torch.utils.deterministic, FILLING, filled)
