@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from ..errors import SettingsError
 from ..halving import fitting, halved, out_of_memory
+from . import _bf16
 from ._acoustic import Acoustic, acoustic_loss
 from ._batches import Batch, Batches
 from ._checkpoint import Checkpoint, Progress, Tensors, plain
@@ -69,6 +70,8 @@ class Training:
         self.batches = Batches(
             self.examples, self.split, self.params, self.device, self.temperature
         )
+        if self.params.precision == "bf16" and self.device.type == "cpu":
+            _bf16.refuse_one_wide(self.network)
         self.micro = self.params.batch_size
         self.saved = time.monotonic()
 
@@ -210,10 +213,7 @@ class Training:
     def _forward(self, features: Tensor, lengths: Tensor) -> Outputs:
         if self.params.precision == "float32":
             return self.network.outputs(features, lengths)
-        # Weights and the loss stay float32, so the gradient needs no scaling.
-        with torch.autocast(self.device.type, torch.bfloat16):
-            logits, measures = self.network.outputs(features, lengths)
-            return logits.float(), None if measures is None else measures.float()
+        return _bf16.outputs(self.network, features, lengths, self.device)
 
     def _set_rate(self, step: int) -> None:
         total = self.params.epochs * self.batches.steps

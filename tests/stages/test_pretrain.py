@@ -420,6 +420,15 @@ def test_each_way_of_training_learns_and_repeats(tmp_path: Path, settings: dict[
         np.testing.assert_array_equal(value, found[1][name], err_msg=name)
 
 
+def test_what_a_cpu_computes_wrongly_in_bf16_is_refused(world: World) -> None:
+    corpus = world.corpus(n=12)
+    narrow = world.pretrain(
+        corpus, encoder=identity("resnet", n_mels=MELS), epochs=1, precision="bf16"
+    )
+    with pytest.raises(SettingsError, match="one wide"):
+        world.call(narrow)
+
+
 def test_gradients_that_are_gathered_are_those_of_one_large_batch(world: World) -> None:
     found = []
     corpus = world.corpus(n=96)
