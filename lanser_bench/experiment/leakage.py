@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import LeakageError
 from ..evaluation.folds import Fold
 from ..evaluation.leakage import Side, overlap, sentence_warnings
+from ..evaluation.official import check_official
 from ..manifest import BuiltManifest, build_manifest
 from ..plugins import Registry
 from ..stages import evaluate
@@ -59,6 +60,8 @@ def leakage_report(
     """
     settings = params or evaluate.Params()
     plugin = registry.create("dataset", target.dataset, target.options)
+    where = f"dataset '{target.dataset}'"
+    check_official(plugin, where, settings.protocol, target.limit)
     table = read_utterances(_built(registry, store, target).artifact)
     report = LeakageReport(target.dataset, settings.protocol, identical=identical(table))
     if plugin.card.taxonomy is not None:

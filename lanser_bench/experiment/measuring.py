@@ -8,6 +8,7 @@ from typing import Any
 from ..audio.flatten import Cue, require_vocoder
 from ..errors import TaxonomyError
 from ..evaluation.leakage import published_overlap
+from ..evaluation.official import check_official
 from ..kinds import TrainableEncoder
 from ..stages import embed, evaluate, finetune, flatten, probe, zeroshot
 from ..store import Spec
@@ -98,6 +99,8 @@ class Measuring(Steps):
         """Everything that is measured on a target but its evaluation, which varies most."""
         place = f"targets.{index}"
         prepared = self.prepare(place, dataset, stages)
+        where, protocol = f"{self.parts.label}: {place}", self.settings.evaluate.protocol
+        check_official(prepared.dataset, where, protocol, dataset.limit)
         encoder, _ = self.parts.plugin("encoder", made.ref)
         on = Measured(place, prepared, made, encoder, stages)
         frames = self.features(place, prepared, encoder, stages)

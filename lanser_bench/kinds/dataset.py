@@ -66,6 +66,9 @@ class Dataset(Plugin[OptionsT]):
     protocols: ClassVar[Mapping[str, str]] = {}
     """Official fold protocols by the names the field uses → the harness's own protocol that makes
     them from the dataset's columns, such as ``{"tfds-crema-d": "split"}``."""
+    protocol_options: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Official protocol → the options that decide its labels and clips, and their values in it:
+    with others a score under its name would be compared with what it does not measure."""
     needs_root: ClassVar[bool] = True
     """False for a dataset that makes its own files, like `synthetic`."""
 

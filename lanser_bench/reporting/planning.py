@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import SettingsError
 from ..evaluation import power as design_of
+from ..evaluation.official import check_official
 from ..evaluation.power import Design
 from ..evaluation.statistics import MIN_SPEAKERS
 from ..kinds.dataset import Dataset
@@ -148,6 +149,7 @@ def count(
     plugin: Dataset[Any] = registry().create("dataset", name, values)
     if plugin.needs_root and root is None:
         raise SettingsError(f"Dataset '{name}' needs its folder: --root DIR.")
+    check_official(plugin, f"dataset '{name}'", protocol)
     by = evaluate.folds_by(evaluate.Params(protocol=protocol), plugin.protocols)
     folder = root or Path(".lanser/store/datasets") / name
     labelled = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
@@ -69,6 +69,9 @@ class CremaD(Dataset[CremaDOptions]):
     Options = CremaDOptions
     version = "1"
     protocols: ClassVar[Mapping[str, str]] = {"tfds-crema-d": "split"}
+    protocol_options: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "tfds-crema-d": {"label": "acted"}
+    }
     card = Card(
         title="CREMA-D, the Crowd-sourced Emotional Multimodal Actors Dataset",
         licence="ODbL 1.0, contents DbCL 1.0",

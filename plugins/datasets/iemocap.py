@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
@@ -48,6 +48,9 @@ class Iemocap(Dataset[IemocapOptions]):
     Options = IemocapOptions
     version = "1"
     protocols: ClassVar[Mapping[str, str]] = {"superb-5fold": "leave-one-session-out"}
+    protocol_options: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "superb-5fold": {"speech": "all", "merge_excited": True}
+    }
     card = Card(
         title="IEMOCAP, the Interactive Emotional Dyadic Motion Capture database",
         licence="research only, after signing",

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lanser_bench import SettingsError
+from lanser_bench.evaluation.official import check_official
+from lanser_bench.plugins import registry
+
+
+def check(name: str, protocol: str, limit: int | None = None, **options: Any) -> None:
+    check_official(registry().create("dataset", name, options), name, protocol, limit)
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol", "options", "told"),
+    [
+        ("iemocap", "superb-5fold", {"merge_excited": False}, "merge_excited: false for true"),
+        ("iemocap", "superb-5fold", {"speech": "improvised"}, "speech: improvised for all"),
+        ("crema-d", "tfds-crema-d", {"label": "votes"}, "label: votes for acted"),
+        ("crema-d", "tfds-crema-d", {"label": "majority"}, "label: majority for acted"),
+        ("crema-d", "tfds-crema-d", {"limit": 100}, "limit: 100 for all utterances"),
+    ],
+)
+def test_an_official_name_is_refused_where_other_labels_or_clips_are_read(
+    name: str, protocol: str, options: dict[str, Any], told: str
+) -> None:
+    same = {"superb-5fold": "leave-one-session-out", "tfds-crema-d": "split"}[protocol]
+    with pytest.raises(SettingsError, match=rf"^{name}: .*{told}.* set protocol: {same}, "):
+        check(name, protocol, **options)
+    check(name, same, **options)
+
+
+def test_an_official_name_passes_with_the_options_it_stands_for() -> None:
+    check("iemocap", "superb-5fold")
+    check("iemocap", "superb-5fold", speech="all", merge_excited=True)
+    check("crema-d", "tfds-crema-d", shown="face")
