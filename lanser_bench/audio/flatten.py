@@ -7,6 +7,7 @@ what the vocoder itself damages is not to be called a cue.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -15,12 +16,14 @@ import numpy.typing as npt
 from ..errors import MissingDependencyError
 from ..kinds.speech import SAMPLE_RATE, Waveform
 
+Floats = npt.NDArray[np.float64]
 Cue = Literal["none", "f0", "energy"]
-"""``none``: taken apart and put together; ``f0``: all voiced frames at the utterance's mean F0, in
-semitones; ``energy``: all speech at the utterance's mean level, in dB. The means stay."""
+"""``none``: taken apart and put together; ``f0``: all voiced frames at the mean F0, in semitones,
+of the clearly voiced ones; ``energy``: all speech at the utterance's mean level, in dB. The means
+stay."""
 LIBRARY = "pyworld-prebuilt"
-LEVELLING = "2"
-"""Raised when `levelled` gives other samples: it is in the keys."""
+WAYS: Mapping[Cue, Mapping[str, str]] = {"f0": {"f0": "2"}, "energy": {"levelling": "2"}}
+"""How a cue is flattened; raised when its samples change: it is in the keys."""
 
 _SHORTEST = SAMPLE_RATE // 10
 """WORLD's windows span several periods of the lowest F0."""
@@ -28,6 +31,12 @@ _WINDOW = SAMPLE_RATE // 40
 """25 ms: two periods of 80 Hz, so that the level does not follow single periods."""
 _ACTIVE_DB = 30.0
 """Samples within so many dB of the loud ones (95th percentile) are speech; pauses stay silent."""
+_PERIODIC = 0.8
+"""Share of its energy that its period explains in a clearly voiced frame. WORLD gives an F0 to
+edges and creak too, which are low and hardly heard as pitch: a flat F0 at the mean of them all lies
+more than a semitone below what was heard."""
+_COMPARED = 512
+"""32 ms, as pitch trackers compare: two periods of 62 Hz."""
 
 
 def require_vocoder() -> None:
@@ -61,13 +70,36 @@ def resynthesise(waveform: Waveform, cue: Cue) -> Waveform:
     noise = pyworld.d4c(samples, f0, times, SAMPLE_RATE)
     voiced = f0 > 0
     if cue == "f0" and voiced.any():
-        f0 = np.where(voiced, np.exp(np.log(f0[voiced]).mean()), 0.0)
+        clear = voiced & (_periodicity(samples, f0, times) >= _PERIODIC)
+        counted = f0[clear if clear.any() else voiced]
+        f0 = np.where(voiced, np.exp(np.log(counted).mean()), 0.0)
     made = pyworld.synthesize(f0, envelope, noise, SAMPLE_RATE)
     sound = np.pad(made, (0, max(0, len(waveform) - len(made))))[: len(waveform)]
     return np.asarray(levelled(sound) if cue == "energy" else sound, np.float32)
 
 
-def levelled(samples: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _periodicity(samples: Floats, f0: Floats, times: Floats) -> Floats:
+    """Correlation of each frame with itself a period on, shape (frames,); 0 where F0 is 0.
+
+    Below 1 kHz: harmonics above are noisier, and blur with the rounding of the period.
+    """
+    from scipy.signal import butter, sosfiltfilt
+
+    low = sosfiltfilt(butter(4, 1000, fs=SAMPLE_RATE, output="sos"), samples)
+    rows = np.flatnonzero(f0 > 0)
+    lag = np.round(SAMPLE_RATE / f0[rows]).astype(np.int64)
+    begin = np.round(times[rows] * SAMPLE_RATE).astype(np.int64) - (_COMPARED + lag) // 2
+    reach = _COMPARED + int(lag.max(initial=0))
+    at = begin[:, None] + reach + np.arange(_COMPARED)
+    padded = np.pad(low, reach)
+    here, later = padded[at], padded[at + lag[:, None]]
+    energy = np.square(here).sum(1) * np.square(later).sum(1)
+    found = np.zeros(len(f0))
+    found[rows] = (here * later).sum(1) / np.sqrt(np.maximum(energy, 1e-24))
+    return found
+
+
+def levelled(samples: Floats) -> Floats:
     """Brings all speech of an utterance to its mean level; gaps stay as they are.
 
     Were gaps raised with the soft speech about them, so were the noise of the room, and a

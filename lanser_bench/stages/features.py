@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from ..audio.flatten import LEVELLING, LIBRARY, Cue
+from ..audio.flatten import LIBRARY, WAYS, Cue
 from ..errors import DataError
 from ..kinds.encoder import Frontend
 from ..store import Draft, Spec, Store, library_versions
@@ -76,8 +76,7 @@ def cue_params(cue: Cue | None) -> dict[str, Any]:
     """Returns what a flattened cue adds to a key's params: nothing for speech as it is."""
     if cue is None:
         return {}
-    found: dict[str, Any] = {"cue": cue, "vocoder": library_versions((LIBRARY,))}
-    return found | ({"levelling": LEVELLING} if cue == "energy" else {})
+    return {"cue": cue, "vocoder": library_versions((LIBRARY,)), **WAYS.get(cue, {})}
 
 
 def run(context: StageContext, draft: Draft) -> None:

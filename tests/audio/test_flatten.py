@@ -38,6 +38,16 @@ def test_a_cue_is_taken_out_and_its_mean_and_the_other_cue_stay() -> None:
     assert level["f0_sd_st"] == pytest.approx(plain["f0_sd_st"], rel=0.2)
 
 
+def test_a_low_hoarse_end_does_not_draw_the_pitch_down() -> None:
+    pytest.importorskip("pyworld")
+    t = np.arange(RATE // 2) / RATE
+    low = sum(np.sin(2 * np.pi * h * 90 * t) / h for h in range(1, 12))
+    hoarse = 0.02 * low + 0.05 * np.random.default_rng(0).standard_normal(len(t))
+    sound = np.concatenate([spoken(), hoarse]).astype(np.float32)
+    flat = prosody(resynthesise(sound, "f0"))["f0_mean_st"]
+    assert flat == pytest.approx(prosody(sound)["f0_mean_st"], abs=0.3)
+
+
 def test_resynthesis_keeps_the_length_and_gives_the_same_bits_again() -> None:
     pytest.importorskip("pyworld")
     for samples in (spoken()[:5001], np.zeros(300, np.float32)):
