@@ -28,6 +28,7 @@ def test_published_records_load_and_tell_where_they_come_from(study: Path) -> No
     assert {r.role for r in records} == {"main", "control"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", STUDIES, ids=lambda p: p.name)
 def test_published_scores_follow_from_the_predictions_beside_them(study: Path) -> None:
     for found in check_records([study]):
@@ -35,6 +36,7 @@ def test_published_scores_follow_from_the_predictions_beside_them(study: Path) -
         assert found.notes == []
 
 
+@pytest.mark.slow
 def test_the_leaderboard_page_is_that_of_the_records(tmp_path: Path) -> None:
     page = tmp_path / "LEADERBOARD.md"
     with pytest.raises(SystemExit) as ended:

@@ -55,6 +55,7 @@ def table(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_table_gets_parquet_and_a_report(run: Run, table: Path) -> None:
     words = ("label", "--texts", str(table), "--column", "body", "--gold", "mood", "--out", "out")
     shown = run(*words)
@@ -92,6 +93,7 @@ def test_the_same_command_computes_nothing_again(
     assert list(Path("results/scratch/labels").iterdir())
 
 
+@pytest.mark.slow
 def test_gold_with_several_labels_is_scored_by_hits(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     rows = ["happy,joy;love", "angry,sadness;fear", "sad,grief", "happy;,neutral"]
@@ -126,6 +128,7 @@ def corpus(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_a_corpus_of_speech_is_reported_by_speaker_and_length(run: Run, corpus: Path) -> None:
     found: dict[str, Any] = json.loads(
         run("label", "manifest", str(corpus), "taxonomy=ekman-6", "--json")
@@ -138,6 +141,7 @@ def test_a_corpus_of_speech_is_reported_by_speaker_and_length(run: Run, corpus: 
     assert "asr_avg_logprob" not in found["by"]
 
 
+@pytest.mark.slow
 def test_two_taxonomies_are_compared_on_a_corpus_through_the_store(run: Run, corpus: Path) -> None:
     words = ("taxonomy", "compare", "ekman-6", "goemotions-28", "--corpus", "manifest",
              "--root", str(corpus), "--dataset-option", "taxonomy=ekman-6", "--json")  # fmt: skip

@@ -29,6 +29,7 @@ def outcome(data: Labelled, features: np.ndarray, permutations: int) -> Permutat
     return permutation_test(data, {"layer": features}, folds, DESIGN, permutations=permutations)
 
 
+@pytest.mark.slow
 def test_features_that_hold_the_label_are_told_from_chance() -> None:
     data, labels, rng = task()
     features = np.eye(K)[labels] + 0.3 * rng.standard_normal((len(labels), K))
@@ -40,6 +41,7 @@ def test_features_that_hold_the_label_are_told_from_chance() -> None:
     assert abs(found.null.mean() - 1 / K) < 3 * error + 0.01
 
 
+@pytest.mark.slow
 def test_gaussian_features_and_speakers_alone_give_chance() -> None:
     p_values = []
     for seed in range(10):

@@ -33,6 +33,7 @@ def opened() -> Iterator[list[str]]:
     _heard = None
 
 
+@pytest.mark.slow
 def test_a_run_with_nothing_to_do_opens_each_marker_at_most_once_and_no_payload(
     settings: Make, plugin_dirs: tuple[Path, ...], opened: list[str]
 ) -> None:

@@ -56,6 +56,7 @@ def test_records_load_back_and_hold_what_was_done(run: Run, corpora: Path, tmp_p
     assert str(tmp_path) not in text
 
 
+@pytest.mark.slow
 def test_what_is_scored_without_labels_stands_in_the_record(run: Run) -> None:
     outcome = run(controls={"text_only": True}, embed={"pooling": "mean+std"})
     records = {r.control: r.datasets[0] for r in map(load_record, outcome.records)}
@@ -73,6 +74,7 @@ def test_what_is_scored_without_labels_stands_in_the_record(run: Run) -> None:
     assert "embed targets.0 for the head" in outcome.plan.cells[0].stages
 
 
+@pytest.mark.slow
 def test_the_text_control_reads_transcripts_and_hears_nothing(run: Run) -> None:
     identity = {"encoder": {"name": "text", "features": "identity"}}
     outcome = run(**identity, probes=[], controls={"logmel_stats": False})
@@ -82,6 +84,7 @@ def test_the_text_control_reads_transcripts_and_hears_nothing(run: Run) -> None:
     assert executed(outcome).keys() == {"embed", "evaluate"}
 
 
+@pytest.mark.slow
 def test_a_fine_tuned_row_stands_beside_the_linear_one_and_from_scratch(run: Run) -> None:
     tuned = {"epochs": 1, "batch_size": 4, "budgets": [1.0], "seeds": 1}
     outcome = run(finetune=tuned, probes=[])
@@ -94,6 +97,7 @@ def test_a_fine_tuned_row_stands_beside_the_linear_one_and_from_scratch(run: Run
     assert executed(outcome)["finetune"] == 3
 
 
+@pytest.mark.slow
 def test_without_a_map_the_record_says_why_nothing_is_there(
     run: Run, corpora: Path, tmp_path: Path
 ) -> None:
@@ -107,6 +111,7 @@ def test_without_a_map_the_record_says_why_nothing_is_there(
     assert "no map from odd to mood" in target.notes[0]
 
 
+@pytest.mark.slow
 def test_a_second_run_executes_nothing_and_leaves_records_as_they_are(run: Run) -> None:
     first = run(**FROZEN)
     before = {path: path.read_bytes() for path in first.records}
@@ -115,6 +120,7 @@ def test_a_second_run_executes_nothing_and_leaves_records_as_they_are(run: Run) 
     assert {path: path.read_bytes() for path in second.records} == before
 
 
+@pytest.mark.slow
 def test_a_changed_seed_of_evaluation_reruns_only_evaluation(run: Run) -> None:
     run(**FROZEN)
     assert set(executed(run("evaluate.seed=9", **FROZEN))) == {"evaluate"}
@@ -143,6 +149,7 @@ def test_a_dry_run_says_why(
     assert why["label"] == "labeler words: sharp 2.0 → 1.0"
 
 
+@pytest.mark.slow
 def test_a_removed_artifact_is_named_as_such(
     run: Run, settings: Make, plugin_dirs: tuple[Path, ...]
 ) -> None:
@@ -155,6 +162,7 @@ def test_a_removed_artifact_is_named_as_such(
     assert planned.reasons == {key: LOST}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "words"), [("mend", "too quiet"), ("fault", "ZeroDivisionError")])
 def test_a_failing_cell_is_told_and_the_others_are_done(run: Run, how: str, words: str) -> None:
     outcome = run(grid={"encoder": [{"name": "broken", "how": how}, "loudness"]})
@@ -169,6 +177,7 @@ def test_a_failing_cell_is_told_and_the_others_are_done(run: Run, how: str, word
     assert [e["cell"] for e in failed] == ["encoder=broken"]
 
 
+@pytest.mark.slow
 def test_the_event_log_tells_the_run(run: Run) -> None:
     outcome = run(**FROZEN)
     events = read_events(outcome.log)
@@ -183,6 +192,7 @@ def test_the_event_log_tells_the_run(run: Run) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_skipped_recordings_are_counted_and_named(run: Run, corpora: Path, tmp_path: Path) -> None:
     import shutil
 
@@ -203,6 +213,7 @@ def failure_files(outcome: RunOutcome) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
 
 
+@pytest.mark.slow
 def test_an_error_record_names_the_settings_and_goes_when_the_cell_succeeds(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +234,7 @@ def test_an_error_record_names_the_settings_and_goes_when_the_cell_succeeds(
     assert failure_files(again) == []
 
 
+@pytest.mark.slow
 def test_retry_failed_runs_the_failed_cells_alone(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +251,7 @@ def test_retry_failed_runs_the_failed_cells_alone(
     assert "nothing to retry" in " ".join(nothing.notes)
 
 
+@pytest.mark.slow
 def test_an_unexpected_fault_is_tried_again_if_asked(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def test_cells_arrive_once_and_chatter_goes_to_a_log(case: Case) -> None:
     assert again.wants("key-c")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "words"), [("raise", "no server"), ("die", "died"), ("hang", "within 1 s")]
 )

@@ -47,6 +47,7 @@ def python(installed: Path, code: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_it_is_listed_under_its_distribution(installed: Path) -> None:
     found = python(
         installed,
@@ -57,6 +58,7 @@ def test_it_is_listed_under_its_distribution(installed: Path) -> None:
     assert found == ["lanser-bench-example", "lanser_bench_example:Keyword", []]
 
 
+@pytest.mark.slow
 def test_it_labels_through_the_command_line(installed: Path) -> None:
     found = python(
         installed,
@@ -68,6 +70,7 @@ def test_it_labels_through_the_command_line(installed: Path) -> None:
     assert found["scores"]["fear"] == 1.0
 
 
+@pytest.mark.slow
 def test_its_identity_names_its_own_source(installed: Path) -> None:
     found = python(
         installed,

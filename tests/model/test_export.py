@@ -29,6 +29,7 @@ def sounds(finished: Finished) -> tuple[list[str], list[np.ndarray]]:
     return ids, [decode(finished.root / "labelled" / "audio" / f"{i}.wav") for i in ids]
 
 
+@pytest.mark.slow
 def test_the_weak_head_predicts_what_the_stores_embeddings_and_head_do(
     finished: Finished, tmp_path: Path
 ) -> None:

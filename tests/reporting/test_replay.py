@@ -16,6 +16,7 @@ from lanser_bench.store import Spec, Store
 Make = Callable[..., ResultRecord]
 
 
+@pytest.mark.slow
 def test_each_cell_is_sent_once_unless_asked_again(record: Make, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     for name in ("a", "b"):
@@ -30,6 +31,7 @@ def test_each_cell_is_sent_once_unless_asked_again(record: Make, tmp_path: Path)
     assert [json.loads(line)["record"]["name"] for line in lines] == ["a", "b", "a", "b"]
 
 
+@pytest.mark.slow
 def test_events_come_from_the_store_where_it_has_the_stage(record: Make, tmp_path: Path) -> None:
     store = Store(tmp_path)
     spec = Spec(stage="pretrain", stage_version="1")
@@ -46,6 +48,7 @@ def test_events_come_from_the_store_where_it_has_the_stage(record: Make, tmp_pat
     assert (gone["seconds"], gone["counts"]) == (3.0, {})
 
 
+@pytest.mark.slow
 def test_a_failing_tracker_gives_exit_code_1(
     record: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,6 +66,7 @@ def report(world: World, spec: Spec) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_probe_reads_more_pitch_where_the_head_learnt_it(world: World) -> None:
     corpus, pitch = sounding(world)
     voiced = np.where(np.arange(len(pitch)) % 6 == 0, np.nan, pitch)
@@ -95,6 +96,7 @@ def test_without_it_keys_and_curves_are_as_before(world: World) -> None:
     assert not (world.store.checked(spec.key).path / pretrain.ACOUSTIC).exists()
 
 
+@pytest.mark.slow
 def test_a_stopped_training_with_the_head_ends_with_the_same_numbers(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +171,7 @@ def test_a_high_temperature_evens_scores_out_and_one_keeps_them() -> None:
     assert not flat[1].any()
 
 
+@pytest.mark.slow
 def test_a_network_learns_the_scores_at_a_temperature(world: World) -> None:
     corpus = world.corpus(n=96)
     spec = world.pretrain(

@@ -48,6 +48,7 @@ def result(world: World, spec: Spec) -> EvaluationResult:
     return EvaluationResult.model_validate_json(path.read_bytes())
 
 
+@pytest.mark.slow
 def test_an_encoder_is_tuned_on_the_folds_of_the_linear_protocol(
     world: World, corpus: Corpus
 ) -> None:
@@ -63,6 +64,7 @@ def test_an_encoder_is_tuned_on_the_folds_of_the_linear_protocol(
     assert {score.layer for b in found.budgets for score in b.folds} == {"fine-tuned"}
 
 
+@pytest.mark.slow
 def test_it_starts_from_the_weights_it_is_given(world: World, corpus: Corpus) -> None:
     one_step = {"epochs": 1, "learning_rate": 1e-6, "budgets": (1.0,), "seeds": 1}
     model = world.pretrain(corpus, epochs=8)
@@ -79,6 +81,7 @@ def test_it_starts_from_the_weights_it_is_given(world: World, corpus: Corpus) ->
     assert tuned.params["weights_seed"] is None
 
 
+@pytest.mark.slow
 def test_finished_fits_are_not_trained_again(
     world: World, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:

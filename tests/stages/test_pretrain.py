@@ -65,6 +65,7 @@ def test_a_separable_problem_is_learnt(world: World, encoder: Any) -> None:
     assert last["dev_uar"] > 0.9
 
 
+@pytest.mark.slow
 def test_shuffled_labels_teach_nothing_about_held_out_speakers(world: World) -> None:
     corpus = world.corpus(n=240, speakers=12)
     uars = []
@@ -77,6 +78,7 @@ def test_shuffled_labels_teach_nothing_about_held_out_speakers(world: World) -> 
     assert np.mean(uars) < 0.5  # chance is 1/3, learnt is above 0.9
 
 
+@pytest.mark.slow
 def test_soft_targets_masks_and_balance_train_as_well(world: World) -> None:
     corpus = world.corpus()
     for extra in (
@@ -296,6 +298,7 @@ class StopError(Exception):
     pass
 
 
+@pytest.mark.slow
 def test_training_goes_on_where_it_was_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -397,6 +400,7 @@ def test_later_settings_leave_older_keys_alone() -> None:
     assert not {"gain_db", "noise_snr_db", "accumulate", "precision"} & shown.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
