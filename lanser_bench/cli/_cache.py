@@ -118,6 +118,14 @@ class Garbage:
     artifacts: list[Artifact]
     leftovers: list[Leftover]
 
+    def still(self, now: Garbage) -> Garbage:
+        """Returns what may go by a second look too: a question may wait long for its answer."""
+        keys, paths = {a.key for a in now.artifacts}, {one.path for one in now.leftovers}
+        return Garbage(
+            [artifact for artifact in self.artifacts if artifact.key in keys],
+            [leftover for leftover in self.leftovers if leftover.path in paths],
+        )
+
 
 def collect(
     store: Store, results: list[Path], older_than_s: float, *, records_only: bool = False
@@ -131,13 +139,15 @@ def collect(
     # A run at work needs what its plan names, whatever the user wants to keep of it later.
     found = users(store, results, records_only=records_only and not alive)
     planned = users(store, []).planned
-    if alive and not alive.keys() & planned.keys():
-        key, owner = next(iter(alive.items()))
-        name = owner.name if owner is not None else "another machine"
-        raise StoreError(
-            f"{name} is computing {key[:12]}, and no plan in the store tells what else it needs. "
-            "Wait until it has ended."
-        )
+    # Of each process one: what it has in work beside a planned stage is shards of that stage.
+    told = {owner for key, owner in alive.items() if key in planned}
+    for key, owner in alive.items():
+        if owner not in told:
+            name = owner.name if owner is not None else "another machine"
+            raise StoreError(
+                f"{name} is computing {key[:12]}, and no plan in the store tells what else it "
+                "needs. Wait until it has ended."
+            )
     keep = needed(store, {*found.keys, *alive}, planned)
     return Garbage(garbage(store, keep, older_than_s), list(leftovers(store, planned)))
 

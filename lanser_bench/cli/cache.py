@@ -121,17 +121,23 @@ def gc(
     computing or has written just now stays, so a run may be at work meanwhile. What is removed by
     mistake costs computing time and nothing else.
     """
-    from ._cache import collect, print_garbage, remove_garbage
+    from ._cache import Garbage, collect, print_garbage, remove_garbage
 
     age_s = _age(older_than)
     opened = open_store(store)
-    found = collect(opened, _results(results), age_s, records_only=records_only)
+
+    def look() -> Garbage:
+        return collect(opened, _results(results), age_s, records_only=records_only)
+
+    found = look()
     print_garbage(found)
     if dry_run or not (found.artifacts or found.leftovers):
         return
-    if not yes and not typer.confirm("Remove all this?"):
-        typer.echo("Nothing was removed.")
-        return
+    if not yes:
+        if not typer.confirm("Remove all this?"):
+            typer.echo("Nothing was removed.")
+            return
+        found = found.still(look())
     remove_garbage(opened, found)
 
 

@@ -140,7 +140,7 @@ class Store:
         If another process finished the same key first, its artifact stays and the draft goes.
         """
         key = spec.key
-        folder = self.root / "tmp" / f"{key}-{Owner.here().tag}-{secrets.token_hex(4)}"
+        folder = self._draft_folder(key)
         draft = Draft(folder)
         try:
             folder.mkdir()
@@ -221,10 +221,26 @@ class Store:
         return self.root / "damaged" / f"{key}.json"
 
     def discard(self, key: str) -> None:
-        """Removes an artifact: the marker first, so that nobody sees half of it."""
-        folder = self._folder(key)
-        (folder / MARKER).unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
+        """Removes an artifact: by a rename first, so that nobody sees half of it.
+
+        Whoever computes it again meanwhile puts it into a place that is free, and nothing of the
+        new one is removed with the old.
+
+        Raises:
+            StoreError: it cannot be removed.
+        """
+        gone = self._draft_folder(key)
+        try:
+            self._folder(key).rename(gone)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._unwritable(error) from error
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def _draft_folder(self, key: str) -> Path:
+        """A fresh name; `draft_owner` reads whose it is, should this process not clear it away."""
+        return self.root / "tmp" / f"{key}-{Owner.here().tag}-{secrets.token_hex(4)}"
 
 
 def draft_owner(draft: Path) -> Owner | None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -102,6 +105,52 @@ def test_gc_beside_a_run_keeps_what_its_plan_names_and_what_it_has_in_work(
     assert code == 2
     assert f":{os.getpid()} is computing aaaaaaaaaaaa, and no plan" in err
     assert keys["orphan"] in store
+
+
+def test_gc_beside_two_runs_of_one_name_stops_where_only_one_of_them_has_its_plan_kept(
+    recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, keys = recorded
+    code = """
+        import sys
+        from pathlib import Path
+        from lanser_bench.store import Store
+        with Store(Path(sys.argv[1])).lock("a" * 32):
+            print("holds", flush=True)
+            sys.stdin.read()
+    """
+    other = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(store.root)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert other.stdout is not None
+    other.stdout.readline()
+    with store.lock(keys["planned"]):
+        exit_code, _, err = lanser(capsys, "cache", "gc", "--yes")
+    other.communicate()
+    assert exit_code == 2
+    assert f":{other.pid} is computing aaaaaaaaaaaa, and no plan" in err
+    assert keys["orphan"] in store
+
+
+def test_what_a_run_has_planned_since_gc_asked_stays(
+    recorded: tuple[Store, dict[str, str]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, keys = recorded
+    also = made(store, "embed", 1)
+
+    def answered_late(question: str) -> bool:
+        spec = store.checked(keys["orphan"]).spec
+        save_plan(plan_path(store, "meanwhile"), {keys["orphan"]: spec}, [])
+        return True
+
+    monkeypatch.setattr("typer.confirm", answered_late)
+    code, out, _ = lanser(capsys, "cache", "gc")
+    assert (code, "1 artifacts and 0 leftovers removed" in out) == (0, True)
+    assert keys["orphan"] in store
+    assert also not in store
 
 
 def test_gc_stops_at_a_file_that_is_no_record(

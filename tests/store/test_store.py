@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,6 +137,28 @@ def test_artifact_without_marker_or_of_another_format_is_not_there(tmp_path: Pat
     assert SPEC.key not in store
     written(store, text="once more")
     assert (store.checked(SPEC.key).path / "a.txt").read_text() == "once more"
+
+
+def test_what_is_made_again_during_a_removal_is_not_removed_with_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    written(store, text="old")
+    remove = shutil.rmtree
+
+    def slow(path: Path, **how: bool) -> None:
+        monkeypatch.setattr(shutil, "rmtree", remove)
+        assert SPEC.key not in store
+        written(store, text="new")  # another process, before the first file is gone
+        remove(path, **how)
+
+    monkeypatch.setattr(shutil, "rmtree", slow)
+    store.discard(SPEC.key)
+    assert (store.checked(SPEC.key).path / "a.txt").read_text() == "new"
+    assert list((tmp_path / "tmp").iterdir()) == []
+    store.discard(SPEC.key)
+    store.discard(SPEC.key)  # nothing is there: no error
+    assert SPEC.key not in store
 
 
 def test_an_artifact_is_as_readable_for_others_as_any_new_file(tmp_path: Path) -> None:
