@@ -74,4 +74,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f" Did you mean '{close[0]}'?"
-    return f" Known: {', '.join(names)}." if names else ""
+    joint = "; " if any("," in known for known in names) else ", "
+    return f" Known: {joint.join(names)}." if names else ""

@@ -86,7 +86,10 @@ class Registry:
                 f" Plugin '{b.entry_point}' of {b.distribution} is broken: {b.error}."
                 for b in self.broken
             )
-            raise PluginError(f"No {kind} named '{name}'.{hint}{broken}") from None
+            loose = (
+                "" if self.plugin_dirs else " A plugin file of your own is found by --plugins-dir."
+            )
+            raise PluginError(f"No {kind} named '{name}'.{hint}{broken}{loose}") from None
 
     def plugin_class(self, kind: str, name: str) -> type[Plugin[Any]]:
         """Imports the class behind a name and checks that it is of the right kind."""

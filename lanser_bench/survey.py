@@ -103,7 +103,9 @@ def survey_dataset(
         )
     survey = Survey(name, plugin.card)
     survey.faults += _doubled(found, folder)
-    survey.faults += _gold_faults(registry, name, plugin.card, found, folder)
+    survey.faults += _gold_faults(
+        registry, name, plugin.card, found, folder, mapped=hasattr(plugin.options, "labels")
+    )
     if limit is not None:
         found = spread(found, limit)
     recordings = memo.look([u.audio for u in found if u.audio is not None], progress)
@@ -180,8 +182,15 @@ def _doubled(utterances: Iterable[Utterance], root: Path) -> list[str]:
 
 
 def _gold_faults(
-    registry: Registry, name: str, card: Card, utterances: Iterable[Utterance], root: Path
+    registry: Registry,
+    name: str,
+    card: Card,
+    utterances: Iterable[Utterance],
+    root: Path,
+    *,
+    mapped: bool,
 ) -> list[str]:
+    """What is wrong with gold labels; `mapped` says that the dataset has an option `labels`."""
     labelled = [u for u in utterances if u.gold]
     if not labelled:
         return []
@@ -192,16 +201,21 @@ def _gold_faults(
         ]
     taxonomy = find_taxonomy(registry, card.taxonomy)
     known = set(taxonomy.names)
-    found = []
+    strange: dict[str, list[Utterance]] = {}
+    faults = []
     for u in labelled:
-        place = f"{u.id} ({_place(u, root)})"
         for label in u.gold.keys() - known:
-            found.append(
-                f"{place}: '{label}' is not a label of {taxonomy.name}.{did_you_mean(label, known)}"
-            )
+            strange.setdefault(label, []).append(u)
         fault = _weights_fault(u)
         if fault:
-            found.append(f"{place}: {fault}")
+            faults.append(f"{u.id} ({_place(u, root)}): {fault}")
+    found = [
+        f"{at[0].id} ({_place(at[0], root)}){f' and {len(at) - 1} more' if at[1:] else ''}: "
+        f"'{label}' is not a label of {taxonomy.name}.{did_you_mean(label, known)}"
+        for label, at in sorted(strange.items(), key=lambda item: -len(item[1]))
+    ] + faults
+    if strange and mapped:
+        found.append("The option `labels` says what a label of the data is in the taxonomy.")
     return [f"Gold labels of dataset '{name}' are not valid. {_some(found, ' ')}"] if found else []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -187,6 +188,18 @@ def test_an_unknown_label_is_named_with_line_and_suggestion(build: Build, corpus
     expected = r"u0 \(.*manifest.csv, line 2\): 'angr' is not a label .* Did you mean 'anger'"
     with pytest.raises(DataError, match=expected):
         build(corpus)
+
+
+def test_an_unknown_label_is_named_once_with_how_often_it_is_there(
+    build: Build, corpus: Path
+) -> None:
+    table = corpus / "manifest.csv"
+    table.write_text(re.sub("anger|joy|sadness", "froh", table.read_text()))
+    with pytest.raises(
+        DataError, match=r"u0 .* and \d more: 'froh' .*The option `labels`"
+    ) as found:
+        build(corpus)
+    assert str(found.value).count("'froh' is not a label") == 1
 
 
 def test_gold_without_a_taxonomy_is_refused(build: Build, corpus: Path) -> None:

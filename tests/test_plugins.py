@@ -69,6 +69,8 @@ def test_unknown_option_is_refused_with_a_suggestion(loose: Path) -> None:
 def test_unknown_name_is_refused_with_a_suggestion(loose: Path) -> None:
     with pytest.raises(PluginError, match=r"No labeler named 'mien'. Did you mean 'mine'\?"):
         load(loose).plugin_class("labeler", "mien")
+    with pytest.raises(PluginError, match="found by --plugins-dir"):
+        load_plugins().plugin_class("labeler", "mine")
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ Floats = npt.NDArray[np.float64]
 
 TAIL = 0.01
 """Below this share the bootstrap has too few samples: its quantile is continued like that of t."""
+DIFFERENCE = (-1.0, 1.0)
+"""Where a difference of two shares can lie."""
 SEEDED = f"{METHOD} × training seeds"
 
 
@@ -212,12 +214,16 @@ def over_seeds(statistics: Sequence[Statistic], level: float = LEVEL) -> Metric:
     return Contrast([Side(statistics)], [1.0]).metric(level)
 
 
-def averaged(metrics: Sequence[Metric]) -> Metric:
+def averaged(metrics: Sequence[Metric], bounds: tuple[float, float] = (0.0, 1.0)) -> Metric:
     """Returns what `over_seeds` does where predictions are not at hand, only scores of the seeds.
 
     The interaction is not known then and counts twice, and the mean half-width stands for that of
     the seed-averaged score: it and Student's half-width over the seeds are added in quadrature, so
     the interval errs on the wide side. None where one of the seeds has none.
+
+    Args:
+        metrics: one per seed.
+        bounds: what the score cannot pass, nor its interval.
     """
     if len(metrics) == 1:
         return metrics[0]
@@ -232,7 +238,10 @@ def averaged(metrics: Sequence[Metric]) -> Metric:
     high = mean + float(np.hypot(np.mean([i.high - v for v, i in known]), of_seeds))
     method = f"{first.method}, with {n} seeds in quadrature"
     return Metric(
-        value=mean, interval=Interval(low=low, high=high, level=first.level, method=method)
+        value=mean,
+        interval=Interval(
+            low=max(low, bounds[0]), high=min(high, bounds[1]), level=first.level, method=method
+        ),
     )
 
 

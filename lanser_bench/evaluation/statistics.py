@@ -134,7 +134,12 @@ def combine(parts: Sequence[Statistic], weights: Sequence[float]) -> Statistic:
         ]
         return np.concatenate(terms, axis=-1)
 
-    return Statistic(np.concatenate([part.sums for part in parts], axis=1), value, gradient)
+    ends = [
+        sorted((w * p.bounds[0], w * p.bounds[1])) for p, w in zip(parts, weights, strict=True) if w
+    ]
+    bounds = (sum(low for low, _ in ends), sum(high for _, high in ends))
+    sums = np.concatenate([part.sums for part in parts], axis=1)
+    return Statistic(sums, value, gradient, bounds=bounds)
 
 
 def ratio_mean(numerators: Floats, denominators: Floats, weights: Floats) -> Statistic:

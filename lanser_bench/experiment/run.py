@@ -305,13 +305,15 @@ def data_notes(manifest: BuiltManifest) -> Iterator[str]:
     name = manifest.artifact.spec.plugins["dataset"].name
     skipped = [problem for problem in manifest.problems if problem["kind"] == "bad audio"]
     if skipped:
-        named = "; ".join(f"{p['utterance']}: {p['problem'].rstrip('.')}" for p in skipped[:3])
+        named = "; ".join(f"{p['utterance']} {p['problem'].rstrip('.')}" for p in skipped[:3])
         rest = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
         yield f"{name}: {len(skipped)} recordings skipped: {named}{rest}."
     counts = manifest.counts
-    odd = [f"{counts[k]} {k}" for k in ("duplicates", "silent", "clipped") if counts.get(k)]
+    kinds = {"duplicates": "duplicate", "silent": "silent", "clipped": "clipped"}
+    odd = [f"{counts[kind]} {word}" for kind, word in kinds.items() if counts.get(kind)]
     if odd:
-        yield f"{name}: {', '.join(odd)} recordings; `lanser-bench data check` names them."
+        what = f"{', '.join(odd)} recordings, used as they are"
+        yield f"{name}: {what}; `lanser-bench data check` names them."
 
 
 def _is_record_of(path: Path, cell: Cell) -> bool:

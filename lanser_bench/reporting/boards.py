@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..evaluation.contrast import averaged
+from ..evaluation.contrast import DIFFERENCE, averaged
 from ..evaluation.results import EvaluationResult, Metric
 from .family import declared_in
 from .groups import CellId, Group, MetricName, largest
@@ -264,8 +264,8 @@ def _row(group: Sequence[tuple[ResultRecord, DatasetResult]]) -> Row:
         needed=_needed(evaluations),
         curve=_curve(evaluations),
         finetune=_averaged([largest(r.finetune).uar if r.finetune else None for _, r in group]),
-        drop_f0=_averaged([_drop(r, "f0") for _, r in group]),
-        drop_energy=_averaged([_drop(r, "energy") for _, r in group]),
+        drop_f0=_averaged([_drop(r, "f0") for _, r in group], DIFFERENCE),
+        drop_energy=_averaged([_drop(r, "energy") for _, r in group], DIFFERENCE),
         zero_shot=_averaged([r.zero_shot.uar if r.zero_shot else None for _, r in group]),
         text_only=_averaged([r.text_only.uar if r.text_only else None for _, r in group]),
     )
@@ -287,10 +287,12 @@ def _drop(result: DatasetResult, cue: str) -> Metric | None:
     return next((found.drop for found in cues if found.cue == cue), None)
 
 
-def _averaged(scores: Sequence[Metric | None]) -> Metric | None:
+def _averaged(
+    scores: Sequence[Metric | None], bounds: tuple[float, float] = (0.0, 1.0)
+) -> Metric | None:
     """Mean over seeds; None unless all of them have the score."""
     known = [score for score in scores if score is not None]
-    return averaged(known) if known and len(known) == len(scores) else None
+    return averaged(known, bounds) if known and len(known) == len(scores) else None
 
 
 def _curve(evaluations: Sequence[EvaluationResult]) -> list[CurvePoint]:
@@ -320,15 +322,18 @@ def _needed(evaluations: Sequence[EvaluationResult]) -> dict[str, str]:
 
 def _targets(results: Sequence[DatasetResult]) -> dict[str, Metric]:
     scores: dict[str, list[Metric]] = {}
+    numbers = set()
     for result in results:
         for probe in result.probes:
             for target in probe.targets:
                 name = f"{probe.probe}.{target.target} ({target.scale})"
                 scores.setdefault(name, []).append(target.r2)
+                numbers.add(name)
             for told in probe.classes:
                 name = f"{probe.probe}.{told.target} ({told.scale})"
                 scores.setdefault(name, []).append(told.uar)
-    return {name: averaged(metrics) for name, metrics in scores.items()}
+    r2, share = (-np.inf, 1.0), (0.0, 1.0)
+    return {n: averaged(found, r2 if n in numbers else share) for n, found in scores.items()}
 
 
 def _chance(results: Sequence[DatasetResult]) -> dict[str, float]:

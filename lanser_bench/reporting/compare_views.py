@@ -143,7 +143,7 @@ def picture(found: Comparison, path: Path) -> None:
 
 
 def _points(metric: Metric, *, sign: bool = False) -> str:
-    form = "{:+.1f}" if sign else "{:.1f}"
+    form = "{:+z.1f}" if sign else "{:z.1f}"
     text = form.format(100 * metric.value)
     if metric.interval is None:
         return text

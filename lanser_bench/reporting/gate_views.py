@@ -19,13 +19,13 @@ STYLES = {"worse": "bold red", "better": "green", "same": "", "undecided": "yell
 def cells(found: Compared) -> list[str]:
     """Returns a cell's texts under `HEADS`; scores in points."""
     interval = found.interval
-    span = f" [{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]" if interval else ""
+    span = f" [{100 * interval.low:+z.1f}, {100 * interval.high:+z.1f}]" if interval else ""
     return [
         f"{MARKS[found.verdict]} {found.verdict}",
         str(found.cell),
         f"{100 * found.baseline:.1f}",
         f"{100 * found.candidate:.1f}",
-        f"{100 * found.difference:+.1f}{span}",
+        f"{100 * found.difference:+z.1f}{span}",
         p_text(found.p_value),
         "–" if found.detectable is None else f"{100 * found.detectable:.1f}",
         f"{found.seeds[0]} / {found.seeds[1]}",

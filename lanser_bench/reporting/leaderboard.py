@@ -35,20 +35,20 @@ def percent(metric: Metric | None) -> str:
     """Returns a share in percent with its interval, such as ``41.2 [35.1, 47.3]``."""
     if metric is None:
         return "–"
-    text = f"{100 * metric.value:.1f}"
+    text = f"{100 * metric.value:z.1f}"
     if metric.interval is None:
         return text
-    return f"{text} [{100 * metric.interval.low:.1f}, {100 * metric.interval.high:.1f}]"
+    return f"{text} [{100 * metric.interval.low:z.1f}, {100 * metric.interval.high:z.1f}]"
 
 
 def decimal(metric: Metric | None) -> str:
     """Returns an R² with its interval, such as ``0.31 [0.22, 0.40]``."""
     if metric is None:
         return "–"
-    text = f"{metric.value:.2f}"
+    text = f"{metric.value:z.2f}"
     if metric.interval is None:
         return text
-    return f"{text} [{metric.interval.low:.2f}, {metric.interval.high:.2f}]"
+    return f"{text} [{metric.interval.low:z.2f}, {metric.interval.high:z.2f}]"
 
 
 def header(board: Board) -> str:

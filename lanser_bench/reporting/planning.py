@@ -118,7 +118,7 @@ def plan_power(
     if spread is None:
         spread = design_of.expected_spread(utterances or 60.0)
         said.append(
-            f"difference varies by {spread:.1f} points over speakers: {utterances or 60:g} "
+            f"difference varies by {spread:.1f} points over speakers: {utterances or 60:.3g} "
             f"utterances each, UAR {100 * design_of.UAR:g}, agreement {design_of.AGREEMENT:g}, "
             f"tastes of {design_of.TASTE:g} points (--spread or --pilot say otherwise)"
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import DataError
-from ..evaluation.contrast import averaged
+from ..evaluation.contrast import DIFFERENCE, averaged
 from ..evaluation.results import Metric
 from .attached import read_attached
 from .leaderboard import Board, Row, rank
@@ -194,7 +194,7 @@ class Records:
             if not tested or len(tested) < len(results):
                 continue
             for cues in zip(*(one.cues for one in tested), strict=True):
-                drop = averaged([cue.drop for cue in cues])
+                drop = averaged([cue.drop for cue in cues], DIFFERENCE)
                 found.append(
                     CueLine(
                         name(row), CUES.get(cues[0].cue, cues[0].cue),

@@ -34,6 +34,8 @@ class ManifestOptions(StatedOptions):
     """Put before each speaker, so that speakers of two tables with equal names stay apart."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Name here → name in the table, such as ``{label: feeling, audio: wav_file}``."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Label of the table → label of the taxonomy, where they differ."""
     gold_kind: GoldKind = "single"
     """What gold means where the table has no column ``gold_kind``."""
     title: str = "Recordings listed in a table"
@@ -97,12 +99,20 @@ class ManifestTable(StatedDataset[ManifestOptions]):
             start=seconds(row.get("start"), origin, "start"),
             end=seconds(row.get("end"), origin, "end"),
             turn=turn(row.get("turn"), origin),
-            gold=_gold(origin, row),
+            gold=self._gold(origin, row),
             gold_kind=self._kind(origin, row),
             extras={column: value for column, value in row.items() if column not in _COLUMNS},
             origin=origin,
             **texts,
         )
+
+    def _gold(self, origin: str, row: Mapping[str, Any]) -> dict[str, float]:
+        gold: dict[str, float] = {}
+        # Two labels of the table may be one of the taxonomy's: their weights add up.
+        for label, weight in _gold(origin, row).items():
+            name = self.options.labels.get(label, label)
+            gold[name] = gold.get(name, 0.0) + weight
+        return gold
 
     def _kind(self, origin: str, row: Mapping[str, Any]) -> GoldKind:
         kind = str(row.get("gold_kind", self.options.gold_kind))

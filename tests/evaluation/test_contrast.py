@@ -5,7 +5,7 @@ import pytest
 
 from lanser_bench.evaluation.contrast import Contrast, Side, averaged, difference, holm
 from lanser_bench.evaluation.results import Interval, Metric
-from lanser_bench.evaluation.statistics import Statistic, interval, ratio_mean
+from lanser_bench.evaluation.statistics import Statistic, combine, interval, ratio_mean
 
 
 def score(hits: list[float] | np.ndarray, each: int = 100) -> Statistic:
@@ -115,3 +115,22 @@ def test_intervals_alone_are_averaged_by_the_same_rule() -> None:
     assert found is not None
     half = (0.05**2 + (4.302653 * 0.1 / 3**0.5) ** 2) ** 0.5
     assert found.high - 0.5 == pytest.approx(half, rel=1e-6)
+
+
+def test_an_interval_ends_where_the_score_does() -> None:
+    high = Interval(low=0.9, high=1.0, method="m")
+    found = averaged([Metric(value=v, interval=high) for v in (0.91, 0.99)]).interval
+    assert found is not None
+    assert found.high == 1.0
+    wide = averaged([Metric(value=v, interval=high) for v in (0.91, 0.99)], (-np.inf, np.inf))
+    assert wide.interval is not None
+    assert wide.interval.high > 1
+
+
+def test_a_mean_keeps_the_bounds_of_its_parts_and_a_difference_has_both() -> None:
+    sums = np.ones((6, 1))
+    part = Statistic(sums, lambda t: t[..., 0], np.ones_like, bounds=(0.0, 1.0))
+    assert combine([part, part], [0.5, 0.5]).bounds == (0.0, 1.0)
+    assert combine([part, part], [1.0, -1.0]).bounds == (-1.0, 1.0)
+    unbounded = Statistic(sums, part.value, part.gradient)
+    assert combine([part, unbounded], [1.0, 0.0]).bounds == (0.0, 1.0)

@@ -66,6 +66,15 @@ def test_columns_may_have_other_names(tmp_path: Path) -> None:
     assert (only.id, only.gold, only.speaker, only.extras) == ("a", {"joy": 1.0}, "7", {})
 
 
+def test_labels_of_the_table_are_renamed_into_the_taxonomys(tmp_path: Path) -> None:
+    text = 'id,transcript,gold\na,x,"{""glad"": 1, ""merry"": 2, ""sad"": 1}"\nb,y,sad\n'
+    (tmp_path / "manifest.csv").write_text(text)
+    labels = {"glad": "joy", "merry": "joy", "sad": "sadness"}
+    a, b = read(tmp_path, labels=labels)
+    assert a.gold == {"joy": 3.0, "sadness": 1.0}
+    assert b.gold == {"sadness": 1.0}
+
+
 def test_extras_become_numbers_by_column(tmp_path: Path) -> None:
     table(tmp_path, "id,transcript,score,code\na,x,1.5,07\nb,y,,8\n")
     first, second = read(tmp_path)
