@@ -162,7 +162,7 @@ def run_design(
         fit = fit_of(number, fold)
         known: dict[bytes, Answer] = {}
         for draw in range(design.draws):
-            labels = _training_labels(data, fold, design, number, draw)
+            labels = training_labels(data, fold, design, number, draw)
             orders = class_orders(data.ids, labels, fold.train, design.seed, number, draw)
             for budget in design.budgets:
                 done += 1
@@ -249,8 +249,16 @@ def permuted_within(labels: Ints, speakers: Sequence[str], rng: np.random.Genera
     return found
 
 
-def _training_labels(data: Labelled, fold: Fold, design: Design, number: int, draw: int) -> Ints:
-    """Labels to train on; the control permutes them within each training speaker."""
+def training_labels(data: Labelled, fold: Fold, design: Design, number: int, draw: int) -> Ints:
+    """Returns all labels as a fold learns them: permuted gold within each training speaker.
+
+    Args:
+        data: the labelled utterances.
+        fold: the fold.
+        design: whether gold is permuted.
+        number: number of the fold.
+        draw: number of the draw.
+    """
     if not design.permute_gold:
         return data.labels
     labels = data.labels.copy()

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .efficiency import Design, Labelled, Layers, learnt
+from .efficiency import Design, Labelled, Layers, learnt, training_labels
 from .folds import Fold
 from .predictions import Classified, classification, paired_difference
 from .results import CueDrop, FlattenResult
@@ -34,10 +34,11 @@ def flattened(
         for layer in versions[ORIGINAL]
     }
     predicted = np.full((len(names), n), -1, np.int64)
-    for fold in folds:
+    for number, fold in enumerate(folds):
+        labels = training_labels(data, fold, design, number, 0)
         tests = np.concatenate([fold.test + n * place for place in range(len(names))])
         features = fold_features(stacked, Fold(fold.train, tests, fold.dev))
-        found = learnt(features, data.labels, fold, data, np.arange(len(fold.train)), design)
+        found = learnt(features, labels, fold, data, np.arange(len(fold.train)), design)
         predicted[:, fold.test] = found.predicted.reshape(len(names), -1)
     at = np.concatenate([fold.test for fold in folds])
     ids, speakers = [data.ids[p] for p in at], [data.speakers[p] for p in at]

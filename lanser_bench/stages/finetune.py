@@ -1,6 +1,7 @@
 """Stage `finetune`: the whole encoder trained on few human labels, and tested on other speakers.
 
-Folds, budgets and draws are those of `evaluate`, so the two curves may be laid over each other.
+Folds, budgets and draws are those of `evaluate`, so the two curves may be laid over each other;
+permuted gold is permuted alike.
 Each fit starts from the pre-trained weights, or from the random ones of the cell's seed: the row
 from scratch. The epoch is chosen on speakers held out inside the label budget. It leaves what
 `evaluate` leaves, with the method ``finetune``; every fit is a shard, so that a killed run loses
@@ -89,7 +90,7 @@ def spec(
         weights_seed: draws the random weights where there is no `model`.
         taxonomy: the taxonomy of the gold labels; only its label names take part.
         params: how is trained.
-        design: protocol and folds of the evaluation that it stands beside.
+        design: protocol, folds and labels of the evaluation that it stands beside.
         seed: decides folds, subsets, order and ties.
         threads: CPU threads, which move floats.
         device: where it trains; in the key if it is no CPU.
@@ -111,6 +112,7 @@ def spec(
             "labels": taxonomy.names,
             "weights_seed": None if model is not None else weights_seed,
             "libraries": library_versions(("torch", "numpy")),
+            **({"permute_gold": True} if design.permute_gold else {}),
             **device_params(device),
         },
         parents={role: key for role, key in parents.items() if key is not None},
@@ -129,6 +131,7 @@ def run(context: StageContext, draft: Draft) -> None:
         folds=settings["folds"],
         budgets=params.budgets,
         seeds=params.seeds,
+        permute_gold=settings.get("permute_gold", False),
     )
     task = prepared(context, settings["labels"], settings["folds_by"], design.folds, seed)
     tuner = _Tuner(context, draft, task, params, _examples(context, task))

@@ -43,11 +43,13 @@ def spec(*, evaluation: Spec, versions: Mapping[str, str]) -> Spec:
         evaluation: what `evaluate.spec` gave for the same embeddings.
         versions: cue → key of the embeddings of the resynthesised speech; ``none`` among them.
     """
+    # 1 did not permute. What it found on labels as they are stands.
+    version = "2" if evaluation.params["permute_gold"] else VERSION
     altered = {f"embeddings.{cue}": key for cue, key in versions.items()}
     return evaluation.model_copy(
         update={
             "stage": "flatten",
-            "stage_version": f"{VERSION}.{evaluate.VERSION}",
+            "stage_version": f"{version}.{evaluate.VERSION}",
             "parents": {**evaluation.parents, **altered},
         }
     )

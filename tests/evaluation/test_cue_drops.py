@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from lanser_bench.evaluation.budgets import parse_budget
@@ -37,8 +39,10 @@ def test_the_cue_that_the_label_hangs_on_is_the_one_that_costs() -> None:
     assert abs(drops["energy"].value) < 0.06
     assert abs(result.vocoder.value) < 0.06
 
-    # The classifiers are those of the evaluation.
-    study = run_study(data, {"layer": whole}, folds, DESIGN)
-    same = study.classified(DESIGN.budgets[0])
-    assert np.array_equal(same.predicted, found[ORIGINAL].predicted)
-    assert same.ids == found[ORIGINAL].ids
+    # The classifiers are those of the evaluation, with permuted gold too.
+    for design in (DESIGN, replace(DESIGN, permute_gold=True)):
+        found = flattened(data, versions, folds, design)
+        study = run_study(data, {"layer": whole}, folds, design)
+        same = study.classified(design.budgets[0])
+        assert np.array_equal(same.predicted, found[ORIGINAL].predicted)
+        assert same.ids == found[ORIGINAL].ids

@@ -10,6 +10,7 @@ import pytest
 from training_world import TAXONOMY, Corpus, World, cnn
 
 from lanser_bench.evaluation.results import EvaluationResult
+from lanser_bench.evaluation.selection import Answer
 from lanser_bench.stages import evaluate, finetune
 from lanser_bench.store import Spec
 
@@ -27,7 +28,9 @@ def corpus(world: World) -> Corpus:
     return world.corpus(gold=[TAXONOMY.names[label] for label in truth])
 
 
-def spec_of(corpus: Corpus, model: str | None = None, **changes: object) -> Spec:
+def spec_of(
+    corpus: Corpus, model: str | None = None, permuted: bool = False, **changes: object
+) -> Spec:
     return finetune.spec(
         utterances=corpus.utterances,
         features=corpus.features,
@@ -36,7 +39,7 @@ def spec_of(corpus: Corpus, model: str | None = None, **changes: object) -> Spec
         weights_seed=0,
         taxonomy=TAXONOMY,
         params=finetune.Params.model_validate({**FAST, **changes}),
-        design=evaluate.Params(folds=2),
+        design=evaluate.Params(folds=2, permute_gold=permuted),
         seed=0,
         threads=1,
     )
@@ -105,3 +108,25 @@ def test_a_subset_without_speakers_to_spare_uses_the_last_epoch_and_says_so(worl
     corpus = world.corpus(n=24, speakers=2, seed=1, gold=[TAXONOMY.names[label] for label in truth])
     found = result(world, spec_of(corpus, budgets=(1.0,)))
     assert "hold any out; there the last epoch was used" in found.warnings[-1]
+
+
+def test_permuted_gold_is_what_fine_tuning_learns_too(
+    world: World, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taught: list[np.ndarray] = []
+
+    def guess(self: finetune._Tuner, fold, test, labels, chosen, draw) -> Answer:
+        taught.append(labels)
+        return Answer(np.zeros(len(test), np.int64), "fine-tuned", None, True)
+
+    monkeypatch.setattr(finetune._Tuner, "fit", guess)
+    plain, permuted = (spec_of(corpus, permuted=p, budgets=(1.0,)) for p in (False, True))
+    assert "permute_gold" not in plain.params  # its key is what it was
+    assert result(world, plain).control is None
+    assert result(world, permuted).control == "permuted gold"
+    gold, shuffled = taught[:2], taught[2:]
+    assert np.array_equal(gold[0], gold[1])
+    for labels in shuffled:
+        moved = labels != gold[0]
+        assert 0.2 < moved.mean() < 0.5  # of the training side, which is half
+        assert np.bincount(labels).tolist() == np.bincount(gold[0]).tolist()
