@@ -120,6 +120,7 @@ def _kept(store: Store, spec: Spec, survey: Survey, begin: float) -> Artifact:
         if artifact is not None and artifact.faults():
             store.discard(spec.key)
             artifact = None
+        store.touch(spec.key)  # until a plan is kept that names it, nothing else says it is needed
         if artifact is None:
             with store.write(spec) as draft:
                 write_utterances(draft.path, survey.rows, summary(survey))

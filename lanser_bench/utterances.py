@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 
 from .errors import StoreError
 from .kinds.dataset import GoldKind
-from .store import Artifact
+from .store import Artifact, LostError
 
 UTTERANCES = "utterances.parquet"
 SUMMARY = "manifest.json"
@@ -119,18 +120,19 @@ def read_utterances(artifact: Artifact) -> UtteranceTable:
     """Reads the utterances of a manifest or of a `segment` stage.
 
     Raises:
-        StoreError: the artifact holds no utterances.
+        StoreError: the artifact holds no utterances; a `LostError` if it is there no more.
     """
-    return _table(pq.read_table(_file(artifact)))
+    with _file(artifact) as path:
+        return _table(pq.read_table(path))
 
 
 def iter_utterances(artifact: Artifact, rows: int) -> Iterator[UtteranceTable]:
     """Yields the utterances in blocks of at most `rows`, for corpora that do not fit into memory.
 
     Raises:
-        StoreError: the artifact holds no utterances.
+        StoreError: the artifact holds no utterances; a `LostError` if it is there no more.
     """
-    with pq.ParquetFile(_file(artifact)) as file:
+    with _file(artifact) as path, pq.ParquetFile(path) as file:
         for batch in file.iter_batches(rows, columns=SCHEMA.names):
             yield _table(pa.Table.from_batches([batch]))
 
@@ -140,11 +142,17 @@ def table_of(rows: Sequence[Mapping[str, Any]]) -> UtteranceTable:
     return UtteranceTable(*([row[name] for row in rows] for name in SCHEMA.names))
 
 
-def _file(artifact: Artifact) -> Path:
-    path = artifact.path / UTTERANCES
-    if not path.is_file():
-        raise StoreError(f"Artifact {artifact.key} holds no {UTTERANCES}.")
-    return path
+@contextmanager
+def _file(artifact: Artifact) -> Iterator[Path]:
+    try:
+        yield artifact.path / UTTERANCES
+    except FileNotFoundError:
+        if artifact.path.is_dir():
+            raise StoreError(f"Artifact {artifact.key} holds no {UTTERANCES}.") from None
+        raise LostError(
+            f"The utterances {artifact.key} were removed from the store while they were read, for "
+            "instance by `lanser-bench cache gc`. Start the same command again."
+        ) from None
 
 
 def _table(table: pa.Table) -> UtteranceTable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
@@ -15,10 +16,13 @@ import pytest
 import soundfile
 
 from lanser_bench import DataError, SettingsError, Utterance
+from lanser_bench.errors import StoreError
 from lanser_bench.manifest import BuiltManifest, build_manifest, read_summary, read_utterances
 from lanser_bench.plugins import Registry, load_plugins
-from lanser_bench.store import Store
+from lanser_bench.store import LostError, Store
+from lanser_bench.store.upkeep import garbage
 from lanser_bench.survey import spread
+from lanser_bench.utterances import iter_utterances
 
 RATE = 16_000
 
@@ -341,6 +345,34 @@ def test_a_damaged_manifest_is_made_again(build: Build, corpus: Path) -> None:
     again = build(corpus)
     assert again.key == first.key
     assert again.artifact.faults() == []
+
+
+def test_a_manifest_that_a_plan_in_the_making_uses_is_no_garbage(
+    build: Build, corpus: Path, store: Store
+) -> None:
+    def grow_old() -> None:
+        for path in [*first.artifact.path.iterdir(), first.artifact.path]:
+            os.utime(path, (0, 0))
+
+    first = build(corpus)
+    grow_old()
+    assert [one.key for one in garbage(store, set())] == [first.key]
+    assert build(corpus).key == first.key
+    assert garbage(store, set()) == []
+
+
+def test_utterances_that_are_removed_while_they_are_read_are_a_sentence(
+    build: Build, corpus: Path, store: Store
+) -> None:
+    artifact = build(corpus).artifact
+    (artifact.path / "utterances.parquet").unlink()
+    with pytest.raises(StoreError, match=r"holds no utterances\.parquet"):
+        read_utterances(artifact)
+    store.discard(artifact.key)
+    with pytest.raises(LostError, match="Start the same command again"):
+        read_utterances(artifact)
+    with pytest.raises(LostError, match="Start the same command again"):
+        next(iter_utterances(artifact, 2))
 
 
 def test_a_limit_below_one_is_refused(build: Build, corpus: Path) -> None:

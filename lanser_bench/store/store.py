@@ -7,10 +7,11 @@ puts it into its place. Whoever renames first wins; whoever finds no marker sees
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -237,6 +238,11 @@ class Store:
         except OSError as error:
             raise self._unwritable(error) from error
         shutil.rmtree(gone, ignore_errors=True)
+
+    def touch(self, key: str) -> None:
+        """Marks an artifact of its own as used just now: garbage is what was not for some time."""
+        with suppress(OSError):  # of a layer, or on a read-only disk
+            os.utime(self._folder(key))
 
     def _draft_folder(self, key: str) -> Path:
         """A fresh name; `draft_owner` reads whose it is, should this process not clear it away."""
