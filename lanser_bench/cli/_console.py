@@ -17,6 +17,12 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=WIDE)
 
 
+def terminal_width() -> int | None:
+    """Returns the characters of a line where the output is a terminal; None where it is none."""
+    console = Console()
+    return console.width if console.is_terminal else None
+
+
 def print_tables(tables: Iterable[Table]) -> None:
     """Prints tables; where the output is no terminal, each as wide as its texts need."""
     from rich.measure import Measurement

@@ -107,10 +107,10 @@ def _show(boards: Sequence[Board], form: Format, targets: bool) -> None:
 
     from ..reporting import leaderboard_files as files
     from ..reporting.leaderboard import as_json, markdown, tables
-    from ._console import print_tables
+    from ._console import print_tables, terminal_width
 
     if form is Format.table:
-        print_tables(tables(boards, targets=targets))
+        print_tables(tables(boards, targets=targets, width=terminal_width()))
     elif form is Format.json:
         typer.echo(json.dumps(as_json(boards), ensure_ascii=False, indent=1))
     elif form is Format.csv:

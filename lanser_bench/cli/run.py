@@ -164,13 +164,13 @@ def _finish(outcome: RunOutcome) -> None:
     from ..reporting.leaderboard import rank, tables
     from ..reporting.plots import save_pictures
     from ..reporting.records import load_record
-    from ._console import print_tables, wide_console
+    from ._console import print_tables, terminal_width, wide_console
 
     console = wide_console()
     records = [(path, load_record(path)) for path in dict.fromkeys(outcome.records)]
     if records:
         boards = rank(records)
-        print_tables(tables(boards))
+        print_tables(tables(boards, width=terminal_width()))
         experiment = outcome.plan.experiment
         folder = experiment.paths.results / experiment.name
         # Drawing loads matplotlib: a run that changed nothing leaves the pictures as they are.

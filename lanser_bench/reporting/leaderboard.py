@@ -163,29 +163,71 @@ def majority_cells(board: Board) -> list[str]:
     ]
 
 
-def tables(boards: Sequence[Board], *, targets: bool = False) -> list[Table]:
-    """Returns one terminal table per board, and one of probe targets if `targets`."""
-    from rich.markup import escape
-    from rich.table import Table
+def tables(
+    boards: Sequence[Board], *, targets: bool = False, width: int | None = None
+) -> list[Table]:
+    """Returns one terminal table per board, and one of probe targets if `targets`.
 
+    Args:
+        boards: what is shown.
+        targets: whether probe targets are shown too.
+        width: characters of a line; columns that do not fit are left out and named. None: all.
+    """
     found = []
     for board in boards:
-        caption = escape(" · ".join(notes(board)))
-        table = Table(title=escape(header(board)), caption=caption, title_justify="left",
-                      caption_justify="left")  # fmt: skip
-        for name in columns(board):
-            numeric = name in ("#", "seeds", "R²") or name.split()[0] in HEADS
-            table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
-        for i, row in enumerate(board.main, start=1):
-            table.add_row(*map(escape, cells(board, row, place(row, i))), style="bold" * (i == 1))
-        table.add_section()
-        for row in board.controls:
-            table.add_row(*map(escape, cells(board, row, "")), style="dim")
-        table.add_row(*map(escape, majority_cells(board)), style="dim")
-        found.append(table)
+        found.append(_table(board, width))
         if targets:
             found.append(_target_table(board))
     return found
+
+
+def _table(board: Board, width: int | None) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    main = [cells(board, row, place(row, i)) for i, row in enumerate(board.main, start=1)]
+    controls = [*(cells(board, row, "") for row in board.controls), majority_cells(board)]
+    heads = columns(board)
+    kept = _fitting(board, [heads, *main, *controls], width)
+    said = notes(board)
+    if len(kept) < len(heads):
+        away = "; ".join(head for i, head in enumerate(heads) if i not in kept)
+        said.append(f"no room for {away}: a wider window or `leaderboard --format md` shows them")
+    table = Table(title=escape(header(board)), caption=escape(" · ".join(said)),
+                  title_justify="left", caption_justify="left")  # fmt: skip
+    for name in (heads[i] for i in kept):
+        numeric = name in ("#", "seeds", "R²") or name.split()[0] in HEADS
+        table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
+    for number, line in enumerate(main):
+        table.add_row(*(escape(line[i]) for i in kept), style="" if number else "bold")
+    table.add_section()
+    for line in controls:
+        table.add_row(*(escape(line[i]) for i in kept), style="dim")
+    return table
+
+
+def _fitting(board: Board, lines: Sequence[Sequence[str]], width: int | None) -> list[int]:
+    """Returns which columns are shown: what tells rows apart, and of the rest what fits.
+
+    The score that ranks comes first, then how far a row is behind, then R².
+    """
+    from rich.cells import cell_len
+
+    n = len(lines[0])
+    if width is None:
+        return list(range(n))
+    needs = [max(cell_len(line[i]) for line in lines) + 3 for i in range(n)]
+    seeds = 2 + len(_identity(board))
+    score = seeds + 1 + ("uar", "area", "wa", "macro_f1").index(board.metric)
+    to_best = [seeds + 5] * ranked(board)
+    wanted = dict.fromkeys([*to_best, lines[0].index("R²"), *range(seeds, n)])
+    kept = {*range(seeds), score}
+    room = width - 1 - sum(needs[i] for i in kept)
+    for i in wanted:
+        if i not in kept and needs[i] <= room:
+            kept.add(i)
+            room -= needs[i]
+    return sorted(kept)
 
 
 def _target_table(board: Board) -> Table:

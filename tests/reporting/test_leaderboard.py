@@ -55,6 +55,19 @@ def shown(records: list[ResultRecord], **options: bool) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def test_a_narrow_terminal_shows_what_fits_and_names_the_rest(records: list[ResultRecord]) -> None:
+    boards = rank(records)
+    [narrow], [wide] = tables(boards, width=90), tables(boards, width=300)
+    heads = [str(column.header) for column in narrow.columns]
+    assert [str(column.header) for column in wide.columns] == columns(boards[0])
+    assert heads[:5] == ["#", "row", "labeler", "taxonomy", "encoder"]
+    assert f"UAR {boards[0].budget}" in heads
+    away = [head for head in columns(boards[0]) if head not in heads]
+    assert away
+    assert all(head in str(narrow.caption) for head in away)
+    assert "no room for" not in str(wide.caption)
+
+
 def test_main_rows_are_ranked_and_controls_stand_apart(records: list[ResultRecord]) -> None:
     (board,) = rank(records)
     assert [row.name for row in board.main] == ["high", "low"]
