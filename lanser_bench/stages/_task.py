@@ -188,8 +188,10 @@ def known(context: StageContext, table: UtteranceTable, kept: Sequence[int]) -> 
     speakers = {table.speakers[p] for p in kept}
     if not recordings and not speakers & met:
         return []
+    # A labeler may read human labels too, so ``weak`` is no word for what they were.
+    gold = ", with their human labels," if spec.params["labels_control"] == "gold" else ""
     return [
-        f"The encoder was pre-trained, on {spec.params['labels_control']} labels, on "
+        f"The encoder was pre-trained{gold} on "
         f"{len(speakers & met)} of the {len(speakers)} speakers and {recordings} of the "
         f"{len(kept)} recordings evaluated here: the score does not carry over to speakers that it "
         "has not heard."

@@ -89,7 +89,7 @@ def cases(folder: Path, ravdess: list[str]) -> Iterator[Case]:
     )  # fmt: skip
     yield ran(
         "pre-training on them, in a run", folder, clean, 0,
-        ("pre-trained, on weak labels, on 2 of the 6 speakers and 8 of the 24 recordings",),
+        ("pre-trained on 2 of the 6 speakers and 8 of the 24 recordings",),
         corpora=[{"dataset": "manifest", "root": str(heard)}],
     )  # fmt: skip
     corpus = {"corpora": [reference(clean)]}
