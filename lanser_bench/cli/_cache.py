@@ -12,7 +12,7 @@ import typer
 
 from ..errors import StoreError
 from ..store import Artifact, Spec, Store
-from ..store.plans import saved_plans
+from ..store.plans import plans_at_work, saved_plans
 from ..store.upkeep import (
     Leftover,
     folder_size,
@@ -33,9 +33,9 @@ class Users:
     """Who needs what of a store."""
 
     roots: dict[str, set[str]]
-    """Experiment → keys that its records or its last plan name."""
+    """Experiment → keys that its records, its last plan or its runs at work name."""
     planned: dict[str, Spec]
-    """Specs of the last plans."""
+    """Specs of those plans."""
 
     @property
     def keys(self) -> set[str]:
@@ -44,7 +44,7 @@ class Users:
 
 
 def users(store: Store, results: Iterable[Path], *, records_only: bool = False) -> Users:
-    """Reads records and plans.
+    """Reads records and plans; those of runs at work in any case.
 
     Raises:
         DataError: a folder of results does not exist, or a file in it is no record.
@@ -55,7 +55,7 @@ def users(store: Store, results: Iterable[Path], *, records_only: bool = False) 
     planned: dict[str, Spec] = {}
     for _, record in load_records(results):
         roots[record.experiment] |= {use.key for use in record.stages.values()}
-    for plan in () if records_only else saved_plans(store):
+    for plan in (*plans_at_work(store), *(() if records_only else saved_plans(store))):
         roots[plan.experiment] |= plan.specs.keys()
         planned |= plan.specs
     return Users(dict(roots), planned)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Literal
 from ..kinds.executor import StageCall
 from ..manifest import BuiltManifest
 from ..store import Spec, Store, digest
-from ..store.plans import SavedPlan, plan_path, save_plan
+from ..store.plans import SavedPlan, at_work, plan_path, save_plan
 from .names import slug
 from .reasons import differences
 from .settings import Experiment
@@ -187,6 +188,10 @@ class Plan:
     def save(self, store: Store) -> None:
         """Keeps the plan, so that the next one can say what has changed."""
         save_plan(plan_path(store, self.experiment.name), self._specs, self.cells)
+
+    def at_work(self, store: Store) -> AbstractContextManager[None]:
+        """Keeps the plan as long as a run is at work, so that nobody takes what it needs."""
+        return at_work(store, self.experiment.name, self._specs, self.cells)
 
     def reasons(self, store: Store, run: Iterable[str]) -> dict[str, str]:
         """Says for each key of `run` why its stage must run."""

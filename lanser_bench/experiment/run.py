@@ -21,7 +21,7 @@ from .kept import keep_experiment
 from .parts import Progress
 from .plan import Cell, Node, Plan
 from .planner import make_plan
-from .resources import check_gpus, needs
+from .resources import Need, check_gpus, needs
 from .scheduler import Failure, Listener, Scheduler
 from .timings import Estimate, Timings
 from .tracking import TrackerFeed
@@ -186,6 +186,13 @@ class _Run(Listener):
         reasons = self.plan.reasons(self.store, to_run)
         if keep_plan:  # a part of it would forget the others, whose reasons are asked for next time
             self.plan.save(self.store)
+        with self.plan.at_work(self.store):
+            self._tell(to_run, reasons)
+            self._schedule(to_run, wanted, fail_fast, max_retries)
+        return self.outcome
+
+    def _tell(self, to_run: Mapping[str, Node], reasons: Mapping[str, str]) -> None:
+        """Logs and shows what will run, and what a user must know beforehand."""
         self.log.add(
             "run-start", experiment=self.plan.experiment.name, cells=len(self.plan.cells),
             stages=len(self.plan.nodes), to_run=len(to_run),
@@ -201,6 +208,14 @@ class _Run(Listener):
                 self.note(sentence)
         for note in self.plan.notes:
             self.note(note)
+
+    def _schedule(
+        self,
+        to_run: Mapping[str, Node],
+        wanted: Mapping[str, Need],
+        fail_fast: bool,
+        max_retries: int,
+    ) -> None:
         cancelled = True
         try:
             Scheduler(
@@ -220,7 +235,6 @@ class _Run(Listener):
                 records=len(self.outcome.records), failed=len(self.outcome.failures),
             )  # fmt: skip
             self.log.close()
-        return self.outcome
 
     # -- what the scheduler tells --------------------------------------------------------------
 

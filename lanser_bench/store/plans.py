@@ -1,4 +1,4 @@
-"""The last plan of each experiment, kept to say what has changed since.
+"""The last plan of each experiment, kept to say what has changed since, and those of runs at work.
 
 One compressed file of four JSON lines: a head with the plan's digest, parts that many stages share,
 the stages, and the cells. Only the head is read to see that nothing has changed; the rest when
@@ -10,7 +10,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
+import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +22,13 @@ from typing import Any, Protocol
 
 from .files import write_atomic
 from .keys import Spec, canonical
-from .store import Store
+from .lease import Owner
+from .store import Store, draft_owner
 
 FORMAT = 2
 SUFFIX = ".json.gz"
+WORKING = Path("plans", "working")
+"""Folder of the plans of runs at work, in a store."""
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -64,6 +71,37 @@ def saved_plans(store: Store) -> Iterator[SavedPlan]:
     """Yields the last plan of every experiment that can be read."""
     for path in sorted((store.root / "plans").glob(f"*{SUFFIX}")):
         plan = SavedPlan.read(path)
+        if plan is not None:
+            yield plan
+
+
+@contextmanager
+def at_work(
+    store: Store, experiment: str, specs: Mapping[str, Spec], cells: Sequence[PlannedCell]
+) -> Iterator[None]:
+    """Keeps the plan of a run while it is at work.
+
+    The last plan of its experiment may be another one by then: that of a later run of the same
+    name with other settings, or of the whole where a part of it is run.
+    """
+    folder = store.root / WORKING / f"run-{Owner.here().tag}-{secrets.token_hex(4)}"
+    path = folder / f"{experiment}{SUFFIX}"
+    try:
+        folder.mkdir(parents=True)
+        with suppress(OSError):  # then it is written
+            os.link(plan_path(store, experiment), path)
+            os.utime(path)
+        save_plan(path, specs, cells)
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def plans_at_work(store: Store) -> Iterator[SavedPlan]:
+    """Yields the plans of the runs that may be at work now."""
+    for path in sorted((store.root / WORKING).glob(f"*/*{SUFFIX}")):
+        owner = draft_owner(path.parent)
+        plan = None if owner is not None and owner.is_dead() else SavedPlan.read(path)
         if plan is not None:
             yield plan
 

@@ -11,6 +11,7 @@ from typing import Any
 from .artifact import FORMAT, Artifact
 from .keys import Spec
 from .lease import Held, Owner, hold, holder
+from .plans import WORKING
 from .store import Store, draft_owner
 
 GRACE_S = 3600.0
@@ -205,6 +206,10 @@ def leftovers(store: Store, planned: Iterable[str]) -> Iterator[Leftover]:
     for path in _in(root / "damaged"):
         if path.suffix != ".json" or path.stem in store:
             yield Leftover(path, "damaged, set aside")
+    for path in _in(root / WORKING):
+        runner = draft_owner(path)
+        if (runner is not None and runner.is_dead()) or clock.age_s(path) > 30 * DAY_S:
+            yield Leftover(path, "plan of a dead process")
     for path in _in(root / "logs"):
         if clock.age_s(path) > 7 * DAY_S:
             yield Leftover(path, "log, a week old")

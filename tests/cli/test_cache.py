@@ -16,7 +16,7 @@ import pytest
 from lanser_bench.cli import main
 from lanser_bench.reporting.records import StageUse, load_record, save_record
 from lanser_bench.store import Spec, Store
-from lanser_bench.store.plans import plan_path, save_plan
+from lanser_bench.store.plans import SavedCell, at_work, plan_path, save_plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -151,6 +151,18 @@ def test_what_a_run_has_planned_since_gc_asked_stays(
     assert (code, "1 artifacts and 0 leftovers removed" in out) == (0, True)
     assert keys["orphan"] in store
     assert also not in store
+
+
+def test_gc_keeps_what_a_run_at_work_needs_whatever_was_planned_since(
+    recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, keys = recorded
+    specs = {keys["orphan"]: store.checked(keys["orphan"]).spec}
+    cell = SavedCell("main", None, {}, {"embed targets.0": keys["orphan"]})
+    with at_work(store, "next", specs, [cell]):
+        assert "0 artifacts" in lanser(capsys, "cache", "gc", "--yes")[1]
+        assert keys["orphan"] in store
+    assert "1 artifacts" in lanser(capsys, "cache", "gc", "--yes")[1]
 
 
 def test_gc_stops_at_a_file_that_is_no_record(

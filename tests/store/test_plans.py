@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from lanser_bench.store import PluginIdentity, Spec, Store
-from lanser_bench.store.plans import SavedPlan, plan_path, save_plan, saved_plans
+from lanser_bench.store import Owner, PluginIdentity, Spec, Store
+from lanser_bench.store.plans import (
+    WORKING,
+    SavedPlan,
+    at_work,
+    plan_path,
+    plans_at_work,
+    save_plan,
+    saved_plans,
+)
+from lanser_bench.store.upkeep import leftovers, sweep
 
 
 @dataclass
@@ -103,3 +112,36 @@ def test_an_unreadable_plan_is_none(written: Written, content: bytes) -> None:
     written.path.write_bytes(content)
     assert SavedPlan.read(written.path) is None
     assert list(saved_plans(Store(written.path.parents[1]))) == []
+
+
+def test_the_plan_of_a_run_stays_as_long_as_it_is_at_work(written: Written) -> None:
+    store = Store(written.path.parents[1])
+    mine, later = written.cell({"a": "1"}, z=1), written.cell({"a": "1"}, z=2)
+    written.save(mine)
+    with at_work(store, "e", written.specs, [mine]):
+        (linked,) = (store.root / WORKING).glob("*/*")
+        assert linked.samefile(written.path), "large plans are not written twice"
+        written.save(later)
+        with at_work(store, "e", written.specs, [mine]):  # a part of it, or of a later plan's name
+            found = list(plans_at_work(store))
+        assert [(plan.experiment, plan.cells[0].stages) for plan in found] == [
+            ("e", mine.stages), ("e", mine.stages),
+        ]  # fmt: skip
+        assert [plan.cells[0].stages for plan in saved_plans(store)] == [later.stages]
+        assert list(leftovers(store, [])) == []
+    assert list(plans_at_work(store)) == []
+    assert list((store.root / WORKING).iterdir()) == []
+
+
+def test_the_plan_of_a_dead_run_is_left_over(written: Written) -> None:
+    store = Store(written.path.parents[1])
+    with at_work(store, "e", {}, []):
+        (folder,) = (store.root / WORKING).iterdir()
+        dead = replace(Owner.here(), start="1")
+        gone = folder.rename(folder.with_name(f"run-{dead.tag}-abcd"))
+        (gone / "e.json.gz").touch()
+    assert list(plans_at_work(store)) == []
+    found = list(leftovers(store, []))
+    assert [(one.path, one.why) for one in found] == [(gone, "plan of a dead process")]
+    sweep(store, found)
+    assert list(leftovers(store, [])) == []
