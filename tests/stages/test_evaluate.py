@@ -84,7 +84,8 @@ def test_pretraining_on_speakers_that_are_evaluated_is_told(world: World) -> Non
         found, _ = result(world, (utterances, world.embeddings(utterances, layers, model)))
         warnings.append(found.warnings)
     assert len(warnings[0]) == 1 + len(warnings[1])
-    assert "with their human labels, on 1 of the 6 speakers and 2 of the 96 recordings" in warnings[0][0]
+    told = "with their human labels, on 1 of the 6 speakers and 2 of the 96 recordings"
+    assert told in warnings[0][0]
 
 
 def test_predictions_give_the_printed_scores(world: World) -> None:
