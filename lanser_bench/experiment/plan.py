@@ -134,7 +134,7 @@ class Cell:
         return Path(self.experiment) / f"{slug(self.name)}-{self.key[:8]}.json"
 
 
-@dataclass
+@dataclass(repr=False)
 class Plan:
     """Cells, distinct stages and the manifests they start from."""
 
@@ -148,6 +148,11 @@ class Plan:
     plugin_dirs: tuple[Path, ...] = ()
     users: dict[str, list[Cell]] = field(default_factory=dict)
     """Key → cells that need it."""
+
+    def __repr__(self) -> str:
+        """A line, as a notebook shows it."""
+        name = self.experiment.name
+        return f"<Plan of '{name}': {len(self.cells)} cells, {len(self.nodes)} distinct stages>"
 
     def to_run(self, store: Store) -> dict[str, Node]:
         """Returns the nodes that must run: missing results, and what is missing to make them."""

@@ -27,7 +27,7 @@ from .timings import Estimate, Timings
 from .tracking import TrackerFeed
 
 
-@dataclass
+@dataclass(repr=False)
 class RunOutcome:
     """What became of a run."""
 
@@ -49,8 +49,16 @@ class RunOutcome:
         """True if no cell failed."""
         return not self.failures
 
+    def __repr__(self) -> str:
+        """A line, and one for each failure, as a notebook shows it."""
+        head = (
+            f"<RunOutcome of '{self.plan.experiment.name}': {len(self.records)} cells done, "
+            f"{len(self.failures)} failed, {len(self.executed)} stages run>"
+        )
+        return "\n".join([head, *map(repr, self.failures)])
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class DryRun:
     """What a run would do."""
 
@@ -60,6 +68,12 @@ class DryRun:
     """Key of each stage to run → why."""
     estimate: Estimate = field(default_factory=Estimate)
     """How long it would take, as far as equal stages have run before."""
+
+    def __repr__(self) -> str:
+        """A line, as a notebook shows it."""
+        total, to_run = len(self.plan.nodes), len(self.to_run)
+        name = self.plan.experiment.name
+        return f"<DryRun of '{name}': {to_run} stages to run, {total - to_run} to reuse>"
 
 
 def plan_experiment(

@@ -22,7 +22,7 @@ MENDS = 3
 """How often one stage may find its input damaged before the disk is given up."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Failure:
     """A cell that could not be finished."""
 
@@ -37,6 +37,10 @@ class Failure:
     """How often the stage was tried."""
     settings: dict[str, str] = field(default_factory=dict)
     """The cell's place in the grid and the plugins of the stage that failed, with their options."""
+
+    def __repr__(self) -> str:
+        """A line, as a notebook shows it: all settings of a cell would fill screens."""
+        return f"<Failure: {self.cell.name}: {self.stage}: {self.sentence}>"
 
 
 class Listener:

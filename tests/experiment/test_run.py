@@ -168,6 +168,9 @@ def test_a_failing_cell_is_told_and_the_others_are_done(run: Run, how: str, word
     outcome = run(grid={"encoder": [{"name": "broken", "how": how}, "loudness"]})
     assert [f.cell.name for f in outcome.failures] == ["encoder=broken"]
     assert words in outcome.failures[0].sentence
+    assert "1 failed" in repr(outcome)
+    assert words in repr(outcome)
+    assert max(map(len, (repr(outcome), repr(outcome.plan)))) < 1000
     assert bool(outcome.failures[0].traceback) == (how == "fault")
     assert {load_record(path).name for path in outcome.records} == {
         "encoder=loudness",
