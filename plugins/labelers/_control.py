@@ -47,8 +47,9 @@ class ControlLabeler(SettlingLabeler[Any]):
         return member_identity("labeler", self.options.member.name, self._member)
 
     def describe(self) -> dict[str, Any]:
-        """The member, with what it says of itself."""
-        return {"member": {"name": self.options.member.name} | self._member.describe()}
+        """The member, with what it says of itself, and its licence."""
+        member = {"name": self.options.member.name} | self._member.describe()
+        return {"member": member, "licence": member.get("licence", "")}
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """The member's scores; logits of shape (n, K, 1) are the same."""

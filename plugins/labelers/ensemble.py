@@ -76,9 +76,11 @@ class Ensemble(SettlingLabeler[EnsembleOptions]):
         return ",".join(found)
 
     def describe(self) -> dict[str, Any]:
-        """The members with what they say of themselves."""
-        pairs = zip(self.options.members, self._plugins, strict=True)
-        return {"members": [{"name": m.name, "weight": m.weight} | p.describe() for m, p in pairs]}
+        """The members with what they say of themselves, and all their licences."""
+        pairs = list(zip(self.options.members, self._plugins, strict=True))
+        members = [{"name": m.name, "weight": m.weight} | p.describe() for m, p in pairs]
+        licences = [str(m["licence"]) for m in members if m.get("licence")]
+        return {"members": members, "licence": "; ".join(dict.fromkeys(licences))}
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Scores records by all members.

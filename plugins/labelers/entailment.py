@@ -43,6 +43,10 @@ from ._wording import Templates, chosen_templates, premise, score_distinct, soft
 Floats = npt.NDArray[np.float32]
 
 
+OWN_LICENCE = "CC BY-SA 4.0 (adapter) on Apache-2.0 (base)"
+"""Of `OWN_MODEL`, as `plugins/nli/MODEL_CARD.md` says."""
+
+
 class EntailmentOptions(PluginOptions):
     """Options of `entailment`."""
 
@@ -110,8 +114,12 @@ class Entailment(Labeler[EntailmentOptions]):
         return f"{revision} onnxruntime {installed('onnxruntime')}"
 
     def describe(self) -> dict[str, Any]:
-        """The model's name, and what computes it in which precision."""
-        return self.options.model_dump(include={"model", "backend", "precision"})
+        """The model's name and licence, and what computes it in which precision."""
+        own = self.options.model == OWN_MODEL
+        return {
+            **self.options.model_dump(include={"model", "backend", "precision"}),
+            "licence": OWN_LICENCE if own else resolve(self.options.model).licence,
+        }
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Scores distinct texts against all hypotheses; logits have shape (n, K, classes)."""

@@ -59,8 +59,8 @@ class FillMask(Labeler[FillMaskOptions]):
         return resolve(self.options.model).revision
 
     def describe(self) -> dict[str, Any]:
-        """The model's name."""
-        return {"model": self.options.model}
+        """The model's name, and the licence of its weights."""
+        return {"model": self.options.model, "licence": resolve(self.options.model).licence}
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Scores distinct texts; logits of shape (n, K) are log-likelihoods, less the prior."""

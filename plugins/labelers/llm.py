@@ -84,8 +84,11 @@ class LLM(Labeler[LLMOptions]):
         return resolve(self.options.model).revision
 
     def describe(self) -> dict[str, Any]:
-        """The model's name, and whether a server answers for it."""
-        return {"model": self.options.model, "served": self.options.base_url is not None}
+        """The model's name, whether a server answers for it, and if not its weights' licence."""
+        if self.options.base_url is not None:
+            return {"model": self.options.model, "served": True}
+        licence = resolve(self.options.model).licence
+        return {"model": self.options.model, "served": False, "licence": licence}
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Scores distinct texts; logits of shape (n, K) are log-likelihoods, less the prior.

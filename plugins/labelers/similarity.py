@@ -61,8 +61,8 @@ class Similarity(Labeler[SimilarityOptions]):
         return resolve(self.options.model).revision
 
     def describe(self) -> dict[str, Any]:
-        """The model's name."""
-        return {"model": self.options.model}
+        """The model's name, and the licence of its weights."""
+        return {"model": self.options.model, "licence": resolve(self.options.model).licence}
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Scores distinct texts; logits are cosines of shape (n, K)."""

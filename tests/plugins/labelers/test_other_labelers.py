@@ -152,3 +152,15 @@ def test_chance_is_even_and_hangs_on_id_and_seed_alone() -> None:
     np.testing.assert_array_equal(found[7], again[0])
     other = create("random", seed=1).score(records[:1], TAXONOMY).values
     assert not np.allclose(found[0], other[0])
+
+
+def test_a_labeler_says_under_which_licence_its_weights_are() -> None:
+    similarity = registry().create("labeler", "similarity").describe()
+    assert similarity["licence"] == "Apache-2.0"
+    entailment = registry().create("labeler", "entailment").describe()
+    assert entailment["licence"].startswith("CC BY-SA 4.0")
+    members = {"members": ["similarity", "entailment", "lexicon"]}
+    both = registry().create("labeler", "ensemble", members).describe()
+    assert both["licence"] == f"{similarity['licence']}; {entailment['licence']}"
+    dealt = registry().create("labeler", "shuffled", {"member": "similarity"}).describe()
+    assert dealt["licence"] == "Apache-2.0"
