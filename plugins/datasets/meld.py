@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
@@ -28,6 +29,8 @@ class MeldOptions(PluginOptions):
 
     text_only: bool = False
     """Read the words without the recordings: what a labeler is measured on."""
+    splits: tuple[Literal["train", "validation", "test"], ...] = ()
+    """Parts of the official split to read; all by default."""
 
 
 class Meld(Dataset[MeldOptions]):
@@ -46,18 +49,21 @@ class Meld(Dataset[MeldOptions]):
         language="en",
         taxonomy="goemotions-ekman",
         notes="Its seven labels are those of goemotions-ekman. The official train, dev and test "
-        "parts share the main cast, so the protocol 'split' is refused for sound: use "
-        "k-speaker-folds. A few clips of the release have no sound; on_bad_audio: skip counts "
-        "them. Tested on generated sound with the true names; the real corpus was not at hand.",
+        "parts share the main cast, so the protocol 'split' is refused: evaluate encoders on "
+        "k-speaker-folds, and on the test part only a labeler, which learns from no part "
+        "(text_only: true, splits: [test]). A few clips of the release have no sound; "
+        "on_bad_audio: skip counts them. Tested on generated sound with the true names; the real "
+        "corpus was not at hand.",
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the utterances of the three parts, dialogue by dialogue."""
-        tables = {part: _table(root, name) for part, name in _TABLES.items()}
+        wanted = {p: n for p, n in _TABLES.items() if p in (self.options.splits or _TABLES)}
+        tables = {part: _table(root, name) for part, name in wanted.items()}
         if not any(tables.values()):
             raise DataError(
-                f"{root} holds no train_sent_emo.csv, dev_sent_emo.csv or test_sent_emo.csv. Get "
-                f"MELD from {self.card.url} and name the folder that holds them."
+                f"{root} holds no {' or '.join(wanted.values())}. Get MELD from {self.card.url} "
+                "and name the folder that holds them."
             )
         for part, table in tables.items():
             if table is None:

@@ -95,6 +95,13 @@ def test_meld_keeps_parts_dialogues_and_turns_apart(meld: Path) -> None:
     assert first.audio == meld / "train_splits" / "dia0_utt1.wav"
 
 
+def test_meld_may_be_read_in_part(meld: Path) -> None:
+    dev = read("meld", meld, text_only=True, splits=["validation"])
+    assert [u.id for u in dev] == ["validation_dia0_utt1", "validation_dia0_utt2"]
+    with pytest.raises(DataError, match=r"holds no test_sent_emo\.csv\."):
+        read("meld", meld, splits=["test"])
+
+
 def test_meld_films_are_to_be_turned_into_sound_first(meld: Path) -> None:
     for clip in (meld / "train_splits").iterdir():
         clip.rename(clip.with_suffix(".mp4"))
