@@ -90,6 +90,20 @@ def test_private_names_stay_in_their_module() -> None:
     assert not breaches([*HARNESS, *PLUGINS], law)
 
 
+def test_private_modules_stay_in_their_package() -> None:
+    def law(path: Path) -> set[str]:
+        package = path.relative_to(ROOT).parts[:-1]
+        found = set()
+        for level, name in imports(path):
+            target = (*package[: len(package) - level + 1], *name.split("."))
+            private = next((i for i, part in enumerate(target) if part.startswith("_")), None)
+            if level and private is not None and package[:private] != target[:private]:
+                found.add(".".join(target))
+        return found
+
+    assert not breaches(HARNESS, law)
+
+
 def test_imports_run_one_way() -> None:
     def law(path: Path) -> set[str]:
         parts = path.relative_to(ROOT / "lanser_bench").with_suffix("").parts

@@ -200,9 +200,9 @@ def label_texts(
     """
     import numpy as np
 
-    from ..stages._decision import checked_scores, decide
-    from ..stages._label_records import blanked, checked_reads
+    from ..stages.decision import checked_scores, decide
     from ..stages.label import Params
+    from ..stages.label_records import blanked, checked_reads
 
     reads = checked_reads(plugin, name)
     if "gold" in reads:

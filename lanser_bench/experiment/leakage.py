@@ -15,7 +15,7 @@ from ..evaluation.official import check_official
 from ..manifest import BuiltManifest, build_manifest
 from ..plugins import Registry
 from ..stages import evaluate
-from ..stages._task import checked, labelled, shared_out
+from ..stages.task import checked, labelled, shared_out
 from ..store import Store
 from ..taxonomy import find_taxonomy
 from ..utterances import UtteranceTable, read_utterances

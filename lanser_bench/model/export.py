@@ -194,9 +194,9 @@ class _Cell:
 
     def linear_head(self, target: str) -> tuple[HeadConfig, Tensors]:
         from ..evaluation.head import fit_head
-        from ..stages._task import labelled
         from ..stages.embed import read_embeddings
         from ..stages.evaluate import design_of, params_of
+        from ..stages.task import labelled
 
         number = self._target(target)
         evaluation = self.artifact(f"evaluate targets.{number}")

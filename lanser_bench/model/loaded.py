@@ -131,7 +131,7 @@ class SERModel:
             return extractor_encode(self.plugin, name)
         import torch
 
-        from ..stages._network import device
+        from ..stages.network import device
 
         module = self.plugin.build(self.config.seed)
         state = {k[8:]: v for k, v in self.tensors.items() if k.startswith("encoder.")}

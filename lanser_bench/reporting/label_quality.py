@@ -17,9 +17,9 @@ from ..evaluation.metrics import confusion_matrix
 from ..evaluation.results import Metric
 from ..evaluation.risk_coverage import risk_coverage
 from ..kinds.asr import Transcript
-from ..stages._decision import REASONS
-from ..stages._label_files import LabelTable
-from ..stages._label_quality import entropy_bits, gold_matrix
+from ..stages.decision import REASONS
+from ..stages.label_files import LabelTable
+from ..stages.label_quality import entropy_bits, gold_matrix
 from ..taxonomy import Taxonomy, mapped_choice
 from ..utterances import UtteranceTable
 

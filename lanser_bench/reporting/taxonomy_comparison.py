@@ -18,10 +18,10 @@ import numpy.typing as npt
 from ..errors import SettingsError, TaxonomyError
 from ..evaluation.agreement import Units, share
 from ..kinds.labeler import Labeler, TextRecord
-from ..stages._decision import Decision, checked_scores, decide
-from ..stages._label_quality import cohen_kappa, entropy_bits
-from ..stages._label_records import blanked, checked_reads
+from ..stages.decision import Decision, checked_scores, decide
 from ..stages.label import Params
+from ..stages.label_quality import cohen_kappa, entropy_bits
+from ..stages.label_records import blanked, checked_reads
 from ..taxonomy import Taxonomy, mapped_choice
 
 Counts = npt.NDArray[np.int64]

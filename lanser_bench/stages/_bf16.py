@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import SettingsError
-from ._network import Network
+from .network import Network
 
 
 def outputs(

@@ -25,8 +25,8 @@ from ._acoustic import Acoustic, acoustic_loss
 from ._batches import Batch, Batches
 from ._checkpoint import Checkpoint, Progress, Tensors, plain
 from ._examples import Examples, Ints, Split
-from ._network import Network
 from ._random import deterministic, epoch_random, random_states, restore_random
+from .network import Network
 
 if TYPE_CHECKING:
     from .pretrain import TrainingParams

@@ -253,7 +253,7 @@ def _encoder(context: StageContext) -> Encode:
         _check_input(context, plugin.frontend, name)
         return extractor_encode(plugin, name)
     _check_input(context, plugin.frontend, name)
-    from ._network import device
+    from .network import device
 
     place = device(context.spec.params.get("device", "cpu"))
     attention = _attention(context) if context.spec.params["pooling"] == "attentive" else None
@@ -325,7 +325,7 @@ def module_encode(
     """
     import torch
 
-    from ._network import attended, check_layers, pooled
+    from .network import attended, check_layers, pooled
 
     place = next((p.device for p in module.parameters()), torch.device("cpu"))
 

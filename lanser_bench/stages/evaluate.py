@@ -26,8 +26,8 @@ from ..evaluation.statistics import metric
 from ..store import Draft, Spec, library_versions
 from ..taxonomy import Taxonomy
 from ._embeddings import LayerChoice, read_layers, speaker_normalised
-from ._task import Task, prepared
 from .base import StageContext
+from .task import Task, prepared
 
 VERSION = "2"
 RESULT = "evaluation.json"

@@ -28,16 +28,16 @@ from ..evaluation.selection import Answer
 from ..store import Draft, PluginIdentity, Spec, digest, library_versions
 from ..taxonomy import Taxonomy
 from . import evaluate
-from ._task import Task, prepared
 from .base import Device, StageContext, device_params
 from .pretrain import MODEL, TrainingParams, trainable
 from .sharding import ROWS
+from .task import Task, prepared
 
 if TYPE_CHECKING:
     import torch
 
     from ._examples import Examples
-    from ._network import Network
+    from .network import Network
 
 VERSION = "1"
 RESULT = evaluate.RESULT
@@ -207,8 +207,8 @@ class _Tuner:
         import torch
         from safetensors.torch import load_file
 
-        from ._network import Network, device, last_dim
         from ._random import deterministic
+        from .network import Network, device, last_dim
 
         settings, name = self.context.spec.params, self.context.spec.plugins["encoder"].name
         encoder = trainable(self.context.plugin("encoder"), name)

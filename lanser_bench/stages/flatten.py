@@ -20,8 +20,8 @@ from ..evaluation.folds import split_hash
 from ..evaluation.predictions import PREDICTIONS, write_table
 from ..store import Draft, Spec
 from . import evaluate
-from ._task import prepared
 from .base import StageContext
+from .task import prepared
 
 VERSION = "1"
 RESULT = "flatten.json"

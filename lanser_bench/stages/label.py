@@ -22,7 +22,10 @@ from ..store import Artifact, Draft, PluginIdentity, Spec, digest
 from ..taxonomy import Taxonomy
 from ..utterances import iter_utterances, read_summary, table_of
 from ._calibration import Floats
-from ._decision import (
+from ._label_texts import LabelTexts
+from ._row_index import BLOCK, RowIndex, run_indexed_map
+from .base import StageContext
+from .decision import (
     Choices,
     Decision,
     Evidence,
@@ -32,19 +35,16 @@ from ._decision import (
     fitted_prior,
     neutral_rule,
 )
-from ._label_files import LABELS, LabelTable, ShardScores, read_labels, write_labels, write_shard
-from ._label_quality import agreement, label_summary
-from ._label_records import (
+from .label_files import LABELS, LabelTable, ShardScores, read_labels, write_labels, write_shard
+from .label_quality import agreement, label_summary
+from .label_records import (
     checked_reads,
     gold_taxonomy_of,
     read_fields,
     record_of,
     with_gold,
 )
-from ._label_texts import LabelTexts
-from ._row_index import BLOCK, RowIndex, run_indexed_map
-from ._settling import Seen, checked_settled, settled_blocks
-from .base import StageContext
+from .settling import Seen, checked_settled, settled_blocks
 
 __all__ = ["LABELS", "SUMMARY", "VERSION", "LabelTable", "Params", "read_labels", "run", "spec"]
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ._acoustic import Acoustic
     from ._checkpoint import Progress
     from ._examples import Examples, Split
-    from ._network import Network
+    from .network import Network
 
 LabelsControl = Literal["weak", "shuffled", "shuffled-within-speaker", "gold"]
 """Which labels are learnt: the weak ones, or a control's in their place."""
@@ -183,8 +183,8 @@ def run(context: StageContext, draft: Draft) -> None:
 
     from ._checkpoint import Checkpoint
     from ._examples import load_examples, split_by_speaker
-    from ._network import device
     from ._training import Training
+    from .network import device
 
     settings = dict(context.spec.params)
     control: LabelsControl = settings.pop("labels_control")
@@ -235,8 +235,8 @@ def _network(
 ) -> Network:
     import torch
 
-    from ._network import Network, last_dim
     from ._random import deterministic
+    from .network import Network, last_dim
 
     module = encoder.build(seed)
     example = torch.from_numpy(examples.frames(int(examples.labelled[0]))[None].copy())

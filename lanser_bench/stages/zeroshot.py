@@ -20,8 +20,8 @@ from ..evaluation.zeroshot import choices, zero_shot
 from ..store import Draft, Spec
 from ..taxonomy import Taxonomy
 from ..utterances import read_utterances
-from ._label_files import read_labels
 from .base import StageContext
+from .label_files import read_labels
 from .sharding import MapResult
 
 VERSION = "1"

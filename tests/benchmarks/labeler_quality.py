@@ -36,7 +36,7 @@ from lanser_bench.cli._options import parsed_options
 from lanser_bench.evaluation.agreement import Units, agreement, share
 from lanser_bench.evaluation.results import Metric
 from lanser_bench.plugins import registry
-from lanser_bench.stages._decision import decide
+from lanser_bench.stages.decision import decide
 from lanser_bench.stages.label import Params
 from lanser_bench.taxonomy import find_taxonomy, mapped_choice
 

@@ -11,7 +11,7 @@ from lanser_bench.kinds.asr import Transcript
 from lanser_bench.plugins import registry
 from lanser_bench.reporting.label_quality import Material, compare, quality
 from lanser_bench.reporting.label_views import markdown, summary_lines
-from lanser_bench.stages._label_files import LabelTable
+from lanser_bench.stages.label_files import LabelTable
 from lanser_bench.taxonomy import find_taxonomy
 from lanser_bench.utterances import UtteranceTable
 

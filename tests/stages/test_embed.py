@@ -195,7 +195,7 @@ def test_what_the_heads_attention_pools_gives_the_networks_own_logits(
     world: World, piece_seconds: float
 ) -> None:
     """Pieces of a length that the strides divide count by the marks of their frames."""
-    from lanser_bench.stages._network import Network, attended
+    from lanser_bench.stages.network import Network, attended
 
     corpus = world.corpus(n=24)
     trained = world.pretrain(corpus, pooling="attentive", epochs=6, learning_rate=3e-2)

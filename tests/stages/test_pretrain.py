@@ -23,9 +23,9 @@ from lanser_bench.stages import _training, pretrain
 from lanser_bench.stages._augment import augment, spec_augment
 from lanser_bench.stages._batches import class_weights
 from lanser_bench.stages._examples import Examples, load_examples, split_by_speaker
-from lanser_bench.stages._network import attended
 from lanser_bench.stages._training import rate_factor, scores
 from lanser_bench.stages.base import StageContext
+from lanser_bench.stages.network import attended
 from lanser_bench.stages.pretrain import Params
 from lanser_bench.store import Spec
 from lanser_bench.taxonomy import Label

@@ -11,8 +11,8 @@ from ..errors import DataError, PluginError, did_you_mean
 from ..kinds.labeler import Labeler, TextRecord
 from ..taxonomy import Taxonomy, mapped_choice
 from ..utterances import UtteranceTable
-from ._label_quality import gold_matrix
 from .base import StageContext
+from .label_quality import gold_matrix
 
 NUMBERS = ("avg_logprob", "no_speech_prob")
 
@@ -66,6 +66,10 @@ def record_of(name: str, fields: Mapping[str, Any]) -> TextRecord:
 def gold_taxonomy_of(
     context: StageContext, summary: Mapping[str, Any], taxonomy: Taxonomy
 ) -> Taxonomy | None:
+    """Returns the taxonomy of the manifest's human labels; None where they cannot be read.
+
+    Without one in the key they are read where the manifest names the taxonomy of the weak labels.
+    """
     stored = context.spec.params["gold_taxonomy"]
     if stored is not None:
         return Taxonomy.bare(stored)

@@ -16,7 +16,7 @@ from ..evaluation.statistics import metric
 from ..kinds.labeler import ScoreKind
 from ..taxonomy import Taxonomy, mapped_choice
 from ..utterances import UtteranceTable
-from ._decision import REASONS, Choices, Decision
+from .decision import REASONS, Choices, Decision
 
 Ints = npt.NDArray[np.int64]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..errors import PluginError, plugin_boundary
 from ..kinds.labeler import Settled, SettlingLabeler
 from ..taxonomy import Taxonomy
-from ._label_files import ShardScores
+from .label_files import ShardScores
 
 Block = tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.bool_]]
 Seen = Callable[[], Iterator[Block]]

@@ -16,9 +16,9 @@ from ..errors import StoreError
 from ..kinds.labeler import ScoreKind, Scores
 from ..store import Artifact, Draft, Store
 from ..taxonomy import Taxonomy
-from ._decision import Choices
 from ._row_index import BLOCK, Gathered
 from ._scratch import Scratch
+from .decision import Choices
 from .sharding import INDEX, ROWS
 
 LABELS = "labels.parquet"
@@ -36,6 +36,7 @@ _LABELS = pa.schema(
 
 
 def write_shard(part: Draft, scores: Scores) -> None:
+    """Writes the scores of a shard, with logits and abstentions, as its rows."""
     values = np.asarray(scores.values, dtype=np.float32)
     n = len(values)
     logits = None if scores.logits is None else np.asarray(scores.logits, np.float32).reshape(n, -1)
