@@ -44,7 +44,7 @@ class Problem:
     file: str
     """Relative to the dataset's folder where it lies inside it."""
     problem: str
-    kind: Literal["bad audio", "duplicate", "silent", "clipped"]
+    kind: Literal["bad audio", "duplicate", "re-encoded", "silent", "clipped"]
 
 
 @dataclass
@@ -237,6 +237,7 @@ def _fill(
     root: Path,
 ) -> None:
     heard: dict[tuple[str, float | None, float | None], str] = {}
+    decoded: dict[tuple[str, float | None, float | None], str] = {}
     for u in utterances:
         recording = recordings[u.audio] if u.audio is not None else None
         file = _relative(u.audio, root) if u.audio is not None else ""
@@ -249,8 +250,11 @@ def _fill(
             continue
         survey.paths.setdefault(recording.sha, u.audio)
         other = heard.setdefault((recording.sha, u.start, u.end), u.id)
+        twin = decoded.setdefault((recording.facts.samples, u.start, u.end), u.id)
         if other != u.id:
             survey.problems.append(Problem(u.id, file, f"same sound as {other}", "duplicate"))
+        elif twin != u.id:
+            survey.problems.append(Problem(u.id, file, f"same samples as {twin}", "re-encoded"))
         if recording.facts.peak < SILENT_PEAK:
             survey.problems.append(Problem(u.id, file, "is silent", "silent"))
         if recording.facts.clipped >= CLIPPED_SHARE:
@@ -320,6 +324,7 @@ def _counts(survey: Survey, recordings: Mapping[Path, Recording]) -> dict[str, A
         "extras": sorted({name for row in rows for name in row["extras"]}),
         "bad_audio": kinds["bad audio"],
         "duplicates": kinds["duplicate"],
+        "re_encoded": kinds["re-encoded"],
         "silent": kinds["silent"],
         "clipped": kinds["clipped"],
     }

@@ -332,6 +332,18 @@ def test_equal_sound_silence_and_clipping_are_counted_and_named(build: Build, co
     assert "same sound as u0" in {p["problem"] for p in built.problems}
 
 
+def test_equal_samples_in_other_bytes_are_counted_by_themselves(build: Build, corpus: Path) -> None:
+    samples, rate = soundfile.read(corpus / "0.wav", dtype="int16")
+    soundfile.write(corpus / "1.wav", samples, rate, format="FLAC")
+    shutil.copy(corpus / "1.wav", corpus / "2.wav")
+    soundfile.write(corpus / "3.wav", samples, rate // 2)
+    built = build(corpus)
+    assert {(p["utterance"], p["problem"]) for p in built.problems} == {
+        ("u1", "same samples as u0"), ("u2", "same sound as u1")
+    }  # fmt: skip
+    assert (built.counts["duplicates"], built.counts["re_encoded"]) == (1, 1)
+
+
 def test_a_refused_dataset_leaves_no_artifact(build: Build, corpus: Path, store: Store) -> None:
     (corpus / "1.wav").write_bytes(b"")
     with pytest.raises(DataError):

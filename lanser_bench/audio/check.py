@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ class AudioFacts:
     """Root mean square over all channels; 1 is full scale."""
     clipped: float
     """Share of samples at full scale or beyond."""
+    samples: str = ""
+    """Hash of rate, channels and decoded samples: equal in WAV and FLAC of the same sound; empty
+    where the recording cannot be used."""
     problem: str | None = None
     """Why the recording cannot be used, as the end of a sentence that begins with its path; None
     if it can."""
@@ -48,18 +52,20 @@ def inspect(path: Path) -> AudioFacts:
         with open_sound(path) as sound:
             return _measure(sound)
     except SoundError as error:
-        return AudioFacts(0.0, 0, 0, 0.0, 0.0, 0.0, str(error))
+        return AudioFacts(0.0, 0, 0, 0.0, 0.0, 0.0, problem=str(error))
 
 
 def _measure(sound: soundfile.SoundFile) -> AudioFacts:
     frames, peak, clipped, problem = 0, 0.0, 0, None
     squares = 0.0
+    heard = hashlib.sha1(f"{sound.samplerate} {sound.channels}".encode(), usedforsecurity=False)
     try:
         while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
             frames += len(block)
             if not np.isfinite(block).all():
                 problem = "holds samples that are NaN or infinite"
                 break
+            heard.update(block)
             size = np.abs(block)
             peak = max(peak, float(size.max()))
             clipped += int(np.count_nonzero(size >= FULL_SCALE))
@@ -76,5 +82,6 @@ def _measure(sound: soundfile.SoundFile) -> AudioFacts:
         peak=peak,
         rms=math.sqrt(squares / count),
         clipped=clipped / count,
+        samples="" if problem else heard.hexdigest(),
         problem=problem,
     )

@@ -218,6 +218,7 @@ def _rows(survey: Survey) -> list[tuple[str, str]]:
         ("extras", ", ".join(counts["extras"]) or "none"),
         ("bad audio", _named(survey, "bad audio")),
         ("same sound twice", _named(survey, "duplicate")),
+        ("same samples in other bytes", _named(survey, "re-encoded")),
         ("silent", _named(survey, "silent")),
         ("clipped", _named(survey, "clipped")),
     ]

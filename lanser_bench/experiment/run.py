@@ -337,7 +337,12 @@ def data_notes(manifest: BuiltManifest) -> Iterator[str]:
         rest = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
         yield f"{name}: {len(skipped)} recordings skipped: {named}{rest}."
     counts = manifest.counts
-    kinds = {"duplicates": "duplicate", "silent": "silent", "clipped": "clipped"}
+    kinds = {
+        "duplicates": "duplicate",
+        "re_encoded": "re-encoded",
+        "silent": "silent",
+        "clipped": "clipped",
+    }
     odd = [f"{counts[kind]} {word}" for kind, word in kinds.items() if counts.get(kind)]
     if odd:
         what = f"{', '.join(odd)} recordings, used as they are"
