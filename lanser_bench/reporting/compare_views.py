@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..evaluation.results import Metric
 from .compare import Comparison, Line
-from .gate_views import p_text
+from .gate_views import detectable_text, p_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,7 +27,7 @@ def cells(line: Line) -> list[str]:
         _points(line.b),
         _points(line.difference, sign=True),
         p_text(line.p_value) + ("" if line.seeds_known else " *"),
-        "–" if line.detectable is None else f"{100 * line.detectable:.1f}",
+        detectable_text(line.detectable),
         f"{line.seeds[0]} / {line.seeds[1]}",
     ]
 

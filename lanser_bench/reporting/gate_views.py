@@ -27,9 +27,19 @@ def cells(found: Compared) -> list[str]:
         f"{100 * found.candidate:.1f}",
         f"{100 * found.difference:+z.1f}{span}",
         p_text(found.p_value),
-        "–" if found.detectable is None else f"{100 * found.detectable:.1f}",
+        detectable_text(found.detectable),
         f"{found.seeds[0]} / {found.seeds[1]}",
     ]
+
+
+def detectable_text(share: float | None) -> str:
+    """Returns a detectable difference in points as it is printed: past the scale's end, only that.
+
+    Few seeds leave so few degrees of freedom that thousands of points would be asked for.
+    """
+    if share is None:
+        return "–"
+    return f"{100 * share:.1f}" if share <= 1 else "> 100"
 
 
 def p_text(p: float | None) -> str:

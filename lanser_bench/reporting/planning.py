@@ -48,8 +48,9 @@ class PowerPlan:
         found += [f"assumed: {sentence}" for sentence in self.assumptions]
         if self.detectable is None:
             return [*found, f"undetectable: below {MIN_SPEAKERS} speakers no interval covers"]
+        least = f"{self.detectable:.1f}" if self.detectable <= 100 else "more than 100"
         found.append(
-            f"smallest detectable difference: {self.detectable:.1f} points of UAR with "
+            f"smallest detectable difference: {least} points of UAR with "
             f"{100 * design.power:g} % power (normal approximation: {self.normal:.1f})"
         )
         if design.seeds < 2 and design.seed_spread > 0:

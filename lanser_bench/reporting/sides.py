@@ -55,6 +55,9 @@ def pairs(
         what = one.cell.dataset
         return ([(what, one, other)], []) if why is None else ([], [why])
     ignored = _distinguishing(a, b)
+    # What all cells share tells none of them apart.
+    if len({_axes(group)["experiment"] for side in (a, b) for group in side.values()}) == 1:
+        ignored.add("experiment")
     places = [{_rest(group, ignored): group for group in side.values()} for side in (a, b)]
     matched, left_out = [], []
     for rest, one in places[0].items():

@@ -155,3 +155,12 @@ def test_every_output_names_every_cell(sides: tuple[Path, Path]) -> None:
     content = json.loads(json.dumps(views.as_json(found, passed=False)))
     assert {row["verdict"] for row in content["compared"]} == {"better", "worse", "same"}
     assert content["not_compared"][0]["why"] == "missing in the candidate"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(None, "–"), (0.0567, "5.7"), (1.0, "100.0"), (18.4, "> 100")]
+)
+def test_a_detectable_difference_past_the_scale_is_told_as_that(
+    share: float | None, text: str
+) -> None:
+    assert views.detectable_text(share) == text
