@@ -20,7 +20,7 @@ from .config import TAXONOMY, WEIGHTS, ModelConfig, read_config
 
 if TYPE_CHECKING:
     from ..kinds.segmenter import Segmenter
-    from ..stages.embed import Encode
+    from ..stages.encoding import Encode
     from ..taxonomy import Taxonomy
     from .predict import Prediction
 
@@ -79,7 +79,8 @@ class SERModel:
 
     def embed(self, waveforms: Sequence[Waveform]) -> dict[str, Array]:
         """Returns every layer's pooled embedding: name → shape (utterances, dim)."""
-        from ..stages.embed import Params, embed_rows
+        from ..stages.embed import Params
+        from ..stages.encoding import embed_rows
 
         head = self.config.head
         params = Params(
@@ -124,7 +125,7 @@ class SERModel:
 
     @cached_property
     def _encode(self) -> Encode:
-        from ..stages.embed import extractor_encode, module_encode
+        from ..stages.encoding import extractor_encode, module_encode
 
         name = self.config.encoder.name
         if isinstance(self.plugin, FeatureExtractor):

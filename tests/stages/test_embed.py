@@ -18,7 +18,8 @@ from lanser_bench.errors import PluginError, SettingsError
 from lanser_bench.kinds import FeatureExtractor, Layers, PluginOptions, Waveform
 from lanser_bench.plugins import registry
 from lanser_bench.stages import embed, pretrain
-from lanser_bench.stages.embed import Params, batches, embed_rows, extractor_encode, read_embeddings
+from lanser_bench.stages.embed import Params, read_embeddings
+from lanser_bench.stages.encoding import batches, embed_rows, extractor_encode
 
 RESNET = {"n_mels": MELS, "hidden_sizes": (8, 8), "depths": (1, 1)}
 
