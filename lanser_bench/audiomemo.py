@@ -50,7 +50,10 @@ class AudioMemo:
                 "CREATE TABLE IF NOT EXISTS facts (sha TEXT PRIMARY KEY, code TEXT, facts TEXT)"
             )
         except sqlite3.Error as error:
-            raise StoreError(f"The memo of recordings {path} cannot be opened: {error}.") from error
+            raise StoreError(
+                f"The memo of recordings {path} cannot be opened: {error}. It holds nothing that "
+                "the recordings do not tell: remove it, and they are read once more."
+            ) from error
 
     def look(
         self, paths: Iterable[Path], progress: Callable[[int, int, str], None] | None = None

@@ -6,10 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from .errors import SettingsError, did_you_mean
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+_KEYS = "input should be keys and values"
+PLAIN = {
+    "tuple_type": "input should be a list",
+    "list_type": "input should be a list",
+    "string_type": "input should be text: put it in quotes",
+    "dict_type": _KEYS,
+    "model_type": _KEYS,
+    "too_short": "input should have {min_length} or more entries",
+}
+"""Findings that pydantic words in types of Python, in words of the files that users write."""
 
 
 def validated(model: type[ModelT], values: Mapping[str, Any], where: str) -> ModelT:
@@ -43,7 +54,10 @@ def describe(
         where: what was read, or a function from a place in it to that and its line.
     """
     sentences = []
-    for finding in error.errors(include_url=False):
+    findings = error.errors(include_url=False)
+    for finding in findings:
+        if _is_consequence(finding, findings):
+            continue
         inside = finding.get("ctx", {}).get("path", ())
         path = [str(part) for part in finding["loc"]]
         place = ".".join(path)
@@ -55,12 +69,26 @@ def describe(
             sentences.append(f"{here}: '{place}' is missing.")
         else:
             given = repr(finding.get("input"))
-            message = finding["msg"].removeprefix("Value error, ")
+            message = _words(finding)
             shown = given if len(given) <= 60 else given[:57] + "..."
             prefix = f"{here}: '{place}' is {shown}: " if place else f"{here}: "
             end = "" if message.endswith((".", "?")) else "."
             sentences.append(f"{prefix}{message[:1].lower() + message[1:]}{end}")
     return "\n".join(sentences)
+
+
+def _is_consequence(finding: ErrorDetails, findings: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is too short only because entries of it are faulty, which are told."""
+    own = finding["loc"]
+    below = (other["loc"] for other in findings if len(other["loc"]) > len(own))
+    return finding["type"] == "too_short" and any(loc[: len(own)] == own for loc in below)
+
+
+def _words(finding: ErrorDetails) -> str:
+    plain = PLAIN.get(finding["type"])
+    if plain is not None:
+        return plain.format_map(finding.get("ctx", {}))
+    return finding["msg"].removeprefix("Value error, ")
 
 
 def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,17 @@ class ExperimentFile:
     """The file with its lines, for messages."""
     source: Mapping[str, Any] | None = None
     """What was given where it was no file."""
+    overrides: Mapping[tuple[str, ...], str] = field(default_factory=dict)
+    """Place that an override has set → the override."""
 
     def where(self, place: Sequence[str | int]) -> str:
         """Returns what messages call a place in the settings: the file, and the line if it has one.
 
-        A place that an override or an axis has set has no line.
+        A place that an override has set is that override; one that an axis has set has no line.
         """
+        for path, text in reversed([*self.overrides.items()]):
+            if tuple(map(str, place[: len(path)])) == path:
+                return f"Override '{text}'"
         top = self.yaml.content if self.yaml is not None else {}
         if tuple(place[:2]) == ("pretrain", "seeds") and "seeds" in top:
             place = ("seeds", *place[2:])
@@ -79,9 +84,10 @@ def read_experiment(
         label, folder = f"Experiment file {source}", path.parent
         content = {str(key): value for key, value in file.content.items()}
     content = _overridden(_seeds_in_place(content, label), overrides, label)
+    set_by = {tuple(override_path(text.partition("=")[0])): text for text in overrides}
     grids = take_grids(content, label)
     given = deepcopy(dict(source)) if isinstance(source, Mapping) else None
-    return ExperimentFile(label, content, grids, folder, file, given)
+    return ExperimentFile(label, content, grids, folder, file, given, set_by)
 
 
 def find_file(source: str | Path) -> Path:

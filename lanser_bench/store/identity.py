@@ -177,7 +177,10 @@ class FileHashes:
                 "sha TEXT, PRIMARY KEY (device, inode))"
             )
         except sqlite3.Error as error:
-            raise StoreError(f"The hash memo {path} cannot be opened: {error}.") from error
+            raise StoreError(
+                f"The hash memo {path} cannot be opened: {error}. It holds nothing that the "
+                "recordings do not tell: remove it, and they are read once more."
+            ) from error
 
     def sha256(self, path: Path) -> str:
         """Returns the SHA-256 of a file's bytes, read only if the file is new or has changed."""

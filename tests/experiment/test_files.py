@@ -73,9 +73,50 @@ def test_an_unknown_key_names_its_line_and_a_suggestion(tmp_path: Path) -> None:
         expand(read_experiment(path))
 
 
-def test_an_unknown_key_of_an_override_has_no_line(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"^settings: unknown key 'labeller'.*'labeler'"):
-        points("labeller=x")
+def test_a_fault_of_an_override_is_not_said_of_the_file(tmp_path: Path) -> None:
+    path = experiment(
+        tmp_path,
+        "name: t\nlabeler: random\ntaxonomy: ekman-6\nencoder: cnn\n"
+        "targets: [{dataset: synthetic}]\npretrain:\n  epochs: -1\n",
+    )
+
+    def refused(*overrides: str) -> str:
+        with pytest.raises(SettingsError) as refusal:
+            expand(read_experiment(path, overrides))
+        return str(refusal.value)
+
+    assert "line 7: 'pretrain.epochs' is -1" in refused()
+    assert refused("pretrain.epochs=2", "labeller=x").startswith(
+        "Override 'labeller=x': unknown key 'labeller'. Did you mean 'labeler'?"
+    )
+    assert "Override 'pretrain.epoch=3': unknown key 'pretrain.epoch'" in refused(
+        "pretrain.epoch=3"
+    )
+    both = refused("pretrain.epochs=-2", "pretrain.epochs=-3", "seeds=[-4]")
+    assert "Override 'pretrain.epochs=-3': 'pretrain.epochs' is -3" in both
+    assert "Override 'seeds=[-4]': 'pretrain.seeds.0' is -4" in both
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"corpora": 3}, "'corpora' is 3: input should be a list."),
+        ({"taxonomy": 6}, "'taxonomy' is 6: input should be text: put it in quotes."),
+        ({"pretrain": [1]}, "'pretrain' is [1]: input should be keys and values."),
+        ({"targets": []}, "'targets' is []: input should have 1 or more entries."),
+    ],
+)
+def test_a_wrong_type_is_told_in_words_of_the_file(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        points(**changes)
+    assert words in str(refusal.value)
+
+
+def test_a_list_is_not_too_short_for_its_faulty_entries() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        points(targets=[{"dataset": "synthetic", "on_bad_audio": "x"}])
+    assert "entries" not in str(refusal.value)
+    assert "targets" in str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,12 @@ def test_file_hash_is_memoised_until_the_file_changes(tmp_path: Path) -> None:
     memo.close()
 
 
+def test_a_hash_memo_that_is_none_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "memo.sqlite").write_text("this is no data base")
+    with pytest.raises(StoreError, match=r"memo\.sqlite cannot be opened.*remove it"):
+        FileHashes(tmp_path / "memo.sqlite")
+
+
 def test_source_hash_follows_imports_inside_the_package(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     package = tmp_path / "hashed_package"
     package.mkdir()
