@@ -155,7 +155,10 @@ def spread(utterances: Sequence[Utterance], limit: int) -> list[Utterance]:
 
 def _checked_root(name: str, plugin: Dataset[Any], root: Path | None) -> Path:
     if root is None:
-        raise DataError(f"Dataset '{name}' needs its folder: set `root`.")
+        raise DataError(
+            f"Dataset '{name}' needs its folder: set `root` (`--corpus {name}=FOLDER` for "
+            "`data leakage`)."
+        )
     if not plugin.needs_root:
         return root.absolute()
     if not root.exists():

@@ -61,7 +61,7 @@ def list_artifacts(store: StorePath = DEFAULT) -> None:
     from ._console import wide_console
 
     table = Table()
-    for column in ("key", "stage", "size", "seconds", "written"):
+    for column in ("key", "stage", "size", "seconds", "written (UTC)"):
         table.add_column(column, justify="right" if column in ("size", "seconds") else "left")
     opened, total, count = open_store(store, read_only=True), 0, 0
     rows = []
@@ -73,7 +73,7 @@ def list_artifacts(store: StorePath = DEFAULT) -> None:
         rows.append((artifact.meta["written"], key, artifact.meta["spec"]["stage"], artifact.size,
                      artifact.meta["seconds"]))  # fmt: skip
     for written, key, stage, size, seconds in sorted(rows):
-        table.add_row(key[:12], stage, human(size), f"{seconds:.1f}", written)
+        table.add_row(key[:12], stage, human(size), f"{seconds:.1f}", written[:19])
     console = wide_console()
     console.print(table)
     console.print(f"{count} artifacts, {human(total)} in {opened.root}", soft_wrap=True)
