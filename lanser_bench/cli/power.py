@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ._shared import PluginsDirs
+
 
 def power(
     dataset: Annotated[
@@ -41,9 +43,13 @@ def power(
         typer.Option(help="Two records or folders (give it twice): spreads are read from them."),
     ] = None,
     find: Annotated[float, typer.Option(min=0.5, max=0.999, help="Power.")] = 0.9,
+    plugins_dir: PluginsDirs = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Print the smallest difference in UAR that a comparison of two cells can find."""
+    """Print the smallest difference in UAR that a comparison of two cells can find.
+
+    A dataset is counted as its table lists it; recordings are not opened.
+    """
     import json
     from dataclasses import asdict
 
@@ -53,7 +59,7 @@ def power(
         dataset=dataset, root=root, options=option or [], speakers=speakers,
         utterances=utterances, protocol=protocol, budget=budget, seeds=seeds,
         comparisons=comparisons, spread=spread, seed_spread=seed_spread, pilot=pilot or [],
-        power=find,
+        power=find, plugin_dirs=plugins_dir or [],
     )  # fmt: skip
     if json_output:
         typer.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1))

@@ -73,6 +73,7 @@ def plan_power(
     seed_spread: float | None = None,
     pilot: Sequence[Path] = (),
     power: float = 0.9,
+    plugin_dirs: Sequence[Path] = (),
 ) -> PowerPlan:
     """Returns the smallest difference in UAR that a comparison of two cells can find.
 
@@ -94,6 +95,7 @@ def plan_power(
         seed_spread: standard deviation of the score over training seeds, in points.
         pilot: places of the records of two cells that were run on the same split.
         power: share of repetitions that shall find the difference.
+        plugin_dirs: folders of loose plugin files.
 
     Raises:
         SettingsError: neither dataset, speakers nor pilot say how many speakers there are.
@@ -106,7 +108,7 @@ def plan_power(
         spread, seed_spread = spread or found[0], found[1] if seed_spread is None else seed_spread
         speakers = speakers or found[3]
     if dataset is not None:
-        counted = count(dataset, root, options, protocol)
+        counted = count(dataset, root, options, protocol, plugin_dirs)
         said.append(
             f"{dataset}: {counted.speakers} tested speakers with {counted.utterances:.1f} labelled "
             f"utterances each, {counted.classes} classes"
@@ -135,7 +137,11 @@ def plan_power(
 
 
 def count(
-    name: str, root: Path | None = None, options: Sequence[str] = (), protocol: str = "split"
+    name: str,
+    root: Path | None = None,
+    options: Sequence[str] = (),
+    protocol: str = "split",
+    plugin_dirs: Sequence[Path] = (),
 ) -> Counted:
     """Counts tested speakers, their labelled utterances and classes, without reading any audio.
 
@@ -146,8 +152,11 @@ def count(
     import yaml
 
     pairs = [option.partition("=") for option in options]
+    bare = next((key for key, equals, _ in pairs if not equals), None)
+    if bare is not None:
+        raise SettingsError(f"'{bare}' is not of the form key=value.")
     values = {key: yaml.safe_load(value) for key, _, value in pairs}
-    plugin: Dataset[Any] = registry().create("dataset", name, values)
+    plugin: Dataset[Any] = registry(tuple(plugin_dirs)).create("dataset", name, values)
     if plugin.needs_root and root is None:
         raise SettingsError(f"Dataset '{name}' needs its folder: --root DIR.")
     check_official(plugin, f"dataset '{name}'", protocol)

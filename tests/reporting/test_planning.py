@@ -66,6 +66,25 @@ def test_what_is_not_said_is_asked_for_or_assumed_aloud() -> None:
     assert "undetectable" in plan_power(speakers=3).lines()[-1]
     with pytest.raises(SettingsError, match="needs its folder"):
         plan_power(dataset="ravdess")
+    with pytest.raises(SettingsError, match="'actors' is not of the form key=value"):
+        plan_power(dataset="ravdess", options=["actors"])
+
+
+def test_a_dataset_of_a_loose_file_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "own_set.py").write_text(
+        "from lanser_bench import Card, Dataset, PluginOptions, Utterance, hookimpl\n"
+        "@hookimpl\n"
+        "def register_datasets(register):\n"
+        "    register('own', f'{__name__}:Own')\n"
+        "class Own(Dataset[PluginOptions]):\n"
+        "    version = '1'\n"
+        "    card = Card(title='Own', licence='own', citation='own')\n"
+        "    def utterances(self, root):\n"
+        "        for i in range(12):\n"
+        "            yield Utterance(id=str(i), speaker=f's{i % 6}', gold={'ab'[i % 2]: 1.0})\n"
+    )
+    found = count("own", tmp_path, protocol="k-speaker-folds", plugin_dirs=[tmp_path])
+    assert (found.speakers, found.classes) == (6, 2)
 
 
 @pytest.mark.data
