@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
-from ..errors import LanserError
+from ..errors import DataError, LanserError
 from ..kinds.executor import StageReport
 from ..manifest import BuiltManifest
 from ..plugins import Registry, registry
-from ..store import Store, digest
+from ..store import Store, digest, why_unwritable
 from .events import EventLog
 from .failures import FailureFiles, failed_part
 from .files import ExperimentFile, read_experiment
@@ -166,13 +167,17 @@ def run_experiment(
         plan = plan.part(only)
     if retry_failed:
         plan = failed_part(plan, store)
+    to_run = plan.to_run(store)
+    if to_run:
+        require_writable(plan.experiment.paths.results)
     run = _Run(plan, plugins, store, listener or Listener())
     if retry_failed and not plan.cells:
         run.note(
             f"No cell of {plan.experiment.name} failed when it was last tried, so there is nothing "
             "to retry. Without --retry-failed the same command does what is left."
         )
-    return run.go(fail_fast, max_retries, keep_plan=not retry_failed and only is None)
+    keep_plan = not retry_failed and only is None
+    return run.go(to_run, fail_fast, max_retries, keep_plan=keep_plan)
 
 
 class _Run(Listener):
@@ -193,8 +198,9 @@ class _Run(Listener):
             timeout_s=settings.tracker_timeout_s, report=self.note,
         )  # fmt: skip
 
-    def go(self, fail_fast: bool, max_retries: int, keep_plan: bool) -> RunOutcome:
-        to_run = self.plan.to_run(self.store)
+    def go(
+        self, to_run: Mapping[str, Node], fail_fast: bool, max_retries: int, *, keep_plan: bool
+    ) -> RunOutcome:
         wanted = needs(self.plan, self.plugins, to_run.values())
         check_gpus(self.executor, self.plan, wanted)
         reasons = self.plan.reasons(self.store, to_run)
@@ -326,6 +332,23 @@ class _Run(Listener):
         self.log.add("warning", text=sentence)
         self.outcome.notes.append(sentence)
         self.listener.note(sentence)
+
+
+def require_writable(results: Path) -> None:
+    """Tells before anything runs, not hours later, that records cannot be written.
+
+    Raises:
+        DataError: the folder cannot be made, or takes no file.
+    """
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=results):
+            pass
+    except OSError as error:
+        raise DataError(
+            f"The results folder {results} cannot be written: {why_unwritable(error)}. "
+            "Choose another with paths.results. Nothing has run."
+        ) from None
 
 
 def data_notes(manifest: BuiltManifest) -> Iterator[str]:

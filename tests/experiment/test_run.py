@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lanser_bench import DataError
 from lanser_bench.experiment import RunOutcome, dry_run, run_experiment
 from lanser_bench.experiment.events import read_events
 from lanser_bench.experiment.plan import LOST
@@ -54,6 +55,14 @@ def test_records_load_back_and_hold_what_was_done(run: Run, corpora: Path, tmp_p
     text = main.model_dump_json()
     assert str(corpora) not in text
     assert str(tmp_path) not in text
+
+
+def test_results_that_cannot_be_written_are_told_before_anything_runs(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"file/results cannot be written.*Nothing has run"):
+        run(f"paths.results={tmp_path / 'file' / 'results'}", **FROZEN)
 
 
 @pytest.mark.slow
