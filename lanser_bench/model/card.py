@@ -10,6 +10,7 @@ from ..reporting.leaderboard import decimal, percent
 from ..reporting.records import DatasetResult, ResultRecord
 
 if TYPE_CHECKING:
+    from ..store.keys import PluginIdentity
     from .config import ModelConfig
 
 
@@ -60,6 +61,7 @@ def model_card(record: ResultRecord, config: ModelConfig, material: Sequence[Mat
         "",
         "or `lanser-bench predict FOLDER speech.wav`. `model.scores([samples])` takes mono float32",
         "arrays at 16 kHz. `model.safetensors` is a plain state dict: `encoder.*` and `head.*`.",
+        *_needed_plugin(config.encoder),
         "",
         "## Scores",
         "",
@@ -78,6 +80,20 @@ def model_card(record: ResultRecord, config: ModelConfig, material: Sequence[Mat
     ] or ["| – | weights drawn from a seed | – |"]
     lines += ["", _text(config.licence), "", "## Limits", "", *_limits(record, config), ""]
     return "\n".join(lines)
+
+
+def _needed_plugin(encoder: PluginIdentity) -> list[str]:
+    """What whoever gets the folder needs beside it: an encoder that lanser-bench does not bring."""
+    if encoder.distribution == "lanser-bench":
+        return []
+    if encoder.distribution == "loose file":
+        how = (
+            "is a plugin file of its author's, which the folder does not hold: pass it on too, and "
+            "name its folder by `load_model(FOLDER, [PLUGINS])` or `--plugins-dir PLUGINS`"
+        )
+    else:
+        how = f"comes in the distribution `{encoder.distribution}`: install it"
+    return ["", f"The encoder `{encoder.name}` {how}."]
 
 
 def _what(record: ResultRecord, config: ModelConfig) -> Iterator[str]:

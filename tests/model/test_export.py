@@ -16,6 +16,8 @@ from lanser_bench.errors import DataError, PluginError, SettingsError, StoreErro
 from lanser_bench.evaluation.head import fit_head
 from lanser_bench.evaluation.selection import Choosing
 from lanser_bench.model import export_cell, find_record
+from lanser_bench.model.card import model_card
+from lanser_bench.model.config import ModelConfig
 from lanser_bench.stages.embed import read_embeddings
 from lanser_bench.store import Store
 from lanser_bench.utterances import read_utterances
@@ -97,6 +99,22 @@ def test_the_card_holds_the_records_numbers_and_the_licence_of_the_data(
     assert "| corpus | " in card
     assert "The terms of what it was made from apply" in card
     assert str(finished.root) not in card + (place / "config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("distribution", "sentence"),
+    [("loose file", "`--plugins-dir PLUGINS`"), ("their-package", "`their-package`: install it")],
+)
+def test_the_card_names_a_plugin_that_its_reader_needs(
+    finished: Finished, tmp_path: Path, distribution: str, sentence: str
+) -> None:
+    record = finished.records["main"]
+    place = export_cell(record, tmp_path / "m", finished.store)
+    config = ModelConfig.model_validate_json((place / "config.json").read_text())
+    assert "PLUGINS" not in (place / "README.md").read_text()
+    encoder = config.encoder.model_copy(update={"distribution": distribution})
+    card = model_card(record, config.model_copy(update={"encoder": encoder}), [])
+    assert sentence in card
 
 
 def test_a_cell_without_pre_training_asks_for_a_target(finished: Finished, tmp_path: Path) -> None:
