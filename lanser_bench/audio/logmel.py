@@ -70,13 +70,6 @@ def sizes(frontend: Frontend) -> tuple[int, int]:
     )
 
 
-def frame_count(samples: int, frontend: Frontend) -> int:
-    """Returns how many frames `logmel` gives for a 16 kHz clip of so many samples."""
-    window, hop = sizes(frontend)
-    length = round(samples * frontend.sample_rate / SAMPLE_RATE)
-    return 1 + max(0, length - window) // hop
-
-
 def mel_filters(frontend: Frontend, points: int) -> npt.NDArray[np.float64]:
     """Returns the mel triangles.
 

@@ -204,18 +204,8 @@ class Contrast:
         return smallest(self.variances, alpha, self._wider(alpha), power)
 
 
-def over_seeds(statistics: Sequence[Statistic], level: float = LEVEL) -> Metric:
-    """Returns the mean score of several training seeds, uncertain over seeds × speakers.
-
-    Args:
-        statistics: one per seed, over the same speakers in the same order.
-        level: nominal coverage.
-    """
-    return Contrast([Side(statistics)], [1.0]).metric(level)
-
-
 def averaged(metrics: Sequence[Metric], bounds: tuple[float, float] = (0.0, 1.0)) -> Metric:
-    """Returns what `over_seeds` does where predictions are not at hand, only scores of the seeds.
+    """Returns the mean score of training seeds whose predictions are not at hand, only scores.
 
     The interaction is not known then and counts twice, and the mean half-width stands for that of
     the seed-averaged score: it and Student's half-width over the seeds are added in quadrature, so

@@ -32,7 +32,7 @@ class Fold:
     train: Ints
     test: Ints
     dev: Ints
-    """Empty unless the protocol defines one (`split`) or `with_dev` took it from `train`."""
+    """Empty unless the protocol defines one (`split`)."""
 
 
 def make_folds(
@@ -122,23 +122,6 @@ def group_speakers(speakers: Sequence[Hashable], labels: npt.ArrayLike, k: int, 
         filled[group] += counts[u]
         members[group] += 1
     return np.asarray(chosen[unit], np.int64)
-
-
-def with_dev(fold: Fold, speakers: Sequence[str | None], labels: npt.ArrayLike, seed: int) -> Fold:
-    """Moves about a fifth of the training speakers into a dev part, balanced by class.
-
-    Raises:
-        DataError: the training side has a single speaker.
-    """
-    own = [speakers[position] for position in fold.train]
-    n_speakers = len(set(own))
-    if n_speakers < 2:
-        raise DataError(
-            "A speaker-disjoint dev part needs at least 2 training speakers; there is 1."
-        )
-    group = group_speakers(own, np.asarray(labels)[fold.train], min(5, n_speakers), seed)
-    last = group == group.max()
-    return Fold(fold.train[~last], fold.test, fold.train[last])
 
 
 def split_hash(ids: Sequence[str], folds: Sequence[Fold]) -> str:

@@ -94,21 +94,6 @@ def scores(confusion: npt.NDArray[np.number]) -> Scores:
     return Scores(uar(confusion), wa(confusion), macro_f1(confusion))
 
 
-def pearson(truth: Floats, predicted: Floats) -> float:
-    """Pearson correlation; 0 where one side is constant, because a constant tells nothing."""
-    x, y = truth - truth.mean(), predicted - predicted.mean()
-    if is_constant(truth) or is_constant(predicted):
-        return 0.0
-    return float(x @ y) / float(np.sqrt((x @ x) * (y @ y)))
-
-
-def concordance(truth: Floats, predicted: Floats) -> float:
-    """Lin's concordance correlation coefficient (1989), with population moments."""
-    x, y = truth - truth.mean(), predicted - predicted.mean()
-    scale = float(x @ x + y @ y) + len(truth) * float(truth.mean() - predicted.mean()) ** 2
-    return 2.0 * float(x @ y) / scale if scale > 0 else 0.0
-
-
 def r_squared(truth: Floats, predicted: Floats, baseline: Floats) -> float:
     """Out-of-sample R²: 1 − Σ(truth − predicted)² / Σ(truth − baseline)².
 

@@ -135,7 +135,7 @@ def paired_difference(a: Predictions, b: Predictions, score: str | None = None) 
 
 
 def difference_statistic(a: Predictions, b: Predictions, score: str | None = None) -> Statistic:
-    """Returns what `paired_difference` evaluates, for `contrast.over_seeds`."""
+    """Returns what `paired_difference` evaluates, for a `contrast.Side`."""
     shared = set(a.ids) & set(b.ids)
     if not shared:
         raise DataError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#888888"
+BLUE, GREY = "#0072b2", "#888888"
 GROUPS = {
     "asr_avg_logprob": "recogniser's mean log-probability",
     "asr_no_speech_prob": "recogniser's no-speech probability",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lanser_bench import DataError
 from lanser_bench.evaluation.budgets import Budget, class_orders, parse_budget, subset
-from lanser_bench.evaluation.folds import Fold, group_speakers, make_folds, split_hash, with_dev
+from lanser_bench.evaluation.folds import Fold, group_speakers, make_folds, split_hash
 
 corpora = st.tuples(st.integers(2, 12), st.integers(1, 12), st.integers(1, 6), st.integers(0, 1000))
 
@@ -36,21 +36,6 @@ def test_no_speaker_is_on_two_sides_and_each_utterance_is_tested_once(shape, pro
         assert len(fold.test)
         assert sorted([*fold.train, *fold.test]) == list(range(len(ids)))
     assert sorted(p for fold in folds for p in fold.test) == list(range(len(ids)))
-
-
-@settings(deadline=None, max_examples=40)  # a loaded machine is not a failure
-@given(corpora)
-def test_the_dev_part_shares_no_speaker_with_the_others(shape) -> None:
-    ids, speakers, labels = corpus((shape[0] + 2, *shape[1:]))
-    fold = make_folds("k-speaker-folds", ids=ids, speakers=speakers, labels=labels, k=2)[0]
-    if len({speakers[p] for p in fold.train}) < 2:
-        return
-    made = with_dev(fold, speakers, labels, seed=shape[3])
-    parts = [{speakers[p] for p in part} for part in (made.train, made.dev, made.test)]
-    assert all(parts)
-    assert not parts[0] & parts[1]
-    assert not parts[1] & parts[2]
-    assert sorted([*made.train, *made.dev]) == sorted(fold.train)
 
 
 @settings(deadline=None, max_examples=40)  # a loaded machine is not a failure

@@ -5,7 +5,7 @@ import pytest
 
 from lanser_bench import DataError
 from lanser_bench.evaluation import metrics
-from lanser_bench.evaluation.contrast import over_seeds
+from lanser_bench.evaluation.contrast import Contrast, Side
 from lanser_bench.evaluation.curves import area_axis, area_weights, labels_needed
 from lanser_bench.evaluation.predictions import (
     Classified,
@@ -47,10 +47,13 @@ def test_sums_over_speakers_give_the_plain_scores() -> None:
         value = float(found[name].value(found[name].sums.sum(0)))
         assert value == pytest.approx(np.mean([getattr(s, name) for s in each]), abs=1e-12)
     values = predicted()
+    truth, guess = values.truth, values.predicted
+    apart = float(truth.mean() - guess.mean()) ** 2
     plain = {
-        "r2": metrics.r_squared(values.truth, values.predicted, values.baseline),
-        "pearson": metrics.pearson(values.truth, values.predicted),
-        "ccc": metrics.concordance(values.truth, values.predicted),
+        "r2": metrics.r_squared(truth, guess, values.baseline),
+        "pearson": np.corrcoef(truth, guess)[0, 1],
+        # Lin (1989), with population moments.
+        "ccc": 2 * np.cov(truth, guess, ddof=0)[0, 1] / (truth.var() + guess.var() + apart),
     }
     for name, statistic in regression(values).items():
         assert metric(statistic).value == pytest.approx(plain[name], abs=1e-10)
@@ -150,7 +153,7 @@ def test_seeds_add_their_own_uncertainty() -> None:
     apart = [classification(classified(0, hit=hit, draws=1))["uar"] for hit in (0.3, 0.5, 0.7)]
     widths = []
     for statistics in (alike, apart):
-        found = over_seeds(statistics)
+        found = Contrast([Side(statistics)], [1.0]).metric()
         assert found.interval is not None
         widths.append(found.interval.high - found.interval.low)
         mean = metric(combine(statistics, [1 / 3] * 3)).value
