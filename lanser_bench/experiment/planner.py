@@ -19,6 +19,7 @@ from .grid import Point
 from .parts import Parts, Progress
 from .plan import Cell, Plan
 from .settings import PluginRef
+from .steps import TEXT_FIELDS
 
 LINES = (None, "reads_gold")
 """Controls of the cells that an axis is about; the others stand beside them."""
@@ -65,6 +66,8 @@ def _no_collection() -> Iterator[None]:
 
 
 def _planned(points: Sequence[Point], parts: Parts) -> Plan:
+    for point in points:
+        _look_up(parts, point)
     by_point = [list(_cells(parts, p, position == 0)) for position, p in enumerate(points)]
     results = [tuple(c.key for c in own if c.control in LINES) for own in by_point]
     check_axes(parts, points, results)
@@ -81,6 +84,24 @@ def _planned(points: Sequence[Point], parts: Parts) -> Plan:
         for key in set(cell.stages.values()):
             plan.users.setdefault(key, []).append(cell)
     return plan
+
+
+def _look_up(parts: Parts, point: Point) -> None:
+    """Asks for the plugins and the taxonomy that a point uses before any recording is read.
+
+    A first look at a large corpus takes long, and a misspelt option should not wait for its end.
+    """
+    settings = point.settings
+    parts.plugin("segmenter", settings.segmenter)
+    for ref in settings.probes:
+        parts.plugin("probe", ref)
+    encoder, _ = parts.plugin("encoder", settings.encoder)
+    if isinstance(encoder, FeatureExtractor):
+        return  # nothing is pre-trained, and no label is asked for
+    parts.taxonomy(settings.taxonomy)
+    labeler, _ = parts.plugin("labeler", settings.labeler)
+    if labeler.reads & TEXT_FIELDS:
+        parts.plugin("asr", settings.asr)
 
 
 def _cells(parts: Parts, point: Point, first: bool) -> Iterator[Cell]:

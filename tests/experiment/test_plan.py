@@ -173,6 +173,25 @@ def test_a_frozen_encoder_is_not_pretrained_whatever_the_labels(plan: Callable[.
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"labeler": {"name": "words", "sed": 3}}, "unknown key 'sed'"),
+        ({"asr": {"name": "reference", "siz": 3}}, "unknown key 'siz'"),
+        ({"probes": ["siz"]}, "No probe named 'siz'"),
+        ({"segmenter": "non"}, "No segmenter named 'non'"),
+        ({"taxonomy": "mod"}, "There is no taxonomy 'mod'"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_misspelt_name_does_not_wait_for_the_recordings_to_be_read(
+    plan: Callable[..., Plan], changes: dict[str, Any], words: str
+) -> None:
+    unread = [{"dataset": "manifest", "root": "nowhere"}]
+    with pytest.raises(LanserError, match=words):
+        plan(corpora=unread, targets=unread, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
         (
             {"encoder": "loudness", "grid": {"labeler": ["words", "random"]}},
             "axis 'labeler' cannot change a result: the encoder 'loudness' is frozen",
