@@ -1,6 +1,8 @@
 """Experiments: settings in, a plan of distinct stages, a run.
 
 `run_experiment` is the Python twin of ``lanser-bench run``, `dry_run` that of its ``--dry-run``.
+`files` and `grid` read a file into points, `planner` makes the `plan` of them (`chain`, `steps` and
+`measuring` say which stages a cell has), `scheduler` carries it out and `run` holds all together.
 """
 
 from .files import read_experiment, shipped

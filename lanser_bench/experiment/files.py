@@ -1,4 +1,4 @@
-"""Reads experiment files: YAML through OmegaConf, `key=value` overrides, interpolation."""
+"""Reads experiment files: YAML with its lines, and `key=value` overrides."""
 
 from __future__ import annotations
 
