@@ -20,6 +20,7 @@ from .parts import Parts, Progress
 from .plan import Cell, Plan
 from .settings import PluginRef
 from .steps import TEXT_FIELDS
+from .titles import told_apart
 
 LINES = (None, "reads_gold")
 """Controls of the cells that an axis is about; the others stand beside them."""
@@ -76,7 +77,7 @@ def _planned(points: Sequence[Point], parts: Parts) -> Plan:
     plan = Plan(
         experiment=points[0].settings,
         cells=cells,
-        nodes=parts.used_nodes(cells),
+        nodes=told_apart(parts.used_nodes(cells), cells),
         manifests=parts.manifests,
         plugin_dirs=parts.registry.plugin_dirs,
     )

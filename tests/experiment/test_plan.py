@@ -58,6 +58,19 @@ def test_each_distinct_stage_is_planned_once(plan: Callable[..., Plan], corpora:
     assert Counter(cell.role for cell in found.cells) == {"main": 12, "control": 12 + 2 * 3}
 
 
+def test_stages_on_the_same_with_the_same_have_titles_that_tell_them_apart(
+    plan: Callable[..., Plan],
+) -> None:
+    found = plan("pretrain.seeds=[3,4]", grid={"labeler": ["words", "random"]})
+    titles = Counter((node.stage, node.title) for node in found.nodes.values())
+    assert max(titles.values()) == 1, titles
+    pretrained = {title for stage, title in titles if stage == "pretrain"}
+    assert any(title.endswith("seed 3 [labeler=words]") for title in pretrained), pretrained
+    embedded = {title.partition("pre-trained")[2] for stage, title in titles if stage == "embed"}
+    assert " [labeler=random, seed=4]" in embedded
+    assert any("random weights, seed 3" in t and "[" not in t for s, t in titles if s == "embed")
+
+
 def test_controls_keep_only_the_axes_they_depend_on(plan: Callable[..., Plan]) -> None:
     found = plan(grid={"labeler": ["words", "random"], "seed": [0, 1]})
     names = {cell.control: set() for cell in found.cells}
