@@ -193,6 +193,8 @@ class _Run(Listener):
         self.outcome = RunOutcome(plan, self.log.run_id, self.log.folder / "events.jsonl")
         self.failures = FailureFiles(store, settings.name)
         self.timings = Timings(store)
+        self.cancelled = True
+        """Until the scheduler has come to its end: workers and trackers drop what they have."""
         self.trackers = TrackerFeed(
             settings.trackers, plugins, store, self.log.folder,
             timeout_s=settings.tracker_timeout_s, report=self.note,
@@ -201,14 +203,17 @@ class _Run(Listener):
     def go(
         self, to_run: Mapping[str, Node], fail_fast: bool, max_retries: int, *, keep_plan: bool
     ) -> RunOutcome:
-        wanted = needs(self.plan, self.plugins, to_run.values())
-        check_gpus(self.executor, self.plan, wanted)
-        reasons = self.plan.reasons(self.store, to_run)
-        if keep_plan:  # a part of it would forget the others, whose reasons are asked for next time
-            self.plan.save(self.store)
-        with self.plan.at_work(self.store):
-            self._tell(to_run, reasons)
-            self._schedule(to_run, wanted, fail_fast, max_retries)
+        try:
+            wanted = needs(self.plan, self.plugins, to_run.values())
+            check_gpus(self.executor, self.plan, wanted)
+            reasons = self.plan.reasons(self.store, to_run)
+            if keep_plan:  # a part of it would forget the others, whose reasons are asked for later
+                self.plan.save(self.store)
+            with self.plan.at_work(self.store):
+                self._tell(to_run, reasons)
+                self._schedule(to_run, wanted, fail_fast, max_retries)
+        finally:
+            self._close()
         return self.outcome
 
     def _tell(self, to_run: Mapping[str, Node], reasons: Mapping[str, str]) -> None:
@@ -236,25 +241,25 @@ class _Run(Listener):
         fail_fast: bool,
         max_retries: int,
     ) -> None:
-        cancelled = True
         try:
             Scheduler(
                 self.plan, to_run, self.executor, self.store, self, needs=wanted,
                 fail_fast=fail_fast, max_retries=max_retries,
             ).run()  # fmt: skip
-            cancelled = fail_fast and not self.outcome.ok
+            self.cancelled = fail_fast and not self.outcome.ok
         except KeyboardInterrupt:
             self.log.add("interrupted")
             raise
-        finally:
-            self.executor.close(cancel=cancelled)
-            self.trackers.close(cancel=cancelled)
-            self.timings.save()
-            self.log.add(
-                "run-end", executed=len(self.outcome.executed),
-                records=len(self.outcome.records), failed=len(self.outcome.failures),
-            )  # fmt: skip
-            self.log.close()
+
+    def _close(self) -> None:
+        self.executor.close(cancel=self.cancelled)
+        self.trackers.close(cancel=self.cancelled)
+        self.timings.save()
+        self.log.add(
+            "run-end", executed=len(self.outcome.executed),
+            records=len(self.outcome.records), failed=len(self.outcome.failures),
+        )  # fmt: skip
+        self.log.close()
 
     # -- what the scheduler tells --------------------------------------------------------------
 

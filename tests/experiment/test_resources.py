@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from lanser_bench import SettingsError
-from lanser_bench.experiment import dry_run, plan_experiment
+from lanser_bench.experiment import dry_run, plan_experiment, run_experiment
+from lanser_bench.experiment.events import read_events
 from lanser_bench.experiment.resources import BASE_GIB, needs
 
 Make = Callable[..., dict[str, Any]]
@@ -46,8 +47,14 @@ def test_a_gpu_that_nobody_has_is_refused_before_anything_runs(
     settings: Make, plugin_dirs: tuple[Path, ...]
 ) -> None:
     executor = {"name": "local", "threads": 2, "gpus": 0}
-    with pytest.raises(SettingsError, match=r"pretrain \(cnn.*asks for a GPU.*executor.gpus"):
-        dry_run(settings(devices={"pretrain": "cuda"}, executor=executor), plugin_dirs=plugin_dirs)
+    made = settings(devices={"pretrain": "cuda"}, executor=executor)
+    refusal = r"pretrain \(cnn.*asks for a GPU.*executor.gpus"
+    with pytest.raises(SettingsError, match=refusal):
+        dry_run(made, plugin_dirs=plugin_dirs)
+    with pytest.raises(SettingsError, match=refusal):
+        run_experiment(made, plugin_dirs=plugin_dirs)
+    (log,) = Path(made["paths"]["store"]).glob("runs/*/events.jsonl")
+    assert [event["event"] for event in read_events(log)] == ["run-end"]
 
 
 def test_memory_is_what_plugins_declare_unless_the_experiment_says_otherwise(
