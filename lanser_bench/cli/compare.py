@@ -28,7 +28,9 @@ def compare(
     folder: Annotated[Path, typer.Option("--in", help="Where filters look for records.")] = Path(
         "results"
     ),
-    metric: Annotated[str, typer.Option(help="uar, wa, macro_f1 or area.")] = "uar",
+    metric: Annotated[
+        str | None, typer.Option(help="uar, wa, macro_f1 or area; default: uar.")
+    ] = None,
     budget: Annotated[
         str | None, typer.Option(help="Label budget, such as 10%; default: the largest.")
     ] = None,
@@ -53,9 +55,8 @@ def compare(
     from ..reporting.groups import checked_metric
     from ._console import print_tables
 
-    found = compared(
-        a, b, folder=folder, metric=checked_metric(metric), budget=budget, targets=targets
-    )
+    score = None if metric is None else checked_metric(metric)
+    found = compared(a, b, folder=folder, metric=score, budget=budget, targets=targets)
     if picture is not None:
         if picture.suffix not in (".png", ".svg"):
             raise DataError(f"{picture}: a picture ends in .png or .svg.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Look through a dataset before using it.", no_args_is_help=True)
 
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+"""Ends of the names of tables that `manifest` reads."""
 NAMED = 3
 """How many findings of one sort are named; the rest is counted."""
 
@@ -103,9 +106,11 @@ def leakage(
         given.insert(0, root)
         root = None
     target = {"dataset": dataset, "root": root, **parsed_options(given)}
+    plugins = registry(tuple(plugins_dir or ()))
+    _check_name(dataset, plugins.names("dataset"), "leakage")
     pairs = [name.partition("=") for name in corpus or ()]
     report = leakage_report(
-        registry(tuple(plugins_dir or ())),
+        plugins,
         Store(store),
         DatasetRef.model_validate(target),
         [DatasetRef(dataset=n, root=Path(folder) if folder else None) for n, _, folder in pairs],
@@ -130,6 +135,25 @@ def _print_leakage(report: LeakageReport) -> None:
     typer.echo(f"leakage: {'yes' if report.refused else 'no'}")
 
 
+def _check_name(given: str, names: Sequence[str], command: str) -> None:
+    """Raises a `SettingsError` with the words to type if a path stands where a name should."""
+    path = Path(given)
+    if given in names or not path.exists():
+        return
+    beside = path.iterdir() if path.is_dir() and os.access(path, os.R_OK) else [path]
+    tables = sorted(found for found in beside if found.suffix.lower() in TABLES)
+    if not (tables or path.is_dir()):
+        return
+    words = f"audiofolder {given}"
+    if tables:
+        first = next((table for table in tables if table.stem == "manifest"), tables[0])
+        words = f"manifest {first.parent}" + f" table={first.name}" * (first.stem != "manifest")
+    raise SettingsError(
+        f"'{given}' is a path, and the name of a dataset comes before it. Try "
+        f"`lanser-bench data {command} {words}`; `lanser-bench plugins` lists the names."
+    )
+
+
 def _survey(
     dataset: str, root: Path | None, options: Sequence[str], store: Path, plugin_dirs: list[Path]
 ) -> Survey:
@@ -146,6 +170,7 @@ def _survey(
     on_bad_audio = _choice(values.pop("on_bad_audio", "stop"))
     limit = checked_limit(dataset, values.pop("limit", None))
     plugins = registry(tuple(plugin_dirs))
+    _check_name(dataset, plugins.names("dataset"), "check")
     plugin = plugins.create("dataset", dataset, values)
     kept = Store(store)
     folder = dataset_root(plugin.needs_root, kept, dataset, root)

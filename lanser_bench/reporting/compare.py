@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import DataError
+from ..errors import DataError, SettingsError
 from ..evaluation.contrast import Contrast, Side, holm
 from ..evaluation.results import Metric
 from ..evaluation.statistics import LEVEL
@@ -57,7 +57,7 @@ def compare(
     b: str | Path,
     *,
     folder: Path = Path("results"),
-    metric: MetricName = "uar",
+    metric: MetricName | None = None,
     budget: str | None = None,
     targets: bool = False,
 ) -> Comparison:
@@ -68,7 +68,7 @@ def compare(
             ``encoder=cnn,control=none`` within `folder`.
         b: the other side, in the same words.
         folder: where filters look.
-        metric: the score.
+        metric: the score; ``uar`` if left out.
         budget: at which label budget; the largest if left out.
         targets: compares what probes found instead: a line per target and scale, R² of numbers and
             UAR of classes.
@@ -77,9 +77,16 @@ def compare(
         A line per pair of cells that agree in everything else, and their mean.
 
     Raises:
-        SettingsError: a filter names no axis, or no value that is there.
+        SettingsError: a filter names no axis, or no value that is there; or a metric or budget
+            is asked of `targets`, which have scores of their own.
         DataError: nothing of the two can be compared.
     """
+    if targets and (metric is not None or budget is not None):
+        raise SettingsError(
+            "Probe targets are compared by R² or UAR, as each is measured, on all their rows: "
+            "leave --metric and --budget out with --targets."
+        )
+    metric = metric or "uar"
     sides = [chosen(str(side), folder) for side in (a, b)]
     matched, left_out = pairs(*sides)
     found = []

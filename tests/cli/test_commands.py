@@ -46,6 +46,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = lanser(capsys, "--help")
     assert code == 0
     assert all(f"  {name} " in out for name in COMMANDS)
+    assert "..." not in out.partition("Commands:")[2]  # in 80 columns no summary is cut
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -54,6 +54,27 @@ def test_bad_recordings_are_named_and_exit_with_2(
     assert "on_bad_audio: skip" in captured.err
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (".", "data check manifest ."),
+        ("manifest.csv", "data check manifest ."),
+        ("other", "data check manifest other table=list.tsv"),
+        ("wavs", "data check audiofolder wavs"),
+    ],
+)
+def test_a_path_instead_of_a_name_is_told_what_to_type(
+    corpus: Path, given: str, words: str,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    (corpus / "wavs").mkdir()
+    (corpus / "other").mkdir()
+    (corpus / "other" / "list.tsv").touch()
+    monkeypatch.chdir(corpus)
+    assert check(given) == 2
+    assert f"Try `lanser-bench {words}`" in capsys.readouterr().err
+
+
 def test_skipping_makes_the_rest_usable(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,6 +137,12 @@ def test_a_declaration_that_was_changed_afterwards_is_refused(declaring: Path) -
     path.write_text(path.read_text().replace("encoder=late", "encoder=cnn2"))
     with pytest.raises(DataError, match="not those it was written with"):
         compare("labeler=good", "labeler=bad", folder=declaring)
+
+
+@pytest.mark.parametrize("more", [{"metric": "wa"}, {"budget": "10%"}])
+def test_probe_targets_take_no_metric_and_no_budget(grid: Path, more: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="leave --metric and --budget out"):
+        compare("labeler=good", "labeler=bad", folder=grid, targets=True, **more)
 
 
 def test_without_a_declaration_the_table_is_the_family(grid: Path) -> None:
