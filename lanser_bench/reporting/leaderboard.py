@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..evaluation.results import Metric
 from .boards import Board, CurvePoint, Gap, Row, rank, regression_probes
+from .numbers import decimal, percent
+from .room import no_room, packed
 from .standing import Standing
+from .target_table import TARGET_NOTE, target_cells, target_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,26 +32,6 @@ MORE_HEADS = {
     "text_only": "UAR text-only",
 }
 """Columns that stand there where a row has them."""
-
-
-def percent(metric: Metric | None) -> str:
-    """Returns a share in percent with its interval, such as ``41.2 [35.1, 47.3]``."""
-    if metric is None:
-        return "–"
-    text = f"{100 * metric.value:z.1f}"
-    if metric.interval is None:
-        return text
-    return f"{text} [{100 * metric.interval.low:z.1f}, {100 * metric.interval.high:z.1f}]"
-
-
-def decimal(metric: Metric | None) -> str:
-    """Returns an R² with its interval, such as ``0.31 [0.22, 0.40]``."""
-    if metric is None:
-        return "–"
-    text = f"{metric.value:z.2f}"
-    if metric.interval is None:
-        return text
-    return f"{text} [{metric.interval.low:z.2f}, {metric.interval.high:z.2f}]"
 
 
 def header(board: Board) -> str:
@@ -177,7 +160,7 @@ def tables(
     for board in boards:
         found.append(_table(board, width))
         if targets:
-            found.append(_target_table(board))
+            found.append(target_table(board, width))
     return found
 
 
@@ -191,8 +174,8 @@ def _table(board: Board, width: int | None) -> Table:
     kept = _fitting(board, [heads, *main, *controls], width)
     said = notes(board)
     if len(kept) < len(heads):
-        away = "; ".join(head for i, head in enumerate(heads) if i not in kept)
-        said.append(f"no room for {away}: a wider window or `leaderboard --format md` shows them")
+        away = [head for i, head in enumerate(heads) if i not in kept]
+        said.append(no_room(away, "leaderboard --format md"))
     table = Table(title=escape(header(board)), caption=escape(" · ".join(said)),
                   title_justify="left", caption_justify="left")  # fmt: skip
     for name in (heads[i] for i in kept):
@@ -221,58 +204,7 @@ def _fitting(board: Board, lines: Sequence[Sequence[str]], width: int | None) ->
     score = seeds + 1 + ("uar", "area", "wa", "macro_f1").index(board.metric)
     to_best = [seeds + 5] * ranked(board)
     wanted = dict.fromkeys([*to_best, lines[0].index("R²"), *range(seeds, n)])
-    kept = {*range(seeds), score}
-    room = width - 1 - sum(needs[i] for i in kept)
-    for i in wanted:
-        if i not in kept and needs[i] <= room:
-            kept.add(i)
-            room -= needs[i]
-    return sorted(kept)
-
-
-def _target_table(board: Board) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=f"{escape(board.dataset)}: probe targets", title_justify="left",
-                  caption=escape(TARGET_NOTE), caption_justify="left")  # fmt: skip
-    heads, rows = target_cells(board)
-    for i, head in enumerate(heads):
-        table.add_column(escape(head), justify="right" if i > 1 else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    return table
-
-
-TARGET_NOTE = (
-    "R²: share of variance; UAR: of classes, in percent. To best control: the difference to the "
-    "control that is best at the target, paired by speaker; only that supports a claim"
-)
-
-
-def target_cells(board: Board) -> tuple[list[str], list[list[str]]]:
-    """Returns headings and rows of the table of probe targets: scores, differences to controls."""
-    rows = board.main + board.controls
-    heads = ["target", "score"]
-    for row in rows:
-        heads += [row.name, "to best control"] if row.gaps else [row.name]
-    lines = []
-    for name in dict.fromkeys(target for row in rows for target in row.targets):
-        chance = next((row.chance[name] for row in rows if name in row.chance), None)
-        shown = decimal if chance is None else percent
-        line = [name, "R²" if chance is None else f"UAR, chance {100 * chance:.1f}"]
-        for row in rows:
-            gap = row.gaps.get(name)
-            line.append(shown(row.targets.get(name)))
-            line += [f"{_signed(shown(gap.difference))}, {gap.control}" if gap else "–"][
-                : bool(row.gaps)
-            ]
-        lines.append(line)
-    return heads, lines
-
-
-def _signed(text: str) -> str:
-    return text if text.startswith("-") else f"+{text}"
+    return packed(needs, {*range(seeds), score}, wanted, width)
 
 
 def notes(board: Board) -> list[str]:

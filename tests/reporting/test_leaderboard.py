@@ -182,6 +182,21 @@ def test_targets_are_shown_on_request(records: list[ResultRecord]) -> None:
     assert "prosody.f0_mean_st (raw)" in shown(records, targets=True)
 
 
+def test_a_narrow_terminal_shows_the_targets_of_the_rows_that_fit(
+    records: list[ResultRecord],
+) -> None:
+    boards = rank(records)
+    [_, narrow], [_, wide] = (tables(boards, targets=True, width=w) for w in (70, 300))
+    heads = [str(column.header) for column in wide.columns]
+    assert heads == ["target", "score", "high", "low", "random_init"]
+    assert [str(column.header) for column in narrow.columns] == heads[:3]
+    assert "no room for low; random_init" in str(narrow.caption)
+    assert "no room for" not in str(wide.caption)
+    console = Console(file=io.StringIO(), width=70)
+    console.print(narrow)
+    assert "prosody.f0_mean_st (raw)" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_labels_needed_have_a_column_where_targets_were_fixed_beforehand(record: Make) -> None:
     made = record(0.50)
     (result,) = made.datasets

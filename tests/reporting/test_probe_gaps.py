@@ -18,11 +18,12 @@ from lanser_bench.reporting.attached import attach
 from lanser_bench.reporting.checks import check_record
 from lanser_bench.reporting.compare import compare
 from lanser_bench.reporting.compare_views import title
-from lanser_bench.reporting.leaderboard import as_json, markdown, target_cells
+from lanser_bench.reporting.leaderboard import as_json, markdown
 from lanser_bench.reporting.probe_gaps import with_gaps
 from lanser_bench.reporting.records import load_record, load_records, save_record
 from lanser_bench.reporting.report import write_report
 from lanser_bench.reporting.report_data import Records
+from lanser_bench.reporting.target_table import target_cells
 from lanser_bench.store import Spec, Store
 
 from .published import publish, simulated
