@@ -119,7 +119,8 @@ class Board:
     metric: MetricName = "uar"
     """The score that rows are ranked by."""
     title: str = ""
-    """What tells it from the other boards; the labelled set's name if there is one board of it."""
+    """What tells it from the other boards: the labelled set's name, after the title that a user
+    gave it, and more where there are several boards of it."""
     main: list[Row] = field(default_factory=list)
     """Best first."""
     controls: list[Row] = field(default_factory=list)
@@ -159,7 +160,7 @@ def rank(
 
 def _told_apart(boards: list[Board]) -> list[Board]:
     """Gives boards of one labelled set titles of their own: its experiments, then a number."""
-    titles = [board.dataset for board in boards]
+    titles = [board.title for board in boards]
     for longer in (_of_experiments, _numbered):
         times = Counter(titles)
         titles = [
@@ -202,11 +203,23 @@ def _board(members: Sequence[Member], metric: MetricName) -> Board:
         fixed_sentences=first.fixed_sentences,
         majority=evaluation.majority,
         metric=metric,
+        title=_title(members),
         main=_placed(main, metric),
         controls=[row for row, _ in rows if row.role != "main"],
         warnings=sorted({w for r in results for w in _told(r)}, key=_natural),
         declared=[str(one) for one in declared_in([record for _, record, _ in members])],
     )
+
+
+def _title(members: Sequence[Member]) -> str:
+    """Returns the labelled set's name, after its title where a user gave one in the settings."""
+    name, given = members[0][1].datasets[members[0][2]].dataset, set()
+    for _, record, target in members:
+        refs = record.settings.get("targets", [])
+        options = refs[target].get("options", {}) if target < len(refs) else {}
+        given.add(options.get("title"))
+    title = given.pop() if len(given) == 1 else None
+    return f"{title} ({name})" if isinstance(title, str) and title else name
 
 
 def _told(result: DatasetResult) -> list[str]:

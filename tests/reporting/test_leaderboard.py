@@ -113,6 +113,15 @@ def test_other_sets_and_splits_are_never_in_one_table(record: Make) -> None:
     assert len(boards) == 3
 
 
+def test_a_set_is_headed_by_the_title_that_its_user_gave_it(record: Make) -> None:
+    ref = {"dataset": "talk", "options": {"title": "Calls of May"}}
+    (board,) = rank([record(settings={"targets": [ref]})])
+    assert header(board).startswith("Calls of May (talk): ")
+    assert board.dataset == "talk"
+    (plain,) = rank([record(settings={"targets": [{"dataset": "talk", "options": {}}]})])
+    assert header(plain).startswith("talk: ")
+
+
 def test_boards_of_one_set_have_titles_that_tell_them_apart(record: Make) -> None:
     alone, twice = record(dataset="else"), record(split="s2")
     other = twice.model_copy(update={"experiment": "other"})
