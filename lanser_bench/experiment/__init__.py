@@ -2,12 +2,14 @@
 
 `run_experiment` is the Python twin of ``lanser-bench run``, `dry_run` that of its ``--dry-run``.
 `files` and `grid` read a file into points, `planner` makes the `plan` of them (`chain`, `steps` and
-`measuring` say which stages a cell has), `scheduler` carries it out and `run` holds all together.
+`measuring` say which stages a cell has), `scheduler` carries it out, `running` writes down what
+happens, and `run` holds all together.
 """
 
 from .files import read_experiment, shipped
 from .labelling import LabelledCorpus, label_corpus, label_texts
-from .run import DryRun, RunOutcome, dry_run, plan_experiment, run_experiment
+from .outcome import DryRun, RunOutcome
+from .run import dry_run, plan_experiment, run_experiment
 from .scheduler import Failure, Listener
 from .settings import Experiment
 
