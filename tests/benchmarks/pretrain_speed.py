@@ -2,10 +2,11 @@
 
     python tests/benchmarks/pretrain_speed.py [--clips 384] [--rounds 9] [--encoders cnn resnet]
 
-Loops over the same clips and batches on one thread; `ours` and `bare` take turns step by step. Each
+Loops over the same clips and batches on one thread; the first three take turns step by step. Each
 round gives a ratio of processor times, and the median of the rounds is printed:
 
 - bare: batches and targets lie ready as tensors, nothing but forward, loss, backward and step;
+- clipping: the same with torch's `clip_grad_norm_`, which our recipe has: equal updates of weights;
 - ours: the `pretrain` stage's own epochs, out of memory-mapped features, with random crops, scores,
   clipped gradients and a checkpoint every five seconds of its own (a run has no other loops);
 - from files: every batch is decoded and turned into log-mel anew and then cropped, as a data loader
@@ -98,29 +99,41 @@ class Loops:
         self.ready = list(self.training.batches.epoch(self.rng))
         self.unsaved = 0.0
 
-    def step(self, features: torch.Tensor, lengths: torch.Tensor, targets: torch.Tensor) -> None:
+    def step(
+        self,
+        features: torch.Tensor,
+        lengths: torch.Tensor,
+        targets: torch.Tensor,
+        clip: float | None = None,
+    ) -> None:
         training = self.training
         training.optimizer.zero_grad(set_to_none=True)
         F.cross_entropy(training.network(features, lengths), targets).backward()
+        if clip is not None:
+            torch.nn.utils.clip_grad_norm_(training.parameters, clip)
         training.optimizer.step()
 
-    def ours_and_bare(self) -> tuple[float, float]:
-        """An epoch of ours with a bare step after each step, so that drift meets both alike."""
-        clock, bare, ready = time.process_time, 0.0, iter(self.ready)
+    def in_turns(self) -> dict[str, float]:
+        """An epoch of ours with the other steps after each step, so that drift meets all alike."""
+        clock, ready = time.process_time, iter(self.ready)
+        spent = {"bare": 0.0, "clipping": 0.0}
+        clips = {"bare": None, "clipping": self.training.params.clip_norm}
 
-        def one_bare_step(*_: int) -> None:
-            nonlocal bare
-            begin = clock()
+        def other_steps(*_: int) -> None:
             batch = next(ready)
-            self.step(batch.features, batch.lengths, batch.targets)
-            bare += clock() - begin
+            for name, clip in clips.items():
+                begin = clock()
+                self.step(batch.features, batch.lengths, batch.targets, clip)
+                spent[name] += clock() - begin
 
         begin = clock()
-        self.training._epoch(0, one_bare_step)
-        self.training.saved = time.monotonic() - self.unsaved - (clock() - begin - bare)
+        self.training._epoch(0, other_steps)
+        own = clock() - begin - sum(spent.values())
+        self.training.saved = time.monotonic() - self.unsaved - own
+        begin = clock()
         self.training._save_if_due(self.checkpoint, Progress(), {})
         self.unsaved = time.monotonic() - self.training.saved
-        return clock() - begin - bare, bare
+        return spent | {"ours": own + clock() - begin}
 
     def from_files(self) -> None:
         longest = self.training.batches.longest
@@ -148,8 +161,7 @@ def measured(loops: Loops, rounds: int) -> list[dict[str, float]]:
     """Processor times of each round."""
     found = []
     for _ in range(rounds + 1):
-        ours, bare = loops.ours_and_bare()
-        spent = {"bare": bare, "ours": ours}
+        spent = loops.in_turns()
         for function in (loops.from_files, loops.from_spans):
             begin = time.process_time()
             function()
@@ -188,8 +200,10 @@ def show(kind: str, encoder: str, spent: list[dict[str, float]], clips: int) -> 
         for name in spent[0]
     )
     print(f"{encoder} on {kind} speech, clips per processor second: {rates}")
-    print(f"  ours / bare {over('bare', 'ours'):.3f}, "
-          f"ours / from files {over('from_files', 'ours'):.2f} "
+    print(
+        f"  ours / bare {over('bare', 'ours'):.3f}, ours / clipping {over('clipping', 'ours'):.3f}"
+    )
+    print(f"  ours / from files {over('from_files', 'ours'):.2f} "
           f"(ceiling {over('from_files', 'bare'):.2f}), "
           f"ours / from spans {over('from_spans', 'ours'):.2f} "
           f"(ceiling {over('from_spans', 'bare'):.2f})", flush=True)  # fmt: skip
