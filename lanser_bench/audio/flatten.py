@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 Cue = Literal["none", "f0", "energy"]
 """``none``: taken apart and put together; ``f0``: all voiced frames at the mean F0, in semitones,
 of the clearly voiced ones; ``energy``: all speech at the utterance's mean level, in dB. The means
-stay."""
+stay, but for 0.1 semitones and 1.2 dB (`tests/benchmarks/flattened_means.py`)."""
 LIBRARY = "pyworld-prebuilt"
 WAYS: Mapping[Cue, Mapping[str, str]] = {"f0": {"f0": "2"}, "energy": {"levelling": "2"}}
 """How a cue is flattened; raised when its samples change: it is in the keys."""
@@ -32,9 +32,9 @@ _WINDOW = SAMPLE_RATE // 40
 _ACTIVE_DB = 30.0
 """Samples within so many dB of the loud ones (95th percentile) are speech; pauses stay silent."""
 _PERIODIC = 0.8
-"""Share of its energy that its period explains in a clearly voiced frame. WORLD gives an F0 to
-edges and creak too, which are low and hardly heard as pitch: a flat F0 at the mean of them all lies
-more than a semitone below what was heard."""
+"""Correlation of a clearly voiced frame with itself a period on. WORLD gives an F0 to edges and
+creak too, which are low and hardly heard as pitch: a flat F0 at the mean of them all lies more than
+a semitone below what was heard."""
 _COMPARED = 512
 """32 ms, as pitch trackers compare: two periods of 62 Hz."""
 

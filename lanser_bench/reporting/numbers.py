@@ -7,19 +7,22 @@ from ..evaluation.results import Metric
 
 def percent(metric: Metric | None) -> str:
     """Returns a share in percent with its interval, such as ``41.2 [35.1, 47.3]``."""
-    if metric is None:
-        return "–"
-    text = f"{100 * metric.value:z.1f}"
-    if metric.interval is None:
-        return text
-    return f"{text} [{100 * metric.interval.low:z.1f}, {100 * metric.interval.high:z.1f}]"
+    return _text(metric, 100, 1)
 
 
 def decimal(metric: Metric | None) -> str:
     """Returns an R² with its interval, such as ``0.31 [0.22, 0.40]``."""
+    return _text(metric, 1, 2)
+
+
+def _text(metric: Metric | None, times: int, digits: int) -> str:
     if metric is None:
         return "–"
-    text = f"{metric.value:z.2f}"
+
+    def number(value: float) -> str:
+        return f"{times * value:z.{digits}f}"
+
     if metric.interval is None:
-        return text
-    return f"{text} [{metric.interval.low:z.2f}, {metric.interval.high:z.2f}]"
+        return number(metric.value)
+    low, high = metric.interval.low, metric.interval.high
+    return f"{number(metric.value)} [{number(low)}, {number(high)}]"

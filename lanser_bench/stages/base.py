@@ -211,6 +211,6 @@ def limited_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(tensors)
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)
             else:
                 os.environ[name] = value
