@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from .audio.check import SHORTEST
 from .audiomemo import AudioMemo, Recording
 from .errors import DataError, did_you_mean
 from .kinds.dataset import Card, Dataset, Utterance
@@ -23,10 +24,6 @@ from .taxonomy import find_taxonomy
 OnBadAudio = Literal["stop", "skip"]
 Progress = Callable[[int, int, str], None]
 
-SHORTEST = 0.1
-"""Seconds below which a span is refused: a few analysis windows, shorter than any spoken word."""
-SILENT_PEAK = 1e-4
-"""Peak (full scale 1) below which a recording is counted as silent: −80 dBFS."""
 CLIPPED_SHARE = 1e-3
 """Share of samples at full scale from which a recording is counted as clipped; a recording that was
 brought to full scale has a few without being clipped."""
@@ -44,7 +41,7 @@ class Problem:
     file: str
     """Relative to the dataset's folder where it lies inside it."""
     problem: str
-    kind: Literal["bad audio", "duplicate", "re-encoded", "silent", "clipped"]
+    kind: Literal["bad audio", "duplicate", "re-encoded", "silent", "odd channels", "clipped"]
 
 
 @dataclass
@@ -258,9 +255,13 @@ def _fill(
             survey.problems.append(Problem(u.id, file, f"same sound as {other}", "duplicate"))
         elif twin != u.id:
             survey.problems.append(Problem(u.id, file, f"same samples as {twin}", "re-encoded"))
-        if recording.facts.peak < SILENT_PEAK:
-            survey.problems.append(Problem(u.id, file, "is silent", "silent"))
-        if recording.facts.clipped >= CLIPPED_SHARE:
+        facts = recording.facts
+        if facts.silent_in(u.start or 0.0, facts.seconds if u.end is None else u.end):
+            silent = facts.silent or "is silent in its span"
+            survey.problems.append(Problem(u.id, file, silent, "silent"))
+        if facts.odd_channels:
+            survey.problems.append(Problem(u.id, file, facts.odd_channels, "odd channels"))
+        if facts.clipped >= CLIPPED_SHARE:
             survey.problems.append(Problem(u.id, file, "is clipped", "clipped"))
 
 

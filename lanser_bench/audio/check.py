@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import soundfile
+import numpy.typing as npt
+import soxr
 
-from .container import SoundError, open_sound, reason, slack
+from ..kinds.speech import SAMPLE_RATE
+from .container import Samples, Sound, SoundError, through
+from .decode import to_mono
 
 BLOCK = 1 << 20
 # A 16-bit recording's largest value: what reaches it has most likely been cut off by the recorder.
 FULL_SCALE = 32767 / 32768
+SILENT_PEAK = 1e-4
+"""Deviation (full scale 1) below which sound counts as silence: −80 dBFS."""
+SHORTEST = 0.1
+"""Seconds below which a span is refused: a few analysis windows, shorter than any spoken word."""
+STEP_S = 0.02
+"""Silence is looked for in steps of this length."""
+CANCELLED = 0.1
+"""Share of the channels' RMS that the mono mix must keep; independent channels keep 0.71."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,22 @@ class AudioFacts:
     problem: str | None = None
     """Why the recording cannot be used, as the end of a sentence that begins with its path; None
     if it can."""
+    format: str = ""
+    """Container and codec, such as ``WAV PCM_16``."""
+    silent: str = ""
+    """How it is silent for a model, which gets mono at 16 kHz, as the end of a sentence; empty if
+    it is not."""
+    odd_channels: str = ""
+    """Which channels have no sound, or that they cancel each other, as the end of a sentence."""
+    quiet: list[list[float]] = field(default_factory=list)
+    """Begin and end, in seconds, of all stretches of at least `SHORTEST` in which a model gets
+    silence."""
+
+    def silent_in(self, start: float, end: float) -> bool:
+        """Whether a model gets nothing but silence from `start` to `end` (seconds)."""
+        return bool(self.silent) or any(
+            begin <= start + STEP_S and end - STEP_S <= finish for begin, finish in self.quiet
+        )
 
 
 def inspect(path: Path) -> AudioFacts:
@@ -49,39 +76,119 @@ def inspect(path: Path) -> AudioFacts:
         Its facts; `problem` says what is wrong with a file that `decode` would refuse.
     """
     try:
-        with open_sound(path) as sound:
-            return _measure(sound)
+        return through(path, _measure)
     except SoundError as error:
         return AudioFacts(0.0, 0, 0, 0.0, 0.0, 0.0, problem=str(error))
 
 
-def _measure(sound: soundfile.SoundFile) -> AudioFacts:
+def _measure(sound: Sound) -> AudioFacts:
     frames, peak, clipped, problem = 0, 0.0, 0, None
     squares = 0.0
-    heard = hashlib.sha1(f"{sound.samplerate} {sound.channels}".encode(), usedforsecurity=False)
+    digest = hashlib.sha1(f"{sound.rate} {sound.channels}".encode(), usedforsecurity=False)
+    mix = _Mix(sound)
     try:
-        while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
+        for block in sound.blocks(size=BLOCK):
             frames += len(block)
-            if not np.isfinite(block).all():
-                problem = "holds samples that are NaN or infinite"
-                break
-            heard.update(block)
+            digest.update(block.data)
             size = np.abs(block)
             peak = max(peak, float(size.max()))
             clipped += int(np.count_nonzero(size >= FULL_SCALE))
             squares += float(np.square(block, dtype=np.float64).sum())
-    except soundfile.LibsndfileError as error:
-        problem = f"cannot be decoded ({reason(error)}): it is damaged or cut off"
-    if problem is None and frames < sound.frames - slack(sound):
-        problem = f"is cut off: its header promises {sound.frames} frames, {frames} are there"
+            mix.add(block)
+    except SoundError as error:
+        problem = str(error)
     count = max(1, frames * sound.channels)
+    rms, seconds = math.sqrt(squares / count), frames / sound.rate
+    quiet = [] if problem else mix.quiet(seconds)
+    silent = mix.silence(peak) if not problem else ""
     return AudioFacts(
-        seconds=frames / sound.samplerate,
-        sample_rate=sound.samplerate,
+        seconds=seconds,
+        sample_rate=sound.rate,
         channels=sound.channels,
         peak=peak,
-        rms=math.sqrt(squares / count),
+        rms=rms,
         clipped=clipped / count,
-        samples="" if problem else heard.hexdigest(),
+        samples="" if problem else digest.hexdigest(),
         problem=problem,
+        format=sound.format,
+        silent=silent,
+        odd_channels="" if problem or silent else mix.odd_channels(rms),
+        quiet=quiet,
     )
+
+
+class _Mix:
+    """What a model gets of a recording: the mean of its channels, at 16 kHz."""
+
+    def __init__(self, sound: Sound) -> None:
+        self._soxr = None
+        if sound.rate > SAMPLE_RATE:  # a lower rate loses nothing
+            self._soxr = soxr.ResampleStream(
+                sound.rate, SAMPLE_RATE, 1, dtype="float32", quality="VHQ"
+            )
+        rate = min(sound.rate, SAMPLE_RATE)
+        self._step = max(1, round(STEP_S * rate))
+        self._step_s = self._step / rate
+        self._rest = np.empty(0, np.float32)
+        self._steps: list[npt.NDArray[np.bool_]] = []
+        self._frames, self._squares = 0, 0.0
+        # The channels, and their mean at the recording's own rate.
+        self._low = np.full(sound.channels + 1, np.inf, np.float32)
+        self._high = -self._low
+
+    def add(self, block: Samples) -> None:
+        """Takes the next samples, of shape (frames, channels)."""
+        mono = to_mono(block)
+        self._low = np.minimum(self._low, [*block.min(0), mono.min()])
+        self._high = np.maximum(self._high, [*block.max(0), mono.max()])
+        self._frames += len(mono)
+        self._squares += float(np.square(mono, dtype=np.float64).sum())
+        self._resampled(mono, last=False)
+
+    def _resampled(self, mono: npt.NDArray[np.float32], *, last: bool) -> None:
+        if self._soxr is not None:
+            mono = self._soxr.resample_chunk(mono, last=last)
+        rest = np.concatenate([self._rest, mono])
+        whole = len(rest) // self._step * self._step
+        steps = [rest[:whole].reshape(-1, self._step)] if whole else []
+        if last and whole < len(rest):
+            steps.append(rest[None, whole:])
+        self._steps += [np.ptp(part, axis=1) < 2 * SILENT_PEAK for part in steps]
+        self._rest = rest[whole:]
+
+    def quiet(self, seconds: float) -> list[list[float]]:
+        """Ends the recording; returns its stretches of silence as `AudioFacts.quiet` does."""
+        self._resampled(np.empty(0, np.float32), last=True)
+        steps = np.concatenate(self._steps)
+        if self._soxr is not None and len(steps) > 4:
+            # A constant, or sound above 8 kHz, that begins at once rings in a resampler.
+            steps[0], steps[-2:] = steps[1], steps[-3]
+        self._steps = [steps]
+        edges = np.flatnonzero(np.diff(np.r_[False, steps, False].astype(np.int8))).reshape(-1, 2)
+        stretches = np.minimum(edges * self._step_s, seconds).round(3).tolist()
+        return [[begin, end] for begin, end in stretches if end - begin >= SHORTEST]
+
+    def silence(self, peak: float) -> str:
+        """Returns how all of the recording is silent; empty if it is not."""
+        if not self._steps[0].all():
+            return ""
+        *dead, mix = (self._high - self._low < 2 * SILENT_PEAK).tolist()
+        if peak < SILENT_PEAK:
+            return "is silent"
+        if all(dead):
+            return f"is silent: all its samples have the same value, {self._high[0]:.3g}"
+        if mix:
+            return "is silent as mono: its channels cancel each other"
+        return f"is silent below {SAMPLE_RATE // 2000} kHz, which is all that a model gets"
+
+    def odd_channels(self, rms: float) -> str:
+        """Returns what is wrong with the channels; empty if nothing."""
+        *dead, _ = (self._high - self._low < 2 * SILENT_PEAK).tolist()
+        names = ", ".join(str(number) for number, silent in enumerate(dead, 1) if silent)
+        if names and len(dead) > 1:
+            return f"has no sound in channel {names} of {len(dead)}"
+        kept = math.sqrt(self._squares / max(1, self._frames))
+        if len(dead) > 1 and kept < CANCELLED * rms:
+            lost = 20 * math.log10(rms / max(kept, 1e-9))
+            return f"loses {lost:.0f} dB as mono: its channels cancel each other"
+        return ""

@@ -1,108 +1,246 @@
-"""Opens a recording and finds out whether its file was cut off.
+"""Reads a recording to its true end, and finds out whether its file was cut off.
 
-libsndfile reads what is left of a cut WAV or Ogg file without a word, so the promise in the
-container's header is compared with the bytes that are there.
+libsndfile believes headers. It reads what is left of a cut file without a word, takes a size that a
+streaming writer left open for a real one, ends an MP3 where an estimate says, and an Ogg file after
+the first of several streams. Here the promise is compared with the bytes that are there; where the
+header is wrong, libsndfile is shown the file through a `View` that corrects it.
 """
 
 from __future__ import annotations
 
-import struct
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TypeVar
 
+import numpy as np
 import soundfile
 
-READABLE = (
-    "wav, flac, ogg and mp3 are read; convert others, for example with `ffmpeg -i IN OUT.flac`"
-)
-# An MP3's length counts whole frames of 1152 samples; encoder delay may take off one or two.
+from .foreign import what_it_is
+from .layout import SoundError as SoundError
+from .layout import View, check_flac, mp3_tag, ogg_streams, patched_sizes, sound_at
+
+Result = TypeVar("Result")
+Samples = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+
+BLOCK = 1 << 20
 MP3_SLACK = 2 * 1152
-# An MP3 frame borrows bits from frames before it: after a jump the first ones come out wrong.
+"""An MP3's length counts whole frames of 1152 samples; encoder delay may take off one or two."""
 MP3_LEAD = 32 * 1152
-STREAMED = 0xFFFFFFFF
-OGG_TAIL = 1 << 17
-OGG_HEADER = 27
-OGG_LAST_PAGE = 4
+"""An MP3 frame borrows bits from frames before it: after a jump the first ones come out wrong."""
+MANY = 1 << 26
+"""Frames that no MP3 has: three weeks."""
 
 
-class SoundError(Exception):
-    """Why a recording cannot be used: the end of a sentence that begins with its path."""
+class _LongerError(Exception):
+    """The header of an MP3 counts fewer frames than the file has."""
 
 
-def open_sound(path: Path) -> soundfile.SoundFile:
-    """Opens a recording to be read straight on; the caller closes it.
+@dataclass
+class _Stream:
+    """One stream of a file; only Ogg files have several."""
+
+    path: Path
+    file: soundfile.SoundFile
+    seekable: bool
+    format: str
+    promised: int = 0
+    """Frames that must be there; 0 if the header does not say."""
+    view: View | None = None
+    sync: bytes = b""
+    """How each frame of an MP3 begins; empty for other formats."""
+
+
+class Sound:
+    """A recording that is open for reading."""
+
+    def __init__(self, streams: list[_Stream], counted: bool) -> None:
+        """Takes streams of equal rate and channels; `counted` is that of `open_sound`."""
+        self._streams = streams
+        self._counted = counted
+        first = streams[0].file
+        self.rate: int = first.samplerate
+        self.channels: int = first.channels
+        self.format = streams[0].format
+
+    def blocks(
+        self, first: int = 0, count: int | None = None, size: int = BLOCK
+    ) -> Iterator[Samples]:
+        """Yields arrays of shape (up to `size`, channels), fewer than `count` frames at the end.
+
+        Args:
+            first: where to begin, in frames.
+            count: how many frames; None for all to the end.
+            size: frames in a block.
+
+        Raises:
+            SoundError: the sound is damaged or cut off, or has samples that are NaN or infinite.
+        """
+        for number, stream in enumerate(self._streams, 1):
+            if first >= stream.file.frames and number < len(self._streams):
+                first -= stream.file.frames
+                continue
+            for block in self._read(stream, first, count, size):
+                count = None if count is None else count - len(block)
+                yield block
+            if count == 0:
+                return
+            first = 0
+
+    def seconds(self) -> float:
+        """Returns the duration; reads all of a recording whose header does not give it.
+
+        Raises:
+            SoundError: as `blocks`.
+        """
+        if all(stream.promised and not stream.sync for stream in self._streams):
+            return sum(stream.promised for stream in self._streams) / self.rate
+        return sum(len(block) for block in self.blocks()) / self.rate
+
+    def _read(self, stream: _Stream, first: int, count: int | None, size: int) -> Iterator[Samples]:
+        file = stream.file
+        lead = MP3_LEAD if stream.sync else 0
+        at = max(0, min(first, file.frames) - lead) if stream.seekable else 0
+        end = file.frames if count is None else min(first + count, file.frames)
+        try:
+            if at:
+                file.seek(at)
+            while at < end:
+                block: Samples = file.read(min(size, end - at), dtype="float32", always_2d=True)
+                if not len(block):
+                    break
+                before = max(0, first - at)
+                at += len(block)
+                if not np.isfinite(block[before:]).all():
+                    raise SoundError("holds samples that are NaN or infinite")
+                if before < len(block):
+                    yield block[before:]
+        except soundfile.LibsndfileError as error:
+            raise SoundError(
+                f"cannot be decoded ({_reason(error)}): it is damaged or cut off"
+            ) from None
+        if count is None or at < first + count:
+            self._check_end(stream, at)
+
+    def _check_end(self, stream: _Stream, at: int) -> None:
+        if stream.view is not None and stream.view.error:
+            raise SoundError(f"cannot be read ({stream.view.error})")
+        if at < stream.promised:
+            raise SoundError(
+                f"is cut off: its header promises {stream.promised} frames, {at} are there"
+            )
+        if stream.file.format == "FLAC":
+            with stream.path.open("rb") as raw:
+                check_flac(raw)
+        if stream.view is not None and stream.sync:
+            rest = stream.view.rest()
+            if rest.count(stream.sync) > 3 + len(rest) // 4096:
+                if self._counted:
+                    raise _LongerError
+                raise SoundError(
+                    f"changes its rate or channels, or is damaged, after {at / self.rate:.3f} s. "
+                    "Convert it, for example with `ffmpeg -i IN OUT.flac`"
+                )
+
+
+def through(path: Path, use: Callable[[Sound], Result]) -> Result:
+    """Gives an open recording to `use`, a second time if its header counts too few frames.
 
     Raises:
-        SoundError: no such file, empty, not audio, without samples, or cut off as its header shows.
+        SoundError: the file is missing, empty, not audio, without samples, damaged or cut off.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(12)
-            if not head:
-                raise SoundError("is empty (0 bytes)")
-            _check_complete(file, head, path.stat().st_size)
-    except OSError as error:
-        raise SoundError(f"cannot be read ({error.strerror})") from None
+        with open_sound(path) as sound:
+            return use(sound)
+    except _LongerError:
+        with open_sound(path, counted=False) as sound:
+            return use(sound)
+
+
+@contextmanager
+def open_sound(path: Path, *, counted: bool = True) -> Iterator[Sound]:
+    """Opens a recording; `counted` says that the count of frames in an MP3's header is right.
+
+    Raises:
+        SoundError: the file is missing, empty, not audio, without samples, or cut off as its header
+            shows.
+    """
+    with ExitStack() as stack:
+        try:
+            streams = _streams(path, counted, stack)
+        except OSError as error:
+            raise SoundError(f"cannot be read ({error.strerror})") from None
+        if not any(stream.file.frames for stream in streams):
+            raise SoundError("holds no samples (0 s)")
+        if len({(s.file.samplerate, s.file.channels) for s in streams}) > 1:
+            raise SoundError(
+                "has streams of several rates or channels. Convert it, for example with "
+                "`ffmpeg -i IN OUT.flac`"
+            )
+        yield Sound(streams, counted)
+
+
+def _streams(path: Path, counted: bool, stack: ExitStack) -> list[_Stream]:
+    with path.open("rb") as file:
+        if not file.read(1):
+            raise SoundError("is empty (0 bytes)")
+        patches = patched_sizes(file)
+        parts = ogg_streams(file, patches)
+    if parts:
+        return [_opened(path, View(path, *part, patches), stack) for part in parts]
+    stream = _opened(path, View(path, patches=patches) if patches else None, stack)
+    if not stream.file.subtype.startswith("MPEG"):
+        return [stream]
+    mp3 = _mp3(path, counted, stack)
+    mp3.format = stream.format
+    return [mp3]
+
+
+def _opened(path: Path, view: View | None, stack: ExitStack) -> _Stream:
+    # Windows wants text; elsewhere a name may hold bytes that are no text.
+    name = str(path) if os.name == "nt" else os.fsencode(path)
+    if view is not None:
+        stack.enter_context(view)
     try:
-        sound = soundfile.SoundFile(path)
+        file = stack.enter_context(soundfile.SoundFile(name if view is None else view))
     except (soundfile.LibsndfileError, TypeError) as error:
-        raise SoundError(f"is not audio that can be read ({reason(error)}): {READABLE}") from None
-    if sound.frames == 0:
-        sound.close()
-        raise SoundError("holds no samples (0 s)")
-    if sound.format == "MP3":
-        # After every read soundfile would jump to where it is, and garble what follows.
-        sound.seekable = lambda: False
-    return sound
+        with path.open("rb") as raw:
+            raise SoundError(what_it_is(raw, _reason(error))) from None
+    form = f"{file.format} {file.subtype}"
+    stream = _Stream(path, file, file.seekable(), form, file.frames, view)
+    # After every read soundfile would jump to where it is, which garbles an MP3 and fails at the
+    # end of a streamed FLAC.
+    file.seekable = lambda: False
+    if file.frames > 1 << 60:  # a streamed FLAC
+        stream.promised = 0
+    if file.format == "NIST":
+        with path.open("rb") as raw:
+            found = re.search(rb"sample_count -i (\d+)", raw.read(1024))
+        stream.promised = int(found[1]) if found else 0
+    return stream
 
 
-def reason(error: Exception) -> str:
+def _mp3(path: Path, counted: bool, stack: ExitStack) -> _Stream:
+    """Opens an MP3, also one inside a WAV.
+
+    Where its first frame counts the frames (Xing, Info, VBRI), libsndfile stops there; else it
+    guesses from the first frame's bit rate, and is shown a length that no guess falls below.
+    """
+    with path.open("rb") as file:
+        tag = mp3_tag(file, sound_at(file))
+    patches = {} if counted or not tag.count_at else {tag.count_at: MANY.to_bytes(4, "big")}
+    view = View(path, tag.frame, None, patches, 1 if tag.count_at else 100)
+    stream = _opened(path, view, stack)
+    stream.sync = tag.sync
+    counts = counted and tag.count_at and not tag.whole
+    stream.promised = max(0, stream.file.frames - MP3_SLACK) if counts else 0
+    return stream
+
+
+def _reason(error: Exception) -> str:
     """Returns libsndfile's own words without the path that precedes them."""
     text = getattr(error, "error_string", "") or str(error)
     return str(text).removeprefix("Error : ").strip().rstrip(".")
-
-
-def slack(sound: soundfile.SoundFile) -> int:
-    """Returns how many frames fewer than promised a sound file may hold."""
-    return MP3_SLACK if sound.format == "MP3" else 0
-
-
-def lead(sound: soundfile.SoundFile) -> int:
-    """Returns how many frames must be decoded before a span for the span to be right."""
-    return MP3_LEAD if sound.format == "MP3" else 0
-
-
-def _check_complete(file: BinaryIO, head: bytes, size: int) -> None:
-    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-        _check_wav(file, size)
-    elif head[:4] == b"OggS":
-        _check_ogg(file, size)
-
-
-def _check_wav(file: BinaryIO, size: int) -> None:
-    """Compares the length of the data chunk with the file's; streamed files promise none."""
-    file.seek(12)
-    while len(chunk := file.read(8)) == 8:
-        name, length = struct.unpack("<4sI", chunk)
-        if name == b"data":
-            there = size - file.tell()
-            if length != STREAMED and there < length:
-                raise SoundError(
-                    f"is cut off: its header promises {length} bytes of sound, {there} are there"
-                )
-            return
-        file.seek(length + length % 2, 1)
-    raise SoundError("is cut off: the file ends before its sound begins")
-
-
-def _check_ogg(file: BinaryIO, size: int) -> None:
-    """Looks for the page that is marked as the last, whole, at the end of the file."""
-    file.seek(max(0, size - OGG_TAIL))
-    tail = file.read()
-    page = tail[tail.rfind(b"OggS") :]
-    if len(page) >= OGG_HEADER and page[5] & OGG_LAST_PAGE:
-        segments = page[26]
-        lengths = page[OGG_HEADER : OGG_HEADER + segments]
-        if len(lengths) == segments and len(page) >= OGG_HEADER + segments + sum(lengths):
-            return
-    raise SoundError("is cut off: the last page of the Ogg stream is missing")

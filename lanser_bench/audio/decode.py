@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
 from ..errors import DataError
 from ..kinds.speech import SAMPLE_RATE, Waveform
-from .container import SoundError, lead, open_sound, reason, slack
+from .container import Samples, Sound, SoundError, through
 
 # Ends in manifests are rounded; a span may pass the end of its recording by this much.
 ROUNDING_S = 0.1
@@ -34,55 +34,47 @@ def decode(path: Path, start: float | None = None, end: float | None = None) -> 
         DataError: the file is missing, empty, not audio, cut off, holds NaN or infinite samples,
             or the span is not inside it.
     """
+    begin = 0.0 if start is None else start
     try:
-        with open_sound(path) as sound:
-            rate = sound.samplerate
-            first, count = _frames(sound, start, end)
-            samples = _read(sound, first, count)
+        found = through(path, lambda sound: _read(sound, begin, end))
+        if found is None:
+            until = "its end" if end is None else f"{end:g} s"
+            seconds = through(path, Sound.seconds)
+            raise SoundError(
+                f"has no span from {begin:g} s to {until}: the recording lasts {seconds:.3f} s"
+            )
     except SoundError as error:
         raise DataError(f"{path} {error}.") from None
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+    samples, rate = found
+    mono = to_mono(samples)
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="VHQ")
     if len(mono) == 0:
         raise DataError(
-            f"{path} gives no sample at {SAMPLE_RATE} Hz: {count} frames are too short."
+            f"{path} gives no sample at {SAMPLE_RATE} Hz: {len(samples)} frames are too short."
         )
     return np.ascontiguousarray(mono, dtype=np.float32)
 
 
-def _frames(sound: soundfile.SoundFile, start: float | None, end: float | None) -> tuple[int, int]:
-    """Turns a span in seconds into the first frame and the number of frames."""
-    seconds = sound.frames / sound.samplerate
-    begin = 0.0 if start is None else start
-    finish = seconds if end is None else end
-    if not (0 <= begin < finish <= seconds + ROUNDING_S):
-        raise SoundError(
-            f"has no span from {begin:g} s to {finish:g} s: the recording lasts {seconds:.3f} s"
-        )
-    first = round(begin * sound.samplerate)
-    count = min(round(finish * sound.samplerate), sound.frames) - first
-    if count <= 0:
-        raise SoundError(f"has no sample between {begin:g} s and {finish:g} s")
-    return first, count
+def to_mono(samples: Samples) -> Waveform:
+    """Averages channels: shape (frames, channels) → (frames,)."""
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    return np.asarray(samples.mean(axis=1, dtype=np.float32))
 
 
-def _read(
-    sound: soundfile.SoundFile, first: int, count: int
-) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    try:
-        before = min(first, lead(sound))
-        if first > before:
-            sound.seek(first - before)
-        samples: np.ndarray[tuple[int, int], np.dtype[np.float32]] = sound.read(
-            before + count, dtype="float32", always_2d=True
-        )[before:]
-    except soundfile.LibsndfileError as error:
-        raise SoundError(f"cannot be decoded ({reason(error)}): it is damaged or cut off") from None
-    if len(samples) < count - slack(sound):
-        raise SoundError(
-            f"is cut off: its header promises {count} frames here, {len(samples)} are there"
-        )
-    if not np.isfinite(samples).all():
-        raise SoundError("holds samples that are NaN or infinite")
-    return samples
+def _read(sound: Sound, start: float, end: float | None) -> tuple[Samples, int] | None:
+    """Returns the span's samples and their rate; None if the recording has no such span."""
+    rate = sound.rate
+    finish = start + 1 if end is None else end
+    if not (0 <= start < finish < math.inf):
+        return None
+    first = round(start * rate)
+    count = None if end is None else round(end * rate) - first
+    if count == 0:
+        raise SoundError(f"has no sample between {start:g} s and {finish:g} s")
+    blocks = list(sound.blocks(first, count))
+    last = (first + sum(len(block) for block in blocks)) / rate
+    if not blocks or (end is not None and last < end - ROUNDING_S):
+        return None
+    return np.concatenate(blocks), rate
