@@ -20,6 +20,7 @@ from .errors import DataError, did_you_mean
 from .kinds.dataset import Card, Dataset, Utterance
 from .plugins import Registry
 from .taxonomy import find_taxonomy
+from .traits import recording_traits
 
 OnBadAudio = Literal["stop", "skip"]
 Progress = Callable[[int, int, str], None]
@@ -262,7 +263,8 @@ def _fill(
         if facts.odd_channels:
             survey.problems.append(Problem(u.id, file, facts.odd_channels, "odd channels"))
         if facts.clipped >= CLIPPED_SHARE:
-            survey.problems.append(Problem(u.id, file, "is clipped", "clipped"))
+            over = f"exceeds full scale (peak {facts.peak:.3g})" if facts.peak > 1 else "is clipped"
+            survey.problems.append(Problem(u.id, file, over, "clipped"))
 
 
 def _audio_problem(u: Utterance, recording: Recording | None) -> str:
@@ -316,6 +318,7 @@ def _counts(survey: Survey, recordings: Mapping[Path, Recording]) -> dict[str, A
     rows = survey.rows
     labels: Counter[str] = Counter(label for row in rows for label in row["gold"])
     kinds = Counter(problem.kind for problem in survey.problems)
+    facts = {one.sha: one.facts for one in recordings.values() if one.facts is not None}
     return {
         "utterances": len(rows),
         "recordings": len(recordings),
@@ -330,7 +333,9 @@ def _counts(survey: Survey, recordings: Mapping[Path, Recording]) -> dict[str, A
         "duplicates": kinds["duplicate"],
         "re_encoded": kinds["re-encoded"],
         "silent": kinds["silent"],
+        "odd_channels": kinds["odd channels"],
         "clipped": kinds["clipped"],
+        **recording_traits(rows, facts, survey.paths),
     }
 
 

@@ -149,12 +149,13 @@ class _Mix:
         if self._soxr is not None:
             mono = self._soxr.resample_chunk(mono, last=last)
         rest = np.concatenate([self._rest, mono])
-        whole = len(rest) // self._step * self._step
-        steps = [rest[:whole].reshape(-1, self._step)] if whole else []
-        if last and whole < len(rest):
-            steps.append(rest[None, whole:])
-        self._steps += [np.ptp(part, axis=1) < 2 * SILENT_PEAK for part in steps]
-        self._rest = rest[whole:]
+        whole = max(0, len(rest) - 1) // self._step
+        if whole:  # each step with the first sample of the next
+            steps = np.lib.stride_tricks.sliding_window_view(rest, self._step + 1)[:: self._step]
+            self._steps.append(np.ptp(steps, axis=1) < 2 * SILENT_PEAK)
+        self._rest = rest[whole * self._step :]
+        if last and len(self._rest):
+            self._steps.append(np.array([np.ptp(self._rest) < 2 * SILENT_PEAK]))
 
     def quiet(self, seconds: float) -> list[list[float]]:
         """Ends the recording; returns its stretches of silence as `AudioFacts.quiet` does."""

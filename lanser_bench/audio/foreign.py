@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import BinaryIO
 
 _CONVERT = "Convert it: `ffmpeg -i IN OUT.flac`"
+_OTHERS = (
+    "wav, flac, ogg and mp3 are read; convert others, for example with `ffmpeg -i IN OUT.flac`"
+)
 _UNPACK = "Unpack it and name the folder with the recordings"
-_AGAIN = "Download the recording again; it may need an account or a licence accepted on the site"
+_AGAIN = "Download the recording again; its site may ask for an account or a licence first"
 _KINDS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"version https://git-lfs", "is a Git LFS pointer, not the recording itself",
      "Run `git lfs pull` in its repository"),
@@ -86,10 +89,7 @@ def what_it_is(file: BinaryIO, reason: str) -> str:
             f"is a WAV file that cannot be read ({reason}; format tag "
             f"0x{int.from_bytes(tag, 'little'):04x}). {_CONVERT}"
         )
-    return (
-        f"is not audio that can be read ({reason}): wav, flac, ogg and mp3 are read. Convert "
-        "others, for example with `ffmpeg -i IN OUT.flac`"
-    )
+    return f"is not audio that can be read ({reason}): {_OTHERS}"
 
 
 def _text(head: bytes) -> str:
@@ -107,4 +107,7 @@ def _text(head: bytes) -> str:
     if low.startswith(("<?xml", "<error")):
         return f"is XML, such as a server's error message. {_AGAIN}"
     kind = "JSON" if low[0] in "{[" else "text"
-    return f"is {kind} and no sound (it begins '{' '.join(text.split())[:40]}'). {_AGAIN}"
+    return (
+        f"is not audio that can be read (it is {kind} and begins "
+        f"'{' '.join(text.split())[:40]}'): {_AGAIN[0].lower()}{_AGAIN[1:]}. {_OTHERS}"
+    )

@@ -21,6 +21,8 @@ app = typer.Typer(help="Look through a dataset before using it.", no_args_is_hel
 
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 """Ends of the names of tables that `manifest` reads."""
+TRAITS = (("sample_rates", "sample rates (Hz)"), ("channels", "channels"), ("formats", "formats"))
+"""Counts that are shown as lists of values, with the names of their rows."""
 NAMED = 3
 """How many findings of one sort are named; the rest is counted."""
 
@@ -236,6 +238,7 @@ def _rows(survey: Survey) -> list[tuple[str, str]]:
         ("utterances", str(counts["utterances"])),
         ("recordings", str(counts["recordings"])),
         ("duration", f"{hours:.2f} h" if hours >= 1 else f"{counts['seconds'] / 60:.1f} min"),
+        *((words, _listed(counts[name])) for name, words in TRAITS),
         ("speakers", _speakers(counts)),
         ("transcripts", str(counts["transcripts"])),
         ("gold labels", f"{labels or 'none'}" + _taxonomy(survey)),
@@ -245,14 +248,20 @@ def _rows(survey: Survey) -> list[tuple[str, str]]:
         ("same sound twice", _named(survey, "duplicate")),
         ("same samples in other bytes", _named(survey, "re-encoded")),
         ("silent", _named(survey, "silent")),
+        ("odd channels", _named(survey, "odd channels")),
         ("clipped", _named(survey, "clipped")),
     ]
+    rows += [("warning", sentence) for sentence in counts["warnings"]]
     if survey.card.fixed_sentences:
         rows.append(("note", "all speakers say the same few sentences: the text carries no label"))
     if survey.card.notes:
         rows.append(("card", survey.card.notes))
     rows.append(("usable", "no" if survey.faults else "yes"))
     return rows
+
+
+def _listed(values: dict[str, int]) -> str:
+    return ", ".join(f"{value} ({count})" for value, count in values.items()) or "none"
 
 
 def _speakers(counts: dict[str, Any]) -> str:

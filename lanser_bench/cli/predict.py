@@ -56,6 +56,9 @@ def predict(
 ) -> None:  # fmt: skip
     """Labels recordings of any length by an exported model.
 
+    A recording or segment gets no label, and the reason, if a model would get silence or less than
+    0.1 s of sound.
+
     Exit code 1: some recordings could not be read; they are named, and the others are labelled.
     """
     from ..errors import DataError, SettingsError
@@ -101,22 +104,27 @@ def _opened(path: Path | None) -> Any:
 def _writer(form: Format, stream: TextIO, labels: list[str]) -> Show:
     if form is Format.csv:
         rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(["file", "start", "end", "label", *labels])
-        return lambda found: _as_rows(rows, found)
+        rows.writerow(["file", "start", "end", "label", *labels, "reason"])
+        return lambda found: _as_rows(rows, found, len(labels))
     if form is Format.jsonl:
         return lambda found: _line(stream, json.dumps(found.as_json(), ensure_ascii=False))
     return lambda found: _as_text(stream, found)
 
 
-def _as_rows(rows: Any, found: Prediction) -> None:
+def _as_rows(rows: Any, found: Prediction, labels: int) -> None:
+    """Writes a row per segment; one for all of a recording that has none."""
     for s in found.segments:
-        scores = [f"{value:.6f}" for value in s.scores.values()]
-        rows.writerow([found.path, f"{s.start:.3f}", f"{s.end:.3f}", s.label, *scores])
+        scores = [f"{value:.6f}" for value in s.scores.values()] or [""] * labels
+        rows.writerow([found.path, f"{s.start:.3f}", f"{s.end:.3f}", s.label, *scores, s.reason])
+    if not found.segments:
+        rows.writerow(
+            [found.path, "0.000", f"{found.seconds:.3f}", "", *[""] * labels, found.reason]
+        )
 
 
 def _as_text(stream: TextIO, found: Prediction) -> None:
     if found.label is None:
-        _line(stream, f"{found.path}  →  no speech")
+        _line(stream, f"{found.path}  →  no label: it {found.reason}")
         return
     best = sorted(found.scores.items(), key=lambda item: -item[1])[:3]
     scores = ", ".join(f"{name} {value:.2f}" for name, value in best)
@@ -124,7 +132,8 @@ def _as_text(stream: TextIO, found: Prediction) -> None:
     if len(found.segments) > 1:
         for s in found.segments:
             place = f"{_clock(s.start)}–{_clock(s.end)}"
-            _line(stream, f"    {place}  {s.label}  {s.scores[s.label]:.2f}")
+            said = f"no label: it {s.reason}" if s.label is None else f"{s.scores[s.label]:.2f}"
+            _line(stream, f"    {place}  {s.label or ''}  {said}")
 
 
 def _clock(seconds: float) -> str:

@@ -195,12 +195,14 @@ def data_notes(manifest: BuiltManifest) -> Iterator[str]:
         "duplicates": "duplicate",
         "re_encoded": "re-encoded",
         "silent": "silent",
+        "odd_channels": "odd-channel",
         "clipped": "clipped",
     }
     odd = [f"{counts[kind]} {word}" for kind, word in kinds.items() if counts.get(kind)]
     if odd:
         what = f"{', '.join(odd)} recordings, used as they are"
         yield f"{name}: {what}; `lanser-bench data check` names them."
+    yield from (f"{name}: {sentence}" for sentence in counts.get("warnings", []))
 
 
 def _is_record_of(path: Path, cell: Cell) -> bool:

@@ -16,6 +16,7 @@ from ..kinds.speech import Speech
 from ..plugins import registry
 
 if TYPE_CHECKING:
+    from ..audio import AudioFacts
     from .loaded import SERModel
 
 WHOLE_S = 30.0
@@ -26,7 +27,12 @@ CHUNK_S = 120.0
 """Seconds of sound that a segmenter hears at a time."""
 BATCH_S = 60.0
 """Seconds of segments that are decoded before they are scored."""
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
+SUFFIXES = (
+    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64",
+    ".sph", ".m4a", ".mp4", ".aac", ".wma", ".webm", ".amr", ".3gp", ".mka", ".mkv", ".mov", ".avi",
+    ".ac3", ".ape", ".wv", ".spx",
+)  # fmt: skip
+"""Files in a folder that are taken for recordings; those in another format are named as failed."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,12 @@ class SegmentScores:
     start: float
     """Seconds from the recording's start."""
     end: float
-    label: str
+    label: str | None
+    """Best of `scores`; None where the model would get silence or too little sound."""
     scores: dict[str, float]
+    """Empty without a label."""
+    reason: str = ""
+    """Why there is no label."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +57,12 @@ class Prediction:
     path: Path
     seconds: float
     label: str | None
-    """Best of `scores`; None where a segmenter found no speech."""
+    """Best of `scores`; None where no segment has a label."""
     scores: dict[str, float]
-    """Mean of the segments' scores, each weighted by its length; empty without segments."""
+    """Mean of the segments' scores, each weighted by its length; empty without a label."""
     segments: list[SegmentScores]
+    reason: str = ""
+    """Why there is no label, as the end of a sentence that begins with the path."""
 
     def as_json(self) -> dict[str, Any]:
         """Returns plain JSON values; scores rounded to 6 digits."""
@@ -58,10 +70,11 @@ class Prediction:
             "file": str(self.path),
             "seconds": round(self.seconds, 3),
             "label": self.label,
+            "reason": self.reason or None,
             "scores": _rounded(self.scores),
             "segments": [
                 {"start": round(s.start, 3), "end": round(s.end, 3), "label": s.label,
-                 "scores": _rounded(s.scores)}
+                 "reason": s.reason or None, "scores": _rounded(s.scores)}
                 for s in self.segments
             ],
         }  # fmt: skip
@@ -73,35 +86,61 @@ def predict_file(
     """Labels one recording; see `SERModel.predict`."""
     from ..audio import decode
 
-    seconds = duration(path)
+    facts = _facts(path)
+    seconds = facts.seconds
+    reason = facts.silent or _too_short(0.0, seconds)
+    if reason:
+        return Prediction(path, seconds, None, {}, [], reason)
     cutter = registry().create("segmenter", segmenter) if isinstance(segmenter, str) else segmenter
     segments: list[SegmentScores] = []
     spans = _spans(path, seconds, cutter)
     while batch := _take(spans):
-        sounds = [decode(path, span.start, span.end) for span in batch]
-        segments += _named(model, batch, model.scores(sounds))
-    if not segments:
-        return Prediction(path, seconds, None, {}, [])
-    weights = np.array([s.end - s.start for s in segments])
-    values = np.array([list(s.scores.values()) for s in segments])
+        reasons = [
+            "is silent" * facts.silent_in(span.start, span.end) or _too_short(span.start, span.end)
+            for span in batch
+        ]
+        heard = [span for span, why in zip(batch, reasons, strict=True) if not why]
+        sounds = [decode(path, span.start, span.end) for span in heard]
+        named = iter(_named(model, heard, model.scores(sounds)) if heard else [])
+        segments += [
+            SegmentScores(span.start, span.end, None, {}, why) if why else next(named)
+            for span, why in zip(batch, reasons, strict=True)
+        ]
+    labelled = [s for s in segments if s.label is not None]
+    if not labelled:
+        reason = "has silent segments only" if segments else "has no speech for the segmenter"
+        return Prediction(path, seconds, None, {}, segments, reason)
+    weights = np.array([s.end - s.start for s in labelled])
+    values = np.array([list(s.scores.values()) for s in labelled])
     mean = (values * weights[:, None]).sum(0) / weights.sum()
     scores = dict(zip(model.labels, mean.tolist(), strict=True))
     return Prediction(path, seconds, model.labels[int(mean.argmax())], scores, segments)
 
 
 def duration(path: Path) -> float:
-    """Returns a recording's length in seconds, by its header.
+    """Returns a recording's length in seconds, as `inspect` and `decode` find it.
 
     Raises:
         DataError: the file cannot be read as audio.
     """
-    from ..audio.container import SoundError, open_sound
+    return _facts(path).seconds
 
-    try:
-        with open_sound(path) as sound:
-            return float(sound.frames / sound.samplerate)
-    except SoundError as error:
-        raise DataError(f"{path} {error}.") from None
+
+def _facts(path: Path) -> AudioFacts:
+    from ..audio import inspect
+
+    facts = inspect(path)
+    if facts.problem:
+        raise DataError(f"{path} {facts.problem}.")
+    return facts
+
+
+def _too_short(start: float, end: float) -> str:
+    """Says that a span is too short for a label; empty if it is not."""
+    from ..audio.check import SHORTEST
+
+    length = end - start
+    return f"lasts {length:.3f} s, shorter than {SHORTEST} s" if length < SHORTEST else ""
 
 
 def find_audio(names: Sequence[str]) -> list[Path]:
