@@ -21,7 +21,7 @@ import soundfile
 
 from .foreign import what_it_is
 from .layout import SoundError as SoundError
-from .layout import View, check_flac, mp3_tag, ogg_streams, patched_sizes, sound_at
+from .layout import View, check_flac, mp3_frames_in, mp3_tag, ogg_streams, patched_sizes, sound_at
 
 Result = TypeVar("Result")
 Samples = np.ndarray[tuple[int, int], np.dtype[np.float32]]
@@ -105,9 +105,9 @@ class Sound:
         lead = MP3_LEAD if stream.sync else 0
         at = max(0, min(first, file.frames) - lead) if stream.seekable else 0
         end = file.frames if count is None else min(first + count, file.frames)
+        if at and not self._sought(stream, at):
+            return
         try:
-            if at:
-                file.seek(at)
             while at < end:
                 block: Samples = file.read(min(size, end - at), dtype="float32", always_2d=True)
                 if not len(block):
@@ -125,6 +125,18 @@ class Sound:
         if count is None or at < first + count:
             self._check_end(stream, at)
 
+    def _sought(self, stream: _Stream, at: int) -> bool:
+        """Goes to a frame; False where a streamed FLAC ends before it."""
+        try:
+            stream.file.seek(at)
+        except soundfile.LibsndfileError as error:
+            if not stream.promised:
+                return False
+            raise SoundError(
+                f"cannot be decoded ({_reason(error)}): it is damaged or cut off"
+            ) from None
+        return True
+
     def _check_end(self, stream: _Stream, at: int) -> None:
         if stream.view is not None and stream.view.error:
             raise SoundError(f"cannot be read ({stream.view.error})")
@@ -135,15 +147,15 @@ class Sound:
         if stream.file.format == "FLAC":
             with stream.path.open("rb") as raw:
                 check_flac(raw)
-        if stream.view is not None and stream.sync:
-            rest = stream.view.rest()
-            if rest.count(stream.sync) > 3 + len(rest) // 4096:
-                if self._counted:
-                    raise _LongerError
-                raise SoundError(
-                    f"changes its rate or channels, or is damaged, after {at / self.rate:.3f} s. "
-                    "Convert it, for example with `ffmpeg -i IN OUT.flac`"
-                )
+        if stream.view is None or not stream.sync:
+            return
+        if mp3_frames_in(stream.view.rest(), stream.sync):
+            if self._counted:
+                raise _LongerError
+            raise SoundError(
+                f"changes its rate or channels, or is damaged, after {at / self.rate:.3f} s. "
+                "Convert it, for example with `ffmpeg -i IN OUT.flac`"
+            )
 
 
 def through(path: Path, use: Callable[[Sound], Result]) -> Result:

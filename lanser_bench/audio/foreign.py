@@ -32,6 +32,7 @@ _KINDS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"PAR1", "is a Parquet table", "Read it with the dataset `manifest` or `huggingface`"),
     (0, b"\0\5\x16\7", "is a resource file of macOS, not the recording itself", "Remove it"),
     (4, b"ftyp", "is in MPEG-4 (M4A, MP4 or 3GP)", _CONVERT),
+    (4, b"moov", "is in QuickTime", _CONVERT),
     (0, b"\x1a\x45\xdf\xa3", "is in Matroska or WebM", _CONVERT),
     (0, b"\x30\x26\xb2\x75", "is in Windows Media (WMA or WMV)", _CONVERT),
     (0, b"#!AMR", "is in AMR", _CONVERT),
@@ -80,10 +81,15 @@ def what_it_is(file: BinaryIO, reason: str) -> str:
         return "is a SPHERE file compressed with Shorten. Convert it: `sph2pipe -f wav IN OUT.wav`"
     if not head.strip(b"\0"):
         return f"begins with {len(head)} zero bytes: its copy or download failed. {_AGAIN}"
+    start = head[:1000].replace(b"\0", b"").lower()  # also of UTF-16
+    if b"<!doctype html" in start or b"<html" in start:
+        return f"is a web page (HTML), such as a sign-in or error page. {_AGAIN}"
+    if b"<?xml" in start or b"<error" in start:
+        return f"is XML, such as a server's error message. {_AGAIN}"
     text = _text(head)
     if text:
         return text
-    if head.startswith((b"RIFF", b"RIFX", b"RF64", b"BW64")):
+    if head[8:12] == b"WAVE":
         tag = head[head.find(b"fmt ") + 8 :][:2][:: 1 if head[3:4] != b"X" else -1]
         return (
             f"is a WAV file that cannot be read ({reason}; format tag "
@@ -101,12 +107,7 @@ def _text(head: bytes) -> str:
         return ""
     if not text or not all(c.isprintable() or c.isspace() for c in text):
         return ""
-    low = text[:1000].lower()
-    if low.startswith("<!doctype html") or "<html" in low:
-        return f"is a web page (HTML), such as a sign-in or error page. {_AGAIN}"
-    if low.startswith(("<?xml", "<error")):
-        return f"is XML, such as a server's error message. {_AGAIN}"
-    kind = "JSON" if low[0] in "{[" else "text"
+    kind = "JSON" if text[0] in "{[" else "text"
     return (
         f"is not audio that can be read (it is {kind} and begins "
         f"'{' '.join(text.split())[:40]}'): {_AGAIN[0].lower()}{_AGAIN[1:]}. {_OTHERS}"

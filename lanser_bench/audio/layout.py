@@ -26,7 +26,7 @@ its size counts."""
 _OPEN_32 = (range(0x7FFF0000, 0x80001000), range(0xFFFF0000, 1 << 32))
 """What streaming writers (sox, ffmpeg, arecord, speech services) give for a size that they cannot
 know: close to 2 or 4 GiB. They also give 0, and -1 in 64 bits."""
-_SEVERAL = "is several files one after another, of which only the first would be read. Part them"
+_SEVERAL = "is several files one after another, of which only the first would be read. Split it"
 _MP3_SYNC = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff]")
 _OGG_FIRST, _OGG_LAST = 2, 4
 _OGG_HEADER = 27
@@ -187,6 +187,13 @@ def mp3_tag(file: BinaryIO, begin: int) -> Mp3Tag:
     return Mp3Tag(place, sync, (begin + count_at) * (flags & 1), whole)
 
 
+def mp3_frames_in(rest: bytes, sync: bytes) -> bool:
+    """Whether bytes behind the end of an MP3 are more of it, or another, and no tag or junk."""
+    begins = re.findall(b"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]|" + re.escape(sync), rest)
+    # A frame has about 1 kB at most; junk has such bytes once in 11 kB by chance.
+    return len(begins) > 3 + len(rest) // 3000
+
+
 def ogg_streams(file: BinaryIO, patches: dict[int, bytes]) -> list[tuple[int, int]]:
     """Returns begin and end of each stream where an Ogg file has several, one after another.
 
@@ -254,7 +261,8 @@ def _promise(file: BinaryIO, base: int) -> _Promise | None:
     if head[:4] == b".snd" and len(head) == 12:
         begin, size = struct.unpack(">2I", head[4:])
         return _Promise(base + 8, ">I", size, base + begin)
-    if head[:4] not in _CHUNKS or (head[8:12] == b"AVI "):
+    kinds = {b"FORM": (b"AIFF", b"AIFC"), b"caff": (head[8:],), b"riff": (head[8:],)}
+    if head[:4] not in _CHUNKS or head[8:] not in kinds.get(head[:4], (b"WAVE",)):
         return None
     offset, form, align, counted = _CHUNKS[head[:4]]
     at, wide = base + offset, None

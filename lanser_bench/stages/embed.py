@@ -30,7 +30,7 @@ from .sharding import ARRAYS, ROWS, MapResult, run_map
 if TYPE_CHECKING:
     import torch
 
-VERSION = "1"
+VERSION = "2"
 HeadPooling = Literal["mean", "mean+std", "attentive"]
 """With ``attentive`` the last layer is pooled by the head's attention, the others are averaged."""
 CAPACITY = 256

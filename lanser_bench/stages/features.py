@@ -28,7 +28,7 @@ from ._spans import read_span, span_rows
 from .base import StageContext
 from .sharding import ROWS, MapResult, run_map
 
-VERSION = "1"
+VERSION = "2"
 CAPACITY = 256
 """Utterances per shard: about 20 MB of log-mel for clips of 3 s."""
 FRAMES = "frames.npy"

@@ -19,7 +19,7 @@ from ._spans import read_span, span_rows
 from .base import StageContext
 from .sharding import ROWS, draft_rows, run_map
 
-VERSION = "1"
+VERSION = "2"
 CAPACITY = 32
 """Recordings per shard: they may last an hour each, and a killed run loses at most a shard."""
 ROUNDING_S = 1e-3

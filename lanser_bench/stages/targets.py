@@ -21,7 +21,7 @@ from ._spans import read_span, span_rows
 from .base import StageContext
 from .sharding import ROWS, MapResult, run_map
 
-VERSION = "1"
+VERSION = "2"
 SHARD_ROWS = 256
 BATCH = 32
 

@@ -25,7 +25,7 @@ from .sharding import ROWS, MapResult, draft_rows, run_map
 __all__ = ["SUMMARY", "VERSION", "Params", "WordErrors", "read_transcripts", "run", "spec",
            "word_errors"]  # fmt: skip
 
-VERSION = "2"
+VERSION = "3"
 SUMMARY = "transcripts.json"
 _COLUMNS = ("text", "language", "avg_logprob", "no_speech_prob", "compression_ratio",
             "retried")  # fmt: skip
