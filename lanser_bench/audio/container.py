@@ -21,7 +21,16 @@ import soundfile
 
 from .foreign import what_it_is
 from .layout import SoundError as SoundError
-from .layout import View, check_flac, mp3_frames_in, mp3_tag, ogg_streams, patched_sizes, sound_at
+from .layout import (
+    View,
+    after_id3,
+    check_flac,
+    mp3_frames_in,
+    mp3_tag,
+    ogg_streams,
+    patched_sizes,
+    sound_at,
+)
 
 Result = TypeVar("Result")
 Samples = np.ndarray[tuple[int, int], np.dtype[np.float32]]
@@ -201,9 +210,12 @@ def _streams(path: Path, counted: bool, stack: ExitStack) -> list[_Stream]:
             raise SoundError("is empty (0 bytes)")
         patches = patched_sizes(file)
         parts = ogg_streams(file, patches)
+        # libsndfile loses its way in the chunks of a WAV behind an ID3 tag.
+        begin = after_id3(file) if after_id3(file) < sound_at(file) else 0
     if parts:
         return [_opened(path, View(path, *part, patches), stack) for part in parts]
-    stream = _opened(path, View(path, patches=patches) if patches else None, stack)
+    view = View(path, begin, None, patches) if patches or begin else None
+    stream = _opened(path, view, stack)
     if not stream.file.subtype.startswith("MPEG"):
         return [stream]
     mp3 = _mp3(path, counted, stack)

@@ -126,7 +126,7 @@ def patched_sizes(file: BinaryIO) -> dict[int, bytes]:
     Raises:
         SoundError: the file ends before the sound that its header promises.
     """
-    base = _after_id3(file)
+    base = after_id3(file)
     file.seek(base)
     patches = {base: b"RF64"} if file.read(4) == b"BW64" else {}
     promise = _promise(file, base)
@@ -160,7 +160,7 @@ def check_flac(file: BinaryIO) -> None:
 
 def sound_at(file: BinaryIO) -> int:
     """Returns where the sound begins, behind tags and headers of chunks."""
-    base = _after_id3(file)
+    base = after_id3(file)
     promise = _promise(file, base)
     return base if promise is None else promise.begin
 
@@ -238,7 +238,7 @@ def _end_mark(page: bytes, at: int) -> dict[int, bytes]:
     return {at + 5: bytes([page[5] | _OGG_LAST]), at + 22: checksum.to_bytes(4, "little")}
 
 
-def _after_id3(file: BinaryIO) -> int:
+def after_id3(file: BinaryIO) -> int:
     """Returns where an ID3v2 tag at the head of a file ends; 0 without."""
     at = 0
     while True:
