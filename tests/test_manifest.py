@@ -332,6 +332,33 @@ def test_equal_sound_silence_and_clipping_are_counted_and_named(build: Build, co
     assert "same sound as u0" in {p["problem"] for p in built.problems}
 
 
+def test_silence_is_judged_on_what_a_model_gets(build: Build, corpus: Path) -> None:
+    before = build(corpus).key
+    soundfile.write(corpus / "1.wav", np.stack([tone(), -tone()], 1), RATE)
+    soundfile.write(corpus / "2.wav", np.stack([tone(), 0 * tone()], 1), RATE)
+    soundfile.write(corpus / "3.wav", np.full(RATE, 0.2), RATE)
+    built = build(corpus)
+    assert built.key != before
+    assert {(p["utterance"], p["kind"]) for p in built.problems} == {
+        ("u1", "silent"), ("u2", "odd channels"), ("u3", "silent")
+    }  # fmt: skip
+    assert (built.counts["silent"], built.counts["odd_channels"]) == (2, 1)
+
+
+def test_a_silent_span_of_a_loud_recording_is_counted(build: Build, corpus: Path) -> None:
+    soundfile.write(corpus / "0.wav", np.r_[tone(), np.zeros(RATE), tone()], RATE)
+    spans = [(0, 0.5), (0.5, 1.5), (1.5, ""), (0.4, 1.6)]
+    rows = [{"id": f"{a}", "audio": "0.wav", "start": a, "end": b} for a, b in spans]
+    write_table(corpus, rows)
+    assert [p["utterance"] for p in build(corpus).problems] == ["0.5"]
+
+
+def test_float_samples_beyond_full_scale_are_named(build: Build, corpus: Path) -> None:
+    soundfile.write(corpus / "1.wav", 300 * tone(), RATE, "FLOAT")
+    (problem,) = build(corpus).problems
+    assert (problem["kind"], problem["problem"]) == ("clipped", "exceeds full scale (peak 90)")
+
+
 def test_equal_samples_in_other_bytes_are_counted_by_themselves(build: Build, corpus: Path) -> None:
     samples, rate = soundfile.read(corpus / "0.wav", dtype="int16")
     soundfile.write(corpus / "1.wav", samples, rate, format="FLAC")

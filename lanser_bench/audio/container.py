@@ -194,6 +194,8 @@ def open_sound(path: Path, *, counted: bool = True) -> Iterator[Sound]:
             streams = _streams(path, counted, stack)
         except OSError as error:
             raise SoundError(f"cannot be read ({error.strerror})") from None
+        except ValueError:
+            raise SoundError("cannot be read (no file can have this name)") from None
         if not any(stream.file.frames for stream in streams):
             raise SoundError("holds no samples (0 s)")
         if len({(s.file.samplerate, s.file.channels) for s in streams}) > 1:

@@ -88,7 +88,7 @@ def predict_file(
 
     facts = _facts(path)
     seconds = facts.seconds
-    reason = facts.silent or _too_short(0.0, seconds)
+    reason = _too_short(0.0, seconds) or facts.silent
     if reason:
         return Prediction(path, seconds, None, {}, [], reason)
     cutter = registry().create("segmenter", segmenter) if isinstance(segmenter, str) else segmenter

@@ -240,7 +240,7 @@ REFUSED: dict[str, tuple[Callable[[Path], bytes], str]] = {
         lambda _: patched(wav(32_000), 20, struct.pack("<H", 0x45)), "format tag 0x0045.*ffmpeg"
     ),
     "SPHERE with Shorten": (
-        lambda f: written(f, "NIST", "PCM_16").replace(b"s3 pcm", b"s26 pcm,embedded-shorten-v2.00"),
+        lambda f: written(f, "NIST", "PCM_16").replace(b"s3 pcm", b"s26 pcm,embedded-shorten-v2"),
         "sph2pipe",
     ),
 }  # fmt: skip
@@ -266,6 +266,11 @@ def test_a_name_may_be_no_text(tmp_path: Path, form: str) -> None:
     sf.write(tmp_path / "a", sound(), RATE, format=form)
     (tmp_path / "a").rename(path)
     assert inspect(path).seconds == duration(path) == 1.0
+
+
+def test_a_name_that_no_file_can_have_gets_a_sentence() -> None:
+    with pytest.raises(DataError, match="no file can have this name"):
+        decode(Path("a\0.wav"))
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,27 @@ def test_json_names_everything(
     assert found["problems"][0]["problem"] == "same sound as u0"
 
 
+def test_rates_channels_and_formats_are_shown_with_a_warning(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tone = 0.2 * np.sin(np.arange(8_000) / 20)
+    for i in range(8):
+        soundfile.write(corpus / f"{i}.wav", tone * (1 + i / 8), 8_000 if i % 2 else 16_000)
+    rows = (f"u{i},{i}.wav,{'joy' if i % 2 else 'anger'}" for i in range(8))
+    (corpus / "manifest.csv").write_text("id,audio,label\n" + "\n".join(rows) + "\n")
+    arguments = ("manifest", corpus, "taxonomy=ekman-6", "--store", tmp_path / "store")
+    assert check(*arguments) == 0
+    printed = capsys.readouterr().out.splitlines()
+    for line in ("sample rates (Hz): 16000 (4), 8000 (4)", "channels: 1 (8)",
+                 "formats: WAV PCM_16 (8)"):  # fmt: skip
+        assert line in printed
+    assert any(line.startswith("warning: The sample rate follows the labels") for line in printed)
+    assert check(*arguments, "--json") == 0
+    counts = json.loads(capsys.readouterr().out)["counts"]
+    assert counts["sample_rates"] == {"16000": 4, "8000": 4}
+    assert len(counts["warnings"]) == 1
+
+
 def test_json_is_given_also_when_the_folder_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

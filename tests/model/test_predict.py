@@ -98,6 +98,41 @@ def test_a_recording_without_speech_has_no_label(model: SERModel, tmp_path: Path
     assert (found.label, found.segments) == (None, [])
 
 
+UNHEARD = {
+    "zeros": (np.zeros(16_000), "is silent"),
+    "constant": (np.full(16_000, 0.2), "is silent: all its samples have the same value"),
+    "one": (np.full(1, 0.01), "lasts 0.000 s, shorter than 0.1 s"),
+    "short": (0.3 * np.sin(np.arange(800)), "lasts 0.050 s, shorter than 0.1 s"),
+    "cancelling": (
+        np.sin(np.arange(16_000))[:, None] * [0.3, -0.3], "its channels cancel each other"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", UNHEARD)
+def test_a_recording_in_which_a_model_gets_nothing_has_no_label(
+    model: SERModel, tmp_path: Path, kind: str
+) -> None:
+    samples, reason = UNHEARD[kind]
+    sf.write(tmp_path / "a.wav", samples, 16_000)
+    found = model.predict(tmp_path / "a.wav")
+    assert (found.label, found.scores, found.segments) == (None, {}, [])
+    assert reason in found.reason
+    assert reason in found.as_json()["reason"]
+
+
+def test_a_silent_segment_has_no_label_and_no_weight(model: SERModel, tmp_path: Path) -> None:
+    path = noise(tmp_path / "a.wav", 40)
+    samples, rate = sf.read(path)
+    samples[10 * rate : 20 * rate] = 0
+    sf.write(path, samples, rate)
+    found = model.predict(path)
+    assert [s.label is None for s in found.segments] == [False, True, False, False]
+    assert found.segments[1].reason == "is silent"
+    heard = [list(s.scores.values()) for s in found.segments if s.label is not None]
+    np.testing.assert_allclose(list(found.scores.values()), np.mean(heard, 0), atol=1e-6)
+
+
 def test_files_folders_and_patterns_are_found_once_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +165,31 @@ def test_an_unreadable_file_is_named_and_the_others_are_labelled(
     assert json.loads(line)["file"].endswith("b.wav")
     assert "a.wav" in printed.err
     assert "1 recordings could not be labelled" in printed.err
+
+
+def test_every_format_says_why_there_is_no_label(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.wav"
+    sf.write(path, np.zeros(8_000), 16_000)
+    assert run(folder, path) == 0
+    assert capsys.readouterr().out == f"{path}  →  no label: it is silent\n"
+    assert run(folder, path, "--format", "jsonl") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["label"], found["reason"]) == (None, "is silent")
+    assert run(folder, path, "--format", "csv") == 0
+    [row] = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert (row["start"], row["end"], row["label"]) == ("0.000", "0.500", "")
+    assert row["reason"] == "is silent"
+    assert {row[name] for name in ("glad", "sad", "plain")} == {""}
+
+
+def test_sound_of_other_formats_in_a_folder_is_named(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.m4a").write_bytes(b"\0\0\0\x1cftypM4A " + bytes(99))
+    assert run(folder, tmp_path) == 1
+    assert "a.m4a is in MPEG-4" in capsys.readouterr().err
 
 
 def test_csv_has_a_row_per_segment(
