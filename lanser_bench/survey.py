@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from .audio import AudioFacts
 from .audio.check import SHORTEST
 from .audiomemo import AudioMemo, Recording
 from .errors import DataError, did_you_mean
@@ -24,6 +25,7 @@ from .traits import recording_traits
 
 OnBadAudio = Literal["stop", "skip"]
 Progress = Callable[[int, int, str], None]
+Kind = Literal["bad audio", "duplicate", "re-encoded", "silent", "odd channels", "clipped"]
 
 CLIPPED_SHARE = 1e-3
 """Share of samples at full scale from which a recording is counted as clipped; a recording that was
@@ -42,7 +44,7 @@ class Problem:
     file: str
     """Relative to the dataset's folder where it lies inside it."""
     problem: str
-    kind: Literal["bad audio", "duplicate", "re-encoded", "silent", "odd channels", "clipped"]
+    kind: Kind
 
 
 @dataclass
@@ -240,6 +242,10 @@ def _fill(
     heard: dict[tuple[str, float | None, float | None], str] = {}
     decoded: dict[tuple[str, float | None, float | None], str] = {}
     for u in utterances:
+        names = "".join([u.id, u.speaker or "", u.split or "", *u.gold])
+        if not names.isascii() and any("\ud800" <= letter <= "\udfff" for letter in names):
+            survey.faults.append(f"{names!a} is a name that is not UTF-8. Rename the file.")
+            return
         recording = recordings[u.audio] if u.audio is not None else None
         file = _relative(u.audio, root) if u.audio is not None else ""
         problem = _audio_problem(u, recording)
@@ -256,15 +262,20 @@ def _fill(
             survey.problems.append(Problem(u.id, file, f"same sound as {other}", "duplicate"))
         elif twin != u.id:
             survey.problems.append(Problem(u.id, file, f"same samples as {twin}", "re-encoded"))
-        facts = recording.facts
-        if facts.silent_in(u.start or 0.0, facts.seconds if u.end is None else u.end):
-            silent = facts.silent or "is silent in its span"
-            survey.problems.append(Problem(u.id, file, silent, "silent"))
-        if facts.odd_channels:
-            survey.problems.append(Problem(u.id, file, facts.odd_channels, "odd channels"))
-        if facts.clipped >= CLIPPED_SHARE:
-            over = f"exceeds full scale (peak {facts.peak:.3g})" if facts.peak > 1 else "is clipped"
-            survey.problems.append(Problem(u.id, file, over, "clipped"))
+        survey.problems += [
+            Problem(u.id, file, text, kind) for kind, text in _oddities(u, recording.facts)
+        ]
+
+
+def _oddities(u: Utterance, facts: AudioFacts) -> Iterator[tuple[Kind, str]]:
+    """Yields what is odd but usable in a recording: kind and words."""
+    if facts.silent_in(u.start or 0.0, facts.seconds if u.end is None else u.end):
+        yield "silent", facts.silent or "is silent in its span"
+    if facts.odd_channels:
+        yield "odd channels", facts.odd_channels
+    if facts.clipped >= CLIPPED_SHARE:
+        over = facts.peak > 1
+        yield "clipped", f"exceeds full scale (peak {facts.peak:.3g})" if over else "is clipped"
 
 
 def _audio_problem(u: Utterance, recording: Recording | None) -> str:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -343,6 +344,17 @@ def test_silence_is_judged_on_what_a_model_gets(build: Build, corpus: Path) -> N
         ("u1", "silent"), ("u2", "odd channels"), ("u3", "silent")
     }  # fmt: skip
     assert (built.counts["silent"], built.counts["odd_channels"]) == (2, 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
+def test_a_name_that_is_no_text_is_refused(
+    plugins: Registry, store: Store, corpus: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "set" / "joy"
+    folder.mkdir(parents=True)
+    shutil.copy(corpus / "0.wav", os.fsencode(folder) + b"/caf\xe9.wav")
+    with pytest.raises(DataError, match=r"'joy/caf\\udce9' is a name that is not UTF-8"):
+        build_manifest(plugins, store, "audiofolder", {}, tmp_path / "set")
 
 
 def test_a_silent_span_of_a_loud_recording_is_counted(build: Build, corpus: Path) -> None:
