@@ -15,7 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock
 from pydantic import Field, model_validator
 
 from lanser_bench import Card, Dataset, PluginOptions, Utterance
@@ -150,6 +149,8 @@ class Synthetic(Dataset[SyntheticOptions]):
         )
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = folder.with_name(f".making-{folder.name}")
+        from filelock import FileLock  # of the extra `synth`, as the engine is
+
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             if (folder / _INDEX).is_file():
                 return  # another process made the same clips meanwhile

@@ -18,8 +18,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from lanser_bench_plugins.nli.adapter import LABELS, load_nli
-from lanser_bench_plugins.nli.data import PAIRS_FILE, NliPair, predict
-from lanser_bench_plugins.nli.train import split_sources
 from nli_scoring import (
     SCORINGS,
     Array,
@@ -31,6 +29,8 @@ from nli_scoring import (
     uar,
     with_interval,
 )
+from nli_training.data import PAIRS_FILE, NliPair, predict
+from nli_training.train import split_sources
 
 EMOTIONS = (("anger", "angry"), ("joy", "joyful"), ("optimism", "optimistic"), ("sadness", "sad"))
 OPTIMISM = 2

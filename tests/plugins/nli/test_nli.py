@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from lanser_bench_plugins.nli import adapter, base, data, lora
+from benchmarks.nli_training import data
+from lanser_bench_plugins.nli import adapter, base, lora
 from torch import nn
 
 if TYPE_CHECKING:

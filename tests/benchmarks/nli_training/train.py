@@ -1,6 +1,6 @@
 """Train the embedded NLI adapter.
 
-python -m lanser_bench_plugins.nli.train --snli FILE.tsv --out DIR
+python -m tests.benchmarks.nli_training.train --snli FILE.tsv --out DIR
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lanser_bench_plugins.nli.adapter import load_nli, new_model, save_adapter
+from lanser_bench_plugins.nli.base import sha256_of
 from rich.console import Console
 
-from .adapter import load_nli, new_model, save_adapter
-from .base import sha256_of
 from .data import PAIRS_FILE, NliPair, read_pairs, split_by_premise
 from .fit import Settings, accuracy, train
 
@@ -102,7 +102,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         The values by name.
     """
     defaults = Settings()
-    parser = argparse.ArgumentParser(prog="lanser_bench_plugins.nli.train", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="tests.benchmarks.nli_training.train", description=__doc__
+    )
     parser.add_argument("--snli", type=Path, required=True, help="TSV: premise, hypothesis, label")
     parser.add_argument(
         "--pairs", type=Path, default=PAIRS_FILE, help="the same, this project's own pairs"

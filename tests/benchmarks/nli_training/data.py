@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from lanser_bench_plugins.nli.adapter import LABELS
 from torch import Tensor
-
-from .adapter import LABELS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

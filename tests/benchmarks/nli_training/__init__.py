@@ -1,0 +1,1 @@
+"""How the shipped NLI adapter was trained; not in the wheel."""
