@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lanser_bench_plugins import _file_hashes, weights
+from lanser_bench_plugins import weights
 from lanser_bench_plugins._weight_packages import PACKAGES, WeightPackage
 from lanser_bench_plugins.weights import resolve
 
 from lanser_bench.errors import MissingDependencyError
+from lanser_bench.store import hashes
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache folder of the test's own."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    monkeypatch.setattr(_file_hashes, "_memo", {})
     return folder / "lanser-bench"
 
 
@@ -127,10 +127,11 @@ def test_hashes_are_remembered_between_processes(
 ) -> None:
     file = tmp_path / "model.pt"
     file.write_bytes(b"weights")
+    now = file.stat().st_ctime_ns + 10**10  # the file is no new one
+    monkeypatch.setattr(hashes.time, "time_ns", lambda: now)
     assert resolve(str(file)).revision == sha(b"weights")
-    assert (cache / "weight-hashes.json").is_file()
-    monkeypatch.setattr(_file_hashes, "_memo", {})
-    monkeypatch.setattr(_file_hashes.hashlib, "file_digest", None)  # a second read would fail
+    assert (cache / "weights.sqlite").is_file()
+    monkeypatch.setattr(hashes, "file_sha256", None)  # a second read would fail
     assert resolve(str(file)).revision == sha(b"weights")
 
 

@@ -9,13 +9,12 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
 
 from lanser_bench.errors import StoreError
-from lanser_bench.store import FileHashes, Spec, Store, digest, source_hash, write_atomic
+from lanser_bench.store import Spec, Store, digest, write_atomic
 from lanser_bench.store.store import MARKER
 
 SPEC = Spec(stage="transcribe", stage_version="1", params={"x": 1})
@@ -212,47 +211,6 @@ def test_write_atomic_keeps_the_old_file_on_failure(tmp_path: Path) -> None:
         write_atomic(path, "\ud800")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
-
-
-def test_file_hash_is_memoised_until_the_file_changes(tmp_path: Path) -> None:
-    memo = FileHashes(tmp_path / "memo.sqlite")
-    path = tmp_path / "a.wav"
-    path.write_bytes(b"one")
-    first = memo.sha256(path)
-    stat = path.stat()
-    path.write_bytes(b"two")
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert memo.sha256(path) == first, "same inode, size and time: not read again"
-    time.sleep(0.01)
-    path.write_bytes(b"two")
-    assert memo.sha256(path) != first
-    memo.close()
-
-
-def test_a_hash_memo_that_is_none_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "memo.sqlite").write_text("this is no data base")
-    with pytest.raises(StoreError, match=r"memo\.sqlite cannot be opened.*remove it"):
-        FileHashes(tmp_path / "memo.sqlite")
-
-
-def test_source_hash_follows_imports_inside_the_package(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    package = tmp_path / "hashed_package"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "helper.py").write_text("A = 1\n")
-    (package / "unrelated.py").write_text("B = 1\n")
-    (package / "main.py").write_text("def f():\n    from .helper import A\n    return A\n")
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def fresh() -> str:
-        source_hash.cache_clear()
-        return source_hash("hashed_package.main")
-
-    before = fresh()
-    (package / "unrelated.py").write_text("B = 2\n")
-    assert fresh() == before
-    (package / "helper.py").write_text("A = 2\n")
-    assert fresh() != before
 
 
 def test_an_option_that_is_a_path_enters_the_key_by_content(tmp_path: Path) -> None:
