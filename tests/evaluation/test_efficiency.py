@@ -13,9 +13,10 @@ from lanser_bench.evaluation.efficiency import (
     budget_results,
     default_warnings,
     run_study,
+    training_labels,
 )
-from lanser_bench.evaluation.folds import make_folds
-from lanser_bench.evaluation.selection import DEFAULT_STRENGTH
+from lanser_bench.evaluation.folds import Fold, make_folds
+from lanser_bench.evaluation.selection import DEFAULT_STRENGTH, fold_features
 
 K, SPEAKERS, EACH = 4, 10, 16
 DESIGN = Design(
@@ -138,6 +139,41 @@ def test_test_labels_have_no_say() -> None:
     for a, b in zip(*(study.cells for study in studies), strict=True):
         assert np.array_equal(a.answer.predicted, b.answer.predicted)
         assert (a.answer.layer, a.answer.strength) == (b.answer.layer, b.answer.strength)
+
+
+def test_other_test_rows_have_no_say_in_how_features_are_scaled() -> None:
+    """Standardised on the training side alone: a test row is judged as if it came by itself."""
+    found, layers, folds = data()
+    fold = folds[0]
+    far = {name: values.copy() for name, values in layers.items()}
+    for values in far.values():
+        values[fold.test[1:]] = 50 + 9 * values[fold.test[1:]]
+    one, two = (run_study(found, values, [fold], DESIGN) for values in (layers, far))
+    for a, b in zip(one.cells, two.cells, strict=True):
+        assert a.answer.predicted[0] == b.answer.predicted[0]
+        assert (a.answer.layer, a.answer.strength) == (b.answer.layer, b.answer.strength)
+    own, other = fold_features(layers, fold), fold_features(far, fold)
+    np.testing.assert_array_equal(own.train, other.train)
+    np.testing.assert_allclose(own.test[:, 0], other.test[:, 0])
+
+
+def test_permuted_gold_leaves_each_training_speaker_his_own_labels() -> None:
+    """Permuted over all of them, the control would also lose what speakers have in common."""
+    labels = np.array([0, 0, 0, 1, 2, 2, 2, 1, 3, 3, 0, 3])
+    names = np.repeat(["a", "b", "c"], 4)
+    found = Labelled([f"u{i}" for i in range(12)], list(names), labels, 4)
+    fold = Fold(np.arange(8), np.arange(8, 12), np.empty(0, np.int64))
+    design = replace(DESIGN, permute_gold=True)
+    made = [training_labels(found, fold, design, 0, draw) for draw in range(20)]
+    for one in made:
+        for name in "ab":
+            assert sorted(one[names == name]) == sorted(labels[names == name])
+        assert np.array_equal(one[fold.test], labels[fold.test])
+    for name in "ab":  # every speaker's labels do move, and from draw to draw
+        assert len({tuple(one[names == name]) for one in made}) > 2
+    assert np.array_equal(made[3], training_labels(found, fold, design, 0, 3))
+    others = [training_labels(found, fold, design, 1, draw) for draw in range(20)]
+    assert not np.array_equal(made, others), "each fold is permuted on its own"
 
 
 def test_labels_outside_the_budget_have_no_say() -> None:

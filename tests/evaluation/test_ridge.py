@@ -80,6 +80,22 @@ def test_test_targets_have_no_say() -> None:
     assert np.array_equal(one.predicted[tested], two.predicted[tested])
 
 
+def test_other_test_rows_have_no_say_in_how_features_are_scaled() -> None:
+    layers, targets, speakers, folds = planted(noise=0.5)
+    first, others = folds[0].test[0], folds[0].test[1:]
+    far = {name: values.copy() for name, values in layers.items()}
+    for values in far.values():
+        values[others] = 50 + 9 * values[others]
+    one, two = (
+        cross_predict(
+            values, targets, speakers, folds[:1], strengths=STRENGTHS, inner_folds=3, seed=0
+        )
+        for values in (layers, far)
+    )
+    assert one.predicted[first] == pytest.approx(two.predicted[first])
+    assert one.strengths == two.strengths
+
+
 def test_a_nearly_constant_feature_does_not_decide_the_score() -> None:
     """A band on its floor for all training speakers and off it for a test speaker."""
     rng = np.random.default_rng(0)

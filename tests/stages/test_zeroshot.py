@@ -99,10 +99,12 @@ def test_the_text_only_row_counts_abstentions_as_misses(world: World) -> None:
     assert artifact.meta["counts"]["left_out"] == 1
 
 
-def test_the_head_reads_the_last_layer(world: World) -> None:
+@pytest.mark.parametrize("count", [2, 101])
+def test_the_head_reads_the_last_layer(world: World, count: int) -> None:
     utterances = manifest(world)
     said = np.array([WEAK.names.index(name) for name in [*SAID, "joy"]])
-    layers = {"layer_00": np.zeros((25, 3)), "layer_01": np.eye(3)[said] * 4}
+    layers = {f"layer_{i:02d}": np.zeros((25, 3)) for i in range(count - 1)}
+    layers[f"layer_{count - 1:02d}"] = np.eye(3)[said] * 4
     model = head(world, np.eye(3))
     embeddings = world.embeddings(utterances, layers, model)
     spec = zeroshot.spec(
