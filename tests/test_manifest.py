@@ -129,6 +129,18 @@ def test_an_option_that_changes_rows_changes_the_key(
     assert build(corpus, options).key != build(corpus).key
 
 
+def test_what_was_skipped_is_in_the_key(build: Build, corpus: Path) -> None:
+    """The same rows are another set where something was left out of it."""
+    (corpus / "3.wav").write_bytes(b"no sound")
+    skipped = build(corpus, on_bad_audio="skip")
+    table = corpus / "manifest.csv"
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
+    without = build(corpus)
+    ids = [read_utterances(built.artifact).ids for built in (skipped, without)]
+    assert ids[0] == ids[1] == ["u0", "u1", "u2"]
+    assert skipped.key != without.key
+
+
 def test_a_changed_label_changes_the_key(build: Build, corpus: Path) -> None:
     before = build(corpus).key
     table = corpus / "manifest.csv"

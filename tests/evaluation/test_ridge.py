@@ -66,6 +66,16 @@ def test_undefined_targets_are_left_out_one_by_one() -> None:
     assert found.predicted[:, 1] == pytest.approx(whole.predicted[:, 1])
 
 
+def test_the_baseline_is_the_mean_of_the_training_side() -> None:
+    layers, targets, speakers, folds = planted(noise=0.5)
+    found = cross_predict(
+        layers, targets, speakers, folds, strengths=STRENGTHS, inner_folds=3, seed=0
+    )
+    for fold in folds:
+        expected = np.tile(targets[fold.train].mean(0), (len(fold.test), 1))
+        assert found.baseline[fold.test] == pytest.approx(expected)
+
+
 def test_test_targets_have_no_say() -> None:
     layers, targets, speakers, folds = planted(noise=0.5)
     changed = targets.copy()

@@ -115,6 +115,24 @@ def test_the_head_reads_the_last_layer(world: World, count: int) -> None:
     assert found.recalls == {"happy": 0.5, "sad": 1.0, "calm": 0.0}
 
 
+def test_only_the_test_part_is_scored_where_the_set_has_a_split(world: World) -> None:
+    parts = ["train", "dev", "TEST", "test"] * 6
+    rows = [
+        {"speaker": f"made:s{i // 4}", "gold": {label: 1.0}, "split": parts[i]}
+        for i, label in enumerate(TRUTH)
+    ]
+    utterances = world.manifest([*rows, {"speaker": "made:s0", "gold": {}, "split": "test"}])
+    specs = [
+        zeroshot.spec(utterances=utterances, taxonomy=WEAK, gold=GOLD, tested=tested,
+                      labels=weak_labels(world, utterances))
+        for tested in (False, True)
+    ]  # fmt: skip
+    assert specs[0].key != specs[1].key
+    every, tested = (read(world.result(spec)) for spec in specs)
+    assert (every.n_utterances, tested.n_utterances) == (24, 12)
+    assert tested.labels == ["sad", "calm"]
+
+
 def test_what_cannot_be_read_is_refused(world: World) -> None:
     utterances = world.manifest([{"speaker": "made:s0", "gold": {}}])
     other = taxonomy("other", ["x", "y"])

@@ -43,6 +43,12 @@ def test_key_changes_with_everything_in_the_spec() -> None:
     assert len(keys) == len(changes) + 1
 
 
+def test_another_meaning_of_keys_makes_all_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = SPEC.key
+    monkeypatch.setattr("lanser_bench.store.keys.KEY_VERSION", 99)
+    assert SPEC.key != before
+
+
 def test_key_does_not_depend_on_the_order_of_settings() -> None:
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
 
