@@ -231,8 +231,8 @@ def test_strength_and_layer_are_chosen_on_speakers_that_were_not_fitted() -> Non
     rng = np.random.default_rng(0)
     speakers = [f"s{i}" for i in range(6) for _ in range(8)]
     labels = np.arange(48) % 2
-    heart = rng.standard_normal((48, 90))
-    signal = 1.5 * (labels[:, None] - 0.5) + rng.standard_normal((48, 90)) * np.r_[1, np.zeros(89)]
+    heart, signal = rng.standard_normal((48, 90)), np.zeros((48, 90))
+    signal[:, 0] = 1.5 * (labels - 0.5) + rng.standard_normal(48)
     both = np.stack([(v - v.mean(0)) / np.maximum(v.std(0), 1e-9) for v in (heart, signal)])
     for order in (both, both[::-1]):
         choosing = Choosing((1e-3, 1e-1, 10.0), inner_folds=3, balanced=True, seed=0)

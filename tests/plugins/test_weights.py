@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,21 @@ def test_hashes_are_remembered_between_processes(
     assert (cache / "weights.sqlite").is_file()
     monkeypatch.setattr(hashes, "file_sha256", None)  # a second read would fail
     assert resolve(str(file)).revision == sha(b"weights")
+
+
+def test_weights_replaced_by_others_of_equal_size_and_time_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "model.pt"
+    file.write_bytes(b"weights")
+    os.utime(file, ns=(10**18, 10**18))
+    before = file.stat()
+    monkeypatch.setattr(hashes.time, "time_ns", lambda: before.st_ctime_ns + 10**10)
+    assert resolve(str(file)).revision == sha(b"weights")
+    while file.stat().st_ctime_ns == before.st_ctime_ns:  # until the kernel's clock ticks
+        file.write_bytes(b"wEIGHTS")
+        os.utime(file, ns=(10**18, 10**18))
+    assert resolve(str(file)).revision == sha(b"wEIGHTS")
 
 
 def test_an_unwritable_cache_only_costs_time(
