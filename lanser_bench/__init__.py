@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         Waveform,
     )
     from .model import SERModel, load_model
+    from .store import FileHashes
     from .taxonomy import Label, Taxonomy
 
 _HOMES = {
@@ -70,6 +71,7 @@ _HOMES = {
     "halving": ("fitting",),
     "hookspecs": ("hookimpl",),
     "model": ("SERModel", "load_model"),
+    "store": ("FileHashes",),
     "taxonomy": ("Label", "Taxonomy"),
 }
 """Where names live that are not in `kinds`."""
@@ -84,6 +86,7 @@ __all__ = [
     "Event",
     "Executor",
     "FeatureExtractor",
+    "FileHashes",
     "Frontend",
     "Label",
     "Labeler",

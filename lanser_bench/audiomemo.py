@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .audio import AudioFacts, inspect
-from .errors import DataError, StoreError
-from .store import FileHashes, library_versions, source_hash
+from .errors import DataError
+from .store import ChangedError, FileHashes, Memo, library_versions, source_hash
 
 _BATCH = 256
 """Recordings between two writes: what an interrupted first look may lose."""
@@ -35,8 +33,11 @@ class Recording:
         return (self.facts.problem or "") if self.facts is not None else self.unreadable
 
 
+_CHANGING = Recording("", None, "changed while it was read")
+
+
 class AudioMemo:
-    """Hashes of files by (inode, size, mtime) and audio facts by hash, in one SQLite file."""
+    """Hashes of files by their `FileState` and audio facts by hash, in one SQLite file."""
 
     def __init__(self, path: Path) -> None:
         """Opens or makes the memo at `path`."""
@@ -44,16 +45,7 @@ class AudioMemo:
         # A changed decoder may find other facts in the same bytes.
         versions = library_versions(("soundfile", "soxr", "numpy"))
         self._code = f"{source_hash('lanser_bench.audio')} {sorted(versions.items())}"
-        try:
-            self._db = sqlite3.connect(path, timeout=60)
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS facts (sha TEXT PRIMARY KEY, code TEXT, facts TEXT)"
-            )
-        except sqlite3.Error as error:
-            raise StoreError(
-                f"The memo of recordings {path} cannot be opened: {error}. It holds nothing that "
-                "the recordings do not tell: remove it, and they are read once more."
-            ) from error
+        self._facts = Memo(path, "facts (sha TEXT PRIMARY KEY, code TEXT, facts TEXT)")
 
     def look(
         self, paths: Iterable[Path], progress: Callable[[int, int, str], None] | None = None
@@ -69,18 +61,21 @@ class AudioMemo:
         for path in dict.fromkeys(paths):
             try:
                 hashed[path] = self._hashes.sha256(path)
+            except ChangedError:
+                unread[path] = _CHANGING
             except (DataError, ValueError):  # no path can hold a zero byte
                 unread[path] = Recording("", None, _why_unreadable(path))
         known = self._known(set(hashed.values()))
         self._learn({s: p for p, s in hashed.items() if s not in known}, known, progress)
-        return {path: Recording(sha, known[sha]) for path, sha in hashed.items()} | unread
+        found = {p: Recording(sha, known[sha]) for p, sha in hashed.items() if sha in known}
+        return {path: found.get(path, _CHANGING) for path in hashed} | unread
 
     def _known(self, shas: set[str]) -> dict[str, AudioFacts]:
         known = {}
         for sha in shas:
-            row = self._db.execute(
-                "SELECT facts FROM facts WHERE sha=? AND code=?", (sha, self._code)
-            ).fetchone()
+            row = self._facts.find(
+                "SELECT facts FROM facts WHERE sha=? AND code=?", sha, self._code
+            )
             if row is not None:
                 known[sha] = AudioFacts(**json.loads(row[0]))
         return known
@@ -96,24 +91,27 @@ class AudioMemo:
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             for begin in range(0, len(todo), _BATCH):
                 part = todo[begin : begin + _BATCH]
-                found = list(pool.map(inspect, (path for _, path in part)))
-                known.update(zip((sha for sha, _ in part), found, strict=True))
-                # Only a memo: on a full disk the next look decodes these again.
-                with suppress(sqlite3.OperationalError), self._db:
-                    self._db.executemany(
-                        "INSERT OR REPLACE INTO facts VALUES (?,?,?)",
-                        [
-                            (sha, self._code, json.dumps(asdict(facts)))
-                            for (sha, _), facts in zip(part, found, strict=True)
-                        ],
-                    )
+                found = pool.map(inspect, (path for _, path in part))
+                pairs = zip(part, found, strict=True)
+                # Not the facts of a file that was replaced since it was hashed.
+                learnt = {sha: facts for (sha, path), facts in pairs if self._is_still(sha, path)}
+                known.update(learnt)
+                self._facts.put(
+                    (sha, self._code, json.dumps(asdict(facts))) for sha, facts in learnt.items()
+                )
                 if progress is not None:
                     progress(begin + len(part), len(todo), "recordings")
+
+    def _is_still(self, sha: str, path: Path) -> bool:
+        try:
+            return self._hashes.sha256(path) == sha
+        except DataError:
+            return False
 
     def close(self) -> None:
         """Closes the memo."""
         self._hashes.close()
-        self._db.close()
+        self._facts.close()
 
 
 def _why_unreadable(path: Path) -> str:

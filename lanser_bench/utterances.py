@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,18 @@ SCHEMA = pa.schema(
     ]
 )
 """Columns of `UTTERANCES`; `gold` and `extras` are JSON objects."""
+FIELDS = {name: name for name in SCHEMA.names} | {
+    "id": "ids",
+    "speaker": "speakers",
+    "dialogue_id": "dialogue_ids",
+    "turn": "turns",
+    "sentence_id": "sentence_ids",
+    "language": "languages",
+    "split": "splits",
+    "transcript": "transcripts",
+    "gold_kind": "gold_kinds",
+}
+"""Column of `SCHEMA` → field of `UtteranceTable`."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +98,7 @@ class UtteranceTable:
 
     def rows(self) -> list[dict[str, Any]]:
         """Returns one dict per utterance with the columns of `SCHEMA`, for `write_utterances`."""
-        columns = [getattr(self, field.name) for field in fields(self)]
+        columns = [getattr(self, FIELDS[name]) for name in SCHEMA.names]
         return [
             dict(zip(SCHEMA.names, values, strict=True)) for values in zip(*columns, strict=True)
         ]
@@ -139,7 +151,11 @@ def iter_utterances(artifact: Artifact, rows: int) -> Iterator[UtteranceTable]:
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> UtteranceTable:
     """Returns the table of rows such as `UtteranceTable.rows` gives."""
-    return UtteranceTable(*([row[name] for row in rows] for name in SCHEMA.names))
+    return _built({name: [row[name] for row in rows] for name in SCHEMA.names})
+
+
+def _built(columns: Mapping[str, list[Any]]) -> UtteranceTable:
+    return UtteranceTable(**{FIELDS[name]: values for name, values in columns.items()})
 
 
 @contextmanager
@@ -160,7 +176,7 @@ def _table(table: pa.Table) -> UtteranceTable:
     for name in ("gold", "extras"):
         parsed: dict[str, Any] = {text: json.loads(text) for text in set(columns[name])}
         columns[name] = [dict(parsed[text]) for text in columns[name]]
-    return UtteranceTable(*columns.values())
+    return _built(columns)
 
 
 def read_summary(artifact: Artifact) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from lanser_bench import MissingDependencyError
+from lanser_bench import DataError, MissingDependencyError
 
 from ._file_hashes import cache_folder, content_hash, file_sha256
 from ._weight_packages import PACKAGES, WeightPackage
@@ -98,9 +98,9 @@ def _get(package: WeightPackage) -> str:
 def _check(file: Path, pinned: str, package: WeightPackage) -> None:
     try:
         found = file_sha256(file)
-    except OSError as error:
+    except DataError as error:
         raise MissingDependencyError(
-            f"{file} cannot be read ({error.strerror}). Install it again: "
+            f"{error} Install it again: "
             f"pip install --force-reinstall --no-deps {' '.join(package.wheels)}."
         ) from None
     if found != pinned:

@@ -130,6 +130,18 @@ def test_an_option_that_changes_rows_changes_the_key(
     assert build(corpus, options).key != build(corpus).key
 
 
+def test_what_was_skipped_is_in_the_key(build: Build, corpus: Path) -> None:
+    """The same rows are another set where something was left out of it."""
+    (corpus / "3.wav").write_bytes(b"no sound")
+    skipped = build(corpus, on_bad_audio="skip")
+    table = corpus / "manifest.csv"
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-1]))
+    without = build(corpus)
+    ids = [read_utterances(built.artifact).ids for built in (skipped, without)]
+    assert ids[0] == ids[1] == ["u0", "u1", "u2"]
+    assert skipped.key != without.key
+
+
 def test_a_changed_label_changes_the_key(build: Build, corpus: Path) -> None:
     before = build(corpus).key
     table = corpus / "manifest.csv"
@@ -155,6 +167,53 @@ def test_a_replaced_recording_is_looked_at_again(build: Build, corpus: Path) -> 
     second = read_utterances(build(corpus).artifact)
     assert first.seconds[2] == 0.5
     assert second.seconds[2] == 0.75
+
+
+def test_a_set_replaced_by_one_of_equal_names_sizes_and_times_is_another(
+    build: Build, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by ``unzip v1; run; rm -rf set; unzip v2; run``; file systems reuse inodes, too."""
+    files = sorted(corpus.glob("*.wav"))
+
+    def changed() -> int:
+        for file in files:
+            os.utime(file, ns=(10**18, 10**18))
+        return max(file.stat().st_ctime_ns for file in files)
+
+    now = changed() + 10**10  # as if the set had lain there for some time
+    monkeypatch.setattr("lanser_bench.store.hashes.time.time_ns", lambda: now)
+    first = build(corpus)
+    inodes, last = [file.stat().st_ino for file in files], changed()
+    for i, file in enumerate(files):
+        size = file.stat().st_size
+        soundfile.write(file, tone(hertz=310 + 50 * i), RATE)
+        assert file.stat().st_size == size
+    while changed() == last:
+        pass  # until the kernel's clock ticks
+    assert [file.stat().st_ino for file in files] == inodes
+    second = build(corpus)
+    assert second.key != first.key
+    shas = [read_utterances(built.artifact).audio_sha for built in (first, second)]
+    assert not set(shas[0]) & set(shas[1])
+
+
+def test_facts_are_not_kept_of_a_recording_that_was_replaced_after_its_hash(
+    build: Build, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lanser_bench import audiomemo
+
+    really = audiomemo.inspect
+
+    def late(path: Path) -> object:
+        if path.name == "2.wav":
+            soundfile.write(path, tone(seconds=0.75), RATE)
+        return really(path)
+
+    monkeypatch.setattr(audiomemo, "inspect", late)
+    with pytest.raises(DataError, match=r"u2 \(2\.wav\) changed while it was read"):
+        build(corpus)
+    monkeypatch.setattr(audiomemo, "inspect", really)
+    assert read_utterances(build(corpus).artifact).seconds == [0.5, 0.5, 0.75, 0.5]
 
 
 def test_a_missing_folder_is_named(build: Build, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ class _Cell:
                 "exported model averages frames: its weak head cannot be exported. Name a "
                 "labelled set with --target, or pre-train with pooling mean or mean+std."
             )
-        last = max(self._layers())
+        last = self._layers()[-1]
         head = HeadConfig(
             kind="weak", labels=report["labels"], pooling=report["pooling"], layer=last
         )
@@ -217,7 +217,7 @@ class _Cell:
         found = read_embeddings(self.store, spec.parents["embeddings"])
         layers = {name: values[kept] for name, values in found.items() if _takes(params, name)}
         if params.layers == "last":
-            layers = {max(layers): layers[max(layers)]}
+            layers = dict([list(layers.items())[-1]])
         choosing = design_of(params, spec.seed or 0).choosing
         head = fit_head(layers, data.labels, data.speakers, data.n_labels, choosing)
         config = HeadConfig(

@@ -30,6 +30,11 @@ from ..evaluation.statistics import Statistic
 from ..store import Store, sync
 from .records import Attached, ResultRecord
 
+
+class DamagedFileError(DataError):
+    """A file beside a record is not the one that the record was written with."""
+
+
 PREDICTION_COLUMNS = pa.schema(
     [
         ("target", pa.int16()),  # position in the record's `datasets`
@@ -107,7 +112,8 @@ def read_attached(record: Path, attached: Attached) -> pa.Table:
     """Reads a record's file after comparing its bytes with the record.
 
     Raises:
-        DataError: it is not there, or is not the one that the record was written with.
+        DataError: it is missing; a `DamagedFileError` if it is not the one that the record was
+            written with.
     """
     path = attached_path(record, attached)
     try:
@@ -119,7 +125,7 @@ def read_attached(record: Path, attached: Attached) -> pa.Table:
         ) from None
     found = hashlib.sha256(content).hexdigest()
     if found != attached.sha256:
-        raise DataError(
+        raise DamagedFileError(
             f"{path} is not the file that {record.name} was written with: its SHA-256 is "
             f"{found[:12]}…, not {attached.sha256[:12]}…. Take both from the same place."
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, Literal
 from ..errors import DataError
 from ..evaluation.contrast import DIFFERENCE, averaged
 from ..evaluation.results import Metric
-from .attached import read_attached
+from .attached import DamagedFileError, attached_path, read_attached
 from .leaderboard import Board, Row, rank
 from .records import DatasetResult, ResultRecord, latest
 
@@ -120,10 +119,14 @@ class Records:
         return sorted(self._ranked(), key=_weight)
 
     def _ranked(self) -> list[Board]:
-        """Boards with ranks from paired tests where that is feasible and the files are there."""
+        """Boards with ranks from paired tests where that is feasible and no file is missing."""
         if len(self.found) <= RANKED:
-            with suppress(DataError):
+            try:
                 return rank(self.found)
+            except DamagedFileError:
+                raise
+            except DataError:
+                pass
         return rank(record for _, record in self.found)
 
     def of(self, row: Row) -> list[Found]:
@@ -283,14 +286,15 @@ def attached_table(
     record: ResultRecord,
     kind: Literal["predictions", "probe_sums", "probe_hits"],
 ) -> Any | None:
-    """Returns a record's file beside it as a table; None where it has none or it is not there."""
+    """Returns a record's file beside it as a table; None where it has none or the file is missing.
+
+    Raises:
+        DamagedFileError: it is not the one that the record was written with.
+    """
     attached = getattr(record, kind)
-    if attached is None:
+    if attached is None or not attached_path(path, attached).exists():
         return None
-    try:
-        return read_attached(path, attached)
-    except DataError:
-        return None
+    return read_attached(path, attached)
 
 
 def datasets_of(record: ResultRecord) -> list[str]:

@@ -29,11 +29,11 @@ def read_span(context: StageContext, table: UtteranceTable, position: int) -> Wa
     """Decodes one utterance: mono float32 at 16 kHz, shape (samples,).
 
     Raises:
-        DataError: the recording is not where it was, or cannot be decoded.
+        DataError: the recording is missing, has changed or cannot be decoded.
     """
     from ..audio import decode
 
-    path = context.audio_paths.get(str(table.audio_sha[position]))
+    path = context.recording(str(table.audio_sha[position]))
     if path is None:
         raise DataError(
             f"The recording of utterance '{table.ids[position]}' is not known on this machine. "

@@ -13,18 +13,20 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from ..errors import PluginError, StoreError
+from ..errors import DataError, PluginError, StoreError
 from ..halving import tallied
 from ..kinds.executor import StageCall, StageReport
 from ..plugins import Registry, registry
 from ..store import (
     Artifact,
     Draft,
+    FileState,
     Lease,
     LeaseLostError,
     Owner,
     Spec,
     Store,
+    file_sha256,
     plugin_identity,
 )
 
@@ -61,6 +63,8 @@ class StageContext:
     """What the key leaves out on purpose: ``audio`` names the file with the paths of recordings."""
     lease: Lease | None = None
     """Held on the stage's key while it runs."""
+    _verified: dict[Path, FileState] = field(default_factory=dict)
+    """State of each recording when its bytes were compared with its hash."""
 
     def plugin(self, role: str) -> Any:
         """Returns the plugin of a role with its options.
@@ -91,6 +95,22 @@ class StageContext:
             text = Path(name).read_text(encoding="utf-8")
             paths.update({sha: Path(path) for sha, path in json.loads(text).items()})
         return paths
+
+    def recording(self, sha: str) -> Path | None:
+        """Returns where a recording lies, None if that is unknown here.
+
+        Raises:
+            DataError: its bytes are not those that were planned with.
+        """
+        path = self.audio_paths.get(sha)
+        if path is not None and self._verified.get(path) != (state := FileState.of(path)):
+            if file_sha256(path) != sha:
+                raise DataError(
+                    f"{path} changed after the run was planned. Run the same command again; "
+                    "finished stages are kept."
+                )
+            self._verified[path] = state
+        return path
 
     def progress(self, done: int, total: int, unit: str) -> None:
         """Tells how far the stage is; cheap enough to call after every batch.

@@ -190,13 +190,13 @@ class MapResult:
         return np.asarray(np.concatenate(parts)[order])
 
     def array_names(self) -> list[str]:
-        """Names of the arrays that every shard has."""
+        """Names of the arrays that every shard has, ``layer_99`` before ``layer_100``."""
         if not self._parts:
             return []
         from safetensors import safe_open
 
         with safe_open(self._parts[0] / ARRAYS, framework="numpy") as file:
-            return sorted(file.keys())
+            return sorted(file.keys(), key=lambda name: (len(name), name))
 
     def part_paths(self) -> list[Path]:
         """Folders of the shards, for readers that map files into memory themselves."""

@@ -120,7 +120,7 @@ def _head(context: StageContext) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_
     from .pretrain import HEAD
 
     found = MapResult(context.store, context.parent("embeddings"))
-    vectors = found.arrays(max(found.array_names()))
+    vectors = found.arrays(found.array_names()[-1])
     head = load_file(context.parent("model").path / HEAD)
     logits = vectors.astype(np.float64) @ head["weight"].T + head["bias"]
     scores = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -2,7 +2,8 @@
 
 from .artifact import Artifact, Draft
 from .files import WRITE_ERRORS, sync, why_unwritable, write_atomic
-from .identity import FileHashes, file_sha256, library_versions, plugin_identity, source_hash
+from .hashes import ChangedError, FileHashes, FileState, Memo, file_sha256
+from .identity import library_versions, plugin_identity, source_hash
 from .keys import PluginIdentity, Spec, canonical, digest
 from .lease import Lease, LeaseLostError, Owner
 from .store import DamagedError, LostError, Store
@@ -10,12 +11,15 @@ from .store import DamagedError, LostError, Store
 __all__ = [
     "WRITE_ERRORS",
     "Artifact",
+    "ChangedError",
     "DamagedError",
     "Draft",
     "FileHashes",
+    "FileState",
     "Lease",
     "LeaseLostError",
     "LostError",
+    "Memo",
     "Owner",
     "PluginIdentity",
     "Spec",

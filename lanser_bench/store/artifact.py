@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .identity import file_sha256
+from .hashes import file_sha256
 from .keys import Spec, digest, spec_key
 
 FORMAT = 1

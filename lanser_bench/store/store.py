@@ -18,7 +18,7 @@ from pathlib import Path
 from ..errors import StoreError
 from .artifact import FORMAT, MARKER, Artifact, Draft, marker_check
 from .files import WRITE_ERRORS, sync, why_unwritable, write_atomic
-from .identity import file_sha256
+from .hashes import file_sha256
 from .keys import Spec
 from .lease import Lease, Owner, hold
 

@@ -6,16 +6,26 @@ import numpy as np
 import pytest
 
 from lanser_bench.evaluation.budgets import parse_budget
+from lanser_bench.evaluation.curves import area_weights
 from lanser_bench.evaluation.efficiency import (
     Design,
     Labelled,
+    Study,
     area,
     budget_results,
     default_warnings,
     run_study,
+    training_labels,
 )
-from lanser_bench.evaluation.folds import make_folds
-from lanser_bench.evaluation.selection import DEFAULT_STRENGTH
+from lanser_bench.evaluation.folds import Fold, make_folds
+from lanser_bench.evaluation.selection import (
+    DEFAULT_STRENGTH,
+    Choosing,
+    _balanced_loss,
+    choose_and_fit,
+    fold_features,
+    inner_groups,
+)
 
 K, SPEAKERS, EACH = 4, 10, 16
 DESIGN = Design(
@@ -140,6 +150,41 @@ def test_test_labels_have_no_say() -> None:
         assert (a.answer.layer, a.answer.strength) == (b.answer.layer, b.answer.strength)
 
 
+def test_other_test_rows_have_no_say_in_how_features_are_scaled() -> None:
+    """Standardised on the training side alone: a test row is judged as if it came by itself."""
+    found, layers, folds = data()
+    fold = folds[0]
+    far = {name: values.copy() for name, values in layers.items()}
+    for values in far.values():
+        values[fold.test[1:]] = 50 + 9 * values[fold.test[1:]]
+    one, two = (run_study(found, values, [fold], DESIGN) for values in (layers, far))
+    for a, b in zip(one.cells, two.cells, strict=True):
+        assert a.answer.predicted[0] == b.answer.predicted[0]
+        assert (a.answer.layer, a.answer.strength) == (b.answer.layer, b.answer.strength)
+    own, other = fold_features(layers, fold), fold_features(far, fold)
+    np.testing.assert_array_equal(own.train, other.train)
+    np.testing.assert_allclose(own.test[:, 0], other.test[:, 0])
+
+
+def test_permuted_gold_leaves_each_training_speaker_his_own_labels() -> None:
+    """Permuted over all of them, the control would also lose what speakers have in common."""
+    labels = np.array([0, 0, 0, 1, 2, 2, 2, 1, 3, 3, 0, 3])
+    names = np.repeat(["a", "b", "c"], 4)
+    found = Labelled([f"u{i}" for i in range(12)], list(names), labels, 4)
+    fold = Fold(np.arange(8), np.arange(8, 12), np.empty(0, np.int64))
+    design = replace(DESIGN, permute_gold=True)
+    made = [training_labels(found, fold, design, 0, draw) for draw in range(20)]
+    for one in made:
+        for name in "ab":
+            assert sorted(one[names == name]) == sorted(labels[names == name])
+        assert np.array_equal(one[fold.test], labels[fold.test])
+    for name in "ab":  # every speaker's labels do move, and from draw to draw
+        assert len({tuple(one[names == name]) for one in made}) > 2
+    assert np.array_equal(made[3], training_labels(found, fold, design, 0, 3))
+    others = [training_labels(found, fold, design, 1, draw) for draw in range(20)]
+    assert not np.array_equal(made, others), "each fold is permuted on its own"
+
+
 def test_labels_outside_the_budget_have_no_say() -> None:
     found, layers, folds = data()
     design = replace(DESIGN, budgets=[parse_budget(0.3)], draws=1)
@@ -179,3 +224,50 @@ def test_a_constant_layer_does_not_break_the_choice(constant: float) -> None:
     layers = {**layers, "layer_02": np.full_like(layers["layer_02"], constant)}
     results = budget_results(run_study(found, layers, folds, DESIGN))
     assert {score.layer for score in results[-1].folds} == {"layer_01"}
+
+
+def test_strength_and_layer_are_chosen_on_speakers_that_were_not_fitted() -> None:
+    """A layer wide enough to know every row by heart wins only where rows judge themselves."""
+    rng = np.random.default_rng(0)
+    speakers = [f"s{i}" for i in range(6) for _ in range(8)]
+    labels = np.arange(48) % 2
+    heart, signal = rng.standard_normal((48, 90)), np.zeros((48, 90))
+    signal[:, 0] = 1.5 * (labels - 0.5) + rng.standard_normal(48)
+    both = np.stack([(v - v.mean(0)) / np.maximum(v.std(0), 1e-9) for v in (heart, signal)])
+    for order in (both, both[::-1]):
+        choosing = Choosing((1e-3, 1e-1, 10.0), inner_folds=3, balanced=True, seed=0)
+        best, _ = choose_and_fit(order, labels, speakers, 2, choosing)
+        assert np.array_equal(order[best], both[1])
+
+
+def test_inner_folds_keep_speakers_whole() -> None:
+    speakers = [f"s{i}" for i in range(7) for _ in range(6)]
+    group = inner_groups(speakers, np.arange(42) % 3, 3, 0)
+    assert group is not None
+    assert len(set(group.tolist())) == 3
+    assert len(set(zip(speakers, group.tolist(), strict=True))) == 7
+
+
+def test_classes_weigh_the_same_when_strengths_are_compared() -> None:
+    labels = np.array([0, 0, 0, 1])
+    held = np.log(np.array([[[[0.5, 0.5]]] * 3 + [[[0.9, 0.1]]]]).reshape(1, 4, 1, 2))
+    expected = (-np.log(0.5) - np.log(0.1)) / 2
+    assert _balanced_loss(held, labels)[0, 0] == pytest.approx(expected)
+
+
+def test_the_majority_is_that_of_the_training_side() -> None:
+    labels = np.array([0, 0, 1, 1, 1, 1])
+    found = Labelled([f"u{i}" for i in range(6)], ["a"] * 3 + ["b"] * 3, labels, 2)
+    none = np.empty(0, np.int64)
+    folds = [Fold(np.arange(3), np.arange(3, 6), none), Fold(np.arange(3, 6), np.arange(3), none)]
+    guess = Study(found, folds, DESIGN).majority()
+    assert dict(zip(guess.ids, guess.predicted[0], strict=True)) == {
+        "u0": 1, "u1": 1, "u2": 1, "u3": 0, "u4": 0, "u5": 0
+    }  # fmt: skip
+
+
+def test_the_area_weighs_budgets_by_the_axis_it_states() -> None:
+    found, layers, folds = data()
+    study = run_study(found, layers, folds, DESIGN)
+    scores = [result.uar.value for result in budget_results(study)]
+    assert area(study)[0].value == pytest.approx(area_weights((0.05, 0.3, 1.0)) @ scores)

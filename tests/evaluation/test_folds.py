@@ -121,6 +121,20 @@ def test_draws_differ() -> None:
     assert len(set(drawn)) == 4
 
 
+def test_what_a_budget_takes_follows_seed_fold_and_ids_and_not_the_order_of_rows() -> None:
+    ids, _, labels = corpus((10, 12, 3, 0))
+    train = np.arange(len(ids))
+
+    def taken(rows: np.ndarray, seed: int = 0, fold: int = 0) -> set[str]:
+        names, classes = [ids[row] for row in rows], [labels[row] for row in rows]
+        orders = class_orders(names, classes, train, seed, fold, 0)
+        return {names[p] for p in subset(orders, Budget(fraction=0.2))}
+
+    assert taken(train) == taken(train[::-1])
+    assert taken(train) != taken(train, seed=1)
+    assert taken(train) != taken(train, fold=1)
+
+
 def test_budgets_are_read() -> None:
     assert parse_budget(0.1).name == "10%"
     assert parse_budget("k=5") == Budget(per_class=5)

@@ -66,6 +66,16 @@ def test_undefined_targets_are_left_out_one_by_one() -> None:
     assert found.predicted[:, 1] == pytest.approx(whole.predicted[:, 1])
 
 
+def test_the_baseline_is_the_mean_of_the_training_side() -> None:
+    layers, targets, speakers, folds = planted(noise=0.5)
+    found = cross_predict(
+        layers, targets, speakers, folds, strengths=STRENGTHS, inner_folds=3, seed=0
+    )
+    for fold in folds:
+        expected = np.tile(targets[fold.train].mean(0), (len(fold.test), 1))
+        assert found.baseline[fold.test] == pytest.approx(expected)
+
+
 def test_test_targets_have_no_say() -> None:
     layers, targets, speakers, folds = planted(noise=0.5)
     changed = targets.copy()
@@ -78,6 +88,22 @@ def test_test_targets_have_no_say() -> None:
     )
     tested = folds[0].test
     assert np.array_equal(one.predicted[tested], two.predicted[tested])
+
+
+def test_other_test_rows_have_no_say_in_how_features_are_scaled() -> None:
+    layers, targets, speakers, folds = planted(noise=0.5)
+    first, others = folds[0].test[0], folds[0].test[1:]
+    far = {name: values.copy() for name, values in layers.items()}
+    for values in far.values():
+        values[others] = 50 + 9 * values[others]
+    one, two = (
+        cross_predict(
+            values, targets, speakers, folds[:1], strengths=STRENGTHS, inner_folds=3, seed=0
+        )
+        for values in (layers, far)
+    )
+    assert one.predicted[first] == pytest.approx(two.predicted[first])
+    assert one.strengths == two.strengths
 
 
 def test_a_nearly_constant_feature_does_not_decide_the_score() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ from lanser_bench.evaluation.predictions import (
     regression,
     regression_metrics,
 )
-from lanser_bench.evaluation.statistics import combine, interval, metric
+from lanser_bench.evaluation.statistics import combine, estimate, interval, metric, ratio_mean
 
 
 def classified(seed: int = 0, n_speakers: int = 10, hit: float = 0.5, draws: int = 2) -> Classified:
@@ -187,3 +189,20 @@ def test_labels_needed_is_right_censored() -> None:
     assert never.n_labels is None
     assert never.censored_at == 1000
     assert labels_needed(0.1, scores, labels, fractions).n_labels == 10
+
+
+def test_a_class_without_gold_has_no_part_in_uar() -> None:
+    data = classified()
+    gold = np.where(data.gold == 2, 1, data.gold)
+    found = classification(replace(data, gold=gold))
+    each = [metrics.scores(metrics.confusion_matrix(gold, row, 4)) for row in data.predicted]
+    for name in ("uar", "wa", "macro_f1"):
+        value = float(found[name].value(found[name].sums.sum(0)))
+        assert value == pytest.approx(np.mean([getattr(s, name) for s in each]), abs=1e-12)
+
+
+def test_the_error_of_a_plain_mean_is_that_of_the_textbook() -> None:
+    values = np.random.default_rng(0).standard_normal((9, 1))
+    mean = ratio_mean(values, np.ones((9, 1)), np.ones(1))
+    _, error = estimate(mean, np.ones((1, 9)))
+    assert error[0] / 9 == pytest.approx(values.std(ddof=1) / 3 / 9)

@@ -426,3 +426,55 @@ def test_planning_loads_no_heavy_library(
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_every_stage_whose_threads_move_floats_has_them_in_its_key(
+    plan: Callable[..., Plan],
+) -> None:
+    from importlib import import_module
+    from inspect import signature
+
+    from lanser_bench.stages.base import STAGES
+
+    def of(module: str) -> set[str]:
+        return set(signature(import_module(f"lanser_bench.stages.{module}").spec).parameters)
+
+    takes = {name for name in STAGES if "threads" in of(name)}
+    assert takes == {"transcribe", "label", "pretrain", "embed", "evaluate", "finetune", "probe"}
+    both = [plan(*every(threads), finetune={}) for threads in (1, 2)]
+    nodes = [[node for node in one.nodes.values() if node.stage in takes] for one in both]
+    assert {node.stage for node in nodes[0]} == takes
+    for threads, found in enumerate(nodes, start=1):
+        for node in found:
+            assert node.spec.threads == node.threads == threads, node.title
+    assert not {node.key for node in nodes[0]} & {node.key for node in nodes[1]}
+
+
+def every(threads: int) -> list[str]:
+    """Overrides of each stage's threads."""
+    from lanser_bench.experiment.settings import StageThreads
+
+    return [f"threads.{name}={threads}" for name in StageThreads.model_fields]
+
+
+LIBRARIES = {
+    "transcribe": {"soundfile", "soxr"},
+    "features": {"numpy", "scipy", "soundfile", "soxr"},
+    "targets": {"soundfile", "soxr"},
+    "pretrain": {"numpy", "torch"},
+    "embed": {"numpy", "scipy", "soundfile", "soxr", "torch"},
+    "finetune": {"numpy", "torch"},
+    "evaluate": {"numpy"},
+    "probe": {"numpy"},
+}
+
+
+def test_every_stage_has_the_libraries_that_it_computes_with_in_its_key(
+    plan: Callable[..., Plan],
+) -> None:
+    found: dict[str, set[str]] = {}
+    for node in plan(finetune={}).nodes.values():
+        named = [v for name, v in node.spec.params.items() if name.endswith("libraries")]
+        found[node.stage] = {library for one in named for library in one}
+        assert all(version and version != "absent" for one in named for version in one.values())
+    assert {stage: found.get(stage) for stage in LIBRARIES} == LIBRARIES

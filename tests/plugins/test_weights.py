@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lanser_bench_plugins import _file_hashes, weights
+from lanser_bench_plugins import weights
 from lanser_bench_plugins._weight_packages import PACKAGES, WeightPackage
 from lanser_bench_plugins.weights import resolve
 
 from lanser_bench.errors import MissingDependencyError
+from lanser_bench.store import hashes
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +22,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache folder of the test's own."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    monkeypatch.setattr(_file_hashes, "_memo", {})
     return folder / "lanser-bench"
 
 
@@ -127,11 +128,27 @@ def test_hashes_are_remembered_between_processes(
 ) -> None:
     file = tmp_path / "model.pt"
     file.write_bytes(b"weights")
+    now = file.stat().st_ctime_ns + 10**10  # the file is no new one
+    monkeypatch.setattr(hashes.time, "time_ns", lambda: now)
     assert resolve(str(file)).revision == sha(b"weights")
-    assert (cache / "weight-hashes.json").is_file()
-    monkeypatch.setattr(_file_hashes, "_memo", {})
-    monkeypatch.setattr(_file_hashes.hashlib, "file_digest", None)  # a second read would fail
+    assert (cache / "weights.sqlite").is_file()
+    monkeypatch.setattr(hashes, "file_sha256", None)  # a second read would fail
     assert resolve(str(file)).revision == sha(b"weights")
+
+
+def test_weights_replaced_by_others_of_equal_size_and_time_are_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "model.pt"
+    file.write_bytes(b"weights")
+    os.utime(file, ns=(10**18, 10**18))
+    before = file.stat()
+    monkeypatch.setattr(hashes.time, "time_ns", lambda: before.st_ctime_ns + 10**10)
+    assert resolve(str(file)).revision == sha(b"weights")
+    while file.stat().st_ctime_ns == before.st_ctime_ns:  # until the kernel's clock ticks
+        file.write_bytes(b"wEIGHTS")
+        os.utime(file, ns=(10**18, 10**18))
+    assert resolve(str(file)).revision == sha(b"wEIGHTS")
 
 
 def test_an_unwritable_cache_only_costs_time(

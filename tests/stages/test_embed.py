@@ -228,3 +228,13 @@ def test_what_the_heads_attention_pools_gives_the_networks_own_logits(
             own = network.head(attended(whole, size, network.attention(whole)[:, :, 0]))[0]
         logits = torch.from_numpy(row) @ head["weight"].T + head["bias"]
         torch.testing.assert_close(logits, own, rtol=1e-4, atol=1e-4)
+
+
+def test_other_features_are_in_the_key_though_shards_do_not_name_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = world.corpus(n=10)
+    before = world.embed(corpus).key
+    monkeypatch.setattr(embed.features_stage, "VERSION", "99")
+    assert world.embed(corpus).key != before
+    assert world.embed(corpus).params["features_version"] == "99"

@@ -196,6 +196,33 @@ def test_a_split_that_crosses_speakers_is_refused(world: World) -> None:
         result(world, keys(world, split=splits), params)
 
 
+@pytest.mark.parametrize("crossed", [("train", "test"), ("train", "dev"), ("dev", "test")])
+@pytest.mark.parametrize("what", ["speaker", "audio_sha"])
+def test_no_two_parts_of_a_split_may_share_a_speaker_or_a_recording(
+    world: World, what: str, crossed: tuple[str, str]
+) -> None:
+    speakers, _ = speakers_and_labels()
+    of = {"made:s0": "test", "made:s1": "test", "made:s2": "dev"}
+    splits = [of.get(speaker, "train") for speaker in speakers]
+    columns = {"speaker": list(speakers), "audio_sha": [f"sha-{i}" for i in range(len(speakers))]}
+    one, other = (splits.index(part) for part in crossed)
+    columns[what][one] = columns[what][other]
+    params = PARAMS.model_copy(update={"protocol": "split"})
+    with pytest.raises(
+        LeakageError, match=rf"u0{one:02d}.*u0{other:02d}|u0{other:02d}.*u0{one:02d}"
+    ):
+        result(world, keys(world, split=splits, **columns), params)
+
+
+def test_a_hundred_layers_keep_their_order(world: World) -> None:
+    utterances, labels = keys(world)[0], speakers_and_labels()[1]
+    layers = {f"layer_{i:02d}": np.zeros((len(labels), 2)) for i in range(101)}
+    layers["layer_100"] = labelled_layers(labels)["layer_01"]
+    last = PARAMS.model_copy(update={"layers": "last"})
+    found, _ = result(world, (utterances, world.embeddings(utterances, layers)), last)
+    assert {score.layer for score in found.budgets[1].folds} == {"layer_100"}
+
+
 def test_equal_recordings_of_two_speakers_are_refused(world: World) -> None:
     shas = [f"sha-{i}" for i in range(96)]
     shas[95] = shas[0]

@@ -69,6 +69,16 @@ def test_frames_are_those_of_each_span(world: World, tmp_path: Path, kind: str) 
             assert found.lengths[2 * i + j] == len(expected)
 
 
+def test_a_recording_that_changed_after_planning_is_refused(world: World, tmp_path: Path) -> None:
+    utterances, paths = recordings(world.store, tmp_path)
+    spec = features.spec(utterances=utterances, frontend=Frontend())
+    path = tmp_path / "3.wav"
+    sf.write(path, sf.read(path)[0][::-1], 16_000)
+    with pytest.raises(DataError, match=r"3\.wav changed after the run was planned"):
+        run(world.store, spec, paths)
+    assert spec.key not in world.store
+
+
 def test_frames_are_views_of_the_file(world: World) -> None:
     found = Features(world.store, world.corpus().features)
     frames = found.get(7)

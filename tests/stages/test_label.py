@@ -188,6 +188,12 @@ def test_equal_texts_are_scored_once_and_all_get_their_label(
     assert found.meta["counts"]["distinct"] == 3
 
 
+def test_shards_have_the_stage_s_threads_in_their_key(plugins: Registry, store: Store) -> None:
+    found = run(plugins, store, manifest(store, ["aab", "b"]))
+    for key in found.meta["parts"]:
+        assert store.checked(key).spec.threads == found.spec.threads is not None
+
+
 def test_a_labeler_is_told_only_what_it_declares_to_read(plugins: Registry, store: Store) -> None:
     utterances = manifest(
         store, ["a", "b", "a"], dialogue_id=["d", "d", None], turn=[1, 2, None],

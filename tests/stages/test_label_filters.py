@@ -39,6 +39,16 @@ def test_the_mean_goes_over_answered_rows_of_all_blocks() -> None:
     assert mean_scores([], 2) is None
 
 
+@pytest.mark.parametrize("why", ["abstained", "empty", "no_speech"])
+def test_rows_that_say_nothing_have_no_part_in_the_mean(why: str) -> None:
+    values, silent = np.array([[0.6, 0.4], [0.2, 0.8]]), np.array([False, True])
+    rows = {"abstained": np.zeros(2, dtype=bool)} | {why: silent}
+    params = Params(prior_correction="corpus-mean")
+    found = decide(values, "distribution", rows.pop("abstained"), AB, params, **rows)
+    # Divided by itself alone, the first row is even.
+    np.testing.assert_allclose(found.scores[0], [0.5, 0.5])
+
+
 def test_dividing_by_the_prior_is_the_formula_by_hand() -> None:
     # (0.6 / 0.8, 0.4 / 0.2) = (0.75, 2), of which the shares are 3/11 and 8/11.
     found = divided(np.array([[0.6, 0.4]]), np.array([0.8, 0.2]))

@@ -7,12 +7,15 @@ import pytest
 from evaluation_world import World, probe_identity
 
 from lanser_bench import DataError, Probe
+from lanser_bench.errors import LeakageError
 from lanser_bench.evaluation.predictions import paired_difference, read_predicted
 from lanser_bench.evaluation.results import ProbeResult
+from lanser_bench.kinds.probe import HeldOut
 from lanser_bench.stages import probe, targets
 from lanser_bench.stages._probe_folds import checked_folds
 from lanser_bench.stages._probe_numbers import within_speakers
 from lanser_bench.stages.targets import read_targets
+from lanser_bench.utterances import SCHEMA, table_of
 
 PARAMS = probe.Params(folds=3, sentence_folds=2)
 SPEAKERS, EACH = 6, 20
@@ -173,3 +176,17 @@ def test_within_speakers_gives_each_speaker_the_same_scale() -> None:
     found = within_speakers(values, list("aaabbbccc"))
     assert found[:3] == pytest.approx(found[3:6])
     assert np.isnan(found[6:]).all()  # two values are no scale
+
+
+@pytest.mark.parametrize("held_out", ["speakers", "speakers-and-sentences", "sentences"])
+def test_a_recording_on_both_sides_of_a_probe_s_fold_is_refused(held_out: HeldOut) -> None:
+    rows = [
+        dict.fromkeys(SCHEMA.names)
+        | {"id": f"u{i}", "speaker": f"s{i // 4}", "sentence_id": f"t{i % 4}", "audio_sha": str(i)}
+        for i in range(16)
+    ]
+    assert checked_folds(table_of(rows), held_out, folds=4, sentence_folds=2, seed=0).folds
+    for row in rows:  # each speaker's first utterance is the same recording as another's last
+        row["audio_sha"] = "x" if row["id"] in ("u0", "u7") else row["audio_sha"]
+    with pytest.raises(LeakageError, match="the same recorded sound is on both sides"):
+        checked_folds(table_of(rows), held_out, folds=4, sentence_folds=4, seed=0)

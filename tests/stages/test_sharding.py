@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from lanser_bench.errors import StoreError
 from lanser_bench.plugins import Registry
 from lanser_bench.stages.base import StageContext
-from lanser_bench.stages.sharding import ARRAYS, ROWS, MapResult, buckets, run_map
+from lanser_bench.stages.sharding import ARRAYS, ROWS, MapResult, buckets, run_map, shard_spec
 from lanser_bench.store import Draft, Spec, Store, digest
 
 names = st.lists(st.integers(0, 10_000).map(digest), unique=True, max_size=300)
@@ -50,7 +50,10 @@ class Runner:
         self.computed: list[str] = []
 
     def __call__(self, texts: list[str], version: str = "1", fail_on: str = "") -> MapResult:
-        spec = Spec(stage="embed", stage_version=version, parents={"utterances": digest(texts)})
+        spec = Spec(
+            stage="embed", stage_version=version, parents={"utterances": digest(texts)}, seed=3,
+            threads=2,
+        )  # fmt: skip
         context = StageContext(spec, self.store, Registry())
 
         def compute(positions: list[int], part: Draft) -> None:
@@ -138,3 +141,35 @@ def test_no_rows_give_an_empty_result(run: Runner) -> None:
     assert result.ids == []
     assert result.column("text") == []
     assert result.array_names() == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 1}, {"threads": 2}, {"params": {"x": 2}}, {"stage_version": "2"},
+     {"plugins": {"encoder": {"version": "2"}}}, {"parents": {"utterances": "u", "model": "n"}}],
+)  # fmt: skip
+def test_a_shard_s_key_has_all_of_its_stage_but_the_manifest(change: dict[str, object]) -> None:
+    plugin = {"kind": "encoder", "name": "e", "distribution": "d", "version": "1", "source": "s",
+              "options": {}, "weights": "", "libraries": {}}  # fmt: skip
+    content = {"stage": "embed", "stage_version": "1", "plugins": {"encoder": plugin},
+               "params": {"x": 1}, "parents": {"utterances": "u", "model": "m"}, "seed": 0,
+               "threads": 1}  # fmt: skip
+
+    def key(rows: list[str], **changes: object) -> str:
+        return shard_spec(Spec.model_validate(content | changes), rows).key
+
+    if "plugins" in change:
+        change = {"plugins": {"encoder": plugin | {"version": "2"}}}
+    base = key(["a", "b"])
+    assert key(["a", "b"], **change) != base
+    assert key(["a", "c"]) != base
+    assert key(["a", "b"], parents={"utterances": "other", "model": "m"}) == base
+    assert base != Spec.model_validate(content).key
+
+
+def test_shards_are_kept_under_these_keys(run: Runner) -> None:
+    """Of the stage as it runs, with its threads: they move floats."""
+    result = run(["a"])
+    (part,) = result.artifact.meta["parts"]
+    spec = result.artifact.spec
+    assert part == shard_spec(spec, [digest("a")]).key

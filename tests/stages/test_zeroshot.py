@@ -99,10 +99,12 @@ def test_the_text_only_row_counts_abstentions_as_misses(world: World) -> None:
     assert artifact.meta["counts"]["left_out"] == 1
 
 
-def test_the_head_reads_the_last_layer(world: World) -> None:
+@pytest.mark.parametrize("count", [2, 101])
+def test_the_head_reads_the_last_layer(world: World, count: int) -> None:
     utterances = manifest(world)
     said = np.array([WEAK.names.index(name) for name in [*SAID, "joy"]])
-    layers = {"layer_00": np.zeros((25, 3)), "layer_01": np.eye(3)[said] * 4}
+    layers = {f"layer_{i:02d}": np.zeros((25, 3)) for i in range(count - 1)}
+    layers[f"layer_{count - 1:02d}"] = np.eye(3)[said] * 4
     model = head(world, np.eye(3))
     embeddings = world.embeddings(utterances, layers, model)
     spec = zeroshot.spec(
@@ -111,6 +113,24 @@ def test_the_head_reads_the_last_layer(world: World) -> None:
     found = read(world.result(spec))
     assert found.source == "head"
     assert found.recalls == {"happy": 0.5, "sad": 1.0, "calm": 0.0}
+
+
+def test_only_the_test_part_is_scored_where_the_set_has_a_split(world: World) -> None:
+    parts = ["train", "dev", "TEST", "test"] * 6
+    rows = [
+        {"speaker": f"made:s{i // 4}", "gold": {label: 1.0}, "split": parts[i]}
+        for i, label in enumerate(TRUTH)
+    ]
+    utterances = world.manifest([*rows, {"speaker": "made:s0", "gold": {}, "split": "test"}])
+    specs = [
+        zeroshot.spec(utterances=utterances, taxonomy=WEAK, gold=GOLD, tested=tested,
+                      labels=weak_labels(world, utterances))
+        for tested in (False, True)
+    ]  # fmt: skip
+    assert specs[0].key != specs[1].key
+    every, tested = (read(world.result(spec)) for spec in specs)
+    assert (every.n_utterances, tested.n_utterances) == (24, 12)
+    assert tested.labels == ["sad", "calm"]
 
 
 def test_what_cannot_be_read_is_refused(world: World) -> None:

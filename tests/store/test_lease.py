@@ -260,3 +260,29 @@ def test_a_waiting_stage_says_who_has_it_in_its_progress(tmp_path: Path) -> None
     (path,) = (tmp_path / "progress").iterdir()
     assert path.name == "k.json"
     assert json.loads(path.read_text())["waits_for"] == "host:1"
+
+
+def test_what_another_process_made_while_this_one_waited_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The artifact is looked up once more when the lease is held."""
+    from lanser_bench.kinds.executor import StageCall
+    from lanser_bench.stages import base
+
+    spec, store, really = Spec(stage="transcribe", stage_version="1"), Store(tmp_path), Store.lock
+
+    @contextmanager
+    def late(own: Store, key: str, *waiting: Any) -> Iterator[Any]:
+        with store.write(spec) as other:
+            other.counts = {"by": "the other"}
+        with really(own, key, *waiting) as lease:
+            yield lease
+
+    def never(name: str) -> Any:
+        raise AssertionError("computed twice")
+
+    monkeypatch.setattr(Store, "lock", late)
+    monkeypatch.setattr(base, "stage_module", never)
+    report = StageCall("transcribe", spec.key, spec.model_dump(mode="json"), tmp_path).run()
+    assert report.reused
+    assert report.counts == {"by": "the other"}

@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
 
 from lanser_bench.errors import StoreError
-from lanser_bench.store import FileHashes, Spec, Store, digest, source_hash, write_atomic
+from lanser_bench.store import LostError, Spec, Store, digest, write_atomic
+from lanser_bench.store.artifact import marker_check
 from lanser_bench.store.store import MARKER
 
 SPEC = Spec(stage="transcribe", stage_version="1", params={"x": 1})
@@ -41,6 +41,12 @@ def test_key_changes_with_everything_in_the_spec() -> None:
     ]
     keys = {SPEC.key, *(SPEC.model_copy(update=change).key for change in changes)}
     assert len(keys) == len(changes) + 1
+
+
+def test_another_meaning_of_keys_makes_all_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = SPEC.key
+    monkeypatch.setattr("lanser_bench.store.keys.KEY_VERSION", 99)
+    assert SPEC.key != before
 
 
 def test_key_does_not_depend_on_the_order_of_settings() -> None:
@@ -139,6 +145,43 @@ def test_artifact_without_marker_or_of_another_format_is_not_there(tmp_path: Pat
     assert (store.checked(SPEC.key).path / "a.txt").read_text() == "once more"
 
 
+def test_an_artifact_in_the_place_of_another_key_is_not_used(tmp_path: Path) -> None:
+    """As after a folder was copied or renamed by hand."""
+    store, other = Store(tmp_path), SPEC.model_copy(update={"seed": 1})
+    path = written(store)
+    place = tmp_path / "objects" / other.key[:2] / other.key
+    place.parent.mkdir(exist_ok=True)
+    shutil.copytree(path, place)
+    assert store.get(other.key) is None
+    assert other.key not in store
+    with pytest.raises(LostError):
+        store.checked(other.key)
+    written(store, other, "its own")
+    assert (store.checked(other.key).path / "a.txt").read_text() == "its own"
+
+
+def test_a_marker_that_was_changed_to_another_key_is_damage(tmp_path: Path) -> None:
+    store, other = Store(tmp_path), SPEC.model_copy(update={"seed": 1})
+    place = tmp_path / "objects" / other.key[:2] / other.key
+    place.parent.mkdir(exist_ok=True)
+    shutil.move(written(store), place)
+    marker = json.loads((place / MARKER).read_text())
+    marker["key"] = other.key
+    marker["check"] = marker_check(marker)
+    (place / MARKER).write_text(json.dumps(marker))
+    with pytest.raises(StoreError, match="is that of another key"):
+        store.checked(other.key)
+    assert other.key not in store
+
+
+def test_a_marker_with_other_counts_is_damage(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    path = written(store) / MARKER
+    path.write_text(path.read_text().replace('"rows": 1', '"rows": 2'))
+    with pytest.raises(StoreError, match="other content than was written"):
+        store.checked(SPEC.key)
+
+
 def test_what_is_made_again_during_a_removal_is_not_removed_with_the_old(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,47 +257,6 @@ def test_write_atomic_keeps_the_old_file_on_failure(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
-def test_file_hash_is_memoised_until_the_file_changes(tmp_path: Path) -> None:
-    memo = FileHashes(tmp_path / "memo.sqlite")
-    path = tmp_path / "a.wav"
-    path.write_bytes(b"one")
-    first = memo.sha256(path)
-    stat = path.stat()
-    path.write_bytes(b"two")
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert memo.sha256(path) == first, "same inode, size and time: not read again"
-    time.sleep(0.01)
-    path.write_bytes(b"two")
-    assert memo.sha256(path) != first
-    memo.close()
-
-
-def test_a_hash_memo_that_is_none_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "memo.sqlite").write_text("this is no data base")
-    with pytest.raises(StoreError, match=r"memo\.sqlite cannot be opened.*remove it"):
-        FileHashes(tmp_path / "memo.sqlite")
-
-
-def test_source_hash_follows_imports_inside_the_package(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    package = tmp_path / "hashed_package"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "helper.py").write_text("A = 1\n")
-    (package / "unrelated.py").write_text("B = 1\n")
-    (package / "main.py").write_text("def f():\n    from .helper import A\n    return A\n")
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def fresh() -> str:
-        source_hash.cache_clear()
-        return source_hash("hashed_package.main")
-
-    before = fresh()
-    (package / "unrelated.py").write_text("B = 2\n")
-    assert fresh() == before
-    (package / "helper.py").write_text("A = 2\n")
-    assert fresh() != before
-
-
 def test_an_option_that_is_a_path_enters_the_key_by_content(tmp_path: Path) -> None:
     from lanser_bench.plugins import load_plugins
     from lanser_bench.store import plugin_identity
@@ -274,3 +276,40 @@ def test_an_option_that_is_a_path_enters_the_key_by_content(tmp_path: Path) -> N
     assert one == moved
     assert one != other
     assert str(tmp_path) not in str(one)
+
+
+def test_all_that_can_change_a_plugin_s_numbers_is_in_its_identity(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from lanser_bench.plugins import load_plugins
+    from lanser_bench.store import identity, plugin_identity
+
+    registry = load_plugins(only="")
+
+    def key(**options: object) -> str:
+        plugin = registry.create("encoder", "logmel-stats", options)
+        return Spec(
+            stage="embed", stage_version="1",
+            plugins={"encoder": plugin_identity(registry, "encoder", "logmel-stats", plugin)},
+        ).key  # fmt: skip
+
+    base = key()
+    plugin_class, installed = registry.plugin_class("encoder", "logmel-stats"), identity._installed
+    assert plugin_class.libraries
+    for newer in plugin_class.libraries:
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                identity, "_installed", lambda n, new=newer: installed(n) + "+" * (n == new)
+            )
+            assert key() != base, newer
+    for name, value in (
+        ("version", f"{plugin_class.version}x"),
+        ("fingerprint", lambda self: "other weights"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(plugin_class, name, value)
+            assert key() != base, name
+    with monkeypatch.context() as patch:
+        patch.setattr(identity, "source_hash", lambda module: "other code")
+        assert key() != base
+    assert key() == base
