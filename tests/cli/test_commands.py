@@ -214,6 +214,22 @@ def test_doctor_names_what_is_missing_and_what_to_do(
     assert not (tmp_path / "store").exists()
 
 
+@pytest.mark.parametrize(
+    ("native", "words"), [(True, ": float32 or bf16"), (False, "bf16 works but is slower")]
+)
+def test_doctor_shows_what_precision_the_processor_computes(
+    monkeypatch: pytest.MonkeyPatch, native: bool, words: str
+) -> None:
+    import torch
+
+    from lanser_bench.cli import doctor
+
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: native)
+    (line,) = (f.what for f in doctor._packages() if "precision" in f.what)
+    assert words in line
+
+
 def test_an_unreadable_plan_does_not_stop_a_look_into_the_store(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
