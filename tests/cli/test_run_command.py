@@ -87,7 +87,12 @@ def command(*arguments: str) -> list[str]:
 
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*arguments), cwd=project, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        command(*arguments),
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
 
 

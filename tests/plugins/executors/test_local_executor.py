@@ -14,7 +14,6 @@ from lanser_bench_plugins.executors._machine import available_gib
 from lanser_bench import LanserError, StageCall, StageReport, WorkerError
 from lanser_bench.plugins import load_plugins
 
-
 PATIENCE_S = 600.0
 """Only a fault takes so long, even on a machine with much else to do."""
 
