@@ -5,7 +5,9 @@ BIN := .venv/bin
 TORCH_SPEC ?= $(shell grep '^torch==' constraints.txt)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: quickstart install test test-quick check gate baseline bench clean
+NUMERIC := $(addprefix tests/,audio evaluation model stages plugins/encoders plugins/labelers plugins/nli)
+
+.PHONY: quickstart install test test-quick test-avx2 check gate baseline bench clean
 
 quickstart: .venv/run.stamp
 	$(BIN)/lanser-bench run --grid quickstart
@@ -17,6 +19,10 @@ test: .venv/dev.stamp
 
 test-quick: .venv/dev.stamp
 	$(BIN)/python -m pytest -m "not slow and not data"
+
+# What computes numbers and labels, as on a CPU with AVX2 that has neither AVX-512 nor bfloat16.
+test-avx2: .venv/dev.stamp
+	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest -m "not slow and not data" $(NUMERIC)
 
 check: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -31,7 +31,7 @@ def broken_server(fault: Fault) -> Iterator[str]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(5)
+        thread.join(600)
         for connection in kept:
             connection.close()
 
@@ -44,7 +44,7 @@ def _serve(listener: socket.socket, fault: Fault, kept: list[socket.socket]) -> 
                 kept.append(connection)
                 continue
             with suppress(OSError), connection:
-                connection.settimeout(1)
+                connection.settimeout(600)
                 connection.recv(65536)
                 connection.sendall(ERROR)
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -85,6 +85,7 @@ def _packages() -> Iterator[Finding]:
         yield Finding(bool(found), f"{name} {found or 'is not installed'}", todo, optional)
     if _version("torch"):
         yield Finding(True, f"torch computes on: {_device()}")
+        yield Finding(True, f"precision on the CPU: {_precision()}")
 
 
 def _device() -> str:
@@ -93,6 +94,15 @@ def _device() -> str:
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name(0)} ({torch.cuda.device_count()} GPU)"
     return f"CPU, {os.cpu_count()} cores"
+
+
+def _precision() -> str:
+    import torch
+
+    library: Any = torch.backends.mkldnn
+    if library.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return "float32 or bf16"
+    return "float32; bf16 works but is slower, because this CPU has no instructions for it"
 
 
 def _models() -> Iterator[Finding]:

@@ -24,7 +24,7 @@ class Options(WhisperOptions):
     """Options of `faster-whisper`."""
 
     compute_type: Literal["float32", "float16", "bfloat16", "int8", "int8_float32"] = "float32"
-    """Type of the arithmetic in CTranslate2."""
+    """Type of the arithmetic in CTranslate2; which of them there are depends on the processor."""
 
 
 class FasterWhisper(ASR[Options]):
@@ -80,13 +80,25 @@ class FasterWhisper(ASR[Options]):
                 f"'{self.options.model}' is no CTranslate2 model: {self.weights.path} holds no "
                 "model.bin. Name a converted one, such as Systran/faster-whisper-base."
             )
-        return WhisperModel(
-            str(self.weights.path),
-            device=self.options.device,
-            compute_type=self.options.compute_type,
-            # The harness limits threads through this variable, which enters the stage's key.
-            cpu_threads=int(os.environ.get("OMP_NUM_THREADS") or 0),
-        )
+        try:
+            return WhisperModel(
+                str(self.weights.path),
+                device=self.options.device,
+                compute_type=self.options.compute_type,
+                # The harness limits threads through this variable, which enters the stage's key.
+                cpu_threads=int(os.environ.get("OMP_NUM_THREADS") or 0),
+            )
+        except ValueError:
+            from ctranslate2 import get_supported_compute_types
+
+            wanted, device = self.options.compute_type, self.options.device
+            possible = sorted(get_supported_compute_types(device))
+            if wanted in possible:
+                raise
+            raise SettingsError(
+                f"asr 'faster-whisper': this machine's {device} does not compute in {wanted}. "
+                f"Set compute_type to one of: {', '.join(possible)}."
+            ) from None
 
     def _tokenizer(self, language: str) -> Tokenizer:
         from faster_whisper.tokenizer import Tokenizer

@@ -224,6 +224,8 @@ def load_onnx(name: str, precision: Literal["float32", "int8"]) -> tuple[OnnxPai
     options = onnxruntime.SessionOptions()
     # The stage's share of the machine, which torch has been told.
     options.intra_op_num_threads = torch.get_num_threads()
+    # Without VNNI instructions, sums of int8 products would be cut off at 16 bits.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     return OnnxPairs(session, classes), _tokenizer(folder, name)
 

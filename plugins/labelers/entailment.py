@@ -65,8 +65,9 @@ class EntailmentOptions(PluginOptions):
     """``onnx`` runs the ONNX export in the model's folder by ONNX Runtime (the extra ``onnx``;
     ``package:lanser-nli`` has no export)."""
     precision: Literal["float32", "bf16", "int8"] = "float32"
-    """``bf16``: matrix products in bfloat16, faster on processors that have it (AVX-512 BF16, AMX).
-    ``int8``: the quantised file of an ONNX export; it moves labels, so compare first."""
+    """``bf16``: matrix products of bfloat16 numbers, faster on processors that have instructions
+    for it (AVX-512 BF16, AMX); on others float32 multiplies the same rounded numbers. ``int8``: the
+    quantised file of an ONNX export; it moves labels, so compare first."""
     recheck: float = Field(default=0.02, ge=0)
     """With ``bf16``: where several labels are within so much of the best, in logits, they are
     scored again in float32. 0 for never."""

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
+PATIENCE_S = 600.0
+"""Only a fault takes so long, even on a machine with much else to do."""
 PLUGINS = """
 import time
 from pathlib import Path
@@ -49,7 +51,7 @@ class Encoder(FeatureExtractor[Options]):
 
     def extract(self, batch):
         if self.options.how == "slow":
-            time.sleep(60)
+            time.sleep(1200)
         if self.options.how == "badly":
             raise DataError("Nobody speaks here.")
         return [[np.array([[x.std(), np.abs(x).max()]], np.float32)] for x in batch]
@@ -85,7 +87,12 @@ def command(*arguments: str) -> list[str]:
 
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*arguments), cwd=project, capture_output=True, text=True, check=False, timeout=120
+        command(*arguments),
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
     )
 
 
@@ -125,15 +132,15 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(project: Path) -> None:
         text=True, start_new_session=True,
     )  # fmt: skip
     with process:
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE_S
         while not list(project.glob(".lanser/store/logs/worker-*.log")):
             assert time.monotonic() < end
             time.sleep(0.05)
         time.sleep(0.3)
         os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=PATIENCE_S)
     workers = [int(p.stem.rpartition("-")[2]) for p in project.glob(".lanser/store/logs/worker-*")]
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE_S
     while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < end:
         time.sleep(0.02)
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
@@ -148,10 +155,10 @@ from lanser_bench.cli._interrupt import stoppable
 with stoppable():
     try:
         print("ready", flush=True)
-        time.sleep(60)
+        time.sleep(1200)
     except KeyboardInterrupt:
         print("stopping", flush=True)
-        time.sleep(60)
+        time.sleep(1200)
 """
 
 
@@ -164,4 +171,4 @@ def test_a_second_ctrl_c_leaves_at_once() -> None:
         for word in ("ready", "stopping"):
             assert process.stdout.readline().strip() == word
             process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == 130
+        assert process.wait(timeout=PATIENCE_S) == 130

@@ -162,7 +162,7 @@ def _process(command: list[str], folder: Path) -> subprocess.CompletedProcess[st
     }
     return subprocess.run(
         command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, timeout=300, check=False,
+        stderr=subprocess.STDOUT, timeout=1200, check=False,
     )  # fmt: skip
 
 

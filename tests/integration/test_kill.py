@@ -48,10 +48,14 @@ def test_killed_in_every_stage_it_ends_with_the_same_numbers(
 
     killed = []
     for position, stage in enumerate(STAGES):
-        forget(project, STAGES[position:])
-        before = made(project)
-        killed.append(project.kill_when(stage))
-        assert before.items() <= made(project).items(), "nothing finished is made again"
+        for _ in range(5):  # where much else runs, a stage may end before it is seen to begin
+            forget(project, STAGES[position:])
+            before = made(project)
+            done = project.kill_when(stage)
+            assert before.items() <= made(project).items(), "nothing finished is made again"
+            if done:
+                break
+        killed.append(done)
     project.run()
 
     assert all(killed)

@@ -223,7 +223,7 @@ def test_sigkill_while_writing_leaves_a_valid_store(tmp_path: Path) -> None:
         with store.lock(spec.key), store.write(spec) as draft:
             (draft.path / "a.txt").write_text("half")
             print("writing", flush=True)
-            time.sleep(60)
+            time.sleep(1200)
     """
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True

@@ -164,6 +164,21 @@ def test_a_folder_without_a_model_is_refused(name: str, tmp_path: Path) -> None:
         asr.transcribe([Speech(SILENCE)])
 
 
+def test_an_arithmetic_that_the_processor_lacks_is_refused_with_those_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("Requested float16 compute type, but the target device does not support")
+
+    monkeypatch.setattr("faster_whisper.WhisperModel", refuse)
+    monkeypatch.setattr("ctranslate2.get_supported_compute_types", lambda _: {"int8", "float32"})
+    (tmp_path / "model.bin").touch()
+    options = {"model": str(tmp_path), "compute_type": "float16", "language": "en"}
+    asr = registry().create("asr", "faster-whisper", options)
+    with pytest.raises(SettingsError, match=r"compute in float16.*one of: float32, int8\."):
+        asr.transcribe([Speech(SILENCE)])
+
+
 @pytest.mark.parametrize("name", BACKENDS)
 def test_options_are_checked(name: str) -> None:
     with pytest.raises(SettingsError, match="Did you mean 'beam_size'"):

@@ -14,6 +14,9 @@ from lanser_bench_plugins.executors._machine import available_gib
 from lanser_bench import LanserError, StageCall, StageReport, WorkerError
 from lanser_bench.plugins import load_plugins
 
+PATIENCE_S = 600.0
+"""Only a fault takes so long, even on a machine with much else to do."""
+
 
 class Pid(StageCall):
     """Tells which process ran it."""
@@ -80,15 +83,15 @@ def test_workers_are_kept_and_a_dead_one_takes_only_its_own_call(tmp_path: Path)
         slow = executor.submit(call(Pid, tmp_path, sleep=1.0))
         dying = executor.submit(call(Die, tmp_path))
         with pytest.raises(LanserError, match=r"worker process of stage s .* died"):
-            dying.result(timeout=60)
+            dying.result(timeout=PATIENCE_S)
         assert isinstance(dying.exception(), WorkerError)
-        first = slow.result(timeout=60).counts["pid"]
-        pids = {executor.submit(call(Pid, tmp_path)).result(timeout=60).counts["pid"]}
+        first = slow.result(timeout=PATIENCE_S).counts["pid"]
+        pids = {executor.submit(call(Pid, tmp_path)).result(timeout=PATIENCE_S).counts["pid"]}
         assert pids == {first} != {os.getpid()}
         with pytest.raises(LanserError, match="not today"):
-            executor.submit(call(Refuse, tmp_path)).result(timeout=60)
+            executor.submit(call(Refuse, tmp_path)).result(timeout=PATIENCE_S)
         with pytest.raises(RuntimeError, match="TwoWordsError: this and that"):
-            executor.submit(call(Odd, tmp_path)).result(timeout=60)
+            executor.submit(call(Odd, tmp_path)).result(timeout=PATIENCE_S)
     finally:
         executor.close()
 
@@ -99,8 +102,8 @@ def test_a_call_that_waited_behind_a_dying_one_is_not_lost(tmp_path: Path) -> No
     try:
         dying = executor.submit(call(Die, tmp_path))
         waiting = [executor.submit(call(Pid, tmp_path)) for _ in range(2)]
-        assert isinstance(dying.exception(timeout=60), WorkerError)
-        assert len({future.result(timeout=60).counts["pid"] for future in waiting}) == 1
+        assert isinstance(dying.exception(timeout=PATIENCE_S), WorkerError)
+        assert len({future.result(timeout=PATIENCE_S).counts["pid"] for future in waiting}) == 1
     finally:
         executor.close()
 
@@ -108,12 +111,12 @@ def test_a_call_that_waited_behind_a_dying_one_is_not_lost(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_cancelling_stops_a_running_call_at_once(tmp_path: Path) -> None:
     executor = local(threads=1)
-    warm = executor.submit(call(Pid, tmp_path)).result(timeout=60).counts["pid"]
-    executor.submit(call(Pid, tmp_path, sleep=60))
+    warm = executor.submit(call(Pid, tmp_path)).result(timeout=PATIENCE_S).counts["pid"]
+    executor.submit(call(Pid, tmp_path, sleep=2 * PATIENCE_S))
     time.sleep(0.2)
     begin = time.monotonic()
     executor.close(cancel=True)
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - begin < PATIENCE_S
     assert not alive(warm)
 
 
@@ -126,8 +129,8 @@ if __name__ == "__main__":
     executor = local(threads=1)
     found = executor.submit(call(Pid, Path(sys.argv[2]))).result()
     print(found.counts["pid"], flush=True)
-    executor.submit(call(Pid, Path(sys.argv[2]), sleep=60))
-    time.sleep(60)
+    executor.submit(call(Pid, Path(sys.argv[2]), sleep=1200))
+    time.sleep(1200)
 """
 
 
@@ -144,7 +147,7 @@ def test_workers_die_with_a_killed_driver(tmp_path: Path) -> None:
         assert alive(worker)
         driver.kill()
         driver.wait()
-        end = time.monotonic() + 10
+        end = time.monotonic() + PATIENCE_S
         while alive(worker) and time.monotonic() < end:
             time.sleep(0.05)
         assert not alive(worker)
@@ -172,7 +175,7 @@ def test_a_call_sees_its_own_gpu_and_one_that_asks_for_none_sees_none(
     try:
         asked = [replace(call(Gpus, tmp_path), gpus=n) for n in (1, 1, 0)]
         futures = [executor.submit(one) for one in asked]
-        seen = [future.result(timeout=60).counts["sees"] for future in futures]
+        seen = [future.result(timeout=PATIENCE_S).counts["sees"] for future in futures]
     finally:
         executor.close()
     assert sorted(seen[:2]) == ["3", "5"]

@@ -22,7 +22,7 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def test_as_many_parts_run_at_once_as_torch_has_threads(threads: int) -> None:
-    together = threading.Barrier(threads, timeout=20)
+    together = threading.Barrier(threads, timeout=600)
     inside: dict[int, int] = {}
 
     def work(part: int) -> None:

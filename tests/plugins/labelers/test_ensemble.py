@@ -54,18 +54,20 @@ class TestEnsembleContract(LabelerSuite):
     folder: Path
 
     @pytest.fixture(autouse=True)
-    def _folder(self, sentences: Path) -> None:
-        type(self).folder = sentences
+    def _folder(self, nli: Path) -> None:
+        type(self).folder = nli
 
     def make(self) -> Any:
-        nearest = {"name": "similarity", "weight": 2, "model": str(self.folder)}
-        return ensemble("lexicon", nearest)
+        return ensemble("lexicon", {**self.neural, "weight": 2})
+
+    @property
+    def neural(self) -> dict[str, Any]:
+        return {"name": "entailment", "model": str(self.folder), "max_tokens": 64}
 
 
 class TestVoteContract(TestEnsembleContract):
     def make(self) -> Any:
-        nearest = {"name": "similarity", "model": str(self.folder)}
-        return ensemble("lexicon", nearest, combine="vote")
+        return ensemble("lexicon", self.neural, combine="vote")
 
 
 def test_the_mean_is_weighted() -> None:
@@ -179,14 +181,12 @@ def test_members_may_be_loose_files(tmp_path: Path) -> None:
     assert again.score([TextRecord(id="a", text="x")], TAXONOMY).values[0].argmax() == 0
 
 
-def test_a_member_s_folder_is_in_the_key_by_content_not_by_place(
-    tmp_path: Path, sentences: Path
-) -> None:
+def test_a_member_s_folder_is_in_the_key_by_content_not_by_place(tmp_path: Path, nli: Path) -> None:
     keys = []
     for place in ("here", "there"):
         folder = tmp_path / place
-        shutil.copytree(sentences, folder)
-        options = {"members": ["lexicon", {"name": "similarity", "model": str(folder)}]}
+        shutil.copytree(nli, folder)
+        options = {"members": ["lexicon", {"name": "entailment", "model": str(folder)}]}
         plugin = registry().create("labeler", "ensemble", options)
         identity = plugin_identity(registry(), "labeler", "ensemble", plugin)
         keys.append(identity.model_dump())
@@ -197,8 +197,7 @@ def test_a_member_s_folder_is_in_the_key_by_content_not_by_place(
 
 class TestDawidSkeneContract(TestEnsembleContract):
     def make(self) -> Any:
-        nearest = {"name": "similarity", "model": str(self.folder)}
-        return ensemble("lexicon", nearest, combine="dawid-skene")
+        return ensemble("lexicon", self.neural, combine="dawid-skene")
 
 
 def test_a_member_that_breaks_the_contract_is_named() -> None:

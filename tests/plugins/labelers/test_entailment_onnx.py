@@ -85,6 +85,12 @@ def test_int8_takes_the_quantised_file_and_says_how_to_make_it(tmp_path: Path) -
         entailment(folder).score(record, TAXONOMY)
 
 
+def test_int8_sums_are_whole_on_every_processor(tmp_path: Path) -> None:
+    labeler = entailment(export(tmp_path, "model_int8.onnx"), precision="int8")
+    settings = labeler._models[0].session.get_session_options()
+    assert settings.get_session_config_entry("session.x64quantprecision") == "1"
+
+
 def test_an_export_without_entailment_or_config_is_refused(tmp_path: Path) -> None:
     record = [TextRecord(id="a", text="we won")]
     folder = export(tmp_path, classes=("no", "maybe", "yes"))

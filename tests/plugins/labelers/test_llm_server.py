@@ -66,7 +66,7 @@ class Fake:
 def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setenv("LANSER_LLM_RETRIES", "2")
-    monkeypatch.setenv("LANSER_LLM_TIMEOUT_S", "5")
+    monkeypatch.setenv("LANSER_LLM_TIMEOUT_S", "600")
     monkeypatch.setattr(_server, "PAUSE_S", 0.0)
     made = Fake()
     thread = threading.Thread(target=made.server.serve_forever, args=(0.01,), daemon=True)

@@ -51,3 +51,33 @@ def test_numbers_of_rows_other_than_the_layout_s_fit_too(numbers: dict[str, Any]
     many = numbers["rows"].repeat(300, 1)
     torch.testing.assert_close(found(many)[:7], found(numbers["rows"]), atol=1e-5, rtol=1e-5)
     assert found(many[:0]).shape == (0, 48)
+
+
+@pytest.fixture
+def old_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CPU whose oneDNN has no bfloat16, as with AVX2 and no AVX-512."""
+    pack = torch.ops.mkldnn._reorder_linear_weight
+
+    def refusing(weight: Any, rows: int) -> Any:
+        if weight.dtype == torch.bfloat16:
+            raise RuntimeError("bf16 path needs the cpu support")
+        return pack(weight, rows)
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.ops.mkldnn, "_reorder_linear_weight", refusing)
+
+
+@pytest.mark.usefixtures("old_cpu")
+@torch.inference_mode()
+def test_a_cpu_without_bfloat16_gives_its_numbers(numbers: dict[str, Any]) -> None:
+    from transformers.activations import ACT2FN
+
+    rough = {name: value.to(torch.bfloat16) for name, value in numbers.items()}
+    plain = functional.linear(rough["rows"], rough["weight"], rough["bias"])
+    found = product(numbers["weight"], numbers["bias"], torch.bfloat16)
+    one_digit = {"atol": 2**-8, "rtol": 2**-7}  # of bfloat16
+    torch.testing.assert_close(found(numbers["rows"]), plain, **one_digit)
+    gelu: Callable[[Any], Any] = ACT2FN["gelu"]
+    torch.testing.assert_close(found.activated(numbers["rows"], gelu), gelu(plain), **one_digit)
+    both = plain + rough["others"]
+    torch.testing.assert_close(found.added(numbers["rows"], rough["others"]), both, **one_digit)
