@@ -7,21 +7,24 @@ Nothing is raised for what is wrong inside a dataset: it is collected, so that o
 from __future__ import annotations
 
 import hashlib
+import json
 import math
+import os
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from .audiomemo import AudioMemo, Recording
+from .duplicates import Progress, place, relative, some, without_copies
 from .errors import DataError, did_you_mean
 from .kinds.dataset import Card, Dataset, Utterance
 from .plugins import Registry
 from .taxonomy import find_taxonomy
 
 OnBadAudio = Literal["stop", "skip"]
-Progress = Callable[[int, int, str], None]
 
 SHORTEST = 0.1
 """Seconds below which a span is refused: a few analysis windows, shorter than any spoken word."""
@@ -32,8 +35,8 @@ CLIPPED_SHARE = 1e-3
 brought to full scale has a few without being clipped."""
 SLACK = 0.02
 """Seconds by which a span may pass the end of its recording: what rounding in a table makes."""
-SHOWN = 5
-"""How many findings of one sort a sentence names before it only counts the rest."""
+_PACKED = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst")
+_NAMES = ("speaker", "dialogue_id", "sentence_id", "language", "split")
 
 
 @dataclass(frozen=True)
@@ -97,15 +100,9 @@ def survey_dataset(
         DataError: the folder is missing or empty, or is not this dataset's.
     """
     folder = _checked_root(name, plugin, root)
-    plugin.notes.clear()
-    found = list(plugin.utterances(folder))
-    if not found:
-        raise DataError(
-            f"Dataset '{name}' finds no utterance in {folder}. Check that it is the right folder "
-            f"for '{name}' ({plugin.card.title})."
-        )
-    survey = Survey(name, plugin.card, notes=list(plugin.notes))
-    survey.faults += _doubled(found, folder)
+    listed = _listed(name, plugin, folder)
+    found, notes, faults = without_copies(listed, folder, memo, progress)
+    survey = Survey(name, plugin.card, notes=[*plugin.notes, *notes], faults=faults)
     survey.faults += _gold_faults(
         registry, name, plugin.card, found, folder, mapped=hasattr(plugin.options, "labels")
     )
@@ -117,16 +114,70 @@ def survey_dataset(
     if bad and on_bad_audio == "stop":
         survey.faults.append(
             f"{len(bad)} of {len(found)} utterances of dataset '{name}' cannot be used: "
-            f"{_some(f'{p.utterance} ({p.file}) {p.problem}' for p in bad)}. Mend or remove them, "
+            f"{some(f'{p.utterance} ({p.file}) {p.problem}' for p in bad)}. Mend or remove them, "
             "or set `on_bad_audio: skip` to leave them out."
         )
     elif not survey.rows:
         survey.faults.append(
             f"None of the {len(found)} utterances of dataset '{name}' can be used: "
-            f"{_some(f'{p.utterance} ({p.file}) {p.problem}' for p in bad)}."
+            f"{some(f'{p.utterance} ({p.file}) {p.problem}' for p in bad)}."
         )
     survey.counts = _counts(survey, recordings)
+    survey.notes += _label_notes(survey.counts, {label for u in found for label in u.gold})
     return survey
+
+
+def _listed(name: str, plugin: Dataset[Any], folder: Path) -> list[Utterance]:
+    """Returns a dataset's utterances; a folder of archives is named as such."""
+    plugin.notes.clear()
+    try:
+        listed = [_composed(u) for u in plugin.utterances(folder)]
+    except DataError as error:
+        raise DataError(f"{error}{_packed(folder)}") from None
+    if not listed:
+        raise DataError(
+            f"Dataset '{name}' finds no utterance in {folder}. Check that it is the right folder "
+            f"for '{name}' ({plugin.card.title}).{_packed(folder)}"
+        )
+    return listed
+
+
+def _packed(folder: Path) -> str:
+    packed = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PACKED and p.is_file())
+    names = some((relative(path, folder) for path in packed), ", ")
+    return f" Archives there are not unpacked: {names}. Unpack them first." if packed else ""
+
+
+def _composed(u: Utterance) -> Utterance:
+    """Writes names in one spelling (NFC, no blanks around): a name is one speaker, one label."""
+    values = {column: getattr(u, column) for column in ("id", *_NAMES)}
+    names = {column: value and _nfc(str(value)) for column, value in values.items()}
+    names |= {column: name.strip() for column, name in names.items() if name and column != "id"}
+    gold: dict[str, float] = {}
+    for label, weight in u.gold.items():
+        gold[_nfc(label).strip()] = gold.get(_nfc(label).strip(), 0.0) + weight
+    return u if names == values and gold == u.gold else replace(u, gold=gold, **names)
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _label_notes(counts: Mapping[str, Any], labels: set[str]) -> list[str]:
+    """What a user must know of gold labels before a run."""
+    notes = []
+    labelled, single = counts["utterances"] - counts["unlabelled"], counts["single_label"]
+    if single < labelled:
+        notes.append(
+            f"{single:,} of {labelled:,} labelled utterances have a single gold label. Training on "
+            "human labels and scores by class use only these."
+        )
+    if len(counts["labels"]) == 1:
+        notes.append(f"All labels are '{next(iter(counts['labels']))}': evaluation needs two.")
+    lost = sorted(labels - counts["labels"].keys())
+    if lost:
+        notes.append(f"No usable recording is left of: {', '.join(lost)}.")
+    return notes
 
 
 def spread(utterances: Sequence[Utterance], limit: int) -> list[Utterance]:
@@ -164,27 +215,29 @@ def _checked_root(name: str, plugin: Dataset[Any], root: Path | None) -> Path:
         )
     if not plugin.needs_root:
         return root.absolute()
-    if not root.exists():
-        raise DataError(f"The folder {root} of dataset '{name}' does not exist. Check `root`.")
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder; `root` of dataset '{name}' must name one.")
-    if next(root.iterdir(), None) is None:
-        raise DataError(f"The folder {root} of dataset '{name}' is empty. Check `root`.")
+    root = _on_disk(root)
+    try:
+        if not root.exists():
+            raise DataError(f"The folder {root} of dataset '{name}' does not exist. Check `root`.")
+        if not root.is_dir():
+            raise DataError(
+                f"{root} is not a folder; `root` of dataset '{name}' must name one."
+                + " Unpack the archive first." * (root.suffix.lower() in _PACKED)
+            )
+        if next(root.iterdir(), None) is None:
+            raise DataError(f"The folder {root} of dataset '{name}' is empty. Check `root`.")
+    except OSError as error:
+        raise DataError(
+            f"The folder {root} of dataset '{name}' cannot be read: {error.strerror}."
+        ) from None
     return root.absolute()
 
 
-def _doubled(utterances: Iterable[Utterance], root: Path) -> list[str]:
-    first: dict[str, Utterance] = {}
-    found = []
-    for u in utterances:
-        other = first.setdefault(u.id, u)
-        if other is not u:
-            found.append(f"'{u.id}' at {_place(other, root)} and at {_place(u, root)}")
-    if not found:
-        return []
-    return [
-        f"Utterance ids must be unique, but these are there twice: {_some(found)}. Rename them."
-    ]
+def _on_disk(path: Path) -> Path:
+    """Returns a folder's path in the spelling of the disk, with ``~`` as the home folder."""
+    home = Path(os.path.expanduser(path))  # noqa: PTH111, never raises
+    spellings = (home, *(Path(unicodedata.normalize(form, str(home))) for form in ("NFC", "NFD")))
+    return next((spelled for spelled in spellings if os.path.isdir(spelled)), home)  # noqa: PTH112
 
 
 def _gold_faults(
@@ -202,7 +255,7 @@ def _gold_faults(
         return []
     if card.taxonomy is None:
         return [
-            f"Dataset '{name}' has gold labels (first at {_place(labelled[0], root)}) but names no "
+            f"Dataset '{name}' has gold labels (first at {place(labelled[0], root)}) but names no "
             "taxonomy for them. Set its option `taxonomy`."
         ]
     taxonomy = find_taxonomy(registry, card.taxonomy)
@@ -214,15 +267,20 @@ def _gold_faults(
             strange.setdefault(label, []).append(u)
         fault = _weights_fault(u)
         if fault:
-            faults.append(f"{u.id} ({_place(u, root)}): {fault}")
+            faults.append(f"{u.id} ({place(u, root)}): {fault}")
     found = [
-        f"{at[0].id} ({_place(at[0], root)}){f' and {len(at) - 1} more' if at[1:] else ''}: "
+        f"{at[0].id} ({place(at[0], root)}){f' and {len(at) - 1} more' if at[1:] else ''}: "
         f"'{label}' is not a label of {taxonomy.name}.{did_you_mean(label, known)}"
         for label, at in sorted(strange.items(), key=lambda item: -len(item[1]))
     ] + faults
     if strange and mapped:
-        found.append("The option `labels` says what a label of the data is in the taxonomy.")
-    return [f"Gold labels of dataset '{name}' are not valid. {_some(found, ' ')}"] if found else []
+        by_case = {known_name.casefold(): known_name for known_name in known}
+        same = {s: by_case[s.casefold()] for s in strange if s.casefold() in by_case}
+        found.append(
+            "The option `labels` says what a label of the data is in the taxonomy"
+            + (f": `labels: {json.dumps(same, ensure_ascii=False)}`." if same else ".")
+        )
+    return [f"Gold labels of dataset '{name}' are not valid. {some(found, ' ')}"] if found else []
 
 
 def _weights_fault(u: Utterance) -> str:
@@ -246,7 +304,7 @@ def _fill(
     decoded: dict[tuple[str, float | None, float | None], str] = {}
     for u in utterances:
         recording = recordings[u.audio] if u.audio is not None else None
-        file = _relative(u.audio, root) if u.audio is not None else ""
+        file = relative(u.audio, root) if u.audio is not None else ""
         problem = _audio_problem(u, recording)
         if problem:
             survey.problems.append(Problem(u.id, file, problem, "bad audio"))
@@ -327,6 +385,7 @@ def _counts(survey: Survey, recordings: Mapping[Path, Recording]) -> dict[str, A
         "transcripts": sum(1 for row in rows if row["transcript"]),
         "labels": dict(sorted(labels.items())),
         "unlabelled": sum(1 for row in rows if not row["gold"]),
+        "single_label": sum(1 for row in rows if len(row["gold"]) == 1),
         "extras": sorted({name for row in rows for name in row["extras"]}),
         "bad_audio": kinds["bad audio"],
         "duplicates": kinds["duplicate"],
@@ -345,20 +404,3 @@ def summary(survey: Survey) -> dict[str, Any]:
         "problems": [asdict(problem) for problem in survey.problems],
         "notes": survey.notes,
     }
-
-
-def _place(u: Utterance, root: Path) -> str:
-    if u.origin:
-        return u.origin
-    return _relative(u.audio, root) if u.audio is not None else "(no file)"
-
-
-def _relative(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-
-
-def _some(items: Iterable[str], joint: str = "; ") -> str:
-    """Joins the first few and counts the rest."""
-    listed = list(items)
-    rest = len(listed) - SHOWN
-    return joint.join(listed[:SHOWN]) + (f"{joint}and {rest} more" if rest > 0 else "")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +14,18 @@ from pydantic import Field, field_validator
 
 from lanser_bench import Card, DataError, Utterance
 
-from ._files import walk
+from ._files import near, preferred, walk
+from ._tables import read_table
 from ._stated import StatedDataset, StatedOptions
 
+_HUGGING_FACE = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+_COLUMNS = {
+    "audio": ("file_name", "audio_file_name"),
+    "transcript": ("transcription", "transcript", "text", "sentence"),
+    "label": ("label", "emotion"),
+    "speaker": ("speaker", "speaker_id"),
+}
+"""Column of `manifest` → what users of Hugging Face's layout call it."""
 _GROUPS = ("label", "speaker", "split", "sentence_id", "language", "dialogue_id")
 
 
@@ -27,9 +39,17 @@ class AudioFolderOptions(StatedOptions):
     """Name of a folder → label of the taxonomy, where they differ."""
     title: str = "Recordings in folders"
 
+    @field_validator("labels")
+    @classmethod
+    def _composed(cls, labels: dict[str, str]) -> dict[str, str]:
+        return {_nfc(theirs): _nfc(ours) for theirs, ours in labels.items()}
+
     @field_validator("pattern")
     @classmethod
     def _readable(cls, pattern: str) -> str:
+        if r"\\" in pattern:
+            raise ValueError("write / between folders, on Windows too")
+        pattern = _nfc(pattern)
         try:
             groups = re.compile(pattern).groupindex
         except re.error as error:
@@ -53,10 +73,13 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the recordings sorted by path."""
+        self._check_no_table(root)
         pattern = re.compile(self.options.pattern)
-        for path in walk(root):
-            below = path.relative_to(root)
-            match = pattern.fullmatch(below.as_posix())
+        paths = preferred(walk(root, self.notes), self.notes, lambda p: str(p.with_suffix("")))
+        for path in paths:
+            # A Mac writes ü as u and a mark: one name in two spellings is one name.
+            below = _nfc(path.relative_to(root).as_posix())
+            match = pattern.fullmatch(below)
             if match is None:
                 raise DataError(
                     f"{path}: its path below {root} does not fit the pattern "
@@ -71,8 +94,60 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
             if label is not None and self.options.taxonomy is not None:
                 gold = {self.options.labels.get(label, label): 1.0}
             yield Utterance(
-                id=below.with_suffix("").as_posix(),
+                id=Path(below).with_suffix("").as_posix(),
                 audio=path,
                 gold=gold,
                 **cells,
             )
+        if "label" in pattern.groupindex and self.options.taxonomy is None:
+            self.notes.append(
+                "The labels in the paths are unused. To use them as gold, set `taxonomy`."
+            )
+        self._note_empty(root, paths)
+
+    def _note_empty(self, root: Path, paths: list[Path]) -> None:
+        used = {folder for path in paths for folder in path.parents}
+        for folder in sorted(root.rglob("*/")):
+            below = folder.relative_to(root)
+            if folder in used or folder.parent not in used or below.name.startswith("."):
+                continue
+            ends = sorted({path.suffix or path.name for path in folder.rglob("*")})
+            self.notes.append(
+                f"The folder '{below.as_posix()}' has no sound file"
+                + (f"; the files in it end in {', '.join(ends[:5])}." if ends else ".")
+            )
+
+    def _check_no_table(self, root: Path) -> None:
+        """Refuses Hugging Face's layout, unless the user has set a pattern.
+
+        Raises:
+            DataError: with the command that reads the table.
+        """
+        table = near(root, *_HUGGING_FACE, above=False)
+        if table is None:
+            return
+        _, first = next(iter(read_table("audiofolder", table)), ("", {}))
+        columns = {
+            ours: name
+            for ours, names in _COLUMNS.items()
+            for name in first
+            if name.strip().lower() in names
+        }
+        if "audio" not in columns:
+            return
+        if "pattern" in self.options.model_fields_set:
+            self.notes.append(f"{table} is not read, because `pattern` is set.")
+            return
+        words = ["manifest", str(table.parent), f"table={table.name}"]
+        words.append(f"columns={json.dumps(columns, ensure_ascii=False)}")
+        if "label" in columns:
+            words.append(f"taxonomy={self.options.taxonomy or 'NAME'}")
+        raise DataError(
+            f"{table} lists the recordings, so `audiofolder` would miss what it says of them. Read "
+            f"it with `lanser-bench data check {shlex.join(words)}` (in an experiment: dataset: "
+            "manifest with these options). To use the names of the folders instead, set `pattern`."
+        )
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import read_csv, walk
+from ._files import AUDIO, near, read_csv, walk
 from ._subtitles import read_cues, utterances_of
 
 _TABLE_PLACES = ("metadata", "data/metadata", ".")
@@ -75,7 +75,11 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
                 f"{root} holds no metadata/clips.csv of Condensed Movies. Get its metadata from "
                 f"{self.card.url} and put the sound below the same folder."
             )
-        sound = {path.stem: path for path in walk(root)}
+        sound: dict[str, list[Path]] = {}
+        for path in walk(root, self.notes):
+            # Films without extracted sound are missing recordings: reading them takes too long.
+            if path.suffix.lower() in AUDIO:
+                sound.setdefault(path.stem, []).append(path)
         subtitles = _subtitles(root)
         splits = _splits(root)
         found = 0
@@ -84,16 +88,19 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
             if not name or "imdbid" not in row:
                 raise DataError(f"{origin}: the columns videoid and imdbid must not be empty.")
             found += name in sound
-            yield from self._clip(root, name, row, sound, subtitles, splits, origin)
+            missing = root / "videos" / row.get("upload_year", "") / f"{name}.wav"
+            for audio in sound.get(name, [missing]):
+                known = name in sound
+                yield from self._clip(name, row, audio, known, subtitles, splits, origin)
         if not found:
             raise DataError(_no_sound(root))
 
     def _clip(
         self,
-        root: Path,
         name: str,
         row: dict[str, str],
-        sound: dict[str, Path],
+        audio: Path,
+        known: bool,
         subtitles: dict[str, dict[str, Path]],
         splits: dict[str, str],
         origin: str,
@@ -101,10 +108,9 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
         film = row["imdbid"].strip() or f"video {name}"
         extras = {key: row[key] for key in ("title", "clip_name", "year") if row.get(key)}
         split = splits.get(film)
-        audio = sound.get(name, root / "videos" / row.get("upload_year", "") / f"{name}.wav")
         offered = subtitles.get(name, {})
         path = offered.get(self.options.subtitle_language) or offered.get("")
-        wanted = self.options.cut == "subtitles" and name in sound
+        wanted = self.options.cut == "subtitles" and known
         if wanted and path is None and self.options.without_subtitles == "stop":
             raise DataError(
                 f"{origin}: there are no subtitles such as "
@@ -128,8 +134,7 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
 
 
 def _table(root: Path, name: str) -> Path | None:
-    places = (root / place / name for place in _TABLE_PLACES)
-    return next((path for path in places if path.is_file()), None)
+    return near(root, *(f"{place}/{name}" for place in _TABLE_PLACES))
 
 
 def _splits(root: Path) -> dict[str, str]:

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import read_csv, walk
+from ._files import named, near, read_csv
 
-_NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})\.(?:wav|flac|mp3)", re.IGNORECASE)
+_NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})", re.IGNORECASE)
 _EMOTIONS = {
     "ANG": "anger",
     "DIS": "disgust",
@@ -87,7 +87,7 @@ class CremaD(Dataset[CremaDOptions]):
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips sorted by path."""
-        clips = [(path, match) for path in walk(root) if (match := _NAME.fullmatch(path.name))]
+        clips = list(named(root, _NAME, self.notes))
         if not clips:
             raise DataError(
                 f"{root} holds no CREMA-D file such as AudioWAV/1001_DFA_ANG_XX.wav. Get the "
@@ -173,8 +173,7 @@ class CremaD(Dataset[CremaDOptions]):
 
 
 def _beside(root: Path, name: str) -> Path | None:
-    places = (root / name, root / "processedResults" / name)
-    return next((path for path in places if path.is_file()), None)
+    return near(root, name, f"processedResults/{name}")
 
 
 def _demographics(root: Path) -> dict[str, dict[str, str]]:
