@@ -14,6 +14,7 @@ Progress = Callable[[int, int, str], None]
 
 SHOWN = 5
 """How many findings of one sort a sentence names before it only counts the rest."""
+_LOSSY = (".mp3", ".ogg", ".opus")
 _COLUMNS = [f.name for f in fields(Utterance) if f.name not in ("audio", "origin")]
 
 
@@ -54,7 +55,7 @@ def without_copies(
     if equal:
         notes.append(
             f"{len(equal)} {'utterances occur' if equal[1:] else 'utterance occurs'} more than "
-            f"once with equal sound; one copy is used: {some(equal)}."
+            f"once with equal sound; one copy is used: {some(equal, shown=2)}."
         )
     if clashes:
         faults.append(
@@ -94,15 +95,18 @@ def _places(group: Sequence[Utterance], root: Path) -> list[str]:
 def _advice(clashes: Sequence[Sequence[Utterance]]) -> str:
     """How to have one copy: the folder to give as `root` that leaves the others out."""
     votes: Counter[Path] = Counter()
+    files = [u.audio for group in clashes for u in group if u.audio is not None]
     for group in clashes:
         folders = [u.audio.parent for u in group if u.audio is not None]
         if not _rows_differ(group):
             pairs = [(folders[0], other) for other in folders[1:] if other != folders[0]]
             votes.update({folder for pair in pairs for folder in _copies(*pair)})
     if not votes:
-        return "Give each an id of its own, or remove all but one."
-    most = max(votes.values())
-    names = sorted(str(folder) for folder, count in votes.items() if count == most)
+        return "Rename them, or remove all but one of each."
+    # A folder that is in every pair is a whole copy; lossless copies come first.
+    whole = [folder for folder, count in votes.items() if count == max(votes.values())]
+    lossy = {f for f in whole for p in files if p.is_relative_to(f) and p.suffix.lower() in _LOSSY}
+    names = map(str, sorted(whole, key=lambda folder: (folder in lossy, folder)))
     return f"Set `root` to the copy that you want: {some(names, ' or ')}."
 
 
@@ -130,8 +134,8 @@ def relative(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def some(items: Iterable[str], joint: str = "; ") -> str:
+def some(items: Iterable[str], joint: str = "; ", shown: int = SHOWN) -> str:
     """Joins the first few and counts the rest."""
     listed = list(items)
-    rest = len(listed) - SHOWN
-    return joint.join(listed[:SHOWN]) + (f"{joint}and {rest} more" if rest > 0 else "")
+    rest = len(listed) - shown
+    return joint.join(listed[:shown]) + (f"{joint}and {rest} more" if rest > 0 else "")

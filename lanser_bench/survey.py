@@ -9,18 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from .audiomemo import AudioMemo, Recording
 from .duplicates import Progress, place, relative, some, without_copies
-from .errors import DataError, did_you_mean
+from .errors import did_you_mean
 from .kinds.dataset import Card, Dataset, Utterance
+from .listing import checked_root, listed_utterances
 from .plugins import Registry
 from .taxonomy import find_taxonomy
 
@@ -35,8 +34,6 @@ CLIPPED_SHARE = 1e-3
 brought to full scale has a few without being clipped."""
 SLACK = 0.02
 """Seconds by which a span may pass the end of its recording: what rounding in a table makes."""
-_PACKED = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst")
-_NAMES = ("speaker", "dialogue_id", "sentence_id", "language", "split")
 
 
 @dataclass(frozen=True)
@@ -99,9 +96,10 @@ def survey_dataset(
     Raises:
         DataError: the folder is missing or empty, or is not this dataset's.
     """
-    folder = _checked_root(name, plugin, root)
-    listed = _listed(name, plugin, folder)
-    found, notes, faults = without_copies(listed, folder, memo, progress)
+    folder = checked_root(name, plugin, root)
+    found, notes, faults = without_copies(
+        listed_utterances(name, plugin, folder), folder, memo, progress
+    )
     survey = Survey(name, plugin.card, notes=[*plugin.notes, *notes], faults=faults)
     survey.faults += _gold_faults(
         registry, name, plugin.card, found, folder, mapped=hasattr(plugin.options, "labels")
@@ -125,42 +123,6 @@ def survey_dataset(
     survey.counts = _counts(survey, recordings)
     survey.notes += _label_notes(survey.counts, {label for u in found for label in u.gold})
     return survey
-
-
-def _listed(name: str, plugin: Dataset[Any], folder: Path) -> list[Utterance]:
-    """Returns a dataset's utterances; a folder of archives is named as such."""
-    plugin.notes.clear()
-    try:
-        listed = [_composed(u) for u in plugin.utterances(folder)]
-    except DataError as error:
-        raise DataError(f"{error}{_packed(folder)}") from None
-    if not listed:
-        raise DataError(
-            f"Dataset '{name}' finds no utterance in {folder}. Check that it is the right folder "
-            f"for '{name}' ({plugin.card.title}).{_packed(folder)}"
-        )
-    return listed
-
-
-def _packed(folder: Path) -> str:
-    packed = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PACKED and p.is_file())
-    names = some((relative(path, folder) for path in packed), ", ")
-    return f" Archives there are not unpacked: {names}. Unpack them first." if packed else ""
-
-
-def _composed(u: Utterance) -> Utterance:
-    """Writes names in one spelling (NFC, no blanks around): a name is one speaker, one label."""
-    values = {column: getattr(u, column) for column in ("id", *_NAMES)}
-    names = {column: value and _nfc(str(value)) for column, value in values.items()}
-    names |= {column: name.strip() for column, name in names.items() if name and column != "id"}
-    gold: dict[str, float] = {}
-    for label, weight in u.gold.items():
-        gold[_nfc(label).strip()] = gold.get(_nfc(label).strip(), 0.0) + weight
-    return u if names == values and gold == u.gold else replace(u, gold=gold, **names)
-
-
-def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
 
 
 def _label_notes(counts: Mapping[str, Any], labels: set[str]) -> list[str]:
@@ -205,39 +167,6 @@ def spread(utterances: Sequence[Utterance], limit: int) -> list[Utterance]:
         by_speaker[speaker] += 1
     kept = sorted(sorted(rank, key=lambda i: rank[i])[:limit])
     return [utterances[i] for i in kept]
-
-
-def _checked_root(name: str, plugin: Dataset[Any], root: Path | None) -> Path:
-    if root is None:
-        raise DataError(
-            f"Dataset '{name}' needs its folder: set `root` (`--corpus {name}=FOLDER` for "
-            "`data leakage`)."
-        )
-    if not plugin.needs_root:
-        return root.absolute()
-    root = _on_disk(root)
-    try:
-        if not root.exists():
-            raise DataError(f"The folder {root} of dataset '{name}' does not exist. Check `root`.")
-        if not root.is_dir():
-            raise DataError(
-                f"{root} is not a folder; `root` of dataset '{name}' must name one."
-                + " Unpack the archive first." * (root.suffix.lower() in _PACKED)
-            )
-        if next(root.iterdir(), None) is None:
-            raise DataError(f"The folder {root} of dataset '{name}' is empty. Check `root`.")
-    except OSError as error:
-        raise DataError(
-            f"The folder {root} of dataset '{name}' cannot be read: {error.strerror}."
-        ) from None
-    return root.absolute()
-
-
-def _on_disk(path: Path) -> Path:
-    """Returns a folder's path in the spelling of the disk, with ``~`` as the home folder."""
-    home = Path(os.path.expanduser(path))  # noqa: PTH111, never raises
-    spellings = (home, *(Path(unicodedata.normalize(form, str(home))) for form in ("NFC", "NFD")))
-    return next((spelled for spelled in spellings if os.path.isdir(spelled)), home)  # noqa: PTH112
 
 
 def _gold_faults(

@@ -89,7 +89,7 @@ def _checked_name(path: Path) -> Path:
         str(path).encode()
     except UnicodeEncodeError:
         raise DataError(
-            f"The file name {ascii(str(path))} is not valid UTF-8. Rename it, for example with "
+            f"The file name {str(path)!a} is not valid UTF-8. Rename it, for example with "
             "`convmv -f latin1 -t utf8 --notest`."
         ) from None
     return path
@@ -107,20 +107,17 @@ def preferred(
     """
     listed = list(paths)
     readable = {key(path) for path in listed if path.suffix.lower() in AUDIO}
-    kept, films = [], []
-    for path in listed:
-        films_too = path.suffix.lower() not in AUDIO and key(path) in readable
-        (films if films_too else kept).append(path)
+    films = [p for p in listed if p.suffix.lower() not in AUDIO and key(p) in readable]
     if films:
         notes.append(
             f"{counted(len(films), 'file')} in formats that are not read ignored, because a "
             f"readable file has the same name: {_named(films)}."
         )
-    return kept
+    return [path for path in listed if path not in set(films)] if films else listed
 
 
 def by_stem(paths: Iterable[Path], notes: list[str]) -> dict[str, list[Path]]:
-    """Returns name without suffix → files; of copies of a recording all, for the survey to judge."""
+    """Returns name without suffix → files: all copies of a recording, for the survey to judge."""
     found: dict[str, list[Path]] = {}
     for path in preferred(paths, notes):
         found.setdefault(path.stem, []).append(path)

@@ -15,8 +15,8 @@ from pydantic import Field, field_validator
 from lanser_bench import Card, DataError, Utterance
 
 from ._files import near, preferred, walk
-from ._tables import read_table
 from ._stated import StatedDataset, StatedOptions
+from ._tables import read_table
 
 _HUGGING_FACE = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _COLUMNS = {

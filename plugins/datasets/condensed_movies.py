@@ -134,7 +134,7 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
 
 
 def _table(root: Path, name: str) -> Path | None:
-    return near(root, *(f"{place}/{name}" for place in _TABLE_PLACES))
+    return near(root, *(f"{place}/{name}" for place in _TABLE_PLACES), above=False)
 
 
 def _splits(root: Path) -> dict[str, str]:

@@ -18,7 +18,7 @@ _EMOTIONS = ("neutral", "angry", "happy", "sad", "surprise")
 _SENTENCES = 350
 _FIRST_ENGLISH = 11
 _SPLITS = {"train": "train", "evaluation": "validation", "test": "test"}
-_WORDS = (*_EMOTIONS, *"中立 生气 快乐 开心 伤心 惊喜 惊讶".split())
+_WORDS = (*_EMOTIONS, "中立", "生气", "快乐", "开心", "伤心", "惊喜", "惊讶")
 """What the last column of a speaker's table may say."""
 _LINE = re.compile(r"\ufeff?(00[012]\d_\d{6})(?:\.\w+)?[\t ]+(.+)")
 _HAN = re.compile(r"[\u3400-\u9fff]")
