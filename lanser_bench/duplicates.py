@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -89,7 +90,10 @@ def _rows_differ(group: Sequence[Utterance]) -> bool:
 def _places(group: Sequence[Utterance], root: Path) -> list[str]:
     if _rows_differ(group):
         return [place(u, root) for u in group]
-    return [relative(u.audio, root) if u.audio is not None else "(no file)" for u in group]
+    names = [relative(u.audio, root) if u.audio is not None else "(no file)" for u in group]
+    # Two spellings of one name look equal, so the escapes are shown.
+    alike = len({unicodedata.normalize("NFC", name) for name in names}) < len(set(names))
+    return [ascii(name) for name in names] if alike else names
 
 
 def _advice(clashes: Sequence[Sequence[Utterance]]) -> str:

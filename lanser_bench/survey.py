@@ -25,6 +25,7 @@ from .taxonomy import find_taxonomy
 
 OnBadAudio = Literal["stop", "skip"]
 
+_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 SHORTEST = 0.1
 """Seconds below which a span is refused: a few analysis windows, shorter than any spoken word."""
 SILENT_PEAK = 1e-4
@@ -122,6 +123,13 @@ def survey_dataset(
         )
     survey.counts = _counts(survey, recordings)
     survey.notes += _label_notes(survey.counts, {label for u in found for label in u.gold})
+    misnamed = {u.audio for u in found if u.audio and u.audio.suffix.lower() not in _SUFFIXES}
+    read = sorted(relative(path, folder) for path in misnamed if not recordings[path].problem)
+    if read:
+        survey.notes.append(
+            f"{len(read)} recordings are read by their content, although the names do not end in "
+            f"{', '.join(_SUFFIXES)}: {some(read)}."
+        )
     return survey
 
 

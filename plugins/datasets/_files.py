@@ -110,7 +110,7 @@ def preferred(
     films = [p for p in listed if p.suffix.lower() not in AUDIO and key(p) in readable]
     if films:
         notes.append(
-            f"{counted(len(films), 'file')} in formats that are not read ignored, because a "
+            f"{counted(len(films), 'file')} ignored, because the format is not read and a "
             f"readable file has the same name: {_named(films)}."
         )
     return [path for path in listed if path not in set(films)] if films else listed
@@ -153,6 +153,18 @@ def named(
             f"{counted(len(others), 'sound file')} ignored, because the name is not one of the "
             f"corpus: {_named(others, root)}."
         )
+
+
+def folders_without(root: Path, paths: Iterable[Path]) -> list[str]:
+    """Returns the folders that have none of the files below them, with what they have instead."""
+    used = {folder for path in paths for folder in path.parents}
+    found = []
+    for folder in sorted(root.rglob("*/")):
+        hidden = folder.name.startswith(".") or folder.name in _SYSTEM or folder.is_symlink()
+        if folder.parent in used and folder not in used and not hidden:
+            ends = sorted({p.suffix or p.name for p in folder.rglob("*") if p.is_file()})
+            found.append(f"'{folder.relative_to(root).as_posix()}' ({', '.join(ends) or 'empty'})")
+    return found
 
 
 def counted(number: int, what: str) -> str:

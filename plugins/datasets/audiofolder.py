@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from lanser_bench import Card, DataError, Utterance
 
-from ._files import near, preferred, walk
+from ._files import folders_without, near, preferred, walk
 from ._stated import StatedDataset, StatedOptions
 from ._tables import read_table
 
@@ -42,7 +42,7 @@ class AudioFolderOptions(StatedOptions):
     @field_validator("labels")
     @classmethod
     def _composed(cls, labels: dict[str, str]) -> dict[str, str]:
-        return {_nfc(theirs): _nfc(ours) for theirs, ours in labels.items()}
+        return {_nfc(theirs).strip(): _nfc(ours) for theirs, ours in labels.items()}
 
     @field_validator("pattern")
     @classmethod
@@ -92,7 +92,7 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
             cells.setdefault("language", self.options.language)
             gold = {}
             if label is not None and self.options.taxonomy is not None:
-                gold = {self.options.labels.get(label, label): 1.0}
+                gold = {self.options.labels.get(label.strip(), label): 1.0}
             yield Utterance(
                 id=Path(below).with_suffix("").as_posix(),
                 audio=path,
@@ -103,19 +103,8 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
             self.notes.append(
                 "The labels in the paths are unused. To use them as gold, set `taxonomy`."
             )
-        self._note_empty(root, paths)
-
-    def _note_empty(self, root: Path, paths: list[Path]) -> None:
-        used = {folder for path in paths for folder in path.parents}
-        for folder in sorted(root.rglob("*/")):
-            below = folder.relative_to(root)
-            if folder in used or folder.parent not in used or below.name.startswith("."):
-                continue
-            ends = sorted({path.suffix or path.name for path in folder.rglob("*")})
-            self.notes.append(
-                f"The folder '{below.as_posix()}' has no sound file"
-                + (f"; the files in it end in {', '.join(ends[:5])}." if ends else ".")
-            )
+        if bare := folders_without(root, paths):
+            self.notes.append(f"Folders without a sound file: {', '.join(bare)}.")
 
     def _check_no_table(self, root: Path) -> None:
         """Refuses Hugging Face's layout, unless the user has set a pattern.
