@@ -7,7 +7,6 @@ Nothing is raised for what is wrong inside a dataset: it is collected, so that o
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -211,12 +210,7 @@ def _gold_faults(
         for label, at in sorted(strange.items(), key=lambda item: -len(item[1]))
     ] + faults
     if strange and mapped:
-        by_case = {known_name.casefold(): known_name for known_name in known}
-        same = {s: by_case[s.casefold()] for s in strange if s.casefold() in by_case}
-        found.append(
-            "The option `labels` says what a label of the data is in the taxonomy"
-            + (f": `labels: {json.dumps(same, ensure_ascii=False)}`." if same else ".")
-        )
+        found.append("The option `labels` says what a label of the data is in the taxonomy.")
     return [f"Gold labels of dataset '{name}' are not valid. {some(found, ' ')}"] if found else []
 
 

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from lanser_bench import Card, DataError, Utterance
 
-from ._files import folders_without, near, preferred, walk
+from ._files import folders_without, preferred, walk
 from ._stated import StatedDataset, StatedOptions
 from ._tables import read_table
 
@@ -112,30 +112,41 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
         Raises:
             DataError: with the command that reads the table.
         """
-        table = near(root, *_HUGGING_FACE, above=False)
-        if table is None:
-            return
-        _, first = next(iter(read_table("audiofolder", table)), ("", {}))
-        columns = {
-            ours: name
-            for ours, names in _COLUMNS.items()
-            for name in first
-            if name.strip().lower() in names
-        }
-        if "audio" not in columns:
+        places = [root.glob(below + name) for name in _HUGGING_FACE for below in ("", "*/")]
+        tables = {table: _columns(table) for place in places for table in sorted(place)}
+        for table in [table for table, columns in tables.items() if "audio" not in columns]:
+            del tables[table]
+        if not tables:
             return
         if "pattern" in self.options.model_fields_set:
-            self.notes.append(f"{table} is not read, because `pattern` is set.")
+            self.notes.append(f"{', '.join(map(str, tables))} not read, because `pattern` is set.")
             return
-        words = ["manifest", str(table.parent), f"table={table.name}"]
-        words.append(f"columns={json.dumps(columns, ensure_ascii=False)}")
-        if "label" in columns:
-            words.append(f"taxonomy={self.options.taxonomy or 'NAME'}")
+        commands = []
+        for table, columns in tables.items():
+            words = ["manifest", str(table.parent), f"table={table.name}"]
+            words.append(f"columns={json.dumps(columns, ensure_ascii=False)}")
+            if "label" in columns:
+                words.append(f"taxonomy={self.options.taxonomy or 'NAME'}")
+            commands.append(f"`lanser-bench data check {shlex.join(words)}`")
         raise DataError(
-            f"{table} lists the recordings, so `audiofolder` would miss what it says of them. Read "
-            f"it with `lanser-bench data check {shlex.join(words)}` (in an experiment: dataset: "
-            "manifest with these options). To use the names of the folders instead, set `pattern`."
+            f"{next(iter(tables))} lists the recordings, which `audiofolder` does not read. Use "
+            f"{' and '.join(commands)} (in an experiment: the dataset manifest with these "
+            "options). To use the names of the folders instead, set `pattern`."
         )
+
+
+def _columns(table: Path) -> dict[str, str]:
+    """Returns column of `manifest` → column of a table; empty if the table is of another kind."""
+    try:
+        _, first = next(iter(read_table("audiofolder", table)), ("", {}))
+    except DataError:
+        return {}
+    return {
+        ours: name
+        for ours, names in _COLUMNS.items()
+        for name in first
+        if name.strip().lower() in names
+    }
 
 
 def _nfc(text: str) -> str:
