@@ -61,7 +61,7 @@ def without_copies(
     if clashes:
         faults.append(
             "Utterance ids must be unique; these occur more than once: "
-            f"{some(text for text, _ in clashes)}. {_advice([group for _, group in clashes])}"
+            f"{some(text for text, _ in clashes)}. {_advice([group for _, group in clashes], root)}"
         )
     return [usable[0] for usable in groups.values()], notes, faults
 
@@ -96,7 +96,7 @@ def _places(group: Sequence[Utterance], root: Path) -> list[str]:
     return [ascii(name) for name in names] if alike else names
 
 
-def _advice(clashes: Sequence[Sequence[Utterance]]) -> str:
+def _advice(clashes: Sequence[Sequence[Utterance]], root: Path) -> str:
     """How to have one copy: the folder to give as `root` that leaves the others out."""
     votes: Counter[Path] = Counter()
     files = [u.audio for group in clashes for u in group if u.audio is not None]
@@ -104,7 +104,7 @@ def _advice(clashes: Sequence[Sequence[Utterance]]) -> str:
         folders = [u.audio.parent for u in group if u.audio is not None]
         if not _rows_differ(group):
             pairs = [(folders[0], other) for other in folders[1:] if other != folders[0]]
-            votes.update({folder for pair in pairs for folder in _copies(*pair)})
+            votes.update({folder for pair in pairs for folder in _copies(*pair, root)})
     if not votes:
         return "Rename them, or remove all but one of each."
     # A folder that is in every pair is a whole copy; lossless copies come first.
@@ -114,9 +114,9 @@ def _advice(clashes: Sequence[Sequence[Utterance]]) -> str:
     return f"Set `root` to the copy that you want: {some(names, ' or ')}."
 
 
-def _copies(one: Path, other: Path) -> list[Path]:
+def _copies(one: Path, other: Path, root: Path) -> list[Path]:
     """The folders of two copies of a tree, of files in them; an outer folder is no choice."""
-    while one.name == other.name and one != other:
+    while one.name == other.name and root not in (one, other):
         one, other = one.parent, other.parent
     if other.is_relative_to(one):
         return [other]
