@@ -122,6 +122,7 @@ def survey_dataset(
         )
     survey.counts = _counts(survey, recordings)
     survey.notes += _label_notes(survey.counts, {label for u in found for label in u.gold})
+    survey.notes += _speaker_notes({u.speaker for u in found if u.speaker})
     misnamed = {u.audio for u in found if u.audio and u.audio.suffix.lower() not in _SUFFIXES}
     read = sorted(relative(path, folder) for path in misnamed if not recordings[path].problem)
     if read:
@@ -147,6 +148,15 @@ def _label_notes(counts: Mapping[str, Any], labels: set[str]) -> list[str]:
     if lost:
         notes.append(f"No usable recording is left of: {', '.join(lost)}.")
     return notes
+
+
+def _speaker_notes(speakers: set[str]) -> list[str]:
+    alike: dict[str, list[str]] = {}
+    for speaker in sorted(speakers):
+        alike.setdefault(speaker.casefold(), []).append(speaker)
+    pairs = [" and ".join(names) for names in alike.values() if names[1:]]
+    sentence = f"Speakers that differ in upper and lower case only count as two: {some(pairs)}."
+    return [sentence] if pairs else []
 
 
 def spread(utterances: Sequence[Utterance], limit: int) -> list[Utterance]:

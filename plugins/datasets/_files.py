@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lanser_bench import DataError
@@ -244,6 +244,20 @@ def _check_header(path: Path, header: list[str]) -> None:
     doubled = sorted({name for name in header if header.count(name) > 1})
     if doubled:
         raise DataError(f"{path}, line 1: column '{doubled[0]}' is there twice.")
+
+
+def rows_with(columns: Collection[str], table: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields the rows of a comma-separated table, each with its line.
+
+    Raises:
+        DataError: as `read_csv`, or a column is missing.
+    """
+    for line, row in read_csv(table):
+        if not row.keys() >= set(columns):
+            raise DataError(
+                f"{table} needs the columns {', '.join(sorted(columns))}; it has {', '.join(row)}."
+            )
+        yield line, row
 
 
 def table_beside(root: Path) -> dict[str, dict[str, str]]:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import AUDIO, near, read_csv, walk
+from ._files import AUDIO, near, rows_with, walk
 from ._subtitles import read_cues, utterances_of
 
 _TABLE_PLACES = ("metadata", "data/metadata", ".")
@@ -83,10 +83,10 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
         subtitles = _subtitles(root)
         splits = _splits(root)
         found = 0
-        for line, row in read_csv(table):
-            name, origin = row.get("videoid", "").strip(), f"{table}, line {line}"
-            if not name or "imdbid" not in row:
-                raise DataError(f"{origin}: the columns videoid and imdbid must not be empty.")
+        for line, row in rows_with(("videoid", "imdbid"), table):
+            name, origin = row["videoid"].strip(), f"{table}, line {line}"
+            if not name:
+                raise DataError(f"{origin}: the column videoid must not be empty.")
             found += name in sound
             missing = root / "videos" / row.get("upload_year", "") / f"{name}.wav"
             for audio in sound.get(name, [missing]):
@@ -142,7 +142,11 @@ def _splits(root: Path) -> dict[str, str]:
     table = _table(root, "split.csv")
     if table is None:
         return {}
-    return {row["imdbid"]: row["split"] for _, row in read_csv(table) if row.get("split")}
+    return {
+        row["imdbid"]: row["split"]
+        for _, row in rows_with(("imdbid", "split"), table)
+        if row["split"]
+    }
 
 
 def _subtitles(root: Path) -> dict[str, dict[str, Path]]:

@@ -71,6 +71,8 @@ class Iemocap(Dataset[IemocapOptions]):
         sessions = sorted(path for path in base.glob("Session[1-5]") if path.is_dir())
         found = False
         for session in sessions:
+            if not (session / "sentences" / "wav").is_dir():
+                self.notes.append(f"{session} is left out, because it has no sentences/wav.")
             for dialogue in sorted((session / "sentences" / "wav").glob("Ses*")):
                 kind = "improvised" if "impro" in dialogue.name else "scripted"
                 if dialogue.is_dir() and self.options.speech in ("all", kind):

@@ -32,14 +32,15 @@ class LJSpeech(Dataset[PluginOptions]):
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips sorted by path; those of ``metadata.csv`` without a file come last."""
-        table = near(root, "metadata.csv")
+        table = near(root, "metadata.csv", above=root.name == "wavs")
         texts = _metadata(table)
         beside = {} if texts else table_beside(root)
         found = set()
         for path, match in named(root, _NAME, self.notes):
-            found.add(match[1])
-            text = texts.get(match[1]) or beside.get(match[1], {}).get("transcript")
-            yield _utterance(match[1], path, text)
+            name = match[1].upper()
+            found.add(name)
+            text = texts.get(name) or beside.get(name, {}).get("transcript")
+            yield _utterance(name, path, text)
         if not found:
             raise DataError(
                 f"{root} holds no LJ Speech file such as wavs/LJ001-0001.wav. Get the corpus from "

@@ -9,7 +9,7 @@ from typing import Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import AUDIO, by_stem, is_sound, read_csv
+from ._files import AUDIO, by_stem, is_sound, rows_with
 
 _TABLES = {
     "train": "train_sent_emo.csv",
@@ -71,9 +71,7 @@ class Meld(Dataset[MeldOptions]):
                 self.notes.append(f"The {part} part is missing: {root} has no {wanted[part]}.")
                 continue
             clips = {} if self.options.text_only else self._clips(root, part)
-            for line, row in read_csv(table):
-                if not row.keys() >= _COLUMNS:
-                    raise DataError(f"{table} needs the columns {', '.join(sorted(_COLUMNS))}.")
+            for line, row in rows_with(_COLUMNS, table):
                 u, clip = self._utterance(part, f"{table}, line {line}", row)
                 if self.options.text_only:
                     yield u

@@ -9,7 +9,7 @@ from typing import Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import lines, near, read_csv
+from ._files import lines, near, rows_with
 
 _TABLES = ("Labels/labels_consensus.csv", "labels_consensus.csv", "Labels/labels_concensus.csv")
 """The second spelling is that of older releases."""
@@ -69,9 +69,7 @@ class MspPodcast(Dataset[MspPodcastOptions]):
         if folder is None:
             raise DataError(f"{base} holds no folder Audios with the clips of {table.name}.")
         texts, nameless = base / "Transcripts", 0
-        for line, row in read_csv(table):
-            if not row.keys() >= _COLUMNS:
-                raise DataError(f"{table} needs the columns {', '.join(sorted(_COLUMNS))}.")
+        for line, row in rows_with(_COLUMNS, table):
             speaker = None if row["SpkrID"].strip() in ("", "Unknown") else row["SpkrID"].strip()
             if speaker is None and self.options.known_speakers:
                 nameless += 1
