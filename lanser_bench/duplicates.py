@@ -11,8 +11,6 @@ from pathlib import Path
 from .audiomemo import AudioMemo, Recording
 from .kinds.dataset import Utterance
 
-Progress = Callable[[int, int, str], None]
-
 SHOWN = 5
 """How many findings of one sort a sentence names before it only counts the rest."""
 _LOSSY = (".mp3", ".ogg", ".opus")
@@ -20,7 +18,10 @@ _COLUMNS = [f.name for f in fields(Utterance) if f.name not in ("audio", "origin
 
 
 def without_copies(
-    utterances: Sequence[Utterance], root: Path, memo: AudioMemo, progress: Progress | None = None
+    utterances: Sequence[Utterance],
+    root: Path,
+    memo: AudioMemo,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[list[Utterance], list[str], list[str]]:
     """Keeps one utterance of each id.
 

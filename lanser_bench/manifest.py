@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from .audiomemo import AudioMemo
-from .duplicates import Progress
 from .errors import DataError, SettingsError
 from .plugins import Registry
 from .store import Artifact, Spec, Store, canonical, plugin_identity, write_atomic
-from .survey import OnBadAudio, Survey, summary, survey_dataset
+from .survey import OnBadAudio, Progress, Survey, summary, survey_dataset
 from .utterances import UtteranceTable, read_summary, read_utterances, write_utterances
 
 __all__ = ["BuiltManifest", "UtteranceTable", "build_manifest", "read_summary", "read_utterances"]

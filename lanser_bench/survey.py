@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from .audiomemo import AudioMemo, Recording
-from .duplicates import Progress, place, relative, some, without_copies
+from .duplicates import place, relative, some, without_copies
 from .errors import did_you_mean
 from .kinds.dataset import Card, Dataset, Utterance
 from .listing import checked_root, listed_utterances
@@ -23,8 +23,8 @@ from .plugins import Registry
 from .taxonomy import find_taxonomy
 
 OnBadAudio = Literal["stop", "skip"]
+Progress = Callable[[int, int, str], None]
 
-_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 SHORTEST = 0.1
 """Seconds below which a span is refused: a few analysis windows, shorter than any spoken word."""
 SILENT_PEAK = 1e-4
@@ -148,6 +148,9 @@ def _label_notes(counts: Mapping[str, Any], labels: set[str]) -> list[str]:
     if lost:
         notes.append(f"No usable recording is left of: {', '.join(lost)}.")
     return notes
+
+
+_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 
 
 def _speaker_notes(speakers: set[str]) -> list[str]:
