@@ -123,13 +123,7 @@ def survey_dataset(
     survey.counts = _counts(survey, recordings)
     survey.notes += _label_notes(survey.counts, {label for u in found for label in u.gold})
     survey.notes += _speaker_notes({u.speaker for u in found if u.speaker})
-    misnamed = {u.audio for u in found if u.audio and u.audio.suffix.lower() not in _SUFFIXES}
-    read = sorted(relative(path, folder) for path in misnamed if not recordings[path].problem)
-    if read:
-        survey.notes.append(
-            f"{len(read)} recordings are read by their content, although the names do not end in "
-            f"{', '.join(_SUFFIXES)}: {some(read)}."
-        )
+    survey.notes += _suffix_notes(recordings, folder)
     return survey
 
 
@@ -160,6 +154,16 @@ def _speaker_notes(speakers: set[str]) -> list[str]:
     pairs = [" and ".join(names) for names in alike.values() if names[1:]]
     sentence = f"Speakers that differ in upper and lower case only count as two: {some(pairs)}."
     return [sentence] if pairs else []
+
+
+def _suffix_notes(recordings: Mapping[Path, Recording], root: Path) -> list[str]:
+    read = (path for path, recording in recordings.items() if not recording.problem)
+    odd = sorted(relative(path, root) for path in read if path.suffix.lower() not in _SUFFIXES)
+    sentence = (
+        f"{len(odd)} {'recordings are' if odd[1:] else 'recording is'} read by content, although "
+        f"the name does not end in {', '.join(_SUFFIXES)}: {some(odd)}."
+    )
+    return [sentence] if odd else []
 
 
 def spread(utterances: Sequence[Utterance], limit: int) -> list[Utterance]:
