@@ -112,6 +112,8 @@ def test_the_real_votes_agree_with_the_actor_as_often_as_published(
         (tmp_path / f"{name}.wav").touch()
     found = read("crema-d", tmp_path, label="majority")
     assert len(found) == 7442
+    soft = read("crema-d", tmp_path, label="votes")
+    assert sum(len(u.gold) == 1 for u in soft) == 383
     parts = [u.split for u in found]
     assert (parts.count("train"), parts.count("validation"), parts.count("test")) == (
         5144,

@@ -68,6 +68,15 @@ def test_iemocap_needs_its_label_files(iemocap: Path) -> None:
         read("iemocap", iemocap / "Session1")
 
 
+def test_iemocap_names_sessions_without_clips(iemocap: Path) -> None:
+    (iemocap / "Session2" / "sentences").rename(iemocap / "packed")
+    dataset = registry().create("dataset", "iemocap", {})
+    assert len(list(dataset.utterances(iemocap))) == 3
+    assert dataset.notes == [
+        f"{iemocap / 'Session2'} is left out, because it has no sentences/wav."
+    ]
+
+
 @pytest.fixture
 def meld(tmp_path: Path, write_clip: WriteClip) -> Path:
     for part in ("train", "dev"):

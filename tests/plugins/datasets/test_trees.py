@@ -16,6 +16,7 @@ import soundfile
 from lanser_bench import DataError, SettingsError
 from lanser_bench.audiomemo import AudioMemo
 from lanser_bench.plugins import registry
+from lanser_bench.reporting.planning import count
 from lanser_bench.survey import OnBadAudio, Survey, survey_dataset
 
 WriteClip = Callable[[Path], None]
@@ -299,3 +300,37 @@ def test_soft_labels_are_counted_for_evaluation(
     assert survey.counts["single_label"] == 2
     assert survey.notes[0].startswith("2 of 3 labelled utterances have a single gold label.")
     assert not look("crema-d", tmp_path, label="majority").notes
+
+
+def test_speakers_that_differ_in_case_alone_are_noted(
+    tmp_path: Path, write_clip: WriteClip, look: Look
+) -> None:
+    for speaker in ("Anna", "anna", "ben"):
+        write_clip(tmp_path / speaker / "joy" / "a.wav")
+    (note,) = look("audiofolder", tmp_path, pattern=LEVELS).notes[1:]
+    assert note.endswith("count as two: Anna and anna.")
+
+
+def test_clips_named_in_lower_case_keep_their_texts_and_votes(
+    tmp_path: Path, write_clip: WriteClip, look: Look
+) -> None:
+    write_clip(tmp_path / "lj" / "wavs" / "lj001-0001.wav")
+    (tmp_path / "lj" / "metadata.csv").write_text("LJ001-0001|Hi|Hello\n")
+    (row,) = look("ljspeech", tmp_path / "lj" / "wavs").rows
+    assert (row["id"], row["transcript"]) == ("LJ001-0001", "Hello")
+    write_clip(tmp_path / "crema" / "1001_dfa_ang_xx.wav")
+    table = tmp_path / "crema" / "tabulatedVotes.csv"
+    table.write_text("Unnamed: 0,A,D,F,H,N,S,fileName\n100001,9,0,0,0,0,0,1001_DFA_ANG_XX\n")
+    (row,) = look("crema-d", tmp_path / "crema", label="votes").rows
+    assert (row["id"], row["gold"]) == ("1001_DFA_ANG_XX", {"anger": 1.0})
+    table.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n")
+    with pytest.raises(DataError, match=r"tabulatedVotes\.csv needs the columns A, D, F"):
+        look("crema-d", tmp_path / "crema", label="votes")
+
+
+def test_power_counts_what_a_run_scores(tmp_path: Path, write_clip: WriteClip) -> None:
+    for copy in ("", "copy"):
+        for actor in ("01", "02"):
+            write_clip(tmp_path / copy / f"Actor_{actor}" / f"03-01-05-01-01-01-{actor}.wav")
+    counted = count("ravdess", tmp_path, protocol="leave-one-speaker-out")
+    assert (counted.speakers, counted.utterances) == (2, 1.0)
