@@ -7,6 +7,7 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,6 @@ from ._stated import StatedDataset, StatedOptions
 from ._tables import read_table
 
 _HUGGING_FACE = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-_COLUMNS = {
-    "audio": ("file_name", "audio_file_name"),
-    "transcript": ("transcription", "transcript", "text", "sentence"),
-    "label": ("label", "emotion"),
-    "speaker": ("speaker", "speaker_id"),
-}
-"""Column of `manifest` → what users of Hugging Face's layout call it."""
 _GROUPS = ("label", "speaker", "split", "sentence_id", "language", "dialogue_id")
 
 
@@ -113,40 +107,30 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
             DataError: with the command that reads the table.
         """
         places = [root.glob(below + name) for name in _HUGGING_FACE for below in ("", "*/")]
-        tables = {table: _columns(table) for place in places for table in sorted(place)}
-        for table in [table for table, columns in tables.items() if "audio" not in columns]:
-            del tables[table]
+        tables = [path for place in places for path in sorted(place) if _lists_files(path)]
         if not tables:
             return
         if "pattern" in self.options.model_fields_set:
             self.notes.append(f"{', '.join(map(str, tables))} not read, because `pattern` is set.")
             return
-        commands = []
-        for table, columns in tables.items():
-            words = ["manifest", str(table.parent), f"table={table.name}"]
-            words.append(f"columns={json.dumps(columns, ensure_ascii=False)}")
-            if "label" in columns:
-                words.append(f"taxonomy={self.options.taxonomy or 'NAME'}")
-            commands.append(f"`lanser-bench data check {shlex.join(words)}`")
+        names = {path.parent.name: path.relative_to(root).as_posix() for path in tables}
+        table = json.dumps(names, ensure_ascii=False) if tables[1:] else names.popitem()[1]
+        words = ["manifest", str(root), f"table={table}", "columns={audio: file_name}"]
+        if self.options.taxonomy:
+            words.append(f"taxonomy={self.options.taxonomy}")
         raise DataError(
-            f"{next(iter(tables))} lists the recordings, which `audiofolder` does not read. Use "
-            f"{' and '.join(commands)} (in an experiment: the dataset manifest with these "
-            "options). To use the names of the folders instead, set `pattern`."
+            f"{tables[0]} lists the recordings, which `audiofolder` does not read. Use "
+            f"`lanser-bench data check {shlex.join(words)}` (in an experiment: the dataset "
+            "manifest with these options). To use the names of the folders instead, set `pattern`."
         )
 
 
-def _columns(table: Path) -> dict[str, str]:
-    """Returns column of `manifest` → column of a table; empty if the table is of another kind."""
+def _lists_files(table: Path) -> bool:
+    """Whether a table has the column of Hugging Face's layout."""
     try:
-        _, first = next(iter(read_table("audiofolder", table)), ("", {}))
+        return any("file_name" in row for _, row in islice(read_table("audiofolder", table), 1))
     except DataError:
-        return {}
-    return {
-        ours: name
-        for ours, names in _COLUMNS.items()
-        for name in first
-        if name.strip().lower() in names
-    }
+        return False
 
 
 def _nfc(text: str) -> str:

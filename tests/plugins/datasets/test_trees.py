@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import unicodedata
 from collections.abc import Callable
@@ -248,23 +249,28 @@ def test_archives_that_are_not_unpacked_are_named(tmp_path: Path, look: Look, na
         look(name, tmp_path / "in" / "Audio_Speech.ZIP")
 
 
-@pytest.mark.parametrize("folder", [".", "train"])
-def test_hugging_face_s_table_is_named_with_the_command_that_reads_it(
-    tmp_path: Path, write_clip: WriteClip, look: Look, folder: str
+def test_hugging_face_s_tables_are_named_with_the_command_that_reads_them(
+    tmp_path: Path, write_clip: WriteClip, look: Look
 ) -> None:
-    write_clip(tmp_path / folder / "clips" / "a.wav")
-    table = tmp_path / folder / "metadata.csv"
-    table.write_text("file_name,transcription,label\nclips/a.wav,Hello,angry\n")
-    with pytest.raises(DataError) as refused:
+    write_clip(tmp_path / "clips" / "a.wav")
+    table = tmp_path / "metadata.csv"
+    table.write_text("file_name,label\nclips/a.wav,angry\n")
+    command = (
+        f"`lanser-bench data check manifest {tmp_path} table=metadata.csv "
+        "'columns={audio: file_name}' taxonomy=ravdess-8`"
+    )
+    with pytest.raises(DataError, match=re.escape(command)):
         look("audiofolder", tmp_path, taxonomy="ravdess-8")
-    command = str(refused.value).split("`")[3]
-    assert command.startswith("lanser-bench data check manifest ")
-    given = {"audio": "file_name", "transcript": "transcription", "label": "label"}
-    read = look("manifest", table.parent, table=table.name, columns=given, taxonomy="ravdess-8")
-    assert (read.rows[0]["transcript"], read.rows[0]["gold"]) == ("Hello", {"angry": 1.0})
-    assert ids(look("audiofolder", tmp_path, pattern=".+"))
+    given = {"table": "metadata.csv", "columns": {"audio": "file_name"}, "taxonomy": "ravdess-8"}
+    assert look("manifest", tmp_path, **given).rows[0]["gold"] == {"angry": 1.0}
+    unread = look("audiofolder", tmp_path, pattern=".+")
+    assert unread.notes == [f"{table} not read, because `pattern` is set."]
+    for part in ("train", "test"):
+        (tmp_path / part).mkdir()
+        shutil.copy(table, tmp_path / part)
     table.write_text("a|b\nc, d|e\n")
-    assert ids(look("audiofolder", tmp_path))
+    with pytest.raises(DataError, match=r'"test": "test/metadata.csv", "train": "train/metadata'):
+        look("audiofolder", tmp_path)
 
 
 def test_a_pattern_with_windows_separators_is_refused() -> None:
