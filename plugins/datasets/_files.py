@@ -107,13 +107,14 @@ def preferred(
     """
     listed = list(paths)
     readable = {key(path) for path in listed if path.suffix.lower() in AUDIO}
-    films = [p for p in listed if p.suffix.lower() not in AUDIO and key(p) in readable]
-    if films:
+    kept = [p for p in listed if p.suffix.lower() in AUDIO or key(p) not in readable]
+    if len(kept) < len(listed):
+        films = sorted(set(listed) - set(kept))
         notes.append(
             f"{counted(len(films), 'file')} ignored, because the format is not read and a "
             f"readable file has the same name: {_named(films)}."
         )
-    return [path for path in listed if path not in set(films)] if films else listed
+    return kept
 
 
 def by_stem(paths: Iterable[Path], notes: list[str]) -> dict[str, list[Path]]:
