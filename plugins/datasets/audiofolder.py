@@ -7,7 +7,6 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from lanser_bench import Card, DataError, Utterance
 
 from ._files import folders_without, preferred, walk
 from ._stated import StatedDataset, StatedOptions
-from ._tables import read_table
 
 _HUGGING_FACE = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _GROUPS = ("label", "speaker", "split", "sentence_id", "language", "dialogue_id")
@@ -126,11 +124,13 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
 
 
 def _lists_files(table: Path) -> bool:
-    """Whether a table has the column of Hugging Face's layout."""
+    """Whether a table names the column of Hugging Face's layout: in its first line or schema."""
     try:
-        return any("file_name" in row for _, row in islice(read_table("audiofolder", table), 1))
-    except DataError:
-        return False
+        raw = table.read_bytes()
+    except OSError as error:
+        raise DataError(f"{table} cannot be read: {error.strerror}.") from None
+    head = raw if table.suffix == ".parquet" else raw.partition(b"\n")[0]
+    return b"file_name" in head
 
 
 def _nfc(text: str) -> str:
