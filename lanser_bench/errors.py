@@ -71,7 +71,8 @@ def plugin_boundary(sentence: str) -> Iterator[None]:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Returns a sentence with the closest of `known`, or with all of `known` if none is close."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    same = [known for known in names if known.casefold() == name.strip().casefold()]
+    close = same or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f" Did you mean '{close[0]}'?"
     joint = "; " if any("," in known for known in names) else ", "

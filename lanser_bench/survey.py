@@ -17,8 +17,10 @@ from typing import Any, Literal
 from .audio import AudioFacts
 from .audio.check import SHORTEST
 from .audiomemo import AudioMemo, Recording
-from .errors import DataError, did_you_mean
+from .duplicates import place, relative, some, without_copies
+from .errors import did_you_mean
 from .kinds.dataset import Card, Dataset, Utterance
+from .listing import checked_root, listed_utterances
 from .plugins import Registry
 from .taxonomy import find_taxonomy
 from .traits import recording_traits
@@ -32,8 +34,6 @@ CLIPPED_SHARE = 1e-3
 brought to full scale has a few without being clipped."""
 SLACK = 0.02
 """Seconds by which a span may pass the end of its recording: what rounding in a table makes."""
-SHOWN = 5
-"""How many findings of one sort a sentence names before it only counts the rest."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Survey:
     faults: list[str] = field(default_factory=list)
     """Sentences that forbid using the dataset; empty if it is usable."""
     counts: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """Sentences of the dataset on how it read its files; in no key."""
 
     def of_kind(self, kind: str) -> list[Problem]:
         """Returns the problems of one kind."""
@@ -94,15 +96,11 @@ def survey_dataset(
     Raises:
         DataError: the folder is missing or empty, or is not this dataset's.
     """
-    folder = _checked_root(name, plugin, root)
-    found = list(plugin.utterances(folder))
-    if not found:
-        raise DataError(
-            f"Dataset '{name}' finds no utterance in {folder}. Check that it is the right folder "
-            f"for '{name}' ({plugin.card.title})."
-        )
-    survey = Survey(name, plugin.card)
-    survey.faults += _doubled(found, folder)
+    folder = checked_root(name, plugin, root)
+    found, notes, faults = without_copies(
+        listed_utterances(name, plugin, folder), folder, memo, progress
+    )
+    survey = Survey(name, plugin.card, notes=[*plugin.notes, *notes], faults=faults)
     survey.faults += _gold_faults(
         registry, name, plugin.card, found, folder, mapped=hasattr(plugin.options, "labels")
     )
@@ -114,16 +112,58 @@ def survey_dataset(
     if bad and on_bad_audio == "stop":
         survey.faults.append(
             f"{len(bad)} of {len(found)} utterances of dataset '{name}' cannot be used: "
-            f"{_some(f'{p.utterance} ({p.file}) {p.problem}' for p in bad)}. Mend or remove them, "
+            f"{some(f'{p.utterance} ({p.file}) {p.problem}' for p in bad)}. Mend or remove them, "
             "or set `on_bad_audio: skip` to leave them out."
         )
     elif not survey.rows:
         survey.faults.append(
             f"None of the {len(found)} utterances of dataset '{name}' can be used: "
-            f"{_some(f'{p.utterance} ({p.file}) {p.problem}' for p in bad)}."
+            f"{some(f'{p.utterance} ({p.file}) {p.problem}' for p in bad)}."
         )
     survey.counts = _counts(survey, recordings)
+    survey.notes += _label_notes(survey.counts, {label for u in found for label in u.gold})
+    survey.notes += _speaker_notes({u.speaker for u in found if u.speaker})
+    survey.notes += _suffix_notes(recordings, folder)
     return survey
+
+
+def _label_notes(counts: Mapping[str, Any], labels: set[str]) -> list[str]:
+    """What a user must know of gold labels before a run."""
+    notes = []
+    labelled, single = counts["utterances"] - counts["unlabelled"], counts["single_label"]
+    if single < labelled:
+        notes.append(
+            f"{single:,} of {labelled:,} labelled utterances have a single gold label. Training on "
+            "human labels and scores by class use only these."
+        )
+    if len(counts["labels"]) == 1:
+        notes.append(f"All labels are '{next(iter(counts['labels']))}': evaluation needs two.")
+    lost = sorted(labels - counts["labels"].keys())
+    if lost:
+        notes.append(f"No usable recording is left of: {', '.join(lost)}.")
+    return notes
+
+
+_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+
+
+def _speaker_notes(speakers: set[str]) -> list[str]:
+    alike: dict[str, list[str]] = {}
+    for speaker in sorted(speakers):
+        alike.setdefault(speaker.casefold(), []).append(speaker)
+    pairs = [" and ".join(names) for names in alike.values() if names[1:]]
+    sentence = f"Speakers that differ in upper and lower case only count as two: {some(pairs)}."
+    return [sentence] if pairs else []
+
+
+def _suffix_notes(recordings: Mapping[Path, Recording], root: Path) -> list[str]:
+    read = (path for path, recording in recordings.items() if not recording.problem)
+    odd = sorted(relative(path, root) for path in read if path.suffix.lower() not in _SUFFIXES)
+    sentence = (
+        f"{len(odd)} {'recordings are' if odd[1:] else 'recording is'} read by content, although "
+        f"the name does not end in {', '.join(_SUFFIXES)}: {some(odd)}."
+    )
+    return [sentence] if odd else []
 
 
 def spread(utterances: Sequence[Utterance], limit: int) -> list[Utterance]:
@@ -153,37 +193,6 @@ def spread(utterances: Sequence[Utterance], limit: int) -> list[Utterance]:
     return [utterances[i] for i in kept]
 
 
-def _checked_root(name: str, plugin: Dataset[Any], root: Path | None) -> Path:
-    if root is None:
-        raise DataError(
-            f"Dataset '{name}' needs its folder: set `root` (`--corpus {name}=FOLDER` for "
-            "`data leakage`)."
-        )
-    if not plugin.needs_root:
-        return root.absolute()
-    if not root.exists():
-        raise DataError(f"The folder {root} of dataset '{name}' does not exist. Check `root`.")
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder; `root` of dataset '{name}' must name one.")
-    if next(root.iterdir(), None) is None:
-        raise DataError(f"The folder {root} of dataset '{name}' is empty. Check `root`.")
-    return root.absolute()
-
-
-def _doubled(utterances: Iterable[Utterance], root: Path) -> list[str]:
-    first: dict[str, Utterance] = {}
-    found = []
-    for u in utterances:
-        other = first.setdefault(u.id, u)
-        if other is not u:
-            found.append(f"'{u.id}' at {_place(other, root)} and at {_place(u, root)}")
-    if not found:
-        return []
-    return [
-        f"Utterance ids must be unique, but these are there twice: {_some(found)}. Rename them."
-    ]
-
-
 def _gold_faults(
     registry: Registry,
     name: str,
@@ -199,7 +208,7 @@ def _gold_faults(
         return []
     if card.taxonomy is None:
         return [
-            f"Dataset '{name}' has gold labels (first at {_place(labelled[0], root)}) but names no "
+            f"Dataset '{name}' has gold labels (first at {place(labelled[0], root)}) but names no "
             "taxonomy for them. Set its option `taxonomy`."
         ]
     taxonomy = find_taxonomy(registry, card.taxonomy)
@@ -211,15 +220,15 @@ def _gold_faults(
             strange.setdefault(label, []).append(u)
         fault = _weights_fault(u)
         if fault:
-            faults.append(f"{u.id} ({_place(u, root)}): {fault}")
+            faults.append(f"{u.id} ({place(u, root)}): {fault}")
     found = [
-        f"{at[0].id} ({_place(at[0], root)}){f' and {len(at) - 1} more' if at[1:] else ''}: "
+        f"{at[0].id} ({place(at[0], root)}){f' and {len(at) - 1} more' if at[1:] else ''}: "
         f"'{label}' is not a label of {taxonomy.name}.{did_you_mean(label, known)}"
         for label, at in sorted(strange.items(), key=lambda item: -len(item[1]))
     ] + faults
     if strange and mapped:
         found.append("The option `labels` says what a label of the data is in the taxonomy.")
-    return [f"Gold labels of dataset '{name}' are not valid. {_some(found, ' ')}"] if found else []
+    return [f"Gold labels of dataset '{name}' are not valid. {some(found, ' ')}"] if found else []
 
 
 def _weights_fault(u: Utterance) -> str:
@@ -247,7 +256,7 @@ def _fill(
             survey.faults.append(f"{names!a} is a name that is not UTF-8. Rename the file.")
             return
         recording = recordings[u.audio] if u.audio is not None else None
-        file = _relative(u.audio, root) if u.audio is not None else ""
+        file = relative(u.audio, root) if u.audio is not None else ""
         problem = _audio_problem(u, recording)
         if problem:
             survey.problems.append(Problem(u.id, file, problem, "bad audio"))
@@ -339,6 +348,7 @@ def _counts(survey: Survey, recordings: Mapping[Path, Recording]) -> dict[str, A
         "transcripts": sum(1 for row in rows if row["transcript"]),
         "labels": dict(sorted(labels.items())),
         "unlabelled": sum(1 for row in rows if not row["gold"]),
+        "single_label": sum(1 for row in rows if len(row["gold"]) == 1),
         "extras": sorted({name for row in rows for name in row["extras"]}),
         "bad_audio": kinds["bad audio"],
         "duplicates": kinds["duplicate"],
@@ -357,21 +367,5 @@ def summary(survey: Survey) -> dict[str, Any]:
         "card": asdict(survey.card),
         "counts": survey.counts,
         "problems": [asdict(problem) for problem in survey.problems],
+        "notes": survey.notes,
     }
-
-
-def _place(u: Utterance, root: Path) -> str:
-    if u.origin:
-        return u.origin
-    return _relative(u.audio, root) if u.audio is not None else "(no file)"
-
-
-def _relative(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-
-
-def _some(items: Iterable[str], joint: str = "; ") -> str:
-    """Joins the first few and counts the rest."""
-    listed = list(items)
-    rest = len(listed) - SHOWN
-    return joint.join(listed[:SHOWN]) + (f"{joint}and {rest} more" if rest > 0 else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,17 @@ if TYPE_CHECKING:
 
 def _whole(weights: Any) -> Any:
     return {weights: 1.0} if isinstance(weights, str) else weights
+
+
+def _composed(value: Any) -> Any:
+    """Writes all text in one spelling (NFC), so that labels from a Mac equal those of the data."""
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if isinstance(value, list):
+        return [_composed(item) for item in value]
+    if isinstance(value, dict):
+        return {_composed(key): _composed(item) for key, item in value.items()}
+    return value
 
 
 Weights = Annotated[dict[str, float], BeforeValidator(_whole)]
@@ -81,6 +93,11 @@ class Taxonomy(BaseModel):
     """Target taxonomy → map from this one's labels to the target's."""
     maps_from: dict[str, LabelMap] = {}
     """Source taxonomy → map from the source's labels to this one's."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_spelling(cls, content: Any) -> Any:
+        return _composed(content)
 
     @model_validator(mode="after")
     def _check(self) -> Taxonomy:

@@ -246,6 +246,27 @@ def test_a_doubled_id_is_named_with_both_places(build: Build, corpus: Path) -> N
         build(corpus)
 
 
+def test_a_row_that_occurs_twice_is_one_utterance(build: Build, corpus: Path) -> None:
+    before = build(corpus)
+    table = corpus / "manifest.csv"
+    lines = table.read_text().splitlines()
+    table.write_text("\n".join([*lines, lines[1]]) + "\n")
+    built = build(corpus)
+    assert built.key == before.key
+    (note,) = built.notes
+    assert note.startswith("1 utterance occurs more than once with equal sound; one copy is used:")
+    table.write_text("\n".join([*lines, lines[1].replace("anger", "joy")]) + "\n")
+    with pytest.raises(DataError, match=r"\(different gold\)\. Rename them"):
+        build(corpus)
+
+
+def test_copies_count_once_before_a_limit(build: Build, corpus: Path) -> None:
+    table = corpus / "manifest.csv"
+    limited = build(corpus, limit=3)
+    table.write_text(table.read_text() + "".join(table.read_text().splitlines(True)[1:]))
+    assert build(corpus, limit=3).key == limited.key
+
+
 def test_an_unknown_label_is_named_with_line_and_suggestion(build: Build, corpus: Path) -> None:
     table = corpus / "manifest.csv"
     table.write_text(table.read_text().replace("anger", "angr"))

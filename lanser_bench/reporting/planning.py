@@ -13,6 +13,7 @@ from ..evaluation.official import check_official
 from ..evaluation.power import Design
 from ..evaluation.statistics import MIN_SPEAKERS
 from ..kinds.dataset import Dataset
+from ..listing import checked_root, listed_utterances
 from ..plugins import registry
 from ..stages import evaluate
 from .groups import Group, load_groups, unlike
@@ -161,11 +162,13 @@ def count(
         raise SettingsError(f"Dataset '{name}' needs its folder: --root DIR.")
     check_official(plugin, f"dataset '{name}'", protocol)
     by = evaluate.folds_by(evaluate.Params(protocol=protocol), plugin.protocols)
-    folder = root or Path(".lanser/store/datasets") / name
+    folder = checked_root(name, plugin, root or Path(".lanser/store/datasets") / name)
+    # Copies count once, and only a single gold label is scored, as in a run.
+    unique = {u.id: u for u in listed_utterances(name, plugin, folder)}.values()
     labelled = [
-        (utterance.speaker, max(utterance.gold, key=lambda label: utterance.gold[label]))
-        for utterance in plugin.utterances(folder)
-        if utterance.gold and utterance.speaker and (by != "split" or _tested(utterance))
+        (u.speaker, next(iter(u.gold)))
+        for u in unique
+        if len(u.gold) == 1 and u.speaker and (by != "split" or _tested(u))
     ]
     tested = {speaker for speaker, _ in labelled}
     if not tested:

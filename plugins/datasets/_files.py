@@ -4,23 +4,199 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from lanser_bench import DataError
 
 AUDIO = (".flac", ".mp3", ".ogg", ".opus", ".wav")
 """Suffixes of files that soundfile reads, in lower case."""
+_SOUND = (
+    *AUDIO, ".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf",
+    ".flv", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp2", ".mp4", ".mpeg", ".mpg", ".oga",
+    ".snd", ".sph", ".spx", ".wave", ".webm", ".wma", ".wmv", ".wv",
+)  # fmt: skip
+_SYSTEM = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
+"""Folders that operating systems add."""
 
 
-def walk(root: Path) -> Iterator[Path]:
-    """Yields the sound files under a folder, sorted, without hidden ones."""
-    for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+def walk(root: Path, notes: list[str]) -> Iterator[Path]:
+    """Yields the files with sound below a folder, sorted, each real folder once.
+
+    Sound in formats that are not read (.m4a, .mp4) is yielded too: the survey reports it as
+    unusable instead of losing a class. Hidden files and folders of the system are left out.
+
+    Args:
+        root: the folder.
+        notes: gets a sentence on links that are not followed.
+
+    Raises:
+        DataError: a folder is not readable, or a name is not valid Unicode.
+    """
+    top = os.path.realpath(root)
+    seen = {top}
+    ignored: list[Path] = []
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=_refuse_folder):
+        kept = []
+        for name in sorted(folders):
+            if name.startswith(".") or name in _SYSTEM:
+                continue
+            path = Path(folder, name)
+            real = os.path.realpath(path)
+            if real in seen or (path.is_symlink() and _is_walked(real, top)):
+                ignored.append(path)
+                continue
+            seen.add(real)
+            kept.append(name)
+        folders[:] = kept
         for name in sorted(files):
+            path = Path(folder, name)
             # Copies made on a Mac leave `._name.wav` files that hold no sound.
-            if not name.startswith(".") and name.lower().endswith(AUDIO):
-                yield Path(folder) / name
+            if is_sound(path):
+                yield _checked_name(path)
+            elif path.is_symlink() and not os.path.exists(path):  # noqa: PTH110, never raises
+                ignored.append(path)
+    if ignored:
+        notes.append(
+            f"{counted(len(ignored), 'link')} not followed, because the target is missing or is "
+            f"read already: {_named(ignored, root)}."
+        )
+
+
+def is_sound(path: Path) -> bool:
+    """Whether a name is that of a file with sound, readable or not."""
+    return path.name.lower().endswith(_SOUND) and not path.name.startswith(".")
+
+
+def _is_walked(real: str, top: str) -> bool:
+    """Whether a link's target is reached without the link: below the top, not below hidden."""
+    path = Path(real)
+    return path.is_relative_to(top) and not any(
+        part.startswith(".") or part in _SYSTEM for part in path.relative_to(top).parts
+    )
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise DataError(
+        f"The folder {error.filename} cannot be read: {error.strerror}. Allow reading it, or move "
+        "it out of the dataset's folder."
+    )
+
+
+def _checked_name(path: Path) -> Path:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise DataError(
+            f"The file name {str(path)!a} is not valid UTF-8. Rename it, for example with "
+            "`convmv -f latin1 -t utf8 --notest`."
+        ) from None
+    return path
+
+
+def preferred(
+    paths: Iterable[Path], notes: list[str], key: Callable[[Path], str] = lambda path: path.stem
+) -> list[Path]:
+    """Leaves out films and the like where a readable recording has the same key.
+
+    Args:
+        paths: files with sound.
+        notes: gets a sentence on what is left out.
+        key: what is equal for two files of one recording.
+    """
+    listed = list(paths)
+    readable = {key(path) for path in listed if path.suffix.lower() in AUDIO}
+    kept = [p for p in listed if p.suffix.lower() in AUDIO or key(p) not in readable]
+    if len(kept) < len(listed):
+        films = sorted(set(listed) - set(kept))
+        notes.append(
+            f"{counted(len(films), 'file')} ignored, because the format is not read and a "
+            f"readable file has the same name: {_named(films)}."
+        )
+    return kept
+
+
+def by_stem(paths: Iterable[Path], notes: list[str]) -> dict[str, list[Path]]:
+    """Returns name without suffix → files: all copies of a recording, for the survey to judge."""
+    found: dict[str, list[Path]] = {}
+    for path in preferred(paths, notes):
+        found.setdefault(path.stem, []).append(path)
+    return found
+
+
+def named(
+    root: Path,
+    pattern: re.Pattern[str],
+    notes: list[str],
+    key: Callable[[Path], str] = lambda path: path.stem,
+) -> Iterator[tuple[Path, re.Match[str]]]:
+    """Yields the files with sound whose names without suffix fit a pattern, sorted by path.
+
+    Args:
+        root: the folder.
+        pattern: of the name.
+        notes: gets sentences on what is left out.
+        key: what is equal for two files of one recording.
+
+    Raises:
+        DataError: as `walk`.
+    """
+    others = []
+    for path in preferred(walk(root, notes), notes, key):
+        match = pattern.fullmatch(path.stem)
+        if match is None:
+            others.append(path)
+        else:
+            yield path, match
+    if others:
+        notes.append(
+            f"{counted(len(others), 'sound file')} ignored, because the name is not one of the "
+            f"corpus: {_named(others, root)}."
+        )
+
+
+def folders_without(root: Path, paths: Iterable[Path]) -> list[str]:
+    """Returns the folders that have none of the files below them, with what they have instead."""
+    used = {folder for path in paths for folder in path.parents}
+    found = []
+    for folder in sorted(root.rglob("*/")):
+        hidden = folder.name.startswith(".") or folder.name in _SYSTEM or folder.is_symlink()
+        if folder.parent in used and folder not in used and not hidden:
+            ends = sorted({p.suffix or p.name for p in folder.rglob("*") if p.is_file()})
+            found.append(f"'{folder.relative_to(root).as_posix()}' ({', '.join(ends) or 'empty'})")
+    return found
+
+
+def counted(number: int, what: str) -> str:
+    """Returns such as ``3 files are`` and ``1 file is``."""
+    return f"{number} {what}{' is' if number == 1 else 's are'}"
+
+
+def _named(paths: Sequence[Path], root: Path | None = None) -> str:
+    names = [str(path.relative_to(root)) if root else path.name for path in paths[:3]]
+    return ", ".join(names) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+
+
+def near(root: Path, *names: str, above: bool = True) -> Path | None:
+    """Returns the first file or folder of a name in the folder, up to two below it, or above it.
+
+    Args:
+        root: the folder, or its parent or child where users name that.
+        names: paths below the folder that the corpus means, as patterns.
+        above: look in the parent too.
+    """
+    places = [
+        path for below in ("", "*/", "*/*/") for n in names for path in _glob(root, below + n)
+    ]
+    if above and not places:
+        places = [path for name in names for path in _glob(root.parent, name)]
+    return places[0] if places else None
+
+
+def _glob(root: Path, pattern: str) -> list[Path]:
+    found = sorted(root.glob(pattern))
+    return [p for p in found if not any(part in _SYSTEM for part in p.relative_to(root).parts)]
 
 
 def read_csv(
@@ -71,14 +247,28 @@ def _check_header(path: Path, header: list[str]) -> None:
         raise DataError(f"{path}, line 1: column '{doubled[0]}' is there twice.")
 
 
+def rows_with(columns: Collection[str], table: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields the rows of a comma-separated table, each with its line.
+
+    Raises:
+        DataError: as `read_csv`, or a column is missing.
+    """
+    for line, row in read_csv(table):
+        if not row.keys() >= set(columns):
+            raise DataError(
+                f"{table} needs the columns {', '.join(sorted(columns))}; it has {', '.join(row)}."
+            )
+        yield line, row
+
+
 def table_beside(root: Path) -> dict[str, dict[str, str]]:
-    """Returns the rows of ``root/manifest.csv`` by their column ``id``.
+    """Returns the rows of ``manifest.csv`` in the folder or below it, by their column ``id``.
 
     Copies of a corpus that were cut down often carry their transcripts there. Empty if there is
     no such file or it has no ids.
     """
-    path = root / "manifest.csv"
-    if not path.is_file():
+    path = near(root, "manifest.csv", above=False)
+    if path is None:
         return {}
     return {row["id"]: row for _, row in read_csv(path) if row.get("id")}
 

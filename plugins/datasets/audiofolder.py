@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +14,10 @@ from pydantic import Field, field_validator
 
 from lanser_bench import Card, DataError, Utterance
 
-from ._files import walk
+from ._files import folders_without, preferred, walk
 from ._stated import StatedDataset, StatedOptions
 
+_HUGGING_FACE = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _GROUPS = ("label", "speaker", "split", "sentence_id", "language", "dialogue_id")
 
 
@@ -27,9 +31,17 @@ class AudioFolderOptions(StatedOptions):
     """Name of a folder → label of the taxonomy, where they differ."""
     title: str = "Recordings in folders"
 
+    @field_validator("labels")
+    @classmethod
+    def _composed(cls, labels: dict[str, str]) -> dict[str, str]:
+        return {_nfc(theirs).strip(): _nfc(ours) for theirs, ours in labels.items()}
+
     @field_validator("pattern")
     @classmethod
     def _readable(cls, pattern: str) -> str:
+        if r"\\" in pattern:
+            raise ValueError("write / between folders, on Windows too")
+        pattern = _nfc(pattern)
         try:
             groups = re.compile(pattern).groupindex
         except re.error as error:
@@ -53,10 +65,13 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the recordings sorted by path."""
+        self._check_no_table(root)
         pattern = re.compile(self.options.pattern)
-        for path in walk(root):
-            below = path.relative_to(root)
-            match = pattern.fullmatch(below.as_posix())
+        paths = preferred(walk(root, self.notes), self.notes, lambda p: str(p.with_suffix("")))
+        for path in paths:
+            # A Mac writes ü as u and a mark: one name in two spellings is one name.
+            below = _nfc(path.relative_to(root).as_posix())
+            match = pattern.fullmatch(below)
             if match is None:
                 raise DataError(
                     f"{path}: its path below {root} does not fit the pattern "
@@ -69,10 +84,54 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
             cells.setdefault("language", self.options.language)
             gold = {}
             if label is not None and self.options.taxonomy is not None:
-                gold = {self.options.labels.get(label, label): 1.0}
+                gold = {self.options.labels.get(label.strip(), label): 1.0}
             yield Utterance(
-                id=below.with_suffix("").as_posix(),
+                id=Path(below).with_suffix("").as_posix(),
                 audio=path,
                 gold=gold,
                 **cells,
             )
+        if "label" in pattern.groupindex and self.options.taxonomy is None:
+            self.notes.append(
+                "The labels in the paths are unused. To use them as gold, set `taxonomy`."
+            )
+        if bare := folders_without(root, paths):
+            self.notes.append(f"Folders without a sound file: {', '.join(bare)}.")
+
+    def _check_no_table(self, root: Path) -> None:
+        """Refuses Hugging Face's layout, unless the user has set a pattern.
+
+        Raises:
+            DataError: with the command that reads the table.
+        """
+        places = [root.glob(below + name) for name in _HUGGING_FACE for below in ("", "*/")]
+        tables = [path for place in places for path in sorted(place) if _lists_files(path)]
+        if not tables:
+            return
+        if "pattern" in self.options.model_fields_set:
+            self.notes.append(f"{', '.join(map(str, tables))} not read, because `pattern` is set.")
+            return
+        names = {path.parent.name: path.relative_to(root).as_posix() for path in tables}
+        table = json.dumps(names, ensure_ascii=False) if tables[1:] else names.popitem()[1]
+        words = ["manifest", str(root), f"table={table}", "columns={audio: file_name}"]
+        if self.options.taxonomy:
+            words.append(f"taxonomy={self.options.taxonomy}")
+        raise DataError(
+            f"{tables[0]} lists the recordings, which `audiofolder` does not read. Use "
+            f"`lanser-bench data check {shlex.join(words)}` (in an experiment: the dataset "
+            "manifest with these options). To use the names of the folders instead, set `pattern`."
+        )
+
+
+def _lists_files(table: Path) -> bool:
+    """Whether a table names the column of Hugging Face's layout: in its first line or schema."""
+    try:
+        raw = table.read_bytes()
+    except OSError as error:
+        raise DataError(f"{table} cannot be read: {error.strerror}.") from None
+    head = raw if table.suffix == ".parquet" else raw.partition(b"\n")[0]
+    return b"file_name" in head
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import read_csv, walk
+from ._files import AUDIO, near, rows_with, walk
 from ._subtitles import read_cues, utterances_of
 
 _TABLE_PLACES = ("metadata", "data/metadata", ".")
@@ -75,25 +75,32 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
                 f"{root} holds no metadata/clips.csv of Condensed Movies. Get its metadata from "
                 f"{self.card.url} and put the sound below the same folder."
             )
-        sound = {path.stem: path for path in walk(root)}
+        sound: dict[str, list[Path]] = {}
+        for path in walk(root, self.notes):
+            # Films without extracted sound are missing recordings: reading them takes too long.
+            if path.suffix.lower() in AUDIO:
+                sound.setdefault(path.stem, []).append(path)
         subtitles = _subtitles(root)
         splits = _splits(root)
         found = 0
-        for line, row in read_csv(table):
-            name, origin = row.get("videoid", "").strip(), f"{table}, line {line}"
-            if not name or "imdbid" not in row:
-                raise DataError(f"{origin}: the columns videoid and imdbid must not be empty.")
+        for line, row in rows_with(("videoid", "imdbid"), table):
+            name, origin = row["videoid"].strip(), f"{table}, line {line}"
+            if not name:
+                raise DataError(f"{origin}: the column videoid must not be empty.")
             found += name in sound
-            yield from self._clip(root, name, row, sound, subtitles, splits, origin)
+            missing = root / "videos" / row.get("upload_year", "") / f"{name}.wav"
+            for audio in sound.get(name, [missing]):
+                known = name in sound
+                yield from self._clip(name, row, audio, known, subtitles, splits, origin)
         if not found:
             raise DataError(_no_sound(root))
 
     def _clip(
         self,
-        root: Path,
         name: str,
         row: dict[str, str],
-        sound: dict[str, Path],
+        audio: Path,
+        known: bool,
         subtitles: dict[str, dict[str, Path]],
         splits: dict[str, str],
         origin: str,
@@ -101,10 +108,9 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
         film = row["imdbid"].strip() or f"video {name}"
         extras = {key: row[key] for key in ("title", "clip_name", "year") if row.get(key)}
         split = splits.get(film)
-        audio = sound.get(name, root / "videos" / row.get("upload_year", "") / f"{name}.wav")
         offered = subtitles.get(name, {})
         path = offered.get(self.options.subtitle_language) or offered.get("")
-        wanted = self.options.cut == "subtitles" and name in sound
+        wanted = self.options.cut == "subtitles" and known
         if wanted and path is None and self.options.without_subtitles == "stop":
             raise DataError(
                 f"{origin}: there are no subtitles such as "
@@ -128,8 +134,7 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
 
 
 def _table(root: Path, name: str) -> Path | None:
-    places = (root / place / name for place in _TABLE_PLACES)
-    return next((path for path in places if path.is_file()), None)
+    return near(root, *(f"{place}/{name}" for place in _TABLE_PLACES), above=False)
 
 
 def _splits(root: Path) -> dict[str, str]:
@@ -137,7 +142,11 @@ def _splits(root: Path) -> dict[str, str]:
     table = _table(root, "split.csv")
     if table is None:
         return {}
-    return {row["imdbid"]: row["split"] for _, row in read_csv(table) if row.get("split")}
+    return {
+        row["imdbid"]: row["split"]
+        for _, row in rows_with(("imdbid", "split"), table)
+        if row["split"]
+    }
 
 
 def _subtitles(root: Path) -> dict[str, dict[str, Path]]:

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import read_csv, walk
+from ._files import named, near, rows_with
 
-_NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})\.(?:wav|flac|mp3)", re.IGNORECASE)
+_NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})", re.IGNORECASE)
 _EMOTIONS = {
     "ANG": "anger",
     "DIS": "disgust",
@@ -87,7 +87,7 @@ class CremaD(Dataset[CremaDOptions]):
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips sorted by path."""
-        clips = [(path, match) for path in walk(root) if (match := _NAME.fullmatch(path.name))]
+        clips = list(named(root, _NAME, self.notes))
         if not clips:
             raise DataError(
                 f"{root} holds no CREMA-D file such as AudioWAV/1001_DFA_ANG_XX.wav. Get the "
@@ -115,11 +115,12 @@ class CremaD(Dataset[CremaDOptions]):
             )
         acted = _EMOTIONS[emotion.upper()]
         # The tables say XX of a clip whose file the release names 1040_ITH_SAD_X.
-        listed = path.stem + "X" * (2 - len(level))
+        name = path.stem.upper()
+        listed = name + "X" * (2 - len(level))
         heard = self.options.label != "acted"
         gold = self._heard(path, votes.get(listed)) if heard else {acted: 1.0}
         return Utterance(
-            id=path.stem,
+            id=name,
             audio=path,
             speaker=actor,
             sentence_id=sentence.upper(),
@@ -156,13 +157,14 @@ class CremaD(Dataset[CremaDOptions]):
             )
         votes: dict[str, dict[str, float]] = {}
         letters = {label[0].upper(): label for label in _EMOTIONS.values()}
-        for line, row in read_csv(table):
-            if not row[""].startswith(_WAYS[self.options.shown]):
+        for line, row in rows_with(("fileName", *letters), table):
+            # The first column has no name in the release, and one of pandas' in copies.
+            if not next(iter(row.values())).startswith(_WAYS[self.options.shown]):
                 continue
             try:
                 counts = {letters[letter]: float(row[letter]) for letter in letters}
                 votes[row["fileName"]] = counts
-            except (KeyError, ValueError):
+            except ValueError:
                 raise DataError(
                     f"{table}, line {line}: expected numbers of votes in the columns "
                     f"{', '.join(letters)} and a fileName."
@@ -173,8 +175,7 @@ class CremaD(Dataset[CremaDOptions]):
 
 
 def _beside(root: Path, name: str) -> Path | None:
-    places = (root / name, root / "processedResults" / name)
-    return next((path for path in places if path.is_file()), None)
+    return near(root, name, f"processedResults/{name}")
 
 
 def _demographics(root: Path) -> dict[str, dict[str, str]]:
@@ -183,7 +184,7 @@ def _demographics(root: Path) -> dict[str, dict[str, str]]:
         return {}
     return {
         row["ActorID"]: {"sex": row["Sex"].lower(), "age": row["Age"]}
-        for _, row in read_csv(table)
+        for _, row in rows_with(("ActorID", "Sex", "Age"), table)
         if row.keys() >= {"ActorID", "Sex", "Age"}
     }
 

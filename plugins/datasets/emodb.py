@@ -8,9 +8,9 @@ from pathlib import Path
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import walk
+from ._files import named
 
-_NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])([a-z])\.(?:wav|flac)", re.IGNORECASE)
+_NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])([a-z])", re.IGNORECASE)
 _EMOTIONS = {
     "W": "anger",  # Wut
     "L": "boredom",  # Langeweile
@@ -59,10 +59,7 @@ class EmoDB(Dataset[EmoDBOptions]):
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips sorted by path."""
         found = False
-        for path in walk(root):
-            match = _NAME.fullmatch(path.name)
-            if match is None:
-                continue
+        for path, match in named(root, _NAME, self.notes):
             found = True
             speaker, sentence, emotion = match[1], match[2].lower(), match[3].upper()
             yield Utterance(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import AUDIO, lines
+from ._files import by_stem, is_sound, lines, near
 
 _TURN = re.compile(
     r"\[(\d+\.\d+) - (\d+\.\d+)\]\t(\S+)\t(\w+)\t\[(\d\.\d+), (\d\.\d+), (\d\.\d+)\]"
@@ -66,10 +66,13 @@ class Iemocap(Dataset[IemocapOptions]):
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the turns of each dialogue in their order, session by session."""
-        base = root if (root / "Session1").is_dir() else root / "IEMOCAP_full_release"
+        first = near(root, "Session[1-5]", above=False)
+        base = first.parent if first else root
         sessions = sorted(path for path in base.glob("Session[1-5]") if path.is_dir())
         found = False
         for session in sessions:
+            if not (session / "sentences" / "wav").is_dir():
+                self.notes.append(f"{session} is left out, because it has no sentences/wav.")
             for dialogue in sorted((session / "sentences" / "wav").glob("Ses*")):
                 kind = "improvised" if "impro" in dialogue.name else "scripted"
                 if dialogue.is_dir() and self.options.speech in ("all", kind):
@@ -85,11 +88,7 @@ class Iemocap(Dataset[IemocapOptions]):
     def _dialogue(self, session: Path, dialogue: Path, kind: str) -> Iterator[Utterance]:
         ratings = _ratings(session / "dialog" / "EmoEvaluation" / f"{dialogue.name}.txt")
         texts = _texts(session / "dialog" / "transcriptions" / f"{dialogue.name}.txt")
-        clips = {
-            path.stem: path
-            for path in sorted(dialogue.iterdir())
-            if path.suffix.lower() in AUDIO and not path.name.startswith(".")
-        }
+        clips = by_stem(filter(is_sound, sorted(dialogue.iterdir())), self.notes)
         order = sorted(clips.keys() | ratings.keys(), key=lambda n: _begin(n, ratings))
         for turn, name in enumerate(order):
             match, rating = _NAME.fullmatch(name), ratings.get(name)
@@ -97,9 +96,8 @@ class Iemocap(Dataset[IemocapOptions]):
                 raise DataError(f"{dialogue}/{name}: expected a turn such as Ses01F_impro01_F000.")
             text = texts.get(name)
             scripted = kind == "scripted" and text
-            yield Utterance(
+            u = Utterance(
                 id=name,
-                audio=clips.get(name, dialogue / f"{name}.wav"),
                 # Each session has one woman and one man: session and sex name the speaker.
                 speaker=f"Ses{match[1]}{match[4]}",
                 dialogue_id=dialogue.name,
@@ -116,6 +114,8 @@ class Iemocap(Dataset[IemocapOptions]):
                 },
                 origin=rating.origin if rating else None,
             )
+            for audio in clips.get(name, [dialogue / f"{name}.wav"]):
+                yield replace(u, audio=audio)
 
     def _gold(self, rating: _Rating | None) -> dict[str, float]:
         if rating is None or (rating.emotion == "exc" and not self.options.merge_excited):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import lines, table_beside, walk
+from ._files import lines, named, near, table_beside
 
-_NAME = re.compile(r"((\d+)-(\d+)-(\d+))\.(?:flac|wav)", re.IGNORECASE)
+_NAME = re.compile(r"((\d+)-(\d+)-(\d+))")
 _SUBSET = re.compile(r"(?:train|dev|test)-(?:clean|other)(?:-\d+)?")
 
 
@@ -45,9 +45,8 @@ class LibriSpeech(Dataset[LibriSpeechOptions]):
         paths: dict[str, list[Path]] = {}
         chapters: dict[Path, list[tuple[str, Path]]] = {}
         seen: set[str] = set()
-        for path in walk(root):
-            match = _NAME.fullmatch(path.name)
-            if match is not None and self._wanted(path, seen):
+        for path, match in named(root, _NAME, self.notes):
+            if self._wanted(path, seen):
                 chapters.setdefault(path.parent, []).append((match[1], path))
                 paths.setdefault(match[1], []).append(path)
         if not chapters:
@@ -89,7 +88,7 @@ def _transcripts(folder: Path) -> dict[str, str]:
     for file in sorted(folder.glob("*.trans.txt")):
         for number, line in lines(file):
             name, _, text = line.partition(" ")
-            if not _NAME.fullmatch(f"{name}.flac"):
+            if not _NAME.fullmatch(name):
                 raise DataError(f"{file}, line {number}: expected an utterance id and its text.")
             texts[name] = text.strip()
     return texts
@@ -98,15 +97,11 @@ def _transcripts(folder: Path) -> dict[str, str]:
 def _sexes(root: Path) -> dict[str, str]:
     """Returns speaker → sex from ``SPEAKERS.TXT``, where the corpus's own file is there."""
     sexes = {}
-    for folder in (root, root.parent):
-        file = folder / "SPEAKERS.TXT"
-        if not file.is_file():
-            continue
-        for _, line in lines(file):
-            cells = [cell.strip() for cell in line.split("|")]
-            if not line.startswith(";") and len(cells) > 1 and cells[1] in ("M", "F"):
-                sexes[cells[0]] = "male" if cells[1] == "M" else "female"
-        break
+    file = near(root, "SPEAKERS.TXT")
+    for _, line in lines(file) if file else ():
+        cells = [cell.strip() for cell in line.split("|")]
+        if not line.startswith(";") and len(cells) > 1 and cells[1] in ("M", "F"):
+            sexes[cells[0]] = "male" if cells[1] == "M" else "female"
     return sexes
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import lines, table_beside, walk
+from ._files import lines, named, near, table_beside
 
-_NAME = re.compile(r"(LJ\d{3}-\d{4})\.(?:wav|flac)", re.IGNORECASE)
+_NAME = re.compile(r"(LJ\d{3}-\d{4})", re.IGNORECASE)
 
 
 class LJSpeech(Dataset[PluginOptions]):
@@ -32,15 +32,15 @@ class LJSpeech(Dataset[PluginOptions]):
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips sorted by path; those of ``metadata.csv`` without a file come last."""
-        texts = _metadata(root / "metadata.csv")
+        table = near(root, "metadata.csv", above=root.name == "wavs")
+        texts = _metadata(table)
         beside = {} if texts else table_beside(root)
         found = set()
-        for path in walk(root):
-            match = _NAME.fullmatch(path.name)
-            if match is not None:
-                found.add(match[1])
-                text = texts.get(match[1]) or beside.get(match[1], {}).get("transcript")
-                yield _utterance(match[1], path, text)
+        for path, match in named(root, _NAME, self.notes):
+            name = match[1].upper()
+            found.add(name)
+            text = texts.get(name) or beside.get(name, {}).get("transcript")
+            yield _utterance(name, path, text)
         if not found:
             raise DataError(
                 f"{root} holds no LJ Speech file such as wavs/LJ001-0001.wav. Get the corpus from "
@@ -48,12 +48,13 @@ class LJSpeech(Dataset[PluginOptions]):
             )
         for name, text in texts.items():
             if name not in found:
-                yield _utterance(name, root / "wavs" / f"{name}.wav", text)
+                folder = table.parent if table else root
+                yield _utterance(name, folder / "wavs" / f"{name}.wav", text)
 
 
-def _metadata(file: Path) -> dict[str, str]:
+def _metadata(file: Path | None) -> dict[str, str]:
     """Returns id → text. The file has no header and no quoting: ``id|text|normalised text``."""
-    if not file.is_file():
+    if file is None:
         return {}
     texts = {}
     for number, line in lines(file):

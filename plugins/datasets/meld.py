@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import AUDIO, read_csv
+from ._files import AUDIO, by_stem, is_sound, rows_with
 
 _TABLES = {
     "train": "train_sent_emo.csv",
@@ -67,23 +68,23 @@ class Meld(Dataset[MeldOptions]):
             )
         for part, table in tables.items():
             if table is None:
+                self.notes.append(f"The {part} part is missing: {root} has no {wanted[part]}.")
                 continue
-            clips = {} if self.options.text_only else _clips(root, part)
-            for line, row in read_csv(table):
-                if not row.keys() >= _COLUMNS:
-                    raise DataError(f"{table} needs the columns {', '.join(sorted(_COLUMNS))}.")
-                yield self._utterance(root, part, f"{table}, line {line}", row, clips)
+            clips = {} if self.options.text_only else self._clips(root, part)
+            for line, row in rows_with(_COLUMNS, table):
+                u, clip = self._utterance(part, f"{table}, line {line}", row)
+                if self.options.text_only:
+                    yield u
+                    continue
+                for audio in clips.get(clip, [root / part / f"{clip}.wav"]):
+                    yield replace(u, audio=audio)
 
-    def _utterance(
-        self, root: Path, part: str, origin: str, row: dict[str, str], clips: dict[str, Path]
-    ) -> Utterance:
+    def _utterance(self, part: str, origin: str, row: dict[str, str]) -> tuple[Utterance, str]:
         clip = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
         if not row["Utterance_ID"].isdigit():
             raise DataError(f"{origin}: Utterance_ID is '{row['Utterance_ID']}', not a number.")
-        audio = None if self.options.text_only else clips.get(clip, root / part / f"{clip}.wav")
-        return Utterance(
+        utterance = Utterance(
             id=f"{part}_{clip}",
-            audio=audio,
             speaker=row["Speaker"].strip() or None,
             dialogue_id=f"{part}_dia{row['Dialogue_ID']}",
             turn=int(row["Utterance_ID"]),
@@ -95,6 +96,31 @@ class Meld(Dataset[MeldOptions]):
             extras={"season": row.get("Season", ""), "episode": row.get("Episode", "")},
             origin=origin,
         )
+        return utterance, clip
+
+    def _clips(self, root: Path, part: str) -> dict[str, list[Path]]:
+        """Returns clip → its recordings.
+
+        Raises:
+            DataError: the clips are films only, or there are none.
+        """
+        folders = [p for name in _FOLDERS[part] for p in sorted(root.rglob(name)) if p.is_dir()]
+        sound = {folder: [p for p in sorted(folder.iterdir()) if is_sound(p)] for folder in folders}
+        for files in sound.values():
+            if any(path.suffix.lower() in AUDIO for path in files):
+                return by_stem(files, self.notes)
+        for folder, files in sound.items():
+            if files:
+                end = files[0].suffix
+                raise DataError(
+                    f"{folder} holds films but no sound files. Extract the sound once: "
+                    f"cd {folder} && for f in *{end}; do ffmpeg -i $f -ac 1 -ar 16000 "
+                    f"${{f%{end}}}.wav; done. For the words alone set text_only: true."
+                )
+        raise DataError(
+            f"{root} holds no folder {' or '.join(_FOLDERS[part])} with the clips of the {part} "
+            "part. For the words alone set text_only: true."
+        )
 
 
 _PUNCTUATION = {0x85: "…", 0x91: "'", 0x92: "'", 0x93: '"', 0x94: '"', 0x96: "-", 0x97: "-"}
@@ -102,27 +128,3 @@ _PUNCTUATION = {0x85: "…", 0x91: "'", 0x92: "'", 0x93: '"', 0x94: '"', 0x96: "
 
 def _table(root: Path, name: str) -> Path | None:
     return next((path for path in sorted(root.rglob(name)) if path.is_file()), None)
-
-
-def _clips(root: Path, part: str) -> dict[str, Path]:
-    """Returns clip → recording.
-
-    Raises:
-        DataError: the clips lie there as films only.
-    """
-    folders = [p for name in _FOLDERS[part] for p in sorted(root.rglob(name)) if p.is_dir()]
-    for folder in folders:
-        found = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in AUDIO}
-        if found:
-            return found
-    for folder in folders:
-        if any(folder.glob("*.mp4")):
-            raise DataError(
-                f"{folder} holds films but no sound files. Extract the sound once: "
-                f"cd {folder} && for f in *.mp4; do ffmpeg -i $f -ac 1 -ar 16000 ${{f%.mp4}}.wav; "
-                "done. For the words alone set text_only: true."
-            )
-    raise DataError(
-        f"{root} holds no folder {' or '.join(_FOLDERS[part])} with the clips of the {part} part. "
-        "For the words alone set text_only: true."
-    )

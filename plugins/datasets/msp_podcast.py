@@ -9,7 +9,7 @@ from typing import Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import read_csv
+from ._files import lines, near, rows_with
 
 _TABLES = ("Labels/labels_consensus.csv", "labels_consensus.csv", "Labels/labels_concensus.csv")
 """The second spelling is that of older releases."""
@@ -26,6 +26,7 @@ _EMOTIONS = {
 _NO_LABEL = ("O", "X")
 """Another emotion, and no agreement between raters."""
 _COLUMNS = {"FileName", "EmoClass", "SpkrID", "Split_Set"}
+_EMPTY = ("", "na", "n/a", "nan", "none")
 _NUMBERS = {"EmoAct": "arousal", "EmoVal": "valence", "EmoDom": "dominance"}
 
 
@@ -57,19 +58,18 @@ class MspPodcast(Dataset[MspPodcastOptions]):
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips in the table's order."""
-        table = next((root / name for name in _TABLES if (root / name).is_file()), None)
+        table = near(root, *_TABLES)
         if table is None:
             raise DataError(
                 f"{root} holds no {_TABLES[0]}. Ask for MSP-Podcast at {self.card.url} and name "
                 "the folder that holds Labels and Audios."
             )
-        folder = next((root / n for n in ("Audios", "Audio") if (root / n).is_dir()), None)
+        base = table.parent.parent if table.parent.name == "Labels" else table.parent
+        folder = next((base / n for n in ("Audios", "Audio") if (base / n).is_dir()), None)
         if folder is None:
-            raise DataError(f"{root} holds no folder Audios with the clips of {table.name}.")
-        texts, nameless = root / "Transcripts", 0
-        for line, row in read_csv(table):
-            if not row.keys() >= _COLUMNS:
-                raise DataError(f"{table} needs the columns {', '.join(sorted(_COLUMNS))}.")
+            raise DataError(f"{base} holds no folder Audios with the clips of {table.name}.")
+        texts, nameless = base / "Transcripts", 0
+        for line, row in rows_with(_COLUMNS, table):
             speaker = None if row["SpkrID"].strip() in ("", "Unknown") else row["SpkrID"].strip()
             if speaker is None and self.options.known_speakers:
                 nameless += 1
@@ -87,7 +87,6 @@ class MspPodcast(Dataset[MspPodcastOptions]):
             known = ", ".join([*_EMOTIONS, *_NO_LABEL])
             raise DataError(f"{origin}: EmoClass is '{code}'; the codes are {known}.")
         text = texts / f"{name}.txt"
-        numbers = {ours: row[theirs] for theirs, ours in _NUMBERS.items() if row.get(theirs)}
         return Utterance(
             id=name,
             audio=folder / row["FileName"],
@@ -96,14 +95,33 @@ class MspPodcast(Dataset[MspPodcastOptions]):
             turn=_turn(name),
             language="en",
             split=self._split(row["Split_Set"].strip()),
-            transcript=text.read_text(encoding="utf-8").strip() if text.is_file() else None,
+            transcript=_words(text),
             gold={_EMOTIONS[code]: 1.0} if code in _EMOTIONS else {},
-            extras={ours: float(value) for ours, value in numbers.items()},
+            extras=_numbers(origin, row),
             origin=origin,
         )
 
     def _split(self, name: str) -> str | None:
         return {"Train": "train", "Development": "dev", self.options.test: "test"}.get(name)
+
+
+def _words(file: Path) -> str | None:
+    if not file.is_file():
+        return None
+    return "\n".join(line for _, line in lines(file)).strip()
+
+
+def _numbers(origin: str, row: dict[str, str]) -> dict[str, float]:
+    """Ratings by name; an empty or ``NA`` cell is none."""
+    numbers = {}
+    for theirs, ours in _NUMBERS.items():
+        value = row.get(theirs, "").strip()
+        if value.lower() not in _EMPTY:
+            try:
+                numbers[ours] = float(value)
+            except ValueError:
+                raise DataError(f"{origin}: {theirs} is '{value}', not a number.") from None
+    return numbers
 
 
 def _turn(name: str) -> int | None:

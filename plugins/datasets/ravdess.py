@@ -9,9 +9,9 @@ from typing import Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import walk
+from ._files import named
 
-_NAME = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.(?:wav|flac)", re.IGNORECASE)
+_NAME = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)")
 _AUDIO_ONLY = "03"
 _CHANNELS = {"speech": "01", "song": "02"}
 _EMOTIONS = {
@@ -59,9 +59,8 @@ class Ravdess(Dataset[RavdessOptions]):
         """Yields the clips sorted by path."""
         wanted = _CHANNELS[self.options.channel]
         found = False
-        for path in walk(root):
-            match = _NAME.fullmatch(path.name)
-            if match is None or match[1] != _AUDIO_ONLY or match[2] != wanted:
+        for path, match in named(root, _NAME, self.notes):
+            if match[1] != _AUDIO_ONLY or match[2] != wanted:
                 continue
             if self.options.actors and int(match[7]) not in self.options.actors:
                 continue

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import walk
+from ._files import counted, named
 
 _SPEAKERS = ("DC", "JE", "JK", "KL")
-_NAME = re.compile(r"(?:(DC|JE|JK|KL)_)?(a|d|f|h|n|sa|su)(\d\d)\.(?:wav|flac)", re.IGNORECASE)
+_NAME = re.compile(r"(?:(DC|JE|JK|KL)_)?(a|d|f|h|n|sa|su)(\d\d)", re.IGNORECASE)
 _EMOTIONS = {
     "a": "anger",
     "d": "disgust",
@@ -49,10 +49,12 @@ class Savee(Dataset[SaveeOptions]):
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips sorted by path."""
         found = False
-        for path in walk(root):
-            match = _NAME.fullmatch(path.name)
-            speaker = (match[1] or path.parent.name).upper() if match else ""
-            if match is None or speaker not in _SPEAKERS:
+        strange: list[Path] = []
+        clips = named(root, _NAME, self.notes, lambda path: f"{path.parent.name}/{path.stem}")
+        for path, match in clips:
+            speaker = (match[1] or path.parent.name).upper()
+            if speaker not in _SPEAKERS:
+                strange.append(path)
                 continue
             found = True
             code = match[2].lower()
@@ -64,6 +66,11 @@ class Savee(Dataset[SaveeOptions]):
                 language="en",
                 gold={_EMOTIONS[code]: 1.0},
                 extras={"sex": "male"},
+            )
+        if strange:
+            self.notes.append(
+                f"{counted(len(strange), 'clip')} ignored, because neither the name nor the folder "
+                f"names a speaker ({', '.join(_SPEAKERS)}): first {strange[0]}."
             )
         if not found:
             raise DataError(

@@ -8,11 +8,9 @@ from pathlib import Path
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import walk
+from ._files import named
 
-_NAME = re.compile(
-    r"(OAF?|YAF)_([a-z-]+)_(angry|disgust|fear|happy|neutral|ps|sad)\.(?:wav|flac)", re.IGNORECASE
-)
+_NAME = re.compile(r"(OAF?|YAF)_([a-z-]+)_(angry|disgust|fear|happy|neutral|ps|sad)", re.IGNORECASE)
 _EMOTIONS = {
     "angry": "anger",
     "disgust": "disgust",
@@ -49,23 +47,14 @@ class Tess(Dataset[TessOptions]):
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
-        """Yields the clips sorted by path; a second copy of a file in another folder is left out.
-
-        Common archives of the set hold the whole tree twice.
-        """
-        seen: set[str] = set()
-        for path in walk(root):
-            match = _NAME.fullmatch(path.name)
-            if match is None:
-                continue
+        """Yields the clips sorted by path."""
+        found = False
+        for path, match in named(root, _NAME, self.notes):
+            found = True
             speaker = "OAF" if match[1].upper() == "OA" else match[1].upper()
             word, emotion = match[2].lower(), match[3].lower()
-            name = f"{speaker}_{word}_{emotion}"
-            if name in seen:
-                continue
-            seen.add(name)
             yield Utterance(
-                id=name,
+                id=f"{speaker}_{word}_{emotion}",
                 audio=path,
                 speaker=speaker,
                 sentence_id=word,
@@ -74,7 +63,7 @@ class Tess(Dataset[TessOptions]):
                 gold={_EMOTIONS[emotion]: 1.0},
                 extras={"sex": "female", "age": _AGES[speaker]},
             )
-        if not seen:
+        if not found:
             raise DataError(
                 f"{root} holds no TESS file such as OAF_angry/OAF_back_angry.wav. Get the corpus "
                 f"from {self.card.url} and name its folder."

@@ -112,6 +112,8 @@ def test_the_real_votes_agree_with_the_actor_as_often_as_published(
         (tmp_path / f"{name}.wav").touch()
     found = read("crema-d", tmp_path, label="majority")
     assert len(found) == 7442
+    soft = read("crema-d", tmp_path, label="votes")
+    assert sum(len(u.gold) == 1 for u in soft) == 383
     parts = [u.split for u in found]
     assert (parts.count("train"), parts.count("validation"), parts.count("test")) == (
         5144,
@@ -142,10 +144,9 @@ def test_savee_is_read_in_folders_and_flat(tmp_path: Path, write_clip: WriteClip
     }
 
 
-def test_tess_copies_of_the_tree_count_once(tmp_path: Path, write_clip: WriteClip) -> None:
+def test_tess_names_give_speaker_word_and_emotion(tmp_path: Path, write_clip: WriteClip) -> None:
     write_clip(tmp_path / "TESS" / "OAF_neutral" / "OA_bite_neutral.wav")
     write_clip(tmp_path / "TESS" / "YAF_pleasant_surprised" / "YAF_back_ps.wav")
-    write_clip(tmp_path / "tess" / "YAF_pleasant_surprised" / "YAF_back_ps.wav")
     first, second = read("tess", tmp_path)
     assert (first.id, first.speaker) == ("OAF_bite_neutral", "OAF")
     assert second.gold == {"surprise": 1.0}
@@ -174,3 +175,53 @@ def test_esd_sentences_are_parallel_and_texts_come_in_any_encoding(
         {"angry": 1.0}, {"neutral": 1.0}, {"happy": 1.0}
     ]  # fmt: skip
     assert [u.language for u in read("esd", tmp_path, language="en")] == ["en"]
+
+
+ENGLISH = "I don’t know.\tAngry\n"
+
+
+@pytest.mark.parametrize(
+    ("clip", "content", "words"),
+    [
+        ("0013_000351", f"0013_000351\t{ENGLISH}".encode("utf-16-le"), "I don’t know."),
+        ("0013_000351", f"0013_000351\t{ENGLISH}".encode("utf-16-be"), "I don’t know."),
+        ("0016_000351", f"0016_000351\t{ENGLISH}".encode("cp1252"), "I don’t know."),
+        ("0017_000351", f"0017_000351\t{ENGLISH}".encode("gb18030"), "I don’t know."),
+        ("0018_000351", f"\ufeff0018_000351\t{ENGLISH}".encode(), "I don’t know."),
+        ("0015_000351", b"0015_000351 I see. Angry\n0015_000352 Well. Angry\n", "I see."),
+        ("0015_000351", b"0015_000351 I was angry\n0015_000352 Well.\n", "I was angry"),
+        ("0005_000351", "0005_000351 今天我的猫。 生气\n".encode("gb18030"), "今天我的猫。"),
+    ],
+)
+def test_esd_texts_in_every_encoding_and_form(
+    tmp_path: Path, write_clip: WriteClip, clip: str, content: bytes, words: str
+) -> None:
+    write_clip(tmp_path / clip[:4] / "Angry" / f"{clip}.wav")
+    (tmp_path / clip[:4] / f"{clip[:4]}.txt").write_bytes(content)
+    assert [u.transcript for u in read("esd", tmp_path)] == [words]
+    assert [u.transcript for u in read("esd", tmp_path / clip[:4] / "Angry")] == [words]
+
+
+def test_esd_tables_without_texts_are_named(tmp_path: Path, write_clip: WriteClip) -> None:
+    write_clip(tmp_path / "0011" / "Angry" / "0011_000351.wav")
+    esd = registry().create("dataset", "esd", {})
+    assert [u.transcript for u in esd.utterances(tmp_path)] == [None]
+    assert esd.notes == [
+        "1 clip is of speaker 0011 without transcript: 0011.txt is missing or does not list them."
+    ]
+    table = tmp_path / "0011" / "0011.txt"
+    table.write_text("nothing of that form\n")
+    with pytest.raises(DataError, match=r"0011\.txt: no line is of the form"):
+        read("esd", tmp_path)
+    table.write_bytes(b"0011_000351\tcaf\x81 \x8d\tAngry\n")
+    with pytest.raises(DataError, match=r"0011\.txt is in none of the encodings"):
+        read("esd", tmp_path)
+
+
+def test_crema_d_tables_are_found_above_the_folder_of_one_copy(
+    tmp_path: Path, write_clip: WriteClip
+) -> None:
+    write_clip(tmp_path / "AudioWAV" / "1001_DFA_ANG_XX.wav")
+    (tmp_path / "VideoDemographics.csv").write_text("ActorID,Age,Sex\n1001,51,Male\n")
+    (found,) = read("crema-d", tmp_path / "AudioWAV")
+    assert found.extras["sex"] == "male"

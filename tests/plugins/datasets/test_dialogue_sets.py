@@ -68,6 +68,15 @@ def test_iemocap_needs_its_label_files(iemocap: Path) -> None:
         read("iemocap", iemocap / "Session1")
 
 
+def test_iemocap_names_sessions_without_clips(iemocap: Path) -> None:
+    (iemocap / "Session2" / "sentences").rename(iemocap / "packed")
+    dataset = registry().create("dataset", "iemocap", {})
+    assert len(list(dataset.utterances(iemocap))) == 3
+    assert dataset.notes == [
+        f"{iemocap / 'Session2'} is left out, because it has no sentences/wav."
+    ]
+
+
 @pytest.fixture
 def meld(tmp_path: Path, write_clip: WriteClip) -> Path:
     for part in ("train", "dev"):
@@ -155,4 +164,47 @@ def test_msp_podcast_names_the_line_of_an_unknown_code(podcast: Path) -> None:
     table = podcast / "Labels" / "labels_consensus.csv"
     table.write_text(table.read_text().replace(",C,", ",Q,"))
     with pytest.raises(DataError, match="line 4: EmoClass is 'Q'"):
+        read("msp-podcast", podcast)
+
+
+def test_suffixes_in_any_case_and_films_are_found(meld: Path) -> None:
+    clips = sorted((meld / "train_splits").iterdir())
+    for clip in clips:
+        clip.rename(clip.with_suffix(".WAV"))
+    assert [u.audio.name for u in read("meld", meld, splits=["train"]) if u.audio] == [
+        "dia0_utt1.WAV", "dia0_utt2.WAV"
+    ]  # fmt: skip
+    for clip in clips:
+        clip.with_suffix(".WAV").rename(clip.with_suffix(".Mp4"))
+    with pytest.raises(DataError, match=r"for f in \*\.Mp4"):
+        read("meld", meld)
+
+
+def test_meld_names_parts_that_are_missing(meld: Path) -> None:
+    dataset = registry().create("dataset", "meld", {"text_only": True})
+    assert len(list(dataset.utterances(meld))) == 4
+    assert dataset.notes == [f"The test part is missing: {meld} has no test_sent_emo.csv."]
+
+
+def test_corpora_are_found_below_the_folder_given(
+    iemocap: Path, podcast: Path, tmp_path: Path
+) -> None:
+    above = tmp_path.parent / "above"
+    above.mkdir()
+    (above / "release").symlink_to(tmp_path)
+    assert len(read("iemocap", above)) == 6
+    assert [u.transcript for u in read("msp-podcast", above)][:1] == ["I see."]
+    assert len(read("msp-podcast", tmp_path / "Audios")) == 3
+
+
+def test_msp_podcast_names_texts_and_numbers_that_it_cannot_read(podcast: Path) -> None:
+    table = podcast / "Labels" / "labels_consensus.csv"
+    table.write_text(table.read_text().replace("4.2,3.8", "NA,3.8"))
+    assert read("msp-podcast", podcast)[0].extras == {"valence": 3.8, "dominance": 4.0}
+    table.write_text(table.read_text().replace("NA,3.8", "high,3.8"))
+    with pytest.raises(DataError, match=r"csv, line 2: EmoAct is 'high', not a number"):
+        read("msp-podcast", podcast)
+    table.write_text(table.read_text().replace("high,3.8", "4.2,3.8"))
+    (podcast / "Transcripts" / "MSP-PODCAST_0001_0008.txt").write_bytes(b"Caf\xe9")
+    with pytest.raises(DataError, match=r"MSP-PODCAST_0001_0008\.txt is not UTF-8"):
         read("msp-podcast", podcast)

@@ -1,0 +1,98 @@
+"""Lists a dataset: its folder as it is on disk, its utterances with names in one spelling."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from .duplicates import relative, some
+from .errors import DataError
+from .kinds.dataset import Dataset, Utterance
+
+_PACKED = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst")
+"""Suffixes of archives."""
+_NAMES = ("speaker", "dialogue_id", "sentence_id", "language", "split")
+
+
+def checked_root(name: str, plugin: Dataset[Any], root: Path | None) -> Path:
+    """Returns a dataset's folder as an absolute path.
+
+    Raises:
+        DataError: none is given, or it is missing, empty, unreadable or no folder.
+    """
+    if root is None:
+        raise DataError(
+            f"Dataset '{name}' needs its folder: set `root` (`--corpus {name}=FOLDER` for "
+            "`data leakage`)."
+        )
+    if not plugin.needs_root:
+        return root.absolute()
+    root = _on_disk(root)
+    try:
+        if not root.exists():
+            raise DataError(f"The folder {root} of dataset '{name}' does not exist. Check `root`.")
+        if not root.is_dir():
+            raise DataError(
+                f"{root} is not a folder; `root` of dataset '{name}' must name one."
+                + " Unpack the archive first." * (root.suffix.lower() in _PACKED)
+            )
+        if next(root.iterdir(), None) is None:
+            raise DataError(f"The folder {root} of dataset '{name}' is empty. Check `root`.")
+    except OSError as error:
+        raise DataError(
+            f"The folder {root} of dataset '{name}' cannot be read: {error.strerror}."
+        ) from None
+    return root.absolute()
+
+
+def _on_disk(path: Path) -> Path:
+    """Returns a folder's path in the spelling of the disk, with ``~`` as the home folder."""
+    home = Path(os.path.expanduser(path))  # noqa: PTH111, never raises
+    spellings = (home, *(Path(unicodedata.normalize(form, str(home))) for form in ("NFC", "NFD")))
+    return next((spelled for spelled in spellings if os.path.isdir(spelled)), home)  # noqa: PTH112
+
+
+def listed_utterances(name: str, plugin: Dataset[Any], folder: Path) -> list[Utterance]:
+    """Returns a dataset's utterances, with names in one spelling.
+
+    Raises:
+        DataError: there is none, or the dataset's own; either names archives in the folder.
+    """
+    plugin.notes.clear()
+    try:
+        listed = [_composed(u) for u in plugin.utterances(folder)]
+    except DataError as error:
+        raise DataError(f"{error}{_packed(folder)}") from None
+    if not listed:
+        raise DataError(
+            f"Dataset '{name}' finds no utterance in {folder}. Check that it is the right folder "
+            f"for '{name}' ({plugin.card.title}).{_packed(folder)}"
+        )
+    return listed
+
+
+def _packed(folder: Path) -> str:
+    packed = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PACKED and p.is_file())
+    names = some((relative(path, folder) for path in packed), ", ")
+    return f" Archives there are not unpacked: {names}. Unpack them first." if packed else ""
+
+
+def _composed(u: Utterance) -> Utterance:
+    """Writes names in one spelling (NFC, no blanks around): a name is one speaker, one label."""
+    values = {column: getattr(u, column) for column in ("id", *_NAMES)}
+    names = {column: value and _nfc(str(value)) for column, value in values.items()}
+    names |= {column: name.strip() for column, name in names.items() if name and column != "id"}
+    gold: dict[str, float] = {}
+    for label, weight in u.gold.items():
+        gold[_nfc(label).strip()] = gold.get(_nfc(label).strip(), 0.0) + weight
+    if names == values and gold == u.gold:
+        return u
+    changed: dict[str, Any] = {**names, "gold": gold}
+    return replace(u, **changed)
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
