@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,6 +35,8 @@ class BuiltManifest:
     """Of single utterances: utterance, file, problem, kind."""
     paths: Path
     """File that tells where recordings lie on this machine: SHA-256 → absolute path."""
+    notes: Sequence[str] = ()
+    """Sentences of the dataset on how it read its files."""
 
 
 def build_manifest(
@@ -87,7 +89,7 @@ def build_manifest(
     artifact = _kept(store, spec, survey, begin)
     problems = [asdict(problem) for problem in survey.problems]
     paths = _written_paths(store, spec.key, survey.paths)
-    return BuiltManifest(spec.key, artifact, survey.counts, problems, paths)
+    return BuiltManifest(spec.key, artifact, survey.counts, problems, paths, survey.notes)
 
 
 def checked_limit(dataset_name: str, limit: object) -> int | None:

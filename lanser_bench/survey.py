@@ -61,6 +61,8 @@ class Survey:
     faults: list[str] = field(default_factory=list)
     """Sentences that forbid using the dataset; empty if it is usable."""
     counts: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    """Sentences of the dataset on how it read its files; in no key."""
 
     def of_kind(self, kind: str) -> list[Problem]:
         """Returns the problems of one kind."""
@@ -95,13 +97,14 @@ def survey_dataset(
         DataError: the folder is missing or empty, or is not this dataset's.
     """
     folder = _checked_root(name, plugin, root)
+    plugin.notes.clear()
     found = list(plugin.utterances(folder))
     if not found:
         raise DataError(
             f"Dataset '{name}' finds no utterance in {folder}. Check that it is the right folder "
             f"for '{name}' ({plugin.card.title})."
         )
-    survey = Survey(name, plugin.card)
+    survey = Survey(name, plugin.card, notes=list(plugin.notes))
     survey.faults += _doubled(found, folder)
     survey.faults += _gold_faults(
         registry, name, plugin.card, found, folder, mapped=hasattr(plugin.options, "labels")
@@ -340,6 +343,7 @@ def summary(survey: Survey) -> dict[str, Any]:
         "card": asdict(survey.card),
         "counts": survey.counts,
         "problems": [asdict(problem) for problem in survey.problems],
+        "notes": survey.notes,
     }
 
 

@@ -249,6 +249,7 @@ def _rows(survey: Survey) -> list[tuple[str, str]]:
     ]
     if survey.card.fixed_sentences:
         rows.append(("note", "all speakers say the same few sentences: the text carries no label"))
+    rows += [("note", sentence) for sentence in survey.notes]
     if survey.card.notes:
         rows.append(("card", survey.card.notes))
     rows.append(("usable", "no" if survey.faults else "yes"))

@@ -185,6 +185,7 @@ class Running(Listener):
 def data_notes(manifest: BuiltManifest) -> Iterator[str]:
     """Yields what a user must know of a dataset: what was skipped, and what looks odd."""
     name = manifest.artifact.spec.plugins["dataset"].name
+    yield from (f"{name}: {sentence}" for sentence in manifest.notes)
     skipped = [problem for problem in manifest.problems if problem["kind"] == "bad audio"]
     if skipped:
         named = "; ".join(f"{p['utterance']} {p['problem'].rstrip('.')}" for p in skipped[:3])

@@ -72,6 +72,12 @@ class Dataset(Plugin[OptionsT]):
     needs_root: ClassVar[bool] = True
     """False for a dataset that makes its own files, like `synthetic`."""
 
+    def __init__(self, options: OptionsT) -> None:
+        """Keeps the options."""
+        super().__init__(options)
+        self.notes: list[str] = []
+        """What `utterances` decided for the user, one sentence each; in no key."""
+
     @abstractmethod
     def utterances(self, root: Path) -> Iterable[Utterance]:
         """Yields the utterances in a fixed order.
