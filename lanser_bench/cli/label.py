@@ -127,20 +127,15 @@ def table_ref(
     path: Path, column: str, gold: str | None, gold_taxonomy: str, words: list[str]
 ) -> dict[str, Any]:
     """Reads ``--texts`` with its columns and options as the dataset `text`."""
-    from ..errors import DataError
     from ..experiment.labelling import dataset_ref
     from ._options import parsed_options
+    from ._texts import texts_options
 
-    if not path.is_file():
-        raise DataError(f"The texts {path} cannot be read: there is no such file.")
-    options: dict[str, Any] = {"tables": [path.name], "title": f"Texts of {path.name}"}
-    named = {"text": column} if path.suffix.lower() != ".txt" else {}
+    options = texts_options(path, column) | {"title": f"Texts of {path.name}"}
     if gold is not None:
-        named["label"] = gold
+        options["columns"]["label"] = gold
         options["taxonomy"] = gold_taxonomy
-    return dataset_ref(
-        "text", path.resolve().parent, {"columns": named, **options, **parsed_options(words)}
-    )
+    return dataset_ref("text", path.resolve().parent, options | parsed_options(words))
 
 
 def _label_sentences(

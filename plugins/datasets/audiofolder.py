@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from lanser_bench import Card, DataError, Utterance
 
 from ._files import walk
-from ._stated import StatedDataset, StatedOptions
+from ._stated import LeftOut, StatedDataset, StatedOptions
 
 _GROUPS = ("label", "speaker", "split", "sentence_id", "language", "dialogue_id")
 
@@ -54,6 +54,7 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the recordings sorted by path."""
         pattern = re.compile(self.options.pattern)
+        left_out = LeftOut(self.options.leave_out)
         for path in walk(root):
             below = path.relative_to(root)
             match = pattern.fullmatch(below.as_posix())
@@ -66,6 +67,8 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
                 name: value for name, value in match.groupdict().items() if value
             }
             label = cells.pop("label", None)
+            if label is not None and left_out([label]):
+                continue
             cells.setdefault("language", self.options.language)
             gold = {}
             if label is not None and self.options.taxonomy is not None:
@@ -76,3 +79,4 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
                 gold=gold,
                 **cells,
             )
+        self.notes += left_out.notes()
