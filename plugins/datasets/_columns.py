@@ -15,6 +15,8 @@ from lanser_bench import DataError, LanserError, SettingsError
 
 TEXTS = ("speaker", "dialogue_id", "sentence_id", "language", "split", "transcript")
 """Columns whose values are names or words."""
+WORDS = ("transcript", "text")
+"""Columns whose cells are sentences."""
 ALIASES = {"path": "audio", "file": "audio", "emotion": "label"}
 """Other names of columns that count like the first."""
 WEAK_ALIASES = {
@@ -194,7 +196,7 @@ def text(value: Any, origin: str = "", column: str = "") -> str | None:
         raise DataError(f"{origin}: {column} has a list or an object; it must be text.")
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    words = str(value).strip() if column == "transcript" else nfc(str(value))
+    words = str(value).strip() if column in WORDS else nfc(str(value))
     return words or None
 
 

@@ -46,7 +46,7 @@ class Recordings:
         if name.startswith("~"):
             name = os.path.expanduser(name)  # noqa: PTH111 - leaves an unknown user as it is
         path = self.folder / name.replace("\\", "/")
-        return self._respelt(path) or path
+        return path if name.isascii() else self._respelt(path) or path
 
     def id_of(self, path: Path, cell: Any, origin: str) -> str:
         """Returns an id that names no folder of this machine: the path below the folder, no suffix.

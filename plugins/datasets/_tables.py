@@ -16,7 +16,7 @@ from uuid import UUID
 
 from lanser_bench import DataError, PluginOptions, SettingsError
 
-from ._columns import Naming, counted, empty, likely, nfc
+from ._columns import WORDS, Naming, counted, empty, likely, nfc
 from ._files import csv_rows, lines, read_text
 
 Row = tuple[str, dict[str, Any]]
@@ -43,7 +43,8 @@ class TableOptions(PluginOptions):
     """True where quotes enclose cells in CSV and TSV files, false where they are ordinary
     characters; left out: TSV files whose quotes do not pair up are read as if it were false."""
     missing: tuple[str, ...] = ("nan", "None", "<NA>", "NaT")
-    """Texts that stand for an empty cell, as pandas writes them."""
+    """Texts that stand for an empty cell, as pandas writes them; among sentences `None` only if
+    more than 1 % of the rows have it."""
 
 
 @dataclass
@@ -97,18 +98,16 @@ def table_rows(
     read = list(read_table(path, options, notes))
     found = list(dict.fromkeys(column for _, cells in read for column in cells if column))
     meant = naming.meanings(str(path), found) if read else {}
-    missing = Counter[tuple[str, str]]()
+    missing = _missing(read, meant, options.missing)
     rows = []
     for origin, cells in read:
         naming.check_required(origin, cells, meant)
         row = TableRow(origin)
         for column, value in cells.items():
             ours = meant.get(column)
-            if isinstance(value, str) and value in options.missing and ours:
-                missing[ours, value] += 1
-            elif empty(value):
+            if empty(value) or (isinstance(value, str) and (column, value) in missing):
                 continue
-            elif ours is None:
+            if ours is None:
                 row.extras[column] = value
             elif ours in row.cells:
                 raise DataError(
@@ -119,9 +118,9 @@ def table_rows(
                 row.cells[ours] = value
         rows.append(row)
     notes += [
-        f"{path.name}: {counted(count, 'cell')} of the column {ours} with '{text}' count as "
+        f"{path.name}: {counted(count, 'cell')} of the column {column} with '{text}' count as "
         "empty (option `missing`)."
-        for (ours, text), count in missing.items()
+        for (column, text), count in missing.items()
     ]
     nameless = sum(row.extras.pop("", None) is not None for row in rows)
     if nameless:
@@ -130,6 +129,24 @@ def table_rows(
         )
     notes += _mistaken(path.name, found, meant, naming.known)
     return rows, found
+
+
+def _missing(
+    read: list[Row], meant: Mapping[str, str], markers: tuple[str, ...]
+) -> dict[tuple[str, str], int]:
+    """Returns column and text → how many cells of a known column stand for nothing by that text."""
+    found = Counter(
+        (column, value)
+        for _, cells in read
+        for column, value in cells.items()
+        if isinstance(value, str) and value in markers and column in meant
+    )
+    # "None" is a sentence too, but hardly that of every hundredth row.
+    return {
+        (column, text): count
+        for (column, text), count in found.items()
+        if text != "None" or meant[column] not in WORDS or count > len(read) / 100
+    }
 
 
 def _mistaken(

@@ -158,7 +158,7 @@ class Text(Dataset[TextOptions]):
             texts["split"] = texts["split"] or (None if alone else path.stem)
             yield Utterance(
                 id=name,
-                transcript=plain_text(row.cells.get("text"), row.origin, "transcript"),
+                transcript=plain_text(row.cells.get("text"), row.origin, "text"),
                 turn=turn(row.cells.get("turn"), row.origin),
                 gold=self._gold(row.origin, row.cells),
                 gold_kind=self._kind(),
