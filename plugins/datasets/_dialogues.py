@@ -9,6 +9,8 @@ from itertools import pairwise
 
 from lanser_bench import DataError, Utterance
 
+from ._columns import counted
+
 Part = tuple[str, str | None]
 """Table and split."""
 
@@ -42,8 +44,8 @@ def apart(rows: Iterable[tuple[str, Utterance]], notes: list[str]) -> Iterator[U
             _check_turns(dialogue, said)
     if shared:
         notes.append(
-            f"{len(shared)} dialogue ids, such as '{min(shared)}', begin again in another table or "
-            "split; each counts as a dialogue of its own."
+            f"Dialogue ids such as '{min(shared)}' begin again in another table or split; each "
+            f"counts as a dialogue of its own ({counted(len(shared), 'id')})."
         )
     for table, u in listed:
         if u.dialogue_id in shared:

@@ -118,8 +118,8 @@ def table_rows(
                 row.cells[ours] = value
         rows.append(row)
     notes += [
-        f"{path.name}: {counted(count, 'cell')} of the column {column} with '{text}' count as "
-        "empty (option `missing`)."
+        f"{path.name}: '{text}' in the column {column} counts as empty "
+        f"({counted(count, 'cell')}; option `missing`)."
         for (column, text), count in missing.items()
     ]
     nameless = sum(row.extras.pop("", None) is not None for row in rows)
@@ -357,8 +357,8 @@ def _number_column(
     if others:
         word, place = others[0].extras[column], others[0].origin.rpartition(", ")[2]
         notes.append(
-            f"{table}: {counted(len(others), 'cell')} of the number column '{column}' count as "
-            f"missing ('{word}' in {place})."
+            f"{table}: '{word}' in the number column '{column}' counts as missing "
+            f"({counted(len(others), 'cell')}, the first in {place})."
         )
     for row in others:
         del row.extras[column]
