@@ -37,8 +37,8 @@ class TableOptions(PluginOptions):
 
     names: tuple[str, ...] = ()
     """Columns of CSV and TSV files that have no header line."""
-    delimiter: Literal["", ",", ";", "tab", "|"] = ""
-    """What parts the cells of CSV and TSV files; empty to follow suffix and header line."""
+    delimiter: Literal[",", ";", "tab", "pipe"] | None = None
+    """What separates the cells of CSV and TSV files; left out: what suffix and header line show."""
     quoted: bool | None = None
     """True where quotes enclose cells in CSV and TSV files, false where they are ordinary
     characters; left out: TSV files whose quotes do not pair up are read as if it were false."""
@@ -168,7 +168,7 @@ def _delimited(
 ) -> list[tuple[int, dict[str, str]]]:
     text = read_text(path)
     default = DELIMITERS[path.suffix.lower()]
-    delimiter = {"tab": "\t"}.get(options.delimiter, options.delimiter)
+    delimiter = {"tab": "\t", "pipe": "|"}.get(options.delimiter or "", options.delimiter)
     if text[:4].lower() == "sep=" and len(text) > 4:  # Excel's own first line
         delimiter, text = delimiter or text[4], text[5:]
     all_lines = list(io.StringIO(text, newline=""))

@@ -18,6 +18,7 @@ from ._paths import Recordings, exists
 from ._stated import LeftOut, StatedDataset, StatedOptions
 from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, plain_extras, table_rows
 
+Tables = str | tuple[str, ...] | dict[str, str]
 GoldKind = Literal["single", "multi", "distribution"]
 
 _TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
@@ -29,10 +30,11 @@ _SPLITS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "valida
 class ManifestOptions(StatedOptions, TableOptions):
     """Options of `manifest`."""
 
-    table: str | tuple[str, ...] | dict[str, str] = ""
+    table: Tables = ""
     """The table's path inside the folder, several paths, or a mapping from split to path; empty for
     the first of ``manifest.csv``, ``.tsv``, ``.jsonl`` and ``.parquet`` in the folder."""
-    audio_root: str = ""
+    # In no key: the rows' hashes of recordings are, and hashing the folder would read all of it.
+    audio_root: str = Field(default="", exclude=True)
     """Folder at which the paths of recordings begin, inside the folder; empty for the table's."""
     name: str = ""
     """Put before each speaker, so that speakers of two tables with equal names stay apart."""

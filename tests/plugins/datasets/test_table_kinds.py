@@ -102,7 +102,7 @@ def test_a_table_without_a_header_shows_its_columns_and_takes_names(tmp_path: Pa
         ("id;audio;speaker\na;a.wav;s, 1\n", {}),
         ("id\taudio\tspeaker\na\ta.wav\ts, 1\n", {}),
         ("sep=;\nid;audio;speaker\na;a.wav;s, 1\n", {}),
-        ("id|audio|speaker\na|a.wav|s, 1\n", {"delimiter": "|"}),
+        ("id|audio|speaker\na|a.wav|s, 1\n", {"delimiter": "pipe"}),
         ("\n\nid,audio,speaker\n,,\na,a.wav,'s, 1'\n".replace("'", '"'), {}),
         ("id,audio,speaker\ra,a.wav,'s, 1'\r".replace("'", '"'), {}),
     ],
@@ -448,3 +448,15 @@ def test_notes_reach_the_summary_and_no_key(tmp_path: Path) -> None:
 def test_other_suffixes_are_refused(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(LanserError, match="must end in"):
         read(write(tmp_path, "id", f"t{suffix}"), table=f"t{suffix}")
+
+
+def test_where_paths_begin_is_in_no_key(tmp_path: Path, write_clip: WriteClip) -> None:
+    keys = set()
+    for folder in ("one", "two"):
+        root = tmp_path / folder
+        write_clip(root / "wav" / "a.wav")
+        write(root, "id,audio,speaker\na,a.wav,s\n")
+        options = {"audio_root": str(root / "wav")}
+        built = build_manifest(registry(), Store(tmp_path / "s"), "manifest", options, root)
+        keys.add(built.key)
+    assert len(keys) == 1
