@@ -12,11 +12,12 @@ from pydantic import Field, field_validator
 
 from lanser_bench import Card, DataError, Utterance
 
-from ._columns import TEXTS, Naming, checked_columns, nfc, seconds, text, turn
+from ._columns import TEXTS, Naming, checked_columns, counted, nfc, seconds, text, turn
 from ._dialogues import apart
+from ._extras import plain_extras
 from ._paths import Recordings, exists
 from ._stated import LeftOut, StatedDataset, StatedOptions
-from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, plain_extras, table_rows
+from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, table_rows
 
 Tables = str | tuple[str, ...] | dict[str, str]
 GoldKind = Literal["single", "multi", "distribution"]
@@ -129,6 +130,9 @@ class ManifestTable(StatedDataset[ManifestOptions]):
             )
         typed = path.suffix.lower() not in DELIMITERS
         plain_extras(path.name, rows, typed=typed, notes=self.notes)
+        silent = sum("audio" not in row.cells for row in rows)
+        if 0 < silent < len(rows):
+            self.notes.append(f"{path.name}: {counted(silent, 'row')} without audio.")
         recordings = Recordings(self._audio_root(root, path))
         found = False
         for row in rows:
