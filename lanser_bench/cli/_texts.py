@@ -16,12 +16,15 @@ def texts_options(path: Path, column: str) -> dict[str, Any]:
         column: the table's column of the texts.
 
     Raises:
-        DataError: there is no such file.
+        DataError: there is no such file, or a ``.txt`` file is asked for a column.
     """
     if not path.is_file():
         raise DataError(f"The texts {path} cannot be read: No such file.")
-    columns = {"text": column} if path.suffix.lower() != ".txt" else {}
-    return {"tables": [path.name], "columns": columns}
+    if path.suffix.lower() != ".txt":
+        return {"tables": [path.name], "columns": {"text": column}}
+    if column != "text":
+        raise DataError(f"{path} has one text per line and no column '{column}'. Omit --column.")
+    return {"tables": [path.name], "columns": {}}
 
 
 def read_texts(path: Path, column: str = "text") -> list[str]:

@@ -127,11 +127,14 @@ def table_ref(
     path: Path, column: str, gold: str | None, gold_taxonomy: str, words: list[str]
 ) -> dict[str, Any]:
     """Reads ``--texts`` with its columns and options as the dataset `text`."""
+    from ..errors import DataError
     from ..experiment.labelling import dataset_ref
     from ._options import parsed_options
     from ._texts import texts_options
 
     options = texts_options(path, column) | {"title": f"Texts of {path.name}"}
+    if gold is not None and not options["columns"]:
+        raise DataError(f"{path} has one text per line and no column '{gold}'. Omit --gold.")
     if gold is not None:
         options["columns"]["label"] = gold
         options["taxonomy"] = gold_taxonomy

@@ -105,6 +105,7 @@ def _show_plan(planned: DryRun) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from ..experiment.running import data_notes
     from ._console import wide_console
 
     plan, console = planned.plan, wide_console()
@@ -116,7 +117,8 @@ def _show_plan(planned: DryRun) -> None:
     console.print(cells)
     table = _stages_by_name(planned) if len(plan.nodes) > SHOWN_STAGES else _stages(planned)
     console.print(table)
-    for note in plan.notes:
+    told = [note for manifest in plan.manifests.values() for note in data_notes(manifest)]
+    for note in (*told, *plan.notes):
         console.print(f"! {note}", style="yellow", markup=False, soft_wrap=True)
     if planned.estimate.sentence:
         console.print(planned.estimate.sentence)

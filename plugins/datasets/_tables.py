@@ -225,18 +225,19 @@ def _check_spanned(
     spanned = [(begin, end) for begin, end, _ in rows if end > begin]
     width = max((len(row) for _, _, row in rows), default=0)
     for begin, end in spanned:
-        parts = all_lines[begin - 1 : end]
-        whole = all(part.strip() and part.count(delimiter) == width - 1 for part in parts)
+        parts = [line for line in all_lines[begin - 1 : end] if line.strip() or width == 1]
+        whole = all(line.strip() and line.count(delimiter) == width - 1 for line in parts)
         if whole and (width > 1 or delimiter == "\t"):
             raise DataError(
                 f"{path}, lines {begin} to {end}: a quote joins these lines into one row, but "
                 "each is a whole row by itself. Set the option `quoted`: false if quotes are "
                 "ordinary characters, true if a cell spans these lines."
             )
-    if spanned and width == 1:
+    if spanned:
+        begin, end = spanned[0]
         notes.append(
-            f"{path.name}: {len(spanned)} quoted cells span several lines, such as lines "
-            f"{spanned[0][0]} to {spanned[0][1]}."
+            f"{path.name}: quoted cells span several lines, such as lines {begin} to {end} "
+            f"({counted(len(spanned), 'row')})."
         )
 
 

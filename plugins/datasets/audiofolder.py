@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from lanser_bench import Card, DataError, Utterance
 
+from ._columns import nfc
 from ._files import walk
 from ._stated import LeftOut, StatedDataset, StatedOptions
 
@@ -67,7 +68,7 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
                 name: value for name, value in match.groupdict().items() if value
             }
             label = cells.pop("label", None)
-            if label is not None and left_out([label]):
+            if label is not None and left_out([nfc(label)]):
                 continue
             cells.setdefault("language", self.options.language)
             gold = {}

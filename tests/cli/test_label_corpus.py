@@ -102,6 +102,11 @@ def test_a_column_with_a_typo_is_refused_and_no_other_is_read(run: Run, tmp_path
     ):
         with pytest.raises(DataError, match=f"has no column .* Did you mean {theirs}"):
             run("label", "--texts", str(path), *words)
+    lines = tmp_path / "lines.txt"
+    lines.write_text("happy\n")
+    for words in (["--column", "body"], ["--gold", "mood"]):
+        with pytest.raises(DataError, match=r"has one text per line and no column"):
+            run("label", "--texts", str(lines), *words)
 
 
 def test_all_texts_of_a_tsv_that_quotes_nothing_are_labelled(run: Run, tmp_path: Path) -> None:

@@ -141,11 +141,14 @@ COMMON_VOICE = [
 ]
 
 
-@pytest.mark.parametrize("rows", [COMMON_VOICE, COMMON_VOICE[:4], COMMON_VOICE[:2]])
+@pytest.mark.parametrize(
+    "rows",
+    [COMMON_VOICE, COMMON_VOICE[:4], COMMON_VOICE[:2], [*COMMON_VOICE[:2], "", *COMMON_VOICE[2:4]]],
+)
 def test_a_tsv_that_quotes_nothing_keeps_all_rows(tmp_path: Path, rows: list[str]) -> None:
     write(tmp_path, "\n".join(["id\tpath\ttext\tspeaker", *rows]) + "\n", "manifest.tsv")
     found, notes = noted(tmp_path)
-    assert [u.transcript for u in found] == [row.split("\t")[2] for row in rows]
+    assert [u.transcript for u in found] == [row.split("\t")[2] for row in rows if row]
     assert "quotes are read as ordinary characters" in notes
 
 
@@ -165,6 +168,10 @@ def test_quotes_that_may_join_rows_are_refused_in_csv(tmp_path: Path) -> None:
 
 
 def test_cells_of_several_lines_and_quotes_inside_are_read(tmp_path: Path) -> None:
+    assert (
+        "span several lines, such as lines 2 to 3 (1 row)"
+        in noted(write(tmp_path, 'id,text,n\na,"two\nlines",1\n'))[1]
+    )
     write(tmp_path, 'id,text,n\na,"two\nlines, and ""more""",1\nb,5" disc,2\n')
     a, b = read(tmp_path)
     assert (a.transcript, b.transcript) == ('two\nlines, and "more"', '5" disc')
