@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -57,13 +58,14 @@ class ManifestOptions(StatedOptions, TableOptions):
 class ManifestTable(StatedDataset[ManifestOptions]):
     """Reads a table with one utterance a row.
 
-    Columns: ``id`` (else the recording's path without its suffix); ``audio`` (or ``path``,
-    ``file``; relative to the table, or to `audio_root`), ``start`` and ``end`` in seconds or as
-    ``0:01:02.5``; ``speaker``, ``dialogue_id``, ``turn``, ``sentence_id``, ``language``,
-    ``split``, ``transcript``; gold as ``label`` (or ``emotion``; one name) or ``gold`` (a JSON
-    object of weights), with ``gold_kind``. Case and blanks of these names make no difference. All
-    other columns become extras; in CSV and TSV those with only numbers become numbers. A table
-    without ``audio`` is a text-only set and needs ``id`` and ``transcript``.
+    Columns: ``id`` (else the recording's path without its suffix, with ``@`` and the start if rows
+    share a recording); ``audio`` (or ``path``, ``file``; relative to the table, or to
+    `audio_root`), ``start`` and ``end`` in seconds or as ``0:01:02.5``; ``speaker``,
+    ``dialogue_id``, ``turn``, ``sentence_id``, ``language``, ``split``, ``transcript``; gold as
+    ``label`` (or ``emotion``; one name) or ``gold`` (a JSON object of weights), with
+    ``gold_kind``. Case and blanks of these names make no difference. All other columns become
+    extras; in CSV and TSV those with only numbers become numbers. A table without ``audio`` is a
+    text-only set and needs ``id`` and ``transcript``.
     """
 
     Options = ManifestOptions
@@ -134,11 +136,14 @@ class ManifestTable(StatedDataset[ManifestOptions]):
         if 0 < silent < len(rows):
             self.notes.append(f"{path.name}: {counted(silent, 'row')} without audio.")
         recordings = Recordings(self._audio_root(root, path))
+        cut = Counter(str(row.cells.get("audio")) for row in rows)
         found = False
         for row in rows:
             if left_out(_gold(row.origin, row.cells)):
                 continue
             utterance = self._utterance(recordings, row, split)
+            if "id" not in row.cells and cut[str(row.cells.get("audio"))] > 1:
+                utterance = replace(utterance, id=f"{utterance.id}@{utterance.start or 0:.3f}")
             found = found or utterance.audio is None or exists(utterance.audio)
             yield utterance
         if rows and not found:

@@ -369,6 +369,11 @@ def test_ids_name_no_folder_of_this_machine(
         read(root)
 
 
+def test_spans_of_a_recording_need_no_ids(tmp_path: Path) -> None:
+    found = read(write(tmp_path, "audio,start,end\na.wav,,1\na.wav,1,2.5\nb.wav,1,2\n"))
+    assert [u.id for u in found] == ["a@0.000", "a@1.000", "b"]
+
+
 def test_paths_may_begin_elsewhere_and_splits_may_be_tables(
     tmp_path: Path, write_clip: WriteClip
 ) -> None:
