@@ -110,8 +110,8 @@ def csv_rows(
     except csv.Error as error:
         raise DataError(
             f"{path}, line {last + 1}: {error}. A quote opens a cell here that does not close, or "
-            "that closes before its end. Write a quote inside a quoted cell twice, or set the "
-            "option `quoted: false` if quotes are ordinary characters."
+            "that closes before its end. Write a quote inside a quoted cell twice; if "
+            "quotes are ordinary characters, `manifest` and `text` take the option `quoted: false`."
         ) from None
     if not header:
         raise DataError(f"{path} has no header line with the names of its columns.")

@@ -55,13 +55,8 @@ class Recordings:
             DataError: two recordings outside of the folder have the same name.
         """
         written = _checked_name(cell, origin)
-        if _DRIVE.match(written):
+        if _DRIVE.match(written):  # of another machine
             path = Path("/", PureWindowsPath(written).name)
-        elif not Path(written).is_absolute() and not written.startswith(("~", "file:")):
-            return unicodedata.normalize(
-                "NFC", Path(os.path.relpath(path, self.folder) if "\\" in written else written)
-                .with_suffix("").as_posix(),
-            )  # fmt: skip
         if path.is_relative_to(self.folder):
             name = path.relative_to(self.folder).with_suffix("").as_posix()
         else:
