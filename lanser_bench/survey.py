@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +34,11 @@ CLIPPED_SHARE = 1e-3
 brought to full scale has a few without being clipped."""
 SLACK = 0.02
 """Seconds by which a span may pass the end of its recording: what rounding in a table makes."""
+_LABEL_HINTS = {
+    "labels": "The option `labels` says what a label of the data is in the taxonomy.",
+    "leave_out": "The option `leave_out` leaves out the utterances of a label.",
+    "missing": "The option `missing` lists texts that stand for no label, such as NA.",
+}
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def survey_dataset(
     )
     survey = Survey(name, plugin.card, notes=[*plugin.notes, *notes], faults=faults)
     survey.faults += _gold_faults(
-        registry, name, plugin.card, found, folder, mapped=hasattr(plugin.options, "labels")
+        registry, name, plugin.card, found, folder, options=type(plugin.options).model_fields
     )
     if limit is not None:
         found = spread(found, limit)
@@ -200,9 +205,9 @@ def _gold_faults(
     utterances: Iterable[Utterance],
     root: Path,
     *,
-    mapped: bool,
+    options: Container[str],
 ) -> list[str]:
-    """What is wrong with gold labels; `mapped` says that the dataset has an option `labels`."""
+    """What is wrong with gold labels, and which of the dataset's `options` may mend it."""
     labelled = [u for u in utterances if u.gold]
     if not labelled:
         return []
@@ -226,9 +231,9 @@ def _gold_faults(
         f"'{label}' is not a label of {taxonomy.name}.{did_you_mean(label, known)}"
         for label, at in sorted(strange.items(), key=lambda item: -len(item[1]))
     ] + faults
-    if strange and mapped:
-        found.append("The option `labels` says what a label of the data is in the taxonomy.")
-    return [f"Gold labels of dataset '{name}' are not valid. {some(found, ' ')}"] if found else []
+    hints = [hint for option, hint in _LABEL_HINTS.items() if strange and option in options]
+    text = " ".join([some(found, " "), *hints])
+    return [f"Gold labels of dataset '{name}' are not valid. {text}"] if found else []
 
 
 def _weights_fault(u: Utterance) -> str:

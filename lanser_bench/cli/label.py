@@ -130,17 +130,15 @@ def table_ref(
     from ..errors import DataError
     from ..experiment.labelling import dataset_ref
     from ._options import parsed_options
+    from ._texts import texts_options
 
-    if not path.is_file():
-        raise DataError(f"The texts {path} cannot be read: there is no such file.")
-    options: dict[str, Any] = {"tables": [path.name], "title": f"Texts of {path.name}"}
-    named = {"text": column} if path.suffix.lower() != ".txt" else {}
+    options = texts_options(path, column) | {"title": f"Texts of {path.name}"}
+    if gold is not None and not options["columns"]:
+        raise DataError(f"{path} has one text per line and no column '{gold}'. Omit --gold.")
     if gold is not None:
-        named["label"] = gold
+        options["columns"]["label"] = gold
         options["taxonomy"] = gold_taxonomy
-    return dataset_ref(
-        "text", path.resolve().parent, {"columns": named, **options, **parsed_options(words)}
-    )
+    return dataset_ref("text", path.resolve().parent, options | parsed_options(words))
 
 
 def _label_sentences(

@@ -23,6 +23,7 @@ from .files import read_experiment
 from .grid import expand
 from .parts import Parts, Progress
 from .plan import Node, Plan
+from .running import data_notes
 from .scheduler import Listener, Scheduler
 from .settings import DatasetRef
 from .steps import Prepared
@@ -110,7 +111,11 @@ def label_corpus(
     ]
     nodes = dict(parts.nodes)
     plan = Plan(experiment, [], nodes, parts.manifests, plugins.plugin_dirs)
-    executed = _run(plan, plugins, store, listener or Listener())
+    listener = listener or Listener()
+    for manifest in parts.manifests.values():
+        for sentence in data_notes(manifest):
+            listener.note(sentence)
+    executed = _run(plan, plugins, store, listener)
     return [
         _labelled(parts, chain, stages, one, executed)
         for (chain, stages), one in zip(chains, prepared, strict=True)

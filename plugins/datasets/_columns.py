@@ -1,15 +1,60 @@
-"""Columns of a table that a library has read, as columns of a manifest."""
+"""Columns of tables: what their names mean, and what their cells say."""
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Mapping
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import time, timedelta
 from typing import Any
 
-from lanser_bench import DataError, SettingsError
+from lanser_bench import DataError, LanserError, SettingsError
 
 TEXTS = ("speaker", "dialogue_id", "sentence_id", "language", "split", "transcript")
 """Columns whose values are names or words."""
+WORDS = ("transcript", "text")
+"""Columns whose cells are sentences."""
+ALIASES = {"path": "audio", "file": "audio", "emotion": "label"}
+"""Other names of columns that count like the first."""
+WEAK_ALIASES = {
+    **dict.fromkeys(("file_name", "filename", "file_path", "filepath", "wav"), "audio"),
+    **dict.fromkeys(("audio_file", "audio_path", "wav_path", "audio_filepath"), "audio"),
+    **dict.fromkeys(("speaker_id", "client_id"), "speaker"),
+    **dict.fromkeys(("text", "transcription"), "transcript"),
+    "emo": "label",
+}
+"""Names that mean a column only where the table has no better name for it."""
+_LIKELY = {
+    "id": ("key", "utt_id", "utterance_id", "segment_id"),
+    "start": ("start_time", "start_s", "begin", "onset"),
+    "end": ("end_time", "end_s", "stop", "offset"),
+    "speaker": ("spk", "spk_id", "subject", "actor", "author", "user"),
+    "transcript": ("sentence", "utterance", "words", "asr"),
+    "label": ("class", "category", "mood", "feeling", "target", "sentiment"),
+    "split": ("subset", "partition", "fold"),
+    "dialogue_id": ("dialogue", "dialog", "dialog_id", "conversation", "conversation_id"),
+    "turn": ("turn_id", "utterance_number"),
+}
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+_DECIMAL_COMMA = re.compile(r"\d+,\d+")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")
+_CLOCK = re.compile(r"(?:(\d+) days?,? )?(?:(\d+):)?(\d+):(\d{1,2}(?:[.,]\d+)?)")
+_TURNS = range(-(2**31), 2**31)
+
+
+def nfc(value: str) -> str:
+    """A name without outer blanks, in the composed form of Unicode."""
+    return unicodedata.normalize("NFC", value.strip())
+
+
+def nfc_names(value: Any) -> Any:
+    """Names of an option, in a mapping or a sequence, in the composed form of Unicode."""
+    if isinstance(value, Mapping):
+        return {nfc(name): nfc_names(other) for name, other in value.items()}
+    return nfc(value) if isinstance(value, str) else tuple(nfc_names(one) for one in value)
 
 
 def checked_columns(columns: Mapping[str, str], known: tuple[str, ...]) -> None:
@@ -23,58 +68,202 @@ def checked_columns(columns: Mapping[str, str], known: tuple[str, ...]) -> None:
         raise ValueError(f"'{unknown[0]}' is no column of a manifest; there are {', '.join(known)}")
 
 
-def present(columns: Mapping[str, str], found: list[str], what: str) -> None:
-    """Refuses a name there that the table does not have.
+def closest(name: str, known: Iterable[str]) -> str:
+    """Returns " Did you mean 'x'?" for the closest of `known`, or nothing."""
+    close = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f" Did you mean '{close[0]}'?" if close else ""
+
+
+def present(
+    columns: Mapping[str, str],
+    found: Sequence[str],
+    what: str,
+    fault: type[LanserError] = SettingsError,
+) -> dict[str, str]:
+    """Returns name here → name in the table, which may differ in case, blanks or Unicode form.
 
     Raises:
-        SettingsError: with the columns there are.
+        LanserError: the table has no such column; of the kind `fault`.
     """
+    folded = {_folded(column): column for column in found}
+    actual: dict[str, str] = {}
     for ours, theirs in columns.items():
-        if theirs not in found:
-            raise SettingsError(
-                f"{what} has no column '{theirs}', which the options name for '{ours}'. It has "
-                f"{', '.join(found)}."
+        match = theirs if theirs in found else folded.get(_folded(theirs))
+        if match is None:
+            raise fault(
+                f"{what} has no column '{theirs}', which the options name for '{ours}'."
+                f"{closest(theirs, found)} It has {', '.join(found)}."
+            )
+        actual[ours] = match
+    return actual
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What the names of a table's columns mean."""
+
+    known: frozenset[str]
+    """Names of columns here."""
+    columns: Mapping[str, str]
+    """Name here → name in the table, as the user states."""
+    weak: Mapping[str, str] = field(default_factory=lambda: WEAK_ALIASES)
+    """Name in a table → name here that it means if no other column does."""
+    required: str = ""
+    """A column here that no row may lack, though its cell may be empty."""
+
+    def meanings(self, what: str, found: Sequence[str]) -> dict[str, str]:
+        """Returns column of the table → column here; columns that mean nothing here are missing.
+
+        A column that `columns` names goes before all others; then count the known names and
+        `ALIASES`, then `weak`. Case, blanks and hyphens make no difference.
+
+        Raises:
+            DataError: `columns` names a column that the table lacks, or two weak names mean the
+                same.
+        """
+        named = present(self.columns, found, what, DataError)
+        meant = {theirs: ours for ours, theirs in named.items()}
+        if len(meant) < len(named):
+            raise DataError(f"{what}: the option `columns` names one column for two.")
+        rest = [column for column in found if column not in meant]
+        for column in rest:
+            ours = _folded(column)
+            ours = ours if ours in self.known else ALIASES.get(ours, "")
+            if ours in self.known and ours not in self.columns:
+                meant[column] = ours
+        weak: dict[str, list[str]] = {}
+        aliases = dict(self.weak)
+        if "client_id" in found:
+            aliases["sentence"] = "transcript"  # a table of Common Voice
+        for column in rest:
+            ours = aliases.get(_folded(column), "")
+            if column not in meant and ours in self.known and ours not in meant.values():
+                weak.setdefault(ours, []).append(column)
+        for ours, several in weak.items():
+            if len(several) > 1:
+                raise DataError(
+                    f"{what}: the columns '{several[0]}' and '{several[1]}' may both be '{ours}'. "
+                    f"Say which with `columns: {{{ours}: {several[0]}}}`."
+                )
+            meant[several[0]] = ours
+        return meant
+
+    def check_required(
+        self, origin: str, cells: Mapping[str, Any], meant: Mapping[str, str]
+    ) -> None:
+        """Raises a `DataError` if a row lacks the column that none may lack."""
+        ours = self.required
+        if ours and not any(meant.get(column) == ours for column in cells):
+            theirs = self.columns.get(ours, ours)
+            raise DataError(
+                f"{origin}: there is no column '{theirs}'; there are {', '.join(cells)}."
+                f"{closest(theirs, cells)} Name the right one with `columns: {{{ours}: …}}`."
             )
 
 
-def text(value: Any) -> str | None:
-    """A cell as text; empty cells, NaN and missing values are None; 7.0 is 7 again."""
-    if value is None or value == "" or value != value:
+def likely(extras: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+    """Returns column → the column of `known`, absent from the table, that it may stand for."""
+    likely_names = {ours: (ours, *_LIKELY.get(ours, ())) for ours in known}
+    aliases = {**ALIASES, **WEAK_ALIASES}
+    names = {name: ours for ours, several in likely_names.items() for name in several}
+    names |= {name: ours for name, ours in aliases.items() if ours in likely_names}
+    found = {}
+    for column in extras:
+        close = difflib.get_close_matches(_folded(column), names, n=1, cutoff=0.8)
+        if close:
+            found[column] = names[close[0]]
+    return found
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\s\-]+", "_", nfc(name).casefold())
+
+
+def text(value: Any, origin: str = "", column: str = "") -> str | None:
+    """A cell as text; empty cells, NaN and missing values are None; 7.0 is 7 again.
+
+    Raises:
+        DataError: it is a list, an object or bytes that are not UTF-8.
+    """
+    if empty(value):
         return None
+    if isinstance(value, bytes):
+        try:
+            value = value.decode()
+        except UnicodeDecodeError:
+            raise DataError(f"{origin}: {column} has bytes that are not UTF-8 text.") from None
+    if isinstance(value, (list, tuple, Mapping)):
+        raise DataError(f"{origin}: {column} has a list or an object; it must be text.")
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return str(value)
+    words = str(value).strip() if column in WORDS else nfc(str(value))
+    return words or None
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns "1 cell", "2 cells" and so on."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def empty(value: Any) -> bool:
+    """Whether a cell stands for nothing: None, "", NaN or NaT."""
+    return value is None or (isinstance(value, str) and not value.strip()) or value != value
 
 
 def turn(value: Any, origin: str) -> int | None:
     """A cell as a whole number.
 
     Raises:
-        DataError: it is something else.
+        DataError: it is something else, or has more than 32 bits.
     """
+    if empty(value):
+        return None
     found = _number(value)
-    if found is not None and not found.is_integer():
+    if not (math.isfinite(found) and found.is_integer() and int(found) in _TURNS):
         raise DataError(f"{origin}: turn is '{value}'; it must be a whole number.")
-    return None if found is None else int(found)
+    return int(found)
 
 
 def seconds(value: Any, origin: str, column: str) -> float | None:
-    """A cell as a time in seconds.
+    """A cell as a time in seconds: a number, a duration or a time such as ``0:01:02.5``.
 
     Raises:
-        DataError: it is something else.
+        DataError: it is something else, such as a date or 1,250, which has two meanings.
     """
+    if empty(value):
+        return None
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, time):
+        value = value.isoformat()
     found = _number(value)
-    if found is not None and not math.isfinite(found):
-        raise DataError(f"{origin}: {column} is '{value}'; it must be a number of seconds.")
+    if isinstance(value, str):
+        clock = _CLOCK.fullmatch(value.strip())
+        if clock:
+            found = _clock_seconds(*clock.groups())
+        elif _DECIMAL_COMMA.fullmatch(value.strip()) and not _THOUSANDS.fullmatch(value.strip()):
+            found = float(value.replace(",", "."))
+    if not math.isfinite(found):
+        raise DataError(
+            f"{origin}: {column} is '{value}'; it must be a number of seconds such as 62.5, or a "
+            "time such as 0:01:02.5."
+        )
     return found
 
 
-def _number(value: Any) -> float | None:
-    """None where a cell is empty, NaN where it holds something else than a number."""
-    if value is None or value == "" or value != value:
-        return None
+def _clock_seconds(days: str | None, hours: str | None, minutes: str, seconds: str) -> float:
+    """NaN where minutes or seconds exceed 60."""
+    second = float(seconds.replace(",", "."))
+    if second >= 60 or (hours is not None and int(minutes) >= 60) or (days and hours is None):
+        return math.nan
+    return (int(days or 0) * 24 + int(hours or 0)) * 3600 + int(minutes) * 60 + second
+
+
+def _number(value: Any) -> float:
+    """NaN where a cell holds something else than a number."""
+    if isinstance(value, bool) or (isinstance(value, str) and not _NUMBER.fullmatch(value)):
+        return math.nan
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan

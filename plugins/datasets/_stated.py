@@ -2,12 +2,64 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
-from lanser_bench import Card, Dataset, PluginOptions
+from pydantic import field_validator
+
+from lanser_bench import Card, Dataset, PluginOptions, SettingsError
+
+from ._columns import closest, nfc_names
 
 
-class StatedOptions(PluginOptions):
+class LabelOptions(PluginOptions):
+    """Which labels of the data count."""
+
+    leave_out: tuple[str, ...] = ()
+    """Labels of the data whose utterances are left out, such as ``[other]``; `data check` counts
+    them."""
+
+    @field_validator("leave_out", "labels", "label_names", "weights", check_fields=False)
+    @classmethod
+    def _composed(cls, names: Any) -> Any:
+        return nfc_names(names)
+
+
+class LeftOut:
+    """Counts the utterances that the option `leave_out` leaves out."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        """`labels` as the data write them."""
+        self._counts = dict.fromkeys(labels, 0)
+        self._others: set[str] = set()
+
+    def __call__(self, labels: Iterable[str]) -> bool:
+        """Whether an utterance with these labels is left out."""
+        for label in labels:
+            if label in self._counts:
+                self._counts[label] += 1
+                return True
+            self._others.add(label)
+        return False
+
+    def notes(self) -> list[str]:
+        """Returns a sentence if utterances were left out.
+
+        Raises:
+            SettingsError: a label of the option does not occur.
+        """
+        for label, count in self._counts.items():
+            if not count:
+                raise SettingsError(
+                    f"No utterance has the label '{label}' of the option `leave_out`."
+                    f"{closest(label, self._others)} Labels: "
+                    f"{', '.join(sorted({*self._others, *self._counts} - {label})) or 'none'}."
+                )
+        told = ", ".join(f"{label} {count}" for label, count in self._counts.items())
+        return [f"Left out by label (option `leave_out`): {told}."] if told else []
+
+
+class StatedOptions(LabelOptions):
     """What only the user can say of recordings of their own."""
 
     taxonomy: str | None = None

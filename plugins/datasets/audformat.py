@@ -19,7 +19,9 @@ from lanser_bench import (
     Utterance,
 )
 
-from ._columns import TEXTS, checked_columns, present, text, turn
+from ._columns import TEXTS, checked_columns, nfc, present, text, turn
+from ._dialogues import apart
+from ._paths import Recordings
 
 _COLUMNS = ("label", "turn", *TEXTS)
 
@@ -76,12 +78,18 @@ class Audformat(Dataset[AudformatOptions]):
         )
         languages = [str(code) for code in database.languages]
         language = _two_letters(languages[0]) if len(languages) == 1 else None
+        yield from apart(self._rows(root, database, language), self.notes)
+
+    def _rows(
+        self, root: Path, database: Any, language: str | None
+    ) -> Iterator[tuple[str, Utterance]]:
         for name in self.options.tables:
             if name not in database.tables:
                 raise SettingsError(
                     f"{root}/db.yaml has no table '{name}'; it has {', '.join(database.tables)}."
                 )
-            yield from self._table(root, database, name, language)
+            for utterance in self._table(root, database, name, language):
+                yield name, utterance
 
     def _table(
         self, root: Path, database: Any, name: str, language: str | None
@@ -90,7 +98,8 @@ class Audformat(Dataset[AudformatOptions]):
         columns = self.options.columns
         aside = {ours: c for ours, c in columns.items() if c not in rows.columns}
         files = _by_file(database, aside)
-        present({o: c for o, c in aside.items() if o not in files}, list(rows.columns), name)
+        lacking = {ours: c for ours, c in aside.items() if ours not in files}
+        columns = columns | present(lacking, list(rows.columns), name)
         last = name.rpartition(".")[2].lower()
         split = last if last in ("train", "dev", "test") else None
         for number, row in enumerate(rows.to_dict("records")):
@@ -111,17 +120,19 @@ class Audformat(Dataset[AudformatOptions]):
     ) -> Utterance:
         origin = f"{root}/db.{table}, row {number}"
         file, start, end = str(row["file"]), _seconds(row.get("start")), _seconds(row.get("end"))
-        texts: dict[str, Any] = {column: text(cells.get(column)) for column in TEXTS}
+        texts: dict[str, Any] = {
+            column: text(cells.get(column), origin, column) for column in TEXTS
+        }
         texts["split"] = texts["split"] or split
         texts["language"] = texts["language"] or language
-        label = text(cells.get("label"))
+        label = text(cells.get("label"), origin, "label")
         gold = {}
         if label is not None and self.options.taxonomy is not None:
             gold = {self.options.labels.get(label, label): 1.0}
         span = "" if start is None and end is None else f"@{start or 0:.3f}"
         return Utterance(
-            id=f"{file}{span}",
-            audio=root / file,
+            id=f"{nfc(file)}{span}",
+            audio=Recordings(root).located(file),
             start=start,
             end=end,
             turn=turn(cells.get("turn"), origin),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from pydantic import Field, field_validator
 
 from lanser_bench import Card, DataError, Utterance
 
+from ._columns import nfc
 from ._files import folders_without, preferred, walk
-from ._stated import StatedDataset, StatedOptions
+from ._stated import LeftOut, StatedDataset, StatedOptions
 
 _HUGGING_FACE = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _GROUPS = ("label", "speaker", "split", "sentence_id", "language", "dialogue_id")
@@ -34,14 +34,14 @@ class AudioFolderOptions(StatedOptions):
     @field_validator("labels")
     @classmethod
     def _composed(cls, labels: dict[str, str]) -> dict[str, str]:
-        return {_nfc(theirs).strip(): _nfc(ours) for theirs, ours in labels.items()}
+        return {nfc(theirs).strip(): nfc(ours) for theirs, ours in labels.items()}
 
     @field_validator("pattern")
     @classmethod
     def _readable(cls, pattern: str) -> str:
         if r"\\" in pattern:
             raise ValueError("write / between folders, on Windows too")
-        pattern = _nfc(pattern)
+        pattern = nfc(pattern)
         try:
             groups = re.compile(pattern).groupindex
         except re.error as error:
@@ -67,10 +67,11 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
         """Yields the recordings sorted by path."""
         self._check_no_table(root)
         pattern = re.compile(self.options.pattern)
+        left_out = LeftOut(self.options.leave_out)
         paths = preferred(walk(root, self.notes), self.notes, lambda p: str(p.with_suffix("")))
         for path in paths:
             # A Mac writes ü as u and a mark: one name in two spellings is one name.
-            below = _nfc(path.relative_to(root).as_posix())
+            below = nfc(path.relative_to(root).as_posix())
             match = pattern.fullmatch(below)
             if match is None:
                 raise DataError(
@@ -81,6 +82,8 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
                 name: value for name, value in match.groupdict().items() if value
             }
             label = cells.pop("label", None)
+            if label is not None and left_out([nfc(label)]):
+                continue
             cells.setdefault("language", self.options.language)
             gold = {}
             if label is not None and self.options.taxonomy is not None:
@@ -91,6 +94,7 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
                 gold=gold,
                 **cells,
             )
+        self.notes += left_out.notes()
         if "label" in pattern.groupindex and self.options.taxonomy is None:
             self.notes.append(
                 "The labels in the paths are unused. To use them as gold, set `taxonomy`."
@@ -131,7 +135,3 @@ def _lists_files(table: Path) -> bool:
         raise DataError(f"{table} cannot be read: {error.strerror}.") from None
     head = raw if table.suffix == ".parquet" else raw.partition(b"\n")[0]
     return b"file_name" in head
-
-
-def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)

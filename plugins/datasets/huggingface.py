@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from pydantic import Field, field_validator
 from lanser_bench import Card, DataError, MissingDependencyError, Utterance
 
 from ._columns import TEXTS, checked_columns, present, text, turn
-from ._stated import StatedDataset, StatedOptions
+from ._dialogues import apart
+from ._paths import Recordings
+from ._stated import LeftOut, StatedDataset, StatedOptions
 
+_SUFFIX = re.compile(r"\.\w{1,5}")
 _COLUMNS = ("id", "audio", "label", "turn", *TEXTS)
 
 
@@ -61,12 +65,28 @@ class HuggingFace(StatedDataset[HuggingFaceOptions]):
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the rows in the set's order, part by part."""
+        left_out = LeftOut(self.options.leave_out)
+        yield from apart(self._rows(root, left_out), self.notes)
+        self.notes += left_out.notes()
+
+    def _rows(self, root: Path, left_out: LeftOut) -> Iterator[tuple[str, Utterance]]:
+        folder = Recordings(Path(self.options.path).expanduser().absolute())
         for part, rows in self._parts().items():
             names = list(rows.column_names)
-            present(self.options.columns, names, f"{self.options.path} ({part})")
-            labels = _class_names(rows, self.options.columns.get("label"))
-            for number, row in enumerate(_undecoded(rows, self.options.columns.get("audio"))):
-                yield self._utterance(root, part, number, row, labels)
+            columns = present(self.options.columns, names, f"{self.options.path} ({part})")
+            labels = _class_names(rows, columns.get("label"))
+            for number, row in enumerate(_undecoded(rows, columns.get("audio"))):
+                origin = f"{self.options.path} ({part}), row {number}"
+                cells = {ours: row[theirs] for ours, theirs in columns.items()}
+                label = cells.pop("label", None)
+                if labels is not None and isinstance(label, int):
+                    label = labels[label] if label >= 0 else None  # −1: a hidden label
+                label = text(label, origin, "label")
+                if label is not None and left_out([label]):
+                    continue
+                if "audio" in cells:
+                    cells["audio"] = _written(root, folder, cells["audio"], origin)
+                yield part, self._utterance(part, number, cells, label, origin)
 
     def _parts(self) -> dict[str, Any]:
         try:
@@ -101,24 +121,19 @@ class HuggingFace(StatedDataset[HuggingFaceOptions]):
         return dict(found) if isinstance(found, dict) else {"all": found}
 
     def _utterance(
-        self, root: Path, part: str, number: int, row: Mapping[str, Any], labels: list[str] | None
+        self, part: str, number: int, cells: Mapping[str, Any], label: str | None, origin: str
     ) -> Utterance:
         options = self.options
-        origin = f"{options.path} ({part}), row {number}"
-        cells = {ours: row[theirs] for ours, theirs in options.columns.items()}
-        texts: dict[str, Any] = {name: text(cells.get(name)) for name in TEXTS}
+        texts: dict[str, Any] = {name: text(cells.get(name), origin, name) for name in TEXTS}
         texts["language"] = texts["language"] or options.language
         if "split" not in options.columns and part != "all":
             texts["split"] = part
-        label = cells.get("label")
-        if labels is not None and isinstance(label, int):
-            label = labels[label] if label >= 0 else None  # −1: a hidden label
         gold = {}
-        if options.taxonomy is not None and (name := text(label)) is not None:
-            gold = {options.labels.get(name, name): 1.0}
+        if options.taxonomy is not None and label is not None:
+            gold = {options.labels.get(label, label): 1.0}
         return Utterance(
-            id=text(cells.get("id")) or f"{part}-{number:06d}",
-            audio=_written(root, cells["audio"], origin) if "audio" in cells else None,
+            id=text(cells.get("id"), origin, "id") or f"{part}-{number:06d}",
+            audio=cells.get("audio"),
             turn=turn(cells.get("turn"), origin),
             gold=gold,
             origin=origin,
@@ -143,16 +158,44 @@ def _undecoded(rows: Any, column: str | None) -> Any:
     return rows
 
 
-def _written(root: Path, sound: Any, origin: str) -> Path:
-    """Returns the recording's path: its own where the set points to a file, else one under root."""
-    if isinstance(sound, str):
-        return Path(sound)
-    if not isinstance(sound, Mapping) or not (sound.get("bytes") or sound.get("path")):
+def _written(root: Path, folder: Recordings, sound: Any, origin: str) -> Path:
+    """Returns the recording's path: one below root for sound in the set, else the set's own.
+
+    The samples of a decoded column count, not the file that they come from: it may have changed.
+    """
+    if not isinstance(sound, Mapping):
+        return folder.find(sound, origin)
+    suffix = Path(sound.get("path") or "").suffix
+    if sound.get("bytes"):
+        return _kept(root, sound["bytes"], suffix if _SUFFIX.fullmatch(suffix) else ".wav")
+    if sound.get("array") is not None:
+        return _kept(root, _wave(sound["array"], sound.get("sampling_rate"), origin), ".wav")
+    if not sound.get("path"):
         raise DataError(f"{origin}: its audio is neither a path nor the bytes of a sound file.")
-    raw = sound.get("bytes")
-    if not raw:
-        return Path(sound["path"])
-    suffix = Path(sound.get("path") or "").suffix or ".wav"
+    return folder.find(sound["path"], origin)
+
+
+def _wave(array: Any, rate: Any, origin: str) -> bytes:
+    """Returns samples as the bytes of a WAV file; shape (n,), (n, channels) or (channels, n)."""
+    import io
+
+    import numpy as np
+    import soundfile
+
+    samples = np.asarray(array)
+    if samples.ndim not in (1, 2) or samples.dtype.kind != "f" or not isinstance(rate, int):
+        raise DataError(
+            f"{origin}: its audio must be an array of floats between -1 and 1, in one or two "
+            "dimensions, with a whole `sampling_rate`."
+        )
+    if samples.ndim == 2 and samples.shape[0] < samples.shape[1]:
+        samples = samples.T
+    raw = io.BytesIO()
+    soundfile.write(raw, samples.astype(np.float32), rate, format="WAV", subtype="FLOAT")
+    return raw.getvalue()
+
+
+def _kept(root: Path, raw: bytes, suffix: str) -> Path:
     path = root / f"{hashlib.sha256(raw).hexdigest()[:32]}{suffix}"
     if not path.is_file():
         root.mkdir(parents=True, exist_ok=True)

@@ -9,18 +9,27 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
+from lanser_bench import Card, DataError, Dataset, Utterance
 
-from ._tables import TABLES, Row, plain_text, read_table
+from ._columns import WEAK_ALIASES, Naming, nfc, turn
+from ._columns import text as plain_text
+from ._dialogues import apart
+from ._files import lines
+from ._stated import LabelOptions, LeftOut
+from ._tables import TABLES, TableOptions, TableRow, table_rows
 from ._text_sets import CARDS, TAXONOMIES, goemotions, tweeteval
 
 GoldKind = Literal["single", "multi", "distribution"]
 
 _COLUMNS = ("id", "text", "label", "gold", "speaker", "dialogue_id", "turn", "language", "split")
-_ALIASES = {"transcript": "text", "sentence": "text", "emotion": "label", "dialogue": "dialogue_id"}
+_WEAK = {
+    **WEAK_ALIASES,
+    **dict.fromkeys(("transcript", "transcription", "sentence"), "text"),
+    "dialogue": "dialogue_id",
+}
 
 
-class TextOptions(PluginOptions):
+class TextOptions(LabelOptions, TableOptions):
     """Options of `text`."""
 
     layout: Literal["table", "goemotions", "tweeteval"] = "table"
@@ -34,10 +43,6 @@ class TextOptions(PluginOptions):
     that lie there. A ``.txt`` file holds one text per line."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Name here → name in the table, such as ``{text: body, label: feeling, speaker: author}``."""
-    names: tuple[str, ...] = ()
-    """Columns of CSV and TSV files that have no header line."""
-    quoted: bool = True
-    """Set it to false where quotes in CSV and TSV files are ordinary characters."""
     separator: str = ""
     """What parts several labels in one cell, such as ``","``; empty where a cell holds one."""
     label_names: tuple[str, ...] = ()
@@ -61,7 +66,7 @@ class TextOptions(PluginOptions):
         unknown = sorted(columns.keys() - set(_COLUMNS))
         if unknown:
             raise ValueError(f"'{unknown[0]}' is not one of {', '.join(sorted(_COLUMNS))}")
-        return columns
+        return {ours: nfc(theirs) for ours, theirs in columns.items()}
 
 
 class Text(Dataset[TextOptions]):
@@ -97,26 +102,32 @@ class Text(Dataset[TextOptions]):
         Raises:
             DataError: there is no table, no text column, or a row cannot be read; names the line.
         """
-        found = 0
-        for utterance in self._all(root):
-            if not self.options.splits or utterance.split in self.options.splits:
-                found += 1
+        left_out, found = LeftOut(self.options.leave_out), 0
+        for utterance in apart(self._all(root), self.notes):
+            if self.options.splits and utterance.split not in self.options.splits:
+                continue
+            found += 1
+            if not left_out(utterance.gold):
                 yield utterance
+        self.notes += left_out.notes()
         if not found and self.options.splits:
             raise DataError(
                 f"{root} holds no text of the splits {', '.join(self.options.splits)}. Change the "
                 "option `splits`."
             )
 
-    def _all(self, root: Path) -> Iterator[Utterance]:
+    def _all(self, root: Path) -> Iterator[tuple[str, Utterance]]:
+        """All texts, each with the name of its table if there are several."""
         if self.options.layout == "goemotions":
-            yield from goemotions(root, self.options.splits)
+            yield from (("", text) for text in goemotions(root, self.options.splits))
         elif self.options.layout == "tweeteval":
-            yield from tweeteval(root, self.options.splits)
+            yield from (("", text) for text in tweeteval(root, self.options.splits))
         else:
             tables = self._tables(root)
+            part = "" if len(tables) == 1 else "{}"
             for path in tables:
-                yield from self._table(path, alone=len(tables) == 1)
+                for text in self._table(path, alone=len(tables) == 1):
+                    yield part.format(path.stem), text
 
     def _tables(self, root: Path) -> list[Path]:
         if self.options.tables:
@@ -133,47 +144,39 @@ class Text(Dataset[TextOptions]):
         return found
 
     def _table(self, path: Path, *, alone: bool) -> Iterator[Utterance]:
-        for number, (origin, row) in enumerate(self._rows(path), start=1):
-            name = plain_text(row.get("id"))
+        for number, row in enumerate(self._rows(path), start=1):
+            texts: dict[str, Any] = {
+                name: plain_text(row.cells.get(name), row.origin, name)
+                for name in ("id", "speaker", "dialogue_id", "language", "split")
+            }
+            name = texts.pop("id")
             if name is None:
                 name = f"{path.stem}/{number:06d}"
             elif not alone:
                 name = f"{path.stem}/{name}"
+            texts["language"] = texts["language"] or self.options.language
+            texts["split"] = texts["split"] or (None if alone else path.stem)
             yield Utterance(
                 id=name,
-                transcript=plain_text(row.get("text")),
-                speaker=plain_text(row.get("speaker")),
-                dialogue_id=plain_text(row.get("dialogue_id")),
-                turn=_turn(origin, row.get("turn")),
-                language=plain_text(row.get("language")) or self.options.language,
-                split=plain_text(row.get("split")) or (None if alone else path.stem),
-                gold=self._gold(origin, row),
+                transcript=plain_text(row.cells.get("text"), row.origin, "text"),
+                turn=turn(row.cells.get("turn"), row.origin),
+                gold=self._gold(row.origin, row.cells),
                 gold_kind=self._kind(),
-                origin=origin,
+                origin=row.origin,
+                **texts,
             )
 
-    def _rows(self, path: Path) -> Iterator[Row]:
+    def _rows(self, path: Path) -> list[TableRow]:
         """Rows by the columns' names here; a weight stands under ``weight LABEL``."""
         if path.suffix.lower() == ".txt":
-            yield from _plain_lines(path)
-            return
+            return [
+                TableRow(f"{path}, line {number}", {"text": line.strip()})
+                for number, line in lines(path)
+            ]
         options = self.options
-        theirs = {column: ours for ours, column in options.columns.items()}
-        theirs |= {column: f"weight {label}" for label, column in options.weights.items()}
-        wanted = {"text", *theirs.values()}
-        for origin, cells in read_table("text", path, options.names, quoted=options.quoted):
-            row: dict[str, Any] = {}
-            for column, value in cells.items():
-                ours = theirs.get(column) or _ALIASES.get(column, column)
-                if ours in row and column in theirs:
-                    row.pop(ours)  # a column that the options name goes before one of that name
-                row.setdefault(ours, value)
-            absent = sorted(wanted - row.keys())
-            # JSON lines may leave out what is empty; the other tables name all their columns.
-            if "text" in absent or (absent and path.suffix.lower() != ".jsonl"):
-                _refuse(origin, absent[-1] if "text" not in absent else "text", cells, options)
-            # NaN stands for nothing where a data frame wrote the table.
-            yield origin, {k: v for k, v in row.items() if v not in (None, "") and v == v}
+        columns = options.columns | {f"weight {x}": column for x, column in options.weights.items()}
+        naming = Naming(frozenset(_COLUMNS), columns, _WEAK, required="text")
+        return table_rows(path, options, naming, self.notes)[0]
 
     def _kind(self) -> GoldKind:
         if self.options.gold_kind is not None:
@@ -202,9 +205,9 @@ class Text(Dataset[TextOptions]):
 
     def _labels(self, origin: str, cell: Any) -> Iterator[str]:
         if isinstance(cell, list):
-            parts = [plain_text(part) or "" for part in cell]
+            parts = [plain_text(part, origin, "label") or "" for part in cell]
         else:
-            text = plain_text(cell) or ""
+            text = plain_text(cell, origin, "label") or ""
             parts = text.split(self.options.separator) if self.options.separator else [text]
         for part in (part.strip() for part in parts):
             yield _named(origin, part, self.options.label_names)
@@ -219,36 +222,6 @@ def _named(origin: str, label: str, names: tuple[str, ...]) -> str:
     if not label.isdecimal() or int(label) >= len(names):
         raise DataError(f"{origin}: label '{label}' is none of the numbers 0 to {len(names) - 1}.")
     return names[int(label)]
-
-
-def _plain_lines(path: Path) -> Iterator[Row]:
-    from ._files import lines
-
-    for number, line in lines(path):
-        yield f"{path}, line {number}", {"text": line.strip()}
-
-
-def _refuse(origin: str, absent: str, cells: Mapping[str, Any], options: TextOptions) -> None:
-    label = absent.removeprefix("weight ")
-    theirs = options.weights[label] if absent.startswith("weight ") else options.columns.get(absent)
-    if theirs is None:
-        raise DataError(
-            f"{origin}: there is no column 'text'; there are {', '.join(sorted(cells))}. Say which "
-            "holds the texts: columns: {text: …}."
-        )
-    raise DataError(
-        f"{origin}: there is no column '{theirs}', which the options name; there are "
-        f"{', '.join(sorted(cells))}."
-    )
-
-
-def _turn(origin: str, value: Any) -> int | None:
-    if value is None:
-        return None
-    try:
-        return int(float(value))
-    except (TypeError, ValueError, OverflowError):
-        raise DataError(f"{origin}: turn is '{value}'; it must be a whole number.") from None
 
 
 def _weight(origin: str, label: str, value: Any) -> float:
@@ -273,4 +246,4 @@ def _json_gold(origin: str, value: Any) -> dict[str, float]:
         value = dict(value)  # Parquet's map type
     if not isinstance(value, dict):
         raise DataError(f'{origin}: gold must be a JSON object of weights such as {{"happy": 1}}.')
-    return {str(label): _weight(origin, str(label), weight) for label, weight in value.items()}
+    return {nfc(str(label)): _weight(origin, str(label), weight) for label, weight in value.items()}

@@ -83,6 +83,33 @@ def test_skipping_makes_the_rest_usable(
     assert "bad audio: 1: u0 (0.wav) is missing" in capsys.readouterr().out
 
 
+def test_notes_of_the_dataset_are_shown(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = corpus / "manifest.csv"
+    table.write_text(table.read_text().replace("s3", "nan").replace("id,", "ID ,"))
+    assert check("manifest", corpus, "--store", tmp_path / "store") == 0
+    assert "note: manifest.csv: 'nan' in the column speaker counts" in capsys.readouterr().out
+    assert check("manifest", corpus, "--json", "--store", tmp_path / "store") == 0
+    assert len(json.loads(capsys.readouterr().out)["notes"]) == 1
+
+
+def test_a_dry_run_shows_notes_of_datasets(
+    corpus: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(corpus)
+    rows = [f"{i}.wav,s{i},{label}\n" for i, label in enumerate(["joy", "anger", "NaT"] * 2)]
+    (corpus / "manifest.csv").write_text("audio,speaker,label\n" + "".join(rows))
+    target = "{dataset: manifest, root: ., options: {taxonomy: ekman-6}}"
+    (corpus / "e.yaml").write_text(
+        f"name: e\ncorpora: [{target}]\ntargets: [{target}]\nlabeler: random\n"
+        "taxonomy: ekman-6\nencoder: logmel-stats\nevaluate: {folds: 2}\n"
+    )
+    with pytest.raises(SystemExit):
+        main(["run", "e.yaml", "--dry-run"])
+    assert "! manifest: manifest.csv: 'NaT' in the column label" in capsys.readouterr().out
+
+
 def test_json_names_everything(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

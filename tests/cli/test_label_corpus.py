@@ -93,6 +93,29 @@ def test_the_same_command_computes_nothing_again(
     assert list(Path("results/scratch/labels").iterdir())
 
 
+def test_a_column_with_a_typo_is_refused_and_no_other_is_read(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    path.write_text("text,text_clean,emotion,rater2\nHAPPY!,happy,joy,fear\n")
+    for words, theirs in (
+        (["--column", "text_claen", "--gold", "rater2"], "'text_clean'"),
+        (["--column", "text_clean", "--gold", "ratter2"], "'rater2'"),
+    ):
+        with pytest.raises(DataError, match=f"has no column .* Did you mean {theirs}"):
+            run("label", "--texts", str(path), *words)
+    lines = tmp_path / "lines.txt"
+    lines.write_text("happy\n")
+    for words in (["--column", "body"], ["--gold", "mood"]):
+        with pytest.raises(DataError, match=r"has one text per line and no column"):
+            run("label", "--texts", str(lines), *words)
+
+
+def test_all_texts_of_a_tsv_that_quotes_nothing_are_labelled(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "cv.tsv"
+    path.write_text('path\tsentence\na\t"Happy, he said\nb\tangry\nc\tso sad."\n')
+    words = ("label", "--texts", str(path), "--column", "sentence", "--json")
+    assert json.loads(run(*words))["utterances"] == 3
+
+
 @pytest.mark.slow
 def test_gold_with_several_labels_is_scored_by_hits(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "m.csv"

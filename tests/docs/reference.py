@@ -94,6 +94,7 @@ NAMES = {
     "Scale": "`raw` or `speaker`",
     "ControlScope": "`each`, `first` or `none`",
     "GoldKind": "`single`, `multi` or `distribution`",
+    "Tables": "text, list of text or mapping",
     "LayerType": "`basic` or `bottleneck`",
 }
 

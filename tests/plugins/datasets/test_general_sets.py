@@ -97,6 +97,41 @@ def test_a_saved_set_is_read_with_its_class_names_and_parts(
     assert built.counts["utterances"] == 4
 
 
+def test_decoded_samples_count_and_not_the_file_that_they_come_from(
+    tmp_path: Path, write_clip: WriteClip
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    write_clip(tmp_path / "a.wav")
+    samples = (0.3 * np.sin(np.arange(4_000) / 9)).tolist()
+    sounds = [
+        {"path": str(tmp_path / "a.wav"), "array": array, "sampling_rate": 8_000}
+        for array in ([samples], [samples, samples])
+    ]
+    columns = {"audio": sounds, "label": ["joy", "other"], "speaker": ["Zoe\u0308", "Zoë"]}
+    datasets.Dataset.from_dict(columns).save_to_disk(str(tmp_path / "set"))
+    names = {"audio": "audio", "label": "label", "speaker": "Speaker"}
+    mono, stereo = read("huggingface", tmp_path / "own", path=str(tmp_path / "set"), columns=names)
+    for found, shape in ((mono, (4_000,)), (stereo, (4_000, 2))):
+        assert found.audio is not None
+        heard, rate = soundfile.read(found.audio)
+        assert (heard.shape, rate) == (shape, 8_000)
+        assert np.allclose(heard.T, samples, atol=1e-6)
+    assert mono.speaker == stereo.speaker
+    plugin = registry().create(
+        "dataset", "huggingface", {"path": str(tmp_path / "set"), "leave_out": ["other"]}
+    )
+    assert len(list(plugin.utterances(tmp_path / "own"))) == 1
+    assert "other 1" in plugin.notes[0]
+
+
+def test_an_array_of_whole_numbers_is_refused(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    sound = {"path": None, "array": [1, 2], "sampling_rate": 8_000}
+    datasets.Dataset.from_dict({"audio": [sound]}).save_to_disk(str(tmp_path / "set"))
+    with pytest.raises(DataError, match=r"row 0: its audio must be an array of floats"):
+        read("huggingface", tmp_path, path=str(tmp_path / "set"), columns={"audio": "audio"})
+
+
 def test_a_set_that_is_not_here_is_not_fetched(saved_set: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no column 'mood'"):
         read("huggingface", tmp_path, path=str(saved_set), columns={"label": "mood"})

@@ -117,10 +117,10 @@ def test_the_table_may_lie_deeper_and_paths_follow_it(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "has no header line"),
-        ("id,id,audio\n", "line 1: column 'id' is there twice"),
+        ("id,id,audio\n", "line 1: duplicate column 'id'"),
         ("id,audio\na,a.wav,oops\n", "line 2: 3 cells, but the header has 2"),
         ("id,audio,start\na,a.wav,0\nb,b.wav,soon\n", "line 3: start is 'soon'"),
-        ("id,audio,end\na,a.wav,nan\n", "line 2: end is 'nan'"),
+        ("id,audio,end\na,a.wav,inf\n", "line 2: end is 'inf'"),
         ("id,audio,turn\na,a.wav,1.5\n", "line 2: turn is '1.5'; it must be a whole number"),
         ("id,speaker\na,s\n", "line 2: there is neither audio nor a transcript"),
         ("transcript\nhello\n", "line 2: there is no id"),
