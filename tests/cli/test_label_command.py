@@ -91,7 +91,7 @@ def test_mistakes_get_a_sentence(words: tuple[str, ...], sentence: str) -> None:
 def test_option_values_are_read_as_yaml() -> None:
     found = parsed_options(["a=1", "b=[x, y]", "c=all", "d=k=v", "e="])
     assert found == {"a": 1, "b": ["x", "y"], "c": "all", "d": "k=v", "e": None}
-    with pytest.raises(SettingsError, match="not YAML"):
+    with pytest.raises(SettingsError, match=r"Quote a text that begins with \["):
         parsed_options(["a=[1"])
 
 
