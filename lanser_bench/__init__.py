@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         Waveform,
     )
     from .model import SERModel, load_model
+    from .paths import user_path
     from .taxonomy import Label, Taxonomy
 
 _HOMES = {
@@ -70,6 +71,7 @@ _HOMES = {
     "halving": ("fitting",),
     "hookspecs": ("hookimpl",),
     "model": ("SERModel", "load_model"),
+    "paths": ("user_path",),
     "taxonomy": ("Label", "Taxonomy"),
 }
 """Where names live that are not in `kinds`."""
@@ -119,6 +121,7 @@ __all__ = [
     "hookimpl",
     "load_model",
     "member_identity",
+    "user_path",
 ]
 
 

@@ -2,12 +2,14 @@
 
 Plain values follow the core schema of YAML 1.2: only ``true`` and ``false`` are truth values, only
 ``null``, ``~`` and nothing at all are null, and a number is written as in JSON. Everything else is
-text: ``no`` and ``on``, ``1:30``, ``012``, ``1_000``, ``2024-01-01``.
+text: ``no`` and ``on``, ``1:30``, ``012``, ``1_000``, ``2024-01-01``. Accents are composed
+(Unicode's NFC), so that a name is one name however an editor spells it.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +101,9 @@ def read_yaml(path: Path, what: str, error: type[LanserError]) -> MarkedYaml:
         raise error(f"{what} {path} cannot be read: {fault.strerror}.") from None
     except UnicodeDecodeError:
         raise error(f"{what} {path} is not text in UTF-8: save it as UTF-8.") from None
-    root, content = _parsed(text, f"{what} {path}", error)
+    except ValueError as fault:  # a path with a null byte
+        raise error(f"{what} {str(path)!r} cannot be read: {fault}.") from None
+    root, content = _parsed(unicodedata.normalize("NFC", text), f"{what} {path}", error)
     return MarkedYaml(path, content, root)
 
 
@@ -118,7 +122,7 @@ def read_value(written: str, what: str, error: type[LanserError]) -> Any:
     Raises:
         LanserError: of the class `error`: it begins as YAML and is none.
     """
-    text = written.strip()
+    text = unicodedata.normalize("NFC", written.strip())
     if text[:1] not in tuple("[{\"'"):
         tag = _Loader("").resolve(yaml.ScalarNode, text, (True, False))
         plain = text == "~" or tag.endswith((":str", ":merge"))

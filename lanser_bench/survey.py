@@ -17,6 +17,7 @@ from typing import Any, Literal
 from .audiomemo import AudioMemo, Recording
 from .errors import DataError, did_you_mean
 from .kinds.dataset import Card, Dataset, Utterance
+from .paths import user_path
 from .plugins import Registry
 from .taxonomy import find_taxonomy
 
@@ -159,14 +160,19 @@ def _checked_root(name: str, plugin: Dataset[Any], root: Path | None) -> Path:
             f"Dataset '{name}' needs its folder: set `root` (`--corpus {name}=FOLDER` for "
             "`data leakage`)."
         )
-    if not plugin.needs_root:
-        return root.absolute()
-    if not root.exists():
-        raise DataError(f"The folder {root} of dataset '{name}' does not exist. Check `root`.")
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder; `root` of dataset '{name}' must name one.")
-    if next(root.iterdir(), None) is None:
-        raise DataError(f"The folder {root} of dataset '{name}' is empty. Check `root`.")
+    try:
+        root = user_path(root)
+        if not plugin.needs_root:
+            return root.absolute()
+        if not root.exists():
+            raise DataError(f"The folder {root} of dataset '{name}' does not exist. Check `root`.")
+        if not root.is_dir():
+            raise DataError(f"{root} is not a folder; `root` of dataset '{name}' must name one.")
+        if next(root.iterdir(), None) is None:
+            raise DataError(f"The folder {root} of dataset '{name}' is empty. Check `root`.")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"Dataset '{name}': root {root} cannot be read: {reason}.") from None
     return root.absolute()
 
 

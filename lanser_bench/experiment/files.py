@@ -10,6 +10,7 @@ from typing import Any
 
 from .._yaml import MarkedYaml, read_value, read_yaml
 from ..errors import SettingsError, did_you_mean
+from ..paths import user_path
 from .axes import Grid, axes_of, override_path, take_grids
 
 PLUGIN_KEYS = {
@@ -99,7 +100,10 @@ def find_file(source: str | Path) -> Path:
     Raises:
         SettingsError: there is none.
     """
-    path = Path(source)
+    try:
+        path = user_path(source)
+    except ValueError as error:
+        raise SettingsError(f"The experiment file cannot be read: {error}.") from None
     if path.is_file():
         return path
     known = shipped()
