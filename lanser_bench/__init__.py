@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Utterance,
         Waveform,
     )
+    from .languages import Language, language_code
     from .model import SERModel, load_model
     from .paths import user_path
     from .taxonomy import Label, Taxonomy
@@ -70,6 +71,7 @@ _HOMES = {
     ),
     "halving": ("fitting",),
     "hookspecs": ("hookimpl",),
+    "languages": ("Language", "language_code"),
     "model": ("SERModel", "load_model"),
     "paths": ("user_path",),
     "taxonomy": ("Label", "Taxonomy"),
@@ -89,6 +91,7 @@ __all__ = [
     "Frontend",
     "Label",
     "Labeler",
+    "Language",
     "LanserError",
     "Layers",
     "MissingDependencyError",
@@ -119,6 +122,7 @@ __all__ = [
     "create_plugin",
     "fitting",
     "hookimpl",
+    "language_code",
     "load_model",
     "member_identity",
     "user_path",

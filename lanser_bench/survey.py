@@ -17,6 +17,7 @@ from typing import Any, Literal
 from .audiomemo import AudioMemo, Recording
 from .errors import DataError, did_you_mean
 from .kinds.dataset import Card, Dataset, Utterance
+from .languages import language_code
 from .paths import user_path
 from .plugins import Registry
 from .taxonomy import find_taxonomy
@@ -107,6 +108,7 @@ def survey_dataset(
     survey.faults += _gold_faults(
         registry, name, plugin.card, found, folder, mapped=hasattr(plugin.options, "labels")
     )
+    survey.faults += _language_faults(name, found, folder)
     if limit is not None:
         found = spread(found, limit)
     recordings = memo.look([u.audio for u in found if u.audio is not None], progress)
@@ -228,6 +230,20 @@ def _gold_faults(
     return [f"Gold labels of dataset '{name}' are not valid. {_some(found, ' ')}"] if found else []
 
 
+def _language_faults(name: str, utterances: Iterable[Utterance], root: Path) -> list[str]:
+    """What is written as a language and is none."""
+    first: dict[str, Utterance] = {}
+    for u in utterances:
+        first.setdefault(u.language or "", u)
+    faults = []
+    for written, u in first.items():
+        try:
+            language_code(written)
+        except ValueError as error:
+            faults.append(f"{u.id} ({_place(u, root)}): {error}")
+    return [f"Languages of dataset '{name}' are not valid. {_some(faults, ' ')}"] if faults else []
+
+
 def _weights_fault(u: Utterance) -> str:
     weights = u.gold.values()
     if not all(math.isfinite(w) and w > 0 for w in weights):
@@ -303,13 +319,20 @@ def _row(dataset: str, u: Utterance, recording: Recording | None) -> dict[str, A
         "dialogue_id": u.dialogue_id,
         "turn": u.turn,
         "sentence_id": u.sentence_id,
-        "language": u.language,
+        "language": _language(u),
         "split": u.split,
         "transcript": u.transcript,
         "gold": {label: float(weight) for label, weight in sorted(u.gold.items())},
         "gold_kind": u.gold_kind,
         "extras": {key: _plain(value) for key, value in u.extras.items()},
     }
+
+
+def _language(u: Utterance) -> str | None:
+    try:
+        return language_code(u.language or "")
+    except ValueError:  # a fault of the survey, which `_language_faults` words
+        return u.language
 
 
 def _plain(value: Any) -> Any:
