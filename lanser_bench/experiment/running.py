@@ -207,7 +207,10 @@ def data_notes(manifest: BuiltManifest) -> Iterator[str]:
 
 
 def stage_notes(node: Node, counts: Mapping[str, Any]) -> Iterator[str]:
-    """Yields what a user must know of texts that a stage has labelled."""
+    """Yields what a user must know of texts that a stage has transcribed or labelled."""
+    if node.stage == "transcribe" and counts.get("truncated"):
+        n = f"{counts['truncated']} of {counts['utterances']}"
+        yield f"{node.title}: {n} transcripts stop before their end; cut the recordings shorter."
     if node.stage == "label":
         for what, words in ODD_TEXTS.items():
             if counts.get(what):

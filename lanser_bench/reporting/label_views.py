@@ -43,7 +43,9 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
     if report["abstained"]:
         reasons = ", ".join(f"{n} {reason}" for reason, n in report["abstained"].items())
         lines.append(f"Without a label: {reasons}")
-    lines += [f"Texts {ODD_TEXTS[what]}: {n}" for what, n in report["odd_texts"].items() if n]
+    lines += [
+        f"Texts {ODD_TEXTS[what]}: {n}" for what, n in report.get("odd_texts", {}).items() if n
+    ]
     gold = report["gold"]
     if gold is None:
         return lines

@@ -65,7 +65,7 @@ class Window:
     weight: float = 1.0
     """Its share in the clip's mean log-probability: its number of tokens."""
     cut: bool = False
-    """Whether it was stopped before its end."""
+    """Whether it was stopped before its end: in the model's own window the text stays so."""
 
     @property
     def doubtful(self) -> bool:
@@ -180,6 +180,7 @@ def summary(windows: Sequence[Window], language: str, *, retried: bool = False) 
         no_speech_prob=min(window.no_speech_prob for window in windows),
         compression_ratio=max(window.compression_ratio for window in windows),
         retried=retried,
+        truncated=any(window.cut for window in windows),
     )
 
 

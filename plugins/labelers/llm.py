@@ -48,9 +48,9 @@ class LLMOptions(LanguageModelOptions):
     model's name there. It is known to the key by these names alone: no hash of served weights can
     be had, so note what you serve. It is sent whole texts; those of which it says that it
     read fewer tokens than they have words count as truncated. Its key is read from the environment
-    variable ``LANSER_LLM_API_KEY``; patience is set by ``LANSER_LLM_TIMEOUT_S`` (seconds for an answer, 60)
-    and ``LANSER_LLM_RETRIES`` (further attempts, 3), which change no label and so are no
-    options."""
+    variable ``LANSER_LLM_API_KEY``; patience is set by ``LANSER_LLM_TIMEOUT_S`` (seconds for an
+    answer, 60) and ``LANSER_LLM_RETRIES`` (further attempts, 3), which change no label and so are
+    no options."""
     malformed: Literal["stop", "abstain"] = "stop"
     """What becomes of a text to which no attempt gets one of the labels."""
 
