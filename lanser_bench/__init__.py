@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     )
     from .languages import Language, language_code
     from .model import SERModel, load_model
-    from .paths import user_path
+    from .paths import UserPath, user_path
     from .taxonomy import Label, Taxonomy
 
 _HOMES = {
@@ -73,7 +73,7 @@ _HOMES = {
     "hookspecs": ("hookimpl",),
     "languages": ("Language", "language_code"),
     "model": ("SERModel", "load_model"),
-    "paths": ("user_path",),
+    "paths": ("UserPath", "user_path"),
     "taxonomy": ("Label", "Taxonomy"),
 }
 """Where names live that are not in `kinds`."""
@@ -115,6 +115,7 @@ __all__ = [
     "Tracker",
     "TrainableEncoder",
     "Transcript",
+    "UserPath",
     "Utterance",
     "Waveform",
     "WorkerError",

@@ -99,7 +99,11 @@ def label(
         ref = table_ref(texts, column, gold, gold_taxonomy or taxonomy, words)
     else:
         ref = corpus_ref(words)
-    settings = [f"paths.store={json.dumps(str(store))}", f"asr={asr}", *(set_ or [])]
+    settings = [
+        f"paths.store={json.dumps(str(store), ensure_ascii=False)}",
+        f"asr={asr}",
+        *(set_ or []),
+    ]
     from ..plugins import registry
     from ..taxonomy import find_taxonomy
 
