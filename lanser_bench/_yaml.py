@@ -22,6 +22,9 @@ from .errors import LanserError
 # libyaml's parser is ten times as fast; PyYAML's own stands in where it was built without.
 _Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+DEEPEST = 200
+"""Most levels of lists and mappings."""
+
 
 class _Loader(_Base):  # type: ignore[misc, valid-type]
     """The safe loader without the values that only YAML 1.1 has."""
@@ -139,6 +142,8 @@ def _parsed(
     """Returns the nodes and the plain content of a YAML text."""
     line = ""
     try:
+        if _too_deep(text):
+            raise RecursionError
         root = yaml.compose(text, Loader=_Loader)
         _refuse_faults(root, where, error)
         return root, _content(text)
@@ -151,6 +156,17 @@ def _parsed(
     except ValueError as fault:  # a number that Python does not read
         problem = _first_line(fault)
     raise error(f"{where}{line}: {problem}.{advice}")
+
+
+def _too_deep(text: str) -> bool:
+    """Whether levels exceed `DEEPEST`: libyaml's composer overflows the stack at some thousands."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader) if len(text) > DEEPEST else ():
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            return True
+    return False
 
 
 def _first_line(fault: Exception) -> str:

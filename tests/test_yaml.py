@@ -52,6 +52,8 @@ def test_numbers_truth_null_quotes_and_collections_are_yaml(text: str, value: An
         "{a: 1, a: 2}",
         "[&a [*a]]",
         "[" * 3000,
+        "{a: " * 90_000,
+        "[" * 201 + "]" * 201,
         "9" * 5000,
     ],
 )

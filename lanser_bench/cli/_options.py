@@ -20,5 +20,7 @@ def parsed_options(pairs: Iterable[str]) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
             raise SettingsError(f"'{pair}' is not of the form key=value.")
-        options[key.strip()] = read_value(value, f"'{pair}'", SettingsError)
+        read = read_value(value, f"'{pair}'", SettingsError)
+        # Only the plugin's options say whether 1.10 is a number or the name of a revision.
+        options[key.strip()] = value.strip() if isinstance(read, float) else read
     return options
