@@ -53,7 +53,9 @@ if TYPE_CHECKING:
         Utterance,
         Waveform,
     )
+    from .languages import Language, language_code
     from .model import SERModel, load_model
+    from .paths import UserPath, user_path
     from .store import FileHashes
     from .taxonomy import Label, Taxonomy
 
@@ -70,8 +72,10 @@ _HOMES = {
     ),
     "halving": ("fitting",),
     "hookspecs": ("hookimpl",),
+    "languages": ("Language", "language_code"),
     "model": ("SERModel", "load_model"),
     "store": ("FileHashes",),
+    "paths": ("UserPath", "user_path"),
     "taxonomy": ("Label", "Taxonomy"),
 }
 """Where names live that are not in `kinds`."""
@@ -90,6 +94,7 @@ __all__ = [
     "Frontend",
     "Label",
     "Labeler",
+    "Language",
     "LanserError",
     "Layers",
     "MissingDependencyError",
@@ -113,6 +118,7 @@ __all__ = [
     "Tracker",
     "TrainableEncoder",
     "Transcript",
+    "UserPath",
     "Utterance",
     "Waveform",
     "WorkerError",
@@ -120,8 +126,10 @@ __all__ = [
     "create_plugin",
     "fitting",
     "hookimpl",
+    "language_code",
     "load_model",
     "member_identity",
+    "user_path",
 ]
 
 

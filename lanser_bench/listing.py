@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from .duplicates import relative, some
 from .errors import DataError
 from .kinds.dataset import Dataset, Utterance
+from .paths import user_path
 
 _PACKED = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst")
 """Suffixes of archives."""
@@ -28,10 +28,10 @@ def checked_root(name: str, plugin: Dataset[Any], root: Path | None) -> Path:
             f"Dataset '{name}' needs its folder: set `root` (`--corpus {name}=FOLDER` for "
             "`data leakage`)."
         )
-    if not plugin.needs_root:
-        return root.absolute()
-    root = _on_disk(root)
     try:
+        root = user_path(root)
+        if not plugin.needs_root:
+            return root.absolute()
         if not root.exists():
             raise DataError(f"The folder {root} of dataset '{name}' does not exist. Check `root`.")
         if not root.is_dir():
@@ -41,18 +41,11 @@ def checked_root(name: str, plugin: Dataset[Any], root: Path | None) -> Path:
             )
         if next(root.iterdir(), None) is None:
             raise DataError(f"The folder {root} of dataset '{name}' is empty. Check `root`.")
-    except OSError as error:
-        raise DataError(
-            f"The folder {root} of dataset '{name}' cannot be read: {error.strerror}."
-        ) from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        what = f"The folder {root} of dataset '{name}' cannot be read: {reason}."
+        raise DataError(what) from None
     return root.absolute()
-
-
-def _on_disk(path: Path) -> Path:
-    """Returns a folder's path in the spelling of the disk, with ``~`` as the home folder."""
-    home = Path(os.path.expanduser(path))  # noqa: PTH111, never raises
-    spellings = (home, *(Path(unicodedata.normalize(form, str(home))) for form in ("NFC", "NFD")))
-    return next((spelled for spelled in spellings if os.path.isdir(spelled)), home)  # noqa: PTH112
 
 
 def listed_utterances(name: str, plugin: Dataset[Any], folder: Path) -> list[Utterance]:

@@ -20,6 +20,7 @@ from .audiomemo import AudioMemo, Recording
 from .duplicates import place, relative, some, without_copies
 from .errors import did_you_mean
 from .kinds.dataset import Card, Dataset, Utterance
+from .languages import language_code
 from .listing import checked_root, listed_utterances
 from .plugins import Registry
 from .taxonomy import find_taxonomy
@@ -109,6 +110,7 @@ def survey_dataset(
     survey.faults += _gold_faults(
         registry, name, plugin.card, found, folder, options=type(plugin.options).model_fields
     )
+    survey.faults += _language_faults(name, found, folder)
     if limit is not None:
         found = spread(found, limit)
     recordings = memo.look([u.audio for u in found if u.audio is not None], progress)
@@ -236,6 +238,20 @@ def _gold_faults(
     return [f"Gold labels of dataset '{name}' are not valid. {text}"] if found else []
 
 
+def _language_faults(name: str, utterances: Iterable[Utterance], root: Path) -> list[str]:
+    """What is written as a language and is none."""
+    first: dict[str, Utterance] = {}
+    for u in utterances:
+        first.setdefault(u.language or "", u)
+    faults = []
+    for written, u in first.items():
+        try:
+            language_code(written)
+        except ValueError as error:
+            faults.append(f"{u.id} ({place(u, root)}): {error}")
+    return [f"Languages of dataset '{name}' are not valid. {some(faults, ' ')}"] if faults else []
+
+
 def _weights_fault(u: Utterance) -> str:
     weights = u.gold.values()
     if not all(math.isfinite(w) and w > 0 for w in weights):
@@ -325,13 +341,20 @@ def _row(dataset: str, u: Utterance, recording: Recording | None) -> dict[str, A
         "dialogue_id": u.dialogue_id,
         "turn": u.turn,
         "sentence_id": u.sentence_id,
-        "language": u.language,
+        "language": _language(u),
         "split": u.split,
         "transcript": u.transcript,
         "gold": {label: float(weight) for label, weight in sorted(u.gold.items())},
         "gold_kind": u.gold_kind,
         "extras": {key: _plain(value) for key, value in u.extras.items()},
     }
+
+
+def _language(u: Utterance) -> str | None:
+    try:
+        return language_code(u.language or "")
+    except ValueError:  # a fault of the survey, which `_language_faults` words
+        return u.language
 
 
 def _plain(value: Any) -> Any:

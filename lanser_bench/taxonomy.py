@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from ._yaml import read_yaml
 from .errors import TaxonomyError, did_you_mean
+from .paths import user_path
 from .validation import describe
 
 if TYPE_CHECKING:
@@ -332,7 +333,10 @@ def find_taxonomy(registry: Registry, name: str) -> Taxonomy:
         TaxonomyError: there is none of that name, with a suggestion, or its file has a fault.
     """
     if name.endswith((".yaml", ".yml")):
-        return load_taxonomy(Path(name).expanduser())
+        try:
+            return load_taxonomy(user_path(name))
+        except ValueError as error:
+            raise TaxonomyError(f"The taxonomy '{name}' cannot be read: {error}.") from None
     known = registry.names("taxonomy")
     if name not in known:
         raise TaxonomyError(

@@ -16,6 +16,7 @@ PLAIN = {
     "tuple_type": "input should be a list",
     "list_type": "input should be a list",
     "string_type": "input should be text: put it in quotes",
+    "path_type": "input should be a path: put it in quotes",
     "dict_type": _KEYS,
     "model_type": _KEYS,
     "too_short": "input should have {min_length} or more entries",
@@ -35,9 +36,54 @@ def validated(model: type[ModelT], values: Mapping[str, Any], where: str) -> Mod
         SettingsError: one sentence per finding, with "did you mean" for an unknown key.
     """
     try:
-        return model.model_validate(values)
+        return validate(model, values)
     except ValidationError as error:
         raise SettingsError(describe(error, model, where)) from None
+
+
+def validate(
+    model: type[ModelT],
+    values: Mapping[str, Any],
+    written: Mapping[tuple[str, ...], str] | None = None,
+) -> ModelT:
+    """Validates `values` into `model`; where text or a path is wanted, a number is its digits.
+
+    Args:
+        model: the typed model.
+        values: plain values.
+        written: place → text on the command line, used in place of what YAML made of it.
+
+    Raises:
+        ValidationError: pydantic's findings.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        again: Any = values
+        for finding in error.errors(include_url=False):
+            place, given = finding["loc"], finding["input"]
+            text = (written or {}).get(tuple(map(str, place)))
+            if text is None and type(given) is int:
+                text = str(given)
+            if text is not None and finding["type"] in ("string_type", "path_type"):
+                again = _with_text(again, place, text)
+        if again is values:
+            raise
+    return model.model_validate(again)
+
+
+def _with_text(values: Any, place: Sequence[str | int], text: str) -> Any:
+    """Returns values with a text at a place; as they are where the place is not among them."""
+    if not place:
+        return text
+    head, *rest = place
+    if isinstance(values, Mapping) and head in values:
+        if rest == ["[key]"]:
+            return {text if key == head else key: value for key, value in values.items()}
+        return {**values, head: _with_text(values[head], rest, text)}
+    if isinstance(values, list | tuple) and isinstance(head, int) and head < len(values):
+        return [_with_text(v, rest, text) if i == head else v for i, v in enumerate(values)]
+    return values
 
 
 def describe(

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from lanser_bench import DataError, MissingDependencyError
+from lanser_bench import DataError, MissingDependencyError, user_path
 
 from ._file_hashes import cache_folder, content_hash, file_sha256
 from ._weight_packages import PACKAGES, WeightPackage
@@ -59,9 +59,12 @@ def resolve(name: str) -> Weights:
     """
     if name.startswith("package:"):
         return _package(name.removeprefix("package:"))
-    path = Path(name).expanduser()
-    if path.exists():
-        return _local(path.resolve())
+    try:
+        path = user_path(name)
+        if path.exists():
+            return _local(path.resolve())
+    except (OSError, ValueError) as error:
+        raise MissingDependencyError(f"The model '{name}' cannot be used: {error}.") from None
     return _hub(name)
 
 

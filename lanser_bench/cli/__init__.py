@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -34,6 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command → whether its module has a function of its name or a Typer `app`, and its short help."""
 
+UNUSABLE = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR,
+            errno.EEXIST, errno.ELOOP}  # fmt: skip
+"""Faults of the system that mean a path of the user's and no fault of the program."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits.
@@ -41,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit codes: 0 all is well, 1 some cells failed, 2 something the user can put right (its
     sentence goes to stderr), 130 stopped by Ctrl-C.
     """
-    argv = list(sys.argv[1:] if arguments is None else arguments)
+    argv = [_at_home(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     try:
         build_app(argv)(args=argv, prog_name="lanser-bench")
     except LanserError as error:
@@ -53,6 +59,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has had enough
         sys.stderr.close()
         raise SystemExit(0) from None
+    except OSError as error:
+        if error.errno not in UNUSABLE or error.filename is None:
+            raise
+        typer.echo(f"Error: {error.filename} cannot be used: {error.strerror}.", err=True)
+        raise SystemExit(2) from None
+
+
+def _at_home(word: str) -> str:
+    """Expands ``--store=~/x``, which shells leave as it is."""
+    option, equals, value = word.partition("=")
+    if option.startswith("--") and option != "--text" and value.startswith("~"):
+        return option + equals + os.path.expanduser(value)  # noqa: PTH111
+    return word
 
 
 def build_app(argv: Sequence[str]) -> typer.Typer:

@@ -99,7 +99,11 @@ def label(
         ref = table_ref(texts, column, gold, gold_taxonomy or taxonomy, words)
     else:
         ref = corpus_ref(words)
-    settings = [f"paths.store={json.dumps(str(store))}", f"asr={asr}", *(set_ or [])]
+    settings = [
+        f"paths.store={json.dumps(str(store), ensure_ascii=False)}",
+        f"asr={asr}",
+        *(set_ or []),
+    ]
     from ..plugins import registry
     from ..taxonomy import find_taxonomy
 
@@ -154,12 +158,16 @@ def _label_sentences(
 
     from ..experiment.labelling import label_texts
     from ..plugins import registry
+    from ..stages.label import ODD_TEXTS
     from ..taxonomy import find_taxonomy
 
     plugins = registry(folders)
     labels = find_taxonomy(plugins, taxonomy)
     plugin = plugins.create("labeler", labeler, options)
     answers = label_texts(plugin, labeler, said, labels)
+    for answer in answers:
+        if answer["truncated"]:
+            typer.echo(f"Note: '{answer['text'][:40]}…' is {ODD_TEXTS['truncated']}.", err=True)
     if as_json:
         typer.echo(json.dumps(answers[0] if len(answers) == 1 else answers, ensure_ascii=False))
     else:

@@ -162,7 +162,11 @@ def compare(
     elif corpus is not None:
         own = parsed_options(dataset_option or [])
         limited = {} if limit is None else {"limit": limit}
-        settings = [f"paths.store={json.dumps(str(store))}", f"asr={asr}", *(set_ or [])]
+        settings = [
+            f"paths.store={json.dumps(str(store), ensure_ascii=False)}",
+            f"asr={asr}",
+            *(set_ or []),
+        ]
         found = _on_corpus(
             (corpus, root, own | limited), {"name": labeler, "options": options}, (a, b),
             settings, plugins_dir or [],

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from .._yaml import MarkedYaml, read_yaml
+from .._yaml import MarkedYaml, read_value, read_yaml
 from ..errors import SettingsError, did_you_mean
+from ..paths import user_path
 from .axes import Grid, axes_of, override_path, take_grids
 
 PLUGIN_KEYS = {
@@ -42,6 +41,11 @@ class ExperimentFile:
     overrides: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     """Place that an override has set → the override."""
 
+    @property
+    def written(self) -> dict[tuple[str, ...], str]:
+        """Place that an override has set → what stands behind its ``=``."""
+        return {path: text.partition("=")[2].strip() for path, text in self.overrides.items()}
+
     def where(self, place: Sequence[str | int]) -> str:
         """Returns what messages call a place in the settings: the file, and the line if it has one.
 
@@ -71,7 +75,7 @@ def read_experiment(
 
     Args:
         source: path, name such as ``quickstart``, or the content itself.
-        overrides: ``key=value`` with dotted keys, values in YAML.
+        overrides: ``key=value`` with dotted keys, values as `read_value` reads them.
 
     Raises:
         SettingsError: no such file, not YAML, or an override that does not fit.
@@ -96,7 +100,10 @@ def find_file(source: str | Path) -> Path:
     Raises:
         SettingsError: there is none.
     """
-    path = Path(source)
+    try:
+        path = user_path(source)
+    except ValueError as error:
+        raise SettingsError(f"The experiment file cannot be read: {error}.") from None
     if path.is_file():
         return path
     known = shipped()
@@ -141,17 +148,9 @@ def _overridden(content: dict[str, Any], overrides: Sequence[str], label: str) -
                 f"Override '{text}': '{key}' is an axis of the grid of {label}; "
                 f"change it with grid.{key}=[…]."
             )
-        value = _override_value(written, text)
+        value = read_value(written, f"Override '{text}'", SettingsError) if written.strip() else ""
         content = assigned(content, override_path(key), value, f"Override '{text}'")
     return content
-
-
-def _override_value(written: str, text: str) -> Any:
-    try:
-        return yaml.safe_load(written) if written.strip() else ""
-    except yaml.YAMLError as error:
-        problem = getattr(error, "problem", None) or "it is not YAML"
-        raise SettingsError(f"Override '{text}': {problem}.") from None
 
 
 def assigned(
@@ -179,7 +178,7 @@ def assigned(
 
 def _assigned_item(items: list[Any], path: list[str], value: Any, where: str) -> list[Any]:
     position, *rest = path
-    if not position.isdigit() or int(position) >= len(items):
+    if not position.isdecimal() or int(position) >= len(items):
         raise SettingsError(f"{where}: the list has no entry '{position}'; it has {len(items)}.")
     changed, index = list(items), int(position)
     if not rest:

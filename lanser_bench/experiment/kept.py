@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from .._yaml import write_yaml
 from ..store import write_atomic
 from .files import ExperimentFile
 
@@ -56,7 +57,7 @@ def _text(file: ExperimentFile) -> str | None:
         if file.source is None:
             return None  # put together by the program, as when a record is run again
         try:
-            return yaml.safe_dump(_plain(file.source), sort_keys=False, allow_unicode=True)
+            return write_yaml(_plain(file.source))
         except yaml.YAMLError:
             return None
     text = file.yaml.path.read_text(encoding="utf-8")

@@ -197,7 +197,8 @@ def label_texts(
 
     Returns:
         Per text: text, label (None if it abstained), confidence, scores by label in the taxonomy's
-        order, abstained, reason (None if there is a label).
+        order, abstained, reason (None if there is a label), truncated (whether the labeler read a
+        part of it only).
 
     Raises:
         PluginError: the labeler breaks its contract.
@@ -228,13 +229,15 @@ def label_texts(
             "scores": {n: round(v, 6) for n, v in zip(taxonomy.names, row, strict=True)},
             "abstained": index < 0,
             "reason": reason,
+            "truncated": truncated,
         }
-        for text, index, confidence, row, reason in zip(
+        for text, index, confidence, row, reason, truncated in zip(
             texts,
             decision.index.tolist(),
             decision.confidence.tolist(),
             decision.scores.tolist(),
             decision.reasons,
+            [False] * len(texts) if scores.truncated is None else scores.truncated.tolist(),
             strict=True,
         )
     ]

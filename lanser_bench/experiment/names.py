@@ -96,7 +96,7 @@ def _value(settings: Experiment, axis: str) -> Any:
         elif isinstance(found, BaseModel):
             found = dict(found)
         if isinstance(found, Sequence) and not isinstance(found, str):
-            found = found[int(step)] if step.isdigit() and int(step) < len(found) else None
+            found = found[int(step)] if step.isdecimal() and int(step) < len(found) else None
         else:
             found = found.get(step) if isinstance(found, Mapping) else None
         if found is None:

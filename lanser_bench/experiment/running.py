@@ -11,6 +11,7 @@ from ..errors import LanserError
 from ..kinds.executor import StageReport
 from ..manifest import BuiltManifest
 from ..plugins import Registry
+from ..stages.label import ODD_TEXTS
 from ..store import Store, digest
 from .events import EventLog
 from .failures import FailureFiles
@@ -117,6 +118,8 @@ class Running(Listener):
             "stage-end", stage=node.stage, key=node.key, seconds=report.seconds,
             reused=report.reused, counts=report.counts,
         )  # fmt: skip
+        for sentence in stage_notes(node, report.counts):
+            self.note(sentence)
         if not report.reused:
             self.outcome.executed.append(node.key)
             self.timings.add(self.plan, node, report.seconds)
@@ -204,6 +207,17 @@ def data_notes(manifest: BuiltManifest) -> Iterator[str]:
         what = f"{', '.join(odd)} recordings, used as they are"
         yield f"{name}: {what}; `lanser-bench data check` names them."
     yield from (f"{name}: {sentence}" for sentence in counts.get("warnings", []))
+
+
+def stage_notes(node: Node, counts: Mapping[str, Any]) -> Iterator[str]:
+    """Yields what a user must know of texts that a stage has transcribed or labelled."""
+    if node.stage == "transcribe" and counts.get("truncated"):
+        n = f"{counts['truncated']} of {counts['utterances']}"
+        yield f"{node.title}: {n} transcripts stop before their end; cut the recordings shorter."
+    if node.stage == "label":
+        for what, words in ODD_TEXTS.items():
+            if counts.get(what):
+                yield f"{node.title}: {counts[what]} of {counts['utterances']} texts are {words}."
 
 
 def _is_record_of(path: Path, cell: Cell) -> bool:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from ..errors import SettingsError, did_you_mean
 from ..store import canonical
-from ..validation import describe
+from ..validation import describe, validate
 from .axes import GRID_KEYS, MANY
 from .files import ExperimentFile, assigned
 from .interpolation import involved, resolved
@@ -101,6 +101,6 @@ class Sections:
 
 def _validated(settings: Mapping[str, Any], file: ExperimentFile) -> Experiment:
     try:
-        return Experiment.model_validate(settings)
+        return validate(Experiment, settings, file.written)
     except ValidationError as error:
         raise SettingsError(describe(error, Experiment, file.where)) from None

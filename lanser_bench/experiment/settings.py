@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..evaluation.families import Declared
+from ..paths import UserPath
 from ..stages.embed import Params as EmbedParams
 from ..stages.evaluate import Params as EvaluateParams
 from ..stages.finetune import Params as FinetuneParams
@@ -56,7 +58,7 @@ class DatasetRef(_Settings):
     """A dataset: the plugin's name, its folder, and the plugin's own options beside them."""
 
     dataset: str
-    root: Path | None = None
+    root: UserPath | None = None
     """Its folder; none for a dataset that makes its own files."""
     on_bad_audio: Literal["stop", "skip"] = "stop"
     """``skip`` counts and names unusable recordings instead of stopping."""
@@ -174,11 +176,11 @@ class StageMemory(_Settings):
 class Paths(_Settings):
     """Where things are kept; in no key."""
 
-    store: Path = Path(".lanser/store")
+    store: UserPath = Path(".lanser/store")
     """Artifacts: any number of runs may share it."""
-    shared: tuple[Path, ...] = ()
+    shared: tuple[UserPath, ...] = ()
     """Other stores to read from where `store` has no artifact; nothing is written there."""
-    results: Path = Path("results/scratch")
+    results: UserPath = Path("results/scratch")
     """Result records, one JSON file per cell."""
 
 
@@ -188,10 +190,21 @@ def _default(key: str) -> PluginRef:
     return PluginRef(name=name)
 
 
+def _folder_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?", name):
+        raise ValueError(
+            "use at most 100 letters from a to z, digits, dots, dashes and underscores; begin with "
+            "a letter or digit, and do not end with a dot"
+        )
+    if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name, re.IGNORECASE):
+        raise ValueError("no folder can have this name on Windows: choose another")
+    return name
+
+
 class Experiment(_Settings):
     """One experiment: everything a cell needs, defaults filled in."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: Annotated[str, AfterValidator(_folder_name)]
     """Folder of the results, and the group in trackers."""
     seed: Seed = 0
     """Seed of evaluation, probing and of controls that draw."""

@@ -26,6 +26,8 @@ class Transcript:
     """Length of the text over its gzip length; above about 2.4 the text is a loop."""
     retried: bool = False
     """Whether a quick first answer was doubtful and a slower second one stands here."""
+    truncated: bool = False
+    """Whether the recogniser stopped before the end, because it gives no longer text."""
 
 
 class ASR(Plugin[OptionsT]):

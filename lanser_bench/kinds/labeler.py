@@ -44,6 +44,9 @@ class Scores:
     (``distribution``) or zero (``independent``)."""
     logits: npt.NDArray[np.float32] | None = None
     """Shape (n, K) or (n, K, classes): the model's raw outputs, kept for later calibration."""
+    truncated: npt.NDArray[np.bool_] | None = None
+    """Shape (n,). True where the labeler read only a part of the text or context, because its model
+    takes no more; None where it reads all of every record."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ class Labeler(Plugin[OptionsT]):
     """Fields of `TextRecord` that can change its scores; the others are left blank in what `score`
     is given. Set on the class, or on the instance where its options decide. Equal records are
     scored once, and a labeler that reads ``gold`` is marked as a control in every table."""
+
+    languages: frozenset[str] = frozenset()
+    """ISO 639-1 codes of the languages it is made for; empty where it does not say. Texts in others
+    are scored like all, and counted. Set on the class or on the instance."""
 
     control: bool = False
     """True for a labeler that is there to be compared with: marked in every table."""

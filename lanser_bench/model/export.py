@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import yaml
 
+from .._yaml import write_yaml
 from ..errors import DataError, SettingsError, StoreError, did_you_mean
 from ..kinds.encoder import FeatureExtractor
 from ..plugins import Registry, registry
@@ -314,4 +314,4 @@ def _write(
 def _taxonomy_file(taxonomy: Taxonomy) -> str:
     left_out = {"neutral_rule"} if taxonomy.neutral is not None else {"neutral"}
     content = taxonomy.model_dump(mode="json", exclude=left_out, exclude_none=True)
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    return write_yaml(content)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from ..experiment.labelling import LabelledCorpus
 from ..kinds.asr import Transcript
-from ..stages.label import read_labels
+from ..stages.label import SUMMARY, read_labels
 from ..stages.transcribe import read_transcripts
 from ..store import write_atomic
 from ..taxonomy import Taxonomy
@@ -64,6 +64,8 @@ def write_label_report(
     """
     material = read_material(corpus)
     report = {"made_with": _made_with(corpus), **quality(material, compare_in)}
+    summary = corpus.store.checked(corpus.labels).path / SUMMARY
+    report["odd_texts"] = json.loads(summary.read_text(encoding="utf-8"))["odd_texts"]
     folder.mkdir(parents=True, exist_ok=True)
     _write_labels(material, folder / LABELS)
     pictures = _pictures(report, folder)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..stages.label import ODD_TEXTS
+
 BLUE, GREY = "#0072b2", "#888888"
 GROUPS = {
     "asr_avg_logprob": "recogniser's mean log-probability",
@@ -41,6 +43,9 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
     if report["abstained"]:
         reasons = ", ".join(f"{n} {reason}" for reason, n in report["abstained"].items())
         lines.append(f"Without a label: {reasons}")
+    lines += [
+        f"Texts {ODD_TEXTS[what]}: {n}" for what, n in report.get("odd_texts", {}).items() if n
+    ]
     gold = report["gold"]
     if gold is None:
         return lines

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .._yaml import read_value
 from ..errors import SettingsError
 from ..evaluation import power as design_of
 from ..evaluation.official import check_official
@@ -150,13 +151,11 @@ def count(
         SettingsError: no such dataset, option or protocol, or it needs a folder.
         DataError: the folder is not this dataset's.
     """
-    import yaml
-
     pairs = [option.partition("=") for option in options]
     bare = next((key for key, equals, _ in pairs if not equals), None)
     if bare is not None:
         raise SettingsError(f"'{bare}' is not of the form key=value.")
-    values = {key: yaml.safe_load(value) for key, _, value in pairs}
+    values = {key: read_value(value, f"'{key}={value}'", SettingsError) for key, _, value in pairs}
     plugin: Dataset[Any] = registry(tuple(plugin_dirs)).create("dataset", name, values)
     if plugin.needs_root and root is None:
         raise SettingsError(f"Dataset '{name}' needs its folder: --root DIR.")

@@ -83,12 +83,13 @@ def compare(
         return Comparison(report, None)
     report["labeler"] = {"name": name, **labeler.describe()}
     total = 2 * len(texts)
-    first = label_all(labeler, name, texts, a, progress and (lambda n: progress(n, total)))
-    second = label_all(
+    first, cut = label_all(labeler, name, texts, a, progress and (lambda n: progress(n, total)))
+    second, also_cut = label_all(
         labeler, name, texts, b, progress and (lambda n: progress(len(texts) + n, total))
     )
     joint = joint_counts(first, second, len(a.labels), len(b.labels))
     report["behaviour"] = behaviour(a, b, first, second, joint)
+    report["behaviour"]["truncated"] = int((cut | also_cut).sum())
     return Comparison(report, joint)
 
 
@@ -208,8 +209,11 @@ def label_all(
     texts: Sequence[str],
     taxonomy: Taxonomy,
     progress: Callable[[int], None] | None = None,
-) -> Decision:
+) -> tuple[Decision, npt.NDArray[np.bool_]]:
     """Labels texts as the label stage does with its default settings.
+
+    Returns:
+        The labels, and which texts the labeler read in part only, shape (n,).
 
     Raises:
         SettingsError: the labeler reads human labels.
@@ -222,15 +226,18 @@ def label_all(
         )
     records = [TextRecord(id=f"{i}", text=text.strip()) for i, text in enumerate(texts)]
     values, abstained, kind = [], [], "distribution"
+    truncated = np.zeros(len(records), dtype=bool)
     for start in range(0, len(records), BATCH):
         part = [blanked(record, reads, record.id) for record in records[start : start + BATCH]]
         scores = checked_scores(labeler, name, part, taxonomy)
         values.append(scores.values)
         abstained.append(scores.abstained)
+        if scores.truncated is not None:
+            truncated[start : start + len(part)] = scores.truncated
         kind = scores.kind
         if progress is not None:
             progress(start + len(part))
-    return decide(
+    decision = decide(
         np.concatenate(values),
         "independent" if kind == "independent" else "distribution",
         np.concatenate(abstained),
@@ -238,6 +245,7 @@ def label_all(
         Params(),
         empty=np.array([not record.text for record in records]) if "text" in reads else None,
     )
+    return decision, truncated
 
 
 def joint_counts(first: Labelled, second: Labelled, rows: int, columns: int) -> Counts:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..stages.label import ODD_TEXTS
 from ..taxonomy import Taxonomy
 
 Counts = npt.NDArray[np.int64]
@@ -75,6 +76,8 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
         f"{measured['texts']} texts, labelled by both: {measured['labelled_by_both']}; labeler: "
         f"{report['labeler']['name']}"
     )
+    if measured.get("truncated"):
+        lines.append(f"Texts {ODD_TEXTS['truncated']}: {measured['truncated']}")
     for side, name in (("a", a), ("b", b)):
         one = measured[side]
         lines.append(

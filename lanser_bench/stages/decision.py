@@ -268,6 +268,8 @@ def score_fault(scores: object, n: int, k: int) -> str:
         return f"values have shape {values.shape}, not ({n}, {k}) = (records, labels)"
     if np.asarray(scores.abstained).shape != (n,):
         return f"abstained has shape {np.asarray(scores.abstained).shape}, not ({n},)"
+    if scores.truncated is not None and np.asarray(scores.truncated).shape != (n,):
+        return f"truncated has shape {np.asarray(scores.truncated).shape}, not ({n},)"
     if not np.isfinite(values).all():
         return "values hold NaN or infinity"
     if n and (values.min() < 0 or values.max() > 1 + 1e-4):

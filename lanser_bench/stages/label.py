@@ -8,6 +8,7 @@ settings are not part of the shards' keys, so that changing them scores nothing 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -48,8 +49,14 @@ from .settling import Seen, checked_settled, settled_blocks
 
 __all__ = ["LABELS", "SUMMARY", "VERSION", "LabelTable", "Params", "read_labels", "run", "spec"]
 
-VERSION = "1"
+VERSION = "2"
 SUMMARY = "labels.json"
+ODD_TEXTS = {
+    "truncated": "longer than the labeler's model takes, so read in part",
+    "without_words": "without a letter or digit",
+    "other_language": "in a language that the labeler is not made for",
+}
+"""Texts that are labelled and counted → what a reader must know of them."""
 
 
 class Params(BaseModel):
@@ -149,7 +156,7 @@ def run(context: StageContext, draft: Draft) -> None:
 
     with RowIndex(draft.path) as rows:
         with LabelTexts(context, manifest, draft.path, with_context="context" in reads) as texts:
-            silent = []
+            silent, odd = [], Counter[str]()
             for table, records in texts.blocks():
                 if "gold" in reads:
                     records = with_gold(name, records, table, gold_taxonomy, taxonomy)
@@ -158,6 +165,7 @@ def run(context: StageContext, draft: Draft) -> None:
                     (i, digest(f), json.dumps(f)) for i, f in zip(table.ids, told, strict=True)
                 )
                 silent.append(_silent(records, reads, params))
+                odd.update(_odd_texts(records, labeler))
         run_indexed_map(
             context, draft, rows, compute=compute, capacity=params.shard_rows,
             params={"taxonomy": context.spec.params["taxonomy"]},
@@ -184,10 +192,22 @@ def run(context: StageContext, draft: Draft) -> None:
         else:
             decided, summary = decided_by(scores.blocks, scores.kind)
         write_labels(draft, decided.choices, decided.blocks(), taxonomy)
+        odd["truncated"] = scores.truncated()
     summary["labeler_reads"] = sorted(reads)
+    summary["odd_texts"] = {what: odd[what] for what in ODD_TEXTS}
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     (draft.path / SUMMARY).write_text(text + "\n", encoding="utf-8")
     draft.counts |= {"labelled": summary["labelled"], "abstained": summary["abstained"]}
+    draft.counts |= summary["odd_texts"]
+
+
+def _odd_texts(records: Sequence[TextRecord], labeler: Labeler[Any]) -> Iterator[str]:
+    """Yields what is odd about texts that a labeler reads, once for each."""
+    for record in records if "text" in labeler.reads else ():
+        if record.text and not any(map(str.isalnum, record.text)):
+            yield "without_words"
+        if record.text and labeler.languages and record.language not in {"", *labeler.languages}:
+            yield "other_language"
 
 
 Silent = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]

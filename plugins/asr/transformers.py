@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from lanser_bench import (
     ASR,
     SAMPLE_RATE,
+    Language,
     MissingDependencyError,
     PluginOptions,
     SettingsError,
@@ -32,9 +33,9 @@ class Options(PluginOptions):
 
     model: str = ""
     """A Whisper or CTC model of transformers: a folder, or a hub id."""
-    language: str | None = Field(default=None, pattern=r"^[a-z]{2,3}$")
-    """Code such as ``de``, for utterances whose manifest does not say; never guessed. A CTC model
-    knows the language it was trained on, whatever is said here."""
+    language: Language | None = None
+    """Code or name such as ``de``, for utterances whose manifest does not say; never guessed. A
+    CTC model knows the language it was trained on, whatever is said here."""
     window_s: float = Field(default=12.0, ge=1.0, le=30.0)
     """Whisper alone: clips are padded to this length, or to their own if they are longer, in place
     of 30 s. A clip that loops or is unlikely then is heard again with 30 s."""

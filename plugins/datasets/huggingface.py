@@ -60,7 +60,7 @@ class HuggingFace(StatedDataset[HuggingFaceOptions]):
 
     def url(self) -> str:
         """The set's page, unless it is a folder of this machine."""
-        local = Path(self.options.path).exists()
+        local = Path(self.options.path).expanduser().exists()
         return "" if local else f"https://huggingface.co/{self.options.path}"
 
     def utterances(self, root: Path) -> Iterator[Utterance]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import model_validator
 
-from lanser_bench import PluginOptions
+from lanser_bench import PluginOptions, user_path
 
 SHIPPED = Path(__file__).with_name("confusions")
 """Measured confusions of built-in labelers; each file says of what corpus and by what command."""
@@ -57,7 +57,7 @@ def read_confusion(place: str | Path) -> dict[str, Any]:
     Raises:
         ValueError: it is neither, or holds no comparison of weak with human labels.
     """
-    path = Path(place)
+    path = user_path(place)
     if not path.is_file():
         path = SHIPPED / f"{place}.json"
     if not path.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from lanser_bench import (
@@ -40,7 +41,7 @@ class ControlLabeler(SettlingLabeler[Any]):
                 f"The member '{options.member.name}' needs the whole corpus itself. Name a labeler "
                 "that judges each text by itself."
             )
-        self.reads = self._member.reads
+        self.reads, self.languages = self._member.reads, self._member.languages
 
     def fingerprint(self) -> str:
         """Digest of all that can change the member's numbers."""
@@ -55,4 +56,4 @@ class ControlLabeler(SettlingLabeler[Any]):
         """The member's scores; logits of shape (n, K, 1) are the same."""
         name = type(self).__name__.lower()
         found = answer(name, self.options.member, self._member, records, taxonomy)
-        return Scores(found.values, found.kind, found.abstained, said([found]))
+        return replace(found, logits=said([found]))

@@ -20,7 +20,14 @@ from lanser_bench import (
 )
 
 from ..weights import resolve
-from ._wording import Templates, chosen_templates, score_distinct, softmax, without_bars
+from ._wording import (
+    Templates,
+    chosen_templates,
+    score_distinct,
+    softmax,
+    token_counts,
+    without_bars,
+)
 
 Floats = npt.NDArray[np.float32]
 
@@ -40,7 +47,7 @@ class LanguageModelOptions(PluginOptions):
     that frequent words do not win by being frequent: pointwise mutual information (Holtzman et al.
     2021, arXiv 2104.08315). ``none`` leaves likelihoods as they are."""
     max_tokens: int = Field(default=256, ge=16)
-    """Longest text; the rest is cut off."""
+    """Longest text; the rest of a longer one is cut off, and it is counted."""
     batch_tokens: int = Field(default=2048, ge=256)
     """Most tokens of a batch, padding included. Moves floats in their last digits."""
     device: Literal["cpu", "cuda"] = "cpu"
@@ -71,6 +78,8 @@ def likelihood_scores(
     taxonomy: Taxonomy,
     options: LanguageModelOptions,
     likelihoods: Callable[[list[str], Sequence[str], list[str]], Floats],
+    room: Callable[[Sequence[str], list[str]], int],
+    tokenizer: Callable[[], Any],
 ) -> Scores:
     """Scores distinct texts by the likelihood of the labels' wordings.
 
@@ -80,6 +89,8 @@ def likelihood_scores(
         options: templates, synonyms and prior.
         likelihoods: texts, templates and wordings → mean log-probability per token, shape
             (texts, wordings).
+        room: templates and wordings → how many tokens of a text are read.
+        tokenizer: returns the model's tokenizer.
     """
     words, columns = verbalisations(taxonomy, options.synonyms)
     templates = chosen_templates(options.templates, taxonomy)
@@ -92,7 +103,12 @@ def likelihood_scores(
         logits = by_label(found[:-1] - prior, columns, k)
         return softmax(logits), logits
 
-    return score_distinct(records, k, score, "distribution")
+    def truncated(texts: list[str]) -> list[bool]:
+        most = room(templates, words)
+        counts = token_counts(tokenizer(), texts, split_special_tokens=True)
+        return [count > most for count in counts]
+
+    return score_distinct(records, k, score, "distribution", truncated=truncated)
 
 
 def by_label(log_scores: Floats, columns: Sequence[int], k: int) -> Floats:

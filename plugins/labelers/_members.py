@@ -58,3 +58,9 @@ def said(answers: Sequence[Scores]) -> npt.NDArray[np.float32]:
     return np.stack(
         [np.where(one.abstained[:, None], 0, one.values) for one in answers], axis=2
     ).astype(np.float32)
+
+
+def truncated_by_any(answers: Sequence[Scores]) -> npt.NDArray[np.bool_] | None:
+    """Where a member read a part of its record only, shape (n,); None where none ever does."""
+    told = [one.truncated for one in answers if one.truncated is not None]
+    return np.logical_or.reduce(told) if told else None

@@ -60,8 +60,10 @@ class Server:
     key: str
     """Sent as a bearer token, if there is one."""
 
-    def choose(self, question: str, labels: Sequence[str]) -> str:
-        """Returns the label that the model chooses.
+    def choose(self, question: str, labels: Sequence[str]) -> tuple[str, int | None]:
+        """Returns the label that the model chooses, and how many tokens of the question it read.
+
+        The number is None where the server does not say it.
 
         The answer is asked for as JSON with an enumeration of the labels (which servers with
         constrained decoding enforce), and is refused unless it is exactly that.
@@ -155,18 +157,21 @@ def _read(answer: Any, deadline: float) -> bytes:
     return whole
 
 
-def parsed(answer: bytes, labels: Sequence[str]) -> str:
-    """Reads a chat completion whose content is ``{"label": one of the labels}``.
+def parsed(answer: bytes, labels: Sequence[str]) -> tuple[str, int | None]:
+    """Reads a chat completion whose content is ``{"label": one of the labels}``, and its usage.
 
     Raises:
         MalformedAnswerError: it is anything else.
     """
     try:
-        content = json.loads(answer)["choices"][0]["message"]["content"]
+        whole = json.loads(answer)
+        content = whole["choices"][0]["message"]["content"]
         chosen = json.loads(content)
     except (ValueError, LookupError, TypeError):
         shown = answer[:120].decode("utf-8", "replace")
         raise MalformedAnswerError(f"no JSON with a label in {shown!r}.") from None
     if not isinstance(chosen, dict) or set(chosen) != {"label"} or chosen["label"] not in labels:
         raise MalformedAnswerError(f"{str(content)[:120]!r} is not one of the labels.")
-    return str(chosen["label"])
+    usage = whole.get("usage")
+    read = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    return str(chosen["label"]), read if type(read) is int and read > 0 else None

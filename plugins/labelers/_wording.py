@@ -56,6 +56,7 @@ def score_distinct(
     score: Callable[[list[str]], tuple[Floats, Floats]],
     kind: Literal["distribution", "independent"],
     read: Callable[[TextRecord], str] = premise,
+    truncated: Callable[[list[str]], Sequence[bool]] | None = None,
 ) -> Scores:
     """Scores every distinct text once; empty ones abstain.
 
@@ -65,6 +66,7 @@ def score_distinct(
         score: given m distinct texts, returns values of shape (m, K) and raw outputs (m, K, ...).
         kind: kind of the values.
         read: what a record says to the model; empty where it says nothing.
+        truncated: given distinct texts, says of each whether `score` reads a part of it only.
     """
     texts = [read(record) for record in records]
     distinct = sorted(set(texts) - {""})
@@ -78,7 +80,16 @@ def score_distinct(
     raw = np.concatenate([raw, np.zeros((1, *raw.shape[1:]), dtype=np.float32)])
     position = {text: row for row, text in enumerate(distinct)}
     rows = np.array([position.get(text, len(distinct)) for text in texts], dtype=np.intp)
-    return Scores(found[rows], kind, rows == len(distinct), raw[rows])
+    cut = None if truncated is None else np.array([*truncated(distinct), False], bool)[rows]
+    return Scores(found[rows], kind, rows == len(distinct), raw[rows], cut)
+
+
+def token_counts(tokenizer: Any, texts: Sequence[str], **options: Any) -> list[int]:
+    """Returns how many tokens whole texts have, without those that a tokenizer adds."""
+    found = tokenizer(
+        list(texts), add_special_tokens=False, truncation=False, verbose=False, **options
+    )
+    return [len(ids) for ids in found["input_ids"]]
 
 
 @contextmanager

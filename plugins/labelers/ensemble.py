@@ -22,7 +22,7 @@ from lanser_bench import (
 )
 
 from ._dawid_skene import settled_votes
-from ._members import Member, answer, said
+from ._members import Member, answer, said, truncated_by_any
 
 Floats = npt.NDArray[np.float64]
 EQUAL = 1e-9
@@ -65,6 +65,8 @@ class Ensemble(SettlingLabeler[EnsembleOptions]):
             create_plugin("labeler", member.name, member.options) for member in options.members
         ]
         self.settles = options.combine == "dawid-skene"
+        told = [plugin.languages for plugin in self._plugins if plugin.languages]
+        self.languages = frozenset.intersection(*told) if told else frozenset()
         self.reads = frozenset({"text"}).union(*(self._read(i) for i in range(len(self._plugins))))
 
     def fingerprint(self) -> str:
@@ -112,6 +114,7 @@ class Ensemble(SettlingLabeler[EnsembleOptions]):
             "independent" if keep else "distribution",
             abstained,
             said(answers),
+            truncated_by_any(answers),
         )
 
     def settle(self, votes: npt.NDArray[np.int16], taxonomy: Taxonomy) -> Settled:

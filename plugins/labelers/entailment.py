@@ -21,6 +21,7 @@ from lanser_bench import (
     MissingDependencyError,
     PluginOptions,
     Scores,
+    SettingsError,
     Taxonomy,
     TextRecord,
     fitting,
@@ -38,7 +39,14 @@ from ._nli_models import (
     load_torch,
     nli_columns,
 )
-from ._wording import Templates, chosen_templates, premise, score_distinct, softmax
+from ._wording import (
+    Templates,
+    chosen_templates,
+    premise,
+    score_distinct,
+    softmax,
+    token_counts,
+)
 
 Floats = npt.NDArray[np.float32]
 
@@ -72,8 +80,8 @@ class EntailmentOptions(PluginOptions):
     """With ``bf16``: where several labels are within so much of the best, in logits, they are
     scored again in float32. 0 for never."""
     max_tokens: int = Field(default=256, ge=16)
-    """Longest pair; the text is cut at its end (with `context` the premise at its beginning), the
-    hypothesis never."""
+    """Longest pair; a longer text is cut at its end (with `context` the premise at its beginning)
+    and counted, the hypothesis never."""
     batch_tokens: int = Field(default=1024, ge=256)
     """Most tokens of a batch, padding included; as many batches as there are threads are scored at
     a time. Moves floats in their last digits."""
@@ -99,6 +107,8 @@ class Entailment(Labeler[EntailmentOptions]):
     def __init__(self, options: EntailmentOptions) -> None:
         """Keeps the options; the context is read only where it is asked for."""
         super().__init__(options)
+        if options.model == OWN_MODEL:
+            self.languages = frozenset({"en"})
         if options.context:
             self.reads = frozenset({"text", "context"})
 
@@ -143,7 +153,31 @@ class Entailment(Labeler[EntailmentOptions]):
             "distribution" if self.options.scoring == "single" else "independent"
         )
         turns = self.options.context
-        return score_distinct(records, k, score, kind, lambda one: premise(one, turns))
+        room = self._room(hypotheses) if records else 0
+
+        def truncated(texts: list[str]) -> list[bool]:
+            return [length > room for length in token_counts(self._loaded[1], texts)]
+
+        return score_distinct(records, k, score, kind, lambda one: premise(one, turns), truncated)
+
+    def _room(self, hypotheses: Sequence[str]) -> int:
+        """Tokens of a text that the model reads beside the longest hypothesis.
+
+        Raises:
+            SettingsError: none are left.
+        """
+        tokenizer = self._loaded[1]
+        counts = token_counts(tokenizer, hypotheses)
+        most = min(self.options.max_tokens, tokenizer.model_max_length)
+        room = most - tokenizer.num_special_tokens_to_add(pair=True) - max(counts)
+        if room < 1:
+            longest = hypotheses[counts.index(max(counts))]
+            raise SettingsError(
+                f"labeler 'entailment': the hypothesis '{longest[:60]}' has {max(counts)} tokens, "
+                f"which leaves no room for a text within {int(most)}. Shorten it, or raise "
+                "max_tokens."
+            )
+        return int(room)
 
     def _evidence(self, logits: Floats) -> Floats:
         """What the labels compete by, shape (n, K): entailment, or its lead over contradiction."""

@@ -64,7 +64,17 @@ class FillMask(Labeler[FillMaskOptions]):
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Scores distinct texts; logits of shape (n, K) are log-likelihoods, less the prior."""
-        return likelihood_scores(records, taxonomy, self.options, self._likelihoods)
+        return likelihood_scores(
+            records, taxonomy, self.options, self._likelihoods, self._room, lambda: self._model[1]
+        )
+
+    def _room(self, templates: Sequence[str], words: list[str]) -> int:
+        """Tokens of a text that are read beside every wording."""
+        model, tokenizer = self._model
+        filled = [wording(tokenizer, template, word) for template in templates for word in words]
+        longest = max(len(one.left) + len(one.word) + len(one.right) for one in filled)
+        added = sum(token is not None for token in (tokenizer.cls_token_id, tokenizer.sep_token_id))
+        return min(self.options.max_tokens, longest_input(model, tokenizer) - longest - added)
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:

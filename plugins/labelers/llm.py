@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -45,10 +46,11 @@ class LLMOptions(LanguageModelOptions):
     base_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     """An OpenAI-compatible server, such as ``http://localhost:8000/v1``; `model` is then the
     model's name there. It is known to the key by these names alone: no hash of served weights can
-    be had, so note what you serve. Its key is read from the environment variable
-    ``LANSER_LLM_API_KEY``; patience is set by ``LANSER_LLM_TIMEOUT_S`` (seconds for an answer, 60)
-    and ``LANSER_LLM_RETRIES`` (further attempts, 3), which change no label and so are no
-    options."""
+    be had, so note what you serve. It is sent whole texts; those of which it says that it
+    read fewer tokens than they have words count as truncated. Its key is read from the environment
+    variable ``LANSER_LLM_API_KEY``; patience is set by ``LANSER_LLM_TIMEOUT_S`` (seconds for an
+    answer, 60) and ``LANSER_LLM_RETRIES`` (further attempts, 3), which change no label and so are
+    no options."""
     malformed: Literal["stop", "abstain"] = "stop"
     """What becomes of a text to which no attempt gets one of the labels."""
 
@@ -98,7 +100,9 @@ class LLM(Labeler[LLMOptions]):
         """
         if self.options.base_url is not None:
             return self._served(records, taxonomy)
-        return likelihood_scores(records, taxonomy, self.options, self._likelihoods)
+        return likelihood_scores(
+            records, taxonomy, self.options, self._likelihoods, self._room, lambda: self._model[1]
+        )
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:
@@ -122,14 +126,26 @@ class LLM(Labeler[LLMOptions]):
                 found[:, mine] += logs / np.float32(len(templates))
         return found
 
+    def _room(self, templates: Sequence[str], words: list[str]) -> int:
+        """Tokens of a text that are read beside the prompt and every wording."""
+        model, tokenizer = self._model
+        taken = []
+        for template in templates:
+            filled = [wording(tokenizer, template, word) for word in words]
+            taken.append(max(len(one.left) for one in filled) + max(len(o.word) for o in filled))
+        return self._most(longest_input(model, tokenizer) - max(taken))
+
+    def _most(self, room: int) -> int:
+        """Tokens of a text that fit into `room` tokens beside the prompt."""
+        frame = self._ids(self.options.prompt.replace("{text}", ""))
+        return max(1, min(self.options.max_tokens, room - len(frame)))
+
     def _prompt(self, text: str, room: int) -> list[int]:
         """Tokens of the prompt, the text in it cut to the option `max_tokens` and to `room`."""
         _, tokenizer = self._model
-        frame = self._ids(self.options.prompt.replace("{text}", ""))
-        most = max(1, min(self.options.max_tokens, room - len(frame)))
         inside = tokenizer(
             text, add_special_tokens=False, split_special_tokens=True, truncation=True,
-            max_length=most, return_offsets_mapping=True,
+            max_length=self._most(room), return_offsets_mapping=True,
         )["offset_mapping"]  # fmt: skip
         cut = text[: max((last for _, last in inside), default=0)]
         return self._ids(self.options.prompt.replace("{text}", cut))
@@ -146,7 +162,7 @@ class LLM(Labeler[LLMOptions]):
         labels = [f"{label.name}: {label.hypothesis}" for label in taxonomy.labels]
         server, k = self._server, len(taxonomy.labels)
         listed = "\n".join(f"- {label}" for label in labels)
-        undecided: set[str] = set()
+        undecided, cut = set[str](), set[str]()
 
         def choose(text: str) -> Floats:
             question = (
@@ -156,7 +172,11 @@ class LLM(Labeler[LLMOptions]):
             )
             row = np.zeros(k, dtype=np.float32)
             try:
-                row[taxonomy.index(server.choose(question, taxonomy.names))] = 1
+                chosen, tokens = server.choose(question, taxonomy.names)
+                row[taxonomy.index(chosen)] = 1
+                # A word has one token or more.
+                if tokens is not None and tokens < len(question.split()):
+                    cut.add(text)
             except MalformedAnswerError as error:
                 if self.options.malformed == "stop":
                     raise MalformedAnswerError(
@@ -171,9 +191,11 @@ class LLM(Labeler[LLMOptions]):
             values = np.stack([choose(text) for text in texts])
             return values, values
 
-        found = score_distinct(records, k, score, "distribution")
+        found = score_distinct(
+            records, k, score, "distribution", truncated=lambda texts: [t in cut for t in texts]
+        )
         lost = np.array([record.text.strip() in undecided for record in records], dtype=bool)
-        return Scores(found.values, found.kind, found.abstained | lost)
+        return replace(found, abstained=found.abstained | lost, logits=None)
 
     @cached_property
     def _server(self) -> Server:

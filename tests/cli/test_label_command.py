@@ -88,10 +88,51 @@ def test_mistakes_get_a_sentence(words: tuple[str, ...], sentence: str) -> None:
         run("label", "--text", "x", *words)
 
 
+SHORT = """
+import numpy as np
+from lanser_bench import Labeler, PluginOptions, Scores, hookimpl
+
+@hookimpl
+def register_labelers(register):
+    register("short", f"{__name__}:Short")
+
+class Short(Labeler[PluginOptions]):
+    version = "1"
+    languages = frozenset({"en"})
+    def score(self, records, taxonomy):
+        n, k = len(records), len(taxonomy.labels)
+        cut = np.array([len(r.text) > 9 for r in records])
+        values = np.full((n, k), 1 / k, np.float32)
+        return Scores(values, "distribution", np.zeros(n, bool), truncated=cut)
+"""
+
+
+def test_texts_that_a_labeler_reads_in_part_are_told(tmp_path: Path) -> None:
+    (tmp_path / "short.py").write_text(SHORT, encoding="utf-8")
+    labeler = ("--labeler", "short", "--plugins-dir", str(tmp_path))
+    words = ["label", "--text", "we won", "--text", "we won the cup", *labeler]
+    told = CliRunner().invoke(app, [*words, "--json"])
+    assert [answer["truncated"] for answer in json.loads(told.stdout)] == [False, True]
+    sentence = "Note: 'we won the cup…' is longer than the labeler's model takes, so read in part."
+    assert told.stderr.strip() == sentence
+    rows = ["we won,en", "we won the cup,en", "we lost the cup,de", "we won the cup,", "?!,en"]
+    (tmp_path / "t.csv").write_text("\n".join(["text,language", *rows]) + "\n", encoding="utf-8")
+    place = ("--out", str(tmp_path / "out"), "--store", str(tmp_path / "store"))
+    found = run("label", "--texts", str(tmp_path / "t.csv"), *place, *labeler)
+    assert "Texts longer than the labeler's model takes, so read in part: 3" in found
+    assert "Texts without a letter or digit: 1" in found
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert report["odd_texts"]["truncated"] == 3
+    (tmp_path / "t.txt").write_text("we won\nwe won the cup\n", encoding="utf-8")
+    pair = ("compare", "ekman-6", "plutchik-8", "--texts", str(tmp_path / "t.txt"))
+    assert "so read in part: 1" in run("taxonomy", *pair, *labeler)
+
+
 def test_option_values_are_read_as_yaml() -> None:
-    found = parsed_options(["a=1", "b=[x, y]", "c=all", "d=k=v", "e="])
-    assert found == {"a": 1, "b": ["x", "y"], "c": "all", "d": "k=v", "e": None}
-    with pytest.raises(SettingsError, match="not YAML"):
+    found = parsed_options(["a=1", "b=[x, 1.5]", "c=all", "d=k=v", "e=", "f=1.10", "g=set #2"])
+    assert found == {"a": 1, "b": ["x", 1.5], "c": "all", "d": "k=v", "e": None, "f": "1.10",
+                     "g": "set #2"}  # fmt: skip
+    with pytest.raises(SettingsError, match=r"Quote a text that begins with \["):
         parsed_options(["a=[1"])
 
 

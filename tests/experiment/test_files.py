@@ -101,7 +101,7 @@ def test_a_fault_of_an_override_is_not_said_of_the_file(tmp_path: Path) -> None:
     ("changes", "words"),
     [
         ({"corpora": 3}, "'corpora' is 3: input should be a list."),
-        ({"taxonomy": 6}, "'taxonomy' is 6: input should be text: put it in quotes."),
+        ({"taxonomy": 6.5}, "'taxonomy' is 6.5: input should be text: put it in quotes."),
         ({"pretrain": [1]}, "'pretrain' is [1]: input should be keys and values."),
         ({"targets": []}, "'targets' is []: input should have 1 or more entries."),
     ],

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from lanser_bench import DataError
 from lanser_bench.experiment import RunOutcome, dry_run, run_experiment
 from lanser_bench.experiment.events import read_events
 from lanser_bench.experiment.plan import LOST
+from lanser_bench.experiment.running import stage_notes
 from lanser_bench.reporting.records import load_record
 
 Make = Callable[..., dict[str, Any]]
@@ -272,3 +274,17 @@ def test_an_unexpected_fault_is_tried_again_if_asked(
     assert outcome.ok
     retried = [e for e in read_events(outcome.log) if e["event"] == "stage-retried"]
     assert [e["attempt"] for e in retried] == [1, 2]
+
+
+def test_the_log_says_what_is_odd_about_transcripts_and_texts() -> None:
+    node = SimpleNamespace(stage="label", title="calls by entailment")
+    counts = {"utterances": 9, "truncated": 2, "without_words": 0, "other_language": 1}
+    assert list(stage_notes(node, counts)) == [  # type: ignore[arg-type]
+        "calls by entailment: 2 of 9 texts are longer than the labeler's model takes, so read in "
+        "part.",
+        "calls by entailment: 1 of 9 texts are in a language that the labeler is not made for.",
+    ]
+    node = SimpleNamespace(stage="transcribe", title="calls")
+    (note,) = stage_notes(node, {"utterances": 9, "truncated": 2, "empty": 1})  # type: ignore[arg-type]
+    assert note.startswith("calls: 2 of 9 transcripts stop before their end")
+    assert not list(stage_notes(node, {"utterances": 9}))  # type: ignore[arg-type]

@@ -56,8 +56,8 @@ class Echo(ASR[Options]):
             raise DataError("The speech is in 'de'.")
         if self.options.fault == "short":
             return []
-        return [Transcript(f"heard {n}", speech.language or "", -0.5, 0.1, 1.0, n == 8000)
-                for n, speech in zip(lengths, batch)]
+        return [Transcript(f"heard {n}", s.language or "", -0.5, 0.1, 1.0, n == 8000, n == 6000)
+                for n, s in zip(lengths, batch)]
 '''
 
 FIXED = '''

@@ -30,7 +30,7 @@ CALLS = []
 
 @hookimpl
 def register_labelers(register):
-    for name in ("Letters", "Reader", "Wrong", "Typo", "Bursts", "Tires"):
+    for name in ("Letters", "Reader", "Wrong", "Typo", "Bursts", "Tires", "Short"):
         register(name.lower(), f"{__name__}:{name}")
 
 class Letters(Labeler[PluginOptions]):
@@ -64,6 +64,14 @@ class Tires(Letters):
         if self.left[0] == -1:
             raise LanserError("The server is down.")
         return super().score(records, taxonomy)
+
+class Short(Letters):
+    """Reads three letters, and English alone."""
+    languages = frozenset({"en"})
+    def score(self, records, taxonomy):
+        found = super().score(records, taxonomy)
+        cut = np.array([len(r.text) > 3 for r in records])
+        return Scores(found.values, found.kind, found.abstained, truncated=cut)
 
 class Typo(Letters):
     reads = frozenset({"texts"})
@@ -192,6 +200,37 @@ def test_shards_have_the_stage_s_threads_in_their_key(plugins: Registry, store: 
     found = run(plugins, store, manifest(store, ["aab", "b"]))
     for key in found.meta["parts"]:
         assert store.checked(key).spec.threads == found.spec.threads is not None
+
+
+def test_odd_texts_are_counted_for_each_utterance_over_all_shards(
+    plugins: Registry, store: Store
+) -> None:
+    texts: list[str | None] = [
+        "aabc",
+        "b",
+        "aabc",
+        " b ",
+        "...",
+        "",
+        None,
+        "😀 a?",
+        "cccccc",
+        "aabc",
+    ]
+    languages = ["en", "de", None, "de", "de", "de", "en", "", "fr", "de"]
+    utterances = manifest(store, texts, language=languages)
+    spoken = transcripts(
+        store,
+        utterances,
+        [{"text": t, "language": x} for t, x in zip(texts, languages, strict=True)],
+    )
+    found = run(plugins, store, utterances, labeler="short", spoken=spoken, shard_rows=1)
+    wanted = {"truncated": 5, "without_words": 1, "other_language": 5}
+    assert summary(found)["odd_texts"] == wanted
+    assert found.meta["counts"].items() >= wanted.items()
+    plain = run(plugins, store, utterances, spoken=spoken)
+    wanted = {"truncated": 0, "without_words": 1, "other_language": 0}
+    assert summary(plain)["odd_texts"] == wanted
 
 
 def test_a_labeler_is_told_only_what_it_declares_to_read(plugins: Registry, store: Store) -> None:

@@ -104,6 +104,8 @@ def test_doubtful_answers_are_counted(bench: Bench) -> None:
     found = read_transcripts(bench.store, spec.key)
     assert [t.retried for t in found.values()] == [False, True, False]
     assert report.counts["retried"] == 1
+    assert [t.truncated for t in found.values()] == [False, False, True]
+    assert report.counts["truncated"] == 1
 
 
 def test_reference_reads_the_manifest_and_opens_no_file(bench: Bench) -> None:
@@ -115,7 +117,8 @@ def test_reference_reads_the_manifest_and_opens_no_file(bench: Bench) -> None:
     found = read_transcripts(bench.store, spec.key)
     assert [t.text for t in found.values()] == ["one two three", ""]
     assert bench.summary(spec) == {
-        "utterances": 2, "empty": 1, "silent": 0, "retried": 0, "mean_words": 1.5, "wer": None,
+        "utterances": 2, "empty": 1, "silent": 0, "retried": 0, "truncated": 0,
+        "mean_words": 1.5, "wer": None,
     }  # fmt: skip
     table[0]["transcript"] = "another text"
     spec, report = bench.run(bench.manifest(table), bench.asr("reference"))

@@ -184,7 +184,7 @@ def test_options_are_checked(name: str) -> None:
     with pytest.raises(SettingsError, match="Did you mean 'beam_size'"):
         registry().create("asr", name, {"beamsize": 3})
     with pytest.raises(SettingsError, match="language"):
-        registry().create("asr", name, {"language": "English"})
+        registry().create("asr", name, {"language": "Englsh"})
 
 
 def test_openai_finds_a_checkpoint_in_its_own_cache(

@@ -1,0 +1,52 @@
+"""Paths as users write them: ``~``, either spelling of an accent, and what is no path here."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+LONGEST_PART = 255
+"""Most bytes of a file's name on the usual file systems."""
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+
+
+def user_path(written: str | Path) -> Path:
+    """Returns the path that a user means.
+
+    A leading ``~`` is the home folder. Where nothing has exactly this name, a name that differs
+    only in how Unicode composes its accents is taken.
+
+    Raises:
+        ValueError: it is a URL, or no file can have this name here; the sentence says so.
+    """
+    text = str(written)
+    if not text.strip():
+        raise ValueError("it is empty")
+    if _URL.match(text):
+        raise ValueError("it is a URL: download it and name the folder on this machine")
+    if any(ord(letter) < 32 for letter in text):
+        raise ValueError("it contains control characters, such as a line end: remove them")
+    if any(len(os.fsencode(part)) > LONGEST_PART for part in Path(text).parts):
+        raise ValueError(f"a name in it exceeds {LONGEST_PART} bytes: shorten it")
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError("it names the home folder of an unknown user") from None
+    spellings = (path, *(Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD")))
+    found = next((spelling for spelling in spellings if os.path.lexists(spelling)), None)
+    if found is None and "\\" in text and os.sep == "/":
+        raise ValueError("it does not exist: on this system folders are separated by /, not \\")
+    return found or path
+
+
+def _read(written: Any) -> Any:
+    return user_path(written) if isinstance(written, str | Path) else written
+
+
+UserPath = Annotated[Path, BeforeValidator(_read)]
+"""A path in settings."""
