@@ -134,3 +134,11 @@ def test_a_mean_keeps_the_bounds_of_its_parts_and_a_difference_has_both() -> Non
     assert combine([part, part], [1.0, -1.0]).bounds == (-1.0, 1.0)
     unbounded = Statistic(sums, part.value, part.gradient)
     assert combine([part, unbounded], [1.0, 0.0]).bounds == (0.0, 1.0)
+
+
+def test_a_loss_is_as_significant_as_a_gain() -> None:
+    high, low = (Side([score(speakers(seed, mean=m))]) for seed, m in ((0, 0.7), (1, 0.5)))
+    gain, loss = difference(high, low), difference(low, high)
+    assert gain.value == -loss.value > 0.1
+    assert gain.p_value() == pytest.approx(loss.p_value())
+    assert gain.p_value() < 0.01

@@ -9,17 +9,20 @@ from lanser_bench.evaluation.budgets import parse_budget
 from lanser_bench.evaluation.curves import area_weights
 from lanser_bench.evaluation.efficiency import (
     Design,
+    Fit,
     Labelled,
     Study,
     area,
     budget_results,
     default_warnings,
+    run_design,
     run_study,
     training_labels,
 )
 from lanser_bench.evaluation.folds import Fold, make_folds
 from lanser_bench.evaluation.selection import (
     DEFAULT_STRENGTH,
+    Answer,
     Choosing,
     _balanced_loss,
     choose_and_fit,
@@ -271,3 +274,21 @@ def test_the_area_weighs_budgets_by_the_axis_it_states() -> None:
     study = run_study(found, layers, folds, DESIGN)
     scores = [result.uar.value for result in budget_results(study)]
     assert area(study)[0].value == pytest.approx(area_weights((0.05, 0.3, 1.0)) @ scores)
+
+
+def test_a_training_that_draws_is_made_for_every_draw() -> None:
+    """Equal labels give equal predictions only where nothing random takes part."""
+    found, _, folds = data()
+    design, seen = replace(DESIGN, budgets=[parse_budget(1.0)], draws=3), []
+
+    def fit_of(number: int, fold: Fold) -> Fit:
+        def fit(labels: np.ndarray, chosen: np.ndarray, draw: int) -> Answer:
+            seen.append((number, draw))
+            guess = np.full(len(fold.test), draw)
+            return Answer(guess, "layer_00", 1.0, chosen=False)
+
+        return fit
+
+    study = run_design(found, folds, design, fit_of, same_for_all_draws=False)
+    assert seen == [(number, draw) for number in range(len(folds)) for draw in range(3)]
+    assert [cell.answer.predicted[0] for cell in study.cells] == [draw for _, draw in seen]

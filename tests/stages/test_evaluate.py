@@ -13,7 +13,10 @@ from lanser_bench.errors import LeakageError
 from lanser_bench.evaluation.metrics import confusion_matrix, uar
 from lanser_bench.evaluation.predictions import read_classified
 from lanser_bench.evaluation.results import EvaluationResult
+from lanser_bench.plugins import registry
 from lanser_bench.stages import evaluate
+from lanser_bench.stages._embeddings import read_layers
+from lanser_bench.stages.base import StageContext
 
 PARAMS = evaluate.Params(budgets=(0.1, "k=4", 1.0), seeds=2, folds=3, strengths=(1e-2, 1e-1))
 
@@ -287,3 +290,14 @@ def test_speaker_normalisation_removes_a_speakers_offset(world: World) -> None:
 def test_wrong_settings_are_refused(wrong) -> None:
     with pytest.raises(ValidationError):
         evaluate.Params.model_validate(wrong)
+
+
+def test_embeddings_are_matched_by_id(world: World) -> None:
+    utterances, embeddings = keys(world)
+    layers = labelled_layers(speakers_and_labels()[1])
+    context = StageContext(spec_of((utterances, embeddings)), world.store, registry())
+    wanted = [f"u{i:03d}" for i in (7, 3, 95, 20)]
+    for name, values in read_layers(context, "all", wanted).items():
+        np.testing.assert_array_equal(values, layers[name][[7, 3, 95, 20]].astype(np.float32))
+    with pytest.raises(DataError, match="1 utterances have no embedding .*'?u999"):
+        read_layers(context, "all", [*wanted, "u999"])

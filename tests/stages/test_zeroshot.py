@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,11 +63,11 @@ def weak_labels(world: World, utterances: str) -> str:
     return spec.key
 
 
-def head(world: World, weight: np.ndarray) -> str:
+def head(world: World, weight: np.ndarray, bias: Sequence[float] = (0.0, 0.0, 0.0)) -> str:
     spec = Spec(stage="pretrain", stage_version="1", params={"head": weight.tolist()})
     with world.store.write(spec) as draft:
-        bias = np.zeros(len(weight), np.float32)
-        save_file({"weight": weight.astype(np.float32), "bias": bias}, draft.path / HEAD)
+        tensors = {"weight": weight, "bias": np.array(bias)}
+        save_file({n: v.astype(np.float32) for n, v in tensors.items()}, draft.path / HEAD)
     return spec.key
 
 
@@ -113,6 +114,15 @@ def test_the_head_reads_the_last_layer(world: World, count: int) -> None:
     found = read(world.result(spec))
     assert found.source == "head"
     assert found.recalls == {"happy": 0.5, "sad": 1.0, "calm": 0.0}
+
+
+def test_the_head_s_bias_counts(world: World) -> None:
+    utterances, model = manifest(world), head(world, np.zeros((3, 3)), bias=[0.0, 5.0, 0.0])
+    embeddings = world.embeddings(utterances, {"layer_00": np.ones((25, 3))}, model)
+    spec = zeroshot.spec(
+        utterances=utterances, taxonomy=WEAK, gold=GOLD, embeddings=embeddings, model=model
+    )
+    assert read(world.result(spec)).recalls == {"happy": 0.0, "sad": 1.0, "calm": 0.0}
 
 
 def test_only_the_test_part_is_scored_where_the_set_has_a_split(world: World) -> None:

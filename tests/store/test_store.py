@@ -313,3 +313,21 @@ def test_all_that_can_change_a_plugin_s_numbers_is_in_its_identity(
         patch.setattr(identity, "source_hash", lambda module: "other code")
         assert key() != base
     assert key() == base
+
+
+def test_paths_inside_options_count_by_content_and_by_the_names_in_a_folder(tmp_path: Path) -> None:
+    from lanser_bench.store.identity import _by_content
+
+    for name, file in (("a", "x.txt"), ("b", "x.txt"), ("c", "y.txt")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).write_text("same")
+    a, b, c = (_by_content({"words": [str(tmp_path / n)]}, "") for n in "abc")
+    assert a == b != c
+    assert str(tmp_path) not in str(a)
+
+
+def test_where_a_loose_file_lies_is_in_no_key() -> None:
+    from lanser_bench.store.identity import _portable
+
+    assert _portable("/home/me/plugins/mine.py") == _portable("C:\\plugins\\mine.py")
+    assert _portable("lanser-bench") == "lanser-bench"
