@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -102,8 +103,11 @@ def checked_limit(dataset_name: str, limit: object) -> int | None:
 
 
 def dataset_root(needs_root: bool, store: Store, name: str, root: Path | None) -> Path | None:
-    """Returns the folder to read: a dataset that makes its own files has one in the store."""
-    return store.root / "datasets" / name if root is None and not needs_root else root
+    """Returns the folder to read, with ``~`` replaced; some datasets have one in the store."""
+    if root is None:
+        return None if needs_root else store.root / "datasets" / name
+    home = os.path.expanduser(root)  # noqa: PTH111 - leaves an unknown user as it is
+    return root if root.exists() else Path(home)
 
 
 def content_digest(survey: Survey) -> str:

@@ -472,3 +472,10 @@ def test_where_paths_begin_is_in_no_key(tmp_path: Path, write_clip: WriteClip) -
         built = build_manifest(registry(), Store(tmp_path / "s"), "manifest", options, root)
         keys.add(built.key)
     assert len(keys) == 1
+
+
+def test_a_root_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path, "id,text\na,x\n")
+    built = build_manifest(registry(), Store(tmp_path / "s"), "manifest", {}, Path("~"))
+    assert built.counts["utterances"] == 1
