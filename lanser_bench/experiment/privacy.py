@@ -15,6 +15,8 @@ _SECRET_NAME = re.compile(
 _SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSW(OR)?D|CREDENTIALS?)$")
 _PATH = re.compile(r"(?<![\w.:/…])/(?:[^\s/'\"<>|;,()\[\]]+/)+[^\s/'\"<>|;,()\[\]]*|"
                    r"\b[A-Za-z]:\\(?:[^\s\\'\"<>|]+\\)*[^\s\\'\"<>|]*")  # fmt: skip
+_WHOLE = re.compile(r"(?:/|[A-Za-z]:\\)[^\n'\"<>|;,:()\[\]]*[/\\][^\n'\"<>|;,:()\[\]/\\]+[/\\]?")
+"""A text that is one path, whose folders may have spaces in their names."""
 _LAST = re.compile(r"[/\\]")
 SHORTEST = 8
 """A variable's value shorter than this is no secret worth the name; it would hide common words."""
@@ -45,6 +47,11 @@ def _scrubbed(value: Any, secrets: tuple[str, ...]) -> Any:
 def _text(text: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
         text = text.replace(secret, HIDDEN)
+    if _WHOLE.fullmatch(text):
+        return "…/" + _LAST.split(text.rstrip("/\\"))[-1]
+    home = os.environ.get("HOME", "")
+    if " " in home:  # else the space would end the path, and the user's name would stay
+        text = text.replace(home, home.replace(" ", "_"))
     return _PATH.sub(lambda found: "…/" + _LAST.split(found[0].rstrip("/"))[-1], text)
 
 

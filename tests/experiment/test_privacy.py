@@ -13,6 +13,8 @@ from lanser_bench.experiment.privacy import HIDDEN, scrubbed
         ("/home/ann/data/x.wav", "…/x.wav"),
         ("reads /root/.cache/model and /tmp/a/b", "reads …/model and …/b"),
         (r"C:\Users\ann\x.wav", "…/x.wav"),
+        ("/home/Ada Lovelace/my data/x 1.wav", "…/x 1.wav"),
+        (r"C:\Users\Ada Lovelace\x.wav", "…/x.wav"),
         ("('/home/ann/a', 1)", "('…/a', 1)"),
         ("…/ravdess", "…/ravdess"),
         ("https://example.org/a/b", "https://example.org/a/b"),
@@ -42,3 +44,8 @@ def test_values_of_secret_variables_are_hidden_wherever_they_stand(
     monkeypatch.setenv("OTHER_TOKEN", "planted-secret-12")
     monkeypatch.setenv("SHORT_KEY", "a")
     assert scrubbed("a planted-secret-12 b planted-secret-1") == f"a {HIDDEN} b {HIDDEN}"
+
+
+def test_a_home_with_a_space_is_cut_inside_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/Ada Lovelace")
+    assert scrubbed("a, /home/Ada Lovelace/x/y.wav, b") == "a, …/y.wav, b"
