@@ -1,21 +1,21 @@
-"""What stages write and records repeat: typed, documented results that old files still fit."""
+"""What the evaluate and probe stages leave: typed, documented results that old files still fit."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..kinds.probe import HeldOut
 
 
-class _Result(BaseModel):
+class Result(BaseModel):
     """Base: unknown fields are refused, values do not change, every number is finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Interval(_Result):
+class Interval(Result):
     """An interval over speakers."""
 
     low: float
@@ -26,7 +26,7 @@ class Interval(_Result):
     """How it was made, such as ``jackknife-t over speakers``."""
 
 
-class Metric(_Result):
+class Metric(Result):
     """A number with its uncertainty."""
 
     value: float
@@ -34,7 +34,7 @@ class Metric(_Result):
     """None below 5 speakers."""
 
 
-class FoldScore(_Result):
+class FoldScore(Result):
     """The test score of one fold at one budget with one draw of the labelled subset."""
 
     fold: int
@@ -53,7 +53,7 @@ class FoldScore(_Result):
     where the whole encoder was trained."""
 
 
-class BudgetResult(_Result):
+class BudgetResult(Result):
     """Scores at one label budget, over all folds and subset draws."""
 
     budget: str
@@ -73,7 +73,7 @@ class BudgetResult(_Result):
     folds: list[FoldScore]
 
 
-class LabelsNeeded(_Result):
+class LabelsNeeded(Result):
     """How many labels it takes to reach a target that was fixed beforehand."""
 
     target: float
@@ -86,7 +86,7 @@ class LabelsNeeded(_Result):
     """Most labels tried, where the target was not reached."""
 
 
-class EvaluationResult(_Result):
+class EvaluationResult(Result):
     """What `evaluation.json` holds: one encoder's embeddings on one labelled set."""
 
     protocol: str
@@ -119,7 +119,7 @@ class EvaluationResult(_Result):
     warnings: list[str] = Field(default_factory=list)
 
 
-class ZeroShotResult(_Result):
+class ZeroShotResult(Result):
     """What `zeroshot.json` holds: labels chosen without any human label of the set.
 
     An abstention counts as a miss in every score.
@@ -147,7 +147,7 @@ class ZeroShotResult(_Result):
     """Rows are gold, columns are predicted; the last column counts abstentions."""
 
 
-class TargetScore(_Result):
+class TargetScore(Result):
     """How well one target is predicted from frozen embeddings on held-out speakers."""
 
     target: str
@@ -170,7 +170,7 @@ class TargetScore(_Result):
     """Layer → R² from that layer alone, at its own best penalty; empty where there is one layer."""
 
 
-class ClassScore(_Result):
+class ClassScore(Result):
     """How well one target's classes are told apart from frozen embeddings, out of fold."""
 
     target: str
@@ -196,7 +196,7 @@ class ClassScore(_Result):
     """Layer → UAR from that layer alone; empty where there is one layer."""
 
 
-class ProbeResult(_Result):
+class ProbeResult(Result):
     """What `probe.json` holds: one encoder's embeddings and one probe."""
 
     probe: str
@@ -215,7 +215,7 @@ class ProbeResult(_Result):
     warnings: list[str] = Field(default_factory=list)
 
 
-class CueDrop(_Result):
+class CueDrop(Result):
     """What a cue of prosody is worth to a classifier that has heard it."""
 
     cue: str
@@ -226,7 +226,7 @@ class CueDrop(_Result):
     """UAR of the same resynthesis with nothing flattened, minus that; paired by utterance."""
 
 
-class FlattenResult(_Result):
+class FlattenResult(Result):
     """What `flatten.json` holds: learnt from speech as it is, tested without single cues."""
 
     original: Metric
@@ -237,126 +237,3 @@ class FlattenResult(_Result):
     """The first minus the second: what the vocoder itself damages."""
     cues: list[CueDrop]
     split_hash: str
-
-
-class AgreementScores(_Result):
-    """Weak labels against single gold labels."""
-
-    n: int
-    """Utterances compared."""
-    uar: Metric
-    wa: Metric
-    """Share of the n utterances whose weak label is the gold label."""
-    macro_f1: float
-    kappa: float | None
-    """Cohen's kappa; None where chance alone agrees completely."""
-
-
-class HitShare(_Result):
-    """How often the weak label is one of several gold labels."""
-
-    n: int
-    share: float
-
-
-class GoldAgreement(_Result):
-    """Weak labels, mapped into the gold taxonomy, against gold."""
-
-    taxonomy: str
-    """Of the gold labels."""
-    not_compared: str | None = None
-    """Why nothing below is known: there is no map to that taxonomy."""
-    labels: list[str] = []
-    unreachable: list[str] = []
-    """Gold labels that no weak label maps to."""
-    without_single_gold: int = 0
-    """Utterances left out: they do not have exactly one gold label."""
-    abstention_left_out: AgreementScores | None = None
-    abstention_is_wrong: AgreementScores | None = None
-    confusion: list[list[int]] = []
-    """Rows are gold, columns are weak labels; abstentions are left out."""
-    hit_in_gold_set: HitShare | None = None
-    """None where no utterance has several gold labels."""
-
-
-class LabelUse(_Result):
-    """How often a labeler gave each label of a taxonomy, and how sure it was."""
-
-    labelled: int
-    labels: dict[str, int]
-    """Label → utterances, in the taxonomy's order."""
-    never_firing: list[str]
-    label_entropy_bits: float
-    max_entropy_bits: float
-    mean_confidence: float | None
-    """None where nothing was labelled."""
-
-
-class LabelSummary(LabelUse):
-    """What `labels.json` holds: the weak labels of one corpus."""
-
-    taxonomy: str
-    taxonomy_hash: str
-    score_kind: Literal["distribution", "independent"]
-    utterances: int
-    coverage: float
-    """Share of utterances with a label."""
-    abstained: dict[str, int]
-    """Reason → utterances without a label."""
-    gold: GoldAgreement | None
-    """None where the corpus has no gold labels."""
-    labeler_reads: list[str] = []
-    """What the labeler was given of each utterance."""
-    settled: dict[str, Any] = {}
-    """Facts of a labeler that settles votes."""
-    beside: dict[str, LabelSummary] = {}
-    """Other ways to settle the same votes → what they give."""
-
-
-class WordErrors(_Result):
-    """Word errors over all utterances whose reference has words."""
-
-    wer: float
-    """Substitutions, deletions and insertions by the number of reference words."""
-    words: int
-    """Words of the references."""
-    utterances: int
-    """Utterances with a reference."""
-    substitutions: int
-    deletions: int
-    insertions: int
-    cer: float | None = None
-    """Character edits by the number of the references' characters, spaces among them; None in
-    older records."""
-
-
-class TranscriptSummary(_Result):
-    """What `transcripts.json` holds: the transcripts of one corpus."""
-
-    utterances: int
-    empty: int
-    silent: int
-    """Clips too quiet to ask the recogniser."""
-    retried: int | None = None
-    """None in older records."""
-    mean_words: float
-    wer: WordErrors | None
-    """None where the corpus has no transcripts of its own."""
-
-
-class Scaled(_Result):
-    """How an acoustic target was standardised."""
-
-    mean: float
-    sd: float
-
-
-class TrainingSummary(_Result):
-    """What a record repeats of `training.json`."""
-
-    taxonomy: str
-    pooling: str
-    chosen_epoch: int
-    seconds: float
-    acoustic: dict[str, Scaled] | None = None
-    """Acoustic targets learnt beside the labels; None without any."""

@@ -7,19 +7,23 @@ from typing import Any
 
 from ..errors import SettingsError, did_you_mean
 from ..evaluation.families import filters
-from .groups import CellId, Group, axes_of, load_groups, unlike
+from .groups import CellId, Group, axes_of, newest, unlike
+from .records import read_records
 
 
-def chosen(side: str, folder: Path) -> dict[CellId, Group]:
+def chosen(side: str, folder: Path) -> tuple[dict[CellId, Group], list[str]]:
     """Returns the cells of a side: those of a place, or those that filters pick in a folder.
+
+    Beside them stands what could not be read there, in sentences.
 
     Raises:
         SettingsError: a filter names no axis, or no value that is there.
     """
     place = Path(side)
-    if "=" not in side or place.exists():
-        return load_groups([place])
-    return filtered(load_groups([folder]), side, folder)
+    by_place = "=" not in side or place.exists()
+    reading = read_records([place if by_place else folder])
+    groups = newest(reading.records)
+    return groups if by_place else filtered(groups, side, folder), reading.left_out
 
 
 def filtered(groups: dict[CellId, Group], side: str, folder: Path) -> dict[CellId, Group]:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from ..evaluation.results import WordErrors
+from ..evaluation.summaries import WordErrors
 
 # An apostrophe inside a word belongs to it; every other sign separates words.
 _SIGNS = re.compile(r"[^\w\s']|_|(?<!\w)'|'(?!\w)")

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import SettingsError
-from ..evaluation.results import GoldAgreement, LabelSummary
+from ..evaluation.summaries import GoldAgreement, LabelSummary
 from ..kinds.labeler import Labeler, ScoreKind, SettlingLabeler, TextRecord
 from ..store import Artifact, Draft, PluginIdentity, Spec, digest
 from ..taxonomy import Taxonomy
@@ -181,9 +181,7 @@ def run(context: StageContext, draft: Draft) -> None:
                 other: decided_by(settled_blocks(scores, way), "distribution")[1]
                 for other, way in settled.beside.items()
             }
-            summary = summary.model_copy(
-                update={"settled": dict(settled.facts), "beside": beside}
-            )
+            summary = summary.model_copy(update={"settled": dict(settled.facts), "beside": beside})
         else:
             decided, summary = decided_by(scores.blocks, scores.kind)
         write_labels(draft, decided.choices, decided.blocks(), taxonomy)

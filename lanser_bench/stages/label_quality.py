@@ -12,14 +12,8 @@ from ..errors import TaxonomyError
 from ..evaluation.agreement import Units, cohen_kappa
 from ..evaluation.agreement import agreement as scored
 from ..evaluation.metrics import confusion_matrix
-from ..evaluation.results import (
-    AgreementScores,
-    GoldAgreement,
-    HitShare,
-    LabelSummary,
-    LabelUse,
-    Metric,
-)
+from ..evaluation.results import Metric
+from ..evaluation.summaries import AgreementScores, GoldAgreement, HitShare, LabelSummary, LabelUse
 from ..evaluation.zeroshot import choices as mapped_choices
 from ..kinds.labeler import ScoreKind
 from ..taxonomy import Taxonomy

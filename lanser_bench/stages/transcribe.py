@@ -12,18 +12,17 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import LanserError, PluginError
-from ..evaluation.results import TranscriptSummary
+from ..evaluation.summaries import TranscriptSummary
 from ..kinds.asr import ASR, Transcript
 from ..kinds.speech import Speech, Waveform
 from ..store import Draft, PluginIdentity, Spec, Store, digest, library_versions
 from ..utterances import UtteranceTable, read_utterances
 from ._spans import read_span, span_rows
-from ._wer import WordErrors, word_errors
+from ._wer import word_errors
 from .base import StageContext
 from .sharding import ROWS, MapResult, draft_rows, run_map
 
-__all__ = ["SUMMARY", "VERSION", "Params", "WordErrors", "read_transcripts", "run", "spec",
-           "word_errors"]  # fmt: skip
+__all__ = ["SUMMARY", "VERSION", "Params", "read_transcripts", "run", "spec", "word_errors"]
 
 VERSION = "2"
 SUMMARY = "transcripts.json"
