@@ -239,11 +239,11 @@ class Reading:
         """What else is in the folders, in sentences; damaged records first."""
         if not self.foreign:
             return self.damaged
-        names = ", ".join(map(str, self.foreign[:3])) + (", …" if self.foreign[3:] else "")
-        what = "1 file that is no result record" if len(self.foreign) == 1 else (
-            f"{len(self.foreign)} files that are no result records"
-        )  # fmt: skip
-        return [*self.damaged, f"{what}: {names}."]
+        names = ", ".join(map(str, self.foreign[:3]))
+        if len(self.foreign) == 1:
+            return [*self.damaged, f"{names} is not a result record."]
+        more = f" and {len(self.foreign) - 3} more" if self.foreign[3:] else ""
+        return [*self.damaged, f"{names}{more} are not result records."]
 
 
 def load_record(path: Path) -> ResultRecord:
@@ -289,7 +289,8 @@ def read_content(path: Path) -> dict[str, Any]:
         why = "it has no schema_version"
         if isinstance(content, dict):
             version, known = content.get("schema_version"), _MARKS & content.keys()
-            ours = ours or len(known) > 1
+            whole = isinstance(version, int) and content.keys() <= _FIELDS
+            ours = ours or whole or len(known) > 1
             if ours and isinstance(version, int):
                 return content
     if ours:
@@ -303,6 +304,7 @@ def read_content(path: Path) -> dict[str, Any]:
 _BEGIN = b'{\n "schema_version"'
 """How `save_record` begins."""
 _MARKS = {"schema_version", "experiment", "datasets"}
+_FIELDS = ResultRecord.model_fields.keys()
 
 
 def load_records(folders: Iterable[Path]) -> list[tuple[Path, ResultRecord]]:
