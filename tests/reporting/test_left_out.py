@@ -168,3 +168,19 @@ def test_predictions_that_are_missing_or_damaged_are_named(
     assert path.name in render(load_records([folder]))
     with pytest.raises(DataError, match=path.name):
         gate([folder], [folder])
+
+
+def test_damaged_predictions_leave_the_other_pairs_and_axes_as_they_are(
+    folder: Path, lanser: Lanser
+) -> None:
+    for name, hit in (("a", 0.8), ("b", 0.5)):
+        predicted = simulated(np.random.default_rng(ord(name)), hit)
+        axes = {"encoder": name, "taxonomy": "other"}
+        publish(folder, f"{name}-other", predicted, axes=axes)
+    (folder / "b-1.predictions.parquet").write_bytes(b"PAR1")
+    code, out, _ = lanser("compare", "encoder=a", "encoder=b", "--in", str(folder))
+    assert (code, "b-1.predictions.parquet" in out) == (0, True)
+    code, out, _ = lanser("leaderboard", str(folder), "--by", "encoder", "--format", "md")
+    assert (code, "b-1.predictions.parquet" in out, "| a |" in out) == (0, True, True)
+    code, out, _ = lanser("leaderboard", str(folder), "--targets")
+    assert code == 0
