@@ -49,11 +49,15 @@ def users(store: Store, results: Iterable[Path], *, records_only: bool = False) 
     Raises:
         DataError: a folder of results does not exist, or a file in it is no record.
     """
-    from ..reporting.records import load_records
+    from ..errors import DataError
+    from ..reporting.records import read_records
 
     roots: dict[str, set[str]] = defaultdict(set)
     planned: dict[str, Spec] = {}
-    for _, record in load_records(results):
+    found = read_records(results)
+    if found.left_out:
+        raise DataError("\n".join(["What records need is not known.", *found.left_out]))
+    for _, record in found.records:
         roots[record.experiment] |= {use.key for use in record.stages.values()}
     for plan in (*plans_at_work(store), *(() if records_only else saved_plans(store))):
         roots[plan.experiment] |= plan.specs.keys()

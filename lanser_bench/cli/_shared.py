@@ -36,3 +36,8 @@ Overrides = Annotated[
         "asr.language=en; may be given again.",
     ),
 ]
+
+
+def note(sentence: str) -> None:
+    """Prints a sentence beside the output that a user must not miss."""
+    typer.echo(f"! {sentence}", err=True)

@@ -53,15 +53,19 @@ def dose(
     from ..reporting import dose_views as views
     from ..reporting.dose import dose_response
     from ..reporting.leaderboard_files import markdown_table, terminal
-    from ..reporting.records import latest, load_records
+    from ..reporting.records import latest, read_records
     from ..reporting.responses import Response
     from ..reporting.taxonomy_views import save_picture
     from ._console import print_tables
+    from ._shared import note
 
     if picture is not None and picture.suffix != ".png":
         raise DataError(f"{picture}: a picture ends in .png.")
     response = Response(metric, budget, scale)
-    found = load_records(folders or [Path("results")])
+    reading = read_records(folders or [Path("results")])
+    for sentence in reading.left_out:
+        note(f"Left out: {sentence}")
+    found = reading.records
     paths = {id(record): path for path, record in found}
     kept = [(paths[id(r)], r) for r in latest([record for _, record in found])]
     boards = dose_response(by, kept, response)

@@ -64,12 +64,16 @@ def leaderboard(
     from ..reporting.leaderboard import markdown as page
     from ..reporting.leaderboard import rank
     from ..reporting.probe_gaps import with_gaps
-    from ..reporting.records import latest, load_records
+    from ..reporting.records import latest, read_records
     from ..reporting.report_data import Records
     from ..store import write_atomic
+    from ._shared import note
 
     name = checked_metric(metric)
-    found = load_records(folders or [Path("results")])
+    reading = read_records(folders or [Path("results")])
+    for sentence in reading.left_out:
+        note(f"Left out: {sentence}")
+    found = reading.records
     paths = {id(record): path for path, record in found}
     records = [record for _, record in found]
     kept = [(paths[id(r)], r) for r in (records if everything else latest(records))]
@@ -79,7 +83,9 @@ def leaderboard(
         _known(ranked, dataset)
         _show_axis(ranked, form)
         return
-    boards = [board for board in rank(kept, metric=name) if dataset in (None, board.dataset)]
+    whole = form is Format.json
+    every = rank(kept, metric=name, curves=whole, targets=targets or whole)
+    boards = [board for board in every if dataset in (None, board.dataset)]
     _known(boards, dataset)
     if targets and not everything:
         newest = Records(found)

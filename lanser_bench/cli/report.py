@@ -17,6 +17,7 @@ def report(
 ) -> None:
     """Writes results as one self-contained HTML page: finding, tables, curves, provenance."""
     from ..reporting.report import write_report
+    from ._shared import note
 
-    page = write_report(folders or [Path("results")], output)
+    page = write_report(folders or [Path("results")], output, report=note)
     typer.echo(f"{page} ({page.stat().st_size / 1e6:.1f} MB): open it in a browser.")

@@ -26,7 +26,9 @@ def validate(places: Places) -> None:
         for fault in found.faults:
             typer.echo(f"Error: {fault}", err=True)
     bad = sum(bool(found.faults) for found in checked)
-    typer.echo(f"{len(checked) - bad} of {len(checked)} records are sound.")
+    records = sum(not found.foreign for found in checked)
+    sound = sum(not found.foreign and not found.faults for found in checked)
+    typer.echo(f"{sound} of {records} records are sound.")
     if bad:
         raise typer.Exit(2)
 
@@ -42,7 +44,7 @@ def upgrade(
     """Rewrite records of older schema versions in place; numbers, keys and dates stay."""
     from ..errors import DataError
     from ..reporting.migrate import migrate_record
-    from ..reporting.records import record_files
+    from ..reporting.records import ForeignFileError, record_files
     from ..store import Store
 
     if store is not None and not store.is_dir():
@@ -50,7 +52,12 @@ def upgrade(
     opened = Store(store) if store is not None else None
     for place in places:
         for path in record_files(place):
-            typer.echo(f"{path}: {migrate_record(path, opened)}")
+            try:
+                typer.echo(f"{path}: {migrate_record(path, opened)}")
+            except ForeignFileError:
+                if path == place:
+                    raise
+                typer.echo(f"{path}: is no result record, so it stays as it is")
 
 
 @app.command()

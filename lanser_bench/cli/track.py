@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ._shared import PluginsDirs
+from ._shared import PluginsDirs, note
 
 
 def track(
@@ -42,7 +42,7 @@ def track(
     found = track_results(
         folders or [Path("results")], to, parsed_options(option or []), store=Store(store),
         again=again, plugin_dirs=plugins_dir or (), timeout_s=timeout,
-        report=lambda sentence: typer.echo(f"! {sentence}", err=True),
+        report=note,
     )  # fmt: skip
     known = f", {found.had} were there before" if found.had else ""
     typer.echo(f"{found.sent} cells sent to {to}{known}. Its files are in {found.folder}.")

@@ -133,6 +133,12 @@ def kappa(confusion: npt.NDArray[np.number]) -> Floats:
     return found
 
 
+def cohen_kappa(confusion: Ints) -> float | None:
+    """Cohen's kappa of one table, shape (K, K); None where chance alone agrees completely."""
+    certain = np.count_nonzero(confusion) <= 1 and np.trace(confusion) == confusion.sum()
+    return None if certain else float(kappa(confusion))
+
+
 def proportion(hits: int, n: int) -> Metric:
     """A share of independent rows with Wilson's score interval (1927)."""
     if n == 0:

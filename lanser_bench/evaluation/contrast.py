@@ -42,6 +42,8 @@ TAIL = 0.01
 DIFFERENCE = (-1.0, 1.0)
 """Where a difference of two shares can lie."""
 SEEDED = f"{METHOD} × training seeds"
+QUADRATURE = "seeds in quadrature"
+"""Ends the method of an interval that is `averaged`."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ def averaged(metrics: Sequence[Metric], bounds: tuple[float, float] = (0.0, 1.0)
     of_seeds = _t_quantile(0.5 + first.level / 2, n - 1) * float(np.std(values, ddof=1)) / n**0.5
     low = mean - float(np.hypot(np.mean([v - i.low for v, i in known]), of_seeds))
     high = mean + float(np.hypot(np.mean([i.high - v for v, i in known]), of_seeds))
-    method = f"{first.method}, with {n} seeds in quadrature"
+    method = f"{first.method}, with {n} {QUADRATURE}"
     return Metric(
         value=mean,
         interval=Interval(
@@ -241,6 +243,11 @@ def _t_quantile(share: float, df: int) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(df, share))
+
+
+def score_of(side: Side) -> Metric:
+    """Returns a cell's mean score over its seeds."""
+    return Contrast([side], [1.0]).metric()
 
 
 def difference(a: Side, b: Side) -> Contrast:

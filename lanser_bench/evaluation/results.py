@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..kinds.probe import HeldOut
 
 
-class _Result(BaseModel):
+class Result(BaseModel):
     """Base: unknown fields are refused, values do not change, every number is finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Interval(_Result):
+class Interval(Result):
     """An interval over speakers."""
 
     low: float
@@ -26,7 +26,7 @@ class Interval(_Result):
     """How it was made, such as ``jackknife-t over speakers``."""
 
 
-class Metric(_Result):
+class Metric(Result):
     """A number with its uncertainty."""
 
     value: float
@@ -34,7 +34,7 @@ class Metric(_Result):
     """None below 5 speakers."""
 
 
-class FoldScore(_Result):
+class FoldScore(Result):
     """The test score of one fold at one budget with one draw of the labelled subset."""
 
     fold: int
@@ -53,7 +53,7 @@ class FoldScore(_Result):
     where the whole encoder was trained."""
 
 
-class BudgetResult(_Result):
+class BudgetResult(Result):
     """Scores at one label budget, over all folds and subset draws."""
 
     budget: str
@@ -73,7 +73,7 @@ class BudgetResult(_Result):
     folds: list[FoldScore]
 
 
-class LabelsNeeded(_Result):
+class LabelsNeeded(Result):
     """How many labels it takes to reach a target that was fixed beforehand."""
 
     target: float
@@ -86,7 +86,7 @@ class LabelsNeeded(_Result):
     """Most labels tried, where the target was not reached."""
 
 
-class EvaluationResult(_Result):
+class EvaluationResult(Result):
     """What `evaluation.json` holds: one encoder's embeddings on one labelled set."""
 
     protocol: str
@@ -119,7 +119,7 @@ class EvaluationResult(_Result):
     warnings: list[str] = Field(default_factory=list)
 
 
-class ZeroShotResult(_Result):
+class ZeroShotResult(Result):
     """What `zeroshot.json` holds: labels chosen without any human label of the set.
 
     An abstention counts as a miss in every score.
@@ -147,7 +147,7 @@ class ZeroShotResult(_Result):
     """Rows are gold, columns are predicted; the last column counts abstentions."""
 
 
-class TargetScore(_Result):
+class TargetScore(Result):
     """How well one target is predicted from frozen embeddings on held-out speakers."""
 
     target: str
@@ -170,7 +170,7 @@ class TargetScore(_Result):
     """Layer → R² from that layer alone, at its own best penalty; empty where there is one layer."""
 
 
-class ClassScore(_Result):
+class ClassScore(Result):
     """How well one target's classes are told apart from frozen embeddings, out of fold."""
 
     target: str
@@ -196,7 +196,7 @@ class ClassScore(_Result):
     """Layer → UAR from that layer alone; empty where there is one layer."""
 
 
-class ProbeResult(_Result):
+class ProbeResult(Result):
     """What `probe.json` holds: one encoder's embeddings and one probe."""
 
     probe: str
@@ -215,7 +215,7 @@ class ProbeResult(_Result):
     warnings: list[str] = Field(default_factory=list)
 
 
-class CueDrop(_Result):
+class CueDrop(Result):
     """What a cue of prosody is worth to a classifier that has heard it."""
 
     cue: str
@@ -226,7 +226,7 @@ class CueDrop(_Result):
     """UAR of the same resynthesis with nothing flattened, minus that; paired by utterance."""
 
 
-class FlattenResult(_Result):
+class FlattenResult(Result):
     """What `flatten.json` holds: learnt from speech as it is, tested without single cues."""
 
     original: Metric

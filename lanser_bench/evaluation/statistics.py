@@ -15,7 +15,7 @@ draws of one evaluation are averaged inside the speaker: they are no independent
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
@@ -52,6 +52,8 @@ class Statistic:
     """``fisher``: the interval is made on artanh of a correlation and taken back."""
     bounds: tuple[float, float] = (-np.inf, np.inf)
     """Where the score can lie; the interval ends there."""
+    ratios: tuple[Floats, Floats] | None = None
+    """Numerators times weights, and denominators, where it is a `ratio_mean`."""
 
 
 def metric(statistic: Statistic, *, resamples: int = RESAMPLES, seed: int = 0) -> Metric:
@@ -105,8 +107,8 @@ def estimate(statistic: Statistic, weights: Floats) -> tuple[Floats, Floats]:
         gradient = gradient / (1 - held**2)[:, None]
         value = np.arctanh(held)
     influence = gradient @ statistic.sums.T
-    mean = (weights * influence).sum(1, keepdims=True) / n
-    squares = (weights * np.square(influence - mean)).sum(1)
+    influence -= np.einsum("bn,bn->b", weights, influence)[:, None] / n
+    squares = np.einsum("bn,bn,bn->b", weights, influence, influence)
     return value, np.sqrt(squares * n / (n - 1))
 
 
@@ -138,8 +140,28 @@ def combine(parts: Sequence[Statistic], weights: Sequence[float]) -> Statistic:
         sorted((w * p.bounds[0], w * p.bounds[1])) for p, w in zip(parts, weights, strict=True) if w
     ]
     bounds = (sum(low for low, _ in ends), sum(high for _, high in ends))
+    ratios = [part.ratios for part in parts if part.ratios is not None]
+    if len(ratios) == len(parts):
+        return replace(_mean_of_ratios(ratios, weights), bounds=bounds)
     sums = np.concatenate([part.sums for part in parts], axis=1)
     return Statistic(sums, value, gradient, bounds=bounds)
+
+
+def _mean_of_ratios(parts: Sequence[tuple[Floats, Floats]], weights: Sequence[float]) -> Statistic:
+    """Adds up what is over the same denominators, such as recalls of several seeds.
+
+    The score is the same function of the same sums over speakers, with far fewer columns.
+    """
+    kept: list[tuple[Floats, Floats]] = []
+    for (top, bottom), weight in zip(parts, weights, strict=True):
+        for i, (total, below) in enumerate(kept):
+            if np.array_equal(bottom, below):
+                kept[i] = total + weight * top, below
+                break
+        else:
+            kept.append((weight * top, bottom))
+    tops, bottoms = (np.concatenate(side, axis=1) for side in zip(*kept, strict=True))
+    return ratio_mean(tops, bottoms, np.ones(tops.shape[1]))
 
 
 def ratio_mean(numerators: Floats, denominators: Floats, weights: Floats) -> Statistic:
@@ -159,6 +181,9 @@ def ratio_mean(numerators: Floats, denominators: Floats, weights: Floats) -> Sta
     def ratios(totals: Floats) -> tuple[Floats, Floats]:
         a, b = totals[..., :J], totals[..., J:]
         there = b > 0
+        if there.all():
+            inverse = 1.0 / b
+            return a * inverse, inverse
         inverse = np.divide(1.0, b, out=np.zeros_like(b), where=there)
         return np.where(there, a * inverse, whole), inverse
 
@@ -167,6 +192,8 @@ def ratio_mean(numerators: Floats, denominators: Floats, weights: Floats) -> Sta
 
     def gradient(totals: Floats) -> Floats:
         found, inverse = ratios(totals)
-        return np.concatenate([weights * inverse, -weights * found * inverse], axis=-1)
+        slope = weights * inverse
+        return np.concatenate([slope, -slope * found], axis=-1)
 
-    return Statistic(np.concatenate([numerators, denominators], axis=1), value, gradient)
+    sums = np.concatenate([numerators, denominators], axis=1)
+    return Statistic(sums, value, gradient, ratios=(numerators * weights, denominators))

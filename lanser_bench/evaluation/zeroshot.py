@@ -91,6 +91,7 @@ def _times(statistic: Statistic, factor: float) -> Statistic:
         statistic,
         value=lambda totals: factor * statistic.value(totals),
         gradient=lambda totals: factor * statistic.gradient(totals),
+        ratios=None,
     )
 
 

@@ -256,7 +256,7 @@ def _track(
             try:
                 if tracker is None:
                     tracker = registry(plugin_dirs).create("tracker", name, options)
-                record = json.loads(Path(path).read_text(encoding="utf-8"))
+                record = json.loads(Path(path).read_text(encoding="utf-8-sig"))
                 tracker.log_cell(scrubbed(record), scrubbed(events), folder)
             # The boundary of a stranger's tracker, in its own process: the run must not fail.
             except Exception as error:  # noqa: BLE001

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 from collections.abc import Iterable
@@ -15,9 +14,11 @@ import numpy.typing as npt
 
 from .._yaml import write_yaml
 from ..errors import DataError, SettingsError, StoreError, did_you_mean
+from ..evaluation.summaries import TrainingReport
 from ..kinds.encoder import FeatureExtractor
 from ..plugins import Registry, registry
-from ..reporting.records import ResultRecord, latest, load_record, load_records
+from ..reporting.records import ResultRecord, latest, load_record, read_records
+from ..stages.pretrain import REPORT
 from ..store import Artifact, Store, plugin_identity, sync
 from ..taxonomy import Taxonomy, find_taxonomy
 from ..utterances import read_summary, read_utterances
@@ -40,7 +41,8 @@ def find_record(cell: str | Path, results: Iterable[Path] = (Path("results"),)) 
     path = Path(cell)
     if path.suffix == ".json" and path.is_file():
         return load_record(path)
-    records = latest([record for _, record in load_records(results)])
+    reading = read_records(results)
+    records = latest([record for _, record in reading.records])
     found = [record for record in records if str(cell) in (record.name, record.key)]
     if len(found) == 1:
         return found[0]
@@ -51,7 +53,8 @@ def find_record(cell: str | Path, results: Iterable[Path] = (Path("results"),)) 
             "Name the record's file instead."
         )
     names = [record.name for record in records]
-    raise DataError(f"There is no record of a cell '{cell}'.{did_you_mean(str(cell), names)}")
+    missing = f"There is no record of a cell '{cell}'.{did_you_mean(str(cell), names)}"
+    raise DataError("\n".join([missing, *reading.damaged]))
 
 
 def export_cell(
@@ -173,17 +176,15 @@ class _Cell:
                 f"to export. Name a labelled set to fit one on: --target ({names})."
             )
         trained = self.artifact("pretrain")
-        report = json.loads((trained.path / "training.json").read_text(encoding="utf-8"))
-        if report["pooling"] == "attentive":
+        report = TrainingReport.model_validate_json((trained.path / REPORT).read_bytes())
+        if report.pooling == "attentive":
             raise SettingsError(
                 f"Cell '{self.record.name}' was pre-trained with attentive pooling, and an "
                 "exported model averages frames: its weak head cannot be exported. Name a "
                 "labelled set with --target, or pre-train with pooling mean or mean+std."
             )
         last = self._layers()[-1]
-        head = HeadConfig(
-            kind="weak", labels=report["labels"], pooling=report["pooling"], layer=last
-        )
+        head = HeadConfig(kind="weak", labels=report.labels, pooling=report.pooling, layer=last)
         found = load_file(trained.path / "head.safetensors")
         return head, {f"head.{name}": values for name, values in found.items()}
 

@@ -108,8 +108,10 @@ def attached_path(record: Path, attached: Attached) -> Path:
     return record.parent / attached.file
 
 
-def read_attached(record: Path, attached: Attached) -> pa.Table:
-    """Reads a record's file after comparing its bytes with the record.
+def read_attached(
+    record: Path, attached: Attached, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Reads a record's file, or some of its columns, after comparing its bytes with the record.
 
     Raises:
         DataError: it is missing; a `DamagedFileError` if it is not the one that the record was
@@ -130,7 +132,7 @@ def read_attached(record: Path, attached: Attached) -> pa.Table:
             f"{found[:12]}…, not {attached.sha256[:12]}…. Take both from the same place."
         )
     # Not `read_table`: it goes through data sets of many files, and loads pandas on the way.
-    return pq.ParquetFile(pa.BufferReader(content)).read()
+    return pq.ParquetFile(pa.BufferReader(content)).read(columns)
 
 
 def classified(record: ResultRecord, table: pa.Table, target: int, budget: str) -> Classified:

@@ -73,10 +73,11 @@ def _board(axis: str, groups: Sequence[Group], metric: MetricName) -> AxisBoard 
     table: dict[str, dict[tuple[str, ...], Group]] = defaultdict(dict)
     left_out = []
     for group in groups:
-        if group.has_predictions:
+        if group.fault is None:
             table[axes_of(group.first)[axis]][company(group.first, axis)] = group
         else:
-            left_out.append(f"{group.cell.group} (no predictions)")
+            why = group.fault if group.has_predictions else "no predictions"
+            left_out.append(f"{group.cell.group} ({why})")
     common = set.intersection(*(set(cells) for cells in table.values())) if table else set()
     if len(table) < 2 or not common:
         return None

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import __version__
 from ..evaluation.families import family_hash
 from ..evaluation.results import EvaluationResult, FlattenResult, ProbeResult, ZeroShotResult
+from ..evaluation.summaries import LabelSummary, TrainingReport, TrainingSummary, TranscriptSummary
 from ..kinds.base import Plugin
 from ..plugins import registry
+from ..stages.label import SUMMARY as LABELS
+from ..stages.pretrain import REPORT
+from ..stages.transcribe import SUMMARY as TRANSCRIPTS
 from ..store import PluginIdentity, Store, library_versions
 from .attached import attach
 from .records import Commit, DatasetResult, PluginAbout, ResultRecord, StageUse, save_record
@@ -25,6 +29,7 @@ from .records import Commit, DatasetResult, PluginAbout, ResultRecord, StageUse,
 if TYPE_CHECKING:
     from ..experiment.plan import Cell, Plan, TargetKeys
 
+Summary = TypeVar("Summary", LabelSummary, TranscriptSummary)
 BASE_LIBRARIES = ("numpy", "pyarrow", "scipy", "soundfile", "soxr", "torch")
 
 
@@ -78,8 +83,8 @@ def build_record(plan: Plan, cell: Cell, store: Store) -> ResultRecord:
         commit=commit(),
         host=host(),
         datasets=[reader.dataset(target) for target in cell.targets],
-        labels=reader.reports("label", "labels.json"),
-        transcripts=reader.reports("transcribe", "transcripts.json"),
+        labels=reader.reports("label", LABELS, LabelSummary),
+        transcripts=reader.reports("transcribe", TRANSCRIPTS, TranscriptSummary),
         training=reader.training(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
@@ -119,8 +124,8 @@ class _Reader:
 
     def taxonomy_hash(self) -> str | None:
         """Content hash of the taxonomy of the weak labels, where all corpora agree on it."""
-        reports = self.reports("label", "labels.json").values()
-        hashes = {report.get("taxonomy_hash") for report in reports}
+        reports = self.reports("label", LABELS, LabelSummary).values()
+        hashes = {report.taxonomy_hash for report in reports}
         return hashes.pop() if len(hashes) == 1 else None
 
     def role_name(self, kind: str) -> str | None:
@@ -174,7 +179,7 @@ class _Reader:
         path = self.store.checked(key).path / "zeroshot.json"
         return ZeroShotResult.model_validate_json(path.read_bytes())
 
-    def reports(self, stage: str, name: str) -> dict[str, dict[str, Any]]:
+    def reports(self, stage: str, name: str, model: type[Summary]) -> dict[str, Summary]:
         """What a stage of each corpus or target wrote beside its table, if it wrote anything."""
         found = {}
         for place, key in self.cell.stages.items():
@@ -183,15 +188,16 @@ class _Reader:
             if artifact is not None and (artifact.path / name).is_file():
                 side, _, index = corpus.partition(".")
                 dataset = getattr(self.cell.settings, side)[int(index)].dataset
-                found[f"{corpus} {dataset}"] = _json(artifact.path / name)
+                path = artifact.path / name
+                found[f"{corpus} {dataset}"] = model.model_validate_json(path.read_bytes())
         return found
 
-    def training(self) -> dict[str, Any]:
+    def training(self) -> TrainingSummary | None:
         artifact = self.store.get(self.cell.stages.get("pretrain", ""))
-        if artifact is None or not (artifact.path / "training.json").is_file():
-            return {}
-        content = _json(artifact.path / "training.json")
-        return {k: v for k, v in content.items() if not isinstance(v, list)}
+        if artifact is None or not (artifact.path / REPORT).is_file():
+            return None
+        report = TrainingReport.model_validate_json((artifact.path / REPORT).read_bytes())
+        return TrainingSummary.model_validate(report.model_dump(exclude={"labels", "epochs"}))
 
 
 def about_plugin(plugin_dirs: tuple[Path, ...], identity: PluginIdentity) -> PluginAbout:

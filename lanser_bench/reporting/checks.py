@@ -22,7 +22,7 @@ from .attached import (
     probe_statistics,
     read_attached,
 )
-from .records import Attached, ResultRecord, load_record, record_files
+from .records import Attached, ForeignFileError, ResultRecord, load_record, record_files
 
 TOLERANCE = 1e-9
 """By which a score may differ when it is computed again: sums are added in another order."""
@@ -39,6 +39,8 @@ class Checked:
     """Sentences; none if the record can be believed."""
     notes: list[str] = field(default_factory=list)
     """What it does not hold."""
+    foreign: bool = False
+    """True for a file that is no record."""
 
 
 def check_records(places: list[Path]) -> list[Checked]:
@@ -47,7 +49,11 @@ def check_records(places: list[Path]) -> list[Checked]:
     Raises:
         DataError: a place does not exist or holds no record.
     """
-    return [check_record(path) for place in places for path in record_files(place)]
+    found = [(place, check_record(path)) for place in places for path in record_files(place)]
+    for place, checked in found:
+        if checked.foreign and checked.path != place:
+            checked.faults, checked.notes = [], ["is no result record, so it is ignored"]
+    return [checked for _, checked in found]
 
 
 def check_record(path: Path) -> Checked:
@@ -55,6 +61,9 @@ def check_record(path: Path) -> Checked:
     found = Checked(path)
     try:
         record = load_record(path)
+    except ForeignFileError as error:
+        found.foreign, found.faults = True, [str(error)]
+        return found
     except DataError as error:
         found.faults.append(str(error))
         return found

@@ -87,7 +87,8 @@ def compare(
             "leave --metric and --budget out with --targets."
         )
     metric = metric or "uar"
-    sides = [chosen(str(side), folder) for side in (a, b)]
+    picked = [chosen(str(side), folder) for side in (a, b)]
+    sides, unread = [groups for groups, _ in picked], [*dict.fromkeys(picked[0][1] + picked[1][1])]
     matched, left_out = pairs(*sides)
     found = []
     for what, one, other in matched:
@@ -110,6 +111,7 @@ def compare(
     mean = None
     if len(found) > 1 and len(same_set) == 1 and not targets:
         mean = _mean([contrast for _, contrast in found])
+    left_out += unread
     return Comparison(str(a), str(b), metric, budget, lines, mean, left_out, targets, family)
 
 

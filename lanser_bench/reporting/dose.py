@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError, SettingsError, did_you_mean
-from ..evaluation.contrast import Contrast, Side, difference, holm
+from ..evaluation.contrast import Contrast, Side, difference, holm, score_of
 from ..evaluation.dose import MIN_DOSES, trend
 from ..evaluation.results import Metric
 from .groups import Group, axes_of, by_place, company, grouped
@@ -126,10 +126,9 @@ def dose_of(record: ResultRecord, axis: str) -> float | None:
             return float(record.axes[axis])
         except (KeyError, ValueError):
             return None
-    compared = [gold["abstention_left_out"] for report in record.labels.values()
-                if "abstention_left_out" in (gold := report.get("gold") or {})]  # fmt: skip
-    n = sum(found["n"] for found in compared)
-    return sum(f["n"] * f["wa"]["value"] for f in compared) / n if n else None
+    scores = [s for s in (report.against_gold for report in record.labels.values()) if s]
+    n = sum(found.n for found in scores)
+    return sum(found.n * found.wa.value for found in scores) / n if n else None
 
 
 def _board(axis: str, groups: Sequence[Group], response: Response) -> DoseBoard | None:
@@ -152,11 +151,6 @@ def _board(axis: str, groups: Sequence[Group], response: Response) -> DoseBoard 
         {name: score_of(response.side(g)) for name, g in references.items()},
         sorted(left_out),
     )  # fmt: skip
-
-
-def score_of(side: Side) -> Metric:
-    """Returns a side's own score."""
-    return Contrast([side], [1.0]).metric()
 
 
 def _alike(record: ResultRecord, axis: str) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from ..errors import LanserError
 from ..evaluation.contrast import Contrast
 from ..evaluation.families import Declared, MetricName
-from .groups import CellId, Group, load_groups
-from .records import ResultRecord
+from .groups import CellId, Group, newest
+from .records import ResultRecord, read_records
 from .sides import filtered, pairs
 
 Groups = dict[CellId, Group]
@@ -55,7 +55,7 @@ def family_of(
     declared = declared_in(records)
     if not declared:
         return Family()
-    pool = load_groups(places)
+    pool = newest(read_records(places).records)
     wanted = {_seeds(sides[0]), _seeds(sides[1])}
     mine: Declared | None = None
     for one in declared:

@@ -7,7 +7,6 @@ named instead: a missing cell, another split, another taxonomy, another schema.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,8 @@ from ..errors import DataError
 from ..evaluation.contrast import Contrast, difference, holm
 from ..evaluation.results import Interval
 from ..evaluation.statistics import LEVEL
-from .groups import CellId, Group, MetricName, load_groups, unlike
+from .groups import CellId, Group, MetricName, newest, unlike
+from .records import read_content, read_records
 
 Verdict = Literal["better", "same", "worse", "undecided"]
 ALPHA = 1 - LEVEL
@@ -66,6 +66,8 @@ class GateResult:
     """In shares, not in points."""
     compared: list[Compared] = field(default_factory=list)
     not_compared: list[NotCompared] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    """Files that are no records, in sentences."""
 
     def of(self, verdict: Verdict) -> list[Compared]:
         """Cells with one verdict."""
@@ -108,15 +110,20 @@ def gate(
         tolerance: difference that does not matter, as a share (0.01 is one point).
 
     Raises:
-        DataError: a folder holds no records, or the two have no cell in common.
+        DataError: a folder holds no records or a damaged one, or the two have no cell in common.
     """
-    old, new = load_groups(baseline), load_groups(candidate)
+    readings = read_records(baseline), read_records(candidate)
+    damaged = [sentence for reading in readings for sentence in reading.damaged]
+    if damaged:
+        raise DataError("\n".join(["A damaged record may hide a regression.", *damaged]))
+    old, new = (newest(reading.records) for reading in readings)
     if not old.keys() & new.keys():
         raise DataError(
             f"Baseline and candidate have no cell in common: the baseline has {_named(old)}, the "
             f"candidate {_named(new)}. Cells are matched by experiment, name and labelled set."
         )
-    found = GateResult(metric, tolerance)
+    ignored = [sentence for reading in readings for sentence in reading.left_out]
+    found = GateResult(metric, tolerance, ignored=ignored)
     contrasts: dict[CellId, Contrast] = {}
     for cell, group in old.items():
         why = _hindrance(group, new.get(cell))
@@ -158,7 +165,7 @@ def _equal(old: Group, new: Group, contrast: Contrast) -> bool:
 def _written_schema(group: Group) -> int:
     """The version as it stands in the file: loading brings every record to the present one."""
     path, _ = next(iter(group.members.values()))
-    return int(json.loads(path.read_text(encoding="utf-8"))["schema_version"])
+    return int(read_content(path)["schema_version"])
 
 
 def judged(contrasts: Mapping[CellId, Contrast], tolerance: float) -> list[Compared]:

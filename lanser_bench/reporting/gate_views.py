@@ -66,7 +66,7 @@ def sentences(found: GateResult) -> list[str]:
     """Returns what is not in the table: what was not compared, and why cells are undecided."""
     said = [f"not compared: {cell.cell}: {cell.why}" for cell in found.not_compared]
     said += [f"undecided: {cell.cell}: {cell.why}" for cell in found.of("undecided")]
-    return said
+    return [*said, *(f"ignored: {sentence}" for sentence in found.ignored)]
 
 
 def summary(found: GateResult) -> str:
@@ -131,6 +131,7 @@ def as_json(found: GateResult, *, passed: bool) -> dict[str, Any]:
             for row in found.compared
         ],
         "not_compared": [{**asdict(r), "cell": r.cell._asdict()} for r in found.not_compared],
+        "ignored": found.ignored,
     }
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple, get_args
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..errors import DataError, SettingsError, did_you_mean
-from ..evaluation.contrast import Side
+from ..evaluation.contrast import Side, score_of
 from ..evaluation.curves import area_weights
 from ..evaluation.families import MetricName as MetricName
-from ..evaluation.predictions import Classified, classification
-from ..evaluation.results import BudgetResult, EvaluationResult
+from ..evaluation.predictions import Classified, Floats, classification_score, counts_by_budget
+from ..evaluation.results import BudgetResult, EvaluationResult, Metric
 from ..evaluation.statistics import Statistic, combine
-from .attached import classified, read_attached
-from .records import ResultRecord, latest, load_records
+from .attached import Place, classified, hit_statistics, probe_statistics, read_attached
+from .records import Attached, ResultRecord, latest, load_records
 
 METRICS: tuple[MetricName, ...] = get_args(MetricName)
 
@@ -83,21 +84,71 @@ class Group:
             drawn=self.drawn,
         )
 
+    def score(self, metric: MetricName = "uar", budget: str | None = None) -> Metric:
+        """Returns its mean over seeds, with its interval over seeds × speakers.
+
+        Raises:
+            DataError: as for `side`.
+        """
+        return score_of(self.side(metric, budget))
+
+    def probes(self) -> dict[str, Side]:
+        """Returns ``probe.target (scale)`` → its R² or UAR per seed, as sums over speakers.
+
+        Targets that one of its records lacks, or its sums, are left out.
+
+        Raises:
+            DataError: a file of such sums is missing or damaged.
+        """
+        seeds = [
+            _probes(path, _json(record.probe_sums), _json(record.probe_hits), self.cell.target)
+            for path, record in self.members.values()
+        ]
+        return {
+            f"{probe}.{target} ({scale})": Side([found[place] for found in seeds], self.drawn)
+            for place in seeds[0]
+            if all(place in found for found in seeds)
+            for probe, target, scale in [place]
+        }
+
+    @cached_property
+    def fault(self) -> str | None:
+        """Why its scores cannot be computed from what lies beside its records; None if they can."""
+        return _fault_of(self.side)
+
+    @cached_property
+    def probe_fault(self) -> str | None:
+        """Why those of its probes cannot; None if they can, or no sums are beside its records."""
+        return _fault_of(self.probes)
+
     def gold(self) -> Classified:
         """Returns the utterances with their gold labels, and what the first seed predicted."""
         path, record = next(iter(self.members.values()))
-        return _classified(path, record, self.cell.target, largest(self.evaluation).budget)
+        table = _read(path, _attached(path, record).model_dump_json())
+        return classified(record, table, self.cell.target, largest(self.evaluation).budget)
+
+
+def _fault_of(read: Callable[[], object]) -> str | None:
+    try:
+        read()
+    except DataError as error:
+        return str(error)
+    return None
 
 
 def load_groups(places: Sequence[Path]) -> dict[CellId, Group]:
     """Reads records, keeps the newest of each cell and seed, and groups them.
 
     Raises:
-        DataError: a place holds no records, or a file is none.
+        DataError: a place holds no records, or a damaged one.
     """
-    found = load_records(places)
-    paths = {id(record): path for path, record in found}
-    return grouped([(paths[id(r)], r) for r in latest([record for _, record in found])])
+    return newest(load_records(places))
+
+
+def newest(found: Sequence[tuple[Path, ResultRecord]]) -> dict[CellId, Group]:
+    """Groups the newest records of each cell and seed."""
+    kept = {id(record) for record in latest(record for _, record in found)}
+    return grouped([(path, record) for path, record in found if id(record) in kept])
 
 
 def grouped(records: Sequence[tuple[Path, ResultRecord]]) -> dict[CellId, Group]:
@@ -147,12 +198,11 @@ def statistic(
     """Returns one record's score as sums over its speakers, sorted."""
     evaluation = record.datasets[target].evaluation
     if metric != "area":
-        name = budget or largest(evaluation).budget
-        return classification(_classified(path, record, target, name))[metric]
+        return _score_at(path, record, target, budget or largest(evaluation).budget, metric)
     shares = [b for b in evaluation.budgets if b.fraction is not None]
     shares = shares or [largest(evaluation)]
     weights = area_weights([b.fraction or 1.0 for b in shares])
-    parts = [classification(_classified(path, record, target, b.budget))["uar"] for b in shares]
+    parts = [_score_at(path, record, target, b.budget, "uar") for b in shares]
     return combine(parts, [float(w) for w in weights])
 
 
@@ -183,27 +233,51 @@ def _changed(a: Sequence[str], b: Sequence[str]) -> str:
     return ", ".join([*(f"−{name}" for name in gone), *(f"+{name}" for name in new)]) or "order"
 
 
-def _classified(path: Path, record: ResultRecord, target: int, budget: str) -> Classified:
-    known = [b.budget for b in record.datasets[target].evaluation.budgets]
+def _score_at(path: Path, record: ResultRecord, target: int, budget: str, metric: str) -> Statistic:
+    evaluation = record.datasets[target].evaluation
+    known = [b.budget for b in evaluation.budgets]
     if budget not in known:
         raise DataError(f"{path} has no budget {budget}, but {', '.join(known)}.")
-    return classified(record, _table(path, record), target, budget)
+    attached = _attached(path, record).model_dump_json()
+    found = _counts(path, attached, target, len(evaluation.labels))
+    if budget not in found:
+        raise DataError(f"{record.name}: its predictions hold nothing at budget {budget}.")
+    return classification_score(found[budget], metric)
 
 
-def _table(path: Path, record: ResultRecord) -> pa.Table:
+@lru_cache(maxsize=2048)
+def _counts(path: Path, attached: str, target: int, n_labels: int) -> dict[str, Floats]:
+    wanted = ("target", "speaker", "seed", "budget", "gold", "predicted")
+    table = read_attached(path, Attached.model_validate_json(attached), wanted)
+    return counts_by_budget(table.filter(pc.equal(table["target"], target)), n_labels)
+
+
+def _attached(path: Path, record: ResultRecord) -> Attached:
     if record.predictions is None:
         raise DataError(
             f"{path} has no predictions beside it, so it cannot be compared utterance by utterance."
             " `lanser-bench results upgrade --store STORE` adds them where the store still has "
             "them; else run the experiment again."
         )
-    return _read(path, record.predictions.model_dump_json())
+    return record.predictions
+
+
+def _json(attached: Attached | None) -> str | None:
+    return None if attached is None else attached.model_dump_json()
+
+
+@lru_cache(maxsize=2048)
+def _probes(path: Path, sums: str | None, hits: str | None, target: int) -> dict[Place, Statistic]:
+    found: dict[Place, Statistic] = {}
+    for attached, statistics in ((sums, probe_statistics), (hits, hit_statistics)):
+        if attached is not None:
+            table = read_attached(path, Attached.model_validate_json(attached))
+            found |= statistics(table, target)
+    return found
 
 
 @lru_cache(maxsize=512)
 def _read(path: Path, attached: str) -> pa.Table:
-    from .records import Attached
-
     return read_attached(path, Attached.model_validate_json(attached))
 
 

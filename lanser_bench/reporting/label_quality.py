@@ -16,11 +16,12 @@ from ..evaluation.agreement import Units
 from ..evaluation.metrics import confusion_matrix
 from ..evaluation.results import Metric
 from ..evaluation.risk_coverage import risk_coverage
+from ..evaluation.zeroshot import choices
 from ..kinds.asr import Transcript
 from ..stages.decision import REASONS
 from ..stages.label_files import LabelTable
-from ..stages.label_quality import entropy_bits, gold_matrix
-from ..taxonomy import Taxonomy, mapped_choice
+from ..stages.label_quality import gold_matrix, label_use
+from ..taxonomy import Taxonomy
 from ..utterances import UtteranceTable
 
 Ints = npt.NDArray[np.int64]
@@ -122,26 +123,16 @@ def _weak_in(material: Material, target: Taxonomy) -> Ints:
     if target.names == material.taxonomy.names:
         return chosen
     scores = material.labels.scores.astype(np.float64)
-    total = scores.sum(axis=1, keepdims=True)
-    shares = np.divide(scores, total, out=np.zeros_like(scores), where=total > 0)
-    _, best = mapped_choice(shares, material.taxonomy.map_to(target))
-    return np.where(chosen >= 0, best, -1).astype(np.int64)
+    return choices(scores, material.taxonomy.map_to(target), chosen < 0)
 
 
 def _without_gold(material: Material, units: Units) -> dict[str, Any]:
-    labels, taxonomy = material.labels, material.taxonomy
-    given = labels.index >= 0
-    counts = np.bincount(labels.index[given], minlength=len(taxonomy.labels))
+    labels = material.labels
     reasons = Counter(reason for reason in labels.reasons if reason is not None)
     return {
-        "labelled": int(given.sum()),
-        "coverage": _shown(agreement.share(given, units)),
+        **label_use(labels.index, labels.confidence, material.taxonomy).model_dump(mode="json"),
+        "coverage": _shown(agreement.share(labels.index >= 0, units)),
         "abstained": {reason: reasons[reason] for reason in REASONS if reasons[reason]},
-        "labels": dict(zip(taxonomy.names, counts.tolist(), strict=True)),
-        "never_firing": [n for n, c in zip(taxonomy.names, counts, strict=True) if c == 0],
-        "label_entropy_bits": entropy_bits(counts),
-        "max_entropy_bits": float(np.log2(len(taxonomy.labels))),
-        "mean_confidence": float(labels.confidence[given].mean()) if given.any() else None,
     }
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..evaluation.contrast import QUADRATURE, SEEDED
 from ..evaluation.results import Metric
-from .boards import Board, CurvePoint, Gap, Row, rank, regression_probes
+from .board_rows import CurvePoint, Gap, Row, regression_probes
+from .boards import Board, rank
 from .numbers import decimal, percent
 from .room import no_room, packed
 from .standing import Standing
@@ -209,7 +211,9 @@ def _fitting(board: Board, lines: Sequence[Sequence[str]], width: int | None) ->
 
 def notes(board: Board) -> list[str]:
     """Returns what a reader of the table must know."""
-    method = next((r.uar.interval for r in board.main + board.controls if r.uar.interval), None)
+    made = [r.uar.interval for r in board.main + board.controls if r.uar.interval]
+    # Rows of several seeds first: their method says what is beside speakers.
+    method = next((i for i in made if i.method == SEEDED), made[0] if made else None)
     said = []
     if method is not None:
         said.append(f"in brackets: {100 * method.level:g} % intervals, {method.method}")
@@ -223,11 +227,28 @@ def notes(board: Board) -> list[str]:
         said.append(declared_note(board))
     if any(row.standing and not row.standing.seeds_known for row in board.main):
         said.append("* from one training seed: how much seeds vary is not in it")
+    said += _wide_note(board)
     said.append(f"area: under UAR over {board.area_axis}")
     said.append(_r2_note(board))
     if board.fixed_sentences:
         said.append("fixed sentences: words carry no emotion here")
     return [*said, *board.warnings]
+
+
+def _wide_note(board: Board) -> list[str]:
+    """Names the scores that are not computed from predictions: their intervals are not exact."""
+    rows = [row for row in (*board.main, *board.controls) if row.n_seeds > 1]
+    found: dict[str, list[str]] = {}
+    for name, head in {**METRIC_HEADS, **MORE_HEADS}.items():
+        scores = [(row.name, getattr(row, name)) for row in rows]
+        wide = [row for row, m in scores if m and m.interval and QUADRATURE in m.interval.method]
+        if wide:
+            of = f" of {', '.join(wide)}" if name in METRIC_HEADS and len(wide) < len(rows) else ""
+            found.setdefault(of, []).append(head)
+    if not found:
+        return []
+    named = "; ".join(f"{', '.join(heads)}{of}" for of, heads in found.items())
+    return [f"seeds averaged without predictions, so intervals are wider than exact ones: {named}"]
 
 
 def _r2_note(board: Board) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError
 from ..store import Store
 from .attached import attach
-from .records import SCHEMA_VERSION, ResultRecord, load_record, save_record
+from .records import SCHEMA_VERSION, ResultRecord, load_record, read_content, save_record
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def migrate_record(path: Path, store: Store | None = None) -> str:
         DataError: the file is no record, or its place cannot be written.
     """
     record = load_record(path)
-    before = json.loads(path.read_text(encoding="utf-8"))["schema_version"]
+    before = read_content(path)["schema_version"]
     said = [] if before == SCHEMA_VERSION else [f"schema {before} → {SCHEMA_VERSION}"]
     if record.predictions is None and store is not None:
         keys = [_keys(record, target) for target in range(len(record.datasets))]

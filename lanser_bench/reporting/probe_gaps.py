@@ -11,13 +11,10 @@ from dataclasses import replace
 
 from ..evaluation.contrast import Contrast, Side, difference
 from ..evaluation.results import Metric
-from ..evaluation.statistics import Statistic
-from .attached import Place, hit_statistics, probe_statistics
-from .boards import CEILINGS, PLAIN, Board, Gap, Row
+from .board_rows import Gap, Row
+from .boards import CEILINGS, PLAIN, Board
 from .groups import Group
-from .report_data import Found, Records, attached_table, datasets_of
-
-Sums = Mapping[Place, Statistic]
+from .report_data import Records
 
 
 class ProbeGaps:
@@ -31,7 +28,7 @@ class ProbeGaps:
     def __init__(self, records: Records, board: Board) -> None:
         """Takes a board; files are read once."""
         self.records, self.board = records, board
-        self._read: dict[str, list[Sums]] = {}
+        self._read: dict[str, Mapping[str, Side]] = {}
 
     def of(self, row: Row, scale: str | None = None) -> dict[str, Gap]:
         """Returns a row's differences by target; empty where it has no control.
@@ -53,39 +50,22 @@ class ProbeGaps:
         return found
 
     def _paired(self, row: Row, control: Row, name: str) -> Metric | None:
-        probe, _, rest = name.partition(".")
-        target, _, scale = rest.rpartition(" ")
-        place = probe, target, scale.strip("()")
-        ours, theirs = (
-            [sums[place] for sums in self._sums(side) if place in sums] for side in (row, control)
-        )
-        if not ours or not theirs or len({len(s.sums) for s in (*ours, *theirs)}) > 1:
+        ours, theirs = (self._sides(one).get(name) for one in (row, control))
+        if ours is None or theirs is None or not _alike(ours, theirs):
             return None
-        return difference(Side(ours), Side(theirs)).metric()
+        return difference(ours, theirs).metric()
 
-    def _sums(self, row: Row) -> list[Sums]:
+    def _sides(self, row: Row) -> Mapping[str, Side]:
         name = f"{row.experiment}/{row.name}"
         if name not in self._read:
-            found = [read_scores(member, self.board.dataset) for member in self.records.of(row)]
-            self._read[name] = [sums for sums in found if sums]
+            group = self.records.exact(row)
+            self._read[name] = {} if group is None else group.probes()
         return self._read[name]
 
 
-def read_scores(found: Found, dataset: str) -> Sums:
-    """Returns (probe, target, scale) → score on one set as sums over speakers, sorted.
-
-    It is R² of numbers and UAR of classes; empty where a record has no such files beside it.
-    """
-    path, record = found
-    place = datasets_of(record).index(dataset)
-    scores: dict[Place, Statistic] = {}
-    numbers = attached_table(path, record, "probe_sums")
-    if numbers is not None:
-        scores |= probe_statistics(numbers, place)
-    classes = attached_table(path, record, "probe_hits")
-    if classes is not None:
-        scores |= hit_statistics(classes, place)
-    return scores
+def _alike(a: Side, b: Side) -> bool:
+    """Whether both were measured on as many speakers."""
+    return len({len(seed.sums) for seed in (*a.seeds, *b.seeds)}) == 1
 
 
 def probe_contrasts(a: Group, b: Group) -> dict[str, Contrast]:
@@ -93,19 +73,9 @@ def probe_contrasts(a: Group, b: Group) -> dict[str, Contrast]:
 
     Targets that only one of them has, or on other speakers, are left out.
     """
-    read = [
-        [read_scores(found, group.cell.dataset) for found in group.members.values()]
-        for group in (a, b)
-    ]
-    shared = [place for place in read[0][0] if all(place in s for side in read for s in side)]
-    found = {}
-    for place in shared:
-        ours, theirs = ([scores[place] for scores in side] for side in read)
-        if len({len(s.sums) for s in (*ours, *theirs)}) == 1:
-            probe, target, scale = place
-            sides = Side(ours, drawn=a.drawn), Side(theirs, drawn=b.drawn)
-            found[f"{probe}.{target} ({scale})"] = difference(*sides)
-    return found
+    ours, theirs = a.probes(), b.probes()
+    shared = [name for name in ours if name in theirs and _alike(ours[name], theirs[name])]
+    return {name: difference(ours[name], theirs[name]) for name in shared}
 
 
 def with_gaps(board: Board, records: Records) -> Board:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+)
 
 from ..errors import DataError
 from ..evaluation.families import Declared, family_hash
 from ..evaluation.results import EvaluationResult, FlattenResult, ProbeResult, ZeroShotResult
+from ..evaluation.summaries import LabelSummary, TrainingSummary, TranscriptSummary
 from ..store import PluginIdentity, digest, write_atomic
 from ..validation import describe
 from .upgrades import upgraded
@@ -134,12 +143,12 @@ class ResultRecord(_Record):
     host: dict[str, Any]
     """Kind of machine, without its name."""
     datasets: list[DatasetResult] = Field(min_length=1)
-    labels: dict[str, dict[str, Any]] = {}
-    """Corpus → quality of its weak labels, as the label stage reports it."""
-    transcripts: dict[str, dict[str, Any]] = {}
-    """Corpus → what the transcribe stage reports, with the word error rate where it is known."""
-    training: dict[str, Any] = {}
-    """What pre-training reports, without its curve."""
+    labels: dict[str, LabelSummary] = {}
+    """Corpus → quality of its weak labels."""
+    transcripts: dict[str, TranscriptSummary] = {}
+    """Corpus → how its transcription went, with the word error rate where it is known."""
+    training: Annotated[TrainingSummary | None, BeforeValidator(lambda given: given or None)] = None
+    """How pre-training went, without its curve; None, in the file ``{}``, where nothing was."""
     predictions: Attached | None = None
     """What was predicted for every utterance, budget and draw, for paired comparisons later; None
     in records that are older than such files. `attached.classified` reads it."""
@@ -150,6 +159,10 @@ class ResultRecord(_Record):
     follow whose targets are classes, for paired differences of UAR."""
     created: str
     """UTC, ISO 8601."""
+
+    @field_serializer("training")
+    def _training(self, training: TrainingSummary | None) -> TrainingSummary | dict[str, Any]:
+        return training or {}
 
     @cached_property
     def comparisons(self) -> tuple[Declared, ...]:
@@ -186,7 +199,7 @@ class ResultRecord(_Record):
                 self.experiment, self.group, settings, self.seeds,
                 {place: use.key for place, use in self.stages.items() if use.stage == "manifest"},
                 {place: plugin.model_dump(mode="json") for place, plugin in self.plugins.items()},
-                {corpus: report.get("taxonomy_hash") for corpus, report in self.labels.items()},
+                {corpus: report.taxonomy_hash for corpus, report in self.labels.items()},
             ]
         )  # fmt: skip
 
@@ -207,21 +220,41 @@ def save_record(record: ResultRecord, path: Path) -> None:
         ) from None
 
 
+class ForeignFileError(DataError):
+    """A JSON file that no lanser-bench wrote as a record."""
+
+
+@dataclass
+class Reading:
+    """What some folders hold."""
+
+    records: list[tuple[Path, ResultRecord]] = field(default_factory=list)
+    foreign: list[Path] = field(default_factory=list)
+    """JSON files that are no records."""
+    damaged: list[str] = field(default_factory=list)
+    """A sentence for each record that cannot be read."""
+
+    @property
+    def left_out(self) -> list[str]:
+        """What else is in the folders, in sentences; damaged records first."""
+        if not self.foreign:
+            return self.damaged
+        names = ", ".join(map(str, self.foreign[:3]))
+        if len(self.foreign) == 1:
+            return [*self.damaged, f"{names} is not a result record."]
+        more = f" and {len(self.foreign) - 3} more" if self.foreign[3:] else ""
+        return [*self.damaged, f"{names}{more} are not result records."]
+
+
 def load_record(path: Path) -> ResultRecord:
     """Reads a record.
 
     Raises:
-        DataError: the file is not a result record, or one of a newer version.
+        ForeignFileError: the file is no result record.
+        DataError: the record is damaged, or of a newer version.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"Result record {path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:
-        raise DataError(f"{path} is not a result record: it is not JSON ({error}).") from None
-    found = content.get("schema_version") if isinstance(content, dict) else None
-    if not isinstance(found, int):
-        raise DataError(f"{path} is not a result record: it has no schema_version.")
+    content = read_content(path)
+    found = content["schema_version"]
     if found > SCHEMA_VERSION:
         raise DataError(
             f"{path} has schema version {found}, this lanser-bench reads up to {SCHEMA_VERSION}: "
@@ -233,24 +266,99 @@ def load_record(path: Path) -> ResultRecord:
         raise DataError(describe(error, ResultRecord, str(path))) from None
 
 
+def read_content(path: Path) -> dict[str, Any]:
+    """Reads a record's JSON as it was written, with its whole number ``schema_version``.
+
+    Raises:
+        ForeignFileError: the file is no result record.
+        DataError: it cannot be read, or is a record that was cut off or overwritten.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"Result record {path} cannot be read: {error.strerror}.") from None
+    # Predictions beside a file, or the beginning of a record in it, show what it should be.
+    ours = path.with_name(f"{path.stem}.predictions.parquet").is_file()
+    ours = ours or raw.startswith(_BEGIN) or _BEGIN.startswith(raw.strip())
+    try:
+        content = json.loads(raw.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        why = f"it is not JSON ({error})"
+        ours = ours or all(f'"{name}"'.encode() in raw for name in _MARKS)
+    else:
+        why = "it has no schema_version"
+        if isinstance(content, dict):
+            version, known = content.get("schema_version"), _MARKS & content.keys()
+            whole = isinstance(version, int) and content.keys() <= _FIELDS
+            ours = ours or whole or len(known) > 1
+            if ours and isinstance(version, int):
+                return content
+    if ours:
+        raise DataError(
+            f"{path} is a damaged result record: {why}. Copy it again from where it was made, or "
+            "delete it and run its experiment again."
+        )
+    raise ForeignFileError(f"{path} is not a result record: {why}.")
+
+
+_BEGIN = b'{\n "schema_version"'
+"""How `save_record` begins."""
+_MARKS = {"schema_version", "experiment", "datasets"}
+_FIELDS = ResultRecord.model_fields.keys()
+
+
 def load_records(folders: Iterable[Path]) -> list[tuple[Path, ResultRecord]]:
     """Reads all records below some folders (or single files), in the order of their paths.
 
+    Other JSON files in a folder are ignored; `read_records` names them, and leaves damaged records
+    out instead of refusing them.
+
     Raises:
-        DataError: a folder does not exist or holds no record, or a file is not a record.
+        DataError: a folder does not exist or holds no record, or a record is damaged.
     """
-    return [(path, load_record(path)) for folder in folders for path in record_files(folder)]
+    found = read_records(folders)
+    if found.damaged:
+        raise DataError("\n".join(found.damaged))
+    return found.records
+
+
+def read_records(folders: Iterable[Path]) -> Reading:
+    """Reads what can be read below some folders (or single files), in the order of their paths.
+
+    Raises:
+        DataError: a folder does not exist or holds no record, or a single file is none.
+    """
+    found = Reading()
+    for folder in folders:
+        before = len(found.records)
+        for path in record_files(folder):
+            try:
+                found.records.append((path, load_record(path)))
+            except ForeignFileError:
+                if path == folder:
+                    raise
+                found.foreign.append(path)
+            except DataError as error:
+                if path == folder:
+                    raise
+                found.damaged.append(str(error))
+        if len(found.records) == before:
+            raise DataError("\n".join([f"{folder} holds no result records.", *found.left_out]))
+    return found
 
 
 def record_files(place: Path) -> list[Path]:
-    """Returns the files of all records below a folder, in order; a file stands for itself.
+    """Returns the JSON files below a folder, in order; a file stands for itself.
 
     Raises:
-        DataError: it does not exist or holds no record.
+        DataError: it does not exist or holds no JSON file.
     """
     if not place.exists():
         raise DataError(f"{place} does not exist; `lanser-bench run quickstart` makes results.")
-    paths = [place] if place.is_file() else sorted(place.rglob("*.json"))
+    # A link that leads nowhere is no file, but may be a record that was not fetched.
+    paths = [place] if place.is_file() else sorted(
+        path for path in place.rglob("*.json") if path.is_file() or path.is_symlink()
+    )  # fmt: skip
     if not paths:
         raise DataError(f"{place} holds no result records (*.json).")
     return paths

@@ -12,7 +12,7 @@ from ..experiment.settings import PluginRef
 from ..experiment.tracking import TrackerFeed
 from ..plugins import registry
 from ..store import Store, digest
-from .records import ResultRecord, latest, load_records
+from .records import ResultRecord, latest, read_records
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,15 @@ def track_results(
         again: sends cells that were received before, too.
         plugin_dirs: folders of loose plugin files.
         timeout_s: longest time for one cell, in seconds.
-        report: called with a sentence if the tracker fails.
+        report: called with a sentence if the tracker fails, and on files that are left out.
 
     Raises:
         LanserError: no records, an unknown tracker or a wrong option.
     """
-    found = load_records(Path(place) for place in results)
+    reading = read_records(Path(place) for place in results)
+    for sentence in reading.left_out:
+        report(f"Left out: {sentence}")
+    found = reading.records
     kept = {id(record) for record in latest(record for _, record in found)}
     home = store.root / "tracked" / "replay"
     plugins = registry(tuple(Path(d) for d in plugin_dirs))

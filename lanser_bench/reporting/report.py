@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -15,10 +15,10 @@ from .. import __version__
 from ..errors import DataError
 from ..evaluation.results import Metric
 from ..store import write_atomic
-from .boards import Gap
+from .board_rows import Gap
 from .leaderboard import Board, Row, decimal, header, notes, percent, place
 from .probe_gaps import ProbeGaps
-from .records import load_records
+from .records import read_records
 from .report_charts import curves, lines
 from .report_data import Found, Records
 from .report_finding import finding, verdict
@@ -31,21 +31,30 @@ PAGE = 50
 """Rows of a leaderboard that are shown at once."""
 
 
-def write_report(results: Iterable[str | Path], output: str | Path) -> Path:
+def write_report(
+    results: Iterable[str | Path],
+    output: str | Path,
+    *,
+    report: Callable[[str], None] = lambda sentence: None,
+) -> Path:
     """Writes the report of some results: the Python twin of `lanser-bench report`.
 
     Args:
         results: folders of result records, or single files.
         output: the page to write.
+        report: called with a sentence on files that are left out; the page has them too.
 
     Returns:
         The page's path.
 
     Raises:
-        DataError: no records, a broken one, or a place that cannot be written.
+        DataError: no records, or a place that cannot be written.
     """
     page = Path(output)
-    text = render(load_records(Path(place) for place in results))
+    found = read_records(Path(place) for place in results)
+    for sentence in found.left_out:
+        report(f"Left out: {sentence}")
+    text = render(found.records, found.left_out)
     try:
         write_atomic(page, text)
     except OSError as error:
@@ -53,7 +62,7 @@ def write_report(results: Iterable[str | Path], output: str | Path) -> Path:
     return page
 
 
-def render(found: Sequence[Found]) -> str:
+def render(found: Sequence[Found], unread: Sequence[str] = ()) -> str:
     """Returns the page's HTML.
 
     Every text of a user's making is escaped; the only script and style are the page's own, and
@@ -65,6 +74,7 @@ def render(found: Sequence[Found]) -> str:
     template = _environment().get_template("report.html.j2")
     made: str = template.render(
         boards=boards,
+        unread=[*unread, *records.faults],
         experiments=sorted({record.experiment for _, record in records.found}),
         n_records=len(records.found),
         older=records.older,
@@ -94,7 +104,7 @@ def _board(records: Records, board: Board, number: int) -> dict[str, Any]:
         "finding": finding(records, board),
         "rows": rows,
         "axes": sorted({axis for row in (*board.main, *board.controls) for axis in row.axes}),
-        "majority": board.majority.get("uar"),
+        "majority": board.majority,
         "chart": curves(board, shown, number),
         "curve_rows": [(_short(row), row.curve) for row in (*main, *controls)],
         "left_out": len(board.main) - len(main),
@@ -208,12 +218,10 @@ def _confused(board: Board) -> list[Row]:
 def _confusion(records: Records, board: Board, row: Row) -> dict[str, Any]:
     """Counts of all seeds together, shaded by the share of each gold label."""
     total = [[0] * len(board.labels) for _ in board.labels]
-    for _, record in records.of(row):
-        for result in record.datasets:
-            if result.dataset == board.dataset:
-                for i, line in enumerate(result.evaluation.confusion):
-                    for j, count in enumerate(line):
-                        total[i][j] += count
+    for result in records.results(row):
+        for i, line in enumerate(result.evaluation.confusion):
+            for j, count in enumerate(line):
+                total[i][j] += count
     cells = []
     for label, line in zip(board.labels, total, strict=True):
         size = sum(line) or 1

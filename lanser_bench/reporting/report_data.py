@@ -6,17 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
 
-from ..errors import DataError
 from ..evaluation.contrast import DIFFERENCE, averaged
 from ..evaluation.results import Metric
-from .attached import DamagedFileError, attached_path, read_attached
+from ..evaluation.summaries import LabelSummary
+from .groups import CellId, Group
 from .leaderboard import Board, Row, rank
 from .records import DatasetResult, ResultRecord, latest
 
-RANKED = 120
-"""More records than this are sorted, and not ranked by tests of every pair."""
+RANKED = 400
+"""More records than this are sorted by their recorded scores: reading the predictions of thousands
+takes longer than all else."""
 Found = tuple[Path, ResultRecord]
 
 
@@ -84,17 +84,7 @@ class LabelQuality:
 
     corpus: str
     labeler: str
-    taxonomy: str
-    labelled: int
-    utterances: int
-    entropy: float
-    most_entropy: float
-    confidence: float | None
-    agreement: float | None
-    """With gold, where the corpus has it."""
-    kappa: float | None
-    counts: dict[str, int]
-    never: list[str]
+    summary: LabelSummary
 
 
 class Records:
@@ -109,6 +99,8 @@ class Records:
         kept = {id(record) for record in latest(record for _, record in found)}
         self.found = [(path, record) for path, record in found if id(record) in kept]
         self.older = len(found) - len(self.found)
+        self.faults: dict[str, None] = {}
+        """Files beside records that cannot be used, in sentences, each once."""
         self._groups: dict[tuple[str, str], list[Found]] = {}
         for path, record in self.found:
             self._groups.setdefault((record.experiment, record.group), []).append((path, record))
@@ -119,19 +111,26 @@ class Records:
         return sorted(self._ranked(), key=_weight)
 
     def _ranked(self) -> list[Board]:
-        """Boards with ranks from paired tests where that is feasible and no file is missing."""
         if len(self.found) <= RANKED:
-            try:
-                return rank(self.found)
-            except DamagedFileError:
-                raise
-            except DataError:
-                pass
-        return rank(record for _, record in self.found)
+            return rank(self.found, targets=False)
+        return rank((record for _, record in self.found), targets=False)
 
     def of(self, row: Row) -> list[Found]:
         """The records of a row, one per seed."""
         return self._groups[row.experiment, row.name]
+
+    def results(self, row: Row) -> list[DatasetResult]:
+        """What a row's records say of its labelled set, one per seed."""
+        return [record.datasets[row.target] for _, record in self.of(row)]
+
+    def exact(self, row: Row) -> Group | None:
+        """A row's records, if its scores follow from files beside them."""
+        name = self.results(row)[0].dataset
+        group = Group(CellId(row.experiment, row.name, name, row.target))
+        group.members = {record.seed: (path, record) for path, record in self.of(row)}
+        if group.has_predictions and (fault := group.fault or group.probe_fault):
+            self.faults[fault] = None
+        return None if group.fault or group.probe_fault else group
 
     def source(self, row: Row) -> Source:
         """Provenance of a row."""
@@ -170,7 +169,7 @@ class Records:
         """Scores of the pre-trained heads and of the labelers alone, read through the map."""
         found = []
         for row in (*board.main, *board.controls):
-            results = self._results(board, row)
+            results = self.results(row)
             for kind, how in (
                 ("zero_shot", "head, from sound"),
                 ("text_only", "labeler, from text"),
@@ -192,7 +191,7 @@ class Records:
         """
         found = []
         for row in (*board.main, *board.controls):
-            results = self._results(board, row)
+            results = self.results(row)
             tested = [result.flatten for result in results if result.flatten is not None]
             if not tested or len(tested) < len(results):
                 continue
@@ -209,14 +208,6 @@ class Records:
                     )
                 )  # fmt: skip
         return found
-
-    def _results(self, board: Board, row: Row) -> list[DatasetResult]:
-        return [
-            result
-            for _, record in self.of(row)
-            for result in record.datasets
-            if result.dataset == board.dataset
-        ]
 
     def costs(self) -> list[StageCost]:
         """Wall time by stage; an artifact that several cells share counts once."""
@@ -239,8 +230,9 @@ class Records:
                     record.stages[place].key if place in record.stages else f"{corpus} {id(record)}"
                 )
                 if key not in found:
-                    found[key] = _quality(record, corpus, report)
-        return sorted(found.values(), key=lambda q: (q.labeler, q.taxonomy, q.corpus))
+                    name = corpus.partition(" ")[2] or corpus
+                    found[key] = LabelQuality(name, record.labeler or "–", report)
+        return sorted(found.values(), key=lambda q: (q.labeler, q.summary.taxonomy, q.corpus))
 
 
 def _weight(board: Board) -> tuple[int, int]:
@@ -261,42 +253,3 @@ def _quoted(path: str) -> str:
     import shlex
 
     return shlex.quote(path)
-
-
-def _quality(record: ResultRecord, corpus: str, report: dict[str, Any]) -> LabelQuality:
-    gold = report.get("gold") or {}
-    return LabelQuality(
-        corpus=corpus.partition(" ")[2] or corpus,
-        labeler=record.labeler or "–",
-        taxonomy=str(report.get("taxonomy", record.taxonomy)),
-        labelled=int(report.get("labelled", 0)),
-        utterances=int(report.get("utterances", 0)),
-        entropy=float(report.get("label_entropy_bits") or 0),
-        most_entropy=float(report.get("max_entropy_bits") or 0),
-        confidence=report.get("mean_confidence"),
-        agreement=gold.get("agreement"),
-        kappa=gold.get("kappa"),
-        counts={str(name): int(n) for name, n in report.get("labels", {}).items()},
-        never=[str(name) for name in report.get("never_firing", [])],
-    )
-
-
-def attached_table(
-    path: Path,
-    record: ResultRecord,
-    kind: Literal["predictions", "probe_sums", "probe_hits"],
-) -> Any | None:
-    """Returns a record's file beside it as a table; None where it has none or the file is missing.
-
-    Raises:
-        DamagedFileError: it is not the one that the record was written with.
-    """
-    attached = getattr(record, kind)
-    if attached is None or not attached_path(path, attached).exists():
-        return None
-    return read_attached(path, attached)
-
-
-def datasets_of(record: ResultRecord) -> list[str]:
-    """Names of a record's labelled sets, in order."""
-    return [result.dataset for result in record.datasets]

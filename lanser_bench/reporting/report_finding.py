@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..evaluation.contrast import Side, difference
-from ..evaluation.predictions import classification
+from ..evaluation.contrast import difference
 from ..evaluation.results import Metric
-from .attached import classified
 from .boards import PLAIN
 from .leaderboard import Board, Row, percent
 from .probe_gaps import ProbeGaps
-from .report_data import Found, Records, attached_table, datasets_of
+from .report_data import Records
 
 Verdict = Literal["above", "below", "same", "unknown"]
 MATCHED = ("random_init", "shuffled", "shuffled_within_speaker")
@@ -156,18 +154,8 @@ def _name(row: Row) -> str:
 
 def _uar_difference(records: Records, board: Board, row: Row, control: Row) -> Metric:
     """Paired by speaker, over seeds × speakers; without predictions only the plain difference."""
-    sides = [_side(records.of(r), board) for r in (row, control)]
-    if sides[0] is None or sides[1] is None:
+    ours, theirs = records.exact(row), records.exact(control)
+    if ours is None or theirs is None:
         return Metric(value=row.uar.value - control.uar.value)
-    return difference(sides[0], sides[1]).metric()
-
-
-def _side(found: Sequence[Found], board: Board) -> Side | None:
-    seeds = []
-    for path, record in found:
-        table = attached_table(path, record, "predictions")
-        if table is None:
-            return None
-        place = datasets_of(record).index(board.dataset)
-        seeds.append(classification(classified(record, table, place, board.budget))["uar"])
-    return Side(seeds, drawn=any(record.seed is not None for _, record in found))
+    sides = (group.side("uar", board.budget) for group in (ours, theirs))
+    return difference(*sides).metric()

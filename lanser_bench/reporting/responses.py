@@ -49,8 +49,8 @@ class Response:
         """Says what a cell lacks for it; None if nothing."""
         if self.probed:
             kept = all(record.probe_sums is not None for _, record in group.members.values())
-            return None if kept else "no probe sums beside it"
-        return None if group.has_predictions else "no predictions beside it"
+            return group.probe_fault if kept else "no probe sums beside it"
+        return group.fault if group.has_predictions else "no predictions beside it"
 
     def side(self, group: Group) -> Side:
         """Returns a cell's score per training seed.

@@ -7,19 +7,23 @@ from typing import Any
 
 from ..errors import SettingsError, did_you_mean
 from ..evaluation.families import filters
-from .groups import CellId, Group, axes_of, load_groups, unlike
+from .groups import CellId, Group, axes_of, newest, unlike
+from .records import read_records
 
 
-def chosen(side: str, folder: Path) -> dict[CellId, Group]:
+def chosen(side: str, folder: Path) -> tuple[dict[CellId, Group], list[str]]:
     """Returns the cells of a side: those of a place, or those that filters pick in a folder.
+
+    Beside them stands what could not be read there, in sentences.
 
     Raises:
         SettingsError: a filter names no axis, or no value that is there.
     """
     place = Path(side)
-    if "=" not in side or place.exists():
-        return load_groups([place])
-    return filtered(load_groups([folder]), side, folder)
+    by_place = "=" not in side or place.exists()
+    reading = read_records([place if by_place else folder])
+    groups = newest(reading.records)
+    return groups if by_place else filtered(groups, side, folder), reading.left_out
 
 
 def filtered(groups: dict[CellId, Group], side: str, folder: Path) -> dict[CellId, Group]:
@@ -51,7 +55,7 @@ def pairs(
     """Pairs of cells that agree in all but what tells the sides apart."""
     if len(a) == len(b) == 1:
         one, other = next(iter(a.values())), next(iter(b.values()))
-        why = unlike(one, other)
+        why = _hindrance(one, other)
         what = one.cell.dataset
         return ([(what, one, other)], []) if why is None else ([], [why])
     ignored = _distinguishing(a, b)
@@ -63,7 +67,7 @@ def pairs(
     for rest, one in places[0].items():
         match = places[1].get(rest)
         shown = ", ".join(rest)
-        why = "only on the first side" if match is None else unlike(one, match)
+        why = "only on the first side" if match is None else _hindrance(one, match)
         if match is not None and why is None:
             matched.append((shown, one, match))
         else:
@@ -73,6 +77,12 @@ def pairs(
         for rest in places[1].keys() - places[0].keys()
     ]
     return matched, sorted(left_out)
+
+
+def _hindrance(a: Group, b: Group) -> str | None:
+    """Says why two cells are no pair; one damaged file leaves the other pairs as they are."""
+    faults = [group.fault for group in (a, b) if group.has_predictions and group.fault]
+    return faults[0] if faults else unlike(a, b)
 
 
 def _distinguishing(a: dict[CellId, Group], b: dict[CellId, Group]) -> set[str]:

@@ -9,26 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import SettingsError, TaxonomyError
-from ..evaluation.agreement import Units, share
+from ..evaluation.agreement import Units, cohen_kappa, proportion, share
+from ..evaluation.zeroshot import choices
 from ..kinds.labeler import Labeler, TextRecord
 from ..stages.decision import Decision, checked_scores, decide
 from ..stages.label import Params
-from ..stages.label_quality import cohen_kappa, entropy_bits
+from ..stages.label_quality import entropy_bits, label_use
 from ..stages.label_records import blanked, checked_reads
-from ..taxonomy import Taxonomy, mapped_choice
+from ..taxonomy import Taxonomy
 
 Counts = npt.NDArray[np.int64]
 Progress = Callable[[int, int], None]
 BATCH = 256
 """Texts that a labeler is given at a time."""
-Z_95 = 1.959964
 
 
 class Labelled(Protocol):
@@ -135,8 +134,8 @@ def _over_speakers(
     units = Units.of(speakers)
     if isinstance(matrix, str) or units.speakers is None:
         return None
-    mapped = mapped_choice(np.eye(len(source.labels))[ours.index], matrix)[1]
-    both = (ours.index >= 0) & (theirs.index >= 0) & (mapped >= 0)
+    mapped = choices(np.eye(len(source.labels))[ours.index], matrix, ours.index < 0)
+    both = (theirs.index >= 0) & (mapped >= 0)
     if not both.any():
         return None
     found = share(mapped[both] == theirs.index[both], units.part(both))
@@ -273,19 +272,8 @@ def behaviour(
 
 
 def _one_side(taxonomy: Taxonomy, decision: Labelled) -> dict[str, Any]:
-    chosen = decision.index[decision.index >= 0]
-    counts = np.bincount(chosen, minlength=len(taxonomy.labels))
-    n = len(decision.index)
-    return {
-        "coverage": proportion(len(chosen), n),
-        "labels": dict(zip(taxonomy.names, counts.tolist(), strict=True)),
-        "never_firing": [name for name, c in zip(taxonomy.names, counts, strict=True) if c == 0],
-        "label_entropy_bits": entropy_bits(counts),
-        "max_entropy_bits": float(np.log2(len(taxonomy.labels))),
-        "mean_confidence": float(decision.confidence[decision.index >= 0].mean())
-        if len(chosen)
-        else None,
-    }
+    use = label_use(decision.index, decision.confidence, taxonomy).model_dump(mode="json")
+    return {"coverage": _proportion(use["labelled"], len(decision.index)), **use}
 
 
 def information(joint: Counts) -> dict[str, float | None]:
@@ -325,16 +313,10 @@ def _agreement(
     matrix = _map(source, target)
     if isinstance(matrix, str):
         return {"compared": False, "reason": matrix}
-    total = from_source.scores.sum(axis=1, keepdims=True)
-    shares = np.divide(
-        from_source.scores, total, out=np.zeros_like(from_source.scores), where=total > 0
-    )
     chosen = np.eye(len(source.labels))[from_source.index]
-    return {
-        "compared": True,
-        "by_scores": _agreed(mapped_choice(shares, matrix)[1], from_source, from_target),
-        "by_choice": _agreed(mapped_choice(chosen, matrix)[1], from_source, from_target),
-    }
+    mapped = (choices(x, matrix, from_source.index < 0) for x in (from_source.scores, chosen))
+    by_scores, by_choice = (_agreed(there, from_source, from_target) for there in mapped)
+    return {"compared": True, "by_scores": by_scores, "by_choice": by_choice}
 
 
 def _agreed(
@@ -349,16 +331,13 @@ def _agreed(
     return {
         "texts": int(both.sum()),
         "without_counterpart": int((labelled & (mapped < 0)).sum()),
-        "agreement": proportion(int(np.trace(square)), int(both.sum())),
+        "agreement": _proportion(int(np.trace(square)), int(both.sum())),
         "kappa": cohen_kappa(square),
     }
 
 
-def proportion(hits: int, n: int) -> dict[str, float | None]:
-    """A share with Wilson's 95 % score interval (1927), which takes texts as independent draws."""
-    if n == 0:
-        return {"value": None, "low": None, "high": None}
-    share, square = hits / n, Z_95**2
-    centre = (share + square / (2 * n)) / (1 + square / n)
-    half = Z_95 / (1 + square / n) * sqrt(share * (1 - share) / n + square / (4 * n * n))
-    return {"value": share, "low": max(0.0, centre - half), "high": min(1.0, centre + half)}
+def _proportion(hits: int, n: int) -> dict[str, float | None]:
+    """A share with its interval, which takes texts as independent draws."""
+    made = proportion(hits, n)
+    low, high = (made.interval.low, made.interval.high) if made.interval else (None, None)
+    return {"value": made.value if n else None, "low": low, "high": high}

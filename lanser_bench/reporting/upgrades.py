@@ -22,8 +22,11 @@ def upgraded(content: Mapping[str, Any]) -> Content:
 
 def _to_2(content: Content) -> Content:
     """Adds what 2 brought, as far as it follows from what 1 held: the taxonomy's hash."""
-    hashes = {report.get("taxonomy_hash") for report in content.get("labels", {}).values()}
-    hashes.discard(None)
+    reports = content.get("labels", {})
+    reports = reports.values() if isinstance(reports, dict) else ()
+    hashes = {
+        str(r["taxonomy_hash"]) for r in reports if isinstance(r, dict) and "taxonomy_hash" in r
+    }
     return {
         **content,
         "schema_version": 2,

@@ -6,28 +6,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
+from ..evaluation.summaries import WordErrors
 
 # An apostrophe inside a word belongs to it; every other sign separates words.
 _SIGNS = re.compile(r"[^\w\s']|_|(?<!\w)'|'(?!\w)")
-
-
-class WordErrors(BaseModel):
-    """Word errors over all utterances whose reference has words."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    wer: float
-    """Substitutions, deletions and insertions by the number of reference words."""
-    words: int
-    """Words of the references."""
-    utterances: int
-    """Utterances with a reference."""
-    substitutions: int
-    deletions: int
-    insertions: int
-    cer: float
-    """Character edits by the number of the references' characters, spaces among them."""
 
 
 def normalised(text: str) -> str:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import SettingsError
+from ..evaluation.summaries import GoldAgreement, LabelSummary
 from ..kinds.labeler import Labeler, ScoreKind, SettlingLabeler, TextRecord
 from ..store import Artifact, Draft, PluginIdentity, Spec, digest
 from ..taxonomy import Taxonomy
@@ -37,7 +38,7 @@ from .decision import (
     neutral_rule,
 )
 from .label_files import LABELS, LabelTable, ShardScores, read_labels, write_labels, write_shard
-from .label_quality import agreement, label_summary
+from .label_quality import gold_agreement, label_summary
 from .label_records import (
     checked_reads,
     gold_taxonomy_of,
@@ -173,7 +174,7 @@ def run(context: StageContext, draft: Draft) -> None:
         )  # fmt: skip
     content_free = _content_free(labeler, name, taxonomy, params)
 
-    def decided_by(seen: Seen, kind: ScoreKind) -> tuple[_Decided, dict[str, Any]]:
+    def decided_by(seen: Seen, kind: ScoreKind) -> tuple[_Decided, LabelSummary]:
         decided = _decided(seen, kind, silent, taxonomy, params, content_free)
         gold = _gold(manifest, decided, taxonomy, gold_taxonomy)
         return decided, label_summary(decided.choices, kind, taxonomy, gold)
@@ -184,21 +185,21 @@ def run(context: StageContext, draft: Draft) -> None:
         if settling:
             settled = checked_settled(labeler, name, scores.votes(), taxonomy)
             decided, summary = decided_by(settled_blocks(scores, settled), "distribution")
-            summary["settled"] = dict(settled.facts)
-            summary["beside"] = {
+            beside = {
                 other: decided_by(settled_blocks(scores, way), "distribution")[1]
                 for other, way in settled.beside.items()
             }
+            summary = summary.model_copy(update={"settled": dict(settled.facts), "beside": beside})
         else:
             decided, summary = decided_by(scores.blocks, scores.kind)
         write_labels(draft, decided.choices, decided.blocks(), taxonomy)
         odd["truncated"] = scores.truncated()
-    summary["labeler_reads"] = sorted(reads)
-    summary["odd_texts"] = {what: odd[what] for what in ODD_TEXTS}
-    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
+    odd_texts = {what: odd[what] for what in ODD_TEXTS}
+    summary = summary.model_copy(update={"labeler_reads": sorted(reads), "odd_texts": odd_texts})
+    content = summary.model_dump(mode="json", exclude_unset=True)
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     (draft.path / SUMMARY).write_text(text + "\n", encoding="utf-8")
-    draft.counts |= {"labelled": summary["labelled"], "abstained": summary["abstained"]}
-    draft.counts |= summary["odd_texts"]
+    draft.counts |= {"labelled": summary.labelled, "abstained": summary.abstained, **odd_texts}
 
 
 def _odd_texts(records: Sequence[TextRecord], labeler: Labeler[Any]) -> Iterator[str]:
@@ -276,7 +277,7 @@ def _decided(
 
 def _gold(
     manifest: Artifact, decided: _Decided, taxonomy: Taxonomy, gold_taxonomy: Taxonomy | None
-) -> dict[str, Any] | None:
+) -> GoldAgreement | None:
     """Agreement with gold; only utterances that have any come into memory."""
     if gold_taxonomy is None:
         return None
@@ -300,7 +301,4 @@ def _gold(
         choices.confidence[places],
         [choices.reasons(slice(i, i + 1))[0] for i in places],
     )
-    found = agreement(table_of(rows), some, taxonomy, gold_taxonomy)
-    if found is not None and "without_single_gold" in found:
-        found["without_single_gold"] += begin - len(places)
-    return found
+    return gold_agreement(table_of(rows), some, taxonomy, gold_taxonomy, begin - len(places))

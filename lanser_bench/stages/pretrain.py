@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ..errors import SettingsError
+from ..evaluation.summaries import Scaled, TrainingReport
 from ..kinds.encoder import FeatureExtractor, TrainableEncoder
 from ..store import Draft, PluginIdentity, Spec, library_versions
 from .base import Device, StageContext, device_params
@@ -298,18 +299,19 @@ def _write(
         part = {k: v for k, v in best.items() if k.startswith(prefix)}
         if part:
             save_file(part, draft.path / name)
-    report = {
-        "taxonomy": examples.taxonomy.name,
-        "labels": examples.taxonomy.names,
-        "pooling": params.pooling,
-        "chosen_epoch": progress.best["epoch"],
-        "epochs": progress.history,
-        "seconds": round(sum(line["seconds"] for line in progress.history), 3),
-    }
-    if acoustic is not None:
-        report["acoustic"] = {
-            name: {"mean": float(mean), "sd": float(sd)}
+    report = TrainingReport(
+        taxonomy=examples.taxonomy.name,
+        labels=examples.taxonomy.names,
+        pooling=params.pooling,
+        chosen_epoch=progress.best["epoch"],
+        epochs=progress.history,
+        seconds=round(sum(line["seconds"] for line in progress.history), 3),
+        acoustic=None if acoustic is None else {
+            name: Scaled(mean=float(mean), sd=float(sd))
             for name, mean, sd in zip(acoustic.names, acoustic.centre, acoustic.spread, strict=True)
-        }
-    text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+        },
+    )  # fmt: skip
+    left_out = {"acoustic"} if acoustic is None else set()
+    content = report.model_dump(mode="json", exclude=left_out)
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     (draft.path / REPORT).write_text(text, encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,17 +12,17 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import LanserError, PluginError
+from ..evaluation.summaries import TranscriptSummary
 from ..kinds.asr import ASR, Transcript
 from ..kinds.speech import Speech, Waveform
 from ..store import Draft, PluginIdentity, Spec, Store, digest, library_versions
 from ..utterances import UtteranceTable, read_utterances
 from ._spans import read_span, span_rows
-from ._wer import WordErrors, word_errors
+from ._wer import word_errors
 from .base import StageContext
 from .sharding import ROWS, MapResult, draft_rows, run_map
 
-__all__ = ["SUMMARY", "VERSION", "Params", "WordErrors", "read_transcripts", "run", "spec",
-           "word_errors"]  # fmt: skip
+__all__ = ["SUMMARY", "VERSION", "Params", "read_transcripts", "run", "spec", "word_errors"]
 
 VERSION = "3"
 SUMMARY = "transcripts.json"
@@ -98,12 +97,11 @@ def run(context: StageContext, draft: Draft) -> None:
         capacity=params.shard_rows,
     )  # fmt: skip
     summary = _summary(table, draft_rows(context.store, draft), asr)
-    text = json.dumps(summary, indent=1, allow_nan=False)
-    (draft.path / SUMMARY).write_text(text + "\n", encoding="utf-8")
+    (draft.path / SUMMARY).write_text(summary.model_dump_json(indent=1) + "\n", encoding="utf-8")
     counted = ("empty", "silent", "retried", "truncated", "mean_words")
-    draft.counts |= {name: summary[name] for name in counted}
-    if summary["wer"] is not None:
-        draft.counts |= {rate: summary["wer"][rate] for rate in ("wer", "cer")}
+    draft.counts |= {name: getattr(summary, name) for name in counted}
+    if summary.wer is not None:
+        draft.counts |= {"wer": summary.wer.wer, "cer": summary.wer.cer}
 
 
 def read_transcripts(store: Store, key: str) -> dict[str, Transcript]:
@@ -202,18 +200,18 @@ def _write(part: Draft, found: Sequence[tuple[Transcript, bool]]) -> None:
     pq.write_table(pa.table(columns, schema=_SCHEMA), part.path / ROWS)
 
 
-def _summary(table: UtteranceTable, rows: pa.Table, asr: ASR[Any]) -> dict[str, Any]:
+def _summary(table: UtteranceTable, rows: pa.Table, asr: ASR[Any]) -> TranscriptSummary:
     texts: list[str] = rows["text"].to_pylist()
     lengths = [len(text.split()) for text in texts]
     errors = None
     if asr.reads == "audio":
         errors = word_errors([text or "" for text in table.transcripts], texts)
-    return {
-        "utterances": len(texts),
-        "empty": sum(length == 0 for length in lengths),
-        "silent": int(np.count_nonzero(rows["silent"].to_numpy())),
-        "retried": int(np.count_nonzero(rows["retried"].to_numpy())),
-        "truncated": int(np.count_nonzero(rows["truncated"].to_numpy())),
-        "mean_words": sum(lengths) / len(lengths) if lengths else 0.0,
-        "wer": errors.model_dump() if errors is not None else None,
-    }
+    return TranscriptSummary(
+        utterances=len(texts),
+        empty=sum(length == 0 for length in lengths),
+        silent=int(np.count_nonzero(rows["silent"].to_numpy())),
+        retried=int(np.count_nonzero(rows["retried"].to_numpy())),
+        truncated=int(np.count_nonzero(rows["truncated"].to_numpy())),
+        mean_words=sum(lengths) / len(lengths) if lengths else 0.0,
+        wer=errors,
+    )

@@ -9,6 +9,7 @@ from lanser_bench.evaluation.agreement import (
     OVER_ROWS,
     Units,
     agreement,
+    cohen_kappa,
     kappa,
     kappa_statistic,
     per_class,
@@ -101,3 +102,21 @@ def test_precision_and_recall_are_counted_by_hand() -> None:
     assert (first["support"], first["given"]) == (3, 3)
     assert [score.value for score in (first["precision"], first["recall"])] == [2 / 3, 2 / 3]  # type: ignore[union-attr]
     assert [score.value for score in (second["precision"], second["recall"])] == [1.0, 0.5]  # type: ignore[union-attr]
+
+
+def test_wilson_s_interval_is_the_textbook_one() -> None:
+    made = proportion(81, 263).interval
+    assert made is not None
+    assert made.low == pytest.approx(0.2553, abs=1e-4)
+    assert made.high == pytest.approx(0.3662, abs=1e-4)
+
+
+def test_kappa_is_unknown_where_chance_alone_agrees() -> None:
+    table = np.array([[3, 1], [0, 4]])
+    gold, answers = np.repeat([0, 0, 1], [3, 1, 4]), np.repeat([0, 1, 1], [3, 1, 4])
+    from sklearn.metrics import cohen_kappa_score
+
+    assert cohen_kappa(table) == pytest.approx(cohen_kappa_score(gold, answers))
+    assert cohen_kappa(np.diag([8, 0])) is None
+    assert cohen_kappa(np.zeros((2, 2), int)) is None
+    assert cohen_kappa(np.array([[0, 8], [0, 0]])) == 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from lanser_bench import DataError
@@ -13,6 +14,8 @@ from lanser_bench.evaluation.predictions import (
     Classified,
     Predicted,
     classification,
+    classification_score,
+    counts_by_budget,
     difference_statistic,
     paired_difference,
     regression,
@@ -206,3 +209,37 @@ def test_the_error_of_a_plain_mean_is_that_of_the_textbook() -> None:
     mean = ratio_mean(values, np.ones((9, 1)), np.ones(1))
     _, error = estimate(mean, np.ones((1, 9)))
     assert error[0] / 9 == pytest.approx(values.std(ddof=1) / 3 / 9)
+
+
+def test_ratios_over_the_same_denominators_are_added_up_and_nothing_changes() -> None:
+    rng = np.random.default_rng(5)
+    bottom, other = rng.integers(0, 6, (2, 9, 4)).astype(float)
+    shares = np.array([0.5, 0.25, 0.25, 0.0])
+    parts = [ratio_mean(bottom * rng.random((9, 4)), bottom, shares) for _ in range(3)]
+    parts.append(ratio_mean(other * rng.random((9, 4)), other, shares))
+    weights = [0.5, 0.25, 0.25, -1.0]
+    merged = combine(parts, weights)
+    plain = combine([replace(part, ratios=None) for part in parts], weights)
+    assert (merged.sums.shape[1], plain.sums.shape[1]) == (16, 32)
+    drawn = rng.multinomial(9, np.full(9, 1 / 9), size=50).astype(float)
+    for ours, theirs in zip(estimate(merged, drawn), estimate(plain, drawn), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
+    assert merged.bounds == plain.bounds
+
+
+def test_counts_of_rows_give_the_scores_of_their_predictions() -> None:
+    rng = np.random.default_rng(2)
+    n, draws, k = 60, 3, 4
+    ids, speakers = [f"u{i:02d}" for i in range(n)], [f"s{i % 7}" for i in range(n)]
+    gold, predicted = rng.integers(k, size=n), rng.integers(k, size=(draws, n))
+    table = pa.table(
+        {
+            "speaker": speakers * draws, "seed": np.repeat(np.arange(draws), n),
+            "budget": ["100%"] * (n * draws), "gold": np.tile(gold, draws),
+            "predicted": predicted.ravel(),
+        }
+    )  # fmt: skip
+    (counts,) = counts_by_budget(table, k).values()
+    whole = classification(Classified(ids, speakers, gold, predicted, k))
+    for name, expected in whole.items():
+        assert metric(classification_score(counts, name)) == metric(expected)

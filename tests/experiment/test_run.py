@@ -49,7 +49,7 @@ def test_records_load_back_and_hold_what_was_done(run: Run, corpora: Path, tmp_p
     assert {t.target for t in main.datasets[0].probes[0].targets} == {"peak", "rms"}
     assert main.stages["pretrain"].key == outcome.plan.cells[0].stages["pretrain"]
     assert main.stages["pretrain"].seconds is not None
-    assert main.labels["corpora.0 manifest"]["coverage"] == 1.0
+    assert main.labels["corpora.0 manifest"].coverage == 1.0
     assert main.plugins["label corpora.0: labeler"].distribution == "loose file"
     assert records["logmel_stats"].labeler is None
     assert records["logmel_stats"].taxonomy is None

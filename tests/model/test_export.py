@@ -46,7 +46,7 @@ def test_the_weak_head_predicts_what_the_stores_embeddings_and_head_do(
     np.testing.assert_allclose(model.logits(waves), expected, atol=1e-6)
     assert model.labels == json.loads((trained / "training.json").read_text())["labels"]
     assert model.taxonomy is not None
-    assert model.taxonomy.hash == record.labels["corpora.0 manifest"]["taxonomy_hash"]
+    assert model.taxonomy.hash == record.labels["corpora.0 manifest"].taxonomy_hash
     scores = model.scores(waves)
     np.testing.assert_allclose(scores.sum(1), 1, atol=1e-6)
     assert (scores.argmax(1) == expected.argmax(1)).all()

@@ -12,6 +12,7 @@ from lanser_bench.evaluation.folds import Fold, split_hash
 from lanser_bench.evaluation.predictions import Classified, classification
 from lanser_bench.evaluation.results import BudgetResult, EvaluationResult, FoldScore, Metric
 from lanser_bench.evaluation.statistics import metric
+from lanser_bench.evaluation.summaries import AgreementScores, GoldAgreement, LabelSummary
 from lanser_bench.reporting.attached import PREDICTION_COLUMNS, _write
 from lanser_bench.reporting.records import DatasetResult, ResultRecord, save_record
 
@@ -81,3 +82,21 @@ def publish(
     attached = _write(table, path, "predictions")
     save_record(record.model_copy(update={"predictions": attached}), path)
     return path
+
+
+def labelled(right: float, n: int = 40, **changes: Any) -> dict[str, LabelSummary]:
+    """A label stage's report on a corpus of `n` utterances, of which a share is labelled right."""
+    scores = AgreementScores(
+        n=n, uar=Metric(value=right), wa=Metric(value=right), macro_f1=right, kappa=2 * right - 1
+    )
+    gold = GoldAgreement(
+        taxonomy="mood", labels=["glad", "sad"], abstention_left_out=scores,
+        abstention_is_wrong=scores,
+    )  # fmt: skip
+    content: dict[str, Any] = {
+        "labelled": n, "labels": {"glad": n, "sad": 0}, "never_firing": ["sad"],
+        "label_entropy_bits": 0.0, "max_entropy_bits": 1.0, "mean_confidence": 0.75,
+        "taxonomy": "mood", "taxonomy_hash": "t1", "score_kind": "distribution", "utterances": n,
+        "coverage": 1.0, "abstained": {}, "gold": gold,
+    }  # fmt: skip
+    return {"corpora.0 c": LabelSummary(**{**content, **changes})}

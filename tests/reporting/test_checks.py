@@ -13,7 +13,7 @@ from lanser_bench.reporting.checks import check_record
 from lanser_bench.reporting.migrate import migrate_record
 from lanser_bench.reporting.records import Attached, ResultRecord, load_record, record_schema
 
-from .published import publish, simulated
+from .published import labelled, publish, simulated
 
 OLD = Path(__file__).parent / "records" / "schema-1.json"
 
@@ -95,9 +95,12 @@ def test_an_upgrade_keeps_the_numbers_and_is_done_once(tmp_path: Path) -> None:
 def test_the_taxonomy_of_old_weak_labels_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_bytes(OLD.read_bytes())
-    edited(path, labels={"corpora.0 a": {"taxonomy_hash": "t1"}})
+    one, other = (
+        labelled(0.5, taxonomy_hash=name)["corpora.0 c"].model_dump() for name in ("t1", "t2")
+    )
+    edited(path, labels={"corpora.0 a": one})
     assert load_record(path).taxonomy_hash == "t1"
-    edited(path, labels={"a": {"taxonomy_hash": "t1"}, "b": {"taxonomy_hash": "t2"}})
+    edited(path, labels={"a": one, "b": other})
     assert load_record(path).taxonomy_hash is None
 
 

@@ -17,15 +17,10 @@ from lanser_bench.reporting.dose_views import as_json, picture, sheets
 from lanser_bench.reporting.records import load_records
 from lanser_bench.reporting.responses import Response
 
-from .published import publish, simulated
+from .published import labelled, publish, simulated
 
 DOSES = (0.0, 0.5, 1.0)
 BASELINE = Path(__file__).parents[2] / "results/baseline/regression"
-
-
-def labelled(right: float, n: int = 40) -> dict[str, Any]:
-    """A label stage's report."""
-    return {"c": {"gold": {"abstention_left_out": {"n": n, "wa": {"value": right}}}}}
 
 
 def cells(

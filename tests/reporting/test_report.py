@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from lanser_bench.cli import main
@@ -18,12 +19,19 @@ from lanser_bench.evaluation.results import (
     Metric,
     ZeroShotResult,
 )
-from lanser_bench.reporting.records import ResultRecord, StageUse, load_records, save_record
+from lanser_bench.reporting.attached import _write, read_attached
+from lanser_bench.reporting.records import (
+    ResultRecord,
+    StageUse,
+    load_record,
+    load_records,
+    save_record,
+)
 from lanser_bench.reporting.report import render, write_report
 from lanser_bench.reporting.report_data import Records
 from lanser_bench.reporting.report_finding import finding
 
-from .published import gold, publish, simulated
+from .published import gold, labelled, publish, simulated
 
 MAIN = {"labeler": "words", "taxonomy": "mood", "asr": "reference", "encoder": "cnn"}
 Make = Callable[..., ResultRecord]
@@ -114,14 +122,49 @@ def test_a_control_of_the_same_axes_is_preferred(tmp_path: Path) -> None:
         assert found.axes == row.axes
 
 
+def test_two_sets_of_one_plugin_have_their_own_numbers(tmp_path: Path) -> None:
+    """Such as two folders that `audiofolder` reads: the name alone does not tell them apart."""
+    for group, hits in (("main", (0.5, 0.9)), ("random_init", (0.5, 0.3))):
+        changes = MAIN if group == "main" else control(group)
+        parts = [
+            publish(
+                tmp_path / f"{group}-{place}", group,
+                simulated(np.random.default_rng(place), hit, speakers=8 + place), **changes,
+            )
+            for place, hit in enumerate(hits)
+        ]  # fmt: skip
+        loaded = [load_record(path) for path in parts]
+        read = [
+            read_attached(p, r.predictions)
+            for p, r in zip(parts, loaded, strict=True)
+            if r.predictions is not None
+        ]
+        tables = [
+            t.set_column(0, "target", pa.array([i] * len(t), pa.int16()))
+            for i, t in enumerate(read)
+        ]
+        path = tmp_path / "both" / f"{group}.json"
+        beside = _write(pa.concat_tables(tables, promote_options="default"), path, "predictions")
+        datasets = [one.datasets[0] for one in loaded]
+        save_record(
+            loaded[0].model_copy(update={"datasets": datasets, "predictions": beside}), path
+        )
+    records = Records(load_records([tmp_path / "both"]))
+    found = {board.n_speakers: finding(records, board) for board in records.boards}
+    gains = {n: one.differences[0].difference.value for n, one in found.items()}
+    assert gains[8] == pytest.approx(0, abs=1e-9)
+    assert gains[9] == pytest.approx(0.6, abs=0.15)
+
+
 NASTY = '<script>alert("x")</script>'
 
 
 def test_every_text_of_a_user_is_escaped(record: Make, tmp_path: Path) -> None:
+    nasty = labelled(1, labels={NASTY: 3}, taxonomy=NASTY)["corpora.0 c"]
     made = record(
         experiment=NASTY, name=NASTY, group=NASTY, labeler=NASTY, taxonomy=NASTY, encoder=NASTY,
         dataset=NASTY, axes={NASTY: NASTY},
-        labels={f"corpora.0 {NASTY}": {"labels": {NASTY: 3}, "taxonomy": NASTY}},
+        labels={f"corpora.0 {NASTY}": nasty},
         stages={"label corpora.0": StageUse(stage=NASTY, key="k", seconds=1)},
         host={"system": NASTY},
     )  # fmt: skip

@@ -16,7 +16,7 @@ from lanser_bench.cli._texts import read_texts
 from lanser_bench.cli.taxonomy import app as taxonomy_app
 from lanser_bench.kinds import TextRecord
 from lanser_bench.plugins import registry
-from lanser_bench.reporting.taxonomy_comparison import compare, information, proportion, structure
+from lanser_bench.reporting.taxonomy_comparison import compare, information, structure
 from lanser_bench.reporting.taxonomy_views import heat_map, save_picture, summary_lines
 from lanser_bench.taxonomy import Label, NeutralRule, Taxonomy, find_taxonomy
 
@@ -139,13 +139,6 @@ def test_the_chance_part_of_information_is_about_right() -> None:
         found.append(information(joint))
     mean = np.mean([one["mutual_information_bits"] for one in found])
     assert mean == pytest.approx(found[0]["mutual_information_bias_bits"], rel=0.1)
-
-
-def test_wilson_s_interval_is_the_textbook_one() -> None:
-    found = proportion(81, 263)
-    assert found["low"] == pytest.approx(0.2553, abs=1e-4)
-    assert found["high"] == pytest.approx(0.3662, abs=1e-4)
-    assert proportion(0, 0)["value"] is None
 
 
 def test_labelers_that_read_gold_are_refused() -> None:
