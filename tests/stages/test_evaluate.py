@@ -299,5 +299,5 @@ def test_embeddings_are_matched_by_id(world: World) -> None:
     wanted = [f"u{i:03d}" for i in (7, 3, 95, 20)]
     for name, values in read_layers(context, "all", wanted).items():
         np.testing.assert_array_equal(values, layers[name][[7, 3, 95, 20]].astype(np.float32))
-    with pytest.raises(DataError, match=r"1 utterances have no embedding .*'?u999"):
+    with pytest.raises(DataError, match=r"1 utterances have no embedding .*u999"):
         read_layers(context, "all", [*wanted, "u999"])
