@@ -30,11 +30,6 @@ from ..evaluation.statistics import Statistic
 from ..store import Store, sync
 from .records import Attached, ResultRecord
 
-
-class DamagedFileError(DataError):
-    """A file beside a record is not the one that the record was written with."""
-
-
 PREDICTION_COLUMNS = pa.schema(
     [
         ("target", pa.int16()),  # position in the record's `datasets`
@@ -114,8 +109,7 @@ def read_attached(
     """Reads a record's file, or some of its columns, after comparing its bytes with the record.
 
     Raises:
-        DataError: it is missing; a `DamagedFileError` if it is not the one that the record was
-            written with.
+        DataError: it is missing, or is not the one that the record was written with.
     """
     path = attached_path(record, attached)
     try:
@@ -127,7 +121,7 @@ def read_attached(
         ) from None
     found = hashlib.sha256(content).hexdigest()
     if found != attached.sha256:
-        raise DamagedFileError(
+        raise DataError(
             f"{path} is not the file that {record.name} was written with: its SHA-256 is "
             f"{found[:12]}…, not {attached.sha256[:12]}…. Take both from the same place."
         )

@@ -265,24 +265,3 @@ def test_a_place_that_cannot_be_written_is_named(record: Make, tmp_path: Path) -
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         write_report([tmp_path / "results"], tmp_path / "file" / "r.html")
-
-
-def damaged(folder: Path) -> str:
-    """Cuts off the end of a predictions file; returns the sentence that names it."""
-    path = min(folder.glob("*.predictions.parquet"))
-    path.write_bytes(path.read_bytes()[:-1])
-    return rf"{re.escape(path.name)} is not the file that"
-
-
-def test_a_damaged_file_beside_a_record_is_not_read_as_none(tmp_path: Path) -> None:
-    records = study(tmp_path, main=0.8, shuffled=0.4)
-    board = records.boards[0]
-    with pytest.raises(DataError, match=damaged(tmp_path)):
-        finding(records, board)
-
-
-def test_ranks_are_not_made_without_a_damaged_file(tmp_path: Path) -> None:
-    for name, hit in (("big", 0.9), ("small", 0.3)):
-        publish(tmp_path, name, simulated(np.random.default_rng(0), hit), encoder=name)
-    with pytest.raises(DataError, match=damaged(tmp_path)):
-        _ = Records(load_records([tmp_path])).boards
