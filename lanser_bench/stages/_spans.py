@@ -2,41 +2,118 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
 from ..errors import DataError
 from ..kinds.speech import Waveform
-from ..store import digest
-from ..utterances import UtteranceTable
+from ..store import Artifact, Draft, digest
+from ..utterances import UtteranceTable, iter_utterances, table_of, utterances_without
+from ._row_index import BLOCK, Row, RowIndex
+from ._scratch import ScratchBase
 from .base import StageContext
+from .sharding import run_map
 
 
-def span_rows(table: UtteranceTable, stage: str) -> list[str]:
-    """Names each utterance by its recording's bytes and its span, so that equal ones are one row.
-
-    Raises:
-        DataError: an utterance has no audio; the sentence names it and the stage.
-    """
-    missing = [i for i, sha in zip(table.ids, table.audio_sha, strict=True) if sha is None]
-    if missing:
-        raise DataError(
-            f"{len(missing)} of {len(table)} utterances have no audio, which {stage} needs; the "
-            f"first is '{missing[0]}'. Use a dataset with recordings."
-        )
+def span_rows(table: UtteranceTable) -> list[str]:
+    """Names utterances by recording and span, so that equal ones are one row."""
     spans = zip(table.audio_sha, table.start, table.end, strict=True)
     return [digest([sha, start, end]) for sha, start, end in spans]
 
 
-def read_span(context: StageContext, table: UtteranceTable, position: int) -> Waveform:
-    """Decodes one utterance: mono float32 at 16 kHz, shape (samples,).
-
-    Raises:
-        DataError: the recording is not where it was, or cannot be decoded.
-    """
-    from ..audio import decode
-
-    path = context.audio_paths.get(str(table.audio_sha[position]))
-    if path is None:
+def check_audio(manifest: Artifact, stage: str) -> None:
+    """Raises `DataError` if an utterance has no audio; the sentence names it and the stage."""
+    missing, total, first = utterances_without(manifest, "audio_sha")
+    if missing:
         raise DataError(
-            f"The recording of utterance '{table.ids[position]}' is not known on this machine. "
-            "Start the run again, so that the dataset's folder is read."
+            f"{missing} of {total} utterances have no audio, which {stage} needs; the first is "
+            f"'{first}'. Use a dataset with recordings."
         )
-    return decode(path, table.start[position], table.end[position])
+
+
+class Recordings(ScratchBase):
+    """Where recordings lie on this machine, in a file: there may be as many as utterances."""
+
+    def __init__(self, context: StageContext, folder: Path) -> None:
+        """Makes an empty file in a folder; it is filled when the first recording is sought."""
+        super().__init__(folder / "recordings.sqlite")
+        self._base.execute("CREATE TABLE recording (sha PRIMARY KEY, path) WITHOUT ROWID")
+        self._unread = list(context.inputs.get("audio", ()))
+
+    def path(self, sha: str) -> Path | None:
+        """Returns where the recording with these bytes lies; None if that is not known."""
+        while self._unread:
+            with Path(self._unread.pop()).open(encoding="utf-8") as file:
+                self.write("INSERT OR IGNORE INTO recording VALUES (?, ?)", _pairs(file))
+        query = "SELECT path FROM recording WHERE sha = ?"
+        row = self._base.execute(query, (sha,)).fetchone()
+        return None if row is None else Path(os.fsdecode(row[0]))
+
+
+def _pairs(lines: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Reads a JSON object of texts whose lines end between two of its pairs."""
+    for line in lines:
+        pairs = json.loads("{" + line.strip().strip("{,}") + "}")
+        # As bytes, because a file's name need not be text.
+        yield from ((sha, os.fsencode(path)) for sha, path in pairs.items())
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The utterances of a shard."""
+
+    table: UtteranceTable
+    positions: list[int]
+    """Their places in the manifest."""
+    recordings: Recordings
+
+    def samples(self, row: int) -> Waveform:
+        """Decodes one utterance: mono float32 at 16 kHz, shape (samples,).
+
+        Raises:
+            DataError: the recording is not where it was, or cannot be decoded.
+        """
+        from ..audio import decode
+
+        path = self.recordings.path(str(self.table.audio_sha[row]))
+        if path is None:
+            raise DataError(
+                f"The recording of utterance '{self.table.ids[row]}' is not known on this machine. "
+                "Start the run again, so that the dataset's folder is read."
+            )
+        return decode(path, self.table.start[row], self.table.end[row])
+
+
+def map_utterances(
+    context: StageContext,
+    draft: Draft,
+    *,
+    names: Callable[[UtteranceTable], Iterable[str]],
+    compute: Callable[[Bucket, Draft], None],
+    capacity: int,
+    unit: str = "utterances",
+) -> None:
+    """Runs a map over the utterances of the stage's manifest, which are read in blocks.
+
+    Args:
+        context: the running stage.
+        draft: the stage's own artifact.
+        names: given some utterances, returns for each the name of its row: a `digest` of all that
+            determines the result.
+        compute: as for `run_map`.
+        capacity: the most rows of a shard.
+        unit: what is counted.
+    """
+
+    def shard(rows: list[Row], part: Draft) -> None:
+        table = table_of([json.loads(row.record) for row in rows])
+        compute(Bucket(table, [row.position for row in rows], recordings), part)
+
+    with RowIndex(draft.path) as index, Recordings(context, draft.path) as recordings:
+        for table in iter_utterances(context.parent("utterances"), BLOCK):
+            records = map(json.dumps, table.rows())
+            index.add(zip(table.ids, names(table), records, strict=True))
+        run_map(context, draft, index, compute=shard, capacity=capacity, unit=unit)

@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from ..errors import PluginError, StoreError
@@ -58,7 +57,8 @@ class StageContext:
     store: Store
     registry: Registry
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """What the key leaves out on purpose: ``audio`` names the file with the paths of recordings."""
+    """What the key leaves out on purpose: ``audio`` names files with the paths of recordings,
+    JSON objects of SHA-256 → path."""
     lease: Lease | None = None
     """Held on the stage's key while it runs."""
 
@@ -82,15 +82,6 @@ class StageContext:
     def parent(self, role: str) -> Artifact:
         """Returns a parent's artifact after checking its bytes."""
         return self.store.checked(self.spec.parents[role])
-
-    @cached_property
-    def audio_paths(self) -> dict[str, Path]:
-        """SHA-256 of a recording's bytes → where it lies on this machine."""
-        paths: dict[str, Path] = {}
-        for name in self.inputs.get("audio", ()):
-            text = Path(name).read_text(encoding="utf-8")
-            paths.update({sha: Path(path) for sha, path in json.loads(text).items()})
-        return paths
 
     def progress(self, done: int, total: int, unit: str) -> None:
         """Tells how far the stage is; cheap enough to call after every batch.

@@ -23,7 +23,7 @@ from ..taxonomy import Taxonomy
 from ..utterances import iter_utterances, read_summary, table_of
 from ._calibration import Floats
 from ._label_texts import LabelTexts
-from ._row_index import BLOCK, RowIndex, run_indexed_map
+from ._row_index import BLOCK, Row, RowIndex
 from .base import StageContext
 from .decision import (
     Choices,
@@ -45,6 +45,7 @@ from .label_records import (
     with_gold,
 )
 from .settling import Seen, checked_settled, settled_blocks
+from .sharding import run_map
 
 __all__ = ["LABELS", "SUMMARY", "VERSION", "LabelTable", "Params", "read_labels", "run", "spec"]
 
@@ -143,8 +144,8 @@ def run(context: StageContext, draft: Draft) -> None:
     name = context.spec.plugins["labeler"].name
     reads = checked_reads(labeler, name)
 
-    def compute(bucket: list[tuple[str, str]], part: Draft) -> None:
-        batch = [record_of(row, json.loads(fields)) for row, fields in bucket]
+    def compute(bucket: list[Row], part: Draft) -> None:
+        batch = [record_of(row.name, json.loads(row.record)) for row in bucket]
         write_shard(part, checked_scores(labeler, name, batch, taxonomy))
 
     with RowIndex(draft.path) as rows:
@@ -158,7 +159,7 @@ def run(context: StageContext, draft: Draft) -> None:
                     (i, digest(f), json.dumps(f)) for i, f in zip(table.ids, told, strict=True)
                 )
                 silent.append(_silent(records, reads, params))
-        run_indexed_map(
+        run_map(
             context, draft, rows, compute=compute, capacity=params.shard_rows,
             params={"taxonomy": context.spec.params["taxonomy"]},
             pace=(len(taxonomy.labels), "pairs"),

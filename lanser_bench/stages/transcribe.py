@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ from ..errors import LanserError, PluginError
 from ..kinds.asr import ASR, Transcript
 from ..kinds.speech import Speech, Waveform
 from ..store import Draft, PluginIdentity, Spec, Store, digest, library_versions
-from ..utterances import UtteranceTable, read_utterances
-from ._spans import read_span, span_rows
-from ._wer import WordErrors, word_errors
+from ..utterances import UtteranceTable, iter_utterances
+from ._row_index import BLOCK
+from ._spans import Bucket, check_audio, map_utterances, span_rows
+from ._wer import ErrorCounts, WordErrors, word_errors
 from .base import StageContext
-from .sharding import ROWS, MapResult, draft_rows, run_map
+from .sharding import ROWS, MapResult, draft_rows
 
 __all__ = ["SUMMARY", "VERSION", "Params", "WordErrors", "read_transcripts", "run", "spec",
            "word_errors"]  # fmt: skip
@@ -80,23 +82,33 @@ def run(context: StageContext, draft: Draft) -> None:
     """Transcribes all distinct utterances and sums up how it went in `SUMMARY`."""
     settings = {n: v for n, v in context.spec.params.items() if n in Params.model_fields}
     params = Params.model_validate(settings)
-    table = read_utterances(context.parent("utterances"))
+    manifest = context.parent("utterances")
     asr: ASR[Any] = context.plugin("asr")
     name = context.spec.plugins["asr"].name
+    if asr.reads == "audio":
+        check_audio(manifest, "transcribe")
 
-    def compute(positions: list[int], part: Draft) -> None:
-        by_length = sorted(positions, key=lambda p: table.seconds[p] or 0.0)
+    def compute(bucket: Bucket, part: Draft) -> None:
+        rows = range(len(bucket.table))
+        by_length = sorted(rows, key=lambda row: bucket.table.seconds[row] or 0.0)
         found: dict[int, tuple[Transcript, bool]] = {}
         for begin in range(0, len(by_length), asr.batch_size):
             batch = by_length[begin : begin + asr.batch_size]
-            found.update(zip(batch, _batch(context, table, asr, name, batch, params), strict=True))
-        _write(part, [found[p] for p in positions])
+            found.update(zip(batch, _batch(bucket, asr, name, batch, params), strict=True))
+        _write(part, [found[row] for row in rows])
 
-    run_map(
-        context, draft, ids=table.ids, rows=_row_names(table, asr), compute=compute,
+    map_utterances(
+        context,
+        draft,
+        names=lambda table: _row_names(table, asr),
+        compute=compute,
         capacity=params.shard_rows,
-    )  # fmt: skip
-    summary = _summary(table, draft_rows(context.store, draft), asr)
+    )
+    references = None
+    if asr.reads == "audio":
+        references = (t for table in iter_utterances(manifest, BLOCK) for t in table.transcripts)
+    rows = draft_rows(context.store, draft, ("text", "silent", "retried"))
+    summary = _summary(rows, references)
     text = json.dumps(summary, indent=1, allow_nan=False)
     (draft.path / SUMMARY).write_text(text + "\n", encoding="utf-8")
     draft.counts |= {name: summary[name] for name in ("empty", "silent", "retried", "mean_words")}
@@ -126,34 +138,29 @@ def _row_names(table: UtteranceTable, asr: ASR[Any]) -> list[str]:
     if asr.reads == "transcript":
         texts = zip(table.transcripts, table.languages, strict=True)
         return [digest(["text", text, language]) for text, language in texts]
-    spans = zip(span_rows(table, "transcribe"), table.languages, strict=True)
+    spans = zip(span_rows(table), table.languages, strict=True)
     return [digest([span, language]) for span, language in spans]
 
 
 def _batch(
-    context: StageContext,
-    table: UtteranceTable,
-    asr: ASR[Any],
-    name: str,
-    positions: Sequence[int],
-    params: Params,
+    bucket: Bucket, asr: ASR[Any], name: str, rows: Sequence[int], params: Params
 ) -> Iterator[tuple[Transcript, bool]]:
-    """Transcribes one batch; yields each position's transcript and whether the clip is silent."""
-    speech = [_speech(context, table, p, asr) for p in positions]
+    """Transcribes one batch; yields each row's transcript and whether the clip is silent."""
+    speech = [_speech(bucket, row, asr) for row in rows]
     gate = asr.reads == "audio"
     silent = [gate and rms_db(one.samples) < params.min_rms_db for one in speech]
-    heard = [i for i in range(len(positions)) if not silent[i]]
-    ids = [table.ids[positions[i]] for i in heard]
+    heard = [i for i in range(len(rows)) if not silent[i]]
+    ids = [bucket.table.ids[rows[i]] for i in heard]
     found = iter(_recognised(asr, name, [speech[i] for i in heard], ids)) if heard else iter(())
     for one, quiet in zip(speech, silent, strict=True):
         yield (Transcript("", one.language or ""), True) if quiet else (next(found), False)
 
 
-def _speech(context: StageContext, table: UtteranceTable, position: int, asr: ASR[Any]) -> Speech:
-    language = table.languages[position]
+def _speech(bucket: Bucket, row: int, asr: ASR[Any]) -> Speech:
+    language = bucket.table.languages[row]
     if asr.reads == "transcript":
-        return Speech(np.zeros(0, np.float32), language, table.transcripts[position])
-    return Speech(read_span(context, table, position), language)
+        return Speech(np.zeros(0, np.float32), language, bucket.table.transcripts[row])
+    return Speech(bucket.samples(row), language)
 
 
 def rms_db(samples: Waveform) -> float:
@@ -200,17 +207,24 @@ def _write(part: Draft, found: Sequence[tuple[Transcript, bool]]) -> None:
     pq.write_table(pa.table(columns, schema=_SCHEMA), part.path / ROWS)
 
 
-def _summary(table: UtteranceTable, rows: pa.Table, asr: ASR[Any]) -> dict[str, Any]:
-    texts: list[str] = rows["text"].to_pylist()
-    lengths = [len(text.split()) for text in texts]
-    errors = None
-    if asr.reads == "audio":
-        errors = word_errors([text or "" for text in table.transcripts], texts)
+def _summary(
+    blocks: Iterable[Sequence[Sequence[Any]]], references: Iterator[str | None] | None
+) -> dict[str, Any]:
+    """Sums up all utterances, with word errors if there are references."""
+    counts = dict.fromkeys(("utterances", "empty", "silent", "retried"), 0)
+    words = 0
+    errors = ErrorCounts()
+    for block in blocks:
+        texts, silent, retried = zip(*block, strict=True)
+        lengths = [len(text.split()) for text in texts]
+        words += sum(lengths)
+        found = (len(texts), lengths.count(0), sum(silent), sum(retried))
+        counts = {name: counts[name] + n for name, n in zip(counts, found, strict=True)}
+        if references is not None:
+            errors.add([text or "" for text in islice(references, len(texts))], texts)
+    total = errors.total()
     return {
-        "utterances": len(texts),
-        "empty": sum(length == 0 for length in lengths),
-        "silent": int(np.count_nonzero(rows["silent"].to_numpy())),
-        "retried": int(np.count_nonzero(rows["retried"].to_numpy())),
-        "mean_words": sum(lengths) / len(lengths) if lengths else 0.0,
-        "wer": errors.model_dump() if errors is not None else None,
+        **counts,
+        "mean_words": words / counts["utterances"] if counts["utterances"] else 0.0,
+        "wer": total.model_dump() if total is not None else None,
     }
