@@ -150,24 +150,18 @@ def iter_utterances(artifact: Artifact, rows: int) -> Iterator[UtteranceTable]:
             yield _table(pa.Table.from_batches([batch]))
 
 
-def utterances_without(artifact: Artifact, column: str) -> tuple[int, int, str]:
-    """Counts the utterances that have nothing in a column of `SCHEMA`, or an empty text.
-
-    Returns:
-        How many have nothing, of how many, and the id of the first.
+def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]:
+    """Returns the ids of utterances with nothing in a column, and the number of all utterances.
 
     Raises:
         StoreError: the artifact holds no utterances; a `LostError` if it is there no more.
     """
-    missing, total, first = 0, 0, ""
     with _file(artifact) as path, pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(GROUP_ROWS, columns=["id", column]):
-            values = batch[column].to_pylist()
-            for row in (i for i, value in enumerate(values) if not value):
-                first = first if missing else batch["id"][row].as_py()
-                missing += 1
-            total += len(values)
-    return missing, total, first
+        batches = file.iter_batches(columns=["id", column])
+        rows = (zip(b["id"].to_pylist(), b[column].to_pylist(), strict=True) for b in batches)
+        return [
+            name for batch in rows for name, value in batch if not value
+        ], file.metadata.num_rows
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> UtteranceTable:

@@ -98,9 +98,8 @@ class LabelTexts(ScratchBase):
 
     def _transcript_rows(self, spoken: MapResult) -> Iterator[tuple[str, _Said]]:
         index, scratch = spoken.artifact.path / INDEX, self._path.with_name("heard.raw")
-        blocks = iter_rows(spoken.part_paths(), index, _Said._fields, scratch)
-        said = (_Said(*row) for block in blocks for row in block)
-        return zip(index_ids(index), said, strict=True)
+        rows = iter_rows(spoken.part_paths(), index, _Said._fields, scratch)
+        return zip(index_ids(index), (_Said(*row) for row in rows), strict=True)
 
     def _keep_turns(self) -> None:
         self._base.execute(

@@ -26,11 +26,11 @@ def span_rows(table: UtteranceTable) -> list[str]:
 
 def check_audio(manifest: Artifact, stage: str) -> None:
     """Raises `DataError` if an utterance has no audio; the sentence names it and the stage."""
-    missing, total, first = utterances_without(manifest, "audio_sha")
+    missing, total = utterances_without(manifest, "audio_sha")
     if missing:
         raise DataError(
-            f"{missing} of {total} utterances have no audio, which {stage} needs; the first is "
-            f"'{first}'. Use a dataset with recordings."
+            f"{len(missing)} of {total} utterances have no audio, which {stage} needs; the first "
+            f"is '{missing[0]}'. Use a dataset with recordings."
         )
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from itertools import islice
 
 from pydantic import BaseModel, ConfigDict
 
-if TYPE_CHECKING:
-    import jiwer
+from ._row_index import BLOCK
 
+_EDITS = ("substitutions", "deletions", "insertions")
 # An apostrophe inside a word belongs to it; every other sign separates words.
 _SIGNS = re.compile(r"[^\w\s']|_|(?<!\w)'|'(?!\w)")
 
@@ -45,62 +45,31 @@ def normalised(text: str) -> str:
     return " ".join(_SIGNS.sub(" ", folded).split())
 
 
-class ErrorCounts:
-    """Errors summed up block by block."""
-
-    def __init__(self) -> None:
-        """Begins with no utterance."""
-        self._utterances = 0
-        self._words: Counter[str] = Counter()
-        self._signs: Counter[str] = Counter()
-
-    def add(self, references: Sequence[str], texts: Sequence[str]) -> None:
-        """Compares recognised texts with references, both `normalised`."""
-        pairs = [
-            (normalised(reference), normalised(text))
-            for reference, text in zip(references, texts, strict=True)
-        ]
-        pairs = [pair for pair in pairs if pair[0]]
-        if not pairs:
-            return
-        import jiwer
-
-        references, texts = [a for a, _ in pairs], [b for _, b in pairs]
-        self._utterances += len(pairs)
-        _count(self._words, jiwer.process_words(references, texts))
-        _count(self._signs, jiwer.process_characters(references, texts))
-
-    def total(self) -> WordErrors | None:
-        """Returns the errors of all utterances; None if no reference has a word."""
-        if not self._utterances:
-            return None
-        rates = [
-            (found["substitutions"] + found["deletions"] + found["insertions"]) / found["reference"]
-            for found in (self._words, self._signs)
-        ]
-        return WordErrors(
-            wer=rates[0],
-            words=self._words["reference"],
-            utterances=self._utterances,
-            substitutions=self._words["substitutions"],
-            deletions=self._words["deletions"],
-            insertions=self._words["insertions"],
-            cer=rates[1],
-        )
-
-
-def _count(counts: Counter[str], found: jiwer.WordOutput | jiwer.CharacterOutput) -> None:
-    for name in ("substitutions", "deletions", "insertions"):
-        counts[name] += getattr(found, name)
-    counts["reference"] += found.hits + found.substitutions + found.deletions
-
-
-def word_errors(references: Sequence[str], texts: Sequence[str]) -> WordErrors | None:
-    """Compares recognised texts with references, both `normalised`.
+def word_errors(references: Iterable[str], texts: Iterable[str]) -> WordErrors | None:
+    """Compares recognised texts with references, both `normalised`, a block at a time.
 
     Returns:
         The errors summed over utterances; None if no reference has a word.
     """
-    counts = ErrorCounts()
-    counts.add(references, texts)
-    return counts.total()
+    import jiwer
+
+    utterances = 0
+    words: Counter[str] = Counter()
+    signs: Counter[str] = Counter()
+    both = zip(map(normalised, references), map(normalised, texts), strict=True)
+    pairs = (pair for pair in both if pair[0])
+    while block := list(islice(pairs, BLOCK)):
+        utterances += len(block)
+        for counts, process in ((words, jiwer.process_words), (signs, jiwer.process_characters)):
+            found = process([reference for reference, _ in block], [text for _, text in block])
+            counts.update({name: getattr(found, name) for name in ("hits", *_EDITS)})
+    if not utterances:
+        return None
+    wer, cer = (sum(c[n] for n in _EDITS) / (c.total() - c["insertions"]) for c in (words, signs))
+    return WordErrors(
+        wer=wer,
+        words=words.total() - words["insertions"],
+        utterances=utterances,
+        **{name: words[name] for name in _EDITS},
+        cer=cer,
+    )

@@ -135,12 +135,12 @@ def _run_text(context: StageContext, draft: Draft, params: Params) -> None:
     Raises:
         DataError: an utterance has none.
     """
-    missing, total, first = utterances_without(context.parent("utterances"), "transcript")
+    missing, total = utterances_without(context.parent("utterances"), "transcript")
     name = context.spec.plugins["encoder"].name
     if missing:
         raise DataError(
-            f"Encoder '{name}' reads transcripts, and {missing} of {total} utterances "
-            f"have none (first: {first}). Leave it out, or give the manifest transcripts."
+            f"Encoder '{name}' reads transcripts, and {len(missing)} of {total} utterances "
+            f"have none (first: {missing[0]}). Leave it out, or give the manifest transcripts."
         )
     encode = extractor_encode(context.plugin("encoder"), name)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -74,7 +73,7 @@ def run(context: StageContext, draft: Draft) -> None:
     recordings = (row for table in iter_utterances(manifest, BLOCK) for row in table.rows())
     spans = draft_rows(context.store, draft, ("starts", "ends"))
     silent: list[dict[str, str]] = []
-    write_rows(draft.path, _utterances(recordings, chain.from_iterable(spans), silent))
+    write_rows(draft.path, _utterances(recordings, spans, silent))
     seconds = pq.read_table(draft.path / UTTERANCES, columns=["seconds"])["seconds"].to_pylist()
     recorded = draft.counts["recordings"]
     if not seconds:

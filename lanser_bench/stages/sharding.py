@@ -105,8 +105,8 @@ def shard_spec(spec: Spec, bucket: Sequence[str]) -> Spec:
 
 def iter_rows(
     folders: Iterable[Path], index: Path, columns: Sequence[str], scratch: Path
-) -> Iterator[list[list[Any]]]:
-    """Yields values of some columns of `ROWS`, one row per id in the manifest's order, in blocks.
+) -> Iterator[list[Any]]:
+    """Yields values of some columns of `ROWS`, one row per id in the manifest's order.
 
     Args:
         folders: of the shards.
@@ -120,10 +120,10 @@ def iter_rows(
             rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
             gathered.append(json.dumps(row).encode() for row in rows)
         for block in gathered.blocks(index):
-            yield [json.loads(row) for row in block]
+            yield from map(json.loads, block)
 
 
-def draft_rows(store: Store, draft: Draft, columns: Sequence[str]) -> Iterator[list[list[Any]]]:
+def draft_rows(store: Store, draft: Draft, columns: Sequence[str]) -> Iterator[list[Any]]:
     """Yields the rows of a map that has just run, as `iter_rows`.
 
     For stages that sum up their own rows before their artifact is finished.

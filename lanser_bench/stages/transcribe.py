@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from ..store import Draft, PluginIdentity, Spec, Store, digest, library_versions
 from ..utterances import UtteranceTable, iter_utterances
 from ._row_index import BLOCK
 from ._spans import Bucket, check_audio, map_utterances, span_rows
-from ._wer import ErrorCounts, WordErrors, word_errors
+from ._wer import WordErrors, word_errors
 from .base import StageContext
 from .sharding import ROWS, MapResult, draft_rows
 
@@ -104,9 +104,11 @@ def run(context: StageContext, draft: Draft) -> None:
         compute=compute,
         capacity=params.shard_rows,
     )
-    references = None
-    if asr.reads == "audio":
-        references = (t for table in iter_utterances(manifest, BLOCK) for t in table.transcripts)
+    references = (
+        text if asr.reads == "audio" else None
+        for table in iter_utterances(manifest, BLOCK)
+        for text in table.transcripts
+    )
     rows = draft_rows(context.store, draft, ("text", "silent", "retried"))
     summary = _summary(rows, references)
     text = json.dumps(summary, indent=1, allow_nan=False)
@@ -207,24 +209,22 @@ def _write(part: Draft, found: Sequence[tuple[Transcript, bool]]) -> None:
     pq.write_table(pa.table(columns, schema=_SCHEMA), part.path / ROWS)
 
 
-def _summary(
-    blocks: Iterable[Sequence[Sequence[Any]]], references: Iterator[str | None] | None
-) -> dict[str, Any]:
-    """Sums up all utterances, with word errors if there are references."""
-    counts = dict.fromkeys(("utterances", "empty", "silent", "retried"), 0)
-    words = 0
-    errors = ErrorCounts()
-    for block in blocks:
-        texts, silent, retried = zip(*block, strict=True)
-        lengths = [len(text.split()) for text in texts]
-        words += sum(lengths)
-        found = (len(texts), lengths.count(0), sum(silent), sum(retried))
-        counts = {name: counts[name] + n for name, n in zip(counts, found, strict=True)}
-        if references is not None:
-            errors.add([text or "" for text in islice(references, len(texts))], texts)
-    total = errors.total()
+def _summary(rows: Iterable[Sequence[Any]], references: Iterable[str | None]) -> dict[str, Any]:
+    """Sums up text, silence, retries and word errors of all utterances."""
+    counts = Counter(utterances=0, empty=0, silent=0, retried=0, words=0)
+
+    def texts() -> Iterator[str]:
+        for text, silent, retried in rows:
+            words = len(text.split())
+            counts.update(
+                utterances=1, empty=words == 0, silent=silent, retried=retried, words=words
+            )
+            yield text
+
+    errors = word_errors((text or "" for text in references), texts())
+    words = counts.pop("words")
     return {
         **counts,
         "mean_words": words / counts["utterances"] if counts["utterances"] else 0.0,
-        "wer": total.model_dump() if total is not None else None,
+        "wer": errors.model_dump() if errors is not None else None,
     }
