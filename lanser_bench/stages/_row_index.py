@@ -36,7 +36,7 @@ class RowIndex(ScratchBase):
 
     def __init__(self, folder: Path) -> None:
         """Makes an empty file in a folder; leaving the block removes it."""
-        super().__init__(folder / FILE, "temp_store=FILE", "locking_mode=EXCLUSIVE")
+        super().__init__(folder / FILE, "temp_store=FILE")
         self._base.execute("CREATE TABLE row (pos INTEGER PRIMARY KEY, id TEXT, name BLOB, record)")
         self._base.execute(
             "CREATE TABLE distinct_row (name BLOB PRIMARY KEY, pos, part, place) WITHOUT ROWID"

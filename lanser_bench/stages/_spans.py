@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..kinds.speech import Waveform
 from ..store import Artifact, Draft, digest
-from ..utterances import UtteranceTable, iter_utterances, table_of, utterances_without
+from ..utterances import UtteranceTable, iter_utterances, utterances_without
 from ._row_index import BLOCK, Row, RowIndex
 from ._scratch import ScratchBase
 from .base import StageContext
@@ -107,13 +108,15 @@ def map_utterances(
         capacity: the most rows of a shard.
         unit: what is counted.
     """
+    fields: list[str] = [field.name for field in dataclasses.fields(UtteranceTable)]
 
     def shard(rows: list[Row], part: Draft) -> None:
-        table = table_of([json.loads(row.record) for row in rows])
+        columns = map(list, zip(*(json.loads(row.record) for row in rows), strict=True))
+        table = UtteranceTable(**dict(zip(fields, columns, strict=True)))
         compute(Bucket(table, [row.position for row in rows], recordings), part)
 
     with RowIndex(draft.path) as index, Recordings(context, draft.path) as recordings:
         for table in iter_utterances(context.parent("utterances"), BLOCK):
-            records = map(json.dumps, table.rows())
+            records = map(json.dumps, zip(*(getattr(table, n) for n in fields), strict=True))
             index.add(zip(table.ids, names(table), records, strict=True))
         run_map(context, draft, index, compute=shard, capacity=capacity, unit=unit)

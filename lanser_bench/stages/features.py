@@ -120,13 +120,13 @@ def write_frames(folder: Path, rows: Sequence[Frames]) -> None:
 class Features:
     """Reads the frames of a `features` artifact through memory maps, in the manifest's order."""
 
-    def __init__(self, store: Store, artifact_key: str, open_files: int = OPEN_FILES) -> None:
+    def __init__(self, store: Store, artifact_key: str, open_files: int | None = None) -> None:
         """Checks the artifact's bytes and reads where each utterance's frames lie.
 
         Args:
             store: the store.
             artifact_key: key of the features.
-            open_files: memory maps kept open at once; one will do for rows in the shards' order.
+            open_files: memory maps kept open at once; one is enough to read in the shards' order.
 
         Raises:
             StoreError: it is absent or damaged.
@@ -136,7 +136,7 @@ class Features:
         self.frontend = Frontend.model_validate(artifact.spec.params["frontend"])
         self._paths = self._result.part_paths()
         self._open: OrderedDict[int, Frames] = OrderedDict()
-        self._open_files = open_files
+        self._open_files = open_files or OPEN_FILES
         rows = [np.zeros((2, 0), np.int64), *map(_offsets_and_frames, self._paths)]
         starts = np.cumsum([part.shape[1] for part in rows])
         self._part, row = self._result.places()
