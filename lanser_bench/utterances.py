@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ class UtteranceTable:
 
 
 def write_utterances(
-    folder: Path, rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]
+    folder: Path, rows: Iterable[Mapping[str, Any]], summary: Mapping[str, Any]
 ) -> None:
     """Writes `UTTERANCES` and `SUMMARY` into a folder (a draft's).
 
@@ -115,15 +116,27 @@ def write_utterances(
             mappings.
         summary: what a reader must know of the whole: dataset, card, counts, problems.
     """
-    columns = {
-        name: [_as_json(row[name]) for row in rows]
-        if name in ("gold", "extras")
-        else [row[name] for row in rows]
-        for name in SCHEMA.names
-    }
-    # Small groups, because a reader of blocks has to hold a whole one.
-    table = pa.table(columns, schema=SCHEMA)
-    pq.write_table(table, folder / UTTERANCES, row_group_size=GROUP_ROWS)
+    write_rows(folder, rows)
+    write_summary(folder, summary)
+
+
+def write_rows(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes `UTTERANCES` alone, as `write_utterances`; rows may be more than fit into memory."""
+    rows = iter(rows)
+    with pq.ParquetWriter(folder / UTTERANCES, SCHEMA) as file:
+        # Small groups, because a reader of blocks has to hold a whole one.
+        while block := list(islice(rows, GROUP_ROWS)):
+            columns = {
+                name: [_as_json(row[name]) for row in block]
+                if name in ("gold", "extras")
+                else [row[name] for row in block]
+                for name in SCHEMA.names
+            }
+            file.write_table(pa.table(columns, schema=SCHEMA))
+
+
+def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Writes `SUMMARY` alone, as `write_utterances`."""
     text = json.dumps(summary, indent=1, ensure_ascii=False, sort_keys=True)
     (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
 
@@ -147,6 +160,20 @@ def iter_utterances(artifact: Artifact, rows: int) -> Iterator[UtteranceTable]:
     with _file(artifact) as path, pq.ParquetFile(path) as file:
         for batch in file.iter_batches(rows, columns=SCHEMA.names):
             yield _table(pa.Table.from_batches([batch]))
+
+
+def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]:
+    """Returns the ids of utterances with nothing in a column, and the number of all utterances.
+
+    Raises:
+        StoreError: the artifact holds no utterances; a `LostError` if it is there no more.
+    """
+    with _file(artifact) as path, pq.ParquetFile(path) as file:
+        batches = file.iter_batches(columns=["id", column])
+        rows = (zip(b["id"].to_pylist(), b[column].to_pylist(), strict=True) for b in batches)
+        return [
+            name for batch in rows for name, value in batch if not value
+        ], file.metadata.num_rows
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> UtteranceTable:

@@ -88,7 +88,7 @@ def load_examples(context: StageContext, control: LabelsControl, seed: int) -> E
         source=np.repeat(np.arange(len(tables)), [len(table) for table in tables]),
         index=np.concatenate([np.arange(len(table)) for table in tables]),
         lengths=np.concatenate([source.lengths for source in sources]),
-        spans=[row for table in tables for row in span_rows(table, "pretrain")],
+        spans=[row for table in tables for row in span_rows(table)],
         speakers=[speaker for table in tables for speaker in table.speakers],
         hard=np.concatenate([hard for hard, _ in weak]),
         soft=np.concatenate([soft for _, soft in weak]),

@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow.parquet as pq
-
 from ..errors import StoreError
 from ..kinds.labeler import TextRecord
 from ..store import Artifact
 from ..utterances import UtteranceTable, iter_utterances
-from ._row_index import BLOCK
+from ._row_index import BLOCK, index_ids
 from ._scratch import ScratchBase
 from .base import StageContext
-from .sharding import INDEX, ROWS, MapResult
+from .sharding import INDEX, MapResult, iter_rows
 
 MAX_CONTEXT = 8
 """Most previous utterances given to a labeler that reads ``context``."""
@@ -59,7 +57,6 @@ class LabelTexts(ScratchBase):
         self._spoken: MapResult | None = None
         if "transcripts" in context.spec.parents:
             self._spoken = MapResult(context.store, context.parent("transcripts"))
-            self._keep_transcripts(self._spoken)
         if with_context:
             self._keep_turns()
 
@@ -99,30 +96,10 @@ class LabelTexts(ScratchBase):
         if next(rows, None) is not None:
             raise StoreError(OTHERS)
 
-    def _keep_transcripts(self, spoken: MapResult) -> None:
-        self._base.execute(
-            "CREATE TABLE heard (part, place, text, language, avg_logprob, no_speech_prob, "
-            "PRIMARY KEY (part, place)) WITHOUT ROWID"
-        )
-        wanted = list(_Said._fields)
-        for part, path in enumerate(spoken.part_paths()):
-            table = pq.read_table(path / ROWS, columns=wanted)
-            columns = [table[name].to_pylist() for name in wanted]
-            self.write(
-                "INSERT INTO heard VALUES (?, ?, ?, ?, ?, ?)",
-                ((part, place, *row) for place, row in enumerate(zip(*columns, strict=True))),
-            )
-
     def _transcript_rows(self, spoken: MapResult) -> Iterator[tuple[str, _Said]]:
-        query = (
-            "SELECT text, language, avg_logprob, no_speech_prob FROM heard "
-            "WHERE part = ? AND place = ?"
-        )
-        with pq.ParquetFile(spoken.artifact.path / INDEX) as file:
-            for batch in file.iter_batches(BLOCK):
-                for row in batch.to_pylist():
-                    found = self._base.execute(query, (row["part"], row["row"])).fetchone()
-                    yield row["id"], _Said(*found)
+        index, scratch = spoken.artifact.path / INDEX, self._path.with_name("heard.raw")
+        rows = iter_rows(spoken.part_paths(), index, _Said._fields, scratch)
+        return zip(index_ids(index), (_Said(*row) for row in rows), strict=True)
 
     def _keep_turns(self) -> None:
         self._base.execute(

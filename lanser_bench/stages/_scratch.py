@@ -35,8 +35,9 @@ class ScratchBase(Scratch):
         """
         self._path = path
         self._base = sqlite3.connect(path, isolation_level=None)
-        # The file dies with its draft, so it needs neither a journal nor to reach the disk.
-        for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8192", *settings):
+        # The file dies with its draft, so it needs no journal, no lock and not to reach the disk.
+        for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8192",
+                        "locking_mode=EXCLUSIVE", *settings):  # fmt: skip
             self._base.execute(f"PRAGMA {setting}")
 
     def write(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
 
 from ..evaluation.summaries import WordErrors
+from ._row_index import BLOCK
 
+_EDITS = ("substitutions", "deletions", "insertions")
 # An apostrophe inside a word belongs to it; every other sign separates words.
 _SIGNS = re.compile(r"[^\w\s']|_|(?<!\w)'|'(?!\w)")
 
@@ -22,29 +26,31 @@ def normalised(text: str) -> str:
     return " ".join(_SIGNS.sub(" ", folded).split())
 
 
-def word_errors(references: Sequence[str], texts: Sequence[str]) -> WordErrors | None:
-    """Compares recognised texts with references, both `normalised`.
+def word_errors(references: Iterable[str], texts: Iterable[str]) -> WordErrors | None:
+    """Compares recognised texts with references, both `normalised`, a block at a time.
 
     Returns:
         The errors summed over utterances; None if no reference has a word.
     """
-    pairs = [
-        (normalised(reference), normalised(text))
-        for reference, text in zip(references, texts, strict=True)
-    ]
-    pairs = [pair for pair in pairs if pair[0]]
-    if not pairs:
-        return None
     import jiwer
 
-    references, texts = [a for a, _ in pairs], [b for _, b in pairs]
-    found = jiwer.process_words(references, texts)
+    utterances = 0
+    words: Counter[str] = Counter()
+    signs: Counter[str] = Counter()
+    both = zip(map(normalised, references), map(normalised, texts), strict=True)
+    pairs = (pair for pair in both if pair[0])
+    while block := list(islice(pairs, BLOCK)):
+        utterances += len(block)
+        for counts, process in ((words, jiwer.process_words), (signs, jiwer.process_characters)):
+            found = process([reference for reference, _ in block], [text for _, text in block])
+            counts.update({name: getattr(found, name) for name in ("hits", *_EDITS)})
+    if not utterances:
+        return None
+    wer, cer = (sum(c[n] for n in _EDITS) / (c.total() - c["insertions"]) for c in (words, signs))
     return WordErrors(
-        wer=found.wer,
-        words=found.hits + found.substitutions + found.deletions,
-        utterances=len(pairs),
-        substitutions=found.substitutions,
-        deletions=found.deletions,
-        insertions=found.insertions,
-        cer=jiwer.cer(references, texts),
+        wer=wer,
+        words=words.total() - words["insertions"],
+        utterances=utterances,
+        **{name: words[name] for name in _EDITS},
+        cer=cer,
     )

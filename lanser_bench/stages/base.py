@@ -10,23 +10,20 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from ..errors import DataError, PluginError, StoreError
+from ..errors import PluginError, StoreError
 from ..halving import tallied
 from ..kinds.executor import StageCall, StageReport
 from ..plugins import Registry, registry
 from ..store import (
     Artifact,
     Draft,
-    FileState,
     Lease,
     LeaseLostError,
     Owner,
     Spec,
     Store,
-    file_sha256,
     plugin_identity,
 )
 
@@ -60,11 +57,10 @@ class StageContext:
     store: Store
     registry: Registry
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """What the key leaves out on purpose: ``audio`` names the file with the paths of recordings."""
+    """What the key leaves out on purpose: ``audio`` names files with the paths of recordings,
+    JSON objects of SHA-256 → path."""
     lease: Lease | None = None
     """Held on the stage's key while it runs."""
-    _verified: dict[Path, FileState] = field(default_factory=dict)
-    """State of each recording when its bytes were compared with its hash."""
 
     def plugin(self, role: str) -> Any:
         """Returns the plugin of a role with its options.
@@ -86,31 +82,6 @@ class StageContext:
     def parent(self, role: str) -> Artifact:
         """Returns a parent's artifact after checking its bytes."""
         return self.store.checked(self.spec.parents[role])
-
-    @cached_property
-    def audio_paths(self) -> dict[str, Path]:
-        """SHA-256 of a recording's bytes → where it lies on this machine."""
-        paths: dict[str, Path] = {}
-        for name in self.inputs.get("audio", ()):
-            text = Path(name).read_text(encoding="utf-8")
-            paths.update({sha: Path(path) for sha, path in json.loads(text).items()})
-        return paths
-
-    def recording(self, sha: str) -> Path | None:
-        """Returns where a recording lies, None if that is unknown here.
-
-        Raises:
-            DataError: its bytes are not those that were planned with.
-        """
-        path = self.audio_paths.get(sha)
-        if path is not None and self._verified.get(path) != (state := FileState.of(path)):
-            if file_sha256(path) != sha:
-                raise DataError(
-                    f"{path} changed after the run was planned. Run the same command again; "
-                    "finished stages are kept."
-                )
-            self._verified[path] = state
-        return path
 
     def progress(self, done: int, total: int, unit: str) -> None:
         """Tells how far the stage is; cheap enough to call after every batch.

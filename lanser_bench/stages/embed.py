@@ -6,7 +6,7 @@ with weights drawn from the seed: the random-init control.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,13 +19,13 @@ from ..errors import DataError, PluginError, SettingsError
 from ..kinds.encoder import FeatureExtractor, Frontend, TrainableEncoder
 from ..kinds.speech import SAMPLE_RATE
 from ..store import Draft, PluginIdentity, Spec, Store, digest, library_versions
-from ..utterances import UtteranceTable, read_utterances
+from ..utterances import utterances_without
 from . import features as features_stage
-from ._spans import read_span, span_rows
+from ._spans import Bucket, check_audio, map_utterances, span_rows
 from .base import Device, StageContext, device_params
 from .encoding import Array, Encode, combine, embed_rows, extractor_encode, module_encode
 from .features import Features
-from .sharding import ARRAYS, ROWS, MapResult, run_map
+from .sharding import ARRAYS, ROWS, MapResult
 
 if TYPE_CHECKING:
     import torch
@@ -108,27 +108,20 @@ def run(context: StageContext, draft: Draft) -> None:
     if settings["pooling"] == "attentive":
         settings["pooling"] = "mean"
     params = Params.model_validate(settings)
-    table = read_utterances(context.parent("utterances"))
     if _reads_text(context):
-        _run_text(context, draft, table, params)
+        _run_text(context, draft, params)
         return
-    source, rate = _source(context, table)
+    source, rate = _source(context)
     encode = _encoder(context)
 
-    def compute(positions: list[int], part: Draft) -> None:
-        found = [source(position) for position in positions]
+    def compute(bucket: Bucket, part: Draft) -> None:
+        found = source(bucket)
         vectors = embed_rows(found, encode, params, rate)
-        _check(vectors, table, positions, context.spec)
+        _check(vectors, bucket, context.spec)
         _write(part, vectors, [len(row) / rate for row in found])
 
-    run_map(
-        context,
-        draft,
-        ids=table.ids,
-        rows=span_rows(table, "embed"),
-        compute=compute,
-        capacity=CAPACITY,
-    )
+    check_audio(context.parent("utterances"), "embed")
+    map_utterances(context, draft, names=span_rows, compute=compute, capacity=CAPACITY)
 
 
 def _reads_text(context: StageContext) -> bool:
@@ -136,41 +129,45 @@ def _reads_text(context: StageContext) -> bool:
     return isinstance(plugin, FeatureExtractor) and plugin.frontend.kind == "text"
 
 
-def _run_text(context: StageContext, draft: Draft, table: UtteranceTable, params: Params) -> None:
+def _run_text(context: StageContext, draft: Draft, params: Params) -> None:
     """Embeds transcripts; equal ones are embedded once.
 
     Raises:
         DataError: an utterance has none.
     """
-    missing = [name for name, text in zip(table.ids, table.transcripts, strict=True) if not text]
+    missing, total = utterances_without(context.parent("utterances"), "transcript")
     name = context.spec.plugins["encoder"].name
     if missing:
         raise DataError(
-            f"Encoder '{name}' reads transcripts, and {len(missing)} of {len(table)} utterances "
+            f"Encoder '{name}' reads transcripts, and {len(missing)} of {total} utterances "
             f"have none (first: {missing[0]}). Leave it out, or give the manifest transcripts."
         )
-    texts: list[Any] = [str(text) for text in table.transcripts]
     encode = extractor_encode(context.plugin("encoder"), name)
 
-    def compute(positions: list[int], part: Draft) -> None:
-        found = encode([texts[position] for position in positions])
+    def compute(bucket: Bucket, part: Draft) -> None:
+        texts: list[Any] = bucket.table.transcripts
+        found = encode(texts)
         rows = [combine([answer], params.pooling) for answer in found]
         vectors = [np.stack(layer) for layer in zip(*rows, strict=True)]
-        _check(vectors, table, positions, context.spec)
-        _write(part, vectors, [table.seconds[position] or 0.0 for position in positions])
+        _check(vectors, bucket, context.spec)
+        _write(part, vectors, [seconds or 0.0 for seconds in bucket.table.seconds])
 
-    run_map(
-        context, draft, ids=table.ids, rows=[digest(["text", text]) for text in texts],
-        compute=compute, capacity=CAPACITY,
-    )  # fmt: skip
+    map_utterances(
+        context,
+        draft,
+        names=lambda table: [digest(["text", text]) for text in table.transcripts],
+        compute=compute,
+        capacity=CAPACITY,
+    )
 
 
-def _source(context: StageContext, table: UtteranceTable) -> tuple[Callable[[int], Array], float]:
-    """Returns what gives an utterance's input, and how many of its steps are a second."""
+def _source(context: StageContext) -> tuple[Callable[[Bucket], list[Array]], float]:
+    """Returns what gives utterances' input, and how many of its steps are a second."""
     if "features" in context.spec.parents:
-        stored = Features(context.store, context.spec.parents["features"])
-        return stored.get, stored.rate
-    return (lambda position: read_span(context, table, position)), float(SAMPLE_RATE)
+        # Shards of both stages have their rows in the same order.
+        stored = Features(context.store, context.spec.parents["features"], open_files=1)
+        return lambda bucket: [stored.get(place) for place in bucket.positions], stored.rate
+    return lambda bucket: [*map(bucket.samples, range(len(bucket.table)))], float(SAMPLE_RATE)
 
 
 def _encoder(context: StageContext) -> Encode:
@@ -215,15 +212,13 @@ def _attention(context: StageContext) -> dict[str, torch.Tensor]:
     return load_file(context.parent("model").path / ATTENTION)
 
 
-def _check(
-    vectors: list[Array], table: UtteranceTable, positions: Sequence[int], spec: Spec
-) -> None:
+def _check(vectors: list[Array], bucket: Bucket, spec: Spec) -> None:
     for number, layer in enumerate(vectors):
         bad = np.flatnonzero(~np.isfinite(layer).all(1))
         if len(bad):
             where = (
                 f"Encoder '{spec.plugins['encoder'].name}': layer {number} of utterance "
-                f"'{table.ids[positions[int(bad[0])]]}' holds numbers that are not finite."
+                f"'{bucket.table.ids[int(bad[0])]}' holds numbers that are not finite."
             )
             if "model" in spec.parents:
                 raise SettingsError(

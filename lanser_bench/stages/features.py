@@ -23,10 +23,9 @@ from ..audio.flatten import LIBRARY, WAYS, Cue
 from ..errors import DataError
 from ..kinds.encoder import Frontend
 from ..store import Draft, Spec, Store, library_versions
-from ..utterances import read_utterances
-from ._spans import read_span, span_rows
+from ._spans import Bucket, check_audio, map_utterances, span_rows
 from .base import StageContext
-from .sharding import ROWS, MapResult, run_map
+from .sharding import ROWS, MapResult
 
 VERSION = "2"
 CAPACITY = 256
@@ -86,33 +85,26 @@ def run(context: StageContext, draft: Draft) -> None:
 
     cue: Cue | None = context.spec.params.get("cue")
     frontend = Frontend.model_validate(context.spec.params["frontend"])
-    table = read_utterances(context.parent("utterances"))
+    check_audio(context.parent("utterances"), "features")
     total = 0
 
-    def compute(positions: list[int], part: Draft) -> None:
+    def compute(bucket: Bucket, part: Draft) -> None:
         nonlocal total
         found: list[Frames] = []
-        for position in positions:
-            frames = read_span(context, table, position)
+        for row, name in enumerate(bucket.table.ids):
+            frames = bucket.samples(row)
             if cue is not None:
                 frames = resynthesise(frames, cue)
             if frontend.kind == "logmel":
                 frames = logmel(frames, frontend)
             if len(frames) == 0:
-                raise DataError(f"Utterance '{table.ids[position]}' is too short for one frame.")
+                raise DataError(f"Utterance '{name}' is too short for one frame.")
             found.append(frames)
         write_frames(part.path, found)
         part.counts["frames"] = sum(len(frames) for frames in found)
         total += part.counts["frames"]
 
-    run_map(
-        context,
-        draft,
-        ids=table.ids,
-        rows=span_rows(table, "features"),
-        compute=compute,
-        capacity=CAPACITY,
-    )
+    map_utterances(context, draft, names=span_rows, compute=compute, capacity=CAPACITY)
     draft.counts["frames_computed"] = total
 
 
@@ -128,28 +120,37 @@ def write_frames(folder: Path, rows: Sequence[Frames]) -> None:
 class Features:
     """Reads the frames of a `features` artifact through memory maps, in the manifest's order."""
 
-    def __init__(self, store: Store, artifact_key: str) -> None:
+    def __init__(self, store: Store, artifact_key: str, open_files: int | None = None) -> None:
         """Checks the artifact's bytes and reads where each utterance's frames lie.
+
+        Args:
+            store: the store.
+            artifact_key: key of the features.
+            open_files: memory maps kept open at once; one is enough to read in the shards' order.
 
         Raises:
             StoreError: it is absent or damaged.
         """
         artifact = store.checked(artifact_key)
-        result = MapResult(store, artifact)
+        self._result = MapResult(store, artifact)
         self.frontend = Frontend.model_validate(artifact.spec.params["frontend"])
-        self.ids = result.ids
-        self._paths = result.part_paths()
+        self._paths = self._result.part_paths()
         self._open: OrderedDict[int, Frames] = OrderedDict()
-        tables = [pq.read_table(path / ROWS) for path in self._paths]
-        starts = np.cumsum([0, *(table.num_rows for table in tables)])
-        self._part = result.index["part"].to_numpy()
-        place = starts[self._part] + result.index["row"].to_numpy()
-        self._offsets = _joined(tables, "offset")[place]
-        self.lengths: npt.NDArray[np.int64] = _joined(tables, "frames")[place]
+        self._open_files = open_files or OPEN_FILES
+        rows = [np.zeros((2, 0), np.int64), *map(_offsets_and_frames, self._paths)]
+        starts = np.cumsum([part.shape[1] for part in rows])
+        self._part, row = self._result.places()
+        self._offsets, lengths = np.concatenate(rows, axis=1)[:, starts[self._part] + row]
+        self.lengths: npt.NDArray[np.int64] = lengths
         """Frames (or samples) of each utterance, shape (utterances,)."""
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.lengths)
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids in order."""
+        return self._result.ids
 
     @property
     def rate(self) -> float:
@@ -191,7 +192,7 @@ class Features:
             # As a plain array: slicing numpy's subclass for memory maps takes ten times as long.
             found = np.asarray(mapped)
             self._open[part] = found
-            if len(self._open) > OPEN_FILES:
+            if len(self._open) > self._open_files:
                 self._open.popitem(last=False)
         else:
             self._open.move_to_end(part)
@@ -222,5 +223,7 @@ def pad(rows: Sequence[Frames]) -> tuple[Frames, npt.NDArray[np.int64]]:
     return stacked, lengths
 
 
-def _joined(tables: Sequence[pa.Table], column: str) -> npt.NDArray[np.int64]:
-    return np.concatenate([np.zeros(0, np.int64), *(t[column].to_numpy() for t in tables)])
+def _offsets_and_frames(part: Path) -> npt.NDArray[np.int64]:
+    """Where the frames of a shard's rows begin, and how many they are; shape (2, rows)."""
+    table = pq.read_table(part / ROWS)
+    return np.stack([table["offset"].to_numpy(), table["frames"].to_numpy()])

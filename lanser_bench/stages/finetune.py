@@ -238,7 +238,7 @@ def _examples(context: StageContext, task: Task) -> Examples:
         raise StoreError("features and utterances name different utterances.")
     kept, n = np.array(task.kept), len(task.kept)
     labels = [{"name": name, "hypothesis": name} for name in task.labels]
-    spans = span_rows(task.table, "finetune")
+    spans = span_rows(task.table)
     return Examples(
         taxonomy=Taxonomy.bare({"name": "gold", "version": "1", "labels": labels}),
         sources=[source],

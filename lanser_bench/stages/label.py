@@ -25,7 +25,7 @@ from ..taxonomy import Taxonomy
 from ..utterances import iter_utterances, read_summary, table_of
 from ._calibration import Floats
 from ._label_texts import LabelTexts
-from ._row_index import BLOCK, RowIndex, run_indexed_map
+from ._row_index import BLOCK, Row, RowIndex
 from .base import StageContext
 from .decision import (
     Choices,
@@ -47,6 +47,7 @@ from .label_records import (
     with_gold,
 )
 from .settling import Seen, checked_settled, settled_blocks
+from .sharding import run_map
 
 __all__ = ["LABELS", "SUMMARY", "VERSION", "LabelTable", "Params", "read_labels", "run", "spec"]
 
@@ -151,8 +152,8 @@ def run(context: StageContext, draft: Draft) -> None:
     name = context.spec.plugins["labeler"].name
     reads = checked_reads(labeler, name)
 
-    def compute(bucket: list[tuple[str, str]], part: Draft) -> None:
-        batch = [record_of(row, json.loads(fields)) for row, fields in bucket]
+    def compute(bucket: list[Row], part: Draft) -> None:
+        batch = [record_of(row.name, json.loads(row.record)) for row in bucket]
         write_shard(part, checked_scores(labeler, name, batch, taxonomy))
 
     with RowIndex(draft.path) as rows:
@@ -167,7 +168,7 @@ def run(context: StageContext, draft: Draft) -> None:
                 )
                 silent.append(_silent(records, reads, params))
                 odd.update(_odd_texts(records, labeler))
-        run_indexed_map(
+        run_map(
             context, draft, rows, compute=compute, capacity=params.shard_rows,
             params={"taxonomy": context.spec.params["taxonomy"]},
             pace=(len(taxonomy.labels), "pairs"),

@@ -16,7 +16,7 @@ from ..errors import StoreError
 from ..kinds.labeler import ScoreKind, Scores
 from ..store import Artifact, Draft, Store
 from ..taxonomy import Taxonomy
-from ._row_index import BLOCK, Gathered
+from ._row_index import BLOCK, Gathered, index_ids
 from ._scratch import Scratch
 from .decision import Choices
 from .sharding import INDEX, ROWS
@@ -88,7 +88,9 @@ class ShardScores(Scratch):
             self._truncated.append(table["truncated"].to_numpy())
             if with_votes:
                 parts.append(_votes(table["logits"], k))
-            self._rows.append(np.concatenate(parts, axis=1, dtype=np.float32, casting="unsafe"))
+            rows = np.concatenate(parts, axis=1, dtype=np.float32, casting="unsafe")
+            self._width = rows.shape[1]
+            self._rows.append(row.tobytes() for row in rows)
             self.kind = table["kind"][0].as_py()
 
     def close(self) -> None:
@@ -97,7 +99,7 @@ class ShardScores(Scratch):
 
     def blocks(self) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]:
         """Yields scores, shape (rows, K), and where the labeler declined, shape (rows,)."""
-        for rows in self._rows.blocks(self._index):
+        for rows in self._blocks():
             yield rows[:, : self._k], rows[:, self._k] > 0
 
     def truncated(self) -> int:
@@ -112,9 +114,13 @@ class ShardScores(Scratch):
 
     def votes(self) -> npt.NDArray[np.int16]:
         """The best label of each member for all utterances, shape (n, members); −1 for none."""
-        blocks = [rows[:, self._k + 1 :].astype(np.int16)
-                  for rows in self._rows.blocks(self._index)]  # fmt: skip
+        blocks = [rows[:, self._k + 1 :].astype(np.int16) for rows in self._blocks()]
         return np.concatenate(blocks) if blocks else np.zeros((0, 1), np.int16)
+
+    def _blocks(self) -> Iterator[npt.NDArray[np.float32]]:
+        for rows in self._rows.blocks(self._index):
+            flat = np.frombuffer(bytearray().join(rows), np.float32)
+            yield flat.reshape(len(rows), self._width)
 
 
 def _votes(logits: pa.ChunkedArray, k: int) -> npt.NDArray[np.int64]:
@@ -138,12 +144,8 @@ def write_labels(
     """
     names = [*taxonomy.names, None]
     begin = 0
-    with (
-        pq.ParquetFile(draft.path / INDEX) as index,
-        pq.ParquetWriter(draft.path / LABELS, _LABELS) as file,
-    ):
-        ids = (name for batch in index.iter_batches(BLOCK, columns=["id"])
-               for name in batch["id"].to_pylist())  # fmt: skip
+    ids = index_ids(draft.path / INDEX)
+    with pq.ParquetWriter(draft.path / LABELS, _LABELS) as file:
         for block in scores:
             rows = slice(begin, begin := begin + len(block))
             found = choices.index[rows]

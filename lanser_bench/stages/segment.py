@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -14,10 +14,11 @@ from ..errors import DataError, PluginError
 from ..kinds.segmenter import Span
 from ..kinds.speech import Speech
 from ..store import Draft, PluginIdentity, Spec, library_versions
-from ..utterances import UtteranceTable, read_summary, read_utterances, write_utterances
-from ._spans import read_span, span_rows
+from ..utterances import UTTERANCES, iter_utterances, read_summary, write_rows, write_summary
+from ._row_index import BLOCK
+from ._spans import Bucket, check_audio, map_utterances, span_rows
 from .base import StageContext
-from .sharding import ROWS, draft_rows, run_map
+from .sharding import ROWS, draft_rows
 
 VERSION = "2"
 CAPACITY = 32
@@ -51,42 +52,45 @@ def spec(*, utterances: str, segmenter: PluginIdentity) -> Spec:
 def run(context: StageContext, draft: Draft) -> None:
     """Cuts every recording and writes the utterances as a manifest of their own."""
     manifest = context.parent("utterances")
-    table = read_utterances(manifest)
+    check_audio(manifest, "segment")
     segmenter = context.plugin("segmenter")
     name = context.spec.plugins["segmenter"].name
 
-    def compute(positions: list[int], part: Draft) -> None:
+    def compute(bucket: Bucket, part: Draft) -> None:
         found = []
-        for position in positions:
-            speech = Speech(read_span(context, table, position), table.languages[position])
-            found.append(_checked(segmenter.segment(speech), speech, name, table.ids[position]))
+        for row, utterance in enumerate(bucket.table.ids):
+            speech = Speech(bucket.samples(row), bucket.table.languages[row])
+            found.append(_checked(segmenter.segment(speech), speech, name, utterance))
         columns = {
             "starts": pa.array([[span.start for span in spans] for spans in found], _SECONDS),
             "ends": pa.array([[span.end for span in spans] for spans in found], _SECONDS),
         }
         pq.write_table(pa.table(columns), part.path / ROWS)
 
-    run_map(
-        context, draft, ids=table.ids, rows=span_rows(table, "segment"), compute=compute,
-        capacity=CAPACITY, unit="recordings",
-    )  # fmt: skip
-    spans = draft_rows(context.store, draft)
-    rows, silent = _utterances(table, spans["starts"].to_pylist(), spans["ends"].to_pylist())
-    if not rows:
+    map_utterances(
+        context, draft, names=span_rows, compute=compute, capacity=CAPACITY, unit="recordings"
+    )
+    recordings = (row for table in iter_utterances(manifest, BLOCK) for row in table.rows())
+    spans = draft_rows(context.store, draft, ("starts", "ends"))
+    silent: list[dict[str, str]] = []
+    write_rows(draft.path, _utterances(recordings, spans, silent))
+    seconds = pq.read_table(draft.path / UTTERANCES, columns=["seconds"])["seconds"].to_pylist()
+    recorded = draft.counts["recordings"]
+    if not seconds:
         raise DataError(
-            f"The segmenter '{name}' finds no utterance in any of {len(table)} recordings. Check "
+            f"The segmenter '{name}' finds no utterance in any of {recorded} recordings. Check "
             "its options, or use segmenter: none."
         )
     summary = read_summary(manifest)
     counts = {
-        "utterances": len(rows),
-        "recordings": len(table),
+        "utterances": len(seconds),
+        "recordings": recorded,
         "recordings_without_speech": len(silent),
-        "seconds": sum(row["seconds"] for row in rows),
+        "seconds": sum(seconds),
     }
     summary["counts"] = {**summary.get("counts", {}), **counts}
     summary["problems"] = [*summary.get("problems", []), *silent]
-    write_utterances(draft.path, rows, summary)
+    write_summary(draft.path, summary)
     draft.counts |= counts
 
 
@@ -108,17 +112,17 @@ def _checked(spans: Sequence[Span], speech: Speech, name: str, utterance: str) -
 
 
 def _utterances(
-    table: UtteranceTable, starts: list[list[float]], ends: list[list[float]]
-) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """Returns the rows of all utterances, and a problem for each recording without any.
+    recordings: Iterable[dict[str, Any]],
+    spans: Iterable[Sequence[list[float]]],
+    silent: list[dict[str, str]],
+) -> Iterator[dict[str, Any]]:
+    """Yields the rows of all utterances; a recording without any becomes a problem in `silent`.
 
     An utterance inherits what holds for its whole recording. Its words are only a part of the
     recording's transcript, so text and sentence are left out unless the span is all of it.
     """
-    rows: list[dict[str, Any]] = []
-    silent: list[dict[str, str]] = []
     per_dialogue: Counter[str] = Counter()
-    for recording, first, last in zip(table.rows(), starts, ends, strict=True):
+    for recording, (first, last) in zip(recordings, spans, strict=True):
         begin = recording["start"] or 0.0
         dialogue = recording["dialogue_id"] or recording["id"]
         whole = len(first) == 1 and (last[0] - first[0]) >= (recording["seconds"] or 0) - ROUNDING_S
@@ -133,10 +137,9 @@ def _utterances(
                 "turn": per_dialogue[dialogue],
             }
             per_dialogue[dialogue] += 1
-            rows.append({**recording, **text, **place})
+            yield {**recording, **text, **place}
         if not first:
             silent.append(
                 {"utterance": recording["id"], "file": "", "problem": "no speech found",
                  "kind": "no speech"}
             )  # fmt: skip
-    return rows, silent

@@ -8,7 +8,8 @@ the bucket in hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -16,13 +17,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import load_file
 
 from ..errors import StoreError
 from ..halving import tallied
 from ..store import Artifact, DamagedError, Draft, Spec, Store, digest
+from ._row_index import INDEX_SCHEMA, Gathered, Row, RowIndex, index_ids
 from .base import StageContext
 
 INDEX = "index.parquet"
@@ -30,35 +31,16 @@ ROWS = "rows.parquet"
 ARRAYS = "arrays.safetensors"
 
 
-def buckets(names: Sequence[str], capacity: int, depth: int = 0) -> list[list[str]]:
-    """Splits distinct row names into buckets by their leading bits.
-
-    Args:
-        names: distinct names of 32 hexadecimal digits.
-        capacity: the most rows of a bucket.
-        depth: how many bits all names share already.
-
-    Returns:
-        Buckets of sorted names, in the order of their bits; none empty.
-    """
-    if len(names) <= capacity:
-        return [sorted(names)] if names else []
-    sides: tuple[list[str], list[str]] = ([], [])
-    for name in names:
-        sides[int(name, 16) >> (127 - depth) & 1].append(name)
-    return [bucket for side in sides for bucket in buckets(side, capacity, depth + 1)]
-
-
 def run_map(
     context: StageContext,
     draft: Draft,
+    rows: RowIndex,
     *,
-    ids: Sequence[str],
-    rows: Sequence[str],
-    compute: Callable[[list[int], Draft], None],
+    compute: Callable[[list[Row], Draft], None],
     capacity: int,
     unit: str = "utterances",
     params: Mapping[str, Any] | None = None,
+    pace: tuple[int, str] | None = None,
 ) -> None:
     """Computes a map stage shard by shard, reusing every shard that is in the store.
 
@@ -66,40 +48,35 @@ def run_map(
         context: the running stage; its plugins, params, seed and threads enter the shards' keys,
             and so do those parents whose role begins with ``model``.
         draft: the stage's own artifact; it receives the index from ids to shard rows.
-        ids: ids of the utterances, in the manifest's order.
-        rows: for each id the name of its row: a `digest` of all that determines the result.
-        compute: called with the positions (into `ids`) of a bucket's rows in the order of their
-            names and a draft; writes `ROWS` and, if it has any, `ARRAYS`, in the same order.
+        rows: all rows, in the manifest's order.
+        compute: given a bucket's rows in the order of their names and a draft; writes `ROWS` and,
+            if it has any, `ARRAYS`, in the same order.
         capacity: the most rows of a shard.
-        unit: what is counted in progress bars.
+        unit: what the rows are, in counts.
         params: the settings that can change a row, for the shards' keys; None for all settings of
             the stage.
+        pace: how many of what a distinct row is, in progress bars; None for one `unit`.
     """
+    total, distinct = rows.sort()
     settings = context.spec.params if params is None else params
-    first: dict[str, int] = {}
-    for position, name in enumerate(rows):
-        first.setdefault(name, position)
-    place: dict[str, tuple[int, int]] = {}
+    spec = context.spec.model_copy(update={"params": dict(settings)})
+    each, what = pace or (1, unit)
     done = reused = 0
-    for number, bucket in enumerate(buckets(list(first), capacity)):
-        spec = shard_spec(context.spec.model_copy(update={"params": dict(settings)}), bucket)
-        reused += not made_anew(
-            context.store, spec, partial(compute, [first[name] for name in bucket])
-        )
-        draft.parts.append(spec.key)
-        place.update({name: (number, row) for row, name in enumerate(bucket)})
+    # A list, because reading one bucket while the next is sought would mix two statements.
+    for number, place in enumerate(list(rows.buckets(capacity))):
+        bucket = rows.bucket(*place)
+        names = [row.name for row in bucket]
+        shard = shard_spec(spec, names)
+        reused += not made_anew(context.store, shard, partial(compute, bucket))
+        draft.parts.append(shard.key)
+        rows.put(number, names)
         done += len(bucket)
-        context.progress(done, len(first), unit)
-    draft.counts |= {unit: len(ids), "distinct": len(first), "shards": len(draft.parts),
+        context.progress(done * each, distinct * each, what)
+    draft.counts |= {unit: total, "distinct": distinct, "shards": len(draft.parts),
                      "shards_reused": reused}  # fmt: skip
-    table = pa.table(
-        {
-            "id": pa.array(ids, pa.string()),
-            "part": pa.array([place[name][0] for name in rows], pa.int32()),
-            "row": pa.array([place[name][1] for name in rows], pa.int32()),
-        }
-    )
-    pq.write_table(table, draft.path / INDEX)
+    with pq.ParquetWriter(draft.path / INDEX, INDEX_SCHEMA) as file:
+        for table in rows.places():
+            file.write_table(table)
 
 
 def made_anew(store: Store, spec: Spec, compute: Callable[[Draft], None]) -> bool:
@@ -126,16 +103,33 @@ def shard_spec(spec: Spec, bucket: Sequence[str]) -> Spec:
     )
 
 
-def draft_rows(store: Store, draft: Draft) -> pa.Table:
-    """Returns the rows of a map that has just run, one per id, in the manifest's order.
+def iter_rows(
+    folders: Iterable[Path], index: Path, columns: Sequence[str], scratch: Path
+) -> Iterator[list[Any]]:
+    """Yields values of some columns of `ROWS`, one row per id in the manifest's order.
+
+    Args:
+        folders: of the shards.
+        index: the map's `INDEX`.
+        columns: which.
+        scratch: a file that does not exist; rows wait there meanwhile.
+    """
+    with Gathered(scratch) as gathered:
+        for folder in folders:
+            table = pq.read_table(folder / ROWS, columns=list(columns))
+            rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
+            gathered.append(json.dumps(row).encode() for row in rows)
+        for block in gathered.blocks(index):
+            yield from map(json.loads, block)
+
+
+def draft_rows(store: Store, draft: Draft, columns: Sequence[str]) -> Iterator[list[Any]]:
+    """Yields the rows of a map that has just run, as `iter_rows`.
 
     For stages that sum up their own rows before their artifact is finished.
     """
-    index = pq.read_table(draft.path / INDEX)
-    parts = [pq.read_table(store.checked(key).path / ROWS) for key in draft.parts]
-    starts = np.cumsum([0, *(len(part) for part in parts[:-1])])
-    order = starts[index["part"].to_numpy()] + index["row"].to_numpy()
-    return pa.concat_tables(parts).take(pa.array(order))
+    folders = (store.checked(key).path for key in draft.parts)
+    return iter_rows(folders, draft.path / INDEX, columns, draft.path / "rows.raw")
 
 
 @dataclass(frozen=True)
@@ -146,15 +140,14 @@ class MapResult:
     artifact: Artifact
 
     @cached_property
-    def index(self) -> pa.Table:
-        """Columns id, part, row."""
-        return pq.read_table(self.artifact.path / INDEX)
-
-    @cached_property
     def ids(self) -> list[str]:
         """Ids in order."""
-        ids: list[str] = self.index["id"].to_pylist()
-        return ids
+        return list(index_ids(self.artifact.path / INDEX))
+
+    def places(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """For each id its shard, and the row there; both of shape (utterances,)."""
+        index = pq.read_table(self.artifact.path / INDEX, columns=["part", "row"])
+        return index["part"].to_numpy(), index["row"].to_numpy()
 
     @cached_property
     def _parts(self) -> list[Path]:
@@ -175,7 +168,7 @@ class MapResult:
         parts = [
             pq.read_table(path / ROWS, columns=[name])[name].to_pylist() for path in self._parts
         ]
-        return [parts[part][row] for part, row in self._places()]
+        return [parts[part][row] for part, row in zip(*self.places(), strict=True)]
 
     def arrays(self, name: str) -> npt.NDArray[Any]:
         """One array of `ARRAYS` with a row per id; raises `StoreError` if a shard has none."""
@@ -186,7 +179,8 @@ class MapResult:
                 raise StoreError(f"Shard {path.name} has no array '{name}'.")
             parts.append(found[name])
         starts = np.cumsum([0, *(len(part) for part in parts[:-1])]) if parts else np.zeros(0, int)
-        order = starts[self.index["part"].to_numpy()] + self.index["row"].to_numpy()
+        part, row = self.places()
+        order = starts[part] + row
         return np.asarray(np.concatenate(parts)[order])
 
     def array_names(self) -> list[str]:
@@ -201,7 +195,3 @@ class MapResult:
     def part_paths(self) -> list[Path]:
         """Folders of the shards, for readers that map files into memory themselves."""
         return self._parts
-
-    def _places(self) -> Iterator[tuple[int, int]]:
-        parts = self.index["part"].to_pylist()
-        return zip(parts, self.index["row"].to_pylist(), strict=True)

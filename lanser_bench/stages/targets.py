@@ -16,10 +16,10 @@ from ..errors import PluginError, SettingsError, did_you_mean, plugin_boundary
 from ..kinds.probe import Probe
 from ..kinds.speech import Speech
 from ..store import Draft, PluginIdentity, Spec, Store, digest, library_versions
-from ..utterances import UtteranceTable, read_utterances
-from ._spans import read_span, span_rows
+from ..utterances import UtteranceTable
+from ._spans import Bucket, check_audio, map_utterances, span_rows
 from .base import StageContext
-from .sharding import ROWS, MapResult, run_map
+from .sharding import ROWS, MapResult
 
 VERSION = "2"
 SHARD_ROWS = 256
@@ -50,7 +50,6 @@ def spec(*, utterances: str, probe: PluginIdentity) -> Spec:
 
 def run(context: StageContext, draft: Draft) -> None:
     """Measures all distinct utterances, shard by shard."""
-    table = read_utterances(context.parent("utterances"))
     probe: Probe[Any] = context.plugin("probe")
     name = context.spec.plugins["probe"].name
     if probe.task == "regression" and probe.held_out in ("sentences", "speakers-within-sentence"):
@@ -59,18 +58,25 @@ def run(context: StageContext, draft: Draft) -> None:
             "regression."
         )
 
-    def compute(positions: list[int], part: Draft) -> None:
-        batches = [positions[at : at + BATCH] for at in range(0, len(positions), BATCH)]
-        values = np.concatenate([_measured(context, table, probe, name, b) for b in batches])
+    if "audio" in probe.reads:
+        check_audio(context.parent("utterances"), "a probe that measures sound")
+
+    def compute(bucket: Bucket, part: Draft) -> None:
+        rows = range(len(bucket.table))
+        batches = [rows[at : at + BATCH] for at in rows[::BATCH]]
+        values = np.concatenate([_measured(bucket, probe, name, batch) for batch in batches])
         kind = pa.string() if probe.task == "classification" else pa.float64()
         names = _names(probe, values.shape[1])
         columns = {t: pa.array(values[:, i], kind) for i, t in enumerate(names)}
         pq.write_table(pa.table(columns), part.path / ROWS)
 
-    run_map(
-        context, draft, ids=table.ids, rows=_row_names(table, probe), compute=compute,
+    map_utterances(
+        context,
+        draft,
+        names=lambda table: _row_names(table, probe),
+        compute=compute,
         capacity=SHARD_ROWS,
-    )  # fmt: skip
+    )
     undefined: Counter[str] = Counter()
     for key in draft.parts:
         part = pq.read_table(context.store.checked(key).path / ROWS)
@@ -125,7 +131,7 @@ def _row_names(table: UtteranceTable, probe: Probe[Any]) -> list[str]:
     """Names a row by what the probe declares that it reads."""
     columns: list[Sequence[Any]] = []
     if "audio" in probe.reads:
-        columns.append(span_rows(table, "a probe that measures sound"))
+        columns.append(span_rows(table))
     others: dict[str, Sequence[Any]] = {
         "language": table.languages,
         "transcript": table.transcripts,
@@ -139,19 +145,15 @@ def _row_names(table: UtteranceTable, probe: Probe[Any]) -> list[str]:
 
 
 def _measured(
-    context: StageContext,
-    table: UtteranceTable,
-    probe: Probe[Any],
-    name: str,
-    positions: Sequence[int],
+    bucket: Bucket, probe: Probe[Any], name: str, rows: Sequence[int]
 ) -> npt.NDArray[Any]:
-    where = f"probe '{name}' on {len(positions)} utterances from '{table.ids[positions[0]]}' on"
-    batch = [_speech(context, table, probe, position) for position in positions]
+    where = f"probe '{name}' on {len(rows)} utterances from '{bucket.table.ids[rows[0]]}' on"
+    batch = [_speech(bucket, probe, row) for row in rows]
     with plugin_boundary(f"{where} failed"):
         kind = object if probe.task == "classification" else np.float64
         values = np.asarray(probe.measure(batch), kind)
     width = values.shape[-1] if probe.components else len(probe.targets)
-    if values.shape != (len(positions), width):
+    if values.shape != (len(rows), width):
         raise PluginError(
             f"{where} returned shape {values.shape} for {len(probe.targets)} targets."
         )
@@ -162,17 +164,14 @@ def _measured(
     return values
 
 
-def _speech(
-    context: StageContext, table: UtteranceTable, probe: Probe[Any], position: int
-) -> Speech:
-    reads = probe.reads
-    heard = "audio" in reads
+def _speech(bucket: Bucket, probe: Probe[Any], row: int) -> Speech:
+    reads, table = probe.reads, bucket.table
     return Speech(
-        read_span(context, table, position) if heard else np.zeros(0, np.float32),
-        language=table.languages[position] if "language" in reads else None,
-        transcript=table.transcripts[position] if "transcript" in reads else None,
-        extras=table.extras[position] if "extras" in reads else {},
-        speaker=table.speakers[position] if "speaker" in reads else None,
-        sentence_id=table.sentence_ids[position] if "sentence_id" in reads else None,
-        gold=table.gold[position] if "gold" in reads else {},
+        bucket.samples(row) if "audio" in reads else np.zeros(0, np.float32),
+        language=table.languages[row] if "language" in reads else None,
+        transcript=table.transcripts[row] if "transcript" in reads else None,
+        extras=table.extras[row] if "extras" in reads else {},
+        speaker=table.speakers[row] if "speaker" in reads else None,
+        sentence_id=table.sentence_ids[row] if "sentence_id" in reads else None,
+        gold=table.gold[row] if "gold" in reads else {},
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ from ..evaluation.summaries import TranscriptSummary
 from ..kinds.asr import ASR, Transcript
 from ..kinds.speech import Speech, Waveform
 from ..store import Draft, PluginIdentity, Spec, Store, digest, library_versions
-from ..utterances import UtteranceTable, read_utterances
-from ._spans import read_span, span_rows
+from ..utterances import UtteranceTable, iter_utterances
+from ._row_index import BLOCK
+from ._spans import Bucket, check_audio, map_utterances, span_rows
 from ._wer import word_errors
 from .base import StageContext
-from .sharding import ROWS, MapResult, draft_rows, run_map
+from .sharding import ROWS, MapResult, draft_rows
 
 __all__ = ["SUMMARY", "VERSION", "Params", "read_transcripts", "run", "spec", "word_errors"]
 
@@ -80,23 +82,35 @@ def run(context: StageContext, draft: Draft) -> None:
     """Transcribes all distinct utterances and sums up how it went in `SUMMARY`."""
     settings = {n: v for n, v in context.spec.params.items() if n in Params.model_fields}
     params = Params.model_validate(settings)
-    table = read_utterances(context.parent("utterances"))
+    manifest = context.parent("utterances")
     asr: ASR[Any] = context.plugin("asr")
     name = context.spec.plugins["asr"].name
+    if asr.reads == "audio":
+        check_audio(manifest, "transcribe")
 
-    def compute(positions: list[int], part: Draft) -> None:
-        by_length = sorted(positions, key=lambda p: table.seconds[p] or 0.0)
+    def compute(bucket: Bucket, part: Draft) -> None:
+        rows = range(len(bucket.table))
+        by_length = sorted(rows, key=lambda row: bucket.table.seconds[row] or 0.0)
         found: dict[int, tuple[Transcript, bool]] = {}
         for begin in range(0, len(by_length), asr.batch_size):
             batch = by_length[begin : begin + asr.batch_size]
-            found.update(zip(batch, _batch(context, table, asr, name, batch, params), strict=True))
-        _write(part, [found[p] for p in positions])
+            found.update(zip(batch, _batch(bucket, asr, name, batch, params), strict=True))
+        _write(part, [found[row] for row in rows])
 
-    run_map(
-        context, draft, ids=table.ids, rows=_row_names(table, asr), compute=compute,
+    map_utterances(
+        context,
+        draft,
+        names=lambda table: _row_names(table, asr),
+        compute=compute,
         capacity=params.shard_rows,
-    )  # fmt: skip
-    summary = _summary(table, draft_rows(context.store, draft), asr)
+    )
+    references = (
+        text if asr.reads == "audio" else None
+        for table in iter_utterances(manifest, BLOCK)
+        for text in table.transcripts
+    )
+    rows = draft_rows(context.store, draft, ("text", "silent", "retried", "truncated"))
+    summary = _summary(rows, references)
     (draft.path / SUMMARY).write_text(summary.model_dump_json(indent=1) + "\n", encoding="utf-8")
     counted = ("empty", "silent", "retried", "truncated", "mean_words")
     draft.counts |= {name: getattr(summary, name) for name in counted}
@@ -126,34 +140,29 @@ def _row_names(table: UtteranceTable, asr: ASR[Any]) -> list[str]:
     if asr.reads == "transcript":
         texts = zip(table.transcripts, table.languages, strict=True)
         return [digest(["text", text, language]) for text, language in texts]
-    spans = zip(span_rows(table, "transcribe"), table.languages, strict=True)
+    spans = zip(span_rows(table), table.languages, strict=True)
     return [digest([span, language]) for span, language in spans]
 
 
 def _batch(
-    context: StageContext,
-    table: UtteranceTable,
-    asr: ASR[Any],
-    name: str,
-    positions: Sequence[int],
-    params: Params,
+    bucket: Bucket, asr: ASR[Any], name: str, rows: Sequence[int], params: Params
 ) -> Iterator[tuple[Transcript, bool]]:
-    """Transcribes one batch; yields each position's transcript and whether the clip is silent."""
-    speech = [_speech(context, table, p, asr) for p in positions]
+    """Transcribes one batch; yields each row's transcript and whether the clip is silent."""
+    speech = [_speech(bucket, row, asr) for row in rows]
     gate = asr.reads == "audio"
     silent = [gate and rms_db(one.samples) < params.min_rms_db for one in speech]
-    heard = [i for i in range(len(positions)) if not silent[i]]
-    ids = [table.ids[positions[i]] for i in heard]
+    heard = [i for i in range(len(rows)) if not silent[i]]
+    ids = [bucket.table.ids[rows[i]] for i in heard]
     found = iter(_recognised(asr, name, [speech[i] for i in heard], ids)) if heard else iter(())
     for one, quiet in zip(speech, silent, strict=True):
         yield (Transcript("", one.language or ""), True) if quiet else (next(found), False)
 
 
-def _speech(context: StageContext, table: UtteranceTable, position: int, asr: ASR[Any]) -> Speech:
-    language = table.languages[position]
+def _speech(bucket: Bucket, row: int, asr: ASR[Any]) -> Speech:
+    language = bucket.table.languages[row]
     if asr.reads == "transcript":
-        return Speech(np.zeros(0, np.float32), language, table.transcripts[position])
-    return Speech(read_span(context, table, position), language)
+        return Speech(np.zeros(0, np.float32), language, bucket.table.transcripts[row])
+    return Speech(bucket.samples(row), language)
 
 
 def rms_db(samples: Waveform) -> float:
@@ -200,18 +209,20 @@ def _write(part: Draft, found: Sequence[tuple[Transcript, bool]]) -> None:
     pq.write_table(pa.table(columns, schema=_SCHEMA), part.path / ROWS)
 
 
-def _summary(table: UtteranceTable, rows: pa.Table, asr: ASR[Any]) -> TranscriptSummary:
-    texts: list[str] = rows["text"].to_pylist()
-    lengths = [len(text.split()) for text in texts]
-    errors = None
-    if asr.reads == "audio":
-        errors = word_errors([text or "" for text in table.transcripts], texts)
-    return TranscriptSummary(
-        utterances=len(texts),
-        empty=sum(length == 0 for length in lengths),
-        silent=int(np.count_nonzero(rows["silent"].to_numpy())),
-        retried=int(np.count_nonzero(rows["retried"].to_numpy())),
-        truncated=int(np.count_nonzero(rows["truncated"].to_numpy())),
-        mean_words=sum(lengths) / len(lengths) if lengths else 0.0,
-        wer=errors,
-    )
+def _summary(rows: Iterable[Sequence[Any]], references: Iterable[str | None]) -> TranscriptSummary:
+    """Sums up text, silence, retries, cut texts and word errors of all utterances."""
+    counts = Counter(utterances=0, empty=0, silent=0, retried=0, truncated=0, words=0)
+
+    def texts() -> Iterator[str]:
+        for text, silent, retried, truncated in rows:
+            words = len(text.split())
+            counts.update(
+                utterances=1, empty=words == 0, silent=silent, retried=retried,
+                truncated=truncated, words=words,
+            )  # fmt: skip
+            yield text
+
+    errors = word_errors((text or "" for text in references), texts())
+    words = counts.pop("words")
+    mean = words / counts["utterances"] if counts["utterances"] else 0.0
+    return TranscriptSummary(**counts, mean_words=mean, wer=errors)

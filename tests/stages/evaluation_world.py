@@ -14,13 +14,13 @@ from safetensors.numpy import save_file
 
 from lanser_bench.kinds import StageCall, StageReport
 from lanser_bench.plugins import registry
-from lanser_bench.stages._spans import span_rows
+from lanser_bench.stages._spans import Bucket, map_utterances, span_rows
 from lanser_bench.stages.base import StageContext, run_call
-from lanser_bench.stages.sharding import ARRAYS, run_map
+from lanser_bench.stages.sharding import ARRAYS
 from lanser_bench.store import Artifact, Draft, PluginIdentity, Spec, Store, file_sha256
 from lanser_bench.store import plugin_identity as identity_of
 from lanser_bench.taxonomy import Label, Taxonomy
-from lanser_bench.utterances import SCHEMA, read_utterances, write_utterances
+from lanser_bench.utterances import SCHEMA, write_utterances
 
 NAMES = ("angry", "bored", "happy", "sad")
 TAXONOMY = Taxonomy(
@@ -63,17 +63,13 @@ class World:
             params={"content": {n: float(np.nansum(v)) for n, v in content.items()}},
             parents={"utterances": utterances} | ({"model": model} if model else {}),
         )
-        table = read_utterances(self.store.checked(utterances))
         context = StageContext(spec, self.store, registry())
 
-        def compute(positions: list[int], part: Draft) -> None:
-            save_file({n: v[positions] for n, v in content.items()}, part.path / ARRAYS)
+        def compute(bucket: Bucket, part: Draft) -> None:
+            save_file({n: v[bucket.positions] for n, v in content.items()}, part.path / ARRAYS)
 
         with self.store.write(spec) as draft:
-            run_map(
-                context, draft, ids=table.ids, rows=span_rows(table, "embed"), compute=compute,
-                capacity=32,
-            )  # fmt: skip
+            map_utterances(context, draft, names=span_rows, compute=compute, capacity=32)
         return spec.key
 
     def model(self, corpus: str, labels: str = "weak") -> str:

@@ -64,6 +64,6 @@ def test_a_row_is_named_by_its_recording_and_both_ends_of_its_span() -> None:
              ("a", 1.0, 2.0), ("a", 1.0, 3.0), ("a", 1.0, 2.0)]  # fmt: skip
     empty = dict.fromkeys(SCHEMA.names)
     table = table_of([empty | {"audio_sha": sha, "start": a, "end": b} for sha, a, b in spans])
-    rows = span_rows(table, "embed")
+    rows = span_rows(table)
     assert rows[-1] == rows[-3]
     assert len(set(rows)) == len(spans) - 1

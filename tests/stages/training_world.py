@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from lanser_bench.kinds import Frontend, StageCall, StageReport
 from lanser_bench.plugins import registry
 from lanser_bench.stages import embed, features, label, pretrain, targets
-from lanser_bench.stages._spans import span_rows
+from lanser_bench.stages._spans import Bucket, map_utterances, span_rows
 from lanser_bench.stages.base import StageContext, run_call
-from lanser_bench.stages.sharding import ROWS, run_map
+from lanser_bench.stages.sharding import ROWS
 from lanser_bench.store import Draft, PluginIdentity, Spec, Store, plugin_identity
 from lanser_bench.taxonomy import Label, Taxonomy
 from lanser_bench.utterances import SCHEMA, read_utterances, write_utterances
@@ -92,17 +92,13 @@ class World:
 
     def features(self, utterances: str, frames: Sequence[npt.NDArray[np.float32]]) -> str:
         spec = features.spec(utterances=utterances, frontend=Frontend(n_mels=MELS))
-        table = read_utterances(self.store.checked(utterances))
         context = StageContext(spec, self.store, registry())
 
-        def compute(positions: list[int], part: Draft) -> None:
-            features.write_frames(part.path, [frames[p] for p in positions])
+        def compute(bucket: Bucket, part: Draft) -> None:
+            features.write_frames(part.path, [frames[p] for p in bucket.positions])
 
         with self.store.write(spec) as draft:
-            run_map(
-                context, draft, ids=table.ids, rows=span_rows(table, "features"), compute=compute,
-                capacity=16,
-            )  # fmt: skip
+            map_utterances(context, draft, names=span_rows, compute=compute, capacity=16)
         return spec.key
 
     def measured(self, utterances: str, values: dict[str, npt.NDArray[np.float64]]) -> str:
@@ -112,18 +108,14 @@ class World:
             stage="targets", stage_version=targets.VERSION, params={"values": content},
             parents={"utterances": utterances},
         )  # fmt: skip
-        table = read_utterances(self.store.checked(utterances))
         context = StageContext(spec, self.store, registry())
 
-        def compute(positions: list[int], part: Draft) -> None:
-            columns = {name: column[positions] for name, column in values.items()}
+        def compute(bucket: Bucket, part: Draft) -> None:
+            columns = {name: column[bucket.positions] for name, column in values.items()}
             pq.write_table(pa.table(columns), part.path / ROWS)
 
         with self.store.write(spec) as draft:
-            run_map(
-                context, draft, ids=table.ids, rows=span_rows(table, "targets"), compute=compute,
-                capacity=16,
-            )  # fmt: skip
+            map_utterances(context, draft, names=span_rows, compute=compute, capacity=16)
         return spec.key
 
     def labels(

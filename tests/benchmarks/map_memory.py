@@ -1,0 +1,155 @@
+"""How much memory do transcribe, features and embed need for 10,000 utterances, and for 1,000,000?
+
+    python tests/benchmarks/map_memory.py [--rows 10000 1000000] [--stages transcribe embed]
+
+Each size runs the real stages, each in a process of its own, over a manifest that is written block
+by block beforehand; the largest resident memory of that process is its peak (`ru_maxrss`), with
+everything: Python, libraries, sound. Every utterance has a recording of its own as far as the
+stages can tell (a hash and a path), and all paths lead to one file of noise, out of which each
+takes 50 ms. The recogniser is a fake one that takes no time; the encoder is `logmel-stats`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+BLOCK = 8192
+RATE = 16_000
+SOUND_S = 60
+CLIP_S = 0.05
+PLUGINS = Path(__file__).parent / "plugins"
+MELS = 16
+
+
+def write_corpus(root: Path, rows: int) -> str:
+    """Writes the sound, where recordings lie, and the utterances; returns the utterances' key."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import soundfile
+
+    from lanser_bench.store import Spec, Store
+    from lanser_bench.utterances import SCHEMA, SUMMARY, UTTERANCES
+
+    noise = np.random.default_rng(0).normal(0, 0.1, SOUND_S * RATE)
+    soundfile.write(root / "noise.wav", noise, RATE)
+    spec = Spec(stage="manifest", stage_version="1", params={"rows": rows})
+    with Store(root / "store").write(spec) as draft, (root / "paths.json").open("w") as paths:
+        paths.write("{\n")
+        with pq.ParquetWriter(draft.path / UTTERANCES, SCHEMA) as file:
+            for begin in range(0, rows, BLOCK):
+                made = [_row(n) for n in range(begin, min(begin + BLOCK, rows))]
+                lines = (f'"{row["audio_sha"]}": "{root / "noise.wav"}"' for row in made)
+                paths.write((",\n" if begin else "") + ",\n".join(lines))
+                file.write_table(pa.Table.from_pylist(made, schema=SCHEMA))
+        paths.write("\n}\n")
+        (draft.path / SUMMARY).write_text("{}", encoding="utf-8")
+    return spec.key
+
+
+def _row(number: int) -> dict[str, Any]:
+    start = number * 37 % (1000 * (SOUND_S - 1)) / 1000
+    return {
+        "id": f"utterance-{number:07}", "audio_sha": hashlib.sha256(b"%d" % number).hexdigest(),
+        "start": start, "end": start + CLIP_S, "seconds": CLIP_S, "language": "en",
+        "speaker": f"noise:{number % 500}", "transcript": f"the clip has {number} samples or less",
+        "gold": "{}", "gold_kind": "single", "extras": "{}",
+    }  # fmt: skip
+
+
+def specs(utterances: str, shard_rows: int) -> dict[str, Any]:
+    """The stages' keys, by name."""
+    from lanser_bench.plugins import registry
+    from lanser_bench.stages import embed, features, transcribe
+    from lanser_bench.store import PluginIdentity, plugin_identity
+
+    known = registry((PLUGINS,))
+
+    def identity(kind: str, name: str, **options: Any) -> PluginIdentity:
+        return plugin_identity(known, kind, name, known.create(kind, name, options))
+
+    frontend = known.create("encoder", "logmel-stats", {"n_mels": MELS}).frontend
+    frames = features.spec(utterances=utterances, frontend=frontend)
+    return {
+        "transcribe": transcribe.spec(
+            utterances=utterances, asr=identity("asr", "counted"),
+            params=transcribe.Params(shard_rows=shard_rows), threads=1,
+        ),
+        "features": frames,
+        "embed": embed.spec(
+            utterances=utterances, encoder=identity("encoder", "logmel-stats", n_mels=MELS),
+            features=frames.key, model=None, params=embed.Params(), seed=None, threads=1,
+        ),
+    }  # fmt: skip
+
+
+def run(root: Path, utterances: str, stage: str, shard_rows: int) -> dict[str, Any]:
+    """Runs a stage as the executor would; returns seconds, the peak in bytes and the counts."""
+    from lanser_bench.kinds import StageCall
+    from lanser_bench.stages.base import run_call
+
+    spec = specs(utterances, shard_rows)[stage]
+    begin = time.perf_counter()
+    report = run_call(
+        StageCall(
+            stage, spec.key, spec.model_dump(mode="json"), root / "store", plugin_dirs=(PLUGINS,),
+            inputs={"audio": [str(root / "paths.json")]},
+        )
+    )  # fmt: skip
+    seconds = time.perf_counter() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"seconds": seconds, "peak": peak, "counts": report.counts}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints the peaks of each stage and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--stages", nargs="+", default=["transcribe", "embed"])
+    parser.add_argument("--shard-rows", type=int, default=256, help="of transcribe")
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args(arguments)
+    if given.child:
+        root, key, stage = given.child
+        print(json.dumps(run(Path(root), key, stage, given.shard_rows)))
+        return
+    # What embed reads is made by features.
+    stages = [s for s in ("transcribe", "features", "embed")
+              if s in given.stages or (s == "features" and "embed" in given.stages)]  # fmt: skip
+    peaks: dict[str, list[float]] = {stage: [] for stage in stages}
+    for rows in given.rows:
+        root = Path(tempfile.mkdtemp(prefix="map-memory-"))
+        try:
+            key = write_corpus(root, rows)
+            for stage in stages:
+                command = [sys.executable, __file__, "--shard-rows", str(given.shard_rows),
+                           "--child", str(root), key, stage]  # fmt: skip
+                answer = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+                found = json.loads(answer.stdout)
+                peaks[stage].append(found["peak"])
+                counts = found["counts"]
+                print(
+                    f"{stage:10} {rows:9,} utterances ({counts['distinct']:,} distinct, "
+                    f"{counts['shards']:,} shards): peak {found['peak'] / 1e6:.0f} MB, "
+                    f"{found['seconds']:.0f} s, {rows / found['seconds']:.0f} utterances/s",
+                    flush=True,
+                )
+        finally:
+            shutil.rmtree(root)
+    for stage, found in peaks.items():
+        print(f"{stage}: peak of the last / peak of the first: {found[-1] / found[0]:.3f}")
+
+
+if __name__ == "__main__":
+    main()
