@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from .composition import create_plugin, member_identity
     from .errors import (
         DataError,
         LanserError,
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from .halving import fitting
-    from .hookspecs import hookimpl
     from .kinds import (
         ASR,
         SAMPLE_RATE,
@@ -56,11 +54,13 @@ if TYPE_CHECKING:
     from .languages import Language, language_code
     from .model import SERModel, load_model
     from .paths import UserPath, user_path
+    from .plugins.hookspecs import hookimpl
+    from .plugins.members import create_plugin, member_identity
     from .store import FileHashes
     from .taxonomy import Label, Taxonomy
 
 _HOMES = {
-    "composition": ("create_plugin", "member_identity"),
+    "plugins.members": ("create_plugin", "member_identity"),
     "errors": (
         "DataError",
         "LanserError",
@@ -71,7 +71,7 @@ _HOMES = {
         "WorkerError",
     ),
     "halving": ("fitting",),
-    "hookspecs": ("hookimpl",),
+    "plugins.hookspecs": ("hookimpl",),
     "languages": ("Language", "language_code"),
     "model": ("SERModel", "load_model"),
     "store": ("FileHashes",),

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from lanser_bench import DataError, SettingsError, language_code
-from lanser_bench.manifest import build_manifest, read_utterances
-from lanser_bench.plugins import registry
+from lanser_bench.data.manifest import build_manifest
+from lanser_bench.data.utterances import read_utterances
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.store import Store
 
 CODES = {

@@ -17,13 +17,13 @@ import pytest
 import soundfile
 
 from lanser_bench import DataError, SettingsError, Utterance
+from lanser_bench.data.manifest import BuiltManifest, build_manifest
+from lanser_bench.data.survey import spread
+from lanser_bench.data.utterances import iter_utterances, read_summary, read_utterances
 from lanser_bench.errors import StoreError
-from lanser_bench.manifest import BuiltManifest, build_manifest, read_summary, read_utterances
-from lanser_bench.plugins import Registry, load_plugins
+from lanser_bench.plugins.discovery import Registry, load_plugins
 from lanser_bench.store import LostError, Store
 from lanser_bench.store.upkeep import garbage
-from lanser_bench.survey import spread
-from lanser_bench.utterances import iter_utterances
 
 RATE = 16_000
 
@@ -157,7 +157,7 @@ def test_a_second_look_decodes_nothing(
     def refuse(path: Path) -> None:
         raise AssertionError(f"{path} was decoded again")
 
-    monkeypatch.setattr("lanser_bench.audiomemo.inspect", refuse)
+    monkeypatch.setattr("lanser_bench.data.audio_memo.inspect", refuse)
     assert build(corpus).key == first.key
 
 
@@ -200,7 +200,7 @@ def test_a_set_replaced_by_one_of_equal_names_sizes_and_times_is_another(
 def test_facts_are_not_kept_of_a_recording_that_was_replaced_after_its_hash(
     build: Build, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lanser_bench import audiomemo
+    from lanser_bench.data import audio_memo as audiomemo
 
     really = audiomemo.inspect
 

@@ -11,9 +11,9 @@ import pytest
 from lanser_bench import user_path
 from lanser_bench.cli import main
 from lanser_bench.errors import SettingsError
-from lanser_bench.experiment.files import read_experiment
-from lanser_bench.experiment.grid import expand
-from lanser_bench.experiment.settings import Experiment
+from lanser_bench.experiment.settings.files import read_experiment
+from lanser_bench.experiment.settings.grid import expand
+from lanser_bench.experiment.settings.model import Experiment
 
 SETTINGS: dict[str, Any] = {
     "name": "t", "targets": [{"dataset": "manifest", "root": "set"}], "labeler": "similarity",

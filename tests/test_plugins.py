@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lanser_bench import PluginError, SettingsError
-from lanser_bench.plugins import Registry, load_plugins
+from lanser_bench.plugins.discovery import Registry, load_plugins
 
 LABELER = """
 from typing import Sequence

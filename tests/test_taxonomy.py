@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from lanser_bench import Taxonomy, TaxonomyError
-from lanser_bench.plugins import registry
-from lanser_bench.taxonomy import check_maps, find_taxonomy, load_taxonomy, mapped_choice
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.plugins.taxonomies import check_maps, find_taxonomy
+from lanser_bench.taxonomy import load_taxonomy, mapped_choice
 
 HEAD = """\
 name: two

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lanser_bench.audio import AudioFacts
-from lanser_bench.traits import recording_traits
+from lanser_bench.data.traits import recording_traits
 
 
 def traits(clips: list[tuple[str, int]], field: str = "sample_rate") -> dict[str, Any]:

@@ -7,8 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from lanser_bench.store import Artifact, Spec, Store
-from lanser_bench.utterances import (
+from lanser_bench.data.utterances import (
     SCHEMA,
     UtteranceTable,
     iter_utterances,
@@ -16,6 +15,7 @@ from lanser_bench.utterances import (
     table_of,
     write_utterances,
 )
+from lanser_bench.store import Artifact, Spec, Store
 
 VALUES: dict[str, Any] = {
     "id": "u1", "audio_sha": "ab", "start": 1.0, "end": 2.5, "seconds": 1.5, "speaker": "set:s1",

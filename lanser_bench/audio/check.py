@@ -12,8 +12,9 @@ import numpy.typing as npt
 import soxr
 
 from ..kinds.speech import SAMPLE_RATE
-from .container import Samples, Sound, SoundError, through
+from .container import Samples, Sound, through
 from .decode import to_mono
+from .layout import SoundError
 
 BLOCK = 1 << 20
 # A 16-bit recording's largest value: what reaches it has most likely been cut off by the recorder.

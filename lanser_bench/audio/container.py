@@ -20,8 +20,8 @@ import numpy as np
 import soundfile
 
 from .foreign import what_it_is
-from .layout import SoundError as SoundError
 from .layout import (
+    SoundError,
     View,
     after_id3,
     check_flac,

@@ -10,7 +10,8 @@ import soxr
 
 from ..errors import DataError
 from ..kinds.speech import SAMPLE_RATE, Waveform
-from .container import Samples, Sound, SoundError, through
+from .container import Samples, Sound, through
+from .layout import SoundError
 
 # Ends in manifests are rounded; a span may pass the end of its recording by this much.
 ROUNDING_S = 0.1

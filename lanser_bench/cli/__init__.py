@@ -123,7 +123,7 @@ def _unloaded() -> None:
 
 def _add_plugin_commands(app: typer.Typer) -> None:
     """Lets plugins add commands, each in its own boundary."""
-    from ..plugins import registry
+    from ..plugins.discovery import registry
 
     for plugin in registry().manager.get_plugins():
         add: Callable[[typer.Typer], None] | None = getattr(plugin, "register_commands", None)

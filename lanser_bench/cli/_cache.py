@@ -12,16 +12,8 @@ import typer
 
 from ..errors import StoreError
 from ..store import Artifact, Spec, Store
-from ..store.plans import plans_at_work, saved_plans
-from ..store.upkeep import (
-    Leftover,
-    folder_size,
-    garbage,
-    leftovers,
-    needed,
-    sweep,
-    working,
-)
+from ..store.plan_history import plans_at_work, saved_plans
+from ..store.upkeep import Leftover, folder_size, garbage, leftovers, needed, sweep, working
 
 BESIDE = ("checkpoints", "damaged", "datasets", "logs", "runs", "tmp", "tracked")
 """Folders of a store that hold no artifacts."""
@@ -50,7 +42,7 @@ def users(store: Store, results: Iterable[Path], *, records_only: bool = False) 
         DataError: a folder of results does not exist, or a file in it is no record.
     """
     from ..errors import DataError
-    from ..reporting.records import read_records
+    from ..records.record import read_records
 
     roots: dict[str, set[str]] = defaultdict(set)
     planned: dict[str, Spec] = {}

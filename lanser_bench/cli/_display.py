@@ -22,8 +22,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from ..experiment.plan import Cell, Node, Plan
-from ..experiment.scheduler import Failure, Listener
+from ..experiment.planning.plan import Cell, Node, Plan
+from ..experiment.running.scheduler import Failure, Listener
 from ..kinds.executor import StageReport
 
 

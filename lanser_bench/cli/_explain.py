@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 def planned_specs(store: Store) -> dict[str, Spec]:
     """Returns the specs of the last plans, so that a stage that has not run is known too."""
-    from ..store.plans import saved_plans
+    from ..store.plan_history import saved_plans
 
     return {key: spec for plan in saved_plans(store) for key, spec in plan.specs.items()}
 
 
 def wanted(store: Store, what: str, specs: dict[str, Spec]) -> list[tuple[str, list[str]]]:
     """Returns what the user means: a record's results, a cell's results, or one key."""
-    from ..store.plans import saved_plans
+    from ..store.plan_history import saved_plans
 
     path = Path(what)
     if path.suffix == ".json" and path.is_file():
-        from ..reporting.records import load_record
+        from ..records.record import load_record
 
         record = load_record(path)
         stages = {place: use.key for place, use in record.stages.items()}
@@ -44,7 +44,7 @@ def _results(stages: dict[str, str]) -> list[str]:
 def by_prefix(store: Store, prefix: str, specs: dict[str, Spec]) -> str:
     """Returns the one key that begins with `prefix`; raises `StoreError` if it is not one."""
     from ..errors import StoreError
-    from ..store.plans import saved_plans
+    from ..store.plan_history import saved_plans
 
     known = sorted({*store.keys(), *specs})
     found = [key for key in known if key.startswith(prefix)]

@@ -37,7 +37,7 @@ def read_texts(path: Path, column: str = "text") -> list[str]:
     Raises:
         DataError: the file cannot be read, holds no text, or has no such column.
     """
-    from ..plugins import registry
+    from ..plugins.discovery import registry
 
     plugin = registry().create("dataset", "text", texts_options(path, column))
     found = [row.transcript or "" for row in plugin.utterances(path.resolve().parent)]

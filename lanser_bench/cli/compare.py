@@ -50,8 +50,8 @@ def compare(
     import json
 
     from ..errors import DataError
-    from ..reporting import compare_views as views
-    from ..reporting.compare import compare as compared
+    from ..reporting.comparing import compare_views as views
+    from ..reporting.comparing.compare import compare as compared
     from ..reporting.groups import checked_metric
     from ._console import print_tables
 
@@ -67,6 +67,6 @@ def compare(
     if form is Format.json:
         typer.echo(json.dumps(views.as_json(found), ensure_ascii=False, indent=1))
     elif form is Format.md:
-        typer.echo(views.markdown(found), nl=False)
+        typer.echo(views.comparison_markdown(found), nl=False)
     else:
         print_tables([views.table(found)])

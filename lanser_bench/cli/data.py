@@ -14,8 +14,8 @@ from ..errors import LanserError, SettingsError
 from ._shared import AsJson, PluginsDirs
 
 if TYPE_CHECKING:
-    from ..experiment.leakage import LeakageReport
-    from ..survey import Survey
+    from ..data.survey import Survey
+    from ..experiment.planning.leakage import LeakageReport
 
 app = typer.Typer(help="Look through a dataset before using it.", no_args_is_help=True)
 
@@ -58,7 +58,7 @@ def check(
             typer.echo(json.dumps({"usable": False, "faults": [str(error)]}, ensure_ascii=False))
         raise
     if as_json:
-        from ..survey import summary
+        from ..data.survey import summary
 
         content = {"usable": not survey.faults, "faults": survey.faults, **summary(survey)}
         typer.echo(json.dumps(content, ensure_ascii=False))
@@ -96,10 +96,10 @@ def leakage(
     """
     from dataclasses import asdict
 
-    from ..experiment.leakage import leakage_report
-    from ..experiment.settings import DatasetRef
-    from ..plugins import registry
-    from ..stages.evaluate import Params
+    from ..experiment.planning.leakage import leakage_report
+    from ..experiment.settings.model import DatasetRef
+    from ..plugins.discovery import registry
+    from ..stages.evaluate.spec import Params
     from ..store import Store
     from ._options import parsed_options
 
@@ -161,11 +161,11 @@ def _survey(
 ) -> Survey:
     from contextlib import closing
 
-    from ..audiomemo import AudioMemo
-    from ..manifest import checked_limit, dataset_root
-    from ..plugins import registry
+    from ..data.audio_memo import AudioMemo
+    from ..data.manifest import checked_limit, dataset_root
+    from ..data.survey import survey_dataset
+    from ..plugins.discovery import registry
     from ..store import Store
-    from ..survey import survey_dataset
     from ._options import parsed_options
 
     values = parsed_options(options)

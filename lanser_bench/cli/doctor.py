@@ -117,7 +117,7 @@ def _models() -> Iterator[Finding]:
 
 
 def _plugins() -> Iterator[Finding]:
-    from ..plugins import registry
+    from ..plugins.discovery import registry
 
     found = registry()
     yield Finding(True, f"{len(found.entries)} plugins registered")

@@ -50,12 +50,12 @@ def dose(
     import json
 
     from ..errors import DataError
-    from ..reporting import dose_views as views
-    from ..reporting.dose import dose_response
-    from ..reporting.leaderboard_files import markdown_table, terminal
-    from ..reporting.records import latest, read_records
-    from ..reporting.responses import Response
-    from ..reporting.taxonomy_views import save_picture
+    from ..records.record import latest, read_records
+    from ..reporting.comparing import dose_views as views
+    from ..reporting.comparing.dose import dose_response
+    from ..reporting.comparing.responses import Response
+    from ..reporting.leaderboard.files import markdown_table, terminal
+    from ..reporting.tables.pictures import save_picture
     from ._console import print_tables
     from ._shared import note
 

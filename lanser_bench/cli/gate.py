@@ -42,8 +42,8 @@ def gate(
     """
     import json
 
-    from ..reporting import gate_views as views
-    from ..reporting.gate import gate as compare
+    from ..reporting.comparing import gate_views as views
+    from ..reporting.comparing.gate import gate as compare
     from ..reporting.groups import checked_metric
     from ._console import print_tables, wide_console
 

@@ -20,7 +20,7 @@ from ._shared import (
 )
 
 if TYPE_CHECKING:
-    from ..reporting.label_report import LabelReport
+    from ..reporting.labels.report import LabelReport
 
 
 def label(
@@ -104,8 +104,8 @@ def label(
         f"asr={asr}",
         *(set_ or []),
     ]
-    from ..plugins import registry
-    from ..taxonomy import find_taxonomy
+    from ..plugins.discovery import registry
+    from ..plugins.taxonomies import find_taxonomy
 
     common = find_taxonomy(registry(folders), compare_in) if compare_in else None
     found = _label_corpus(ref, labeler, options, taxonomy, settings, folders, out, common)
@@ -157,9 +157,9 @@ def _label_sentences(
     import json
 
     from ..experiment.labelling import label_texts
-    from ..plugins import registry
-    from ..stages.label import ODD_TEXTS
-    from ..taxonomy import find_taxonomy
+    from ..plugins.discovery import registry
+    from ..plugins.taxonomies import find_taxonomy
+    from ..stages.label.run import ODD_TEXTS
 
     plugins = registry(folders)
     labels = find_taxonomy(plugins, taxonomy)
@@ -186,8 +186,8 @@ def _label_corpus(
     common: Any,
 ) -> LabelReport:
     from ..experiment.labelling import label_corpus
-    from ..experiment.names import slug
-    from ..reporting.label_report import write_label_report
+    from ..experiment.settings.axis_names import slug
+    from ..reporting.labels.report import write_label_report
     from ._display import Display
 
     with Display() as display:
@@ -202,7 +202,7 @@ def _label_corpus(
 
 
 def _show_report(found: LabelReport) -> None:
-    from ..reporting.label_views import summary_lines
+    from ..reporting.labels.views import summary_lines
 
     for line in summary_lines(found.report):
         typer.echo(line)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..reporting.axis_board import AxisBoard
-    from ..reporting.leaderboard import Board
+    from ..reporting.leaderboard.boards import Board
+    from ..reporting.leaderboard.by_axis import AxisBoard
 
 
 class Format(StrEnum):
@@ -59,13 +59,13 @@ def leaderboard(
     of their table; those tests are the family of Holm's adjustment.
     """
     from ..errors import DataError
-    from ..reporting.axis_board import rank_by
+    from ..records.record import latest, read_records
     from ..reporting.groups import checked_metric
-    from ..reporting.leaderboard import markdown as page
-    from ..reporting.leaderboard import rank
-    from ..reporting.probe_gaps import with_gaps
-    from ..reporting.records import latest, read_records
-    from ..reporting.report_data import Records
+    from ..reporting.leaderboard.boards import rank
+    from ..reporting.leaderboard.by_axis import rank_by
+    from ..reporting.leaderboard.table import leaderboard_markdown as page
+    from ..reporting.report.data import Records
+    from ..reporting.report.probe_gaps import with_gaps
     from ..store import write_atomic
     from ._shared import note
 
@@ -111,8 +111,9 @@ def _known(boards: Sequence[object], dataset: str | None) -> None:
 def _show(boards: Sequence[Board], form: Format, targets: bool) -> None:
     import json
 
-    from ..reporting import leaderboard_files as files
-    from ..reporting.leaderboard import as_json, markdown, tables
+    from ..reporting.leaderboard import files
+    from ..reporting.leaderboard.table import as_json, leaderboard_markdown, tables
+    from ..reporting.tables import sheet
     from ._console import print_tables, terminal_width
 
     if form is Format.table:
@@ -122,15 +123,16 @@ def _show(boards: Sequence[Board], form: Format, targets: bool) -> None:
     elif form is Format.csv:
         typer.echo(files.comma_separated(boards), nl=False)
     elif form is Format.html:
-        typer.echo(files.html([files.sheet(board) for board in boards]), nl=False)
+        typer.echo(sheet.html([files.sheet(board) for board in boards]), nl=False)
     else:
-        typer.echo(markdown(boards, targets=targets), nl=False)
+        typer.echo(leaderboard_markdown(boards, targets=targets), nl=False)
 
 
 def _show_axis(boards: Sequence[AxisBoard], form: Format) -> None:
     import json
 
-    from ..reporting import leaderboard_files as files
+    from ..reporting.leaderboard import files
+    from ..reporting.tables import sheet
     from ._console import print_tables
 
     sheets = [files.axis_sheet(board) for board in boards]
@@ -142,6 +144,6 @@ def _show_axis(boards: Sequence[AxisBoard], form: Format) -> None:
     elif form is Format.csv:
         typer.echo(files.axis_csv(boards), nl=False)
     elif form is Format.html:
-        typer.echo(files.html(sheets), nl=False)
+        typer.echo(sheet.html(sheets), nl=False)
     else:
         typer.echo("\n".join(map(files.markdown_table, sheets)), nl=False)

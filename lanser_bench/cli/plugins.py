@@ -20,7 +20,7 @@ def plugins(
     import json
     from dataclasses import asdict
 
-    from ..plugins import load_plugins
+    from ..plugins.discovery import load_plugins
 
     found = load_plugins(plugins_dir or ())
     entries = sorted(found.entries.values(), key=lambda entry: (entry.kind, entry.name))

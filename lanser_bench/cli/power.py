@@ -53,7 +53,7 @@ def power(
     import json
     from dataclasses import asdict
 
-    from ..reporting.planning import plan_power
+    from ..reporting.comparing.power import plan_power
 
     found = plan_power(
         dataset=dataset, root=root, options=option or [], speakers=speakers,

@@ -64,7 +64,7 @@ def predict(
     from ..errors import DataError, SettingsError
     from ..model import load_model
     from ..model.predict import find_audio, predict_file
-    from ..plugins import registry
+    from ..plugins.discovery import registry
     from ._options import parsed_options
 
     if option and segmenter is None:

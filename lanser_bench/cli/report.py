@@ -16,7 +16,7 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="The page.")] = Path("report.html"),
 ) -> None:
     """Writes results as one self-contained HTML page: finding, tables, curves, provenance."""
-    from ..reporting.report import write_report
+    from ..reporting.report.report import write_report
     from ._shared import note
 
     page = write_report(folders or [Path("results")], output, report=note)

@@ -10,7 +10,7 @@ import typer
 from ._shared import PluginsDirs
 
 if TYPE_CHECKING:
-    from ..reporting.rerun import Rerun
+    from ..reporting.rerun.rerun import Rerun
 
 
 def rerun(
@@ -64,9 +64,9 @@ def rerun(
     It computes in a store of its own, so that nothing made then is used. Exit code 0: all numbers
     are equal within the tolerance; 1: some are not, or the cell failed; 2: something needs mending.
     """
-    from ..plugins import registry
-    from ..reporting.rerun import CellFailedError
-    from ..reporting.rerun import rerun as run_again
+    from ..plugins.discovery import registry
+    from ..reporting.rerun.rerun import CellFailedError
+    from ..reporting.rerun.rerun import rerun as run_again
     from ._display import Display
     from ._interrupt import stoppable
 

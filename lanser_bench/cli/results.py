@@ -17,7 +17,7 @@ def validate(places: Places) -> None:
 
     Exit code 0: all can be believed. 2: the sentences say which cannot, and why.
     """
-    from ..reporting.checks import check_records
+    from ..records.checks import check_records
 
     checked = check_records(places)
     for found in checked:
@@ -43,8 +43,8 @@ def upgrade(
 ) -> None:
     """Rewrite records of older schema versions in place; numbers, keys and dates stay."""
     from ..errors import DataError
-    from ..reporting.migrate import migrate_record
-    from ..reporting.records import ForeignFileError, record_files
+    from ..records.migrate import migrate_record
+    from ..records.record import ForeignFileError, record_files
     from ..store import Store
 
     if store is not None and not store.is_dir():
@@ -65,6 +65,6 @@ def schema() -> None:
     """Print the JSON Schema of result records."""
     import json
 
-    from ..reporting.records import record_schema
+    from ..records.record import record_schema
 
     typer.echo(json.dumps(record_schema(), indent=1, ensure_ascii=False))

@@ -59,7 +59,7 @@ def run(
     """
     from ..experiment import dry_run as plan_only
     from ..experiment import run_experiment
-    from ..plugins import registry
+    from ..plugins.discovery import registry
     from ._display import Display
     from ._interrupt import stoppable
 
@@ -105,7 +105,7 @@ def _show_plan(planned: DryRun) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from ..experiment.running import data_notes
+    from ..experiment.running.running import data_notes
     from ._console import wide_console
 
     plan, console = planned.plan, wide_console()
@@ -163,9 +163,10 @@ def _stages_by_name(planned: DryRun) -> Table:
 
 def _finish(outcome: RunOutcome) -> None:
     """Prints the leaderboard of this run, draws the picture and lists what failed."""
-    from ..reporting.leaderboard import rank, tables
-    from ..reporting.plots import save_pictures
-    from ..reporting.records import load_record
+    from ..records.record import load_record
+    from ..reporting.leaderboard.boards import rank
+    from ..reporting.leaderboard.plots import save_pictures
+    from ..reporting.leaderboard.table import tables
     from ._console import print_tables, terminal_width, wide_console
 
     console = wide_console()

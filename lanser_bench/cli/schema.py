@@ -17,8 +17,8 @@ def schema(
     """
     import json
 
-    from ..experiment.schema import experiment_schema
-    from ..plugins import load_plugins
+    from ..experiment.settings.schema import experiment_schema
+    from ..plugins.discovery import load_plugins
 
     found = experiment_schema(load_plugins(plugins_dir or ()))
     typer.echo(json.dumps(found, indent=1, ensure_ascii=False))

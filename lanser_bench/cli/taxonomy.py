@@ -21,7 +21,7 @@ from ._shared import (
 )
 
 if TYPE_CHECKING:
-    from ..reporting.taxonomy_comparison import Comparison
+    from ..reporting.labels.taxonomies import Comparison
     from ..taxonomy import Taxonomy
 
 app = typer.Typer(help="List, show and check taxonomies.", no_args_is_help=True)
@@ -30,8 +30,8 @@ app = typer.Typer(help="List, show and check taxonomies.", no_args_is_help=True)
 @app.command("list")
 def list_taxonomies(as_json: AsJson = False, plugins_dir: PluginsDirs = None) -> None:
     """Lists all registered taxonomies."""
-    from ..plugins import registry
-    from ..taxonomy import find_taxonomy
+    from ..plugins.discovery import registry
+    from ..plugins.taxonomies import find_taxonomy
 
     plugins = registry(tuple(plugins_dir or ()))
     rows: list[dict[str, Any]] = []
@@ -68,8 +68,8 @@ def show(
     plugins_dir: PluginsDirs = None,
 ) -> None:
     """Shows a taxonomy: labels, wording, maps and what they leave unmapped."""
-    from ..plugins import registry
-    from ..taxonomy import find_taxonomy
+    from ..plugins.discovery import registry
+    from ..plugins.taxonomies import find_taxonomy
 
     found = find_taxonomy(registry(tuple(plugins_dir or ())), taxonomy)
     if as_json:
@@ -89,8 +89,8 @@ def validate(
     All files are checked; the sentences of all faults are given at the end.
     """
     from ..errors import TaxonomyError
-    from ..plugins import registry
-    from ..taxonomy import check_maps
+    from ..plugins.discovery import registry
+    from ..plugins.taxonomies import check_maps
 
     plugins = registry(tuple(plugins_dir or ()))
     faults = []
@@ -141,10 +141,11 @@ def compare(
     experiment, and what is in the store is not computed again.
     """
     from ..errors import SettingsError
-    from ..plugins import registry
-    from ..reporting.taxonomy_comparison import compare as compared
-    from ..reporting.taxonomy_views import heat_map, save_picture, summary_lines
-    from ..taxonomy import find_taxonomy
+    from ..plugins.discovery import registry
+    from ..plugins.taxonomies import find_taxonomy
+    from ..reporting.labels.taxonomies import compare as compared
+    from ..reporting.labels.taxonomy_views import heat_map, summary_lines
+    from ..reporting.tables.pictures import save_picture
     from ._options import parsed_options
     from ._texts import read_texts
 
@@ -190,10 +191,10 @@ def _on_corpus(
     plugins_dir: list[Path],
 ) -> Comparison:
     """Labels a corpus by both taxonomies through the store and compares the labels."""
+    from ..data.utterances import read_utterances
     from ..experiment.labelling import dataset_ref, label_corpus
-    from ..reporting.taxonomy_comparison import compare_labels
-    from ..stages.label import read_labels
-    from ..utterances import read_utterances
+    from ..reporting.labels.taxonomies import compare_labels
+    from ..stages.label.files import read_labels
     from ._display import Display
 
     with Display() as display:

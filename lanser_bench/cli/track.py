@@ -35,7 +35,7 @@ def track(
 
     Exit code 1: the tracker failed; the same command again goes on.
     """
-    from ..reporting.replay import track_results
+    from ..reporting.rerun.replay import track_results
     from ..store import Store
     from ._options import parsed_options
 

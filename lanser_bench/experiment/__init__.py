@@ -6,12 +6,12 @@
 happens, and `run` holds all together.
 """
 
-from .files import read_experiment, shipped
 from .labelling import LabelledCorpus, label_corpus, label_texts
-from .outcome import DryRun, RunOutcome
 from .run import dry_run, plan_experiment, run_experiment
-from .scheduler import Failure, Listener
-from .settings import Experiment
+from .running.outcome import DryRun, RunOutcome
+from .running.scheduler import Failure, Listener
+from .settings.files import read_experiment, shipped
+from .settings.model import Experiment
 
 __all__ = [
     "DryRun",

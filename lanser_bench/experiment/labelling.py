@@ -10,23 +10,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..data.manifest import BuiltManifest
 from ..errors import SettingsError
 from ..kinds import Labeler
 from ..kinds.executor import StageReport
 from ..kinds.labeler import TextRecord
-from ..manifest import BuiltManifest
-from ..plugins import Registry, registry
+from ..plugins.discovery import Registry, registry
 from ..store import Store
 from ..taxonomy import Taxonomy
-from .chain import Chain
-from .files import read_experiment
-from .grid import expand
-from .parts import Parts, Progress
-from .plan import Node, Plan
-from .running import data_notes
-from .scheduler import Listener, Scheduler
-from .settings import DatasetRef
-from .steps import Prepared
+from .planning.chain import Chain
+from .planning.corpus_steps import Prepared
+from .planning.memo import Parts, Progress
+from .planning.plan import Node, Plan
+from .running.running import data_notes
+from .running.scheduler import Listener, Scheduler
+from .settings.files import read_experiment
+from .settings.grid import expand
+from .settings.model import DatasetRef
 
 PLACE = "corpora.0"
 
@@ -206,9 +206,9 @@ def label_texts(
     """
     import numpy as np
 
-    from ..stages.decision import checked_scores, decide
-    from ..stages.label import Params
-    from ..stages.label_records import blanked, checked_reads
+    from ..stages.label.decision import checked_scores, decide
+    from ..stages.label.records import blanked, checked_reads
+    from ..stages.label.spec import Params
 
     reads = checked_reads(plugin, name)
     if "gold" in reads:

@@ -8,20 +8,20 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from ..errors import DataError
-from ..plugins import Registry, registry
+from ..plugins.discovery import Registry, registry
 from ..store import Store, why_unwritable
-from .failures import failed_part
-from .files import ExperimentFile, read_experiment
-from .grid import expand
-from .kept import keep_experiment
-from .outcome import DryRun, RunOutcome
-from .parts import Progress
-from .plan import Cell, Plan
-from .planner import make_plan
-from .resources import check_gpus, needs
-from .running import Running
-from .scheduler import Listener
-from .timings import Timings
+from .planning.memo import Progress
+from .planning.plan import Cell, Plan
+from .planning.planner import make_plan
+from .running.failures import failed_part
+from .running.kept_experiment import keep_experiment
+from .running.outcome import DryRun, RunOutcome
+from .running.resources import check_gpus, needs
+from .running.running import Running
+from .running.scheduler import Listener
+from .running.timings import Timings
+from .settings.files import ExperimentFile, read_experiment
+from .settings.grid import expand
 
 
 def plan_experiment(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from .base import OptionsT, Plugin
 
 
 @dataclass(frozen=True, slots=True)
-class StageCall:
+class StageCall(ABC):
     """One stage to run, as plain data that any process on any machine can carry out."""
 
     stage: str
@@ -31,15 +31,13 @@ class StageCall:
     inputs: dict[str, Any] = field(default_factory=dict)
     """What the stage needs and the key leaves out on purpose, such as the path of a dataset."""
 
+    @abstractmethod
     def run(self) -> StageReport:
         """Carries the stage out in this process; what an executor calls wherever it wants it done.
 
         Raises:
             LanserError: what the stage found wrong; any other exception is a fault of the program.
         """
-        from ..stages.base import run_call
-
-        return run_call(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..reporting.leaderboard import decimal, percent
-from ..reporting.records import DatasetResult, ResultRecord
+from ..numbers import decimal, percent
+from ..records.record import DatasetResult, ResultRecord
 
 if TYPE_CHECKING:
     from ..store.keys import PluginIdentity

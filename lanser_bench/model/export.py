@@ -13,15 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from .._yaml import write_yaml
+from ..data.utterances import read_summary, read_utterances
 from ..errors import DataError, SettingsError, StoreError, did_you_mean
 from ..evaluation.summaries import TrainingReport
 from ..kinds.encoder import FeatureExtractor
-from ..plugins import Registry, registry
-from ..reporting.records import ResultRecord, latest, load_record, read_records
-from ..stages.pretrain import REPORT
-from ..store import Artifact, Store, plugin_identity, sync
-from ..taxonomy import Taxonomy, find_taxonomy
-from ..utterances import read_summary, read_utterances
+from ..plugins.discovery import Registry, registry
+from ..plugins.identity import plugin_identity
+from ..plugins.taxonomies import find_taxonomy
+from ..records.record import ResultRecord, latest, load_record, read_records
+from ..stages.pretrain.spec import REPORT
+from ..store import Artifact, Store, sync
+from ..taxonomy import Taxonomy
 from .card import Material, licence_of, model_card
 from .config import CARD, CONFIG, TAXONOMY, WEIGHTS, HeadConfig, ModelConfig
 
@@ -189,14 +191,15 @@ class _Cell:
         return head, {f"head.{name}": values for name, values in found.items()}
 
     def _layers(self) -> list[str]:
-        from ..stages.sharding import MapResult
+        from ..stages.maps.sharding import MapResult
 
         return MapResult(self.store, self.embed).array_names()
 
     def linear_head(self, target: str) -> tuple[HeadConfig, Tensors]:
         from ..evaluation.head import fit_head
-        from ..stages.embed import read_embeddings
-        from ..stages.evaluate import design_of, params_of
+        from ..stages.embed.run import read_embeddings
+        from ..stages.evaluate.run import design_of
+        from ..stages.evaluate.spec import params_of
         from ..stages.task import labelled
 
         number = self._target(target)

@@ -14,13 +14,13 @@ import numpy.typing as npt
 from ..errors import DataError, PluginError
 from ..kinds.encoder import FeatureExtractor
 from ..kinds.speech import SAMPLE_RATE, Waveform
-from ..plugins import registry
-from ..store import plugin_identity
+from ..plugins.discovery import registry
+from ..plugins.identity import plugin_identity
 from .config import TAXONOMY, WEIGHTS, ModelConfig, read_config
 
 if TYPE_CHECKING:
     from ..kinds.segmenter import Segmenter
-    from ..stages.encoding import Encode
+    from ..stages.embed.encoding import Encode
     from ..taxonomy import Taxonomy
     from .predict import Prediction
 
@@ -79,8 +79,8 @@ class SERModel:
 
     def embed(self, waveforms: Sequence[Waveform]) -> dict[str, Array]:
         """Returns every layer's pooled embedding: name → shape (utterances, dim)."""
-        from ..stages.embed import Params
-        from ..stages.encoding import embed_rows
+        from ..stages.embed.encoding import embed_rows
+        from ..stages.embed.spec import Params
 
         head = self.config.head
         params = Params(
@@ -125,7 +125,7 @@ class SERModel:
 
     @cached_property
     def _encode(self) -> Encode:
-        from ..stages.encoding import extractor_encode, module_encode
+        from ..stages.embed.encoding import extractor_encode, module_encode
 
         name = self.config.encoder.name
         if isinstance(self.plugin, FeatureExtractor):

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError
 from ..kinds.segmenter import Segmenter, Span
-from ..kinds.speech import Speech
-from ..plugins import registry
+from ..kinds.speech import Speech, Waveform
+from ..plugins.discovery import registry
 
 if TYPE_CHECKING:
     from ..audio import AudioFacts
-    from .loaded import SERModel
 
 WHOLE_S = 30.0
 """A recording up to this long is one segment, unless a segmenter is named."""
@@ -33,6 +32,17 @@ SUFFIXES = (
     ".ac3", ".ape", ".wv", ".spx",
 )  # fmt: skip
 """Files in a folder that are taken for recordings; those in another format are named as failed."""
+
+
+class Scorer(Protocol):
+    """What labelling a recording needs of a model."""
+
+    @property
+    def labels(self) -> list[str]:
+        """Columns of the scores."""
+
+    def scores(self, waveforms: Sequence[Waveform]) -> npt.NDArray[np.float32]:
+        """Returns the probability of each label, shape (recordings, labels)."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,7 @@ class Prediction:
 
 
 def predict_file(
-    model: SERModel, path: Path, segmenter: Segmenter[Any] | str | None = None
+    model: Scorer, path: Path, segmenter: Segmenter[Any] | str | None = None
 ) -> Prediction:
     """Labels one recording; see `SERModel.predict`."""
     from ..audio import decode
@@ -214,7 +224,7 @@ def _cut(path: Path, seconds: float, segmenter: Segmenter[Any]) -> Iterator[Span
 
 
 def _named(
-    model: SERModel, spans: Sequence[Span], scores: npt.NDArray[np.float32]
+    model: Scorer, spans: Sequence[Span], scores: npt.NDArray[np.float32]
 ) -> list[SegmentScores]:
     return [
         SegmentScores(

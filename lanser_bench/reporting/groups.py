@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 from ..errors import DataError, SettingsError, did_you_mean
 from ..evaluation.contrast import Side, score_of
 from ..evaluation.curves import area_weights
-from ..evaluation.families import MetricName as MetricName
+from ..evaluation.families import Declared, MetricName
 from ..evaluation.predictions import Classified, Floats, classification_score, counts_by_budget
 from ..evaluation.results import BudgetResult, EvaluationResult, Metric
 from ..evaluation.statistics import Statistic, combine
-from .attached import Place, classified, hit_statistics, probe_statistics, read_attached
-from .records import Attached, ResultRecord, latest, load_records
+from ..records.attachments import Place, classified, hit_statistics, probe_statistics, read_attached
+from ..records.record import Attached, ResultRecord, latest, load_records
 
 METRICS: tuple[MetricName, ...] = get_args(MetricName)
 
@@ -300,3 +300,12 @@ def company(record: ResultRecord, axis: str) -> tuple[str, ...]:
     """Returns what else a cell is made of, in words: its experiment and all axes but one."""
     others = {**record.axes, "experiment": record.experiment}
     return tuple(f"{name}={value}" for name, value in sorted(others.items()) if name != axis)
+
+
+def declared_in(records: Sequence[ResultRecord]) -> tuple[Declared, ...]:
+    """Returns all that any record declares, each once.
+
+    Raises:
+        DataError: a record's declaration is not the one it was written with.
+    """
+    return tuple(dict.fromkeys(c for record in records for c in record.comparisons))

@@ -1,6 +1,28 @@
-"""The stages of LanSER, one file each, in the order in which they tell the method.
+"""The stages of LanSER, in the order in which they tell the method.
 
 segment, transcribe, label, features, pretrain, embed, targets, evaluate, probe; then finetune,
-flatten and zeroshot. Beside them lies what several of them use, with an underscore where no other
-package does.
+flatten and zeroshot. A large stage is a folder: `spec` has its settings and key and loads nothing
+heavy, `run` does the work. `maps` is the engine of stages that work through a corpus in shards.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._face import face
+
+if TYPE_CHECKING:
+    from .embed.run import read_embeddings as read_embeddings
+    from .label.files import read_labels as read_labels
+    from .targets import read_targets as read_targets
+    from .transcribe.run import read_transcripts as read_transcripts
+
+__getattr__, __all__ = face(
+    __name__,
+    {
+        "read_embeddings": "embed.run",
+        "read_labels": "label.files",
+        "read_targets": "targets",
+        "read_transcripts": "transcribe.run",
+    },
+)

@@ -15,21 +15,25 @@ from typing import Any, Literal, Protocol
 from ..errors import PluginError, StoreError
 from ..halving import tallied
 from ..kinds.executor import StageCall, StageReport
-from ..plugins import Registry, registry
-from ..store import (
-    Artifact,
-    Draft,
-    Lease,
-    LeaseLostError,
-    Owner,
-    Spec,
-    Store,
-    plugin_identity,
-)
+from ..plugins.discovery import Registry, registry
+from ..plugins.identity import plugin_identity
+from ..store import Artifact, Draft, Lease, LeaseLostError, Owner, Spec, Store
 
-STAGES = ("segment", "transcribe", "label", "features", "pretrain", "embed", "targets", "evaluate",
-          "finetune", "flatten", "zeroshot", "probe")  # fmt: skip
-"""In the order in which they tell LanSER; each is a module of this package."""
+STAGES = {
+    "segment": "segment",
+    "transcribe": "transcribe.run",
+    "label": "label.run",
+    "features": "features",
+    "pretrain": "pretrain.run",
+    "embed": "embed.run",
+    "targets": "targets",
+    "evaluate": "evaluate.run",
+    "finetune": "finetune.run",
+    "flatten": "flatten",
+    "zeroshot": "zeroshot",
+    "probe": "probe.run",
+}
+"""Stage → the module that runs it, in the order in which they tell LanSER."""
 
 
 THREAD_VARIABLES = (
@@ -134,7 +138,16 @@ def stage_module(name: str) -> Any:
     stem = name.partition(".")[0]
     if stem not in STAGES:
         raise StoreError(f"There is no stage '{name}'.")
-    return import_module(f".{stem}", __package__)
+    return import_module(f".{STAGES[stem]}", __package__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunnableCall(StageCall):
+    """A stage call that its own process can carry out."""
+
+    def run(self) -> StageReport:
+        """Carries the stage out, unless its artifact is in the store."""
+        return run_call(self)
 
 
 def run_call(call: StageCall) -> StageReport:

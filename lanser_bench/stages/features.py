@@ -22,10 +22,11 @@ from pydantic import BaseModel, ConfigDict
 from ..audio.flatten import LIBRARY, WAYS, Cue
 from ..errors import DataError
 from ..kinds.encoder import Frontend
-from ..store import Draft, Spec, Store, library_versions
-from ._spans import Bucket, check_audio, map_utterances, span_rows
+from ..plugins.identity import library_versions
+from ..store import Draft, Spec, Store
 from .base import StageContext
-from .sharding import ROWS, MapResult
+from .maps.sharding import ROWS, MapResult
+from .maps.spans import Bucket, check_audio, map_utterances, span_rows
 
 VERSION = "2"
 CAPACITY = 256

@@ -19,8 +19,9 @@ from ..evaluation.flatten import CONTROL, ORIGINAL, cue_drops, flattened
 from ..evaluation.folds import split_hash
 from ..evaluation.predictions import PREDICTIONS, write_table
 from ..store import Draft, Spec
-from . import evaluate
 from .base import StageContext
+from .evaluate import run as evaluate_stage
+from .evaluate import spec as evaluate
 from .task import prepared
 
 VERSION = "1"
@@ -63,10 +64,10 @@ def run(context: StageContext, draft: Draft) -> None:
     seed = context.spec.seed or 0
     task = prepared(context, names, by, params.folds, seed)
     roles = [role for role in context.spec.parents if role.startswith("embeddings.")]
-    versions = {ORIGINAL: evaluate.layers_of(context, task.data)}
+    versions = {ORIGINAL: evaluate_stage.layers_of(context, task.data)}
     for role in sorted(roles, key=lambda role: (not role.endswith(CONTROL), role)):
-        versions[role.partition(".")[2]] = evaluate.layers_of(context, task.data, role)
-    found = flattened(task.data, versions, task.folds, evaluate.design_of(params, seed))
+        versions[role.partition(".")[2]] = evaluate_stage.layers_of(context, task.data, role)
+    found = flattened(task.data, versions, task.folds, evaluate_stage.design_of(params, seed))
     result = cue_drops(found, split_hash(task.data.ids, task.folds))
     (draft.path / RESULT).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
     tables = [

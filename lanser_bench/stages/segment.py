@@ -10,15 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
+from ..data.utterances import UTTERANCES, iter_utterances, read_summary, write_rows, write_summary
 from ..errors import DataError, PluginError
 from ..kinds.segmenter import Span
 from ..kinds.speech import Speech
-from ..store import Draft, PluginIdentity, Spec, library_versions
-from ..utterances import UTTERANCES, iter_utterances, read_summary, write_rows, write_summary
-from ._row_index import BLOCK
-from ._spans import Bucket, check_audio, map_utterances, span_rows
+from ..plugins.identity import library_versions
+from ..store import Draft, PluginIdentity, Spec
 from .base import StageContext
-from .sharding import ROWS, draft_rows
+from .maps.distinct_rows import BLOCK
+from .maps.sharding import ROWS, draft_rows
+from .maps.spans import Bucket, check_audio, map_utterances, span_rows
 
 VERSION = "2"
 CAPACITY = 32

@@ -12,14 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
+from ..data.utterances import UtteranceTable
 from ..errors import PluginError, SettingsError, did_you_mean, plugin_boundary
 from ..kinds.probe import Probe
 from ..kinds.speech import Speech
-from ..store import Draft, PluginIdentity, Spec, Store, digest, library_versions
-from ..utterances import UtteranceTable
-from ._spans import Bucket, check_audio, map_utterances, span_rows
+from ..plugins.identity import library_versions
+from ..store import Draft, PluginIdentity, Spec, Store, digest
 from .base import StageContext
-from .sharding import ROWS, MapResult
+from .maps.sharding import ROWS, MapResult
+from .maps.spans import Bucket, check_audio, map_utterances, span_rows
 
 VERSION = "2"
 SHARD_ROWS = 256

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.utterances import UtteranceTable, read_utterances
 from ..errors import DataError
 from ..evaluation import efficiency
 from ..evaluation.folds import Fold, Protocol, make_folds
 from ..evaluation.leakage import Side, check_leakage, fixed_sentence_warning
-from ..utterances import UtteranceTable, read_utterances
 from .base import StageContext
 
 

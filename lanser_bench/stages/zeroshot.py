@@ -14,15 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ..data.utterances import read_utterances
 from ..errors import DataError
 from ..evaluation.predictions import PREDICTIONS, write_table
 from ..evaluation.zeroshot import choices, zero_shot
 from ..store import Draft, Spec
 from ..taxonomy import Taxonomy
-from ..utterances import read_utterances
 from .base import StageContext
-from .label_files import read_labels
-from .sharding import MapResult
+from .label.files import read_labels
+from .maps.sharding import MapResult
 
 VERSION = "1"
 RESULT = "zeroshot.json"
@@ -117,7 +117,7 @@ def _head(context: StageContext) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_
     """Softmax of the head on the last layer; it never abstains by itself."""
     from safetensors.numpy import load_file
 
-    from .pretrain import HEAD
+    from .pretrain.spec import HEAD
 
     found = MapResult(context.store, context.parent("embeddings"))
     vectors = found.arrays(found.array_names()[-1])

@@ -1,9 +1,8 @@
-"""Content-addressed artifacts: keys, identities and the store itself."""
+"""Content-addressed artifacts: keys, file hashes and the store itself."""
 
 from .artifact import Artifact, Draft
 from .files import WRITE_ERRORS, sync, why_unwritable, write_atomic
 from .hashes import ChangedError, FileHashes, FileState, Memo, file_sha256
-from .identity import library_versions, plugin_identity, source_hash
 from .keys import PluginIdentity, Spec, canonical, digest
 from .lease import Lease, LeaseLostError, Owner
 from .store import DamagedError, LostError, Store
@@ -27,9 +26,6 @@ __all__ = [
     "canonical",
     "digest",
     "file_sha256",
-    "library_versions",
-    "plugin_identity",
-    "source_hash",
     "sync",
     "why_unwritable",
     "write_atomic",

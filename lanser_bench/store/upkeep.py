@@ -11,7 +11,7 @@ from typing import Any
 from .artifact import FORMAT, Artifact
 from .keys import Spec
 from .lease import Held, Owner, hold, holder
-from .plans import WORKING
+from .plan_history import WORKING
 from .store import Store, draft_owner
 
 GRACE_S = 3600.0

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..kinds.labeler import Scores, SettlingLabeler, TextRecord
-from ..stages.decision import score_fault
-from ..stages.label_records import blanked, checked_reads
-from ..stages.settling import checked_settled
+from ..stages.label.decision import score_fault
+from ..stages.label.records import blanked, checked_reads
+from ..stages.label.settling import checked_settled
 from ..taxonomy import Label, NeutralRule, Taxonomy
 from ._base import PluginSuite
 

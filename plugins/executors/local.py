@@ -13,13 +13,7 @@ from multiprocessing.connection import Connection
 
 from pydantic import Field
 
-from lanser_bench import (
-    Executor,
-    PluginOptions,
-    StageCall,
-    StageReport,
-    WorkerError,
-)
+from lanser_bench import Executor, PluginOptions, StageCall, StageReport, WorkerError
 
 from ._machine import available_gib, gpu_names
 from ._worker import CancelledCallError, carry_out, keep_freed_memory, log_folder

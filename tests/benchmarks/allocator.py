@@ -15,7 +15,7 @@ def steps(keep: bool, count: int = 30) -> float:
     import torch
     from lanser_bench_plugins.executors._worker import keep_freed_memory
 
-    from lanser_bench.plugins import load_plugins
+    from lanser_bench.plugins.discovery import load_plugins
 
     if keep:
         keep_freed_memory()

@@ -25,11 +25,11 @@ from lanser_bench.evaluation.agreement import Units, kappa_statistic, share
 from lanser_bench.evaluation.results import Metric
 from lanser_bench.evaluation.statistics import metric
 from lanser_bench.experiment import label_corpus, label_texts
-from lanser_bench.plugins import registry
-from lanser_bench.reporting.label_quality import Material
-from lanser_bench.reporting.label_report import read_material
-from lanser_bench.stages.transcribe import word_errors
-from lanser_bench.taxonomy import find_taxonomy
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.plugins.taxonomies import find_taxonomy
+from lanser_bench.reporting.labels.quality import Material
+from lanser_bench.reporting.labels.report import read_material
+from lanser_bench.stages.transcribe.wer import word_errors
 
 CORPORA = (("librispeech", ()), ("librispeech_261spk", ("test-other",)))
 """Folder, and the subsets to use: only part of the second has human transcripts."""

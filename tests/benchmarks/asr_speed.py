@@ -48,7 +48,7 @@ def real_clips(manifests: Sequence[Path], count: int) -> list[Speech]:
 def spoken_clips(count: int) -> list[Speech]:
     """Has the data set `synthetic` speak clips by eSpeak."""
     from lanser_bench.audio import decode
-    from lanser_bench.plugins import registry
+    from lanser_bench.plugins.discovery import registry
 
     with tempfile.TemporaryDirectory() as name:
         dataset = registry().create("dataset", "synthetic", {"clips": 4 * count})
@@ -76,7 +76,7 @@ Transcribe = Callable[[Sequence[Speech]], list[tuple[str, bool]]]
 
 def contenders(speech: Sequence[Speech], model: str, windows: Sequence[float]) -> dict[str, Any]:
     """Returns a `Transcribe` by name; the weights are loaded."""
-    from lanser_bench.plugins import registry
+    from lanser_bench.plugins.discovery import registry
 
     def ours(name: str, window: float) -> Transcribe:
         asr = registry().create("asr", name, {"model": model, "window_s": window})
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     import torch
 
-    from lanser_bench.stages.transcribe import word_errors
+    from lanser_bench.stages.transcribe.wer import word_errors
 
     torch.set_num_threads(given.threads)
     root = os.environ.get("LANSER_DATA_ROOT")

@@ -23,7 +23,7 @@ import numpy as np
 from lanser_bench.evaluation.contrast import Contrast, Side, difference
 from lanser_bench.evaluation.power import Design, detectable
 from lanser_bench.evaluation.statistics import Statistic, ratio_mean
-from lanser_bench.reporting.gate import judged
+from lanser_bench.reporting.comparing.gate import judged
 from lanser_bench.reporting.groups import CellId
 
 K = 6

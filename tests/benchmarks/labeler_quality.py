@@ -35,10 +35,11 @@ from lanser_bench import Scores, Taxonomy, TextRecord
 from lanser_bench.cli._options import parsed_options
 from lanser_bench.evaluation.agreement import Units, agreement, share
 from lanser_bench.evaluation.results import Metric
-from lanser_bench.plugins import registry
-from lanser_bench.stages.decision import decide
-from lanser_bench.stages.label import Params
-from lanser_bench.taxonomy import find_taxonomy, mapped_choice
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.plugins.taxonomies import find_taxonomy
+from lanser_bench.stages.label.decision import decide
+from lanser_bench.stages.label.spec import Params
+from lanser_bench.taxonomy import mapped_choice
 
 Ints = npt.NDArray[np.int64]
 ROWS = Units("rows", None)

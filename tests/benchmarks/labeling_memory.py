@@ -21,6 +21,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from lanser_bench.stages.base import RunnableCall
+
 BLOCK = 8192
 SENTENCES = (
     "i really love the road and the house today",
@@ -43,8 +45,8 @@ def write_manifest(store_root: Path, rows: int) -> tuple[str, int]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from lanser_bench.data.utterances import SCHEMA, SUMMARY, UTTERANCES
     from lanser_bench.store import Spec, Store
-    from lanser_bench.utterances import SCHEMA, SUMMARY, UTTERANCES
 
     spec = Spec(stage="manifest", stage_version="1", params={"rows": rows})
     size = 0
@@ -68,12 +70,11 @@ def write_manifest(store_root: Path, rows: int) -> tuple[str, int]:
 
 def label(store_root: Path, utterances: str, labeler: str, shard_rows: int) -> dict[str, float]:
     """Runs the label stage as the executor would; returns seconds and the peak in bytes."""
-    from lanser_bench.kinds import StageCall
-    from lanser_bench.plugins import registry
-    from lanser_bench.stages import label as stage
+    from lanser_bench.plugins.discovery import registry
+    from lanser_bench.plugins.identity import plugin_identity
+    from lanser_bench.plugins.taxonomies import find_taxonomy
     from lanser_bench.stages.base import run_call
-    from lanser_bench.store import plugin_identity
-    from lanser_bench.taxonomy import find_taxonomy
+    from lanser_bench.stages.label import spec as stage
 
     plugin = registry().create("labeler", labeler)
     spec = stage.spec(
@@ -84,7 +85,7 @@ def label(store_root: Path, utterances: str, labeler: str, shard_rows: int) -> d
         threads=1,
     )  # fmt: skip
     begin = time.perf_counter()
-    report = run_call(StageCall("label", spec.key, spec.model_dump(mode="json"), store_root))
+    report = run_call(RunnableCall("label", spec.key, spec.model_dump(mode="json"), store_root))
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"seconds": seconds, "peak": peak, "distinct": report.counts["distinct"]}

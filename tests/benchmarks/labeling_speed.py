@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from lanser_bench_plugins.labelers._nli_models import load_torch
 
     from lanser_bench import TextRecord
-    from lanser_bench.plugins import registry
+    from lanser_bench.plugins.discovery import registry
     from lanser_bench.taxonomy import Label, NeutralRule, Taxonomy
 
     torch.set_num_threads(given.threads)

@@ -32,12 +32,7 @@ from lanser_bench.evaluation.efficiency import (  # noqa: E402
     run_study,
 )
 from lanser_bench.evaluation.folds import Fold, make_folds  # noqa: E402
-from lanser_bench.evaluation.selection import (  # noqa: E402
-    DEFAULT_STRENGTH,
-    Answer,
-    inner_groups,
-    standardised,
-)
+from lanser_bench.evaluation.selection import DEFAULT_STRENGTH, Answer, inner_groups, standardised  # noqa: E402
 
 K = 8
 

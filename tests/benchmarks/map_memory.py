@@ -24,6 +24,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lanser_bench.stages.base import RunnableCall
+
 BLOCK = 8192
 RATE = 16_000
 SOUND_S = 60
@@ -39,8 +41,8 @@ def write_corpus(root: Path, rows: int) -> str:
     import pyarrow.parquet as pq
     import soundfile
 
+    from lanser_bench.data.utterances import SCHEMA, SUMMARY, UTTERANCES
     from lanser_bench.store import Spec, Store
-    from lanser_bench.utterances import SCHEMA, SUMMARY, UTTERANCES
 
     noise = np.random.default_rng(0).normal(0, 0.1, SOUND_S * RATE)
     soundfile.write(root / "noise.wav", noise, RATE)
@@ -70,9 +72,12 @@ def _row(number: int) -> dict[str, Any]:
 
 def specs(utterances: str, shard_rows: int) -> dict[str, Any]:
     """The stages' keys, by name."""
-    from lanser_bench.plugins import registry
-    from lanser_bench.stages import embed, features, transcribe
-    from lanser_bench.store import PluginIdentity, plugin_identity
+    from lanser_bench.plugins.discovery import registry
+    from lanser_bench.plugins.identity import plugin_identity
+    from lanser_bench.stages import features
+    from lanser_bench.stages.embed import spec as embed
+    from lanser_bench.stages.transcribe import spec as transcribe
+    from lanser_bench.store import PluginIdentity
 
     known = registry((PLUGINS,))
 
@@ -96,13 +101,12 @@ def specs(utterances: str, shard_rows: int) -> dict[str, Any]:
 
 def run(root: Path, utterances: str, stage: str, shard_rows: int) -> dict[str, Any]:
     """Runs a stage as the executor would; returns seconds, the peak in bytes and the counts."""
-    from lanser_bench.kinds import StageCall
     from lanser_bench.stages.base import run_call
 
     spec = specs(utterances, shard_rows)[stage]
     begin = time.perf_counter()
     report = run_call(
-        StageCall(
+        RunnableCall(
             stage, spec.key, spec.model_dump(mode="json"), root / "store", plugin_dirs=(PLUGINS,),
             inputs={"audio": [str(root / "paths.json")]},
         )

@@ -27,7 +27,7 @@ import soundfile as sf
 import yaml
 
 from lanser_bench.experiment import plan_experiment
-from lanser_bench.experiment.plan import Plan
+from lanser_bench.experiment.planning.plan import Plan
 from lanser_bench.store import Store
 
 PLUGINS = """

@@ -17,18 +17,18 @@ from pathlib import Path
 
 import numpy as np
 
+from lanser_bench.data.utterances import UtteranceTable, read_utterances
 from lanser_bench.evaluation.folds import Fold
 from lanser_bench.evaluation.predictions import Predicted, regression_metrics
 from lanser_bench.evaluation.results import Metric, ProbeResult
 from lanser_bench.evaluation.ridge import cross_predict
 from lanser_bench.experiment import run_experiment
-from lanser_bench.reporting.records import ResultRecord, load_record
-from lanser_bench.stages import probe
-from lanser_bench.stages._probe_folds import checked_folds
-from lanser_bench.stages._probe_numbers import within_speakers
+from lanser_bench.records.record import ResultRecord, load_record
+from lanser_bench.stages.probe import spec as probe
+from lanser_bench.stages.probe.folds import checked_folds
+from lanser_bench.stages.probe.numbers import within_speakers
 from lanser_bench.stages.targets import read_targets
 from lanser_bench.store import Store
-from lanser_bench.utterances import UtteranceTable, read_utterances
 
 PLANTED = ("planted_pitch", "planted_range", "planted_rate", "planted_volume")
 PARAMS = probe.Params(sentence_folds=7, scales=("speaker",))

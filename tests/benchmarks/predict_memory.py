@@ -37,8 +37,8 @@ def write_model(folder: Path) -> None:
 
     from lanser_bench import __version__
     from lanser_bench.model.config import CONFIG, WEIGHTS, HeadConfig, ModelConfig
-    from lanser_bench.plugins import registry
-    from lanser_bench.store import plugin_identity
+    from lanser_bench.plugins.discovery import registry
+    from lanser_bench.plugins.identity import plugin_identity
 
     plugin = registry().create("encoder", "resnet")
     state = {f"encoder.{k}": v.numpy() for k, v in plugin.build(0).state_dict().items()}

@@ -42,14 +42,14 @@ from training_world import TAXONOMY, World, identity
 
 from lanser_bench.audio import decode, logmel
 from lanser_bench.kinds import Frontend
-from lanser_bench.plugins import registry
-from lanser_bench.stages._checkpoint import Checkpoint, Progress
-from lanser_bench.stages._examples import Examples, split_by_speaker
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.stages._random import epoch_random
-from lanser_bench.stages._training import Training
 from lanser_bench.stages.features import Features, crops, pad
 from lanser_bench.stages.network import Network, last_dim
-from lanser_bench.stages.pretrain import Params
+from lanser_bench.stages.pretrain.checkpoint import Checkpoint, Progress
+from lanser_bench.stages.pretrain.examples import Examples, split_by_speaker
+from lanser_bench.stages.pretrain.spec import Params
+from lanser_bench.stages.pretrain.training import Training
 
 LENGTHS = {"acted": (2.0, 3.0, 4.0), "read": (2.0, 14.5, 17.0)}
 """Seconds of the clips: lowest, most frequent and highest of a triangular distribution."""

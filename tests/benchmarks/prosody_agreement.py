@@ -17,7 +17,7 @@ import parselmouth
 import soundfile as sf
 
 from lanser_bench import SAMPLE_RATE, Speech
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 
 Floats = npt.NDArray[np.float64]
 SMILE = (

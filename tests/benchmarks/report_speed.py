@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lanser_bench.reporting.records import load_records
-from lanser_bench.reporting.report import render
+from lanser_bench.records.record import load_records
+from lanser_bench.reporting.report.report import render
 
 RESULTS = Path(__file__).parents[2] / "results" / "real-speech"
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

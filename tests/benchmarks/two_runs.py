@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-from lanser_bench.experiment.events import read_events
+from lanser_bench.experiment.running.events import read_events
 
 SYNTHETIC = {"dataset": "synthetic", "clips": 42, "speakers": 6}
 GRID = {

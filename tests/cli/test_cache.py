@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from lanser_bench.cli import main
-from lanser_bench.reporting.records import StageUse, load_record, save_record
+from lanser_bench.records.record import StageUse, load_record, save_record
 from lanser_bench.store import Spec, Store
-from lanser_bench.store.plans import SavedCell, at_work, plan_path, save_plan
+from lanser_bench.store.plan_history import SavedCell, at_work, plan_path, save_plan
 
 ROOT = Path(__file__).parents[2]
 

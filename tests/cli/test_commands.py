@@ -88,7 +88,7 @@ def test_a_broken_plugin_is_listed_and_the_others_work(
 def test_a_plugin_may_add_a_command_and_a_broken_one_breaks_no_other(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from lanser_bench import plugins
+    from lanser_bench.plugins import discovery as plugins
 
     (tmp_path / "more.py").write_text(
         "from lanser_bench import hookimpl\n"

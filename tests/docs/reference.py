@@ -17,11 +17,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from lanser_bench.experiment import settings
-from lanser_bench.experiment.settings import Experiment
-from lanser_bench.plugins import load_plugins
-from lanser_bench.reporting.records import record_schema
-from lanser_bench.stages.pretrain import AcousticParams
+from lanser_bench.experiment.settings import model as settings
+from lanser_bench.experiment.settings.model import Experiment
+from lanser_bench.plugins.discovery import load_plugins
+from lanser_bench.records.record import record_schema
+from lanser_bench.stages.pretrain.spec import AcousticParams
 
 from .blocks import ROOT
 

@@ -17,10 +17,10 @@ import typer
 import yaml
 
 from lanser_bench.cli import COMMANDS, build_app
-from lanser_bench.experiment.files import read_experiment
-from lanser_bench.experiment.grid import expand
-from lanser_bench.experiment.settings import DatasetRef, PluginRef
-from lanser_bench.plugins import Registry, load_plugins
+from lanser_bench.experiment.settings.files import read_experiment
+from lanser_bench.experiment.settings.grid import expand
+from lanser_bench.experiment.settings.model import DatasetRef, PluginRef
+from lanser_bench.plugins.discovery import Registry, load_plugins
 from lanser_bench.taxonomy import load_taxonomy
 
 from .blocks import PAGES, ROOT, Block, blocks, prose, shown

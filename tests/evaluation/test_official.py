@@ -6,7 +6,7 @@ import pytest
 
 from lanser_bench import SettingsError
 from lanser_bench.evaluation.official import check_official
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 
 
 def check(name: str, protocol: str, limit: int | None = None, **options: Any) -> None:

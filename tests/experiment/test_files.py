@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from lanser_bench.errors import SettingsError
-from lanser_bench.experiment.files import read_experiment, shipped
-from lanser_bench.experiment.grid import expand
-from lanser_bench.experiment.names import slug
-from lanser_bench.experiment.settings import Experiment
+from lanser_bench.experiment.settings.axis_names import slug
+from lanser_bench.experiment.settings.files import read_experiment, shipped
+from lanser_bench.experiment.settings.grid import expand
+from lanser_bench.experiment.settings.model import Experiment
 
 BASE: dict[str, Any] = {
     "name": "t",

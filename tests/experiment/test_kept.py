@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from lanser_bench.experiment import dry_run, plan_experiment, run_experiment
-from lanser_bench.experiment.files import read_experiment
-from lanser_bench.experiment.kept import MARK, NAME, keep_experiment
+from lanser_bench.experiment.running.kept_experiment import MARK, NAME, keep_experiment
+from lanser_bench.experiment.settings.files import read_experiment
 
 Make = Callable[..., dict[str, Any]]
 TEXT = """# Why this experiment exists.

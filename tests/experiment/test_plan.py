@@ -13,13 +13,13 @@ import yaml
 
 from lanser_bench.errors import LanserError, LeakageError
 from lanser_bench.experiment import plan_experiment
-from lanser_bench.experiment.files import read_experiment
-from lanser_bench.experiment.grid import expand
-from lanser_bench.experiment.plan import Plan
-from lanser_bench.experiment.planner import make_plan
-from lanser_bench.experiment.settings import Experiment
-from lanser_bench.experiment.steps import IN_NO_KEY
-from lanser_bench.plugins import registry
+from lanser_bench.experiment.planning.corpus_steps import IN_NO_KEY
+from lanser_bench.experiment.planning.plan import Plan
+from lanser_bench.experiment.planning.planner import make_plan
+from lanser_bench.experiment.settings.files import read_experiment
+from lanser_bench.experiment.settings.grid import expand
+from lanser_bench.experiment.settings.model import Experiment
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.store import Store
 
 Make = Callable[..., dict[str, Any]]
@@ -435,7 +435,8 @@ def test_every_stage_whose_threads_move_floats_has_them_in_its_key(
 
     from lanser_bench.stages.base import STAGES
 
-    def of(module: str) -> set[str]:
+    def of(stage: str) -> set[str]:
+        module = STAGES[stage].replace(".run", ".spec")
         return set(signature(import_module(f"lanser_bench.stages.{module}").spec).parameters)
 
     takes = {name for name in STAGES if "threads" in of(name)}
@@ -451,7 +452,7 @@ def test_every_stage_whose_threads_move_floats_has_them_in_its_key(
 
 def every(threads: int) -> list[str]:
     """Overrides of each stage's threads."""
-    from lanser_bench.experiment.settings import StageThreads
+    from lanser_bench.experiment.settings.model import StageThreads
 
     return [f"threads.{name}={threads}" for name in StageThreads.model_fields]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lanser_bench.experiment.privacy import HIDDEN, scrubbed
+from lanser_bench.experiment.running.privacy import HIDDEN, scrubbed
 
 
 @pytest.mark.parametrize(

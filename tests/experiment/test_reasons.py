@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lanser_bench.experiment.reasons import differences
+from lanser_bench.experiment.planning.spec_diff import differences
 from lanser_bench.store import PluginIdentity, Spec
 
 WORDS = {"name": "mood", "labels": ["glad", "sad"]}

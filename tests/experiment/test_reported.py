@@ -12,12 +12,13 @@ import pytest
 
 from lanser_bench.evaluation.summaries import LabelSummary, TrainingReport, TranscriptSummary
 from lanser_bench.experiment import run_experiment
-from lanser_bench.reporting.compare import compare
-from lanser_bench.reporting.dose import dose_of
-from lanser_bench.reporting.gate import gate
-from lanser_bench.reporting.leaderboard import notes, rank
-from lanser_bench.reporting.records import load_records
-from lanser_bench.reporting.report import render
+from lanser_bench.records.record import load_records
+from lanser_bench.reporting.comparing.compare import compare
+from lanser_bench.reporting.comparing.dose import dose_of
+from lanser_bench.reporting.comparing.gate import gate
+from lanser_bench.reporting.leaderboard.boards import rank
+from lanser_bench.reporting.leaderboard.table import notes
+from lanser_bench.reporting.report.report import render
 from lanser_bench.store import Store
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from lanser_bench import SettingsError
 from lanser_bench.experiment import dry_run, plan_experiment, run_experiment
-from lanser_bench.experiment.events import read_events
-from lanser_bench.experiment.resources import BASE_GIB, needs
+from lanser_bench.experiment.running.events import read_events
+from lanser_bench.experiment.running.resources import BASE_GIB, needs
 
 Make = Callable[..., dict[str, Any]]
 GPU = {"name": "local", "threads": 2, "gpus": 1}

@@ -10,18 +10,11 @@ from typing import Any
 
 import pytest
 
-from lanser_bench import (
-    Executor,
-    LanserError,
-    PluginOptions,
-    StageCall,
-    StageReport,
-    WorkerError,
-)
+from lanser_bench import Executor, LanserError, PluginOptions, StageCall, StageReport, WorkerError
 from lanser_bench.experiment import Listener
-from lanser_bench.experiment.plan import Cell, Node, Plan, TargetKeys
-from lanser_bench.experiment.resources import Need
-from lanser_bench.experiment.scheduler import Failure, Scheduler
+from lanser_bench.experiment.planning.plan import Cell, Node, Plan, TargetKeys
+from lanser_bench.experiment.running.resources import Need
+from lanser_bench.experiment.running.scheduler import Failure, Scheduler
 from lanser_bench.store import Spec, Store
 
 
@@ -139,7 +132,7 @@ DIAMOND = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"], "x": [], "y": ["x"]
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lanser_bench.experiment.scheduler.TICK_S", 0.001)
+    monkeypatch.setattr("lanser_bench.experiment.running.scheduler.TICK_S", 0.001)
 
 
 def test_parents_come_before_children_and_each_stage_runs_once(tmp_path: Path) -> None:

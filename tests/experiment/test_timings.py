@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lanser_bench.experiment import dry_run, plan_experiment, run_experiment
-from lanser_bench.experiment.timings import KEPT, Timings, duration, name_of, work
+from lanser_bench.experiment.running.timings import KEPT, Timings, duration, name_of, work
 from lanser_bench.store import Store
 
 Make = Callable[..., dict[str, Any]]

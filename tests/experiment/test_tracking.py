@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from lanser_bench.errors import SettingsError
-from lanser_bench.experiment import tracking
-from lanser_bench.experiment.settings import PluginRef
-from lanser_bench.experiment.tracking import TrackerFeed
-from lanser_bench.plugins import registry
+from lanser_bench.experiment.running import tracking
+from lanser_bench.experiment.running.tracking import TrackerFeed
+from lanser_bench.experiment.settings.model import PluginRef
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.store import Store
 
 TRACKERS = """

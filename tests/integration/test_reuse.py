@@ -112,9 +112,9 @@ def test_two_corpora_with_equal_names_and_two_taxonomies_never_share_an_artifact
 
 
 def test_two_sizes_of_one_recogniser_never_share_an_artifact(tmp_path: Path) -> None:
-    from lanser_bench.plugins import load_plugins
-    from lanser_bench.stages import transcribe
-    from lanser_bench.store import plugin_identity
+    from lanser_bench.plugins.discovery import load_plugins
+    from lanser_bench.plugins.identity import plugin_identity
+    from lanser_bench.stages.transcribe import spec as transcribe
 
     registry = load_plugins(only="")
     keys = []

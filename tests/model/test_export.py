@@ -12,15 +12,15 @@ from safetensors.numpy import load_file
 
 from lanser_bench import load_model
 from lanser_bench.audio import decode
+from lanser_bench.data.utterances import read_utterances
 from lanser_bench.errors import DataError, PluginError, SettingsError, StoreError
 from lanser_bench.evaluation.head import fit_head
 from lanser_bench.evaluation.selection import Choosing
 from lanser_bench.model import export_cell, find_record
 from lanser_bench.model.card import model_card
 from lanser_bench.model.config import ModelConfig
-from lanser_bench.stages.embed import read_embeddings
+from lanser_bench.stages.embed.run import read_embeddings
 from lanser_bench.store import Store
-from lanser_bench.utterances import read_utterances
 
 from .conftest import Finished
 

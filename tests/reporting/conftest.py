@@ -16,7 +16,7 @@ from lanser_bench.evaluation.results import (
     ProbeResult,
     TargetScore,
 )
-from lanser_bench.reporting.records import DatasetResult, ResultRecord
+from lanser_bench.records.record import DatasetResult, ResultRecord
 
 
 def metric(value: float, half: float | None = 0.05) -> Metric:

@@ -13,8 +13,8 @@ from lanser_bench.evaluation.predictions import Classified, classification
 from lanser_bench.evaluation.results import BudgetResult, EvaluationResult, FoldScore, Metric
 from lanser_bench.evaluation.statistics import metric
 from lanser_bench.evaluation.summaries import AgreementScores, GoldAgreement, LabelSummary
-from lanser_bench.reporting.attached import PREDICTION_COLUMNS, _write
-from lanser_bench.reporting.records import DatasetResult, ResultRecord, save_record
+from lanser_bench.records.attachments import PREDICTION_COLUMNS, _write
+from lanser_bench.records.record import DatasetResult, ResultRecord, save_record
 
 LABELS = ["calm", "glad", "sad", "wild"]
 EACH = 6

@@ -8,10 +8,10 @@ import pytest
 
 from lanser_bench.errors import DataError
 from lanser_bench.evaluation.predictions import Predicted, regression, speaker_sums
-from lanser_bench.reporting.attached import attached_path, classified, read_attached
-from lanser_bench.reporting.checks import check_record
-from lanser_bench.reporting.migrate import migrate_record
-from lanser_bench.reporting.records import Attached, ResultRecord, load_record, record_schema
+from lanser_bench.records.attachments import attached_path, classified, read_attached
+from lanser_bench.records.checks import check_record
+from lanser_bench.records.migrate import migrate_record
+from lanser_bench.records.record import Attached, ResultRecord, load_record, record_schema
 
 from .published import labelled, publish, simulated
 

@@ -9,11 +9,11 @@ import pytest
 
 from lanser_bench.errors import DataError, SettingsError
 from lanser_bench.evaluation.families import Declared, family_hash, filters
-from lanser_bench.reporting import compare_views as views
-from lanser_bench.reporting.boards import rank
-from lanser_bench.reporting.compare import compare
-from lanser_bench.reporting.leaderboard import notes
-from lanser_bench.reporting.records import load_records, save_record
+from lanser_bench.records.record import load_records, save_record
+from lanser_bench.reporting.comparing import compare_views as views
+from lanser_bench.reporting.comparing.compare import compare
+from lanser_bench.reporting.leaderboard.boards import rank
+from lanser_bench.reporting.leaderboard.table import notes
 
 from .published import publish, simulated
 
@@ -67,7 +67,7 @@ def test_two_records_are_compared_whatever_they_are(grid: Path) -> None:
     (line,) = found.lines
     assert line.seeds == (1, 1)
     assert not line.seeds_known
-    assert "* from one training seed" in views.markdown(found)
+    assert "* from one training seed" in views.comparison_markdown(found)
 
 
 def test_other_splits_are_not_compared(grid: Path, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_filter_that_fits_nothing_is_a_sentence(grid: Path, side: str, words: 
 def test_table_page_and_json_say_the_same(grid: Path, tmp_path: Path) -> None:
     found = compare("labeler=good", "labeler=bad", folder=grid)
     assert views.table(found).row_count == 3
-    page = views.markdown(found)
+    page = views.comparison_markdown(found)
     assert page.count("\n| ") == 5
     content = json.loads(json.dumps(views.as_json(found)))
     assert content["lines"][0]["difference"]["value"] == found.lines[0].difference.value
@@ -115,7 +115,7 @@ def test_a_declared_comparison_is_adjusted_over_the_declared_family(declaring: P
     sides = "labeler=bad,encoder=cnn", "encoder=cnn,labeler=good"  # either way round
     found = compare(*sides, folder=declaring)
     assert found.family.confirmatory
-    assert "over the 4 tests of the 3 declared comparisons" in views.markdown(found)
+    assert "over the 4 tests of the 3 declared comparisons" in views.comparison_markdown(found)
     others = [line.p_value for line in compare("encoder=cnn", "encoder=resnet", budget="100%",
                                                folder=declaring).lines]  # fmt: skip
     assert len(found.family.others) == len(others) + 1
@@ -124,7 +124,7 @@ def test_a_declared_comparison_is_adjusted_over_the_declared_family(declaring: P
     assert found.lines[0].detectable is not None
     assert alone.lines[0].detectable is not None
     assert not alone.family.confirmatory
-    assert "exploratory, not among the 3 declared" in views.markdown(alone)
+    assert "exploratory, not among the 3 declared" in views.comparison_markdown(alone)
 
 
 def test_part_of_the_seeds_is_not_what_was_declared(declaring: Path) -> None:
@@ -147,7 +147,7 @@ def test_probe_targets_take_no_metric_and_no_budget(grid: Path, more: dict[str, 
 
 def test_without_a_declaration_the_table_is_the_family(grid: Path) -> None:
     found = compare("labeler=good", "labeler=bad", folder=grid)
-    assert "nothing was declared before the run" in views.markdown(found)
+    assert "nothing was declared before the run" in views.comparison_markdown(found)
 
 
 def test_the_leaderboard_says_what_was_declared(declaring: Path) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from lanser_bench.cli import main
 from lanser_bench.errors import DataError, LanserError, SettingsError
-from lanser_bench.reporting.dose import DoseBoard, dose_response
-from lanser_bench.reporting.dose_views import as_json, picture, sheets
-from lanser_bench.reporting.records import load_records
-from lanser_bench.reporting.responses import Response
+from lanser_bench.records.record import load_records
+from lanser_bench.reporting.comparing.dose import DoseBoard, dose_response
+from lanser_bench.reporting.comparing.dose_views import as_json, picture, sheets
+from lanser_bench.reporting.comparing.responses import Response
 
 from .published import labelled, publish, simulated
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from lanser_bench.errors import DataError
-from lanser_bench.reporting import gate_views as views
-from lanser_bench.reporting.gate import GateResult, Verdict, gate
-from lanser_bench.reporting.records import Attached
+from lanser_bench.records.record import Attached
+from lanser_bench.reporting.comparing import gate_views as views
+from lanser_bench.reporting.comparing.gate import GateResult, Verdict, gate
 
 from .published import publish, simulated
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lanser_bench.data.utterances import UtteranceTable
 from lanser_bench.kinds.asr import Transcript
-from lanser_bench.plugins import registry
-from lanser_bench.reporting.label_quality import Material, compare, quality
-from lanser_bench.reporting.label_views import markdown, summary_lines
-from lanser_bench.stages.label_files import LabelTable
-from lanser_bench.taxonomy import find_taxonomy
-from lanser_bench.utterances import UtteranceTable
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.plugins.taxonomies import find_taxonomy
+from lanser_bench.reporting.labels.quality import Material, compare, quality
+from lanser_bench.reporting.labels.views import markdown, summary_lines
+from lanser_bench.stages.label.files import LabelTable
 
 
 def material(

@@ -14,23 +14,24 @@ from lanser_bench.cli._console import print_tables
 from lanser_bench.errors import SettingsError
 from lanser_bench.evaluation.contrast import averaged
 from lanser_bench.evaluation.results import LabelsNeeded, Metric, ZeroShotResult
-from lanser_bench.reporting import leaderboard_files as files
-from lanser_bench.reporting.axis_board import rank_by
-from lanser_bench.reporting.leaderboard import (
+from lanser_bench.numbers import percent
+from lanser_bench.records.record import ResultRecord, StageUse, latest, load_records
+from lanser_bench.reporting.leaderboard import files
+from lanser_bench.reporting.leaderboard.boards import rank
+from lanser_bench.reporting.leaderboard.by_axis import rank_by
+from lanser_bench.reporting.leaderboard.plots import save_pictures
+from lanser_bench.reporting.leaderboard.table import (
     as_json,
     cells,
     columns,
     header,
+    leaderboard_markdown,
     majority_cells,
-    markdown,
     notes,
-    percent,
     place,
-    rank,
     tables,
 )
-from lanser_bench.reporting.plots import save_pictures
-from lanser_bench.reporting.records import ResultRecord, StageUse, latest, load_records
+from lanser_bench.reporting.tables.sheet import html
 
 from .conftest import metric
 from .published import publish, simulated
@@ -96,14 +97,14 @@ def test_rows_without_labels_and_fine_tuned_ones_have_columns_where_they_are_the
     (board,) = rank(changed)
     assert board.main[0].zero_shot is not None
     assert board.main[0].zero_shot.value == pytest.approx(0.35)
-    page = markdown([board])
+    page = leaderboard_markdown([board])
     assert "| UAR fine-tuned | UAR zero-shot |" in page
     assert "| 35.0 |" in page
 
 
 def test_user_text_is_shown_as_it_is(records: list[ResultRecord]) -> None:
     assert "[red]" in shown(records)
-    page = markdown(rank(records))
+    page = leaderboard_markdown(rank(records))
     assert "&lt;b>bold" in page
     assert "<b>" not in page
 
@@ -273,7 +274,9 @@ def test_json_holds_every_row(records: list[ResultRecord]) -> None:
 
 
 def test_markdown_has_a_row_per_row(records: list[ResultRecord]) -> None:
-    rows = [line for line in markdown(rank(records)).splitlines() if line.startswith("|")]
+    rows = [
+        line for line in leaderboard_markdown(rank(records)).splitlines() if line.startswith("|")
+    ]
     assert len(rows) == 2 + 2 + 1 + 1
     assert len({line.count("|") for line in rows}) == 1
 
@@ -388,7 +391,7 @@ def test_every_form_holds_every_row(study: Path) -> None:
     lines = list(csv.DictReader(io.StringIO(files.comma_separated(boards))))
     assert [float(line["uar"]) for line in lines] == [row.uar.value for row in boards[0].main]
     assert lines[-1]["rank_worst"] == "6"
-    page = files.html([files.sheet(board) for board in boards])
+    page = html([files.sheet(board) for board in boards])
     assert page.count("<tr") == 1 + 6 + 1
     assert "<script" not in page
     axis = rank_by("labeler", load_records([study]))
@@ -400,7 +403,7 @@ def test_every_form_holds_every_row(study: Path) -> None:
 
 def test_user_text_cannot_be_markup_in_a_page(record: Make) -> None:
     boards = rank([record(name="x", group="x", labeler="<script>alert(1)</script>")])
-    page = files.html([files.sheet(board) for board in boards])
+    page = html([files.sheet(board) for board in boards])
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
 

@@ -12,10 +12,11 @@ import pytest
 from lanser_bench.cli import main
 from lanser_bench.errors import DataError
 from lanser_bench.evaluation.results import Metric
-from lanser_bench.reporting.gate import gate
-from lanser_bench.reporting.leaderboard import notes, rank
-from lanser_bench.reporting.records import load_records, read_records
-from lanser_bench.reporting.report import render
+from lanser_bench.records.record import load_records, read_records
+from lanser_bench.reporting.comparing.gate import gate
+from lanser_bench.reporting.leaderboard.boards import rank
+from lanser_bench.reporting.leaderboard.table import notes
+from lanser_bench.reporting.report.report import render
 
 from .published import publish, simulated
 

@@ -7,7 +7,7 @@ import pytest
 
 from lanser_bench.errors import SettingsError
 from lanser_bench.evaluation.power import Design, detectable, expected_spread, normal_approximation
-from lanser_bench.reporting.planning import count, plan_power
+from lanser_bench.reporting.comparing.power import count, plan_power
 
 from .published import publish, simulated
 

@@ -14,16 +14,16 @@ from lanser_bench.evaluation.classes import PredictedClasses, chance, class_hits
 from lanser_bench.evaluation.predictions import Predicted, regression_metrics
 from lanser_bench.evaluation.results import ClassScore, ProbeResult, TargetScore
 from lanser_bench.evaluation.statistics import metric
-from lanser_bench.reporting.attached import attach
-from lanser_bench.reporting.checks import check_record
-from lanser_bench.reporting.compare import compare
-from lanser_bench.reporting.compare_views import title
-from lanser_bench.reporting.leaderboard import as_json, markdown
-from lanser_bench.reporting.probe_gaps import with_gaps
-from lanser_bench.reporting.records import load_record, load_records, save_record
-from lanser_bench.reporting.report import write_report
-from lanser_bench.reporting.report_data import Records
-from lanser_bench.reporting.target_table import target_cells
+from lanser_bench.records.attachments import attach
+from lanser_bench.records.checks import check_record
+from lanser_bench.records.record import load_record, load_records, save_record
+from lanser_bench.reporting.comparing.compare import compare
+from lanser_bench.reporting.comparing.compare_views import title
+from lanser_bench.reporting.leaderboard.table import as_json, leaderboard_markdown
+from lanser_bench.reporting.leaderboard.targets import target_cells
+from lanser_bench.reporting.report.data import Records
+from lanser_bench.reporting.report.probe_gaps import with_gaps
+from lanser_bench.reporting.report.report import write_report
 from lanser_bench.store import Spec, Store
 
 from .published import publish, simulated
@@ -85,7 +85,7 @@ def _published(folder: Path, group: str, seed: int, right: float, **more: Any) -
 
 
 def _evaluation(store: Store, path: Path) -> str:
-    from lanser_bench.reporting.attached import read_attached
+    from lanser_bench.records.attachments import read_attached
 
     record = load_record(path)
     assert record.predictions is not None
@@ -138,8 +138,8 @@ def test_the_target_table_prints_scores_with_their_differences(study: Path) -> N
     assert all("random weights" in row[3] for row in rows)
     assert rows[1][3].startswith("+3")
     assert all(len(row) == len(heads) for row in rows)
-    assert "to best control" in markdown([board], targets=True)
-    assert "to best control" not in markdown([board])
+    assert "to best control" in leaderboard_markdown([board], targets=True)
+    assert "to best control" not in leaderboard_markdown([board])
     assert as_json([board])[0]["main"][0]["gaps"]["prosody.f0 (speaker)"]["control"]
 
 

@@ -7,14 +7,8 @@ from pathlib import Path
 import pytest
 
 from lanser_bench.errors import DataError
-from lanser_bench.reporting.build import portable
-from lanser_bench.reporting.records import (
-    ResultRecord,
-    latest,
-    load_record,
-    load_records,
-    save_record,
-)
+from lanser_bench.experiment.running.cell_record import portable
+from lanser_bench.records.record import ResultRecord, latest, load_record, load_records, save_record
 
 Make = Callable[..., ResultRecord]
 

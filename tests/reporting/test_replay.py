@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from lanser_bench.cli import main
-from lanser_bench.reporting.records import ResultRecord, StageUse, save_record
-from lanser_bench.reporting.replay import record_events, track_results
+from lanser_bench.records.record import ResultRecord, StageUse, save_record
+from lanser_bench.reporting.rerun.replay import record_events, track_results
 from lanser_bench.store import Spec, Store
 
 Make = Callable[..., ResultRecord]

@@ -12,24 +12,18 @@ import pytest
 
 from lanser_bench.cli import main
 from lanser_bench.errors import DataError
-from lanser_bench.evaluation.results import (
-    CueDrop,
-    FlattenResult,
-    Interval,
-    Metric,
-    ZeroShotResult,
-)
-from lanser_bench.reporting.attached import _write, read_attached
-from lanser_bench.reporting.records import (
+from lanser_bench.evaluation.results import CueDrop, FlattenResult, Interval, Metric, ZeroShotResult
+from lanser_bench.records.attachments import _write, read_attached
+from lanser_bench.records.record import (
     ResultRecord,
     StageUse,
     load_record,
     load_records,
     save_record,
 )
-from lanser_bench.reporting.report import render, write_report
-from lanser_bench.reporting.report_data import Records
-from lanser_bench.reporting.report_finding import finding
+from lanser_bench.reporting.report.data import Records
+from lanser_bench.reporting.report.finding import finding
+from lanser_bench.reporting.report.report import render, write_report
 
 from .published import gold, labelled, publish, simulated
 

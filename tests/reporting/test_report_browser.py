@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lanser_bench.reporting.records import load_records
-from lanser_bench.reporting.report import render, write_report
+from lanser_bench.records.record import load_records
+from lanser_bench.reporting.report.report import render, write_report
 
 from .published import publish, simulated
 from .test_report import MAIN, NASTY, control

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from lanser_bench.errors import SettingsError
-from lanser_bench.experiment.grid import expand
-from lanser_bench.reporting.records import Commit, ResultRecord, load_record
-from lanser_bench.reporting.rerun import compared, environment, recreated
+from lanser_bench.experiment.settings.grid import expand
+from lanser_bench.records.record import Commit, ResultRecord, load_record
+from lanser_bench.reporting.rerun.rerun import compared, environment, recreated
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "results" / "real-speech" / "shuffled-encoder-resnet-seed-1-ae801efe.json"

@@ -15,10 +15,12 @@ from lanser_bench import DataError, Labeler, LanserError, PluginOptions, Scores,
 from lanser_bench.cli._texts import read_texts
 from lanser_bench.cli.taxonomy import app as taxonomy_app
 from lanser_bench.kinds import TextRecord
-from lanser_bench.plugins import registry
-from lanser_bench.reporting.taxonomy_comparison import compare, information, structure
-from lanser_bench.reporting.taxonomy_views import heat_map, save_picture, summary_lines
-from lanser_bench.taxonomy import Label, NeutralRule, Taxonomy, find_taxonomy
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.plugins.taxonomies import find_taxonomy
+from lanser_bench.reporting.labels.taxonomies import compare, information, structure
+from lanser_bench.reporting.labels.taxonomy_views import heat_map, summary_lines
+from lanser_bench.reporting.tables.pictures import save_picture
+from lanser_bench.taxonomy import Label, NeutralRule, Taxonomy
 
 app = typer.Typer()
 app.add_typer(taxonomy_app, name="taxonomy")

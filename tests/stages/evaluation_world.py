@@ -12,15 +12,15 @@ import numpy.typing as npt
 import soundfile
 from safetensors.numpy import save_file
 
-from lanser_bench.kinds import StageCall, StageReport
-from lanser_bench.plugins import registry
-from lanser_bench.stages._spans import Bucket, map_utterances, span_rows
-from lanser_bench.stages.base import StageContext, run_call
-from lanser_bench.stages.sharding import ARRAYS
+from lanser_bench.data.utterances import SCHEMA, write_utterances
+from lanser_bench.kinds import StageReport
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.plugins.identity import plugin_identity as identity_of
+from lanser_bench.stages.base import RunnableCall, StageContext, run_call
+from lanser_bench.stages.maps.sharding import ARRAYS
+from lanser_bench.stages.maps.spans import Bucket, map_utterances, span_rows
 from lanser_bench.store import Artifact, Draft, PluginIdentity, Spec, Store, file_sha256
-from lanser_bench.store import plugin_identity as identity_of
 from lanser_bench.taxonomy import Label, Taxonomy
-from lanser_bench.utterances import SCHEMA, write_utterances
 
 NAMES = ("angry", "bored", "happy", "sad")
 TAXONOMY = Taxonomy(
@@ -95,7 +95,7 @@ class World:
             file = self.folder / "audio.json"
             file.write_text(json.dumps({sha: str(path) for sha, path in audio.items()}))
             inputs = {"audio": [str(file)]}
-        call = StageCall(
+        call = RunnableCall(
             spec.stage, spec.key, spec.model_dump(mode="json"), self.store.root, inputs=inputs
         )
         return run_call(call)

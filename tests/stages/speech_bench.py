@@ -11,13 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import soundfile as sf
 
-from lanser_bench.kinds import StageCall, StageReport
-from lanser_bench.plugins import registry
-from lanser_bench.stages import segment, transcribe
-from lanser_bench.stages.base import run_call
-from lanser_bench.stages.transcribe import Params
-from lanser_bench.store import Artifact, PluginIdentity, Spec, Store, file_sha256, plugin_identity
-from lanser_bench.utterances import SCHEMA, write_utterances
+from lanser_bench.data.utterances import SCHEMA, write_utterances
+from lanser_bench.kinds import StageReport
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.plugins.identity import plugin_identity
+from lanser_bench.stages import segment
+from lanser_bench.stages.base import RunnableCall, run_call
+from lanser_bench.stages.transcribe import spec as transcribe
+from lanser_bench.stages.transcribe.spec import Params
+from lanser_bench.store import Artifact, PluginIdentity, Spec, Store, file_sha256
 
 ECHO = '''
 from pathlib import Path
@@ -127,7 +129,7 @@ class Bench:
     def call(self, spec: Spec) -> StageReport:
         file = self.folder / "paths.json"
         file.write_text(json.dumps(self.paths))
-        call = StageCall(
+        call = RunnableCall(
             spec.stage,
             spec.key,
             spec.model_dump(),

@@ -14,11 +14,12 @@ from training_world import MELS, Corpus, World, cnn
 
 from lanser_bench.errors import DataError, SettingsError
 from lanser_bench.evaluation.ridge import ridge_predictions
-from lanser_bench.stages import _training, pretrain
-from lanser_bench.stages._acoustic import Acoustic, acoustic_loss
-from lanser_bench.stages._batches import sharpened
 from lanser_bench.stages.base import StageContext
-from lanser_bench.stages.embed import read_embeddings
+from lanser_bench.stages.embed.run import read_embeddings
+from lanser_bench.stages.pretrain import spec as pretrain
+from lanser_bench.stages.pretrain import training as _training
+from lanser_bench.stages.pretrain.acoustic import Acoustic, acoustic_loss
+from lanser_bench.stages.pretrain.batches import sharpened
 from lanser_bench.store import Spec
 
 Floats = npt.NDArray[np.float64]

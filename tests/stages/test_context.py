@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from lanser_bench.data.utterances import SCHEMA, table_of
 from lanser_bench.errors import PluginError
-from lanser_bench.plugins import registry
-from lanser_bench.stages._spans import span_rows
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.plugins.identity import plugin_identity
 from lanser_bench.stages.base import StageContext
-from lanser_bench.store import LeaseLostError, Spec, Store, plugin_identity
+from lanser_bench.stages.maps.spans import span_rows
+from lanser_bench.store import LeaseLostError, Spec, Store
 from lanser_bench.store.store import DamagedError
-from lanser_bench.utterances import SCHEMA, table_of
 
 
 def planned(**changes: Any) -> Spec:

@@ -16,10 +16,12 @@ from training_world import MELS, World, cnn, identity
 
 from lanser_bench.errors import PluginError, SettingsError
 from lanser_bench.kinds import FeatureExtractor, Layers, PluginOptions, Waveform
-from lanser_bench.plugins import registry
-from lanser_bench.stages import embed, pretrain
-from lanser_bench.stages.embed import Params, read_embeddings
-from lanser_bench.stages.encoding import batches, embed_rows, extractor_encode
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.stages.embed import spec as embed
+from lanser_bench.stages.embed.encoding import batches, embed_rows, extractor_encode
+from lanser_bench.stages.embed.run import read_embeddings
+from lanser_bench.stages.embed.spec import Params
+from lanser_bench.stages.pretrain import spec as pretrain
 
 RESNET = {"n_mels": MELS, "hidden_sizes": (8, 8), "depths": (1, 1)}
 
@@ -235,6 +237,6 @@ def test_other_features_are_in_the_key_though_shards_do_not_name_them(
 ) -> None:
     corpus = world.corpus(n=10)
     before = world.embed(corpus).key
-    monkeypatch.setattr(embed.features_stage, "VERSION", "99")
+    monkeypatch.setattr("lanser_bench.stages.features.VERSION", "99")
     assert world.embed(corpus).key != before
     assert world.embed(corpus).params["features_version"] == "99"

@@ -13,10 +13,10 @@ from lanser_bench.errors import LeakageError
 from lanser_bench.evaluation.metrics import confusion_matrix, uar
 from lanser_bench.evaluation.predictions import read_classified
 from lanser_bench.evaluation.results import EvaluationResult
-from lanser_bench.plugins import registry
-from lanser_bench.stages import evaluate
-from lanser_bench.stages._embeddings import read_layers
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.stages.base import StageContext
+from lanser_bench.stages.embed.corrections import read_layers
+from lanser_bench.stages.evaluate import spec as evaluate
 
 PARAMS = evaluate.Params(budgets=(0.1, "k=4", 1.0), seeds=2, folds=3, strengths=(1e-2, 1e-1))
 

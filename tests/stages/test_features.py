@@ -11,13 +11,13 @@ import soundfile as sf
 from training_world import World
 
 from lanser_bench.audio import decode, logmel
+from lanser_bench.data.utterances import SCHEMA, write_utterances
 from lanser_bench.errors import DataError
-from lanser_bench.kinds import Frontend, StageCall
+from lanser_bench.kinds import Frontend
 from lanser_bench.stages import features
-from lanser_bench.stages.base import run_call
+from lanser_bench.stages.base import RunnableCall, run_call
 from lanser_bench.stages.features import Features, crops
 from lanser_bench.store import Spec, Store, file_sha256
-from lanser_bench.utterances import SCHEMA, write_utterances
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def recordings(store: Store, folder: Path, n: int = 5, audio: bool = True) -> tu
 
 
 def run(store: Store, spec: Spec, paths: Path) -> None:
-    call = StageCall(spec.stage, spec.key, spec.model_dump(), store.root)
+    call = RunnableCall(spec.stage, spec.key, spec.model_dump(), store.root)
     call.inputs["audio"] = [str(paths)]
     run_call(call)
 

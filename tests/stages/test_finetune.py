@@ -11,7 +11,9 @@ from training_world import TAXONOMY, Corpus, World, cnn
 
 from lanser_bench.evaluation.results import EvaluationResult
 from lanser_bench.evaluation.selection import Answer
-from lanser_bench.stages import evaluate, finetune
+from lanser_bench.stages.evaluate import spec as evaluate
+from lanser_bench.stages.finetune import run as finetune_stage
+from lanser_bench.stages.finetune import spec as finetune
 from lanser_bench.store import Spec
 
 FAST = {"epochs": 4, "batch_size": 8, "budgets": (0.5, 1.0), "seeds": 1, "warm_up": 0.0}
@@ -95,9 +97,9 @@ def test_finished_fits_are_not_trained_again(
     world.store.discard(spec.key)
     world.store.discard(parts[-1])
     trained = []
-    train = finetune._Tuner._train
+    train = finetune_stage._Tuner._train
     monkeypatch.setattr(
-        finetune._Tuner, "_train", lambda *args: (trained.append(1), train(*args))[1]
+        finetune_stage._Tuner, "_train", lambda *args: (trained.append(1), train(*args))[1]
     )
     assert result(world, spec) == first
     assert len(trained) == 1
@@ -115,11 +117,11 @@ def test_permuted_gold_is_what_fine_tuning_learns_too(
 ) -> None:
     taught: list[np.ndarray] = []
 
-    def guess(self: finetune._Tuner, fold, test, labels, chosen, draw) -> Answer:
+    def guess(self: finetune_stage._Tuner, fold, test, labels, chosen, draw) -> Answer:
         taught.append(labels)
         return Answer(np.zeros(len(test), np.int64), "fine-tuned", None, True)
 
-    monkeypatch.setattr(finetune._Tuner, "fit", guess)
+    monkeypatch.setattr(finetune_stage._Tuner, "fit", guess)
     plain, permuted = (spec_of(corpus, permuted=p, budgets=(1.0,)) for p in (False, True))
     assert "permute_gold" not in plain.params  # its key is what it was
     assert result(world, plain).control is None

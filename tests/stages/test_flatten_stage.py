@@ -7,7 +7,8 @@ import pytest
 from evaluation_world import NAMES, TAXONOMY, World, labelled_layers, speakers_and_labels
 
 from lanser_bench.evaluation.results import FlattenResult
-from lanser_bench.stages import evaluate, flatten
+from lanser_bench.stages import flatten
+from lanser_bench.stages.evaluate import spec as evaluate
 
 
 def test_drops_are_counted_from_the_resynthesis(tmp_path: Path) -> None:

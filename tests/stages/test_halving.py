@@ -13,8 +13,8 @@ from training_world import MELS, World, identity
 
 from lanser_bench import SettingsError, WorkerError
 from lanser_bench.halving import fitting, out_of_memory, tallied
-from lanser_bench.stages import pretrain
-from lanser_bench.stages.embed import read_embeddings
+from lanser_bench.stages.embed.run import read_embeddings
+from lanser_bench.stages.pretrain import spec as pretrain
 
 
 def short_of_memory(monkeypatch: pytest.MonkeyPatch, encoder: str, rows: int) -> None:

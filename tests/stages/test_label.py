@@ -15,12 +15,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from lanser_bench import DataError, LanserError, PluginError, SettingsError, Taxonomy, TaxonomyError
+from lanser_bench.data.utterances import SCHEMA, write_utterances
 from lanser_bench.errors import StoreError
-from lanser_bench.plugins import Registry, load_plugins
-from lanser_bench.stages import label
+from lanser_bench.plugins.discovery import Registry, load_plugins
+from lanser_bench.plugins.identity import plugin_identity
 from lanser_bench.stages.base import StageContext
-from lanser_bench.store import Artifact, PluginIdentity, Spec, Store, digest, plugin_identity
-from lanser_bench.utterances import SCHEMA, write_utterances
+from lanser_bench.stages.label import files as label_files
+from lanser_bench.stages.label import run as label_stage
+from lanser_bench.stages.label import spec as label
+from lanser_bench.store import Artifact, PluginIdentity, Spec, Store, digest
 
 LABELERS = '''
 import numpy as np
@@ -173,7 +176,7 @@ def run(
         gold_taxonomy=gold_taxonomy,
     )
     with store.write(spec) as draft:
-        label.run(StageContext(spec, store, plugins), draft)
+        label_stage.run(StageContext(spec, store, plugins), draft)
     return store.checked(spec.key)
 
 
@@ -186,7 +189,7 @@ def test_equal_texts_are_scored_once_and_all_get_their_label(
     plugins: Registry, store: Store
 ) -> None:
     found = run(plugins, store, manifest(store, ["aab", "b", "aab", " b ", "c"]))
-    table = label.read_labels(found)
+    table = label_files.read_labels(found)
     assert sorted(record.text for record in calls()) == ["aab", "b", "c"]
     assert table.ids == ["u0", "u1", "u2", "u3", "u4"]
     assert table.labels == ["a", "b", "a", "b", "c"]
@@ -279,7 +282,7 @@ def test_every_abstention_is_counted_under_its_reason(plugins: Registry, store: 
         plugins, store, utterances, spoken=spoken, neutral="abstain",
         min_confidence=0.55, min_margin=0.3,
     )  # fmt: skip
-    assert label.read_labels(found).reasons == [
+    assert label_files.read_labels(found).reasons == [
         None, "no speech", "empty text", "labeler", "low confidence", "low margin", "neutral rule",
     ]  # fmt: skip
     told = summary(found)
@@ -299,14 +302,17 @@ def test_the_taxonomy_s_neutral_rule_holds_unless_the_stage_says_otherwise(
     strict = Taxonomy.model_validate(NO_NEUTRAL.model_dump() | {"neutral_rule": rule})
     utterances = manifest(store, ["ab", "aab"])
     by_rule = run(plugins, store, utterances, taxonomy=strict)
-    assert label.read_labels(by_rule).reasons == ["neutral rule", None]
+    assert label_files.read_labels(by_rule).reasons == ["neutral rule", None]
     kept = run(plugins, store, utterances, taxonomy=strict, neutral="keep")
-    assert label.read_labels(kept).labels == ["a", "a"]  # of equal ones, the first
+    assert label_files.read_labels(kept).labels == ["a", "a"]  # of equal ones, the first
     dormant = {"kind": "keep", "min_confidence": 0.6}
     lax = Taxonomy.model_validate(NO_NEUTRAL.model_dump() | {"neutral_rule": dormant})
-    assert label.read_labels(run(plugins, store, utterances, taxonomy=lax)).reasons == [None, None]
+    assert label_files.read_labels(run(plugins, store, utterances, taxonomy=lax)).reasons == [
+        None,
+        None,
+    ]
     asked = run(plugins, store, utterances, taxonomy=lax, neutral="abstain")
-    assert label.read_labels(asked).reasons == ["neutral rule", None]
+    assert label_files.read_labels(asked).reasons == ["neutral rule", None]
 
 
 def test_a_neutral_rule_that_cannot_be_carried_out_is_refused_when_planning(
@@ -321,15 +327,17 @@ def test_prior_correction_lifts_the_label_that_scores_low_everywhere(
 ) -> None:
     utterances = manifest(store, ["aaaaab", "aaaaab" * 2, "aaabb", ""])
     plain = run(plugins, store, utterances)
-    assert label.read_labels(plain).labels == ["a", "a", "a", None]
-    corrected = label.read_labels(run(plugins, store, utterances, prior_correction="corpus-mean"))
+    assert label_files.read_labels(plain).labels == ["a", "a", "a", None]
+    corrected = label_files.read_labels(
+        run(plugins, store, utterances, prior_correction="corpus-mean")
+    )
     assert corrected.labels == ["a", "a", "b", None]
     np.testing.assert_allclose(corrected.scores[:3].sum(axis=1), 1, rtol=1e-6)
 
 
 def test_temperature_moves_confidence_and_not_the_label(plugins: Registry, store: Store) -> None:
     utterances = manifest(store, ["aab"])
-    sharp = label.read_labels(run(plugins, store, utterances, temperature=0.5))
+    sharp = label_files.read_labels(run(plugins, store, utterances, temperature=0.5))
     np.testing.assert_allclose(sharp.scores, [[0.8, 0.2, 0.0]], rtol=1e-6)
     assert sharp.labels == ["a"]
 
@@ -379,7 +387,7 @@ def test_the_oracle_gives_mapped_gold_and_abstains_on_the_unmapped(
     gold = [{"c": 1.0}, {"b": 1.0}, {}, {"a": 0.2, "b": 0.7, "c": 0.1}]
     utterances = manifest(store, ["", "x", "x", None], gold=gold, taxonomy="abc")
     found = run(plugins, store, utterances, labeler="oracle", taxonomy=AB, gold_taxonomy=ABC)
-    table = label.read_labels(found)
+    table = label_files.read_labels(found)
     assert table.labels == [None, "b", None, "b"]
     assert table.reasons == ["labeler", None, "labeler", None]
     assert summary(found)["labeler_reads"] == ["gold"]
@@ -426,7 +434,7 @@ def test_missing_evidence_is_not_silence(plugins: Registry, store: Store) -> Non
     rows = [{"text": "a", "no_speech_prob": math.nan, "avg_logprob": -3.0},
             {"text": "a", "no_speech_prob": 0.9, "avg_logprob": math.nan}]  # fmt: skip
     found = run(plugins, store, utterances, spoken=transcripts(store, utterances, rows))
-    assert label.read_labels(found).labels == ["a", "a"]
+    assert label_files.read_labels(found).labels == ["a", "a"]
 
 
 def test_a_prior_from_texts_that_say_nothing_divides_the_scores(
@@ -434,7 +442,7 @@ def test_a_prior_from_texts_that_say_nothing_divides_the_scores(
 ) -> None:
     utterances = manifest(store, ["aab"])
     told: dict[str, Any] = {"prior_correction": "content-free", "content_free": ["aaab", "z"]}
-    found = label.read_labels(run(plugins, store, utterances, **told))
+    found = label_files.read_labels(run(plugins, store, utterances, **told))
     # The labeler abstains on z; (2/3) / (3/4) and (1/3) / (1/4) are 8/9 and 12/9.
     np.testing.assert_allclose(found.scores, [[0.4, 0.6, 0]], rtol=1e-6)
     with pytest.raises(SettingsError, match="'letters' gives none of 'z' a score"):
@@ -444,7 +452,9 @@ def test_a_prior_from_texts_that_say_nothing_divides_the_scores(
 def test_many_blocks_give_what_one_block_gives(
     plugins: Registry, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lanser_bench.stages import _label_texts, _row_index, label_files
+    from lanser_bench.stages.label import files as label_files
+    from lanser_bench.stages.label import texts as _label_texts
+    from lanser_bench.stages.maps import distinct_rows as _row_index
 
     random = np.random.default_rng(0)
     texts: list[str | None] = ["".join(random.choice(list("abcx"), 3)) for _ in range(50)]
@@ -459,12 +469,12 @@ def test_many_blocks_give_what_one_block_gives(
         "prior_correction": "corpus-mean", "top_q": 0.6,
     }  # fmt: skip
     whole = run(plugins, store, utterances, **params)
-    expected, told = label.read_labels(whole), summary(whole)
+    expected, told = label_files.read_labels(whole), summary(whole)
     store.discard(whole.key)
-    for module in (label, label_files, _label_texts, _row_index):
+    for module in (label_stage, label_files, _label_texts, _row_index):
         monkeypatch.setattr(module, "BLOCK", 7)
     pieces = run(plugins, store, utterances, **params)
-    found = label.read_labels(pieces)
+    found = label_files.read_labels(pieces)
     assert found.ids == expected.ids
     assert found.labels == expected.labels
     assert found.reasons == expected.reasons
@@ -483,8 +493,8 @@ def test_controls_settle_over_the_corpus(plugins: Registry, store: Store, name: 
         labeler=plugin_identity(plugins, "labeler", name, plugin), threads=1,
     )  # fmt: skip
     with store.write(spec) as draft:
-        label.run(StageContext(spec, store, plugins), draft)
-    table = label.read_labels(store.checked(spec.key))
+        label_stage.run(StageContext(spec, store, plugins), draft)
+    table = label_files.read_labels(store.checked(spec.key))
     assert table.reasons[3:5] == ["labeler", "empty text"]
     counts = {one: table.labels.count(one) for one in ("a", "b")}
     assert counts == ({"a": 12, "b": 0} if name == "majority" else {"a": 9, "b": 3})
@@ -501,9 +511,9 @@ def test_dawid_skene_stands_beside_the_majority(plugins: Registry, store: Store)
         gold_taxonomy=ABC,
     )  # fmt: skip
     with store.write(spec) as draft:
-        label.run(StageContext(spec, store, plugins), draft)
+        label_stage.run(StageContext(spec, store, plugins), draft)
     told = summary(store.checked(spec.key))
-    assert label.read_labels(store.checked(spec.key)).labels == ["a", "b", "c", None]
+    assert label_files.read_labels(store.checked(spec.key)).labels == ["a", "b", "c", None]
     assert told["settled"]["agrees_with_majority"] == 1
     assert told["beside"]["majority"]["labels"] == {"a": 1, "b": 1, "c": 1}
     assert told["beside"]["majority"]["gold"]["abstention_left_out"]["n"] == 3
@@ -531,5 +541,5 @@ def test_transcripts_of_other_utterances_are_refused(plugins: Registry, store: S
 
 def test_a_corpus_without_utterances_gives_an_empty_table(plugins: Registry, store: Store) -> None:
     found = run(plugins, store, manifest(store, []))
-    assert label.read_labels(found).scores.shape == (0, 3)
+    assert label_files.read_labels(found).scores.shape == (0, 3)
     assert summary(found)["coverage"] == 0

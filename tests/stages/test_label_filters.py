@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from lanser_bench import SettingsError, Taxonomy
-from lanser_bench.stages._calibration import divided, mean_scores, tempered
-from lanser_bench.stages._filters import not_in_top, over_balance
-from lanser_bench.stages.decision import Decision, decide
-from lanser_bench.stages.label import Params
+from lanser_bench.stages.label.calibration import divided, mean_scores, tempered
+from lanser_bench.stages.label.decision import Decision, decide
+from lanser_bench.stages.label.filters import not_in_top, over_balance
+from lanser_bench.stages.label.spec import Params
 
 AB = Taxonomy.model_validate(
     {

@@ -17,15 +17,16 @@ from safetensors.numpy import load_file
 from training_world import MELS, TAXONOMY, World, cnn, identity
 
 from lanser_bench.errors import DataError, SettingsError
-from lanser_bench.plugins import registry
-from lanser_bench.stages import _training, pretrain
-from lanser_bench.stages._augment import augment, spec_augment
-from lanser_bench.stages._batches import class_weights
-from lanser_bench.stages._examples import Examples, load_examples, split_by_speaker
-from lanser_bench.stages._training import rate_factor, scores
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.stages.base import StageContext
 from lanser_bench.stages.network import attended
-from lanser_bench.stages.pretrain import Params
+from lanser_bench.stages.pretrain import spec as pretrain
+from lanser_bench.stages.pretrain import training as _training
+from lanser_bench.stages.pretrain.augment import augment, spec_augment
+from lanser_bench.stages.pretrain.batches import class_weights
+from lanser_bench.stages.pretrain.examples import Examples, load_examples, split_by_speaker
+from lanser_bench.stages.pretrain.spec import Params
+from lanser_bench.stages.pretrain.training import rate_factor, scores
 from lanser_bench.store import Spec
 from lanser_bench.taxonomy import Label
 
@@ -259,7 +260,7 @@ def killed(self, done, total, unit):
 
 StageContext.progress = killed
 spec = Spec.model_validate_json(sys.argv[1])
-run_call(StageCall(spec.stage, spec.key, spec.model_dump(), sys.argv[2]))
+run_call(RunnableCall(spec.stage, spec.key, spec.model_dump(), sys.argv[2]))
 """
 
 

@@ -7,15 +7,16 @@ import pytest
 from evaluation_world import World, probe_identity
 
 from lanser_bench import DataError, Probe
+from lanser_bench.data.utterances import SCHEMA, table_of
 from lanser_bench.errors import LeakageError
 from lanser_bench.evaluation.predictions import paired_difference, read_predicted
 from lanser_bench.evaluation.results import ProbeResult
 from lanser_bench.kinds.probe import HeldOut
-from lanser_bench.stages import probe, targets
-from lanser_bench.stages._probe_folds import checked_folds
-from lanser_bench.stages._probe_numbers import within_speakers
+from lanser_bench.stages import targets
+from lanser_bench.stages.probe import spec as probe
+from lanser_bench.stages.probe.folds import checked_folds
+from lanser_bench.stages.probe.numbers import within_speakers
 from lanser_bench.stages.targets import read_targets
-from lanser_bench.utterances import SCHEMA, table_of
 
 PARAMS = probe.Params(folds=3, sentence_folds=2)
 SPEAKERS, EACH = 6, 20
@@ -87,7 +88,7 @@ def test_a_target_that_cannot_be_scaled_by_speaker_is_named(world: World) -> Non
 
 
 def test_speakers_and_sentences_are_disjoint(world: World) -> None:
-    from lanser_bench.utterances import read_utterances
+    from lanser_bench.data.utterances import read_utterances
 
     own = planted_corpus(world)
     table = read_utterances(world.store.checked(own[0]))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from speech_bench import Bench, tone
 
+from lanser_bench.data.utterances import read_summary, read_utterances
 from lanser_bench.errors import DataError, PluginError
 from lanser_bench.stages import segment
-from lanser_bench.utterances import read_summary, read_utterances
 
 
 @pytest.fixture

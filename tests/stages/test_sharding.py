@@ -17,12 +17,19 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from lanser_bench.errors import StoreError
-from lanser_bench.plugins import Registry
-from lanser_bench.stages import _row_index
-from lanser_bench.stages._row_index import BLOCK, FILE, Gathered, Row, RowIndex
-from lanser_bench.stages._spans import Recordings
+from lanser_bench.plugins.discovery import Registry
 from lanser_bench.stages.base import StageContext
-from lanser_bench.stages.sharding import ARRAYS, ROWS, MapResult, draft_rows, run_map, shard_spec
+from lanser_bench.stages.maps import distinct_rows as _row_index
+from lanser_bench.stages.maps.distinct_rows import BLOCK, FILE, Gathered, Row, RowIndex
+from lanser_bench.stages.maps.sharding import (
+    ARRAYS,
+    ROWS,
+    MapResult,
+    draft_rows,
+    run_map,
+    shard_spec,
+)
+from lanser_bench.stages.maps.spans import Recordings
 from lanser_bench.store import Draft, Spec, Store, digest
 
 names = st.lists(st.integers(0, 10_000).map(digest), unique=True, max_size=300)

@@ -13,9 +13,10 @@ import pytest
 from speech_bench import Bench, tone
 
 from lanser_bench.errors import DataError, PluginError, SettingsError
-from lanser_bench.stages import transcribe
-from lanser_bench.stages._wer import normalised
-from lanser_bench.stages.transcribe import Params, read_transcripts, rms_db, word_errors
+from lanser_bench.stages.transcribe import spec as transcribe
+from lanser_bench.stages.transcribe.run import read_transcripts, rms_db
+from lanser_bench.stages.transcribe.spec import Params
+from lanser_bench.stages.transcribe.wer import normalised, word_errors
 from lanser_bench.validation import validated
 
 

@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from lanser_bench import DataError, Taxonomy, TaxonomyError
 from lanser_bench.evaluation.results import ZeroShotResult
 from lanser_bench.stages import zeroshot
-from lanser_bench.stages.pretrain import HEAD
+from lanser_bench.stages.pretrain.spec import HEAD
 from lanser_bench.store import Artifact, Spec
 
 

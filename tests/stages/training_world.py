@@ -12,15 +12,20 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lanser_bench.kinds import Frontend, StageCall, StageReport
-from lanser_bench.plugins import registry
-from lanser_bench.stages import embed, features, label, pretrain, targets
-from lanser_bench.stages._spans import Bucket, map_utterances, span_rows
-from lanser_bench.stages.base import StageContext, run_call
-from lanser_bench.stages.sharding import ROWS
-from lanser_bench.store import Draft, PluginIdentity, Spec, Store, plugin_identity
+from lanser_bench.data.utterances import SCHEMA, read_utterances, write_utterances
+from lanser_bench.kinds import Frontend, StageReport
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.plugins.identity import plugin_identity
+from lanser_bench.stages import features, targets
+from lanser_bench.stages.base import RunnableCall, StageContext, run_call
+from lanser_bench.stages.embed import spec as embed
+from lanser_bench.stages.label import files as label_files
+from lanser_bench.stages.label import spec as label
+from lanser_bench.stages.maps.sharding import ROWS
+from lanser_bench.stages.maps.spans import Bucket, map_utterances, span_rows
+from lanser_bench.stages.pretrain import spec as pretrain
+from lanser_bench.store import Draft, PluginIdentity, Spec, Store
 from lanser_bench.taxonomy import Label, Taxonomy
-from lanser_bench.utterances import SCHEMA, read_utterances, write_utterances
 
 MELS = 16
 TAXONOMY = Taxonomy(
@@ -147,7 +152,7 @@ class World:
                 "scores": pa.array(scores.tolist(), pa.list_(pa.float32())),
                 "reason": pa.array([None if n else "labeler" for n in names], pa.string()),
             }
-            pq.write_table(pa.table(columns), draft.path / label.LABELS)
+            pq.write_table(pa.table(columns), draft.path / label_files.LABELS)
         return spec.key
 
     def corpus(
@@ -176,7 +181,7 @@ class World:
         )
 
     def call(self, spec: Spec) -> StageReport:
-        return run_call(StageCall(spec.stage, spec.key, spec.model_dump(), self.store.root))
+        return run_call(RunnableCall(spec.stage, spec.key, spec.model_dump(), self.store.root))
 
     def pretrain(
         self,

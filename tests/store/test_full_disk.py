@@ -105,7 +105,7 @@ def test_no_room_for_a_lease_is_a_sentence_and_leaves_none(disk: Path) -> None:
 def test_no_room_for_a_checkpoint_keeps_the_one_before(disk: Path) -> None:
     import torch
 
-    from lanser_bench.stages._checkpoint import Checkpoint, Progress
+    from lanser_bench.stages.pretrain.checkpoint import Checkpoint, Progress
 
     store = Store(disk)
     checkpoint = Checkpoint(store, "k")

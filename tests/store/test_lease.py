@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from lanser_bench.errors import StoreError
+from lanser_bench.stages.base import RunnableCall
 from lanser_bench.store import LeaseLostError, Owner, Spec, Store
 from lanser_bench.store.lease import BEATS, Held, Watch, hold, holder
 
@@ -235,7 +236,6 @@ def test_eight_processes_compute_each_of_thirty_keys_once_though_one_is_killed(
 def test_a_stage_that_lost_its_lease_ends_with_what_the_other_process_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lanser_bench.kinds.executor import StageCall
     from lanser_bench.stages import base
 
     spec = Spec(stage="transcribe", stage_version="1")
@@ -248,7 +248,7 @@ def test_a_stage_that_lost_its_lease_ends_with_what_the_other_process_made(
             raise LeaseLostError("as after a sleep")
 
     monkeypatch.setattr(base, "stage_module", lambda name: Stage())
-    report = StageCall("transcribe", spec.key, spec.model_dump(mode="json"), tmp_path).run()
+    report = RunnableCall("transcribe", spec.key, spec.model_dump(mode="json"), tmp_path).run()
     assert report.reused
     assert report.counts == {"by": "the other"}
 
@@ -267,7 +267,6 @@ def test_what_another_process_made_while_this_one_waited_is_not_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The artifact is looked up once more when the lease is held."""
-    from lanser_bench.kinds.executor import StageCall
     from lanser_bench.stages import base
 
     spec, store, really = Spec(stage="transcribe", stage_version="1"), Store(tmp_path), Store.lock
@@ -284,6 +283,6 @@ def test_what_another_process_made_while_this_one_waited_is_not_made_again(
 
     monkeypatch.setattr(Store, "lock", late)
     monkeypatch.setattr(base, "stage_module", never)
-    report = StageCall("transcribe", spec.key, spec.model_dump(mode="json"), tmp_path).run()
+    report = RunnableCall("transcribe", spec.key, spec.model_dump(mode="json"), tmp_path).run()
     assert report.reused
     assert report.counts == {"by": "the other"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lanser_bench.store import Owner, PluginIdentity, Spec, Store
-from lanser_bench.store.plans import (
+from lanser_bench.store.plan_history import (
     WORKING,
     SavedPlan,
     at_work,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lanser_bench.errors import PluginError
-from lanser_bench.store import source_hash
+from lanser_bench.plugins.identity import source_hash
 
 PACKAGE = "hashed_package"
 _numbers = itertools.count()
@@ -37,7 +37,7 @@ def hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hash:
 
 
 def at(root: Path, monkeypatch: pytest.MonkeyPatch, module: str = f"{PACKAGE}.main") -> str:
-    from lanser_bench.store import identity
+    from lanser_bench.plugins import identity
 
     with monkeypatch.context() as patch:
         patch.syspath_prepend(root)

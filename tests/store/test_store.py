@@ -15,8 +15,7 @@ import pytest
 
 from lanser_bench.errors import StoreError
 from lanser_bench.store import LostError, Spec, Store, digest, write_atomic
-from lanser_bench.store.artifact import marker_check
-from lanser_bench.store.store import MARKER
+from lanser_bench.store.artifact import MARKER, marker_check
 
 SPEC = Spec(stage="transcribe", stage_version="1", params={"x": 1})
 
@@ -258,8 +257,8 @@ def test_write_atomic_keeps_the_old_file_on_failure(tmp_path: Path) -> None:
 
 
 def test_an_option_that_is_a_path_enters_the_key_by_content(tmp_path: Path) -> None:
-    from lanser_bench.plugins import load_plugins
-    from lanser_bench.store import plugin_identity
+    from lanser_bench.plugins.discovery import load_plugins
+    from lanser_bench.plugins.identity import plugin_identity
 
     registry = load_plugins(only="")
 
@@ -281,8 +280,9 @@ def test_an_option_that_is_a_path_enters_the_key_by_content(tmp_path: Path) -> N
 def test_all_that_can_change_a_plugin_s_numbers_is_in_its_identity(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from lanser_bench.plugins import load_plugins
-    from lanser_bench.store import identity, plugin_identity
+    from lanser_bench.plugins import identity
+    from lanser_bench.plugins.discovery import load_plugins
+    from lanser_bench.plugins.identity import plugin_identity
 
     registry = load_plugins(only="")
 
@@ -316,7 +316,7 @@ def test_all_that_can_change_a_plugin_s_numbers_is_in_its_identity(
 
 
 def test_paths_inside_options_count_by_content_and_by_the_names_in_a_folder(tmp_path: Path) -> None:
-    from lanser_bench.store.identity import _by_content
+    from lanser_bench.plugins.identity import _by_content
 
     for name, file in (("a", "x.txt"), ("b", "x.txt"), ("c", "y.txt")):
         (tmp_path / name).mkdir()
@@ -327,7 +327,7 @@ def test_paths_inside_options_count_by_content_and_by_the_names_in_a_folder(tmp_
 
 
 def test_where_a_loose_file_lies_is_in_no_key() -> None:
-    from lanser_bench.store.identity import _portable
+    from lanser_bench.plugins.identity import _portable
 
     assert _portable("/home/me/plugins/mine.py") == _portable("C:\\plugins\\mine.py")
     assert _portable("lanser-bench") == "lanser-bench"

@@ -22,9 +22,8 @@ from lanser_bench_plugins.asr._whisper import (
 from lanser_bench.audio import decode
 from lanser_bench.errors import DataError, MissingDependencyError, SettingsError
 from lanser_bench.kinds import Speech
-from lanser_bench.plugins import registry
-from lanser_bench.stages._wer import normalised
-from lanser_bench.stages.transcribe import word_errors
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.stages.transcribe.wer import normalised, word_errors
 
 SILENCE = np.zeros(16_000, np.float32)
 BACKENDS = ["faster-whisper", "openai-whisper"]

@@ -13,7 +13,7 @@ from tiny_recognisers import ctc_folder, whisper_folder
 
 from lanser_bench.errors import DataError, MissingDependencyError, SettingsError
 from lanser_bench.kinds import Speech
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.testing import ASRSuite
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lanser_bench import DataError, Utterance
-from lanser_bench.plugins import registry
-from lanser_bench.taxonomy import find_taxonomy
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.plugins.taxonomies import find_taxonomy
 
 WriteClip = Callable[[Path], None]
 

@@ -11,9 +11,9 @@ from lanser_bench_plugins.datasets._subtitles import plain_words, read_cues
 from lanser_bench_plugins.datasets.condensed_movies import CondensedMovies, CondensedMoviesOptions
 
 from lanser_bench import DataError, Utterance
-from lanser_bench.audiomemo import AudioMemo
-from lanser_bench.plugins import registry
-from lanser_bench.survey import survey_dataset
+from lanser_bench.data.audio_memo import AudioMemo
+from lanser_bench.data.survey import survey_dataset
+from lanser_bench.plugins.discovery import registry
 
 CLIPS = (
     "videoid,year,clip_idx,clip_tot,upload_year,title,clip_name,imdbid\n"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lanser_bench import DataError, Utterance
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 
 WriteClip = Callable[[Path], None]
 MELD = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode\n"

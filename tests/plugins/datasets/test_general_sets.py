@@ -12,8 +12,8 @@ import pytest
 import soundfile
 
 from lanser_bench import DataError, SettingsError, Utterance
-from lanser_bench.manifest import build_manifest
-from lanser_bench.plugins import registry
+from lanser_bench.data.manifest import build_manifest
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.store import Store
 
 WriteClip = Callable[[Path], None]

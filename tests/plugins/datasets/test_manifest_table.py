@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lanser_bench import DataError, SettingsError, Utterance
-from lanser_bench.plugins import load_plugins
+from lanser_bench.plugins.discovery import load_plugins
 
 ROWS: list[dict[str, Any]] = [
     {"id": "a", "audio": "a.wav", "start": 0.5, "speaker": "ann", "turn": 3, "label": "happy",

@@ -10,8 +10,9 @@ import pytest
 from lanser_bench_plugins.datasets.ravdess import Ravdess, RavdessOptions
 
 from lanser_bench import DataError
-from lanser_bench.manifest import build_manifest, read_utterances
-from lanser_bench.plugins import load_plugins
+from lanser_bench.data.manifest import build_manifest
+from lanser_bench.data.utterances import read_utterances
+from lanser_bench.plugins.discovery import load_plugins
 from lanser_bench.store import Store
 
 

@@ -16,8 +16,8 @@ from lanser_bench_plugins.datasets._prosody_plan import EMOTIONS, Planned, plan
 from lanser_bench_plugins.datasets.synthetic import Synthetic, SyntheticOptions, _sentences
 
 from lanser_bench import MissingDependencyError, Utterance
-from lanser_bench.plugins import load_plugins
-from lanser_bench.taxonomy import find_taxonomy
+from lanser_bench.plugins.discovery import load_plugins
+from lanser_bench.plugins.taxonomies import find_taxonomy
 
 needs_engine = pytest.mark.skipif(
     importlib.util.find_spec("espeakng_loader") is None, reason="the extra `synth` is not installed"

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from lanser_bench import DataError, Dataset, LanserError, SettingsError, Utterance
-from lanser_bench.manifest import build_manifest, read_summary
-from lanser_bench.plugins import registry
+from lanser_bench.data.manifest import build_manifest
+from lanser_bench.data.utterances import read_summary
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.store import Store
 
 WriteClip = Callable[[Path], None]

@@ -12,8 +12,9 @@ import pytest
 from lanser_bench_plugins.datasets.text import Text, TextOptions
 
 from lanser_bench import DataError, SettingsError, Utterance
-from lanser_bench.manifest import build_manifest, read_utterances
-from lanser_bench.plugins import registry
+from lanser_bench.data.manifest import build_manifest
+from lanser_bench.data.utterances import read_utterances
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.store import Store
 
 

@@ -15,10 +15,10 @@ import pytest
 import soundfile
 
 from lanser_bench import DataError, SettingsError
-from lanser_bench.audiomemo import AudioMemo
-from lanser_bench.plugins import registry
-from lanser_bench.reporting.planning import count
-from lanser_bench.survey import OnBadAudio, Survey, survey_dataset
+from lanser_bench.data.audio_memo import AudioMemo
+from lanser_bench.data.survey import OnBadAudio, Survey, survey_dataset
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.reporting.comparing.power import count
 
 WriteClip = Callable[[Path], None]
 LEVELS = r"(?P<speaker>[^/]+)/(?P<label>[^/]+)/.+"

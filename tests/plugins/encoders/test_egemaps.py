@@ -10,7 +10,7 @@ import pytest
 from lanser_bench_plugins import _opensmile
 
 from lanser_bench import MissingDependencyError
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.testing import EncoderSuite
 
 installed = pytest.mark.skipif(

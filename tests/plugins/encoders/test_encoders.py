@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from lanser_bench import SettingsError
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 
 TRAINABLE: list[tuple[str, dict[str, Any]]] = [
     ("cnn", {}),

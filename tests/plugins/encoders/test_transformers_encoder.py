@@ -12,7 +12,7 @@ import torch
 from tiny_speech_models import BLOCKS, FAMILIES, WIDTH, speech_model
 
 from lanser_bench import MissingDependencyError, SettingsError
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.testing import EncoderSuite
 
 

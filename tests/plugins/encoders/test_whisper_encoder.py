@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from lanser_bench import MissingDependencyError
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 
 RATE = 16_000
 

@@ -12,7 +12,7 @@ import pytest
 from lanser_bench_plugins.executors._machine import available_gib
 
 from lanser_bench import LanserError, StageCall, StageReport, WorkerError
-from lanser_bench.plugins import load_plugins
+from lanser_bench.plugins.discovery import load_plugins
 
 PATIENCE_S = 600.0
 """Only a fault takes so long, even on a machine with much else to do."""

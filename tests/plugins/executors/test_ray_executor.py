@@ -16,7 +16,7 @@ from lanser_bench_plugins.executors.ray import _own_error
 
 from lanser_bench import LanserError, SettingsError, StageCall, StageReport, WorkerError
 from lanser_bench.errors import DataError
-from lanser_bench.plugins import load_plugins
+from lanser_bench.plugins.discovery import load_plugins
 
 
 class Pid(StageCall):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from lanser_bench import Labeler, PluginError, PluginOptions, Scores, SettingsError, TextRecord
-from lanser_bench.plugins import registry
-from lanser_bench.store import plugin_identity
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.plugins.identity import plugin_identity
 from lanser_bench.testing import LabelerSuite
 from lanser_bench.testing._labeler import TAXONOMY
 

@@ -11,7 +11,7 @@ from tiny_models import nli_folder
 
 from lanser_bench import MissingDependencyError, PluginError, SettingsError, TextRecord
 from lanser_bench.halving import tallied
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.testing import LabelerSuite
 from lanser_bench.testing._labeler import TAXONOMY, TEXTS
 

@@ -9,8 +9,8 @@ import pytest
 from lanser_bench_plugins.labelers._word_forms import forms, phrases
 
 from lanser_bench import MissingDependencyError, SettingsError, TaxonomyError, TextRecord
-from lanser_bench.plugins import registry
-from lanser_bench.taxonomy import find_taxonomy
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.plugins.taxonomies import find_taxonomy
 from lanser_bench.testing import LabelerSuite
 from lanser_bench.testing._labeler import TAXONOMY
 

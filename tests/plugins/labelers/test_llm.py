@@ -10,7 +10,7 @@ import pytest
 from tiny_language_models import causal_folder
 
 from lanser_bench import SettingsError, TextRecord
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.testing import LabelerSuite
 from lanser_bench.testing._labeler import TAXONOMY
 

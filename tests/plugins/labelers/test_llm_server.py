@@ -16,7 +16,7 @@ import pytest
 from lanser_bench_plugins.labelers import _server
 
 from lanser_bench import LanserError, PluginError, SettingsError, TextRecord
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.testing import LabelerSuite
 from lanser_bench.testing._labeler import TAXONOMY
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lanser_bench import PluginError, TaxonomyError, TextRecord
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.testing import LabelerSuite
 from lanser_bench.testing._labeler import TAXONOMY
 

@@ -11,8 +11,9 @@ from stages.evaluation_world import World, probe_identity
 
 from lanser_bench import DataError, Speech
 from lanser_bench.evaluation.results import ProbeResult
-from lanser_bench.plugins import registry
-from lanser_bench.stages import probe, targets
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.stages import targets
+from lanser_bench.stages.probe import spec as probe
 
 PARAMS = probe.Params(folds=3, sentence_folds=1, inner_folds=2, strengths=(0.01, 1.0))
 SPEAKERS, SENTENCES, EMOTIONS = 6, 4, ("angry", "calm", "glad")

@@ -12,7 +12,7 @@ from lanser_bench_plugins import _opensmile
 from lanser_bench_plugins.probes import voice_quality
 
 from lanser_bench import SAMPLE_RATE, MissingDependencyError, SettingsError, Speech
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 
 praat = pytest.mark.skipif(
     importlib.util.find_spec("parselmouth") is None,

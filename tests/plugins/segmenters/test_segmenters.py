@@ -9,7 +9,7 @@ import pytest
 
 from lanser_bench.errors import SettingsError
 from lanser_bench.kinds import Speech
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 from lanser_bench.testing import SegmenterSuite
 
 

@@ -12,7 +12,7 @@ from lanser_bench_plugins.segmenters.vad import FRAME_S, Options, spans
 from lanser_bench.audio import decode
 from lanser_bench.errors import MissingDependencyError, SettingsError
 from lanser_bench.kinds import Speech
-from lanser_bench.plugins import registry
+from lanser_bench.plugins.discovery import registry
 
 
 def cut(*parts: tuple[float, int], **options: Any) -> list[tuple[float, float]]:

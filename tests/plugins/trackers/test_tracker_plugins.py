@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from wandb_files import wandb_records
 
-from lanser_bench.plugins import load_plugins
+from lanser_bench.plugins.discovery import load_plugins
 
 BUDGETS = [("10%", 0.1, 0.31), ("100%", 1.0, 0.47)]
 

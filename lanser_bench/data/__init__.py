@@ -1,0 +1,33 @@
+"""Datasets as the harness reads them: a survey of the files, then a manifest in the store.
+
+`survey` checks every utterance, `audio_memo` remembers recordings, `manifest` makes the artifact,
+and `utterances` is its table.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._face import face
+
+if TYPE_CHECKING:
+    from .audio_memo import AudioMemo as AudioMemo
+    from .manifest import BuiltManifest as BuiltManifest
+    from .manifest import build_manifest as build_manifest
+    from .survey import Survey as Survey
+    from .survey import survey_dataset as survey_dataset
+    from .utterances import UtteranceTable as UtteranceTable
+    from .utterances import read_utterances as read_utterances
+
+__getattr__, __all__ = face(
+    __name__,
+    {
+        "AudioMemo": "audio_memo",
+        "BuiltManifest": "manifest",
+        "Survey": "survey",
+        "UtteranceTable": "utterances",
+        "build_manifest": "manifest",
+        "read_utterances": "utterances",
+        "survey_dataset": "survey",
+    },
+)

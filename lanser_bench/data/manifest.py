@@ -1,0 +1,145 @@
+"""Manifests: the leaf artifacts that everything else is computed from, built at planning time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError, SettingsError
+from ..plugins.discovery import Registry
+from ..plugins.identity import plugin_identity
+from ..store import Artifact, Spec, Store, canonical, write_atomic
+from .audio_memo import AudioMemo
+from .survey import OnBadAudio, Progress, Survey, summary, survey_dataset
+from .utterances import UtteranceTable, read_summary, read_utterances, write_utterances
+
+__all__ = ["BuiltManifest", "UtteranceTable", "build_manifest", "read_summary", "read_utterances"]
+
+VERSION = "1"
+
+
+@dataclass(frozen=True)
+class BuiltManifest:
+    """A manifest in the store, with what a planner needs of it."""
+
+    key: str
+    artifact: Artifact
+    counts: dict[str, Any]
+    """Utterances, speakers, seconds, labels, and what was skipped or is worth a warning."""
+    problems: list[dict[str, str]]
+    """Of single utterances: utterance, file, problem, kind."""
+    paths: Path
+    """File that tells where recordings lie on this machine: SHA-256 → absolute path."""
+    notes: Sequence[str] = ()
+    """Sentences of the dataset on how it read its files."""
+
+
+def build_manifest(
+    registry: Registry,
+    store: Store,
+    dataset_name: str,
+    options: Mapping[str, Any],
+    root: Path | None,
+    on_bad_audio: OnBadAudio = "stop",
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> BuiltManifest:
+    """Lists and checks a dataset and keeps its table of utterances as an artifact.
+
+    Its key depends on the dataset plugin and on the rows (with the hashes of their recordings and
+    what was skipped), not on where files lie: the same set in another folder is the same manifest.
+
+    Args:
+        registry: the plugins.
+        store: where the artifact and the memo of recordings are kept.
+        dataset_name: the dataset plugin's name.
+        options: its options.
+        root: its folder; for a dataset that makes its own files None means a folder of the store.
+        on_bad_audio: ``stop`` refuses unusable recordings, ``skip`` counts and names them.
+        limit: keeps so many utterances, spread evenly over speakers and labels.
+        progress: called with done, total and unit while recordings are read for the first time.
+
+    Raises:
+        DataError: the folder is missing, empty or not this dataset's; utterance ids, gold labels or
+            recordings are not valid. The sentences name the first few and count the rest.
+        SettingsError: an option or the limit is not valid.
+    """
+    checked_limit(dataset_name, limit)
+    begin = time.perf_counter()
+    plugin = registry.create("dataset", dataset_name, options)
+    folder = dataset_root(plugin.needs_root, store, dataset_name, root)
+    with closing(AudioMemo(store.root / "files.sqlite")) as memo:
+        survey = survey_dataset(
+            registry, dataset_name, plugin, folder, memo,
+            on_bad_audio=on_bad_audio, limit=limit, progress=progress,
+        )  # fmt: skip
+    if survey.faults:
+        raise DataError("\n".join(survey.faults))
+    spec = Spec(
+        stage="manifest",
+        stage_version=VERSION,
+        plugins={"dataset": plugin_identity(registry, "dataset", dataset_name, plugin)},
+        params={"content": content_digest(survey), "utterances": len(survey.rows)},
+    )
+    artifact = _kept(store, spec, survey, begin)
+    problems = [asdict(problem) for problem in survey.problems]
+    paths = _written_paths(store, spec.key, survey.paths)
+    return BuiltManifest(spec.key, artifact, survey.counts, problems, paths, survey.notes)
+
+
+def checked_limit(dataset_name: str, limit: object) -> int | None:
+    """Returns `limit` if it is None or a positive whole number; raises `SettingsError` if not."""
+    if limit is None or (type(limit) is int and limit >= 1):
+        return limit
+    raise SettingsError(
+        f"dataset '{dataset_name}': limit is {limit!r}; it must be a whole number of at least 1."
+    )
+
+
+def dataset_root(needs_root: bool, store: Store, name: str, root: Path | None) -> Path | None:
+    """Returns the folder to read, with ``~`` replaced; some datasets have one in the store."""
+    if root is None:
+        return None if needs_root else store.root / "datasets" / name
+    home = os.path.expanduser(root)  # noqa: PTH111 - leaves an unknown user as it is
+    return root if root.exists() else Path(home)
+
+
+def content_digest(survey: Survey) -> str:
+    """Returns 32 hexadecimal digits over all rows in order and all problems, without any path."""
+    sha = hashlib.sha256()
+    for row in survey.rows:
+        sha.update(canonical(row).encode() + b"\n")
+    for problem in survey.problems:
+        sha.update(canonical([problem.utterance, problem.kind]).encode() + b"\n")
+    return sha.hexdigest()[:32]
+
+
+def _kept(store: Store, spec: Spec, survey: Survey, begin: float) -> Artifact:
+    with store.lock(spec.key):
+        artifact = store.get(spec.key)
+        if artifact is not None and artifact.faults():
+            store.discard(spec.key)
+            artifact = None
+        store.touch(spec.key)  # until a plan is kept that names it, nothing else says it is needed
+        if artifact is None:
+            with store.write(spec) as draft:
+                write_utterances(draft.path, survey.rows, summary(survey))
+                draft.counts = dict(survey.counts)
+                draft.seconds = time.perf_counter() - begin
+            artifact = store.checked(spec.key)
+    return artifact
+
+
+def _written_paths(store: Store, key: str, paths: Mapping[str, Path]) -> Path:
+    file = store.root / "paths" / f"{key}.json"
+    text = json.dumps({sha: str(path) for sha, path in sorted(paths.items())}, indent=0) + "\n"
+    if not file.is_file() or file.read_text(encoding="utf-8") != text:
+        write_atomic(file, text)
+    return file

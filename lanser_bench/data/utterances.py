@@ -1,0 +1,216 @@
+"""The table of utterances: how a manifest lies on disk, and how stages read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import StoreError
+from ..kinds.dataset import GoldKind
+from ..store import Artifact, LostError
+
+UTTERANCES = "utterances.parquet"
+SUMMARY = "manifest.json"
+GROUP_ROWS = 8192
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("audio_sha", pa.string()),
+        ("start", pa.float64()),
+        ("end", pa.float64()),
+        ("seconds", pa.float64()),
+        ("speaker", pa.string()),
+        ("dialogue_id", pa.string()),
+        ("turn", pa.int32()),
+        ("sentence_id", pa.string()),
+        ("language", pa.string()),
+        ("split", pa.string()),
+        ("transcript", pa.string()),
+        ("gold", pa.string()),
+        ("gold_kind", pa.string()),
+        ("extras", pa.string()),
+    ]
+)
+"""Columns of `UTTERANCES`; `gold` and `extras` are JSON objects."""
+FIELDS = {name: name for name in SCHEMA.names} | {
+    "id": "ids",
+    "speaker": "speakers",
+    "dialogue_id": "dialogue_ids",
+    "turn": "turns",
+    "sentence_id": "sentence_ids",
+    "language": "languages",
+    "split": "splits",
+    "transcript": "transcripts",
+    "gold_kind": "gold_kinds",
+}
+"""Column of `SCHEMA` → field of `UtteranceTable`."""
+
+
+@dataclass(frozen=True)
+class UtteranceTable:
+    """Utterances as columns of plain values, None where one is missing, all of equal length."""
+
+    ids: list[str]
+    audio_sha: list[str | None]
+    """SHA-256 of the recording's bytes; None for text-only utterances."""
+    start: list[float | None]
+    """Seconds into the recording; None for its beginning."""
+    end: list[float | None]
+    seconds: list[float | None]
+    """Duration of the span."""
+    speakers: list[str | None]
+    """``dataset:speaker``."""
+    dialogue_ids: list[str | None]
+    turns: list[int | None]
+    sentence_ids: list[str | None]
+    languages: list[str | None]
+    splits: list[str | None]
+    transcripts: list[str | None]
+    gold: list[dict[str, float]]
+    """Label → weight; empty where unlabelled."""
+    gold_kinds: list[GoldKind]
+    extras: list[dict[str, Any]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def labels(self, names: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Returns the gold label of each utterance as a position in `names`, shape (utterances,).
+
+        It is −1 where there is no single gold label: unlabelled, several labels with weight, or a
+        label that `names` lacks.
+        """
+        position = {name: index for index, name in enumerate(names)}
+        return np.array(
+            [position.get(next(iter(gold)), -1) if len(gold) == 1 else -1 for gold in self.gold],
+            dtype=np.int64,
+        )
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Returns one dict per utterance with the columns of `SCHEMA`, for `write_utterances`."""
+        columns = [getattr(self, FIELDS[name]) for name in SCHEMA.names]
+        return [
+            dict(zip(SCHEMA.names, values, strict=True)) for values in zip(*columns, strict=True)
+        ]
+
+
+def write_utterances(
+    folder: Path, rows: Iterable[Mapping[str, Any]], summary: Mapping[str, Any]
+) -> None:
+    """Writes `UTTERANCES` and `SUMMARY` into a folder (a draft's).
+
+    Args:
+        folder: where to write.
+        rows: one mapping per utterance with the columns of `SCHEMA`; `gold` and `extras` as
+            mappings.
+        summary: what a reader must know of the whole: dataset, card, counts, problems.
+    """
+    write_rows(folder, rows)
+    write_summary(folder, summary)
+
+
+def write_rows(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes `UTTERANCES` alone, as `write_utterances`; rows may be more than fit into memory."""
+    rows = iter(rows)
+    with pq.ParquetWriter(folder / UTTERANCES, SCHEMA) as file:
+        # Small groups, because a reader of blocks has to hold a whole one.
+        while block := list(islice(rows, GROUP_ROWS)):
+            columns = {
+                name: [_as_json(row[name]) for row in block]
+                if name in ("gold", "extras")
+                else [row[name] for row in block]
+                for name in SCHEMA.names
+            }
+            file.write_table(pa.table(columns, schema=SCHEMA))
+
+
+def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Writes `SUMMARY` alone, as `write_utterances`."""
+    text = json.dumps(summary, indent=1, ensure_ascii=False, sort_keys=True)
+    (folder / SUMMARY).write_text(text + "\n", encoding="utf-8")
+
+
+def read_utterances(artifact: Artifact) -> UtteranceTable:
+    """Reads the utterances of a manifest or of a `segment` stage.
+
+    Raises:
+        StoreError: the artifact holds no utterances; a `LostError` if it is there no more.
+    """
+    with _file(artifact) as path:
+        return _table(pq.read_table(path))
+
+
+def iter_utterances(artifact: Artifact, rows: int) -> Iterator[UtteranceTable]:
+    """Yields the utterances in blocks of at most `rows`, for corpora that do not fit into memory.
+
+    Raises:
+        StoreError: the artifact holds no utterances; a `LostError` if it is there no more.
+    """
+    with _file(artifact) as path, pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(rows, columns=SCHEMA.names):
+            yield _table(pa.Table.from_batches([batch]))
+
+
+def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]:
+    """Returns the ids of utterances with nothing in a column, and the number of all utterances.
+
+    Raises:
+        StoreError: the artifact holds no utterances; a `LostError` if it is there no more.
+    """
+    with _file(artifact) as path, pq.ParquetFile(path) as file:
+        batches = file.iter_batches(columns=["id", column])
+        rows = (zip(b["id"].to_pylist(), b[column].to_pylist(), strict=True) for b in batches)
+        return [
+            name for batch in rows for name, value in batch if not value
+        ], file.metadata.num_rows
+
+
+def table_of(rows: Sequence[Mapping[str, Any]]) -> UtteranceTable:
+    """Returns the table of rows such as `UtteranceTable.rows` gives."""
+    return _built({name: [row[name] for row in rows] for name in SCHEMA.names})
+
+
+def _built(columns: Mapping[str, list[Any]]) -> UtteranceTable:
+    return UtteranceTable(**{FIELDS[name]: values for name, values in columns.items()})
+
+
+@contextmanager
+def _file(artifact: Artifact) -> Iterator[Path]:
+    try:
+        yield artifact.path / UTTERANCES
+    except FileNotFoundError:
+        if artifact.path.is_dir():
+            raise StoreError(f"Artifact {artifact.key} holds no {UTTERANCES}.") from None
+        raise LostError(
+            f"The utterances {artifact.key} were removed from the store while they were read, for "
+            "instance by `lanser-bench cache gc`. Start the same command again."
+        ) from None
+
+
+def _table(table: pa.Table) -> UtteranceTable:
+    columns: dict[str, list[Any]] = {name: table[name].to_pylist() for name in SCHEMA.names}
+    for name in ("gold", "extras"):
+        parsed: dict[str, Any] = {text: json.loads(text) for text in set(columns[name])}
+        columns[name] = [dict(parsed[text]) for text in columns[name]]
+    return _built(columns)
+
+
+def read_summary(artifact: Artifact) -> dict[str, Any]:
+    """Reads what stands beside the utterances: dataset, card, counts and problems."""
+    summary: dict[str, Any] = json.loads((artifact.path / SUMMARY).read_text(encoding="utf-8"))
+    return summary
+
+
+def _as_json(value: Mapping[str, Any]) -> str:
+    return json.dumps(dict(value), sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -1,0 +1,51 @@
+"""Comparisons declared in the experiment file must name cells that the plan has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...errors import SettingsError, did_you_mean
+from ...evaluation.families import Declared, filters
+from .plan import Cell
+
+FROM_PLUGINS = frozenset({"asr", "labeler"})
+"""What a record reads off its stages; a plan cannot know it of every control."""
+
+
+def check_comparisons(comparisons: Sequence[Declared], cells: Sequence[Cell], label: str) -> None:
+    """Refuses a declared comparison that no record of this run could answer.
+
+    Raises:
+        SettingsError: a side names an axis or values that no cell of the plan has.
+    """
+    known = [_values(cell) for cell in cells]
+    axes = {axis for values in known for axis in values} | FROM_PLUGINS
+    for number, declared in enumerate(comparisons):
+        for name in ("a", "b"):
+            side: str = getattr(declared, name)
+            where = f"{label}: 'comparisons.{number}.{name}' ({side})"
+            wanted = filters(side)
+            for axis, _ in wanted:
+                if axis not in axes:
+                    raise SettingsError(
+                        f"{where}: there is no axis '{axis}'.{did_you_mean(axis, axes)} There "
+                        f"are: {', '.join(sorted(axes))}."
+                    )
+            if not any(_fits(wanted, values) for values in known):
+                raise SettingsError(f"{where}: no cell of the plan fits it.")
+
+
+def _fits(wanted: Sequence[tuple[str, str]], values: dict[str, str]) -> bool:
+    return all(
+        values.get(axis) == value
+        for axis, value in wanted
+        if axis in values or axis not in FROM_PLUGINS
+    )
+
+
+def _values(cell: Cell) -> dict[str, str]:
+    parts = {
+        "taxonomy": cell.taxonomy, "encoder": cell.encoder, "control": cell.control or "none",
+        "role": cell.role, "experiment": cell.experiment, "group": cell.group,
+    }  # fmt: skip
+    return {**{axis: value for axis, value in parts.items() if value is not None}, **cell.axes}

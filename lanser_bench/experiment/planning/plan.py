@@ -1,0 +1,233 @@
+"""The plan of a run: cells and the distinct stages they need, with what is to be done and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from ...data.manifest import BuiltManifest
+from ...kinds.executor import StageCall
+from ...stages.base import RunnableCall
+from ...store import Spec, Store, digest
+from ...store.plan_history import SavedPlan, at_work, plan_path, save_plan
+from ..settings.axis_names import slug
+from ..settings.model import Experiment
+from .spec_diff import differences
+
+Role = Literal["main", "control"]
+NEW = "not computed yet"
+LOST = "planned before, but not in the store: it was not finished, or removed"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One distinct stage of a plan."""
+
+    key: str
+    spec: Spec
+    title: str
+    """What it works on and with, for people."""
+    threads: int
+    parents: tuple[str, ...]
+    """Keys of the nodes it waits for; manifests are there before."""
+    audio: tuple[str, ...] = ()
+    """Files that tell where recordings lie."""
+
+    @property
+    def stage(self) -> str:
+        """Name of the stage."""
+        return self.spec.stage
+
+    def call(self, store: Store, plugin_dirs: tuple[Path, ...]) -> StageCall:
+        """Returns the node as plain data for an executor."""
+        return RunnableCall(
+            stage=self.stage,
+            key=self.key,
+            spec=self.spec.model_dump(mode="json"),
+            store=store.root,
+            layers=store.layers,
+            threads=self.threads,
+            plugin_dirs=plugin_dirs,
+            inputs={
+                "audio": list(self.audio),
+                "located": {role: p.located for role, p in self.spec.plugins.items() if p.located},
+            },
+        )
+
+
+@dataclass(frozen=True)
+class TargetKeys:
+    """Where the results of one labelled set lie."""
+
+    dataset: str
+    evaluation: str
+    probes: dict[str, str]
+    """Probe → key."""
+    finetune: str | None = None
+    """Key of the fine-tuned encoder's scores."""
+    flatten: str | None = None
+    """Key of the scores on speech without single cues."""
+    zero_shot: str | None = None
+    """Key of what the pre-trained head says, read through the taxonomy's map."""
+    text_only: str | None = None
+    """Key of what the labeler says of the transcripts."""
+    notes: tuple[str, ...] = ()
+    """What was asked for and could not be planned, and what the encoder's weights know already."""
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of all results."""
+        more = (self.finetune, self.flatten, self.zero_shot, self.text_only)
+        return [self.evaluation, *self.probes.values(), *(key for key in more if key is not None)]
+
+
+@dataclass
+class Cell:
+    """One row of the results: one encoder made in one way from one seed."""
+
+    experiment: str
+    axes: dict[str, str]
+    role: Role
+    control: str | None
+    """``random_init``, ``logmel_stats``, ``shuffled`` …; None for a main cell."""
+    seed: int | None
+    """Seed of pre-training or of the random weights; None if nothing is drawn."""
+    show_seed: bool
+    settings: Experiment
+    encoder: str
+    taxonomy: str | None
+    """Name of the taxonomy of its labels; None where none take part."""
+    stages: dict[str, str]
+    """Place in the cell, such as ``label corpora.0`` → key; manifests included."""
+    targets: list[TargetKeys]
+
+    @property
+    def group(self) -> str:
+        """Name without the seed: cells of one group differ in their seed only."""
+        axes = ", ".join(f"{axis}={value}" for axis, value in self.axes.items())
+        if self.control is None:
+            return axes or self.experiment
+        return f"{self.control} [{axes}]" if axes else self.control
+
+    @property
+    def name(self) -> str:
+        """Readable and unique in its plan."""
+        shown = self.show_seed and self.seed is not None
+        return f"{self.group}, seed={self.seed}" if shown else self.group
+
+    @cached_property
+    def leaves(self) -> list[str]:
+        """Keys of all its results."""
+        return [key for t in self.targets for key in t.keys]
+
+    @cached_property
+    def key(self) -> str:
+        """Identity of its numbers: a digest of the keys of all its results."""
+        return digest([[t.dataset, t.probes, t.keys] for t in self.targets])
+
+    @property
+    def record_path(self) -> Path:
+        """Where its record lies below ``paths.results``."""
+        return Path(self.experiment) / f"{slug(self.name)}-{self.key[:8]}.json"
+
+
+@dataclass(repr=False)
+class Plan:
+    """Cells, distinct stages and the manifests they start from."""
+
+    experiment: Experiment
+    """Settings of the first cell: paths, trackers and executor are common to all."""
+    cells: list[Cell]
+    nodes: dict[str, Node]
+    """Key → node, parents before children."""
+    manifests: dict[str, BuiltManifest]
+    """Key → manifest."""
+    plugin_dirs: tuple[Path, ...] = ()
+    users: dict[str, list[Cell]] = field(default_factory=dict)
+    """Key → cells that need it."""
+
+    def __repr__(self) -> str:
+        """A line, as a notebook shows it."""
+        name = self.experiment.name
+        return f"<Plan of '{name}': {len(self.cells)} cells, {len(self.nodes)} distinct stages>"
+
+    def to_run(self, store: Store) -> dict[str, Node]:
+        """Returns the nodes that must run: missing results, and what is missing to make them."""
+        wanted: dict[str, Node] = {}
+        todo = [key for cell in self.cells for key in cell.leaves]
+        seen: set[str] = set()
+        while todo:
+            key = todo.pop()
+            if key in seen or key not in self.nodes:
+                continue
+            seen.add(key)
+            if key not in store:
+                wanted[key] = self.nodes[key]
+                todo.extend(self.nodes[key].parents)
+        return {key: node for key, node in self.nodes.items() if key in wanted}
+
+    def part(self, wanted: Callable[[Cell], bool]) -> Plan:
+        """Returns the plan of some of its cells alone."""
+        cells = [cell for cell in self.cells if wanted(cell)]
+        users: dict[str, list[Cell]] = {}
+        for cell in cells:
+            for key in set(cell.stages.values()):
+                users.setdefault(key, []).append(cell)
+        nodes = {key: node for key, node in self.nodes.items() if key in users}
+        return replace(self, cells=cells, nodes=nodes, users=users)
+
+    def missing_below(self, key: str, store: Store) -> dict[str, Node]:
+        """Returns what a stage reads, and what that was made from, as far as it must run again."""
+        found: dict[str, Node] = {}
+        todo = list(self.nodes[key].parents)
+        while todo:
+            parent = todo.pop()
+            if parent not in found and parent in self.nodes and parent not in store:
+                found[parent] = self.nodes[parent]
+                todo.extend(self.nodes[parent].parents)
+        return {other: node for other, node in self.nodes.items() if other in found}
+
+    def save(self, store: Store) -> None:
+        """Keeps the plan, so that the next one can say what has changed."""
+        save_plan(plan_path(store, self.experiment.name), self._specs, self.cells)
+
+    def at_work(self, store: Store) -> AbstractContextManager[None]:
+        """Keeps the plan as long as a run is at work, so that nobody takes what it needs."""
+        return at_work(store, self.experiment.name, self._specs, self.cells)
+
+    def reasons(self, store: Store, run: Iterable[str]) -> dict[str, str]:
+        """Says for each key of `run` why its stage must run."""
+        keys = list(run)
+        before = SavedPlan.read(plan_path(store, self.experiment.name)) if keys else None
+        if before is None:
+            return dict.fromkeys(keys, NEW)
+        return {key: self._reason(key, before) for key in keys}
+
+    def _reason(self, key: str, before: SavedPlan) -> str:
+        asked = set()
+        for cell in self.users.get(key, ()):
+            place = next(place for place, k in cell.stages.items() if k == key)
+            if (cell.control, place) in asked:
+                continue
+            asked.add((cell.control, place))
+            old = before.key_at(cell, place)
+            if old == key:
+                return LOST
+            if old is not None:
+                one, two = before.specs[old], self.nodes[key].spec
+                return "; ".join(differences(one, two, before.specs, self._specs)) or NEW
+        return NEW
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be told of the results of its cells before there are any, each once."""
+        return list(dict.fromkeys(n for cell in self.cells for t in cell.targets for n in t.notes))
+
+    @cached_property
+    def _specs(self) -> dict[str, Spec]:
+        specs = {key: node.spec for key, node in self.nodes.items()}
+        return specs | {key: manifest.artifact.spec for key, manifest in self.manifests.items()}

@@ -1,0 +1,269 @@
+"""Builds a cell's record from its artifacts."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ... import __version__
+from ...evaluation.families import family_hash
+from ...evaluation.results import EvaluationResult, FlattenResult, ProbeResult, ZeroShotResult
+from ...evaluation.summaries import LabelSummary, TrainingReport, TrainingSummary, TranscriptSummary
+from ...kinds.base import Plugin
+from ...plugins.discovery import registry
+from ...plugins.identity import library_versions
+from ...records.attachments import attach
+from ...records.record import (
+    Commit,
+    DatasetResult,
+    PluginAbout,
+    ResultRecord,
+    StageUse,
+    save_record,
+)
+from ...stages.label.spec import SUMMARY as LABELS
+from ...stages.pretrain.spec import REPORT
+from ...stages.transcribe.spec import SUMMARY as TRANSCRIPTS
+from ...store import PluginIdentity, Store
+
+if TYPE_CHECKING:
+    from ..planning.plan import Cell, Plan, TargetKeys
+
+Summary = TypeVar("Summary", LabelSummary, TranscriptSummary)
+BASE_LIBRARIES = ("numpy", "pyarrow", "scipy", "soundfile", "soxr", "torch")
+
+
+def publish_record(plan: Plan, cell: Cell, store: Store, path: Path) -> ResultRecord:
+    """Writes a finished cell's record with its predictions beside it; the record comes last.
+
+    Raises:
+        StoreError: one of its results is damaged; it is then removed and will be computed again.
+        DataError: the place cannot be written.
+    """
+    record = build_record(plan, cell, store)
+    record = record.model_copy(update=attach(store, cell.targets, path))
+    save_record(record, path)
+    return record
+
+
+def build_record(plan: Plan, cell: Cell, store: Store) -> ResultRecord:
+    """Collects what a finished cell left in the store.
+
+    Raises:
+        StoreError: one of its results is damaged; it is then removed and will be computed again.
+    """
+    reader = _Reader(plan, cell, store)
+    settings, plugins = cell.settings, reader.plugins()
+    libraries = {name for identity in plugins.values() for name in identity.libraries}
+    return ResultRecord(
+        experiment=cell.experiment,
+        name=cell.name,
+        group=cell.group,
+        key=cell.key,
+        role=cell.role,
+        control=cell.control,
+        axes=cell.axes,
+        seed=cell.seed,
+        seeds={"evaluate": settings.evaluate_seed, "probe": settings.probe_seed},
+        asr=reader.role_name("asr"),
+        labeler=reader.role_name("labeler"),
+        taxonomy=cell.taxonomy,
+        taxonomy_hash=reader.taxonomy_hash(),
+        encoder=cell.encoder,
+        settings=portable(settings.model_dump(mode="json", exclude={"paths", "executor"})),
+        family=family_hash(settings.comparisons),
+        stages=reader.stages(),
+        plugins=plugins,
+        about=reader.about(),
+        versions={
+            "python": platform.python_version(),
+            "lanser-bench": __version__,
+            **library_versions(tuple(sorted(libraries | set(BASE_LIBRARIES)))),
+        },
+        commit=commit(),
+        host=host(),
+        datasets=[reader.dataset(target) for target in cell.targets],
+        labels=reader.reports("label", LABELS, LabelSummary),
+        transcripts=reader.reports("transcribe", TRANSCRIPTS, TranscriptSummary),
+        training=reader.training(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    plan: Plan
+    cell: Cell
+    store: Store
+
+    def plugins(self) -> dict[str, PluginIdentity]:
+        found: dict[str, PluginIdentity] = {}
+        for place, key in self.cell.stages.items():
+            if key in self.plan.nodes:
+                spec = self.plan.nodes[key].spec
+            else:
+                spec = self.plan.manifests[key].artifact.spec
+            for role, plugin in spec.plugins.items():
+                shown = plugin.model_copy(update={"options": portable(plugin.options)})
+                found[f"{place}: {role}"] = shown
+        return found
+
+    def about(self) -> dict[str, PluginAbout]:
+        """Licence and facts of every plugin; a dataset's are those of its card."""
+        found: dict[str, PluginAbout] = {}
+        for place, key in self.cell.stages.items():
+            if key in self.plan.manifests:
+                path = self.plan.manifests[key].artifact.path / "manifest.json"
+                card = {k: v for k, v in _json(path).get("card", {}).items() if v}
+                licence = str(card.pop("licence", ""))
+                found[f"{place}: dataset"] = PluginAbout(licence=licence, facts=portable(card))
+                continue
+            for role, plugin in self.plan.nodes[key].spec.plugins.items():
+                found[f"{place}: {role}"] = about_plugin(self.plan.plugin_dirs, plugin)
+        return found
+
+    def taxonomy_hash(self) -> str | None:
+        """Content hash of the taxonomy of the weak labels, where all corpora agree on it."""
+        reports = self.reports("label", LABELS, LabelSummary).values()
+        hashes = {report.taxonomy_hash for report in reports}
+        return hashes.pop() if len(hashes) == 1 else None
+
+    def role_name(self, kind: str) -> str | None:
+        names = {p.name for p in self.plugins().values() if p.kind == kind}
+        return ", ".join(sorted(names)) or None
+
+    def stages(self) -> dict[str, StageUse]:
+        found = {}
+        for place, key in self.cell.stages.items():
+            artifact = self.store.get(key)
+            seconds = artifact.meta["seconds"] if artifact else None
+            found[place] = StageUse(stage=place.partition(" ")[0], key=key, seconds=seconds)
+        return found
+
+    def dataset(self, target: TargetKeys) -> DatasetResult:
+        place = next(p for p, k in self.cell.stages.items() if k == target.evaluation)
+        manifest = self.cell.stages[place.replace("evaluate", "manifest", 1)]
+        card = _json(self.plan.manifests[manifest].artifact.path / "manifest.json").get("card", {})
+        return DatasetResult(
+            dataset=target.dataset,
+            title=card.get("title", ""),
+            licence=card.get("licence", ""),
+            fixed_sentences=bool(card.get("fixed_sentences", False)),
+            evaluation=self._evaluation(target.evaluation),
+            finetune=None if target.finetune is None else self._evaluation(target.finetune),
+            probes=[
+                ProbeResult.model_validate_json(
+                    (self.store.checked(key).path / "probe.json").read_bytes()
+                )
+                for key in target.probes.values()
+            ],
+            flatten=self._flatten(target.flatten),
+            zero_shot=self._without_labels(target.zero_shot),
+            text_only=self._without_labels(target.text_only),
+            notes=list(target.notes),
+        )
+
+    def _evaluation(self, key: str) -> EvaluationResult:
+        path = self.store.checked(key).path / "evaluation.json"
+        return EvaluationResult.model_validate_json(path.read_bytes())
+
+    def _flatten(self, key: str | None) -> FlattenResult | None:
+        if key is None:
+            return None
+        path = self.store.checked(key).path / "flatten.json"
+        return FlattenResult.model_validate_json(path.read_bytes())
+
+    def _without_labels(self, key: str | None) -> ZeroShotResult | None:
+        if key is None:
+            return None
+        path = self.store.checked(key).path / "zeroshot.json"
+        return ZeroShotResult.model_validate_json(path.read_bytes())
+
+    def reports(self, stage: str, name: str, model: type[Summary]) -> dict[str, Summary]:
+        """What a stage of each corpus or target wrote beside its table, if it wrote anything."""
+        found = {}
+        for place, key in self.cell.stages.items():
+            which, _, corpus = place.partition(" ")
+            artifact = self.store.get(key) if which == stage else None
+            if artifact is not None and (artifact.path / name).is_file():
+                side, _, index = corpus.partition(".")
+                dataset = getattr(self.cell.settings, side)[int(index)].dataset
+                path = artifact.path / name
+                found[f"{corpus} {dataset}"] = model.model_validate_json(path.read_bytes())
+        return found
+
+    def training(self) -> TrainingSummary | None:
+        artifact = self.store.get(self.cell.stages.get("pretrain", ""))
+        if artifact is None or not (artifact.path / REPORT).is_file():
+            return None
+        report = TrainingReport.model_validate_json((artifact.path / REPORT).read_bytes())
+        return TrainingSummary.model_validate(report.model_dump(exclude={"labels", "epochs"}))
+
+
+def about_plugin(plugin_dirs: tuple[Path, ...], identity: PluginIdentity) -> PluginAbout:
+    """Returns a plugin's licence and what it says of itself."""
+    plugin: Plugin[Any] = registry(plugin_dirs).create(
+        identity.kind, identity.name, {**identity.options, **identity.located}
+    )
+    try:
+        facts = dict(portable(plugin.describe()))
+        json.dumps(facts)
+    # The boundary of a stranger's `describe`: a finished cell must still get its record.
+    except Exception as error:  # noqa: BLE001
+        facts = {"error": f"describe() failed: {type(error).__name__}: {error}"}
+    return PluginAbout(licence=str(facts.pop("licence", "") or plugin.licence), facts=facts)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def portable(value: Any) -> Any:
+    """Cuts absolute paths to their last part: a record must not show where somebody's home is."""
+    if isinstance(value, Mapping):
+        return {key: portable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [portable(inner) for inner in value]
+    if isinstance(value, str) and len(value) > 1 and PurePath(value).is_absolute():
+        return f"…/{PurePath(value).name}"
+    return value
+
+
+@lru_cache(maxsize=1)
+def commit() -> Commit | None:
+    """Returns the commit of the checkout this package runs from; None for an installed wheel."""
+    folder = Path(__file__).resolve().parents[3]
+    if not (folder / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no")
+        return Commit(revision=git("rev-parse", "HEAD"), dirty=bool(changed))
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+@lru_cache(maxsize=1)
+def host() -> dict[str, Any]:
+    """Returns the kind of machine, without its name."""
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+    }

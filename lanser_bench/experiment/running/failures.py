@@ -1,0 +1,68 @@
+"""Error records: one file per cell that failed, gone as soon as the cell succeeds.
+
+They are named by the cell and not by its key: mending the cause often changes the key.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ...store import Store, digest, write_atomic
+from ..planning.plan import Cell, Plan
+from ..settings.axis_names import slug
+from .scheduler import Failure
+
+
+class FailureFiles:
+    """The error records of one experiment, ``<store>/failures/<experiment>/<cell>.json``."""
+
+    def __init__(self, store: Store, experiment: str) -> None:
+        """Looks once at what is there, so that cells that never failed cost nothing."""
+        self.folder = store.root / "failures" / experiment
+        self._there = {path.name for path in self.folder.glob("*.json")}
+
+    def __contains__(self, cell: Cell) -> bool:
+        """Whether the cell failed when it was last tried."""
+        return self.path(cell).name in self._there
+
+    def path(self, cell: Cell) -> Path:
+        """Where the record of a cell lies or would lie."""
+        return self.folder / f"{slug(cell.name)}-{digest(cell.name)[:8]}.json"
+
+    def write(self, failure: Failure, run_id: str) -> None:
+        """Keeps what happened; a disk that cannot take it has been reported by the stage itself."""
+        cell = failure.cell
+        content = {
+            "experiment": cell.experiment,
+            "cell": cell.name,
+            "cell_key": cell.key,
+            "stage": failure.stage,
+            "key": failure.key,
+            "settings": failure.settings,
+            "error": failure.sentence,
+            "traceback": failure.traceback,
+            "attempts": failure.attempts,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "run": run_id,
+        }
+        path = self.path(cell)
+        with suppress(OSError):
+            write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+            self._there.add(path.name)
+
+    def forget(self, cell: Cell) -> None:
+        """Removes the record of a cell that is done."""
+        path = self.path(cell)
+        if path.name in self._there:
+            self._there.discard(path.name)
+            with suppress(OSError):
+                path.unlink()
+
+
+def failed_part(plan: Plan, store: Store) -> Plan:
+    """Returns the plan of those cells alone that failed when they were last tried."""
+    files = FailureFiles(store, plan.experiment.name)
+    return plan.part(lambda cell: cell in files)

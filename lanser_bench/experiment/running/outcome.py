@@ -1,0 +1,59 @@
+"""What a run came to, and what one would do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..planning.plan import Node, Plan
+from .scheduler import Failure
+from .timings import Estimate
+
+
+@dataclass(repr=False)
+class RunOutcome:
+    """What became of a run."""
+
+    plan: Plan
+    run_id: str
+    log: Path
+    """The run's event log."""
+    records: list[Path] = field(default_factory=list)
+    """Record of every finished cell."""
+    written: list[Path] = field(default_factory=list)
+    """Those of them that were written now; the others were there."""
+    failures: list[Failure] = field(default_factory=list)
+    executed: list[str] = field(default_factory=list)
+    """Keys of the stages that ran."""
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """True if no cell failed."""
+        return not self.failures
+
+    def __repr__(self) -> str:
+        """A line, and one for each failure, as a notebook shows it."""
+        head = (
+            f"<RunOutcome of '{self.plan.experiment.name}': {len(self.records)} cells done, "
+            f"{len(self.failures)} failed, {len(self.executed)} stages run>"
+        )
+        return "\n".join([head, *map(repr, self.failures)])
+
+
+@dataclass(frozen=True, repr=False)
+class DryRun:
+    """What a run would do."""
+
+    plan: Plan
+    to_run: dict[str, Node]
+    reasons: dict[str, str]
+    """Key of each stage to run → why."""
+    estimate: Estimate = field(default_factory=Estimate)
+    """How long it would take, as far as equal stages have run before."""
+
+    def __repr__(self) -> str:
+        """A line, as a notebook shows it."""
+        total, to_run = len(self.plan.nodes), len(self.to_run)
+        name = self.plan.experiment.name
+        return f"<DryRun of '{name}': {to_run} stages to run, {total - to_run} to reuse>"

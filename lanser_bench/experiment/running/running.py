@@ -1,0 +1,258 @@
+"""A run at work: it hears the scheduler, keeps the log, writes records and feeds trackers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...data.manifest import BuiltManifest
+from ...errors import LanserError
+from ...kinds.executor import StageReport
+from ...plugins.discovery import Registry
+from ...stages.label.run import ODD_TEXTS
+from ...store import Store, digest
+from ..planning.plan import Cell, Node, Plan
+from .events import EventLog
+from .failures import FailureFiles
+from .outcome import RunOutcome
+from .resources import Need, check_gpus, needs
+from .scheduler import Failure, Listener, Scheduler
+from .timings import Timings
+from .tracking import TrackerFeed
+
+
+class Running(Listener):
+    """Listens to the scheduler, keeps the log, writes records and feeds trackers."""
+
+    def __init__(self, plan: Plan, plugins: Registry, store: Store, listener: Listener) -> None:
+        settings = plan.experiment
+        self.plan, self.plugins, self.store, self.listener = plan, plugins, store, listener
+        self.executor = plugins.create(
+            "executor", settings.executor.name, settings.executor.options
+        )
+        self.log = EventLog(store)
+        self.outcome = RunOutcome(plan, self.log.run_id, self.log.folder / "events.jsonl")
+        self.failures = FailureFiles(store, settings.name)
+        self.timings = Timings(store)
+        self.cancelled = True
+        """Until the scheduler has come to its end: workers and trackers drop what they have."""
+        self.trackers = TrackerFeed(
+            settings.trackers, plugins, store, self.log.folder,
+            timeout_s=settings.tracker_timeout_s, report=self.note,
+        )  # fmt: skip
+
+    def go(
+        self, to_run: Mapping[str, Node], fail_fast: bool, max_retries: int, *, keep_plan: bool
+    ) -> RunOutcome:
+        """Runs the stages and closes what it holds, whatever happens; returns what came of it."""
+        try:
+            wanted = needs(self.plan, self.plugins, to_run.values())
+            check_gpus(self.executor, self.plan, wanted)
+            reasons = self.plan.reasons(self.store, to_run)
+            if keep_plan:  # a part of it would forget the others, whose reasons are asked for later
+                self.plan.save(self.store)
+            with self.plan.at_work(self.store):
+                self._tell(to_run, reasons)
+                self._schedule(to_run, wanted, fail_fast, max_retries)
+        finally:
+            self._close()
+        return self.outcome
+
+    def _tell(self, to_run: Mapping[str, Node], reasons: Mapping[str, str]) -> None:
+        """Logs and shows what will run, and what a user must know beforehand."""
+        self.log.add(
+            "run-start", experiment=self.plan.experiment.name, cells=len(self.plan.cells),
+            stages=len(self.plan.nodes), to_run=len(to_run),
+        )  # fmt: skip
+        for key, reason in reasons.items():
+            self.log.add("stage-planned", key=key, stage=self.plan.nodes[key].stage, why=reason)
+        self.listener.planned(self.plan, to_run)
+        expected = self.timings.estimate(self.plan, to_run, self.executor.threads).sentence
+        if expected:
+            self.listener.expected(expected)
+        for manifest in self.plan.manifests.values():
+            for sentence in data_notes(manifest):
+                self.note(sentence)
+        for note in self.plan.notes:
+            self.note(note)
+
+    def _schedule(
+        self,
+        to_run: Mapping[str, Node],
+        wanted: Mapping[str, Need],
+        fail_fast: bool,
+        max_retries: int,
+    ) -> None:
+        try:
+            Scheduler(
+                self.plan, to_run, self.executor, self.store, self, needs=wanted,
+                fail_fast=fail_fast, max_retries=max_retries,
+            ).run()  # fmt: skip
+            self.cancelled = fail_fast and not self.outcome.ok
+        except KeyboardInterrupt:
+            self.log.add("interrupted")
+            raise
+
+    def _close(self) -> None:
+        self.executor.close(cancel=self.cancelled)
+        self.trackers.close(cancel=self.cancelled)
+        self.timings.save()
+        self.log.add(
+            "run-end", executed=len(self.outcome.executed),
+            records=len(self.outcome.records), failed=len(self.outcome.failures),
+        )  # fmt: skip
+        self.log.close()
+
+    # -- what the scheduler tells --------------------------------------------------------------
+
+    def stage_started(self, node: Node) -> None:
+        """Logs the start."""
+        self.log.add("stage-start", stage=node.stage, key=node.key, title=node.title)
+        self.listener.stage_started(node)
+
+    def stage_ended(self, node: Node, report: StageReport) -> None:
+        """Logs the end with its time and counts."""
+        self.log.add(
+            "stage-end", stage=node.stage, key=node.key, seconds=report.seconds,
+            reused=report.reused, counts=report.counts,
+        )  # fmt: skip
+        for sentence in stage_notes(node, report.counts):
+            self.note(sentence)
+        if not report.reused:
+            self.outcome.executed.append(node.key)
+            self.timings.add(self.plan, node, report.seconds)
+        self.listener.stage_ended(node, report)
+
+    def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:
+        """Logs the failure that does not count yet."""
+        self.log.add(
+            "stage-retried", stage=node.stage, key=node.key, attempt=attempt,
+            error=f"{type(error).__name__}: {error}",
+        )  # fmt: skip
+        self.listener.stage_retried(node, error, attempt)
+
+    def stage_failed(self, node: Node, error: BaseException) -> None:
+        """Logs the failure."""
+        self.log.add(
+            "stage-failed", stage=node.stage, key=node.key, error=f"{type(error).__name__}: {error}"
+        )
+        self.listener.stage_failed(node, error)
+
+    def cell_failed(self, failure: Failure) -> None:
+        """Logs the failure with its settings and keeps it for the list at the end."""
+        self.outcome.failures.append(failure)
+        self.log.add(
+            "cell-failed", cell=failure.cell.name, stage=failure.stage, key=failure.key,
+            error=failure.sentence, traceback=failure.traceback, axes=failure.cell.axes,
+            settings=failure.settings, attempts=failure.attempts,
+        )  # fmt: skip
+        self.failures.write(failure, self.log.run_id)
+        self.listener.cell_failed(failure)
+
+    def cell_done(self, cell: Cell, path: str | None) -> None:
+        """Writes the cell's record, unless it is there, and offers it to the trackers."""
+        from .cell_record import publish_record
+
+        target = cell.settings.paths.results / cell.record_path
+        written = None
+        if not _is_record_of(target, cell):
+            try:
+                publish_record(self.plan, cell, self.store, target)
+            except LanserError as error:
+                node = self.plan.nodes[cell.leaves[-1]]
+                self.cell_failed(Failure(cell, f"record ({node.title})", node.key, str(error), ""))
+                return
+            written = str(target)
+            self.outcome.written.append(target)
+            self.log.add("cell-done", cell=cell.name, key=cell.key, record=str(target))
+        self.outcome.records.append(target)
+        self.failures.forget(cell)
+        identity = digest([cell.experiment, cell.name, cell.key])
+        if self.trackers.wants(identity):
+            self.trackers.send(identity, cell.name, target, cell_events(cell, self.store))
+        self.listener.cell_done(cell, written)
+
+    def tick(self, running: Mapping[str, Node]) -> None:
+        """Passed on."""
+        self.listener.tick(running)
+
+    def note(self, sentence: str) -> None:
+        """Logs and shows a warning."""
+        self.log.add("warning", text=sentence)
+        self.outcome.notes.append(sentence)
+        self.listener.note(sentence)
+
+
+def data_notes(manifest: BuiltManifest) -> Iterator[str]:
+    """Yields what a user must know of a dataset: what was skipped, and what looks odd."""
+    name = manifest.artifact.spec.plugins["dataset"].name
+    yield from (f"{name}: {sentence}" for sentence in manifest.notes)
+    skipped = [problem for problem in manifest.problems if problem["kind"] == "bad audio"]
+    if skipped:
+        named = "; ".join(f"{p['utterance']} {p['problem'].rstrip('.')}" for p in skipped[:3])
+        rest = f"; and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+        yield f"{name}: {len(skipped)} recordings skipped: {named}{rest}."
+    counts = manifest.counts
+    kinds = {
+        "duplicates": "duplicate",
+        "re_encoded": "re-encoded",
+        "silent": "silent",
+        "odd_channels": "odd-channel",
+        "clipped": "clipped",
+    }
+    odd = [f"{counts[kind]} {word}" for kind, word in kinds.items() if counts.get(kind)]
+    if odd:
+        what = f"{', '.join(odd)} recordings, used as they are"
+        yield f"{name}: {what}; `lanser-bench data check` names them."
+    yield from (f"{name}: {sentence}" for sentence in counts.get("warnings", []))
+
+
+def stage_notes(node: Node, counts: Mapping[str, Any]) -> Iterator[str]:
+    """Yields what a user must know of texts that a stage has transcribed or labelled."""
+    if node.stage == "transcribe" and counts.get("truncated"):
+        n = f"{counts['truncated']} of {counts['utterances']}"
+        yield f"{node.title}: {n} transcripts stop before their end; cut the recordings shorter."
+    if node.stage == "label":
+        for what, words in ODD_TEXTS.items():
+            if counts.get(what):
+                yield f"{node.title}: {counts[what]} of {counts['utterances']} texts are {words}."
+
+
+def _is_record_of(path: Path, cell: Cell) -> bool:
+    """Whether a cell's record is there: the first one written for a key stays."""
+    from ...records.record import SCHEMA_VERSION
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if not isinstance(content, dict):
+        return False
+    found = content.get("key"), content.get("name"), content.get("schema_version")
+    beside = content.get("predictions") or {}
+    whole = (path.parent / str(beside.get("file"))).is_file()
+    return whole and found == (cell.key, cell.name, SCHEMA_VERSION)
+
+
+def cell_events(cell: Cell, store: Store) -> list[dict[str, Any]]:
+    """Returns one event per stage of a finished cell, as trackers get them.
+
+    Each has ``event`` (``"stage"``), ``time`` (when it was written), ``place``, ``stage``, ``key``,
+    ``seconds`` and ``counts``; that of pre-training also ``training``, its report with the curve.
+    """
+    events = []
+    for place, key in cell.stages.items():
+        artifact = store.get(key)
+        if artifact is None:
+            continue
+        meta = artifact.meta
+        event = {"event": "stage", "time": meta["written"], "place": place, "key": key,
+                 "stage": meta["spec"]["stage"], "seconds": meta["seconds"],
+                 "counts": meta["counts"]}  # fmt: skip
+        training = artifact.path / "training.json"
+        if event["stage"] == "pretrain" and training.is_file():
+            event["training"] = json.loads(training.read_text(encoding="utf-8"))
+        events.append(event)
+    return events

@@ -1,0 +1,294 @@
+"""Runs the stages of a plan as soon as what they need is there."""
+
+from __future__ import annotations
+
+import heapq
+import traceback
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ...errors import LanserError, PluginError, StoreError, WorkerError
+from ...kinds.executor import Executor, StageReport
+from ...store import LostError, Store
+from ..planning.plan import Cell, Node, Plan
+from .resources import Need, capacity, gpus_of
+
+TICK_S = 0.2
+"""How often listeners may look at progress while nothing ends, in seconds."""
+MENDS = 3
+"""How often one stage may find its input damaged before the disk is given up."""
+
+
+@dataclass(frozen=True, repr=False)
+class Failure:
+    """A cell that could not be finished."""
+
+    cell: Cell
+    stage: str
+    """The stage that failed, with what it worked on."""
+    key: str
+    sentence: str
+    traceback: str
+    """Empty for an error the user can mend; a plugin's author wants to see where it failed."""
+    attempts: int = 1
+    """How often the stage was tried."""
+    settings: dict[str, str] = field(default_factory=dict)
+    """The cell's place in the grid and the plugins of the stage that failed, with their options."""
+
+    def __repr__(self) -> str:
+        """A line, as a notebook shows it: all settings of a cell would fill screens."""
+        return f"<Failure: {self.cell.name}: {self.stage}: {self.sentence}>"
+
+
+class Listener:
+    """Hears what happens in a run and says nothing. Others may show it, never change it."""
+
+    def planned(self, plan: Plan, to_run: Mapping[str, Node]) -> None:
+        """The plan is made; `to_run` are the stages that are not in the store."""
+
+    def expected(self, sentence: str) -> None:
+        """How long that will take, as far as it is known."""
+
+    def stage_started(self, node: Node) -> None:
+        """A stage was handed to the executor."""
+
+    def stage_ended(self, node: Node, report: StageReport) -> None:
+        """A stage is finished."""
+
+    def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:
+        """A stage has failed for the `attempt`-th time and will be tried again."""
+
+    def stage_failed(self, node: Node, error: BaseException) -> None:
+        """A stage has failed."""
+
+    def cell_failed(self, failure: Failure) -> None:
+        """A cell cannot be finished; the others go on."""
+
+    def cell_done(self, cell: Cell, path: str | None) -> None:
+        """All results of a cell are there; `path` is that of a record written just now."""
+
+    def tick(self, running: Mapping[str, Node]) -> None:
+        """Time has passed; `running` are the stages in work."""
+
+    def note(self, sentence: str) -> None:
+        """Something worth a line, such as a tracker that does not answer."""
+
+
+class Scheduler:
+    """Keeps the executor busy within its threads, GPU slots and memory, parents before children."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        to_run: Mapping[str, Node],
+        executor: Executor[Any],
+        store: Store,
+        listener: Listener,
+        *,
+        needs: Mapping[str, Need] | None = None,
+        fail_fast: bool = False,
+        max_retries: int = 0,
+    ) -> None:
+        """Prepares the graph; `run` does the work.
+
+        Args:
+            plan: the cells and their stages.
+            to_run: the stages that are not in the store.
+            executor: carries them out.
+            store: where they lie.
+            listener: hears what happens.
+            needs: key → what a stage keeps busy; its threads alone where nothing is said.
+            fail_fast: stop at the first stage that fails.
+            max_retries: how often a stage is tried again that failed in a way that may pass.
+        """
+        self._plan, self._executor, self._store = plan, executor, store
+        self._listener, self._fail_fast, self._max_retries = listener, fail_fast, max_retries
+        self._needs = {key: Need(node.threads) for key, node in to_run.items()} | dict(needs or {})
+        self._waits = {k: {p for p in n.parents if p in to_run} for k, n in to_run.items()}
+        self._children: dict[str, list[str]] = defaultdict(list)
+        for key, parents in self._waits.items():
+            for parent in parents:
+                self._children[parent].append(key)
+        self._nodes = dict(to_run)
+        self._place = {key: place for place, key in enumerate(to_run)}
+        # By need, so that what does not fit is passed over at once, however much is waiting.
+        self._ready: dict[Need, list[tuple[int, str]]] = defaultdict(list)
+        for key, parents in self._waits.items():
+            if not parents:
+                self._wait_for_room(key)
+        self._running: dict[Future[StageReport], Node] = {}
+        self._missing = {
+            id(cell): {key for key in cell.leaves if key in to_run} for cell in plan.cells
+        }
+        self._attempts: Counter[str] = Counter()
+        self._mended: Counter[str] = Counter()
+        self._finished: list[Cell] = []
+        self._failed_cells: set[int] = set()
+        self._lost: set[str] = set()
+
+    def run(self) -> None:
+        """Runs everything that can be run.
+
+        The listener hears of each end at once. Returns when all is done, failed or lost with what
+        failed; with `fail_fast` as soon as one stage has failed.
+        """
+        for cell in self._plan.cells:
+            if not self._missing[id(cell)]:
+                self._listener.cell_done(cell, None)
+        while any(self._ready.values()) or self._running:
+            self._submit()
+            done, _ = wait(self._running, timeout=TICK_S, return_when=FIRST_COMPLETED)
+            self._listener.tick({node.key: node for node in self._running.values()})
+            for future in done:
+                self._end(future)
+            if self._fail_fast and self._lost:
+                self._tell_finished()
+                return
+            # Workers first: writing the records of finished cells takes the driver some time.
+            self._submit()
+            self._tell_finished()
+
+    def _wait_for_room(self, key: str) -> None:
+        heapq.heappush(self._ready[self._needs[key]], (self._place[key], key))
+
+    def _submit(self) -> None:
+        """Starts, in the plan's order, what fits beside what is running."""
+        total = capacity(self._executor)
+        running = [self._needs[node.key].within(total) for node in self._running.values()]
+        free = Need(
+            total.threads - sum(need.threads for need in running),
+            total.gpus - sum(need.gpus for need in running),
+            total.memory_gib - sum(need.memory_gib for need in running),
+        )
+        while True:
+            fitting = [n for n, heap in self._ready.items() if heap and n.within(total).fits(free)]
+            if not fitting:
+                return
+            need = min(fitting, key=lambda need: self._ready[need][0])
+            _, key = heapq.heappop(self._ready[need])
+            self._start(self._nodes[key], need)
+            cut = need.within(total)
+            free = Need(
+                free.threads - cut.threads,
+                free.gpus - cut.gpus,
+                free.memory_gib - cut.memory_gib,
+            )
+
+    def _start(self, node: Node, need: Need) -> None:
+        self._listener.stage_started(node)
+        self._attempts[node.key] += 1
+        call = node.call(self._store, self._plan.plugin_dirs)
+        call = replace(call, gpus=need.gpus, memory_gib=need.memory_gib)
+        self._running[self._executor.submit(call)] = node
+
+    def _end(self, future: Future[StageReport]) -> None:
+        node = self._running.pop(future)
+        error = future.exception()
+        if isinstance(error, LostError) and self._mend(node, error):
+            return
+        if error is not None:
+            attempt = self._attempts[node.key]
+            if may_pass(error) and attempt <= self._max_retries:
+                self._listener.stage_retried(node, error, attempt)
+                self._wait_for_room(node.key)
+            else:
+                self._fail(node, error)
+            return
+        self._listener.stage_ended(node, future.result())
+        for child in self._children[node.key]:
+            waited = node.key in self._waits[child]
+            self._waits[child].discard(node.key)
+            if waited and not self._waits[child] and child not in self._lost:
+                self._wait_for_room(child)
+        for cell in self._plan.users.get(node.key, ()):
+            missing = self._missing[id(cell)]
+            if node.key in missing:
+                missing.discard(node.key)
+                if not missing:
+                    self._finished.append(cell)
+
+    def _tell_finished(self) -> None:
+        while self._finished:
+            self._listener.cell_done(self._finished.pop(0), None)
+
+    def _mend(self, node: Node, error: LostError) -> bool:
+        """Lets what was found damaged be computed again, and after it the stage that found it.
+
+        Returns:
+            False if it was tried often enough.
+        """
+        anew = self._plan.missing_below(node.key, self._store)
+        self._mended[node.key] += 1
+        if self._mended[node.key] > MENDS:
+            return False
+        self._listener.note(f"{node.stage}: {node.title}: {error}")
+        for key, missing in {**anew, node.key: node}.items():
+            known = key in self._nodes and key != node.key
+            if known and (self._waits[key] or key in self._running_keys or self._is_ready(key)):
+                continue  # another stage has found it
+            self._nodes[key] = missing
+            self._needs.setdefault(key, Need(missing.threads, gpus_of(missing)))
+            self._place.setdefault(key, len(self._place))
+            self._waits[key] = {parent for parent in missing.parents if parent in anew}
+            for parent in self._waits[key]:
+                self._children[parent].append(key)
+            if not self._waits[key]:
+                self._wait_for_room(key)
+        return True
+
+    @property
+    def _running_keys(self) -> set[str]:
+        return {node.key for node in self._running.values()}
+
+    def _is_ready(self, key: str) -> bool:
+        return any(key == other for heap in self._ready.values() for _, other in heap)
+
+    def _fail(self, node: Node, error: BaseException) -> None:
+        self._listener.stage_failed(node, error)
+        todo, lost = [node.key], []
+        while todo:
+            key = todo.pop()
+            if key not in self._lost:
+                self._lost.add(key)
+                lost.append(key)
+                todo.extend(self._children[key])
+        hit = {id(cell): cell for key in lost for cell in self._plan.users.get(key, ())}
+        for name, cell in hit.items():
+            if name not in self._failed_cells and self._missing[name] & self._lost:
+                self._failed_cells.add(name)
+                found = failure(cell, node, error)
+                self._listener.cell_failed(replace(found, attempts=self._attempts[node.key]))
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same stage may succeed when it is tried again as it is.
+
+    A worker that died, a full disk, a server that does not answer or a plugin's own fault may
+    pass; settings and data that are wrong stay wrong.
+    """
+    return isinstance(error, WorkerError | StoreError) or not isinstance(error, LanserError)
+
+
+def failure(cell: Cell, node: Node, error: BaseException) -> Failure:
+    """Describes why a cell failed: a sentence, and a traceback for a fault of a program."""
+    said = isinstance(error, LanserError)
+    sentence = str(error) if said else f"{type(error).__name__}: {error}"
+    mendable = said and not isinstance(error, PluginError)
+    trace = "" if mendable else "".join(traceback.format_exception(error))
+    title = f"{node.stage} ({node.title})"
+    return Failure(cell, title, node.key, sentence, trace, settings=settings_of(cell, node))
+
+
+def settings_of(cell: Cell, node: Node) -> dict[str, str]:
+    """Returns what somebody needs to see of a cell to understand a failure, as short as it may be.
+
+    The axes of the grid, and the plugins of the failing stage with all their options.
+    """
+    shown = {axis: str(value) for axis, value in cell.axes.items()}
+    for role, plugin in node.spec.plugins.items():
+        options = ", ".join(f"{name}={value}" for name, value in plugin.options.items())
+        shown[role] = f"{plugin.name}({options})" if options else plugin.name
+    return shown

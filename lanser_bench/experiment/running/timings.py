@@ -1,0 +1,154 @@
+"""How long stages took here, kept to say how long the next ones will take.
+
+One small file per store, so that planning opens no artifact for it. Nothing depends on it but what
+people are told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from ...store import Store, write_atomic
+from ..planning.plan import Node, Plan
+
+KEPT = 20
+"""Most timings kept per stage and plugins: the newest."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long stages will take, as far as equal ones have run before."""
+
+    seconds: float = 0.0
+    """Sum over stages."""
+    wall_s: float = 0.0
+    """With as many at once as threads allow and as wait for each other."""
+    known: int = 0
+    """Stages that it counts."""
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Stage → how many of them have no timing yet."""
+
+    @property
+    def sentence(self) -> str:
+        """The estimate for people; empty if there is nothing to run."""
+        missing = sum(self.unknown.values())
+        rest = ", ".join(f"{count} {stage}" for stage, count in self.unknown.items())
+        if not self.known:
+            return f"No timing yet for {_stages(missing)}." if missing else ""
+        begin = f"About {duration(self.wall_s)} ({duration(self.seconds)} of stages one by one)"
+        return f"{begin}; no timing yet for {_stages(missing)}: {rest}." if missing else f"{begin}."
+
+
+class Timings:
+    """Seconds per unit of work, by stage and plugins."""
+
+    def __init__(self, store: Store) -> None:
+        """Reads what is kept; nothing if that cannot be read."""
+        self._path: Path = store.root / "timings.json"
+        self._new: dict[str, list[float]] = {}
+        self._rates = self._read()
+
+    def _read(self) -> dict[str, list[float]]:
+        try:
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+            return {str(n): [float(r) for r in rates] for n, rates in content.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def add(self, plan: Plan, node: Node, seconds: float) -> None:
+        """Notes what a finished stage took."""
+        amount = work(plan, node)
+        if amount:
+            self._new.setdefault(name_of(node), []).append(seconds / amount)
+
+    def save(self) -> None:
+        """Keeps what was noted; where that cannot be written, the next estimate is poorer."""
+        if not self._new:
+            return
+        rates = self._read()  # another run may have written meanwhile
+        for name, new in self._new.items():
+            rates[name] = [*rates.get(name, []), *new][-KEPT:]
+        self._new = {}
+        content = {name: [float(f"{r:.4g}") for r in rates[name]] for name in sorted(rates)}
+        with suppress(OSError):
+            write_atomic(self._path, json.dumps(content, indent=0) + "\n")
+
+    def seconds(self, plan: Plan, node: Node) -> float | None:
+        """Returns what a stage will take: the median of equal ones for its amount of work."""
+        rates, amount = self._rates.get(name_of(node)), work(plan, node)
+        return median(rates) * amount if rates and amount else None
+
+    def estimate(self, plan: Plan, to_run: Mapping[str, Node], threads: int) -> Estimate:
+        """Estimates a run.
+
+        Args:
+            plan: the plan.
+            to_run: key → stage, parents before children.
+            threads: CPU threads that may be busy at once.
+        """
+        ends: dict[str, float] = {}
+        unknown: Counter[str] = Counter()
+        total = busy = 0.0
+        for key, node in to_run.items():
+            took = self.seconds(plan, node)
+            if took is None:
+                unknown[node.stage] += 1
+                took = 0.0
+            ends[key] = took + max((ends.get(parent, 0.0) for parent in node.parents), default=0.0)
+            total += took
+            busy += took * min(node.threads, threads) / threads
+        wall = max([busy, *ends.values()])
+        return Estimate(total, wall, len(to_run) - sum(unknown.values()), unknown)
+
+
+def name_of(node: Node) -> str:
+    """Stage and plugins, such as ``label entailment``: what timings are kept by."""
+    return " ".join([node.stage, *(node.spec.plugins[r].name for r in sorted(node.spec.plugins))])
+
+
+def work(plan: Plan, node: Node) -> int:
+    """Returns the amount of work: utterances, times how often the stage goes through them."""
+    spec, params = node.spec, node.spec.params
+    sets = [key for role, key in spec.parents.items() if role.startswith("utterances")]
+    return sum(_utterances(plan, key) for key in sets) * _rounds(node.stage, params)
+
+
+def _rounds(stage: str, params: Mapping[str, Any]) -> int:
+    if stage == "pretrain":
+        return int(params["epochs"])
+    if stage == "evaluate":
+        return int(params["folds"]) * int(params["seeds"]) * len(params["budgets"])
+    return 1
+
+
+def _utterances(plan: Plan, key: str) -> int:
+    """Utterances of a manifest; of a segmentation those of its manifest, which it cuts further."""
+    if key in plan.manifests:
+        return int(plan.manifests[key].counts["utterances"])
+    parents: Iterable[str] = plan.nodes[key].spec.parents.values() if key in plan.nodes else ()
+    return sum(_utterances(plan, parent) for parent in parents)
+
+
+def duration(seconds: float) -> str:
+    """Returns seconds as people say them: ``40 s``, ``3 min``, ``2 h 5 min``, ``3 d 4 h``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"
+
+
+def _stages(count: int) -> str:
+    return f"{count} stage{'' if count == 1 else 's'}"

@@ -1,0 +1,272 @@
+"""Feeds trackers from finished records, each in a process of its own, never on a run's way.
+
+A tracker that fails, hangs or dies is reported once and gets nothing more in this run; the next
+run offers it what it has missed, and so does `lanser-bench track`. At the end of a run one that
+waits for another machine is given a small share of the time that the run took, and no more; one
+that has long been waiting by then, nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+from ...plugins.discovery import Registry, registry
+from ...store import Store, digest, write_atomic
+from ..settings.model import PluginRef
+from .privacy import scrubbed
+
+Report = Callable[[str], None]
+CAPACITY = 512
+"""Cells that wait for one tracker; more are left for the next run."""
+GRACE_S, GRACE_SHARE = 2.0, 0.02
+"""How long a finished run waits for remote trackers: so many seconds, or this share of its time."""
+STUCK_S = 10.0
+"""A remote tracker that has been at one cell for so many seconds at the end gets no grace."""
+NICENESS = 10
+"""Trackers give way to the run for the processor."""
+Job = tuple[str, Path, list[dict[str, Any]]]
+"""Name of the cell, its record, the events of its stages."""
+
+
+class TrackerFeed:
+    """All trackers of a run."""
+
+    def __init__(
+        self,
+        refs: Sequence[PluginRef],
+        plugins: Registry,
+        store: Store,
+        folder: Path,
+        *,
+        timeout_s: float,
+        report: Report,
+        again: bool = False,
+    ) -> None:
+        """Prepares a lane per tracker; processes start with the first cell.
+
+        Args:
+            refs: the trackers.
+            plugins: the registry, already loaded.
+            store: keeps what each tracker has received.
+            folder: the run's folder.
+            timeout_s: longest time for one cell, in seconds.
+            report: called once with a sentence for a tracker that fails.
+            again: sends what a tracker has received before, too.
+
+        Raises:
+            LanserError: an unknown tracker or option.
+        """
+        self._begin, self._again = time.monotonic(), again
+        self._lanes = [
+            _Lane(
+                ref, plugins.create("tracker", ref.name, ref.options).remote,
+                plugins.plugin_dirs, store, folder, timeout_s, report,
+            )
+            for ref in refs
+        ]  # fmt: skip
+
+    def wants(self, record_key: str) -> bool:
+        """Whether any tracker has not received a cell."""
+        return self._again or any(not lane.has(record_key) for lane in self._lanes)
+
+    def send(
+        self,
+        record_key: str,
+        name: str,
+        path: Path,
+        events: list[dict[str, Any]],
+        *,
+        wait: bool = False,
+    ) -> None:
+        """Queues a finished cell for the trackers that have not received it; returns at once.
+
+        With `wait` it blocks while `CAPACITY` cells are waiting; a run never does.
+        """
+        for lane in self._lanes:
+            if self._again or not lane.has(record_key):
+                lane.send(record_key, (name, path, events), wait=wait)
+
+    def close(self, *, cancel: bool = False, patient: bool = False) -> None:
+        """Waits until all is sent, within the time-outs, or drops what is left if `cancel`.
+
+        Remote trackers get `GRACE_S` or `GRACE_SHARE` of the run's time, unless `patient`.
+        """
+        grace = max(GRACE_S, GRACE_SHARE * (time.monotonic() - self._begin))
+        until = time.monotonic() + grace
+        for lane in self._lanes:
+            lane.end(cancel=cancel, until=until if lane.remote and not patient else None)
+        for lane in self._lanes:
+            lane.join()
+
+    def undelivered(self) -> int:
+        """How many cells were offered and not received, over all trackers."""
+        return sum(lane.offered - lane.delivered for lane in self._lanes)
+
+
+class _Lane:
+    def __init__(
+        self,
+        ref: PluginRef,
+        remote: bool,
+        plugin_dirs: tuple[Path, ...],
+        store: Store,
+        folder: Path,
+        timeout_s: float,
+        report: Report,
+    ) -> None:
+        self.remote, self.offered, self.delivered = remote, 0, 0
+        self._until: float | None = None
+        self._ref, self._plugin_dirs, self._report = ref, plugin_dirs, report
+        self._folder, self._timeout_s = folder / "trackers" / ref.name, timeout_s
+        self._sent = store.root / "tracked" / f"{ref.name}-{digest(ref.model_dump())[:12]}"
+        self._queue: queue.Queue[tuple[str, Job]] = queue.Queue(CAPACITY)
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._process: SpawnProcess | None = None
+        self._connection: Connection | None = None
+        self._broken = threading.Event()
+
+    def has(self, record_key: str) -> bool:
+        return (self._sent / record_key).is_file()
+
+    def send(self, record_key: str, job: Job, *, wait: bool) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._ref.name, daemon=True)
+            self._thread.start()
+        self.offered += 1
+        while not self._broken.is_set():
+            try:
+                self._queue.put((record_key, job), block=wait, timeout=0.1)
+            except queue.Full:
+                if wait:
+                    continue
+            return
+
+    def end(self, *, cancel: bool, until: float | None) -> None:
+        self._until = until
+        if cancel:
+            self._broken.set()
+        self._over.set()
+
+    def join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while (item := self._next()) is not None:
+            record_key, job = item
+            problem = self._deliver(job)
+            if problem is None:
+                write_atomic(self._sent / record_key, job[0] + "\n")
+                self.delivered += 1
+            elif not self._broken.is_set():
+                self._broken.set()
+                self._report(
+                    f"Tracker '{self._ref.name}': {problem} The results are safe on disk; the next "
+                    "run, or `lanser-bench track`, offers it what it has missed."
+                )
+        self._stop()
+
+    def _next(self) -> tuple[str, Job] | None:
+        """The next cell; None once the tracker is broken, or the run over and nothing left."""
+        while not self._broken.is_set():
+            try:
+                return self._queue.get(timeout=0.05)
+            except queue.Empty:
+                if self._over.is_set():
+                    return None
+        return None
+
+    def _deliver(self, job: Job) -> str | None:
+        """Returns what went wrong, or None."""
+        try:
+            connection = self._start()
+            connection.send(job)
+            begin = time.monotonic()
+            while not connection.poll(0.1):
+                if self._broken.is_set():
+                    return "stopped."
+                now = time.monotonic()
+                if self._until is not None and (now > self._until or now - begin > STUCK_S):
+                    left = self.offered - self.delivered
+                    return f"the run is over and {left} cells have not arrived yet."
+                if now - begin > self._timeout_s:
+                    return f"no answer within {self._timeout_s:g} s."
+            answer: str | None = connection.recv()
+        except (EOFError, OSError):
+            return f"its process died; its last words are in {self._folder}."
+        return answer
+
+    def _start(self) -> Connection:
+        if self._connection is None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            context = get_context("spawn")
+            self._connection, theirs = context.Pipe()
+            self._process = context.Process(
+                target=_track,
+                args=(theirs, self._ref.name, self._ref.options, self._plugin_dirs, self._folder),
+                daemon=True,
+            )
+            self._process.start()
+            theirs.close()
+        return self._connection
+
+    def _stop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        if self._process is not None:
+            self._process.join(0 if self._broken.is_set() else 10)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join()
+
+
+def _track(
+    connection: Connection,
+    name: str,
+    options: dict[str, Any],
+    plugin_dirs: tuple[Path, ...],
+    folder: Path,
+) -> None:
+    """Runs in the tracker's process until the driver closes the connection or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
+    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+    with (folder / "output.log").open("ab") as log:
+        for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+            stream.flush()
+            os.dup2(log.fileno(), descriptor)
+    with suppress(EOFError, OSError):
+        tracker: Any = None
+        while True:
+            _, path, events = connection.recv()
+            try:
+                if tracker is None:
+                    tracker = registry(plugin_dirs).create("tracker", name, options)
+                record = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+                tracker.log_cell(scrubbed(record), scrubbed(events), folder)
+            # The boundary of a stranger's tracker, in its own process: the run must not fail.
+            except Exception as error:  # noqa: BLE001
+                connection.send(f"{type(error).__name__}: {error}.")
+            else:
+                connection.send(None)
+
+
+def _leave_with(parent: int) -> None:
+    """Ends this process when its driver was killed, even if the tracker hangs."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

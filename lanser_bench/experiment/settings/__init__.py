@@ -1,0 +1,1 @@
+"""Settings: experiment files, grids and their axes, read into typed settings."""

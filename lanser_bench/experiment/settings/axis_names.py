@@ -1,0 +1,166 @@
+"""Readable names for the values of axes: as short as tells them apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from ...errors import SettingsError
+from ...store import canonical
+from .model import DatasetRef, Experiment, PluginRef
+
+ROWS = frozenset(
+    f"controls.{name}"
+    for name in (
+        "random_init",
+        "logmel_stats",
+        "text",
+        "shuffled",
+        "shuffled_within_speaker",
+        "gold",
+    )
+)
+"""Settings of a point that do not change its own record, only which rows stand beside it."""
+LEVELS = 12
+"""How many lengths of a name are tried; see `_name`."""
+
+
+class Shown:
+    """Readable values of all axes."""
+
+    def __init__(
+        self,
+        label: str,
+        values: Mapping[str, list[Any]],
+        points: Sequence[tuple[Mapping[str, Any], Experiment]],
+    ) -> None:
+        """Finds names that tell all values of an axis apart, also those that no grid has set."""
+        self._names: dict[tuple[str, int], str] = {}
+        self._unset: dict[tuple[str, str], str] = {}
+        for axis, given in values.items():
+            same = {_text(value, f"{label}: axis '{axis}'"): value for value in given}
+            for chosen, settings in points:
+                if axis not in chosen:
+                    value = _value(settings, axis)
+                    same.setdefault(canonical(value), value)
+            short = names_of(list(same.values()), f"{label}: axis '{axis}'")
+            names = dict(zip(same, short, strict=True))
+            for value in given:
+                self._names[axis, id(value)] = names[_text(value, axis)]
+            for text, name in names.items():
+                self._unset[axis, text] = name
+
+    def axes(self, chosen: Mapping[str, Any], settings: Experiment) -> dict[str, str]:
+        """Returns axis → readable value of a point.
+
+        Which rows stand beside a point makes it no other point, so those keys are left out.
+        """
+        return {
+            axis: self._names[axis, id(chosen[axis])]
+            if axis in chosen
+            else self._unset[axis, canonical(_value(settings, axis))]
+            for axis in self._all
+        }
+
+    @cached_property
+    def _all(self) -> list[str]:
+        found = dict.fromkeys(axis for axis, _ in self._names)
+        return [axis for axis in found if axis not in ROWS]
+
+
+def _text(value: Any, where: str) -> str:
+    try:
+        return canonical(_plain(value))
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{where}: {error}. Use numbers, words, lists or mappings.") from None
+
+
+def _plain(value: Any) -> Any:
+    """A plugin without options is its name, however it was written."""
+    if isinstance(value, Mapping) and list(value) == ["name"]:
+        return value["name"]
+    return value
+
+
+def _value(settings: Experiment, axis: str) -> Any:
+    """Returns what a point has at a dotted key that its grid does not set, as a file would say."""
+    found: Any = settings
+    for step in axis.split("."):
+        if isinstance(found, PluginRef | DatasetRef):
+            found = {**_options(found), **found.options}
+        elif isinstance(found, BaseModel):
+            found = dict(found)
+        if isinstance(found, Sequence) and not isinstance(found, str):
+            found = found[int(step)] if step.isdecimal() and int(step) < len(found) else None
+        else:
+            found = found.get(step) if isinstance(found, Mapping) else None
+        if found is None:
+            return "default"
+    return _as_written(found)
+
+
+def _options(ref: PluginRef | DatasetRef) -> dict[str, Any]:
+    return ref.model_dump(mode="json", exclude={"options"}, exclude_defaults=True)
+
+
+def _as_written(value: Any) -> Any:
+    if isinstance(value, PluginRef | DatasetRef):
+        return _plain({**_options(value), **value.options})
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, tuple | list):
+        return [_as_written(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def names_of(values: list[Any], where: str) -> list[str]:
+    """Readable and distinct names of an axis' values: as short as they may be.
+
+    Raises:
+        SettingsError: a value is there twice, or is none of JSON's, such as NaN or a date.
+    """
+    try:
+        tried = [[_name(value, level) for value in values] for level in range(LEVELS)]
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{where}: {error}. Use numbers, words, lists or mappings.") from None
+    names = [
+        next(
+            (name for name, level in zip(own, tried, strict=True) if level.count(name) == 1),
+            own[-1],
+        )
+        for own in zip(*tried, strict=True)
+    ]
+    doubled = next((name for name in names if names.count(name) > 1), None)
+    if doubled is not None:
+        raise SettingsError(f"{where} has the value {doubled} twice.")
+    return names
+
+
+def _name(value: Any, level: int) -> str:
+    """Level 0: names of plugins alone; from 1 on with options, paths cut to their last parts.
+
+    As few parts as tell two paths apart: names stand in records, which must not show where
+    somebody's home is.
+    """
+    if isinstance(value, Mapping):
+        name = str(value.get("name") or value.get("dataset") or "")
+        rest = {k: v for k, v in value.items() if k not in ("name", "dataset")}
+        if name and level == 0:
+            return name
+        inner = ",".join(f"{key}={_name(option, level)}" for key, option in rest.items())
+        return f"{name}({inner})" if inner else name
+    if isinstance(value, list):
+        return "[" + ",".join(_name(item, level) for item in value) + "]"
+    if isinstance(value, str):
+        return "/".join(value.split("/")[-max(1, level) :]).removesuffix(".yaml")
+    return canonical(value)
+
+
+def slug(name: str) -> str:
+    """Returns a name as part of a file name: letters, digits, dots and dashes, at most 80."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.").lower()[:80] or "cell"

@@ -1,0 +1,68 @@
+"""Resolves interpolations such as ``${seed}`` and ``${oc.env:LANSER_DATA_ROOT}``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...errors import SettingsError
+
+_REFERENCE = re.compile(r"\$\{\s*([^}:.\s\[]*)([:.\[}\s]?)([A-Za-z_]*)")
+"""The first step of what an interpolation names, what follows it, and the step after a dot."""
+
+
+def involved(settings: Mapping[str, Any], axes: Mapping[str, Iterable[Any]]) -> list[str]:
+    """Returns the top-level keys that must be resolved together.
+
+    They are those that hold an interpolation, and those that one names. A resolver other than that
+    of environment variables may name any key, so then all are meant.
+
+    Args:
+        settings: settings of every cell.
+        axes: dotted key → all the values it takes in the grid.
+    """
+    texts = {key: repr(value) for key, value in settings.items()}
+    for axis, values in axes.items():
+        head = axis.partition(".")[0]
+        texts[head] = texts.get(head, "") + repr(list(values))
+    found = {key for key, text in texts.items() if "${" in text}
+    for key in list(found):
+        for first, mark, second in _REFERENCE.findall(texts[key]):
+            if mark == ":" or (first == "oc" and mark == "."):
+                if (first, second) != ("oc", "env"):
+                    return list(texts)
+            elif first in texts:
+                found.add(first)
+            elif not first and mark == ".":
+                continue  # relative: inside of the same section
+            else:
+                return list(texts)
+    return [key for key in texts if key in found]
+
+
+def resolved(settings: Mapping[str, Any], label: str) -> dict[str, Any]:
+    """Returns settings with their interpolations resolved.
+
+    Raises:
+        SettingsError: an environment variable is not set, or a key does not exist.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        plain = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
+    except OmegaConfBaseException as error:
+        place = getattr(error, "full_key", None) or "a value"
+        variable = re.search(r"Environment variable '([^']+)' not found", str(error))
+        if variable:
+            raise SettingsError(
+                f"{label}: '{place}' needs the environment variable {variable[1]}, which is not "
+                f"set. Set it (export {variable[1]}=/path/to/data) or give {place} a value."
+            ) from None
+        raise SettingsError(f"{label}: '{place}': {_first_line(error)}.") from None
+    return {str(k): v for k, v in plain.items()} if isinstance(plain, dict) else {}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

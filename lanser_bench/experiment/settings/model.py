@@ -1,0 +1,272 @@
+"""The experiment file as a strict typed model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ...evaluation.families import Declared
+from ...paths import UserPath
+from ...stages.embed.spec import Params as EmbedParams
+from ...stages.evaluate.spec import Params as EvaluateParams
+from ...stages.finetune.spec import Params as FinetuneParams
+from ...stages.flatten import Params as FlattenParams
+from ...stages.label.spec import Params as LabelParams
+from ...stages.pretrain.spec import Params as PretrainParams
+from ...stages.probe.spec import Params as ProbeParams
+from ...stages.transcribe.spec import Params as TranscribeParams
+from .files import PLUGIN_KEYS
+
+ControlScope = Literal["each", "first", "none"]
+"""A control for each cell, for the first cell of a grid only, or for none."""
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What numpy's and torch's generators both take."""
+
+
+class _Settings(BaseModel):
+    """Base: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class PluginRef(_Settings):
+    """A plugin, written as its name or as a mapping of its name and its options."""
+
+    name: str
+    options: dict[str, Any] = {}
+    """Checked against the plugin's own options when the plan is made."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"name": value}
+        if isinstance(value, Mapping) and isinstance(value.get("options"), Mapping):
+            return value
+        if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
+            raise ValueError("expected a plugin: its name, or a mapping {name: …, option: …}")
+        return {"name": value["name"], "options": {k: v for k, v in value.items() if k != "name"}}
+
+
+class DatasetRef(_Settings):
+    """A dataset: the plugin's name, its folder, and the plugin's own options beside them."""
+
+    dataset: str
+    root: UserPath | None = None
+    """Its folder; none for a dataset that makes its own files."""
+    on_bad_audio: Literal["stop", "skip"] = "stop"
+    """``skip`` counts and names unusable recordings instead of stopping."""
+    limit: int | None = Field(default=None, ge=1)
+    """Use so many utterances, spread evenly over speakers and labels."""
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"dataset": value}
+        if not isinstance(value, Mapping) or not isinstance(value.get("dataset"), str):
+            raise ValueError("expected a dataset: a mapping {dataset: …, root: …, option: …}")
+        if isinstance(value.get("options"), Mapping):
+            return value
+        own = {k: v for k, v in value.items() if k in cls.model_fields}
+        return {**own, "options": {k: v for k, v in value.items() if k not in cls.model_fields}}
+
+
+class PretrainSettings(PretrainParams):
+    """Settings of pre-training and the seeds it is repeated with."""
+
+    seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
+    """One cell per seed; tables show their mean. One seed is no evidence."""
+
+    @field_validator("seeds")
+    @classmethod
+    def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError("a seed is there twice")
+        return seeds
+
+
+class EvaluateSettings(EvaluateParams):
+    """Settings of the evaluation and its seed."""
+
+    seed: Seed | None = None
+    """Seed of label subsets and folds; the experiment's `seed` if left out."""
+
+
+class ProbeSettings(ProbeParams):
+    """Settings of probing and its seed."""
+
+    seed: Seed | None = None
+    """Seed of the folds; the experiment's `seed` if left out."""
+
+
+class Controls(_Settings):
+    """The rows that stand beside every result; the majority row is part of each evaluation."""
+
+    random_init: bool = True
+    """The same encoder with random weights, not pre-trained."""
+    logmel_stats: bool = True
+    """Mean and spread of log-mel bands: no network at all."""
+    text: bool = False
+    """Sentence embeddings of the targets' own transcripts: what can be predicted without hearing
+    anything. Needs transcripts in the targets' manifests."""
+    shuffled: ControlScope = "each"
+    """Pre-trained on the same weak labels, shuffled over all utterances."""
+    shuffled_within_speaker: ControlScope = "none"
+    """Pre-trained on the same weak labels, shuffled within each speaker."""
+    zero_shot: bool = True
+    """The pre-trained head on each target, read through the taxonomy's map: no human label."""
+    text_only: bool = False
+    """The labeler on each target's transcripts: what the words alone tell. It transcribes the
+    targets."""
+    gold: bool = False
+    """Pre-trained on human labels, where every corpus has them: the ceiling."""
+    gold_of_tested: Literal["refuse", "declare"] = "refuse"
+    """Where pre-training learns human labels (`gold`, or a labeler that reads them) of recordings
+    or speakers that a target tests: the run is refused, or the leak is declared in the records."""
+
+
+class StageThreads(_Settings):
+    """CPU threads per stage. They move floats, so they enter the keys of the stages they touch."""
+
+    transcribe: int = Field(default=2, ge=1)
+    label: int = Field(default=2, ge=1)
+    features: int = Field(default=1, ge=1)
+    pretrain: int = Field(default=2, ge=1)
+    embed: int = Field(default=2, ge=1)
+    targets: int = Field(default=1, ge=1)
+    evaluate: int = Field(default=1, ge=1)
+    probe: int = Field(default=1, ge=1)
+
+
+class StageDevices(_Settings):
+    """Where networks run. It moves floats, so ``cuda`` enters the keys of the stages it touches.
+
+    Recognisers and labelers have an option `device` of their own.
+    """
+
+    pretrain: Literal["cpu", "cuda"] = "cpu"
+    embed: Literal["cpu", "cuda"] = "cpu"
+
+
+class StageMemory(_Settings):
+    """Main memory per stage in GiB, so that too many do not run at once; in no key.
+
+    Null: half a GiB and what the stage's plugins declare.
+    """
+
+    segment: float | None = Field(default=None, gt=0)
+    transcribe: float | None = Field(default=None, gt=0)
+    label: float | None = Field(default=None, gt=0)
+    features: float | None = Field(default=None, gt=0)
+    pretrain: float | None = Field(default=None, gt=0)
+    embed: float | None = Field(default=None, gt=0)
+    targets: float | None = Field(default=None, gt=0)
+    evaluate: float | None = Field(default=None, gt=0)
+    probe: float | None = Field(default=None, gt=0)
+
+
+class Paths(_Settings):
+    """Where things are kept; in no key."""
+
+    store: UserPath = Path(".lanser/store")
+    """Artifacts: any number of runs may share it."""
+    shared: tuple[UserPath, ...] = ()
+    """Other stores to read from where `store` has no artifact; nothing is written there."""
+    results: UserPath = Path("results/scratch")
+    """Result records, one JSON file per cell."""
+
+
+def _default(key: str) -> PluginRef:
+    name = PLUGIN_KEYS[key]
+    assert name is not None
+    return PluginRef(name=name)
+
+
+def _folder_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?", name):
+        raise ValueError(
+            "use at most 100 letters from a to z, digits, dots, dashes and underscores; begin with "
+            "a letter or digit, and do not end with a dot"
+        )
+    if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name, re.IGNORECASE):
+        raise ValueError("no folder can have this name on Windows: choose another")
+    return name
+
+
+class Experiment(_Settings):
+    """One experiment: everything a cell needs, defaults filled in."""
+
+    name: Annotated[str, AfterValidator(_folder_name)]
+    """Folder of the results, and the group in trackers."""
+    seed: Seed = 0
+    """Seed of evaluation, probing and of controls that draw."""
+    corpora: tuple[DatasetRef, ...] = ()
+    """Speech to pre-train on. Its human labels, if it has any, are used by nobody but labelers and
+    controls that ask for gold."""
+    segmenter: PluginRef = _default("segmenter")
+    asr: PluginRef = _default("asr")
+    labeler: PluginRef
+    taxonomy: str
+    """Name of a registered taxonomy, or path of a YAML file."""
+    encoder: PluginRef
+    targets: Annotated[tuple[DatasetRef, ...], Field(min_length=1)]
+    """Labelled sets to evaluate and to probe on."""
+    probes: tuple[PluginRef, ...] = ()
+    transcribe: TranscribeParams = TranscribeParams()
+    label: LabelParams = LabelParams()
+    pretrain: PretrainSettings = PretrainSettings()
+    embed: EmbedParams = EmbedParams()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    finetune: FinetuneParams | None = None
+    """Where it is there (``finetune: {}`` for the defaults), each trainable encoder is also
+    fine-tuned, from its pre-trained weights and, in the control ``random_init``, from scratch."""
+    flatten: FlattenParams | None = None
+    """Where it is there (``flatten: {}`` for the defaults), what has learnt from speech as it is is
+    also tested on speech without single cues of prosody."""
+    probe: ProbeSettings = ProbeSettings()
+    controls: Controls = Controls()
+    comparisons: tuple[Declared, ...] = ()
+    """Confirmatory comparisons, declared before the run: the family of Holm's adjustment. Sides are
+    named as `lanser-bench compare` names them: ``{a: "encoder=cnn,control=none", b:
+    control=shuffled}``, with a `metric` and a `budget` where they are others. In no key."""
+    threads: StageThreads = StageThreads()
+    devices: StageDevices = StageDevices()
+    memory: StageMemory = StageMemory()
+    trackers: tuple[PluginRef, ...] = (PluginRef(name="jsonl"),)
+    tracker_timeout_s: float = Field(default=60.0, gt=0)
+    """Longest time a tracker may take for one cell; in no key."""
+    executor: PluginRef = _default("executor")
+    paths: Paths = Paths()
+
+    @field_validator("probes")
+    @classmethod
+    def _distinct(cls, probes: tuple[PluginRef, ...]) -> tuple[PluginRef, ...]:
+        names = [probe.name for probe in probes]
+        doubled = next((name for name in names if names.count(name) > 1), None)
+        if doubled is not None:
+            # Results are told apart by the probe's name: the second would replace the first.
+            raise ValueError(f"the probe {doubled} is there twice")
+        return probes
+
+    @property
+    def evaluate_seed(self) -> int:
+        """Seed of the evaluation."""
+        return self.seed if self.evaluate.seed is None else self.evaluate.seed
+
+    @property
+    def probe_seed(self) -> int:
+        """Seed of probing."""
+        return self.seed if self.probe.seed is None else self.probe.seed
+
+
+def stage_params(settings: BaseModel, model: type[BaseModel]) -> Any:
+    """Returns the part of a stage's settings that enters its key, without seeds."""
+    return model.model_validate(settings.model_dump(include=set(model.model_fields)))

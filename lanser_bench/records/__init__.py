@@ -1,0 +1,31 @@
+"""Result records: one JSON file per cell, with predictions and probe sums beside it.
+
+`record` is the model, `attachments` are the files beside it, `upgrades` and `migrate` read older
+versions, `checks` validates a folder.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._face import face
+
+if TYPE_CHECKING:
+    from .attachments import classified as classified
+    from .attachments import read_attached as read_attached
+    from .checks import check_records as check_records
+    from .record import ResultRecord as ResultRecord
+    from .record import load_record as load_record
+    from .record import load_records as load_records
+
+__getattr__, __all__ = face(
+    __name__,
+    {
+        "ResultRecord": "record",
+        "check_records": "checks",
+        "classified": "attachments",
+        "load_record": "record",
+        "load_records": "record",
+        "read_attached": "attachments",
+    },
+)

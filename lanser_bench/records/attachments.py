@@ -1,0 +1,250 @@
+"""The files beside a record: per-utterance predictions, and sums over speakers of the probes.
+
+With them a comparison needs neither the store nor a rerun: a fresh clone can do the paired test.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..errors import DataError
+from ..evaluation.classes import Hit, PredictedClasses, class_hits, class_statistics
+from ..evaluation.predictions import (
+    PREDICTIONS,
+    SUMS,
+    Classified,
+    classified_rows,
+    regression_from_sums,
+    speaker_sums,
+)
+from ..evaluation.statistics import Statistic
+from ..store import Store, sync
+from .record import Attached, ResultRecord
+
+PREDICTION_COLUMNS = pa.schema(
+    [
+        ("target", pa.int16()),  # position in the record's `datasets`
+        ("id", pa.dictionary(pa.int32(), pa.string())),
+        ("speaker", pa.dictionary(pa.int32(), pa.string())),
+        ("fold", pa.int16()),
+        ("seed", pa.int16()),  # draw of the labelled subset
+        ("budget", pa.dictionary(pa.int32(), pa.string())),
+        ("gold", pa.int16()),
+        ("predicted", pa.int16()),
+    ]
+)
+
+
+class TargetArtifacts(Protocol):
+    """Where the results of one labelled set lie in a store."""
+
+    @property
+    def evaluation(self) -> str:
+        """Key of the evaluation."""
+
+    @property
+    def probes(self) -> Mapping[str, str]:
+        """Probe → key."""
+
+
+def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> dict[str, Attached]:
+    """Writes the files that belong beside a record.
+
+    Args:
+        store: where the artifacts are.
+        targets: one per labelled set, in the record's order.
+        record: path of the record, which need not be there yet.
+
+    Returns:
+        The record's fields ``predictions`` and, where something was probed, ``probe_sums`` (of
+        numbers) and ``probe_hits`` (of classes).
+
+    Raises:
+        StoreError: an artifact is absent or damaged.
+        DataError: the place cannot be written.
+    """
+    tables = [
+        _placed(i, pq.read_table(store.checked(t.evaluation).path / PREDICTIONS))
+        for i, t in enumerate(targets)
+    ]
+    found = {"predictions": _write(pa.concat_tables(tables), record, "predictions")}
+    sums, hits = [], []
+    for i, target in enumerate(targets):
+        for name, key in target.probes.items():
+            path = store.checked(key).path / PREDICTIONS
+            if "stratum" in pq.read_schema(path).names:
+                hits += _hits(i, name, pq.read_table(path))
+            else:
+                sums += _sums(i, name, path)
+    if sums:
+        found["probe_sums"] = _write(pa.concat_tables(sums), record, "probes")
+    if hits:
+        found["probe_hits"] = _write(pa.concat_tables(hits), record, "classes")
+    return found
+
+
+def attached_path(record: Path, attached: Attached) -> Path:
+    """Returns where a record's file lies.
+
+    Raises:
+        DataError: the record names a file outside its own folder.
+    """
+    if Path(attached.file).name != attached.file:
+        raise DataError(f"{record} names the file '{attached.file}', which is not beside it.")
+    return record.parent / attached.file
+
+
+def read_attached(
+    record: Path, attached: Attached, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Reads a record's file, or some of its columns, after comparing its bytes with the record.
+
+    Raises:
+        DataError: it is missing, or is not the one that the record was written with.
+    """
+    path = attached_path(record, attached)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}), though {record.name} says that it lies "
+            "beside it. Copy both, or run the experiment again."
+        ) from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != attached.sha256:
+        raise DataError(
+            f"{path} is not the file that {record.name} was written with: its SHA-256 is "
+            f"{found[:12]}…, not {attached.sha256[:12]}…. Take both from the same place."
+        )
+    # Not `read_table`: it goes through data sets of many files, and loads pandas on the way.
+    return pq.ParquetFile(pa.BufferReader(content)).read(columns)
+
+
+def classified(record: ResultRecord, table: pa.Table, target: int, budget: str) -> Classified:
+    """Returns what a record's cell predicted on one labelled set at one budget.
+
+    Args:
+        record: the record.
+        table: its predictions, from `read_attached`.
+        target: position of the labelled set in the record.
+        budget: such as ``100%``.
+
+    Raises:
+        DataError: the file has no such rows.
+    """
+    wanted = pc.and_(pc.equal(table["target"], target), pc.equal(table["budget"], budget))
+    rows = table.filter(wanted)
+    if not len(rows):
+        raise DataError(f"{record.name}: its predictions hold nothing at budget {budget}.")
+    return classified_rows(rows, len(record.datasets[target].evaluation.labels))
+
+
+Place = tuple[str, str, str]
+"""Probe, target, scale."""
+
+
+def hit_statistics(table: pa.Table, target: int) -> dict[Place, Statistic]:
+    """Returns (probe, name, scale) → UAR on one labelled set as sums over speakers, sorted.
+
+    Args:
+        table: a record's hits, from `read_attached`.
+        target: position of the labelled set in the record.
+    """
+    found: dict[Place, list[Hit]] = {}
+    for row in table.to_pylist():
+        if row["target"] == target:
+            hit = row["speaker"], row["stratum"], row["class"], row["hits"], row["n"]
+            found.setdefault((row["probe"], row["name"], row["scale"]), []).append(hit)
+    return {place: class_statistics(hits)["uar"] for place, hits in found.items()}
+
+
+def probe_statistics(table: pa.Table, target: int) -> dict[Place, Statistic]:
+    """Returns (probe, name, scale) → R² on one labelled set as sums over speakers, sorted.
+
+    Args:
+        table: a record's sums, from `read_attached`.
+        target: position of the labelled set in the record.
+    """
+    found: dict[Place, list[list[float]]] = {}
+    for row in table.to_pylist():
+        if row["target"] == target:
+            place = row["probe"], row["name"], row["scale"]
+            found.setdefault(place, []).append([row[column] for column in SUMS])
+    return {place: regression_from_sums(np.array(sums))["r2"] for place, sums in found.items()}
+
+
+def _placed(target: int, table: pa.Table) -> pa.Table:
+    columns = {name: table[name] for name in PREDICTION_COLUMNS.names if name != "target"}
+    first = pa.array(np.full(len(table), target, np.int16))
+    return pa.table({"target": first, **columns}).cast(PREDICTION_COLUMNS).combine_chunks()
+
+
+def _sums(target: int, probe: str, path: Path) -> list[pa.Table]:
+    from ..evaluation.predictions import read_predicted
+
+    table = pq.read_table(path, columns=["target", "scale"])
+    places = zip(table["target"].to_pylist(), table["scale"].to_pylist(), strict=True)
+    made = []
+    for name, scale in dict.fromkeys(places):
+        speakers, sums = speaker_sums(read_predicted(path, name, scale))
+        n = len(speakers)
+        fixed = {"probe": [probe] * n, "name": [name] * n, "scale": [scale] * n}
+        columns = {column: sums[:, i] for i, column in enumerate(SUMS)}
+        place = pa.array(np.full(n, target, np.int16))
+        made.append(pa.table({"target": place, **fixed, "speaker": speakers, **columns}))
+    return made
+
+
+def _hits(target: int, probe: str, table: pa.Table) -> list[pa.Table]:
+    """Hits of one probe's targets and scales out of what it predicted."""
+    places = zip(table["target"].to_pylist(), table["scale"].to_pylist(), strict=True)
+    made = []
+    for name, scale in dict.fromkeys(places):
+        where = pc.and_(pc.equal(table["target"], name), pc.equal(table["scale"], scale))
+        names = ("id", "speaker", "stratum", "truth", "predicted")
+        rows = table.filter(where)
+        data = PredictedClasses(*(rows[column].to_pylist() for column in names))
+        columns = list(zip(*class_hits(data), strict=True))
+        n = len(columns[0])
+        made.append(
+            pa.table(
+                {
+                    "target": pa.array([target] * n, pa.int16()),
+                    "probe": [probe] * n,
+                    "name": [name] * n,
+                    "scale": [scale] * n,
+                    **dict(zip(("speaker", "stratum", "class"), columns[:3], strict=True)),
+                    "hits": pa.array(columns[3], pa.int32()),
+                    "n": pa.array(columns[4], pa.int32()),
+                }
+            )
+        )
+    return made
+
+
+def _write(table: pa.Table, record: Path, name: str) -> Attached:
+    """Writes a table so that the file is either absent or whole."""
+    path = record.with_name(f"{record.stem}.{name}.parquet")
+    temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, temporary, compression="zstd", compression_level=19)
+        sync(temporary)
+        found = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise DataError(
+            f"{path} cannot be written: {error.strerror}. Choose another place with paths.results; "
+            "no stage runs again for it."
+        ) from None
+    return Attached(file=path.name, sha256=found, rows=len(table))

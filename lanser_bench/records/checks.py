@@ -1,0 +1,172 @@
+"""Checks published records: their schema, the files beside them, and that both say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import DataError
+from ..evaluation.folds import Fold, split_hash
+from ..evaluation.predictions import Classified, classification, sorted_codes
+from ..evaluation.results import EvaluationResult, Metric
+from ..evaluation.statistics import Statistic
+from .attachments import (
+    PREDICTION_COLUMNS,
+    Place,
+    classified,
+    hit_statistics,
+    probe_statistics,
+    read_attached,
+)
+from .record import Attached, ForeignFileError, ResultRecord, load_record, record_files
+
+TOLERANCE = 1e-9
+"""By which a score may differ when it is computed again: sums are added in another order."""
+WHOLE_SPLITS = ("k-speaker-folds", "leave-one-speaker-out")
+"""Protocols in which a fold trains on all that it does not test, so that the split follows."""
+
+
+@dataclass
+class Checked:
+    """What was found in one record."""
+
+    path: Path
+    faults: list[str] = field(default_factory=list)
+    """Sentences; none if the record can be believed."""
+    notes: list[str] = field(default_factory=list)
+    """What it does not hold."""
+    foreign: bool = False
+    """True for a file that is no record."""
+
+
+def check_records(places: list[Path]) -> list[Checked]:
+    """Checks all records below some folders (or single files).
+
+    Raises:
+        DataError: a place does not exist or holds no record.
+    """
+    found = [(place, check_record(path)) for place in places for path in record_files(place)]
+    for place, checked in found:
+        if checked.foreign and checked.path != place:
+            checked.faults, checked.notes = [], ["is no result record, so it is ignored"]
+    return [checked for _, checked in found]
+
+
+def check_record(path: Path) -> Checked:
+    """Checks one record: schema, checksums, and every score against its predictions."""
+    found = Checked(path)
+    try:
+        record = load_record(path)
+    except ForeignFileError as error:
+        found.foreign, found.faults = True, [str(error)]
+        return found
+    except DataError as error:
+        found.faults.append(str(error))
+        return found
+    if record.predictions is None:
+        found.notes.append("has no predictions beside it: it cannot be compared pairwise")
+    else:
+        _collect(found, _predictions(path, record))
+    if record.probe_sums is not None:
+        _collect(found, _probes(path, record, record.probe_sums, "R²"))
+    if record.probe_hits is not None:
+        _collect(found, _probes(path, record, record.probe_hits, "UAR"))
+    return found
+
+
+def _collect(found: Checked, sentences: Iterator[str]) -> None:
+    try:
+        found.faults += [f"{found.path}: {sentence}" for sentence in sentences]
+    except DataError as error:
+        found.faults.append(str(error))
+
+
+def _predictions(path: Path, record: ResultRecord) -> Iterator[str]:
+    assert record.predictions is not None
+    table = read_attached(path, record.predictions)
+    if table.schema.names != PREDICTION_COLUMNS.names:
+        yield f"its predictions have the columns {', '.join(table.schema.names)}."
+        return
+    if len(table) != record.predictions.rows:
+        yield f"its predictions have {len(table)} rows, not {record.predictions.rows}."
+    for target, result in enumerate(record.datasets):
+        where = result.dataset
+        for budget in result.evaluation.budgets:
+            data = classified(record, table, target, budget.budget)
+            again = classification(data)
+            for name in ("uar", "wa", "macro_f1"):
+                value = float(again[name].value(again[name].sums.sum(0)))
+                written = getattr(budget, name).value
+                if abs(value - written) > TOLERANCE:
+                    yield (
+                        f"{where}, {name} at {budget.budget} is {written:.6f}, but its predictions "
+                        f"give {value:.6f}."
+                    )
+        yield from _identity(where, result.evaluation, data, table, target)
+
+
+def _identity(
+    where: str, evaluation: EvaluationResult, data: Classified, table: pa.Table, target: int
+) -> Iterator[str]:
+    counted = {"n_utterances": len(data.ids), "n_speakers": len(set(data.speakers))}
+    whole = evaluation.protocol in WHOLE_SPLITS
+    for name, n in counted.items() if whole else ():
+        if n != getattr(evaluation, name):
+            yield f"{where}: {name} is {getattr(evaluation, name)}, its predictions have {n}."
+    own = table.filter(pa.compute.equal(table["target"], target))
+    ids, row = sorted_codes(own["id"])
+    fold = np.zeros(len(ids), np.int64)
+    fold[row] = own["fold"].to_numpy()
+    fold_of = dict(zip(ids, fold.tolist(), strict=True))
+    folds_of: dict[str, set[int]] = {}
+    for name, speaker in zip(data.ids, data.speakers, strict=True):
+        folds_of.setdefault(speaker, set()).add(fold_of[name])
+    if whole and any(len(folds) > 1 for folds in folds_of.values()):
+        yield f"{where}: a speaker is tested in two folds, so speakers cross."
+    if whole and _split(data.ids, fold_of) != evaluation.split_hash:
+        yield f"{where}: the split's hash is not that of the folds in its predictions."
+
+
+def _split(ids: list[str], fold_of: dict[str, int]) -> str:
+    number = np.array([fold_of[name] for name in ids])
+    none = np.zeros(0, np.int64)
+    folds = [
+        Fold(np.flatnonzero(number != k), np.flatnonzero(number == k), none)
+        for k in range(int(number.max()) + 1)
+    ]
+    return split_hash(ids, folds)
+
+
+def _probes(path: Path, record: ResultRecord, sums: Attached, name: str) -> Iterator[str]:
+    """Of targets that are numbers (their R²) or classes (their UAR)."""
+    numbers = name == "R²"
+    table = read_attached(path, sums)
+    for target, result in enumerate(record.datasets):
+        found = (probe_statistics if numbers else hit_statistics)(table, target)
+        for probe in result.probes:
+            written = (
+                [(score, score.r2) for score in probe.targets]
+                if numbers
+                else [(score, score.uar) for score in probe.classes]
+            )
+            for score, value in written:
+                place = probe.probe, score.target, score.scale
+                yield from _again(found, place, result.dataset, name, value)
+
+
+def _again(
+    statistics: Mapping[Place, Statistic], place: Place, dataset: str, name: str, written: Metric
+) -> Iterator[str]:
+    if place not in statistics:
+        yield f"{dataset}: there are no sums of {' '.join(place)}."
+        return
+    value = float(statistics[place].value(statistics[place].sums.sum(0)))
+    if abs(value - written.value) > 1e-6 * max(1.0, abs(value)):
+        yield (
+            f"{dataset}, {name} of {' '.join(place)} is {written.value:.6f}, but its sums give "
+            f"{value:.6f}."
+        )

@@ -1,0 +1,61 @@
+"""Rewrites published records in the present schema, with predictions where a store has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import DataError
+from ..store import Store
+from .attachments import attach
+from .record import SCHEMA_VERSION, ResultRecord, load_record, read_content, save_record
+
+
+@dataclass(frozen=True)
+class _Keys:
+    """Keys of what a record says of one labelled set."""
+
+    evaluation: str
+    probes: dict[str, str]
+
+
+def migrate_record(path: Path, store: Store | None = None) -> str:
+    """Rewrites a record in place and says what became of it.
+
+    Its numbers, keys, commit and dates stay as they are. Predictions are added only from artifacts
+    that have the record's own keys; their bytes are compared with their checksums first.
+
+    Args:
+        path: the record.
+        store: where the run's artifacts may still be.
+
+    Raises:
+        DataError: the file is no record, or its place cannot be written.
+    """
+    record = load_record(path)
+    before = read_content(path)["schema_version"]
+    said = [] if before == SCHEMA_VERSION else [f"schema {before} → {SCHEMA_VERSION}"]
+    if record.predictions is None and store is not None:
+        keys = [_keys(record, target) for target in range(len(record.datasets))]
+        lost = [k for t in keys for k in (t.evaluation, *t.probes.values()) if k not in store]
+        if lost:
+            said.append(f"no predictions: {len(lost)} of its artifacts are not in {store.root}")
+        else:
+            record = record.model_copy(update=attach(store, keys, path))
+            said.append("predictions added")
+    if said:
+        save_record(record, path)
+    return "; ".join(said) or "as it should be"
+
+
+def _keys(record: ResultRecord, target: int) -> _Keys:
+    place = f"targets.{target}"
+    evaluation = record.stages.get(f"evaluate {place}")
+    if evaluation is None:
+        raise DataError(f"{record.name}: it does not name the evaluation of {place}.")
+    probes = {
+        name.rpartition(" ")[2]: use.key
+        for name, use in record.stages.items()
+        if name.startswith(f"probe {place} ")
+    }
+    return _Keys(evaluation.key, probes)

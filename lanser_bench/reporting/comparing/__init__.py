@@ -1,0 +1,1 @@
+"""Differences between cells: paired tests, the gate, dose curves and power."""

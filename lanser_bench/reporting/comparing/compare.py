@@ -1,0 +1,145 @@
+"""Compares two cells, or all that two values of an axis have in common: paired, by speaker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...errors import DataError, SettingsError
+from ...evaluation.contrast import Contrast, Side, holm
+from ...evaluation.families import MetricName
+from ...evaluation.results import Metric
+from ...evaluation.statistics import LEVEL
+from ..report.probe_gaps import probe_contrasts
+from .family import Family, family_of
+from .sides import chosen, pairs
+
+
+@dataclass(frozen=True)
+class Line:
+    """One comparison: A minus B."""
+
+    what: str
+    """What the two have in common: the other axes, and the labelled set."""
+    a: Metric
+    b: Metric
+    difference: Metric
+    p_value: float | None
+    """Adjusted by Holm's method, the mean not counted: over the declared family if the comparison
+    is one of it, else over the lines of the table."""
+    detectable: float | None
+    seeds: tuple[int, int]
+    seeds_known: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A against B."""
+
+    a: str
+    b: str
+    metric: MetricName
+    budget: str | None
+    lines: list[Line]
+    mean: Line | None
+    """Over all lines of one labelled set and split; None where there is one line."""
+    left_out: list[str]
+    """What one of them has and the other has not, or what cannot be compared, and why."""
+    targets: bool = False
+    """True where lines are probe targets: R² of numbers and UAR of classes."""
+    family: Family = field(default_factory=Family)
+    """What was declared before the run."""
+
+
+def compare(
+    a: str | Path,
+    b: str | Path,
+    *,
+    folder: Path = Path("results"),
+    metric: MetricName | None = None,
+    budget: str | None = None,
+    targets: bool = False,
+) -> Comparison:
+    """Compares two sides, each given by a place or by filters.
+
+    Args:
+        a: a record file, a folder, or filters such as ``labeler=entailment`` or
+            ``encoder=cnn,control=none`` within `folder`.
+        b: the other side, in the same words.
+        folder: where filters look.
+        metric: the score; ``uar`` if left out.
+        budget: at which label budget; the largest if left out.
+        targets: compares what probes found instead: a line per target and scale, R² of numbers and
+            UAR of classes.
+
+    Returns:
+        A line per pair of cells that agree in everything else, and their mean.
+
+    Raises:
+        SettingsError: a filter names no axis, or no value that is there; or a metric or budget
+            is asked of `targets`, which have scores of their own.
+        DataError: nothing of the two can be compared.
+    """
+    if targets and (metric is not None or budget is not None):
+        raise SettingsError(
+            "Probe targets are compared by R² or UAR, as each is measured, on all their rows: "
+            "leave --metric and --budget out with --targets."
+        )
+    metric = metric or "uar"
+    picked = [chosen(str(side), folder) for side in (a, b)]
+    sides, unread = [groups for groups, _ in picked], [*dict.fromkeys(picked[0][1] + picked[1][1])]
+    matched, left_out = pairs(*sides)
+    found = []
+    for what, one, other in matched:
+        if targets:
+            found += [(f"{what}, {name}", c) for name, c in probe_contrasts(one, other).items()]
+            continue
+        contrast = Contrast([one.side(metric, budget), other.side(metric, budget)], [1.0, -1.0])
+        found.append((what, contrast))
+    if matched and not found:
+        left_out.append("no probe measured the same targets of both, with its sums beside them")
+    if not found:
+        reasons = "; ".join(left_out[:3]) or "they have nothing in common"
+        raise DataError(f"'{a}' and '{b}' cannot be compared: {reasons}.")
+    tested = [(what, c, c.p_value()) for what, c in found]
+    family = Family() if targets else family_of(sides, metric, budget, _places(a, b, folder))
+    adjusted = iter(holm([*(p for _, _, p in tested if p is not None), *family.others]))
+    size = len(tested) + len(family.others)
+    lines = [_line(what, c, None if p is None else next(adjusted), size) for what, c, p in tested]
+    same_set = {(one.cell.dataset, one.evaluation.split_hash) for _, one, _ in matched}
+    mean = None
+    if len(found) > 1 and len(same_set) == 1 and not targets:
+        mean = _mean([contrast for _, contrast in found])
+    left_out += unread
+    return Comparison(str(a), str(b), metric, budget, lines, mean, left_out, targets, family)
+
+
+def _places(a: str | Path, b: str | Path, folder: Path) -> list[Path]:
+    """Where the family's other records lie: beside those that are given by their path."""
+    given = [Path(side) for side in (a, b) if Path(side).exists()]
+    return [p.parent if p.is_file() else p for p in given] or [folder]
+
+
+def _line(what: str, contrast: Contrast, p: float | None, family: int) -> Line:
+    half = len(contrast.sides) // 2
+    shares = [abs(weight) for weight in contrast.weights[:half]]
+    a, b = (Contrast(sides, shares) for sides in (contrast.sides[:half], contrast.sides[half:]))
+    return Line(
+        what=what,
+        a=a.metric(),
+        b=b.metric(),
+        difference=contrast.metric(),
+        p_value=p,
+        detectable=contrast.detectable(alpha=(1 - LEVEL) / family),
+        seeds=(sum(len(s.seeds) for s in a.sides), sum(len(s.seeds) for s in b.sides)),
+        seeds_known=contrast.seeds_known,
+    )
+
+
+def _mean(contrasts: Sequence[Contrast]) -> Line:
+    """The mean difference; cells that stand in several pairs are in it as often."""
+    n = len(contrasts)
+    sides: list[Side] = [c.sides[k] for k in (0, 1) for c in contrasts]
+    whole = Contrast(sides, [1 / n] * n + [-1 / n] * n)
+    return _line(f"mean of {n}", whole, whole.p_value(), 1)

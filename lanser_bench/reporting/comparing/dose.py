@@ -1,0 +1,230 @@
+"""Dose and response: how a score follows a number that a grid turns, or the weak labels' accuracy.
+
+A line is all cells that agree in everything but the dose. Its slope is tested over speakers × seeds
+(`evaluation.dose`), by itself and for what it is ahead of the controls: only that tells what the
+dose did to the training, not to the task.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...errors import DataError, SettingsError, did_you_mean
+from ...evaluation.contrast import Contrast, Side, difference, holm, score_of
+from ...evaluation.dose import MIN_DOSES, trend
+from ...evaluation.results import Metric
+from ...records.record import ResultRecord
+from ..groups import Group, axes_of, by_place, company, grouped
+from .responses import Response
+
+MEASURED = "label-accuracy"
+"""A dose that is no axis: the share of weak labels that agree with the corpora's gold ones, of the
+utterances that have both. Of a control on shuffled labels it is that of the labels before."""
+LINES = (None, "reads_gold", "control_labeler", "shuffled", "shuffled_within_speaker")
+"""Cells that are trained on labels: a dose may change them."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One cell."""
+
+    dose: float
+    name: str
+    score: Metric
+    seeds: int
+    ahead: dict[str, Metric] = field(default_factory=dict)
+    """Control → paired difference to it."""
+
+
+@dataclass(frozen=True)
+class Slope:
+    """Score per unit of the dose."""
+
+    of: str
+    value: Metric
+    p_value: float | None
+    """Of no trend, adjusted by Holm's method over the board's slopes."""
+    detectable: float | None
+    seeds_known: bool
+
+
+@dataclass(frozen=True)
+class Line:
+    """Cells that differ in the dose alone, by dose."""
+
+    name: str
+    control: str | None
+    points: list[Point]
+    slopes: list[Slope]
+    """Of itself first; none with fewer than `MIN_DOSES` doses."""
+
+
+@dataclass(frozen=True)
+class DoseBoard:
+    """All lines on one labelled set and split."""
+
+    axis: str
+    response: Response
+    dataset: str
+    split_hash: str
+    n_speakers: int
+    lines: list[Line]
+    references: dict[str, Metric]
+    """Rows that know no dose, such as random weights."""
+    left_out: list[str]
+
+
+def dose_response(
+    axis: str, records: Sequence[tuple[Path, ResultRecord]], response: Response
+) -> list[DoseBoard]:
+    """Returns a board per labelled set.
+
+    Args:
+        axis: an axis of the grid whose values are numbers, such as ``corpora.0.congruence``, or
+            `MEASURED`.
+        records: with their paths.
+        response: the score.
+
+    Raises:
+        SettingsError: no record has such an axis.
+        DataError: its values are no numbers, or no cell has what the score is computed from.
+    """
+    groups = list(grouped(list(records)).values())
+    _check(axis, groups)
+    boards = [board for place in by_place(groups) if (board := _board(axis, place, response))]
+    if not boards:
+        raise DataError(
+            f"No cell by '{axis}' has what {response.title} is computed from beside its record."
+        )
+    return boards
+
+
+def _check(axis: str, groups: Sequence[Group]) -> None:
+    known = {name for g in groups for name in g.first.axes}
+    if axis != MEASURED and axis not in known:
+        raise SettingsError(
+            f"No record has the axis '{axis}'.{did_you_mean(axis, known)} There are: "
+            f"{', '.join([*sorted(known), MEASURED])}."
+        )
+    if not any(dose_of(g.first, axis) is not None for g in groups):
+        values = sorted({axes_of(g.first)[axis] for g in groups if axis in axes_of(g.first)})
+        raise DataError(
+            f"The values of '{axis}' are no numbers: {', '.join(values)}."
+            if axis != MEASURED
+            else "No record tells how far weak labels agree with gold: its corpora have none."
+        )
+
+
+def dose_of(record: ResultRecord, axis: str) -> float | None:
+    """Returns a record's dose; None where it has none."""
+    if axis != MEASURED:
+        try:
+            return float(record.axes[axis])
+        except (KeyError, ValueError):
+            return None
+    scores = [s for s in (report.against_gold for report in record.labels.values()) if s]
+    n = sum(found.n for found in scores)
+    return sum(found.n * found.wa.value for found in scores) / n if n else None
+
+
+def _board(axis: str, groups: Sequence[Group], response: Response) -> DoseBoard | None:
+    left_out = [f"{g.cell.group} ({why})" for g in groups if (why := response.lacking(g))]
+    usable = [g for g in groups if not response.lacking(g)]
+    table: dict[tuple[str | None, tuple[str, ...]], dict[float, Group]] = defaultdict(dict)
+    for group in usable:
+        dose = dose_of(group.first, axis)
+        if dose is not None and group.first.control in LINES:
+            table[group.first.control, _alike(group.first, axis)][dose] = group
+    if not table:
+        return None
+    references = {g.cell.group: g for g in usable if g.first.control not in LINES}
+    maker = _Maker(table, references, response.side)
+    lines = [maker.line(*key) for key in sorted(table, key=lambda key: (_order(key[0]), key[1]))]
+    first = groups[0]
+    return DoseBoard(
+        axis, response, first.cell.dataset, first.evaluation.split_hash,
+        first.evaluation.n_speakers, _adjusted(lines),
+        {name: score_of(response.side(g)) for name, g in references.items()},
+        sorted(left_out),
+    )  # fmt: skip
+
+
+def _alike(record: ResultRecord, axis: str) -> tuple[str, ...]:
+    """What the cells of a line have in common; a labeler's numbers make its measured accuracy."""
+    found = company(record, axis)
+    if axis != MEASURED:
+        return found
+    return tuple(
+        re.sub(r"(?<==)[\d.]+", "…", text) if text.startswith("labeler") else text for text in found
+    )
+
+
+def _order(control: str | None) -> int:
+    return LINES.index(control)
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes lines with what they are ahead of the controls."""
+
+    table: Mapping[tuple[str | None, tuple[str, ...]], Mapping[float, Group]]
+    references: Mapping[str, Group]
+    side: Callable[[Group], Side]
+
+    def line(self, control: str | None, alike: tuple[str, ...]) -> Line:
+        cells = dict(sorted(self.table[control, alike].items()))
+        sides = {dose: self.side(group) for dose, group in cells.items()}
+        rivals = dict(self._rivals(control, alike, list(cells)))
+        points = [
+            Point(
+                dose, group.cell.group, score_of(sides[dose]), len(group.members),
+                {name: difference(sides[dose], other[dose]).metric()
+                 for name, other in rivals.items()},
+            )
+            for dose, group in cells.items()
+        ]  # fmt: skip
+        slopes = []
+        if len(cells) >= MIN_DOSES:
+            doses, own = list(sides), list(sides.values())
+            slopes = [_slope("itself", trend(doses, own))]
+            slopes += [
+                _slope(f"ahead of {name}", trend(doses, own, [other[d] for d in doses]))
+                for name, other in rivals.items()
+                if len({id(other[d]) for d in doses}) > 1
+            ]
+        name = ", ".join(text for text in alike if not text.startswith("experiment="))
+        return Line(name, control, points, slopes)
+
+    def _rivals(
+        self, control: str | None, alike: tuple[str, ...], doses: Sequence[float]
+    ) -> Iterator[tuple[str, dict[float, Side]]]:
+        """Controls that were measured at every dose of a line, or that know none."""
+        if control is not None and control.startswith("shuffled"):
+            return
+        for (other, rest), cells in self.table.items():
+            if (other or "").startswith("shuffled") and rest == alike and set(cells) >= set(doses):
+                yield str(other), {dose: self.side(cells[dose]) for dose in doses}
+        for group in self.references.values():
+            own = set(company(group.first, "")) - {f"experiment={group.first.experiment}"}
+            if group.first.control == "random_init" and own <= set(alike):
+                yield "random_init", dict.fromkeys(doses, self.side(group))
+
+
+def _slope(of: str, found: Contrast) -> Slope:
+    return Slope(of, found.metric(), found.p_value(), found.detectable(), found.seeds_known)
+
+
+def _adjusted(lines: Sequence[Line]) -> list[Line]:
+    """Adjusts the p-values of all slopes of a board."""
+    tested = [s.p_value for line in lines for s in line.slopes if s.p_value is not None]
+    adjusted = iter(holm(tested))
+    return [
+        Line(line.name, line.control, line.points, [
+            Slope(s.of, s.value, None if s.p_value is None else next(adjusted), s.detectable,
+                  s.seeds_known) for s in line.slopes])
+        for line in lines
+    ]  # fmt: skip

@@ -1,0 +1,236 @@
+"""The gate: is a candidate worse than a baseline, by more than speakers and seeds vary?
+
+Cells are compared utterance by utterance, clustered by speaker, over the training seeds of both
+sides, and their p-values are adjusted by Holm's method over all cells. What cannot be compared is
+named instead: a missing cell, another split, another taxonomy, another schema.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ...errors import DataError
+from ...evaluation.contrast import Contrast, difference, holm
+from ...evaluation.families import MetricName
+from ...evaluation.results import Interval
+from ...evaluation.statistics import LEVEL
+from ...records.record import read_content, read_records
+from ..groups import CellId, Group, newest, unlike
+
+Verdict = Literal["better", "same", "worse", "undecided"]
+ALPHA = 1 - LEVEL
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One cell in both."""
+
+    cell: CellId
+    verdict: Verdict
+    why: str
+    """The reason of the verdict, in words."""
+    baseline: float
+    candidate: float
+    difference: float
+    """Candidate minus baseline."""
+    interval: Interval | None
+    p_value: float | None
+    """Adjusted by Holm's method over all compared cells."""
+    detectable: float | None
+    """Smallest difference that this comparison finds with 90 % power at the family's level."""
+    seeds: tuple[int, int]
+    """Training seeds of the baseline and of the candidate."""
+    n_speakers: int
+
+
+@dataclass(frozen=True)
+class NotCompared:
+    """A cell of which nothing can be said."""
+
+    cell: CellId
+    why: str
+    new: bool = False
+    """True for a cell that only the candidate has, which is no fault."""
+
+
+@dataclass
+class GateResult:
+    """What the gate found."""
+
+    metric: MetricName
+    tolerance: float
+    """In shares, not in points."""
+    compared: list[Compared] = field(default_factory=list)
+    not_compared: list[NotCompared] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    """Files that are no records, in sentences."""
+
+    def of(self, verdict: Verdict) -> list[Compared]:
+        """Cells with one verdict."""
+        return [cell for cell in self.compared if cell.verdict == verdict]
+
+    @property
+    def lost(self) -> list[NotCompared]:
+        """Cells of the baseline that could not be compared."""
+        return [cell for cell in self.not_compared if not cell.new]
+
+    def passed(self, *, strict: bool = False, allow_changes: bool = False) -> bool:
+        """Whether the candidate may go in.
+
+        Args:
+            strict: an undecided cell stops it too.
+            allow_changes: cells of the baseline that could not be compared do not.
+        """
+        stopped = self.of("worse") or (strict and self.of("undecided"))
+        return not stopped and (allow_changes or not self.lost)
+
+
+def gate(
+    baseline: Sequence[Path],
+    candidate: Sequence[Path],
+    *,
+    metric: MetricName = "uar",
+    tolerance: float = 0.01,
+) -> GateResult:
+    """Compares all cells of a candidate with those of a baseline.
+
+    A cell is *worse* or *better* if its difference is significant at 5 % after Holm's adjustment
+    and larger than the tolerance; *same* if its 95 % interval lies within the tolerance, or it is
+    significant but within it; else *undecided*, also where training draws from a single seed: a
+    seed's variation is not known then, and it is no effect.
+
+    Args:
+        baseline: folders of the records to hold on to.
+        candidate: folders of the new records.
+        metric: the score to compare, at the largest label budget.
+        tolerance: difference that does not matter, as a share (0.01 is one point).
+
+    Raises:
+        DataError: a folder holds no records or a damaged one, or the two have no cell in common.
+    """
+    readings = read_records(baseline), read_records(candidate)
+    damaged = [sentence for reading in readings for sentence in reading.damaged]
+    if damaged:
+        raise DataError("\n".join(["A damaged record may hide a regression.", *damaged]))
+    old, new = (newest(reading.records) for reading in readings)
+    if not old.keys() & new.keys():
+        raise DataError(
+            f"Baseline and candidate have no cell in common: the baseline has {_named(old)}, the "
+            f"candidate {_named(new)}. Cells are matched by experiment, name and labelled set."
+        )
+    ignored = [sentence for reading in readings for sentence in reading.left_out]
+    found = GateResult(metric, tolerance, ignored=ignored)
+    contrasts: dict[CellId, Contrast] = {}
+    for cell, group in old.items():
+        why = _hindrance(group, new.get(cell))
+        if why is not None:
+            found.not_compared.append(NotCompared(cell, why))
+            continue
+        contrasts[cell] = difference(new[cell].side(metric), group.side(metric))
+    for cell in new.keys() - old.keys():
+        found.not_compared.append(NotCompared(cell, "only in the candidate", new=True))
+    found.not_compared.sort(key=lambda cell: (cell.new, cell.cell))
+    for row in judged(contrasts, tolerance):
+        cell = row.cell
+        if _equal(old[cell], new[cell], contrasts[cell]):
+            row = replace(row, verdict="same", why="every speaker's counts are equal, seed by seed")
+        found.compared.append(row)
+    return found
+
+
+def _hindrance(old: Group, new: Group | None) -> str | None:
+    if new is None:
+        return "missing in the candidate"
+    schemas = {_written_schema(group) for group in (old, new)}
+    if len(schemas) > 1:
+        return f"another schema: versions {' and '.join(map(str, sorted(schemas)))}"
+    hashes = {group.first.taxonomy_hash for group in (old, new)}
+    if len(hashes) > 1:
+        return f"another taxonomy: the content of {old.first.taxonomy} has changed"
+    return unlike(old, new)
+
+
+def _equal(old: Group, new: Group, contrast: Contrast) -> bool:
+    """Whether the same seeds gave the same: then nothing has changed, whatever seeds vary."""
+    a, b = contrast.sides
+    return list(new.members) == list(old.members) and all(
+        np.array_equal(x.sums, y.sums) for x, y in zip(a.seeds, b.seeds, strict=True)
+    )
+
+
+def _written_schema(group: Group) -> int:
+    """The version as it stands in the file: loading brings every record to the present one."""
+    path, _ = next(iter(group.members.values()))
+    return int(read_content(path)["schema_version"])
+
+
+def judged(contrasts: Mapping[CellId, Contrast], tolerance: float) -> list[Compared]:
+    """Returns the verdict on every cell of one family.
+
+    Args:
+        contrasts: candidate minus baseline.
+        tolerance: difference that does not matter.
+    """
+    p_values = {cell: contrast.p_value() for cell, contrast in contrasts.items()}
+    tested = [cell for cell, p in p_values.items() if p is not None]
+    adjusted = dict(zip(tested, holm([p_values[c] or 0.0 for c in tested]), strict=True))
+    return [
+        _judged(cell, contrast, adjusted.get(cell), tolerance, len(contrasts))
+        for cell, contrast in contrasts.items()
+    ]
+
+
+def _judged(
+    cell: CellId, contrast: Contrast, p: float | None, tolerance: float, family: int
+) -> Compared:
+    made = contrast.metric()
+    verdict, why = verdict_of(contrast, made.interval, p, tolerance)
+    sides = [Contrast([side], [1.0]).value for side in contrast.sides]
+    return Compared(
+        cell=cell,
+        verdict=verdict,
+        why=why,
+        baseline=sides[1],
+        candidate=sides[0],
+        difference=made.value,
+        interval=made.interval,
+        p_value=p,
+        detectable=contrast.detectable(alpha=ALPHA / family),
+        seeds=(len(contrast.sides[1].seeds), len(contrast.sides[0].seeds)),
+        n_speakers=contrast.n_speakers,
+    )
+
+
+def verdict_of(
+    contrast: Contrast, interval: Interval | None, p: float | None, tolerance: float
+) -> tuple[Verdict, str]:
+    """Returns the verdict on one cell and its reason.
+
+    Args:
+        contrast: candidate minus baseline.
+        interval: its 95 % interval.
+        p: its p-value, adjusted over the family.
+        tolerance: difference that does not matter.
+    """
+    value = contrast.value
+    if p is None or interval is None:
+        return "undecided", f"{contrast.n_speakers} speakers are too few for a test"
+    if max(abs(interval.low), abs(interval.high)) <= tolerance and contrast.seeds_known:
+        return "same", "the interval lies within the tolerance"
+    if not contrast.seeds_known:
+        return "undecided", "one training seed: it is not known how much seeds vary"
+    if p <= ALPHA and abs(value) > tolerance:
+        return ("better" if value > 0 else "worse"), "significant and beyond the tolerance"
+    if p <= ALPHA:
+        return "same", "significant, but within the tolerance"
+    return "undecided", "not significant, and the interval passes the tolerance"
+
+
+def _named(groups: dict[CellId, Group]) -> str:
+    names = [f"'{cell}' of {cell.experiment}" for cell in list(groups)[:3]]
+    return ", ".join(names) + (" …" if len(groups) > 3 else "")

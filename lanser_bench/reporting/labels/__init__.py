@@ -1,0 +1,1 @@
+"""Weak labels against gold, and taxonomies against each other."""

@@ -1,0 +1,315 @@
+"""The quality of a corpus' weak labels as one JSON report, with gold and without."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...data.utterances import UtteranceTable
+from ...errors import TaxonomyError
+from ...evaluation import agreement
+from ...evaluation.agreement import Units
+from ...evaluation.metrics import confusion_matrix
+from ...evaluation.results import Metric
+from ...evaluation.risk_coverage import risk_coverage
+from ...evaluation.zeroshot import choices
+from ...kinds.asr import Transcript
+from ...stages.label.decision import REASONS
+from ...stages.label.files import LabelTable
+from ...stages.label.summary import gold_matrix, label_use
+from ...taxonomy import Taxonomy
+
+Ints = npt.NDArray[np.int64]
+BINS = 5
+"""Groups of like size by which quality is shown."""
+MIN_ROWS_OF_SPEAKER = 5
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is known of the labelled utterances, all in one order."""
+
+    table: UtteranceTable
+    texts: list[str]
+    """What the labeler read."""
+    transcripts: Mapping[str, Transcript] | None
+    """By utterance id; None where there are none."""
+    labels: LabelTable
+    taxonomy: Taxonomy
+    gold_taxonomy: Taxonomy | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Weak labels and gold in one taxonomy."""
+
+    taxonomy: Taxonomy
+    weak: Ints
+    """Shape (n,): position; −1 without a label or a counterpart."""
+    single: Ints
+    """Shape (n,): position of the one gold label; −1 where there is not exactly one."""
+    sets: npt.NDArray[np.bool_]
+    """Shape (n, K): all gold labels."""
+
+
+def quality(material: Material, compare_in: Taxonomy | None = None) -> dict[str, Any]:
+    """Returns the whole report as JSON values.
+
+    Args:
+        material: utterances and their weak labels.
+        compare_in: the taxonomy in which weak labels and gold are compared; by default that of the
+            gold, or where only gold has a map to the labels' taxonomy, that one.
+
+    Raises:
+        TaxonomyError: `compare_in` is given and there is no map to it.
+    """
+    units = Units.of(material.table.speakers)
+    report: dict[str, Any] = {"utterances": len(material.table), "intervals_over": units.kind}
+    report |= _without_gold(material, units)
+    report["by"] = _groups(material, None, units)
+    if material.gold_taxonomy is None or not any(material.table.gold):
+        return report | {"gold": None}
+    try:
+        compared = compare(material, compare_in)
+    except TaxonomyError as error:
+        if compare_in is not None:
+            raise
+        return report | {"gold": {"compared": False, "reason": str(error)}}
+    report["by"] = _groups(material, compared, units)
+    return report | {"gold": _with_gold(material, compared, units)}
+
+
+def compare(material: Material, compare_in: Taxonomy | None = None) -> Compared:
+    """Reads weak labels and gold in one taxonomy.
+
+    A gold distribution counts as the label with the most weight, if there is one alone; several
+    gold labels count as one where they mean the same one there.
+
+    Raises:
+        TaxonomyError: there is no map.
+    """
+    gold_taxonomy = material.gold_taxonomy
+    assert gold_taxonomy is not None
+    target = compare_in or _common(material.taxonomy, gold_taxonomy)
+    weights = gold_matrix(material.table, gold_taxonomy) @ gold_taxonomy.map_to(target)
+    sets = weights > 0
+    single = np.where(sets.sum(1) == 1, weights.argmax(1), -1)
+    top = np.sort(weights, axis=1)
+    leads = top[:, -1] > (top[:, -2] if weights.shape[1] > 1 else 0) + 1e-9
+    spread = np.array([kind == "distribution" for kind in material.table.gold_kinds], dtype=bool)
+    single = np.where(spread & leads, weights.argmax(1), single).astype(np.int64)
+    return Compared(target, _weak_in(material, target), single, sets)
+
+
+def _common(weak: Taxonomy, gold: Taxonomy) -> Taxonomy:
+    try:
+        weak.map_to(gold)
+    except TaxonomyError as error:
+        try:
+            gold.map_to(weak)
+        except TaxonomyError:
+            raise error from None
+        return weak
+    return gold
+
+
+def _weak_in(material: Material, target: Taxonomy) -> Ints:
+    chosen = material.labels.index.astype(np.int64)
+    if target.names == material.taxonomy.names:
+        return chosen
+    scores = material.labels.scores.astype(np.float64)
+    return choices(scores, material.taxonomy.map_to(target), chosen < 0)
+
+
+def _without_gold(material: Material, units: Units) -> dict[str, Any]:
+    labels = material.labels
+    reasons = Counter(reason for reason in labels.reasons if reason is not None)
+    return {
+        **label_use(labels.index, labels.confidence, material.taxonomy).model_dump(mode="json"),
+        "coverage": _shown(agreement.share(labels.index >= 0, units)),
+        "abstained": {reason: reasons[reason] for reason in REASONS if reasons[reason]},
+    }
+
+
+def _with_gold(material: Material, compared: Compared, units: Units) -> dict[str, Any]:
+    names, k = compared.taxonomy.names, len(compared.taxonomy.labels)
+    rows = np.flatnonzero(compared.single >= 0)
+    gold, weak, mine = compared.single[rows], compared.weak[rows], units.part(rows)
+    answered = weak >= 0
+    any_gold = compared.sets.any(1)
+    had_gold = np.array([bool(gold) for gold in material.table.gold], dtype=bool)
+    return {
+        "compared": True,
+        "taxonomy": compared.taxonomy.name,
+        "labels": names,
+        "rows_with_gold": int(had_gold.sum()),
+        "gold_without_counterpart": int((had_gold & ~any_gold).sum()),
+        "rows_with_one_label": len(rows),
+        "labels_without_counterpart": int(
+            ((material.labels.index >= 0) & (compared.weak < 0)).sum()
+        ),
+        "speakers": None if units.speakers is None else len(set(units.speakers.tolist())),
+        "abstention_is_wrong": _all_shown(agreement.agreement(gold, weak, k, mine)),
+        "abstention_left_out": _all_shown(
+            agreement.agreement(gold[answered], weak[answered], k, mine.part(answered))
+        )
+        if answered.any()
+        else None,
+        "per_class": [
+            {"label": name, **{key: _shown(value) for key, value in scores.items()}}
+            for name, scores in zip(names, agreement.per_class(gold, weak, k, mine), strict=True)
+        ],
+        "confusion": confusion_matrix(gold[answered], weak[answered], k).tolist(),
+        "several_labels": _several(compared, units),
+        "risk_coverage": _risk(material, compared, rows, units),
+    }
+
+
+def _several(compared: Compared, units: Units) -> dict[str, Any] | None:
+    """Scores that take rows with several gold labels in: a hit is any one of them."""
+    rows = np.flatnonzero(compared.sets.any(1) & (compared.weak >= 0))
+    if not (compared.sets.sum(1) > 1).any() or not len(rows):
+        return None
+    sets, weak = compared.sets[rows], compared.weak[rows]
+    hits = sets[np.arange(len(rows)), weak]
+    given = np.bincount(weak, minlength=sets.shape[1])
+    right = np.bincount(weak[hits], minlength=sets.shape[1])
+    total = given + sets.sum(0)
+    f1 = np.divide(2 * right, total, out=np.zeros(len(total)), where=total > 0)
+    return {
+        "rows": len(rows),
+        "rows_with_several": int((sets.sum(1) > 1).sum()),
+        "hit_in_gold_set": _shown(agreement.share(hits, units.part(rows))),
+        "macro_f1": float(f1.mean()),
+    }
+
+
+def _risk(
+    material: Material, compared: Compared, rows: npt.NDArray[np.int64], units: Units
+) -> dict[str, Any] | None:
+    kept = rows[compared.weak[rows] >= 0]
+    if not len(kept):
+        return None
+    right = compared.weak[kept] == compared.single[kept]
+    confidence = material.labels.confidence[kept].astype(np.float64)
+    found = risk_coverage(right, confidence, len(rows), units.part(kept))
+    step = max(1, len(found.coverage) // 100)
+    keep = sorted({*range(0, len(found.coverage), step), len(found.coverage) - 1})
+    return {
+        "area": _shown(found.area),
+        "overall_risk": found.overall,
+        "coverage": [round(found.coverage[i], 5) for i in keep],
+        "risk": [round(found.risk[i], 5) for i in keep],
+        "thresholds": [round(found.thresholds[i], 5) for i in keep],
+    }
+
+
+def _groups(
+    material: Material, compared: Compared | None, units: Units
+) -> dict[str, list[dict[str, Any]] | dict[str, Any]]:
+    """Coverage, confidence and agreement by what is known of the utterances."""
+    words = np.array([len(text.split()) for text in material.texts], dtype=np.float64)
+    columns = {"words": words, "seconds": _numbers(material.table.seconds)}
+    if material.transcripts is not None:
+        heard = [material.transcripts.get(name) for name in material.table.ids]
+        columns["asr_avg_logprob"] = _numbers([h.avg_logprob if h else None for h in heard])
+        columns["asr_no_speech_prob"] = _numbers([h.no_speech_prob if h else None for h in heard])
+    found: dict[str, Any] = {}
+    for name, values in columns.items():
+        known = np.isfinite(values)
+        if len(np.unique(values[known])) > 1:
+            found[name] = _bins(material, compared, values, known, units)
+    if units.speakers is not None:
+        found["speakers"] = _speakers(material, compared, units.speakers)
+    return found
+
+
+def _numbers(values: Sequence[float | None]) -> npt.NDArray[np.float64]:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def _bins(
+    material: Material,
+    compared: Compared | None,
+    values: npt.NDArray[np.float64],
+    known: npt.NDArray[np.bool_],
+    units: Units,
+) -> list[dict[str, Any]]:
+    edges = np.unique(np.quantile(values[known], np.linspace(0, 1, BINS + 1)[1:-1]))
+    place = np.searchsorted(edges, values, side="right")
+    found = []
+    for number in range(len(edges) + 1):
+        rows = np.flatnonzero(known & (place == number))
+        if len(rows):
+            bounds = {"low": float(values[rows].min()), "high": float(values[rows].max())}
+            found.append(bounds | _one_group(material, compared, rows, units))
+    return found
+
+
+def _one_group(
+    material: Material, compared: Compared | None, rows: npt.NDArray[np.int64], units: Units
+) -> dict[str, Any]:
+    given = material.labels.index[rows] >= 0
+    confidence = material.labels.confidence[rows][given]
+    found: dict[str, Any] = {
+        "utterances": len(rows),
+        "coverage": float(given.mean()),
+        "mean_confidence": float(confidence.mean()) if given.any() else None,
+    }
+    if compared is not None:
+        kept = rows[(compared.single[rows] >= 0) & (compared.weak[rows] >= 0)]
+        found["compared"] = len(kept)
+        if len(kept):
+            right = compared.weak[kept] == compared.single[kept]
+            found["agreement"] = _shown(agreement.share(right, units.part(kept)))
+    return found
+
+
+def _speakers(
+    material: Material, compared: Compared | None, speakers: npt.NDArray[np.str_]
+) -> dict[str, Any]:
+    """How far speakers differ: quantiles over those with enough utterances."""
+    names, unit = np.unique(speakers, return_inverse=True)
+    given = (material.labels.index >= 0).astype(float)
+    measured = {"coverage": _means(unit, len(names), given, np.ones(len(given), dtype=bool))}
+    if compared is not None:
+        kept = (compared.single >= 0) & (compared.weak >= 0)
+        right = (compared.weak == compared.single).astype(float)
+        measured["agreement"] = _means(unit, len(names), right, kept)
+    marks = (0, 0.25, 0.5, 0.75, 1)
+    found: dict[str, Any] = {"speakers": len(names), "least_utterances": MIN_ROWS_OF_SPEAKER}
+    for name, means in measured.items():
+        enough = means[np.isfinite(means)]
+        found[name] = {
+            "speakers": len(enough),
+            "quantiles": [round(float(q), 4) for q in np.quantile(enough, marks)]
+            if len(enough)
+            else [],
+        }
+    return found
+
+
+def _means(
+    unit: npt.NDArray[np.intp],
+    n: int,
+    values: npt.NDArray[np.float64],
+    kept: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.float64]:
+    counts = np.bincount(unit[kept], minlength=n)
+    sums = np.bincount(unit[kept], weights=values[kept], minlength=n)
+    found = np.full(n, np.nan)
+    np.divide(sums, counts, out=found, where=counts >= MIN_ROWS_OF_SPEAKER)
+    return found
+
+
+def _shown(value: Metric | int) -> Any:
+    return value if isinstance(value, int) else value.model_dump(mode="json")
+
+
+def _all_shown(scores: Mapping[str, Metric]) -> dict[str, Any]:
+    return {name: _shown(score) for name, score in scores.items()}

@@ -1,0 +1,136 @@
+"""Writes the weak labels of a corpus, and a report on them, into a folder."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...data.utterances import read_utterances
+from ...experiment.labelling import LabelledCorpus
+from ...kinds.asr import Transcript
+from ...stages.label.files import read_labels
+from ...stages.label.spec import SUMMARY
+from ...stages.transcribe.run import read_transcripts
+from ...store import write_atomic
+from ...taxonomy import Taxonomy
+from ..tables.pictures import save_picture
+from . import views as label_views
+from .quality import Material, quality
+
+LABELS, REPORT, PAGE = "labels.parquet", "report.json", "report.md"
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """What was written."""
+
+    folder: Path
+    report: dict[str, Any]
+    """The content of ``report.json``."""
+
+
+def read_material(corpus: LabelledCorpus) -> Material:
+    """Reads what is known of a labelled corpus out of the store."""
+    store = corpus.store
+    table = read_utterances(store.checked(corpus.utterances))
+    transcripts: Mapping[str, Transcript] | None = None
+    texts = [text or "" for text in table.transcripts]
+    if corpus.transcripts is not None:
+        transcripts = read_transcripts(store, corpus.transcripts)
+        texts = [transcripts[name].text for name in table.ids]
+    labels = read_labels(store.checked(corpus.labels))
+    heard = transcripts if corpus.asr != "reference" else None
+    return Material(table, texts, heard, labels, corpus.taxonomy, corpus.gold_taxonomy)
+
+
+def write_label_report(
+    corpus: LabelledCorpus, folder: Path, compare_in: Taxonomy | None = None
+) -> LabelReport:
+    """Writes ``labels.parquet``, pictures, ``report.md`` and, last, ``report.json``.
+
+    Args:
+        corpus: what `label_corpus` returned.
+        folder: where to write; files of the same names are replaced.
+        compare_in: taxonomy in which weak labels and gold are compared, see `quality`.
+
+    Raises:
+        TaxonomyError: there is no map to `compare_in`.
+    """
+    material = read_material(corpus)
+    report = {"made_with": _made_with(corpus), **quality(material, compare_in)}
+    summary = corpus.store.checked(corpus.labels).path / SUMMARY
+    report["odd_texts"] = json.loads(summary.read_text(encoding="utf-8"))["odd_texts"]
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_labels(material, folder / LABELS)
+    pictures = _pictures(report, folder)
+    write_atomic(folder / PAGE, label_views.markdown(report, pictures))
+    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomic(folder / REPORT, text + "\n")
+    return LabelReport(folder, report)
+
+
+def _made_with(corpus: LabelledCorpus) -> dict[str, Any]:
+    spec = corpus.store.checked(corpus.labels).spec
+    return {
+        "dataset": corpus.dataset,
+        "counts": dict(corpus.manifest.counts),
+        "labeler": corpus.labeler,
+        "labeler_options": spec.plugins["labeler"].options,
+        "label_settings": spec.params["label"],
+        "asr": corpus.asr if corpus.transcripts is not None else None,
+        "taxonomy": corpus.taxonomy.name,
+        "taxonomy_hash": corpus.taxonomy.hash,
+        "gold_taxonomy": corpus.gold_taxonomy.name if corpus.gold_taxonomy else None,
+        "keys": {
+            "utterances": corpus.utterances,
+            "transcripts": corpus.transcripts,
+            "labels": corpus.labels,
+        },
+    }
+
+
+def _write_labels(material: Material, path: Path) -> None:
+    """One row per utterance: id, speaker, text, label, confidence, a score per label, reason."""
+    labels = material.labels
+    columns: dict[str, Any] = {
+        "id": pa.array(labels.ids, pa.string()),
+        "speaker": pa.array(material.table.speakers, pa.string()),
+        "text": pa.array(material.texts, pa.string()),
+        "label": pa.array(labels.labels, pa.string()),
+        "confidence": pa.array(labels.confidence, pa.float32()),
+    }
+    for position, name in enumerate(material.taxonomy.names):
+        columns[f"score_{name}"] = pa.array(labels.scores[:, position].copy(), pa.float32())
+    columns["reason"] = pa.array(labels.reasons, pa.string())
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        pq.write_table(pa.table(columns), draft)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _pictures(report: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Draws what there is and returns title → file."""
+    drawn = {"How often each label was given": ("labels.png", label_views.label_picture(report))}
+    gold = report["gold"]
+    if gold is not None and gold["compared"]:
+        drawn["Weak labels by gold label"] = (
+            "confusion.png",
+            label_views.confusion_picture(gold),
+        )
+        if gold["risk_coverage"] is not None:
+            drawn["Risk by coverage"] = (
+                "risk-coverage.png",
+                label_views.risk_picture(gold["risk_coverage"]),
+            )
+    for file, figure in drawn.values():
+        save_picture(figure, folder / file)
+    return {title: file for title, (file, _) in drawn.items()}

@@ -1,0 +1,1 @@
+"""The leaderboard: rows, ranks, tables, files and pictures."""

@@ -1,0 +1,109 @@
+"""Leaderboards by an axis: what a labeler, taxonomy, encoder or recogniser is worth over a grid.
+
+A row is one value of the axis: the mean over all cells that every value has, so that none is better
+for having been tried in better company. Cells that some value lacks are left out and counted.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import DataError, SettingsError
+from ...evaluation.families import MetricName
+from ...evaluation.results import Metric
+from ...records.record import ResultRecord
+from ..groups import Group, axes_of, by_place, company, grouped
+from .ranking import Standing, mean, standings
+
+AXES = ("labeler", "taxonomy", "encoder", "asr")
+
+
+@dataclass(frozen=True)
+class AxisRow:
+    """One value of the axis."""
+
+    value: str
+    cells: int
+    """Cells that its mean is over."""
+    records: int
+    score: Metric
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class AxisBoard:
+    """The values of an axis on one labelled set and split."""
+
+    axis: str
+    metric: MetricName
+    dataset: str
+    split_hash: str
+    n_speakers: int
+    rows: list[AxisRow]
+    left_out: list[str]
+    """Cells that not every value has, or that have no predictions."""
+
+
+def rank_by(
+    axis: str, records: Sequence[tuple[Path, ResultRecord]], *, metric: MetricName = "uar"
+) -> list[AxisBoard]:
+    """Ranks the values of an axis on each labelled set; controls take no part.
+
+    Raises:
+        SettingsError: no such axis in these records.
+        DataError: no set of records has two values with a cell in common.
+    """
+    groups = [g for g in grouped(list(records)).values() if g.first.role == "main"]
+    with_axis = [g for g in groups if axis in axes_of(g.first)]
+    if not with_axis:
+        known = sorted({name for g in groups for name in axes_of(g.first)} - {"role", "group"})
+        raise SettingsError(f"No record has the axis '{axis}'. There are: {', '.join(known)}.")
+    boards = [board for place in by_place(with_axis) if (board := _board(axis, place, metric))]
+    if not boards:
+        raise DataError(
+            f"No two values of '{axis}' share a cell that has predictions, so they cannot be "
+            "ranked over the same company."
+        )
+    return boards
+
+
+def _board(axis: str, groups: Sequence[Group], metric: MetricName) -> AxisBoard | None:
+    table: dict[str, dict[tuple[str, ...], Group]] = defaultdict(dict)
+    left_out = []
+    for group in groups:
+        if group.fault is None:
+            table[axes_of(group.first)[axis]][company(group.first, axis)] = group
+        else:
+            why = group.fault if group.has_predictions else "no predictions"
+            left_out.append(f"{group.cell.group} ({why})")
+    common = set.intersection(*(set(cells) for cells in table.values())) if table else set()
+    if len(table) < 2 or not common:
+        return None
+    left_out += [
+        group.cell.group
+        for cells in table.values()
+        for company, group in cells.items()
+        if company not in common
+    ]
+    shared, weight = sorted(common), 1 / len(common)
+    values = {v: [(weight, cells[c].side(metric)) for c in shared] for v, cells in table.items()}
+    order = sorted(values, key=lambda value: (-mean(values[value]).value, value))
+    found = standings([values[value] for value in order])
+    rows = [
+        AxisRow(
+            value=value,
+            cells=len(common),
+            records=sum(len(table[value][c].members) for c in common),
+            score=mean(values[value]).metric(),
+            standing=standing,
+        )
+        for value, standing in zip(order, found, strict=True)
+    ]
+    first = groups[0]
+    return AxisBoard(
+        axis, metric, first.cell.dataset, first.evaluation.split_hash, first.evaluation.n_speakers,
+        rows, sorted(left_out),
+    )  # fmt: skip

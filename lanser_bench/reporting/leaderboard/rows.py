@@ -1,0 +1,241 @@
+"""Rows of boards: the records of one cell as scores with intervals, means over its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ...evaluation.contrast import DIFFERENCE, averaged, score_of
+from ...evaluation.families import MetricName
+from ...evaluation.results import EvaluationResult, Metric
+from ...records.record import DatasetResult, ResultRecord
+from ..groups import Group, largest
+from .ranking import Standing
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One label budget of a row's curve."""
+
+    budget: str
+    fraction: float | None
+    n_labels: float
+    uar: Metric
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What a row's embedding tells of a probe target beyond the best control of that target."""
+
+    difference: Metric
+    """Of R², or of UAR for classes; paired by speaker where both have their sums."""
+    control: str
+    """In plain words."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One encoder made in one way: the mean over its pre-training seeds."""
+
+    experiment: str
+    name: str
+    role: str
+    control: str | None
+    asr: str | None
+    labeler: str | None
+    taxonomy: str | None
+    encoder: str
+    axes: dict[str, str]
+    n_seeds: int
+    uar: Metric
+    area: Metric
+    wa: Metric
+    macro_f1: Metric
+    r2: Metric | None
+    """Mean R² over the targets of the first regression probe, raw scale; None without a probe.
+
+    Probes ask for different things: what a voice does and which words it says have no mean."""
+    targets: dict[str, Metric]
+    """``probe.target (scale)`` → R², or UAR where the target is in `chance`."""
+    curve: list[CurvePoint]
+    finetune: Metric | None = None
+    """UAR of the fine-tuned encoder at its largest budget; None where none was tuned."""
+    drop_f0: Metric | None = None
+    """UAR lost where F0 is flattened, against the same resynthesis with nothing flattened."""
+    drop_energy: Metric | None = None
+    """UAR lost where energy is flattened, counted likewise."""
+    zero_shot: Metric | None = None
+    """UAR of the pre-trained head without any label of the set."""
+    text_only: Metric | None = None
+    """UAR of the labeler on the transcripts."""
+    standing: Standing | None = None
+    """Its rank among the main rows and its distance to the best; None for a control, and where a
+    row of the board has no predictions beside its records."""
+    chance: dict[str, float] = field(default_factory=dict)
+    """Targets that are classes, by the same names → UAR of guessing."""
+    needed: dict[str, str] = field(default_factory=dict)
+    """``labels to 50`` → how many of them bring UAR to 50 %, the median over seeds, or ``> 600``;
+    one for each of `evaluate.targets`."""
+    target: int = 0
+    """Position of the labelled set in its records."""
+    gaps: dict[str, Gap] = field(default_factory=dict)
+    """Target → difference to its best control, where asked for (`probe_gaps.with_gaps`)."""
+
+
+Member = tuple[Path | None, ResultRecord, int]
+"""Path of a record, the record, and the position of a labelled set in it."""
+
+
+def row_of(members: Sequence[Member], exact: Group | None, *, curves: bool, targets: bool) -> Row:
+    """Returns the row of a cell.
+
+    Args:
+        members: a record per seed.
+        exact: the same, where scores follow from the predictions beside them; None where the
+            recorded scores are averaged.
+        curves: whether the points of its curve have intervals.
+        targets: whether scores of probe targets have.
+    """
+    record, target = members[0][1], members[0][2]
+    results = [record.datasets[place] for _, record, place in members]
+    evaluations = [result.evaluation for result in results]
+    top = [largest(evaluation) for evaluation in evaluations]
+
+    def score(name: MetricName) -> Metric:
+        if exact is not None:
+            return exact.score(name)
+        return averaged([getattr(e if name == "area" else largest(e), name) for e in evaluations])
+
+    probed = _targets(results, exact, targets)
+    chance = _chance(results)
+    first = next(iter(regression_probes(probed, chance)), "")
+    own = {name: m for name, m in probed.items() if name.startswith(f"{first}.")}
+    raw = [m for name, m in own.items() if name.endswith("(raw)") and name not in chance]
+    uar = score("uar")
+    return Row(
+        experiment=record.experiment,
+        name=record.group,
+        role=record.role,
+        control=record.control,
+        asr=record.asr,
+        labeler=record.labeler,
+        taxonomy=record.taxonomy,
+        encoder=record.encoder,
+        axes=record.axes,
+        n_seeds=len(members),
+        uar=uar,
+        area=score("area"),
+        wa=score("wa"),
+        macro_f1=score("macro_f1"),
+        r2=_mean_r2(raw),
+        targets=probed,
+        chance=chance,
+        needed=_needed(evaluations),
+        curve=_curve(evaluations, exact, {top[0].budget: uar}, curves),
+        finetune=_averaged([largest(r.finetune).uar if r.finetune else None for r in results]),
+        drop_f0=_averaged([_drop(r, "f0") for r in results], DIFFERENCE),
+        drop_energy=_averaged([_drop(r, "energy") for r in results], DIFFERENCE),
+        zero_shot=_averaged([r.zero_shot.uar if r.zero_shot else None for r in results]),
+        text_only=_averaged([r.text_only.uar if r.text_only else None for r in results]),
+        target=target,
+    )
+
+
+def regression_probes(targets: Iterable[str], chance: Container[str]) -> list[str]:
+    """Returns the names of the probes of numbers, in the experiment's order.
+
+    Args:
+        targets: ``probe.target (scale)``.
+        chance: those of them that are classes.
+    """
+    numbers = (name.partition(".")[0] for name in targets if name not in chance)
+    return list(dict.fromkeys(numbers))
+
+
+def _drop(result: DatasetResult, cue: str) -> Metric | None:
+    cues = result.flatten.cues if result.flatten is not None else []
+    return next((found.drop for found in cues if found.cue == cue), None)
+
+
+def _averaged(
+    scores: Sequence[Metric | None], bounds: tuple[float, float] = (0.0, 1.0)
+) -> Metric | None:
+    """Mean over seeds; None unless all of them have the score."""
+    known = [score for score in scores if score is not None]
+    return averaged(known, bounds) if known and len(known) == len(scores) else None
+
+
+def _curve(
+    evaluations: Sequence[EvaluationResult],
+    exact: Group | None,
+    known: Mapping[str, Metric],
+    intervals: bool,
+) -> list[CurvePoint]:
+    found = []
+    for budget in evaluations[0].budgets:
+        same = [b for e in evaluations for b in e.budgets if b.budget == budget.budget]
+        if budget.budget in known:
+            uar = known[budget.budget]
+        elif not intervals:
+            uar = _mean([b.uar for b in same])
+        else:
+            uar = exact.score("uar", budget.budget) if exact else averaged([b.uar for b in same])
+        n_labels = float(np.mean([b.n_labels for b in same]))
+        found.append(CurvePoint(budget.budget, budget.fraction, n_labels, uar))
+    return found
+
+
+def _needed(evaluations: Sequence[EvaluationResult]) -> dict[str, str]:
+    found = {}
+    for same in zip(*(evaluation.labels_needed for evaluation in evaluations), strict=False):
+        labels = [np.inf if one.n_labels is None else one.n_labels for one in same]
+        middle, most = float(np.median(labels)), max(one.censored_at or 0.0 for one in same)
+        text = f"{middle:.0f}" if np.isfinite(middle) else f"> {most:.0f}"
+        found[f"labels to {100 * same[0].target:g}"] = text
+    return found
+
+
+def _targets(
+    results: Sequence[DatasetResult], exact: Group | None, intervals: bool
+) -> dict[str, Metric]:
+    scores: dict[str, list[Metric]] = {}
+    numbers = set()
+    for result in results:
+        for probe in result.probes:
+            for target in probe.targets:
+                name = f"{probe.probe}.{target.target} ({target.scale})"
+                scores.setdefault(name, []).append(target.r2)
+                numbers.add(name)
+            for told in probe.classes:
+                name = f"{probe.probe}.{told.target} ({told.scale})"
+                scores.setdefault(name, []).append(told.uar)
+    if not intervals:
+        return {name: _mean(found) for name, found in scores.items()}
+    r2, share = (-np.inf, 1.0), (0.0, 1.0)
+    sides = exact.probes() if exact is not None else {}
+    return {
+        name: score_of(sides[name]) if name in sides
+        else averaged(found, r2 if name in numbers else share)
+        for name, found in scores.items()
+    }  # fmt: skip
+
+
+def _chance(results: Sequence[DatasetResult]) -> dict[str, float]:
+    return {
+        f"{probe.probe}.{told.target} ({told.scale})": told.chance
+        for result in results
+        for probe in result.probes
+        for told in probe.classes
+    }
+
+
+def _mean_r2(metrics: Sequence[Metric]) -> Metric | None:
+    """Mean over targets; without an interval, because targets of one embedding go together."""
+    return _mean(metrics) if metrics else None
+
+
+def _mean(metrics: Sequence[Metric]) -> Metric:
+    return Metric(value=float(np.mean([m.value for m in metrics])))

@@ -1,0 +1,169 @@
+"""Label-efficiency curves as SVG: drawn on the server, coloured by the page's own theme."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup, escape
+
+from ..leaderboard.boards import Board
+from ..leaderboard.rows import Row
+
+WIDTH, HEIGHT = 860, 420
+LEFT, RIGHT, TOP, BOTTOM = 52, 210, 14, 46
+GAP = 15
+"""Least distance between two names at the ends of lines."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row's curve in percent."""
+
+    name: str
+    style: str
+    """CSS class: ``s0`` … for main rows, ``k0`` … for controls."""
+    points: list[tuple[float, float]]
+    """(share of labels or number of labels, UAR)."""
+    band: list[tuple[float, float, float]]
+    """(share, low, high); empty where an interval is missing."""
+
+
+def lines(board: Board, main: Sequence[Row], controls: Sequence[Row], name: object) -> list[Line]:
+    """Returns the curves of some rows; `name` makes a row's short name."""
+    assert callable(name)
+    found = []
+    for kind, rows in (("s", main), ("k", controls)):
+        for index, row in enumerate(rows):
+            shares = all(p.fraction is not None for p in row.curve)
+            xs = [100 * p.fraction if shares and p.fraction else p.n_labels for p in row.curve]
+            points = [(x, 100 * p.uar.value) for x, p in zip(xs, row.curve, strict=True)]
+            band = [
+                (x, 100 * p.uar.interval.low, 100 * p.uar.interval.high)
+                for x, p in zip(xs, row.curve, strict=True)
+                if p.uar.interval is not None
+            ]
+            whole = band if len(band) == len(points) else []
+            found.append(Line(name(row), f"{kind}{index}", sorted(points), sorted(whole)))
+    return found
+
+
+def curves(board: Board, shown: Sequence[Line], number: int) -> Markup:
+    """Draws the curves: main rows with bands, controls broken, chance as a thin line.
+
+    Text alternatives: a title and a description here, and the table that the page puts below.
+    """
+    xs = sorted({x for line in shown for x, _ in line.points})
+    if len(xs) < 2:
+        return Markup("")
+    chance = 100 / len(board.labels)
+    highs = [y for line in shown for _, y in line.points]
+    highs += [high for line in shown for _, _, high in line.band if line.style[0] == "s"]
+    top = min(100.0, 10 * math.ceil((max(highs) + 2) / 10))
+    scale = _Scale(xs[0], xs[-1], top)
+    parts = [_axes(scale, xs, top, board), _rule(scale, chance)]
+    parts += [_band(scale, line) for line in shown if line.band and line.style[0] == "s"]
+    parts += [_curve(scale, line) for line in reversed(shown)]
+    parts += [_names(scale, shown)]
+    ends = "; ".join(f"{line.name} {line.points[-1][1]:.1f} %" for line in shown)
+    text = escape(f"UAR over human labels used. At the most labels: {ends}.")
+    return Markup(
+        f'<svg class="chart" role="img" aria-labelledby="ct{number} cd{number}" '
+        f'viewBox="0 0 {WIDTH} {HEIGHT}">'
+        f'<title id="ct{number}">Label efficiency on {escape(board.title)}</title>'
+        f'<desc id="cd{number}">{text}</desc>{"".join(parts)}</svg>'
+    )
+
+
+@dataclass(frozen=True)
+class _Scale:
+    first: float
+    last: float
+    top: float
+
+    def x(self, value: float) -> float:
+        share = math.log(value / self.first) / math.log(self.last / self.first)
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        return HEIGHT - BOTTOM - value / self.top * (HEIGHT - TOP - BOTTOM)
+
+
+def _axes(scale: _Scale, xs: Sequence[float], top: float, board: Board) -> str:
+    right = WIDTH - RIGHT
+    parts = []
+    for tick in range(0, int(top) + 1, 10 if top <= 60 else 20):
+        y = scale.y(tick)
+        parts.append(
+            f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick}</text>'
+        )
+    drawn = -100.0
+    for x in xs:
+        place = scale.x(x)
+        if place - drawn < 30:
+            continue
+        drawn = place
+        parts.append(
+            f'<text class="tick" x="{place:.1f}" y="{HEIGHT - BOTTOM + 18}" '
+            f'text-anchor="middle">{x:g}</text>'
+        )
+    shares = any(p.fraction is not None for row in board.main + board.controls for p in row.curve)
+    unit = "% of the training speakers’ labels" if shares else "labels"
+    parts.append(
+        f'<text class="axis" x="{LEFT}" y="{HEIGHT - 8}">human labels used, {unit} (log scale)'
+        f'</text><text class="axis" transform="translate(14 {HEIGHT - BOTTOM}) rotate(-90)">'
+        f"UAR on held-out speakers, %</text>"
+    )
+    return "".join(parts)
+
+
+def _rule(scale: _Scale, chance: float) -> str:
+    y = scale.y(chance)
+    return (
+        f'<line class="chance" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text class="tick" x="{WIDTH - RIGHT - 4}" y="{y - 5:.1f}" text-anchor="end">'
+        "chance</text>"
+    )
+
+
+def _band(scale: _Scale, line: Line) -> str:
+    there = [f"{scale.x(x):.1f},{scale.y(high):.1f}" for x, _, high in line.band]
+    back = [f"{scale.x(x):.1f},{scale.y(low):.1f}" for x, low, _ in reversed(line.band)]
+    return f'<polygon class="band {line.style}" points="{" ".join(there + back)}"/>'
+
+
+def _curve(scale: _Scale, line: Line) -> str:
+    places = [(scale.x(x), scale.y(y)) for x, y in line.points]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    dots = ""
+    if line.style[0] == "s":
+        dots = "".join(
+            f'<circle class="dot {line.style}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
+            for x, y in places
+        )
+    return f'<polyline class="line {line.style}" points="{path}"/>{dots}'
+
+
+def _names(scale: _Scale, shown: Sequence[Line]) -> str:
+    """Names at the ends of the lines, pushed apart where they would overlap."""
+    ends = sorted(((scale.y(line.points[-1][1]), line) for line in shown), key=lambda e: e[0])
+    places: list[float] = []
+    for y, _ in ends:
+        places.append(max(y, places[-1] + GAP) if places else y)
+    over = places[-1] - (HEIGHT - BOTTOM) if places else 0
+    if over > 0:
+        places[-1] -= over
+        for i in range(len(places) - 2, -1, -1):
+            places[i] = min(places[i], places[i + 1] - GAP)
+    right = WIDTH - RIGHT
+    parts = []
+    for place, (y, line) in zip(places, ends, strict=True):
+        short = line.name if len(line.name) <= 30 else line.name[:29] + "…"
+        parts.append(
+            f'<line class="lead {line.style}" x1="{right + 3}" y1="{y:.1f}" x2="{right + 14}" '
+            f'y2="{place:.1f}"/><text class="name {line.style}" x="{right + 18}" '
+            f'y="{place + 4:.1f}">{escape(short)}</text>'
+        )
+    return "".join(parts)

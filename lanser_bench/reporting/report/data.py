@@ -1,0 +1,256 @@
+"""What the report shows, gathered from records: rows with their files, stages, weak labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ...evaluation.contrast import DIFFERENCE, averaged
+from ...evaluation.results import Metric
+from ...evaluation.summaries import LabelSummary
+from ...records.record import DatasetResult, ResultRecord, latest
+from ..groups import CellId, Group
+from ..leaderboard.boards import Board, rank
+from ..leaderboard.rows import Row
+
+RANKED = 400
+"""More records than this are sorted by their recorded scores: reading the predictions of thousands
+takes longer than all else."""
+Found = tuple[Path, ResultRecord]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a row's numbers come from."""
+
+    files: list[str]
+    """Record files, one per seed, as the user named their folder."""
+    keys: list[str]
+    commit: str
+    created: str
+    version: str
+    command: str
+    """Explains the number from audio on."""
+
+
+@dataclass(frozen=True)
+class Unaided:
+    """A row's score without any human label of the set, mean over seeds."""
+
+    name: str
+    how: str
+    uar: Metric
+    coverage: Metric
+    unreachable: list[str]
+    """Gold labels that nothing maps to."""
+
+
+@dataclass(frozen=True)
+class CueLine:
+    """What one cue of prosody is worth to a row's classifier, mean over seeds."""
+
+    name: str
+    cue: str
+    """In plain words."""
+    original: Metric
+    """UAR on the recordings as they are."""
+    vocoder: Metric
+    """What resynthesis alone costs."""
+    uar: Metric
+    """With the cue flattened."""
+    drop: Metric
+    """From the resynthesis with nothing flattened."""
+    sure: bool
+    """Whether the interval of the drop leaves out 0."""
+
+
+CUES = {"f0": "F0 flattened", "energy": "energy flattened"}
+
+
+@dataclass(frozen=True)
+class StageCost:
+    """Wall time of one sort of stage."""
+
+    stage: str
+    runs: int
+    """Distinct artifacts."""
+    seconds: float
+
+
+@dataclass(frozen=True)
+class LabelQuality:
+    """The weak labels that one labeler and taxonomy gave one corpus."""
+
+    corpus: str
+    labeler: str
+    summary: LabelSummary
+
+
+class Records:
+    """The newest records of each row, with their files."""
+
+    def __init__(self, found: Sequence[Found]) -> None:
+        """Groups records by row.
+
+        Args:
+            found: from `load_records`.
+        """
+        kept = {id(record) for record in latest(record for _, record in found)}
+        self.found = [(path, record) for path, record in found if id(record) in kept]
+        self.older = len(found) - len(self.found)
+        self.faults: dict[str, None] = {}
+        """Files beside records that cannot be used, in sentences, each once."""
+        self._groups: dict[tuple[str, str], list[Found]] = {}
+        for path, record in self.found:
+            self._groups.setdefault((record.experiment, record.group), []).append((path, record))
+
+    @cached_property
+    def boards(self) -> list[Board]:
+        """The boards, those with most rows first."""
+        return sorted(self._ranked(), key=_weight)
+
+    def _ranked(self) -> list[Board]:
+        if len(self.found) <= RANKED:
+            return rank(self.found, targets=False)
+        return rank((record for _, record in self.found), targets=False)
+
+    def of(self, row: Row) -> list[Found]:
+        """The records of a row, one per seed."""
+        return self._groups[row.experiment, row.name]
+
+    def results(self, row: Row) -> list[DatasetResult]:
+        """What a row's records say of its labelled set, one per seed."""
+        return [record.datasets[row.target] for _, record in self.of(row)]
+
+    def exact(self, row: Row) -> Group | None:
+        """A row's records, if its scores follow from files beside them."""
+        name = self.results(row)[0].dataset
+        group = Group(CellId(row.experiment, row.name, name, row.target))
+        group.members = {record.seed: (path, record) for path, record in self.of(row)}
+        if group.has_predictions and (fault := group.fault or group.probe_fault):
+            self.faults[fault] = None
+        return None if group.fault or group.probe_fault else group
+
+    def source(self, row: Row) -> Source:
+        """Provenance of a row."""
+        found = self.of(row)
+        _, last = max(found, key=lambda pair: pair[1].created)
+        commits = {_commit(record) for _, record in found}
+        return Source(
+            files=[str(path) for path, _ in found],
+            keys=[record.key for _, record in found],
+            commit=", ".join(sorted(commits)),
+            created=last.created[:16].replace("T", " "),
+            version=last.versions.get("lanser-bench", "?"),
+            command=f"lanser-bench cache explain {_quoted(str(found[0][0]))}",
+        )
+
+    def controls_of(self, board: Board, row: Row) -> list[Row]:
+        """The controls that a row is to be held against, one of each sort.
+
+        Of several of a sort the one with the row's own axes is taken, else one of its encoder;
+        an encoder that was not pre-trained has no use for a control of pre-training.
+        """
+        found: dict[str, Row] = {}
+        for control in board.controls:
+            if control.experiment != row.experiment or control.control is None:
+                continue
+            if control.control not in ("logmel_stats", "text") and (
+                row.labeler is None or control.encoder != row.encoder
+            ):
+                continue
+            best = found.get(control.control)
+            if best is None or _likeness(control, row) > _likeness(best, row):
+                found[control.control] = control
+        return list(found.values())
+
+    def unaided(self, board: Board, name: Callable[[Row], str]) -> list[Unaided]:
+        """Scores of the pre-trained heads and of the labelers alone, read through the map."""
+        found = []
+        for row in (*board.main, *board.controls):
+            results = self.results(row)
+            for kind, how in (
+                ("zero_shot", "head, from sound"),
+                ("text_only", "labeler, from text"),
+            ):
+                there = [z for r in results if (z := getattr(r, kind)) is not None]
+                if there:
+                    found.append(
+                        Unaided(
+                            name(row), how, averaged([z.uar for z in there]),
+                            averaged([z.coverage for z in there]), there[0].unreachable,
+                        )
+                    )  # fmt: skip
+        return sorted(found, key=lambda u: -u.uar.value)
+
+    def flattened(self, board: Board, name: Callable[[Row], str]) -> list[CueLine]:
+        """What rows lose where a cue is flattened: one line per row and cue, in the board's order.
+
+        A row is left out unless all of its seeds were tested so.
+        """
+        found = []
+        for row in (*board.main, *board.controls):
+            results = self.results(row)
+            tested = [result.flatten for result in results if result.flatten is not None]
+            if not tested or len(tested) < len(results):
+                continue
+            for cues in zip(*(one.cues for one in tested), strict=True):
+                drop = averaged([cue.drop for cue in cues], DIFFERENCE)
+                found.append(
+                    CueLine(
+                        name(row), CUES.get(cues[0].cue, cues[0].cue),
+                        averaged([one.original for one in tested]),
+                        averaged([one.vocoder for one in tested]),
+                        averaged([cue.uar for cue in cues]), drop,
+                        drop.interval is not None
+                        and not drop.interval.low <= 0 <= drop.interval.high,
+                    )
+                )  # fmt: skip
+        return found
+
+    def costs(self) -> list[StageCost]:
+        """Wall time by stage; an artifact that several cells share counts once."""
+        seen: dict[str, tuple[str, float | None]] = {}
+        for _, record in self.found:
+            for use in record.stages.values():
+                seen[use.key] = use.stage, use.seconds
+        stages: dict[str, list[float]] = {}
+        for stage, seconds in seen.values():
+            stages.setdefault(stage, []).append(seconds or 0.0)
+        return [StageCost(stage, len(times), sum(times)) for stage, times in stages.items()]
+
+    def label_quality(self) -> list[LabelQuality]:
+        """The weak labels of each corpus, labeler and taxonomy, once each."""
+        found: dict[str, LabelQuality] = {}
+        for _, record in self.found:
+            for corpus, report in record.labels.items():
+                place = f"label {corpus.partition(' ')[0]}"
+                key = (
+                    record.stages[place].key if place in record.stages else f"{corpus} {id(record)}"
+                )
+                if key not in found:
+                    name = corpus.partition(" ")[2] or corpus
+                    found[key] = LabelQuality(name, record.labeler or "–", report)
+        return sorted(found.values(), key=lambda q: (q.labeler, q.summary.taxonomy, q.corpus))
+
+
+def _weight(board: Board) -> tuple[int, int]:
+    return -len(board.main), -board.n_utterances
+
+
+def _likeness(control: Row, row: Row) -> int:
+    return sum(row.axes.get(axis) == value for axis, value in control.axes.items())
+
+
+def _commit(record: ResultRecord) -> str:
+    if record.commit is None:
+        return "not recorded"
+    return record.commit.revision[:10] + (" with changes" if record.commit.dirty else "")
+
+
+def _quoted(path: str) -> str:
+    import shlex
+
+    return shlex.quote(path)

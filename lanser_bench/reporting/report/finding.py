@@ -1,0 +1,162 @@
+"""The finding first: does weak pre-training beat its controls? Said from paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ...evaluation.contrast import difference
+from ...evaluation.results import Metric
+from ...numbers import percent
+from ..leaderboard.boards import PLAIN, Board
+from ..leaderboard.rows import Row
+from .data import Records
+from .probe_gaps import ProbeGaps
+
+Verdict = Literal["above", "below", "same", "unknown"]
+MATCHED = ("random_init", "shuffled", "shuffled_within_speaker")
+"""Controls that are the same network without what weak labels could teach it."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row against one control, in points of UAR, paired by speaker."""
+
+    control: str
+    """In plain words."""
+    matched: bool
+    difference: Metric
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one board says."""
+
+    headline: str
+    detail: str
+    verdict: Verdict
+    differences: list[Difference]
+    dataset: str
+    prosody: str = ""
+    """On how many targets the row holds more than its best control; empty without a probe."""
+
+
+def finding(records: Records, board: Board) -> Finding:
+    """Returns a board's finding.
+
+    The best pre-trained row is held against its controls; that it is the best of several, chosen
+    after the fact, is said. Only a row whose interval lies above that of every matched control
+    *helps*; an interval that holds 0 is "no detectable difference", never "equal".
+    """
+    trained = [row for row in board.main if row.labeler is not None]
+    if not trained:
+        return _best_only(board)
+    row = trained[0]
+    found = [
+        Difference(
+            PLAIN.get(control.control or "", control.name),
+            control.control in MATCHED,
+            metric := _uar_difference(records, board, row, control),
+            verdict(metric),
+        )
+        for control in records.controls_of(board, row)
+    ]
+    matched = [d for d in found if d.matched]
+    overall = _overall(matched)
+    return Finding(
+        _headline(overall, board), _detail(board, row, len(trained), matched), overall, found,
+        board.dataset, _prosody(ProbeGaps(records, board), row),
+    )  # fmt: skip
+
+
+def _prosody(gaps: ProbeGaps, row: Row) -> str:
+    found = gaps.of(row, "speaker")
+    verdicts = [verdict(gap.difference) for name, gap in found.items() if name not in row.chance]
+    if not verdicts or "unknown" in verdicts:
+        return ""
+    return (
+        f"Prosody: of {len(verdicts)} targets it holds {verdicts.count('above')} better than the "
+        f"best control, {verdicts.count('below')} worse; on {verdicts.count('same')} there is no "
+        "detectable difference."
+    )
+
+
+def verdict(metric: Metric) -> Verdict:
+    """Reads an interval: above 0, below 0, or no detectable difference; unknown without one."""
+    if metric.interval is None:
+        return "unknown"
+    if metric.interval.low > 0:
+        return "above"
+    return "below" if metric.interval.high < 0 else "same"
+
+
+def _overall(matched: Sequence[Difference]) -> Verdict:
+    verdicts = {d.verdict for d in matched}
+    if not matched or "unknown" in verdicts:
+        return "unknown"
+    if verdicts == {"above"}:
+        return "above"
+    return "below" if "below" in verdicts else "same"
+
+
+def _headline(overall: Verdict, board: Board) -> str:
+    return {
+        "above": f"Pre-training on weak labels helped on {board.title}",
+        "same": f"Pre-training on weak labels showed no detectable gain on {board.title}",
+        "below": f"Pre-training on weak labels did worse than a control on {board.title}",
+        "unknown": f"{board.title}: the records allow no verdict on weak pre-training",
+    }[overall]
+
+
+def _detail(board: Board, row: Row, of: int, matched: Sequence[Difference]) -> str:
+    chosen = f", the best of {of} pre-trained rows," if of > 1 else ""
+    text = (
+        f"{_name(row)}{chosen} reaches {percent(row.uar)} % UAR with {board.budget} of the human "
+        f"labels; chance is {100 / len(board.labels):.1f} %."
+    )
+    if not matched:
+        return f"{text} No control of pre-training stands beside it, so nothing can be concluded."
+    if any(d.verdict == "unknown" for d in matched):
+        return (
+            f"{text} Some differences have no interval: there are too few speakers, or the "
+            "predictions of a record are not beside it."
+        )
+    if row.n_seeds == 1:
+        text += " It was trained from one seed, whose variation is in no interval here."
+    if of > 1:
+        text += " Choosing the best afterwards flatters it."
+    return text
+
+
+def _best_only(board: Board) -> Finding:
+    rows = board.main or board.controls
+    head = f"{_name(rows[0])} is ahead on {board.title}" if rows else board.title
+    if len(rows) > 1 and _overlap(rows[0].uar, rows[1].uar):
+        head = f"No encoder is clearly ahead on {board.title}"
+    detail = "No row is pre-trained on weak labels. "
+    if rows:
+        detail += f"{_name(rows[0])} reaches {percent(rows[0].uar)} % UAR."
+    return Finding(head, detail, "unknown", [], board.dataset)
+
+
+def _overlap(a: Metric, b: Metric) -> bool:
+    if a.interval is None or b.interval is None:
+        return True
+    return a.interval.low <= b.interval.high
+
+
+def _name(row: Row) -> str:
+    if row.labeler is None:
+        return row.encoder
+    return f"{row.encoder} on {row.labeler} × {row.taxonomy}"
+
+
+def _uar_difference(records: Records, board: Board, row: Row, control: Row) -> Metric:
+    """Paired by speaker, over seeds × speakers; without predictions only the plain difference."""
+    ours, theirs = records.exact(row), records.exact(control)
+    if ours is None or theirs is None:
+        return Metric(value=row.uar.value - control.uar.value)
+    sides = (group.side("uar", board.budget) for group in (ours, theirs))
+    return difference(*sides).metric()

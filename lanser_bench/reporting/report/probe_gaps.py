@@ -1,0 +1,84 @@
+"""What a row's embedding holds beyond its best control: the one probe number that says something.
+
+R² (or UAR) of an embedding alone supports no claim: a random network already predicts loudness and
+duration well, and words tell a good part of the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ...evaluation.contrast import Contrast, Side, difference
+from ...evaluation.results import Metric
+from ..groups import Group
+from ..leaderboard.boards import CEILINGS, PLAIN, Board
+from ..leaderboard.rows import Gap, Row
+from .data import Records
+
+
+class ProbeGaps:
+    """Differences to the best control, paired by speaker, mean over seeds.
+
+    The best control is chosen per target, which is hard on the row; rows that learnt from human
+    labels are ceilings and none of them. Without the records' sums over speakers a difference has
+    no interval.
+    """
+
+    def __init__(self, records: Records, board: Board) -> None:
+        """Takes a board; files are read once."""
+        self.records, self.board = records, board
+        self._read: dict[str, Mapping[str, Side]] = {}
+
+    def of(self, row: Row, scale: str | None = None) -> dict[str, Gap]:
+        """Returns a row's differences by target; empty where it has no control.
+
+        Args:
+            row: a main row.
+            scale: ``raw`` or ``speaker``; both if left out.
+        """
+        every = self.records.controls_of(self.board, row)
+        controls = [control for control in every if control.control not in CEILINGS]
+        found = {}
+        for name, metric in row.targets.items():
+            rivals = [c for c in controls if name in c.targets]
+            if rivals and (scale is None or name.endswith(f"({scale})")):
+                best = max(rivals, key=lambda c: c.targets[name].value)
+                plain = Metric(value=metric.value - best.targets[name].value)
+                exact = self._paired(row, best, name)
+                found[name] = Gap(exact or plain, PLAIN.get(best.control or "", best.name))
+        return found
+
+    def _paired(self, row: Row, control: Row, name: str) -> Metric | None:
+        ours, theirs = (self._sides(one).get(name) for one in (row, control))
+        if ours is None or theirs is None or not _alike(ours, theirs):
+            return None
+        return difference(ours, theirs).metric()
+
+    def _sides(self, row: Row) -> Mapping[str, Side]:
+        name = f"{row.experiment}/{row.name}"
+        if name not in self._read:
+            group = self.records.exact(row)
+            self._read[name] = {} if group is None else group.probes()
+        return self._read[name]
+
+
+def _alike(a: Side, b: Side) -> bool:
+    """Whether both were measured on as many speakers."""
+    return len({len(seed.sums) for seed in (*a.seeds, *b.seeds)}) == 1
+
+
+def probe_contrasts(a: Group, b: Group) -> dict[str, Contrast]:
+    """Returns ``probe.target (scale)`` → score of `a` minus that of `b`, paired by speaker.
+
+    Targets that only one of them has, or on other speakers, are left out.
+    """
+    ours, theirs = a.probes(), b.probes()
+    shared = [name for name in ours if name in theirs and _alike(ours[name], theirs[name])]
+    return {name: difference(ours[name], theirs[name]) for name in shared}
+
+
+def with_gaps(board: Board, records: Records) -> Board:
+    """Returns a board whose main rows have their differences to the best control."""
+    gaps = ProbeGaps(records, board)
+    return replace(board, main=[replace(row, gaps=gaps.of(row)) for row in board.main])

@@ -1,0 +1,300 @@
+"""The report: one self-contained page that says the finding first and shows what it rests on."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+from ...errors import DataError
+from ...evaluation.results import Metric
+from ...numbers import decimal, percent
+from ...records.record import read_records
+from ...store import write_atomic
+from ..leaderboard.boards import Board
+from ..leaderboard.rows import Gap, Row
+from ..leaderboard.table import header, notes, place
+from .charts import curves, lines
+from .data import Found, Records
+from .finding import finding, verdict
+from .probe_gaps import ProbeGaps
+
+CURVES = 5
+"""Main rows whose curves are drawn; more cannot be told apart. All are in the tables."""
+HEAT_ROWS = 12
+CONFUSIONS = 3
+PAGE = 50
+"""Rows of a leaderboard that are shown at once."""
+
+
+def write_report(
+    results: Iterable[str | Path],
+    output: str | Path,
+    *,
+    report: Callable[[str], None] = lambda sentence: None,
+) -> Path:
+    """Writes the report of some results: the Python twin of `lanser-bench report`.
+
+    Args:
+        results: folders of result records, or single files.
+        output: the page to write.
+        report: called with a sentence on files that are left out; the page has them too.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        DataError: no records, or a place that cannot be written.
+    """
+    page = Path(output)
+    found = read_records(Path(place) for place in results)
+    for sentence in found.left_out:
+        report(f"Left out: {sentence}")
+    text = render(found.records, found.left_out)
+    try:
+        write_atomic(page, text)
+    except OSError as error:
+        raise DataError(f"{page} cannot be written: {error.strerror}.") from None
+    return page
+
+
+def render(found: Sequence[Found], unread: Sequence[str] = ()) -> str:
+    """Returns the page's HTML.
+
+    Every text of a user's making is escaped; the only script and style are the page's own, and
+    their hashes are the only ones that its content policy lets run.
+    """
+    records = Records(found)
+    boards = [_board(records, board, i) for i, board in enumerate(records.boards)]
+    style, script = _part("report.css"), _part("report.js")
+    template = _environment().get_template("report.html.j2")
+    made: str = template.render(
+        boards=boards,
+        unread=[*unread, *records.faults],
+        experiments=sorted({record.experiment for _, record in records.found}),
+        n_records=len(records.found),
+        older=records.older,
+        costs=_costs(records),
+        quality=records.label_quality(),
+        host=_host(records),
+        style=style,
+        script=script,
+        script_hash=_hash(script),
+        page=PAGE,
+        version=__version__,
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+    return made
+
+
+def _board(records: Records, board: Board, number: int) -> dict[str, Any]:
+    span = _span(board)
+    rows = [_row(records, row, span, i) for i, row in enumerate((*board.main, *board.controls), 1)]
+    main, controls = board.main[:CURVES], _one_of_each(board.controls)
+    shown = lines(board, main, controls, _short)
+    return {
+        "id": number,
+        "board": board,
+        "header": header(board),
+        "notes": notes(board),
+        "finding": finding(records, board),
+        "rows": rows,
+        "axes": sorted({axis for row in (*board.main, *board.controls) for axis in row.axes}),
+        "majority": board.majority,
+        "chart": curves(board, shown, number),
+        "curve_rows": [(_short(row), row.curve) for row in (*main, *controls)],
+        "left_out": len(board.main) - len(main),
+        "unaided": records.unaided(board, _short)[:PAGE],
+        "heat": [_heat(records, board, scale) for scale in ("speaker", "raw")],
+        "cues": records.flattened(board, _short)[:PAGE],
+        "confusions": [_confusion(records, board, row) for row in _confused(board)],
+        "taxonomies": _by(board, "taxonomy"),
+        "labelers": _by(board, "labeler"),
+    }
+
+
+def _row(records: Records, row: Row, span: tuple[float, float], at: int) -> dict[str, Any]:
+    return {
+        "row": row,
+        "name": _short(row),
+        "place": place(row, at) if row.role == "main" else "",
+        "role": (row.control or "main").replace("_", " "),
+        "source": records.source(row),
+        "r2": decimal(row.r2),
+        "whisker": _whisker(row.uar, span),
+    }
+
+
+def _short(row: Row) -> str:
+    """A row's name for charts: what tells it from others."""
+    if row.role == "main":
+        name = ", ".join(row.axes.values()) or row.name
+        return f"{name} ({row.n_seeds} seeds)" if row.n_seeds > 1 else name
+    return (row.control or row.name).replace("_", " ")
+
+
+def _one_of_each(controls: Sequence[Row]) -> list[Row]:
+    found: dict[str, Row] = {}
+    for row in controls:
+        found.setdefault(row.control or row.name, row)
+    return list(found.values())
+
+
+def _span(board: Board) -> tuple[float, float]:
+    """Ends of the little scale on which the intervals of a board's rows are drawn."""
+    metrics = [row.uar for row in (*board.main, *board.controls)]
+    lows = [m.interval.low if m.interval else m.value for m in metrics]
+    highs = [m.interval.high if m.interval else m.value for m in metrics]
+    return min([0.0 if not lows else min(lows), 1 / len(board.labels)]), max(highs, default=1.0)
+
+
+def _whisker(metric: Metric, span: tuple[float, float]) -> dict[str, float]:
+    width = max(span[1] - span[0], 1e-9)
+
+    def share(value: float) -> float:
+        return round(100 * min(max((value - span[0]) / width, 0), 1), 1)
+
+    low = metric.interval.low if metric.interval else metric.value
+    high = metric.interval.high if metric.interval else metric.value
+    return {"at": share(metric.value), "low": share(low), "high": share(high)}
+
+
+def _heat(records: Records, board: Board, scale: str) -> dict[str, Any] | None:
+    """The prosody map: rows against targets, each cell the difference to the best control."""
+    probes = ProbeGaps(records, board)
+    rows = []
+    for row in board.main[:HEAT_ROWS]:
+        gaps = probes.of(row, scale)
+        if gaps:
+            rows.append((_short(row), row, gaps))
+    names = list(dict.fromkeys(name for _, _, gaps in rows for name in gaps))
+    if not rows or not names:
+        return None
+    return {
+        "scale": scale,
+        "names": [_target(name, any(name in row.chance for _, row, _ in rows)) for name in names],
+        "rows": [
+            (short, [_heat_cell(row, gaps, name) for name in names]) for short, row, gaps in rows
+        ],
+    }  # fmt: skip
+
+
+def _target(name: str, classes: bool) -> str:
+    probe, _, target = name.rpartition(" ")[0].partition(".")
+    return f"{probe} (UAR)" if classes else target.replace("_", " ")
+
+
+def _heat_cell(row: Row, gaps: Mapping[str, Gap], name: str) -> dict[str, Any]:
+    if name not in gaps:
+        return {"text": "–", "side": "none", "strength": 0, "title": "not measured"}
+    gap, control = gaps[name].difference, gaps[name].control
+    said = {"above": "above", "below": "below", "same": "no detectable difference from"}
+    word = said.get(verdict(gap), "unpaired, against")
+    # Colour saturates at a difference of 0.3 R²: beyond that more does not change the reading.
+    return {
+        "text": f"{gap.value:+.2f}".replace("-", "−"),
+        "side": "pos" if gap.value > 0 else "neg",
+        "strength": round(min(abs(gap.value) / 0.3, 1) * 38),
+        "sure": verdict(gap) in ("above", "below"),
+        "title": f"{_score(row, name)}; {word} {control}: {decimal(gap)}",
+    }
+
+
+def _score(row: Row, name: str) -> str:
+    value = row.targets[name].value
+    if name not in row.chance:
+        return f"R² {value:.2f}"
+    return f"UAR {value:.2f}, chance {row.chance[name]:.2f}"
+
+
+def _confused(board: Board) -> list[Row]:
+    return [*board.main[:CONFUSIONS], *_one_of_each(board.controls)[:1]]
+
+
+def _confusion(records: Records, board: Board, row: Row) -> dict[str, Any]:
+    """Counts of all seeds together, shaded by the share of each gold label."""
+    total = [[0] * len(board.labels) for _ in board.labels]
+    for result in records.results(row):
+        for i, line in enumerate(result.evaluation.confusion):
+            for j, count in enumerate(line):
+                total[i][j] += count
+    cells = []
+    for label, line in zip(board.labels, total, strict=True):
+        size = sum(line) or 1
+        cells.append((label, [(n, 100 * n / size, round(min(n / size, 1) * 45)) for n in line]))
+    return {"name": _short(row), "labels": board.labels, "rows": cells, "seeds": row.n_seeds}
+
+
+def _by(board: Board, what: str) -> list[dict[str, Any]]:
+    """Rows of one taxonomy, or one labeler, side by side; empty where there is only one."""
+    groups: dict[str, list[Row]] = {}
+    for row in board.main:
+        value = getattr(row, what)
+        if value is not None:
+            groups.setdefault(str(value), []).append(row)
+    if len(groups) < 2:
+        return []
+    span = _span(board)
+    found = [
+        {
+            "name": name,
+            "n": len(rows),
+            "mean": sum(r.uar.value for r in rows) / len(rows),
+            "best": percent(rows[0].uar),
+            "best_row": _short(rows[0]),
+            "whisker": _whisker(rows[0].uar, span),
+        }
+        for name, rows in groups.items()
+    ]
+    return sorted(found, key=lambda g: -float(str(g["mean"])))
+
+
+def _costs(records: Records) -> list[dict[str, Any]]:
+    costs = sorted(records.costs(), key=lambda c: -c.seconds)
+    most = max((c.seconds for c in costs), default=0) or 1
+    return [
+        {"stage": c.stage, "runs": c.runs, "time": _clock(c.seconds), "seconds": c.seconds,
+         "width": round(100 * c.seconds / most, 1)}
+        for c in costs
+    ]  # fmt: skip
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def _host(records: Records) -> str:
+    hosts = {
+        f"{r.host.get('system', '?')} {r.host.get('machine', '')}, {r.host.get('cpus', '?')} cores"
+        for _, r in records.found
+        if r.host
+    }
+    return "; ".join(sorted(hosts))
+
+
+def _part(name: str) -> str:
+    return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    return Environment(
+        loader=FunctionLoader(_part), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Records made again, and records sent to trackers again."""

@@ -1,0 +1,102 @@
+"""Sends results to trackers afterwards, from the records and what the store still has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...experiment.running.tracking import TrackerFeed
+from ...experiment.settings.model import PluginRef
+from ...plugins.discovery import registry
+from ...records.record import ResultRecord, latest, read_records
+from ...store import Store, digest
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What became of a replay."""
+
+    sent: int
+    """Cells that the tracker received now."""
+    had: int
+    """Cells that it had received before."""
+    failed: int
+    folder: Path
+    """Where the tracker keeps its files."""
+
+
+def track_results(
+    results: Iterable[str | Path],
+    tracker: str,
+    options: Mapping[str, Any] | None = None,
+    *,
+    store: Store,
+    again: bool = False,
+    plugin_dirs: Iterable[Path] = (),
+    timeout_s: float = 60.0,
+    report: Callable[[str], None] = lambda sentence: None,
+) -> Replay:
+    """Sends finished cells to a tracker: the Python twin of `lanser-bench track`.
+
+    A cell that the tracker has received, in a run or by this, is not sent again. The tracker runs
+    in a process of its own, so a script needs the usual ``if __name__ == "__main__":``.
+
+    Args:
+        results: folders of result records, or single files.
+        tracker: the tracker's name.
+        options: its options.
+        store: keeps what was sent, and has the training curves of cells that it made.
+        again: sends cells that were received before, too.
+        plugin_dirs: folders of loose plugin files.
+        timeout_s: longest time for one cell, in seconds.
+        report: called with a sentence if the tracker fails, and on files that are left out.
+
+    Raises:
+        LanserError: no records, an unknown tracker or a wrong option.
+    """
+    reading = read_records(Path(place) for place in results)
+    for sentence in reading.left_out:
+        report(f"Left out: {sentence}")
+    found = reading.records
+    kept = {id(record) for record in latest(record for _, record in found)}
+    home = store.root / "tracked" / "replay"
+    plugins = registry(tuple(Path(d) for d in plugin_dirs))
+    ref = PluginRef(name=tracker, options=dict(options or {}))
+    feed = TrackerFeed([ref], plugins, store, home, timeout_s=timeout_s, report=report, again=again)
+    sent = had = 0
+    for path, record in found:
+        if id(record) not in kept:
+            continue
+        identity = digest([record.experiment, record.name, record.key])
+        if not feed.wants(identity):
+            had += 1
+            continue
+        feed.send(identity, record.name, path, record_events(record, store), wait=True)
+        sent += 1
+    feed.close(patient=True)
+    failed = feed.undelivered()
+    return Replay(sent - failed, had, failed, home / "trackers" / tracker)
+
+
+def record_events(record: ResultRecord, store: Store) -> list[dict[str, Any]]:
+    """Returns the events of a record's stages, as a run's tracker gets them.
+
+    Of a stage whose artifact is no longer in the store only what the record knows: its time.
+    """
+    events = []
+    for place, use in record.stages.items():
+        event: dict[str, Any] = {
+            "event": "stage", "time": record.created, "place": place, "key": use.key,
+            "stage": use.stage, "seconds": use.seconds, "counts": {},
+        }  # fmt: skip
+        artifact = store.get(use.key)
+        if artifact is not None:
+            event |= {"time": artifact.meta["written"], "counts": artifact.meta["counts"]}
+            training = artifact.path / "training.json"
+            if use.stage == "pretrain" and training.is_file():
+                event["training"] = json.loads(training.read_text(encoding="utf-8"))
+        events.append(event)
+    return events

@@ -1,0 +1,264 @@
+"""Runs the cell of a result record again and compares: the twin of `lanser-bench rerun`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import LanserError, SettingsError
+from ...evaluation.results import Interval, Metric
+from ...experiment import Listener, RunOutcome, read_experiment, run_experiment
+from ...experiment.planning.memo import Progress
+from ...experiment.planning.spec_diff import plugin_differences
+from ...experiment.settings.files import ExperimentFile
+from ...records.record import ResultRecord, load_record
+from ...store import PluginIdentity
+
+HIDDEN = "…/"
+"""How a record writes an absolute path: only its last part follows."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One number, then and now."""
+
+    metric: str
+    then: float
+    now: float
+    interval: Interval | None
+    """That of the number then."""
+
+    @property
+    def difference(self) -> float:
+        """Now minus then."""
+        return self.now - self.then
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the new number lies in the interval of the old one."""
+        return self.interval is not None and self.interval.low <= self.now <= self.interval.high
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """A record, the same cell run again, and what differs."""
+
+    then: ResultRecord
+    now: ResultRecord
+    outcome: RunOutcome
+    numbers: list[Compared]
+    missing: list[str]
+    """Numbers of the record that the new one does not have, such as those of another dataset."""
+    environment: list[str]
+    """Differences of versions, commit and kind of machine."""
+    keys: list[str]
+    """Stages whose key is another one, each with the reason as far as the record tells."""
+
+    def is_equal(self, tolerance: float, *, within_interval: bool = False) -> bool:
+        """Whether every number is there and within the tolerance, or at least in its interval."""
+        return not self.missing and all(
+            abs(n.difference) <= tolerance or (within_interval and n.is_inside)
+            for n in self.numbers
+        )
+
+
+class CellFailedError(LanserError):
+    """The cell of a record could not be run again."""
+
+
+def rerun(
+    record: ResultRecord | Path,
+    overrides: Sequence[str] = (),
+    *,
+    store: Path,
+    results: Path,
+    roots: Mapping[str, Path] | None = None,
+    data: Path | None = None,
+    plugin_dirs: Iterable[Path] = (),
+    listener: Listener | None = None,
+    progress: Progress | None = None,
+) -> Rerun:
+    """Recreates the experiment of a record, runs its cell and compares.
+
+    Args:
+        record: the record, or its file.
+        overrides: ``key=value`` with dotted keys, applied to the record's settings.
+        store: where artifacts are kept; what is there already is not computed again.
+        results: where the new record is written.
+        roots: a dataset's name, or a place such as ``targets.0``, → its folder on this machine.
+        data: a folder in which those folders are looked for by their name.
+        plugin_dirs: folders of loose plugin files.
+        listener: hears what happens.
+        progress: called while recordings are read for the first time.
+
+    Raises:
+        SettingsError: the record does not tell where something lies, or its settings are those of
+            another version.
+        CellFailedError: a stage failed.
+        LanserError: plugins or datasets that cannot be used.
+    """
+    old = load_record(record) if isinstance(record, Path) else record
+    experiment = recreated(old, overrides, roots or {}, data, store, results)
+    outcome = run_experiment(
+        experiment, plugin_dirs=plugin_dirs, listener=listener, progress=progress,
+        only=lambda cell: (cell.control, cell.seed) == (old.control, old.seed),
+    )  # fmt: skip
+    if outcome.failures:
+        failure = outcome.failures[0]
+        raise CellFailedError(f"{old.name} failed in {failure.stage}: {failure.sentence}")
+    if len(outcome.records) != 1:
+        raise SettingsError(
+            f"The settings of {old.name} make {len(outcome.records)} cells like it, not one: this "
+            "version plans its controls in another way."
+        )
+    new = load_record(outcome.records[0])
+    numbers = list(compared(old, new))
+    missing = sorted(dict(_metrics(old)).keys() - {number.metric for number in numbers})
+    return Rerun(
+        old, new, outcome, numbers, missing, list(environment(old, new)),
+        list(changed_keys(old, new, outcome)),
+    )  # fmt: skip
+
+
+def recreated(
+    record: ResultRecord,
+    overrides: Sequence[str],
+    roots: Mapping[str, Path],
+    data: Path | None,
+    store: Path,
+    results: Path,
+) -> ExperimentFile:
+    """Returns the experiment of a record's one cell, with places of this machine.
+
+    Raises:
+        SettingsError: a root names no dataset of the record, or a place is not known.
+    """
+    settings = deepcopy(record.settings)
+    if record.seed is not None:
+        settings.setdefault("pretrain", {})["seeds"] = [record.seed]
+    settings["trackers"] = ["jsonl"]
+    settings["paths"] = {"store": str(store), "results": str(results)}
+    _place_roots(settings, roots)
+    file = read_experiment(settings, overrides)
+    if data is not None:
+        _look_in(file.settings, data)
+    hidden = [f"{place} ({value})" for place, value in _hidden(file.settings)]
+    if hidden:
+        raise SettingsError(
+            f"A record hides where things lie. Say where on this machine: {', '.join(hidden)}. "
+            "Folders of datasets: --data DIR, or --root NAME=DIR; anything else: its key=VALUE."
+        )
+    return file
+
+
+def _place_roots(settings: dict[str, Any], roots: Mapping[str, Path]) -> None:
+    refs = {
+        f"{part}.{index}": ref
+        for part in ("corpora", "targets")
+        for index, ref in enumerate(settings.get(part, []))
+    }
+    for name, folder in roots.items():
+        meant = [ref for place, ref in refs.items() if name in (place, ref.get("dataset"))]
+        if not meant:
+            known = ", ".join(f"{place} ({ref.get('dataset')})" for place, ref in refs.items())
+            raise SettingsError(f"The record has no dataset '{name}'. It has: {known}.")
+        for ref in meant:
+            ref["root"] = str(folder)
+
+
+def _look_in(settings: dict[str, Any], data: Path) -> None:
+    for part in ("corpora", "targets"):
+        for ref in settings.get(part, []):
+            root = ref.get("root")
+            if isinstance(root, str) and root.startswith(HIDDEN):
+                found = data / root.removeprefix(HIDDEN)
+                ref["root"] = str(found) if found.exists() else root
+
+
+def _hidden(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, str) and value.startswith(HIDDEN):
+        yield place, value
+    pairs: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        pairs = value.items()
+    elif isinstance(value, list | tuple):
+        pairs = enumerate(value)
+    for key, inner in pairs:
+        yield from _hidden(inner, f"{place}.{key}" if place else str(key))
+
+
+def compared(old: ResultRecord, new: ResultRecord) -> Iterator[Compared]:
+    """Yields every number that both records have, by its name."""
+    now = dict(_metrics(new))
+    for name, metric in _metrics(old):
+        if name in now:
+            yield Compared(name, metric.value, now[name].value, metric.interval)
+
+
+def _metrics(record: ResultRecord) -> Iterator[tuple[str, Metric]]:
+    for index, result in enumerate(record.datasets):
+        name = result.dataset if len(record.datasets) == 1 else f"{index} {result.dataset}"
+        for budget in result.evaluation.budgets:
+            for score in ("uar", "wa", "macro_f1"):
+                yield f"{name} {score} {budget.budget}", getattr(budget, score)
+        yield f"{name} area", result.evaluation.area
+        for probe in result.probes:
+            for target in probe.targets:
+                for score in ("r2", "pearson", "ccc"):
+                    metric = getattr(target, score)
+                    yield f"{name} {probe.probe} {target.target} {target.scale} {score}", metric
+            for told in probe.classes:
+                yield f"{name} {probe.probe} {told.target} {told.scale} uar", told.uar
+
+
+def environment(old: ResultRecord, new: ResultRecord) -> Iterator[str]:
+    """Yields what differs of versions, commit and machine, as ``name then → now``."""
+    for name in sorted(old.versions.keys() | new.versions.keys()):
+        one, two = old.versions.get(name, "–"), new.versions.get(name, "–")
+        if one != two:
+            yield f"{name} {one} → {two}"
+    commits = [
+        "none" if c is None else c.revision[:10] + (" with changes" if c.dirty else "")
+        for c in (old.commit, new.commit)
+    ]
+    if commits[0] != commits[1]:
+        yield f"commit {commits[0]} → {commits[1]}"
+    for name in sorted(old.host.keys() | new.host.keys()):
+        if old.host.get(name) != new.host.get(name):
+            yield f"host {name} {old.host.get(name)} → {new.host.get(name)}"
+
+
+def changed_keys(old: ResultRecord, new: ResultRecord, outcome: RunOutcome) -> Iterator[str]:
+    """Yields the stages whose key changed, and why as far as the record tells."""
+    places = {use.key: place for place, use in new.stages.items()}
+    changed = {
+        p for p, use in new.stages.items() if p in old.stages and use.key != old.stages[p].key
+    }
+    for place, use in new.stages.items():
+        if place not in old.stages:
+            yield f"{place} is new: {use.key[:8]}"
+        elif place in changed:
+            why = [*_plugins_of(place, old.plugins, new.plugins)]
+            node = outcome.plan.nodes.get(use.key)
+            above = [places.get(k, "") for k in node.spec.parents.values()] if node else []
+            above = [parent for parent in above if parent in changed]
+            if not why and above:
+                why = [f"it reads {', '.join(above)}"]
+            elif not why and use.stage == "manifest":
+                why = ["other recordings, labels or speakers"]
+            reason = "; ".join(why) or "the stage's version or settings"
+            yield f"{place} {old.stages[place].key[:8]} → {use.key[:8]}: {reason}"
+    for place in old.stages.keys() - new.stages.keys():
+        yield f"{place} is gone"
+
+
+def _plugins_of(
+    place: str, old: Mapping[str, PluginIdentity], new: Mapping[str, PluginIdentity]
+) -> Iterator[str]:
+    for name in sorted(old.keys() | new.keys()):
+        at, _, role = name.partition(": ")
+        if at == place:
+            yield from plugin_differences(role, old.get(name), new.get(name))

@@ -1,0 +1,1 @@
+"""What all tables share: sheets, widths, words and pictures."""

@@ -1,0 +1,1 @@
+"""Embed: an encoder turns recordings into embeddings."""

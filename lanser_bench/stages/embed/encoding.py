@@ -1,0 +1,165 @@
+"""Encoding: utterances in batches of similar length through an encoder, their layers pooled.
+
+Long utterances go through in pieces, whose frames are pooled together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import PluginError
+from ...halving import fitting
+from ...kinds.encoder import FeatureExtractor
+from ..features import pad
+
+if TYPE_CHECKING:
+    import torch
+
+    from .spec import Params
+
+Array = npt.NDArray[np.float32]
+Pooled = list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
+"""Per layer the mean and the variance over the frames of one piece, each of shape (dim,)."""
+Encode = Callable[[list[Array]], list[tuple[list[float], Pooled]]]
+"""Pieces in, per piece the weight of each layer (its frames) and its pooled layers out."""
+
+
+def embed_rows(rows: Sequence[Array], encode: Encode, params: Params, rate: float) -> list[Array]:
+    """Embeds utterances in batches of similar length.
+
+    Args:
+        rows: frames or samples of each utterance.
+        encode: runs the encoder on one batch.
+        params: pooling and sizes.
+        rate: frames (or samples) per second of `rows`.
+
+    Returns:
+        One array of shape (utterances, dim) per layer.
+    """
+    pieces = [
+        (owner, piece)
+        for owner, row in enumerate(rows)
+        for piece in np.array_split(row, -(-len(row) // round(params.piece_seconds * rate)))
+    ]
+    gathered: list[list[tuple[list[float], Pooled]]] = [[] for _ in rows]
+    for batch in batches([len(piece) for _, piece in pieces], round(params.batch_seconds * rate)):
+        answers = _encoded([pieces[i][1] for i in batch], encode)
+        for i, answer in zip(batch, answers, strict=True):
+            gathered[pieces[i][0]].append(answer)
+    vectors = [combine(answers, params.pooling) for answers in gathered]
+    return [np.stack(layer) for layer in zip(*vectors, strict=True)]
+
+
+def _encoded(batch: list[Array], encode: Encode) -> list[tuple[list[float], Pooled]]:
+    """Encodes a batch, in parts if the memory does not suffice for all of it."""
+
+    def run(size: int) -> list[tuple[list[float], Pooled]]:
+        parts = [batch[begin : begin + size] for begin in range(0, len(batch), size)]
+        return [answer for part in parts for answer in encode(part)]
+
+    return fitting(run, len(batch))
+
+
+def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Yields positions sorted by length, as many as fit `budget` once padded; at least one."""
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+        if batch and (len(batch) + 1) * lengths[i] > budget:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def combine(answers: list[tuple[list[float], Pooled]], pooling: str) -> list[Array]:
+    """Pools the pieces of one utterance, each weighted by its number of frames; one per layer."""
+    layers = []
+    for layer in range(len(answers[0][1])):
+        weight = np.array([frames[layer] for frames, _ in answers], np.float64)[:, None]
+        means = np.stack([pooled[layer][0] for _, pooled in answers])
+        mean = (weight * means).sum(0) / weight.sum()
+        parts = [mean]
+        if pooling == "mean+std":
+            inner = np.stack([pooled[layer][1] for _, pooled in answers])
+            spread = (weight * (inner + np.square(means - mean))).sum(0) / weight.sum()
+            parts.append(np.sqrt(spread))
+        layers.append(np.concatenate(parts).astype(np.float32))
+    return layers
+
+
+def extractor_encode(plugin: FeatureExtractor[Any], name: str) -> Encode:
+    """Returns what encodes a batch by a frozen extractor; `name` is for messages."""
+
+    def encode(pieces: list[Any]) -> list[tuple[list[float], Pooled]]:
+        found = plugin.extract(pieces)
+        right = len(found) == len(pieces) and all(
+            layers and all(layer.ndim == 2 and len(layer) for layer in layers) for layers in found
+        )
+        if not right:
+            raise PluginError(
+                f"Encoder '{name}': extract must return, for each of {len(pieces)} utterances, its "
+                f"layers as arrays of shape (frames, dim) with at least one frame."
+            )
+        return [
+            (
+                [len(layer) for layer in layers],
+                [
+                    (layer.mean(0, dtype=np.float64), layer.var(0, dtype=np.float64))
+                    for layer in layers
+                ],
+            )
+            for layers in found
+        ]
+
+    return encode
+
+
+def module_encode(
+    module: torch.nn.Module, name: str, attention: Mapping[str, torch.Tensor] | None = None
+) -> Encode:
+    """Returns what encodes a batch by a trainable encoder's module in eval mode.
+
+    Args:
+        module: the encoder.
+        name: for messages.
+        attention: weights of a head's attention, by which the last layer is pooled.
+    """
+    import torch
+
+    from ..network import attended, check_layers, pooled
+
+    place = next((p.device for p in module.parameters()), torch.device("cpu"))
+
+    @torch.inference_mode()
+    def encode(pieces: list[Array]) -> list[tuple[list[float], Pooled]]:
+        values, lengths = pad(pieces)
+        layers = module(torch.from_numpy(values).to(place), torch.from_numpy(lengths).to(place))
+        check_layers(layers, len(pieces), name)
+        frames = np.stack([size.cpu().numpy() for _, size in layers], 1)
+        # The head sees float32 means as well; only the pooling of pieces is done in float64.
+        both = [pooled(value, size, "mean+std").double().cpu().numpy() for value, size in layers]
+        weights = frames.astype(np.float64)
+        if attention is not None:
+            value, size = layers[-1]
+            line = attention["attention.weight"].to(place), attention["attention.bias"].to(place)
+            marks = torch.nn.functional.linear(value, *line)[:, :, 0]
+            mean = attended(value, size, marks).double().cpu().numpy()
+            both[-1] = np.concatenate([mean, np.zeros_like(mean)], 1)
+            # A piece counts as much as the marks of its frames do among those of all pieces.
+            hidden = torch.arange(marks.shape[1], device=place)[None] >= size[:, None]
+            weights[:, -1] = marks.double().masked_fill(hidden, -torch.inf).exp().sum(1).cpu()
+        halves = [np.split(layer, 2, axis=1) for layer in both]
+        return [
+            (
+                weights[i].tolist(),
+                [(mean[i], np.square(deviation[i])) for mean, deviation in halves],
+            )
+            for i in range(len(pieces))
+        ]
+
+    return encode

@@ -1,0 +1,1 @@
+"""Evaluate: label-efficiency curves from embeddings and gold."""

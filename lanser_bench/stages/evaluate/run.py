@@ -1,0 +1,148 @@
+"""Stage `evaluate`: how well few human labels on frozen embeddings recognise emotion.
+
+Leaves `evaluation.json` (an `EvaluationResult`) and `predictions.parquet`, one row per utterance,
+budget and draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ...evaluation import efficiency
+from ...evaluation.folds import split_hash
+from ...evaluation.metrics import confusion_matrix
+from ...evaluation.predictions import PREDICTIONS, classification, write_table
+from ...evaluation.results import EvaluationResult
+from ...evaluation.statistics import metric
+from ...store import Draft
+from ..base import StageContext
+from ..embed.corrections import read_layers, speaker_normalised
+from ..task import Task, prepared
+from .spec import RESULT, Params, params_of
+
+
+def layers_of(
+    context: StageContext, data: efficiency.Labelled, role: str = "embeddings"
+) -> dict[str, npt.NDArray[np.floating]]:
+    """Returns layer → embeddings of the labelled utterances as the evaluation takes them.
+
+    Args:
+        context: the stage's context.
+        data: the labelled utterances.
+        role: which of its parents the embeddings are.
+    """
+    params = params_of(context.spec)
+    layers = read_layers(context, params.layers, data.ids, role)
+    if params.normalise == "speaker":
+        return {name: speaker_normalised(v, data.speakers) for name, v in layers.items()}
+    return dict(layers)
+
+
+def run(context: StageContext, draft: Draft) -> None:
+    """Evaluates; every training is preceded by the leakage check."""
+    names: list[str] = context.spec.params["labels"]
+    params = params_of(context.spec)
+    seed = context.spec.seed or 0
+    by = context.spec.params.get("folds_by", params.protocol)
+    task = prepared(context, names, by, params.folds, seed)
+    data = task.data
+    study = efficiency.run_study(
+        data, layers_of(context, data), task.folds, design_of(params, seed),
+        lambda a, b: context.progress(a, b, "fits"),
+    )  # fmt: skip
+    write_study(draft, study, task, params, efficiency.default_warnings(study))
+
+
+def write_study(
+    draft: Draft,
+    study: efficiency.Study,
+    task: Task,
+    params: Params,
+    warnings: Sequence[str],
+    method: Literal["linear", "finetune"] = "linear",
+) -> None:
+    """Writes `RESULT` and `PREDICTIONS` of a study that has run."""
+    result = _result(study, params, task, [*task.warnings, *warnings], method)
+    (draft.path / RESULT).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_table(draft.path / PREDICTIONS, _table(study))
+    draft.counts |= {
+        "utterances": result.n_utterances,
+        "left_out": result.n_left_out,
+        "speakers": result.n_speakers,
+        "fits": len(study.cells),
+    }
+
+
+def design_of(params: Params, seed: int) -> efficiency.Design:
+    """Returns what a study varies and how it chooses."""
+    return efficiency.Design(
+        budgets=params.ordered_budgets,
+        draws=params.seeds,
+        strengths=params.strengths,
+        inner_folds=params.inner_folds,
+        balanced=params.class_weight == "balanced",
+        permute_gold=params.permute_gold,
+        seed=seed,
+    )
+
+
+def _result(
+    study: efficiency.Study,
+    params: Params,
+    task: Task,
+    warnings: list[str],
+    method: Literal["linear", "finetune"],
+) -> EvaluationResult:
+    results = efficiency.budget_results(study)
+    area, axis = efficiency.area(study)
+    largest = max(study.design.budgets, key=lambda b: sum(c.n_train for c in study.of(b)[:1]))
+    predictions = study.classified(largest)
+    confusion = confusion_matrix(predictions.gold, predictions.predicted[0], len(task.labels))
+    majority = classification(study.majority())
+    return EvaluationResult(
+        protocol=params.protocol,
+        method=method,
+        labels=task.labels,
+        n_utterances=len(study.data.ids),
+        n_left_out=len(task.table) - len(task.kept),
+        n_speakers=len(set(study.data.speakers)),
+        n_folds=len(study.folds),
+        n_draws=params.seeds,
+        split_hash=split_hash(study.data.ids, study.folds),
+        budgets=results,
+        area=area,
+        area_axis=axis,
+        labels_needed=efficiency.needed(results, params.targets),
+        majority={name: metric(statistic) for name, statistic in majority.items()},
+        confusion=confusion.tolist(),
+        control="permuted gold" if params.permute_gold else None,
+        warnings=warnings,
+    )
+
+
+def _table(study: efficiency.Study) -> pa.Table:
+    """Columns id, speaker, fold, seed, budget, gold, predicted."""
+    tests = [study.folds[cell.fold].test for cell in study.cells]
+    sizes = [len(test) for test in tests]
+    at = np.concatenate(tests)
+
+    def repeated(values: Sequence[object]) -> pa.Array:
+        indices = pa.array(np.repeat(np.arange(len(values)), sizes).astype(np.int32))
+        return pa.array(values).take(indices)
+
+    predicted = np.concatenate([cell.answer.predicted for cell in study.cells])
+    columns = {
+        "id": pa.array([study.data.ids[p] for p in at]).dictionary_encode(),
+        "speaker": pa.array([study.data.speakers[p] for p in at]).dictionary_encode(),
+        "fold": repeated([cell.fold for cell in study.cells]).cast(pa.int16()),
+        "seed": repeated([cell.draw for cell in study.cells]).cast(pa.int16()),
+        "budget": repeated([cell.budget.name for cell in study.cells]).dictionary_encode(),
+        "gold": pa.array(study.data.labels[at].astype(np.int16)),
+        "predicted": pa.array(predicted.astype(np.int16)),
+    }
+    return pa.table(columns)

@@ -1,0 +1,140 @@
+"""The evaluate stage's settings and the content of its key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from ...errors import SettingsError, did_you_mean
+from ...evaluation.budgets import Budget, checked_budgets, parse_budget
+from ...evaluation.folds import PROTOCOLS, Protocol
+from ...plugins.identity import library_versions
+from ...store import Spec
+from ...taxonomy import Taxonomy
+from ..embed.corrections import LayerChoice
+
+VERSION = "2"
+
+
+RESULT = "evaluation.json"
+
+
+class Params(BaseModel):
+    """Settings of the evaluation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    protocol: str = "k-speaker-folds"
+    """``k-speaker-folds``, ``leave-one-speaker-out``, ``leave-one-session-out``, ``split`` (the
+    manifest's own), or an official protocol of the dataset, such as ``tfds-crema-d``."""
+    folds: int = Field(default=5, ge=2)
+    """Number of folds of ``k-speaker-folds``."""
+    budgets: tuple[float | str, ...] = Field(
+        default=(0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 1.0), min_length=1
+    )
+    """Label budgets: fractions of the training side, and ``"k=5"`` for so many per class."""
+    seeds: int = Field(default=3, ge=1, le=1000)
+    """How many subsets are drawn per fold and budget."""
+    strengths: tuple[float, ...] = Field(default=(1e-4, 1e-3, 1e-2, 1e-1, 1.0), min_length=1)
+    """Inverse regularisation strengths C to choose from, scikit-learn's meaning, for standardised
+    embeddings."""
+    layers: LayerChoice = "all"
+    """``all``, ``last`` or a list of names: layers to choose from inside the budget."""
+    normalise: Literal["none", "speaker"] = "none"
+    """``speaker``: embeddings are z-scored within each speaker, test speakers too."""
+    inner_folds: int = Field(default=3, ge=2)
+    """Speaker folds inside the budget that choose strength and layer."""
+    class_weight: Literal["balanced", "none"] = "balanced"
+    """``balanced``: classes weigh the same in the regression, as they do in UAR."""
+    permute_gold: bool = False
+    """Control: permutes the training labels within each training speaker. Must give chance."""
+    targets: tuple[float, ...] = ()
+    """UARs, fixed beforehand, for which the labels needed are reported."""
+
+    @field_validator("budgets")
+    @classmethod
+    def _readable(cls, values: tuple[float | str, ...]) -> tuple[float | str, ...]:
+        return checked_budgets(values)
+
+    @field_validator("strengths")
+    @classmethod
+    def _positive(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if min(values) <= 0:
+            raise ValueError("strengths must be positive")
+        return values
+
+    @property
+    def ordered_budgets(self) -> list[Budget]:
+        """Fractions by size, then numbers per class by size."""
+        found = [parse_budget(value) for value in self.budgets]
+        return sorted(found, key=lambda b: (b.per_class or 0, b.fraction or 0.0))
+
+
+def spec(
+    *,
+    utterances: str,
+    embeddings: str,
+    taxonomy: Taxonomy,
+    params: Params,
+    seed: int,
+    threads: int = 1,
+    official: Mapping[str, str] = MappingProxyType({}),
+) -> Spec:
+    """Builds the key content.
+
+    Args:
+        utterances: key of the labelled set's utterances.
+        embeddings: key of their embeddings.
+        taxonomy: the taxonomy of the gold labels; only its label names take part.
+        params: the settings.
+        seed: decides folds, subsets and ties.
+        threads: CPU threads; more than one can move the floats of numpy's matrix products.
+        official: the dataset's official protocols → protocol that makes their folds.
+
+    Raises:
+        SettingsError: there is no such protocol.
+    """
+    by = folds_by(params, official)
+    named = {} if by == params.protocol else {"folds_by": by}
+    return Spec(
+        stage="evaluate",
+        stage_version=VERSION,
+        params={
+            **params.model_dump(mode="json"),
+            **named,
+            "labels": taxonomy.names,
+            "libraries": library_versions(("numpy",)),
+        },
+        parents={"utterances": utterances, "embeddings": embeddings},
+        seed=seed,
+        threads=threads,
+    )
+
+
+def folds_by(params: Params, official: Mapping[str, str]) -> Protocol:
+    """Returns the harness's protocol behind the one that is asked for.
+
+    Args:
+        params: the settings.
+        official: the dataset's official protocols → protocol that makes their folds.
+
+    Raises:
+        SettingsError: there is no such protocol.
+    """
+    wanted = official.get(params.protocol, params.protocol)
+    found = next((protocol for protocol in PROTOCOLS if protocol == wanted), None)
+    if found is None:
+        known = [*PROTOCOLS, *official]
+        raise SettingsError(
+            f"There is no protocol '{params.protocol}' for this dataset."
+            f"{did_you_mean(params.protocol, known)} It has {', '.join(known)}."
+        )
+    return found
+
+
+def params_of(spec: Spec) -> Params:
+    """Returns the settings that stand in a key."""
+    return Params.model_validate({n: v for n, v in spec.params.items() if n in Params.model_fields})

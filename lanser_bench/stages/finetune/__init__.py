@@ -1,0 +1,1 @@
+"""Finetune: the whole encoder is trained on gold labels."""

@@ -1,0 +1,202 @@
+"""Stage `finetune`: the whole encoder trained on few human labels, and tested on other speakers.
+
+Folds, budgets and draws are those of `evaluate`, so the two curves may be laid over each other;
+permuted gold is permuted alike.
+Each fit starts from the pre-trained weights, or from the random ones of the cell's seed: the row
+from scratch. The epoch is chosen on speakers held out inside the label budget. It leaves what
+`evaluate` leaves, with the method ``finetune``; every fit is a shard, so that a killed run loses
+the one in hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...evaluation import efficiency
+from ...evaluation.folds import Fold
+from ...evaluation.selection import Answer
+from ...store import Draft, digest
+from ...taxonomy import Taxonomy
+from ..base import StageContext
+from ..evaluate import run as evaluate_stage
+from ..evaluate import spec as evaluate
+from ..maps.sharding import ROWS
+from ..pretrain.run import trainable
+from ..pretrain.spec import MODEL
+from ..task import Task, prepared
+from .spec import Params
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..network import Network
+    from ..pretrain.examples import Examples
+
+
+Ints = npt.NDArray[np.int64]
+
+
+def run(context: StageContext, draft: Draft) -> None:
+    """Fine-tunes once per fold, budget and draw."""
+    settings = context.spec.params
+    params = Params.model_validate(settings["training"])
+    seed = context.spec.seed or 0
+    design = evaluate.Params(
+        protocol=settings["protocol"],
+        folds=settings["folds"],
+        budgets=params.budgets,
+        seeds=params.seeds,
+        permute_gold=settings.get("permute_gold", False),
+    )
+    task = prepared(context, settings["labels"], settings["folds_by"], design.folds, seed)
+    tuner = _Tuner(context, draft, task, params, _examples(context, task))
+
+    def fit_of(number: int, fold: Fold) -> efficiency.Fit:
+        return lambda labels, chosen, draw: tuner.fit(number, fold.test, labels, chosen, draw)
+
+    study = efficiency.run_design(
+        task.data, task.folds, evaluate_stage.design_of(design, seed), fit_of,
+        lambda a, b: context.progress(a, b, "fits"), same_for_all_draws=False,
+    )  # fmt: skip
+    evaluate_stage.write_study(draft, study, task, design, _last_epochs(study), "finetune")
+
+
+@dataclass
+class _Tuner:
+    """Trains one fit after the other, each kept as a shard."""
+
+    context: StageContext
+    draft: Draft
+    task: Task
+    params: Params
+    examples: Examples
+
+    def fit(self, fold: int, test: Ints, labels: Ints, chosen: Ints, draw: int) -> Answer:
+        """Returns the predictions of one fit, from the store if they are there."""
+        rows = [[self.task.data.ids[p], int(labels[p])] for p in chosen]
+        content = {"train": rows, "test": [self.task.data.ids[p] for p in test]}
+        seed = int.from_bytes(digest([self.context.spec.seed, fold, draw]).encode()[:4], "big")
+        spec = self.context.spec.model_copy(
+            update={
+                "stage": "finetune.shard",
+                "params": {**self.context.spec.params, "fit": digest(content)},
+                "seed": seed,
+            }
+        )
+        store = self.context.store
+        with store.lock(spec.key):
+            if store.get(spec.key) is None:
+                with store.write(spec) as part:
+                    self._train(part, spec.key, test, labels, chosen, seed)
+        self.draft.parts.append(spec.key)
+        found = store.checked(spec.key)
+        predicted = pq.read_table(found.path / ROWS)["predicted"].to_numpy().astype(np.int64)
+        return Answer(predicted, "fine-tuned", None, found.meta["counts"]["dev"] > 0)
+
+    def _train(
+        self, part: Draft, key: str, test: Ints, labels: Ints, chosen: Ints, seed: int
+    ) -> None:
+        from ..pretrain.checkpoint import Checkpoint
+        from ..pretrain.examples import split_by_speaker
+        from ..pretrain.training import Training
+
+        hard = np.full(len(self.examples), -1, np.int64)
+        hard[chosen] = labels[chosen]
+        soft = np.zeros_like(self.examples.soft)
+        soft[chosen, labels[chosen]] = 1.0
+        examples = replace(self.examples, hard=hard, soft=soft)
+        split = split_by_speaker(examples, self.params.dev_fraction)
+        network, place = self._network(seed)
+        training = Training(network, examples, split, self.params, seed, place)
+        progress, best = training.run(Checkpoint(self.context.store, key), lambda done, total: None)
+        network.load_state_dict(best)
+        predicted = _predict(training, test, self.params.batch_size)
+        pq.write_table(pa.table({"predicted": pa.array(predicted, pa.int16())}), part.path / ROWS)
+        part.counts |= {
+            "train": len(split.train),
+            "dev": len(split.dev),
+            "chosen_epoch": progress.best["epoch"],
+        }
+
+    def _network(self, seed: int) -> tuple[Network, torch.device]:
+        import torch
+        from safetensors.torch import load_file
+
+        from .._random import deterministic
+        from ..network import Network, device, last_dim
+
+        settings, name = self.context.spec.params, self.context.spec.plugins["encoder"].name
+        encoder = trainable(self.context.plugin("encoder"), name)
+        if "model" in self.context.spec.parents:
+            artifact = self.context.parent("model")
+            module = encoder.build(artifact.spec.seed or 0)
+            module.load_state_dict(load_file(artifact.path / MODEL))
+        else:
+            module = encoder.build(settings["weights_seed"] or 0)
+        example = torch.from_numpy(self.examples.frames(0)[None].copy())
+        dim = last_dim(module, example, name)
+        place = device(settings.get("device", "cpu"))
+        with deterministic(seed):
+            network = Network(module, dim, self.task.data.n_labels, self.params.pooling)
+        return network.to(place), place
+
+
+def _examples(context: StageContext, task: Task) -> Examples:
+    """The labelled utterances in the task's order, without labels yet."""
+    from ...errors import StoreError
+    from ..features import Features
+    from ..maps.spans import span_rows
+    from ..pretrain.examples import Examples
+
+    source = Features(context.store, context.spec.parents["features"])
+    if source.ids != task.table.ids:
+        raise StoreError("features and utterances name different utterances.")
+    kept, n = np.array(task.kept), len(task.kept)
+    labels = [{"name": name, "hypothesis": name} for name in task.labels]
+    spans = span_rows(task.table)
+    return Examples(
+        taxonomy=Taxonomy.bare({"name": "gold", "version": "1", "labels": labels}),
+        sources=[source],
+        source=np.zeros(n, np.int64),
+        index=kept,
+        lengths=source.lengths[kept],
+        spans=[spans[p] for p in task.kept],
+        speakers=list(task.data.speakers),
+        hard=np.full(n, -1, np.int64),
+        soft=np.zeros((n, task.data.n_labels), np.float32),
+    )
+
+
+def _predict(training: Any, rows: Ints, size: int) -> Ints:
+    """Labels of utterances, cropped in the middle as the dev part is, in the order of `rows`."""
+    import torch
+
+    training.network.eval()
+    order = np.argsort(training.examples.lengths[rows], kind="stable")
+    found = np.zeros(len(rows), np.int64)
+    with torch.inference_mode():
+        for begin in range(0, len(rows), size):
+            part = order[begin : begin + size]
+            batch = training.batches.batch(rows[part])
+            logits = training.network(batch.features, batch.lengths)
+            found[part] = logits.argmax(1).cpu().numpy()
+    return found
+
+
+def _last_epochs(study: efficiency.Study) -> list[str]:
+    """Tells at which budgets no epoch could be chosen."""
+    found = []
+    for budget in study.design.budgets:
+        without = [not cell.answer.chosen for cell in study.of(budget)]
+        if any(without):
+            found.append(
+                f"Budget {budget.name}: {sum(without)} of {len(without)} subsets have too few "
+                "speakers to hold any out; there the last epoch was used."
+            )
+    return found

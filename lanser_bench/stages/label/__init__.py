@@ -1,0 +1,1 @@
+"""Label: transcripts and a taxonomy in, weak labels out."""

@@ -1,0 +1,265 @@
+"""From scores to weak labels: corrections, the best label, and reasons to give none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import PluginError, SettingsError, plugin_boundary
+from ...kinds.labeler import Labeler, ScoreKind, Scores, TextRecord
+from ...taxonomy import Taxonomy
+from .calibration import divided, mean_scores, tempered
+from .filters import not_in_top, over_balance
+from .spec import neutral_rule
+
+if TYPE_CHECKING:
+    from .spec import Params
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+REASONS = ("no speech", "empty text", "labeler", "neutral rule", "low confidence", "low margin",
+           "not in top q", "class balance")  # fmt: skip
+"""Why an utterance gets no label; the first that holds is the one given."""
+LABELLED = -1
+"""In place of a position in `REASONS`: there is a label."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of some rows when their labels are chosen."""
+
+    values: npt.NDArray[np.floating[Any]]
+    """A labeler's scores, shape (n, K)."""
+    abstained: Bools
+    """Where the labeler declined, shape (n,)."""
+    empty: Bools
+    """Where there was no text."""
+    no_speech: Bools
+    """Where the recogniser says that nobody spoke."""
+
+    @property
+    def answered(self) -> Bools:
+        """Rows that take part in corpus means, shape (n,)."""
+        return ~(self.abstained | self.empty | self.no_speech)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What `decide` makes of n rows of scores."""
+
+    scores: Floats
+    """Shape (n, K): after temperature and prior correction."""
+    index: npt.NDArray[np.int32]
+    """Shape (n,): position of the label; −1 where there is none."""
+    confidence: npt.NDArray[np.float32]
+    """Shape (n,): the best label's score, also where it was not good enough."""
+    reasons: list[str | None]
+    """One of `REASONS` where there is no label."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Labels of a whole corpus without their scores: nine bytes for each utterance."""
+
+    index: npt.NDArray[np.int32]
+    confidence: npt.NDArray[np.float32]
+    reason: npt.NDArray[np.int8]
+    """Positions in `REASONS`, or `LABELLED`."""
+
+    def reasons(self, rows: slice) -> list[str | None]:
+        """Returns why rows have no label; None where they have one."""
+        codes = self.reason[rows].tolist()
+        return [None if code == LABELLED else REASONS[code] for code in codes]
+
+
+def decide(
+    values: npt.NDArray[np.floating[Any]],
+    kind: ScoreKind,
+    abstained: Bools,
+    taxonomy: Taxonomy,
+    params: Params,
+    *,
+    empty: Bools | None = None,
+    no_speech: Bools | None = None,
+    content_free: Floats | None = None,
+) -> Decision:
+    """Chooses a label for every row, or a reason to give none. Ties go to the earlier label.
+
+    Args:
+        values: a labeler's scores, shape (n, K).
+        kind: their kind.
+        abstained: where the labeler declined, shape (n,).
+        taxonomy: the labels.
+        params: thresholds and corrections.
+        empty: where there was no text, shape (n,).
+        no_speech: where the recogniser says that nobody spoke, shape (n,).
+        content_free: scores of texts that say nothing, shape (m, K), where params ask for them.
+    """
+    nothing = np.zeros(len(values), dtype=bool)
+    evidence = Evidence(
+        values,
+        abstained,
+        nothing if empty is None else empty,
+        nothing if no_speech is None else no_speech,
+    )
+    prior = fitted_prior(lambda: [evidence], kind, params, len(taxonomy.labels), content_free)
+    choices = choose(lambda: [evidence], len(values), kind, taxonomy, params, prior)
+    return Decision(
+        corrected(evidence.values, kind, params, prior),
+        choices.index,
+        choices.confidence,
+        choices.reasons(slice(None)),
+    )
+
+
+def corrected(
+    values: npt.NDArray[np.floating[Any]], kind: ScoreKind, params: Params, prior: Floats | None
+) -> Floats:
+    """Scores after temperature and prior correction, shape (n, K)."""
+    scores = tempered(np.asarray(values, dtype=np.float64), kind, params.temperature)
+    return scores if prior is None else divided(scores, prior)
+
+
+def fitted_prior(
+    blocks: Callable[[], Iterable[Evidence]],
+    kind: ScoreKind,
+    params: Params,
+    k: int,
+    content_free: Floats | None = None,
+) -> Floats | None:
+    """Returns what scores are divided by, shape (K,); None where nothing is corrected.
+
+    Args:
+        blocks: begins a pass over the corpus.
+        kind: kind of the scores.
+        params: which correction.
+        k: number of labels.
+        content_free: scores of texts that say nothing, shape (m, K).
+    """
+    if params.prior_correction == "none":
+        return None
+    if params.prior_correction == "content-free":
+        if content_free is None:
+            raise SettingsError(
+                "label.prior_correction is 'content-free', which needs a labeler at hand and not "
+                "scores alone. Choose 'corpus-mean' here."
+            )
+        return np.asarray(corrected(content_free, kind, params, None).mean(axis=0))
+    return mean_scores(
+        ((corrected(one.values, kind, params, None), one.answered) for one in blocks()), k
+    )
+
+
+def choose(
+    blocks: Callable[[], Iterable[Evidence]],
+    n: int,
+    kind: ScoreKind,
+    taxonomy: Taxonomy,
+    params: Params,
+    prior: Floats | None,
+) -> Choices:
+    """Chooses labels block by block, then applies the filters that look at all of them.
+
+    Args:
+        blocks: begins a pass over the corpus.
+        n: number of rows in all.
+        kind: kind of the scores.
+        taxonomy: the labels.
+        params: thresholds and filters.
+        prior: what `fitted_prior` returned.
+    """
+    index, confidence = np.zeros(n, np.int32), np.zeros(n, np.float32)
+    reason = np.zeros(n, np.int8)
+    begin = 0
+    for one in blocks():
+        rows = slice(begin, begin := begin + len(one.values))
+        scores = corrected(one.values, kind, params, prior)
+        best, top, reason[rows] = _chosen(scores, one, taxonomy, params)
+        index[rows] = np.where(reason[rows] == LABELLED, best, -1)
+        confidence[rows] = top
+
+    def drop(rows: Bools, why: str) -> None:
+        index[rows], reason[rows] = -1, REASONS.index(why)
+
+    drop(not_in_top(index, confidence, params.top_q), "not in top q")
+    if params.balance == "downsample":
+        drop(over_balance(index, params.balance_seed), "class balance")
+    return Choices(index, confidence, reason)
+
+
+def _chosen(
+    scores: Floats, evidence: Evidence, taxonomy: Taxonomy, params: Params
+) -> tuple[npt.NDArray[np.intp], Floats, npt.NDArray[np.int8]]:
+    """The best label of each row, its score, and the first reason against it."""
+    best = scores.argmax(axis=1) if len(scores) else np.zeros(0, dtype=np.intp)
+    ordered = np.sort(scores, axis=1)
+    top = ordered[:, -1]
+    second = ordered[:, -2] if scores.shape[1] > 1 else np.zeros_like(top)
+    tests = {
+        "no speech": evidence.no_speech,
+        "empty text": evidence.empty,
+        "labeler": evidence.abstained,
+        "neutral rule": _neutral(best, top, taxonomy, params),
+        "low confidence": top < params.min_confidence,
+        "low margin": top - second < params.min_margin,
+    }
+    codes = [REASONS.index(name) for name in tests]
+    return best, top, np.select(list(tests.values()), codes, LABELLED).astype(np.int8)
+
+
+def _neutral(best: npt.NDArray[Any], top: Floats, taxonomy: Taxonomy, params: Params) -> Bools:
+    """Where the taxonomy's or the user's rule says: no emotion here, so no label."""
+    if params.neutral == "abstain" and taxonomy.neutral is not None:
+        return np.asarray(best == taxonomy.index(taxonomy.neutral))
+    rule = neutral_rule(taxonomy, params)
+    return np.asarray(top < rule.min_confidence if rule.kind == "abstain" else top < -np.inf)
+
+
+def checked_scores(
+    labeler: Labeler[Any], name: str, records: Sequence[TextRecord], taxonomy: Taxonomy
+) -> Scores:
+    """Calls a labeler and holds it to its contract.
+
+    Raises:
+        PluginError: it failed, or gave wrong shapes, numbers that are not finite or out of range,
+            or distributions that do not add up to 1.
+    """
+    first = records[0].text[:40] if records else ""
+    with plugin_boundary(
+        f"labeler '{name}' failed on {len(records)} records, the first of them '{first}'"
+    ):
+        scores = labeler.score(records, taxonomy)
+    fault = score_fault(scores, len(records), len(taxonomy.labels))
+    if fault:
+        raise PluginError(f"labeler '{name}' breaks its contract: {fault}.")
+    return scores
+
+
+def score_fault(scores: object, n: int, k: int) -> str:
+    """Says what is wrong with an answer to n records over K labels; empty if nothing is."""
+    if not isinstance(scores, Scores):
+        return f"score() returned {type(scores).__name__}, not lanser_bench.Scores"
+    values = np.asarray(scores.values)
+    if values.shape != (n, k):
+        return f"values have shape {values.shape}, not ({n}, {k}) = (records, labels)"
+    if np.asarray(scores.abstained).shape != (n,):
+        return f"abstained has shape {np.asarray(scores.abstained).shape}, not ({n},)"
+    if scores.truncated is not None and np.asarray(scores.truncated).shape != (n,):
+        return f"truncated has shape {np.asarray(scores.truncated).shape}, not ({n},)"
+    if not np.isfinite(values).all():
+        return "values hold NaN or infinity"
+    if n and (values.min() < 0 or values.max() > 1 + 1e-4):
+        return "values lie outside [0, 1]"
+    if scores.kind not in ("distribution", "independent"):
+        return f"kind is '{scores.kind}', not 'distribution' or 'independent'"
+    if scores.kind == "distribution" and n and abs(values.sum(axis=1) - 1).max() > 1e-3:
+        return "rows of a 'distribution' do not add up to 1"
+    if scores.logits is not None and np.asarray(scores.logits).shape[:2] != (n, k):
+        shape = np.asarray(scores.logits).shape
+        return f"logits have shape {shape}, which does not begin with ({n}, {k})"
+    return ""

@@ -1,0 +1,166 @@
+"""The rows of a map stage on disk: names and records wait in files, however many there are.
+
+Rows of equal name are found by sorting on disk, and each shard reads its own records.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .scratch import Scratch, ScratchBase
+
+FILE = "rows.sqlite"
+BLOCK = 4096
+"""Rows that are in memory at a time."""
+
+
+class Row(NamedTuple):
+    """A distinct row: of all rows with its name the first."""
+
+    name: str
+    position: int
+    """Its place in the manifest."""
+    record: str
+
+
+class RowIndex(ScratchBase):
+    """Rows of a corpus on disk: id and name of each, and one record for each name."""
+
+    def __init__(self, folder: Path) -> None:
+        """Makes an empty file in a folder; leaving the block removes it."""
+        super().__init__(folder / FILE, "temp_store=FILE")
+        self._base.execute("CREATE TABLE row (pos INTEGER PRIMARY KEY, id TEXT, name BLOB, record)")
+        self._base.execute(
+            "CREATE TABLE distinct_row (name BLOB PRIMARY KEY, pos, part, place) WITHOUT ROWID"
+        )
+
+    def add(self, rows: Iterable[tuple[str, str, str]]) -> None:
+        """Adds rows in the manifest's order.
+
+        Args:
+            rows: id, name (32 hexadecimal digits) and record of each.
+        """
+        self.write(
+            "INSERT INTO row (id, name, record) VALUES (?, ?, ?)",
+            ((one, bytes.fromhex(name), record) for one, name, record in rows),
+        )
+
+    def sort(self) -> tuple[int, int]:
+        """Finds rows of equal name; returns the number of rows and of distinct ones."""
+        self._base.execute(
+            "INSERT INTO distinct_row (name, pos) "
+            "SELECT name, MIN(pos) FROM row GROUP BY name ORDER BY name"
+        )
+        total = self._base.execute("SELECT COUNT(*) FROM row").fetchone()[0]
+        return total, self._count(0, 0)
+
+    def buckets(self, capacity: int, start: int = 0, depth: int = 0) -> Iterator[tuple[int, int]]:
+        """Yields ranges of names with at most `capacity` distinct rows, in the order of names.
+
+        A range with more rows is split in two by the next bit, so that a new row changes one
+        bucket.
+
+        Args:
+            capacity: the most rows of a bucket.
+            start: the bits that all names share.
+            depth: how many.
+
+        Yields:
+            The shared bits and their number, for `bucket`.
+        """
+        count = self._count(start, depth)
+        if count <= capacity:
+            if count:
+                yield start, depth
+            return
+        for side in (0, 1):
+            yield from self.buckets(capacity, start << 1 | side, depth + 1)
+
+    def bucket(self, start: int, depth: int) -> list[Row]:
+        """Returns the rows of a bucket, in the order of their names."""
+        rows = self._base.execute(
+            "SELECT d.name, d.pos, row.record FROM distinct_row d JOIN row ON row.pos = d.pos "
+            "WHERE d.name BETWEEN ? AND ? ORDER BY d.name",
+            _range(start, depth),
+        )
+        return [Row(name.hex(), position - 1, record) for name, position, record in rows]
+
+    def put(self, part: int, names: Sequence[str]) -> None:
+        """Notes in which shard, and there in which place, rows are."""
+        self.write(
+            "UPDATE distinct_row SET part = ?, place = ? WHERE name = ?",
+            ((part, place, bytes.fromhex(name)) for place, name in enumerate(names)),
+        )
+
+    def places(self) -> Iterator[pa.Table]:
+        """Yields the columns of `INDEX` in blocks, in the manifest's order."""
+        found = self._base.execute(
+            "SELECT row.id, d.part, d.place FROM row JOIN distinct_row d ON d.name = row.name "
+            "ORDER BY row.pos"
+        )
+        while rows := found.fetchmany(BLOCK):
+            columns = zip(*rows, strict=True)
+            yield pa.table(dict(zip(INDEX_SCHEMA.names, columns, strict=True)), INDEX_SCHEMA)
+
+    def _count(self, start: int, depth: int) -> int:
+        query = "SELECT COUNT(*) FROM distinct_row WHERE name BETWEEN ? AND ?"
+        return int(self._base.execute(query, _range(start, depth)).fetchone()[0])
+
+
+INDEX_SCHEMA = pa.schema([("id", pa.string()), ("part", pa.int32()), ("row", pa.int32())])
+
+
+def _range(start: int, depth: int) -> tuple[bytes, bytes]:
+    """The lowest and the highest name that begin with `depth` bits of `start`."""
+    shift = 128 - depth
+    low, high = start << shift, ((start + 1) << shift) - 1
+    return low.to_bytes(16, "big"), high.to_bytes(16, "big")
+
+
+class Gathered(Scratch):
+    """The rows of all shards in one file, read in the manifest's order, a block at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Makes an empty file; `close` removes it. Memory takes 8 bytes for each distinct row."""
+        self._path = path
+        self._file = path.open("w+b")
+        self._starts = [0]
+        self._ends = array("q", [0])
+
+    def append(self, rows: Iterable[bytes]) -> None:
+        """Appends a shard's rows."""
+        for row in rows:
+            self._file.write(row)
+            self._ends.append(self._ends[-1] + len(row))
+        self._starts.append(len(self._ends) - 1)
+
+    def blocks(self, index: Path) -> Iterator[list[bytes]]:
+        """Yields rows in the order of an `INDEX`, in blocks of at most `BLOCK`."""
+        self._file.flush()
+        starts, ends, file = np.array(self._starts), self._ends, self._file.fileno()
+        with pq.ParquetFile(index) as places:
+            for batch in places.iter_batches(BLOCK, columns=["part", "row"]):
+                order = starts[batch["part"].to_numpy()] + batch["row"].to_numpy()
+                # Rows of a block lie anywhere in the file: a map would bring nearly every page of
+                # it into the process's memory.
+                yield [os.pread(file, ends[i + 1] - ends[i], ends[i]) for i in order.tolist()]
+
+    def close(self) -> None:
+        """Removes the file."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+def index_ids(index: Path) -> Iterator[str]:
+    """Yields the ids of an `INDEX`, in the manifest's order."""
+    with pq.ParquetFile(index) as file:
+        for batch in file.iter_batches(BLOCK, columns=["id"]):
+            yield from batch["id"].to_pylist()

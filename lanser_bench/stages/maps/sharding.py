@@ -1,0 +1,197 @@
+"""Map stages in shards: fixed hash buckets, each an artifact of its own.
+
+Rows are named by what determines them (audio hash and span, or a text), never by their id. They are
+put into buckets by the leading bits of that name; a bucket that grows past its capacity splits in
+two. So one new file redoes one bucket, equal rows are computed once, and a killed run loses only
+the bucket in hand.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+from safetensors.numpy import load_file
+
+from ...errors import StoreError
+from ...halving import tallied
+from ...store import Artifact, DamagedError, Draft, Spec, Store, digest
+from ..base import StageContext
+from .distinct_rows import INDEX_SCHEMA, Gathered, Row, RowIndex, index_ids
+
+INDEX = "index.parquet"
+ROWS = "rows.parquet"
+ARRAYS = "arrays.safetensors"
+
+
+def run_map(
+    context: StageContext,
+    draft: Draft,
+    rows: RowIndex,
+    *,
+    compute: Callable[[list[Row], Draft], None],
+    capacity: int,
+    unit: str = "utterances",
+    params: Mapping[str, Any] | None = None,
+    pace: tuple[int, str] | None = None,
+) -> None:
+    """Computes a map stage shard by shard, reusing every shard that is in the store.
+
+    Args:
+        context: the running stage; its plugins, params, seed and threads enter the shards' keys,
+            and so do those parents whose role begins with ``model``.
+        draft: the stage's own artifact; it receives the index from ids to shard rows.
+        rows: all rows, in the manifest's order.
+        compute: given a bucket's rows in the order of their names and a draft; writes `ROWS` and,
+            if it has any, `ARRAYS`, in the same order.
+        capacity: the most rows of a shard.
+        unit: what the rows are, in counts.
+        params: the settings that can change a row, for the shards' keys; None for all settings of
+            the stage.
+        pace: how many of what a distinct row is, in progress bars; None for one `unit`.
+    """
+    total, distinct = rows.sort()
+    settings = context.spec.params if params is None else params
+    spec = context.spec.model_copy(update={"params": dict(settings)})
+    each, what = pace or (1, unit)
+    done = reused = 0
+    # A list, because reading one bucket while the next is sought would mix two statements.
+    for number, place in enumerate(list(rows.buckets(capacity))):
+        bucket = rows.bucket(*place)
+        names = [row.name for row in bucket]
+        shard = shard_spec(spec, names)
+        reused += not made_anew(context.store, shard, partial(compute, bucket))
+        draft.parts.append(shard.key)
+        rows.put(number, names)
+        done += len(bucket)
+        context.progress(done * each, distinct * each, what)
+    draft.counts |= {unit: total, "distinct": distinct, "shards": len(draft.parts),
+                     "shards_reused": reused}  # fmt: skip
+    with pq.ParquetWriter(draft.path / INDEX, INDEX_SCHEMA) as file:
+        for table in rows.places():
+            file.write_table(table)
+
+
+def made_anew(store: Store, spec: Spec, compute: Callable[[Draft], None]) -> bool:
+    """Computes a shard unless it is there; tells whether it had to."""
+    if spec.key in store:
+        return False
+    with store.lock(spec.key):
+        if spec.key in store:  # another stage has made it while this one waited
+            return False
+        with store.write(spec) as part, tallied() as tally:
+            compute(part)
+            part.counts |= tally.counts
+    return True
+
+
+def shard_spec(spec: Spec, bucket: Sequence[str]) -> Spec:
+    """Returns the key content of one shard: the stage's, with its rows in place of the manifest."""
+    return spec.model_copy(
+        update={
+            "stage": f"{spec.stage}.shard",
+            "params": {**spec.params, "rows": digest(list(bucket))},
+            "parents": {r: k for r, k in spec.parents.items() if r.startswith("model")},
+        }
+    )
+
+
+def iter_rows(
+    folders: Iterable[Path], index: Path, columns: Sequence[str], scratch: Path
+) -> Iterator[list[Any]]:
+    """Yields values of some columns of `ROWS`, one row per id in the manifest's order.
+
+    Args:
+        folders: of the shards.
+        index: the map's `INDEX`.
+        columns: which.
+        scratch: a file that does not exist; rows wait there meanwhile.
+    """
+    with Gathered(scratch) as gathered:
+        for folder in folders:
+            table = pq.read_table(folder / ROWS, columns=list(columns))
+            rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
+            gathered.append(json.dumps(row).encode() for row in rows)
+        for block in gathered.blocks(index):
+            yield from map(json.loads, block)
+
+
+def draft_rows(store: Store, draft: Draft, columns: Sequence[str]) -> Iterator[list[Any]]:
+    """Yields the rows of a map that has just run, as `iter_rows`.
+
+    For stages that sum up their own rows before their artifact is finished.
+    """
+    folders = (store.checked(key).path for key in draft.parts)
+    return iter_rows(folders, draft.path / INDEX, columns, draft.path / "rows.raw")
+
+
+@dataclass(frozen=True)
+class MapResult:
+    """Reads what a map stage left, in the manifest's order."""
+
+    store: Store
+    artifact: Artifact
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Ids in order."""
+        return list(index_ids(self.artifact.path / INDEX))
+
+    def places(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """For each id its shard, and the row there; both of shape (utterances,)."""
+        index = pq.read_table(self.artifact.path / INDEX, columns=["part", "row"])
+        return index["part"].to_numpy(), index["row"].to_numpy()
+
+    @cached_property
+    def _parts(self) -> list[Path]:
+        paths, faults = [], []
+        for key in self.artifact.meta["parts"]:
+            try:
+                paths.append(self.store.checked(key).path)
+            except StoreError as error:
+                faults.append(str(error))
+        if faults:
+            # Without its shards the index points nowhere: both must be computed again.
+            self.store.set_aside(self.artifact, faults)
+            raise DamagedError(" ".join(faults))
+        return paths
+
+    def column(self, name: str) -> list[Any]:
+        """Values of one column of `ROWS`, one per id."""
+        parts = [
+            pq.read_table(path / ROWS, columns=[name])[name].to_pylist() for path in self._parts
+        ]
+        return [parts[part][row] for part, row in zip(*self.places(), strict=True)]
+
+    def arrays(self, name: str) -> npt.NDArray[Any]:
+        """One array of `ARRAYS` with a row per id; raises `StoreError` if a shard has none."""
+        parts = []
+        for path in self._parts:
+            found = load_file(path / ARRAYS)
+            if name not in found:
+                raise StoreError(f"Shard {path.name} has no array '{name}'.")
+            parts.append(found[name])
+        starts = np.cumsum([0, *(len(part) for part in parts[:-1])]) if parts else np.zeros(0, int)
+        part, row = self.places()
+        order = starts[part] + row
+        return np.asarray(np.concatenate(parts)[order])
+
+    def array_names(self) -> list[str]:
+        """Names of the arrays that every shard has, ``layer_99`` before ``layer_100``."""
+        if not self._parts:
+            return []
+        from safetensors import safe_open
+
+        with safe_open(self._parts[0] / ARRAYS, framework="numpy") as file:
+            return sorted(file.keys(), key=lambda name: (len(name), name))
+
+    def part_paths(self) -> list[Path]:
+        """Folders of the shards, for readers that map files into memory themselves."""
+        return self._parts

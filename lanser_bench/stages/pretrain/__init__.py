@@ -1,0 +1,1 @@
+"""Pretrain: an encoder learns weak labels from the audio."""

@@ -1,0 +1,91 @@
+"""Augmentation of training batches: masks, loudness and noise, drawn from the epoch's generator."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .examples import Floats, Ints
+
+if TYPE_CHECKING:
+    from .spec import TrainingParams
+
+NEPERS = math.log(10) / 10
+"""Natural-log units of power in a decibel."""
+SNR_RANGE = 20.0
+"""Noise is drawn between the lowest signal-to-noise ratio and so many dB above it."""
+
+
+def augment(
+    values: Floats, lengths: Ints, rng: np.random.Generator, params: TrainingParams, *, logmel: bool
+) -> None:
+    """Changes a padded batch in place, as the settings say; padding stays zero.
+
+    Args:
+        values: log-mel of shape (batch, frames, n_mels), or samples of shape (batch, samples).
+        lengths: true frames or samples.
+        rng: draws everything, so that an epoch is the same after a restart.
+        params: the settings.
+        logmel: what `values` are.
+    """
+    for row, length in zip(values, lengths.tolist(), strict=True):
+        true = row[:length]
+        if params.gain_db:
+            _gain(true, rng.uniform(-params.gain_db, params.gain_db), logmel)
+        if params.noise_snr_db is not None:
+            low = params.noise_snr_db
+            _noise(true, rng.uniform(low, low + SNR_RANGE), rng, logmel)
+    if params.spec_augment:
+        spec_augment(values, lengths, rng, params.mask_mels, params.mask_frames)
+
+
+def _gain(true: Floats, decibels: float, logmel: bool) -> None:
+    """Makes an utterance louder or softer; log-mel is moved as a whole, its floor with it."""
+    if logmel:
+        true += np.float32(decibels * NEPERS)
+    else:
+        true *= np.float32(10 ** (decibels / 20))
+
+
+def _noise(true: Floats, snr_db: float, rng: np.random.Generator, logmel: bool) -> None:
+    """Adds noise at a ratio to the utterance's mean power.
+
+    White noise on waveforms. On log-mel its power is that of noise that is equally strong in all
+    mel bins, exponentially distributed as the power of Gaussian noise is, and powers add up.
+    """
+    ratio = 10 ** (-snr_db / 10)
+    if logmel:
+        level = np.exp(true.astype(np.float64)).mean() * ratio
+        noise = level * rng.standard_exponential(true.shape)
+        true[:] = np.logaddexp(true, np.log(np.maximum(noise, 1e-30)))
+    else:
+        level = math.sqrt(float(np.square(true, dtype=np.float64).mean()) * ratio)
+        true += (level * rng.standard_normal(true.shape)).astype(np.float32)
+
+
+def spec_augment(
+    values: Floats, lengths: Ints, rng: np.random.Generator, mels: int, frames: int
+) -> None:
+    """Masks two bands of mel bins and two stretches of frames of each utterance, in place.
+
+    Park et al., SpecAugment (Interspeech 2019), without time warping. Masked values become the
+    utterance's mean, since the features are not centred here.
+
+    Args:
+        values: log-mel, shape (batch, frames, n_mels).
+        lengths: true frames; a stretch is at most a fifth of them.
+        rng: draws widths and places.
+        mels: the widest band, in bins.
+        frames: the longest stretch, in frames.
+    """
+    for row, length in zip(values, lengths.tolist(), strict=True):
+        mean = row[:length].mean()
+        for _ in range(2):
+            width = int(rng.integers(min(mels, row.shape[1] // 2) + 1))
+            begin = int(rng.integers(row.shape[1] - width + 1))
+            row[:length, begin : begin + width] = mean
+            size = int(rng.integers(min(frames, length // 5) + 1))
+            first = int(rng.integers(length - size + 1))
+            row[first : first + size] = mean

@@ -1,0 +1,152 @@
+"""What each step of a training learns from: shuffled, cropped, padded and augmented batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..features import crops, pad
+from .augment import augment
+from .examples import Examples, Floats, Ints, Split
+
+if TYPE_CHECKING:
+    from .spec import TrainingParams
+
+BUCKET = 8
+"""Batches are formed inside stretches of this many batches sorted by length: little padding."""
+AHEAD = 128
+"""Utterances whose batches are made in one go (at least one batch): a step of the network drives
+what makes batches out of the processor's caches, and each would then take three times as long."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Utterances side by side, on the device."""
+
+    rows: Ints
+    """Positions among the examples."""
+    features: Tensor
+    """Shape (batch, frames, n_mels) or (batch, samples), zeros after each utterance's end."""
+    lengths: Tensor
+    targets: Tensor
+    """Shape (batch, K)."""
+    weights: Tensor
+    chosen: Tensor
+    """The same as `rows`."""
+    whole: Tensor
+    """The sum of the weights, in a part of a batch that of the batch."""
+
+    def parts(self, size: int) -> Iterator[Batch]:
+        """Yields `size` utterances at a time."""
+        if len(self.rows) <= size:
+            yield self  # slices, too, take their time
+            return
+        for begin in range(0, len(self.rows), size):
+            part = slice(begin, begin + size)
+            own = {name: value[part] for name, value in vars(self).items() if name != "whole"}
+            yield Batch(**own, whole=self.whole)
+
+
+class Batches:
+    """Makes the batches of one training."""
+
+    def __init__(
+        self,
+        examples: Examples,
+        split: Split,
+        params: TrainingParams,
+        device: torch.device,
+        temperature: float = 1.0,
+    ) -> None:
+        """Puts targets and weights on the device.
+
+        Args:
+            examples: all utterances.
+            split: which of them are trained on.
+            params: the settings.
+            device: where the network is.
+            temperature: the targets are as if their logits had been divided by it.
+        """
+        self.examples, self.split, self.params, self.device = examples, split, params, device
+        self.targets = torch.from_numpy(self._targets(temperature)).to(device)
+        self.weights = torch.from_numpy(self._weights()).to(device)
+        self.longest = max(1, round(params.max_seconds * examples.sources[0].rate))
+        self.size = params.batch_size * params.accumulate
+        self.steps = math.ceil(len(split.train) / self.size)
+
+    def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
+        """Yields the training part once, shuffled, from random crops and masks."""
+        orders = self.order(rng)
+        some = max(1, AHEAD // self.size)
+        for begin in range(0, self.steps, some):
+            yield from [self.batch(rows, rng) for rows in orders[begin : begin + some]]
+
+    def order(self, rng: np.random.Generator) -> list[Ints]:
+        """Draws which utterances make up each batch of an epoch."""
+        rows = self.split.train
+        if self.params.class_balance == "sampler":
+            chance = class_weights(self.examples.hard[rows])
+            rows = rng.choice(rows, len(rows), p=chance / chance.sum())
+        else:
+            rows = rng.permutation(rows)
+        lengths = np.minimum(self.examples.lengths[rows], self.longest)
+        stretch = BUCKET * self.size
+        key = np.arange(len(rows)) // stretch
+        rows = rows[np.lexsort((lengths, key))]
+        batches = np.array_split(rows, self.steps)
+        return [batches[i] for i in rng.permutation(self.steps)]
+
+    def batch(self, rows: Ints, rng: np.random.Generator | None = None) -> Batch:
+        """Returns these utterances; random crops and masks if `rng` is given, else the middle."""
+        frames = [self.examples.frames(row) for row in rows.tolist()]
+        values, lengths = pad(crops(frames, self.longest, rng))
+        if rng is not None:
+            logmel = self.examples.sources[0].frontend.kind == "logmel"
+            augment(values, lengths, rng, self.params, logmel=logmel)
+        chosen = torch.from_numpy(rows).to(self.device)
+        weights = self.weights[chosen]
+        return Batch(
+            rows=rows,
+            features=torch.from_numpy(values).to(self.device),
+            lengths=torch.from_numpy(lengths).to(self.device),
+            targets=self.targets[chosen],
+            weights=weights,
+            chosen=chosen,
+            whole=weights.sum(),
+        )
+
+    def _targets(self, temperature: float) -> Floats:
+        if self.params.targets == "soft":
+            return sharpened(self.examples.soft, temperature)
+        hard = np.zeros_like(self.examples.soft)
+        rows = self.examples.labelled
+        hard[rows, self.examples.hard[rows]] = 1.0
+        return hard
+
+    def _weights(self) -> Floats:
+        weights = np.ones(len(self.examples), np.float32)
+        if self.params.class_balance == "loss":
+            rows = self.split.train
+            weights[rows] = class_weights(self.examples.hard[rows])
+        return weights
+
+
+def sharpened(shares: Floats, temperature: float) -> Floats:
+    """Returns distributions, shape (rows, K), as if their logits were divided by `temperature`."""
+    if temperature == 1:
+        return shares
+    powers = np.power(shares, 1 / temperature, dtype=np.float64)
+    total = powers.sum(1, keepdims=True)
+    return (powers / np.where(total > 0, total, 1.0)).astype(np.float32)
+
+
+def class_weights(labels: Ints) -> Floats:
+    """Returns a weight per row that gives each label that occurs the same sum; their mean is 1."""
+    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    return (len(labels) / (len(counts) * counts[inverse])).astype(np.float32)

@@ -1,0 +1,230 @@
+"""Pre-training's examples: weak labels or a control's beside features, and the dev part."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ...data.utterances import UtteranceTable, read_utterances
+from ...errors import DataError, LeakageError, SettingsError, StoreError
+from ...store import Artifact
+from ...taxonomy import Taxonomy
+from ..base import StageContext
+from ..features import Features
+from ..label.files import read_labels
+from ..maps.spans import span_rows
+from .spec import LabelsControl
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+ABSTAINED = -1
+
+
+@dataclass
+class Examples:
+    """All utterances of all corpora, in order; arrays have one row per utterance."""
+
+    taxonomy: Taxonomy
+    sources: list[Features]
+    source: Ints
+    """Which of `sources` holds the frames."""
+    index: Ints
+    """Position in that source."""
+    lengths: Ints
+    """Frames (or samples)."""
+    spans: list[str]
+    """Equal where recording and span are equal."""
+    speakers: list[str | None]
+    hard: Ints
+    """Label as a position in the taxonomy; `ABSTAINED` where there is none."""
+    soft: Floats
+    """Shape (utterances, K): scores that add up to 1; zero rows where abstained."""
+
+    def __len__(self) -> int:
+        return len(self.hard)
+
+    @property
+    def labelled(self) -> Ints:
+        """Positions of the utterances that have a label."""
+        return np.flatnonzero(self.hard != ABSTAINED)
+
+    def label_counts(self, rows: Ints) -> dict[str, int]:
+        """Returns how many of `rows` have each label, labels without any left out."""
+        counts = Counter(self.hard[rows].tolist())
+        return {name: counts[i] for i, name in enumerate(self.taxonomy.names) if counts[i]}
+
+    def frames(self, row: int) -> Floats:
+        """Returns the frames of one utterance without a copy."""
+        return self.sources[int(self.source[row])].get(int(self.index[row]))
+
+
+def load_examples(context: StageContext, control: LabelsControl, seed: int) -> Examples:
+    """Reads all corpora of a `pretrain` stage and puts the control's labels in place.
+
+    Raises:
+        SettingsError: the corpora were labelled with different taxonomies.
+        DataError: fewer than two labels are left, or `gold` finds no human labels.
+    """
+    tables, sources, weak, taxonomies = [], [], [], []
+    for i in range(sum(role.startswith("labels.") for role in context.spec.parents)):
+        table = read_utterances(context.parent(f"utterances.{i}"))
+        source = Features(context.store, context.spec.parents[f"features.{i}"])
+        artifact = context.parent(f"labels.{i}")
+        taxonomies.append(Taxonomy.bare(artifact.spec.params["taxonomy"]))
+        _same_taxonomy(taxonomies)
+        if source.ids != table.ids:
+            raise StoreError(f"features.{i} and utterances.{i} name different utterances.")
+        tables.append(table)
+        sources.append(source)
+        weak.append(_read_labels(artifact, table))
+    examples = Examples(
+        taxonomy=taxonomies[0],
+        sources=sources,
+        source=np.repeat(np.arange(len(tables)), [len(table) for table in tables]),
+        index=np.concatenate([np.arange(len(table)) for table in tables]),
+        lengths=np.concatenate([source.lengths for source in sources]),
+        spans=[row for table in tables for row in span_rows(table)],
+        speakers=[speaker for table in tables for speaker in table.speakers],
+        hard=np.concatenate([hard for hard, _ in weak]),
+        soft=np.concatenate([soft for _, soft in weak]),
+    )
+    _apply_control(examples, tables, control, seed)
+    _enough_labels(examples, control)
+    return examples
+
+
+def _same_taxonomy(taxonomies: Sequence[Taxonomy]) -> None:
+    first, last = taxonomies[0], taxonomies[-1]
+    if first.hash != last.hash:
+        raise SettingsError(
+            f"The corpora are labelled with different taxonomies: {first.name} {first.version} and "
+            f"{last.name} {last.version}. Label all corpora of one pre-training with one taxonomy."
+        )
+
+
+def _read_labels(artifact: Artifact, table: UtteranceTable) -> tuple[Ints, Floats]:
+    labels = read_labels(artifact)
+    if labels.ids != table.ids:
+        raise StoreError(f"Labels {artifact.key} are not those of its utterances.")
+    hard = labels.index.astype(np.int64)
+    return hard, _distributions(labels.scores.astype(np.float64), hard)
+
+
+def _distributions(scores: npt.NDArray[np.float64], hard: Ints) -> Floats:
+    """Scales scores to add up to 1; a labelled row without any score gets its label alone."""
+    scores = np.where((hard == ABSTAINED)[:, None], 0.0, np.maximum(scores, 0.0))
+    empty = np.flatnonzero((scores.sum(1) <= 0) & (hard != ABSTAINED))
+    scores[empty, hard[empty]] = 1.0
+    total = scores.sum(1, keepdims=True)
+    return (scores / np.where(total > 0, total, 1.0)).astype(np.float32)
+
+
+def _apply_control(
+    examples: Examples, tables: Sequence[UtteranceTable], control: LabelsControl, seed: int
+) -> None:
+    if control == "gold":
+        names = examples.taxonomy.names
+        examples.hard = np.concatenate([table.labels(names) for table in tables])
+        examples.soft = _distributions(np.zeros_like(examples.soft, np.float64), examples.hard)
+        return
+    if control == "weak":
+        return
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 0]))
+    labelled = examples.labelled
+    groups: dict[str, list[int]] = {}
+    for row in labelled.tolist():
+        # Utterances of unknown speakers are shuffled among those of their own corpus.
+        group = examples.speakers[row] or f"corpus {examples.source[row]}"
+        groups.setdefault("" if control == "shuffled" else group, []).append(row)
+    origin = np.arange(len(examples))
+    for _, rows in sorted(groups.items()):
+        origin[rows] = rng.permutation(rows)
+    examples.hard, examples.soft = examples.hard[origin], examples.soft[origin]
+
+
+def _enough_labels(examples: Examples, control: LabelsControl) -> None:
+    labelled = examples.labelled
+    counts = examples.label_counts(labelled)
+    if len(counts) >= 2:
+        return
+    found = ", ".join(f"{name}: {count}" for name, count in counts.items()) or "none"
+    name, total = examples.taxonomy.name, len(examples)
+    if control == "gold":
+        raise DataError(
+            f"The control 'gold' needs human labels out of {name} in the corpora; of {total} "
+            f"utterances these have one: {found}. Switch controls.gold off, or pre-train on a "
+            "labelled set."
+        )
+    raise DataError(
+        f"Pre-training needs at least two labels of {name} with utterances; of {total} utterances "
+        f"{total - len(labelled)} abstained and the rest are {found}. Add speech, or loosen the "
+        "label stage's filters."
+    )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows to train on and rows to choose the epoch by; no speaker is in both."""
+
+    train: Ints
+    dev: Ints
+    note: str
+    """Why the dev part is what it is, in words for the record."""
+    dropped: int = 0
+    """Dev utterances left out because the same sound is in the training part."""
+
+
+def split_by_speaker(examples: Examples, fraction: float) -> Split:
+    """Holds out whole speakers, chosen by a hash of their names, until `fraction` is reached.
+
+    Speakers too big for what is still wanted are passed over; if all are, the smallest is held out
+    if that leaves two thirds of the utterances. Utterances of unknown speakers are only trained on.
+    """
+    rows = examples.labelled
+    everything = Split(rows, np.zeros(0, np.int64), "none: dev_fraction is 0")
+    if fraction <= 0:
+        return everything
+    sizes = Counter(s for row in rows.tolist() if (s := examples.speakers[row]) is not None)
+    if len(sizes) < 2:
+        return Split(rows, everything.dev, f"none: {len(sizes)} known speaker")
+    held = _held_out(sizes, fraction, len(rows))
+    if not held:
+        return Split(rows, everything.dev, "none: every speaker has over a third of the utterances")
+    is_dev = np.array([examples.speakers[row] in held for row in rows.tolist()])
+    train, dev = rows[~is_dev], rows[is_dev]
+    heard = {examples.spans[row] for row in train.tolist()}
+    fresh = np.array([examples.spans[row] not in heard for row in dev.tolist()])
+    split = Split(train, dev[fresh], f"{len(held)} speakers", int((~fresh).sum()))
+    _check_disjoint(examples, split)
+    if len(examples.label_counts(train)) < 2 or len(split.dev) == 0:
+        return Split(rows, everything.dev, "none: too few utterances to hold any out")
+    return split
+
+
+def _held_out(sizes: Counter[str], fraction: float, total: int) -> set[str]:
+    def order(speaker: str) -> str:
+        return hashlib.sha256(speaker.encode()).hexdigest()
+
+    held: set[str] = set()
+    taken = 0
+    for speaker in sorted(sizes, key=order):
+        if taken + sizes[speaker] <= fraction * total:
+            held.add(speaker)
+            taken += sizes[speaker]
+    if not held:
+        smallest = min(sizes, key=lambda speaker: (sizes[speaker], order(speaker)))
+        if sizes[smallest] <= total / 3:
+            held.add(smallest)
+    return held
+
+
+def _check_disjoint(examples: Examples, split: Split) -> None:
+    sides = [{examples.speakers[row] for row in rows.tolist()} for rows in (split.train, split.dev)]
+    shared = (sides[0] & sides[1]) - {None}
+    if shared:
+        raise LeakageError(f"Speaker '{min(map(str, shared))}' is in both training and dev part.")

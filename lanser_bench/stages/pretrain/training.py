@@ -1,0 +1,308 @@
+"""The training loop of `pretrain`: epochs that depend on (seed, epoch) and the weights alone.
+
+All randomness of an epoch comes from its own seed, so a training that goes on from a checkpoint
+takes the same steps as one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...errors import SettingsError
+from ...halving import fitting, halved, out_of_memory
+from .._random import deterministic, epoch_random, random_states, restore_random
+from ..network import Network
+from . import bf16 as _bf16
+from .acoustic import Acoustic, acoustic_loss
+from .batches import Batch, Batches
+from .checkpoint import Checkpoint, Progress, Tensors, plain
+from .examples import Examples, Ints, Split
+
+if TYPE_CHECKING:
+    from .spec import TrainingParams
+
+CHECKPOINT_SECONDS = 5.0
+"""Epochs shorter than this share a checkpoint: going on from an earlier one ends the same."""
+NORM_SLACK = 1e-5
+"""More than what torch adds to a norm before it divides by it (1e-6), and rounding."""
+Report = Callable[[int, int], None]
+Losses = tuple[float, float]
+"""Of the labels, and of the acoustic targets."""
+Outputs = tuple[Tensor, Tensor | None]
+"""Logits and, from a second head, acoustic measures."""
+
+
+@dataclass
+class Training:
+    """One pre-training in hand."""
+
+    network: Network
+    examples: Examples
+    split: Split
+    params: TrainingParams
+    seed: int
+    device: torch.device
+    temperature: float = 1.0
+    """The logits are divided by it before they are compared with the targets."""
+    acoustic: Acoustic | None = None
+    """What the second head predicts, if there is one."""
+
+    def __post_init__(self) -> None:
+        """Makes the optimiser; norms and biases are not decayed."""
+        self.parameters = [p for p in self.network.parameters() if p.requires_grad]
+        decayed = [p for p in self.parameters if p.ndim > 1]
+        others = [p for p in self.parameters if p.ndim <= 1]
+        groups = [
+            {"params": decayed, "weight_decay": self.params.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=self.params.learning_rate)
+        self.batches = Batches(
+            self.examples, self.split, self.params, self.device, self.temperature
+        )
+        if self.params.precision == "bf16" and self.device.type == "cpu":
+            _bf16.refuse_one_wide(self.network)
+        self.micro = self.params.batch_size
+        self.saved = time.monotonic()
+
+    def run(self, checkpoint: Checkpoint, report: Report) -> tuple[Progress, Tensors]:
+        """Trains to the end, from the checkpoint if there is one; returns the chosen weights."""
+        progress, best = self._restore(checkpoint)
+        while progress.epochs < self.params.epochs and not self._stalled(progress):
+            begin = time.perf_counter()
+            line = self._epoch(progress.epochs, report)
+            line |= self._evaluate()
+            progress.epochs += 1
+            check_finite(line.get("dev_loss", 0.0), progress.epochs)
+            line |= {"epoch": progress.epochs, "seconds": round(time.perf_counter() - begin, 3)}
+            progress.history.append(line)
+            if self._better(progress, line):
+                best = plain(self.network.state_dict())
+            if progress.epochs < self.params.epochs:
+                self._save_if_due(checkpoint, progress, best)
+        return progress, best
+
+    def _save_if_due(self, checkpoint: Checkpoint, progress: Progress, best: Tensors) -> None:
+        now = time.monotonic()
+        if now - self.saved >= CHECKPOINT_SECONDS:
+            checkpoint.save(progress, self._state(best))
+            self.saved = now
+
+    def _epoch(self, epoch: int, report: Report) -> dict[str, Any]:
+        rng, torch_seed = epoch_random(self.seed, epoch)
+        self.network.train()
+        total, heard, seen, steps = 0.0, 0.0, 0, self.batches.steps
+        answers, rows = [], []
+        with deterministic(torch_seed):
+            for step, batch in enumerate(self.batches.epoch(rng), epoch * steps):
+                self._set_rate(step)
+                losses, logits = self._learn(batch, epoch)
+                self._step()
+                total += losses[0] * len(batch.rows)
+                heard += losses[1] * len(batch.rows)
+                seen += len(batch.rows)
+                answers += logits
+                rows.append(batch.rows)
+                report(step + 1, self.params.epochs * steps)
+        truth = self.examples.hard[np.concatenate(rows)]
+        accuracy, uar = scores(truth, torch.cat(answers).argmax(1).cpu().numpy())
+        line = {"train_loss": total / seen, "train_accuracy": accuracy, "train_uar": uar}
+        return line | ({"train_acoustic_loss": heard / seen} if self.acoustic else {})
+
+    def _learn(self, batch: Batch, epoch: int) -> tuple[Losses, list[Tensor]]:
+        """Leaves the gradients of a batch; returns its losses, and its logits part by part.
+
+        Where memory does not suffice, the batch is gone through in parts whose gradients add up to
+        the same sum, and so are all that follow.
+        """
+        states = random_states(self.device)
+        while True:
+            try:
+                return self._gradients(batch, epoch)
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+            # Outside of the handler: the exception's frames hold what filled the memory.
+            self.optimizer.zero_grad(set_to_none=True)
+            check_divisible(self.network)
+            self.micro = halved(min(self.micro, len(batch.rows)))
+            restore_random(states)
+
+    def _gradients(self, batch: Batch, epoch: int) -> tuple[Losses, list[Tensor]]:
+        self.optimizer.zero_grad(set_to_none=True)
+        values, heard, answers = 0.0, 0.0, []
+        for part in batch.parts(self.micro):
+            logits, measures = self._forward(part.features, part.lengths)
+            losses = self._label_losses(logits, part.targets, self.params.label_smoothing)
+            if self.params.class_balance == "loss":  # otherwise all weights are 1
+                losses = losses * part.weights
+            loss = losses.sum() / batch.whole
+            values += loss.item()
+            if self.acoustic is not None and measures is not None:
+                second = acoustic_loss(measures, self.acoustic, part.chosen, batch.chosen)
+                heard += second.item()
+                loss = loss + self.acoustic.weight * second
+            check_finite(values + heard, epoch + 1)
+            loss.backward()  # type: ignore[no-untyped-call]
+            answers.append(logits.detach())
+        return (values, heard), answers
+
+    def _label_losses(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+        """Cross-entropy of each row, shape (rows,).
+
+        With a temperature as in Hinton et al., Distilling the knowledge in a neural network (2015):
+        its square keeps the gradients as large as without.
+        """
+        t = self.temperature
+        if t == 1:
+            return F.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
+        return t**2 * F.cross_entropy(
+            logits / t, targets, reduction="none", label_smoothing=smoothing
+        )
+
+    def _step(self) -> None:
+        """Takes a step along the gradients, shortened where they are longer than ``clip_norm``."""
+        norm = torch.linalg.vector_norm
+        sizes = [norm(p.grad) for p in self.parameters if p.grad is not None]
+        # Within the limit torch would multiply all of them by 1; NaN is within nothing.
+        if not float(norm(torch.stack(sizes))) + NORM_SLACK < self.params.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.params.clip_norm)
+        self.optimizer.step()
+
+    @torch.no_grad()
+    def _evaluate(self) -> dict[str, Any]:
+        """Scores the dev part; crops are taken from the middle."""
+        if len(self.split.dev) == 0:
+            return {}
+        self.network.eval()
+        rows = self.split.dev[np.argsort(self.examples.lengths[self.split.dev], kind="stable")]
+        losses, heard, guesses = [], [], []
+        for begin in range(0, len(rows), self.params.batch_size):
+            batch = self.batches.batch(rows[begin : begin + self.params.batch_size])
+            logits, measures = self._outputs(batch.features, batch.lengths)
+            losses.append(self._label_losses(logits, batch.targets).cpu())
+            guesses.append(logits.argmax(1).cpu().numpy())
+            if self.acoustic is not None and measures is not None:
+                heard.append(self.acoustic.errors(measures, batch.chosen).cpu())
+        accuracy, uar = scores(self.examples.hard[rows], np.concatenate(guesses))
+        loss = float(torch.cat(losses).double().mean())
+        line = {"dev_loss": loss, "dev_accuracy": accuracy, "dev_uar": uar}
+        return line | ({"dev_acoustic_loss": float(torch.cat(heard).mean())} if heard else {})
+
+    def _outputs(self, features: Tensor, lengths: Tensor) -> Outputs:
+        def run(size: int) -> Outputs:
+            parts = [slice(begin, begin + size) for begin in range(0, len(features), size)]
+            found = [self._forward(features[part], lengths[part]) for part in parts]
+            measures = [second for _, second in found if second is not None]
+            return torch.cat([first for first, _ in found]), torch.cat(
+                measures
+            ) if measures else None
+
+        return fitting(run, len(features))
+
+    def _forward(self, features: Tensor, lengths: Tensor) -> Outputs:
+        if self.params.precision == "float32":
+            return self.network.outputs(features, lengths)
+        return _bf16.outputs(self.network, features, lengths, self.device)
+
+    def _set_rate(self, step: int) -> None:
+        total = self.params.epochs * self.batches.steps
+        factor = rate_factor(step, total, round(self.params.warm_up * total))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.params.learning_rate * factor
+
+    def _better(self, progress: Progress, line: dict[str, Any]) -> bool:
+        """Notes the epoch if it is the best so far; without a dev part the last one is."""
+        select = self.params.select if len(self.split.dev) else "last"
+        if select == "last":
+            score = float(progress.epochs)
+        else:
+            score = -line["dev_loss"] if select == "dev_loss" else line["dev_uar"]
+        if progress.best and score <= progress.best["score"]:
+            return False
+        progress.best = {"epoch": progress.epochs, "score": score}
+        return True
+
+    def _stalled(self, progress: Progress) -> bool:
+        patience = self.params.patience
+        return bool(
+            patience and progress.best and progress.epochs - progress.best["epoch"] >= patience
+        )
+
+    def _state(self, best: Tensors) -> Tensors:
+        tensors = {f"network.{k}": v for k, v in plain(self.network.state_dict()).items()}
+        tensors |= {f"best.{k}": v for k, v in best.items()}
+        for number, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{k}": v for k, v in plain(state).items()}
+        return tensors
+
+    def _restore(self, checkpoint: Checkpoint) -> tuple[Progress, Tensors]:
+        found = checkpoint.load()
+        if found is None:
+            return Progress(), {}
+        progress, tensors = found
+
+        def under(prefix: str) -> Tensors:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.network.load_state_dict(under("network."))
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        state: dict[int, Tensors] = {}
+        for name, value in under("optimizer.").items():
+            number, _, what = name.partition(".")
+            like = parameters[int(number)]
+            # The layout in memory of its parameter, as an unbroken training has it.
+            if value.shape == like.shape:
+                value = torch.empty_like(like, requires_grad=False).copy_(value)
+            state.setdefault(int(number), {})[what] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        return progress, under("best.")
+
+
+def check_divisible(network: torch.nn.Module) -> None:
+    """Refuses to train a network in parts of a batch whose numbers depend on the whole of it.
+
+    Raises:
+        SettingsError: it has batch normalisation, and memory does not suffice.
+    """
+    normalised = torch.nn.modules.batchnorm._BatchNorm
+    if any(isinstance(module, normalised) for module in network.modules()):
+        raise SettingsError(
+            "The memory does not suffice for a training step, and the encoder's batch "
+            "normalisation sees the whole batch, so the batch cannot be gone through in parts "
+            "without changing the numbers. Lower pretrain.batch_size or pretrain.max_seconds, let "
+            "fewer stages run at once, or choose an encoder without it, such as cnn."
+        )
+
+
+def check_finite(loss: float, epoch: int) -> None:
+    """Raises `SettingsError` with what to do where a loss is infinite or NaN."""
+    if not math.isfinite(loss):
+        raise SettingsError(
+            f"Pre-training diverged: the loss is {loss} in epoch {epoch}. "
+            "Lower pretrain.learning_rate, or raise pretrain.warm_up."
+        )
+
+
+def rate_factor(step: int, total: int, warm_up: int) -> float:
+    """Linear rise over `warm_up` steps, then half a cosine down to zero at `total`."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))
+
+
+def scores(truth: Ints, guess: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Returns accuracy and unweighted average recall over the labels that occur in `truth`."""
+    hits = truth == guess
+    return float(hits.mean()), float(np.mean([hits[truth == c].mean() for c in np.unique(truth)]))

@@ -1,0 +1,1 @@
+"""Probe: what embeddings hold, measured on held-out speakers."""

@@ -1,0 +1,1 @@
+"""Transcribe: speech in, transcripts out."""
