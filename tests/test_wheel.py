@@ -36,7 +36,7 @@ def test_wheel_holds_code_taxonomies_data_and_types(wheel: Path) -> None:
     expected = {
         "lanser_bench/py.typed",
         "lanser_bench/experiments/quickstart.yaml",
-        "lanser_bench/reporting/templates/report.html.j2",
+        "lanser_bench/reporting/report/templates/report.html.j2",
         "lanser_bench_plugins/labelers/entailment.py",
         "lanser_bench_plugins/nli/adapter/adapter.safetensors",
         "lanser_bench_plugins/datasets/synthetic_sentences.tsv",

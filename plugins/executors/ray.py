@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
 from functools import cached_property
 from importlib.util import find_spec
@@ -125,7 +125,9 @@ class Ray(Executor[RayOptions]):
         return outer
 
     def _finish(self, call: StageCall, reference: Any, inner: Future[StageReport]) -> None:
-        outer = self._open.pop(reference)
+        outer = self._open.pop(reference, None)
+        if outer is None:  # closed meanwhile
+            return
         try:
             outer.set_result(inner.result())
         # Whatever Ray raises here belongs into the future, or the run would wait for ever.
@@ -179,16 +181,20 @@ class Ray(Executor[RayOptions]):
         if "_ray" not in self.__dict__:
             return
         ray = self._ray
-        open_calls = list(self._open)
         if cancel:
-            for reference in open_calls:
+            for reference in list(self._open):
                 with suppress(ray.exceptions.RayError, ValueError):
                     ray.cancel(reference, force=True)
-        elif open_calls:
-            ray.wait(open_calls, num_returns=len(open_calls))
+        else:
+            wait(list(self._open.values()))
         if self._started:
             ray.shutdown()
         del self._ray
+        # Ray drops callbacks when it ends, and a run must not wait for ever for what was stopped.
+        for reference in list(self._open):
+            outer = self._open.pop(reference, None)
+            if outer is not None:
+                outer.set_exception(CancelledCallError())
 
 
 def _task(call: StageCall, folder: str) -> StageReport:

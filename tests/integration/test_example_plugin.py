@@ -74,8 +74,8 @@ def test_it_labels_through_the_command_line(installed: Path) -> None:
 def test_its_identity_names_its_own_source(installed: Path) -> None:
     found = python(
         installed,
-        "import json; from lanser_bench.plugins import load_plugins;"
-        "from lanser_bench.store import plugin_identity; r = load_plugins();"
+        "import json; from lanser_bench.plugins import load_plugins, plugin_identity;"
+        "r = load_plugins();"
         "i = plugin_identity(r, 'labeler', 'keyword', r.create('labeler', 'keyword'));"
         "print(json.dumps([i.distribution, i.version, len(i.source)]))",
     )

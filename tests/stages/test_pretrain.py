@@ -249,11 +249,10 @@ def test_patience_stops_early(world: World) -> None:
 
 SCRIPT = """
 import os, signal, sys
-from lanser_bench.kinds import StageCall
-from lanser_bench.stages.base import StageContext, run_call
-from lanser_bench.stages import _training
+from lanser_bench.stages.base import RunnableCall, StageContext, run_call
+from lanser_bench.stages.pretrain import training
 from lanser_bench.store import Spec
-_training.CHECKPOINT_SECONDS = 0
+training.CHECKPOINT_SECONDS = 0
 def killed(self, done, total, unit):
     if done > total * 5 // 8:
         os.kill(os.getpid(), signal.SIGKILL)
