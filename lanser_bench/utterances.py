@@ -157,7 +157,7 @@ def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]
         StoreError: the artifact holds no utterances; a `LostError` if it is there no more.
     """
     with _file(artifact) as path, pq.ParquetFile(path) as file:
-        batches = file.iter_batches(columns=["id", column])
+        batches = file.iter_batches(GROUP_ROWS, columns=["id", column])
         rows = (zip(b["id"].to_pylist(), b[column].to_pylist(), strict=True) for b in batches)
         return [
             name for batch in rows for name, value in batch if not value

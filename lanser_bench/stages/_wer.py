@@ -10,8 +10,8 @@ from itertools import islice
 
 from pydantic import BaseModel, ConfigDict
 
-from ._row_index import BLOCK
-
+_BLOCK = 256
+"""Utterances compared at a time: their alignments are many objects for each word and character."""
 _EDITS = ("substitutions", "deletions", "insertions")
 # An apostrophe inside a word belongs to it; every other sign separates words.
 _SIGNS = re.compile(r"[^\w\s']|_|(?<!\w)'|'(?!\w)")
@@ -58,7 +58,7 @@ def word_errors(references: Iterable[str], texts: Iterable[str]) -> WordErrors |
     signs: Counter[str] = Counter()
     both = zip(map(normalised, references), map(normalised, texts), strict=True)
     pairs = (pair for pair in both if pair[0])
-    while block := list(islice(pairs, BLOCK)):
+    while block := list(islice(pairs, _BLOCK)):
         utterances += len(block)
         for counts, process in ((words, jiwer.process_words), (signs, jiwer.process_characters)):
             found = process([reference for reference, _ in block], [text for _, text in block])

@@ -399,7 +399,7 @@ def test_a_prior_from_texts_that_say_nothing_divides_the_scores(
 def test_many_blocks_give_what_one_block_gives(
     plugins: Registry, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lanser_bench.stages import _label_texts, _row_index, label_files
+    from lanser_bench.stages import _label_texts, _row_index
 
     random = np.random.default_rng(0)
     texts: list[str | None] = ["".join(random.choice(list("abcx"), 3)) for _ in range(50)]
@@ -416,7 +416,7 @@ def test_many_blocks_give_what_one_block_gives(
     whole = run(plugins, store, utterances, **params)
     expected, told = label.read_labels(whole), summary(whole)
     store.discard(whole.key)
-    for module in (label, label_files, _label_texts, _row_index):
+    for module in (label, _label_texts, _row_index):
         monkeypatch.setattr(module, "BLOCK", 7)
     pieces = run(plugins, store, utterances, **params)
     found = label.read_labels(pieces)
