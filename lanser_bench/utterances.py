@@ -159,9 +159,8 @@ def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]
     with _file(artifact) as path, pq.ParquetFile(path) as file:
         batches = file.iter_batches(GROUP_ROWS, columns=["id", column])
         rows = (zip(b["id"].to_pylist(), b[column].to_pylist(), strict=True) for b in batches)
-        return [
-            name for batch in rows for name, value in batch if not value
-        ], file.metadata.num_rows
+        missing = [name for batch in rows for name, value in batch if not value]
+        return missing, file.metadata.num_rows
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> UtteranceTable:
