@@ -51,14 +51,14 @@ def word_errors(references: Iterable[str], texts: Iterable[str]) -> WordErrors |
     Returns:
         The errors summed over utterances; None if no reference has a word.
     """
-    import jiwer
-
     utterances = 0
     words: Counter[str] = Counter()
     signs: Counter[str] = Counter()
     both = zip(map(normalised, references), map(normalised, texts), strict=True)
     pairs = (pair for pair in both if pair[0])
     while block := list(islice(pairs, _BLOCK)):
+        import jiwer
+
         utterances += len(block)
         for counts, process in ((words, jiwer.process_words), (signs, jiwer.process_characters)):
             found = process([reference for reference, _ in block], [text for _, text in block])
