@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from speech_bench import Bench, tone
@@ -20,7 +21,12 @@ from lanser_bench.stages._spans import Bucket, map_utterances, span_rows
 from lanser_bench.stages.base import StageContext
 from lanser_bench.stages.sharding import MapResult
 from lanser_bench.store import Artifact, Draft, Spec, plugin_identity
-from lanser_bench.utterances import UtteranceTable, read_utterances, utterances_without
+from lanser_bench.utterances import (
+    UtteranceTable,
+    iter_utterances,
+    read_utterances,
+    utterances_without,
+)
 
 
 @pytest.fixture
@@ -164,3 +170,16 @@ def test_word_errors_of_many_blocks_are_those_of_one(monkeypatch: pytest.MonkeyP
     kept = [list(side) for side in zip(*(pair for pair in pairs if pair[0]), strict=True)]
     assert whole is not None
     assert (whole.wer, whole.cer) == (jiwer.wer(*kept), jiwer.cer(*kept))
+
+
+def test_reading_in_blocks_holds_little_of_the_file(bench: Bench) -> None:
+    random = np.random.default_rng(0)
+    rows = [{"id": f"u{i}", "transcript": random.bytes(300).hex()} for i in range(10_000)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utterances, "GROUP_ROWS", 250)
+        manifest = bench.store.checked(bench.manifest(rows))
+    size = (manifest.path / utterances.UTTERANCES).stat().st_size
+    before = pa.total_allocated_bytes()
+    held = [pa.total_allocated_bytes() - before for _ in iter_utterances(manifest, 250)]
+    assert len(held) == 40
+    assert max(held) < size / 4
