@@ -157,9 +157,16 @@ def iter_utterances(artifact: Artifact, rows: int) -> Iterator[UtteranceTable]:
     Raises:
         StoreError: the artifact holds no utterances; a `LostError` if it is there no more.
     """
-    with _file(artifact) as path, pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(rows, columns=SCHEMA.names):
+    with _file(artifact) as path:
+        for batch in parquet_blocks(path, rows, SCHEMA.names):
             yield _table(pa.Table.from_batches([batch]))
+
+
+def parquet_blocks(path: Path, rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yields some columns of a parquet file in blocks of at most `rows`."""
+    # Arrow's own buffer would hold the bytes of the whole file.
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        yield from file.iter_batches(rows, columns=list(columns))
 
 
 def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]:
@@ -168,12 +175,14 @@ def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]
     Raises:
         StoreError: the artifact holds no utterances; a `LostError` if it is there no more.
     """
-    with _file(artifact) as path, pq.ParquetFile(path) as file:
-        batches = file.iter_batches(columns=["id", column])
-        rows = (zip(b["id"].to_pylist(), b[column].to_pylist(), strict=True) for b in batches)
-        return [
-            name for batch in rows for name, value in batch if not value
-        ], file.metadata.num_rows
+    missing: list[str] = []
+    total = 0
+    with _file(artifact) as path:
+        for batch in parquet_blocks(path, GROUP_ROWS, ["id", column]):
+            names, values = (found.to_pylist() for found in batch.columns)
+            missing += [name for name, value in zip(names, values, strict=True) if not value]
+            total += len(batch)
+    return missing, total
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> UtteranceTable:

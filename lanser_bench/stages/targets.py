@@ -58,7 +58,6 @@ def run(context: StageContext, draft: Draft) -> None:
             f"probe '{name}' holds out '{probe.held_out}', which is for classes; its task is "
             "regression."
         )
-
     if "audio" in probe.reads:
         check_audio(context.parent("utterances"), "a probe that measures sound")
 

@@ -174,6 +174,18 @@ def test_a_failed_run_keeps_the_finished_shards(run: Runner) -> None:
     assert len(run.computed) == 100
 
 
+def test_a_full_disk_is_the_store_s_error(run: Runner) -> None:
+    def fill() -> None:
+        spec = Spec(stage="embed", stage_version="1")
+        with run.store.write(spec) as draft, RowIndex(draft.path) as rows:
+            rows._base.execute("PRAGMA max_page_count=4")
+            rows.add((f"u{i}", digest(i), "x" * 1000) for i in range(100))
+
+    with pytest.raises(StoreError, match=r"embed.*No space left.*cache gc"):
+        fill()
+    assert not list((run.store.root / "tmp").iterdir())
+
+
 def test_another_stage_version_shares_nothing(run: Runner) -> None:
     run(["a"])
     run(["a"], version="2")

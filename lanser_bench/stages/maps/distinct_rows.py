@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from ...data.utterances import parquet_blocks
 from .scratch import Scratch, ScratchBase
 
 FILE = "rows.sqlite"
@@ -146,12 +146,11 @@ class Gathered(Scratch):
         """Yields rows in the order of an `INDEX`, in blocks of at most `BLOCK`."""
         self._file.flush()
         starts, ends, file = np.array(self._starts), self._ends, self._file.fileno()
-        with pq.ParquetFile(index) as places:
-            for batch in places.iter_batches(BLOCK, columns=["part", "row"]):
-                order = starts[batch["part"].to_numpy()] + batch["row"].to_numpy()
-                # Rows of a block lie anywhere in the file: a map would bring nearly every page of
-                # it into the process's memory.
-                yield [os.pread(file, ends[i + 1] - ends[i], ends[i]) for i in order.tolist()]
+        for batch in parquet_blocks(index, BLOCK, ["part", "row"]):
+            order = starts[batch["part"].to_numpy()] + batch["row"].to_numpy()
+            # Rows of a block lie anywhere in the file: a map would bring nearly every page of it
+            # into the process's memory.
+            yield [os.pread(file, ends[i + 1] - ends[i], ends[i]) for i in order.tolist()]
 
     def close(self) -> None:
         """Removes the file."""
@@ -161,6 +160,5 @@ class Gathered(Scratch):
 
 def index_ids(index: Path) -> Iterator[str]:
     """Yields the ids of an `INDEX`, in the manifest's order."""
-    with pq.ParquetFile(index) as file:
-        for batch in file.iter_batches(BLOCK, columns=["id"]):
-            yield from batch["id"].to_pylist()
+    for batch in parquet_blocks(index, BLOCK, ["id"]):
+        yield from batch["id"].to_pylist()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
+
+_DISK = {"SQLITE_FULL": errno.ENOSPC, "SQLITE_IOERR_WRITE": errno.EIO}
+"""What SQLite raises where a write fails, as the store expects it."""
 
 
 class Scratch(ABC):
@@ -45,6 +49,12 @@ class ScratchBase(Scratch):
         self._base.execute("BEGIN")
         self._base.executemany(statement, rows)
         self._base.execute("COMMIT")
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+        error = raised[1]
+        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorname in _DISK:
+            raise OSError(_DISK[error.sqlite_errorname], str(error), str(self._path)) from error
 
     def close(self) -> None:
         """Removes the file."""

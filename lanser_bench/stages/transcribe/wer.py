@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from itertools import islice
 
 from ...evaluation.summaries import WordErrors
-from ..maps.distinct_rows import BLOCK
 
+_BLOCK = 256
+"""Utterances compared at a time: their alignments are many objects for each word and character."""
 _EDITS = ("substitutions", "deletions", "insertions")
 # An apostrophe inside a word belongs to it; every other sign separates words.
 _SIGNS = re.compile(r"[^\w\s']|_|(?<!\w)'|'(?!\w)")
@@ -32,14 +33,14 @@ def word_errors(references: Iterable[str], texts: Iterable[str]) -> WordErrors |
     Returns:
         The errors summed over utterances; None if no reference has a word.
     """
-    import jiwer
-
     utterances = 0
     words: Counter[str] = Counter()
     signs: Counter[str] = Counter()
     both = zip(map(normalised, references), map(normalised, texts), strict=True)
     pairs = (pair for pair in both if pair[0])
-    while block := list(islice(pairs, BLOCK)):
+    while block := list(islice(pairs, _BLOCK)):
+        import jiwer
+
         utterances += len(block)
         for counts, process in ((words, jiwer.process_words), (signs, jiwer.process_characters)):
             found = process([reference for reference, _ in block], [text for _, text in block])
