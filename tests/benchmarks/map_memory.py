@@ -4,9 +4,9 @@
 
 Each size runs the real stages, each in a process of its own, over a manifest that is written block
 by block beforehand; the largest resident memory of that process is its peak (`ru_maxrss`), with
-everything: Python, libraries, sound. Every utterance has a recording of its own as far as the
-stages can tell (a hash and a path), and all paths lead to one file of noise, out of which each
-takes 50 ms. The recogniser is a fake one that takes no time; the encoder is `logmel-stats`.
+everything: Python, libraries, sound. All utterances are spans of 50 ms in one file of noise, and no
+two are equal; the file that says where recordings lie names as many as there are utterances. The
+recogniser is a fake one that takes no time; the encoder is `logmel-stats`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lanser_bench.stages.base import RunnableCall
-
 BLOCK = 8192
 RATE = 16_000
-SOUND_S = 60
 CLIP_S = 0.05
 PLUGINS = Path(__file__).parent / "plugins"
 MELS = 16
@@ -42,28 +39,31 @@ def write_corpus(root: Path, rows: int) -> str:
     import soundfile
 
     from lanser_bench.data.utterances import SCHEMA, SUMMARY, UTTERANCES
-    from lanser_bench.store import Spec, Store
+    from lanser_bench.store import Spec, Store, file_sha256
 
-    noise = np.random.default_rng(0).normal(0, 0.1, SOUND_S * RATE)
+    # Each utterance begins one sample after the one before.
+    noise = np.random.default_rng(0).normal(0, 0.1, rows + RATE)
     soundfile.write(root / "noise.wav", noise, RATE)
+    sha = file_sha256(root / "noise.wav")
     spec = Spec(stage="manifest", stage_version="1", params={"rows": rows})
     with Store(root / "store").write(spec) as draft, (root / "paths.json").open("w") as paths:
-        paths.write("{\n")
+        paths.write(f'{{\n"{sha}": "{root / "noise.wav"}"')
         with pq.ParquetWriter(draft.path / UTTERANCES, SCHEMA) as file:
             for begin in range(0, rows, BLOCK):
-                made = [_row(n) for n in range(begin, min(begin + BLOCK, rows))]
-                lines = (f'"{row["audio_sha"]}": "{root / "noise.wav"}"' for row in made)
-                paths.write((",\n" if begin else "") + ",\n".join(lines))
+                numbers = range(begin, min(begin + BLOCK, rows))
+                made = [_row(number, sha) for number in numbers]
+                others = (hashlib.sha256(b"%d" % number).hexdigest() for number in numbers)
+                paths.writelines(f',\n"{other}": "{root / "other.wav"}"' for other in others)
                 file.write_table(pa.Table.from_pylist(made, schema=SCHEMA))
         paths.write("\n}\n")
         (draft.path / SUMMARY).write_text("{}", encoding="utf-8")
     return spec.key
 
 
-def _row(number: int) -> dict[str, Any]:
-    start = number * 37 % (1000 * (SOUND_S - 1)) / 1000
+def _row(number: int, sha: str) -> dict[str, Any]:
+    start = number / RATE
     return {
-        "id": f"utterance-{number:07}", "audio_sha": hashlib.sha256(b"%d" % number).hexdigest(),
+        "id": f"utterance-{number:07}", "audio_sha": sha,
         "start": start, "end": start + CLIP_S, "seconds": CLIP_S, "language": "en",
         "speaker": f"noise:{number % 500}", "transcript": f"the clip has {number} samples or less",
         "gold": "{}", "gold_kind": "single", "extras": "{}",
@@ -101,7 +101,7 @@ def specs(utterances: str, shard_rows: int) -> dict[str, Any]:
 
 def run(root: Path, utterances: str, stage: str, shard_rows: int) -> dict[str, Any]:
     """Runs a stage as the executor would; returns seconds, the peak in bytes and the counts."""
-    from lanser_bench.stages.base import run_call
+    from lanser_bench.stages.base import RunnableCall, run_call
 
     spec = specs(utterances, shard_rows)[stage]
     begin = time.perf_counter()
