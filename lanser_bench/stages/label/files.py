@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...data.utterances import parquet_blocks
 from ...errors import StoreError
 from ...kinds.labeler import ScoreKind, Scores
 from ...store import Artifact, Draft, Store
@@ -105,11 +106,10 @@ class ShardScores(Scratch):
     def truncated(self) -> int:
         """Number of utterances of which the labeler read a part only."""
         found = 0
-        with pq.ParquetFile(self._index) as index:
-            for batch in index.iter_batches(BLOCK, columns=["part", "row"]):
-                parts, rows = batch["part"].to_numpy(), batch["row"].to_numpy()
-                for part in np.unique(parts):
-                    found += int(self._truncated[part][rows[parts == part]].sum())
+        for batch in parquet_blocks(self._index, BLOCK, ["part", "row"]):
+            parts, rows = batch["part"].to_numpy(), batch["row"].to_numpy()
+            for part in np.unique(parts):
+                found += int(self._truncated[part][rows[parts == part]].sum())
         return found
 
     def votes(self) -> npt.NDArray[np.int16]:
