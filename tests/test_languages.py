@@ -18,9 +18,14 @@ CODES = {
     "de": ("German", "Deutsch", "ger", "deu", "de-CH"),
     "fr": ("Français", "Franc\u0327ais", "fra", "fre"),
     "zh": ("Chinese", "cmn_hans_cn", "zh-Hant-TW", "Mandarin"),
-    "no": ("Norwegian", "no"), "nb": ("nb-NO",), "el": ("Greek", "gre"), "yue": ("Cantonese",),
-    "jw": ("jw",), "mul": ("mul",), None: ("", "  ", "und"),
-}  # fmt: skip
+    "no": ("Norwegian", "no"),
+    "nb": ("nb-NO",),
+    "el": ("Greek", "gre"),
+    "yue": ("Cantonese",),
+    "jw": ("jw",),
+    "mul": ("mul",),
+    None: ("", "  ", "und"),
+}
 
 
 @pytest.mark.parametrize(
@@ -32,9 +37,14 @@ def test_names_codes_and_tags_are_one_code(written: str, code: str | None) -> No
 
 @pytest.mark.parametrize(
     ("written", "hint"),
-    [("Englsh", "en (English)"), ("American English", "en (English)"), ("jp", ""), ("en/de", ""),
-     ("12", "")],
-)  # fmt: skip
+    [
+        ("Englsh", "en (English)"),
+        ("American English", "en (English)"),
+        ("jp", ""),
+        ("en/de", ""),
+        ("12", ""),
+    ],
+)
 def test_what_is_no_language_is_refused_with_the_code_to_write(written: str, hint: str) -> None:
     with pytest.raises(ValueError, match="write its code") as refusal:
         language_code(written)

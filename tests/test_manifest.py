@@ -421,8 +421,10 @@ def test_silence_is_judged_on_what_a_model_gets(build: Build, corpus: Path) -> N
     built = build(corpus)
     assert built.key != before
     assert {(p["utterance"], p["kind"]) for p in built.problems} == {
-        ("u1", "silent"), ("u2", "odd channels"), ("u3", "silent")
-    }  # fmt: skip
+        ("u1", "silent"),
+        ("u2", "odd channels"),
+        ("u3", "silent"),
+    }
     assert (built.counts["silent"], built.counts["odd_channels"]) == (2, 1)
 
 
@@ -458,8 +460,9 @@ def test_equal_samples_in_other_bytes_are_counted_by_themselves(build: Build, co
     soundfile.write(corpus / "3.wav", samples, rate // 2)
     built = build(corpus)
     assert {(p["utterance"], p["problem"]) for p in built.problems} == {
-        ("u1", "same samples as u0"), ("u2", "same sound as u1")
-    }  # fmt: skip
+        ("u1", "same samples as u0"),
+        ("u2", "same sound as u1"),
+    }
     assert (built.counts["duplicates"], built.counts["re_encoded"]) == (1, 1)
 
 

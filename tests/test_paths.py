@@ -16,9 +16,12 @@ from lanser_bench.experiment.settings.grid import expand
 from lanser_bench.experiment.settings.model import Experiment
 
 SETTINGS: dict[str, Any] = {
-    "name": "t", "targets": [{"dataset": "manifest", "root": "set"}], "labeler": "similarity",
-    "taxonomy": "ekman-6", "encoder": "logmel-stats",
-}  # fmt: skip
+    "name": "t",
+    "targets": [{"dataset": "manifest", "root": "set"}],
+    "labeler": "similarity",
+    "taxonomy": "ekman-6",
+    "encoder": "logmel-stats",
+}
 
 
 def settings(*overrides: str) -> Experiment:

@@ -53,12 +53,14 @@ def test_one_class_among_many_is_enough() -> None:
         [("anger", 8_000)] * 3 + [("joy", 48_000)] * 3,  # too few to say
         [("anger", rate) for rate in (8_000, 48_000) * 20]
         + [("joy", rate) for rate in (8_000, 48_000) * 20],
-        [("anger", 8_000)] * 30 + [("anger", 48_000)] * 10 + [("joy", 8_000)] * 20
+        [("anger", 8_000)] * 30
+        + [("anger", 48_000)] * 10
+        + [("joy", 8_000)] * 20
         + [("joy", 48_000)] * 20,  # a weak relation
         [("joy", 16_000)] * 40,
         [("", 8_000)] * 20 + [("joy", 16_000)] * 20,  # no label to give away
     ],
-)  # fmt: skip
+)
 def test_no_warning_without_a_strong_relation(clips: list[tuple[str, int]]) -> None:
     assert traits(clips)["warnings"] == []
 

@@ -18,15 +18,33 @@ from lanser_bench.data.utterances import (
 from lanser_bench.store import Artifact, Spec, Store
 
 VALUES: dict[str, Any] = {
-    "id": "u1", "audio_sha": "ab", "start": 1.0, "end": 2.5, "seconds": 1.5, "speaker": "set:s1",
-    "dialogue_id": "d1", "turn": 3, "sentence_id": "line 1", "language": "en", "split": "dev",
-    "transcript": "hello", "gold": {"joy": 1.0}, "gold_kind": "single", "extras": {"session": "1"},
-}  # fmt: skip
+    "id": "u1",
+    "audio_sha": "ab",
+    "start": 1.0,
+    "end": 2.5,
+    "seconds": 1.5,
+    "speaker": "set:s1",
+    "dialogue_id": "d1",
+    "turn": 3,
+    "sentence_id": "line 1",
+    "language": "en",
+    "split": "dev",
+    "transcript": "hello",
+    "gold": {"joy": 1.0},
+    "gold_kind": "single",
+    "extras": {"session": "1"},
+}
 FIELDS = {
-    "id": "ids", "speaker": "speakers", "dialogue_id": "dialogue_ids", "turn": "turns",
-    "sentence_id": "sentence_ids", "language": "languages", "split": "splits",
-    "transcript": "transcripts", "gold_kind": "gold_kinds",
-}  # fmt: skip
+    "id": "ids",
+    "speaker": "speakers",
+    "dialogue_id": "dialogue_ids",
+    "turn": "turns",
+    "sentence_id": "sentence_ids",
+    "language": "languages",
+    "split": "splits",
+    "transcript": "transcripts",
+    "gold_kind": "gold_kinds",
+}
 
 
 def check(table: UtteranceTable) -> None:

@@ -15,10 +15,41 @@ from lanser_bench.validation import validated
 
 ROOT = Path(__file__).parent.parent
 LITERAL = (
-    "set #2", "a: b", "*x", "&x y", "@x", "%x", "`x", "!x", "| x", "> x", "? x", "- a", "=", "<<",
-    "C:\\data\\set", "~", "~/data", "a\nb", "no", "yes", "on", "off", "Y", "1_000", "012", "0x1f",
-    "1:30", "12:30:45", "2024-01-01", "2024-13-99", "1.2.3", "é", "+", "e3",
-)  # fmt: skip
+    "set #2",
+    "a: b",
+    "*x",
+    "&x y",
+    "@x",
+    "%x",
+    "`x",
+    "!x",
+    "| x",
+    "> x",
+    "? x",
+    "- a",
+    "=",
+    "<<",
+    "C:\\data\\set",
+    "~",
+    "~/data",
+    "a\nb",
+    "no",
+    "yes",
+    "on",
+    "off",
+    "Y",
+    "1_000",
+    "012",
+    "0x1f",
+    "1:30",
+    "12:30:45",
+    "2024-01-01",
+    "2024-13-99",
+    "1.2.3",
+    "é",
+    "+",
+    "e3",
+)
 
 
 @pytest.mark.parametrize("text", LITERAL)
@@ -29,12 +60,21 @@ def test_a_plain_text_of_the_command_line_is_read_as_typed(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("3", 3), ("-3", -3), ("1e3", 1000.0), ("1e-4", 1e-4), (".5", 0.5), ("true", True),
-        ("FALSE", False), ("null", None), ("", None), ("'null'", "null"), ('"a #b"', "a #b"),
+        ("3", 3),
+        ("-3", -3),
+        ("1e3", 1000.0),
+        ("1e-4", 1e-4),
+        (".5", 0.5),
+        ("true", True),
+        ("FALSE", False),
+        ("null", None),
+        ("", None),
+        ("'null'", "null"),
+        ('"a #b"', "a #b"),
         ("[a, no, 012, 1:30]", ["a", "no", "012", "1:30"]),
         ("{b: 2024-01-01}", {"b": "2024-01-01"}),
     ],
-)  # fmt: skip
+)
 def test_numbers_truth_null_quotes_and_collections_are_yaml(text: str, value: Any) -> None:
     found = read_value(text, "x", SettingsError)
     assert found == value
@@ -66,8 +106,14 @@ def test_files_keep_words_and_codes_that_yaml_1_1_would_change(tmp_path: Path) -
     path = tmp_path / "e.yaml"
     path.write_text("language: no\non: off\nid: 012\nat: 1:30\nday: 2024-01-01\nrate: 1e-3\n")
     found = read_yaml(path, "File", SettingsError).content
-    assert found == {"language": "no", "on": "off", "id": "012", "at": "1:30",
-                     "day": "2024-01-01", "rate": 1e-3}  # fmt: skip
+    assert found == {
+        "language": "no",
+        "on": "off",
+        "id": "012",
+        "at": "1:30",
+        "day": "2024-01-01",
+        "rate": 1e-3,
+    }
 
 
 def test_all_shipped_files_are_read_as_before() -> None:

@@ -11,10 +11,18 @@ _OTHERS = (
 _UNPACK = "Unpack it and name the folder with the recordings"
 _AGAIN = "Download the recording again; its site may ask for an account or a licence first"
 _KINDS: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"version https://git-lfs", "is a Git LFS pointer, not the recording itself",
-     "Run `git lfs pull` in its repository"),
-    (0, b"/annex/objects/", "is a git-annex pointer, not the recording itself",
-     "Run `git annex get .` or `datalad get .` in its repository"),
+    (
+        0,
+        b"version https://git-lfs",
+        "is a Git LFS pointer, not the recording itself",
+        "Run `git lfs pull` in its repository",
+    ),
+    (
+        0,
+        b"/annex/objects/",
+        "is a git-annex pointer, not the recording itself",
+        "Run `git annex get .` or `datalad get .` in its repository",
+    ),
     (0, b"PK\3\4", "is a zip archive", _UNPACK),
     (0, b"PK\5\6", "is an empty zip archive", _AGAIN),
     (0, b"\x1f\x8b", "is a gzip archive", _UNPACK),
@@ -62,7 +70,7 @@ _KINDS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"ajkg", "is in Shorten", _CONVERT),
     (0, b"caff", "is a CAF file with a codec that cannot be read", _CONVERT),
     (8, b"AIFC", "is an AIFF file with a codec that cannot be read", _CONVERT),
-)  # fmt: skip
+)
 """Offset and bytes that a file of a kind has, what it is, what to do."""
 
 

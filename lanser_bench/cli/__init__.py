@@ -36,8 +36,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 """Command → whether its module has a function of its name or a Typer `app`, and its short help."""
 
-UNUSABLE = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR,
-            errno.EEXIST, errno.ELOOP}  # fmt: skip
+UNUSABLE = {
+    errno.ENAMETOOLONG,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ELOOP,
+}
 """Faults of the system that mean a path of the user's and no fault of the program."""
 
 
@@ -103,10 +111,13 @@ def build_app(argv: Sequence[str]) -> typer.Typer:
 def _root(
     # Eager: it must answer before a missing command is noticed.
     version: bool = typer.Option(
-        False, "--version", help="Print the version and exit.", is_eager=True,
+        False,
+        "--version",
+        help="Print the version and exit.",
+        is_eager=True,
         callback=lambda asked: _print_version() if asked else None,
     ),
-) -> None:  # fmt: skip
+) -> None:
     pass
 
 

@@ -51,10 +51,15 @@ class Display(Listener):
         self._reading: Any = None
         if self.console.is_terminal:
             self._bars = Progress(
-                TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
-                RateColumn(), TimeElapsedColumn(), TimeRemainingColumn(), console=self.console,
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                RateColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=self.console,
                 transient=True,
-            )  # fmt: skip
+            )
 
     def __enter__(self) -> Display:
         if self._bars is not None:

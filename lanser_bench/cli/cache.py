@@ -70,8 +70,15 @@ def list_artifacts(store: StorePath = DEFAULT) -> None:
         if artifact is None:
             continue
         total, count = total + artifact.size, count + 1
-        rows.append((artifact.meta["written"], key, artifact.meta["spec"]["stage"], artifact.size,
-                     artifact.meta["seconds"]))  # fmt: skip
+        rows.append(
+            (
+                artifact.meta["written"],
+                key,
+                artifact.meta["spec"]["stage"],
+                artifact.size,
+                artifact.meta["seconds"],
+            )
+        )
     for written, key, stage, size, seconds in sorted(rows):
         table.add_row(key[:12], stage, human(size), f"{seconds:.1f}", written[:19])
     console = wide_console()

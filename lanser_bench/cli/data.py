@@ -178,9 +178,15 @@ def _survey(
     folder = dataset_root(plugin.needs_root, kept, dataset, root)
     with closing(AudioMemo(kept.root / "files.sqlite")) as memo, _progress() as progress:
         return survey_dataset(
-            plugins, dataset, plugin, folder, memo,
-            on_bad_audio=on_bad_audio, limit=limit, progress=progress,
-        )  # fmt: skip
+            plugins,
+            dataset,
+            plugin,
+            folder,
+            memo,
+            on_bad_audio=on_bad_audio,
+            limit=limit,
+            progress=progress,
+        )
 
 
 def _choice(value: Any) -> Any:

@@ -39,9 +39,13 @@ def export(
 
     record = find_record(cell, results or [Path("results")])
     place = export_cell(
-        record, folder, open_store(store), target=target, plugin_dirs=plugins_dir or (),
+        record,
+        folder,
+        open_store(store),
+        target=target,
+        plugin_dirs=plugins_dir or (),
         overwrite=overwrite,
-    )  # fmt: skip
+    )
     size = sum(path.stat().st_size for path in place.iterdir())
     typer.echo(f"{record.experiment}: {record.name} → {place} ({size / 1e6:.1f} MB)")
     typer.echo(f"Read {place / 'README.md'} before passing it on: it names the licences.")

@@ -192,9 +192,14 @@ def _label_corpus(
 
     with Display() as display:
         [corpus] = label_corpus(
-            ref, {"name": labeler, "options": options}, taxonomy, overrides=settings,
-            plugin_dirs=folders, listener=display, progress=display.reading,
-        )  # fmt: skip
+            ref,
+            {"name": labeler, "options": options},
+            taxonomy,
+            overrides=settings,
+            plugin_dirs=folders,
+            listener=display,
+            progress=display.reading,
+        )
     if out is None:
         name = "-".join(slug(part) for part in (corpus.dataset, labeler, corpus.taxonomy.name))
         out = Path("results/scratch/labels") / f"{name}-{corpus.labels[:8]}"

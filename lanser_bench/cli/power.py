@@ -56,11 +56,21 @@ def power(
     from ..reporting.comparing.power import plan_power
 
     found = plan_power(
-        dataset=dataset, root=root, options=option or [], speakers=speakers,
-        utterances=utterances, protocol=protocol, budget=budget, seeds=seeds,
-        comparisons=comparisons, spread=spread, seed_spread=seed_spread, pilot=pilot or [],
-        power=find, plugin_dirs=plugins_dir or [],
-    )  # fmt: skip
+        dataset=dataset,
+        root=root,
+        options=option or [],
+        speakers=speakers,
+        utterances=utterances,
+        protocol=protocol,
+        budget=budget,
+        seeds=seeds,
+        comparisons=comparisons,
+        spread=spread,
+        seed_spread=seed_spread,
+        pilot=pilot or [],
+        power=find,
+        plugin_dirs=plugins_dir or [],
+    )
     if json_output:
         typer.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1))
         return

@@ -34,8 +34,10 @@ def predict(
     audio: Annotated[list[str], typer.Argument(help="Recordings, folders of them, or patterns.")],
     form: Annotated[
         Format,
-        typer.Option("--format", help="text; jsonl: one line per recording, segments inside; csv: "
-                     "one row per segment."),
+        typer.Option(
+            "--format",
+            help="text; jsonl: one line per recording, segments inside; csv: one row per segment.",
+        ),
     ] = Format.text,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A file instead of the terminal.")
@@ -53,7 +55,7 @@ def predict(
         typer.Option(metavar="KEY=VALUE", help="An option of the segmenter; may be repeated."),
     ] = None,
     plugins_dir: PluginsDirs = None,
-) -> None:  # fmt: skip
+) -> None:
     """Labels recordings of any length by an exported model.
 
     A recording or segment gets no label, and the reason, if a model would get silence or less than

@@ -75,10 +75,16 @@ def rerun(
     with Display() as display, stoppable():
         try:
             found = run_again(
-                Path(arguments[0]), arguments[1:], store=store, results=results,
-                roots=_roots(root or []), data=data, plugin_dirs=folders,
-                listener=display, progress=display.reading,
-            )  # fmt: skip
+                Path(arguments[0]),
+                arguments[1:],
+                store=store,
+                results=results,
+                roots=_roots(root or []),
+                data=data,
+                plugin_dirs=folders,
+                listener=display,
+                progress=display.reading,
+            )
         except CellFailedError as error:
             typer.echo(f"Error: {error}", err=True)
             raise typer.Exit(1) from None
@@ -119,9 +125,12 @@ def _show(found: Rerun, tolerance: float, within_interval: bool) -> None:
         equal += same
         verdict = "equal" if same else "in its interval" if number.is_inside else "differs"
         table.add_row(
-            number.metric, f"{number.then:.4f}", f"{number.now:.4f}",
-            f"{number.difference:+.2g}", verdict,
-        )  # fmt: skip
+            number.metric,
+            f"{number.then:.4f}",
+            f"{number.now:.4f}",
+            f"{number.difference:+.2g}",
+            verdict,
+        )
     console.print(table)
     for name in found.missing:
         console.print(f"{name} is not there any more.", markup=False)

@@ -72,10 +72,15 @@ def run(
         else:
             try:
                 outcome = run_experiment(
-                    source, overrides, plugin_dirs=folders, fail_fast=fail_fast,
-                    max_retries=max_retries, retry_failed=retry_failed,
-                    listener=display, progress=display.reading,
-                )  # fmt: skip
+                    source,
+                    overrides,
+                    plugin_dirs=folders,
+                    fail_fast=fail_fast,
+                    max_retries=max_retries,
+                    retry_failed=retry_failed,
+                    listener=display,
+                    progress=display.reading,
+                )
             except KeyboardInterrupt:
                 display.note(
                     "Stopped. What is finished is kept: start the same command again to go on."
@@ -155,9 +160,11 @@ def _stages_by_name(planned: DryRun) -> Table:
         todo = [key for key in keys if key in planned.to_run]
         why = Counter(planned.reasons[key] for key in todo)
         table.add_row(
-            stage, str(len(todo)), str(len(keys) - len(todo)),
+            stage,
+            str(len(todo)),
+            str(len(keys) - len(todo)),
             escape("; ".join(f"{reason} ({n}×)" for reason, n in why.most_common(3))),
-        )  # fmt: skip
+        )
     return table
 
 

@@ -169,9 +169,12 @@ def compare(
             *(set_ or []),
         ]
         found = _on_corpus(
-            (corpus, root, own | limited), {"name": labeler, "options": options}, (a, b),
-            settings, plugins_dir or [],
-        )  # fmt: skip
+            (corpus, root, own | limited),
+            {"name": labeler, "options": options},
+            (a, b),
+            settings,
+            plugins_dir or [],
+        )
     else:
         found = compared(first, second)
     if picture is not None and found.joint is not None:
@@ -199,16 +202,23 @@ def _on_corpus(
 
     with Display() as display:
         one, other = label_corpus(
-            dataset_ref(*dataset), labeler, names, overrides=settings, listener=display,
-            plugin_dirs=[folder.resolve() for folder in plugins_dir], progress=display.reading,
-        )  # fmt: skip
+            dataset_ref(*dataset),
+            labeler,
+            names,
+            overrides=settings,
+            listener=display,
+            plugin_dirs=[folder.resolve() for folder in plugins_dir],
+            progress=display.reading,
+        )
     made = one.store.checked(one.labels).spec.plugins["labeler"]
     return compare_labels(
-        one.taxonomy, other.taxonomy,
-        read_labels(one.store.checked(one.labels)), read_labels(other.store.checked(other.labels)),
+        one.taxonomy,
+        other.taxonomy,
+        read_labels(one.store.checked(one.labels)),
+        read_labels(other.store.checked(other.labels)),
         {"name": made.name, "version": made.version, "options": made.options},
         read_utterances(one.store.checked(one.utterances)).speakers,
-    )  # fmt: skip
+    )
 
 
 def _show(taxonomy: Taxonomy) -> None:

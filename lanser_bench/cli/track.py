@@ -40,10 +40,15 @@ def track(
     from ._options import parsed_options
 
     found = track_results(
-        folders or [Path("results")], to, parsed_options(option or []), store=Store(store),
-        again=again, plugin_dirs=plugins_dir or (), timeout_s=timeout,
+        folders or [Path("results")],
+        to,
+        parsed_options(option or []),
+        store=Store(store),
+        again=again,
+        plugin_dirs=plugins_dir or (),
+        timeout_s=timeout,
         report=note,
-    )  # fmt: skip
+    )
     known = f", {found.had} were there before" if found.had else ""
     typer.echo(f"{found.sent} cells sent to {to}{known}. Its files are in {found.folder}.")
     if found.failed:

@@ -77,9 +77,15 @@ def build_manifest(
     folder = dataset_root(plugin.needs_root, store, dataset_name, root)
     with closing(AudioMemo(store.root / "files.sqlite")) as memo:
         survey = survey_dataset(
-            registry, dataset_name, plugin, folder, memo,
-            on_bad_audio=on_bad_audio, limit=limit, progress=progress,
-        )  # fmt: skip
+            registry,
+            dataset_name,
+            plugin,
+            folder,
+            memo,
+            on_bad_audio=on_bad_audio,
+            limit=limit,
+            progress=progress,
+        )
     if survey.faults:
         raise DataError("\n".join(survey.faults))
     spec = Spec(

@@ -147,9 +147,11 @@ def proportion(hits: int, n: int) -> Metric:
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
     made = Interval(
-        low=max(0.0, float(centre - half)), high=min(1.0, float(centre + half)), level=LEVEL,
+        low=max(0.0, float(centre - half)),
+        high=min(1.0, float(centre + half)),
+        level=LEVEL,
         method="Wilson's score interval over rows",
-    )  # fmt: skip
+    )
     return Metric(value=p, interval=made)
 
 
@@ -211,8 +213,9 @@ def _uar(tables: Floats, whole: Ints) -> Floats:
     gold = whole.sum(1)
     there = gold > 0
     overall = np.divide(np.diagonal(whole), gold, out=np.zeros(len(gold)), where=there)
-    recall = np.divide(hits, support, out=np.broadcast_to(overall, hits.shape).copy(),
-                       where=support > 0)  # fmt: skip
+    recall = np.divide(
+        hits, support, out=np.broadcast_to(overall, hits.shape).copy(), where=support > 0
+    )
     return recall[:, there].mean(1) if there.any() else np.zeros(len(tables))
 
 

@@ -89,9 +89,13 @@ def cross_classify(
         features = fold_features(layers, Fold(train, test, fold.dev))
         per_row = [1 / (len(train) * s) for s in strengths]
         best, fits = choose_and_fit(
-            features.train, own, [units[row] for row in train], len(classes),
-            Choosing(per_row, inner_folds, balanced=True, seed=seed), every=True,
-        )  # fmt: skip
+            features.train,
+            own,
+            [units[row] for row in train],
+            len(classes),
+            Choosing(per_row, inner_folds, balanced=True, seed=seed),
+            every=True,
+        )
         for fit in fits.values():
             logits = features.test[fit.layer] @ fit.coef + fit.intercept
             by_layer[fit.layer, test] = classes[logits.argmax(1)]

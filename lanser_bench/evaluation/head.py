@@ -63,9 +63,13 @@ def fit_head(
     axis = axes[found.layer]
     weight = axis @ found.coef[: axis.shape[1]]
     return LinearHead(
-        list(layers)[found.layer], found.strength, centre, scale, weight,
+        list(layers)[found.layer],
+        found.strength,
+        centre,
+        scale,
+        weight,
         found.intercept - moved @ weight,
-    )  # fmt: skip
+    )
 
 
 def _standardised(values: Floats) -> tuple[Floats, Floats, Floats, Floats]:

@@ -178,10 +178,13 @@ class _History:
     def keep(self, problems: Ints, columns: Ints) -> None:
         """Drops all problems but these."""
         self.pairs = [
-            (np.ascontiguousarray(s[..., columns]), np.ascontiguousarray(y[..., columns]),
-             rho[:, problems])
+            (
+                np.ascontiguousarray(s[..., columns]),
+                np.ascontiguousarray(y[..., columns]),
+                rho[:, problems],
+            )
             for s, y, rho in self.pairs
-        ]  # fmt: skip
+        ]
         if self.gamma is not None:
             self.gamma = self.gamma[:, problems]
 

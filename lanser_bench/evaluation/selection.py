@@ -185,15 +185,22 @@ def choose_and_fit(
     found = {}
     for layer in range(len(features)) if every else (best,):
         fit = fit_batch(
-            batch[layer : layer + 1], label, weight[:, None], [picks[layer]], n_labels,
-            tolerance=FIT_TOLERANCE, start=None if start is None else start[layer],
-        )  # fmt: skip
+            batch[layer : layer + 1],
+            label,
+            weight[:, None],
+            [picks[layer]],
+            n_labels,
+            tolerance=FIT_TOLERANCE,
+            start=None if start is None else start[layer],
+        )
         coef = fit.coef[0, :, 0]
         found[layer] = Chosen(
-            layer, float(picks[layer]), group is not None,
+            layer,
+            float(picks[layer]),
+            group is not None,
             np.asarray(coef if back is None else back[layer] @ coef, np.float64),
             np.asarray(fit.intercept[0, 0], np.float64),
-        )  # fmt: skip
+        )
     return best, found
 
 
@@ -235,9 +242,14 @@ def _choose(
         [class_weights(labels, group != g, n_labels, balanced) for g in folds], axis=1
     )
     fit = fit_batch(
-        features, labels, np.repeat(weights, len(strengths), axis=1),
-        list(strengths) * len(folds), n_labels, tolerance=SEARCH_TOLERANCE, dtype=np.float32,
-    )  # fmt: skip
+        features,
+        labels,
+        np.repeat(weights, len(strengths), axis=1),
+        list(strengths) * len(folds),
+        n_labels,
+        tolerance=SEARCH_TOLERANCE,
+        dtype=np.float32,
+    )
     logits = fit.logits(features).astype(np.float64)
     shape = (len(features), len(labels), len(folds), len(strengths), n_labels)
     # Each row is judged by the fit that did not see its speaker.

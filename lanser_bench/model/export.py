@@ -225,9 +225,12 @@ class _Cell:
         choosing = design_of(params, spec.seed or 0).choosing
         head = fit_head(layers, data.labels, data.speakers, data.n_labels, choosing)
         config = HeadConfig(
-            kind="linear", labels=labels, pooling=self.embed.spec.params["pooling"],
-            layer=head.layer, dataset=target,
-        )  # fmt: skip
+            kind="linear",
+            labels=labels,
+            pooling=self.embed.spec.params["pooling"],
+            layer=head.layer,
+            dataset=target,
+        )
         names = ("centre", "scale", "weight", "bias")
         return config, {f"head.{n}": np.ascontiguousarray(getattr(head, n)) for n in names}
 

@@ -74,7 +74,7 @@ class SERModel:
             return np.asarray(vectors @ part["weight"].T + part["bias"], np.float64)
         head = LinearHead(
             self.config.head.layer, 0.0, *(part[name].astype(np.float64) for name in LINEAR)
-        )  # fmt: skip
+        )
         return np.asarray(head.logits(vectors), np.float64)
 
     def embed(self, waveforms: Sequence[Waveform]) -> dict[str, Array]:

@@ -27,10 +27,34 @@ CHUNK_S = 120.0
 BATCH_S = 60.0
 """Seconds of segments that are decoded before they are scored."""
 SUFFIXES = (
-    ".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64",
-    ".sph", ".m4a", ".mp4", ".aac", ".wma", ".webm", ".amr", ".3gp", ".mka", ".mkv", ".mov", ".avi",
-    ".ac3", ".ape", ".wv", ".spx",
-)  # fmt: skip
+    ".wav",
+    ".flac",
+    ".ogg",
+    ".oga",
+    ".opus",
+    ".mp3",
+    ".aif",
+    ".aiff",
+    ".au",
+    ".caf",
+    ".w64",
+    ".sph",
+    ".m4a",
+    ".mp4",
+    ".aac",
+    ".wma",
+    ".webm",
+    ".amr",
+    ".3gp",
+    ".mka",
+    ".mkv",
+    ".mov",
+    ".avi",
+    ".ac3",
+    ".ape",
+    ".wv",
+    ".spx",
+)
 """Files in a folder that are taken for recordings; those in another format are named as failed."""
 
 
@@ -83,11 +107,16 @@ class Prediction:
             "reason": self.reason or None,
             "scores": _rounded(self.scores),
             "segments": [
-                {"start": round(s.start, 3), "end": round(s.end, 3), "label": s.label,
-                 "reason": s.reason or None, "scores": _rounded(s.scores)}
+                {
+                    "start": round(s.start, 3),
+                    "end": round(s.end, 3),
+                    "label": s.label,
+                    "reason": s.reason or None,
+                    "scores": _rounded(s.scores),
+                }
                 for s in self.segments
             ],
-        }  # fmt: skip
+        }
 
 
 def predict_file(
@@ -228,11 +257,13 @@ def _named(
 ) -> list[SegmentScores]:
     return [
         SegmentScores(
-            span.start, span.end, model.labels[int(row.argmax())],
+            span.start,
+            span.end,
+            model.labels[int(row.argmax())],
             dict(zip(model.labels, row.tolist(), strict=True)),
         )
         for span, row in zip(spans, scores, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _rounded(scores: dict[str, float]) -> dict[str, float]:

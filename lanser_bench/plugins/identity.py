@@ -139,9 +139,23 @@ READS_TEXT = re.compile(
 )
 """What reads docstrings or source text at run time; there they may be part of a prompt."""
 READING_LIBRARIES = frozenset(
-    ("docstring_parser", "dspy", "ell", "guidance", "instructor", "langchain", "langchain_core",
-     "lmql", "magentic", "marvin", "mirascope", "outlines", "pydantic_ai", "smolagents")
-)  # fmt: skip
+    (
+        "docstring_parser",
+        "dspy",
+        "ell",
+        "guidance",
+        "instructor",
+        "langchain",
+        "langchain_core",
+        "lmql",
+        "magentic",
+        "marvin",
+        "mirascope",
+        "outlines",
+        "pydantic_ai",
+        "smolagents",
+    )
+)
 """Libraries that put the docstrings of a user's functions and classes into prompts."""
 
 

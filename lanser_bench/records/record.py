@@ -196,12 +196,15 @@ class ResultRecord(_Record):
             }
         return digest(
             [
-                self.experiment, self.group, settings, self.seeds,
+                self.experiment,
+                self.group,
+                settings,
+                self.seeds,
                 {place: use.key for place, use in self.stages.items() if use.stage == "manifest"},
                 {place: plugin.model_dump(mode="json") for place, plugin in self.plugins.items()},
                 {corpus: report.taxonomy_hash for corpus, report in self.labels.items()},
             ]
-        )  # fmt: skip
+        )
 
 
 def save_record(record: ResultRecord, path: Path) -> None:
@@ -356,9 +359,11 @@ def record_files(place: Path) -> list[Path]:
     if not place.exists():
         raise DataError(f"{place} does not exist; `lanser-bench run quickstart` makes results.")
     # A link that leads nowhere is no file, but may be a record that was not fetched.
-    paths = [place] if place.is_file() else sorted(
-        path for path in place.rglob("*.json") if path.is_file() or path.is_symlink()
-    )  # fmt: skip
+    paths = (
+        [place]
+        if place.is_file()
+        else sorted(path for path in place.rglob("*.json") if path.is_file() or path.is_symlink())
+    )
     if not paths:
         raise DataError(f"{place} holds no result records (*.json).")
     return paths

@@ -37,9 +37,12 @@ STAGES = {
 
 
 THREAD_VARIABLES = (
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
     "RAYON_NUM_THREADS",  # tokenizers take all cores otherwise
-)  # fmt: skip
+)
 Device = Literal["cpu", "cuda"]
 """Where a network runs; it moves floats."""
 

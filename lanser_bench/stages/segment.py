@@ -141,6 +141,10 @@ def _utterances(
             yield {**recording, **text, **place}
         if not first:
             silent.append(
-                {"utterance": recording["id"], "file": "", "problem": "no speech found",
-                 "kind": "no speech"}
-            )  # fmt: skip
+                {
+                    "utterance": recording["id"],
+                    "file": "",
+                    "problem": "no speech found",
+                    "kind": "no speech",
+                }
+            )

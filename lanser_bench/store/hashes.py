@@ -133,8 +133,10 @@ class Memo:
                     Path(f"{self._path}{end}").unlink(missing_ok=True)
                 _log.warning(
                     "The cache %s is damaged (%s). It was removed; the files it described are read "
-                    "again.", self._path, error,
-                )  # fmt: skip
+                    "again.",
+                    self._path,
+                    error,
+                )
                 return self._opened(self._path)
         except (OSError, sqlite3.DatabaseError):
             pass

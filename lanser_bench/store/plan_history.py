@@ -117,12 +117,14 @@ def save_plan(path: Path, specs: Mapping[str, Spec], cells: Sequence[PlannedCell
     places: dict[str, int] = {}
     rows = [
         [
-            cell.name, cell.control, cell.axes,
+            cell.name,
+            cell.control,
+            cell.axes,
             [places.setdefault(place, len(places)) for place in cell.stages],
             [number[key] for key in cell.stages.values()],
         ]
         for cell in cells
-    ]  # fmt: skip
+    ]
     # Not canonical: cells name stages by their place in the order.
     content = [_encoder.encode(value) for value in (stages, [list(places), rows])]
     head = _encoder.encode({"format": FORMAT, "digest": identity})
@@ -153,8 +155,15 @@ def _packed(spec: Spec, parts: dict[str, int]) -> list[Any]:
         return parts.setdefault(canonical(value), len(parts))
 
     plugins = {role: part(p.model_dump(mode="json")) for role, p in spec.plugins.items()}
-    return [spec.stage, spec.stage_version, plugins, part(spec.params), spec.parents, spec.seed,
-            spec.threads]  # fmt: skip
+    return [
+        spec.stage,
+        spec.stage_version,
+        plugins,
+        part(spec.params),
+        spec.parents,
+        spec.seed,
+        spec.threads,
+    ]
 
 
 class SavedSpecs(Mapping[str, Spec]):
@@ -202,11 +211,13 @@ class SavedPlan:
             keys = list(stages)
             cells = [
                 SavedCell(
-                    name, control, axes,
+                    name,
+                    control,
+                    axes,
                     {places[p]: keys[k] for p, k in zip(where, used, strict=True)},
                 )
                 for name, control, axes, where, used in rows
-            ]  # fmt: skip
+            ]
             return cls(path.name.removesuffix(SUFFIX), cells, SavedSpecs(stages, parts))
         except (OSError, ValueError, KeyError, TypeError, EOFError, IndexError):
             return None  # only reasons are lost: an unreadable plan must not stop a run

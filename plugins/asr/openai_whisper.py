@@ -110,11 +110,15 @@ class OpenAIWhisper(ASR[Options]):
             results = whisper.decode(self._model, mel, options)
         return [
             Window(
-                r.text, r.avg_logprob, r.no_speech_prob, r.compression_ratio, len(r.tokens),
+                r.text,
+                r.avg_logprob,
+                r.no_speech_prob,
+                r.compression_ratio,
+                len(r.tokens),
                 len(r.tokens) >= most,
             )
             for r in results
-        ]  # fmt: skip
+        ]
 
     def _long(self, speech: Speech, language: str) -> Transcript:
         result = self._model.transcribe(

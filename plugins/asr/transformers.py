@@ -161,9 +161,13 @@ def _load(name: str) -> Any:
         whisper = config.model_type == "whisper"
         head = hub.WhisperForConditionalGeneration if whisper else hub.AutoModelForCTC
         model, report = head.from_pretrained(
-            path, use_safetensors=True, trust_remote_code=False, local_files_only=True,
-            dtype=torch.float32, output_loading_info=True,
-        )  # fmt: skip
+            path,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
     except (OSError, ValueError) as error:
         raise MissingDependencyError(
             f"The model '{name}' does not load as a Whisper or CTC model of transformers from "

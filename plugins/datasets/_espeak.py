@@ -112,8 +112,11 @@ class _Engine:
         if self._lib.espeak_SetVoiceByName(clip.voice.encode()) != 0:
             raise SystemExit(f"the voice {clip.voice} is not there")
         settings = {
-            _RATE: clip.rate, _VOLUME: clip.volume, _PITCH: clip.pitch, _RANGE: clip.range,
-        }  # fmt: skip
+            _RATE: clip.rate,
+            _VOLUME: clip.volume,
+            _PITCH: clip.pitch,
+            _RANGE: clip.range,
+        }
         for parameter, value in settings.items():
             self._lib.espeak_SetParameter(parameter, value, 0)
         self._lib.espeak_ng_SetRandSeed(ctypes.c_long(clip.seed))

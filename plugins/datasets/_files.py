@@ -16,10 +16,39 @@ from lanser_bench import DataError
 AUDIO = (".flac", ".mp3", ".ogg", ".opus", ".wav")
 """Suffixes of files that soundfile reads, in lower case."""
 _SOUND = (
-    *AUDIO, ".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".avi", ".caf",
-    ".flv", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp2", ".mp4", ".mpeg", ".mpg", ".oga",
-    ".snd", ".sph", ".spx", ".wave", ".webm", ".wma", ".wmv", ".wv",
-)  # fmt: skip
+    *AUDIO,
+    ".3gp",
+    ".aac",
+    ".ac3",
+    ".aif",
+    ".aifc",
+    ".aiff",
+    ".amr",
+    ".ape",
+    ".au",
+    ".avi",
+    ".caf",
+    ".flv",
+    ".m4a",
+    ".m4b",
+    ".m4v",
+    ".mka",
+    ".mkv",
+    ".mov",
+    ".mp2",
+    ".mp4",
+    ".mpeg",
+    ".mpg",
+    ".oga",
+    ".snd",
+    ".sph",
+    ".spx",
+    ".wave",
+    ".webm",
+    ".wma",
+    ".wmv",
+    ".wv",
+)
 _SYSTEM = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found")
 """Folders that operating systems add."""
 _MARKS = {
@@ -264,9 +293,11 @@ def csv_rows(
     Blank rows are skipped. Cells below an empty header stand under "".
     """
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, strict=True,
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        strict=True,
         quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
-    )  # fmt: skip
+    )
     header, last = _checked_header(f"{path}, option `names`", names) if names else [], 0
     try:
         for cells in reader:

@@ -18,13 +18,31 @@ ItemT = TypeVar("ItemT")
 EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
 
 VOICES = (
-    ("m3", "male"), ("f2", "female"), ("m1", "male"), ("f1", "female"), ("m7", "male"),
-    ("f4", "female"), ("m4", "male"), ("f3", "female"), ("m2", "male"), ("f5", "female"),
-    ("m6", "male"), ("Annie", "female"), ("m5", "male"), ("belinda", "female"), ("m8", "male"),
-    ("linda", "female"), ("Alex", "male"), ("aunty", "female"), ("david", "male"),
-    ("grandma", "female"), ("Lee", "male"), ("shelby", "female"), ("adam", "male"),
+    ("m3", "male"),
+    ("f2", "female"),
+    ("m1", "male"),
+    ("f1", "female"),
+    ("m7", "male"),
+    ("f4", "female"),
+    ("m4", "male"),
+    ("f3", "female"),
+    ("m2", "male"),
+    ("f5", "female"),
+    ("m6", "male"),
+    ("Annie", "female"),
+    ("m5", "male"),
+    ("belinda", "female"),
+    ("m8", "male"),
+    ("linda", "female"),
+    ("Alex", "male"),
+    ("aunty", "female"),
+    ("david", "male"),
+    ("grandma", "female"),
+    ("Lee", "male"),
+    ("shelby", "female"),
+    ("adam", "male"),
     ("steph", "female"),
-)  # fmt: skip
+)
 """Variants of the American English voice, one per speaker, sexes in turn."""
 
 # Mean pitch, pitch range (0–100 each), rate (words per minute) and volume (100 = usual). Directions

@@ -55,9 +55,14 @@ def goemotions(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
                 raise DataError(f"{origin}: {len(cells)} cells; expected text, labels and id.")
             gold = {_name(origin, label, names): 1.0 for label in cells[1].split(",")}
             yield Utterance(
-                id=f"{split}/{cells[2].strip()}", split=split, language="en",
-                transcript=cells[0].strip() or None, gold=gold, gold_kind="multi", origin=origin,
-            )  # fmt: skip
+                id=f"{split}/{cells[2].strip()}",
+                split=split,
+                language="en",
+                transcript=cells[0].strip() or None,
+                gold=gold,
+                gold_kind="multi",
+                origin=origin,
+            )
 
 
 def tweeteval(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
@@ -80,9 +85,13 @@ def tweeteval(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
             if label.strip() not in names:
                 raise DataError(f"{origin}: label '{label.strip()}' is not in mapping.txt.")
             yield Utterance(
-                id=f"{split}/{number:05d}", split=split, language="en",
-                transcript=text.strip() or None, gold={names[label.strip()]: 1.0}, origin=origin,
-            )  # fmt: skip
+                id=f"{split}/{number:05d}",
+                split=split,
+                language="en",
+                transcript=text.strip() or None,
+                gold={names[label.strip()]: 1.0},
+                origin=origin,
+            )
 
 
 def _chosen(wanted: Sequence[str]) -> list[str]:

@@ -119,18 +119,32 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
             )
         if not wanted or path is None:
             yield Utterance(
-                id=name, audio=audio, speaker=film, dialogue_id=name, language="en",
-                split="dev" if split == "val" else split, extras=extras, origin=origin,
-            )  # fmt: skip
+                id=name,
+                audio=audio,
+                speaker=film,
+                dialogue_id=name,
+                language="en",
+                split="dev" if split == "val" else split,
+                extras=extras,
+                origin=origin,
+            )
             return
         cues = utterances_of(read_cues(path), self.options.gap, self.options.longest)
         for turn, cue in enumerate(cues):
             yield Utterance(
-                id=f"{name}#{turn:04d}", audio=audio, start=cue.start, end=cue.end, speaker=film,
-                dialogue_id=name, turn=turn, language=self.options.subtitle_language,
-                split="dev" if split == "val" else split, transcript=cue.text, extras=extras,
+                id=f"{name}#{turn:04d}",
+                audio=audio,
+                start=cue.start,
+                end=cue.end,
+                speaker=film,
+                dialogue_id=name,
+                turn=turn,
+                language=self.options.subtitle_language,
+                split="dev" if split == "val" else split,
+                transcript=cue.text,
+                extras=extras,
                 origin=f"{path}, line {cue.line}",
-            )  # fmt: skip
+            )
 
 
 def _table(root: Path, name: str) -> Path | None:

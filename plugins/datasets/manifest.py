@@ -25,8 +25,14 @@ GoldKind = Literal["single", "multi", "distribution"]
 
 _TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
 _COLUMNS = frozenset({"id", "audio", "start", "end", "turn", "label", "gold", "gold_kind", *TEXTS})
-_SPLITS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev",
-           "test": "test"}  # fmt: skip
+_SPLITS = {
+    "train": "train",
+    "dev": "dev",
+    "val": "dev",
+    "valid": "dev",
+    "validation": "dev",
+    "test": "test",
+}
 
 
 class ManifestOptions(StatedOptions, TableOptions):

@@ -41,9 +41,13 @@ def load(name: str, seed: int | None) -> tuple[Any, Any]:
             )
         extractor = hub.AutoFeatureExtractor.from_pretrained(path, local_files_only=True)
         model, report = hub.AutoModel.from_pretrained(
-            path, use_safetensors=True, trust_remote_code=False, local_files_only=True,
-            dtype=torch.float32, output_loading_info=True,
-        )  # fmt: skip
+            path,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise MissingDependencyError(
             f"The model '{name}' does not load as a speech encoder of transformers with its "
@@ -68,9 +72,10 @@ def load(name: str, seed: int | None) -> tuple[Any, Any]:
 def _whole(name: str, missing: Any) -> None:
     # The mask is used in pre-training only, and Whisper's decoder not at all.
     lacking = [
-        key for key in sorted(missing)
+        key
+        for key in sorted(missing)
         if "masked_spec_embed" not in key and not key.startswith("decoder.")
-    ]  # fmt: skip
+    ]
     if lacking:
         raise SettingsError(
             f"The weights of '{name}' lack {', '.join(lacking[:3])}, which would be random. "

@@ -99,8 +99,10 @@ class SpeechModel(nn.Module):
     def _whisper(self, clips: list[Tensor]) -> tuple[list[Tensor], Tensor]:
         per_clip = [self._pieces(clip) for clip in clips]
         lengths = torch.tensor([len(states[0]) for states in per_clip], device=clips[0].device)
-        states = [nn.utils.rnn.pad_sequence(list(s), batch_first=True)
-                  for s in zip(*per_clip, strict=True)]  # fmt: skip
+        states = [
+            nn.utils.rnn.pad_sequence(list(s), batch_first=True)
+            for s in zip(*per_clip, strict=True)
+        ]
         return states, lengths
 
     def _pieces(self, clip: Tensor) -> list[Tensor]:

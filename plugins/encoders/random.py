@@ -89,8 +89,9 @@ class RandomEncoder(FeatureExtractor[Options]):
             return create_plugin("encoder", name, {**given, "random_init": self.options.seed})
         if isinstance(member, TrainableEncoder):
             # One that begins at published weights has an option that says where it begins.
-            return create_plugin("encoder", name, {**given, "init": "random"}
-                                 if "init" in fields else given)  # fmt: skip
+            return create_plugin(
+                "encoder", name, {**given, "init": "random"} if "init" in fields else given
+            )
         raise SettingsError(
             f"The encoder '{name}' has no weights that could be drawn anew. Wrap a trainable "
             "encoder, such as resnet, or one with the option random_init, such as whisper-encoder."

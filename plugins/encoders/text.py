@@ -57,9 +57,11 @@ class TextEncoder(FeatureExtractor[TextOptions]):
         parts = []
         if self.options.features != "identity":
             found = self._model.encode(
-                list(batch), batch_size=self.options.batch_size, normalize_embeddings=True,
+                list(batch),
+                batch_size=self.options.batch_size,
+                normalize_embeddings=True,
                 show_progress_bar=False,
-            )  # fmt: skip
+            )
             parts.append(np.asarray(found, np.float32))
         if self.options.features != "embedding":
             parts.append(np.stack([_direction(text) for text in batch]))

@@ -66,8 +66,11 @@ class TransformersEncoder(FeatureExtractor[FrozenOptions]):
 
     def describe(self) -> dict[str, Any]:
         """Model, licence, and whether its weights were drawn anew."""
-        return {"model": self.weights.source, "licence": self.weights.licence,
-                "random_init": self.options.random_init}  # fmt: skip
+        return {
+            "model": self.weights.source,
+            "licence": self.weights.licence,
+            "random_init": self.options.random_init,
+        }
 
     @property
     def trained_on(self) -> frozenset[str] | None:
@@ -140,8 +143,11 @@ class TransformersTrainable(TrainableEncoder[TrainableOptions]):
 
     def describe(self) -> dict[str, Any]:
         """Model, licence, and where training begins."""
-        return {"model": self.weights.source, "licence": self.weights.licence,
-                "init": self.options.init}  # fmt: skip
+        return {
+            "model": self.weights.source,
+            "licence": self.weights.licence,
+            "init": self.options.init,
+        }
 
     @property
     def trained_on(self) -> frozenset[str] | None:

@@ -183,9 +183,13 @@ def load(name: str, head: str, what: str, device: str) -> tuple[Any, Any]:
     try:
         with without_bars():
             model, report = getattr(transformers, head).from_pretrained(
-                path, use_safetensors=True, trust_remote_code=False, local_files_only=True,
-                dtype=torch.float32, output_loading_info=True,
-            )  # fmt: skip
+                path,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
         tokenizer: Any = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
     except (OSError, ValueError) as error:
         raise MissingDependencyError(

@@ -171,9 +171,12 @@ def _from_folder(name: str) -> tuple[Any, Any]:
     try:
         with without_bars():
             model = AutoModelForSequenceClassification.from_pretrained(
-                path, use_safetensors=True, trust_remote_code=False, local_files_only=True,
+                path,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
                 dtype=torch.float32,
-            )  # fmt: skip
+            )
     except (OSError, ValueError) as error:
         raise MissingDependencyError(
             f"The model '{name}' does not load as a transformers sequence classifier from "

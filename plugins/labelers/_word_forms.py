@@ -75,9 +75,11 @@ def _inflected(word: str) -> set[str]:
     found = {word, f"{word}'s", f"{word}ful", f"{word}fully"}
     if word.endswith("y") and len(word) > 2 and word[-2] not in VOWELS:
         stem = word[:-1]
-        return found | {f"{stem}{e}" for e in ("ies", "ied", "ier", "iest", "ily", "iness")} | {
-            f"{word}ing"
-        }  # fmt: skip
+        return (
+            found
+            | {f"{stem}{e}" for e in ("ies", "ied", "ier", "iest", "ily", "iness")}
+            | {f"{word}ing"}
+        )
     plural = "es" if re.search(r"(s|x|z|ch|sh)$", word) else "s"
     found |= {word + plural, f"{word}ly", f"{word}ness"}
     if word.endswith("e"):

@@ -114,9 +114,12 @@ class FillMask(Labeler[FillMaskOptions]):
     def _tokens(self, text: str) -> list[int]:
         _, tokenizer = self._model
         ids = tokenizer(
-            text, add_special_tokens=False, split_special_tokens=True, truncation=True,
+            text,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            truncation=True,
             max_length=self.options.max_tokens,
-        )["input_ids"]  # fmt: skip
+        )["input_ids"]
         return list(ids)
 
     def _forward(self, sequences: list[tuple[list[int], int]]) -> Floats:

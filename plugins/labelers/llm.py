@@ -144,9 +144,13 @@ class LLM(Labeler[LLMOptions]):
         """Tokens of the prompt, the text in it cut to the option `max_tokens` and to `room`."""
         _, tokenizer = self._model
         inside = tokenizer(
-            text, add_special_tokens=False, split_special_tokens=True, truncation=True,
-            max_length=self._most(room), return_offsets_mapping=True,
-        )["offset_mapping"]  # fmt: skip
+            text,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            truncation=True,
+            max_length=self._most(room),
+            return_offsets_mapping=True,
+        )["offset_mapping"]
         cut = text[: max((last for _, last in inside), default=0)]
         return self._ids(self.options.prompt.replace("{text}", cut))
 

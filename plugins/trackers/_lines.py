@@ -21,9 +21,23 @@ def run_id(record: Mapping[str, Any]) -> str:
 def configuration(record: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what a run can be filtered by: settings, axes, identities, versions."""
     kept = (
-        "key", "group", "role", "control", "axes", "seed", "seeds", "asr", "labeler", "taxonomy",
-        "encoder", "settings", "versions", "commit", "stages", "schema_version",
-    )  # fmt: skip
+        "key",
+        "group",
+        "role",
+        "control",
+        "axes",
+        "seed",
+        "seeds",
+        "asr",
+        "labeler",
+        "taxonomy",
+        "encoder",
+        "settings",
+        "versions",
+        "commit",
+        "stages",
+        "schema_version",
+    )
     return {name: record[name] for name in kept}
 
 
@@ -154,8 +168,9 @@ def picture(record: Mapping[str, Any]) -> Any | None:
     for result in shown:
         budgets = sorted(result["evaluation"]["budgets"], key=lambda b: b["n_labels"])
         x = [b["n_labels"] for b in budgets]
-        axes.plot(x, [100 * b["uar"]["value"] for b in budgets], marker="o",
-                  label=result["dataset"])  # fmt: skip
+        axes.plot(
+            x, [100 * b["uar"]["value"] for b in budgets], marker="o", label=result["dataset"]
+        )
         ends = [b["uar"]["interval"] for b in budgets]
         if all(ends):
             axes.fill_between(

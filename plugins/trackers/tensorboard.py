@@ -51,9 +51,10 @@ class TensorBoard(Tracker[TensorBoardOptions]):
                 for budget in result["evaluation"]["budgets"]:
                     for metric in ("uar", "wa", "macro_f1"):
                         writer.add_scalar(
-                            f"{result['dataset']}/curve/{metric}", budget[metric]["value"],
+                            f"{result['dataset']}/curve/{metric}",
+                            budget[metric]["value"],
                             round(budget["n_labels"]),
-                        )  # fmt: skip
+                        )
             for name, number in summary(record).items():
                 if isinstance(number, int | float):
                     writer.add_scalar(f"summary/{name}", number, 0)

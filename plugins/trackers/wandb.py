@@ -61,10 +61,15 @@ class WandB(Tracker[WandBOptions]):
             for event in events:
                 self._stage(wandb, mode, record, event, folder)
         with self._run(
-            wandb, mode, folder, id=run_id(record), name=str(record["name"]),
-            group=str(record["experiment"]), config=configuration(record),
+            wandb,
+            mode,
+            folder,
+            id=run_id(record),
+            name=str(record["name"]),
+            group=str(record["experiment"]),
+            config=configuration(record),
             job_type=str(record["control"] or record["role"]),
-        ) as run:  # fmt: skip
+        ) as run:
             for line in curves(events):
                 run.log(line)
             for scores in score_lines(record):
@@ -78,10 +83,15 @@ class WandB(Tracker[WandBOptions]):
         self, wandb: Any, mode: str, record: Mapping[str, Any], event: Event, folder: Path
     ) -> None:
         with self._run(
-            wandb, mode, folder, id=str(event["key"])[:16], name=str(event["place"]),
-            group=str(record["experiment"]), job_type=str(event["stage"]),
+            wandb,
+            mode,
+            folder,
+            id=str(event["key"])[:16],
+            name=str(event["place"]),
+            group=str(record["experiment"]),
+            job_type=str(event["stage"]),
             config={"key": event["key"], "stage": event["stage"]},
-        ) as run:  # fmt: skip
+        ) as run:
             for line in curves([event]):
                 run.log(line)
             run.summary["seconds"] = event["seconds"]
@@ -178,7 +188,8 @@ def _references(wandb: Any, record: Mapping[str, Any]) -> Any:
     artifact = wandb.Artifact(f"cell-{run_id(record)}", type="cell")
     for place, use in record["stages"].items():
         artifact.add_reference(
-            f"lanser-store://{use['stage']}/{use['key']}", name=place.replace(" ", "/"),
+            f"lanser-store://{use['stage']}/{use['key']}",
+            name=place.replace(" ", "/"),
             checksum=False,
-        )  # fmt: skip
+        )
     return artifact

@@ -27,9 +27,7 @@ def prosody(samples: np.ndarray) -> dict[str, float]:
 
 def test_a_cue_is_taken_out_and_its_mean_and_the_other_cue_stay() -> None:
     pytest.importorskip("pyworld")
-    plain, flat, level = (
-        prosody(resynthesise(spoken(), cue)) for cue in ("none", "f0", "energy")
-    )  # fmt: skip
+    plain, flat, level = (prosody(resynthesise(spoken(), cue)) for cue in ("none", "f0", "energy"))
     assert flat["f0_sd_st"] < 0.1 * plain["f0_sd_st"]
     assert flat["f0_mean_st"] == pytest.approx(plain["f0_mean_st"], abs=0.3)
     assert flat["loudness_range_db"] == pytest.approx(plain["loudness_range_db"], abs=2)

@@ -83,9 +83,12 @@ def without_end_mark(raw: bytes) -> bytes:
 def mp3(folder: Path, samples: Floats | None = None, *, tagged: bool = True) -> bytes:
     path = folder / "made.mp3"
     sf.write(
-        path, sound() if samples is None else samples, RATE, bitrate_mode="VARIABLE",
+        path,
+        sound() if samples is None else samples,
+        RATE,
+        bitrate_mode="VARIABLE",
         compression_level=0.5,
-    )  # fmt: skip
+    )
     raw = path.read_bytes()
     # The first frame only counts the others; without it a decoder must guess.
     return raw if tagged else raw[raw.index(raw[:2], 2) :]
@@ -145,18 +148,20 @@ WHOLE: dict[str, tuple[Callable[[Path], bytes], float]] = {
     "MP3": (mp3, 1),
     "MP3 of variable rate, loud first": (lambda f: mp3(f, loud_then_silent(), tagged=False), 6),
     "MP3 of variable rate, silent first": (
-        lambda f: mp3(f, loud_then_silent()[::-1], tagged=False), 6
+        lambda f: mp3(f, loud_then_silent()[::-1], tagged=False),
+        6,
     ),
     "MP3 that counts half its frames": (lambda f: frames_counted(f, 14), 1),
     "MP3 that counts too many frames": (lambda f: frames_counted(f, 1000), 1),
     "MP3 twice": (lambda f: 2 * mp3(f), 2),
     "MP3 behind a long ID3 tag": (
-        lambda f: b"ID3\3\0\0\0\4\0\0" + bytes(65_536) + mp3(f, tagged=False), 1
+        lambda f: b"ID3\3\0\0\0\4\0\0" + bytes(65_536) + mp3(f, tagged=False),
+        1,
     ),
     "MP3 before an ID3v1 tag": (lambda f: mp3(f) + b"TAG" + bytes(125), 1),
     "MP3 before an APE tag": (lambda f: mp3(f) + b"APETAGEX" + bytes(range(256)) * 40, 1),
     "MP3 in WAV": (mp3_in_wav, 1),
-}  # fmt: skip
+}
 CODED = 0.15
 """Seconds that coders add for delay and whole frames where no header says how many."""
 
@@ -237,13 +242,14 @@ REFUSED: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "AMR": (lambda _: b"#!AMR\n" + bytes(99), "AMR.*ffmpeg"),
     "AAC": (lambda _: b"\xff\xf1\x60\x40" + bytes(99), "AAC.*ffmpeg"),
     "WAV with a strange codec": (
-        lambda _: patched(wav(32_000), 20, struct.pack("<H", 0x45)), "format tag 0x0045.*ffmpeg"
+        lambda _: patched(wav(32_000), 20, struct.pack("<H", 0x45)),
+        "format tag 0x0045.*ffmpeg",
     ),
     "SPHERE with Shorten": (
         lambda f: written(f, "NIST", "PCM_16").replace(b"s3 pcm", b"s26 pcm,embedded-shorten-v2"),
         "sph2pipe",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", REFUSED)

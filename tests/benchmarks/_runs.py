@@ -34,9 +34,14 @@ def start(file: Path, *arguments: str) -> subprocess.Popen[str]:
     """Starts a run in a session of its own, so that it can be killed with all its children."""
     with (file.parent / "said.txt").open("a") as said:
         return subprocess.Popen(
-            command(file, *arguments), cwd=file.parent, stdout=said, stderr=said, text=True,
-            start_new_session=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+            command(file, *arguments),
+            cwd=file.parent,
+            stdout=said,
+            stderr=said,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
 
 
 def run(file: Path, *arguments: str) -> float:

@@ -33,8 +33,15 @@ from lanser_bench.stages.transcribe.wer import word_errors
 
 CORPORA = (("librispeech", ()), ("librispeech_261spk", ("test-other",)))
 """Folder, and the subsets to use: only part of the second has human transcripts."""
-HEADER = ("labeler", "transcripts", "utterances", "labelled by both", "same label", "kappa",
-          "label lost or won")  # fmt: skip
+HEADER = (
+    "labeler",
+    "transcripts",
+    "utterances",
+    "labelled by both",
+    "same label",
+    "kappa",
+    "label lost or won",
+)
 
 
 @dataclass(frozen=True)
@@ -81,10 +88,12 @@ def again(said: Said, name: str, options: dict[str, Any], taxonomy: str) -> Said
     plugin = registry().create("labeler", name, options)
     sides = [[normalised(t) for t in side] for side in (said.human, said.heard)]
     index = [
-        [-1 if a["label"] is None else labels.index(a["label"])
-         for a in label_texts(plugin, name, side, labels)]
+        [
+            -1 if a["label"] is None else labels.index(a["label"])
+            for a in label_texts(plugin, name, side, labels)
+        ]
         for side in sides
-    ]  # fmt: skip
+    ]
     return Said(said.speakers, sides[0], sides[1], np.array(index, dtype=np.int64))
 
 
@@ -104,8 +113,15 @@ def row(name: str, words: str, said: Said, k: int) -> str:
     assert mine.speakers is not None
     kappa = metric(kappa_statistic(human[given], heard[given], k, mine.speakers))
     same = share(human[given] == heard[given], mine)
-    cells = (name, words, str(len(human)), str(int(given.sum())), shown(same), shown(kappa),
-             shown(share(one_sided, units)))  # fmt: skip
+    cells = (
+        name,
+        words,
+        str(len(human)),
+        str(int(given.sum())),
+        shown(same),
+        shown(kappa),
+        shown(share(one_sided, units)),
+    )
     return f"| {' | '.join(cells)} |"
 
 
@@ -127,8 +143,10 @@ def main() -> None:
         if not told:
             errors = word_errors(said.human, said.heard)
             assert errors is not None
-            print(f"{args.taxonomy}; {args.asr} {args.asr_model}; {len(set(said.speakers))} "
-                  f"speakers, {len(said.human)} utterances, WER {errors.wer:.3f}\n")  # fmt: skip
+            print(
+                f"{args.taxonomy}; {args.asr} {args.asr_model}; {len(set(said.speakers))} "
+                f"speakers, {len(said.human)} utterances, WER {errors.wer:.3f}\n"
+            )
             print(f"| {' | '.join(HEADER)} |\n|{'---|' * len(HEADER)}")
             told = True
         print(row(name, "as they are", said, k), flush=True)

@@ -140,8 +140,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     speech = real_clips(manifests, given.clips) if manifests else spoken_clips(given.clips)
     speech.sort(key=lambda one: one.seconds)
     seconds = sum(one.seconds for one in speech)
-    print(f"{len(speech)} clips of {SHORTEST:g}-{LONGEST:g} s, {seconds:.0f} s in all, "
-          f"{'recordings' if manifests else 'eSpeak'}, {given.threads} threads")  # fmt: skip
+    print(
+        f"{len(speech)} clips of {SHORTEST:g}-{LONGEST:g} s, {seconds:.0f} s in all, "
+        f"{'recordings' if manifests else 'eSpeak'}, {given.threads} threads"
+    )
     answers = measured(speech, given)
     for name, one in answers.items():
         texts = [text for text, _ in one.found]

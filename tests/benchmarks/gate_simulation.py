@@ -175,8 +175,10 @@ def main() -> None:
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     print(f"{options.pairs} gates each, {SEEDS} training seeds a side, 18 speakers\n")
-    print(f"{'world':<16}{'cells':>6}{'spread':>8}{'seeds':>7}{'power names':>13}"
-          f"{'false alarms':>14}{'caught':>8}")  # fmt: skip
+    print(
+        f"{'world':<16}{'cells':>6}{'spread':>8}{'seeds':>7}{'power names':>13}"
+        f"{'false alarms':>14}{'caught':>8}"
+    )
     for world in (Drawn(18), Trained(18)):
         spread, over_seeds = pilot(world, rng)
         for cells in (1, CELLS):
@@ -185,8 +187,11 @@ def main() -> None:
             # At tolerance 0 nothing but the test holds alarms back.
             false = gates(world, options.pairs, rng, 0.0, 0.0, cells)
             caught = gates(world, options.pairs, rng, size, 0.01, cells)
-            print(f"{world.name:<16}{cells:>6}{spread:>8.1f}{over_seeds:>7.1f}{size:>13.1f}"
-                  f"{false:>14.3f}{caught:>8.3f}", flush=True)  # fmt: skip
+            print(
+                f"{world.name:<16}{cells:>6}{spread:>8.1f}{over_seeds:>7.1f}{size:>13.1f}"
+                f"{false:>14.3f}{caught:>8.3f}",
+                flush=True,
+            )
     print("\ncoverage of 95 % intervals over seeds × speakers")
     for speakers in (5, 10, 18):
         for seeds in (2, 3, 5):

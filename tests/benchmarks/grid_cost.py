@@ -67,8 +67,10 @@ def main() -> None:
         rerun = sum((executed(file.parent) - counted).values())
         alone, runs = separate(root / "separate", everything)
     whole = alone * 48 / runs
-    print(f"grid of 48 cells: {len(counted)} distinct stages, each executed at most "
-          f"{max(counted.values())} time(s)")  # fmt: skip
+    print(
+        f"grid of 48 cells: {len(counted)} distinct stages, each executed at most "
+        f"{max(counted.values())} time(s)"
+    )
     print(f"clock {wall:.1f} s, stages' own times {own:.1f} s: {wall / own:.3f} ×")
     said = "measured" if runs == 48 else f"{runs} measured ({alone:.1f} s), × {48 // runs}"
     print(f"48 separate runs {whole:.0f} s ({said}): the grid costs 1/{whole / wall:.1f} of them")

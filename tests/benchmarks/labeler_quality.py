@@ -48,14 +48,33 @@ TIMED = {"entailment": 32}
 MANY = 12
 """More labels than this are asked of entailment with one template only."""
 SETS = (
-    ("GoEmotions, in Ekman's six and neutral", "text_goemotions", "goemotions",
-     "goemotions-28", ("goemotions-ekman", "goemotions-28", "ekman-6")),
-    ("TweetEval emotion, in its four labels", "text_tweeteval_emotion", "tweeteval",
-     "tweeteval-4", ("tweeteval-4", "goemotions-28", "goemotions-ekman")),
-)  # fmt: skip
+    (
+        "GoEmotions, in Ekman's six and neutral",
+        "text_goemotions",
+        "goemotions",
+        "goemotions-28",
+        ("goemotions-ekman", "goemotions-28", "ekman-6"),
+    ),
+    (
+        "TweetEval emotion, in its four labels",
+        "text_tweeteval_emotion",
+        "tweeteval",
+        "tweeteval-4",
+        ("tweeteval-4", "goemotions-28", "goemotions-ekman"),
+    ),
+)
 """Title, folder, layout, taxonomy of the gold, taxonomies to label by: the first is compared in."""
-HEADER = ("taxonomy", "labeler", "templates", "UAR", "kappa", "UAR, corrected", "kappa, corrected",
-          "coverage", "texts/s")  # fmt: skip
+HEADER = (
+    "taxonomy",
+    "labeler",
+    "templates",
+    "UAR",
+    "kappa",
+    "UAR, corrected",
+    "kappa, corrected",
+    "coverage",
+    "texts/s",
+)
 LADDER = ("random", "majority", "lexicon", "similarity", "entailment", "similarity + entailment")
 
 
@@ -113,8 +132,10 @@ def similarity(records: list[TextRecord], taxonomy: Taxonomy) -> Iterator[Answer
     choices: list[tuple[str, dict[str, Any]]] = [
         (template, {"templates": [template]}) for template in taxonomy.templates
     ]
-    choices += [("all", {"templates": "all"}),
-                ("all, no synonyms", {"templates": "all", "synonyms": False})]  # fmt: skip
+    choices += [
+        ("all", {"templates": "all"}),
+        ("all, no synonyms", {"templates": "all", "synonyms": False}),
+    ]
     for words, options in choices:
         plugin = registry().create("labeler", "similarity", options)
         rate = timed(plugin, records, taxonomy)
@@ -184,8 +205,9 @@ def _wordings(taxonomies: list[Taxonomy]) -> list[str]:
     return list(dict.fromkeys(label.hypothesis for t in taxonomies for label in t.labels))
 
 
-def answers(sample: Sample, taxonomy: Taxonomy, pairs: list[Pairs], more: list[tuple[str, Any]]
-            ) -> Iterator[Answer]:  # fmt: skip
+def answers(
+    sample: Sample, taxonomy: Taxonomy, pairs: list[Pairs], more: list[tuple[str, Any]]
+) -> Iterator[Answer]:
     """All labelers over one taxonomy."""
     records = sample.records
     for name in ("random", "lexicon"):
@@ -268,9 +290,19 @@ def one_set(entry: tuple[Any, ...], args: argparse.Namespace) -> dict[str, dict[
                 measured(chosen(answer, taxonomy, sample, how), sample)
                 for how in ("none", "corpus-mean")
             )
-            line([taxonomy.name, answer.labeler, answer.templates, shown(plain["uar"]),
-                  shown(plain["kappa"]), shown(corrected["uar"]), shown(corrected["kappa"]),
-                  f"{plain['coverage'].value:.3f}", f"{answer.rate:.0f}"])  # fmt: skip
+            line(
+                [
+                    taxonomy.name,
+                    answer.labeler,
+                    answer.templates,
+                    shown(plain["uar"]),
+                    shown(plain["kappa"]),
+                    shown(corrected["uar"]),
+                    shown(corrected["kappa"]),
+                    f"{plain['coverage'].value:.3f}",
+                    f"{answer.rate:.0f}",
+                ]
+            )
             if taxonomy is taxonomies[0] and answer.templates in ("–", "all"):
                 rungs[answer.labeler] = plain
     gold = np.where(sample.single >= 0, sample.single, sample.sets.argmax(1))

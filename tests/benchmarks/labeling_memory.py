@@ -78,12 +78,13 @@ def label(store_root: Path, utterances: str, labeler: str, shard_rows: int) -> d
 
     plugin = registry().create("labeler", labeler)
     spec = stage.spec(
-        utterances=utterances, transcripts=None,
+        utterances=utterances,
+        transcripts=None,
         labeler=plugin_identity(registry(), "labeler", labeler, plugin),
         taxonomy=find_taxonomy(registry(), TAXONOMY),
         params=stage.Params(prior_correction="corpus-mean", top_q=0.5, shard_rows=shard_rows),
         threads=1,
-    )  # fmt: skip
+    )
     begin = time.perf_counter()
     report = run_call(RunnableCall("label", spec.key, spec.model_dump(mode="json"), store_root))
     seconds = time.perf_counter() - begin
@@ -108,8 +109,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         root = Path(tempfile.mkdtemp(prefix="labeling-memory-"))
         try:
             key, size = write_manifest(root, rows)
-            command = [sys.executable, __file__, "--labeler", given.labeler, "--shard-rows",
-                       str(given.shard_rows), "--child", str(root), key]  # fmt: skip
+            command = [
+                sys.executable,
+                __file__,
+                "--labeler",
+                given.labeler,
+                "--shard-rows",
+                str(given.shard_rows),
+                "--child",
+                str(root),
+                key,
+            ]
             answer = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
         finally:
             shutil.rmtree(root)
@@ -119,8 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(
             f"{rows:9,} transcripts × 28 labels ({found['distinct']:,} distinct, "
             f"{size / 1e6:.1f} MB of text): peak {found['peak'] / 1e6:.0f} MB, "
-            f"{found['seconds']:.0f} s, {rows / found['seconds']:.0f} utterances/s", flush=True,
-        )  # fmt: skip
+            f"{found['seconds']:.0f} s, {rows / found['seconds']:.0f} utterances/s",
+            flush=True,
+        )
     print(
         f"peak of the last / peak of the first: {peaks[-1] / peaks[0]:.3f}; beyond the text "
         f"itself: {beyond[-1] / beyond[0]:.3f}"

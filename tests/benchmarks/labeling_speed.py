@@ -52,8 +52,10 @@ def product_rate(config: Any, precision: str) -> float:
         weights = [torch.randn(b, a, dtype=kind) for a, b in shapes]
         biases = [torch.zeros(b, dtype=kind) for _, b in shapes]
         lefts = [torch.randn(rows, a, dtype=kind) for a, _ in shapes]
-        plain = [partial(torch.nn.functional.linear, weight=w, bias=b)
-                 for w, b in zip(weights, biases, strict=True)]  # fmt: skip
+        plain = [
+            partial(torch.nn.functional.linear, weight=w, bias=b)
+            for w, b in zip(weights, biases, strict=True)
+        ]
         laid_out = [product(w, b, kind) for w, b in zip(weights, biases, strict=True)]
         for way in [plain, laid_out] * 12:
             begin = time.perf_counter()
@@ -134,10 +136,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(given.threads)
     transformers.utils.logging.set_verbosity_error()
     taxonomy = Taxonomy(
-        name="seven", version="1", citation="made for this benchmark", templates=("I feel {}.",),
-        labels=tuple(Label(name=name, hypothesis=name) for name in LABELS), neutral="neutral",
+        name="seven",
+        version="1",
+        citation="made for this benchmark",
+        templates=("I feel {}.",),
+        labels=tuple(Label(name=name, hypothesis=name) for name in LABELS),
+        neutral="neutral",
         neutral_rule=NeutralRule(kind="keep"),
-    )  # fmt: skip
+    )
     texts = distinct_texts(given.file, given.texts)
     more = distinct_texts(given.file, given.agreement)
     pairs, tokenizer = load_torch(given.model, "cpu", "float32")
@@ -184,23 +190,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rate = len(texts) / slow["pipeline"]
     print(f"{len(texts)} distinct texts × {len(LABELS)} labels, {given.threads} threads")
     print(f"{'zero-shot pipeline':24}{rate:8.1f} utterances/s")
-    encoded = tokenizer([t for t in texts for _ in LABELS],
-                        [f"I feel {name}." for name in LABELS] * len(texts))  # fmt: skip
+    encoded = tokenizer(
+        [t for t in texts for _ in LABELS], [f"I feel {name}." for name in LABELS] * len(texts)
+    )
     flops = needed(encoded, pairs.model.config)
     sure = by("float32", more) if len(labelers) > 1 else []
     for name in labelers:
-        same = np.mean([a == b for a, b in zip(answers[name], slow_answers["pipeline"],
-                                               strict=True)])  # fmt: skip
+        same = np.mean(
+            [a == b for a, b in zip(answers[name], slow_answers["pipeline"], strict=True)]
+        )
         share = ""
         if name != INT8:
             peak, reached = peaks[name], flops / seconds[name]
-            share = (f"; {reached / 1e9:.0f} of the machine's {peak / 1e9:.0f} GFLOP/s "
-                     f"({100 * reached / peak:.0f} %)")  # fmt: skip
+            share = (
+                f"; {reached / 1e9:.0f} of the machine's {peak / 1e9:.0f} GFLOP/s "
+                f"({100 * reached / peak:.0f} %)"
+            )
         print(
             f"{'entailment ' + name:24}{len(texts) / seconds[name]:8.1f} utterances/s = "
             f"{slow['pipeline'] / seconds[name]:5.2f} x the pipeline; argmax agrees with it on "
-            f"{100 * same:.2f} %{share}", flush=True,
-        )  # fmt: skip
+            f"{100 * same:.2f} %{share}",
+            flush=True,
+        )
         if name != "float32":
             close = np.mean([a == b for a, b in zip(by(name, more), sure, strict=True)])
             print(f"{'':24}agrees with float32 on {100 * close:.2f} % of {len(more)} texts")

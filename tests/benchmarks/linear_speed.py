@@ -133,10 +133,14 @@ def main() -> None:
     print(f"{'budget':>8} {'labels':>7} {'ours':>7} {'sklearn':>8} {'difference':>11}")
     for ours, theirs in zip(*results, strict=True):
         gap = 100 * (ours.uar.value - theirs.uar.value)
-        print(f"{ours.budget:>8} {ours.n_labels:7.0f} {100 * ours.uar.value:7.2f} "
-              f"{100 * theirs.uar.value:8.2f} {gap:11.2f}")  # fmt: skip
-    print(f"ours {seconds[0]:.1f} s, scikit-learn loop {seconds[1]:.1f} s: "
-          f"{seconds[1] / seconds[0]:.1f} times as fast")  # fmt: skip
+        print(
+            f"{ours.budget:>8} {ours.n_labels:7.0f} {100 * ours.uar.value:7.2f} "
+            f"{100 * theirs.uar.value:8.2f} {gap:11.2f}"
+        )
+    print(
+        f"ours {seconds[0]:.1f} s, scikit-learn loop {seconds[1]:.1f} s: "
+        f"{seconds[1] / seconds[0]:.1f} times as fast"
+    )
 
 
 if __name__ == "__main__":

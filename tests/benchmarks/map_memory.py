@@ -63,11 +63,18 @@ def write_corpus(root: Path, rows: int) -> str:
 def _row(number: int, sha: str) -> dict[str, Any]:
     start = number / RATE
     return {
-        "id": f"utterance-{number:07}", "audio_sha": sha,
-        "start": start, "end": start + CLIP_S, "seconds": CLIP_S, "language": "en",
-        "speaker": f"noise:{number % 500}", "transcript": f"the clip has {number} samples or less",
-        "gold": "{}", "gold_kind": "single", "extras": "{}",
-    }  # fmt: skip
+        "id": f"utterance-{number:07}",
+        "audio_sha": sha,
+        "start": start,
+        "end": start + CLIP_S,
+        "seconds": CLIP_S,
+        "language": "en",
+        "speaker": f"noise:{number % 500}",
+        "transcript": f"the clip has {number} samples or less",
+        "gold": "{}",
+        "gold_kind": "single",
+        "extras": "{}",
+    }
 
 
 def specs(utterances: str, shard_rows: int) -> dict[str, Any]:
@@ -88,15 +95,22 @@ def specs(utterances: str, shard_rows: int) -> dict[str, Any]:
     frames = features.spec(utterances=utterances, frontend=frontend)
     return {
         "transcribe": transcribe.spec(
-            utterances=utterances, asr=identity("asr", "counted"),
-            params=transcribe.Params(shard_rows=shard_rows), threads=1,
+            utterances=utterances,
+            asr=identity("asr", "counted"),
+            params=transcribe.Params(shard_rows=shard_rows),
+            threads=1,
         ),
         "features": frames,
         "embed": embed.spec(
-            utterances=utterances, encoder=identity("encoder", "logmel-stats", n_mels=MELS),
-            features=frames.key, model=None, params=embed.Params(), seed=None, threads=1,
+            utterances=utterances,
+            encoder=identity("encoder", "logmel-stats", n_mels=MELS),
+            features=frames.key,
+            model=None,
+            params=embed.Params(),
+            seed=None,
+            threads=1,
         ),
-    }  # fmt: skip
+    }
 
 
 def run(root: Path, utterances: str, stage: str, shard_rows: int) -> dict[str, Any]:
@@ -107,10 +121,14 @@ def run(root: Path, utterances: str, stage: str, shard_rows: int) -> dict[str, A
     begin = time.perf_counter()
     report = run_call(
         RunnableCall(
-            stage, spec.key, spec.model_dump(mode="json"), root / "store", plugin_dirs=(PLUGINS,),
+            stage,
+            spec.key,
+            spec.model_dump(mode="json"),
+            root / "store",
+            plugin_dirs=(PLUGINS,),
             inputs={"audio": [str(root / "paths.json")]},
         )
-    )  # fmt: skip
+    )
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"seconds": seconds, "peak": peak, "counts": report.counts}
@@ -129,16 +147,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(json.dumps(run(Path(root), key, stage, given.shard_rows)))
         return
     # What embed reads is made by features.
-    stages = [s for s in ("transcribe", "features", "embed")
-              if s in given.stages or (s == "features" and "embed" in given.stages)]  # fmt: skip
+    stages = [
+        s
+        for s in ("transcribe", "features", "embed")
+        if s in given.stages or (s == "features" and "embed" in given.stages)
+    ]
     peaks: dict[str, list[float]] = {stage: [] for stage in stages}
     for rows in given.rows:
         root = Path(tempfile.mkdtemp(prefix="map-memory-"))
         try:
             key = write_corpus(root, rows)
             for stage in stages:
-                command = [sys.executable, __file__, "--shard-rows", str(given.shard_rows),
-                           "--child", str(root), key, stage]  # fmt: skip
+                command = [
+                    sys.executable,
+                    __file__,
+                    "--shard-rows",
+                    str(given.shard_rows),
+                    "--child",
+                    str(root),
+                    key,
+                    stage,
+                ]
                 answer = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
                 found = json.loads(answer.stdout)
                 peaks[stage].append(found["peak"])

@@ -31,11 +31,16 @@ def add(folder: Path, numbers: range) -> None:
         sf.write(folder / f"{number}.wav", tone.astype(np.float32), RATE)
     for number in range(numbers.stop):
         feeling = ("happy", "sad", "afraid")[number % 3]
-        rows.append({
-            "id": str(number), "path": f"{number}.wav", "speaker": f"s{number % 10}",
-            "label": ("joy", "sadness")[number // 10 % 2], "language": "en",
-            "transcript": f"{number} times I am {feeling}",
-        })  # fmt: skip
+        rows.append(
+            {
+                "id": str(number),
+                "path": f"{number}.wav",
+                "speaker": f"s{number % 10}",
+                "label": ("joy", "sadness")[number // 10 % 2],
+                "language": "en",
+                "transcript": f"{number} times I am {feeling}",
+            }
+        )
     with (folder / "manifest.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -46,15 +51,20 @@ def settings(folder: Path) -> dict[str, Any]:
     """The corpus is also what is evaluated and probed, so that every map stage meets it."""
     corpus = {"dataset": "manifest", "root": str(folder / "corpus"), "taxonomy": "ekman-6"}
     return {
-        "name": "one-more", "corpora": [corpus], "targets": [corpus],
-        "labeler": "lexicon", "taxonomy": "ekman-6", "label": {"shard_rows": 64},
+        "name": "one-more",
+        "corpora": [corpus],
+        "targets": [corpus],
+        "labeler": "lexicon",
+        "taxonomy": "ekman-6",
+        "label": {"shard_rows": 64},
         "encoder": {"name": "cnn", "channels": [8]},
-        "pretrain": {"epochs": 1}, "probes": ["prosody"],
+        "pretrain": {"epochs": 1},
+        "probes": ["prosody"],
         "evaluate": {"folds": 2, "seeds": 1, "budgets": [1.0]},
         "controls": {"random_init": False, "logmel_stats": True, "shuffled": "none"},
         "executor": {"name": "local", "inline": True},
         "paths": {"store": str(folder / "store"), "results": str(folder / "results")},
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

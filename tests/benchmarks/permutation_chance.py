@@ -70,8 +70,10 @@ def main() -> None:
     parser.add_argument("--permutations", type=int, default=200)
     parser.add_argument("--worlds", type=int, default=100)
     options = parser.parse_args()
-    print(f"{'chance is 0.250; ' + str(options.permutations) + ' permutations':<46}"
-          f"{'UAR':>7}{'permuted':>9}  {'95 % of them':<14}{'p':>9}")  # fmt: skip
+    print(
+        f"{'chance is 0.250; ' + str(options.permutations) + ' permutations':<46}"
+        f"{'UAR':>7}{'permuted':>9}  {'95 % of them':<14}{'p':>9}"
+    )
     data, folds, held, noise = world(0)
     for what, values in (("features that hold the label", held), ("Gaussian features", noise)):
         found = permutation_test(
@@ -82,8 +84,10 @@ def main() -> None:
         data, folds, held, _ = world(0, alike)
         scores = permuted_training(data, folds, held, options.permutations)
         low, high = np.quantile(scores, [0.025, 0.975])
-        print(f"{'gold permuted in training, ' + speakers:<46}{'':>7}{scores.mean():>9.3f}  "
-              f"[{low:.3f}, {high:.3f}]")  # fmt: skip
+        print(
+            f"{'gold permuted in training, ' + speakers:<46}{'':>7}{scores.mean():>9.3f}  "
+            f"[{low:.3f}, {high:.3f}]"
+        )
     p_values = []
     for seed in range(1, options.worlds + 1):
         data, folds, _, noise = world(seed)
@@ -92,8 +96,10 @@ def main() -> None:
         )
         p_values.append(found.p_value)
     share = np.mean(np.array(p_values) <= 0.05)
-    print(f"\nGaussian features: p ≤ .05 in {share:.3f} of {options.worlds} worlds, "
-          f"mean p {np.mean(p_values):.2f}")  # fmt: skip
+    print(
+        f"\nGaussian features: p ≤ .05 in {share:.3f} of {options.worlds} worlds, "
+        f"mean p {np.mean(p_values):.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -113,9 +113,16 @@ def finish(plan: Plan, store: Store) -> None:
     for node in plan.nodes.values():
         folder = store.root / "objects" / node.key[:2] / node.key
         folder.mkdir(parents=True, exist_ok=True)
-        marker = {"format": 1, "key": node.key, "spec": node.spec.model_dump(mode="json"),
-                  "files": {}, "parts": [], "counts": {}, "seconds": 0.0,
-                  "written": "2026-01-01T00:00:00+00:00"}  # fmt: skip
+        marker = {
+            "format": 1,
+            "key": node.key,
+            "spec": node.spec.model_dump(mode="json"),
+            "files": {},
+            "parts": [],
+            "counts": {},
+            "seconds": 0.0,
+            "written": "2026-01-01T00:00:00+00:00",
+        }
         (folder / "done.json").write_text(json.dumps(marker))
 
 

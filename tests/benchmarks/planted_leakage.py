@@ -83,26 +83,42 @@ def cases(folder: Path, ravdess: list[str]) -> Iterator[Case]:
     yield looked("fixed sentences", fixed, 0, ("warning", "say only 1 scripted sentence"))
     heard = unlabelled(folder / "heard", clean)
     yield looked(
-        "pre-training on test speakers", clean, 1,
+        "pre-training on test speakers",
+        clean,
+        1,
         ("refused", "8 of 24 utterances (d-0, d-1", "2 of 6 speakers (manifest:d, manifest:e)"),
-        "--corpus", f"manifest={heard}",
-    )  # fmt: skip
+        "--corpus",
+        f"manifest={heard}",
+    )
     yield ran(
-        "pre-training on them, in a run", folder, clean, 0,
+        "pre-training on them, in a run",
+        folder,
+        clean,
+        0,
         ("pre-trained on 2 of the 6 speakers and 8 of the 24 recordings",),
         corpora=[{"dataset": "manifest", "root": str(heard)}],
-    )  # fmt: skip
+    )
     corpus = {"corpora": [reference(clean)]}
     labels = ("human labels", "8 of 8 utterances (d-0, d-1", "manifest:d")
     yield ran("its human labels", folder, clean, 2, labels, labeler="oracle", **corpus)
     yield ran(
-        "its human labels, declared", folder, clean, 0, ("! Declared label leakage", "d-0"),
-        labeler="oracle", controls={**FEW, "gold_of_tested": "declare"}, **corpus,
-    )  # fmt: skip
+        "its human labels, declared",
+        folder,
+        clean,
+        0,
+        ("! Declared label leakage", "d-0"),
+        labeler="oracle",
+        controls={**FEW, "gold_of_tested": "declare"},
+        **corpus,
+    )
     yield ran(
-        "published weights that know it", folder, clean, 0, ("! The published", "'manifest'"),
+        "published weights that know it",
+        folder,
+        clean,
+        0,
+        ("! The published", "'manifest'"),
         encoder="knowing",
-    )  # fmt: skip
+    )
     for root in ravdess:
         pair = ("same sound", "03-01-03-01-02-01-07, 03-01-03-01-02-02-07")
         yield Case("RAVDESS's one pair", [*LOOK, "ravdess", root], 0, pair)
@@ -135,11 +151,15 @@ def rows(speaker: Row | None = None, sentence: Row | None = None) -> list[list[s
     """Six speakers with four takes each; a, b, c and f teach, d and e are tested."""
     return [
         [
-            name, f"{name}.wav", (speaker or {}).get(name, name[0]), ("joy", "sadness")[take % 2],
-            "test" if name[0] in "de" else "train", (sentence or {}).get(name, ""),
+            name,
+            f"{name}.wav",
+            (speaker or {}).get(name, name[0]),
+            ("joy", "sadness")[take % 2],
+            "test" if name[0] in "de" else "train",
+            (sentence or {}).get(name, ""),
         ]
         for name, take in ((name, int(name[-1])) for name in names())
-    ]  # fmt: skip
+    ]
 
 
 def dataset(folder: Path, table: list[list[str]], copies: Row | None = None) -> Path:
@@ -181,10 +201,14 @@ def ran(
 ) -> Case:
     """A whole run, on a frozen encoder unless it is to be pre-trained."""
     settings: dict[str, object] = {
-        "name": "planted", "labeler": "random", "taxonomy": "ekman-6",
-        "targets": [reference(root)], "encoder": "logmel-stats",
-        "evaluate": {"protocol": "split", "budgets": [1.0], "seeds": 1}, "controls": FEW,
-    }  # fmt: skip
+        "name": "planted",
+        "labeler": "random",
+        "taxonomy": "ekman-6",
+        "targets": [reference(root)],
+        "encoder": "logmel-stats",
+        "evaluate": {"protocol": "split", "budgets": [1.0], "seeds": 1},
+        "controls": FEW,
+    }
     if "corpora" in changes:
         settings |= {"encoder": {"name": "cnn", "channels": [16]}, "pretrain": {"epochs": 1}}
     file = write(folder / kind, {**settings, **changes})

@@ -59,8 +59,11 @@ def measured(folder: Path, congruence: float, clips: int, speakers: int) -> Foun
         "encoder": "pitch-contour",
         "targets": [
             {
-                "dataset": "synthetic", "clips": clips, "speakers": speakers,
-                "congruence": congruence, "seed": 2,
+                "dataset": "synthetic",
+                "clips": clips,
+                "speakers": speakers,
+                "congruence": congruence,
+                "seed": 2,
             }
         ],
         "evaluate": {"budgets": [1.0], "seeds": 1, "strengths": [0.01]},
@@ -70,7 +73,7 @@ def measured(folder: Path, congruence: float, clips: int, speakers: int) -> Foun
         "trackers": [],
         "executor": {"name": "local", "inline": True},
         "paths": {"store": str(folder / "store"), "results": str(folder / "results")},
-    }  # fmt: skip
+    }
     outcome = run_experiment(settings, plugin_dirs=[Path(__file__).parent / "plugins"])
     if outcome.failures:
         raise SystemExit(outcome.failures[0].sentence)
@@ -98,9 +101,12 @@ def _found(records: list[ResultRecord], store: Store) -> Found:
 def folds_of(table: UtteranceTable) -> list[Fold]:
     """The probe's own folds."""
     made = checked_folds(
-        table, "speakers-and-sentences", folds=PARAMS.folds, sentence_folds=PARAMS.sentence_folds,
+        table,
+        "speakers-and-sentences",
+        folds=PARAMS.folds,
+        sentence_folds=PARAMS.sentence_folds,
         seed=0,
-    )  # fmt: skip
+    )
     return made.folds
 
 
@@ -115,10 +121,15 @@ def ceiling(table: UtteranceTable, targets: dict[str, np.ndarray]) -> dict[str, 
     speakers = [str(speaker) for speaker in table.speakers]
     truth = within_speakers(np.stack([targets[name] for name in PLANTED], 1), speakers)
     found = cross_predict(
-        {"emotion": known}, truth, speakers, folds_of(table),
-        strengths=PARAMS.strengths, inner_folds=PARAMS.inner_folds, seed=0,
+        {"emotion": known},
+        truth,
+        speakers,
+        folds_of(table),
+        strengths=PARAMS.strengths,
+        inner_folds=PARAMS.inner_folds,
+        seed=0,
         sentences=[str(sentence) for sentence in table.sentence_ids],
-    )  # fmt: skip
+    )
     columns = zip(PLANTED, truth.T, found.predicted.T, found.baseline.T, strict=True)
     return {
         name: regression_metrics(Predicted(table.ids, speakers, *values))["r2"]

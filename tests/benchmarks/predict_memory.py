@@ -48,14 +48,22 @@ def write_model(folder: Path) -> None:
         "head.bias": np.zeros(LABELS, np.float32),
     }
     config = ModelConfig(
-        experiment="benchmark", cell="random", record_key="none",
-        encoder=plugin_identity(registry(), "encoder", "resnet", plugin), frontend=plugin.frontend,
-        seed=0, piece_seconds=30, licence="none", versions={"lanser-bench": __version__},
+        experiment="benchmark",
+        cell="random",
+        record_key="none",
+        encoder=plugin_identity(registry(), "encoder", "resnet", plugin),
+        frontend=plugin.frontend,
+        seed=0,
+        piece_seconds=30,
+        licence="none",
+        versions={"lanser-bench": __version__},
         head=HeadConfig(
-            kind="weak", labels=[f"label {i}" for i in range(LABELS)], pooling="mean",
+            kind="weak",
+            labels=[f"label {i}" for i in range(LABELS)],
+            pooling="mean",
             layer="layer_03",
         ),
-    )  # fmt: skip
+    )
     folder.mkdir()
     save_file(state | head, folder / WEIGHTS)
     (folder / CONFIG).write_text(config.model_dump_json())
@@ -89,10 +97,19 @@ def main() -> None:
             sound = folder / "sound.flac"
             write_sound(sound, minutes)
             done = subprocess.run(
-                [sys.executable, __file__, "--segmenter", options.segmenter, "--child",
-                 str(folder / "model"), str(sound)],
-                capture_output=True, text=True, check=True,
-            )  # fmt: skip
+                [
+                    sys.executable,
+                    __file__,
+                    "--segmenter",
+                    options.segmenter,
+                    "--child",
+                    str(folder / "model"),
+                    str(sound),
+                ],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
             segments, seconds, peak = done.stdout.split()
             print(f"{minutes:7g}  {segments:>8}  {seconds:>7}  {peak:>12}", flush=True)
 

@@ -73,9 +73,16 @@ def build(folder: Path, paths: list[Path], encoder: str, params: Params) -> Trai
     source = Features(world.store, world.features(utterances, frames))
     soft = np.eye(len(TAXONOMY.names), dtype=np.float32)[truth]
     examples = Examples(
-        TAXONOMY, [source], np.zeros(len(paths), np.int64), np.arange(len(paths)), source.lengths,
-        [str(path) for path in paths], [None] * len(paths), truth, soft,
-    )  # fmt: skip
+        TAXONOMY,
+        [source],
+        np.zeros(len(paths), np.int64),
+        np.arange(len(paths)),
+        source.lengths,
+        [str(path) for path in paths],
+        [None] * len(paths),
+        truth,
+        soft,
+    )
     module = plugin.build(0)
     dim = last_dim(module, torch.from_numpy(frames[0])[None], encoder)
     network = Network(module, dim, len(TAXONOMY.names), params.pooling)
@@ -203,10 +210,13 @@ def show(kind: str, encoder: str, spent: list[dict[str, float]], clips: int) -> 
     print(
         f"  ours / bare {over('bare', 'ours'):.3f}, ours / clipping {over('clipping', 'ours'):.3f}"
     )
-    print(f"  ours / from files {over('from_files', 'ours'):.2f} "
-          f"(ceiling {over('from_files', 'bare'):.2f}), "
-          f"ours / from spans {over('from_spans', 'ours'):.2f} "
-          f"(ceiling {over('from_spans', 'bare'):.2f})", flush=True)  # fmt: skip
+    print(
+        f"  ours / from files {over('from_files', 'ours'):.2f} "
+        f"(ceiling {over('from_files', 'bare'):.2f}), "
+        f"ours / from spans {over('from_spans', 'ours'):.2f} "
+        f"(ceiling {over('from_spans', 'bare'):.2f})",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

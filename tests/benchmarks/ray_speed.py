@@ -56,12 +56,17 @@ def main() -> None:
             wall.setdefault(label, []).append(run(file))
             made[label] = records(file.parent)
             span, own = work_seconds(file.parent), stage_seconds(file.parent)
-            print(f"{label} worker(s): {wall[label][-1]:.1f} s; stages from first start to last "
-                  f"end {span:.1f} s, their own times {own:.1f} s", flush=True)  # fmt: skip
+            print(
+                f"{label} worker(s): {wall[label][-1]:.1f} s; stages from first start to last "
+                f"end {span:.1f} s, their own times {own:.1f} s",
+                flush=True,
+            )
     ratio = min(wall["ray 1"]) / min(wall["ray 2"])
     same = made["ray 1"] == made["ray 2"] == made["local 2"]
-    print(f"2 Ray workers are {ratio:.2f} × as fast as 1; {len(made['local 2'])} records "
-          f"{'equal' if same else 'NOT equal'} to local's")  # fmt: skip
+    print(
+        f"2 Ray workers are {ratio:.2f} × as fast as 1; {len(made['local 2'])} records "
+        f"{'equal' if same else 'NOT equal'} to local's"
+    )
 
 
 if __name__ == "__main__":

@@ -20,9 +20,16 @@ from lanser_bench.records.record import load_records
 from lanser_bench.reporting.report.report import render
 
 RESULTS = Path(__file__).parents[2] / "results" / "real-speech"
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update",
-         "--disable-sync"]  # fmt: skip
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def best(action: Callable[[], object], times: int = 3) -> float:

@@ -56,8 +56,10 @@ class Watch:
 
     def look(self) -> None:
         """Counts what the kill just now has cost."""
-        found = {p.parent.name: p.stat().st_mtime_ns
-                 for p in self.folder.glob("store/objects/*/*/done.json")}  # fmt: skip
+        found = {
+            p.parent.name: p.stat().st_mtime_ns
+            for p in self.folder.glob("store/objects/*/*/done.json")
+        }
         self.remade += sum(found.get(key) != when for key, when in self.made.items())
         left = {path.name for path in self.folder.glob("store/tmp/*")}
         self.lost.append([name.partition("-")[0] for name in left - self.left])
@@ -126,8 +128,9 @@ def ray_node(root: Path, seed: int) -> None:
     print(f"one of two nodes killed after {wanted} stages; the run went on and ended")
     watch.lost = []
     watch.look()
-    print(f"shards begun again: {sum(watch.shards())}, finished artifacts made again: "
-          f"{watch.remade}")  # fmt: skip
+    print(
+        f"shards begun again: {sum(watch.shards())}, finished artifacts made again: {watch.remade}"
+    )
 
 
 def main() -> None:

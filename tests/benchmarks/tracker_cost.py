@@ -41,14 +41,20 @@ SETTINGS: dict[str, Any] = {
 
 def run(folder: Path, tracker: list[str], epochs: int, more: dict[str, str]) -> float:
     file = folder / "cost.yaml"
-    file.write_text(yaml.safe_dump(
-        SETTINGS | {"trackers": tracker, "pretrain": {"epochs": epochs, "seeds": [0, 1]}}
-    ))  # fmt: skip
+    file.write_text(
+        yaml.safe_dump(
+            SETTINGS | {"trackers": tracker, "pretrain": {"epochs": epochs, "seeds": [0, 1]}}
+        )
+    )
     begin = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "lanser_bench", "run", str(file)], cwd=folder,
-        env={**os.environ, **more}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "lanser_bench", "run", str(file)],
+        cwd=folder,
+        env={**os.environ, **more},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     seconds = time.perf_counter() - begin
     for line in done.stderr.splitlines():
         if line.startswith("!"):
@@ -80,9 +86,11 @@ def main() -> None:
                 folder.mkdir()
                 hanging = kind == "hanging"
                 seconds = run(
-                    folder, ["wandb"] if hanging else [], options.epochs,
+                    folder,
+                    ["wandb"] if hanging else [],
+                    options.epochs,
                     environment(url) if hanging else {},
-                )  # fmt: skip
+                )
                 print(f"{kind:8} {seconds:6.1f} s", flush=True)
                 times[kind].append(seconds)
                 made.append(records(folder))

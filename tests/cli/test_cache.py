@@ -71,8 +71,9 @@ def test_sizes_are_by_stage_by_experiment_and_of_orphans(
     assert found["total"] == {"artifacts": 4, "bytes": 20}
     assert found["stages"]["embed"] == {"artifacts": 1, "bytes": 5}
     assert found["experiments"] == {
-        "e": {"artifacts": 2, "bytes": 10}, "next": {"artifacts": 1, "bytes": 5},
-    }  # fmt: skip
+        "e": {"artifacts": 2, "bytes": 10},
+        "next": {"artifacts": 1, "bytes": 5},
+    }
     assert found["orphaned"] == {"artifacts": 1, "bytes": 5}
     code, out, _ = lanser(capsys, "cache", "size")
     assert code == 0
@@ -121,8 +122,9 @@ def test_gc_beside_two_runs_of_one_name_stops_where_only_one_of_them_has_its_pla
     """
     other = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), str(store.root)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert other.stdout is not None
     other.stdout.readline()
     with store.lock(keys["planned"]):

@@ -36,8 +36,10 @@ def test_listing_and_help_load_nothing_heavy() -> None:
     lines = ["--help", "run --help", "plugins", "plugins --json"]
     done = subprocess.run(
         [sys.executable, "-c", PROBE.format(heavy=HEAVY), *lines],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     ends = [line for line in done.stdout.splitlines() if line.startswith("LOADED")]
     assert ends == ["LOADED [] CODE 0"] * len(lines), done.stderr
 
@@ -129,9 +131,11 @@ def store(tmp_path: Path) -> Store:
     parent = None
     for stage in ("manifest", "embed", "evaluate"):
         spec = Spec(
-            stage=stage, stage_version="1", params={"folds": 5},
+            stage=stage,
+            stage_version="1",
+            params={"folds": 5},
             parents={"utterances": parent} if parent else {},
-        )  # fmt: skip
+        )
         with store.write(spec) as draft:
             (draft.path / "x.json").write_text("{}")
             draft.seconds = 1.5
@@ -283,13 +287,20 @@ def test_gate_compare_and_power_answer_with_their_exit_codes(
     code, _, err = lanser(capsys, "gate", "--baseline", study, "--candidate", str(tmp_path / "no"))
     assert (code, "does not exist" in err) == (2, True)
     code, out, _ = lanser(
-        capsys, "compare", "encoder=whisper-encoder", "control=logmel_stats", "--in", study,
-        "--format", "json",
-    )  # fmt: skip
+        capsys,
+        "compare",
+        "encoder=whisper-encoder",
+        "control=logmel_stats",
+        "--in",
+        study,
+        "--format",
+        "json",
+    )
     assert code == 0
     assert json.loads(out)["lines"][0]["p_value"] < 0.001
-    code, out, _ = lanser(capsys, "power", "--speakers", "18", "--spread", "7", "--seeds", "1",
-                          "--seed-spread", "0")  # fmt: skip
+    code, out, _ = lanser(
+        capsys, "power", "--speakers", "18", "--spread", "7", "--seeds", "1", "--seed-spread", "0"
+    )
     assert (code, "6.1 points of UAR with 90 % power" in out) == (0, True)
 
 

@@ -64,9 +64,12 @@ def test_bad_recordings_are_named_and_exit_with_2(
     ],
 )
 def test_a_path_instead_of_a_name_is_told_what_to_type(
-    corpus: Path, given: str, words: str,
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    corpus: Path,
+    given: str,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     (corpus / "wavs").mkdir()
     (corpus / "other").mkdir()
     (corpus / "other" / "list.tsv").touch()
@@ -132,8 +135,11 @@ def test_rates_channels_and_formats_are_shown_with_a_warning(
     arguments = ("manifest", corpus, "taxonomy=ekman-6", "--store", tmp_path / "store")
     assert check(*arguments) == 0
     printed = capsys.readouterr().out.splitlines()
-    for line in ("sample rates (Hz): 16000 (4), 8000 (4)", "channels: 1 (8)",
-                 "formats: WAV PCM_16 (8)"):  # fmt: skip
+    for line in (
+        "sample rates (Hz): 16000 (4), 8000 (4)",
+        "channels: 1 (8)",
+        "formats: WAV PCM_16 (8)",
+    ):
         assert line in printed
     assert any(line.startswith("warning: The sample rate follows the labels") for line in printed)
     assert check(*arguments, "--json") == 0

@@ -130,8 +130,15 @@ def test_texts_that_a_labeler_reads_in_part_are_told(tmp_path: Path) -> None:
 
 def test_option_values_are_read_as_yaml() -> None:
     found = parsed_options(["a=1", "b=[x, 1.5]", "c=all", "d=k=v", "e=", "f=1.10", "g=set #2"])
-    assert found == {"a": 1, "b": ["x", 1.5], "c": "all", "d": "k=v", "e": None, "f": "1.10",
-                     "g": "set #2"}  # fmt: skip
+    assert found == {
+        "a": 1,
+        "b": ["x", 1.5],
+        "c": "all",
+        "d": "k=v",
+        "e": None,
+        "f": "1.10",
+        "g": "set #2",
+    }
     with pytest.raises(SettingsError, match=r"Quote a text that begins with \["):
         parsed_options(["a=[1"])
 

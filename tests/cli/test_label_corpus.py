@@ -47,8 +47,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
     rows = ["I am happy|joy", "so angry|anger", "nothing|joy", "sad, sad|sadness", "|fear"]
-    texts = "".join(f"{row}|{'ab'[i % 2]}\n".replace("|", ",") for i, row in enumerate(
-        row.replace(",", ";") for row in rows))  # fmt: skip
+    texts = "".join(
+        f"{row}|{'ab'[i % 2]}\n".replace("|", ",")
+        for i, row in enumerate(row.replace(",", ";") for row in rows)
+    )
     path = tmp_path / "texts" / "a.csv"
     path.parent.mkdir()
     path.write_text("body,mood,who\n" + texts, encoding="utf-8")
@@ -84,8 +86,13 @@ def test_the_same_command_computes_nothing_again(
 ) -> None:
     words = ("label", "--texts", str(table), "--column", "body", "--json")
     first = json.loads(run(*words))
-    settings = {"dataset": "text", "root": str(table.parent), "tables": ["a.csv"],
-                "columns": {"text": "body"}, "title": "Texts of a.csv"}  # fmt: skip
+    settings = {
+        "dataset": "text",
+        "root": str(table.parent),
+        "tables": ["a.csv"],
+        "columns": {"text": "body"},
+        "title": "Texts of a.csv",
+    }
     [again] = label_corpus(settings, "keyword", "ekman-6", overrides=HERE, plugin_dirs=[EXAMPLE])
     assert again.executed == []
     assert again.labels == first["made_with"]["keys"]["labels"]
@@ -166,8 +173,19 @@ def test_a_corpus_of_speech_is_reported_by_speaker_and_length(run: Run, corpus: 
 
 @pytest.mark.slow
 def test_two_taxonomies_are_compared_on_a_corpus_through_the_store(run: Run, corpus: Path) -> None:
-    words = ("taxonomy", "compare", "ekman-6", "goemotions-28", "--corpus", "manifest",
-             "--root", str(corpus), "--dataset-option", "taxonomy=ekman-6", "--json")  # fmt: skip
+    words = (
+        "taxonomy",
+        "compare",
+        "ekman-6",
+        "goemotions-28",
+        "--corpus",
+        "manifest",
+        "--root",
+        str(corpus),
+        "--dataset-option",
+        "taxonomy=ekman-6",
+        "--json",
+    )
     found = json.loads(run(*words, "--picture", "map.png"))
     assert Path("map.png").is_file()
     measured = found["behaviour"]
@@ -188,10 +206,22 @@ def test_two_taxonomies_are_compared_on_a_corpus_through_the_store(run: Run, cor
         (("label", "--texts", "no.csv"), DataError, r"no\.csv cannot be read"),
         (("label", "synthetc"), LanserError, "Did you mean 'synthetic'"),
         (("label", "synthetic", "--set", "label.temprature=1"), SettingsError, "temprature"),
-        (("taxonomy", "compare", "ekman-6", "iemocap-4", "--corpus", "synthetic", "--texts", "x"),
-         SettingsError, "either --texts or --corpus"),
+        (
+            (
+                "taxonomy",
+                "compare",
+                "ekman-6",
+                "iemocap-4",
+                "--corpus",
+                "synthetic",
+                "--texts",
+                "x",
+            ),
+            SettingsError,
+            "either --texts or --corpus",
+        ),
     ],
-)  # fmt: skip
+)
 def test_mistakes_get_a_sentence(
     run: Run, words: tuple[str, ...], kind: type[LanserError], sentence: str
 ) -> None:

@@ -71,11 +71,15 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "tones.py").write_text(PLUGINS)
     settings: dict[str, Any] = {
-        "name": "t", "labeler": "random", "taxonomy": "sentiment-3", "encoder": "plain",
-        "targets": ["tones"], "controls": {"logmel_stats": False},
+        "name": "t",
+        "labeler": "random",
+        "taxonomy": "sentiment-3",
+        "encoder": "plain",
+        "targets": ["tones"],
+        "controls": {"logmel_stats": False},
         "evaluate": {"folds": 2, "budgets": [0.5, 1.0], "seeds": 1, "strengths": [0.1]},
         "executor": {"name": "local", "threads": 2},
-    }  # fmt: skip
+    }
     (tmp_path / "e.yaml").write_text(yaml.safe_dump(settings))
     return tmp_path
 
@@ -128,9 +132,13 @@ def test_a_failed_cell_exits_with_1_and_is_listed_at_the_end(project: Path) -> N
 @pytest.mark.slow
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(project: Path) -> None:
     process = subprocess.Popen(
-        command("encoder.how=slow"), cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True,
-    )  # fmt: skip
+        command("encoder.how=slow"),
+        cwd=project,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     with process:
         end = time.monotonic() + PATIENCE_S
         while not list(project.glob(".lanser/store/logs/worker-*.log")):

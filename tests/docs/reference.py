@@ -43,8 +43,14 @@ SECTIONS = {
     "paths": settings.Paths,
 }
 SECTION_TYPES = (
-    "Params", "Settings", "Controls", "StageThreads", "StageDevices", "StageMemory", "Paths",
-)  # fmt: skip
+    "Params",
+    "Settings",
+    "Controls",
+    "StageThreads",
+    "StageDevices",
+    "StageMemory",
+    "Paths",
+)
 KINDS = ("dataset", "segmenter", "asr", "labeler", "encoder", "probe", "tracker", "executor")
 
 
@@ -143,9 +149,13 @@ def _cell(text: str) -> str:
 
 def settings_tables() -> str:
     """The reference part of `docs/experiments.md`."""
-    parts = ["### Top level", table(Experiment), "### An entry of `corpora` and `targets`",
-             "The dataset's own options stand beside these; [options.md](options.md) lists them.",
-             table(settings.DatasetRef, skip=("options",))]  # fmt: skip
+    parts = [
+        "### Top level",
+        table(Experiment),
+        "### An entry of `corpora` and `targets`",
+        "The dataset's own options stand beside these; [options.md](options.md) lists them.",
+        table(settings.DatasetRef, skip=("options",)),
+    ]
     for name, model in SECTIONS.items():
         parts += [f"### `{name}`", table(model)]
     return "\n\n".join(parts)

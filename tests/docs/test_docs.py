@@ -27,8 +27,17 @@ from .blocks import PAGES, ROOT, Block, blocks, prose, shown
 from .reference import generated
 
 LANGUAGES = {"console", "python", "yaml", "toml", "text", "mermaid", "csv"}
-SLOW = {"README.md", "experiments.md", "store.md", "python.md", "plugins.md", "datasets.md",
-        "results.md", "report.md", "weak-labels.md"}  # fmt: skip
+SLOW = {
+    "README.md",
+    "experiments.md",
+    "store.md",
+    "python.md",
+    "plugins.md",
+    "datasets.md",
+    "results.md",
+    "report.md",
+    "weak-labels.md",
+}
 """Pages whose examples read recordings or train something."""
 EXAMPLES = [block for page in PAGES for block in blocks(page)]
 MARK = "\x1e"
@@ -161,17 +170,27 @@ def _process(command: list[str], folder: Path) -> subprocess.CompletedProcess[st
         "WANDB_MODE": "offline",
     }
     return subprocess.run(
-        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, timeout=1200, check=False,
-    )  # fmt: skip
+        command,
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=1200,
+        check=False,
+    )
 
 
 # -- settings are valid ------------------------------------------------------------------------
 
 BASE: dict[str, Any] = {
-    "name": "base", "labeler": "random", "taxonomy": "ekman-6", "encoder": "cnn",
-    "corpora": ["synthetic"], "targets": ["synthetic"],
-}  # fmt: skip
+    "name": "base",
+    "labeler": "random",
+    "taxonomy": "ekman-6",
+    "encoder": "cnn",
+    "corpora": ["synthetic"],
+    "targets": ["synthetic"],
+}
 """What a snippet that shows a few keys is laid over."""
 
 
@@ -204,8 +223,12 @@ def test_shown_settings_are_valid(
 def _refs(settings: Any) -> Iterator[tuple[str, PluginRef | DatasetRef]]:
     for kind in ("segmenter", "asr", "labeler", "encoder", "executor"):
         yield kind, getattr(settings, kind)
-    for kind, key in (("probe", "probes"), ("tracker", "trackers"), ("dataset", "corpora"),
-                      ("dataset", "targets")):  # fmt: skip
+    for kind, key in (
+        ("probe", "probes"),
+        ("tracker", "trackers"),
+        ("dataset", "corpora"),
+        ("dataset", "targets"),
+    ):
         for ref in getattr(settings, key):
             yield kind, ref
 

@@ -19,8 +19,10 @@ SPEAKERS = [f"s{i // 30}" for i in range(240)]
 
 def guessed(truth: list[str], right: float, names: str) -> list[str]:
     keep = RNG.random(len(truth)) < right
-    return [t if k else names[i] for t, k, i in zip(
-        truth, keep, RNG.integers(0, len(names), len(truth)), strict=True)]  # fmt: skip
+    return [
+        t if k else names[i]
+        for t, k, i in zip(truth, keep, RNG.integers(0, len(names), len(truth)), strict=True)
+    ]
 
 
 def value(found: object) -> float:
@@ -87,7 +89,12 @@ def test_a_training_side_of_one_class_answers_with_it() -> None:
     labels = np.array([0, 0, 0, 0, 1, 1])
     fold = Fold(np.arange(4), np.array([4, 5]), np.zeros(0, np.int64))
     found = cross_classify(
-        {"a": RNG.standard_normal((6, 2))}, labels, list("aabbcc"), [fold], strengths=[1.0],
-        inner_folds=2, seed=0,
-    )  # fmt: skip
+        {"a": RNG.standard_normal((6, 2))},
+        labels,
+        list("aabbcc"),
+        [fold],
+        strengths=[1.0],
+        inner_folds=2,
+        seed=0,
+    )
     assert found.predicted.tolist() == [-1] * 4 + [0, 0]

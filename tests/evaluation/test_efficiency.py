@@ -265,8 +265,13 @@ def test_the_majority_is_that_of_the_training_side() -> None:
     folds = [Fold(np.arange(3), np.arange(3, 6), none), Fold(np.arange(3, 6), np.arange(3), none)]
     guess = Study(found, folds, DESIGN).majority()
     assert dict(zip(guess.ids, guess.predicted[0], strict=True)) == {
-        "u0": 1, "u1": 1, "u2": 1, "u3": 0, "u4": 0, "u5": 0
-    }  # fmt: skip
+        "u0": 1,
+        "u1": 1,
+        "u2": 1,
+        "u3": 0,
+        "u4": 0,
+        "u5": 0,
+    }
 
 
 def test_the_area_weighs_budgets_by_the_axis_it_states() -> None:

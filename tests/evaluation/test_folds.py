@@ -48,9 +48,12 @@ def test_folds_do_not_depend_on_the_order_of_rows(shape) -> None:
     for at in (range(len(ids)), order):
         moved = [ids[p] for p in at]
         folds = make_folds(
-            "leave-one-speaker-out", ids=moved, speakers=[speakers[p] for p in at],
-            labels=labels[list(at)], k=k,
-        )  # fmt: skip
+            "leave-one-speaker-out",
+            ids=moved,
+            speakers=[speakers[p] for p in at],
+            labels=labels[list(at)],
+            k=k,
+        )
         hashes.add(split_hash(moved, folds))
     assert len(hashes) == 1
 

@@ -123,9 +123,14 @@ def test_a_nearly_constant_feature_does_not_decide_the_score() -> None:
         for s in range(6)
     ]
     result = cross_predict(
-        {"layer_00": np.column_stack([signal, floor])}, target[:, None], speakers, folds,
-        strengths=(1e-3, 1e-1), inner_folds=3, seed=0,
-    )  # fmt: skip
+        {"layer_00": np.column_stack([signal, floor])},
+        target[:, None],
+        speakers,
+        folds,
+        strengths=(1e-3, 1e-1),
+        inner_folds=3,
+        seed=0,
+    )
     error = np.square(result.predicted[:, 0] - target).mean()
     assert error < 0.2 * target.var()
 
@@ -143,10 +148,16 @@ def test_sentences_known_by_heart_are_given_the_penalty_that_new_sentences_need(
     )
     chosen = [
         cross_predict(
-            layers, target, speaker.astype(str).tolist(), [fold], strengths=STRENGTHS,
-            inner_folds=3, seed=0, sentences=known,
+            layers,
+            target,
+            speaker.astype(str).tolist(),
+            [fold],
+            strengths=STRENGTHS,
+            inner_folds=3,
+            seed=0,
+            sentences=known,
         ).strengths[0]
         for known in (None, sentence.astype(str).tolist())
-    ]  # fmt: skip
+    ]
     assert chosen[0] == min(STRENGTHS)
     assert chosen[1] >= 10.0

@@ -135,9 +135,12 @@ def test_pairing_matches_by_id_and_compares_what_both_have() -> None:
     assert plain.value > 0.2
     order = np.random.default_rng(0).permutation(len(a.ids))
     mixed = Predicted(
-        [a.ids[i] for i in order], [a.speakers[i] for i in order],
-        a.truth[order], a.predicted[order], a.baseline[order],
-    )  # fmt: skip
+        [a.ids[i] for i in order],
+        [a.speakers[i] for i in order],
+        a.truth[order],
+        a.predicted[order],
+        a.baseline[order],
+    )
     assert paired_difference(mixed, b).value == pytest.approx(plain.value)
     assert paired_difference(mixed, b, "pearson").value > 0
 
@@ -234,11 +237,13 @@ def test_counts_of_rows_give_the_scores_of_their_predictions() -> None:
     gold, predicted = rng.integers(k, size=n), rng.integers(k, size=(draws, n))
     table = pa.table(
         {
-            "speaker": speakers * draws, "seed": np.repeat(np.arange(draws), n),
-            "budget": ["100%"] * (n * draws), "gold": np.tile(gold, draws),
+            "speaker": speakers * draws,
+            "seed": np.repeat(np.arange(draws), n),
+            "budget": ["100%"] * (n * draws),
+            "gold": np.tile(gold, draws),
             "predicted": predicted.ravel(),
         }
-    )  # fmt: skip
+    )
     (counts,) = counts_by_budget(table, k).values()
     whole = classification(Classified(ids, speakers, gold, predicted, k))
     for name, expected in whole.items():

@@ -155,11 +155,14 @@ def settings(corpora: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
             "taxonomy": mood,
             "encoder": {"name": "cnn", "channels": [4]},
             "pretrain": {"epochs": 1},
-            "targets": [
-                {"dataset": "manifest", "root": str(corpora / "gold"), "taxonomy": mood}
-            ],
-            "evaluate": {"folds": 2, "budgets": [1.0], "seeds": 1, "strengths": [0.1],
-                         "inner_folds": 2},
+            "targets": [{"dataset": "manifest", "root": str(corpora / "gold"), "taxonomy": mood}],
+            "evaluate": {
+                "folds": 2,
+                "budgets": [1.0],
+                "seeds": 1,
+                "strengths": [0.1],
+                "inner_folds": 2,
+            },
             "probes": ["size"],
             "probe": {"folds": 2, "sentence_folds": 1, "strengths": [1.0], "inner_folds": 2},
             "controls": {"random_init": True, "logmel_stats": True, "shuffled": "each"},
@@ -169,6 +172,6 @@ def settings(corpora: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
             "threads": {"label": 1, "pretrain": 1, "embed": 1},
             "paths": {"store": str(tmp_path / "store"), "results": str(tmp_path / "results")},
             **changes,
-        }  # fmt: skip
+        }
 
     return make

@@ -295,8 +295,12 @@ def test_include_adds_points_that_keep_the_rest_of_the_file() -> None:
         seed=7,
     )
     assert shown(found) == [
-        "random,0,15", "random,1,15", "lexicon,0,15", "lexicon,1,15", "oracle,7,3"
-    ]  # fmt: skip
+        "random,0,15",
+        "random,1,15",
+        "lexicon,0,15",
+        "lexicon,1,15",
+        "oracle,7,3",
+    ]
     assert found[-1].settings.pretrain.epochs == 3
     assert found[-1].settings.seed == 7
     assert list(found[0].axes) == ["labeler", "seed", "pretrain.epochs"]
@@ -367,8 +371,11 @@ def test_seeds_are_short_for_those_of_pretraining(tmp_path: Path) -> None:
         points("seeds=[1]", pretrain={"seeds": [2], "epochs": 3})[0].settings.pretrain.epochs == 3
     )
     assert shown(points(grid={"seeds": [[1], [2]]})) == ["[1]", "[2]"]
-    path = experiment(tmp_path, "name: t\nseeds: [x]\nlabeler: random\ntaxonomy: ekman-6\n"
-                      "encoder: cnn\ntargets: [{dataset: synthetic}]\n")  # fmt: skip
+    path = experiment(
+        tmp_path,
+        "name: t\nseeds: [x]\nlabeler: random\ntaxonomy: ekman-6\n"
+        "encoder: cnn\ntargets: [{dataset: synthetic}]\n",
+    )
     with pytest.raises(SettingsError, match=r"line 2: 'pretrain\.seeds\.0' is 'x'"):
         expand(read_experiment(path))
 
@@ -403,8 +410,9 @@ def test_interpolations_follow_the_axes(monkeypatch: pytest.MonkeyPatch) -> None
         probe={"seed": "${evaluate.folds}", "folds": "${.seed}"},
         targets=[{"dataset": "ravdess", "root": "${oc.env:LANSER_HERE}/r"}],
     )
-    seen = [(p.settings.pretrain.seeds, p.settings.probe.seed, p.settings.probe.folds)
-            for p in found]  # fmt: skip
+    seen = [
+        (p.settings.pretrain.seeds, p.settings.probe.seed, p.settings.probe.folds) for p in found
+    ]
     assert seen == [((1,), 2, 2), ((1,), 3, 3), ((2,), 2, 2), ((2,), 3, 3)]
     assert found[0].settings.targets is found[3].settings.targets
 

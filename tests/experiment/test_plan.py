@@ -155,9 +155,12 @@ def test_human_labels_of_the_training_side_are_told_and_the_head_is_judged_on_th
     assert {head.params["part"] for head in heads} == {"test"}
     with pytest.raises(LeakageError, match=r"human labels of 16 of 24 utterances"):
         plan(
-            "evaluate.protocol=split", labeler="oracle", corpora=[taught], targets=[all_of_it],
+            "evaluate.protocol=split",
+            labeler="oracle",
+            corpora=[taught],
+            targets=[all_of_it],
             probes=["emotion-fixed-text"],
-        )  # fmt: skip
+        )
 
 
 def test_a_labeler_that_reads_gold_is_a_control_and_needs_no_asr(
@@ -422,8 +425,10 @@ def test_planning_loads_no_heavy_library(settings: Make, corpora: Path, tmp_path
     path.write_text(yaml.safe_dump(settings(encoder="resnet", grid={"labeler": labelers})))
     done = subprocess.run(
         [sys.executable, "-c", PLANNER, str(path), str(corpora / "plugins")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 

@@ -13,22 +13,38 @@ WORDS = {"name": "mood", "labels": ["glad", "sad"]}
 def plugin(**changes: Any) -> PluginIdentity:
     return PluginIdentity(
         **{
-            "kind": "labeler", "name": "words", "distribution": "lanser-bench", "version": "1",
-            "source": "aaaa1111", "options": {"sharp": 2.0, "dtype": None}, "weights": "11112222",
-            "libraries": {"numpy": "2.0"}, **changes,
+            "kind": "labeler",
+            "name": "words",
+            "distribution": "lanser-bench",
+            "version": "1",
+            "source": "aaaa1111",
+            "options": {"sharp": 2.0, "dtype": None},
+            "weights": "11112222",
+            "libraries": {"numpy": "2.0"},
+            **changes,
         }
-    )  # fmt: skip
+    )
 
 
 def spec(**changes: Any) -> Spec:
     return Spec(
         **{
-            "stage": "label", "stage_version": "1", "plugins": {"labeler": plugin()},
-            "params": {"taxonomy": WORDS, "gold_taxonomy": None, "label": {"temperature": 1.0},
-                       "labels": ["a"], "libraries": {"soxr": "1.0"}},
-            "parents": {"utterances": "1234" * 8}, "seed": 0, "threads": 2, **changes,
+            "stage": "label",
+            "stage_version": "1",
+            "plugins": {"labeler": plugin()},
+            "params": {
+                "taxonomy": WORDS,
+                "gold_taxonomy": None,
+                "label": {"temperature": 1.0},
+                "labels": ["a"],
+                "libraries": {"soxr": "1.0"},
+            },
+            "parents": {"utterances": "1234" * 8},
+            "seed": 0,
+            "threads": 2,
+            **changes,
         }
-    )  # fmt: skip
+    )
 
 
 def params(**changes: Any) -> Spec:
@@ -90,15 +106,18 @@ def test_the_content_of_a_file_is_named_by_its_hashes() -> None:
 def test_a_changed_manifest_is_looked_into() -> None:
     def manifest(content: str, utterances: int) -> Spec:
         return Spec(
-            stage="manifest", stage_version="1",
+            stage="manifest",
+            stage_version="1",
             params={"content": content, "utterances": utterances},
-        )  # fmt: skip
+        )
 
     one, two = manifest("aaaa0000", 200), manifest("bbbb0000", 201)
     (phrase,) = differences(
-        spec(parents={"utterances": one.key}), spec(parents={"utterances": two.key}),
-        {one.key: one}, {two.key: two},
-    )  # fmt: skip
+        spec(parents={"utterances": one.key}),
+        spec(parents={"utterances": two.key}),
+        {one.key: one},
+        {two.key: two},
+    )
     assert phrase == (
         f"utterances changed: {one.key[:4]} → {two.key[:4]} "
         "(rows changed: aaaa → bbbb; utterances 200 → 201)"

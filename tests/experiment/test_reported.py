@@ -75,26 +75,36 @@ def home(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     gold = {"dataset": "manifest", "root": str(corpora / "gold"), "taxonomy": mood}
     run_experiment(
         {
-                "name": "t",
-                "corpora": [gold],
-                "labeler": "words",
-                "taxonomy": mood,
-                "encoder": {"name": "cnn", "channels": [4]},
-                "pretrain": {"epochs": 2, "seeds": [0, 1, 2]},
-                "targets": [gold],
-                "evaluate": {"folds": 2, "budgets": [0.5, 1.0], "seeds": 2, "strengths": [0.1],
-                             "inner_folds": 2},
-                "probes": ["size"],
-                "probe": {"folds": 2, "sentence_folds": 1, "strengths": [1.0], "inner_folds": 2},
-                "controls": {"random_init": True, "logmel_stats": True, "shuffled": "each",
-                             "text_only": True, "gold_of_tested": "declare"},
-                "trackers": [],
-                "executor": {"name": "local", "inline": True},
-                "threads": {"label": 1, "pretrain": 1, "embed": 1},
-                "paths": {"store": str(home / "store"), "results": str(home / "results")},
+            "name": "t",
+            "corpora": [gold],
+            "labeler": "words",
+            "taxonomy": mood,
+            "encoder": {"name": "cnn", "channels": [4]},
+            "pretrain": {"epochs": 2, "seeds": [0, 1, 2]},
+            "targets": [gold],
+            "evaluate": {
+                "folds": 2,
+                "budgets": [0.5, 1.0],
+                "seeds": 2,
+                "strengths": [0.1],
+                "inner_folds": 2,
+            },
+            "probes": ["size"],
+            "probe": {"folds": 2, "sentence_folds": 1, "strengths": [1.0], "inner_folds": 2},
+            "controls": {
+                "random_init": True,
+                "logmel_stats": True,
+                "shuffled": "each",
+                "text_only": True,
+                "gold_of_tested": "declare",
+            },
+            "trackers": [],
+            "executor": {"name": "local", "inline": True},
+            "threads": {"label": 1, "pretrain": 1, "embed": 1},
+            "paths": {"store": str(home / "store"), "results": str(home / "results")},
         },
         plugin_dirs=(corpora / "plugins",),
-    )  # fmt: skip
+    )
     return home
 
 
@@ -149,9 +159,9 @@ def test_leaderboard_report_axis_compare_and_gate_show_one_score(results: Path) 
     line = compare("control=none", "control=random_init", folder=results).lines[0]
     for metric in ("uar", "wa", "macro_f1", "area"):
         mine = getattr(row, metric)
-        other = compare(
-            "control=none", "control=random_init", folder=results, metric=metric
-        ).lines[0].a  # fmt: skip
+        other = (
+            compare("control=none", "control=random_init", folder=results, metric=metric).lines[0].a
+        )
         assert mine.value == pytest.approx(other.value, abs=1e-12)
         assert (mine.interval is None) == (other.interval is None)
         assert mine.interval is not None

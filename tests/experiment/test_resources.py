@@ -33,8 +33,10 @@ def test_devices_ask_for_a_gpu_and_change_the_keys_they_touch(
     found = wanted(made, plugin_dirs)
     assert found["pretrain"].gpus == 1
     assert {stage for stage, need in found.items() if need.gpus} == {"pretrain"}
-    stages = [{n.stage for k, n in p.nodes.items() if k not in q.nodes}
-              for p, q in ((gpu, cpu), (cpu, gpu))]  # fmt: skip
+    stages = [
+        {n.stage for k, n in p.nodes.items() if k not in q.nodes}
+        for p, q in ((gpu, cpu), (cpu, gpu))
+    ]
     assert stages[0] == stages[1] == {"pretrain", "embed", "evaluate", "zeroshot", "probe"}
 
 

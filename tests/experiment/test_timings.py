@@ -85,8 +85,14 @@ def test_timings_that_cannot_be_read_are_none(
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0.2, "1 s"), (89, "89 s"), (100, "2 min"), (3 * 3600, "3 h"), (7500, "2 h 5 min"),
-     (76 * 3600, "3 d 4 h")],
-)  # fmt: skip
+    [
+        (0.2, "1 s"),
+        (89, "89 s"),
+        (100, "2 min"),
+        (3 * 3600, "3 h"),
+        (7500, "2 h 5 min"),
+        (76 * 3600, "3 d 4 h"),
+    ],
+)
 def test_durations_are_said_as_people_do(seconds: float, said: str) -> None:
     assert duration(seconds) == said

@@ -54,9 +54,13 @@ class Case:
 
     def feed(self, how: str, timeout_s: float = 600.0) -> TrackerFeed:
         return TrackerFeed(
-            [PluginRef(name="odd", options={"how": how})], self.plugins, self.store,
-            self.folder / "run", timeout_s=timeout_s, report=self.told.append,
-        )  # fmt: skip
+            [PluginRef(name="odd", options={"how": how})],
+            self.plugins,
+            self.store,
+            self.folder / "run",
+            timeout_s=timeout_s,
+            report=self.told.append,
+        )
 
     def send(self, feed: TrackerFeed, name: str) -> None:
         path = self.folder / f"{name}.json"
@@ -101,9 +105,13 @@ def test_a_tracker_that_fails_is_reported_once_and_forgotten(
 def test_a_wrong_option_is_an_error_before_anything_runs(case: Case) -> None:
     with pytest.raises(SettingsError, match=r"unknown key 'hwo'.*'how'"):
         TrackerFeed(
-            [PluginRef(name="odd", options={"hwo": "x"})], case.plugins, case.store,
-            case.folder, timeout_s=1.0, report=case.told.append,
-        )  # fmt: skip
+            [PluginRef(name="odd", options={"hwo": "x"})],
+            case.plugins,
+            case.store,
+            case.folder,
+            timeout_s=1.0,
+            report=case.told.append,
+        )
 
 
 def test_a_finished_run_does_not_wait_for_a_server(

@@ -85,17 +85,25 @@ class Project:
     def lanser(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [sys.executable, "-m", "lanser_bench", *arguments],
-            cwd=self.root, env=self._env, capture_output=True, text=True,
-        )  # fmt: skip
+            cwd=self.root,
+            env=self._env,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
     def kill_when(self, stage: str, *arguments: str) -> bool:
         """Starts a run and kills it hard as soon as `stage` has begun; False if it never did."""
         process = subprocess.Popen(
-            self.command(*arguments), cwd=self.root, env=self._env, text=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+            self.command(*arguments),
+            cwd=self.root,
+            env=self._env,
+            text=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         with process:
             known = len(self.events())
             while process.poll() is None:
@@ -154,11 +162,14 @@ def corpus(folder: Path, *, speakers: int, takes: int, gold: bool, offset: int =
                 tone(folder / "audio" / name, label, speaker + offset, take)
                 rows.append(
                     {
-                        "id": name.removesuffix(".wav"), "path": f"audio/{name}",
-                        "speaker": f"s{speaker}", "transcript": WORDS[label], "language": "en",
+                        "id": name.removesuffix(".wav"),
+                        "path": f"audio/{name}",
+                        "speaker": f"s{speaker}",
+                        "transcript": WORDS[label],
+                        "language": "en",
                         **({"label": label} if gold else {}),
                     }
-                )  # fmt: skip
+                )
     with (folder / "manifest.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -170,9 +181,13 @@ def taxonomy(path: Path, name: str, **changes: Any) -> Path:
     """Writes a three-label taxonomy."""
     labels = [{"name": n, "hypothesis": n} for n in PITCH]
     content = {
-        "name": name, "version": "1", "citation": "tests", "labels": labels, "neutral": "plain",
+        "name": name,
+        "version": "1",
+        "citation": "tests",
+        "labels": labels,
+        "neutral": "plain",
         **changes,
-    }  # fmt: skip
+    }
     path.write_text(yaml.safe_dump(content))
     return path
 

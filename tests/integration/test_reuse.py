@@ -23,8 +23,11 @@ def test_a_run_leaves_records_of_the_cell_and_its_controls(finished: Project) ->
     records = finished.records()
     assert {r["role"] for r in records.values()} == {"main", "control"}
     assert {r["control"] for r in records.values()} == {
-        None, "random_init", "logmel_stats", "shuffled",
-    }  # fmt: skip
+        None,
+        "random_init",
+        "logmel_stats",
+        "shuffled",
+    }
     ran = stages_run(finished)
     assert ran["transcribe"] == ran["label"] == 1
     assert ran["pretrain"] == 2
@@ -92,8 +95,10 @@ def test_two_corpora_with_equal_names_and_two_taxonomies_never_share_an_artifact
     assert names == {p.name for p in (project.root / "unlabelled" / "audio").iterdir()}
     wording = taxonomy(project.root / "w.yaml", "mood", templates=["I sound {}."])
     project.settings["controls"] = {
-        "random_init": False, "logmel_stats": False, "shuffled": "none",
-    }  # fmt: skip
+        "random_init": False,
+        "logmel_stats": False,
+        "shuffled": "none",
+    }
     project.settings["grid"] = {
         "taxonomy": [project.settings["taxonomy"], str(wording)],
         "corpora": [
@@ -125,8 +130,6 @@ def test_two_sizes_of_one_recogniser_never_share_an_artifact(tmp_path: Path) -> 
         asr = registry.create("asr", "faster-whisper", {"model": str(folder)})
         identity = plugin_identity(registry, "asr", "faster-whisper", asr)
         keys.append(
-            transcribe.spec(
-                utterances="u", asr=identity, params=transcribe.Params(), threads=1
-            ).key
-        )  # fmt: skip
+            transcribe.spec(utterances="u", asr=identity, params=transcribe.Params(), threads=1).key
+        )
     assert keys[0] != keys[1]

@@ -55,8 +55,10 @@ def numbers(value: Any) -> set[float]:
 def test_offline_runs_hold_every_score(project: Project) -> None:
     project.settings["trackers"] = ["jsonl", "wandb"]
     project.settings["controls"] = {
-        "random_init": True, "logmel_stats": False, "shuffled": "none",
-    }  # fmt: skip
+        "random_init": True,
+        "logmel_stats": False,
+        "shuffled": "none",
+    }
     project.run()
     records = project.records().values()
     runs = logged(project.root)

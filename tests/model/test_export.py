@@ -77,9 +77,12 @@ def test_the_head_is_the_regression_of_the_linear_protocol() -> None:
     labels = np.repeat(np.arange(3), 30)
     values = rng.normal(size=(90, 5)) + labels[:, None] * rng.normal(size=5)
     head = fit_head(
-        {"layer_00": values}, labels, [f"s{i % 6}" for i in range(90)], 3,
+        {"layer_00": values},
+        labels,
+        [f"s{i % 6}" for i in range(90)],
+        3,
         Choosing([0.1], inner_folds=3, balanced=False, seed=0),
-    )  # fmt: skip
+    )
     inside = np.clip((values - values.mean(0)) / values.std(0), -5, 5)
     reference = LogisticRegression(C=0.1, tol=1e-10, max_iter=1000).fit(inside, labels)
     found = head.logits(values)

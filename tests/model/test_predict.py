@@ -56,8 +56,12 @@ def test_a_long_recording_is_cut_and_its_scores_are_weighted_by_length(
     path = noise(tmp_path / "a.flac", 44, 22_050)
     found = model.predict(path)
     assert [(s.start, s.end) for s in found.segments] == [
-        (0, 10), (10, 20), (20, 30), (30, 40), (40, 44),
-    ]  # fmt: skip
+        (0, 10),
+        (10, 20),
+        (20, 30),
+        (30, 40),
+        (40, 44),
+    ]
     alone = model.scores([decode(path, s.start, s.end) for s in found.segments])
     np.testing.assert_allclose([list(s.scores.values()) for s in found.segments], alone, atol=1e-5)
     np.testing.assert_allclose(
@@ -104,9 +108,10 @@ UNHEARD = {
     "one": (np.full(1, 0.01), "lasts 0.000 s, shorter than 0.1 s"),
     "short": (0.3 * np.sin(np.arange(800)), "lasts 0.050 s, shorter than 0.1 s"),
     "cancelling": (
-        np.sin(np.arange(16_000))[:, None] * [0.3, -0.3], "its channels cancel each other"
+        np.sin(np.arange(16_000))[:, None] * [0.3, -0.3],
+        "its channels cancel each other",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", UNHEARD)
@@ -142,8 +147,11 @@ def test_files_folders_and_patterns_are_found_once_each(
     monkeypatch.chdir(tmp_path)
     found = find_audio(["b.wav", "*.wav", "in", str(tmp_path / "in" / "*.MP3"), "gone.wav"])
     assert [str(p.relative_to(tmp_path) if p.is_absolute() else p) for p in found] == [
-        "b.wav", "in/c.MP3", "in/c.MP3", "gone.wav",
-    ]  # fmt: skip
+        "b.wav",
+        "in/c.MP3",
+        "in/c.MP3",
+        "gone.wav",
+    ]
     with pytest.raises(DataError, match="No recording"):
         find_audio(["*.flac"])
 

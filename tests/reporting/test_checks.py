@@ -116,9 +116,12 @@ def test_sums_over_speakers_hold_all_that_the_scores_need() -> None:
     rng = np.random.default_rng(0)
     truth = rng.standard_normal(60)
     data = Predicted(
-        [str(i) for i in range(60)], [f"s{i % 6}" for i in range(60)], truth,
-        truth + rng.standard_normal(60), np.zeros(60),
-    )  # fmt: skip
+        [str(i) for i in range(60)],
+        [f"s{i % 6}" for i in range(60)],
+        truth,
+        truth + rng.standard_normal(60),
+        np.zeros(60),
+    )
     speakers, sums = speaker_sums(data)
     assert speakers == [f"s{i}" for i in range(6)]
     assert sums[:, 2].tolist() == [10.0] * 6

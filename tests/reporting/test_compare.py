@@ -27,9 +27,14 @@ def grid(tmp_path: Path) -> Path:
                 rng = np.random.default_rng([seed, len(labeler), len(encoder)])
                 axes = {"labeler": labeler, "encoder": encoder}
                 publish(
-                    tmp_path, f"{labeler}-{encoder}", simulated(rng, hit), seed=seed, axes=axes,
-                    labeler=labeler, encoder=encoder,
-                )  # fmt: skip
+                    tmp_path,
+                    f"{labeler}-{encoder}",
+                    simulated(rng, hit),
+                    seed=seed,
+                    axes=axes,
+                    labeler=labeler,
+                    encoder=encoder,
+                )
     return tmp_path
 
 
@@ -116,8 +121,10 @@ def test_a_declared_comparison_is_adjusted_over_the_declared_family(declaring: P
     found = compare(*sides, folder=declaring)
     assert found.family.confirmatory
     assert "over the 4 tests of the 3 declared comparisons" in views.comparison_markdown(found)
-    others = [line.p_value for line in compare("encoder=cnn", "encoder=resnet", budget="100%",
-                                               folder=declaring).lines]  # fmt: skip
+    others = [
+        line.p_value
+        for line in compare("encoder=cnn", "encoder=resnet", budget="100%", folder=declaring).lines
+    ]
     assert len(found.family.others) == len(others) + 1
     assert found.family.others[-1] == 1.0  # what was not run is counted all the same
     alone = compare(*sides, metric="wa", folder=declaring)

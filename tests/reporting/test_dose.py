@@ -24,19 +24,26 @@ BASELINE = Path(__file__).parents[2] / "results/baseline/regression"
 
 
 def cells(
-    folder: Path, control: str | None, hits: tuple[float, ...],
-    axis: str = "corpora.0.congruence={}", seeds: int = 3,
-) -> None:  # fmt: skip
+    folder: Path,
+    control: str | None,
+    hits: tuple[float, ...],
+    axis: str = "corpora.0.congruence={}",
+    seeds: int = 3,
+) -> None:
     for dose, hit in zip(DOSES, hits, strict=True):
         name, _, value = axis.format(dose).partition("=")
         for seed in range(seeds):
             rng = np.random.default_rng([seed, int(100 * hit)])
             publish(
-                folder, f"{control or 'main'}-{dose}", simulated(rng, hit), seed=seed,
+                folder,
+                f"{control or 'main'}-{dose}",
+                simulated(rng, hit),
+                seed=seed,
                 axes={name: value, "encoder": "cnn"},
-                role="control" if control else "main", control=control,
+                role="control" if control else "main",
+                control=control,
                 labels=labelled(0.25 + 0.5 * dose),
-            )  # fmt: skip
+            )
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +53,15 @@ def dial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cells(folder, "shuffled", (0.36, 0.35, 0.37))
     for seed in range(3):
         rng = np.random.default_rng([seed, 7])
-        publish(folder, "random_init", simulated(rng, 0.35), seed=seed, axes={"encoder": "cnn"},
-                role="control", control="random_init")  # fmt: skip
+        publish(
+            folder,
+            "random_init",
+            simulated(rng, 0.35),
+            seed=seed,
+            axes={"encoder": "cnn"},
+            role="control",
+            control="random_init",
+        )
     return folder
 
 
@@ -78,8 +92,13 @@ def test_labelers_that_differ_in_their_numbers_make_a_line_by_measured_accuracy(
     tmp_path: Path,
 ) -> None:
     cells(tmp_path, "reads_gold", (0.35, 0.5, 0.65), "labeler=noisy(accuracy={})", seeds=2)
-    publish(tmp_path, "words", simulated(np.random.default_rng(3)), labels=labelled(0.4),
-            axes={"labeler": "words", "encoder": "cnn"})  # fmt: skip
+    publish(
+        tmp_path,
+        "words",
+        simulated(np.random.default_rng(3)),
+        labels=labelled(0.4),
+        axes={"labeler": "words", "encoder": "cnn"},
+    )
     [board] = boards(tmp_path, "label-accuracy")
     single, line = board.lines
     assert (single.points[0].dose, single.slopes) == (0.4, [])
@@ -119,9 +138,13 @@ def test_r2_of_probes_is_read_from_the_sums_beside_a_record() -> None:
     assert line.points[0].score.interval is not None
     one = dose_response("label-accuracy", records, Response("r2:f0_mean_st", scale="raw"))[0]
     scores = [
-        t.r2.value for _, r in records if r.role == "main" for p in r.datasets[0].probes
-        for t in p.targets if (t.target, t.scale) == ("f0_mean_st", "raw")
-    ]  # fmt: skip
+        t.r2.value
+        for _, r in records
+        if r.role == "main"
+        for p in r.datasets[0].probes
+        for t in p.targets
+        if (t.target, t.scale) == ("f0_mean_st", "raw")
+    ]
     assert one.lines[0].points[0].score.value == pytest.approx(np.mean(scores), abs=1e-9)
 
 

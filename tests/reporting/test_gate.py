@@ -148,8 +148,12 @@ def test_every_output_names_every_cell(sides: tuple[Path, Path]) -> None:
     assert "| ✗ worse | down on talk |" in page
     assert "&lt;gone>\\| on talk: missing in the candidate" in page
     suite = ElementTree.fromstring(views.junit(found))
-    assert suite.attrib == {"name": "lanser-bench gate", "tests": "4", "failures": "2",
-                            "skipped": "0"}  # fmt: skip
+    assert suite.attrib == {
+        "name": "lanser-bench gate",
+        "tests": "4",
+        "failures": "2",
+        "skipped": "0",
+    }
     failed = {case.attrib["name"] for case in suite if case.find("failure") is not None}
     assert failed == {"down on talk", "<gone>| on talk"}
     content = json.loads(json.dumps(views.as_json(found, passed=False)))

@@ -34,9 +34,22 @@ def material(
     none: list[Any] = [None] * n
     ids = [f"u{i}" for i in range(n)]
     table = UtteranceTable(
-        ids, none, none, none, [float(i) for i in range(n)], speakers or none, none, none, none,
-        none, none, none, gold, [kind] * n, [{}] * n,
-    )  # fmt: skip
+        ids,
+        none,
+        none,
+        none,
+        [float(i) for i in range(n)],
+        speakers or none,
+        none,
+        none,
+        none,
+        none,
+        none,
+        none,
+        gold,
+        [kind] * n,
+        [{}] * n,
+    )
     heard = None
     if logprobs is not None:
         heard = {i: Transcript("x", "en", p) for i, p in zip(ids, logprobs, strict=True)}
@@ -53,8 +66,9 @@ def one(*labels: str) -> list[dict[str, float]]:
 
 def test_agreement_is_shown_by_the_recogniser_s_confidence() -> None:
     sure, unsure = ["joy"] * 8, ["fear"] * 8
-    report = quality(material(one(*sure, *["joy"] * 8), [*sure, *unsure],
-                              logprobs=[-0.1] * 8 + [-2.0] * 8))  # fmt: skip
+    report = quality(
+        material(one(*sure, *["joy"] * 8), [*sure, *unsure], logprobs=[-0.1] * 8 + [-2.0] * 8)
+    )
     low, high = report["by"]["asr_avg_logprob"]
     assert (low["low"], low["agreement"]["value"]) == (-2.0, 0.0)
     assert (high["high"], high["agreement"]["value"]) == (-0.1, 1.0)

@@ -88,10 +88,18 @@ def test_rows_without_labels_and_fine_tuned_ones_have_columns_where_they_are_the
     for found, uar in zip(both, (0.3, 0.4), strict=True):
         target = found.datasets[0]
         heard = ZeroShotResult(
-            source="head", taxonomy="mood", labels=["glad", "sad"], n_utterances=40, n_speakers=8,
-            coverage=Metric(value=1.0), uar=Metric(value=uar), wa=Metric(value=uar),
-            macro_f1=Metric(value=uar), recalls={"glad": uar, "sad": uar}, confusion=[[1, 0, 0]],
-        )  # fmt: skip
+            source="head",
+            taxonomy="mood",
+            labels=["glad", "sad"],
+            n_utterances=40,
+            n_speakers=8,
+            coverage=Metric(value=1.0),
+            uar=Metric(value=uar),
+            wa=Metric(value=uar),
+            macro_f1=Metric(value=uar),
+            recalls={"glad": uar, "sad": uar},
+            confusion=[[1, 0, 0]],
+        )
         more = {"zero_shot": heard, "finetune": target.evaluation}
         changed.append(found.model_copy(update={"datasets": [target.model_copy(update=more)]}))
     (board,) = rank(changed)
@@ -166,20 +174,31 @@ def test_seeds_of_other_settings_are_not_averaged(record: Make) -> None:
 def test_settings_that_take_no_part_do_not_part_repetitions(record: Make) -> None:
     control = {"group": "random_init", "role": "control", "control": "random_init"}
     found = [
-        record(0.4, name=f"random_init, seed={i}", seed=i, settings={"label": {"shard_rows": i}},
-               created=f"2026-01-0{i + 1}T00:00:00+00:00", **control)
+        record(
+            0.4,
+            name=f"random_init, seed={i}",
+            seed=i,
+            settings={"label": {"shard_rows": i}},
+            created=f"2026-01-0{i + 1}T00:00:00+00:00",
+            **control,
+        )
         for i in (0, 1)
-    ]  # fmt: skip
+    ]
     assert latest(found) == found
 
 
 def test_a_seed_that_is_there_under_two_names_counts_once(record: Make) -> None:
     alone = record(0.4, name="main", settings={"pretrain": {"seeds": [0]}})
     again = [
-        record(u, name=f"main, seed={i}", seed=i, settings={"pretrain": {"seeds": [0, 1]}},
-               created="2026-02-02T00:00:00+00:00")
+        record(
+            u,
+            name=f"main, seed={i}",
+            seed=i,
+            settings={"pretrain": {"seeds": [0, 1]}},
+            created="2026-02-02T00:00:00+00:00",
+        )
         for i, u in enumerate((0.4, 0.6))
-    ]  # fmt: skip
+    ]
     assert len(latest([alone, *again])) == 2
     (board,) = rank([alone, *again])
     (row,) = board.main
@@ -305,9 +324,14 @@ def study(tmp_path: Path) -> Path:
             for seed in (0, 1, 2):
                 rng = np.random.default_rng([7, seed, ord(labeler[0]), len(encoder)])
                 publish(
-                    tmp_path, f"{labeler}-{encoder}", simulated(rng, hit, speakers=12), seed=seed,
-                    axes={"labeler": labeler, "encoder": encoder}, labeler=labeler, encoder=encoder,
-                )  # fmt: skip
+                    tmp_path,
+                    f"{labeler}-{encoder}",
+                    simulated(rng, hit, speakers=12),
+                    seed=seed,
+                    axes={"labeler": labeler, "encoder": encoder},
+                    labeler=labeler,
+                    encoder=encoder,
+                )
     return tmp_path
 
 
@@ -328,8 +352,9 @@ def test_rows_that_cannot_be_told_apart_share_their_ranks(study: Path) -> None:
 
 def test_ranks_need_predictions_of_every_row(study: Path) -> None:
     found = load_records([study])
-    (board,) = rank([(p, r.model_copy(update={"predictions": None})) for p, r in found[:1]]
-                    + list(found[1:]))  # fmt: skip
+    (board,) = rank(
+        [(p, r.model_copy(update={"predictions": None})) for p, r in found[:1]] + list(found[1:])
+    )
     assert all(row.standing is None for row in board.main)
     assert "to best" not in " ".join(columns(board))
     (board,) = rank([record for _, record in found])

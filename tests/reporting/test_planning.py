@@ -37,8 +37,10 @@ def test_more_of_everything_finds_less() -> None:
 def test_the_expected_spread_is_that_of_drawn_answers() -> None:
     rng = np.random.default_rng(0)
     shared = rng.random((4000, 60)) < 0.5
-    sides = [np.where(rng.random(shared.shape) < 0.5**0.5, shared, rng.random(shared.shape) < 0.5)
-             for _ in range(2)]  # fmt: skip
+    sides = [
+        np.where(rng.random(shared.shape) < 0.5**0.5, shared, rng.random(shared.shape) < 0.5)
+        for _ in range(2)
+    ]
     drawn = 100 * np.std(sides[0].mean(1) - sides[1].mean(1))
     assert expected_spread(60, taste=0.0) == pytest.approx(drawn, rel=0.05)
 

@@ -57,11 +57,20 @@ def _published(folder: Path, group: str, seed: int, right: float, **more: Any) -
     heard = [s if rng.random() < right else CLASSES[s == "calm"] for s in said]
     told = PredictedClasses(IDS, SPEAKERS, [""] * 160, said, heard)
     hits = class_hits(told)
-    number = TargetScore(target="f0", scale="speaker", layer="l", strength=1.0, n=160,
-                         **regression_metrics(data))  # fmt: skip
+    number = TargetScore(
+        target="f0", scale="speaker", layer="l", strength=1.0, n=160, **regression_metrics(data)
+    )
     scores = {name: metric(found) for name, found in class_statistics(hits).items()}
-    classes = ClassScore(target="emotion", scale="speaker", layer="l", strength=1.0, n=160,
-                         n_classes=2, chance=chance(hits), **scores)  # fmt: skip
+    classes = ClassScore(
+        target="emotion",
+        scale="speaker",
+        layer="l",
+        strength=1.0,
+        n=160,
+        n_classes=2,
+        chance=chance(hits),
+        **scores,
+    )
     path = publish(folder, group, simulated(rng, 0.6), seed=seed, **more)
     record = load_record(path)
     result = record.datasets[0]
@@ -72,11 +81,25 @@ def _published(folder: Path, group: str, seed: int, right: float, **more: Any) -
     store = Store(folder.with_name(f"{folder.name}-store"))
     same = {"id": IDS, "speaker": SPEAKERS, "scale": ["speaker"] * 160}
     keys = {
-        "prosody": pa.table({**same, "target": ["f0"] * 160, "truth": truth,
-                             "predicted": data.predicted, "baseline": data.baseline}),
-        "fixed": pa.table({**same, "target": ["emotion"] * 160, "stratum": [""] * 160,
-                           "truth": said, "predicted": heard}),
-    }  # fmt: skip
+        "prosody": pa.table(
+            {
+                **same,
+                "target": ["f0"] * 160,
+                "truth": truth,
+                "predicted": data.predicted,
+                "baseline": data.baseline,
+            }
+        ),
+        "fixed": pa.table(
+            {
+                **same,
+                "target": ["emotion"] * 160,
+                "stratum": [""] * 160,
+                "truth": said,
+                "predicted": heard,
+            }
+        ),
+    }
     evaluated = _evaluation(store, path)
     made = {name: _artifact(store, "probe", table) for name, table in keys.items()}
     update = {"datasets": [result.model_copy(update={"probes": probes})]}

@@ -71,5 +71,9 @@ def test_absolute_paths_are_cut_to_their_last_part() -> None:
         "s": "/",
     }
     assert portable(given) == {
-        "root": "…/data", "n": 3, "list": ["…/b", "c/d"], "url": "https://x/y", "s": "/",
-    }  # fmt: skip
+        "root": "…/data",
+        "n": 3,
+        "list": ["…/b", "c/d"],
+        "url": "https://x/y",
+        "s": "/",
+    }

@@ -65,8 +65,18 @@ def test_a_failing_tracker_gives_exit_code_1(
         "    register('bad', f'{__name__}:Bad')\n"
     )
     with pytest.raises(SystemExit) as caught:
-        main(["track", str(tmp_path / "results"), "--to", "bad", "--store", str(tmp_path / "s"),
-              "--plugins-dir", str(tmp_path / "plugins")])  # fmt: skip
+        main(
+            [
+                "track",
+                str(tmp_path / "results"),
+                "--to",
+                "bad",
+                "--store",
+                str(tmp_path / "s"),
+                "--plugins-dir",
+                str(tmp_path / "plugins"),
+            ]
+        )
     assert caught.value.code == 1
     printed = capsys.readouterr()
     assert "no server" in printed.err

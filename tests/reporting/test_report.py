@@ -96,8 +96,12 @@ def test_choosing_the_best_of_several_is_said(tmp_path: Path) -> None:
     truth = gold(10)
     for labeler, share in (("words", 0.9), ("other", 0.5)):
         keep = np.random.default_rng(0).random(len(truth)) < share
-        publish(tmp_path, f"labeler={labeler}", np.where(keep, truth, 0), **MAIN | {
-            "labeler": labeler, "axes": {"labeler": labeler}})  # fmt: skip
+        publish(
+            tmp_path,
+            f"labeler={labeler}",
+            np.where(keep, truth, 0),
+            **MAIN | {"labeler": labeler, "axes": {"labeler": labeler}},
+        )
     publish(tmp_path, "random_init", np.where(truth > 1, truth, 0), **control("random_init"))
     records = Records(load_records([tmp_path]))
     detail = finding(records, records.boards[0]).detail
@@ -122,11 +126,13 @@ def test_two_sets_of_one_plugin_have_their_own_numbers(tmp_path: Path) -> None:
         changes = MAIN if group == "main" else control(group)
         parts = [
             publish(
-                tmp_path / f"{group}-{place}", group,
-                simulated(np.random.default_rng(place), hit, speakers=8 + place), **changes,
+                tmp_path / f"{group}-{place}",
+                group,
+                simulated(np.random.default_rng(place), hit, speakers=8 + place),
+                **changes,
             )
             for place, hit in enumerate(hits)
-        ]  # fmt: skip
+        ]
         loaded = [load_record(path) for path in parts]
         read = [
             read_attached(p, r.predictions)
@@ -156,12 +162,18 @@ NASTY = '<script>alert("x")</script>'
 def test_every_text_of_a_user_is_escaped(record: Make, tmp_path: Path) -> None:
     nasty = labelled(1, labels={NASTY: 3}, taxonomy=NASTY)["corpora.0 c"]
     made = record(
-        experiment=NASTY, name=NASTY, group=NASTY, labeler=NASTY, taxonomy=NASTY, encoder=NASTY,
-        dataset=NASTY, axes={NASTY: NASTY},
+        experiment=NASTY,
+        name=NASTY,
+        group=NASTY,
+        labeler=NASTY,
+        taxonomy=NASTY,
+        encoder=NASTY,
+        dataset=NASTY,
+        axes={NASTY: NASTY},
         labels={f"corpora.0 {NASTY}": nasty},
         stages={"label corpora.0": StageUse(stage=NASTY, key="k", seconds=1)},
         host={"system": NASTY},
-    )  # fmt: skip
+    )
     shuffled = made.model_copy(
         update={"role": "control", "control": "shuffled", "group": f"shuffled {NASTY}", "name": "c"}
     )
@@ -193,10 +205,19 @@ def test_scores_without_human_labels_are_means_over_seeds(record: Make, tmp_path
     for seed, uar in enumerate((0.3, 0.4)):
         one = record(seed=seed, name=f"s{seed}")
         heard = ZeroShotResult(
-            source="head", taxonomy="mood", labels=["glad", "sad"], unreachable=["sad"],
-            n_utterances=40, n_speakers=8, coverage=Metric(value=0.5), uar=Metric(value=uar),
-            wa=Metric(value=uar), macro_f1=Metric(value=uar), recalls={}, confusion=[],
-        )  # fmt: skip
+            source="head",
+            taxonomy="mood",
+            labels=["glad", "sad"],
+            unreachable=["sad"],
+            n_utterances=40,
+            n_speakers=8,
+            coverage=Metric(value=0.5),
+            uar=Metric(value=uar),
+            wa=Metric(value=uar),
+            macro_f1=Metric(value=uar),
+            recalls={},
+            confusion=[],
+        )
         result = one.datasets[0].model_copy(update={"zero_shot": heard})
         found.append((tmp_path / f"{seed}.json", one.model_copy(update={"datasets": [result]})))
     records = Records(found)
@@ -217,9 +238,12 @@ def test_what_a_cue_is_worth_is_a_line_per_row_and_cue(record: Make, tmp_path: P
             for cue, d in (("f0", drop), ("energy", 0.01))
         ]
         flat = FlattenResult(
-            original=spread(0.6), resynthesised=spread(0.5), vocoder=spread(0.1), cues=cues,
+            original=spread(0.6),
+            resynthesised=spread(0.5),
+            vocoder=spread(0.1),
+            cues=cues,
             split_hash="s1",
-        )  # fmt: skip
+        )
         one = record(seed=seed, name=f"s{seed}")
         result = one.datasets[0].model_copy(update={"flatten": flat})
         found.append((tmp_path / f"{seed}.json", one.model_copy(update={"datasets": [result]})))

@@ -16,9 +16,16 @@ from .published import publish, simulated
 from .test_report import MAIN, NASTY, control
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update",
-         "--disable-sync"]  # fmt: skip
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 RESULTS = Path(__file__).parents[2] / "results"
 
 pytestmark = [
@@ -119,8 +126,14 @@ def test_hostile_names_are_shown_and_not_run(browser: Any, tmp_path: Path) -> No
     for kind in ("main", "shuffled"):
         changes = MAIN if kind == "main" else control(kind)
         name = f"{kind}<img src=x onerror=alert(1)>{NASTY}"
-        publish(tmp_path, kind, simulated(rng), experiment=NASTY, dataset=NASTY,
-                **changes | {"encoder": name})  # fmt: skip
+        publish(
+            tmp_path,
+            kind,
+            simulated(rng),
+            experiment=NASTY,
+            dataset=NASTY,
+            **changes | {"encoder": name},
+        )
     page = tmp_path / "r.html"
     page.write_text(render(load_records([tmp_path])), encoding="utf-8")
     visit = Visit(browser, page)
@@ -136,10 +149,14 @@ def test_many_rows_come_in_pages(browser: Any, tmp_path: Path) -> None:
     first = publish(tmp_path, "row", simulated(np.random.default_rng(0)), **MAIN)
     [(_, record)] = load_records([first])
     many = [
-        (tmp_path / f"{i}.json", record.model_copy(update={"group": f"row {i}", "name": f"row {i}",
-                                                           "predictions": None}))
+        (
+            tmp_path / f"{i}.json",
+            record.model_copy(
+                update={"group": f"row {i}", "name": f"row {i}", "predictions": None}
+            ),
+        )
         for i in range(320)
-    ]  # fmt: skip
+    ]
     page = tmp_path / "r.html"
     page.write_text(render(many), encoding="utf-8")
     visit = Visit(browser, page)

@@ -20,9 +20,13 @@ Make = Callable[..., ResultRecord]
 
 def again(record: ResultRecord, tmp_path: Path, *overrides: str, **places: Any) -> Any:
     file = recreated(
-        record, overrides, places.get("roots", {}), places.get("data"),
-        tmp_path / "store", tmp_path / "results",
-    )  # fmt: skip
+        record,
+        overrides,
+        places.get("roots", {}),
+        places.get("data"),
+        tmp_path / "store",
+        tmp_path / "results",
+    )
     (point,) = expand(file)
     return point.settings
 
@@ -73,11 +77,15 @@ def test_numbers_are_compared_by_name_and_with_their_interval(record: Make) -> N
 def test_the_environment_is_compared(record: Make) -> None:
     old = record(versions={"torch": "1", "numpy": "2"}, host={"cpus": 2})
     new = record(
-        versions={"torch": "1.1", "soxr": "1"}, host={"cpus": 4},
+        versions={"torch": "1.1", "soxr": "1"},
+        host={"cpus": 4},
         commit=Commit(revision="0123456789abcdef", dirty=True),
-    )  # fmt: skip
+    )
     assert list(environment(old, new)) == [
-        "numpy 2 → –", "soxr – → 1", "torch 1 → 1.1",
-        "commit none → 0123456789 with changes", "host cpus 2 → 4",
-    ]  # fmt: skip
+        "numpy 2 → –",
+        "soxr – → 1",
+        "torch 1 → 1.1",
+        "commit none → 0123456789 with changes",
+        "host cpus 2 → 4",
+    ]
     assert list(environment(old, old)) == []

@@ -29,17 +29,21 @@ app.add_typer(taxonomy_app, name="taxonomy")
 def taxonomy(name: str, labels: Sequence[str], maps: dict[str, object] | None = None) -> Taxonomy:
     return Taxonomy.model_validate(
         {
-            "name": name, "version": "1", "citation": "made for tests", "maps": maps or {},
+            "name": name,
+            "version": "1",
+            "citation": "made for tests",
+            "maps": maps or {},
             "labels": tuple(Label(name=label, hypothesis=label) for label in labels),
             "neutral_rule": NeutralRule(kind="keep"),
         }
-    )  # fmt: skip
+    )
 
 
 FINE = taxonomy(
-    "fine", ["rage", "joy", "bliss", "awe"],
+    "fine",
+    ["rage", "joy", "bliss", "awe"],
     {"coarse": {"rage": "bad", "joy": "good", "bliss": {"good": 0.6, "odd": 0.2}}},
-)  # fmt: skip
+)
 COARSE = taxonomy("coarse", ["good", "bad", "odd", "dull"], {"fine": {"good": "joy"}})
 
 
@@ -102,9 +106,10 @@ def test_behaviour_is_counted_on_the_same_texts() -> None:
 
 def test_many_weak_labels_may_outweigh_the_best_one() -> None:
     many = taxonomy(
-        "many", ["rage", "joy", "bliss", "glee"],
+        "many",
+        ["rage", "joy", "bliss", "glee"],
         {"coarse": {"rage": "bad", "joy": "good", "bliss": "good", "glee": "good"}},
-    )  # fmt: skip
+    )
 
     class Flat(Named):
         def score(self, records: Sequence[TextRecord], labels: Taxonomy) -> Scores:

@@ -61,8 +61,15 @@ def test_progress_ends_a_stage_whose_lease_is_lost(tmp_path: Path) -> None:
 
 
 def test_a_row_is_named_by_its_recording_and_both_ends_of_its_span() -> None:
-    spans = [("a", None, None), ("b", None, None), ("a", 1.0, None), ("a", None, 1.0),
-             ("a", 1.0, 2.0), ("a", 1.0, 3.0), ("a", 1.0, 2.0)]  # fmt: skip
+    spans = [
+        ("a", None, None),
+        ("b", None, None),
+        ("a", 1.0, None),
+        ("a", None, 1.0),
+        ("a", 1.0, 2.0),
+        ("a", 1.0, 3.0),
+        ("a", 1.0, 2.0),
+    ]
     empty = dict.fromkeys(SCHEMA.names)
     table = table_of([empty | {"audio_sha": sha, "start": a, "end": b} for sha, a, b in spans])
     rows = span_rows(table)

@@ -183,9 +183,14 @@ def test_a_pretraining_that_blew_up_in_its_last_step_is_named_as_the_cause(world
 def test_whisper_embeds_recordings_from_the_waveform(world: World, tmp_path: Path) -> None:
     utterances, paths = recordings(world.store, tmp_path, n=2)
     spec = embed.spec(
-        utterances=utterances, encoder=identity("whisper-encoder"), features=None, model=None,
-        params=Params(), seed=None, threads=1,
-    )  # fmt: skip
+        utterances=utterances,
+        encoder=identity("whisper-encoder"),
+        features=None,
+        model=None,
+        params=Params(),
+        seed=None,
+        threads=1,
+    )
     run_with_audio(world.store, spec, paths)
     found = read_embeddings(world.store, spec.key)
     assert list(found) == [f"layer_{i:02d}" for i in range(5)]
@@ -207,10 +212,15 @@ def test_what_the_heads_attention_pools_gives_the_networks_own_logits(
     attention, head = (load_file(folder / n) for n in (pretrain.ATTENTION, pretrain.HEAD))
     assert attention["attention.weight"].abs().max() > 1e-3
     spec = embed.spec(
-        utterances=corpus.utterances, encoder=cnn(), features=corpus.features, model=trained.key,
-        params=embed.Params(piece_seconds=piece_seconds), seed=None, threads=1,
+        utterances=corpus.utterances,
+        encoder=cnn(),
+        features=corpus.features,
+        model=trained.key,
+        params=embed.Params(piece_seconds=piece_seconds),
+        seed=None,
+        threads=1,
         pooling="attentive",
-    )  # fmt: skip
+    )
     world.call(spec)
     vectors = read_embeddings(world.store, spec.key)["layer_01"]
     module = registry().create("encoder", "cnn", {"channels": (8, 8), "n_mels": MELS}).build(0)

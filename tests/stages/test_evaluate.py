@@ -96,8 +96,14 @@ def test_predictions_give_the_printed_scores(world: World) -> None:
     path = artifact.path / "predictions.parquet"
     table = pq.read_table(path)
     assert set(table.column_names) == {
-        "id", "speaker", "fold", "seed", "budget", "gold", "predicted",
-    }  # fmt: skip
+        "id",
+        "speaker",
+        "fold",
+        "seed",
+        "budget",
+        "gold",
+        "predicted",
+    }
     for budget in found.budgets:
         data = read_classified(path, budget.budget, len(found.labels))
         each = [uar(confusion_matrix(data.gold, row, 4)) for row in data.predicted]
@@ -171,9 +177,13 @@ def test_an_official_protocol_keeps_its_name_and_has_the_folds_it_stands_for(wor
 
     def study(protocol: str, **official: str):
         spec = evaluate.spec(
-            utterances=utterances, embeddings=embeddings, taxonomy=TAXONOMY, seed=0,
-            params=PARAMS.model_copy(update={"protocol": protocol}), official=official,
-        )  # fmt: skip
+            utterances=utterances,
+            embeddings=embeddings,
+            taxonomy=TAXONOMY,
+            seed=0,
+            params=PARAMS.model_copy(update={"protocol": protocol}),
+            official=official,
+        )
         artifact = world.result(spec)
         text = (artifact.path / evaluate.RESULT).read_text(encoding="utf-8")
         return EvaluationResult.model_validate_json(text)

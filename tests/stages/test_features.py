@@ -36,8 +36,9 @@ def recordings(store: Store, folder: Path, n: int = 5, audio: bool = True) -> tu
         paths[sha] = str(path)
         for start in (None, 0.25):
             row = dict.fromkeys(SCHEMA.names) | {"gold": {}, "gold_kind": "single", "extras": {}}
-            rows.append(row | {"id": f"{i}-{start}", "start": start,
-                               "audio_sha": sha if audio else None})  # fmt: skip
+            rows.append(
+                row | {"id": f"{i}-{start}", "start": start, "audio_sha": sha if audio else None}
+            )
     spec = Spec(stage="manifest", stage_version="1", params={"content": [n, audio]})
     with store.write(spec) as draft:
         write_utterances(draft.path, rows, {})

@@ -238,9 +238,14 @@ def test_odd_texts_are_counted_for_each_utterance_over_all_shards(
 
 def test_a_labeler_is_told_only_what_it_declares_to_read(plugins: Registry, store: Store) -> None:
     utterances = manifest(
-        store, ["a", "b", "a"], dialogue_id=["d", "d", None], turn=[1, 2, None],
-        language=["en", "en", "de"], gold=[{"a": 1.0}] * 3, taxonomy="abc",
-    )  # fmt: skip
+        store,
+        ["a", "b", "a"],
+        dialogue_id=["d", "d", None],
+        turn=[1, 2, None],
+        language=["en", "en", "de"],
+        gold=[{"a": 1.0}] * 3,
+        taxonomy="abc",
+    )
     run(plugins, store, utterances)
     assert len(calls()) == 2
     for record in calls():
@@ -269,22 +274,37 @@ def test_new_texts_cost_one_shard_and_new_thresholds_cost_none(
 def test_every_abstention_is_counted_under_its_reason(plugins: Registry, store: Store) -> None:
     utterances = manifest(store, [None] * 7)
     bad = {"no_speech_prob": 0.9, "avg_logprob": -1.5}
-    spoken = transcripts(store, utterances, [
-        {"text": "a" * 9, "no_speech_prob": 0.9, "avg_logprob": -0.2},  # confident words stay
-        {"text": "aaa"} | bad,
-        {"text": "  "},
-        {"text": "xyz"},
-        {"text": "aabc"},
-        {"text": "aaabb"},
-        {"text": "c"},
-    ])  # fmt: skip
+    spoken = transcripts(
+        store,
+        utterances,
+        [
+            {"text": "a" * 9, "no_speech_prob": 0.9, "avg_logprob": -0.2},  # confident words stay
+            {"text": "aaa"} | bad,
+            {"text": "  "},
+            {"text": "xyz"},
+            {"text": "aabc"},
+            {"text": "aaabb"},
+            {"text": "c"},
+        ],
+    )
     found = run(
-        plugins, store, utterances, spoken=spoken, neutral="abstain",
-        min_confidence=0.55, min_margin=0.3,
-    )  # fmt: skip
+        plugins,
+        store,
+        utterances,
+        spoken=spoken,
+        neutral="abstain",
+        min_confidence=0.55,
+        min_margin=0.3,
+    )
     assert label_files.read_labels(found).reasons == [
-        None, "no speech", "empty text", "labeler", "low confidence", "low margin", "neutral rule",
-    ]  # fmt: skip
+        None,
+        "no speech",
+        "empty text",
+        "labeler",
+        "low confidence",
+        "low margin",
+        "neutral rule",
+    ]
     told = summary(found)
     assert told["labelled"] == 1
     assert told["coverage"] == pytest.approx(1 / 7)
@@ -412,9 +432,13 @@ def test_a_labeler_that_breaks_its_contract_is_named(plugins: Registry, store: S
 
 def test_the_key_moves_with_what_can_change_labels_and_with_nothing_else(plugins: Registry) -> None:
     base: dict[str, Any] = {
-        "utterances": "u", "transcripts": "t", "labeler": identity(plugins, "letters"),
-        "taxonomy": ABC, "params": label.Params(), "threads": 2,
-    }  # fmt: skip
+        "utterances": "u",
+        "transcripts": "t",
+        "labeler": identity(plugins, "letters"),
+        "taxonomy": ABC,
+        "params": label.Params(),
+        "threads": 2,
+    }
     key = label.spec(**base).key
     noted = ABC.model_copy(update={"notes": "more", "title": "T", "citation": "c"})
     assert label.spec(**base | {"taxonomy": noted}).key == key
@@ -431,8 +455,10 @@ def test_the_key_moves_with_what_can_change_labels_and_with_nothing_else(plugins
 
 def test_missing_evidence_is_not_silence(plugins: Registry, store: Store) -> None:
     utterances = manifest(store, [None, None])
-    rows = [{"text": "a", "no_speech_prob": math.nan, "avg_logprob": -3.0},
-            {"text": "a", "no_speech_prob": 0.9, "avg_logprob": math.nan}]  # fmt: skip
+    rows = [
+        {"text": "a", "no_speech_prob": math.nan, "avg_logprob": -3.0},
+        {"text": "a", "no_speech_prob": 0.9, "avg_logprob": math.nan},
+    ]
     found = run(plugins, store, utterances, spoken=transcripts(store, utterances, rows))
     assert label_files.read_labels(found).labels == ["a", "a"]
 
@@ -460,14 +486,20 @@ def test_many_blocks_give_what_one_block_gives(
     texts: list[str | None] = ["".join(random.choice(list("abcx"), 3)) for _ in range(50)]
     gold = [{"a": 1.0} if i % 3 else {} for i in range(50)]
     columns: dict[str, list[Any]] = {
-        "gold": gold, "dialogue_id": [f"d{i % 4}" for i in range(50)], "turn": list(range(50)),
-    }  # fmt: skip
+        "gold": gold,
+        "dialogue_id": [f"d{i % 4}" for i in range(50)],
+        "turn": list(range(50)),
+    }
     utterances = manifest(store, texts, taxonomy="abc", **columns)
     spoken = transcripts(store, utterances, [{"text": text} for text in texts])
     params: dict[str, Any] = {
-        "labeler": "reader", "spoken": spoken, "gold_taxonomy": ABC, "shard_rows": 8,
-        "prior_correction": "corpus-mean", "top_q": 0.6,
-    }  # fmt: skip
+        "labeler": "reader",
+        "spoken": spoken,
+        "gold_taxonomy": ABC,
+        "shard_rows": 8,
+        "prior_correction": "corpus-mean",
+        "top_q": 0.6,
+    }
     whole = run(plugins, store, utterances, **params)
     expected, told = label_files.read_labels(whole), summary(whole)
     store.discard(whole.key)
@@ -489,9 +521,13 @@ def test_controls_settle_over_the_corpus(plugins: Registry, store: Store, name: 
     utterances = manifest(store, ["aa", "a", "b", "x", "", "aab"] * 3)
     plugin = plugins.create("labeler", name, {"member": "letters"})
     spec = label.spec(
-        utterances=utterances.key, transcripts=None, taxonomy=ABC, params=label.Params(),
-        labeler=plugin_identity(plugins, "labeler", name, plugin), threads=1,
-    )  # fmt: skip
+        utterances=utterances.key,
+        transcripts=None,
+        taxonomy=ABC,
+        params=label.Params(),
+        labeler=plugin_identity(plugins, "labeler", name, plugin),
+        threads=1,
+    )
     with store.write(spec) as draft:
         label_stage.run(StageContext(spec, store, plugins), draft)
     table = label_files.read_labels(store.checked(spec.key))
@@ -506,10 +542,14 @@ def test_dawid_skene_stands_beside_the_majority(plugins: Registry, store: Store)
     options = {"members": ["letters", "reader"], "combine": "dawid-skene"}
     plugin = plugins.create("labeler", "ensemble", options)
     spec = label.spec(
-        utterances=utterances.key, transcripts=None, taxonomy=ABC, params=label.Params(),
-        labeler=plugin_identity(plugins, "labeler", "ensemble", plugin), threads=1,
+        utterances=utterances.key,
+        transcripts=None,
+        taxonomy=ABC,
+        params=label.Params(),
+        labeler=plugin_identity(plugins, "labeler", "ensemble", plugin),
+        threads=1,
         gold_taxonomy=ABC,
-    )  # fmt: skip
+    )
     with store.write(spec) as draft:
         label_stage.run(StageContext(spec, store, plugins), draft)
     told = summary(store.checked(spec.key))

@@ -81,8 +81,15 @@ def test_of_each_class_the_surest_share_stays() -> None:
     confidence = np.array([0.9, 0.5, 0.7, 0.7, 0.6, 0.6, 1.0, 0.8], np.float32)
     # Of five with the first label ceil(0.4 * 5) = 2 stay: 0.9 and the earlier 0.7.
     assert not_in_top(index, confidence, 0.4).tolist() == [
-        False, True, False, True, True, True, False, False,
-    ]  # fmt: skip
+        False,
+        True,
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
     assert not not_in_top(index, confidence, 1.0).any()
     assert not_in_top(np.zeros(30, np.int32), np.ones(30, np.float32), 0.1).sum() == 27
 

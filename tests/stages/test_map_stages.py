@@ -54,12 +54,16 @@ def corpus(bench: Bench) -> list[dict[str, Any]]:
     shas = [bench.clip(f"c{i}", tone(16_000 + 800 * i, level)) for i, level in enumerate(levels)]
     return [
         {
-            "id": f"u{i}", "audio_sha": sha, "seconds": 1.0, "speaker": f"s{i % 3}",
+            "id": f"u{i}",
+            "audio_sha": sha,
+            "seconds": 1.0,
+            "speaker": f"s{i % 3}",
             "transcript": f"heard {16_000 + 800 * (i % 4)}" if i % 5 else None,
-            "dialogue_id": "d" if i % 2 else None, "extras": {"n": i},
+            "dialogue_id": "d" if i % 2 else None,
+            "extras": {"n": i},
         }
         for i, sha in enumerate([*shas, shas[0]])
-    ]  # fmt: skip
+    ]
 
 
 def content(artifact: Artifact) -> dict[str, Any]:
@@ -92,10 +96,15 @@ def test_small_blocks_give_what_one_block_gives(
         "segment": segment.spec(utterances=key, segmenter=segmenter),
         "features": frames,
         "embed": embed.spec(
-            utterances=key, encoder=encoder, features=frames.key, model=None,
-            params=embed.Params(), seed=None, threads=1,
+            utterances=key,
+            encoder=encoder,
+            features=frames.key,
+            model=None,
+            params=embed.Params(),
+            seed=None,
+            threads=1,
         ),
-    }  # fmt: skip
+    }
     monkeypatch.setattr(features, "CAPACITY", 2)
     spec = specs[stage]
     if stage == "embed":

@@ -186,9 +186,13 @@ def test_a_frozen_extractor_is_refused_with_one_sentence(world: World) -> None:
 
 def test_divergence_is_a_sentence(world: World) -> None:
     spec = world.pretrain(
-        world.corpus(), learning_rate=1e30, warm_up=0, clip_norm=1e30, epochs=3,
+        world.corpus(),
+        learning_rate=1e30,
+        warm_up=0,
+        clip_norm=1e30,
+        epochs=3,
         encoder=cnn(scale=1e-30),
-    )  # fmt: skip
+    )
     with pytest.raises(SettingsError, match=r"diverged.*learning_rate"):
         world.call(spec)
 
@@ -240,9 +244,13 @@ def test_the_epoch_with_the_lowest_dev_loss_is_kept(world: World) -> None:
 
 def test_patience_stops_early(world: World) -> None:
     spec = world.pretrain(
-        world.corpus(n=90), control="shuffled", epochs=40, patience=2, learning_rate=2e-2,
+        world.corpus(n=90),
+        control="shuffled",
+        epochs=40,
+        patience=2,
+        learning_rate=2e-2,
         dev_fraction=0.3,
-    )  # fmt: skip
+    )
     counts = world.call(spec).counts
     assert counts["epochs"] == counts["chosen_epoch"] + 2 < 40
 
@@ -382,9 +390,13 @@ def test_later_settings_leave_older_keys_alone() -> None:
     def key(**settings: Any) -> str:
         params = Params(**settings)
         return pretrain.spec(
-            corpora=[("a", "b", "c")], encoder=cnn(), labels_control="weak", params=params, seed=0,
+            corpora=[("a", "b", "c")],
+            encoder=cnn(),
+            labels_control="weak",
+            params=params,
+            seed=0,
             threads=1,
-        ).key  # fmt: skip
+        ).key
 
     changed = [{"gain_db": 3.0}, {"noise_snr_db": 5.0}, {"accumulate": 2}, {"precision": "bf16"}]
     assert len({key(), *(key(**one) for one in changed)}) == 5

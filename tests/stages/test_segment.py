@@ -30,10 +30,16 @@ def recordings(bench: Bench) -> str:
     return bench.manifest(
         [
             base | {"id": "a", "audio_sha": bench.clip("a", tone(80_000)), "seconds": 5.0},
-            base | {"id": "b", "audio_sha": bench.clip("b", tone(64_000)), "seconds": 2.5,
-                    "start": 1.0, "end": 3.5},
+            base
+            | {
+                "id": "b",
+                "audio_sha": bench.clip("b", tone(64_000)),
+                "seconds": 2.5,
+                "start": 1.0,
+                "end": 3.5,
+            },
         ]
-    )  # fmt: skip
+    )
 
 
 def test_utterances_have_ids_and_spans_in_the_recording(bench: Bench) -> None:

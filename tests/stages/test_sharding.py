@@ -92,9 +92,12 @@ class Runner:
 
     def __call__(self, texts: list[str], version: str = "1", fail_on: str = "") -> MapResult:
         spec = Spec(
-            stage="embed", stage_version=version, parents={"utterances": digest(texts)}, seed=3,
+            stage="embed",
+            stage_version=version,
+            parents={"utterances": digest(texts)},
+            seed=3,
             threads=2,
-        )  # fmt: skip
+        )
         context = StageContext(spec, self.store, Registry())
 
         def compute(bucket: list[Row], part: Draft) -> None:
@@ -129,8 +132,9 @@ def test_results_come_back_in_the_manifests_order(run: Runner) -> None:
     assert result.arrays("layer_00")[:, 0].tolist() == [len(t) for t in texts]
     assert run.summed == [[t.upper()] for t in texts]
     assert sorted(path.name for path in result.artifact.path.iterdir()) == [
-        "done.json", "index.parquet",
-    ]  # fmt: skip
+        "done.json",
+        "index.parquet",
+    ]
 
 
 def test_blocks_smaller_than_the_rows_change_nothing(
@@ -213,15 +217,35 @@ def test_no_rows_give_an_empty_result(run: Runner) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 1}, {"threads": 2}, {"params": {"x": 2}}, {"stage_version": "2"},
-     {"plugins": {"encoder": {"version": "2"}}}, {"parents": {"utterances": "u", "model": "n"}}],
-)  # fmt: skip
+    [
+        {"seed": 1},
+        {"threads": 2},
+        {"params": {"x": 2}},
+        {"stage_version": "2"},
+        {"plugins": {"encoder": {"version": "2"}}},
+        {"parents": {"utterances": "u", "model": "n"}},
+    ],
+)
 def test_a_shard_s_key_has_all_of_its_stage_but_the_manifest(change: dict[str, object]) -> None:
-    plugin = {"kind": "encoder", "name": "e", "distribution": "d", "version": "1", "source": "s",
-              "options": {}, "weights": "", "libraries": {}}  # fmt: skip
-    content = {"stage": "embed", "stage_version": "1", "plugins": {"encoder": plugin},
-               "params": {"x": 1}, "parents": {"utterances": "u", "model": "m"}, "seed": 0,
-               "threads": 1}  # fmt: skip
+    plugin = {
+        "kind": "encoder",
+        "name": "e",
+        "distribution": "d",
+        "version": "1",
+        "source": "s",
+        "options": {},
+        "weights": "",
+        "libraries": {},
+    }
+    content = {
+        "stage": "embed",
+        "stage_version": "1",
+        "plugins": {"encoder": plugin},
+        "params": {"x": 1},
+        "parents": {"utterances": "u", "model": "m"},
+        "seed": 0,
+        "threads": 1,
+    }
 
     def key(rows: list[str], **changes: object) -> str:
         return shard_spec(Spec.model_validate(content | changes), rows).key

@@ -118,9 +118,14 @@ def test_reference_reads_the_manifest_and_opens_no_file(bench: Bench) -> None:
     found = read_transcripts(bench.store, spec.key)
     assert [t.text for t in found.values()] == ["one two three", ""]
     assert bench.summary(spec) == {
-        "utterances": 2, "empty": 1, "silent": 0, "retried": 0, "truncated": 0,
-        "mean_words": 1.5, "wer": None,
-    }  # fmt: skip
+        "utterances": 2,
+        "empty": 1,
+        "silent": 0,
+        "retried": 0,
+        "truncated": 0,
+        "mean_words": 1.5,
+        "wer": None,
+    }
     table[0]["transcript"] = "another text"
     spec, report = bench.run(bench.manifest(table), bench.asr("reference"))
     assert read_transcripts(bench.store, spec.key)["a"].text == "another text"

@@ -46,9 +46,11 @@ def weak_labels(world: World, utterances: str) -> str:
     index = np.array([-1, *(WEAK.names.index(name) for name in SAID[1:]), -1], np.int32)
     scores = np.eye(3, dtype=np.float32)[np.maximum(index, 0)]
     spec = Spec(
-        stage="label", stage_version="1", params={"taxonomy": WEAK.content()},
+        stage="label",
+        stage_version="1",
+        params={"taxonomy": WEAK.content()},
         parents={"utterances": utterances},
-    )  # fmt: skip
+    )
     names = [WEAK.names[i] if i >= 0 else None for i in index]
     columns = {
         "id": [f"u{i:03d}" for i in range(len(index))],
@@ -133,10 +135,15 @@ def test_only_the_test_part_is_scored_where_the_set_has_a_split(world: World) ->
     ]
     utterances = world.manifest([*rows, {"speaker": "made:s0", "gold": {}, "split": "test"}])
     specs = [
-        zeroshot.spec(utterances=utterances, taxonomy=WEAK, gold=GOLD, tested=tested,
-                      labels=weak_labels(world, utterances))
+        zeroshot.spec(
+            utterances=utterances,
+            taxonomy=WEAK,
+            gold=GOLD,
+            tested=tested,
+            labels=weak_labels(world, utterances),
+        )
         for tested in (False, True)
-    ]  # fmt: skip
+    ]
     assert specs[0].key != specs[1].key
     every, tested = (read(world.result(spec)) for spec in specs)
     assert (every.n_utterances, tested.n_utterances) == (24, 12)

@@ -110,9 +110,11 @@ class World:
         """A `targets` artifact with these values, NaN where undefined."""
         content = {name: np.nan_to_num(column, nan=1e9).tolist() for name, column in values.items()}
         spec = Spec(
-            stage="targets", stage_version=targets.VERSION, params={"values": content},
+            stage="targets",
+            stage_version=targets.VERSION,
+            params={"values": content},
             parents={"utterances": utterances},
-        )  # fmt: skip
+        )
         context = StageContext(spec, self.store, registry())
 
         def compute(bucket: Bucket, part: Draft) -> None:
@@ -138,10 +140,13 @@ class World:
         spec = Spec(
             stage="label",
             stage_version=label.VERSION,
-            params={"taxonomy": taxonomy.content(), "index": hard.tolist(),
-                    "scores": scores.tolist()},
+            params={
+                "taxonomy": taxonomy.content(),
+                "index": hard.tolist(),
+                "scores": scores.tolist(),
+            },
             parents={"utterances": utterances},
-        )  # fmt: skip
+        )
         names = [taxonomy.names[i] if i >= 0 else None for i in hard.tolist()]
         with self.store.write(spec) as draft:
             columns = {

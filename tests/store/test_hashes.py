@@ -96,7 +96,7 @@ WHOLE = 1_600_000_000 * 10**9
         ("ctime repeats mtime, in whole seconds", GOOD._replace(mtime=WHOLE, ctime=WHOLE)),
         ("ctime lies ahead", GOOD._replace(ctime=GOOD.ctime + 2 * LATER)),
     ],
-)  # fmt: skip
+)
 def test_a_file_system_without_a_time_of_change_proves_nothing(why: str, state: FileState) -> None:
     assert GOOD.is_proof(GOOD.ctime + LATER)
     assert not state.is_proof(GOOD.ctime + LATER), why

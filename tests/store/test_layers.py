@@ -90,8 +90,10 @@ def test_nothing_is_opened_for_writing_in_a_layer(tmp_path: Path) -> None:
     places = [str(tmp_path / "shared"), str(tmp_path / "private"), SPEC.model_dump_json()]
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), *places],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     created, canary = done.stdout.splitlines()
     assert created == "CREATED private"
     assert canary.startswith("WROTE os.mkdir"), "the hook sees writes"

@@ -34,9 +34,15 @@ class Written:
 
     def stage(self, **params: object) -> str:
         plugin = PluginIdentity(
-            kind="labeler", name="x", distribution="d", version="1", source="s", options={},
-            weights="", libraries={},
-        )  # fmt: skip
+            kind="labeler",
+            name="x",
+            distribution="d",
+            version="1",
+            source="s",
+            options={},
+            weights="",
+            libraries={},
+        )
         spec = Spec(stage="label", stage_version="1", plugins={"labeler": plugin}, params=params)
         self.specs[spec.key] = spec
         return spec.key
@@ -125,8 +131,9 @@ def test_the_plan_of_a_run_stays_as_long_as_it_is_at_work(written: Written) -> N
         with at_work(store, "e", written.specs, [mine]):  # a part of it, or of a later plan's name
             found = list(plans_at_work(store))
         assert [(plan.experiment, plan.cells[0].stages) for plan in found] == [
-            ("e", mine.stages), ("e", mine.stages),
-        ]  # fmt: skip
+            ("e", mine.stages),
+            ("e", mine.stages),
+        ]
         assert [plan.cells[0].stages for plan in saved_plans(store)] == [later.stages]
         assert list(leftovers(store, [])) == []
     assert list(plans_at_work(store)) == []

@@ -289,9 +289,10 @@ def test_all_that_can_change_a_plugin_s_numbers_is_in_its_identity(
     def key(**options: object) -> str:
         plugin = registry.create("encoder", "logmel-stats", options)
         return Spec(
-            stage="embed", stage_version="1",
+            stage="embed",
+            stage_version="1",
             plugins={"encoder": plugin_identity(registry, "encoder", "logmel-stats", plugin)},
-        ).key  # fmt: skip
+        ).key
 
     base = key()
     plugin_class, installed = registry.plugin_class("encoder", "logmel-stats"), identity._installed

@@ -25,9 +25,13 @@ class Chain(Measuring):
         """The encoder pre-trained on the corpora with weak, shuffled or gold labels."""
         stages: dict[str, str] = {}
         model = self.step(
-            stages, "pretrain", lambda used: self._pretrain(labels, seed, used), labels, seed,
+            stages,
+            "pretrain",
+            lambda used: self._pretrain(labels, seed, used),
+            labels,
+            seed,
             self._pretrain_inputs,
-        )  # fmt: skip
+        )
         labeler, _ = self.parts.plugin("labeler", self.settings.labeler)
         gold = labels == "gold" or (labels == "weak" and "gold" in labeler.reads)
         return self._cell(Made(self.settings.encoder, control, seed, model, gold), stages)

@@ -45,7 +45,11 @@ def _fits(wanted: Sequence[tuple[str, str]], values: dict[str, str]) -> bool:
 
 def _values(cell: Cell) -> dict[str, str]:
     parts = {
-        "taxonomy": cell.taxonomy, "encoder": cell.encoder, "control": cell.control or "none",
-        "role": cell.role, "experiment": cell.experiment, "group": cell.group,
-    }  # fmt: skip
+        "taxonomy": cell.taxonomy,
+        "encoder": cell.encoder,
+        "control": cell.control or "none",
+        "role": cell.role,
+        "experiment": cell.experiment,
+        "group": cell.group,
+    }
     return {**{axis: value for axis, value in parts.items() if value is not None}, **cell.axes}

@@ -123,9 +123,11 @@ class Steps:
             return None
         spec = features_stage.spec(utterances=prepared.utterances, frontend=frontend, cue=cue)
         key = self.parts.add(
-            spec, f"{prepared.name}, {frontend.kind}{flat(cue)}", self.settings.threads.features,
+            spec,
+            f"{prepared.name}, {frontend.kind}{flat(cue)}",
+            self.settings.threads.features,
             prepared.audio,
-        )  # fmt: skip
+        )
         stages[f"features {place}{flat(cue)}"] = key
         return key
 
@@ -136,8 +138,10 @@ class Steps:
         _, identity = self.parts.plugin("probe", probe)
         key = self.parts.add(
             targets.spec(utterances=prepared.utterances, probe=identity),
-            f"{probe.name} of {prepared.name}", self.settings.threads.targets, prepared.audio,
-        )  # fmt: skip
+            f"{probe.name} of {prepared.name}",
+            self.settings.threads.targets,
+            prepared.audio,
+        )
         stages[f"targets {place} {probe.name}"] = key
         return key
 
@@ -147,9 +151,13 @@ class Steps:
         """Adds what pre-training needs; returns the keys of utterances, labels and features."""
         place = f"corpora.{index}"
         prepared = self.step(
-            stages, "label", lambda used: self.labelled(place, ref, used), place, ref,
+            stages,
+            "label",
+            lambda used: self.labelled(place, ref, used),
+            place,
+            ref,
             self.sections(NOT_OF_LABELLING),
-        )  # fmt: skip
+        )
         encoder, _ = self.parts.plugin("encoder", self.settings.encoder)
         frames = self.features(place, prepared, encoder, stages)
         assert frames is not None

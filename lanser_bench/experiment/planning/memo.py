@@ -88,9 +88,15 @@ class Parts:
         memo = canonical(ref.model_dump(mode="json"))
         if memo not in self._datasets:
             built = build_manifest(
-                self.registry, self.store, ref.dataset, ref.options, ref.root,
-                ref.on_bad_audio, ref.limit, self.progress,
-            )  # fmt: skip
+                self.registry,
+                self.store,
+                ref.dataset,
+                ref.options,
+                ref.root,
+                ref.on_bad_audio,
+                ref.limit,
+                self.progress,
+            )
             dataset = self.registry.create("dataset", ref.dataset, ref.options)
             self._datasets[memo] = built, dataset
             self.manifests[built.key] = built

@@ -76,25 +76,44 @@ class Measuring(Steps):
         s = self.settings
         inputs = self._plain_inputs if made.model is None else self._measure_inputs
         found, prepared, embeddings = self.step(
-            stages, "measure",
+            stages,
+            "measure",
             lambda used: self._measure(index, dataset, made, used),
-            index, dataset, made.ref, made.seed, made.model, made.control,
+            index,
+            dataset,
+            made.ref,
+            made.seed,
+            made.model,
+            made.control,
             s.probe_seed if s.probes else None,
             (id(s.evaluate), s.evaluate_seed) if s.finetune or s.flatten else None,
-            s.evaluate.protocol, inputs,
-        )  # fmt: skip
+            s.evaluate.protocol,
+            inputs,
+        )
         key = self.parts.once(
-            "evaluate", lambda: self._evaluate(prepared, embeddings, made.ref.name),
-            prepared, embeddings, made.ref.name, s.evaluate, s.evaluate_seed, s.threads.evaluate,
-        )  # fmt: skip
+            "evaluate",
+            lambda: self._evaluate(prepared, embeddings, made.ref.name),
+            prepared,
+            embeddings,
+            made.ref.name,
+            s.evaluate,
+            s.evaluate_seed,
+            s.threads.evaluate,
+        )
         stages[f"evaluate targets.{index}"] = key
         if not made.learns_gold:
             return replace(found, evaluation=key)
         notes = self.parts.once(
-            "gold", lambda: gold_notes(self.parts, s, dataset),
-            dataset, id(s.corpora), id(s.probes), s.evaluate, s.evaluate_seed, s.controls,
+            "gold",
+            lambda: gold_notes(self.parts, s, dataset),
+            dataset,
+            id(s.corpora),
+            id(s.probes),
+            s.evaluate,
+            s.evaluate_seed,
+            s.controls,
             s.encoder,
-        )  # fmt: skip
+        )
         return replace(found, evaluation=key, notes=(*found.notes, *notes))
 
     def _measure(
@@ -239,9 +258,12 @@ class Measuring(Steps):
 
         def scored(role: str, **parents: str) -> str:
             spec = zeroshot.spec(
-                utterances=on.prepared.utterances, taxonomy=weak, gold=gold, tested=tested,
+                utterances=on.prepared.utterances,
+                taxonomy=weak,
+                gold=gold,
+                tested=tested,
                 **parents,
-            )  # fmt: skip
+            )
             key = self.parts.add(spec, f"{role} on {on.name}, {weak.name}", 1)
             on.stages[f"zeroshot {on.place} {role}"] = key
             return key

@@ -85,6 +85,9 @@ def _beside(file: ExperimentFile) -> list[str]:
     return [
         name
         for name in paths
-        if name.endswith((".yaml", ".yml")) and ".." not in Path(name).parts
-        and not Path(name).is_absolute() and not Path(name).is_file() and (folder / name).is_file()
-    ]  # fmt: skip
+        if name.endswith((".yaml", ".yml"))
+        and ".." not in Path(name).parts
+        and not Path(name).is_absolute()
+        and not Path(name).is_file()
+        and (folder / name).is_file()
+    ]

@@ -13,8 +13,10 @@ _SECRET_NAME = re.compile(
     r"(^|_)(api_?key|token|secret|passw(or)?d|credentials?|authorization)$", re.IGNORECASE
 )
 _SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSW(OR)?D|CREDENTIALS?)$")
-_PATH = re.compile(r"(?<![\w.:/…])/(?:[^\s/'\"<>|;,()\[\]]+/)+[^\s/'\"<>|;,()\[\]]*|"
-                   r"\b[A-Za-z]:\\(?:[^\s\\'\"<>|]+\\)*[^\s\\'\"<>|]*")  # fmt: skip
+_PATH = re.compile(
+    r"(?<![\w.:/…])/(?:[^\s/'\"<>|;,()\[\]]+/)+[^\s/'\"<>|;,()\[\]]*|"
+    r"\b[A-Za-z]:\\(?:[^\s\\'\"<>|]+\\)*[^\s\\'\"<>|]*"
+)
 _WHOLE = re.compile(r"(?:/|[A-Za-z]:\\)[^\n'\"<>|;,:()\[\]]*[/\\][^\n'\"<>|;,:()\[\]/\\]+[/\\]?")
 """A text that is one path, whose folders may have spaces in their names."""
 _LAST = re.compile(r"[/\\]")

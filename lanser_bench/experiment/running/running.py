@@ -39,9 +39,13 @@ class Running(Listener):
         self.cancelled = True
         """Until the scheduler has come to its end: workers and trackers drop what they have."""
         self.trackers = TrackerFeed(
-            settings.trackers, plugins, store, self.log.folder,
-            timeout_s=settings.tracker_timeout_s, report=self.note,
-        )  # fmt: skip
+            settings.trackers,
+            plugins,
+            store,
+            self.log.folder,
+            timeout_s=settings.tracker_timeout_s,
+            report=self.note,
+        )
 
     def go(
         self, to_run: Mapping[str, Node], fail_fast: bool, max_retries: int, *, keep_plan: bool
@@ -63,9 +67,12 @@ class Running(Listener):
     def _tell(self, to_run: Mapping[str, Node], reasons: Mapping[str, str]) -> None:
         """Logs and shows what will run, and what a user must know beforehand."""
         self.log.add(
-            "run-start", experiment=self.plan.experiment.name, cells=len(self.plan.cells),
-            stages=len(self.plan.nodes), to_run=len(to_run),
-        )  # fmt: skip
+            "run-start",
+            experiment=self.plan.experiment.name,
+            cells=len(self.plan.cells),
+            stages=len(self.plan.nodes),
+            to_run=len(to_run),
+        )
         for key, reason in reasons.items():
             self.log.add("stage-planned", key=key, stage=self.plan.nodes[key].stage, why=reason)
         self.listener.planned(self.plan, to_run)
@@ -87,9 +94,15 @@ class Running(Listener):
     ) -> None:
         try:
             Scheduler(
-                self.plan, to_run, self.executor, self.store, self, needs=wanted,
-                fail_fast=fail_fast, max_retries=max_retries,
-            ).run()  # fmt: skip
+                self.plan,
+                to_run,
+                self.executor,
+                self.store,
+                self,
+                needs=wanted,
+                fail_fast=fail_fast,
+                max_retries=max_retries,
+            ).run()
             self.cancelled = fail_fast and not self.outcome.ok
         except KeyboardInterrupt:
             self.log.add("interrupted")
@@ -100,9 +113,11 @@ class Running(Listener):
         self.trackers.close(cancel=self.cancelled)
         self.timings.save()
         self.log.add(
-            "run-end", executed=len(self.outcome.executed),
-            records=len(self.outcome.records), failed=len(self.outcome.failures),
-        )  # fmt: skip
+            "run-end",
+            executed=len(self.outcome.executed),
+            records=len(self.outcome.records),
+            failed=len(self.outcome.failures),
+        )
         self.log.close()
 
     # -- what the scheduler tells --------------------------------------------------------------
@@ -115,9 +130,13 @@ class Running(Listener):
     def stage_ended(self, node: Node, report: StageReport) -> None:
         """Logs the end with its time and counts."""
         self.log.add(
-            "stage-end", stage=node.stage, key=node.key, seconds=report.seconds,
-            reused=report.reused, counts=report.counts,
-        )  # fmt: skip
+            "stage-end",
+            stage=node.stage,
+            key=node.key,
+            seconds=report.seconds,
+            reused=report.reused,
+            counts=report.counts,
+        )
         for sentence in stage_notes(node, report.counts):
             self.note(sentence)
         if not report.reused:
@@ -128,9 +147,12 @@ class Running(Listener):
     def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:
         """Logs the failure that does not count yet."""
         self.log.add(
-            "stage-retried", stage=node.stage, key=node.key, attempt=attempt,
+            "stage-retried",
+            stage=node.stage,
+            key=node.key,
+            attempt=attempt,
             error=f"{type(error).__name__}: {error}",
-        )  # fmt: skip
+        )
         self.listener.stage_retried(node, error, attempt)
 
     def stage_failed(self, node: Node, error: BaseException) -> None:
@@ -144,10 +166,16 @@ class Running(Listener):
         """Logs the failure with its settings and keeps it for the list at the end."""
         self.outcome.failures.append(failure)
         self.log.add(
-            "cell-failed", cell=failure.cell.name, stage=failure.stage, key=failure.key,
-            error=failure.sentence, traceback=failure.traceback, axes=failure.cell.axes,
-            settings=failure.settings, attempts=failure.attempts,
-        )  # fmt: skip
+            "cell-failed",
+            cell=failure.cell.name,
+            stage=failure.stage,
+            key=failure.key,
+            error=failure.sentence,
+            traceback=failure.traceback,
+            axes=failure.cell.axes,
+            settings=failure.settings,
+            attempts=failure.attempts,
+        )
         self.failures.write(failure, self.log.run_id)
         self.listener.cell_failed(failure)
 
@@ -248,9 +276,15 @@ def cell_events(cell: Cell, store: Store) -> list[dict[str, Any]]:
         if artifact is None:
             continue
         meta = artifact.meta
-        event = {"event": "stage", "time": meta["written"], "place": place, "key": key,
-                 "stage": meta["spec"]["stage"], "seconds": meta["seconds"],
-                 "counts": meta["counts"]}  # fmt: skip
+        event = {
+            "event": "stage",
+            "time": meta["written"],
+            "place": place,
+            "key": key,
+            "stage": meta["spec"]["stage"],
+            "seconds": meta["seconds"],
+            "counts": meta["counts"],
+        }
         training = artifact.path / "training.json"
         if event["stage"] == "pretrain" and training.is_file():
             event["training"] = json.loads(training.read_text(encoding="utf-8"))

@@ -72,11 +72,16 @@ class TrackerFeed:
         self._begin, self._again = time.monotonic(), again
         self._lanes = [
             _Lane(
-                ref, plugins.create("tracker", ref.name, ref.options).remote,
-                plugins.plugin_dirs, store, folder, timeout_s, report,
+                ref,
+                plugins.create("tracker", ref.name, ref.options).remote,
+                plugins.plugin_dirs,
+                store,
+                folder,
+                timeout_s,
+                report,
             )
             for ref in refs
-        ]  # fmt: skip
+        ]
 
     def wants(self, record_key: str) -> bool:
         """Whether any tracker has not received a cell."""

@@ -8,8 +8,13 @@ from ...errors import PluginError
 from ...plugins.discovery import Registry
 from .model import DatasetRef, Experiment
 
-SINGLE = {"segmenter": "segmenter", "asr": "asr", "labeler": "labeler", "encoder": "encoder",
-          "executor": "executor"}  # fmt: skip
+SINGLE = {
+    "segmenter": "segmenter",
+    "asr": "asr",
+    "labeler": "labeler",
+    "encoder": "encoder",
+    "executor": "executor",
+}
 """Key of the file → kind of its plugin."""
 LISTS = {"probes": "probe", "trackers": "tracker"}
 

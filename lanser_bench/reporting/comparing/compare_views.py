@@ -37,8 +37,12 @@ def table(found: Comparison) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    made = Table(title=escape(title(found)), title_justify="left", caption_justify="left",
-                 caption=escape(" · ".join(notes(found))))  # fmt: skip
+    made = Table(
+        title=escape(title(found)),
+        title_justify="left",
+        caption_justify="left",
+        caption=escape(" · ".join(notes(found))),
+    )
     for number, head in enumerate(heads(found)):
         made.add_column(escape(head), justify="right" if number else "left", overflow="fold")
     for line in found.lines:
@@ -87,8 +91,12 @@ def family_note(found: Comparison) -> str:
 
 def comparison_markdown(found: Comparison) -> str:
     """Returns a Markdown table with its notes."""
-    lines = [f"**{_md(title(found))}**", "", "| " + " | ".join(map(_md, heads(found))) + " |",
-             "|" + " --- |" * len(heads(found))]  # fmt: skip
+    lines = [
+        f"**{_md(title(found))}**",
+        "",
+        "| " + " | ".join(map(_md, heads(found))) + " |",
+        "|" + " --- |" * len(heads(found)),
+    ]
     shown = [*found.lines, *([found.mean] if found.mean else [])]
     lines += ["| " + " | ".join(map(_md, cells(line))) + " |" for line in shown]
     lines += ["", *(f"- {_md(note)}" for note in notes(found)), ""]
@@ -129,8 +137,13 @@ def picture(found: Comparison, path: Path) -> None:
         clear = made is not None and not made.low <= 0 <= made.high
         colour = "#333333" if not clear else "#0072b2" if value > 0 else "#d55e00"
         if made is not None:
-            axes.plot([100 * made.low, 100 * made.high], [row, row], color=colour, lw=3 if mean
-                      else 1.8, solid_capstyle="round")  # fmt: skip
+            axes.plot(
+                [100 * made.low, 100 * made.high],
+                [row, row],
+                color=colour,
+                lw=3 if mean else 1.8,
+                solid_capstyle="round",
+            )
         axes.plot(value, row, "D" if mean else "o", color=colour, ms=8)
     axes.axvline(0, color="#888888", lw=1)
     axes.set_yticks(range(len(lines)), [line.what for line in reversed(lines)])

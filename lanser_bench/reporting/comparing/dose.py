@@ -146,11 +146,15 @@ def _board(axis: str, groups: Sequence[Group], response: Response) -> DoseBoard 
     lines = [maker.line(*key) for key in sorted(table, key=lambda key: (_order(key[0]), key[1]))]
     first = groups[0]
     return DoseBoard(
-        axis, response, first.cell.dataset, first.evaluation.split_hash,
-        first.evaluation.n_speakers, _adjusted(lines),
+        axis,
+        response,
+        first.cell.dataset,
+        first.evaluation.split_hash,
+        first.evaluation.n_speakers,
+        _adjusted(lines),
         {name: score_of(response.side(g)) for name, g in references.items()},
         sorted(left_out),
-    )  # fmt: skip
+    )
 
 
 def _alike(record: ResultRecord, axis: str) -> tuple[str, ...]:
@@ -181,12 +185,17 @@ class _Maker:
         rivals = dict(self._rivals(control, alike, list(cells)))
         points = [
             Point(
-                dose, group.cell.group, score_of(sides[dose]), len(group.members),
-                {name: difference(sides[dose], other[dose]).metric()
-                 for name, other in rivals.items()},
+                dose,
+                group.cell.group,
+                score_of(sides[dose]),
+                len(group.members),
+                {
+                    name: difference(sides[dose], other[dose]).metric()
+                    for name, other in rivals.items()
+                },
             )
             for dose, group in cells.items()
-        ]  # fmt: skip
+        ]
         slopes = []
         if len(cells) >= MIN_DOSES:
             doses, own = list(sides), list(sides.values())
@@ -223,8 +232,20 @@ def _adjusted(lines: Sequence[Line]) -> list[Line]:
     tested = [s.p_value for line in lines for s in line.slopes if s.p_value is not None]
     adjusted = iter(holm(tested))
     return [
-        Line(line.name, line.control, line.points, [
-            Slope(s.of, s.value, None if s.p_value is None else next(adjusted), s.detectable,
-                  s.seeds_known) for s in line.slopes])
+        Line(
+            line.name,
+            line.control,
+            line.points,
+            [
+                Slope(
+                    s.of,
+                    s.value,
+                    None if s.p_value is None else next(adjusted),
+                    s.detectable,
+                    s.seeds_known,
+                )
+                for s in line.slopes
+            ],
+        )
         for line in lines
-    ]  # fmt: skip
+    ]

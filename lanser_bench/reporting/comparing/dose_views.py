@@ -25,12 +25,20 @@ def _points_sheet(board: DoseBoard) -> Sheet:
     show = decimal if board.response.probed else percent
     rivals = list(dict.fromkeys(n for line in board.lines for p in line.points for n in p.ahead))
     rows = [
-        [_title(line), f"{point.dose:g}", str(point.seeds), show(point.score),
-         *(show(point.ahead.get(name)) for name in rivals)]
-        for line in board.lines for point in line.points
-    ]  # fmt: skip
-    rows += [[name, "–", "–", show(score), *("–" for _ in rivals)]
-             for name, score in board.references.items()]  # fmt: skip
+        [
+            _title(line),
+            f"{point.dose:g}",
+            str(point.seeds),
+            show(point.score),
+            *(show(point.ahead.get(name)) for name in rivals),
+        ]
+        for line in board.lines
+        for point in line.points
+    ]
+    rows += [
+        [name, "–", "–", show(score), *("–" for _ in rivals)]
+        for name, score in board.references.items()
+    ]
     title = (
         f"{board.response.title} on {board.dataset} by {board.axis}: {board.n_speakers} speakers"
     )
@@ -44,10 +52,17 @@ def _points_sheet(board: DoseBoard) -> Sheet:
 def _slopes_sheet(board: DoseBoard) -> Sheet:
     unit = "R²" if board.response.probed else "points"
     rows = [
-        [_title(line), slope.of, str(len(line.points)), _signed(board, slope.value),
-         p_text(slope.p_value) + ("" if slope.seeds_known else " *"), _detectable(board, slope)]
-        for line in board.lines for slope in line.slopes
-    ]  # fmt: skip
+        [
+            _title(line),
+            slope.of,
+            str(len(line.points)),
+            _signed(board, slope.value),
+            p_text(slope.p_value) + ("" if slope.seeds_known else " *"),
+            _detectable(board, slope),
+        ]
+        for line in board.lines
+        for slope in line.slopes
+    ]
     heads = ["", "slope of", "cells", f"{unit} per 1 of {board.axis}", "p (Holm)", "detectable"]
     said = [
         "least-squares slope over the cells, with its interval over speakers × training seeds",
@@ -108,12 +123,20 @@ def picture(board: DoseBoard) -> Any:
         grey = (line.control or "").startswith("shuffled")
         _draw(axes, line, size, GREYS[index % len(GREYS)] if grey else next(colours), grey=grey)
     for index, (name, score) in enumerate(board.references.items()):
-        axes.axhline(size * score.value, color=GREYS[index % len(GREYS)], lw=1,
-                     ls=STYLES[index % len(STYLES)], label=name.replace("_", " "))  # fmt: skip
+        axes.axhline(
+            size * score.value,
+            color=GREYS[index % len(GREYS)],
+            lw=1,
+            ls=STYLES[index % len(STYLES)],
+            label=name.replace("_", " "),
+        )
     axes.set_xlabel(board.axis)
     axes.set_ylabel(board.response.title + ("" if board.response.probed else ", %"))
-    axes.set_title(f"{board.dataset}: {board.n_speakers} speakers; bands: 95 % over speakers × "
-                   "seeds", fontsize=10, loc="left")  # fmt: skip
+    axes.set_title(
+        f"{board.dataset}: {board.n_speakers} speakers; bands: 95 % over speakers × seeds",
+        fontsize=10,
+        loc="left",
+    )
     axes.grid(visible=True, color="#eeeeee", zorder=0)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right upper", fontsize=7, frameon=False)
@@ -127,8 +150,15 @@ def _draw(axes: Any, line: Line, size: float, colour: str, *, grey: bool) -> Non
     known = [band for band in bands if band is not None]
     low, high = [size * band.low for band in known], [size * band.high for band in known]
     single = len(x) == 1
-    axes.plot(x, y, "s" if single else "--o" if grey else "-o", color=colour, ms=5, zorder=3,
-              label=_title(line)[:64].replace("_", " "))  # fmt: skip
+    axes.plot(
+        x,
+        y,
+        "s" if single else "--o" if grey else "-o",
+        color=colour,
+        ms=5,
+        zorder=3,
+        label=_title(line)[:64].replace("_", " "),
+    )
     if len(known) == len(x):
         if single:
             axes.vlines(x, low, high, color=colour, lw=1.2, alpha=0.6, zorder=2)

@@ -63,8 +63,12 @@ def markdown(found: GateResult, *, passed: bool) -> str:
     """Returns a page for a job's summary."""
     lines = [f"## Gate: {'passed' if passed else 'failed'}", "", _md(summary(found)) + ".", ""]
     if found.compared:
-        lines += [f"{_md(_title(found))}", "", "| " + " | ".join(HEADS) + " |",
-                  "|" + " --- |" * len(HEADS)]  # fmt: skip
+        lines += [
+            f"{_md(_title(found))}",
+            "",
+            "| " + " | ".join(HEADS) + " |",
+            "|" + " --- |" * len(HEADS),
+        ]
         lines += ["| " + " | ".join(map(_md, cells(row))) + " |" for row in _sorted(found)]
         lines.append("")
     lines += [f"- {_md(sentence)}" for sentence in sentences(found)]

@@ -75,6 +75,9 @@ class Response:
                 f"{path} has no probe target '{wanted}' on the scale '{self.scale}'."
                 f"{did_you_mean(wanted, names)} There are: {', '.join(sorted(names)) or 'none'}."
             )
-        kept = [s for (_, name, scale), s in sorted(every.items())
-                if scale == self.scale and wanted in ("", name)]  # fmt: skip
+        kept = [
+            s
+            for (_, name, scale), s in sorted(every.items())
+            if scale == self.scale and wanted in ("", name)
+        ]
         return combine(kept, [1 / len(kept)] * len(kept)) if len(kept) > 1 else kept[0]

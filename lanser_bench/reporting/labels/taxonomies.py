@@ -286,9 +286,14 @@ def information(joint: Counts) -> dict[str, float | None]:
     n = int(joint.sum())
     if n == 0:
         return dict.fromkeys(
-            ("mutual_information_bits", "mutual_information_bias_bits",
-             "share_of_a_s_entropy", "share_of_b_s_entropy", "normalised_mutual_information")
-        )  # fmt: skip
+            (
+                "mutual_information_bits",
+                "mutual_information_bias_bits",
+                "share_of_a_s_entropy",
+                "share_of_b_s_entropy",
+                "normalised_mutual_information",
+            )
+        )
     rows, columns = joint.sum(axis=1), joint.sum(axis=0)
     of_a, of_b = entropy_bits(rows), entropy_bits(columns)
     shared = max(0.0, of_a + of_b - entropy_bits(joint.ravel()))

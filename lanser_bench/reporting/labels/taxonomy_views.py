@@ -40,8 +40,15 @@ def heat_map(a: Taxonomy, b: Taxonomy, joint: Counts, title: str = "") -> Any:
         share = shares[row, column]
         if share >= 0.01:
             colour = "white" if share > 0.6 * top else "#333333"
-            axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center",
-                      fontsize=6.5, color=colour)  # fmt: skip
+            axes.text(
+                column,
+                row,
+                f"{100 * share:.0f}",
+                ha="center",
+                va="center",
+                fontsize=6.5,
+                color=colour,
+            )
     figure.colorbar(image, ax=axes, label="share of the row", shrink=0.8)
     if title:
         axes.set_title(title, fontsize=9, loc="left")

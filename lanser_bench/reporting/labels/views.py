@@ -127,12 +127,16 @@ def _gold(gold: Mapping[str, Any]) -> Iterator[str]:
     yield from _table(
         ("label", "gold", "given", "precision", "recall"),
         [
-            (c["label"], str(c["support"]), str(c["given"]),
-             shown(c["precision"]) if c["given"] else "–",
-             shown(c["recall"]) if c["support"] else "–")
+            (
+                c["label"],
+                str(c["support"]),
+                str(c["given"]),
+                shown(c["precision"]) if c["given"] else "–",
+                shown(c["recall"]) if c["support"] else "–",
+            )
             for c in gold["per_class"]
         ],
-    )  # fmt: skip
+    )
 
 
 def _by(groups: Mapping[str, Any]) -> Iterator[str]:
@@ -144,13 +148,17 @@ def _by(groups: Mapping[str, Any]) -> Iterator[str]:
         yield from _table(
             ("from", "to", "utterances", "coverage", "mean confidence", "agreement with gold"),
             [
-                (f"{g['low']:.3g}", f"{g['high']:.3g}", str(g["utterances"]),
-                 f"{g['coverage']:.3f}",
-                 "–" if g["mean_confidence"] is None else f"{g['mean_confidence']:.3f}",
-                 shown(g["agreement"]) if "agreement" in g else "–")
+                (
+                    f"{g['low']:.3g}",
+                    f"{g['high']:.3g}",
+                    str(g["utterances"]),
+                    f"{g['coverage']:.3f}",
+                    "–" if g["mean_confidence"] is None else f"{g['mean_confidence']:.3f}",
+                    shown(g["agreement"]) if "agreement" in g else "–",
+                )
                 for g in groups[name]
             ],
-        )  # fmt: skip
+        )
     if "speakers" in groups:
         yield from _by_speaker(groups["speakers"])
 
@@ -201,8 +209,15 @@ def confusion_picture(gold: Mapping[str, Any]) -> Any:
     for row, column in zip(*np.nonzero(counts), strict=True):
         share = shares[row, column]
         if share >= 0.01:
-            axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=6.5,
-                      color="white" if share > 0.6 else "#333333")  # fmt: skip
+            axes.text(
+                column,
+                row,
+                f"{100 * share:.0f}",
+                ha="center",
+                va="center",
+                fontsize=6.5,
+                color="white" if share > 0.6 else "#333333",
+            )
     axes.set_title("Share of each gold label's rows, %", fontsize=9, loc="left")
     return figure
 

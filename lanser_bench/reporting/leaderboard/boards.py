@@ -87,9 +87,14 @@ def rank(
         for target, result in enumerate(record.datasets):
             found = result.evaluation
             place = (
-                result.dataset, found.protocol, found.split_hash, tuple(found.labels),
-                largest(found).budget, found.area_axis, found.control,
-            )  # fmt: skip
+                result.dataset,
+                found.protocol,
+                found.split_hash,
+                tuple(found.labels),
+                largest(found).budget,
+                found.area_axis,
+                found.control,
+            )
             boards.setdefault(place, []).append((path, record, target))
     return _told_apart([_board(of, metric, curves, targets) for of in boards.values()])
 

@@ -104,6 +104,11 @@ def _board(axis: str, groups: Sequence[Group], metric: MetricName) -> AxisBoard 
     ]
     first = groups[0]
     return AxisBoard(
-        axis, metric, first.cell.dataset, first.evaluation.split_hash, first.evaluation.n_speakers,
-        rows, sorted(left_out),
-    )  # fmt: skip
+        axis,
+        metric,
+        first.cell.dataset,
+        first.evaluation.split_hash,
+        first.evaluation.n_speakers,
+        rows,
+        sorted(left_out),
+    )

@@ -31,10 +31,16 @@ def axis_sheet(board: AxisBoard) -> Sheet:
     """Returns the texts of a board by an axis."""
     name = METRIC_HEADS[board.metric]
     rows = [
-        [row.standing.text, row.value, str(row.cells), str(row.records), percent(row.score),
-         to_best_text(row.standing)]
+        [
+            row.standing.text,
+            row.value,
+            str(row.cells),
+            str(row.records),
+            percent(row.score),
+            to_best_text(row.standing),
+        ]
         for row in board.rows
-    ]  # fmt: skip
+    ]
     said = [
         f"mean over the cells that every {board.axis} has; 95 % intervals over seeds × speakers",
         f"#: ranks that a row may have; to best: paired by utterance, p by Holm over the "
@@ -54,8 +60,12 @@ def terminal(found: Sheet) -> Table:
     from rich.markup import escape as shown
     from rich.table import Table
 
-    table = Table(title=shown(found.title), caption=shown(" · ".join(found.notes)),
-                  title_justify="left", caption_justify="left")  # fmt: skip
+    table = Table(
+        title=shown(found.title),
+        caption=shown(" · ".join(found.notes)),
+        title_justify="left",
+        caption_justify="left",
+    )
     for head in found.heads:
         table.add_column(shown(head), overflow="fold")
     for row in found.rows:
@@ -84,11 +94,19 @@ def comma_separated(boards: Sequence[Board]) -> str:
     for board in boards:
         for row in (*board.main, *board.controls):
             line: dict[str, Any] = {
-                "dataset": board.dataset, "split": board.split_hash, "budget": board.budget,
-                "experiment": row.experiment, "row": row.name, "role": row.role,
-                "control": row.control, "asr": row.asr, "labeler": row.labeler,
-                "taxonomy": row.taxonomy, "encoder": row.encoder, "seeds": row.n_seeds,
-            }  # fmt: skip
+                "dataset": board.dataset,
+                "split": board.split_hash,
+                "budget": board.budget,
+                "experiment": row.experiment,
+                "row": row.name,
+                "role": row.role,
+                "control": row.control,
+                "asr": row.asr,
+                "labeler": row.labeler,
+                "taxonomy": row.taxonomy,
+                "encoder": row.encoder,
+                "seeds": row.n_seeds,
+            }
             for name in METRIC_HEADS:
                 score = getattr(row, name)
                 line |= {name: score.value, f"{name}_low": None, f"{name}_high": None}
@@ -120,15 +138,19 @@ def axis_csv(boards: Sequence[AxisBoard]) -> str:
     """Returns boards by an axis as comma-separated lines."""
     lines = [
         {
-            "dataset": board.dataset, "split": board.split_hash, board.axis: row.value,
-            "cells": row.cells, board.metric: row.score.value,
+            "dataset": board.dataset,
+            "split": board.split_hash,
+            board.axis: row.value,
+            "cells": row.cells,
+            board.metric: row.score.value,
             "low": row.score.interval.low if row.score.interval else None,
             "high": row.score.interval.high if row.score.interval else None,
-            "rank_best": row.standing.best, "rank_worst": row.standing.worst,
+            "rank_best": row.standing.best,
+            "rank_worst": row.standing.worst,
             "to_best": row.standing.behind.value if row.standing.behind else None,
             "p": row.standing.p_value,
         }
         for board in boards
         for row in board.rows
-    ]  # fmt: skip
+    ]
     return csv_text(lines)

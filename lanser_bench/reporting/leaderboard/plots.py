@@ -64,8 +64,14 @@ def label_efficiency(board: Board) -> Any:
 
 def _frame(axes: Any, board: Board) -> None:
     axes.set_xscale("log")
-    ticks = sorted({100 * p.fraction for row in board.main + board.controls
-                    for p in row.curve if p.fraction is not None})  # fmt: skip
+    ticks = sorted(
+        {
+            100 * p.fraction
+            for row in board.main + board.controls
+            for p in row.curve
+            if p.fraction is not None
+        }
+    )
     if ticks:
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.set_xlabel("human labels used, % of the training speakers' (log scale)")
@@ -76,8 +82,9 @@ def _frame(axes: Any, board: Board) -> None:
     axes.set_title(
         f"Label efficiency on {board.dataset}: {board.n_speakers} speakers, "
         f"{len(board.labels)} labels, {board.protocol}",
-        fontsize=10, loc="left",
-    )  # fmt: skip
+        fontsize=10,
+        loc="left",
+    )
     axes.grid(visible=True, color="#eeeeee", zorder=0)
     axes.spines[["top", "right"]].set_visible(False)
     axes.figure.legend(loc="outside right upper", fontsize=7, frameon=False)

@@ -217,10 +217,11 @@ def _targets(
     r2, share = (-np.inf, 1.0), (0.0, 1.0)
     sides = exact.probes() if exact is not None else {}
     return {
-        name: score_of(sides[name]) if name in sides
+        name: score_of(sides[name])
+        if name in sides
         else averaged(found, r2 if name in numbers else share)
         for name, found in scores.items()
-    }  # fmt: skip
+    }
 
 
 def _chance(results: Sequence[DatasetResult]) -> dict[str, float]:

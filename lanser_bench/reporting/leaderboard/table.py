@@ -18,10 +18,24 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = [
-    "Board", "CurvePoint", "Row", "as_json", "cells", "columns", "decimal", "header",
-    "leaderboard_markdown", "majority_cells", "notes", "percent", "place", "rank", "ranked",
-    "tables", "to_best_text",
-]  # fmt: skip
+    "Board",
+    "CurvePoint",
+    "Row",
+    "as_json",
+    "cells",
+    "columns",
+    "decimal",
+    "header",
+    "leaderboard_markdown",
+    "majority_cells",
+    "notes",
+    "percent",
+    "place",
+    "rank",
+    "ranked",
+    "tables",
+    "to_best_text",
+]
 
 
 METRIC_HEADS = {"uar": "UAR", "wa": "WA", "macro_f1": "F1", "area": "area"}
@@ -178,8 +192,12 @@ def _table(board: Board, width: int | None) -> Table:
     if len(kept) < len(heads):
         away = [head for i, head in enumerate(heads) if i not in kept]
         said.append(no_room(away, "leaderboard --format md"))
-    table = Table(title=escape(header(board)), caption=escape(" · ".join(said)),
-                  title_justify="left", caption_justify="left")  # fmt: skip
+    table = Table(
+        title=escape(header(board)),
+        caption=escape(" · ".join(said)),
+        title_justify="left",
+        caption_justify="left",
+    )
     for name in (heads[i] for i in kept):
         numeric = name in ("#", "seeds", "R²") or name.split()[0] in HEADS
         table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
@@ -279,8 +297,10 @@ def leaderboard_markdown(boards: Sequence[Board], *, targets: bool = False) -> s
         heads = columns(board)
         lines += ["| " + " | ".join(map(_md, heads)) + " |", "|" + " --- |" * len(heads)]
         rows = [cells(board, row, place(row, i)) for i, row in enumerate(board.main, start=1)]
-        rows += [[f"*{c}*" if c and c != "–" else c for c in cells(board, row, "")]
-                 for row in board.controls]  # fmt: skip
+        rows += [
+            [f"*{c}*" if c and c != "–" else c for c in cells(board, row, "")]
+            for row in board.controls
+        ]
         rows.append(majority_cells(board))
         lines += ["| " + " | ".join(map(_md, row)) + " |" for row in rows]
         lines += [

@@ -35,8 +35,12 @@ def target_table(board: Board, width: int | None) -> Table:
             if i not in kept and (head != TO_CONTROL or i - 1 in kept)
         ]
         said.append(no_room(away, "leaderboard --targets --format md"))
-    table = Table(title=f"{escape(board.title)}: probe targets", title_justify="left",
-                  caption=escape(" · ".join(said)), caption_justify="left")  # fmt: skip
+    table = Table(
+        title=f"{escape(board.title)}: probe targets",
+        title_justify="left",
+        caption=escape(" · ".join(said)),
+        caption_justify="left",
+    )
     for i in kept:
         numeric = i > 1
         table.add_column(escape(shown[i]), justify="right" if numeric else "left", overflow="fold")

@@ -179,10 +179,13 @@ class Records:
                 if there:
                     found.append(
                         Unaided(
-                            name(row), how, averaged([z.uar for z in there]),
-                            averaged([z.coverage for z in there]), there[0].unreachable,
+                            name(row),
+                            how,
+                            averaged([z.uar for z in there]),
+                            averaged([z.coverage for z in there]),
+                            there[0].unreachable,
                         )
-                    )  # fmt: skip
+                    )
         return sorted(found, key=lambda u: -u.uar.value)
 
     def flattened(self, board: Board, name: Callable[[Row], str]) -> list[CueLine]:
@@ -200,14 +203,16 @@ class Records:
                 drop = averaged([cue.drop for cue in cues], DIFFERENCE)
                 found.append(
                     CueLine(
-                        name(row), CUES.get(cues[0].cue, cues[0].cue),
+                        name(row),
+                        CUES.get(cues[0].cue, cues[0].cue),
                         averaged([one.original for one in tested]),
                         averaged([one.vocoder for one in tested]),
-                        averaged([cue.uar for cue in cues]), drop,
+                        averaged([cue.uar for cue in cues]),
+                        drop,
                         drop.interval is not None
                         and not drop.interval.low <= 0 <= drop.interval.high,
                     )
-                )  # fmt: skip
+                )
         return found
 
     def costs(self) -> list[StageCost]:

@@ -66,9 +66,13 @@ def finding(records: Records, board: Board) -> Finding:
     matched = [d for d in found if d.matched]
     overall = _overall(matched)
     return Finding(
-        _headline(overall, board), _detail(board, row, len(trained), matched), overall, found,
-        board.dataset, _prosody(ProbeGaps(records, board), row),
-    )  # fmt: skip
+        _headline(overall, board),
+        _detail(board, row, len(trained), matched),
+        overall,
+        found,
+        board.dataset,
+        _prosody(ProbeGaps(records, board), row),
+    )
 
 
 def _prosody(gaps: ProbeGaps, row: Row) -> str:

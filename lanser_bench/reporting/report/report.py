@@ -182,7 +182,7 @@ def _heat(records: Records, board: Board, scale: str) -> dict[str, Any] | None:
         "rows": [
             (short, [_heat_cell(row, gaps, name) for name in names]) for short, row, gaps in rows
         ],
-    }  # fmt: skip
+    }
 
 
 def _target(name: str, classes: bool) -> str:
@@ -259,10 +259,15 @@ def _costs(records: Records) -> list[dict[str, Any]]:
     costs = sorted(records.costs(), key=lambda c: -c.seconds)
     most = max((c.seconds for c in costs), default=0) or 1
     return [
-        {"stage": c.stage, "runs": c.runs, "time": _clock(c.seconds), "seconds": c.seconds,
-         "width": round(100 * c.seconds / most, 1)}
+        {
+            "stage": c.stage,
+            "runs": c.runs,
+            "time": _clock(c.seconds),
+            "seconds": c.seconds,
+            "width": round(100 * c.seconds / most, 1),
+        }
         for c in costs
-    ]  # fmt: skip
+    ]
 
 
 def _clock(seconds: float) -> str:
@@ -295,6 +300,9 @@ def _environment() -> Any:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     return Environment(
-        loader=FunctionLoader(_part), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=FunctionLoader(_part),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

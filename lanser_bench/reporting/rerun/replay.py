@@ -89,9 +89,14 @@ def record_events(record: ResultRecord, store: Store) -> list[dict[str, Any]]:
     events = []
     for place, use in record.stages.items():
         event: dict[str, Any] = {
-            "event": "stage", "time": record.created, "place": place, "key": use.key,
-            "stage": use.stage, "seconds": use.seconds, "counts": {},
-        }  # fmt: skip
+            "event": "stage",
+            "time": record.created,
+            "place": place,
+            "key": use.key,
+            "stage": use.stage,
+            "seconds": use.seconds,
+            "counts": {},
+        }
         artifact = store.get(use.key)
         if artifact is not None:
             event |= {"time": artifact.meta["written"], "counts": artifact.meta["counts"]}

@@ -103,9 +103,12 @@ def rerun(
     old = load_record(record) if isinstance(record, Path) else record
     experiment = recreated(old, overrides, roots or {}, data, store, results)
     outcome = run_experiment(
-        experiment, plugin_dirs=plugin_dirs, listener=listener, progress=progress,
+        experiment,
+        plugin_dirs=plugin_dirs,
+        listener=listener,
+        progress=progress,
         only=lambda cell: (cell.control, cell.seed) == (old.control, old.seed),
-    )  # fmt: skip
+    )
     if outcome.failures:
         failure = outcome.failures[0]
         raise CellFailedError(f"{old.name} failed in {failure.stage}: {failure.sentence}")
@@ -118,9 +121,14 @@ def rerun(
     numbers = list(compared(old, new))
     missing = sorted(dict(_metrics(old)).keys() - {number.metric for number in numbers})
     return Rerun(
-        old, new, outcome, numbers, missing, list(environment(old, new)),
+        old,
+        new,
+        outcome,
+        numbers,
+        missing,
+        list(environment(old, new)),
         list(changed_keys(old, new, outcome)),
-    )  # fmt: skip
+    )
 
 
 def recreated(

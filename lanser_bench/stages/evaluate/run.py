@@ -52,9 +52,12 @@ def run(context: StageContext, draft: Draft) -> None:
     task = prepared(context, names, by, params.folds, seed)
     data = task.data
     study = efficiency.run_study(
-        data, layers_of(context, data), task.folds, design_of(params, seed),
+        data,
+        layers_of(context, data),
+        task.folds,
+        design_of(params, seed),
         lambda a, b: context.progress(a, b, "fits"),
-    )  # fmt: skip
+    )
     write_study(draft, study, task, params, efficiency.default_warnings(study))
 
 

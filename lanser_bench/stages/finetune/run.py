@@ -61,9 +61,13 @@ def run(context: StageContext, draft: Draft) -> None:
         return lambda labels, chosen, draw: tuner.fit(number, fold.test, labels, chosen, draw)
 
     study = efficiency.run_design(
-        task.data, task.folds, evaluate_stage.design_of(design, seed), fit_of,
-        lambda a, b: context.progress(a, b, "fits"), same_for_all_draws=False,
-    )  # fmt: skip
+        task.data,
+        task.folds,
+        evaluate_stage.design_of(design, seed),
+        fit_of,
+        lambda a, b: context.progress(a, b, "fits"),
+        same_for_all_draws=False,
+    )
     evaluate_stage.write_study(draft, study, task, design, _last_epochs(study), "finetune")
 
 

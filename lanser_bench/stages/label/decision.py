@@ -22,8 +22,16 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-REASONS = ("no speech", "empty text", "labeler", "neutral rule", "low confidence", "low margin",
-           "not in top q", "class balance")  # fmt: skip
+REASONS = (
+    "no speech",
+    "empty text",
+    "labeler",
+    "neutral rule",
+    "low confidence",
+    "low margin",
+    "not in top q",
+    "class balance",
+)
 """Why an utterance gets no label; the first that holds is the one given."""
 LABELLED = -1
 """In place of a position in `REASONS`: there is a label."""

@@ -73,10 +73,14 @@ def run(context: StageContext, draft: Draft) -> None:
                 silent.append(_silent(records, reads, params))
                 odd.update(_odd_texts(records, labeler))
         run_map(
-            context, draft, rows, compute=compute, capacity=params.shard_rows,
+            context,
+            draft,
+            rows,
+            compute=compute,
+            capacity=params.shard_rows,
             params={"taxonomy": context.spec.params["taxonomy"]},
             pace=(len(taxonomy.labels), "pairs"),
-        )  # fmt: skip
+        )
     content_free = _content_free(labeler, name, taxonomy, params)
 
     def decided_by(seen: Seen, kind: ScoreKind) -> tuple[_Decided, LabelSummary]:
@@ -149,8 +153,10 @@ def _content_free(
     if params.prior_correction != "content-free":
         return None
     if "gold" not in labeler.reads and "text" in labeler.reads:
-        records = [TextRecord(id=f"content-free-{i}", text=text)
-                   for i, text in enumerate(params.content_free)]  # fmt: skip
+        records = [
+            TextRecord(id=f"content-free-{i}", text=text)
+            for i, text in enumerate(params.content_free)
+        ]
         found = checked_scores(labeler, name, records, taxonomy)
         answered = ~np.asarray(found.abstained, dtype=bool)
         if answered.any():

@@ -40,8 +40,13 @@ class ScratchBase(Scratch):
         self._path = path
         self._base = sqlite3.connect(path, isolation_level=None)
         # The file dies with its draft, so it needs no journal, no lock and not to reach the disk.
-        for setting in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8192",
-                        "locking_mode=EXCLUSIVE", *settings):  # fmt: skip
+        for setting in (
+            "journal_mode=OFF",
+            "synchronous=OFF",
+            "cache_size=-8192",
+            "locking_mode=EXCLUSIVE",
+            *settings,
+        ):
             self._base.execute(f"PRAGMA {setting}")
 
     def write(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:

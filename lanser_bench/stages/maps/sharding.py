@@ -72,8 +72,12 @@ def run_map(
         rows.put(number, names)
         done += len(bucket)
         context.progress(done * each, distinct * each, what)
-    draft.counts |= {unit: total, "distinct": distinct, "shards": len(draft.parts),
-                     "shards_reused": reused}  # fmt: skip
+    draft.counts |= {
+        unit: total,
+        "distinct": distinct,
+        "shards": len(draft.parts),
+        "shards_reused": reused,
+    }
     with pq.ParquetWriter(draft.path / INDEX, INDEX_SCHEMA) as file:
         for table in rows.places():
             file.write_table(table)

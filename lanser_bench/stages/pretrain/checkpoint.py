@@ -26,8 +26,11 @@ Tensors = dict[str, Tensor]
 
 def plain(state: dict[str, Any]) -> Tensors:
     """Returns a state dict as safetensors takes it: own memory, contiguous, on the CPU."""
-    return {name: t.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, t in state.items() if isinstance(t, Tensor)}  # fmt: skip
+    return {
+        name: t.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, t in state.items()
+        if isinstance(t, Tensor)
+    }
 
 
 @dataclass

@@ -53,8 +53,11 @@ def run(context: StageContext, draft: Draft) -> None:
         lambda done, total: context.progress(done, total, "batches"),
     )
     draft.counts |= counts(examples, split, control)
-    draft.counts |= {"epochs": progress.epochs, "chosen_epoch": progress.best["epoch"],
-                     "device": place.type}  # fmt: skip
+    draft.counts |= {
+        "epochs": progress.epochs,
+        "chosen_epoch": progress.best["epoch"],
+        "device": place.type,
+    }
     _write(draft, progress, best, examples, params, acoustic)
 
 
@@ -153,11 +156,13 @@ def _write(
         chosen_epoch=progress.best["epoch"],
         epochs=progress.history,
         seconds=round(sum(line["seconds"] for line in progress.history), 3),
-        acoustic=None if acoustic is None else {
+        acoustic=None
+        if acoustic is None
+        else {
             name: Scaled(mean=float(mean), sd=float(sd))
             for name, mean, sd in zip(acoustic.names, acoustic.centre, acoustic.spread, strict=True)
         },
-    )  # fmt: skip
+    )
     left_out = {"acoustic"} if acoustic is None else set()
     content = report.model_dump(mode="json", exclude=left_out)
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"

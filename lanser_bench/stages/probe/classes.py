@@ -47,9 +47,14 @@ def probe_classes(work: Work, measured: Mapping[str, Sequence[str | None]]) -> F
             found = Found(folds)
         for done, scale in enumerate(scales := _scales(work)):
             result = cross_classify(
-                work.scaled(scale), labels, folds.units, folds.folds, strengths=work.strengths,
-                inner_folds=work.inner_folds, seed=work.seed,
-            )  # fmt: skip
+                work.scaled(scale),
+                labels,
+                folds.units,
+                folds.folds,
+                strengths=work.strengths,
+                inner_folds=work.inner_folds,
+                seed=work.seed,
+            )
             _add(found, work, folds, target, scale, names, labels, result)
             work.progress(done + 1, len(scales))
     if found is None:
@@ -136,10 +141,15 @@ def _add(
     columns = {"target": [target] * n, "scale": [scale] * n, "stratum": data.strata}
     found.tables.append(
         pa.table(
-            {"id": data.ids, "speaker": data.speakers, **columns, "truth": data.truth,
-             "predicted": data.predicted}
+            {
+                "id": data.ids,
+                "speaker": data.speakers,
+                **columns,
+                "truth": data.truth,
+                "predicted": data.predicted,
+            }
         )
-    )  # fmt: skip
+    )
 
 
 def _predicted(

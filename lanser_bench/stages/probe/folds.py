@@ -82,9 +82,13 @@ def _speaker_folds(
     """
     n_speakers = len({speaker for speaker in table.speakers if speaker is not None})
     plain = make_folds(
-        "k-speaker-folds", ids=table.ids, speakers=table.speakers,
-        labels=labels, seed=seed, k=max(1, min(folds, n_speakers)),
-    )  # fmt: skip
+        "k-speaker-folds",
+        ids=table.ids,
+        speakers=table.speakers,
+        labels=labels,
+        seed=seed,
+        k=max(1, min(folds, n_speakers)),
+    )
     units, strata = [str(speaker) for speaker in table.speakers], [ALL] * len(table)
     found = ProbeFolds(plain, units, strata, sentence_disjoint=False)
     sentences = table.sentence_ids

@@ -99,10 +99,15 @@ def _score(
         targets = within_speakers(targets, speakers)
     apart = folds.sentence_disjoint
     result = cross_predict(
-        work.scaled(scale), targets, speakers, folds.folds,
-        strengths=work.strengths, inner_folds=work.inner_folds, seed=work.seed,
+        work.scaled(scale),
+        targets,
+        speakers,
+        folds.folds,
+        strengths=work.strengths,
+        inner_folds=work.inner_folds,
+        seed=work.seed,
         sentences=[str(sentence) for sentence in work.table.sentence_ids] if apart else None,
-    )  # fmt: skip
+    )
     for column, name in enumerate(measured):
         data = _predicted(result, result.predicted, targets, column, ids, speakers)
         if len(data.ids) < 2:

@@ -43,9 +43,13 @@ class Work:
     def folds(self, labels: npt.NDArray[np.int64] | None = None) -> ProbeFolds:
         """Makes the folds, checked for leakage; see `checked_folds`."""
         return checked_folds(
-            self.table, self.held_out, folds=self.n_folds, sentence_folds=self.sentence_folds,
-            seed=self.seed, labels=labels,
-        )  # fmt: skip
+            self.table,
+            self.held_out,
+            folds=self.n_folds,
+            sentence_folds=self.sentence_folds,
+            seed=self.seed,
+            labels=labels,
+        )
 
     def scaled(self, scale: Scale) -> Layers:
         """Returns the embeddings, z-scored within each speaker for the scale ``speaker``."""

@@ -24,8 +24,15 @@ from ..maps.spans import Bucket, check_audio, map_utterances, span_rows
 from .spec import SUMMARY, Params
 from .wer import word_errors
 
-_COLUMNS = ("text", "language", "avg_logprob", "no_speech_prob", "compression_ratio",
-            "retried", "truncated")  # fmt: skip
+_COLUMNS = (
+    "text",
+    "language",
+    "avg_logprob",
+    "no_speech_prob",
+    "compression_ratio",
+    "retried",
+    "truncated",
+)
 _SCHEMA = pa.schema(
     [
         ("text", pa.string()),
@@ -179,9 +186,13 @@ def _summary(rows: Iterable[Sequence[Any]], references: Iterable[str | None]) ->
         for text, silent, retried, truncated in rows:
             words = len(text.split())
             counts.update(
-                utterances=1, empty=words == 0, silent=silent, retried=retried,
-                truncated=truncated, words=words,
-            )  # fmt: skip
+                utterances=1,
+                empty=words == 0,
+                silent=silent,
+                retried=retried,
+                truncated=truncated,
+                words=words,
+            )
             yield text
 
     errors = word_errors((text or "" for text in references), texts())

@@ -89,8 +89,10 @@ def test_clips_are_heard_in_one_call_per_language_and_window() -> None:
     assert [t.language for t in found] == ["en", "en", "en", "de"]
     assert not any(t.retried for t in found)
     assert sorted(decoder.calls) == [
-        ([2, 3], "en", 15, 52), ([4], "de", 15, 64), ([20], "en", 21, MAX_TOKENS),
-    ]  # fmt: skip
+        ([2, 3], "en", 15, 52),
+        ([4], "de", 15, 64),
+        ([20], "en", 21, MAX_TOKENS),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,13 @@ def test_whisper_says_what_the_library_s_own_decoder_says(whisper: Path) -> None
     features = extractor([c.samples for c in clips], sampling_rate=16_000, return_tensors="pt")
     limit = model.config.max_target_positions - 4
     rows = model.generate(
-        features["input_features"], language="en", task="transcribe", max_new_tokens=limit,
-        do_sample=False, num_beams=1,
-    )  # fmt: skip
+        features["input_features"],
+        language="en",
+        task="transcribe",
+        max_new_tokens=limit,
+        do_sample=False,
+        num_beams=1,
+    )
     expected = [tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
     assert [t.text for t in found] == expected
     assert all(t.text for t in found)

@@ -39,12 +39,23 @@ def whisper_folder(folder: Path, *, languages: tuple[str, ...] = ("en", "de")) -
     )
     start = place["<|startoftranscript|>"]
     config = WhisperConfig(
-        vocab_size=len(pieces), num_mel_bins=8, encoder_layers=1, decoder_layers=1, d_model=16,
-        encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32,
-        decoder_ffn_dim=32, max_source_positions=50 * SECONDS, max_target_positions=24,
-        decoder_start_token_id=start, bos_token_id=0, eos_token_id=0, pad_token_id=0,
+        vocab_size=len(pieces),
+        num_mel_bins=8,
+        encoder_layers=1,
+        decoder_layers=1,
+        d_model=16,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        max_source_positions=50 * SECONDS,
+        max_target_positions=24,
+        decoder_start_token_id=start,
+        bos_token_id=0,
+        eos_token_id=0,
+        pad_token_id=0,
         init_std=0.5,
-    )  # fmt: skip
+    )
     model = WhisperForConditionalGeneration(config)
     settings = model.generation_config
     settings._from_model_config = False  # as in the published ones: keep what follows
@@ -65,11 +76,19 @@ def _wav2vec2() -> Wav2Vec2Config:
     from transformers import Wav2Vec2Config
 
     return Wav2Vec2Config(
-        vocab_size=4 + len(LETTERS), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=32, conv_dim=(16, 16), conv_stride=(20, 16), conv_kernel=(20, 16),
-        num_conv_pos_embeddings=4, num_conv_pos_embedding_groups=2, pad_token_id=0,
+        vocab_size=4 + len(LETTERS),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        conv_dim=(16, 16),
+        conv_stride=(20, 16),
+        conv_kernel=(20, 16),
+        num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2,
+        pad_token_id=0,
         initializer_range=0.5,
-    )  # fmt: skip
+    )
 
 
 def ctc_folder(folder: Path, *, head: bool = True) -> Path:

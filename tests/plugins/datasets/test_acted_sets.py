@@ -172,8 +172,10 @@ def test_esd_sentences_are_parallel_and_texts_come_in_any_encoding(
     assert angry.transcript.startswith("打远一看")
     assert happy.transcript == "The nine the eggs, I keep."
     assert [u.gold for u in (angry, neutral, happy)] == [
-        {"angry": 1.0}, {"neutral": 1.0}, {"happy": 1.0}
-    ]  # fmt: skip
+        {"angry": 1.0},
+        {"neutral": 1.0},
+        {"happy": 1.0},
+    ]
     assert [u.language for u in read("esd", tmp_path, language="en")] == ["en"]
 
 

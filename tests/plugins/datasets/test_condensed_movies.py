@@ -68,8 +68,9 @@ def test_subtitles_cut_a_clip_into_sentences(films: Path) -> None:
     assert (said.start, said.end) == (0.0, 0.4)
     assert said.transcript == "I never said that & you know."
     assert [(u.id, u.transcript) for u in found[1:]] == [
-        ("cD-_0002def", None), ("eF-_0003ghi", None),
-    ]  # fmt: skip
+        ("cD-_0002def", None),
+        ("eF-_0003ghi", None),
+    ]
     with pytest.raises(DataError, match=r"line 3: there are no subtitles such as cD-_0002def\.en"):
         read(films, cut="subtitles")
 
@@ -84,8 +85,11 @@ def test_missing_clips_are_counted_and_named(films: Path, tmp_path: Path) -> Non
 
 
 def test_cues_join_until_a_sentence_a_pause_or_the_limit_ends(films: Path) -> None:
-    rows = ["1\n00:00:00,000 --> 00:00:01,000\nSo", "2\n00:00:01,100 --> 00:00:02,000\nit goes",
-            "3\n00:00:04,000 --> 00:00:05,000\nafter a pause."]  # fmt: skip
+    rows = [
+        "1\n00:00:00,000 --> 00:00:01,000\nSo",
+        "2\n00:00:01,100 --> 00:00:02,000\nit goes",
+        "3\n00:00:04,000 --> 00:00:05,000\nafter a pause.",
+    ]
     (films / "cD-_0002def.srt").write_text("\r\n\r\n".join(rows).replace("\n", "\r\n"))
     found = [u for u in read(films, cut="subtitles") if u.speaker == "tt2"]
     assert [u.transcript for u in found] == ["So it goes", "after a pause."]

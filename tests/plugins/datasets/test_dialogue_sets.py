@@ -95,8 +95,11 @@ def meld(tmp_path: Path, write_clip: WriteClip) -> Path:
 def test_meld_keeps_parts_dialogues_and_turns_apart(meld: Path) -> None:
     found = read("meld", meld)
     assert [u.id for u in found] == [
-        "train_dia0_utt1", "train_dia0_utt2", "validation_dia0_utt1", "validation_dia0_utt2"
-    ]  # fmt: skip
+        "train_dia0_utt1",
+        "train_dia0_utt2",
+        "validation_dia0_utt1",
+        "validation_dia0_utt2",
+    ]
     first = found[0]
     assert (first.dialogue_id, first.turn, first.split) == ("train_dia0", 1, "train")
     assert first.transcript == "That's great!"
@@ -156,8 +159,9 @@ def test_msp_podcast_tells_how_many_clips_of_unknown_speakers_are_left_out(podca
     for _ in range(2):
         dataset = registry().create("dataset", "msp-podcast", {})
         list(dataset.utterances(podcast))
-        assert dataset.card.notes.endswith("hand. 1 clips of unknown speakers are left out "
-                                           "(known_speakers: true).")  # fmt: skip
+        assert dataset.card.notes.endswith(
+            "hand. 1 clips of unknown speakers are left out (known_speakers: true)."
+        )
 
 
 def test_msp_podcast_names_the_line_of_an_unknown_code(podcast: Path) -> None:
@@ -172,8 +176,9 @@ def test_suffixes_in_any_case_and_films_are_found(meld: Path) -> None:
     for clip in clips:
         clip.rename(clip.with_suffix(".WAV"))
     assert [u.audio.name for u in read("meld", meld, splits=["train"]) if u.audio] == [
-        "dia0_utt1.WAV", "dia0_utt2.WAV"
-    ]  # fmt: skip
+        "dia0_utt1.WAV",
+        "dia0_utt2.WAV",
+    ]
     for clip in clips:
         clip.with_suffix(".WAV").rename(clip.with_suffix(".Mp4"))
     with pytest.raises(DataError, match=r"for f in \*\.Mp4"):

@@ -15,10 +15,17 @@ from lanser_bench import DataError, SettingsError, Utterance
 from lanser_bench.plugins.discovery import load_plugins
 
 ROWS: list[dict[str, Any]] = [
-    {"id": "a", "audio": "a.wav", "start": 0.5, "speaker": "ann", "turn": 3, "label": "happy",
-     "snr": 20},
+    {
+        "id": "a",
+        "audio": "a.wav",
+        "start": 0.5,
+        "speaker": "ann",
+        "turn": 3,
+        "label": "happy",
+        "snr": 20,
+    },
     {"id": "b", "audio": "sub/b.wav", "transcript": "hello, you", "language": "de", "snr": 3.5},
-]  # fmt: skip
+]
 
 
 def read(root: Path, **options: Any) -> list[Utterance]:

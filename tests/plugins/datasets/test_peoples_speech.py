@@ -43,8 +43,10 @@ def test_the_release_is_read_wherever_its_archives_were_extracted(corpus: Path) 
     first, second, third = read(corpus)
     assert first.id == "clean/show_a/one_0"
     assert (first.speaker, first.transcript, first.split) == (
-        "show_a", "words of ./show_a/one_0.flac", "train",
-    )  # fmt: skip
+        "show_a",
+        "words of ./show_a/one_0.flac",
+        "train",
+    )
     assert first.audio == corpus / "train/clean/show_a/one_0.flac"
     assert second.audio == corpus / "train/clean/clean_000001/show_a/one_1.flac"
     assert (third.split, third.extras) == ("dev", {"subset": "validation"})

@@ -223,10 +223,20 @@ def test_two_corpora_can_share_no_voice() -> None:
     first = SyntheticOptions(clips=24, speakers=12)
     second = SyntheticOptions(clips=24, speakers=12, first_voice=12)
     voices = [
-        {c.voice for c in plan(_sentences(), speakers=o.speakers, first_voice=o.first_voice,
-                               clips=o.clips, congruence=1.0, fixed_text=False, seed=0)}
+        {
+            c.voice
+            for c in plan(
+                _sentences(),
+                speakers=o.speakers,
+                first_voice=o.first_voice,
+                clips=o.clips,
+                congruence=1.0,
+                fixed_text=False,
+                seed=0,
+            )
+        }
         for o in (first, second)
-    ]  # fmt: skip
+    ]
     assert [len(v) for v in voices] == [12, 12]
     assert not voices[0] & voices[1]
     with pytest.raises(ValueError, match="there are 24 voices"):

@@ -226,9 +226,16 @@ def test_a_number_column_may_have_missing_cells(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("cell", "seconds"),
-    [("62.5", 62.5), ("0:01:02.5", 62.5), ("1:02.5", 62.5), ("0 days 00:01:02.500000", 62.5),
-     ('"00:01:02,500"', 62.5), ('"62,5"', 62.5), ("1 days 00:00:01", 86401.0)],
-)  # fmt: skip
+    [
+        ("62.5", 62.5),
+        ("0:01:02.5", 62.5),
+        ("1:02.5", 62.5),
+        ("0 days 00:01:02.500000", 62.5),
+        ('"00:01:02,500"', 62.5),
+        ('"62,5"', 62.5),
+        ("1 days 00:00:01", 86401.0),
+    ],
+)
 def test_times_are_numbers_or_clocks(tmp_path: Path, cell: str, seconds: float) -> None:
     assert read(write(tmp_path, f"id,audio,end\na,a.wav,{cell}\n"))[0].end == seconds
 
@@ -312,9 +319,15 @@ def test_json_lines_that_cannot_be_read_are_named(tmp_path: Path, line: str, mes
 
 @pytest.mark.parametrize(
     "audio",
-    ["sub\\a.wav", "./sub/a.wav", " sub/a.wav ", "sub//a.wav", "{root}/sub/a.wav",
-     "file://{root}/sub/a.wav"],
-)  # fmt: skip
+    [
+        "sub\\a.wav",
+        "./sub/a.wav",
+        " sub/a.wav ",
+        "sub//a.wav",
+        "{root}/sub/a.wav",
+        "file://{root}/sub/a.wav",
+    ],
+)
 def test_paths_are_found_as_strangers_write_them(
     tmp_path: Path, write_clip: WriteClip, audio: str
 ) -> None:

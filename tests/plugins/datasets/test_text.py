@@ -60,12 +60,12 @@ def test_several_tables_are_splits_and_their_ids_stay_apart(tmp_path: Path) -> N
 def test_gold_may_be_several_labels_numbers_weights_or_json(tmp_path: Path) -> None:
     names = ["anger", "joy"]
     write(tmp_path, "a.tsv", 'He said "no\t0,1\n')
-    [one] = read(
-        tmp_path, names=["text", "label"], quoted=False, separator=",", label_names=names
-    )  # fmt: skip
+    [one] = read(tmp_path, names=["text", "label"], quoted=False, separator=",", label_names=names)
     assert (one.transcript, one.gold, one.gold_kind) == (
-        'He said "no', {"anger": 1, "joy": 1}, "multi",
-    )  # fmt: skip
+        'He said "no',
+        {"anger": 1, "joy": 1},
+        "multi",
+    )
     write(tmp_path, "votes.csv", "text,n_anger,n_joy\na,1,3\nb,0,0\n")
     votes = {"anger": "n_anger", "joy": "n_joy"}
     one, none = read(tmp_path, tables=["votes.csv"], weights=votes)
@@ -74,8 +74,9 @@ def test_gold_may_be_several_labels_numbers_weights_or_json(tmp_path: Path) -> N
     lines = [{"text": "a", "gold": {"joy": 1}}, {"text": "b", "label": ["joy", "anger"]}]
     write(tmp_path, "c.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
     assert [u.gold for u in read(tmp_path, tables=["c.jsonl"], gold_kind="multi")] == [
-        {"joy": 1}, {"joy": 1, "anger": 1},
-    ]  # fmt: skip
+        {"joy": 1},
+        {"joy": 1, "anger": 1},
+    ]
 
 
 def test_parquet_and_plain_lines_are_read(tmp_path: Path) -> None:

@@ -118,9 +118,12 @@ def test_names_in_two_spellings_are_one_name(
     assert survey.counts["labels"] == {"fröhlich": 2, "wütend": 2}
     assert {row["speaker"] for row in survey.rows} == {"audiofolder:jörg"}
     mapped = look(
-        "audiofolder", given, pattern=LEVELS, taxonomy="ekman-6",
+        "audiofolder",
+        given,
+        pattern=LEVELS,
+        taxonomy="ekman-6",
         labels={names[0]: "anger", names[1]: "joy"},
-    )  # fmt: skip
+    )
     assert mapped.counts["labels"] == {"anger": 2, "joy": 2}
 
 
@@ -152,8 +155,10 @@ def test_no_class_is_lost_without_a_word(tmp_path: Path, write_clip: WriteClip, 
     skipped = look("audiofolder", tmp_path, "skip", taxonomy="ekman-6")
     assert ids(skipped) == ["anger/a", "joy/a"]
     assert [problem.file for problem in skipped.of_kind("bad audio")] == [
-        "disgust/a.m4a", "disgust/b.AAC", "sadness/a.wav"
-    ]  # fmt: skip
+        "disgust/a.m4a",
+        "disgust/b.AAC",
+        "sadness/a.wav",
+    ]
     assert skipped.notes == [
         "Folders without a sound file: 'fear' (.raw), 'surprise' (empty).",
         "No usable recording is left of: disgust, sadness.",

@@ -105,9 +105,10 @@ def test_what_is_not_trained_stays(family: str, part: str, folders: dict[str, Pa
     module = trainable(folders[family], train=part, mix=True).build(0).train()
     module(*noise(8_000, 5_000))[-1][0].square().mean().backward()
     moved = {
-        name for name, value in module.named_parameters()
+        name
+        for name, value in module.named_parameters()
         if value.grad is not None and value.grad.any()
-    }  # fmt: skip
+    }
     assert "mix" in moved
     assert any(name.startswith("backbone") for name in moved) is (part != "mix")
     convolution = {"whisper": "backbone.conv1.weight"}.get(

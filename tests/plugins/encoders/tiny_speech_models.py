@@ -10,11 +10,18 @@ import torch
 FAMILIES = ("wav2vec2", "wav2vec2-stable", "hubert", "wavlm", "whisper")
 BLOCKS, WIDTH = 3, 16
 _SMALL: dict[str, Any] = {
-    "hidden_size": WIDTH, "num_hidden_layers": BLOCKS, "num_attention_heads": 2,
-    "intermediate_size": 32, "conv_dim": (16, 16), "conv_stride": (20, 16),
-    "conv_kernel": (20, 16), "num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2,
-    "initializer_range": 0.3, "layerdrop": 0.5,
-}  # fmt: skip
+    "hidden_size": WIDTH,
+    "num_hidden_layers": BLOCKS,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "conv_dim": (16, 16),
+    "conv_stride": (20, 16),
+    "conv_kernel": (20, 16),
+    "num_conv_pos_embeddings": 4,
+    "num_conv_pos_embedding_groups": 2,
+    "initializer_range": 0.3,
+    "layerdrop": 0.5,
+}
 
 
 def speech_model(folder: Path, family: str, *, rate: int = 16_000) -> Path:
@@ -36,11 +43,22 @@ def speech_model(folder: Path, family: str, *, rate: int = 16_000) -> Path:
     stable = {"do_stable_layer_norm": True, "feat_extract_norm": "layer", "conv_bias": True}
     if family == "whisper":
         config = WhisperConfig(
-            vocab_size=60, num_mel_bins=8, encoder_layers=BLOCKS, decoder_layers=1, d_model=WIDTH,
-            encoder_attention_heads=2, decoder_attention_heads=2, encoder_ffn_dim=32,
-            decoder_ffn_dim=32, max_source_positions=100, init_std=0.3, pad_token_id=0,
-            bos_token_id=0, eos_token_id=0, decoder_start_token_id=1,
-        )  # fmt: skip
+            vocab_size=60,
+            num_mel_bins=8,
+            encoder_layers=BLOCKS,
+            decoder_layers=1,
+            d_model=WIDTH,
+            encoder_attention_heads=2,
+            decoder_attention_heads=2,
+            encoder_ffn_dim=32,
+            decoder_ffn_dim=32,
+            max_source_positions=100,
+            init_std=0.3,
+            pad_token_id=0,
+            bos_token_id=0,
+            eos_token_id=0,
+            decoder_start_token_id=1,
+        )
         WhisperModel(config).save_pretrained(folder)
         WhisperFeatureExtractor(feature_size=8, sampling_rate=rate).save_pretrained(folder)
         return folder

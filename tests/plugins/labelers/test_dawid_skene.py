@@ -28,9 +28,12 @@ def test_a_good_member_outvotes_two_bad_ones() -> None:
     truth = random.integers(3, size=4000)
     # Members right in 90, 90, 55 and 55 % of utterances.
     votes = np.stack(
-        [np.where(random.random(4000) < p, truth, random.integers(3, size=4000))
-         for p in (0.85, 0.85, 0.3, 0.3)], axis=1,
-    ).astype(np.int16)  # fmt: skip
+        [
+            np.where(random.random(4000) < p, truth, random.integers(3, size=4000))
+            for p in (0.85, 0.85, 0.3, 0.3)
+        ],
+        axis=1,
+    ).astype(np.int16)
     votes[random.random(votes.shape) < 0.1] = -1
     settled = settled_votes(votes, 3, ["a", "b", "c", "d"])
     there = settled.rows >= 0
@@ -55,5 +58,6 @@ def test_nobody_s_votes_are_no_answer() -> None:
     assert settled.rows.tolist() == [-1, -1, -1]
     empty = settled_votes(np.zeros((0, 2), np.int16), 4, ["a", "b"])
     assert empty.rows.shape == (0,)
-    np.testing.assert_allclose(vote_shares(np.array([[0, 0, 1], [-1, -1, -1]]), 2),
-                               [[2 / 3, 1 / 3], [0.5, 0.5]])  # fmt: skip
+    np.testing.assert_allclose(
+        vote_shares(np.array([[0, 0, 1], [-1, -1, -1]]), 2), [[2 / 3, 1 / 3], [0.5, 0.5]]
+    )

@@ -211,8 +211,10 @@ def test_only_labels_that_compete_for_the_first_place_are_scored_again(nli: Path
     logits = np.zeros((3, 3, 3), np.float32)
     logits[:, :, 2] = [[1.0, 0.99, 0.0], [1.0, 0.9, 0.99], [1.0, 0.5, 0.5]]
     assert labeler._close(logits).tolist() == [
-        [True, True, False], [True, False, True], [False, False, False],
-    ]  # fmt: skip
+        [True, True, False],
+        [True, False, True],
+        [False, False, False],
+    ]
 
 
 @pytest.mark.parametrize(

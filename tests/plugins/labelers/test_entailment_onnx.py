@@ -35,11 +35,15 @@ def export(folder: Path, file: str = "model.onnx", classes: tuple[str, ...] = ()
         helper.make_node("MatMul", ["total", "slopes"], ["logits"]),
     ]
     graph = helper.make_graph(
-        nodes, "tiny", [input_of("input_ids"), input_of("attention_mask")],
+        nodes,
+        "tiny",
+        [input_of("input_ids"), input_of("attention_mask")],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["rows", 3])],
-        [numpy_helper.from_array(SLOPES, "slopes"),
-         numpy_helper.from_array(np.array([1], np.int64), "axis")],
-    )  # fmt: skip
+        [
+            numpy_helper.from_array(SLOPES, "slopes"),
+            numpy_helper.from_array(np.array([1], np.int64), "axis"),
+        ],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     place = folder / file
     place.parent.mkdir(parents=True, exist_ok=True)

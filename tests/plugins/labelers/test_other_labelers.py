@@ -93,8 +93,10 @@ def test_shuffled_deals_out_the_same_labels_anew() -> None:
     rows = labeler.settle(VOTES, TAXONOMY).rows
     assert rows[3] == -1
     assert sorted(rows.tolist()) == sorted(VOTES[:, 0].tolist())
-    deals = {tuple(create("shuffled", member="lexicon", seed=s).settle(VOTES, TAXONOMY).rows)
-             for s in range(9)}  # fmt: skip
+    deals = {
+        tuple(create("shuffled", member="lexicon", seed=s).settle(VOTES, TAXONOMY).rows)
+        for s in range(9)
+    }
     assert len(deals) > 3
     np.testing.assert_array_equal(labeler.settle(VOTES, TAXONOMY).rows, rows)
 

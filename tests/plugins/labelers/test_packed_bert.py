@@ -10,10 +10,15 @@ import torch
 from lanser_bench_plugins.labelers._packed_bert import PackedBert, packable
 
 SIZE: dict[str, Any] = {
-    "vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4,
-    "intermediate_size": 48, "max_position_embeddings": 40, "initializer_range": 0.4,
+    "vocab_size": 50,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "max_position_embeddings": 40,
+    "initializer_range": 0.4,
     "num_labels": 3,
-}  # fmt: skip
+}
 SENTENCES = [[2, 9, 8, 7, 6, 5, 4, 3], [2, 30, 31, 32, 33, 34, 35, 3], [2, 5, 3], [2, 3]]
 
 

@@ -53,8 +53,10 @@ def test_what_is_cut_is_counted(
 ) -> None:
     labeler = create(name, model=str(request.getfixturevalue(folder)), **options)
     lengths = [4, 8, *range(10, 70), 120, 300]
-    ends = [[" ".join("we won it"[i % 9] for i in range(n) if i % 3) + end for n in lengths]
-            for end in (" a", " b")]  # fmt: skip
+    ends = [
+        [" ".join("we won it"[i % 9] for i in range(n) if i % 3) + end for n in lengths]
+        for end in (" a", " b")
+    ]
     found = [labeler.score(records(*texts), TAXONOMY) for texts in ends]
     blind = np.isclose(found[0].logits, found[1].logits, atol=1e-6)
     blind = blind.reshape(len(lengths), len(TAXONOMY.labels), -1).all(axis=2).any(axis=1)

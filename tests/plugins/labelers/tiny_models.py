@@ -41,9 +41,13 @@ def config(**more: object) -> BertConfig:
 
     size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     return BertConfig(
-        vocab_size=len(SPECIAL) + 2 * len(LETTERS), intermediate_size=64,
-        max_position_embeddings=64, initializer_range=0.4, **size, **more,
-    )  # fmt: skip
+        vocab_size=len(SPECIAL) + 2 * len(LETTERS),
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.4,
+        **size,
+        **more,
+    )
 
 
 def nli_folder(folder: Path, classes: tuple[str, ...]) -> Path:

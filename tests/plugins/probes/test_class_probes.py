@@ -19,11 +19,16 @@ PARAMS = probe.Params(folds=3, sentence_folds=1, inner_folds=2, strengths=(0.01,
 SPEAKERS, SENTENCES, EMOTIONS = 6, 4, ("angry", "calm", "glad")
 ROWS = [
     {
-        "speaker": f"made:s{s}", "sentence_id": f"t{t}", "gold": {e: 1.0},
+        "speaker": f"made:s{s}",
+        "sentence_id": f"t{t}",
+        "gold": {e: 1.0},
         "transcript": f"sentence number {t}",
     }
-    for s in range(SPEAKERS) for t in range(SENTENCES) for e in EMOTIONS for _ in range(2)
-]  # fmt: skip
+    for s in range(SPEAKERS)
+    for t in range(SENTENCES)
+    for e in EMOTIONS
+    for _ in range(2)
+]
 
 
 @pytest.fixture
@@ -40,17 +45,23 @@ def holding(rows: list[dict[str, Any]], column: str, seed: int = 0) -> np.ndarra
 
 
 def probed(
-    world: World, name: str, values: np.ndarray, rows: list[dict[str, Any]] | None = None,
+    world: World,
+    name: str,
+    values: np.ndarray,
+    rows: list[dict[str, Any]] | None = None,
     **options: Any,
-) -> ProbeResult:  # fmt: skip
+) -> ProbeResult:
     utterances = world.manifest(ROWS if rows is None else rows)
     measured = targets.spec(utterances=utterances, probe=probe_identity(name, **options))
     world.run(measured)
     spec = probe.spec(
-        utterances=utterances, embeddings=world.embeddings(utterances, {"layer_00": values}),
-        targets=measured.key, params=PARAMS, seed=0,
+        utterances=utterances,
+        embeddings=world.embeddings(utterances, {"layer_00": values}),
+        targets=measured.key,
+        params=PARAMS,
+        seed=0,
         probe=registry().create("probe", name, options),
-    )  # fmt: skip
+    )
     return ProbeResult.model_validate_json((world.result(spec).path / probe.RESULT).read_bytes())
 
 
@@ -94,9 +105,10 @@ def test_emotion_is_decoded_within_sentences_by_what_holds_it(
 def test_words_that_carry_the_emotion_are_no_help_within_a_sentence(world: World) -> None:
     # Each sentence has an emotion that is said most, so that knowing the words would help.
     rows = [
-        row for i, row in enumerate(ROWS)
+        row
+        for i, row in enumerate(ROWS)
         if int(row["sentence_id"][1]) % 3 == EMOTIONS.index(next(iter(row["gold"]))) or i % 2
-    ]  # fmt: skip
+    ]
     text = holding(rows, "sentence_id")
     (raw, _) = probed(world, "emotion-fixed-text", text, rows).classes
     assert raw.uar.value < 0.45

@@ -24,38 +24,89 @@ def metric(value: float, half: float | None = 0.0625) -> dict[str, Any]:
 def record() -> dict[str, Any]:
     budgets = [
         {
-            "budget": name, "fraction": fraction, "per_class": None, "n_labels": 100 * fraction,
-            "uar": metric(uar), "wa": metric(uar + 0.01), "macro_f1": metric(uar - 0.01, None),
-            "folds": [{"fold": f, "seed": 0, "n_train": 9, "n_test": 4, "uar": uar + f / 128,
-                       "wa": uar, "macro_f1": uar, "layer": "layer_01", "strength": 0.1}
-                      for f in range(2)],
+            "budget": name,
+            "fraction": fraction,
+            "per_class": None,
+            "n_labels": 100 * fraction,
+            "uar": metric(uar),
+            "wa": metric(uar + 0.01),
+            "macro_f1": metric(uar - 0.01, None),
+            "folds": [
+                {
+                    "fold": f,
+                    "seed": 0,
+                    "n_train": 9,
+                    "n_test": 4,
+                    "uar": uar + f / 128,
+                    "wa": uar,
+                    "macro_f1": uar,
+                    "layer": "layer_01",
+                    "strength": 0.1,
+                }
+                for f in range(2)
+            ],
         }
         for name, fraction, uar in BUDGETS
-    ]  # fmt: skip
+    ]
     evaluation = {
-        "budgets": budgets, "area": metric(0.40625),
-        "majority": {"uar": metric(0.125, None), "wa": metric(0.15, None),
-                     "macro_f1": metric(0.03, None)},
-    }  # fmt: skip
-    target = {"target": "f0_mean_st", "scale": "raw", "layer": "layer_00", "strength": 1.0, "n": 40,
-              "r2": metric(0.3125), "pearson": metric(0.57), "ccc": metric(0.52),
-              "layers": {"layer_00": metric(0.3), "layer_01": metric(0.21, None)}}  # fmt: skip
+        "budgets": budgets,
+        "area": metric(0.40625),
+        "majority": {
+            "uar": metric(0.125, None),
+            "wa": metric(0.15, None),
+            "macro_f1": metric(0.03, None),
+        },
+    }
+    target = {
+        "target": "f0_mean_st",
+        "scale": "raw",
+        "layer": "layer_00",
+        "strength": 1.0,
+        "n": 40,
+        "r2": metric(0.3125),
+        "pearson": metric(0.57),
+        "ccc": metric(0.52),
+        "layers": {"layer_00": metric(0.3), "layer_01": metric(0.21, None)},
+    }
     return {
-        "schema_version": 1, "experiment": "study", "name": "labeler=words", "group": "g",
-        "key": "ab" * 16, "role": "main", "control": None, "axes": {"labeler": "words"}, "seed": 0,
-        "seeds": {"evaluate": 0}, "asr": "reference", "labeler": "words", "taxonomy": "mood",
-        "encoder": "cnn", "settings": {"root": "…/data"}, "versions": {}, "commit": None,
+        "schema_version": 1,
+        "experiment": "study",
+        "name": "labeler=words",
+        "group": "g",
+        "key": "ab" * 16,
+        "role": "main",
+        "control": None,
+        "axes": {"labeler": "words"},
+        "seed": 0,
+        "seeds": {"evaluate": 0},
+        "asr": "reference",
+        "labeler": "words",
+        "taxonomy": "mood",
+        "encoder": "cnn",
+        "settings": {"root": "…/data"},
+        "versions": {},
+        "commit": None,
         "stages": {"pretrain": {"stage": "pretrain", "key": "cd" * 16, "seconds": 3.5}},
-        "labels": {"corpora.0": {"coverage": 0.875}}, "transcripts": {},
-        "training": {}, "datasets": [{"dataset": "talk", "evaluation": evaluation,
-        "probes": [{"probe": "prosody", "targets": [target]}]}],
-    }  # fmt: skip
+        "labels": {"corpora.0": {"coverage": 0.875}},
+        "transcripts": {},
+        "training": {},
+        "datasets": [
+            {
+                "dataset": "talk",
+                "evaluation": evaluation,
+                "probes": [{"probe": "prosody", "targets": [target]}],
+            }
+        ],
+    }
 
 
 EVENTS = [
-    {"event": "stage", "stage": "pretrain", "training": {
-        "epochs": [{"epoch": 0, "train_loss": 1.75}, {"epoch": 1, "train_loss": 1.5}]}},
-]  # fmt: skip
+    {
+        "event": "stage",
+        "stage": "pretrain",
+        "training": {"epochs": [{"epoch": 0, "train_loss": 1.75}, {"epoch": 1, "train_loss": 1.5}]},
+    },
+]
 
 
 def numbers(value: Any) -> Iterator[float]:
@@ -174,9 +225,14 @@ def test_the_same_cell_has_the_same_run_and_another_cell_another(record: dict[st
 
 @pytest.mark.parametrize(
     ("said", "key", "mode"),
-    [("", "", "offline"), ("", "k", "online"), ("offline", "k", "offline"),
-     ("disabled", "k", "disabled"), ("nonsense", "", "offline")],
-)  # fmt: skip
+    [
+        ("", "", "offline"),
+        ("", "k", "online"),
+        ("offline", "k", "offline"),
+        ("disabled", "k", "disabled"),
+        ("nonsense", "", "offline"),
+    ],
+)
 def test_the_mode_follows_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, key: str, mode: str
 ) -> None:
