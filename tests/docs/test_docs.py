@@ -1,10 +1,11 @@
-"""The guides are true: their commands run, their settings are valid, their links lead somewhere."""
+"""Checks the guides: commands run, settings are valid, links and names resolve."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -106,8 +107,12 @@ def test_shown_output_is_compared_but_for_its_ellipses(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all pages, so that what one has computed another finds in the store."""
-    return tmp_path_factory.mktemp("docs")
+    """One folder for all pages, so that they share a store, with the README's plugin in it."""
+    place = tmp_path_factory.mktemp("docs")
+    plugin = ROOT / "tests" / "example_plugin" / "lanser_bench_example.py"
+    (place / "my_plugins").mkdir()
+    shutil.copy(plugin, place / "my_plugins" / "keyword_labeler.py")
+    return place
 
 
 @pytest.mark.parametrize(

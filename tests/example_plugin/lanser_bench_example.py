@@ -1,4 +1,4 @@
-"""A labeler that looks for the taxonomy's own words in the text."""
+"""A labeler that counts the taxonomy's own words in the text."""
 
 import re
 
@@ -9,25 +9,25 @@ from lanser_bench import Labeler, PluginOptions, Scores, hookimpl
 
 @hookimpl
 def register_labelers(register):
-    """Makes the labeler known as `keyword`."""
+    """Registers the labeler as `keyword`."""
     register("keyword", f"{__name__}:Keyword")
 
 
 class KeywordOptions(PluginOptions):
-    """What a user may set."""
+    """Options of the labeler."""
 
     synonyms: bool = True
     """Count the synonyms of a label as well as its name and hypothesis wording."""
 
 
 class Keyword(Labeler[KeywordOptions]):
-    """Scores a label by how often its words occur; abstains where none of any label does."""
+    """Scores a label by how often its words occur; abstains if no label's words occur."""
 
     Options = KeywordOptions
     version = "1"
 
     def score(self, records, taxonomy):
-        """Returns the share of each label among all words found."""
+        """Returns each label's share of the matching words."""
         counts = np.zeros((len(records), len(taxonomy.labels)), dtype=np.float32)
         for column, label in enumerate(taxonomy.labels):
             words = {label.name, label.hypothesis}
