@@ -199,7 +199,7 @@ class _Cell:
         from ..evaluation.head import fit_head
         from ..stages.embed.run import read_embeddings
         from ..stages.evaluate.run import design_of
-        from ..stages.evaluate.spec import params_of
+        from ..stages.evaluate.spec import Params
         from ..stages.task import labelled
 
         number = self._target(target)
@@ -210,7 +210,7 @@ class _Cell:
                 f"Cell '{self.record.name}' was fine-tuned on {target}, fold by fold: there is no "
                 "one model of it to export. Export a cell of evaluate.method linear."
             )
-        params = params_of(spec)
+        params = Params.of(spec)
         if params.normalise == "speaker":
             raise SettingsError(
                 f"Cell '{self.record.name}' was evaluated with evaluate.normalise=speaker, which "

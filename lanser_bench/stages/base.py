@@ -1,4 +1,4 @@
-"""What every stage has in common: its context, its registration and how one call is carried out."""
+"""Shared by all stages: their context, their settings, and how one stage call runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
 
 from ..errors import PluginError, StoreError
 from ..halving import tallied
@@ -33,8 +35,8 @@ STAGES = {
     "zeroshot": "zeroshot",
     "probe": "probe.run",
 }
-"""Stage → the module that runs it, in the order in which they tell LanSER."""
-
+"""Stage → the module whose ``run(context, draft)`` computes the artifact of ``context.spec`` into
+``draft.path``. In the order of the method."""
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -44,16 +46,18 @@ THREAD_VARIABLES = (
     "RAYON_NUM_THREADS",  # tokenizers take all cores otherwise
 )
 Device = Literal["cpu", "cuda"]
-"""Where a network runs; it moves floats."""
+"""Where a network runs; it changes floats."""
 
 
-class Stage(Protocol):
-    """A stage module: `VERSION`, a `Params` model, `spec(...)` for the key, and `run`."""
+class StageParams(BaseModel):
+    """Base of a stage's settings: unknown names are rejected, values do not change."""
 
-    VERSION: str
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    def run(self, context: StageContext, draft: Draft) -> None:
-        """Computes the artifact of ``context.spec`` into ``draft.path``."""
+    @classmethod
+    def of(cls, spec: Spec) -> Self:
+        """Returns the settings that a key contains, among other params."""
+        return cls.model_validate({n: v for n, v in spec.params.items() if n in cls.model_fields})
 
 
 @dataclass
@@ -64,25 +68,29 @@ class StageContext:
     store: Store
     registry: Registry
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """What the key leaves out on purpose: ``audio`` names files with the paths of recordings,
-    JSON objects of SHA-256 → path."""
+    """What the key omits on purpose: ``audio`` lists files with the paths of recordings, JSON
+    objects of SHA-256 → path."""
     lease: Lease | None = None
-    """Held on the stage's key while it runs."""
+    """On the stage's key, while the stage runs."""
+
+    def name(self, role: str) -> str:
+        """Returns the name of a role's plugin."""
+        return self.spec.plugins[role].name
 
     def plugin(self, role: str) -> Any:
         """Returns the plugin of a role with its options.
 
         Raises:
-            PluginError: its code, weights or libraries changed since the run was planned.
+            PluginError: its code, weights or libraries changed after the run was planned.
         """
         planned = self.spec.plugins[role]
         options = {**planned.options, **self.inputs.get("located", {}).get(role, {})}
         plugin = self.registry.create(planned.kind, planned.name, options)
-        found = plugin_identity(self.registry, planned.kind, planned.name, plugin)
-        if found.model_dump() != planned.model_dump():
+        current = plugin_identity(self.registry, planned.kind, planned.name, plugin)
+        if current.model_dump() != planned.model_dump():
             raise PluginError(
-                f"{planned.kind} '{planned.name}' changed while the run was going on. "
-                "Start the same command again: what is finished is kept."
+                f"{planned.kind} '{planned.name}' changed during the run. Run the same command "
+                "again; finished stages are kept."
             )
         return plugin
 
@@ -91,10 +99,10 @@ class StageContext:
         return self.store.checked(self.spec.parents[role])
 
     def progress(self, done: int, total: int, unit: str) -> None:
-        """Tells how far the stage is; cheap enough to call after every batch.
+        """Reports progress; cheap enough to call after every batch.
 
         Raises:
-            LeaseLostError: another process has taken the stage over; this one may stop.
+            LeaseLostError: another process took over the stage, so this one may stop.
         """
         if self.lease is not None:
             self.lease.check()
@@ -116,12 +124,12 @@ class StageContext:
 
 
 def tell(store: Store, key: str, **state: Any) -> None:
-    """Leaves a line for whoever shows the run. It is for looking at only: a full disk is no error.
+    """Writes a stage's state for progress displays only, so write errors are ignored.
 
     Args:
         store: the store.
         key: the stage's key.
-        state: ``done``, ``total`` and ``unit``; or ``waits_for``, the process that has the stage.
+        state: ``done``, ``total`` and ``unit``; or ``waits_for``, the process that runs the stage.
     """
     path = store.root / "progress" / f"{key}.json"
     temporary = path.with_suffix(f".{os.getpid()}")
@@ -131,48 +139,58 @@ def tell(store: Store, key: str, **state: Any) -> None:
         temporary.replace(path)
 
 
+def write_json(draft: Draft, name: str, result: BaseModel) -> None:
+    """Writes a stage's result into its artifact."""
+    (draft.path / name).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
 def device_params(device: Device) -> dict[str, str]:
     """Returns what a device adds to a key's params: nothing for a CPU, as in older keys."""
     return {} if device == "cpu" else {"device": device}
 
 
+def present(parents: Mapping[str, str | None]) -> dict[str, str]:
+    """Returns the parents that a stage has, without those that are None."""
+    return {role: key for role, key in parents.items() if key is not None}
+
+
 def stage_module(name: str) -> Any:
-    """Returns a stage's module, or that of the stage whose shard it is."""
+    """Returns the module of a stage, or of the stage that a shard belongs to."""
     stem = name.partition(".")[0]
     if stem not in STAGES:
-        raise StoreError(f"There is no stage '{name}'.")
+        raise StoreError(f"Unknown stage '{name}'.")
     return import_module(f".{STAGES[stem]}", __package__)
 
 
 @dataclass(frozen=True, slots=True)
 class RunnableCall(StageCall):
-    """A stage call that its own process can carry out."""
+    """A stage call that any process with the harness can run."""
 
     def run(self) -> StageReport:
-        """Carries the stage out, unless its artifact is in the store."""
+        """Runs the stage in this process, unless its artifact is in the store."""
         return run_call(self)
 
 
 def run_call(call: StageCall) -> StageReport:
-    """Carries out one stage call in this process, unless its artifact is there already."""
+    """Runs a stage call in this process, unless its artifact is in the store."""
     spec = Spec.model_validate(call.spec)
     store = Store(call.store, call.layers)
     while True:
         try:
-            return _run_alone(call, spec, store)
+            return _run_locked(call, spec, store)
         except LeaseLostError:
-            continue  # it is in other hands now: wait for what comes of it
+            continue  # another process took over: wait for its artifact
 
 
-def _run_alone(call: StageCall, spec: Spec, store: Store) -> StageReport:
+def _run_locked(call: StageCall, spec: Spec, store: Store) -> StageReport:
     def waiting(owner: Owner | None) -> None:
         tell(store, call.key, waits_for=owner.name if owner is not None else "?")
 
-    if (found := store.get(call.key)) is not None:
-        return StageReport(call.key, 0.0, reused=True, counts=found.meta["counts"])
+    if (artifact := store.get(call.key)) is not None:
+        return StageReport(call.key, 0.0, reused=True, counts=artifact.meta["counts"])
     with store.lock(call.key, waiting) as lease:
-        if (found := store.get(call.key)) is not None:
-            return StageReport(call.key, 0.0, reused=True, counts=found.meta["counts"])
+        if (artifact := store.get(call.key)) is not None:
+            return StageReport(call.key, 0.0, reused=True, counts=artifact.meta["counts"])
         with limited_threads(call.threads):
             return _computed(call, spec, store, lease)
 
@@ -193,15 +211,15 @@ def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageR
 
 @contextmanager
 def limited_threads(threads: int) -> Iterator[None]:
-    """Gives a stage its share of the machine, and then the process back what it had.
+    """Limits the threads of a stage's libraries, and restores the process's own limits afterwards.
 
-    The number is part of keys where it moves floats. The variables reach libraries that have not
-    started their pools yet; those that have are told directly.
+    The number is part of keys where it changes floats. The variables reach libraries that have not
+    started their thread pools yet; running pools are resized directly.
     """
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    # Threads that spin at a barrier starve each other once more of them than cores are running: two
-    # threads beside busy processes trained two to nine times slower than threads that sleep.
+    # Threads that spin at a barrier starve each other once more of them run than there are cores:
+    # beside busy processes two such threads trained two to nine times slower than sleeping ones.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import pyarrow as pa
     import torch

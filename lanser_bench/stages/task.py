@@ -1,4 +1,4 @@
-"""What an evaluation learns and tests: labelled utterances, speaker-disjoint folds, warnings."""
+"""The task of an evaluation: labelled utterances, speaker-disjoint folds, and warnings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .base import StageContext
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be learnt and tested: the same for every way of training."""
+    """What is learnt and tested, whatever the training method."""
 
     table: UtteranceTable
     kept: list[int]
@@ -29,35 +29,28 @@ class Task:
     warnings: list[str]
 
 
-def prepared(
-    context: StageContext, names: Sequence[str], protocol: Protocol, k: int, seed: int
-) -> Task:
-    """Reads the labelled set and shares its speakers out over folds.
-
-    Args:
-        context: the running stage.
-        names: labels of the gold taxonomy.
-        protocol: the harness's own protocol that makes the folds.
-        k: number of folds of ``k-speaker-folds``.
-        seed: decides ties.
+def prepared(context: StageContext) -> Task:
+    """Reads the labelled set and makes the folds that the stage's key names.
 
     Raises:
         DataError: too few labels or speakers, or no such split.
         LeakageError: a speaker or a recording is on both sides of a fold.
     """
+    params = context.spec.params
     table = read_utterances(context.parent("utterances"))
-    kept, data, labels = labelled(table, names)
-    folds = shared_out(table, kept, data, protocol, k, seed)
+    kept, data, labels = labelled(table, params["labels"])
+    protocol: Protocol = params.get("folds_by", params["protocol"])
+    folds = folds_of(table, kept, data, protocol, params["folds"], context.spec.seed or 0)
     warnings = [
-        *checked(table, kept, folds),
-        *undecided(table),
-        *unused(folds, len(kept)),
-        *known(context, table, kept),
+        *fold_warnings(table, kept, folds),
+        *_several_labels(table),
+        *_unused(folds, len(kept)),
+        *_seen_in_pretraining(context, table, kept),
     ]
     return Task(table, kept, data, labels, folds, warnings)
 
 
-def shared_out(
+def folds_of(
     table: UtteranceTable,
     kept: Sequence[int],
     data: efficiency.Labelled,
@@ -65,15 +58,15 @@ def shared_out(
     k: int,
     seed: int,
 ) -> list[Fold]:
-    """Shares the speakers of labelled utterances out over folds.
+    """Makes speaker-disjoint folds of labelled utterances.
 
     Args:
         table: all utterances.
         kept: positions of the labelled ones.
-        data: what `labelled` gives for them.
-        protocol: the harness's own protocol that makes the folds.
+        data: what `labelled` returned for them.
+        protocol: the harness's own protocol.
         k: number of folds of ``k-speaker-folds``.
-        seed: decides ties.
+        seed: breaks ties.
 
     Raises:
         DataError: too few speakers, or no such split.
@@ -96,7 +89,7 @@ def labelled(
     """Returns positions, data and label names of the utterances that have one gold label.
 
     Raises:
-        DataError: no gold at all, one class only, or utterances without a speaker.
+        DataError: no gold labels, a single class, or utterances without a speaker.
     """
     gold = table.labels(names)
     kept = [int(p) for p in np.flatnonzero(gold >= 0)]
@@ -111,7 +104,7 @@ def labelled(
     if missing:
         raise DataError(
             f"{len(missing)} of {len(kept)} labelled utterances have no speaker (first: "
-            f"{missing[0]}), so speaker-disjoint folds cannot be made. Give them speakers in the "
+            f"{missing[0]}), so speaker-disjoint folds cannot be made. Add speakers to the "
             "manifest."
         )
     data = efficiency.Labelled(
@@ -123,53 +116,55 @@ def labelled(
     return kept, data, [names[label] for label in present]
 
 
-def checked(table: UtteranceTable, kept: Sequence[int], folds: Sequence[Fold]) -> list[str]:
-    """Runs the leakage check on every fold and returns its warnings, one of a kind.
+def fold_warnings(table: UtteranceTable, kept: Sequence[int], folds: Sequence[Fold]) -> list[str]:
+    """Runs the leakage check on every fold; returns its warnings, the first of each kind.
 
     Raises:
         LeakageError: a speaker or a recording is on both sides of a fold.
     """
-    found: list[str] = []
+    leaks: list[str] = []
     for number, fold in enumerate(folds):
         train, test, dev = (
             Side(table, [kept[p] for p in part]) for part in (fold.train, fold.test, fold.dev)
         )
-        found += check_leakage(train, test, f"fold {number}")
+        leaks += check_leakage(train, test, f"fold {number}")
         check_leakage(train, dev, f"fold {number}, dev part")
         check_leakage(dev, test, f"fold {number}, dev part")
-    warnings = found[:1]
-    if len(found) > 1:
-        warnings[0] += f" The same holds in {len(found) - 1} more folds."
+    warnings = leaks[:1]
+    if len(leaks) > 1:
+        warnings[0] += f" The same applies to {len(leaks) - 1} more folds."
     fixed = fixed_sentence_warning([table.sentence_ids[p] for p in kept])
     return [*warnings, fixed] if fixed else warnings
 
 
-def undecided(table: UtteranceTable) -> list[str]:
-    """Tells of utterances with several gold labels: without them the set may be an easier one."""
+def _several_labels(table: UtteranceTable) -> list[str]:
+    """Warns of utterances with several gold labels: leaving them out may make the set easier."""
     several = sum(sum(weight > 0 for weight in gold.values()) > 1 for gold in table.gold)
     if not several:
         return []
     return [
-        f"{several} of {len(table)} utterances have several gold labels (votes) and take no part, "
-        "so that only those are left on which all agree. Let the dataset give the label with most "
-        "votes, as `label: majority` of crema-d does."
+        f"{several} of {len(table)} utterances have several gold labels (votes) and are left out, "
+        "so only utterances on which all raters agree remain. Let the dataset use the label with "
+        "most votes, as `label: majority` of crema-d does."
     ]
 
 
-def unused(folds: Sequence[Fold], n: int) -> list[str]:
-    """Tells of labelled utterances that take no part: those of a split's dev part, or of none."""
-    seen = np.unique(np.concatenate([np.concatenate([fold.train, fold.test]) for fold in folds]))
-    if len(seen) == n:
+def _unused(folds: Sequence[Fold], n: int) -> list[str]:
+    """Warns of labelled utterances in a split's dev part or in no part."""
+    used = np.unique(np.concatenate([np.concatenate([fold.train, fold.test]) for fold in folds]))
+    if len(used) == n:
         return []
     in_dev = len(np.unique(np.concatenate([fold.dev for fold in folds])))
     return [
-        f"{n - len(seen)} of {n} labelled utterances take no part: {in_dev} are in the dev part "
+        f"{n - len(used)} of {n} labelled utterances are unused: {in_dev} are in the dev part "
         "(strength and layer are chosen inside the training part), the others in no part."
     ]
 
 
-def known(context: StageContext, table: UtteranceTable, kept: Sequence[int]) -> list[str]:
-    """Tells where the encoder was pre-trained on speakers or recordings that are evaluated here."""
+def _seen_in_pretraining(
+    context: StageContext, table: UtteranceTable, kept: Sequence[int]
+) -> list[str]:
+    """Warns if the encoder was pre-trained on speakers or recordings that are evaluated here."""
     parents = context.spec.parents
     if "embeddings" in parents:
         parents = context.parent("embeddings").spec.parents
@@ -182,17 +177,17 @@ def known(context: StageContext, table: UtteranceTable, kept: Sequence[int]) -> 
         for role, key in spec.parents.items()
         if role.startswith("utterances.")
     ]
-    heard = {sha for corpus in corpora for sha in corpus.audio_sha if sha is not None}
-    met = {speaker for corpus in corpora for speaker in corpus.speakers if speaker is not None}
-    recordings = sum(table.audio_sha[p] in heard for p in kept)
+    trained_audio = {sha for corpus in corpora for sha in corpus.audio_sha if sha is not None}
+    trained_speakers = {name for corpus in corpora for name in corpus.speakers if name is not None}
+    recordings = sum(table.audio_sha[p] in trained_audio for p in kept)
     speakers = {table.speakers[p] for p in kept}
-    if not recordings and not speakers & met:
+    shared = speakers & trained_speakers
+    if not recordings and not shared:
         return []
-    # A labeler may read human labels too, so ``weak`` is no word for what they were.
+    # A labeler may read human labels too, so "weak" would not describe the other labels.
     gold = ", with their human labels," if spec.params["labels_control"] == "gold" else ""
     return [
-        f"The encoder was pre-trained{gold} on "
-        f"{len(speakers & met)} of the {len(speakers)} speakers and {recordings} of the "
-        f"{len(kept)} recordings evaluated here: the score does not carry over to speakers that it "
-        "has not heard."
+        f"The encoder was pre-trained{gold} on {len(shared)} of the {len(speakers)} speakers and "
+        f"{recordings} of the {len(kept)} recordings evaluated here, so the score does not "
+        "generalise to new speakers."
     ]

@@ -1,13 +1,12 @@
-"""Stage `zeroshot`: what is right without a single human label of the labelled set.
+"""Stage `zeroshot`: recognition without a single human label of the labelled set.
 
-The scores come from the pre-trained head, which hears the recordings, or from a labeler, which
-reads the transcripts; they are read in the gold taxonomy through the taxonomy's written map. It
-leaves `zeroshot.json` (a `ZeroShotResult`) and `predictions.parquet`, one row per utterance.
+The scores come from the pre-trained head, applied to the recordings, or from a labeler, applied to
+the transcripts. The weak taxonomy's map translates them into the gold taxonomy. Writes
+`zeroshot.json` (a `ZeroShotResult`) and `predictions.parquet`, one row per utterance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,14 @@ from ..evaluation.predictions import PREDICTIONS, write_table
 from ..evaluation.zeroshot import choices, zero_shot
 from ..store import Draft, Spec
 from ..taxonomy import Taxonomy
-from .base import StageContext
+from .base import StageContext, present, write_json
 from .label.files import read_labels
 from .maps.sharding import MapResult
 
 VERSION = "1"
 RESULT = "zeroshot.json"
 TESTED = "test"
-"""Name of the part of a set's own split that is scored."""
+"""The part of a set's own split that is scored."""
 
 
 def spec(
@@ -48,11 +47,11 @@ def spec(
         gold: taxonomy of the gold labels.
         embeddings: key of the set's embeddings by `model`, pooled as its head expects.
         model: key of the `pretrain` stage whose head is read.
-        labels: key of the set's own weak labels, in place of both: the text-only row.
-        tested: only the test part of the set's own split is scored, as beside it.
+        labels: key of the set's own weak labels, instead of both: the text-only row.
+        tested: score only the test part of the set's own split, as the evaluation does.
 
     Raises:
-        TaxonomyError: there is no map from the one taxonomy to the other.
+        TaxonomyError: there is no map from `taxonomy` to `gold`.
     """
     parents = {"utterances": utterances, "embeddings": embeddings, "model": model, "labels": labels}
     return Spec(
@@ -65,13 +64,13 @@ def spec(
             "map": taxonomy.map_to(gold).tolist(),
             **({"part": TESTED} if tested else {}),
         },
-        parents={role: key for role, key in parents.items() if key is not None},
+        parents=present(parents),
     )
 
 
 def run(context: StageContext, draft: Draft) -> None:
-    """Reads the scores through the map and compares them with gold."""
-    params: Mapping[str, Any] = context.spec.params
+    """Maps the scores to gold labels and compares them."""
+    params = context.spec.params
     table = read_utterances(context.parent("utterances"))
     gold = table.labels(params["labels"])
     kept = [p for p in np.flatnonzero(gold >= 0).tolist() if table.speakers[p] is not None]
@@ -87,7 +86,7 @@ def run(context: StageContext, draft: Draft) -> None:
     matrix = np.array(params["map"], np.float64)
     predicted = choices(scores, matrix, abstained)[kept]
     speakers = [str(table.speakers[p]) for p in kept]
-    reached = [bool(column.any()) for column in matrix.T]
+    reachable = matrix.any(axis=0)
     result = zero_shot(
         predicted,
         gold[kept],
@@ -95,9 +94,9 @@ def run(context: StageContext, draft: Draft) -> None:
         params["labels"],
         source=source,
         taxonomy=params["taxonomy"],
-        unreachable=[n for n, hit in zip(params["labels"], reached, strict=True) if not hit],
+        unreachable=[params["labels"][i] for i in np.flatnonzero(~reachable)],
     )
-    (draft.path / RESULT).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_json(draft, RESULT, result)
     columns = {
         "id": pa.array([table.ids[p] for p in kept], pa.string()),
         "speaker": pa.array(speakers, pa.string()),
@@ -109,18 +108,18 @@ def run(context: StageContext, draft: Draft) -> None:
 
 
 def _labels(context: StageContext) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    found = read_labels(context.parent("labels"))
-    return found.scores, found.index < 0
+    labels = read_labels(context.parent("labels"))
+    return labels.scores, labels.index < 0
 
 
 def _head(context: StageContext) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Softmax of the head on the last layer; it never abstains by itself."""
+    """Softmax of the head on the last layer, which never abstains."""
     from safetensors.numpy import load_file
 
     from .pretrain.spec import HEAD
 
-    found = MapResult(context.store, context.parent("embeddings"))
-    vectors = found.arrays(found.array_names()[-1])
+    embeddings = MapResult(context.store, context.parent("embeddings"))
+    vectors = embeddings.arrays(embeddings.array_names()[-1])
     head = load_file(context.parent("model").path / HEAD)
     logits = vectors.astype(np.float64) @ head["weight"].T + head["bias"]
     scores = np.exp(logits - logits.max(axis=1, keepdims=True))

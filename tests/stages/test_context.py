@@ -35,7 +35,7 @@ def test_the_plugin_is_the_one_that_was_planned(tmp_path: Path) -> None:
 )
 def test_a_plugin_that_changed_since_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
     context = StageContext(planned(**change), Store(tmp_path), registry())
-    with pytest.raises(PluginError, match="changed while the run was going on"):
+    with pytest.raises(PluginError, match="changed during the run"):
         context.plugin("encoder")
 
 

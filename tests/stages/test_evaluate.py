@@ -72,7 +72,7 @@ def test_labelled_utterances_in_no_part_of_the_split_are_counted(world: World) -
     parts = ["train"] * 32 + ["test"] * 32 + ["dev"] * 16 + [None] * 16
     params = PARAMS.model_copy(update={"protocol": "split"})
     found, _ = result(world, keys(world, split=parts), params)
-    assert found.warnings[0].startswith("32 of 96 labelled utterances take no part: 16 are in the")
+    assert found.warnings[0].startswith("32 of 96 labelled utterances are unused: 16 are in the")
 
 
 def test_pretraining_on_speakers_that_are_evaluated_is_told(world: World) -> None:

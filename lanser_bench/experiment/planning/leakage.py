@@ -17,7 +17,7 @@ from ...evaluation.official import check_official
 from ...plugins.discovery import Registry
 from ...plugins.taxonomies import find_taxonomy
 from ...stages.evaluate import spec as evaluate
-from ...stages.task import checked, labelled, shared_out
+from ...stages.task import fold_warnings, folds_of, labelled
 from ...store import Store
 from ..settings.model import DatasetRef
 
@@ -102,7 +102,7 @@ def _check_folds(
     kept, folds = planned_folds(table, names, params, official, seed)
     report.folds = len(folds)
     try:
-        report.warnings += checked(table, kept, folds)
+        report.warnings += fold_warnings(table, kept, folds)
     except LeakageError as error:
         report.refused.append(str(error))
 
@@ -129,7 +129,7 @@ def planned_folds(
     """
     kept, data, _ = labelled(table, names)
     by = evaluate.folds_by(params, official)
-    return kept, shared_out(table, kept, data, by, params.folds, seed)
+    return kept, folds_of(table, kept, data, by, params.folds, seed)
 
 
 def _check_corpus(

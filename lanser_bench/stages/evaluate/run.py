@@ -1,6 +1,6 @@
-"""Stage `evaluate`: how well few human labels on frozen embeddings recognise emotion.
+"""Stage `evaluate`: how well emotion is recognised from frozen embeddings with few human labels.
 
-Leaves `evaluation.json` (an `EvaluationResult`) and `predictions.parquet`, one row per utterance,
+Writes `evaluation.json` (an `EvaluationResult`) and `predictions.parquet`, one row per utterance,
 budget and draw.
 """
 
@@ -20,23 +20,23 @@ from ...evaluation.predictions import PREDICTIONS, classification, write_table
 from ...evaluation.results import EvaluationResult
 from ...evaluation.statistics import metric
 from ...store import Draft
-from ..base import StageContext
+from ..base import StageContext, write_json
 from ..embed.corrections import read_layers, speaker_normalised
 from ..task import Task, prepared
-from .spec import RESULT, Params, params_of
+from .spec import RESULT, Params
 
 
 def layers_of(
     context: StageContext, data: efficiency.Labelled, role: str = "embeddings"
 ) -> dict[str, npt.NDArray[np.floating]]:
-    """Returns layer → embeddings of the labelled utterances as the evaluation takes them.
+    """Returns layer → embeddings of the labelled utterances, normalised as the settings ask.
 
     Args:
-        context: the stage's context.
+        context: the running stage.
         data: the labelled utterances.
-        role: which of its parents the embeddings are.
+        role: the role of the embeddings among its parents.
     """
-    params = params_of(context.spec)
+    params = Params.of(context.spec)
     layers = read_layers(context, params.layers, data.ids, role)
     if params.normalise == "speaker":
         return {name: speaker_normalised(v, data.speakers) for name, v in layers.items()}
@@ -44,19 +44,14 @@ def layers_of(
 
 
 def run(context: StageContext, draft: Draft) -> None:
-    """Evaluates; every training is preceded by the leakage check."""
-    names: list[str] = context.spec.params["labels"]
-    params = params_of(context.spec)
-    seed = context.spec.seed or 0
-    by = context.spec.params.get("folds_by", params.protocol)
-    task = prepared(context, names, by, params.folds, seed)
-    data = task.data
+    """Evaluates; the leakage check runs before every training."""
+    params, task = Params.of(context.spec), prepared(context)
     study = efficiency.run_study(
-        data,
-        layers_of(context, data),
+        task.data,
+        layers_of(context, task.data),
         task.folds,
-        design_of(params, seed),
-        lambda a, b: context.progress(a, b, "fits"),
+        design_of(params, context.spec.seed),
+        lambda done, total: context.progress(done, total, "fits"),
     )
     write_study(draft, study, task, params, efficiency.default_warnings(study))
 
@@ -69,9 +64,9 @@ def write_study(
     warnings: Sequence[str],
     method: Literal["linear", "finetune"] = "linear",
 ) -> None:
-    """Writes `RESULT` and `PREDICTIONS` of a study that has run."""
+    """Writes `RESULT` and `PREDICTIONS` of a finished study."""
     result = _result(study, params, task, [*task.warnings, *warnings], method)
-    (draft.path / RESULT).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_json(draft, RESULT, result)
     write_table(draft.path / PREDICTIONS, _table(study))
     draft.counts |= {
         "utterances": result.n_utterances,
@@ -81,7 +76,7 @@ def write_study(
     }
 
 
-def design_of(params: Params, seed: int) -> efficiency.Design:
+def design_of(params: Params, seed: int | None) -> efficiency.Design:
     """Returns what a study varies and how it chooses."""
     return efficiency.Design(
         budgets=params.ordered_budgets,
@@ -90,7 +85,7 @@ def design_of(params: Params, seed: int) -> efficiency.Design:
         inner_folds=params.inner_folds,
         balanced=params.class_weight == "balanced",
         permute_gold=params.permute_gold,
-        seed=seed,
+        seed=seed or 0,
     )
 
 

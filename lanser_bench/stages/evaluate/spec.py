@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from ...errors import SettingsError, did_you_mean
 from ...evaluation.budgets import Budget, checked_budgets, parse_budget
@@ -14,18 +14,15 @@ from ...evaluation.folds import PROTOCOLS, Protocol
 from ...plugins.identity import library_versions
 from ...store import Spec
 from ...taxonomy import Taxonomy
+from ..base import StageParams
 from ..embed.corrections import LayerChoice
 
 VERSION = "2"
-
-
 RESULT = "evaluation.json"
 
 
-class Params(BaseModel):
+class Params(StageParams):
     """Settings of the evaluation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     protocol: str = "k-speaker-folds"
     """``k-speaker-folds``, ``leave-one-speaker-out``, ``leave-one-session-out``, ``split`` (the
@@ -35,42 +32,34 @@ class Params(BaseModel):
     budgets: tuple[float | str, ...] = Field(
         default=(0.01, 0.05, 0.1, 0.3, 0.5, 0.7, 1.0), min_length=1
     )
-    """Label budgets: fractions of the training side, and ``"k=5"`` for so many per class."""
+    """Label budgets: fractions of the training side, and ``"k=5"`` for 5 labels per class."""
     seeds: int = Field(default=3, ge=1, le=1000)
     """How many subsets are drawn per fold and budget."""
-    strengths: tuple[float, ...] = Field(default=(1e-4, 1e-3, 1e-2, 1e-1, 1.0), min_length=1)
-    """Inverse regularisation strengths C to choose from, scikit-learn's meaning, for standardised
+    strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(1e-4, 1e-3, 1e-2, 1e-1, 1.0), min_length=1
+    )
+    """Inverse regularisation strengths C to choose from, as in scikit-learn, for standardised
     embeddings."""
     layers: LayerChoice = "all"
     """``all``, ``last`` or a list of names: layers to choose from inside the budget."""
     normalise: Literal["none", "speaker"] = "none"
-    """``speaker``: embeddings are z-scored within each speaker, test speakers too."""
+    """``speaker``: embeddings are z-scored within each speaker, including test speakers."""
     inner_folds: int = Field(default=3, ge=2)
     """Speaker folds inside the budget that choose strength and layer."""
     class_weight: Literal["balanced", "none"] = "balanced"
-    """``balanced``: classes weigh the same in the regression, as they do in UAR."""
+    """``balanced``: classes have the same weight in the regression, as they do in UAR."""
     permute_gold: bool = False
-    """Control: permutes the training labels within each training speaker. Must give chance."""
+    """Control: permutes the training labels within each training speaker. Must score at chance."""
     targets: tuple[float, ...] = ()
-    """UARs, fixed beforehand, for which the labels needed are reported."""
+    """UARs, fixed in advance, for which the labels needed are reported."""
 
-    @field_validator("budgets")
-    @classmethod
-    def _readable(cls, values: tuple[float | str, ...]) -> tuple[float | str, ...]:
-        return checked_budgets(values)
-
-    @field_validator("strengths")
-    @classmethod
-    def _positive(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if min(values) <= 0:
-            raise ValueError("strengths must be positive")
-        return values
+    _readable = field_validator("budgets")(checked_budgets)
 
     @property
     def ordered_budgets(self) -> list[Budget]:
         """Fractions by size, then numbers per class by size."""
-        found = [parse_budget(value) for value in self.budgets]
-        return sorted(found, key=lambda b: (b.per_class or 0, b.fraction or 0.0))
+        budgets = map(parse_budget, self.budgets)
+        return sorted(budgets, key=lambda b: (b.per_class or 0, b.fraction or 0.0))
 
 
 def spec(
@@ -88,14 +77,14 @@ def spec(
     Args:
         utterances: key of the labelled set's utterances.
         embeddings: key of their embeddings.
-        taxonomy: the taxonomy of the gold labels; only its label names take part.
+        taxonomy: the taxonomy of the gold labels; only its label names are used.
         params: the settings.
         seed: decides folds, subsets and ties.
-        threads: CPU threads; more than one can move the floats of numpy's matrix products.
+        threads: CPU threads; more than one can change the floats of numpy's matrix products.
         official: the dataset's official protocols → protocol that makes their folds.
 
     Raises:
-        SettingsError: there is no such protocol.
+        SettingsError: unknown protocol.
     """
     by = folds_by(params, official)
     named = {} if by == params.protocol else {"folds_by": by}
@@ -115,26 +104,21 @@ def spec(
 
 
 def folds_by(params: Params, official: Mapping[str, str]) -> Protocol:
-    """Returns the harness's protocol behind the one that is asked for.
+    """Returns the harness's protocol that a requested protocol stands for.
 
     Args:
         params: the settings.
         official: the dataset's official protocols → protocol that makes their folds.
 
     Raises:
-        SettingsError: there is no such protocol.
+        SettingsError: unknown protocol.
     """
     wanted = official.get(params.protocol, params.protocol)
-    found = next((protocol for protocol in PROTOCOLS if protocol == wanted), None)
-    if found is None:
-        known = [*PROTOCOLS, *official]
-        raise SettingsError(
-            f"There is no protocol '{params.protocol}' for this dataset."
-            f"{did_you_mean(params.protocol, known)} It has {', '.join(known)}."
-        )
-    return found
-
-
-def params_of(spec: Spec) -> Params:
-    """Returns the settings that stand in a key."""
-    return Params.model_validate({n: v for n, v in spec.params.items() if n in Params.model_fields})
+    for protocol in PROTOCOLS:
+        if protocol == wanted:
+            return protocol
+    known = [*PROTOCOLS, *official]
+    raise SettingsError(
+        f"Unknown protocol '{params.protocol}' for this dataset."
+        f"{did_you_mean(params.protocol, known)} It has {', '.join(known)}."
+    )

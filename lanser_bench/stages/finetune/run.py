@@ -46,7 +46,6 @@ def run(context: StageContext, draft: Draft) -> None:
     """Fine-tunes once per fold, budget and draw."""
     settings = context.spec.params
     params = Params.model_validate(settings["training"])
-    seed = context.spec.seed or 0
     design = evaluate.Params(
         protocol=settings["protocol"],
         folds=settings["folds"],
@@ -54,7 +53,7 @@ def run(context: StageContext, draft: Draft) -> None:
         seeds=params.seeds,
         permute_gold=settings.get("permute_gold", False),
     )
-    task = prepared(context, settings["labels"], settings["folds_by"], design.folds, seed)
+    task = prepared(context)
     tuner = _Tuner(context, draft, task, params, _examples(context, task))
 
     def fit_of(number: int, fold: Fold) -> efficiency.Fit:
@@ -63,7 +62,7 @@ def run(context: StageContext, draft: Draft) -> None:
     study = efficiency.run_design(
         task.data,
         task.folds,
-        evaluate_stage.design_of(design, seed),
+        evaluate_stage.design_of(design, context.spec.seed),
         fit_of,
         lambda a, b: context.progress(a, b, "fits"),
         same_for_all_draws=False,

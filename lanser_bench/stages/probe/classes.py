@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from ...errors import DataError
 from ...evaluation.classes import (
-    ClassResult,
     PredictedClasses,
     chance,
     class_hits,
     class_statistics,
     cross_classify,
 )
-from ...evaluation.results import ClassScore, Metric
+from ...evaluation.results import ClassScore
 from ...evaluation.statistics import metric
 from .folds import ProbeFolds
-from .work import Found, Scale, Work
+from .spec import Scale
+from .work import ProbeOutput, Work
 
 Ints = npt.NDArray[np.int64]
 
 
-def probe_classes(work: Work, measured: Mapping[str, Sequence[str | None]]) -> Found:
+@dataclass(frozen=True)
+class _Target:
+    """A target that can be probed."""
+
+    name: str
+    classes: list[str]
+    labels: Ints
+    """Positions in `classes`, shape (utterances,); −1 where undefined."""
+    folds: ProbeFolds
+
+
+def probe_classes(work: Work, measured: Mapping[str, Sequence[str | None]]) -> ProbeOutput:
     """Predicts every target on every scale.
 
     Args:
@@ -33,99 +44,82 @@ def probe_classes(work: Work, measured: Mapping[str, Sequence[str | None]]) -> F
         measured: target → names of classes, None where undefined.
 
     Raises:
-        DataError: no target has two classes, or there are no folds of the probe's sort.
+        DataError: no target has two classes, or the probe's kind of folds cannot be made.
     """
-    found: Found | None = None
+    output: ProbeOutput | None = None
     warnings: list[str] = []
-    for target, values in measured.items():
-        names, labels, said = _usable(work, target, values)
-        warnings += said
-        if not names:
+    scales: Sequence[Scale] = ("raw",) if work.held_out == "sentences" else work.params.scales
+    for name, values in measured.items():
+        classes, labels = _usable(work, name, values, warnings)
+        if not classes:
             continue
-        folds = work.folds(labels)
-        if found is None:
-            found = Found(folds)
-        for done, scale in enumerate(scales := _scales(work)):
-            result = cross_classify(
-                work.scaled(scale),
-                labels,
-                folds.units,
-                folds.folds,
-                strengths=work.strengths,
-                inner_folds=work.inner_folds,
-                seed=work.seed,
-            )
-            _add(found, work, folds, target, scale, names, labels, result)
-            work.progress(done + 1, len(scales))
-    if found is None:
+        target = _Target(name, classes, labels, work.folds(labels))
+        if output is None:
+            output = ProbeOutput(target.folds)
+        for done, scale in enumerate(scales, 1):
+            _score(output, work, target, scale)
+            work.progress(done, len(scales))
+    if output is None:
         raise DataError(f"No target can be probed. {' '.join(warnings)}")
-    found.warnings += warnings
-    if tuple(_scales(work)) != tuple(work.scales):
-        found.warnings.append(
-            "Only the raw scale is measured: z-scored within speakers, nothing is left of who "
-            "speaks."
+    if scales != work.params.scales:
+        warnings.append(
+            "Only the raw scale is measured: z-scoring within speakers removes speaker identity."
         )
-    return found
-
-
-def _scales(work: Work) -> Sequence[Scale]:
-    return ("raw",) if work.held_out == "sentences" else work.scales
+    output.warnings += warnings
+    return output
 
 
 def _usable(
-    work: Work, target: str, values: Sequence[str | None]
-) -> tuple[list[str], Ints, list[str]]:
-    """Names of classes and their positions, −1 where undefined; classes of one unit are left out.
+    work: Work, target: str, values: Sequence[str | None], warnings: list[str]
+) -> tuple[list[str], Ints]:
+    """Returns class names and their positions, −1 where undefined; adds to `warnings`.
 
-    A class that one speaker alone has (or, among known speakers, one sentence) is never both learnt
-    and tested.
+    Leaves out classes of a single speaker (or, among known speakers, of a single sentence): they
+    cannot be both learnt and tested. Returns no names if fewer than two classes remain.
     """
-    sentences = work.table.sentence_ids
-    units: Sequence[str | None] = work.speakers
+    unit, units = "speaker", work.speakers
     if work.held_out == "sentences":
-        units = work.table.ids if None in sentences else sentences
-    own: dict[str, set[str | None]] = {}
-    for name, unit in zip(values, units, strict=True):
+        sentences = [s for s in work.table.sentence_ids if s is not None]
+        unit, units = "sentence", sentences if len(sentences) == len(values) else work.table.ids
+    units_of: dict[str, set[str]] = {}
+    for name, own in zip(values, units, strict=True):
         if name is not None:
-            own.setdefault(name, set()).add(unit)
-    names = sorted(name for name, those in own.items() if len(those) > 1)
-    lost = sorted(own.keys() - set(names))
-    said = []
+            units_of.setdefault(name, set()).add(own)
+    names = sorted(name for name, own in units_of.items() if len(own) > 1)
+    lost = sorted(units_of.keys() - set(names))
     if lost:
         shown = ", ".join(lost[:5]) + (" …" if len(lost) > 5 else "")
-        unit = "sentence" if work.held_out == "sentences" else "speaker"
-        said.append(
+        warnings.append(
             f"Target {target}: {len(lost)} classes of a single {unit} are left out: {shown}"
         )
     if len(names) < 2:
-        said.append(f"Target {target} is left out: it has {len(names)} classes to tell apart.")
+        warnings.append(f"Target {target} is left out: it has {len(names)} usable classes.")
         names = []
     place = {name: i for i, name in enumerate(names)}
     labels = [-1 if name is None else place.get(name, -1) for name in values]
-    return names, np.array(labels, np.int64), said
+    return names, np.array(labels, np.int64)
 
 
-def _add(
-    found: Found,
-    work: Work,
-    folds: ProbeFolds,
-    target: str,
-    scale: Scale,
-    names: Sequence[str],
-    labels: Ints,
-    result: ClassResult,
-) -> None:
-    data = _predicted(work, folds, names, labels, result.predicted)
+def _score(output: ProbeOutput, work: Work, target: _Target, scale: Scale) -> None:
+    result = cross_classify(
+        work.scaled(scale),
+        target.labels,
+        target.folds.units,
+        target.folds.folds,
+        strengths=work.params.strengths,
+        inner_folds=work.params.inner_folds,
+        seed=work.seed,
+    )
+    data = _predicted(work, target, result.predicted)
     hits = class_hits(data)
     scores = {name: metric(statistic) for name, statistic in class_statistics(hits).items()}
-    alone: dict[str, Metric] = {}
-    for layer, predicted in zip(work.layers, result.by_layer, strict=True):
-        if len(work.layers) > 1:
-            those = _predicted(work, folds, names, labels, predicted)
-            alone[layer] = metric(class_statistics(class_hits(those))["uar"])
-    found.classes.append(
+    layers = work.layer_scores(
+        result.by_layer,
+        lambda p: metric(class_statistics(class_hits(_predicted(work, target, p)))["uar"]),
+    )
+    output.classes.append(
         ClassScore(
-            target=target,
+            target=target.name,
             scale=scale,
             layer=result.layer,
             strength=result.strength,
@@ -134,33 +128,20 @@ def _add(
             n_classes=len({hit[2] for hit in hits}),
             n_strata=len({hit[1] for hit in hits}),
             n=len(data.ids),
-            layers=alone,
+            layers=layers,
         )
     )
-    n = len(data.ids)
-    columns = {"target": [target] * n, "scale": [scale] * n, "stratum": data.strata}
-    found.tables.append(
-        pa.table(
-            {
-                "id": data.ids,
-                "speaker": data.speakers,
-                **columns,
-                "truth": data.truth,
-                "predicted": data.predicted,
-            }
-        )
-    )
+    columns = {"stratum": data.strata, "truth": data.truth, "predicted": data.predicted}
+    output.add_predictions(target.name, scale, data, **columns)
 
 
-def _predicted(
-    work: Work, folds: ProbeFolds, names: Sequence[str], labels: Ints, predicted: Ints
-) -> PredictedClasses:
+def _predicted(work: Work, target: _Target, predicted: Ints) -> PredictedClasses:
     at = np.flatnonzero(predicted >= 0).tolist()
     speakers = work.speakers
     return PredictedClasses(
-        [work.table.ids[p] for p in at],
-        [speakers[p] for p in at],
-        [folds.strata[p] for p in at],
-        [names[labels[p]] for p in at],
-        [names[predicted[p]] for p in at],
+        ids=[work.table.ids[p] for p in at],
+        speakers=[speakers[p] for p in at],
+        strata=[target.folds.strata[p] for p in at],
+        truth=[target.classes[target.labels[p]] for p in at],
+        predicted=[target.classes[predicted[p]] for p in at],
     )

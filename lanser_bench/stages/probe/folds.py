@@ -1,7 +1,8 @@
-"""Folds of a probe: what its test utterances do not share with those it learns from."""
+"""Folds of a probe: what training and test utterances must not share."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -27,11 +28,11 @@ class ProbeFolds:
     units: list[str]
     """What inner folds keep apart, one per utterance: speakers, or sentences."""
     strata: list[str]
-    """The sentence that an utterance is learnt and tested in; `ALL` where sentences are together,
-    and of utterances that no fold tests."""
+    """The sentence within which an utterance is learnt and tested; `ALL` if sentences are pooled,
+    and for utterances that no fold tests."""
     sentence_disjoint: bool
     remarks: tuple[str, ...] = ()
-    """What a reader of the scores must know."""
+    """Notes for readers of the scores."""
 
 
 def checked_folds(
@@ -43,19 +44,19 @@ def checked_folds(
     seed: int,
     labels: Ints | None = None,
 ) -> ProbeFolds:
-    """Makes a probe's folds and checks them for leakage, as before every training.
+    """Makes a probe's folds and checks them for leakage.
 
     Args:
         table: the utterances.
         held_out: what is kept apart.
-        folds: at most so many folds over speakers (or sentences).
-        sentence_folds: at most so many groups of sentences to cross them with.
-        seed: decides ties.
+        folds: largest number of folds over speakers (or sentences).
+        sentence_folds: largest number of sentence groups to cross them with.
+        seed: breaks ties.
         labels: positions of classes, shape (n,), −1 where undefined; None for numbers.
 
     Raises:
-        DataError: utterances without a speaker, a single speaker, or no folds of this sort.
-        LeakageError: recordings or speakers on both sides that must not be.
+        DataError: utterances without a speaker, a single speaker, or no such folds.
+        LeakageError: a recording, or a speaker that must be held out, is on both sides.
     """
     if labels is None:
         labels = np.zeros(len(table), np.int64)
@@ -75,10 +76,10 @@ def checked_folds(
 def _speaker_folds(
     table: UtteranceTable, labels: Ints, folds: int, sentence_folds: int, seed: int
 ) -> ProbeFolds:
-    """Speaker-disjoint folds, crossed with groups of sentences where that is possible.
+    """Makes speaker-disjoint folds, crossed with groups of sentences if possible.
 
-    Where sentences cross, each pair of a speaker group and a sentence group is a fold: tested on
-    both, trained on what shares neither.
+    Then each pair of a speaker group and a sentence group is a fold: tested on utterances in both,
+    trained on utterances in neither.
     """
     n_speakers = len({speaker for speaker in table.speakers if speaker is not None})
     plain = make_folds(
@@ -90,13 +91,13 @@ def _speaker_folds(
         k=max(1, min(folds, n_speakers)),
     )
     units, strata = [str(speaker) for speaker in table.speakers], [ALL] * len(table)
-    found = ProbeFolds(plain, units, strata, sentence_disjoint=False)
+    made = ProbeFolds(plain, units, strata, sentence_disjoint=False)
     sentences = table.sentence_ids
     distinct = len(set(sentences))
     if None in sentences or distinct < 2 or sentence_folds < 2:
-        return found
+        return made
     if not any({sentences[p] for p in f.train} & {sentences[p] for p in f.test} for f in plain):
-        return replace(found, sentence_disjoint=True)
+        return replace(made, sentence_disjoint=True)
     group = group_speakers(sentences, labels, min(sentence_folds, distinct), seed)
     crossed = [
         Fold(fold.train[group[fold.train] != g], fold.test[group[fold.test] == g], fold.dev)
@@ -104,14 +105,14 @@ def _speaker_folds(
         for g in range(int(group.max()) + 1)
     ]
     usable = [fold for fold in crossed if len(fold.test)]
-    # Some corpora give each speaker sentences of his own: then nothing is left to learn from.
+    # In some corpora each speaker says different sentences: then nothing is left to learn from.
     if any(len(fold.train) < 2 for fold in usable):
-        return found
-    return replace(found, folds=usable, sentence_disjoint=True)
+        return made
+    return replace(made, folds=usable, sentence_disjoint=True)
 
 
 def _sentence_folds(table: UtteranceTable, labels: Ints, folds: int, seed: int) -> ProbeFolds:
-    """Folds that share speakers and, where all utterances have a sentence id, no sentence."""
+    """Makes folds that share speakers and, if all utterances have a sentence id, no sentence."""
     sentences = [s for s in table.sentence_ids if s is not None]
     known = len(sentences) == len(table) and len(set(sentences)) > 1
     units = sentences if known else list(table.ids)
@@ -122,19 +123,19 @@ def _sentence_folds(table: UtteranceTable, labels: Ints, folds: int, seed: int) 
         for g in range(int(group.max()) + 1)
     ]
     remarks: tuple[str, ...] = (
-        "Speakers are on both sides of every fold: the score tells how much of who speaks the "
-        "embedding holds (identity leak), and nothing that carries over to other speakers.",
+        "Speakers are on both sides of every fold: the score measures speaker identity in the "
+        "embedding (identity leak) and does not generalise to other speakers.",
     )
     if not known:
         remarks += (
-            "Not all utterances have a sentence_id, so folds part utterances: a sentence that a "
-            "speaker says twice may be on both sides.",
+            "Not all utterances have a sentence_id, so folds separate utterances: a sentence that "
+            "a speaker says twice may be on both sides.",
         )
     return ProbeFolds(made, units, [ALL] * len(table), sentence_disjoint=known, remarks=remarks)
 
 
 def _within_sentences(table: UtteranceTable, labels: Ints, speakers: ProbeFolds) -> ProbeFolds:
-    """Cuts speaker folds into one per sentence.
+    """Splits each speaker fold into one fold per sentence.
 
     Raises:
         DataError: no sentence is said by two speakers in each of two classes.
@@ -158,23 +159,21 @@ def _within_sentences(table: UtteranceTable, labels: Ints, speakers: ProbeFolds)
     if not made:
         raise DataError(
             f"Among {len(table)} utterances no sentence (sentence_id) is said by at least 2 "
-            "speakers in each of at least 2 classes, so nothing can be decoded within a sentence. "
-            "It takes a scripted corpus such as RAVDESS, CREMA-D or EmoDB; leave the probe out "
-            "here."
+            "speakers in each of at least 2 classes, so the probe cannot be measured within "
+            "sentences. Use a scripted corpus such as RAVDESS, CREMA-D or EmoDB, or remove the "
+            "probe."
         )
     left = len(table) - tested
     remarks = (
-        f"{left} of {len(table)} utterances are left out: without a class, or of a sentence that "
-        "too few speakers say in too few classes.",
+        f"{left} of {len(table)} utterances are left out: they have no class, or too few speakers "
+        "say their sentence in too few classes.",
     ) * bool(left)
     return replace(speakers, folds=made, strata=strata, sentence_disjoint=False, remarks=remarks)
 
 
 def _repeated(rows: Sequence[int], labels: Ints, speakers: Sequence[str | None]) -> list[int]:
-    """Rows of one sentence whose class two speakers say; none where fewer than two classes are."""
-    said = {(int(labels[row]), speakers[row]) for row in rows}
-    by_class: dict[int, int] = {}
-    for label, _ in said:
-        by_class[label] = by_class.get(label, 0) + 1
-    usable = {label for label, n in by_class.items() if n > 1}
+    """Returns the rows of one sentence whose class two speakers say; none if that is one class."""
+    pairs = {(int(labels[row]), speakers[row]) for row in rows}
+    speakers_per_class = Counter(label for label, _ in pairs)
+    usable = {label for label, n in speakers_per_class.items() if n > 1}
     return [row for row in rows if int(labels[row]) in usable] if len(usable) > 1 else []

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from ...kinds.probe import Probe
 from ...plugins.identity import library_versions
 from ...store import Spec
+from ..base import StageParams
 from ..embed.corrections import LayerChoice
-from .work import Scale
 
 VERSION = "4"
-
-
 RESULT = "probe.json"
+Scale = Literal["raw", "speaker"]
 
 
-class Params(BaseModel):
+class Params(StageParams):
     """Settings of the probe stage."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     folds: int = Field(default=5, ge=2)
-    """Speaker folds (sentence folds of the probe `speaker`); fewer where there are fewer
-    speakers."""
+    """Speaker folds (sentence folds of the probe `speaker`); fewer if there are fewer speakers."""
     sentence_folds: int = Field(default=3, ge=1)
-    """Sentences are cut into so many groups (at most one per sentence), and an utterance is
-    predicted from other speakers saying other sentences, where every utterance has a sentence_id;
-    1 lets sentences cross."""
+    """Number of sentence groups (at most one per sentence). If every utterance has a sentence_id,
+    an utterance is predicted from other speakers saying other sentences; 1 allows the same
+    sentences on both sides."""
     inner_folds: int = Field(default=3, ge=2)
     """Speaker (or sentence) folds inside the training side that choose strength and layer; for
     numbers they keep sentences apart where the folds do."""
-    strengths: tuple[float, ...] = Field(
+    strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         default=(1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0), min_length=1
     )
     """Penalties per row to choose from, for standardised embeddings: of the ridge regression, and
@@ -41,14 +37,12 @@ class Params(BaseModel):
     layers: LayerChoice = "all"
     """``all``, ``last`` or a list of names: layers to choose from."""
     scales: tuple[Scale, ...] = Field(default=("raw", "speaker"), min_length=1)
-    """``raw``, and ``speaker``: embedding and target (where it is a number) z-scored within each
+    """``raw``, and ``speaker``: embedding and target (if it is a number) z-scored within each
     speaker."""
 
     @field_validator("strengths")
     @classmethod
-    def _positive(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        if min(values) <= 0:
-            raise ValueError("strengths must be positive")
+    def _ordered(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         return tuple(sorted(values))
 
 
@@ -70,24 +64,20 @@ def spec(
         targets: key of what a probe measured on them.
         params: the settings.
         seed: decides folds and ties.
-        probe: the probe, whose task and folds may differ from the usual.
-        threads: CPU threads; more than one can move the floats of numpy's matrix products.
+        probe: the probe; its task and folds are in the key unless they are the defaults.
+        threads: CPU threads; more than one can change the floats of numpy's matrix products.
     """
+    defaults = {"task": Probe.task, "held_out": Probe.held_out, "components": Probe.components}
+    declared = {} if probe is None else {name: getattr(probe, name) for name in defaults}
     return Spec(
         stage="probe",
         stage_version=VERSION,
         params={
             **params.model_dump(mode="json"),
-            **({} if probe is None else _declared(probe)),
+            **{name: value for name, value in declared.items() if value != defaults[name]},
             "libraries": library_versions(("numpy",)),
         },
         parents={"utterances": utterances, "embeddings": embeddings, "targets": targets},
         seed=seed,
         threads=threads,
     )
-
-
-def _declared(probe: Probe[Any]) -> dict[str, Any]:
-    """What a probe declares of itself, as far as it is not the usual."""
-    usual = {"task": Probe.task, "held_out": Probe.held_out, "components": Probe.components}
-    return {name: found for name, u in usual.items() if (found := getattr(probe, name)) != u}

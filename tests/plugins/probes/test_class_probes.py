@@ -128,7 +128,7 @@ def test_classes_of_one_speaker_are_named_and_left_out(world: World) -> None:
     assert "1 classes of a single speaker are left out: odd" in " ".join(found.warnings)
     assert found.classes[0].n == len(ROWS) - 1
     rows = [{**row, "gold": {"calm": 1.0}} for row in ROWS]
-    with pytest.raises(DataError, match="it has 1 classes to tell apart"):
+    with pytest.raises(DataError, match="it has 1 usable classes"):
         probed(world, "emotion-fixed-text", holding(rows, "speaker"), rows)
 
 
