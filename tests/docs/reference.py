@@ -1,4 +1,4 @@
-"""Makes the reference tables of the guides out of the typed models: settings and plugin options.
+"""Generates the reference tables of the guides from the typed settings and plugin options.
 
 `python -m tests.docs.reference` writes them into the pages; a test compares.
 """
@@ -55,9 +55,9 @@ KINDS = ("dataset", "segmenter", "asr", "labeler", "encoder", "probe", "tracker"
 
 
 def table(model: type[BaseModel], skip: tuple[str, ...] = ()) -> str:
-    """One row per field: name, type, default, what its docstring says."""
+    """Returns a table with a row per field: name, type, default and docstring."""
     notes = _notes(model)
-    rows = ["| key | type | default | |", "|---|---|---|---|"]
+    rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for name, field in model.model_fields.items():
         if name in skip:
             continue
@@ -90,6 +90,9 @@ NAMES = {
     "float": "number",
     "bool": "true or false",
     "Path": "path",
+    "UserPath": "path",
+    "Language": "language",
+    "Confusion": "name, path or mapping",
     "PluginRef": "plugin",
     "DatasetRef": "dataset",
     "Declared": "mapping of `a`, `b`, `metric`, `budget`",
@@ -106,7 +109,7 @@ NAMES = {
 
 
 def _type(annotation: str) -> str:
-    annotated = re.fullmatch(r"Annotated\[(.*?), Field\(.*\)\]", annotation)
+    annotated = re.fullmatch(r"Annotated\[(.*?), \w+\(.*\)\]", annotation)
     if annotated:
         annotation = annotated[1]
     if annotation.endswith(" | None"):
@@ -131,7 +134,7 @@ def _default(field: Any) -> str:
         return "all cores" if isinstance(value, int) else f"`{json.dumps(value)}`"
     value = field.default
     if value is PydanticUndefined:
-        return "needed"
+        return "required"
     if isinstance(value, settings.PluginRef):
         return f"`{value.name}`"
     if isinstance(value, tuple) and value and isinstance(value[0], settings.PluginRef):
@@ -148,12 +151,12 @@ def _cell(text: str) -> str:
 
 
 def settings_tables() -> str:
-    """The reference part of `docs/experiments.md`."""
+    """Returns the generated part of `docs/experiments.md`."""
     parts = [
         "### Top level",
         table(Experiment),
         "### An entry of `corpora` and `targets`",
-        "The dataset's own options stand beside these; [options.md](options.md) lists them.",
+        "The dataset's own options are added to these; [options.md](options.md) lists them.",
         table(settings.DatasetRef, skip=("options",)),
     ]
     for name, model in SECTIONS.items():
@@ -162,7 +165,7 @@ def settings_tables() -> str:
 
 
 def options_tables() -> str:
-    """The reference part of `docs/options.md`."""
+    """Returns the generated part of `docs/options.md`."""
     registry = load_plugins(only="")
     parts = []
     for kind in KINDS:
@@ -175,7 +178,7 @@ def options_tables() -> str:
 
 
 def generated() -> Iterator[tuple[Path, str]]:
-    """Page → the text it should have."""
+    """Yields each generated page with the text it should have."""
     for page, made in ((SETTINGS_PAGE, settings_tables()), (OPTIONS_PAGE, options_tables())):
         begin, end = "<!-- generated: begin -->", "<!-- generated: end -->"
         text = page.read_text(encoding="utf-8")
