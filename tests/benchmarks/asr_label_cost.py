@@ -40,7 +40,7 @@ HEADER = (
     "labelled by both",
     "same label",
     "kappa",
-    "label lost or won",
+    "label lost or gained",
 )
 
 
@@ -149,7 +149,7 @@ def main() -> None:
             )
             print(f"| {' | '.join(HEADER)} |\n|{'---|' * len(HEADER)}")
             told = True
-        print(row(name, "as they are", said, k), flush=True)
+        print(row(name, "original", said, k), flush=True)
         print(row(name, "normalised", again(said, name, options, args.taxonomy), k), flush=True)
 
 
