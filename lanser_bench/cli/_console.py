@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from ..reporting.tables.form import Format
+    from ..reporting.tables.sheet import Sheet
 
 WIDE = 150
 """Columns when the output is not a terminal: nobody there resizes a window."""
@@ -34,3 +41,26 @@ def print_tables(tables: Iterable[Table]) -> None:
             needed = Measurement.get(wide, wide.options, table).maximum
             console = Console(highlight=False, width=max(needed, WIDE))
         console.print(table)
+
+
+def print_sheets(
+    sheets: Sequence[Sheet], form: Format, content: object = None, title: str = ""
+) -> None:
+    """Prints tables.
+
+    Args:
+        sheets: the tables.
+        form: how they are printed.
+        content: what JSON holds: results, or the sheets if left out.
+        title: of an HTML page.
+    """
+    from ..reporting.tables.sheet import plain, rendered
+    from ..reporting.tables.terminal import terminal
+
+    if form == "table":
+        print_tables(terminal(sheet, terminal_width()) for sheet in sheets)
+    elif form == "json":
+        values = plain(sheets if content is None else content)
+        typer.echo(json.dumps(values, ensure_ascii=False, indent=1))
+    else:
+        typer.echo(rendered(sheets, form, title), nl=False)

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class Format(StrEnum):
-    """How it is printed."""
-
-    table = "table"
-    md = "md"
-    json = "json"
+from ..reporting.tables.form import Format
 
 
 def compare(
@@ -47,13 +40,11 @@ def compare(
     A and B are record files, folders of records, or filters on the records below --in. Of several
     cells those are paired that agree in everything else; their mean is the last line.
     """
-    import json
-
     from ..errors import DataError
     from ..reporting.comparing import compare_views as views
     from ..reporting.comparing.compare import compare as compared
     from ..reporting.groups import checked_metric
-    from ._console import print_tables
+    from ._console import print_sheets
 
     score = None if metric is None else checked_metric(metric)
     found = compared(a, b, folder=folder, metric=score, budget=budget, targets=targets)
@@ -64,9 +55,7 @@ def compare(
             views.picture(found, picture)
         except OSError as error:
             raise DataError(f"{picture} cannot be written: {error.strerror}.") from None
-    if form is Format.json:
-        typer.echo(json.dumps(views.as_json(found), ensure_ascii=False, indent=1))
-    elif form is Format.md:
+    if form is Format.md:
         typer.echo(views.comparison_markdown(found), nl=False)
     else:
-        print_tables([views.table(found)])
+        print_sheets([views.sheet(found)], form, views.as_json(found), "Comparison")

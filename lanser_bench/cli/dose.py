@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class Format(StrEnum):
-    """How it is printed."""
-
-    table = "table"
-    md = "md"
-    json = "json"
+from ..reporting.tables.form import Format
 
 
 def dose(
@@ -47,16 +40,13 @@ def dose(
     Cells that differ in the dose alone make a line; beside each stands what it is ahead of its
     controls. The slopes of one labelled set are the family of Holm's adjustment.
     """
-    import json
-
     from ..errors import DataError
     from ..records.record import latest, read_records
     from ..reporting.comparing import dose_views as views
     from ..reporting.comparing.dose import dose_response
     from ..reporting.comparing.responses import Response
-    from ..reporting.leaderboard.files import markdown_table, terminal
     from ..reporting.tables.pictures import save_picture
-    from ._console import print_tables
+    from ._console import print_sheets
     from ._shared import note
 
     if picture is not None and picture.suffix != ".png":
@@ -75,9 +65,4 @@ def dose(
         except OSError as error:
             raise DataError(f"{picture} cannot be written: {error.strerror}.") from None
     tables = [sheet for board in boards for sheet in views.sheets(board)]
-    if form is Format.json:
-        typer.echo(json.dumps(views.as_json(boards), ensure_ascii=False, indent=1))
-    elif form is Format.md:
-        typer.echo("\n".join(map(markdown_table, tables)), nl=False)
-    else:
-        print_tables(map(terminal, tables))
+    print_sheets(tables, form, boards, "Dose and response")

@@ -45,7 +45,8 @@ def gate(
     from ..reporting.comparing import gate_views as views
     from ..reporting.comparing.gate import gate as compare
     from ..reporting.groups import checked_metric
-    from ._console import print_tables, wide_console
+    from ..reporting.tables.form import Format
+    from ._console import print_sheets, wide_console
 
     found = compare(baseline, candidate, metric=checked_metric(metric), tolerance=tolerance / 100)
     passed = found.passed(strict=strict, allow_changes=allow_changes)
@@ -60,7 +61,7 @@ def gate(
     if str(json_file) == "-":
         typer.echo(content, nl=False)
     else:
-        print_tables([views.table(found)])
+        print_sheets([views.sheet(found)], Format.table)
         console = wide_console()
         for sentence in views.sentences(found):
             console.print(sentence, markup=False, soft_wrap=True)

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..reporting.tables.form import Format
+
 if TYPE_CHECKING:
     from ..reporting.leaderboard.boards import Board
-    from ..reporting.leaderboard.by_axis import AxisBoard
-
-
-class Format(StrEnum):
-    """How it is printed."""
-
-    table = "table"
-    md = "md"
-    html = "html"
-    json = "json"
-    csv = "csv"
 
 
 def leaderboard(
@@ -62,11 +52,12 @@ def leaderboard(
     from ..records.record import latest, read_records
     from ..reporting.groups import checked_metric
     from ..reporting.leaderboard.boards import rank
-    from ..reporting.leaderboard.by_axis import rank_by
-    from ..reporting.leaderboard.table import leaderboard_markdown as page
+    from ..reporting.leaderboard.by_axis import axis_sheet, rank_by
+    from ..reporting.leaderboard.table import leaderboard_markdown
     from ..reporting.report.data import Records
     from ..reporting.report.probe_gaps import with_gaps
     from ..store import write_atomic
+    from ._console import print_sheets
     from ._shared import note
 
     name = checked_metric(metric)
@@ -81,7 +72,7 @@ def leaderboard(
     if by is not None:
         ranked = [b for b in rank_by(by, kept, metric=name) if dataset in (None, b.dataset)]
         _known(ranked, dataset)
-        _show_axis(ranked, form)
+        print_sheets([axis_sheet(board) for board in ranked], form, ranked, "Leaderboard")
         return
     whole = form is Format.json
     every = rank(kept, metric=name, curves=whole, targets=targets or whole)
@@ -92,7 +83,7 @@ def leaderboard(
         boards = [with_gaps(board, newest) for board in boards]
     if markdown is not None:
         try:
-            write_atomic(markdown, page(boards, targets=targets))
+            write_atomic(markdown, leaderboard_markdown(boards, targets=targets))
         except OSError as error:
             raise DataError(f"{markdown} cannot be written: {error.strerror}.") from None
     _show(boards, form, targets)
@@ -109,41 +100,12 @@ def _known(boards: Sequence[object], dataset: str | None) -> None:
 
 
 def _show(boards: Sequence[Board], form: Format, targets: bool) -> None:
-    import json
+    from ..reporting.leaderboard.table import comma_separated, leaderboard_markdown, sheets
+    from ._console import print_sheets
 
-    from ..reporting.leaderboard import files
-    from ..reporting.leaderboard.table import as_json, leaderboard_markdown, tables
-    from ..reporting.tables import sheet
-    from ._console import print_tables, terminal_width
-
-    if form is Format.table:
-        print_tables(tables(boards, targets=targets, width=terminal_width()))
-    elif form is Format.json:
-        typer.echo(json.dumps(as_json(boards), ensure_ascii=False, indent=1))
-    elif form is Format.csv:
-        typer.echo(files.comma_separated(boards), nl=False)
-    elif form is Format.html:
-        typer.echo(sheet.html([files.sheet(board) for board in boards]), nl=False)
-    else:
+    if form is Format.md:
         typer.echo(leaderboard_markdown(boards, targets=targets), nl=False)
-
-
-def _show_axis(boards: Sequence[AxisBoard], form: Format) -> None:
-    import json
-
-    from ..reporting.leaderboard import files
-    from ..reporting.tables import sheet
-    from ._console import print_tables
-
-    sheets = [files.axis_sheet(board) for board in boards]
-    if form is Format.table:
-        print_tables(files.terminal(found) for found in sheets)
-    elif form is Format.json:
-        content = [files.axis_json(board) for board in boards]
-        typer.echo(json.dumps(content, ensure_ascii=False, indent=1))
     elif form is Format.csv:
-        typer.echo(files.axis_csv(boards), nl=False)
-    elif form is Format.html:
-        typer.echo(sheet.html(sheets), nl=False)
+        typer.echo(comma_separated(boards), nl=False)
     else:
-        typer.echo("\n".join(map(files.markdown_table, sheets)), nl=False)
+        print_sheets(sheets(boards, targets=targets), form, boards, "Leaderboard")

@@ -173,14 +173,15 @@ def _finish(outcome: RunOutcome) -> None:
     from ..records.record import load_record
     from ..reporting.leaderboard.boards import rank
     from ..reporting.leaderboard.plots import save_pictures
-    from ..reporting.leaderboard.table import tables
-    from ._console import print_tables, terminal_width, wide_console
+    from ..reporting.leaderboard.table import sheets
+    from ..reporting.tables.form import Format
+    from ._console import print_sheets, wide_console
 
     console = wide_console()
     records = [(path, load_record(path)) for path in dict.fromkeys(outcome.records)]
     if records:
         boards = rank(records)
-        print_tables(tables(boards, width=terminal_width()))
+        print_sheets(sheets(boards), Format.table)
         experiment = outcome.plan.experiment
         folder = experiment.paths.results / experiment.name
         # Drawing loads matplotlib: a run that changed nothing leaves the pictures as they are.

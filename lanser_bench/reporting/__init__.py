@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .labels.report import read_material as read_material
     from .labels.report import write_label_report as write_label_report
     from .leaderboard.boards import rank as rank
-    from .leaderboard.files import comma_separated as comma_separated
+    from .leaderboard.table import comma_separated as comma_separated
     from .leaderboard.table import leaderboard_markdown as leaderboard_markdown
     from .report.report import render as render
     from .report.report import write_report as write_report
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __getattr__, __all__ = face(
     __name__,
     {
-        "comma_separated": "leaderboard.files",
+        "comma_separated": "leaderboard.table",
         "compare": "comparing.compare",
         "comparison_markdown": "comparing.compare_views",
         "gate": "comparing.gate",

@@ -14,8 +14,9 @@ from lanser_bench.cli import main
 from lanser_bench.errors import DataError, LanserError, SettingsError
 from lanser_bench.records.record import load_records
 from lanser_bench.reporting.comparing.dose import DoseBoard, dose_response
-from lanser_bench.reporting.comparing.dose_views import as_json, picture, sheets
+from lanser_bench.reporting.comparing.dose_views import picture, sheets
 from lanser_bench.reporting.comparing.responses import Response
+from lanser_bench.reporting.tables.sheet import plain
 
 from .published import labelled, publish, simulated
 
@@ -111,8 +112,8 @@ def test_tables_json_and_picture_show_every_cell(dial: Path) -> None:
     points, slopes = sheets(board)
     assert len(points.rows) == 7
     assert len(slopes.rows) == 3
-    [plain] = as_json([board])
-    assert json.loads(json.dumps(plain))["lines"][0]["points"][2]["dose"] == 1.0
+    [content] = plain([board])
+    assert json.loads(json.dumps(content))["lines"][0]["points"][2]["dose"] == 1.0
     axes = picture(board).axes[0]
     assert len(axes.lines) == 3
     assert axes.get_xlabel() == "corpora.0.congruence"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from lanser_bench.cli._console import print_tables
 from lanser_bench.errors import SettingsError
@@ -16,22 +17,19 @@ from lanser_bench.evaluation.contrast import averaged
 from lanser_bench.evaluation.results import LabelsNeeded, Metric, ZeroShotResult
 from lanser_bench.numbers import percent
 from lanser_bench.records.record import ResultRecord, StageUse, latest, load_records
-from lanser_bench.reporting.leaderboard import files
-from lanser_bench.reporting.leaderboard.boards import rank
-from lanser_bench.reporting.leaderboard.by_axis import rank_by
+from lanser_bench.reporting.leaderboard.boards import Board, rank
+from lanser_bench.reporting.leaderboard.by_axis import axis_sheet, rank_by
 from lanser_bench.reporting.leaderboard.plots import save_pictures
 from lanser_bench.reporting.leaderboard.table import (
-    as_json,
-    cells,
-    columns,
+    comma_separated,
     header,
     leaderboard_markdown,
-    majority_cells,
     notes,
-    place,
-    tables,
+    sheet,
+    sheets,
 )
-from lanser_bench.reporting.tables.sheet import html
+from lanser_bench.reporting.tables.sheet import csv_text, html, latex, markdown, plain
+from lanser_bench.reporting.tables.terminal import terminal
 
 from .conftest import metric
 from .published import publish, simulated
@@ -49,6 +47,10 @@ def records(record: Make) -> list[ResultRecord]:
     ]
 
 
+def tables(boards: list[Board], *, targets: bool = False, width: int | None = None) -> list[Table]:
+    return [terminal(found, width) for found in sheets(boards, targets=targets)]
+
+
 def shown(records: list[ResultRecord], **options: bool) -> str:
     console = Console(file=io.StringIO(), width=160)
     for table in tables(rank(records), **options):
@@ -60,13 +62,13 @@ def test_a_narrow_terminal_shows_what_fits_and_names_the_rest(records: list[Resu
     boards = rank(records)
     [narrow], [wide] = tables(boards, width=90), tables(boards, width=300)
     heads = [str(column.header) for column in narrow.columns]
-    assert [str(column.header) for column in wide.columns] == columns(boards[0])
+    assert [str(column.header) for column in wide.columns] == sheet(boards[0]).heads
     assert heads[:5] == ["#", "row", "labeler", "taxonomy", "encoder"]
     assert f"UAR {boards[0].budget}" in heads
-    away = [head for head in columns(boards[0]) if head not in heads]
+    away = [head for head in sheet(boards[0]).heads if head not in heads]
     assert away
     assert all(head in str(narrow.caption) for head in away)
-    assert "no room for" not in str(wide.caption)
+    assert "hidden for width" not in str(wide.caption)
 
 
 def test_main_rows_are_ranked_and_controls_stand_apart(records: list[ResultRecord]) -> None:
@@ -219,8 +221,8 @@ def test_a_narrow_terminal_shows_the_targets_of_the_rows_that_fit(
     heads = [str(column.header) for column in wide.columns]
     assert heads == ["target", "score", "high", "low", "random_init"]
     assert [str(column.header) for column in narrow.columns] == heads[:3]
-    assert "no room for low; random_init" in str(narrow.caption)
-    assert "no room for" not in str(wide.caption)
+    assert "hidden for width: low, random_init" in str(narrow.caption)
+    assert "hidden for width" not in str(wide.caption)
     console = Console(file=io.StringIO(), width=70)
     console.print(narrow)
     assert "prosody.f0_mean_st (raw)" in console.file.getvalue()  # type: ignore[attr-defined]
@@ -236,11 +238,12 @@ def test_labels_needed_have_a_column_where_targets_were_fixed_beforehand(record:
     evaluation = result.evaluation.model_copy(update={"labels_needed": wanted})
     told = result.model_copy(update={"evaluation": evaluation})
     (board,) = rank([made.model_copy(update={"datasets": [told]})])
-    row = dict(zip(columns(board), cells(board, board.main[0], "1"), strict=True))
+    found = sheet(board)
+    row = dict(zip(found.heads, found.texts(found.rows[0]), strict=True))
     assert (row["labels to 40"], row["labels to 90"]) == ("34", "> 600")
-    assert len(majority_cells(board)) == len(columns(board))
+    assert found.texts(found.rows[-1])[1] == "majority"
     (without,) = rank([made])
-    assert not any(head.startswith("labels to") for head in columns(without))
+    assert not any(head.startswith("labels to") for head in sheet(without).heads)
 
 
 def test_the_mean_of_r2_is_over_one_probe_and_names_those_that_it_leaves_out(
@@ -287,7 +290,7 @@ def test_numbers_without_interval_have_no_brackets() -> None:
 
 
 def test_json_holds_every_row(records: list[ResultRecord]) -> None:
-    (board,) = json.loads(json.dumps(as_json(rank(records))))
+    (board,) = json.loads(json.dumps(plain(rank(records))))
     assert [row["uar"]["value"] for row in board["main"]] == [0.6, 0.5]
     assert board["controls"][0]["control"] == "random_init"
 
@@ -356,11 +359,10 @@ def test_ranks_need_predictions_of_every_row(study: Path) -> None:
         [(p, r.model_copy(update={"predictions": None})) for p, r in found[:1]] + list(found[1:])
     )
     assert all(row.standing is None for row in board.main)
-    assert "to best" not in " ".join(columns(board))
+    assert "to best" not in " ".join(sheet(board).heads)
     (board,) = rank([record for _, record in found])
-    assert [cells(board, row, place(row, i))[0] for i, row in enumerate(board.main, 1)] == [
-        str(i) for i in range(1, 7)
-    ]
+    found = sheet(board)
+    assert [found.texts(row)[0] for row in found.rows[:6]] == [str(i) for i in range(1, 7)]
 
 
 def test_rows_may_be_ranked_by_another_score(record: Make) -> None:
@@ -413,22 +415,25 @@ def test_an_axis_is_ranked_over_the_cells_that_all_its_values_have(study: Path) 
 
 def test_every_form_holds_every_row(study: Path) -> None:
     boards = rank(load_records([study]))
-    lines = list(csv.DictReader(io.StringIO(files.comma_separated(boards))))
+    lines = list(csv.DictReader(io.StringIO(comma_separated(boards))))
     assert [float(line["uar"]) for line in lines] == [row.uar.value for row in boards[0].main]
     assert lines[-1]["rank_worst"] == "6"
-    page = html([files.sheet(board) for board in boards])
+    page = html(list(map(sheet, boards)), "Leaderboard")
     assert page.count("<tr") == 1 + 6 + 1
     assert "<script" not in page
     axis = rank_by("labeler", load_records([study]))
-    assert files.axis_csv(axis).count("\n") == 4
-    assert len(files.axis_json(axis[0])["rows"]) == 3
-    assert files.markdown_table(files.axis_sheet(axis[0])).count("\n| ") == 1 + 1 + 3
-    assert files.terminal(files.axis_sheet(axis[0])).row_count == 3
+    by = axis_sheet(axis[0])
+    assert csv_text([by]).count("\n") == 4
+    assert len(plain(axis[0])["rows"]) == 3
+    assert len(plain(by)["rows"]) == 3
+    assert markdown(by).count("\n| ") == 1 + 1 + 3
+    assert terminal(by).row_count == 3
+    assert latex(by).count(r"\\") == 1 + 3
 
 
 def test_user_text_cannot_be_markup_in_a_page(record: Make) -> None:
     boards = rank([record(name="x", group="x", labeler="<script>alert(1)</script>")])
-    page = html([files.sheet(board) for board in boards])
+    page = html(list(map(sheet, boards)), "Leaderboard")
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
 

@@ -19,11 +19,12 @@ from lanser_bench.records.checks import check_record
 from lanser_bench.records.record import load_record, load_records, save_record
 from lanser_bench.reporting.comparing.compare import compare
 from lanser_bench.reporting.comparing.compare_views import title
-from lanser_bench.reporting.leaderboard.table import as_json, leaderboard_markdown
-from lanser_bench.reporting.leaderboard.targets import target_cells
+from lanser_bench.reporting.leaderboard.table import leaderboard_markdown
+from lanser_bench.reporting.leaderboard.targets import target_sheet
 from lanser_bench.reporting.report.data import Records
 from lanser_bench.reporting.report.probe_gaps import with_gaps
 from lanser_bench.reporting.report.report import write_report
+from lanser_bench.reporting.tables.sheet import plain
 from lanser_bench.store import Spec, Store
 
 from .published import publish, simulated
@@ -153,9 +154,10 @@ def test_what_learnt_from_human_labels_is_a_ceiling_and_no_control(study: Path) 
 
 
 def test_the_target_table_prints_scores_with_their_differences(study: Path) -> None:
-    found = Records(records(study))
-    board = with_gaps(found.boards[0], found)
-    heads, rows = target_cells(board)
+    kept = Records(records(study))
+    board = with_gaps(kept.boards[0], kept)
+    found = target_sheet(board)
+    heads, rows = found.heads, [found.texts(row) for row in found.rows]
     assert heads[:4] == ["target", "score", "main", "to best control"]
     assert [row[1] for row in rows] == ["R²", "UAR, chance 50.0"]
     assert all("random weights" in row[3] for row in rows)
@@ -163,7 +165,7 @@ def test_the_target_table_prints_scores_with_their_differences(study: Path) -> N
     assert all(len(row) == len(heads) for row in rows)
     assert "to best control" in leaderboard_markdown([board], targets=True)
     assert "to best control" not in leaderboard_markdown([board])
-    assert as_json([board])[0]["main"][0]["gaps"]["prosody.f0 (speaker)"]["control"]
+    assert plain([board])[0]["main"][0]["gaps"]["prosody.f0 (speaker)"]["control"]
 
 
 def test_two_sides_are_compared_target_by_target(study: Path) -> None:

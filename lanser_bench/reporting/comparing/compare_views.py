@@ -1,56 +1,48 @@
-"""Shows a comparison: terminal table, Markdown, JSON, and a picture."""
+"""Shows a comparison: as a table, as JSON, and as a picture."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...evaluation.results import Metric
-from ..tables.texts import detectable_text, p_text
+from ...numbers import detectable_text, p_text, percent
+from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown, markdown, plain
 from .compare import Comparison, Line
 
-if TYPE_CHECKING:
-    from rich.table import Table
 
-
-def heads(found: Comparison) -> list[str]:
-    """Returns the headings."""
-    return ["", found.a, found.b, "difference", "p (Holm)", "detectable", "seeds"]
-
-
-def cells(line: Line) -> list[str]:
-    """Returns a line's texts; scores in points."""
-    return [
-        line.what,
-        _points(line.a),
-        _points(line.b),
-        _points(line.difference, sign=True),
-        p_text(line.p_value) + ("" if line.seeds_known else " *"),
-        detectable_text(line.detectable),
-        f"{line.seeds[0]} / {line.seeds[1]}",
-    ]
-
-
-def table(found: Comparison) -> Table:
-    """Returns the terminal table."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    made = Table(
-        title=escape(title(found)),
-        title_justify="left",
-        caption_justify="left",
-        caption=escape(" · ".join(notes(found))),
+def sheet(found: Comparison) -> Sheet:
+    """Returns a comparison as a table, the mean last; scores are shown in points."""
+    mean = [] if found.mean is None else [_entry(found.mean, "mean")]
+    return Sheet(
+        title=title(found),
+        columns=[
+            Column("what", ""),
+            Column("a", found.a, percent, True),
+            Column("b", found.b, percent, True),
+            Column("difference", "difference", right=True, about="the first minus the second"),
+            Column("p", "p (Holm)", right=True),
+            Column("detectable", "detectable", detectable_text, True),
+            Column("seeds", "seeds", right=True),
+        ],
+        rows=[*(_entry(line) for line in found.lines), *mean],
+        notes=notes(found),
     )
-    for number, head in enumerate(heads(found)):
-        made.add_column(escape(head), justify="right" if number else "left", overflow="fold")
-    for line in found.lines:
-        made.add_row(*map(escape, cells(line)))
-    if found.mean is not None:
-        made.add_section()
-        made.add_row(*map(escape, cells(found.mean)), style="bold")
-    return made
+
+
+def _entry(line: Line, role: str = "") -> Entry:
+    star = "" if line.seeds_known else " *"
+    return Entry(
+        {
+            "what": line.what,
+            "a": line.a,
+            "b": line.b,
+            "difference": Shown(line.difference, percent(line.difference, sign=True)),
+            "p": Shown(line.p_value, p_text(line.p_value) + star),
+            "detectable": line.detectable,
+            "seeds": f"{line.seeds[0]} / {line.seeds[1]}",
+        },
+        role,
+    )
 
 
 def title(found: Comparison) -> str:
@@ -70,7 +62,7 @@ def notes(found: Comparison) -> list[str]:
         said = [f"95 % intervals: {made.method}, paired by utterance"]
     said.append(family_note(found))
     if not all(line.seeds_known for line in lines):
-        said.append("* from one training seed: how much seeds vary is not in it")
+        said.append(ONE_SEED)
     return [*said, *(f"left out: {text}" for text in found.left_out)]
 
 
@@ -86,42 +78,22 @@ def family_note(found: Comparison) -> str:
     over = "p by Holm over the lines of this table"
     if family.declared:
         return f"exploratory, not among the {len(family.declared)} declared comparisons: {over}"
-    return f"nothing was declared before the run: {over}"
+    return f"no comparison was declared in advance: {over}"
 
 
 def comparison_markdown(found: Comparison) -> str:
     """Returns a Markdown table with its notes."""
-    lines = [
-        f"**{_md(title(found))}**",
-        "",
-        "| " + " | ".join(map(_md, heads(found))) + " |",
-        "|" + " --- |" * len(heads(found)),
-    ]
-    shown = [*found.lines, *([found.mean] if found.mean else [])]
-    lines += ["| " + " | ".join(map(_md, cells(line))) + " |" for line in shown]
-    lines += ["", *(f"- {_md(note)}" for note in notes(found)), ""]
-    return "\n".join(lines)
+    return markdown(sheet(found), "**{}**")
 
 
 def as_json(found: Comparison) -> dict[str, Any]:
     """Returns all of it as plain JSON values; scores are shares."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Metric):
-            return value.model_dump(mode="json")
-        if isinstance(value, Line):
-            return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__}
-        return value
-
-    content = asdict(found)
-    content["lines"] = [plain(line) for line in found.lines]
-    content["mean"] = plain(found.mean)
-    content["family"] = {
-        "declared": [one.model_dump() for one in found.family.declared],
+    family = {
+        "declared": plain(found.family.declared),
         "confirmatory": found.family.confirmatory,
         "tests": len(found.lines) + len(found.family.others),
     }
-    return content
+    return {**plain(found), "family": family}
 
 
 def picture(found: Comparison, path: Path) -> None:
@@ -153,16 +125,3 @@ def picture(found: Comparison, path: Path) -> None:
     axes.set_title("right of the line: the first is better", fontsize=9, color="#555555")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150, metadata={"Software": None} if path.suffix == ".png" else None)
-
-
-def _points(metric: Metric, *, sign: bool = False) -> str:
-    form = "{:+z.1f}" if sign else "{:z.1f}"
-    text = form.format(100 * metric.value)
-    if metric.interval is None:
-        return text
-    low, high = (form.format(100 * v) for v in (metric.interval.low, metric.interval.high))
-    return f"{text} [{low}, {high}]"
-
-
-def _md(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -1,18 +1,13 @@
-"""Shows dose and response: tables, JSON and a picture."""
+"""Shows dose and response: as tables and as a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields, is_dataclass
 from typing import Any
 
-from pydantic import BaseModel
-
 from ...evaluation.results import Metric
-from ...numbers import decimal, percent
+from ...numbers import decimal, detectable_text, p_text, percent
 from ..leaderboard.plots import COLOURS, GREYS, STYLES
-from ..tables.sheet import Sheet
-from ..tables.texts import p_text
+from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown
 from .dose import DoseBoard, Line, Slope
 
 
@@ -23,88 +18,83 @@ def sheets(board: DoseBoard) -> list[Sheet]:
 
 def _points_sheet(board: DoseBoard) -> Sheet:
     show = decimal if board.response.probed else percent
-    rivals = list(dict.fromkeys(n for line in board.lines for p in line.points for n in p.ahead))
+    title = board.response.title
+    rivals = dict.fromkeys(n for line in board.lines for p in line.points for n in p.ahead)
     rows = [
-        [
-            _title(line),
-            f"{point.dose:g}",
-            str(point.seeds),
-            show(point.score),
-            *(show(point.ahead.get(name)) for name in rivals),
-        ]
+        {
+            "cell": _title(line),
+            "dose": point.dose,
+            "seeds": point.seeds,
+            "score": point.score,
+            **{f"minus {name}": metric for name, metric in point.ahead.items()},
+        }
         for line in board.lines
         for point in line.points
     ]
-    rows += [
-        [name, "–", "–", show(score), *("–" for _ in rivals)]
-        for name, score in board.references.items()
-    ]
-    title = (
-        f"{board.response.title} on {board.dataset} by {board.axis}: {board.n_speakers} speakers"
-    )
-    heads = ["", board.axis, "seeds", board.response.title, *(f"minus {name}" for name in rivals)]
-    said = ["95 % intervals over speakers × training seeds, differences paired by speaker"]
+    rows += [{"cell": name, "score": score} for name, score in board.references.items()]
+    notes = ["95 % intervals over speakers × training seeds, differences paired by speaker"]
     if board.left_out:
-        said.append(f"left out: {', '.join(board.left_out)}")
-    return Sheet(title, heads, rows, [], said)
+        notes.append(f"left out: {', '.join(board.left_out)}")
+    return Sheet(
+        title=f"{title} on {board.dataset} by {board.axis}: {board.n_speakers} speakers",
+        columns=[
+            Column("cell", ""),
+            Column("dose", board.axis, "{:g}".format),
+            Column("seeds", "seeds"),
+            Column("score", title, show),
+            *(Column(f"minus {name}", f"minus {name}", show) for name in rivals),
+        ],
+        rows=list(map(Entry, rows)),
+        notes=notes,
+        facts={"table": "cells", "dataset": board.dataset, "split": board.split_hash},
+    )
 
 
 def _slopes_sheet(board: DoseBoard) -> Sheet:
     unit = "R²" if board.response.probed else "points"
-    rows = [
-        [
-            _title(line),
-            slope.of,
-            str(len(line.points)),
-            _signed(board, slope.value),
-            p_text(slope.p_value) + ("" if slope.seeds_known else " *"),
-            _detectable(board, slope),
-        ]
-        for line in board.lines
-        for slope in line.slopes
-    ]
-    heads = ["", "slope of", "cells", f"{unit} per 1 of {board.axis}", "p (Holm)", "detectable"]
-    said = [
+    notes = [
         "least-squares slope over the cells, with its interval over speakers × training seeds",
         "p: no trend; adjusted by Holm's method over this table",
     ]
     if not all(slope.seeds_known for line in board.lines for slope in line.slopes):
-        said.append("* from one training seed: how much seeds vary is not in it")
-    return Sheet(f"Slopes: {board.response.title} by {board.axis}", heads, rows, [], said)
+        notes.append(ONE_SEED)
+    return Sheet(
+        title=f"Slopes: {board.response.title} by {board.axis}",
+        columns=[
+            Column("cell", ""),
+            Column("of", "slope of"),
+            Column("cells", "cells"),
+            Column("slope", f"{unit} per 1 of {board.axis}"),
+            Column("p", "p (Holm)"),
+            Column("detectable", "detectable"),
+        ],
+        rows=[_slope(board, line, slope) for line in board.lines for slope in line.slopes],
+        notes=notes,
+        facts={"table": "slopes", "dataset": board.dataset, "split": board.split_hash},
+    )
+
+
+def _slope(board: DoseBoard, line: Line, slope: Slope) -> Entry:
+    value, least = slope.value, slope.detectable
+    if board.response.probed:
+        shown = decimal(value, digits=3, sign=True)
+        detectable = decimal(None if least is None else Metric(value=least), digits=3)
+    else:
+        shown, detectable = percent(value, sign=True), detectable_text(least)
+    return Entry(
+        {
+            "cell": _title(line),
+            "of": slope.of,
+            "cells": len(line.points),
+            "slope": Shown(value, shown),
+            "p": Shown(slope.p_value, p_text(slope.p_value) + ("" if slope.seeds_known else " *")),
+            "detectable": Shown(least, detectable),
+        }
+    )
 
 
 def _title(line: Line) -> str:
     return ": ".join(text for text in (line.control or "", line.name) if text) or "main"
-
-
-def _signed(board: DoseBoard, found: Metric) -> str:
-    size, digits = (1, 3) if board.response.probed else (100, 1)
-    text = f"{size * found.value:+.{digits}f}"
-    if found.interval is None:
-        return text
-    low, high = (f"{size * end:+.{digits}f}" for end in (found.interval.low, found.interval.high))
-    return f"{text} [{low}, {high}]"
-
-
-def _detectable(board: DoseBoard, slope: Slope) -> str:
-    if slope.detectable is None:
-        return "–"
-    return f"{slope.detectable:.3f}" if board.response.probed else f"{100 * slope.detectable:.1f}"
-
-
-def as_json(boards: Sequence[DoseBoard]) -> list[Any]:
-    """Returns boards as plain JSON values; scores are shares."""
-    return [_plain(board) for board in boards]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def picture(board: DoseBoard) -> Any:

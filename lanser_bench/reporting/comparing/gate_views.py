@@ -1,49 +1,58 @@
-"""Shows what the gate found: terminal, Markdown for a job summary, JUnit XML, JSON."""
+"""Shows the gate's result: as a table, Markdown for a job summary, JUnit XML and JSON."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 
-from ..tables.texts import detectable_text, p_text
+from ...evaluation.results import Metric
+from ...numbers import detectable_text, p_text, percent
+from ..tables.sheet import Column, Entry, Sheet, Shown, markdown_text, plain
+from ..tables.sheet import markdown as sheet_markdown
 from .gate import Compared, GateResult
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-HEADS = ("verdict", "cell", "baseline", "candidate", "difference", "p", "detectable", "seeds")
 MARKS = {"worse": "✗", "better": "↑", "same": "=", "undecided": "?"}
-STYLES = {"worse": "bold red", "better": "green", "same": "", "undecided": "yellow"}
 
 
-def cells(found: Compared) -> list[str]:
-    """Returns a cell's texts under `HEADS`; scores in points."""
-    interval = found.interval
-    span = f" [{100 * interval.low:+z.1f}, {100 * interval.high:+z.1f}]" if interval else ""
-    return [
-        f"{MARKS[found.verdict]} {found.verdict}",
-        str(found.cell),
-        f"{100 * found.baseline:.1f}",
-        f"{100 * found.candidate:.1f}",
-        f"{100 * found.difference:+z.1f}{span}",
-        p_text(found.p_value),
-        detectable_text(found.detectable),
-        f"{found.seeds[0]} / {found.seeds[1]}",
-    ]
+def sheet(found: GateResult) -> Sheet:
+    """Returns the compared cells as a table, worst first; scores are shown in points."""
+    order = list(MARKS)
+    rows = sorted(found.compared, key=lambda row: (order.index(row.verdict), row.cell))
+    return Sheet(
+        title=_title(found),
+        columns=[
+            Column("verdict", "verdict"),
+            Column("cell", "cell"),
+            Column("baseline", "baseline", _points, True),
+            Column("candidate", "candidate", _points, True),
+            Column("difference", "difference", right=True, about="candidate minus baseline"),
+            Column("p", "p", p_text, True),
+            Column("detectable", "detectable", detectable_text, True),
+            Column("seeds", "seeds", right=True),
+        ],
+        rows=[_entry(row) for row in rows],
+    )
 
 
-def table(found: GateResult) -> Table:
-    """Returns the terminal table of the compared cells, worst first."""
-    from rich.markup import escape
-    from rich.table import Table
+def _points(share: float) -> str:
+    return f"{100 * share:.1f}"
 
-    made = Table(title=escape(_title(found)), title_justify="left")
-    for head in HEADS:
-        made.add_column(head, justify="left" if head in HEADS[:2] else "right", overflow="fold")
-    for row in _sorted(found):
-        made.add_row(*map(escape, cells(row)), style=STYLES[row.verdict])
-    return made
+
+def _entry(row: Compared) -> Entry:
+    difference = Metric(value=row.difference, interval=row.interval)
+    return Entry(
+        {
+            "verdict": Shown(row.verdict, f"{MARKS[row.verdict]} {row.verdict}"),
+            "cell": str(row.cell),
+            "baseline": row.baseline,
+            "candidate": row.candidate,
+            "difference": Shown(difference, percent(difference, sign=True)),
+            "p": row.p_value,
+            "detectable": row.detectable,
+            "seeds": f"{row.seeds[0]} / {row.seeds[1]}",
+        },
+        row.verdict,
+    )
 
 
 def sentences(found: GateResult) -> list[str]:
@@ -61,27 +70,22 @@ def summary(found: GateResult) -> str:
 
 def markdown(found: GateResult, *, passed: bool) -> str:
     """Returns a page for a job's summary."""
-    lines = [f"## Gate: {'passed' if passed else 'failed'}", "", _md(summary(found)) + ".", ""]
+    verdict = "passed" if passed else "failed"
+    parts = [f"## Gate: {verdict}\n\n{markdown_text(summary(found))}.\n"]
     if found.compared:
-        lines += [
-            f"{_md(_title(found))}",
-            "",
-            "| " + " | ".join(HEADS) + " |",
-            "|" + " --- |" * len(HEADS),
-        ]
-        lines += ["| " + " | ".join(map(_md, cells(row))) + " |" for row in _sorted(found)]
-        lines.append("")
-    lines += [f"- {_md(sentence)}" for sentence in sentences(found)]
-    return "\n".join(lines).rstrip() + "\n"
+        parts.append(sheet_markdown(sheet(found), "{}"))
+    parts += [f"- {markdown_text(sentence)}" for sentence in sentences(found)]
+    return "\n".join(parts).rstrip() + "\n"
 
 
 def junit(found: GateResult, *, strict: bool = False, allow_changes: bool = False) -> str:
     """Returns JUnit XML: a test case per cell; what stops the gate is a failure."""
     suite = ElementTree.Element("testsuite", name="lanser-bench gate")
     failures = skipped = 0
+    table = sheet(found)
     for row in found.compared:
         case = _case(suite, row.cell.experiment, str(row.cell))
-        text = f"{row.verdict}: {row.why}. {' · '.join(cells(row)[2:])}"
+        text = f"{row.verdict}: {row.why}. {' · '.join(table.texts(_entry(row))[2:])}"
         if row.verdict == "worse" or (strict and row.verdict == "undecided"):
             ElementTree.SubElement(case, "failure", message=row.why).text = text
             failures += 1
@@ -106,30 +110,11 @@ def junit(found: GateResult, *, strict: bool = False, allow_changes: bool = Fals
 
 def as_json(found: GateResult, *, passed: bool) -> dict[str, Any]:
     """Returns all of it as plain JSON values; scores are shares."""
-    return {
-        "passed": passed,
-        "metric": found.metric,
-        "tolerance": found.tolerance,
-        "compared": [
-            {
-                **asdict(row),
-                "cell": row.cell._asdict(),
-                "interval": row.interval.model_dump(mode="json") if row.interval else None,
-            }
-            for row in found.compared
-        ],
-        "not_compared": [{**asdict(r), "cell": r.cell._asdict()} for r in found.not_compared],
-        "ignored": found.ignored,
-    }
+    return {"passed": passed, **plain(found)}
 
 
 def _case(suite: ElementTree.Element, experiment: str, name: str) -> ElementTree.Element:
     return ElementTree.SubElement(suite, "testcase", classname=experiment, name=name)
-
-
-def _sorted(found: GateResult) -> list[Compared]:
-    order = list(MARKS)
-    return sorted(found.compared, key=lambda row: (order.index(row.verdict), row.cell))
 
 
 def _title(found: GateResult) -> str:
@@ -138,7 +123,3 @@ def _title(found: GateResult) -> str:
         f"{name} in points, candidate minus baseline, 95 % intervals over seeds × speakers; p by "
         f"Holm over {len(found.compared)}; tolerance {100 * found.tolerance:g}"
     )
-
-
-def _md(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...evaluation.results import Metric
+from ...numbers import decimal
 from ...stages.label.run import ODD_TEXTS
+from ..tables.sheet import Column, Entry, Sheet
+from ..tables.sheet import markdown as sheet_markdown
 
 BLUE, GREY = "#0072b2", "#888888"
 GROUPS = {
@@ -21,16 +25,17 @@ def markdown(report: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
 
     Args:
         report: what `label_report` writes as ``report.json``.
-        pictures: name → file beside it.
+        pictures: title → file beside it.
     """
-    lines = [*_head(report), *_given(report)]
+    parts = [_head(report), sheet_markdown(_given(report))]
     gold = report["gold"]
-    if gold is not None:
-        lines += _gold(gold) if gold["compared"] else ["## Gold", "", f"{gold['reason']}", ""]
-    lines += _by(report["by"])
-    for title, file in pictures.items():
-        lines += [f"![{title}]({file})", ""]
-    return "\n".join(lines)
+    if gold is not None and gold["compared"]:
+        parts += _gold(gold)
+    elif gold is not None:
+        parts.append(f"## Gold\n\n{gold['reason']}\n")
+    parts += [sheet_markdown(sheet) for sheet in _by(report["by"])]
+    parts += [f"![{title}]({file})\n" for title, file in pictures.items()]
+    return "\n".join(parts)
 
 
 def summary_lines(report: Mapping[str, Any]) -> list[str]:
@@ -71,122 +76,108 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
 
 
 def shown(score: Mapping[str, Any]) -> str:
-    """Formats a score with its interval, where it has one."""
-    made = score["interval"]
-    if made is None:
-        return f"{score['value']:.3f}"
-    return f"{score['value']:.3f} [{made['low']:.3f}, {made['high']:.3f}]"
+    """Formats a score of the report, with its interval if it has one."""
+    return decimal(Metric.model_validate(score), digits=3)
 
 
-def _head(report: Mapping[str, Any]) -> Iterator[str]:
+def _head(report: Mapping[str, Any]) -> str:
     made = report["made_with"]
-    yield f"# Weak labels of {made['dataset']}: {made['labeler']}, {made['taxonomy']}"
-    yield ""
-    yield from (f"- {line}" for line in summary_lines(report))
-    yield f"- Transcripts: {made['asr'] or 'none, the labeler reads no text'}"
-    yield ""
+    lines = [f"# Weak labels of {made['dataset']}: {made['labeler']}, {made['taxonomy']}", ""]
+    lines += [f"- {line}" for line in summary_lines(report)]
+    lines.append(f"- Transcripts: {made['asr'] or 'none, the labeler reads no text'}")
+    return "\n".join([*lines, ""])
 
 
-def _given(report: Mapping[str, Any]) -> Iterator[str]:
-    yield "## Labels given"
-    yield ""
+def _given(report: Mapping[str, Any]) -> Sheet:
     total = max(report["labelled"], 1)
-    yield from _table(
-        ("label", "utterances", "share"),
-        [(n, str(c), f"{c / total:.3f}") for n, c in report["labels"].items()],
+    return Sheet(
+        "Labels given",
+        [Column("label", "label"), Column("utterances", "utterances"), _share("share")],
+        [
+            Entry({"label": name, "utterances": n, "share": n / total})
+            for name, n in report["labels"].items()
+        ],
     )
 
 
 def _gold(gold: Mapping[str, Any]) -> Iterator[str]:
-    yield f"## Against gold, in {gold['taxonomy']}"
-    yield ""
+    yield f"## Against gold, in {gold['taxonomy']}\n"
     yield (
         f"{gold['rows_with_gold']} rows have gold; in {gold['gold_without_counterpart']} it has no "
         f"counterpart there; {gold['rows_with_one_label']} have one label. "
         f"{gold['labels_without_counterpart']} weak labels have no counterpart and count as "
-        "abstentions."
+        "abstentions.\n"
     )
-    yield ""
-    rows = []
-    for words, key in (
-        ("an abstention is wrong", "abstention_is_wrong"),
-        ("abstentions left out", "abstention_left_out"),
-    ):
-        if gold[key] is not None:
-            names = ("uar", "kappa", "wa", "macro_f1")
-            rows.append((words, *(shown(gold[key][name]) for name in names)))
-    yield from _table(("", "UAR", "kappa", "accuracy", "macro-F1"), rows)
+    heads = {"uar": "UAR", "kappa": "kappa", "wa": "accuracy", "macro_f1": "macro-F1"}
+    counted = {
+        "abstention_is_wrong": "an abstention is wrong",
+        "abstention_left_out": "abstentions left out",
+    }
+    rows = [{"counted": words, **gold[key]} for key, words in counted.items() if gold[key]]
+    columns = [Column("counted", ""), *(Column(key, head, shown) for key, head in heads.items())]
+    yield sheet_markdown(Sheet("", columns, list(map(Entry, rows))))
     if gold["several_labels"]:
         several = gold["several_labels"]
         yield (
             f"All {several['rows']} labelled rows with gold, {several['rows_with_several']} of "
             f"them with several labels: hit in the gold set {shown(several['hit_in_gold_set'])}, "
-            f"macro-F1 {several['macro_f1']:.3f}."
+            f"macro-F1 {several['macro_f1']:.3f}.\n"
         )
-        yield ""
-    yield from _table(
-        ("label", "gold", "given", "precision", "recall"),
-        [
-            (
-                c["label"],
-                str(c["support"]),
-                str(c["given"]),
-                shown(c["precision"]) if c["given"] else "–",
-                shown(c["recall"]) if c["support"] else "–",
-            )
-            for c in gold["per_class"]
-        ],
-    )
+    columns = [
+        Column("label", "label"),
+        Column("support", "gold"),
+        Column("given", "given"),
+        Column("precision", "precision", shown),
+        Column("recall", "recall", shown),
+    ]
+    classes = [
+        {
+            **scores,
+            "precision": scores["precision"] if scores["given"] else None,
+            "recall": scores["recall"] if scores["support"] else None,
+        }
+        for scores in gold["per_class"]
+    ]
+    yield sheet_markdown(Sheet("", columns, list(map(Entry, classes))))
 
 
-def _by(groups: Mapping[str, Any]) -> Iterator[str]:
+def _by(groups: Mapping[str, Any]) -> Iterator[Sheet]:
+    columns = [
+        Column("low", "from", "{:.3g}".format),
+        Column("high", "to", "{:.3g}".format),
+        Column("utterances", "utterances"),
+        _share("coverage"),
+        _share("mean_confidence", "mean confidence"),
+        Column("agreement", "agreement with gold", shown),
+    ]
     for name, title in GROUPS.items():
-        if name not in groups:
-            continue
-        yield f"## By {title}"
-        yield ""
-        yield from _table(
-            ("from", "to", "utterances", "coverage", "mean confidence", "agreement with gold"),
-            [
-                (
-                    f"{g['low']:.3g}",
-                    f"{g['high']:.3g}",
-                    str(g["utterances"]),
-                    f"{g['coverage']:.3f}",
-                    "–" if g["mean_confidence"] is None else f"{g['mean_confidence']:.3f}",
-                    shown(g["agreement"]) if "agreement" in g else "–",
-                )
-                for g in groups[name]
-            ],
-        )
+        if name in groups:
+            yield Sheet(f"By {title}", columns, list(map(Entry, groups[name])))
     if "speakers" in groups:
-        yield from _by_speaker(groups["speakers"])
+        yield _by_speaker(groups["speakers"])
 
 
-def _by_speaker(found: Mapping[str, Any]) -> Iterator[str]:
-    yield "## By speaker"
-    yield ""
-    yield (
-        f"{found['speakers']} speakers; quantiles over those with at least "
-        f"{found['least_utterances']} utterances."
-    )
-    yield ""
-    yield from _table(
-        ("", "speakers", "least", "25 %", "median", "75 %", "most"),
+def _by_speaker(speakers: Mapping[str, Any]) -> Sheet:
+    marks = ("least", "25 %", "median", "75 %", "most")
+    rows = [
+        {"measure": name, "speakers": measured["speakers"]}
+        | dict(zip(marks, measured["quantiles"], strict=True))
+        for name in ("coverage", "agreement")
+        if (measured := speakers.get(name)) and measured["quantiles"]
+    ]
+    return Sheet(
+        "By speaker",
+        [Column("measure", ""), Column("speakers", "speakers"), *map(_share, marks)],
+        list(map(Entry, rows)),
         [
-            (name, str(found[name]["speakers"]), *(f"{q:.3f}" for q in found[name]["quantiles"]))
-            for name in ("coverage", "agreement")
-            if name in found and found[name]["quantiles"]
+            f"{speakers['speakers']} speakers; quantiles over those with at least "
+            f"{speakers['least_utterances']} utterances"
         ],
     )
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
-    yield f"|{'---|' * len(header)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-    yield ""
+def _share(key: str, head: str | None = None) -> Column:
+    return Column(key, head or key, "{:.3f}".format)
 
 
 def confusion_picture(gold: Mapping[str, Any]) -> Any:

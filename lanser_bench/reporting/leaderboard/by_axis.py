@@ -14,9 +14,12 @@ from pathlib import Path
 from ...errors import DataError, SettingsError
 from ...evaluation.families import MetricName
 from ...evaluation.results import Metric
+from ...numbers import percent
 from ...records.record import ResultRecord
 from ..groups import Group, axes_of, by_place, company, grouped
+from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown
 from .ranking import Standing, mean, standings
+from .table import METRIC_HEADS, to_best_text
 
 AXES = ("labeler", "taxonomy", "encoder", "asr")
 
@@ -111,4 +114,56 @@ def _board(axis: str, groups: Sequence[Group], metric: MetricName) -> AxisBoard 
         first.evaluation.n_speakers,
         rows,
         sorted(left_out),
+    )
+
+
+def axis_sheet(board: AxisBoard) -> Sheet:
+    """Returns a board by an axis as a table."""
+    name = METRIC_HEADS[board.metric]
+    notes = [
+        f"mean over the cells that every {board.axis} has; 95 % intervals over seeds × speakers",
+        f"#: plausible ranks (95 %); to best: paired by utterance, p by Holm over the "
+        f"{len(board.rows)} rows",
+    ]
+    if not all(row.standing.seeds_known for row in board.rows):
+        notes.append(ONE_SEED)
+    if board.left_out:
+        notes.append(
+            f"left out, since not every {board.axis} has them: {', '.join(board.left_out)}"
+        )
+    return Sheet(
+        title=f"{board.dataset} by {board.axis}: {board.n_speakers} speakers",
+        columns=[
+            Column("rank_best", "#"),
+            Column("rank_worst", None),
+            Column(board.axis, board.axis),
+            Column("cells", "cells"),
+            Column("records", "records"),
+            Column(board.metric, name),
+            Column("low", None),
+            Column("high", None),
+            Column("to_best", f"{name} to best"),
+            Column("p", None),
+        ],
+        rows=[_entry(board, row) for row in board.rows],
+        notes=notes,
+        facts={"dataset": board.dataset, "split": board.split_hash},
+    )
+
+
+def _entry(board: AxisBoard, row: AxisRow) -> Entry:
+    standing, made = row.standing, row.score.interval
+    return Entry(
+        {
+            "rank_best": Shown(standing.best, standing.text),
+            "rank_worst": standing.worst,
+            board.axis: row.value,
+            "cells": row.cells,
+            "records": row.records,
+            board.metric: Shown(row.score.value, percent(row.score)),
+            "low": made and made.low,
+            "high": made and made.high,
+            "to_best": Shown(standing.behind and standing.behind.value, to_best_text(standing)),
+            "p": standing.p_value,
+        }
     )

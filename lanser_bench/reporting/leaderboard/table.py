@@ -1,45 +1,25 @@
-"""The leaderboard: boards as tables for terminals, as Markdown and as JSON."""
+"""The leaderboard: boards as tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
 
 from ...evaluation.contrast import QUADRATURE, SEEDED
-from ...evaluation.results import Metric
-from ...numbers import decimal, percent
-from ..tables.width import no_room, packed
-from .boards import Board, rank
+from ...numbers import decimal, p_text, percent
+from ..tables.sheet import NONE, ONE_SEED, Column, Entry, Sheet, Shown, csv_text, markdown
+from .boards import Board
 from .ranking import Standing
-from .rows import CurvePoint, Gap, Row, regression_probes
-from .targets import TARGET_NOTE, target_cells, target_table
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-__all__ = [
-    "Board",
-    "CurvePoint",
-    "Row",
-    "as_json",
-    "cells",
-    "columns",
-    "decimal",
-    "header",
-    "leaderboard_markdown",
-    "majority_cells",
-    "notes",
-    "percent",
-    "place",
-    "rank",
-    "ranked",
-    "tables",
-    "to_best_text",
-]
-
+from .rows import Row, regression_probes
+from .targets import target_sheet
 
 METRIC_HEADS = {"uar": "UAR", "wa": "WA", "macro_f1": "F1", "area": "area"}
-HEADS = set(METRIC_HEADS.values())
+ABOUT = {
+    "uar": "unweighted average recall of the classes, %",
+    "wa": "weighted accuracy: share of utterances recognised, %",
+    "macro_f1": "macro-averaged F1, %",
+    "area": "area under UAR over the label budgets, %",
+}
 MORE_HEADS = {
     "finetune": "UAR fine-tuned",
     "drop_f0": "drop, F0 flat",
@@ -47,7 +27,9 @@ MORE_HEADS = {
     "zero_shot": "UAR zero-shot",
     "text_only": "UAR text-only",
 }
-"""Columns that stand there where a row has them."""
+"""Columns of scores that are shown if any row has them."""
+PARTS = ("experiment", "asr", "labeler", "taxonomy", "encoder")
+"""What a row is made of besides the other axes of its grid."""
 
 
 def header(board: Board) -> str:
@@ -57,14 +39,6 @@ def header(board: Board) -> str:
         f"{len(board.labels)} labels, {board.n_folds} speaker-disjoint folds, {board.protocol}"
         f"{f', control: {board.control}' if board.control else ''}"
     )
-
-
-def columns(board: Board) -> list[str]:
-    """Returns the headings of a board's table."""
-    to_best = [f"{METRIC_HEADS[board.metric]} to best"] if ranked(board) else []
-    heads = ["#", "row", *_identity(board), "seeds", f"UAR {board.budget}", "area", "WA", "F1"]
-    more = [*(MORE_HEADS[name] for name in _more(board)), *_needed(board)]
-    return [*heads, *to_best, "R²", *more]
 
 
 def ranked(board: Board) -> bool:
@@ -80,151 +54,100 @@ def place(row: Row, position: int) -> str:
 def to_best_text(standing: Standing | None) -> str:
     """Returns how far a row is from the best, such as ``-3.1 [-5.0, -1.2], p .004``."""
     if standing is None or standing.behind is None:
-        return "–"
+        return NONE
     text = percent(standing.behind)
     if standing.p_value is None:
         return text
-    p = f"{standing.p_value:.3f}".lstrip("0") if standing.p_value >= 0.001 else "< .001"
+    p = p_text(standing.p_value).lstrip("0")
     return f"{text}, p {p}" + ("" if standing.seeds_known else " *")
 
 
-def _more(board: Board) -> list[str]:
-    rows = board.main + board.controls
-    return [name for name in MORE_HEADS if any(getattr(row, name) is not None for row in rows)]
-
-
-def _needed(board: Board) -> list[str]:
-    rows = board.main + board.controls
-    return list(dict.fromkeys(head for row in rows for head in row.needed))
-
-
-def _identity(board: Board) -> list[str]:
-    """Columns that tell the rows apart; `asr` and the experiment only where they differ."""
-    rows = board.main + board.controls
-    names = ["labeler", "taxonomy", "encoder"]
-    if len({row.asr for row in rows if row.asr}) > 1:
-        names.insert(0, "asr")
-    if len({row.experiment for row in rows}) > 1:
-        names.insert(0, "experiment")
-    return names + _other_axes(rows)
-
-
-def _other_axes(rows: Sequence[Row]) -> list[str]:
-    named = {"labeler", "taxonomy", "encoder", "asr"}
-    return list(dict.fromkeys(axis for row in rows for axis in row.axes if axis not in named))
-
-
-def cells(board: Board, row: Row, place: str) -> list[str]:
-    """Returns a row's texts under `columns`."""
-    known = {
-        "experiment": row.experiment,
-        "asr": row.asr,
-        "labeler": row.axes.get("labeler", row.labeler),
-        "taxonomy": row.axes.get("taxonomy", row.taxonomy),
-        "encoder": row.axes.get("encoder", row.encoder),
-        **row.axes,
-    }
-    if row.labeler is None:
-        known |= {"labeler": None, "taxonomy": None, "encoder": row.encoder}
-    return [
-        place,
-        (row.control or "main").replace("_", " "),
-        *(str(known.get(name) or "–") for name in _identity(board)),
-        str(row.n_seeds),
-        percent(row.uar),
-        percent(row.area),
-        percent(row.wa),
-        percent(row.macro_f1),
-        *([to_best_text(row.standing)] if ranked(board) else []),
-        decimal(row.r2),
-        *(percent(getattr(row, name)) for name in _more(board)),
-        *(row.needed.get(head, "–") for head in _needed(board)),
-    ]
-
-
-def majority_cells(board: Board) -> list[str]:
-    """Returns the texts of the majority row."""
-    scores = [percent(board.majority.get(name)) for name in ("uar", "wa", "macro_f1")]
-    uar, wa, f1 = scores
-    more = ["–"] * ranked(board)
-    return [
-        "",
-        "majority",
-        *("–" for _ in _identity(board)),
-        "–",
-        uar,
-        "–",
-        wa,
-        f1,
-        *more,
-        "–",
-        *("–" for _ in (*_more(board), *_needed(board))),
-    ]
-
-
-def tables(
-    boards: Sequence[Board], *, targets: bool = False, width: int | None = None
-) -> list[Table]:
-    """Returns one terminal table per board, and one of probe targets if `targets`.
-
-    Args:
-        boards: what is shown.
-        targets: whether probe targets are shown too.
-        width: characters of a line; columns that do not fit are left out and named. None: all.
-    """
-    found = []
-    for board in boards:
-        found.append(_table(board, width))
-        if targets:
-            found.append(target_table(board, width))
-    return found
-
-
-def _table(board: Board, width: int | None) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    main = [cells(board, row, place(row, i)) for i, row in enumerate(board.main, start=1)]
-    controls = [*(cells(board, row, "") for row in board.controls), majority_cells(board)]
-    heads = columns(board)
-    kept = _fitting(board, [heads, *main, *controls], width)
-    said = notes(board)
-    if len(kept) < len(heads):
-        away = [head for i, head in enumerate(heads) if i not in kept]
-        said.append(no_room(away, "leaderboard --format md"))
-    table = Table(
-        title=escape(header(board)),
-        caption=escape(" · ".join(said)),
-        title_justify="left",
-        caption_justify="left",
+def sheet(board: Board) -> Sheet:
+    """Returns a board as a table: main rows best first, then controls and the majority class."""
+    rows = [*board.main, *board.controls]
+    entries = [_entry(row, place(row, i)) for i, row in enumerate(board.main, start=1)]
+    entries[:1] = [replace(entry, role="best") for entry in entries[:1]]
+    entries += [_entry(row, "") for row in board.controls]
+    majority = {"rank_best": "", "row": "majority", **board.majority}
+    return Sheet(
+        title=header(board),
+        columns=[*_identity(board, rows), *_scores(board, rows)],
+        rows=[*entries, Entry(majority, "majority")],
+        notes=notes(board),
+        facts={"dataset": board.dataset, "split": board.split_hash, "budget": board.budget},
+        whole="leaderboard --format md",
     )
-    for name in (heads[i] for i in kept):
-        numeric = name in ("#", "seeds", "R²") or name.split()[0] in HEADS
-        table.add_column(escape(name), justify="right" if numeric else "left", overflow="fold")
-    for number, line in enumerate(main):
-        table.add_row(*(escape(line[i]) for i in kept), style="" if number else "bold")
-    table.add_section()
-    for line in controls:
-        table.add_row(*(escape(line[i]) for i in kept), style="dim")
-    return table
 
 
-def _fitting(board: Board, lines: Sequence[Sequence[str]], width: int | None) -> list[int]:
-    """Returns which columns are shown: what tells rows apart, and of the rest what fits.
+def sheets(boards: Sequence[Board], *, targets: bool = False) -> list[Sheet]:
+    """Returns one table per board, each followed by that of its probe targets if `targets`."""
+    both = [(sheet(board), target_sheet(board)) for board in boards]
+    return [found for pair in both for found in pair[: 1 + targets]]
 
-    The score that ranks comes first, then how far a row is behind, then R².
-    """
-    from rich.cells import cell_len
 
-    n = len(lines[0])
-    if width is None:
-        return list(range(n))
-    needs = [max(cell_len(line[i]) for line in lines) + 3 for i in range(n)]
-    seeds = 2 + len(_identity(board))
-    score = seeds + 1 + ("uar", "area", "wa", "macro_f1").index(board.metric)
-    to_best = [seeds + 5] * ranked(board)
-    wanted = dict.fromkeys([*to_best, lines[0].index("R²"), *range(seeds, n)])
-    return packed(needs, {*range(seeds), score}, wanted, width)
+def _identity(board: Board, rows: Sequence[Row]) -> list[Column]:
+    """Columns that identify a row; `asr` and the experiment are shown only where they differ."""
+    several = {
+        "experiment": len({row.experiment for row in rows}) > 1,
+        "asr": len({row.asr for row in rows if row.asr}) > 1,
+    }
+    axes = dict.fromkeys(axis for row in rows for axis in row.axes)
+    return [
+        Column("rank_best", "#", right=True, about="rank, or plausible ranks (95 %)"),
+        Column("row", "row"),
+        *(Column(name, name if several.get(name, True) else None) for name in PARTS),
+        *(Column(axis, axis) for axis in axes if axis not in PARTS),
+        Column("role", None),
+        Column("control", None),
+        Column("seeds", "seeds", right=True, about="training seeds"),
+    ]
+
+
+def _scores(board: Board, rows: Sequence[Row]) -> list[Column]:
+    heads = {**METRIC_HEADS, "uar": f"UAR {board.budget}"}
+    by = board.metric
+
+    def score(name: str) -> Column:
+        return Column(name, heads[name], percent, True, ABOUT[name], None if name == by else 3)
+
+    name = METRIC_HEADS[by]
+    to_best = f"{name} to best" if ranked(board) else None
+    more = [name for name in MORE_HEADS if any(getattr(row, name) is not None for row in rows)]
+    needed = dict.fromkeys(head for row in rows for head in row.needed)
+    return [
+        *map(score, ("uar", "area", "wa", "macro_f1")),
+        Column("rank_worst", None),
+        Column("to_best", to_best, right=True, about=f"{name} minus that of the best row", order=1),
+        Column("p", None),
+        Column("r2", "R²", decimal, True, "mean over probe targets", 2),
+        *(Column(name, MORE_HEADS[name], percent, True, order=3) for name in more),
+        *(Column(head, head, right=True, order=3) for head in needed),
+    ]
+
+
+def _entry(row: Row, place: str) -> Entry:
+    standing = row.standing
+    shown = {name: row.axes.get(name, getattr(row, name)) for name in PARTS}
+    if row.labeler is None:
+        shown |= {"labeler": None, "taxonomy": None, "encoder": row.encoder}
+    behind = standing.behind if standing else None
+    return Entry(
+        {
+            **row.axes,
+            **{name: Shown(getattr(row, name), shown[name] or NONE) for name in PARTS},
+            **{name: getattr(row, name) for name in (*METRIC_HEADS, "r2", *MORE_HEADS)},
+            **row.needed,
+            "rank_best": Shown(standing.best if standing else None, place),
+            "rank_worst": standing.worst if standing else None,
+            "row": Shown(row.name, (row.control or "main").replace("_", " ")),
+            "role": row.role,
+            "control": row.control,
+            "seeds": row.n_seeds,
+            "to_best": Shown(behind.value if behind else None, to_best_text(standing)),
+            "p": standing.p_value if standing else None,
+        },
+        "" if row.role == "main" else "control",
+    )
 
 
 def notes(board: Board) -> list[str]:
@@ -239,12 +162,12 @@ def notes(board: Board) -> list[str]:
         said.append("too few speakers for intervals")
     if ranked(board):
         said.append(
-            f"#: ranks that a row may have by {METRIC_HEADS[board.metric]}; to best: paired by "
+            f"#: plausible ranks by {METRIC_HEADS[board.metric]} (95 %); to best: paired by "
             f"utterance over seeds × speakers, p by Holm over the {len(board.main)} main rows"
         )
         said.append(declared_note(board))
     if any(row.standing and not row.standing.seeds_known for row in board.main):
-        said.append("* from one training seed: how much seeds vary is not in it")
+        said.append(ONE_SEED)
     said += _wide_note(board)
     said.append(f"area: under UAR over {board.area_axis}")
     said.append(_r2_note(board))
@@ -282,55 +205,25 @@ def _r2_note(board: Board) -> str:
 def declared_note(board: Board) -> str:
     """Returns which comparisons were declared before the runs."""
     if not board.declared:
-        return "nothing was declared before the run: all main rows are the family"
+        return "no comparison was declared in advance; p is corrected over all main rows"
     return (
-        f"declared before the run: {'; '.join(board.declared)} (`lanser-bench compare` tests them "
-        "as one family); all else here is exploratory"
+        f"declared in advance: {'; '.join(board.declared)} (`lanser-bench compare` tests them as "
+        "one family); everything else here is exploratory"
     )
 
 
 def leaderboard_markdown(boards: Sequence[Board], *, targets: bool = False) -> str:
-    """Returns the boards as a Markdown page, with a table of probe targets each if `targets`."""
-    lines = ["# Leaderboard", "", "Generated by `lanser-bench leaderboard --markdown`.", ""]
+    """Returns a Markdown page: a section per board, and one of probe targets if `targets`."""
+    parts = ["# Leaderboard\n\nGenerated by `lanser-bench leaderboard --markdown`.\n"]
     for board in boards:
-        lines += [f"## {_md(header(board))}", ""]
-        heads = columns(board)
-        lines += ["| " + " | ".join(map(_md, heads)) + " |", "|" + " --- |" * len(heads)]
-        rows = [cells(board, row, place(row, i)) for i, row in enumerate(board.main, start=1)]
-        rows += [
-            [f"*{c}*" if c and c != "–" else c for c in cells(board, row, "")]
-            for row in board.controls
-        ]
-        rows.append(majority_cells(board))
-        lines += ["| " + " | ".join(map(_md, row)) + " |" for row in rows]
-        lines += [
-            "",
-            *(f"- {_md(note)}" for note in notes(board)),
-            f"- split {board.split_hash}",
-            "",
-        ]
+        found = sheet(board)
+        parts.append(markdown(replace(found, notes=[*found.notes, f"split {board.split_hash}"])))
         if targets:
-            heads, rows = target_cells(board)
-            lines += ["| " + " | ".join(map(_md, heads)) + " |", "|" + " --- |" * len(heads)]
-            lines += ["| " + " | ".join(map(_md, row)) + " |" for row in rows]
-            lines += ["", f"- {_md(TARGET_NOTE)}", ""]
-    return "\n".join(lines)
+            parts.append(markdown(target_sheet(board), "### {}"))
+    return "\n".join(parts)
 
 
-def _md(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
-
-
-def as_json(boards: Sequence[Board]) -> list[dict[str, Any]]:
-    """Returns the boards as plain JSON values."""
-    return [_plain(board) for board in boards]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Metric):
-        return value.model_dump(mode="json")
-    if isinstance(value, Board | Row | CurvePoint | Standing | Gap):
-        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+def comma_separated(boards: Sequence[Board]) -> str:
+    """Returns numbers, not texts: a line per row of every board; scores are shares."""
+    sheets = map(sheet, boards)
+    return csv_text([replace(found, rows=found.rows[:-1]) for found in sheets])
