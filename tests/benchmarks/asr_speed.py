@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"({answers[LOOP].cpu / one.cpu:4.2f} x in processor time)   "
             f"WER {100 * errors.wer:5.2f} % of {errors.words} words, "
             f"{100 * english_wer(speech, texts):5.2f} % by Whisper's normaliser, "
-            f"CER {100 * errors.cer:5.2f} %   heard twice: {sum(again for _, again in one.found)}"
+            f"CER {100 * errors.cer:5.2f} %   second pass: {sum(again for _, again in one.found)}"
         )
 
 

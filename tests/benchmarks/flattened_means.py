@@ -36,7 +36,7 @@ def main() -> None:
         for cue, own in zip(CUES, values, strict=True):
             off = own - values[0]
             print(
-                f"{name:18} {cue:7} {np.nanmean(own):7.2f}  off by {np.nanmean(off):6.2f}, "
+                f"{name:18} {cue:7} {np.nanmean(own):7.2f}  change {np.nanmean(off):6.2f}, "
                 f"median {np.nanmedian(off):6.2f} ({len(clips)} clips)"
             )
 

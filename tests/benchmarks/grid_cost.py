@@ -74,7 +74,7 @@ def main() -> None:
     print(f"clock {wall:.1f} s, stages' own times {own:.1f} s: {wall / own:.3f} ×")
     said = "measured" if runs == 48 else f"{runs} measured ({alone:.1f} s), × {48 // runs}"
     print(f"48 separate runs {whole:.0f} s ({said}): the grid costs 1/{whole / wall:.1f} of them")
-    print(f"finished grid again: {again:.2f} s, {rerun} stages")
+    print(f"finished grid repeated: {again:.2f} s, {rerun} stages")
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def main() -> None:
         f"{'UAR':>7}{'permuted':>9}  {'95 % of them':<14}{'p':>9}"
     )
     data, folds, held, noise = world(0)
-    for what, values in (("features that hold the label", held), ("Gaussian features", noise)):
+    for what, values in (("features with the label", held), ("Gaussian features", noise)):
         found = permutation_test(
             data, {"l": values}, folds, design(), permutations=options.permutations
         )

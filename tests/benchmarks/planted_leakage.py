@@ -112,7 +112,7 @@ def cases(folder: Path, ravdess: list[str]) -> Iterator[Case]:
         **corpus,
     )
     yield ran(
-        "published weights that know it",
+        "published weights trained on it",
         folder,
         clean,
         0,

@@ -147,7 +147,7 @@ def verdicts(none: Found, full: Found) -> dict[str, bool]:
     return {
         "the targets are the planted settings": all(found.as_planted for found in both),
         "no fold shares a speaker or a sentence": all(found.disjoint for found in both),
-        "an encoder that holds pitch: R² of pitch ≥ 0.9": all(
+        "an encoder with pitch: R² of pitch ≥ 0.9": all(
             pitch(found, "pitch-contour") >= 0.9 for found in both
         ),
         "text at congruence 0: R² of pitch ≤ 0.1": pitch(none, "text") <= 0.1,

@@ -125,12 +125,10 @@ def ray_node(root: Path, seed: int) -> None:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         cluster.shutdown()
-    print(f"one of two nodes killed after {wanted} stages; the run went on and ended")
+    print(f"one of two nodes killed after {wanted} stages; the run continued and finished")
     watch.lost = []
     watch.look()
-    print(
-        f"shards begun again: {sum(watch.shards())}, finished artifacts made again: {watch.remade}"
-    )
+    print(f"shards restarted: {sum(watch.shards())}, finished artifacts recomputed: {watch.remade}")
 
 
 def main() -> None:
@@ -144,7 +142,7 @@ def main() -> None:
         root = Path(name)
         seconds = run(write(root / "unbroken", SETTINGS))
         whole = records(root / "unbroken")
-        print(f"unbroken: {seconds:.0f} s, {len(whole)} records", flush=True)
+        print(f"uninterrupted: {seconds:.0f} s, {len(whole)} records", flush=True)
         if chosen.executor == "ray":
             ray_node(root, chosen.seed)
             ended = [root / "ray"]
@@ -152,12 +150,12 @@ def main() -> None:
             rounds = soak(root, chosen.kills, chosen.seed, chosen.longest)
             ended = [folder for folder, _ in rounds]
             shards = Counter(n for _, watch in rounds for n in watch.shards())
-            print(f"{chosen.kills} kills, {len(rounds)} grids ended")
+            print(f"{chosen.kills} kills, {len(rounds)} grids finished")
             per_kill = ", ".join(f"{n} ({times}×)" for n, times in sorted(shards.items()))
-            print(f"shards begun again per kill: {per_kill}")
-            print(f"finished artifacts made again: {sum(w.remade for _, w in rounds)}")
+            print(f"shards restarted per kill: {per_kill}")
+            print(f"finished artifacts recomputed: {sum(w.remade for _, w in rounds)}")
         same = all(records(folder) == whole for folder in ended)
-        print(f"records {'equal' if same else 'NOT equal'} to the unbroken run's")
+        print(f"records {'equal' if same else 'NOT equal'} to those of the uninterrupted run")
         if not same:
             raise SystemExit(1)
 
