@@ -20,7 +20,7 @@ test: .venv/dev.stamp
 test-quick: .venv/dev.stamp
 	$(BIN)/python -m pytest -m "not slow and not data"
 
-# What computes numbers and labels, as on a CPU with AVX2 that has neither AVX-512 nor bfloat16.
+# Tests of numbers and labels, as on a CPU with AVX2 but neither AVX-512 nor bfloat16.
 test-avx2: .venv/dev.stamp
 	ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest -m "not slow and not data" $(NUMERIC)
 
@@ -29,13 +29,13 @@ check: .venv/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# A store of its own: nothing that older code has computed may stand for what this code computes.
+# Uses a separate store, so that artifacts of older code are not reused.
 gate: .venv/run.stamp
 	rm -rf .lanser/gate
 	$(BIN)/lanser-bench run regression paths.store=.lanser/gate/store paths.results=.lanser/gate/results
 	$(BIN)/lanser-bench gate --baseline results/baseline --candidate .lanser/gate/results
 
-# After a change that is meant to move the numbers; from a clean commit, which the records then name.
+# For changes that are meant to change the numbers. Run it from a clean commit, which the records name.
 baseline: .venv/run.stamp
 	rm -rf .lanser/gate
 	$(BIN)/lanser-bench run regression paths.store=.lanser/gate/store paths.results=.lanser/gate/results
