@@ -99,7 +99,7 @@ def test_labels_in_two_spellings_are_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("label", "--text", "x", "--labeler", "random", "--taxonomy", "a" * 300 + ".yaml"),
+        ("label", "text", "x", "--labeler", "random", "--taxonomy", "a" * 300 + ".yaml"),
         ("plugins", "--plugins-dir", "a" * 300),
         ("leaderboard", "a" * 300),
         ("run", "a" * 300),

@@ -12,51 +12,48 @@ from typing import Any
 import typer
 
 from ..errors import LanserError
+from ._app import App
+from ._deprecated import current_spelling
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("command", "Run an experiment or a grid, from audio to leaderboard."),
     "rerun": ("command", "Run a result record's cell again and compare every number."),
     "leaderboard": ("command", "Show result records as a table, with intervals and controls."),
     "compare": ("command", "Compare two runs, labelers, taxonomies or encoders, paired."),
-    "dose": ("command", "Show how a score follows a grid's number or label accuracy."),
-    "power": ("command", "Say what a comparison can find, before anything is run."),
+    "dose": ("command", "Show how a score depends on a number or on label accuracy."),
+    "power": ("command", "Print the smallest difference that a design can detect."),
     "gate": ("command", "Fail if a candidate's records are worse than a baseline's."),
-    "results": ("group", "Check published records, upgrade old ones."),
+    "results": ("group", "Check published records, and upgrade old ones."),
     "report": ("command", "Write results as one self-contained page."),
     "track": ("command", "Send finished results to W&B, TensorBoard or another tracker."),
-    "export": ("command", "Write a cell's model to a folder, with a card of its numbers."),
-    "predict": ("command", "Label recordings by an exported model."),
-    "label": ("command", "Label sentences, a table of texts or a corpus, with a report."),
-    "taxonomy": ("group", "List, show and check taxonomies."),
-    "data": ("group", "Look through a dataset before using it."),
-    "cache": ("group", "Explain, list, measure, verify and clean what is stored."),
+    "export": ("command", "Export a cell's model, with a card of its scores."),
+    "predict": ("command", "Label recordings with an exported model."),
+    "label": ("group", "Label sentences, a table of texts or a dataset."),
+    "taxonomy": ("group", "List, show, check and compare taxonomies."),
+    "data": ("group", "Check a dataset before using it."),
+    "cache": ("group", "Explain, list, measure, verify and clean the store."),
     "plugins": ("command", "List all plugins, and the broken ones with their error."),
-    "doctor": ("command", "Check what is installed and say what to do."),
+    "doctor": ("command", "Check the installation and print what to do."),
     "schema": ("command", "Print the JSON Schema of experiment files, for editors."),
 }
-"""Command → whether its module has a function of its name or a Typer `app`, and its short help."""
+"""Command → whether its module has a function of its name or an `App`, and its short help."""
 
 UNUSABLE = {
-    errno.ENAMETOOLONG,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EEXIST,
-    errno.ELOOP,
+    *(errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP),
 }
-"""Faults of the system that mean a path of the user's and no fault of the program."""
+"""System errors that are caused by a path of the user's, not by the program."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits.
 
-    Exit codes: 0 all is well, 1 some cells failed, 2 something the user can put right (its
-    sentence goes to stderr), 130 stopped by Ctrl-C.
+    Exit codes: 0 success; 1 some cells failed; 2 an error that the user can fix (its message goes
+    to stderr); 130 stopped by Ctrl-C.
     """
-    argv = [_at_home(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    argv = [_expanded(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     try:
+        argv = current_spelling(argv)
         build_app(argv)(args=argv, prog_name="lanser-bench")
     except LanserError as error:
         typer.echo(f"Error: {error}", err=True)
@@ -64,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         typer.echo("Stopped.", err=True)
         raise SystemExit(130) from None
-    except BrokenPipeError:  # the reader of a pipe, such as `head`, has had enough
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has stopped reading
         sys.stderr.close()
         raise SystemExit(0) from None
     except OSError as error:
@@ -74,8 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(2) from None
 
 
-def _at_home(word: str) -> str:
-    """Expands ``--store=~/x``, which shells leave as it is."""
+def _expanded(word: str) -> str:
+    """Expands the ``~`` of ``--store=~/x``, which shells do not expand."""
     option, equals, value = word.partition("=")
     if option.startswith("--") and option != "--text" and value.startswith("~"):
         return option + equals + os.path.expanduser(value)  # noqa: PTH111
@@ -84,19 +81,12 @@ def _at_home(word: str) -> str:
 
 def build_app(argv: Sequence[str]) -> typer.Typer:
     """Returns the application with the called command loaded and the others as names only."""
-    app = typer.Typer(
-        name="lanser-bench",
-        help="A plugin benchmark for speech emotion recognition from weak labels (LanSER).",
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-    )
+    app = App(name="lanser-bench")
     app.callback()(_root)
     called = next((a for a in argv if not a.startswith("-")), None)
     for name, (sort, help_text) in COMMANDS.items():
         if name != called:
-            app.command(name, help=help_text)(_unloaded)
+            app.command(name, help=help_text)(_not_called)
             continue
         module: Any = import_module(f".{name}", __name__)
         if sort == "group":
@@ -115,10 +105,16 @@ def _root(
         "--version",
         help="Print the version and exit.",
         is_eager=True,
-        callback=lambda asked: _print_version() if asked else None,
+        callback=lambda requested: _print_version() if requested else None,
     ),
 ) -> None:
-    pass
+    """Benchmark plugins for speech emotion recognition from weak labels (LanSER).
+
+    Examples:
+        lanser-bench doctor
+        lanser-bench run quickstart
+        lanser-bench run --help
+    """
 
 
 def _print_version() -> None:
@@ -128,12 +124,12 @@ def _print_version() -> None:
     raise typer.Exit
 
 
-def _unloaded() -> None:
-    """Stands for a command that was not called; its module is not loaded."""
+def _not_called() -> None:
+    """Takes the place of a command whose module is not loaded."""
 
 
 def _add_plugin_commands(app: typer.Typer) -> None:
-    """Lets plugins add commands, each in its own boundary."""
+    """Lets plugins add commands; an error of one plugin leaves out its commands only."""
     from ..plugins.discovery import registry
 
     for plugin in registry().manager.get_plugins():
@@ -142,7 +138,7 @@ def _add_plugin_commands(app: typer.Typer) -> None:
             continue
         try:
             add(app)
-        # The boundary of a stranger's hook: the other commands must still work.
+        # The boundary of a third-party hook: the other commands must still work.
         except Exception as error:  # noqa: BLE001
             name = getattr(plugin, "__name__", "?")
-            typer.echo(f"Commands of plugin {name} are left out: {error}", err=True)
+            typer.echo(f"Commands of plugin {name} are not available: {error}", err=True)

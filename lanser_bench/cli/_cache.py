@@ -1,4 +1,4 @@
-"""Sums and garbage of a store, for `lanser-bench cache size` and `lanser-bench cache gc`."""
+"""Sizes and garbage of a store, for `lanser-bench cache size` and `lanser-bench cache gc`."""
 
 from __future__ import annotations
 
@@ -10,46 +10,44 @@ from typing import Any
 
 import typer
 
-from ..errors import StoreError
+from ..errors import DataError, StoreError
+from ..records.record import read_records
 from ..store import Artifact, Spec, Store
 from ..store.plan_history import plans_at_work, saved_plans
 from ..store.upkeep import Leftover, folder_size, garbage, leftovers, needed, sweep, working
 
-BESIDE = ("checkpoints", "damaged", "datasets", "logs", "runs", "tmp", "tracked")
-"""Folders of a store that hold no artifacts."""
+FOLDERS = ("checkpoints", "damaged", "datasets", "logs", "runs", "tmp", "tracked")
+"""Folders of a store that contain no artifacts."""
 SHOWN = 20
 
 
 @dataclass(frozen=True)
 class Users:
-    """Who needs what of a store."""
+    """Which artifacts of a store are used, and by which experiment."""
 
     roots: dict[str, set[str]]
-    """Experiment → keys that its records, its last plan or its runs at work name."""
+    """Experiment → keys that its records, its latest plan or its active runs name."""
     planned: dict[str, Spec]
     """Specs of those plans."""
 
     @property
     def keys(self) -> set[str]:
         """All keys that are named."""
-        return {key for keys in self.roots.values() for key in keys}
+        return set().union(*self.roots.values())
 
 
 def users(store: Store, results: Iterable[Path], *, records_only: bool = False) -> Users:
-    """Reads records and plans; those of runs at work in any case.
+    """Reads records and plans; with `records_only`, only the plans of active runs.
 
     Raises:
         DataError: a folder of results does not exist, or a file in it is no record.
     """
-    from ..errors import DataError
-    from ..records.record import read_records
-
     roots: dict[str, set[str]] = defaultdict(set)
     planned: dict[str, Spec] = {}
-    found = read_records(results)
-    if found.left_out:
-        raise DataError("\n".join(["What records need is not known.", *found.left_out]))
-    for _, record in found.records:
+    reading = read_records(results)
+    if reading.left_out:
+        raise DataError("\n".join(["Some records cannot be read:", *reading.left_out]))
+    for _, record in reading.records:
         roots[record.experiment] |= {use.key for use in record.stages.values()}
     for plan in (*plans_at_work(store), *(() if records_only else saved_plans(store))):
         roots[plan.experiment] |= plan.specs.keys()
@@ -59,63 +57,66 @@ def users(store: Store, results: Iterable[Path], *, records_only: bool = False) 
 
 def sizes(store: Store, results: Iterable[Path]) -> dict[str, Any]:
     """Returns counts and bytes by stage, by experiment, of orphans and of other folders."""
-    found = users(store, results)
-    own = {key: a for key in store.keys() if (a := store.get(key)) is not None}  # noqa: SIM118
-    kept = needed(store, found.keys, found.planned)
-
-    def summed(keys: Iterable[str]) -> dict[str, int]:
-        there = [own[key] for key in keys if key in own]
-        return {"artifacts": len(there), "bytes": sum(artifact.size for artifact in there)}
-
+    used = users(store, results)
+    artifacts = {key: a for key in store.keys() if (a := store.get(key)) is not None}  # noqa: SIM118
     stages: dict[str, list[str]] = defaultdict(list)
-    for key, artifact in own.items():
+    for key, artifact in artifacts.items():
         stages[artifact.meta["spec"]["stage"]].append(key)
+
+    def total(keys: Iterable[str]) -> dict[str, int]:
+        stored = [artifacts[key].size for key in keys if key in artifacts]
+        return {"artifacts": len(stored), "bytes": sum(stored)}
+
     return {
         "store": str(store.root),
-        "total": summed(own),
-        "stages": {stage: summed(keys) for stage, keys in sorted(stages.items())},
+        "total": total(artifacts),
+        "stages": {stage: total(keys) for stage, keys in sorted(stages.items())},
         "experiments": {
-            name: summed(needed(store, keys, found.planned))
-            for name, keys in sorted(found.roots.items())
+            name: total(needed(store, keys, used.planned))
+            for name, keys in sorted(used.roots.items())
         },
-        "orphaned": summed(own.keys() - kept),
-        "beside": {name: folder_size(store.root / name) for name in BESIDE},
+        "orphaned": total(artifacts.keys() - needed(store, used.keys, used.planned)),
+        "beside": {name: folder_size(store.root / name) for name in FOLDERS},
     }
 
 
-def print_sizes(found: dict[str, Any]) -> None:
-    """Prints what `sizes` returns as tables."""
+def print_sizes(measured: dict[str, Any]) -> None:
+    """Prints the result of `sizes` as tables."""
     from rich.table import Table
 
     from ._console import wide_console
 
     console = wide_console()
-    for title, rows in (
-        ("stage", found["stages"]),
-        ("experiment", {**found["experiments"], "(orphaned)": found["orphaned"]}),
-    ):
-        table = Table()
-        table.add_column(title)
+    experiments = measured["experiments"] | {"(orphaned)": measured["orphaned"]}
+    for title, rows in (("stage", measured["stages"]), ("experiment", experiments)):
+        table = Table(title)
         table.add_column("artifacts", justify="right")
         table.add_column("size", justify="right")
         for name, row in rows.items():
             table.add_row(name, str(row["artifacts"]), human(row["bytes"]))
         console.print(table)
-    beside = ", ".join(f"{name} {human(size)}" for name, size in found["beside"].items() if size)
-    total = found["total"]
-    line = f"{total['artifacts']} artifacts, {human(total['bytes'])} in {found['store']}"
-    console.print(f"{line}; beside them: {beside or 'nothing'}", soft_wrap=True)
+    folders = ", ".join(
+        f"{name} {human(size)}" for name, size in measured["beside"].items() if size
+    )
+    total = measured["total"]
+    line = f"{total['artifacts']} artifacts, {human(total['bytes'])} in {measured['store']}"
+    console.print(f"{line}; other folders: {folders or 'empty'}", soft_wrap=True)
 
 
 @dataclass(frozen=True)
 class Garbage:
-    """What may go."""
+    """Artifacts and leftovers that may be removed."""
 
     artifacts: list[Artifact]
     leftovers: list[Leftover]
 
+    @property
+    def bytes(self) -> int:
+        """Size of all of it."""
+        return sum(a.size for a in self.artifacts) + sum(one.size for one in self.leftovers)
+
     def still(self, now: Garbage) -> Garbage:
-        """Returns what may go by a second look too: a question may wait long for its answer."""
+        """Returns what `now` contains too: between two looks a run may have started to use some."""
         keys, paths = {a.key for a in now.artifacts}, {one.path for one in now.leftovers}
         return Garbage(
             [artifact for artifact in self.artifacts if artifact.key in keys],
@@ -126,48 +127,46 @@ class Garbage:
 def collect(
     store: Store, results: list[Path], older_than_s: float, *, records_only: bool = False
 ) -> Garbage:
-    """Finds what nobody needs.
+    """Finds artifacts and leftovers that are not needed.
 
     Raises:
-        StoreError: a run is at work of which no plan tells what it needs.
+        StoreError: an active run has no plan in the store, so its needs are unknown.
     """
-    alive = working(store)
-    # A run at work needs what its plan names, whatever the user wants to keep of it later.
-    found = users(store, results, records_only=records_only and not alive)
+    active = working(store)
+    # An active run needs all of its plan, even if the user wants to keep less of it later.
+    used = users(store, results, records_only=records_only and not active)
     planned = users(store, []).planned
-    # Of each process one: what it has in work beside a planned stage is shards of that stage.
-    told = {owner for key, owner in alive.items() if key in planned}
-    for key, owner in alive.items():
-        if owner not in told:
+    # A process that computes a planned stage may also compute shards of it, which no plan names.
+    known = {owner for key, owner in active.items() if key in planned}
+    for key, owner in active.items():
+        if owner not in known:
             name = owner.name if owner is not None else "another machine"
             raise StoreError(
-                f"{name} is computing {key[:12]}, and no plan in the store tells what else it "
+                f"{name} is computing {key[:12]}, and no plan in the store names what else it "
                 "needs. Wait until it has ended."
             )
-    keep = needed(store, {*found.keys, *alive}, planned)
+    keep = needed(store, {*used.keys, *active}, planned)
     return Garbage(garbage(store, keep, older_than_s), list(leftovers(store, planned)))
 
 
 def print_garbage(found: Garbage) -> None:
-    """Lists what may go, with its size."""
+    """Lists what may be removed, with its size."""
     for artifact in found.artifacts[:SHOWN]:
-        meta = artifact.meta
-        line = f"{artifact.key[:12]} {meta['spec']['stage']}, {human(artifact.size)}"
-        typer.echo(f"{line}, written {meta['written']}")
+        meta, size = artifact.meta, human(artifact.size)
+        typer.echo(
+            f"{artifact.key[:12]} {meta['spec']['stage']}, {size}, written {meta['written']}"
+        )
     if len(found.artifacts) > SHOWN:
         typer.echo(f"… and {len(found.artifacts) - SHOWN} more artifacts")
     for why in dict.fromkeys(leftover.why for leftover in found.leftovers):
-        alike = [leftover for leftover in found.leftovers if leftover.why == why]
-        typer.echo(f"{len(alike)} × {why}, {human(sum(one.size for one in alike))}")
-    total = sum(a.size for a in found.artifacts) + sum(one.size for one in found.leftovers)
-    typer.echo(
-        f"{len(found.artifacts)} artifacts and {len(found.leftovers)} leftovers are needed by "
-        f"nobody: {human(total)}."
-    )
+        alike = [leftover.size for leftover in found.leftovers if leftover.why == why]
+        typer.echo(f"{len(alike)} × {why}, {human(sum(alike))}")
+    counts = f"{len(found.artifacts)} artifacts and {len(found.leftovers)} leftovers"
+    typer.echo(f"{counts} are not needed: {human(found.bytes)}.")
 
 
 def remove_garbage(store: Store, found: Garbage) -> None:
-    """Removes it, except what somebody has begun to use since."""
+    """Removes it, except artifacts that a process has started to use since."""
     removed = 0
     for artifact in found.artifacts:
         if artifact.key not in working(store):

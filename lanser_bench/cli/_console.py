@@ -1,4 +1,4 @@
-"""The console that tables are printed to."""
+"""The console to which tables are printed."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from ..reporting.tables.sheet import Sheet
 
 WIDE = 150
-"""Columns when the output is not a terminal: nobody there resizes a window."""
+"""Columns if the output is not a terminal."""
 
 
 def wide_console() -> Console:
-    """Returns a console on stdout that does not squeeze tables when it is no terminal."""
+    """Returns a console on stdout that is wide if the output is not a terminal."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=WIDE)
 
 
 def terminal_width() -> int | None:
-    """Returns the characters of a line where the output is a terminal; None where it is none."""
+    """Returns the characters in a line of the terminal; None if the output is not a terminal."""
     console = Console()
     return console.width if console.is_terminal else None
 
 
 def print_tables(tables: Iterable[Table]) -> None:
-    """Prints tables; where the output is no terminal, each as wide as its texts need."""
+    """Prints tables; if the output is not a terminal, each as wide as its texts."""
     from rich.measure import Measurement
 
     for table in tables:

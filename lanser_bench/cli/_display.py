@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -25,13 +27,14 @@ from rich.text import Text
 from ..experiment.planning.plan import Cell, Node, Plan
 from ..experiment.running.scheduler import Failure, Listener
 from ..kinds.executor import StageReport
+from ._interrupt import stoppable
 
 
 class RateColumn(ProgressColumn):
     """Units per second."""
 
     def render(self, task: Task) -> Text:
-        """Returns the rate, once it is known."""
+        """Returns the rate; empty until it is known."""
         unit = task.fields.get("unit", "")
         speed = task.finished_speed or task.speed
         return Text(f"{speed:.1f} {unit}/s" if speed else "", style="progress.data.speed")
@@ -41,7 +44,7 @@ class Display(Listener):
     """A listener that prints to stderr; use it as a context."""
 
     def __init__(self) -> None:
-        """Chooses bars or lines by whether stderr is a terminal."""
+        """Shows bars if stderr is a terminal, else lines."""
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.store: Path | None = None
         self._waited: dict[str, str] = {}
@@ -76,7 +79,7 @@ class Display(Listener):
             self._bars.stop()
 
     def reading(self, done: int, total: int, unit: str) -> None:
-        """Progress of reading recordings for the first time, while the plan is made."""
+        """Shows the progress of reading recordings for the first time."""
         if self._bars is None:
             return
         if self._reading is None:
@@ -84,19 +87,17 @@ class Display(Listener):
         self._bars.update(self._reading, completed=done, total=total)
 
     def planned(self, plan: Plan, to_run: Mapping[str, Node]) -> None:
-        """Says how much there is to do."""
+        """Prints how many stages will run."""
         if self._bars is not None and self._reading is not None:
             self._bars.remove_task(self._reading)
         self._total = len(to_run)
         self.store = plan.experiment.paths.store
         cells = f"{len(plan.cells)} cells, " if plan.cells else ""
-        self._line(
-            f"{plan.experiment.name}: {cells}{len(plan.nodes)} distinct stages, {len(to_run)} to "
-            "run"
-        )
+        stages = f"{len(plan.nodes)} distinct stages, {len(to_run)} to run"
+        self._line(f"{plan.experiment.name}: {cells}{stages}")
 
     def expected(self, sentence: str) -> None:
-        """Says how long it will take."""
+        """Prints the expected duration."""
         self._line(sentence)
 
     def stage_started(self, node: Node) -> None:
@@ -123,33 +124,35 @@ class Display(Listener):
         self._line(f"  {place} {node.stage}: {node.title}: {seconds}{more}")
 
     def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:
-        """Says that a stage is tried again, and why."""
+        """Prints that a stage is tried again, and why."""
         self._drop(node)
-        what = str(error) or type(error).__name__
-        self._line(f"! {node.stage}: {node.title}: try {attempt} failed, again: {what}", "yellow")
+        reason = str(error) or type(error).__name__
+        line = f"! {node.stage}: {node.title}: attempt {attempt} failed, trying again: {reason}"
+        self._line(line, "yellow")
 
     def stage_failed(self, node: Node, error: BaseException) -> None:
-        """Drops the bar; `cell_failed` says what happened."""
+        """Removes the bar; `cell_failed` prints the error."""
         self._drop(node)
 
     def cell_failed(self, failure: Failure) -> None:
-        """Shows the failure at once."""
+        """Prints the failure immediately."""
         self._line(f"✗ {failure.cell.name} failed in {failure.stage}: {failure.sentence}", "red")
         shown = ", ".join(f"{name}: {value}" for name, value in failure.settings.items())
         if shown:
             self._line(f"  settings: {shown}", "red")
 
     def cell_done(self, cell: Cell, path: str | None) -> None:
-        """Prints the cell, unless its record was there before."""
+        """Prints the cell if its record is new."""
         if path is not None:
             self._line(f"✓ {cell.name} → {path}", "green")
 
     def tick(self, running: Mapping[str, Node]) -> None:
-        """Reads what the stages in work have reported."""
-        for key, node in running.items() if self.store is not None else ():
-            assert self.store is not None
+        """Reads the progress files of running stages."""
+        if self.store is None:
+            return
+        for key, node in running.items():
+            path = self.store / "progress" / f"{key}.json"
             try:
-                path = self.store / "progress" / f"{key}.json"
                 now = json.loads(path.read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 continue
@@ -160,10 +163,10 @@ class Display(Listener):
                 self._bars.update(task, completed=now["done"], total=now["total"], unit=now["unit"])
 
     def _waits(self, node: Node, owner: str) -> None:
-        """Says once that another run has a stage in work."""
+        """Prints once that another run is computing a stage."""
         if self._waited.get(node.key) != owner:
             self._waited[node.key] = owner
-            self._line(f"  {node.stage}: {node.title}: waits for {owner}, which has it in work")
+            self._line(f"  {node.stage}: {node.title}: waits for {owner}, which is computing it")
 
     def note(self, sentence: str) -> None:
         """Prints a warning."""
@@ -177,3 +180,14 @@ class Display(Listener):
     def _line(self, text: str, style: str | None = None) -> None:
         console = self._bars.console if self._bars is not None else self.console
         console.print(Text(text, style=style or ""))
+
+
+@contextmanager
+def displayed_run() -> Iterator[Display]:
+    """Shows a run; Ctrl-C prints how to continue it and exits with 130."""
+    with Display() as display, stoppable():
+        try:
+            yield display
+        except KeyboardInterrupt:
+            display.note("Stopped. Finished stages are kept; run the same command to continue.")
+            raise typer.Exit(130) from None

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def planned_specs(store: Store) -> dict[str, Spec]:
-    """Returns the specs of the last plans, so that a stage that has not run is known too."""
+    """Returns the specs of the latest plans, for stages that have not run."""
     from ..store.plan_history import saved_plans
 
     return {key: spec for plan in saved_plans(store) for key, spec in plan.specs.items()}
 
 
-def wanted(store: Store, what: str, specs: dict[str, Spec]) -> list[tuple[str, list[str]]]:
-    """Returns what the user means: a record's results, a cell's results, or one key."""
+def requested(store: Store, what: str, specs: dict[str, Spec]) -> list[tuple[str, list[str]]]:
+    """Returns titles and keys: the results of a record, the results of a cell, or one key."""
     from ..store.plan_history import saved_plans
 
     path = Path(what)
@@ -42,35 +42,34 @@ def _results(stages: dict[str, str]) -> list[str]:
 
 
 def by_prefix(store: Store, prefix: str, specs: dict[str, Spec]) -> str:
-    """Returns the one key that begins with `prefix`; raises `StoreError` if it is not one."""
+    """Returns the only key that begins with `prefix`; raises `StoreError` if none or several do."""
     from ..errors import StoreError
     from ..store.plan_history import saved_plans
 
-    known = sorted({*store.keys(), *specs})
-    found = [key for key in known if key.startswith(prefix)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    matches = sorted(key for key in {*store.keys(), *specs} if key.startswith(prefix))
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
         cells = [cell.name for plan in saved_plans(store) for cell in plan.cells]
         raise StoreError(
-            f"No artifact or planned stage begins with '{prefix}', and no cell of the last plans "
-            f"has that name. Cells: {'; '.join(cells[:12]) or 'none'}."
+            f"No key of an artifact or planned stage begins with '{prefix}', and no cell of the "
+            f"latest plans has that name. Cells: {'; '.join(cells[:12]) or 'none'}."
         )
-    shown = ", ".join(key[:12] for key in found[:6])
-    raise StoreError(f"{len(found)} keys begin with '{prefix}': {shown}. Give more digits.")
+    shown = ", ".join(key[:12] for key in matches[:6])
+    raise StoreError(f"{len(matches)} keys begin with '{prefix}': {shown}. Give more digits.")
 
 
 def branch(
     tree: Tree, store: Store, key: str, specs: dict[str, Spec], seen: set[str], role: str
 ) -> None:
-    """Adds a key with its content and its parents to a tree; a key seen before only by name."""
+    """Adds a key to a tree, with its content and its parents if it was not added before."""
     from rich.markup import escape
 
     artifact = store.get(key)
     spec = artifact.spec if artifact is not None else specs.get(key)
     label = f"{role}: " if role else ""
     if spec is None:
-        tree.add(escape(f"{label}{key[:12]} is not in the store"))
+        tree.add(escape(f"{label}{key[:12]} is missing from the store"))
         return
     state = f"{artifact.meta['seconds']:.1f} s" if artifact is not None else "not computed"
     node = tree.add(escape(f"{label}{spec.stage} {key} ({state})"))
@@ -85,17 +84,14 @@ def branch(
 
 
 def _content(spec: Spec) -> Iterator[str]:
-    """What entered a key besides its parents, one line each."""
+    """Yields a line for each part of a key other than its parents."""
     yield f"stage version {spec.stage_version}"
     for role, plugin in spec.plugins.items():
         libraries = ", ".join(f"{name} {version}" for name, version in plugin.libraries.items())
-        parts = [
-            f"{role} {plugin.name} {plugin.version} ({plugin.distribution}, "
-            f"source {plugin.source})",
-            f"weights {plugin.weights[:48]}" if plugin.weights else "",
-            libraries,
-        ]
-        yield " · ".join(part for part in parts if part)
+        origin = f"({plugin.distribution}, source {plugin.source})"
+        weights = f"weights {plugin.weights[:48]}" if plugin.weights else ""
+        parts = (f"{role} {plugin.name} {plugin.version} {origin}", weights, libraries)
+        yield " · ".join(filter(None, parts))
         if plugin.options:
             yield f"  options {_short(plugin.options)}"
     for name, value in spec.params.items():

@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one stops cleanly, the second one at once."""
+"""Ctrl-C: the first stops cleanly, the second at once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from types import FrameType
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Makes the first Ctrl-C a `KeyboardInterrupt` and the second the end of this process.
+    """Makes the first Ctrl-C raise `KeyboardInterrupt` and the second end this process.
 
-    Nothing is lost by the second: what is finished is on disk already, and workers leave by
-    themselves when the process that started them is gone.
+    The second loses no results: finished stages are on disk already, and workers end when the
+    process that started them does.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,19 +1,29 @@
-"""Options of plugins as they are written on the command line."""
+"""Datasets and options of plugins as they are written on the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import os
+import shlex
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .._yaml import read_value
 from ..errors import SettingsError
+
+if TYPE_CHECKING:
+    from ..experiment.settings.model import DatasetRef
+    from ..plugins.discovery import Registry
+
+TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
+"""Suffixes of tables that the dataset `manifest` reads."""
 
 
 def parsed_options(pairs: Iterable[str]) -> dict[str, Any]:
     """Reads ``key=value`` pairs, as `read_value` reads them: ``templates=all``, ``seed=3``.
 
     Raises:
-        SettingsError: a pair has no ``=``, or its value begins as YAML and is none.
+        SettingsError: a pair has no ``=``, or its value begins as YAML but is not valid YAML.
     """
     options = {}
     for pair in pairs:
@@ -21,6 +31,59 @@ def parsed_options(pairs: Iterable[str]) -> dict[str, Any]:
         if not equals or not key.strip():
             raise SettingsError(f"'{pair}' is not of the form key=value.")
         read = read_value(value, f"'{pair}'", SettingsError)
-        # Only the plugin's options say whether 1.10 is a number or the name of a revision.
+        # Only the plugin's options know whether 1.10 is a number or the name of a revision.
         options[key.strip()] = value.strip() if isinstance(read, float) else read
     return options
+
+
+def dataset_ref(words: Sequence[str], plugins: Registry, command: str) -> DatasetRef:
+    """Reads ``DATASET [ROOT] [KEY=VALUE]...`` as a dataset of an experiment.
+
+    Args:
+        words: the arguments.
+        plugins: where the dataset's name is looked up.
+        command: what precedes `words` on the command line, for messages, such as ``data check``.
+
+    Raises:
+        SettingsError: the first word is a path, or an option is not valid.
+    """
+    from ..experiment.settings.model import DatasetRef
+    from ..validation import validated
+
+    name, *rest = words
+    _refuse_path(name, plugins.names("dataset"), command)
+    root = {}
+    if rest and ("=" not in rest[0] or Path(rest[0]).exists()):
+        root = {"root": rest.pop(0)}
+    values = {"dataset": name, **parsed_options(rest), **root}
+    return validated(DatasetRef, values, f"dataset '{name}'")
+
+
+def quoted_dataset(text: str, plugins: Registry, command: str) -> DatasetRef:
+    """Reads the same words from one quoted argument, and ``NAME=FOLDER`` of earlier versions."""
+    words = shlex.split(text)
+    if words and "=" in words[0]:
+        name, _, folder = text.partition("=")
+        words = [name, folder]
+    if not words:
+        raise SettingsError(f"{command} is empty; write '{command} \"DATASET [ROOT]\"'.")
+    return dataset_ref(words, plugins, command)
+
+
+def _refuse_path(given: str, names: Sequence[str], command: str) -> None:
+    """Raises a `SettingsError` that shows what to type if a path is given in place of a name."""
+    path = Path(given)
+    if given in names or not path.exists():
+        return
+    listed = path.iterdir() if path.is_dir() and os.access(path, os.R_OK) else [path]
+    tables = sorted(file for file in listed if file.suffix.lower() in TABLES)
+    if not (tables or path.is_dir()):
+        return
+    words = f"audiofolder {given}"
+    if tables:
+        first = next((table for table in tables if table.stem == "manifest"), tables[0])
+        words = f"manifest {first.parent}" + f" table={first.name}" * (first.stem != "manifest")
+    raise SettingsError(
+        f"'{given}' is a path, but the name of a dataset comes first. Try "
+        f"`lanser-bench {command} {words}`; `lanser-bench plugins` lists the names."
+    )

@@ -1,43 +1,108 @@
-"""Options that several commands have, with one wording."""
+"""Arguments and options that several commands have, each with one wording, and what they print."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-PluginsDirs = Annotated[
-    list[Path] | None,
-    typer.Option("--plugins-dir", help="A folder of loose plugin files; may be given again."),
-]
-StoreDir = Annotated[Path, typer.Option("--store", help="Where results are kept.")]
-STORE = Path(".lanser/store")
+if TYPE_CHECKING:
+    from ..records.record import ResultRecord
 
-LabelerName = Annotated[str, typer.Option("--labeler", help="Which labeler.")]
-LabelerOptions = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--option", metavar="KEY=VALUE", help="An option of the labeler; may be given again."
-    ),
-]
-TextColumn = Annotated[str, typer.Option("--column", help="Column of a table's texts.")]
-Recogniser = Annotated[
-    str,
-    typer.Option("--asr", help="What transcribes a corpus; reference: the dataset's own texts."),
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="A setting as in an experiment, such as label.temperature=2, segmenter=vad or "
-        "asr.language=en; may be given again.",
-    ),
-]
+in_data = partial(typer.Option, rich_help_panel="Data")
+in_labeling = partial(typer.Option, rich_help_panel="Labeling")
+in_output = partial(typer.Option, rich_help_panel="Output")
+in_store = partial(typer.Option, rich_help_panel="Store and plugins")
+"""Options of a panel: the default, names if they differ from the parameter's, the help."""
+
+DATASET = "DATASET [ROOT] [KEY=VALUE]..."
+"""How every command takes a dataset."""
+dataset_words = partial(
+    typer.Argument,
+    show_default=False,
+    help="A dataset plugin, such as ravdess; its folder, unless it makes its own files; then "
+    "options of the plugin, limit=N and on_bad_audio=skip.",
+)
+TEXT_COLUMN = in_data("text", "--column", help="Column of a table's texts.")
+
+RESULTS = Path("results")
+FOLDERS = typer.Argument(
+    [], metavar="[DIR]...", help="Folders of result records; default: results.", show_default=False
+)
+METRIC = in_data("uar", help="uar, wa, macro_f1 or area.")
+BUDGET = in_data(None, help="Label budget, such as 10%; default: the largest.")
+
+TAXONOMY = in_labeling("ekman-6", help="A taxonomy's name, or the path of a YAML file.")
+LABELER = in_labeling("entailment", help="Name of the labeler.")
+LABELER_OPTIONS = in_labeling(
+    [], "--option", metavar="KEY=VALUE", help="Option of the labeler; repeatable."
+)
+RECOGNISER = in_labeling(
+    "reference", help="Speech recogniser; reference: the dataset's own transcripts."
+)
+SETTINGS = in_labeling(
+    [],
+    "--set",
+    metavar="KEY=VALUE",
+    help="A setting as in an experiment, such as label.temperature=2, segmenter=vad or "
+    "asr.language=en; repeatable.",
+)
+
+AS_JSON = in_output(False, "--json", help="Print JSON.")
+FORMAT = in_output("table", "--format", help="Format of the output.")
+
+STORE = in_store(Path(".lanser/store"), help="Folder of the store.")
+STORE_OF_RUN = in_store(Path(".lanser/store"), envvar="LANSER_STORE", help="Folder of the store.")
+RECORDS = in_store(
+    [],
+    "--results",
+    metavar="PATH",
+    help="Folder of result records, or a record; repeatable. Default: results.",
+)
+PLUGINS_DIRS = in_store(
+    [], "--plugins-dir", metavar="DIR", help="Folder of plugin files; repeatable."
+)
 
 
 def note(sentence: str) -> None:
-    """Prints a sentence beside the output that a user must not miss."""
+    """Prints a sentence that the user must not miss to stderr."""
     typer.echo(f"! {sentence}", err=True)
+
+
+def echo_json(content: Any, indent: int | None = None) -> None:
+    """Prints content as JSON."""
+    typer.echo(json.dumps(content, ensure_ascii=False, indent=indent))
+
+
+def read_results(folders: list[Path]) -> list[tuple[Path, ResultRecord]]:
+    """Reads the records of `folders`, or of `results`; notes name files that are left out."""
+    from ..records.record import read_records
+
+    reading = read_records(folders or [RESULTS])
+    for sentence in reading.left_out:
+        note(f"Left out: {sentence}")
+    return reading.records
+
+
+def newest(records: list[tuple[Path, ResultRecord]]) -> list[tuple[Path, ResultRecord]]:
+    """Returns the newest record of each cell."""
+    from ..records.record import latest
+
+    paths = {id(record): path for path, record in records}
+    return [(paths[id(record)], record) for record in latest([r for _, r in records])]
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns a fault of the system while a file is written into a `DataError` that names it."""
+    from ..errors import DataError
+
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}.") from None

@@ -1,50 +1,44 @@
-"""`lanser-bench cache`: look into the store and look after it."""
+"""`lanser-bench cache`: explain, list, measure, verify and clean the store."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from . import _shared as shared
+from ._app import App
+from ._shared import echo_json
 
 if TYPE_CHECKING:
     from ..store import Store
 
-app = typer.Typer(help="Look into the store and look after it: explain, ls, size, verify, gc, rm.")
-StorePath = Annotated[
-    Path, typer.Option("--store", help="The store's folder.", envvar="LANSER_STORE")
-]
-Results = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--results",
-        help="Folder of result records, or a record; may be repeated. Default: results, if it "
-        "is there.",
-        show_default=False,
-    ),
-]
-DEFAULT = Path(".lanser/store")
+app = App(help="Explain, list, measure, verify and clean the store.")
 
 
 @app.command()
 def explain(
-    what: Annotated[
-        str,
-        typer.Argument(help="A key or its beginning, a result record, or the name of a cell."),
-    ],
-    store: StorePath = DEFAULT,
+    what: str = typer.Argument(
+        ..., help="A key or its first digits, a result record, or a cell's name."
+    ),
+    store: Path = shared.STORE_OF_RUN,
 ) -> None:
-    """Print the chain of keys from audio to a number, with what entered each key."""
+    """Print the chain of keys from audio to a score, with the content of each key.
+
+    Examples:
+        lanser-bench cache explain results/study/cell.json
+        lanser-bench cache explain 4f0c2a
+    """
     from rich.markup import escape
     from rich.tree import Tree
 
     from ._console import wide_console
-    from ._explain import branch, planned_specs, wanted
+    from ._explain import branch, planned_specs, requested
 
     opened = open_store(store, read_only=True)
     specs = planned_specs(opened)
-    for title, keys in wanted(opened, what, specs):
+    for title, keys in requested(opened, what, specs):
         root = Tree(escape(title))
         seen: set[str] = set()
         for key in keys:
@@ -53,80 +47,79 @@ def explain(
 
 
 @app.command("ls")
-def list_artifacts(store: StorePath = DEFAULT) -> None:
-    """List the artifacts, oldest first."""
+def list_artifacts(store: Path = shared.STORE_OF_RUN) -> None:
+    """List the artifacts, oldest first.
+
+    Examples:
+        lanser-bench cache ls
+    """
     from rich.table import Table
 
     from ._cache import human
     from ._console import wide_console
 
+    opened = open_store(store, read_only=True)
+    found = [opened.get(key) for key in opened.keys()]  # noqa: SIM118 - a store is no mapping
+    artifacts = [artifact for artifact in found if artifact is not None]
     table = Table()
     for column in ("key", "stage", "size", "seconds", "written (UTC)"):
         table.add_column(column, justify="right" if column in ("size", "seconds") else "left")
-    opened, total, count = open_store(store, read_only=True), 0, 0
-    rows = []
-    for key in opened.keys():  # noqa: SIM118 - a store is no mapping
-        artifact = opened.get(key)
-        if artifact is None:
-            continue
-        total, count = total + artifact.size, count + 1
-        rows.append(
-            (
-                artifact.meta["written"],
-                key,
-                artifact.meta["spec"]["stage"],
-                artifact.size,
-                artifact.meta["seconds"],
-            )
-        )
-    for written, key, stage, size, seconds in sorted(rows):
-        table.add_row(key[:12], stage, human(size), f"{seconds:.1f}", written[:19])
+    for artifact in sorted(artifacts, key=lambda a: (a.meta["written"], a.key)):
+        meta, size = artifact.meta, human(artifact.size)
+        row = (artifact.key[:12], meta["spec"]["stage"], size, f"{meta['seconds']:.1f}")
+        table.add_row(*row, meta["written"][:19])
     console = wide_console()
     console.print(table)
-    console.print(f"{count} artifacts, {human(total)} in {opened.root}", soft_wrap=True)
+    total = human(sum(artifact.size for artifact in artifacts))
+    console.print(f"{len(artifacts)} artifacts, {total} in {opened.root}", soft_wrap=True)
 
 
 @app.command()
 def size(
-    store: StorePath = DEFAULT,
-    results: Results = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, sizes in bytes.")] = False,
+    results: list[Path] = shared.RECORDS,
+    as_json: bool = shared.AS_JSON,
+    store: Path = shared.STORE_OF_RUN,
 ) -> None:
-    """Sum up the store: by stage, by experiment, and what no record and no plan needs.
+    """Measure the store: by stage, by experiment, and orphaned artifacts.
 
-    An artifact that several experiments share counts for each of them.
+    An artifact that several experiments share counts for each of them. Orphaned artifacts are those
+    that no record and no plan needs. JSON has sizes in bytes.
+
+    Examples:
+        lanser-bench cache size
+        lanser-bench cache size --results results/study --json
     """
     from ._cache import print_sizes, sizes
 
-    found = sizes(open_store(store), _results(results))
+    measured = sizes(open_store(store), _results(results))
     if as_json:
-        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+        echo_json(measured, indent=1)
     else:
-        print_sizes(found)
+        print_sizes(measured)
 
 
 @app.command()
 def gc(
-    store: StorePath = DEFAULT,
-    results: Results = None,
-    older_than: Annotated[
-        str,
-        typer.Option(
-            "--older-than", help="Keep what is younger, such as 30d, 12h or 0m.", metavar="AGE"
-        ),
-    ] = "1h",
-    records_only: Annotated[
-        bool,
-        typer.Option("--records-only", help="Keep nothing that only the last plans name."),
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would go.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    results: list[Path] = shared.RECORDS,
+    older_than: str = typer.Option(
+        "1h", metavar="AGE", help="Keep what is younger, such as 30d, 12h or 0m."
+    ),
+    records_only: bool = typer.Option(
+        False, "--records-only", help="Keep nothing that only the latest plans need."
+    ),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only list what would be removed."),
+    yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
+    store: Path = shared.STORE_OF_RUN,
 ) -> None:
-    """Remove what no result record and no last plan needs, and what dead processes left.
+    """Remove artifacts that no record or latest plan needs, and leftovers of crashed runs.
 
-    Kept are the artifacts that records name, with all that they were made from. What somebody is
-    computing or has written just now stays, so a run may be at work meanwhile. What is removed by
-    mistake costs computing time and nothing else.
+    Artifacts that records name are kept, with everything they were made from. Artifacts that are
+    being computed or are younger than --older-than are kept too, so runs may be active. Removing
+    too much costs only computing time.
+
+    Examples:
+        lanser-bench cache gc --dry-run
+        lanser-bench cache gc --older-than 30d --yes
     """
     from ._cache import Garbage, collect, print_garbage, remove_garbage
 
@@ -136,67 +129,72 @@ def gc(
     def look() -> Garbage:
         return collect(opened, _results(results), age_s, records_only=records_only)
 
-    found = look()
-    print_garbage(found)
-    if dry_run or not (found.artifacts or found.leftovers):
+    garbage = look()
+    print_garbage(garbage)
+    if dry_run or not (garbage.artifacts or garbage.leftovers):
         return
     if not yes:
         if not typer.confirm("Remove all this?"):
             typer.echo("Nothing was removed.")
             return
-        found = found.still(look())
-    remove_garbage(opened, found)
+        garbage = garbage.still(look())
+    remove_garbage(opened, garbage)
 
 
 @app.command()
 def verify(
-    store: StorePath = DEFAULT,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Only say what is damaged; for a read-only store."),
-    ] = False,
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help="Only name damaged artifacts; for a read-only store."
+    ),
+    store: Path = shared.STORE_OF_RUN,
 ) -> None:
-    """Compare the bytes of every artifact with its checksums; set aside what is damaged.
+    """Compare the bytes of every artifact with its checksums; set damaged ones aside.
 
-    What is set aside lies in the store's folder `damaged` with its faults and is computed again
-    when it is needed. Exit code 0: all is well; 1: something was damaged.
+    Damaged artifacts are moved to the folder `damaged` of the store, with the reason, and are
+    computed again when needed. Exit code 0: no artifact is damaged; 1: some are.
+
+    Examples:
+        lanser-bench cache verify
     """
     from ..store.upkeep import audit
 
     opened = open_store(store, read_only=dry_run)
-    found = audit(opened)
-    for key in found.foreign:
-        typer.echo(f"{key}: of another format, not used", err=True)
+    report = audit(opened)
+    for key in report.foreign:
+        typer.echo(f"{key}: of another format, ignored", err=True)
     done = "found" if dry_run else "set aside"
-    for damage in found.damaged:
+    for damage in report.damaged:
         if not dry_run:
             opened.set_aside(damage.artifact, damage.faults)
-        what = "; ".join(damage.faults)
-        typer.echo(
-            f"{damage.artifact.key} ({damage.stage}): {what}. {done.capitalize()}.", err=True
-        )
-    typer.echo(f"{found.verified} artifacts verified, {len(found.damaged)} damaged and {done}.")
-    if found.damaged:
+        faults = "; ".join(damage.faults)
+        line = f"{damage.artifact.key} ({damage.stage}): {faults}. {done.capitalize()}."
+        typer.echo(line, err=True)
+    typer.echo(f"{report.verified} artifacts verified, {len(report.damaged)} damaged and {done}.")
+    if report.damaged:
         raise typer.Exit(1)
 
 
 @app.command("rm")
 def remove(
-    keys: Annotated[list[str], typer.Argument(help="Keys or their beginnings.")],
-    store: StorePath = DEFAULT,
+    keys: list[str] = typer.Argument(..., metavar="KEY...", help="Keys, or their first digits."),
+    store: Path = shared.STORE_OF_RUN,
 ) -> None:
-    """Remove artifacts; they are computed again when a run needs them."""
+    """Remove artifacts; they are computed again when a run needs them.
+
+    Examples:
+        lanser-bench cache rm 4f0c2a
+    """
     from ._explain import by_prefix
 
     opened = open_store(store)
     for prefix in keys:
-        found = by_prefix(opened, prefix, {})
-        opened.discard(found)
-        typer.echo(f"Removed {found}.")
+        key = by_prefix(opened, prefix, {})
+        opened.discard(key)
+        typer.echo(f"Removed {key}.")
 
 
 def open_store(path: Path, *, read_only: bool = False) -> Store:
-    """Opens a store that is there; `StoreError` if there is none."""
+    """Opens an existing store; raises `StoreError` if there is none."""
     from ..errors import StoreError
     from ..store import Store
 
@@ -205,9 +203,8 @@ def open_store(path: Path, *, read_only: bool = False) -> Store:
     return Store(path, read_only=read_only)
 
 
-def _results(given: list[Path] | None) -> list[Path]:
-    default = Path("results")
-    return given if given is not None else [default] if any(default.rglob("*.json")) else []
+def _results(given: list[Path]) -> list[Path]:
+    return given or ([shared.RESULTS] if any(shared.RESULTS.rglob("*.json")) else [])
 
 
 def _age(text: str) -> float:

@@ -1,125 +1,121 @@
-"""`lanser-bench data`: looks through a dataset before it is used."""
+"""`lanser-bench data`: check a dataset before using it."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..errors import LanserError, SettingsError
-from ._shared import AsJson, PluginsDirs
+from ..errors import LanserError
+from . import _shared as shared
+from ._app import App
+from ._shared import DATASET, dataset_words, echo_json, in_data
 
 if TYPE_CHECKING:
     from ..data.survey import Survey
     from ..experiment.planning.leakage import LeakageReport
+    from ..experiment.settings.model import DatasetRef
+    from ..plugins.discovery import Registry
 
-app = typer.Typer(help="Look through a dataset before using it.", no_args_is_help=True)
+app = App(help="Check a dataset before using it.")
 
-TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
-"""Ends of the names of tables that `manifest` reads."""
-TRAITS = (("sample_rates", "sample rates (Hz)"), ("channels", "channels"), ("formats", "formats"))
-"""Counts that are shown as lists of values, with the names of their rows."""
+LISTED = {"sample_rates": "sample rates (Hz)", "channels": "channels", "formats": "formats"}
+"""Counts of the survey that are shown as a list of values → title of the row."""
+PROBLEMS = {
+    "bad audio": "bad audio",
+    "duplicate": "duplicate recordings",
+    "re-encoded": "identical audio, different encoding",
+    "silent": "silent",
+    "odd channels": "odd channels",
+    "clipped": "clipped",
+}
+"""Kinds of problems → title of the row."""
 NAMED = 3
-"""How many findings of one sort are named; the rest is counted."""
+"""Problems of one kind that are named; the rest are counted."""
 
 
 @app.command()
 def check(
-    dataset: Annotated[str, typer.Argument(help="Name of the dataset plugin, such as ravdess.")],
-    root: Annotated[
-        str | None, typer.Argument(help="Its folder; not needed by one that makes its own files.")
-    ] = None,
-    options: Annotated[
-        list[str] | None,
-        typer.Argument(help="key=value: options of the plugin, and on_bad_audio, limit."),
-    ] = None,
-    as_json: AsJson = False,
-    store: Annotated[
-        Path, typer.Option(help="Where it is remembered what was found in recordings.")
-    ] = Path(".lanser/store"),
-    plugins_dir: PluginsDirs = None,
+    dataset: list[str] = dataset_words(..., metavar=DATASET),
+    as_json: bool = shared.AS_JSON,
+    store: Path = shared.STORE,
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Counts and checks all of a dataset: labels, speakers, spans and every recording.
+    """Count and check everything in a dataset: labels, speakers, spans and every recording.
 
-    Exit code 0: it can be used as it is. 2: it cannot; the sentences say why.
+    Results for recordings are cached in the store. Exit code 0: the dataset can be used. 2: it
+    cannot; the errors say why.
+
+    Examples:
+        lanser-bench data check synthetic clips=24 speakers=4
+        lanser-bench data check manifest calls taxonomy=ekman-6
     """
-    given = list(options or [])
-    if root is not None and "=" in root and not Path(root).exists():
-        given.insert(0, root)
-        root = None
+    from ..plugins.discovery import registry
+    from ._options import dataset_ref
+
+    plugins = registry(tuple(plugins_dir))
     try:
-        survey = _survey(dataset, Path(root) if root else None, given, store, plugins_dir or [])
+        survey = _survey(plugins, dataset_ref(dataset, plugins, "data check"), store)
     except LanserError as error:
         if as_json:  # a program that reads JSON gets JSON, whatever is wrong
-            typer.echo(json.dumps({"usable": False, "faults": [str(error)]}, ensure_ascii=False))
+            echo_json({"usable": False, "faults": [str(error)]})
         raise
     if as_json:
         from ..data.survey import summary
 
-        content = {"usable": not survey.faults, "faults": survey.faults, **summary(survey)}
-        typer.echo(json.dumps(content, ensure_ascii=False))
+        echo_json({"usable": not survey.faults, "faults": survey.faults, **summary(survey)})
     else:
-        _print(survey)
+        _print_survey(survey)
+    for fault in survey.faults:
+        typer.echo(f"Error: {fault}", err=True)
     if survey.faults:
-        for sentence in survey.faults:
-            typer.echo(f"Error: {sentence}", err=True)
         raise typer.Exit(2)
 
 
 @app.command()
 def leakage(
-    dataset: Annotated[str, typer.Argument(help="Name of the dataset plugin, such as ravdess.")],
-    root: Annotated[str | None, typer.Argument(help="Its folder.")] = None,
-    options: Annotated[
-        list[str] | None, typer.Argument(help="key=value: options of the plugin.")
-    ] = None,
-    protocol: Annotated[
-        str, typer.Option(help="Fold protocol, such as leave-one-speaker-out or split.")
-    ] = "k-speaker-folds",
-    folds: Annotated[int, typer.Option(help="Number of folds of k-speaker-folds.", min=2)] = 5,
-    corpus: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME[=FOLDER]", help="A set to pre-train on; may be repeated."),
-    ] = None,
-    as_json: AsJson = False,
-    store: Annotated[Path, typer.Option(help="Where manifests are kept.")] = Path(".lanser/store"),
-    plugins_dir: PluginsDirs = None,
+    dataset: list[str] = dataset_words(..., metavar=DATASET),
+    protocol: str = in_data(
+        "k-speaker-folds", help="Fold protocol, such as leave-one-speaker-out or split."
+    ),
+    folds: int = in_data(5, help="Number of folds of k-speaker-folds.", min=2),
+    corpus: list[str] = in_data(
+        [],
+        metavar='"DATASET [ROOT]..."',
+        help="A dataset for pre-training, its words in one pair of quotes; repeatable.",
+    ),
+    as_json: bool = shared.AS_JSON,
+    store: Path = shared.STORE,
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Look for the same speaker, sound or sentence on both sides of a split.
+    """Find the same speaker, sound or sentence on both sides of a split.
 
-    Exit code 0: a run would go on, with the warnings shown; 1: it would be refused, or a set to
-    pre-train on knows the target (which a run refuses only where it learns human labels of it).
+    Exit code 0: a run would accept the split, with the warnings shown. 1: a run would refuse it, or
+    a dataset for pre-training contains part of the target (a run refuses only its human labels).
+
+    Examples:
+        lanser-bench data leakage synthetic clips=24 speakers=4 --folds 2
+        lanser-bench data leakage ravdess data/ravdess --corpus "crema-d data/crema-d limit=500"
     """
-    from dataclasses import asdict
-
     from ..experiment.planning.leakage import leakage_report
-    from ..experiment.settings.model import DatasetRef
     from ..plugins.discovery import registry
     from ..stages.evaluate.spec import Params
     from ..store import Store
-    from ._options import parsed_options
+    from ._options import dataset_ref, quoted_dataset
 
-    given = list(options or [])
-    if root is not None and "=" in root and not Path(root).exists():
-        given.insert(0, root)
-        root = None
-    target = {"dataset": dataset, "root": root, **parsed_options(given)}
-    plugins = registry(tuple(plugins_dir or ()))
-    _check_name(dataset, plugins.names("dataset"), "leakage")
-    pairs = [name.partition("=") for name in corpus or ()]
+    plugins = registry(tuple(plugins_dir))
     report = leakage_report(
         plugins,
         Store(store),
-        DatasetRef.model_validate(target),
-        [DatasetRef(dataset=n, root=Path(folder) if folder else None) for n, _, folder in pairs],
+        dataset_ref(dataset, plugins, "data leakage"),
+        [quoted_dataset(text, plugins, "--corpus") for text in corpus],
         Params(protocol=protocol, folds=folds),
     )
     if as_json:
-        typer.echo(json.dumps(asdict(report), ensure_ascii=False))
+        echo_json(asdict(report))
     else:
         _print_leakage(report)
     if report.refused:
@@ -137,153 +133,84 @@ def _print_leakage(report: LeakageReport) -> None:
     typer.echo(f"leakage: {'yes' if report.refused else 'no'}")
 
 
-def _check_name(given: str, names: Sequence[str], command: str) -> None:
-    """Raises a `SettingsError` with the words to type if a path stands where a name should."""
-    path = Path(given)
-    if given in names or not path.exists():
-        return
-    beside = path.iterdir() if path.is_dir() and os.access(path, os.R_OK) else [path]
-    tables = sorted(found for found in beside if found.suffix.lower() in TABLES)
-    if not (tables or path.is_dir()):
-        return
-    words = f"audiofolder {given}"
-    if tables:
-        first = next((table for table in tables if table.stem == "manifest"), tables[0])
-        words = f"manifest {first.parent}" + f" table={first.name}" * (first.stem != "manifest")
-    raise SettingsError(
-        f"'{given}' is a path, and the name of a dataset comes before it. Try "
-        f"`lanser-bench data {command} {words}`; `lanser-bench plugins` lists the names."
-    )
-
-
-def _survey(
-    dataset: str, root: Path | None, options: Sequence[str], store: Path, plugin_dirs: list[Path]
-) -> Survey:
-    from contextlib import closing
-
+def _survey(plugins: Registry, dataset: DatasetRef, store: Path) -> Survey:
     from ..data.audio_memo import AudioMemo
-    from ..data.manifest import checked_limit, dataset_root
+    from ..data.manifest import dataset_root
     from ..data.survey import survey_dataset
-    from ..plugins.discovery import registry
     from ..store import Store
-    from ._options import parsed_options
+    from ._display import Display
 
-    values = parsed_options(options)
-    on_bad_audio = _choice(values.pop("on_bad_audio", "stop"))
-    limit = checked_limit(dataset, values.pop("limit", None))
-    plugins = registry(tuple(plugin_dirs))
-    _check_name(dataset, plugins.names("dataset"), "check")
-    plugin = plugins.create("dataset", dataset, values)
-    kept = Store(store)
-    folder = dataset_root(plugin.needs_root, kept, dataset, root)
-    with closing(AudioMemo(kept.root / "files.sqlite")) as memo, _progress() as progress:
+    name = dataset.dataset
+    plugin = plugins.create("dataset", name, dataset.options)
+    opened = Store(store)
+    folder = dataset_root(plugin.needs_root, opened, name, dataset.root)
+    with closing(AudioMemo(opened.root / "files.sqlite")) as memo, Display() as display:
         return survey_dataset(
             plugins,
-            dataset,
+            name,
             plugin,
             folder,
             memo,
-            on_bad_audio=on_bad_audio,
-            limit=limit,
-            progress=progress,
+            on_bad_audio=dataset.on_bad_audio,
+            limit=dataset.limit,
+            progress=display.reading,
         )
 
 
-def _choice(value: Any) -> Any:
-    if value not in ("stop", "skip"):
-        raise SettingsError(f"on_bad_audio is '{value}'; it must be stop or skip.")
-    return value
-
-
-def _progress() -> Any:
-    """Returns a context that gives a progress callback: a bar on a terminal, else nothing."""
-    from contextlib import contextmanager, nullcontext
-
+def _print_survey(survey: Survey) -> None:
     from rich.console import Console
-    from rich.progress import Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        return nullcontext(None)
-
-    @contextmanager
-    def bar() -> Any:
-        columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
-        with Progress(*columns, console=console, transient=True) as shown:
-            task = shown.add_task("checking recordings", total=None)
-            yield lambda done, total, unit: shown.update(task, completed=done, total=total)
-
-    return bar()
-
-
-def _print(survey: Survey) -> None:
-    from rich.console import Console
-
-    rows = _rows(survey)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        for name, value in rows:
-            typer.echo(f"{name}: {value}")
-        return
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(highlight=False)
     table = Table(title=f"{survey.dataset}: {survey.card.title}", show_header=False)
-    for name, value in rows:
-        table.add_row(name, Text(value))
-    console.print(table)
+    for title, value in _rows(survey):
+        if console.is_terminal:
+            table.add_row(title, Text(value))
+        else:
+            typer.echo(f"{title}: {value}")
+    if console.is_terminal:
+        console.print(table)
 
 
 def _rows(survey: Survey) -> list[tuple[str, str]]:
-    counts = survey.counts
+    counts, card = survey.counts, survey.card
     hours = counts["seconds"] / 3600
     labels = ", ".join(f"{name} {count}" for name, count in counts["labels"].items())
+    taxonomy = f" ({card.taxonomy})" if card.taxonomy and labels else ""
+    without = counts["without_speaker"]
+    speakers = f" ({without} utterances without speaker)" if without else ""
     rows = [
-        ("dataset", f"{survey.dataset} ({survey.card.title})"),
-        ("licence", survey.card.licence),
+        ("dataset", f"{survey.dataset} ({card.title})"),
+        ("licence", card.licence),
         ("utterances", str(counts["utterances"])),
         ("recordings", str(counts["recordings"])),
         ("duration", f"{hours:.2f} h" if hours >= 1 else f"{counts['seconds'] / 60:.1f} min"),
-        *((words, _listed(counts[name])) for name, words in TRAITS),
-        ("speakers", _speakers(counts)),
+        *((title, _listed(counts[name])) for name, title in LISTED.items()),
+        ("speakers", f"{counts['speakers']}{speakers}"),
         ("transcripts", str(counts["transcripts"])),
-        ("gold labels", f"{labels or 'none'}" + _taxonomy(survey)),
+        ("gold labels", f"{labels or 'none'}{taxonomy}"),
         ("unlabelled", str(counts["unlabelled"])),
         ("extras", ", ".join(counts["extras"]) or "none"),
-        ("bad audio", _named(survey, "bad audio")),
-        ("same sound twice", _named(survey, "duplicate")),
-        ("same samples in other bytes", _named(survey, "re-encoded")),
-        ("silent", _named(survey, "silent")),
-        ("odd channels", _named(survey, "odd channels")),
-        ("clipped", _named(survey, "clipped")),
+        *((title, _named(survey, kind)) for kind, title in PROBLEMS.items()),
+        *(("warning", sentence) for sentence in counts["warnings"]),
     ]
-    rows += [("warning", sentence) for sentence in counts["warnings"]]
-    if survey.card.fixed_sentences:
+    if card.fixed_sentences:
         rows.append(("note", "all speakers say the same few sentences: the text carries no label"))
     rows += [("note", sentence) for sentence in survey.notes]
-    if survey.card.notes:
-        rows.append(("card", survey.card.notes))
-    rows.append(("usable", "no" if survey.faults else "yes"))
-    return rows
+    if card.notes:
+        rows.append(("card", card.notes))
+    return [*rows, ("usable", "no" if survey.faults else "yes")]
 
 
 def _listed(values: dict[str, int]) -> str:
     return ", ".join(f"{value} ({count})" for value, count in values.items()) or "none"
 
 
-def _speakers(counts: dict[str, Any]) -> str:
-    without = counts["without_speaker"]
-    return f"{counts['speakers']}" + (f" ({without} utterances without speaker)" if without else "")
-
-
-def _taxonomy(survey: Survey) -> str:
-    return f" ({survey.card.taxonomy})" if survey.card.taxonomy and survey.counts["labels"] else ""
-
-
 def _named(survey: Survey, kind: Any) -> str:
-    found = survey.of_kind(kind)
-    if not found:
+    problems = survey.of_kind(kind)
+    if not problems:
         return "0"
-    shown = "; ".join(f"{p.utterance} ({p.file}) {p.problem}" for p in found[:NAMED])
-    rest = len(found) - NAMED
-    return f"{len(found)}: {shown}" + (f"; and {rest} more" if rest > 0 else "")
+    named = [f"{p.utterance} ({p.file}) {p.problem}" for p in problems[:NAMED]]
+    rest = [f"and {len(problems) - NAMED} more"] if len(problems) > NAMED else []
+    return f"{len(problems)}: {'; '.join(named + rest)}"

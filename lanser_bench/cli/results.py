@@ -1,47 +1,57 @@
-"""`lanser-bench results`: checks published records and brings old ones up to date."""
+"""`lanser-bench results`: check published records and upgrade old ones."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Check published records, upgrade old ones.", no_args_is_help=True)
-Places = Annotated[list[Path], typer.Argument(metavar="PATH...", help="Folders or record files.")]
+from ._app import App
+from ._shared import echo_json, in_store
+
+app = App(help="Check published records, and upgrade old ones.")
 
 
 @app.command()
-def validate(places: Places) -> None:
-    """Check schema, checksums, and that every score follows from the predictions beside it.
+def validate(
+    places: list[Path] = typer.Argument(..., metavar="PATH...", help="Folders or record files."),
+) -> None:
+    """Check schema, checksums, and that the predictions give every score.
 
-    Exit code 0: all can be believed. 2: the sentences say which cannot, and why.
+    Exit code 0: all records are sound. 2: some are not; the errors say which, and why.
+
+    Examples:
+        lanser-bench results validate results
     """
     from ..records.checks import check_records
 
     checked = check_records(places)
-    for found in checked:
-        for note in found.notes:
-            typer.echo(f"{found.path}: {note}")
-        for fault in found.faults:
+    for record in checked:
+        for sentence in record.notes:
+            typer.echo(f"{record.path}: {sentence}")
+        for fault in record.faults:
             typer.echo(f"Error: {fault}", err=True)
-    bad = sum(bool(found.faults) for found in checked)
-    records = sum(not found.foreign for found in checked)
-    sound = sum(not found.foreign and not found.faults for found in checked)
-    typer.echo(f"{sound} of {records} records are sound.")
-    if bad:
+    own = [record for record in checked if not record.foreign]
+    sound = sum(not record.faults for record in own)
+    typer.echo(f"{sound} of {len(own)} records are sound.")
+    if any(record.faults for record in checked):
         raise typer.Exit(2)
 
 
 @app.command()
 def upgrade(
-    places: Places,
-    store: Annotated[
-        Path | None,
-        typer.Option(help="The store of the run: predictions it still has are put beside records."),
-    ] = None,
+    places: list[Path] = typer.Argument(..., metavar="PATH...", help="Folders or record files."),
+    store: Path | None = in_store(
+        None, help="Store of the run; its predictions are saved next to the records."
+    ),
 ) -> None:
-    """Rewrite records of older schema versions in place; numbers, keys and dates stay."""
+    """Rewrite records of older schema versions in place.
+
+    Numbers, keys and dates stay the same.
+
+    Examples:
+        lanser-bench results upgrade results/study --store .lanser/store
+    """
     from ..errors import DataError
     from ..records.migrate import migrate_record
     from ..records.record import ForeignFileError, record_files
@@ -57,14 +67,16 @@ def upgrade(
             except ForeignFileError:
                 if path == place:
                     raise
-                typer.echo(f"{path}: is no result record, so it stays as it is")
+                typer.echo(f"{path}: not a result record, left unchanged")
 
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of result records."""
-    import json
+    """Print the JSON Schema of result records.
 
+    Examples:
+        lanser-bench results schema > record.schema.json
+    """
     from ..records.record import record_schema
 
-    typer.echo(json.dumps(record_schema(), indent=1, ensure_ascii=False))
+    echo_json(record_schema(), indent=1)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from ._shared import PluginsDirs
+from . import _shared as shared
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,78 +15,63 @@ if TYPE_CHECKING:
     from ..experiment import DryRun, RunOutcome
 
 SHOWN_STAGES = 200
-"""More lines than this in a dry run are summed up by stage."""
+"""A dry run with more stages shows one line per kind of stage."""
 
 
 def run(
-    arguments: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="EXPERIMENT [KEY=VALUE]...",
-            help="An experiment file or the name of a shipped one (quickstart, lanser), then "
-            "settings to change, such as labeler=similarity or pretrain.epochs=2.",
-            show_default=False,
-        ),
-    ] = None,
-    grid: Annotated[
-        str | None, typer.Option("--grid", help="The same as EXPERIMENT.", show_default=False)
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would run, and why.")
-    ] = False,
-    fail_fast: Annotated[
-        bool, typer.Option("--fail-fast", help="Stop at the first stage that fails.")
-    ] = False,
-    max_retries: Annotated[
-        int,
-        typer.Option(
-            "--max-retries",
-            min=0,
-            metavar="N",
-            help="Try a stage again up to N times if its worker died, the system failed or a "
-            "plugin raised something unexpected.",
-        ),
-    ] = 0,
-    retry_failed: Annotated[
-        bool,
-        typer.Option("--retry-failed", help="Only the cells that failed when last tried."),
-    ] = False,
-    plugins_dir: PluginsDirs = None,
+    arguments: list[str] = typer.Argument(
+        [],
+        metavar="EXPERIMENT [KEY=VALUE]...",
+        help="An experiment file or the name of a shipped one (quickstart, lanser), then settings "
+        "to change, such as labeler=similarity or pretrain.epochs=2.",
+    ),
+    grid: str | None = typer.Option(None, help="Same as EXPERIMENT."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only show what would run, and why."),
+    fail_fast: bool = typer.Option(
+        False, "--fail-fast", help="Stop at the first stage that fails."
+    ),
+    max_retries: int = typer.Option(
+        0,
+        min=0,
+        metavar="N",
+        help="Try a stage again up to N times if its worker died, the system failed or a plugin "
+        "raised an unexpected error.",
+    ),
+    retry_failed: bool = typer.Option(
+        False, "--retry-failed", help="Run only the cells that failed last time."
+    ),
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
     """Run an experiment or a grid, from audio to leaderboard.
 
-    What is in the store already is not computed again. Exit code 0: all cells are done; 1: some
-    failed, the others are done; 2: a setting or a dataset needs mending; 130: stopped by Ctrl-C.
+    Cached results are reused. Exit code 0: all cells are done; 1: some failed, the others are done;
+    2: a setting or a dataset is not valid; 130: stopped by Ctrl-C.
+
+    Examples:
+        lanser-bench run quickstart
+        lanser-bench run my-grid.yaml pretrain.epochs=2 --dry-run
     """
     from ..experiment import dry_run as plan_only
     from ..experiment import run_experiment
     from ..plugins.discovery import registry
-    from ._display import Display
-    from ._interrupt import stoppable
+    from ._display import displayed_run
 
-    source, overrides = _source(arguments or [], grid)
-    folders = tuple(folder.resolve() for folder in plugins_dir or ())
-    registry(folders)
-    with Display() as display, stoppable():
+    source, overrides = _source(arguments, grid)
+    folders = registry(tuple(plugins_dir)).plugin_dirs
+    with displayed_run() as display:
         if dry_run:
             planned = plan_only(source, overrides, plugin_dirs=folders, progress=display.reading)
         else:
-            try:
-                outcome = run_experiment(
-                    source,
-                    overrides,
-                    plugin_dirs=folders,
-                    fail_fast=fail_fast,
-                    max_retries=max_retries,
-                    retry_failed=retry_failed,
-                    listener=display,
-                    progress=display.reading,
-                )
-            except KeyboardInterrupt:
-                display.note(
-                    "Stopped. What is finished is kept: start the same command again to go on."
-                )
-                raise typer.Exit(130) from None
+            outcome = run_experiment(
+                source,
+                overrides,
+                plugin_dirs=folders,
+                fail_fast=fail_fast,
+                max_retries=max_retries,
+                retry_failed=retry_failed,
+                listener=display,
+                progress=display.reading,
+            )
     if dry_run:
         _show_plan(planned)
         return

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import typer
+from pathlib import Path
 
-from ._shared import PluginsDirs
+from . import _shared as shared
+from ._shared import echo_json
 
 
-def schema(
-    plugins_dir: PluginsDirs = None,
-) -> None:
+def schema(plugins_dir: list[Path] = shared.PLUGINS_DIRS) -> None:
     """Print the JSON Schema of experiment files, with the options of all plugins.
 
     Editors use it for completion: put `# yaml-language-server: $schema=experiment.schema.json` on
     the first line of an experiment file.
-    """
-    import json
 
+    Examples:
+        lanser-bench schema > experiment.schema.json
+    """
     from ..experiment.settings.schema import experiment_schema
     from ..plugins.discovery import load_plugins
 
-    found = experiment_schema(load_plugins(plugins_dir or ()))
-    typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    echo_json(experiment_schema(load_plugins(plugins_dir)), indent=1)

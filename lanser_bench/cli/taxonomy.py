@@ -1,98 +1,101 @@
-"""`lanser-bench taxonomy`: what label sets there are, and whether a file of one's own is valid."""
+"""`lanser-bench taxonomy`: list, show, check and compare sets of labels."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ._shared import (
-    STORE,
-    AsJson,
-    LabelerName,
-    LabelerOptions,
-    Overrides,
-    PluginsDirs,
-    Recogniser,
-    StoreDir,
-    TextColumn,
-)
+from . import _shared as shared
+from ._app import App
+from ._shared import DATASET, dataset_words, echo_json, in_data, in_output
 
 if TYPE_CHECKING:
+    from ..experiment.settings.model import DatasetRef
     from ..reporting.labels.taxonomies import Comparison
     from ..taxonomy import Taxonomy
+    from ._labeling import Labeling
 
-app = typer.Typer(help="List, show and check taxonomies.", no_args_is_help=True)
+app = App(help="List, show, check and compare taxonomies.")
 
 
 @app.command("list")
-def list_taxonomies(as_json: AsJson = False, plugins_dir: PluginsDirs = None) -> None:
-    """Lists all registered taxonomies."""
+def list_taxonomies(
+    as_json: bool = shared.AS_JSON, plugins_dir: list[Path] = shared.PLUGINS_DIRS
+) -> None:
+    """List all registered taxonomies.
+
+    Examples:
+        lanser-bench taxonomy list
+    """
     from ..plugins.discovery import registry
     from ..plugins.taxonomies import find_taxonomy
 
-    plugins = registry(tuple(plugins_dir or ()))
+    plugins = registry(tuple(plugins_dir))
     rows: list[dict[str, Any]] = []
     for name in plugins.names("taxonomy"):
-        found = find_taxonomy(plugins, name)
+        taxonomy = find_taxonomy(plugins, name)
+        maps = {*taxonomy.maps, *(f"from {source}" for source in taxonomy.maps_from)}
         rows.append(
             {
                 "name": name,
-                "version": found.version,
-                "labels": len(found.labels),
-                "neutral": found.neutral,
-                "title": found.title,
-                "maps": sorted({*found.maps, *(f"from {source}" for source in found.maps_from)}),
+                "version": taxonomy.version,
+                "labels": len(taxonomy.labels),
+                "neutral": taxonomy.neutral,
+                "title": taxonomy.title,
+                "maps": sorted(maps),
                 "distribution": plugins.entry("taxonomy", name).distribution,
-                "hash": found.hash,
+                "hash": taxonomy.hash,
             }
         )
     if as_json:
-        typer.echo(json.dumps(rows, ensure_ascii=False))
-        return
-    _print_table(
-        ("name", "labels", "neutral", "title", "distribution"),
-        [
-            (r["name"], str(r["labels"]), r["neutral"] or "–", r["title"], r["distribution"])
-            for r in rows
-        ],
-    )
+        echo_json(rows)
+    else:
+        header = ("name", "labels", "neutral", "title", "distribution")
+        _print_table(header, [[str(row[column] or "–") for column in header] for row in rows])
 
 
 @app.command()
 def show(
-    taxonomy: Annotated[str, typer.Argument(help="A name, or the path of a YAML file.")],
-    as_json: AsJson = False,
-    plugins_dir: PluginsDirs = None,
+    taxonomy: str = typer.Argument(..., help="A name, or the path of a YAML file."),
+    as_json: bool = shared.AS_JSON,
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Shows a taxonomy: labels, wording, maps and what they leave unmapped."""
+    """Show a taxonomy: its labels, their wording, its maps and the labels that these leave out.
+
+    Examples:
+        lanser-bench taxonomy show ekman-6
+        lanser-bench taxonomy show moods.yaml --json
+    """
     from ..plugins.discovery import registry
     from ..plugins.taxonomies import find_taxonomy
 
-    found = find_taxonomy(registry(tuple(plugins_dir or ())), taxonomy)
+    found = find_taxonomy(registry(tuple(plugins_dir)), taxonomy)
     if as_json:
-        content: dict[str, Any] = found.model_dump(mode="json") | {"hash": found.hash}
-        typer.echo(json.dumps(content, ensure_ascii=False))
+        echo_json(found.model_dump(mode="json") | {"hash": found.hash})
     else:
         _show(found)
 
 
 @app.command()
 def validate(
-    files: Annotated[list[Path], typer.Argument(help="Taxonomy files.")],
-    plugins_dir: PluginsDirs = None,
+    files: list[Path] = typer.Argument(..., metavar="FILE...", help="Taxonomy files."),
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Checks files, also their maps against the registered taxonomies they point to.
+    """Check files, and their maps against the registered taxonomies that these refer to.
 
-    All files are checked; the sentences of all faults are given at the end.
+    All files are checked; all errors are printed at the end.
+
+    Examples:
+        lanser-bench taxonomy validate moods.yaml
     """
     from ..errors import TaxonomyError
     from ..plugins.discovery import registry
     from ..plugins.taxonomies import check_maps
 
-    plugins = registry(tuple(plugins_dir or ()))
+    plugins = registry(tuple(plugins_dir))
     faults = []
     for path in files:
         try:
@@ -100,122 +103,89 @@ def validate(
         except TaxonomyError as error:
             faults.append(str(error))
             continue
-        note = f"; maps not checked: {' '.join(notes)}" if notes else ""
-        typer.echo(f"{path}: {checked.name}, {len(checked.labels)} labels, valid{note}")
+        unchecked = f"; maps not checked: {' '.join(notes)}" if notes else ""
+        typer.echo(f"{path}: {checked.name}, {len(checked.labels)} labels, valid{unchecked}")
     if faults:
         raise TaxonomyError("\n".join(faults))
 
 
 @app.command()
 def compare(
-    a: Annotated[str, typer.Argument(help="A taxonomy's name, or the path of a YAML file.")],
-    b: Annotated[str, typer.Argument(help="The other one.")],
-    texts: Annotated[
-        Path | None,
-        typer.Option(help="Texts to label by both: one per line, or CSV, TSV or JSONL."),
-    ] = None,
-    column: TextColumn = "text",
-    corpus: Annotated[
-        str | None, typer.Option(help="A dataset to label by both, such as librispeech.")
-    ] = None,
-    root: Annotated[Path | None, typer.Option(help="The dataset's folder.")] = None,
-    dataset_option: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="An option of the dataset; may be given again."),
-    ] = None,
-    asr: Recogniser = "reference",
-    set_: Overrides = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only so many texts.")] = None,
-    labeler: LabelerName = "entailment",
-    option: LabelerOptions = None,
-    picture: Annotated[
-        Path | None, typer.Option(help="Write the heat map of both labels here, as PNG.")
-    ] = None,
-    store: StoreDir = STORE,
-    as_json: AsJson = False,
-    plugins_dir: PluginsDirs = None,
+    a: str = typer.Argument(..., help="A taxonomy's name, or the path of a YAML file."),
+    b: str = typer.Argument(..., help="The taxonomy to compare it with."),
+    dataset: list[str] = dataset_words([], metavar=f"[{DATASET}]"),
+    texts: Path | None = in_data(
+        None, help="Texts to label by both: CSV, TSV, JSONL, or .txt with one per line."
+    ),
+    column: str = shared.TEXT_COLUMN,
+    limit: int | None = in_data(None, min=1, help="Use at most so many texts."),
+    labeler: str = shared.LABELER,
+    option: list[str] = shared.LABELER_OPTIONS,
+    asr: str = shared.RECOGNISER,
+    set_: list[str] = shared.SETTINGS,
+    picture: Path | None = in_output(
+        None, help="Write a heat map of both labels to this PNG file."
+    ),
+    as_json: bool = shared.AS_JSON,
+    store: Path = shared.STORE,
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Compares two taxonomies: their files, and what a labeler makes of both.
+    """Compare two taxonomies: their files, and the labels that a labeler gives by each.
 
-    With --texts a file is labelled at once; with --corpus a dataset goes through the stages of an
-    experiment, and what is in the store is not computed again.
+    With --texts a file is labelled at once. A dataset goes through the stages of an experiment, and
+    cached results are reused.
+
+    Examples:
+        lanser-bench taxonomy compare ekman-6 goemotions-28
+        lanser-bench taxonomy compare ekman-6 plutchik-8 --texts diary.csv --labeler lexicon
+        lanser-bench taxonomy compare ekman-6 plutchik-8 synthetic clips=24 --labeler lexicon
     """
     from ..errors import SettingsError
-    from ..plugins.discovery import registry
     from ..plugins.taxonomies import find_taxonomy
     from ..reporting.labels.taxonomies import compare as compared
     from ..reporting.labels.taxonomy_views import heat_map, summary_lines
     from ..reporting.tables.pictures import save_picture
-    from ._options import parsed_options
-    from ._texts import read_texts
+    from ._labeling import labeling, read_texts
+    from ._options import dataset_ref
 
-    if texts is not None and corpus is not None:
-        raise SettingsError("Give either --texts or --corpus.")
-    without = texts is None and corpus is None
-    if picture is not None and (without or picture.suffix.lower() != ".png"):
-        raise SettingsError("--picture needs --texts or --corpus, and a file that ends in .png.")
-    plugins = registry(tuple(plugins_dir or ()))
-    first, second = find_taxonomy(plugins, a), find_taxonomy(plugins, b)
-    options = parsed_options(option or [])
-    if texts is not None:
-        plugin = plugins.create("labeler", labeler, options)
+    if texts and dataset:
+        raise SettingsError("Give either --texts or a dataset.")
+    if picture is not None and not ((texts or dataset) and picture.suffix.lower() == ".png"):
+        raise SettingsError("--picture needs --texts or a dataset, and a file that ends in .png.")
+    request = labeling(labeler, option, store, set_, plugins_dir, asr)
+    first, second = (find_taxonomy(request.plugins, name) for name in (a, b))
+    if texts:
+        plugin = request.plugins.create("labeler", labeler, request.options)
         found = compared(first, second, read_texts(texts, column)[:limit], plugin, labeler)
-    elif corpus is not None:
-        own = parsed_options(dataset_option or [])
-        limited = {} if limit is None else {"limit": limit}
-        settings = [
-            f"paths.store={json.dumps(str(store), ensure_ascii=False)}",
-            f"asr={asr}",
-            *(set_ or []),
-        ]
-        found = _on_corpus(
-            (corpus, root, own | limited),
-            {"name": labeler, "options": options},
-            (a, b),
-            settings,
-            plugins_dir or [],
-        )
+    elif dataset:
+        ref = dataset_ref(dataset, request.plugins, f"taxonomy compare {a} {b}")
+        limited = ref if limit is None else ref.model_copy(update={"limit": limit})
+        found = _on_dataset(limited, request, (a, b))
     else:
         found = compared(first, second)
     if picture is not None and found.joint is not None:
         title = f"{labeler} on {found.report['behaviour']['texts']} texts"
         save_picture(heat_map(first, second, found.joint, title), picture)
     if as_json:
-        typer.echo(json.dumps(found.report, ensure_ascii=False, allow_nan=False))
+        echo_json(found.report)
     else:
         typer.echo("\n".join(summary_lines(found.report)))
 
 
-def _on_corpus(
-    dataset: tuple[str, Path | None, dict[str, Any]],
-    labeler: dict[str, Any],
-    names: tuple[str, str],
-    settings: list[str],
-    plugins_dir: list[Path],
-) -> Comparison:
-    """Labels a corpus by both taxonomies through the store and compares the labels."""
+def _on_dataset(dataset: DatasetRef, request: Labeling, names: tuple[str, str]) -> Comparison:
+    """Labels a dataset by both taxonomies through the store and compares the labels."""
     from ..data.utterances import read_utterances
-    from ..experiment.labelling import dataset_ref, label_corpus
     from ..reporting.labels.taxonomies import compare_labels
     from ..stages.label.files import read_labels
-    from ._display import Display
 
-    with Display() as display:
-        one, other = label_corpus(
-            dataset_ref(*dataset),
-            labeler,
-            names,
-            overrides=settings,
-            listener=display,
-            plugin_dirs=[folder.resolve() for folder in plugins_dir],
-            progress=display.reading,
-        )
-    made = one.store.checked(one.labels).spec.plugins["labeler"]
+    one, other = request.label(dataset, names)
+    artifacts = [corpus.store.checked(corpus.labels) for corpus in (one, other)]
+    made = artifacts[0].spec.plugins["labeler"]
     return compare_labels(
         one.taxonomy,
         other.taxonomy,
-        read_labels(one.store.checked(one.labels)),
-        read_labels(other.store.checked(other.labels)),
+        read_labels(artifacts[0]),
+        read_labels(artifacts[1]),
         {"name": made.name, "version": made.version, "options": made.options},
         read_utterances(one.store.checked(one.utterances)).speakers,
     )
@@ -230,35 +200,29 @@ def _show(taxonomy: Taxonomy) -> None:
     threshold = f", min_confidence {rule.min_confidence:g}" if rule.min_confidence else ""
     typer.echo(f"Neutral: {taxonomy.neutral or f'no label; rule: {rule.kind}{threshold}'}")
     typer.echo(f"Templates: {' | '.join(taxonomy.templates)}")
-    _print_table(
-        ("label", "first hypothesis", "synonyms", "parent", "valence", "arousal"),
-        [
-            (
-                label.name,
-                hypothesis,
-                ", ".join(label.synonyms),
-                label.parent or "",
-                "" if label.valence is None else f"{label.valence:+.1f}",
-                "" if label.arousal is None else f"{label.arousal:+.1f}",
-            )
-            for label, hypothesis in zip(taxonomy.labels, taxonomy.hypotheses(), strict=True)
-        ],
-    )
-    for target, written in taxonomy.maps.items():
-        pairs = ", ".join(f"{name} → {_weights(weights)}" for name, weights in written.items())
-        missing = [name for name in taxonomy.names if not written.get(name)]
+    rows = [
+        [label.name, hypothesis, ", ".join(label.synonyms), label.parent or ""]
+        + ["" if value is None else f"{value:+.1f}" for value in (label.valence, label.arousal)]
+        for label, hypothesis in zip(taxonomy.labels, taxonomy.hypotheses(), strict=True)
+    ]
+    header = ("label", "first hypothesis", "synonyms", "parent", "valence", "arousal")
+    _print_table(header, rows)
+    for target, mapped in taxonomy.maps.items():
+        missing = [name for name in taxonomy.names if not mapped.get(name)]
         unmapped = f"  (unmapped: {', '.join(missing)})" if missing else ""
-        typer.echo(f"Map to {target}: {pairs}{unmapped}")
-    for source, written in taxonomy.maps_from.items():
-        pairs = ", ".join(f"{name} → {_weights(weights)}" for name, weights in written.items())
-        typer.echo(f"Map from {source}: {pairs}")
+        typer.echo(f"Map to {target}: {_pairs(mapped)}{unmapped}")
+    for source, mapped in taxonomy.maps_from.items():
+        typer.echo(f"Map from {source}: {_pairs(mapped)}")
 
 
-def _weights(weights: dict[str, float]) -> str:
-    return " + ".join(name if w == 1 else f"{w:g} {name}" for name, w in weights.items())
+def _pairs(mapped: Mapping[str, Mapping[str, float]]) -> str:
+    def weights(targets: Mapping[str, float]) -> str:
+        return " + ".join(name if w == 1 else f"{w:g} {name}" for name, w in targets.items())
+
+    return ", ".join(f"{name} → {weights(targets)}" for name, targets in mapped.items())
 
 
-def _print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print_table(header: tuple[str, ...], rows: list[list[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -25,8 +25,8 @@ def checked_root(name: str, plugin: Dataset[Any], root: Path | None) -> Path:
     """
     if root is None:
         raise DataError(
-            f"Dataset '{name}' needs its folder: set `root` (`--corpus {name}=FOLDER` for "
-            "`data leakage`)."
+            f"Dataset '{name}' needs its folder. Set `root`, or write `{name} FOLDER` on the "
+            "command line."
         )
     try:
         root = user_path(root)

@@ -42,7 +42,8 @@ class TextOptions(LabelOptions, TableOptions):
     """Files inside the folder; empty for all ``.csv``, ``.tsv``, ``.jsonl`` and ``.parquet`` files
     that lie there. A ``.txt`` file holds one text per line."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Name here → name in the table, such as ``{text: body, label: feeling, speaker: author}``."""
+    """Name here → name in the table, such as ``{text: body, label: feeling, speaker: author}``; an
+    empty name leaves a column out, such as ``{label: ""}`` for a table's human labels."""
     separator: str = ""
     """What parts several labels in one cell, such as ``","``; empty where a cell holds one."""
     label_names: tuple[str, ...] = ()
@@ -175,7 +176,9 @@ class Text(Dataset[TextOptions]):
             ]
         options = self.options
         columns = options.columns | {f"weight {x}": column for x, column in options.weights.items()}
-        naming = Naming(frozenset(_COLUMNS), columns, _WEAK, required="text")
+        read = {ours: theirs for ours, theirs in columns.items() if theirs}
+        known = frozenset(_COLUMNS) - (columns.keys() - read.keys())
+        naming = Naming(known, read, _WEAK, required="text")
         return table_rows(path, options, naming, self.notes)[0]
 
     def _kind(self) -> GoldKind:

@@ -88,7 +88,7 @@ def cases(folder: Path, ravdess: list[str]) -> Iterator[Case]:
         1,
         ("refused", "8 of 24 utterances (d-0, d-1", "2 of 6 speakers (manifest:d, manifest:e)"),
         "--corpus",
-        f"manifest={heard}",
+        f"manifest {heard}",
     )
     yield ran(
         "pre-training on them, in a run",

@@ -163,7 +163,7 @@ def test_explain_prints_the_chain_from_a_prefix(
 def test_explain_says_what_is_not_there(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = lanser(capsys, "cache", "explain", "zz", "--store", str(store.root))
     assert code == 2
-    assert "No artifact or planned stage begins with 'zz'" in err
+    assert "No key of an artifact or planned stage begins with 'zz'" in err
 
 
 def test_verify_finds_a_flipped_bit_and_removes_the_artifact(

@@ -164,8 +164,8 @@ def test_json_is_given_also_when_the_folder_is_missing(
         (["ravdes", "x"], "Did you mean 'ravdess'"),
         (["ravdess"], "needs its folder"),
         (["manifest", ".", "taxonomi=x"], "Did you mean 'taxonomy'"),
-        (["manifest", ".", "on_bad_audio=drop"], "must be stop or skip"),
-        (["manifest", ".", "limit=none"], "limit is 'none'"),
+        (["manifest", ".", "on_bad_audio=drop"], "'stop' or 'skip'"),
+        (["manifest", ".", "limit=none"], "'limit' is 'none'"),
         (["manifest", ".", "oops"], "not of the form key=value"),
         (["manifest", ".", "columns={"], "Quote a text"),
     ],
@@ -226,7 +226,7 @@ def test_a_corpus_that_holds_the_test_speakers_is_refused(
     unlabelled.mkdir()
     audio = two_speakers / "5.wav"
     (unlabelled / "manifest.csv").write_text(f"id,audio,speaker\nx,{audio},anna\n")
-    assert leakage(*arguments, "--corpus", f"manifest={unlabelled}") == 1
+    assert leakage(*arguments, "--corpus", f"manifest '{unlabelled}'") == 1
     heard = "refused: pre-training on manifest hears 1 of 6 utterances (u5) and 1 of 2 speakers"
     assert heard in capsys.readouterr().out
 

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 from lanser_bench import LanserError, SettingsError, TaxonomyError
 from lanser_bench.cli._options import parsed_options
-from lanser_bench.cli.label import label
+from lanser_bench.cli.label import app as label_app
 from lanser_bench.cli.taxonomy import app as taxonomy_app
 
 app = typer.Typer()
-app.command()(label)
+app.add_typer(label_app, name="label")
 app.add_typer(taxonomy_app, name="taxonomy")
 EXAMPLE = Path(__file__).parents[1] / "example_plugin"
 
@@ -29,11 +29,11 @@ def run(*words: str) -> str:
 
 
 def keyword(*words: str) -> str:
-    return run("label", "--plugins-dir", str(EXAMPLE), "--labeler", "keyword", *words)
+    return run("label", "text", "--plugins-dir", str(EXAMPLE), "--labeler", "keyword", *words)
 
 
 def test_json_has_text_label_scores_and_abstained() -> None:
-    found = json.loads(keyword("--text", "I am happy, so happy!", "--json"))
+    found = json.loads(keyword("I am happy, so happy!", "--json"))
     assert found["text"] == "I am happy, so happy!"
     assert found["label"] == "joy"
     assert list(found["scores"]) == ["anger", "disgust", "fear", "joy", "sadness", "surprise"]
@@ -42,20 +42,20 @@ def test_json_has_text_label_scores_and_abstained() -> None:
 
 
 def test_several_texts_give_a_list_and_an_abstention_says_why() -> None:
-    found = json.loads(keyword("--text", "", "--text", "So it goes.", "--text", "sad", "--json"))
+    found = json.loads(keyword("", "So it goes.", "sad", "--json"))
     assert [answer["label"] for answer in found] == [None, None, "sadness"]
     assert [answer["abstained"] for answer in found] == [True, True, False]
     assert [answer["reason"] for answer in found] == ["empty text", "labeler", None]
 
 
 def test_without_json_the_best_label_and_all_scores_are_shown() -> None:
-    shown = keyword("--text", "I am angry and sad.", "--taxonomy", "iemocap-4")
+    shown = keyword("I am angry and sad.", "--taxonomy", "iemocap-4")
     assert "angry" in shown.splitlines()[0]
     assert "0.500" in shown
 
 
 def test_options_reach_the_labeler() -> None:
-    words = ("--text", "delighted", "--json", "--option")
+    words = ("delighted", "--json", "--option")
     assert json.loads(keyword(*words, "synonyms=true"))["label"] == "joy"
     assert json.loads(keyword(*words, "synonyms=false"))["label"] is None
 
@@ -67,7 +67,7 @@ def test_a_taxonomy_file_of_one_s_own_is_used(tmp_path: Path) -> None:
         "  - {name: up, hypothesis: cheerful}\n  - {name: down, hypothesis: gloomy}\n",
         encoding="utf-8",
     )
-    found = json.loads(keyword("--text", "so gloomy", "--taxonomy", str(path), "--json"))
+    found = json.loads(keyword("so gloomy", "--taxonomy", str(path), "--json"))
     assert found["scores"] == {"up": 0.0, "down": 1.0}
 
 
@@ -85,7 +85,7 @@ def test_a_taxonomy_file_of_one_s_own_is_used(tmp_path: Path) -> None:
 )
 def test_mistakes_get_a_sentence(words: tuple[str, ...], sentence: str) -> None:
     with pytest.raises(LanserError, match=sentence):
-        run("label", "--text", "x", *words)
+        run("label", "text", "x", *words)
 
 
 SHORT = """
@@ -110,7 +110,7 @@ class Short(Labeler[PluginOptions]):
 def test_texts_that_a_labeler_reads_in_part_are_told(tmp_path: Path) -> None:
     (tmp_path / "short.py").write_text(SHORT, encoding="utf-8")
     labeler = ("--labeler", "short", "--plugins-dir", str(tmp_path))
-    words = ["label", "--text", "we won", "--text", "we won the cup", *labeler]
+    words = ["label", "text", "we won", "we won the cup", *labeler]
     told = CliRunner().invoke(app, [*words, "--json"])
     assert [answer["truncated"] for answer in json.loads(told.stdout)] == [False, True]
     sentence = "Note: 'we won the cup…' is longer than the labeler's model takes, so read in part."
@@ -118,7 +118,7 @@ def test_texts_that_a_labeler_reads_in_part_are_told(tmp_path: Path) -> None:
     rows = ["we won,en", "we won the cup,en", "we lost the cup,de", "we won the cup,", "?!,en"]
     (tmp_path / "t.csv").write_text("\n".join(["text,language", *rows]) + "\n", encoding="utf-8")
     place = ("--out", str(tmp_path / "out"), "--store", str(tmp_path / "store"))
-    found = run("label", "--texts", str(tmp_path / "t.csv"), *place, *labeler)
+    found = run("label", "table", str(tmp_path / "t.csv"), *place, *labeler)
     assert "Texts longer than the labeler's model takes, so read in part: 3" in found
     assert "Texts without a letter or digit: 1" in found
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
@@ -182,5 +182,5 @@ def test_validate_checks_every_file_and_its_maps(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_real_entailment_labels_a_sentence() -> None:
-    found = json.loads(run("label", "--text", "I am so happy that you came!", "--json"))
+    found = json.loads(run("label", "text", "I am so happy that you came!", "--json"))
     assert found["label"] == "joy"

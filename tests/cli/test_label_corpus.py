@@ -1,4 +1,4 @@
-"""`label` on tables and corpora, and `taxonomy compare --corpus`: through the store."""
+"""`label table`, `label corpus` and `taxonomy compare` on a dataset: through the store."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import typer
 from typer.testing import CliRunner
 
 from lanser_bench import DataError, LanserError, SettingsError, TaxonomyError
-from lanser_bench.cli.label import label
+from lanser_bench.cli.label import app as label_app
 from lanser_bench.cli.taxonomy import app as taxonomy_app
 from lanser_bench.experiment import label_corpus
 
 app = typer.Typer()
-app.command()(label)
+app.add_typer(label_app, name="label")
 app.add_typer(taxonomy_app, name="taxonomy")
 EXAMPLE = Path(__file__).parents[1] / "example_plugin"
 Run = Callable[..., str]
@@ -59,7 +59,7 @@ def table(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_table_gets_parquet_and_a_report(run: Run, table: Path) -> None:
-    words = ("label", "--texts", str(table), "--column", "body", "--gold", "mood", "--out", "out")
+    words = ("label", "table", str(table), "--column", "body", "--gold", "mood", "--out", "out")
     shown = run(*words)
     assert "5 utterances, coverage 0.600" in shown
     assert "Without a label: 1 empty text, 1 labeler" in shown
@@ -84,7 +84,7 @@ def test_a_table_gets_parquet_and_a_report(run: Run, table: Path) -> None:
 def test_the_same_command_computes_nothing_again(
     run: Run, table: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ("label", "--texts", str(table), "--column", "body", "--json")
+    words = ("label", "table", str(table), "--column", "body", "--json")
     first = json.loads(run(*words))
     settings = {
         "dataset": "text",
@@ -108,18 +108,18 @@ def test_a_column_with_a_typo_is_refused_and_no_other_is_read(run: Run, tmp_path
         (["--column", "text_clean", "--gold", "ratter2"], "'rater2'"),
     ):
         with pytest.raises(DataError, match=f"has no column .* Did you mean {theirs}"):
-            run("label", "--texts", str(path), *words)
+            run("label", "table", str(path), *words)
     lines = tmp_path / "lines.txt"
     lines.write_text("happy\n")
     for words in (["--column", "body"], ["--gold", "mood"]):
         with pytest.raises(DataError, match=r"has one text per line and no column"):
-            run("label", "--texts", str(lines), *words)
+            run("label", "table", str(lines), *words)
 
 
 def test_all_texts_of_a_tsv_that_quotes_nothing_are_labelled(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "cv.tsv"
     path.write_text('path\tsentence\na\t"Happy, he said\nb\tangry\nc\tso sad."\n')
-    words = ("label", "--texts", str(path), "--column", "sentence", "--json")
+    words = ("label", "table", str(path), "--column", "sentence", "--json")
     assert json.loads(run(*words))["utterances"] == 3
 
 
@@ -128,7 +128,7 @@ def test_gold_with_several_labels_is_scored_by_hits(run: Run, tmp_path: Path) ->
     path = tmp_path / "m.csv"
     rows = ["happy,joy;love", "angry,sadness;fear", "sad,grief", "happy;,neutral"]
     path.write_text("text,label\n" + "\n".join(rows) + "\n")
-    words = ["label", "--texts", str(path), "separator=;", "--gold", "label", "--json"]
+    words = ["label", "table", str(path), "separator=;", "--gold", "label", "--json"]
     found = json.loads(run(*words, "--gold-taxonomy", "goemotions-28"))["gold"]
     # There is no map from ekman-6 to goemotions-28, so both are compared in ekman-6.
     assert found["taxonomy"] == "ekman-6"
@@ -161,7 +161,7 @@ def corpus(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_a_corpus_of_speech_is_reported_by_speaker_and_length(run: Run, corpus: Path) -> None:
     found: dict[str, Any] = json.loads(
-        run("label", "manifest", str(corpus), "taxonomy=ekman-6", "--json")
+        run("label", "corpus", "manifest", str(corpus), "taxonomy=ekman-6", "--json")
     )
     assert (found["intervals_over"], found["coverage"]["value"]) == ("speakers", 1.0)
     assert found["gold"]["abstention_is_wrong"]["kappa"]["value"] == pytest.approx(1.0)
@@ -178,11 +178,8 @@ def test_two_taxonomies_are_compared_on_a_corpus_through_the_store(run: Run, cor
         "compare",
         "ekman-6",
         "goemotions-28",
-        "--corpus",
         "manifest",
-        "--root",
         str(corpus),
-        "--dataset-option",
         "taxonomy=ekman-6",
         "--json",
     )
@@ -201,24 +198,17 @@ def test_two_taxonomies_are_compared_on_a_corpus_through_the_store(run: Run, cor
 @pytest.mark.parametrize(
     ("words", "kind", "sentence"),
     [
-        (("label",), SettingsError, "Say what to label"),
-        (("label", "synthetic", "--text", "x"), SettingsError, "Say what to label"),
-        (("label", "--texts", "no.csv"), DataError, r"no\.csv cannot be read"),
-        (("label", "synthetc"), LanserError, "Did you mean 'synthetic'"),
-        (("label", "synthetic", "--set", "label.temprature=1"), SettingsError, "temprature"),
+        (("label", "table", "no.csv"), DataError, r"no\.csv cannot be read"),
+        (("label", "corpus", "synthetc"), LanserError, "Did you mean 'synthetic'"),
         (
-            (
-                "taxonomy",
-                "compare",
-                "ekman-6",
-                "iemocap-4",
-                "--corpus",
-                "synthetic",
-                "--texts",
-                "x",
-            ),
+            ("label", "corpus", "synthetic", "--set", "label.temprature=1"),
             SettingsError,
-            "either --texts or --corpus",
+            "temprature",
+        ),
+        (
+            ("taxonomy", "compare", "ekman-6", "iemocap-4", "synthetic", "--texts", "x"),
+            SettingsError,
+            "either --texts or a dataset",
         ),
     ],
 )
@@ -229,12 +219,19 @@ def test_mistakes_get_a_sentence(
         run(*words)
 
 
+def test_a_column_of_human_labels_that_is_not_named_is_left_out(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    path.write_text("text,emotion,label\nhappy,joy,0\nsad,sadness,1\n")
+    report = json.loads(run("label", "table", str(path), "--json"))
+    assert (report["utterances"], report["gold"]) == (2, None)
+
+
 def test_a_stage_that_fails_says_why(run: Run, table: Path) -> None:
     rule = ("--taxonomy", "tweeteval-4", "--set", "label.neutral=abstain", "--labeler", "random")
     with pytest.raises(SettingsError, match="has neither a neutral label nor a threshold"):
-        run("label", "--texts", str(table), "--column", "body", *rule)
+        run("label", "table", str(table), "--column", "body", *rule)
 
 
 def test_a_labeler_that_reads_gold_is_refused_before_anything_runs(run: Run, table: Path) -> None:
     with pytest.raises(SettingsError, match=r"'oracle' reads human labels, and 'text' .* has none"):
-        run("label", "--texts", str(table), "--column", "body", "--set", "labeler=oracle")
+        run("label", "table", str(table), "--column", "body", "--set", "labeler=oracle")

@@ -56,7 +56,7 @@ def hurt(project: Project) -> dict[str, str]:
         embeddings.name: "arrays.safetensors has",
         measured.name: "rows.parquet has other bytes than were written",
         first.name: f"{MARKER} is missing or cannot be read",
-        second.name: "of another format, not used",
+        second.name: "of another format, ignored",
         third.name: f"{MARKER} is that of another key",
     }
 

@@ -72,9 +72,8 @@ def test_it_is_listed_under_its_distribution(installed: Path) -> None:
 def test_it_labels_through_the_command_line(installed: Path) -> None:
     found = python(
         installed,
-        "import sys, typer; from lanser_bench.cli.label import label;"
-        "sys.argv = ['label', '--labeler', 'keyword', '--json', '--text', 'I was scared.'];"
-        "typer.run(label)",
+        "from lanser_bench.cli import main;"
+        "main(['label', 'text', 'I was scared.', '--labeler', 'keyword', '--json'])",
     )
     assert found["label"] == "fear"
     assert found["scores"]["fear"] == 1.0

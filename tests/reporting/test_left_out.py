@@ -91,7 +91,7 @@ def test_foreign_files_are_named_and_the_rest_is_shown(
     code, out, err = lanser("results", "validate", str(folder))
     assert (code, "4 of 4 records are sound" in out) == (0, True)
     code, out, err = lanser("results", "upgrade", str(folder))
-    assert (code, "is no result record" in out) == (0, True)
+    assert (code, "not a result record" in out) == (0, True)
 
 
 @pytest.mark.parametrize("how", DAMAGED)

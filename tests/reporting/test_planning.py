@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lanser_bench.errors import SettingsError
+from lanser_bench.errors import DataError, SettingsError
 from lanser_bench.evaluation.power import Design, detectable, expected_spread, normal_approximation
 from lanser_bench.reporting.comparing.power import count, plan_power
 
@@ -66,7 +66,7 @@ def test_what_is_not_said_is_asked_for_or_assumed_aloud() -> None:
     assert sum("assumed" in line for line in plan.lines()) == 2
     assert "one seed is no evidence" in plan.lines()[-1]
     assert "undetectable" in plan_power(speakers=3).lines()[-1]
-    with pytest.raises(SettingsError, match="needs its folder"):
+    with pytest.raises(DataError, match="needs its folder"):
         plan_power(dataset="ravdess")
     with pytest.raises(SettingsError, match="'actors' is not of the form key=value"):
         plan_power(dataset="ravdess", options=["actors"])

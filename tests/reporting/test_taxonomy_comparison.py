@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from lanser_bench import DataError, Labeler, LanserError, PluginOptions, Scores, SettingsError
-from lanser_bench.cli._texts import read_texts
+from lanser_bench.cli._labeling import read_texts
 from lanser_bench.cli.taxonomy import app as taxonomy_app
 from lanser_bench.kinds import TextRecord
 from lanser_bench.plugins.discovery import registry
@@ -199,7 +199,7 @@ def test_bad_text_files_get_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read: No such file"):
         read_texts(tmp_path / "none.txt")
     (tmp_path / "empty.txt").write_text("\n \n")
-    with pytest.raises(DataError, match="holds no text"):
+    with pytest.raises(DataError, match="contains no text"):
         read_texts(tmp_path / "empty.txt")
     (tmp_path / "latin.txt").write_bytes(b"\xe9t\xe9")
     with pytest.raises(DataError, match="not UTF-8"):

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ..._yaml import read_value
+from ...data import survey
 from ...data.listing import checked_root, listed_utterances
 from ...errors import SettingsError
 from ...evaluation import power as design_of
 from ...evaluation.official import check_official
 from ...evaluation.power import Design
 from ...evaluation.statistics import MIN_SPEAKERS
+from ...experiment.settings.model import DatasetRef
 from ...kinds.dataset import Dataset
 from ...plugins.discovery import registry
 from ...stages.evaluate import spec as evaluate
@@ -62,7 +64,7 @@ class PowerPlan:
 
 def plan_power(
     *,
-    dataset: str | None = None,
+    dataset: str | DatasetRef | None = None,
     root: Path | None = None,
     options: Sequence[str] = (),
     speakers: int | None = None,
@@ -83,7 +85,7 @@ def plan_power(
     and the plan says so.
 
     Args:
-        dataset: name of a dataset plugin, whose labelled utterances are counted.
+        dataset: a dataset, or the name of its plugin; its labelled utterances are counted.
         root: its folder.
         options: ``key=value`` options of it.
         speakers: speakers tested.
@@ -111,14 +113,16 @@ def plan_power(
         speakers = speakers or found[3]
     if dataset is not None:
         counted = count(dataset, root, options, protocol, plugin_dirs)
+        name = dataset if isinstance(dataset, str) else dataset.dataset
         said.append(
-            f"{dataset}: {counted.speakers} tested speakers with {counted.utterances:.1f} labelled "
+            f"{name}: {counted.speakers} tested speakers with {counted.utterances:.1f} labelled "
             f"utterances each, {counted.classes} classes"
         )
         speakers, utterances = speakers or counted.speakers, utterances or counted.utterances
     if speakers is None:
         raise SettingsError(
-            "Say how many speakers are tested: --speakers N, --dataset NAME --root DIR, or --pilot."
+            "Name a dataset and its folder, or set --speakers N or --pilot: the number of speakers "
+            "that are tested is missing."
         )
     if spread is None:
         spread = design_of.expected_spread(utterances or 60.0)
@@ -139,7 +143,7 @@ def plan_power(
 
 
 def count(
-    name: str,
+    dataset: str | DatasetRef,
     root: Path | None = None,
     options: Sequence[str] = (),
     protocol: str = "split",
@@ -151,19 +155,16 @@ def count(
         SettingsError: no such dataset, option or protocol, or it needs a folder.
         DataError: the folder is not this dataset's.
     """
-    pairs = [option.partition("=") for option in options]
-    bare = next((key for key, equals, _ in pairs if not equals), None)
-    if bare is not None:
-        raise SettingsError(f"'{bare}' is not of the form key=value.")
-    values = {key: read_value(value, f"'{key}={value}'", SettingsError) for key, _, value in pairs}
-    plugin: Dataset[Any] = registry(tuple(plugin_dirs)).create("dataset", name, values)
-    if plugin.needs_root and root is None:
-        raise SettingsError(f"Dataset '{name}' needs its folder: --root DIR.")
+    ref = dataset if isinstance(dataset, DatasetRef) else _named(dataset, root, options)
+    name = ref.dataset
+    plugin: Dataset[Any] = registry(tuple(plugin_dirs)).create("dataset", name, ref.options)
     check_official(plugin, f"dataset '{name}'", protocol)
     by = evaluate.folds_by(evaluate.Params(protocol=protocol), plugin.protocols)
-    folder = checked_root(name, plugin, root or Path(".lanser/store/datasets") / name)
+    own = None if plugin.needs_root else Path(".lanser/store/datasets") / name
+    folder = checked_root(name, plugin, ref.root or own)
     # Copies count once, and only a single gold label is scored, as in a run.
-    unique = {u.id: u for u in listed_utterances(name, plugin, folder)}.values()
+    unique = list({u.id: u for u in listed_utterances(name, plugin, folder)}.values())
+    unique = unique if ref.limit is None else survey.spread(unique, ref.limit)
     labelled = [
         (u.speaker, next(iter(u.gold)))
         for u in unique
@@ -175,6 +176,15 @@ def count(
             f"Dataset '{name}' has no labelled utterances with speakers that {protocol} tests."
         )
     return Counted(len(tested), len(labelled) / len(tested), len({label for _, label in labelled}))
+
+
+def _named(name: str, root: Path | None, options: Sequence[str]) -> DatasetRef:
+    pairs = [option.partition("=") for option in options]
+    bare = next((key for key, equals, _ in pairs if not equals), None)
+    if bare is not None:
+        raise SettingsError(f"'{bare}' is not of the form key=value.")
+    values = {key: read_value(value, f"'{key}={value}'", SettingsError) for key, _, value in pairs}
+    return DatasetRef(dataset=name, root=root, options=values)
 
 
 def _tested(utterance: Any) -> bool:
