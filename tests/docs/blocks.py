@@ -1,15 +1,15 @@
-"""Reads the fenced blocks of a Markdown page, with the comments that say what tests do with them.
+"""Reads the fenced blocks of a Markdown page, and the comments that control their tests.
 
 A comment stands directly before its block:
 
     <!-- not run here: reason -->   a console block that no test runs, and why
-    <!-- run: exit 2 -->            its last command ends with this exit code
-    <!-- file: NAME -->             the block is a file that later blocks use
-    <!-- from: PATH -->             the block is this file of the repository, letter by letter
-    <!-- output -->                 the block is what the Python blocks before it print
+    <!-- run: exit 2 -->            exit code of its last command
+    <!-- file: NAME -->             the block is a file for later blocks
+    <!-- from: PATH -->             the block equals this file of the repository
+    <!-- output -->                 the block is the output of the Python blocks before it
 
-Every other ``console`` and ``python`` block is run as it stands. In shown output a line ``…``
-stands for any lines, and ``…`` inside a line for any characters.
+Every other ``console`` and ``python`` block is run. In its output, a line ``…`` matches any lines,
+and ``…`` inside a line any characters.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Block:
         return f"{self.page.relative_to(ROOT)}, line {self.line}"
 
     def note(self, name: str) -> str | None:
-        """What stands behind ``name:`` in a comment; empty for a bare ``name``."""
+        """The text after ``name:`` in a comment; empty for a bare ``name``."""
         for note in self.notes:
             head, _, rest = note.partition(":")
             if head.strip() == name:
@@ -48,30 +48,30 @@ class Block:
 
     @property
     def commands(self) -> list[tuple[str, list[str]]]:
-        """Commands of a console block, each with the output shown below it."""
-        found: list[tuple[str, list[str]]] = []
+        """Commands of a console block, each with its expected output."""
+        commands: list[tuple[str, list[str]]] = []
         continued = False
         for line in self.text.splitlines():
             if continued:
-                found[-1] = (found[-1][0] + "\n" + line, [])
+                commands[-1] = (commands[-1][0] + "\n" + line, [])
             elif line.startswith("$ "):
-                found.append((line[2:], []))
+                commands.append((line[2:], []))
             else:
-                assert found, f"{self.where}: output before the first command"
-                found[-1][1].append(line.rstrip())
-            continued = not found[-1][1] and line.endswith("\\")
-        return found
+                assert commands, f"{self.where}: output before the first command"
+                commands[-1][1].append(line.rstrip())
+            continued = not commands[-1][1] and line.endswith("\\")
+        return commands
 
 
 def blocks(page: Path) -> list[Block]:
     """Returns the blocks of a page in order."""
-    found: list[Block] = []
+    result: list[Block] = []
     notes: list[str] = []
     fence, begin, language, body = "", 0, "", list[str]()
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
         match = _FENCE.match(line)
         if fence and line.rstrip() == fence:
-            found.append(Block(page, begin, language, "\n".join(body) + "\n", tuple(notes)))
+            result.append(Block(page, begin, language, "\n".join(body) + "\n", tuple(notes)))
             fence, notes = "", []
         elif fence:
             body.append(line)
@@ -80,7 +80,7 @@ def blocks(page: Path) -> list[Block]:
         elif line.strip():
             notes = [*notes, *_COMMENT.findall(line)] if _COMMENT.fullmatch(line.strip()) else []
     assert not fence, f"{page}: the block of line {begin} does not end"
-    return found
+    return result
 
 
 def prose(page: Path) -> str:
@@ -98,7 +98,7 @@ def prose(page: Path) -> str:
 
 
 def shown(expected: list[str], printed: str) -> bool:
-    """Whether printed text is what a page shows, with ``…`` for what it leaves out."""
+    """Whether printed text matches the expected lines, with ``…`` as a wildcard."""
     parts = []
     for line in _trimmed(expected):
         if line.strip() == "…":

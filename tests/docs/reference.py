@@ -68,7 +68,7 @@ def table(model: type[BaseModel], skip: tuple[str, ...] = ()) -> str:
 
 def _notes(model: type[BaseModel]) -> dict[str, tuple[str, str]]:
     """Field → its type in words and its docstring, read from the source of the class."""
-    found: dict[str, tuple[str, str]] = {}
+    notes: dict[str, tuple[str, str]] = {}
     for cls in reversed(model.__mro__):
         if not (issubclass(cls, BaseModel) and cls is not BaseModel):
             continue
@@ -79,8 +79,8 @@ def _notes(model: type[BaseModel]) -> dict[str, tuple[str, str]]:
             text = ""
             if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
                 text = str(after.value.value)
-            found[node.target.id] = (_type(ast.unparse(node.annotation)), _cell(text))
-    return found
+            notes[node.target.id] = (_type(ast.unparse(node.annotation)), _cell(text))
+    return notes
 
 
 NAMES = {

@@ -39,7 +39,7 @@ SLOW = {
     "report.md",
     "weak-labels.md",
 }
-"""Pages whose examples read recordings or train something."""
+"""Pages whose examples read recordings or train models."""
 EXAMPLES = [block for page in PAGES for block in blocks(page)]
 MARK = "\x1e"
 """Printed between the outputs of a page's Python blocks."""
@@ -61,7 +61,7 @@ def where(block: Block) -> str:
 
 
 @pytest.mark.parametrize("block", EXAMPLES, ids=where)
-def test_a_block_says_what_it_is_and_why_it_is_not_run(block: Block) -> None:
+def test_blocks_have_a_language_and_valid_comments(block: Block) -> None:
     assert block.language in LANGUAGES, f"{block.where}: name the block's language"
     reason = block.note("not run here")
     assert reason is None or len(reason) > 10, f"{block.where}: say why it is not run"
@@ -96,9 +96,7 @@ def test_the_first_plugin_of_the_readme_is_the_example_plugin() -> None:
         ("a (b)*", "a bbb\n", False),
     ],
 )
-def test_shown_output_is_compared_but_for_its_ellipses(
-    expected: str, printed: str, fits: bool
-) -> None:
+def test_ellipses_in_shown_output_are_wildcards(expected: str, printed: str, fits: bool) -> None:
     assert shown(expected.splitlines(), printed) is fits
 
 
@@ -123,7 +121,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if any(b.language in ("console", "python") for b in blocks(page))
     ],
 )
-def test_the_examples_of_a_page_run_and_print_what_it_shows(page: Path, folder: Path) -> None:
+def test_examples_run_and_print_the_shown_output(page: Path, folder: Path) -> None:
     programs: list[Block] = []
     outputs: dict[int, Block] = {}
     for block in blocks(page):
@@ -155,7 +153,7 @@ def _run_commands(block: Block, folder: Path) -> None:
 
 
 def _run_programs(programs: list[Block], outputs: Mapping[int, Block], folder: Path) -> None:
-    """Runs all Python blocks of a page as one program, in their order."""
+    """Runs all Python blocks of a page, in order, as one program."""
     script = folder / "page.py"
     script.write_text(f"\nprint({MARK!r})\n".join(b.text for b in programs), encoding="utf-8")
     done = _process([sys.executable, str(script)], folder)
@@ -196,7 +194,7 @@ BASE: dict[str, Any] = {
     "corpora": ["synthetic"],
     "targets": ["synthetic"],
 }
-"""What a snippet that shows a few keys is laid over."""
+"""Settings that complete a snippet with only a few keys."""
 
 
 @pytest.fixture(scope="module")
@@ -238,32 +236,32 @@ def _refs(settings: Any) -> Iterator[tuple[str, PluginRef | DatasetRef]]:
             yield kind, ref
 
 
-def test_the_reference_tables_are_those_of_the_models() -> None:
+def test_reference_tables_are_current() -> None:
     for page, text in generated():
         assert page.read_text(encoding="utf-8") == text, (
-            f"{page.name} is behind the settings: python -m tests.docs.reference"
+            f"{page.name} is stale: run python -m tests.docs.reference"
         )
 
 
-# -- names and links lead somewhere ------------------------------------------------------------
+# -- names and links resolve -------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1)
 def command_options() -> dict[str, set[str]]:
-    """Every command, such as ``cache explain`` → its options."""
-    found = {"": {"--help", "--version"}}
+    """Returns the options of every command, such as ``cache explain``."""
+    options = {"": {"--help", "--version"}}
     for command in COMMANDS:
         group = typer.main.get_command(build_app([command])).commands[command]  # type: ignore[attr-defined]
         children = {command: group} | {
             f"{command} {child}": sub for child, sub in getattr(group, "commands", {}).items()
         }
         for path, sub in children.items():
-            found[path] = {"--help"} | {o for p in sub.params for o in p.opts if o[:2] == "--"}
-    return found
+            options[path] = {"--help"} | {o for p in sub.params for o in p.opts if o[:2] == "--"}
+    return options
 
 
 def mentions(page: Path) -> Iterator[str]:
-    """Calls of lanser-bench in a page's console blocks and inline code."""
+    """Yields code from a page's console blocks and inline code."""
     for block in blocks(page):
         if block.language == "console":
             yield from (command.replace("\\\n", " ") for command, _ in block.commands)
@@ -280,7 +278,7 @@ def test_named_commands_and_options_exist(page: Path) -> None:
             while path and " ".join(path) not in known:
                 path.pop()
             started = bool(words) and not words[0].startswith(("-", "…"))
-            assert path or not started, f"{page.name}: there is no command in '{text}'"
+            assert path or not started, f"{page.name}: unknown command in '{text}'"
             for word in words:
                 if word.startswith("--"):
                     option = word.partition("=")[0]
@@ -308,9 +306,9 @@ def test_relative_links_resolve(page: Path) -> None:
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
-        assert target.exists(), f"{page.name}: {link} leads nowhere"
+        assert target.exists(), f"{page.name}: broken link {link}"
         if anchor:
-            assert anchor in anchors(target), f"{page.name}: {link} names no heading"
+            assert anchor in anchors(target), f"{page.name}: {link} has no heading"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
