@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -192,7 +192,7 @@ def _rows(survey: Survey) -> list[tuple[str, str]]:
         ("gold labels", f"{labels or 'none'}{taxonomy}"),
         ("unlabelled", str(counts["unlabelled"])),
         ("extras", ", ".join(counts["extras"]) or "none"),
-        *((title, _named(survey, kind)) for kind, title in PROBLEMS.items()),
+        *((title, _counted(survey, kind)) for kind, title in PROBLEMS.items()),
         *(("warning", sentence) for sentence in counts["warnings"]),
     ]
     if card.fixed_sentences:
@@ -207,10 +207,6 @@ def _listed(values: dict[str, int]) -> str:
     return ", ".join(f"{value} ({count})" for value, count in values.items()) or "none"
 
 
-def _named(survey: Survey, kind: Any) -> str:
-    problems = survey.of_kind(kind)
-    if not problems:
-        return "0"
-    named = [f"{p.utterance} ({p.file}) {p.problem}" for p in problems[:NAMED]]
-    rest = [f"and {len(problems) - NAMED} more"] if len(problems) > NAMED else []
-    return f"{len(problems)}: {'; '.join(named + rest)}"
+def _counted(survey: Survey, kind: str) -> str:
+    count = len(survey.of_kind(kind))
+    return f"{count}: {survey.named(kind, NAMED)}" if count else "0"

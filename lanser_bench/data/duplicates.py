@@ -144,3 +144,15 @@ def some(items: Iterable[str], joint: str = "; ", shown: int = SHOWN) -> str:
     listed = list(items)
     rest = len(listed) - shown
     return joint.join(listed[:shown]) + (f"{joint}and {rest} more" if rest > 0 else "")
+
+
+def by_fault(faults: Iterable[tuple[str, str]], shown: int = SHOWN) -> str:
+    """Joins pairs of a file and its fault; files with the same fault are listed before it."""
+    files: dict[str, list[str]] = {}
+    for file, fault in faults:
+        files.setdefault(fault, []).append(file)
+    groups = [
+        f"{some(names, ', ', shown)}: each {fault}" if names[1:] else f"{names[0]} {fault}"
+        for fault, names in files.items()
+    ]
+    return some(groups, shown=shown)

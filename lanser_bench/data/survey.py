@@ -22,7 +22,7 @@ from ..languages import language_code
 from ..plugins.discovery import Registry
 from ..plugins.taxonomies import find_taxonomy
 from .audio_memo import AudioMemo, Recording
-from .duplicates import place, relative, some, without_copies
+from .duplicates import SHOWN, by_fault, place, relative, some, without_copies
 from .listing import checked_root, listed_utterances
 from .traits import recording_traits
 
@@ -74,6 +74,11 @@ class Survey:
         """Returns the problems of one kind."""
         return [problem for problem in self.problems if problem.kind == kind]
 
+    def named(self, kind: str, shown: int = SHOWN) -> str:
+        """Returns the first problems of one kind in words, and the number of the others."""
+        problems = self.of_kind(kind)
+        return by_fault(((f"{p.utterance} ({p.file})", p.problem) for p in problems), shown)
+
 
 def survey_dataset(
     registry: Registry,
@@ -119,13 +124,13 @@ def survey_dataset(
     if bad and on_bad_audio == "stop":
         survey.faults.append(
             f"{len(bad)} of {len(found)} utterances of dataset '{name}' cannot be used: "
-            f"{some(f'{p.utterance} ({p.file}) {p.problem}' for p in bad)}. Mend or remove them, "
+            f"{survey.named('bad audio')}. Fix or remove them, "
             "or set `on_bad_audio: skip` to leave them out."
         )
     elif not survey.rows:
         survey.faults.append(
             f"None of the {len(found)} utterances of dataset '{name}' can be used: "
-            f"{some(f'{p.utterance} ({p.file}) {p.problem}' for p in bad)}."
+            f"{survey.named('bad audio')}."
         )
     survey.counts = _counts(survey, recordings)
     survey.notes += _label_notes(survey.counts, {label for u in found for label in u.gold})
