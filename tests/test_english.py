@@ -38,7 +38,7 @@ IDIOMS = """
 """
 """Idioms, each followed by what a native writer uses for it."""
 TO_DO: tuple[str, ...] = (
-    *("lanser_bench/audio", "lanser_bench/cli", "lanser_bench/data", "lanser_bench/evaluation"),
+    *("lanser_bench/audio", "lanser_bench/cli", "lanser_bench/data"),
     *(
         "lanser_bench/experiment",
         "lanser_bench/kinds",

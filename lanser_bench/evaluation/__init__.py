@@ -1,7 +1,7 @@
-"""Evaluation: from embeddings and gold to numbers with intervals over speakers.
+"""Evaluation: from embeddings and gold to scores with intervals over speakers.
 
-Read `folds`, `budgets` and `efficiency` for the label-efficiency study, `selection` and `linear`
-for what it fits; `ridge` and `classes` for probes. `predictions` turns what was predicted into sums
-over speakers, `statistics` gives those their intervals, and `contrast` means and differences over
-seeds. `power` and `sensitivity` ask the same of a design before it is run.
+`folds`, `budgets` and `efficiency` define the label-efficiency study; `selection` and `linear` fit
+its classifiers; `ridge` and `classes` serve probes. `predictions` sums predictions over speakers,
+`statistics` computes intervals from the sums, and `contrast` computes means and differences over
+seeds. `power` and `sensitivity` estimate the power of a design before it is run.
 """

@@ -1,8 +1,8 @@
-"""How far labels agree with gold, with intervals over speakers or, without speakers, over rows.
+"""Agreement of labels with gold, with intervals over speakers or, without speakers, over rows.
 
-Over speakers the intervals are those of `statistics`. Rows without speakers are taken as
-independent draws: then the counts of (gold, label) pairs are multinomial, so the rows need not be
-drawn again one by one, and with hundreds of rows a percentile interval covers.
+Intervals over speakers are those of `statistics`. Rows without speakers count as independent draws:
+the counts of (gold, label) pairs are then multinomial, so the table is resampled as a whole, and
+with hundreds of rows a percentile interval has its nominal coverage.
 """
 
 from __future__ import annotations
@@ -14,37 +14,34 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from .arrays import Bools, Floats, Ints, Strings
 from .metrics import confusion_matrix
 from .predictions import Classified, classification
 from .results import Interval, Metric
 from .statistics import LEVEL, RESAMPLES, Statistic, metric, ratio_mean
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 OVER_ROWS = "percentile bootstrap over rows"
 MIN_ROWS = 20
-"""Below this no interval over rows is printed."""
+"""Fewer rows get no interval."""
 
 
 @dataclass(frozen=True)
 class Units:
-    """What uncertainty is taken over: speakers where all rows have one, else rows."""
+    """Units of uncertainty: speakers if every row has one, otherwise rows."""
 
     kind: Literal["speakers", "rows"]
-    speakers: npt.NDArray[np.str_] | None
+    speakers: Strings | None
     """Shape (rows,); None for rows."""
 
     @classmethod
     def of(cls, speakers: Sequence[str | None]) -> Units:
-        """Chooses speakers where every row has one."""
+        """Uses speakers if every row has one."""
         known = [speaker for speaker in speakers if speaker is not None]
-        if not known or len(known) < len(speakers):
-            return cls("rows", None)
-        return cls("speakers", np.array(known))
+        complete = known and len(known) == len(speakers)
+        return cls("speakers", np.array(known)) if complete else cls("rows", None)
 
     def part(self, rows: npt.NDArray[np.bool_ | np.int64]) -> Units:
-        """The units of some of the rows."""
+        """Returns the units of a subset of rows."""
         return replace(self, speakers=None if self.speakers is None else self.speakers[rows])
 
 
@@ -57,44 +54,45 @@ def agreement(gold: Ints, labels: Ints, k: int, units: Units) -> dict[str, Metri
         k: number of labels.
         units: of the n rows.
     """
-    # An abstention is a class of its own, K, that holds no gold.
+    # Abstentions form an extra class K without gold.
     answers = np.where(labels < 0, k, labels)
     if units.speakers is None:
         return _over_rows(confusion_matrix(gold, answers, k + 1))
     ids = [""] * len(gold)
     data = Classified(ids, units.speakers.tolist(), gold, answers[None], k + 1)
-    statistics = classification(data)
-    scale = (k + 1) / k  # the extra class has an F1 of zero and must not count
-    found = {name: metric(statistics[name]) for name in ("uar", "wa")}
-    found["macro_f1"] = _scaled(metric(statistics["macro_f1"]), scale)
-    found["kappa"] = metric(kappa_statistic(gold, answers, k + 1, units.speakers))
-    return found
+    scores = {name: metric(statistic) for name, statistic in classification(data).items()}
+    # The extra class has an F1 of zero and must not count.
+    scores["macro_f1"] = _scaled(scores["macro_f1"], (k + 1) / k)
+    scores["kappa"] = metric(kappa_statistic(gold, answers, k + 1, units.speakers))
+    return scores
 
 
 def share(hits: Bools, units: Units) -> Metric:
-    """Returns the share of rows that hit, with its interval."""
+    """Returns the share of rows that are hits, with its interval."""
     if units.speakers is None:
         return proportion(int(hits.sum()), len(hits))
-    return metric(_ratio(hits.astype(float), np.ones(len(hits)), units.speakers))
+    names, unit = np.unique(units.speakers, return_inverse=True)
+    top, bottom = np.zeros((2, len(names), 1))
+    np.add.at(top[:, 0], unit, hits)
+    np.add.at(bottom[:, 0], unit, 1)
+    return metric(replace(ratio_mean(top, bottom, np.ones(1)), bounds=(0.0, 1.0)))
 
 
 def per_class(gold: Ints, labels: Ints, k: int, units: Units) -> list[dict[str, Metric | int]]:
     """Returns support, precision and recall of each class; recall counts abstentions as misses."""
-    found: list[dict[str, Metric | int]] = []
-    for position in range(k):
-        mine, given = gold == position, labels == position
-        found.append(
-            {
-                "support": int(mine.sum()),
-                "given": int(given.sum()),
-                "precision": share(mine[given], units.part(given)),
-                "recall": share(given[mine], units.part(mine)),
-            }
-        )
-    return found
+
+    def scores(mine: Bools, given: Bools) -> dict[str, Metric | int]:
+        return {
+            "support": int(mine.sum()),
+            "given": int(given.sum()),
+            "precision": share(mine[given], units.part(given)),
+            "recall": share(given[mine], units.part(mine)),
+        }
+
+    return [scores(gold == position, labels == position) for position in range(k)]
 
 
-def kappa_statistic(gold: Ints, answers: Ints, k: int, speakers: npt.NDArray[np.str_]) -> Statistic:
+def kappa_statistic(gold: Ints, answers: Ints, k: int, speakers: Strings) -> Statistic:
     """Cohen's kappa (1960) as a smooth function of the speakers' counts."""
     names, unit = np.unique(speakers, return_inverse=True)
     counts = np.zeros((len(names), k, k))
@@ -102,9 +100,6 @@ def kappa_statistic(gold: Ints, answers: Ints, k: int, speakers: npt.NDArray[np.
 
     def square(totals: Floats) -> Floats:
         return totals.reshape(*totals.shape[:-1], k, k)
-
-    def value(totals: Floats) -> Floats:
-        return kappa(square(totals))
 
     def gradient(totals: Floats) -> Floats:
         table = square(totals)
@@ -118,7 +113,8 @@ def kappa_statistic(gold: Ints, answers: Ints, k: int, speakers: npt.NDArray[np.
         slope = (d_observed * rest - (1 - observed) * d_expected) / rest**2
         return np.asarray(slope.reshape(totals.shape))
 
-    return Statistic(counts.reshape(len(names), -1), value, gradient, bounds=(-1.0, 1.0))
+    flat = counts.reshape(len(names), -1)
+    return Statistic(flat, lambda totals: kappa(square(totals)), gradient, bounds=(-1.0, 1.0))
 
 
 def kappa(confusion: npt.NDArray[np.number]) -> Floats:
@@ -127,10 +123,10 @@ def kappa(confusion: npt.NDArray[np.number]) -> Floats:
     n = np.maximum(table.sum((-2, -1)), 1e-12)
     observed = np.trace(table, axis1=-2, axis2=-1) / n
     expected = (table.sum(-1) * table.sum(-2)).sum(-1) / n**2
-    rest = 1 - expected
-    found: Floats = np.zeros_like(rest)
-    np.divide(observed - expected, rest, out=found, where=rest > 1e-12)
-    return found
+    rest = np.asarray(1 - expected)
+    return np.asarray(
+        np.divide(observed - expected, rest, out=np.zeros_like(rest), where=rest > 1e-12)
+    )
 
 
 def cohen_kappa(confusion: Ints) -> float | None:
@@ -146,36 +142,23 @@ def proportion(hits: int, n: int) -> Metric:
     p, z2 = hits / n, 1.959964**2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    made = Interval(
-        low=max(0.0, float(centre - half)),
-        high=min(1.0, float(centre + half)),
-        level=LEVEL,
-        method="Wilson's score interval over rows",
-    )
-    return Metric(value=p, interval=made)
-
-
-def _ratio(top: Floats, bottom: Floats, speakers: npt.NDArray[np.str_]) -> Statistic:
-    names, unit = np.unique(speakers, return_inverse=True)
-    sums = np.zeros((len(names), 2))
-    np.add.at(sums, unit, np.stack([top, bottom], axis=1))
-    return replace(ratio_mean(sums[:, :1], sums[:, 1:], np.ones(1)), bounds=(0.0, 1.0))
+    low, high = max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    method = "Wilson's score interval over rows"
+    return Metric(value=p, interval=Interval(low=low, high=high, level=LEVEL, method=method))
 
 
 def _scaled(score: Metric, factor: float) -> Metric:
-    made = score.interval
-    if made is not None:
-        made = made.model_copy(
-            update={"low": made.low * factor, "high": min(1.0, made.high * factor)}
-        )
-    return Metric(value=score.value * factor, interval=made)
+    interval = score.interval
+    if interval is not None:
+        ends = {"low": interval.low * factor, "high": min(1.0, interval.high * factor)}
+        interval = interval.model_copy(update=ends)
+    return Metric(value=score.value * factor, interval=interval)
 
 
 def _over_rows(confusion: Ints) -> dict[str, Metric]:
-    """All four scores with percentile intervals, out of multinomial draws of the table."""
+    """Returns all four scores with percentile intervals from multinomial draws of the table."""
     k = len(confusion) - 1
-    draws = resampled(confusion.ravel())
-    tables = draws.reshape(-1, k + 1, k + 1)
+    tables = resampled(confusion.ravel()).reshape(-1, k + 1, k + 1)
     scores: dict[str, Callable[[Floats], Floats]] = {
         "uar": lambda t: _uar(t, confusion),
         "wa": lambda t: np.trace(t, axis1=1, axis2=2) / np.maximum(t.sum((1, 2)), 1),
@@ -191,7 +174,7 @@ def _over_rows(confusion: Ints) -> dict[str, Metric]:
 
 
 def resampled(counts: Ints | Floats, seed: int = 0) -> Floats:
-    """Counts of as many independent rows drawn again, shape (resamples, cells)."""
+    """Returns counts of equally many independent rows drawn again, shape (resamples, cells)."""
     n = int(counts.sum())
     rng = np.random.default_rng([seed, n])
     shares = counts / n if n else np.full(len(counts), 1 / len(counts))
@@ -199,7 +182,7 @@ def resampled(counts: Ints | Floats, seed: int = 0) -> Floats:
 
 
 def interval_over_rows(value: float, drawn: Floats, n: int) -> Metric:
-    """A score with the percentile interval of its redrawn values."""
+    """Returns a score with the percentile interval of its resampled values."""
     if n < MIN_ROWS:
         return Metric(value=value)
     tail = (1 - LEVEL) / 2
@@ -208,20 +191,17 @@ def interval_over_rows(value: float, drawn: Floats, n: int) -> Metric:
 
 
 def _uar(tables: Floats, whole: Ints) -> Floats:
-    """Mean recall; a class that a draw has none of keeps its recall of the whole table."""
+    """Mean recall; a class missing from a draw keeps its recall in the whole table."""
     hits, support = np.diagonal(tables, axis1=1, axis2=2), tables.sum(2)
     gold = whole.sum(1)
-    there = gold > 0
-    overall = np.divide(np.diagonal(whole), gold, out=np.zeros(len(gold)), where=there)
-    recall = np.divide(
-        hits, support, out=np.broadcast_to(overall, hits.shape).copy(), where=support > 0
-    )
-    return recall[:, there].mean(1) if there.any() else np.zeros(len(tables))
+    present = gold > 0
+    overall = np.divide(np.diagonal(whole), gold, out=np.zeros(len(gold)), where=present)
+    default = np.broadcast_to(overall, hits.shape).copy()
+    recall = np.divide(hits, support, out=default, where=support > 0)
+    return recall[:, present].mean(1) if present.any() else np.zeros(len(tables))
 
 
 def _f1(tables: Floats) -> Floats:
     hits = 2 * np.diagonal(tables, axis1=1, axis2=2)
     total = tables.sum(1) + tables.sum(2)
-    found: Floats = np.zeros_like(total)
-    np.divide(hits, total, out=found, where=total > 0)
-    return found
+    return np.asarray(np.divide(hits, total, out=np.zeros_like(total), where=total > 0))

@@ -10,14 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import SettingsError
+from .arrays import Ints
 from .folds import ordinal
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many labels may be used: a share of the training side, or so many per class."""
+    """Labels that may be used: a share of the training side, or a number per class."""
 
     fraction: float | None = None
     per_class: int | None = None
@@ -30,7 +29,7 @@ class Budget:
         return f"{100 * (self.fraction or 0):.6g}%"
 
     def size(self, available: int) -> int:
-        """Labels of one class out of `available`: at least one where there is any."""
+        """Returns the labels to take of one class with `available` labels: at least one if any."""
         if self.per_class is not None:
             return min(self.per_class, available)
         # Rounding half up keeps sizes monotone in the fraction, so that subsets nest.
@@ -56,34 +55,27 @@ def parse_budget(value: float | str) -> Budget:
 
 
 def checked_budgets(values: tuple[float | str, ...]) -> tuple[float | str, ...]:
-    """Returns the budgets of a setting; raises `ValueError`, for a validator, if one is no good."""
+    """Returns a setting's budgets; for validators: raises `ValueError` if one is invalid."""
     try:
         names = [parse_budget(value).name for value in values]
     except SettingsError as error:
         raise ValueError(str(error).rstrip(".")) from None
     if len(set(names)) < len(names):
-        raise ValueError("the same budget is there twice")
+        raise ValueError("duplicate budget")
     return values
 
 
 def class_orders(
     ids: Sequence[str], labels: npt.ArrayLike, train: Ints, seed: int, fold: int, draw: int
 ) -> list[Ints]:
-    """Puts the training utterances of each class into the order in which budgets take them.
+    """Orders the training utterances of each class: budgets take them from the front.
 
-    Every budget of one draw takes the beginnings of the same orders, so a smaller subset lies
-    inside a larger one, and each holds the classes in their own proportion.
-
-    Args:
-        ids: ids of all utterances; the order is by a hash of seed, fold, draw and id.
-        labels: class indices of all utterances.
-        train: positions of the training side.
-        seed: seed of the evaluation.
-        fold: number of the fold.
-        draw: number of the draw.
+    All budgets of one draw use the same orders, so smaller subsets are part of larger ones, and
+    each subset keeps the proportions of the classes. The order is by a hash of the evaluation's
+    seed, the fold's number, the draw's number and the id.
 
     Returns:
-        Positions per class, for each class that the training side has.
+        Positions within the whole set, for each class of the training side `train`.
     """
     label = np.asarray(labels)[train]
     rank = np.array([ordinal(seed, "budget", fold, draw, ids[p]) for p in train], np.uint64)
@@ -92,5 +84,5 @@ def class_orders(
 
 
 def subset(orders: Sequence[Ints], budget: Budget) -> Ints:
-    """Returns the sorted positions that a budget takes from each class's order."""
+    """Returns the sorted positions that a budget takes from the orders of the classes."""
     return np.sort(np.concatenate([order[: budget.size(len(order))] for order in orders]))

@@ -1,24 +1,21 @@
-"""Predicting classes from frozen embeddings, out of fold, at every layer; and their scores.
+"""Probes whose targets are classes: out-of-fold predictions at every layer, and their scores.
 
-The scores of a probe whose targets are classes: UAR within each stratum (a scripted sentence, or
-all utterances together), averaged over strata, with intervals over speakers.
+UAR is computed within each stratum (a scripted sentence, or all utterances together) and averaged
+over strata, with intervals over speakers.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import Ints, Layers
 from .folds import Fold
-from .selection import Choosing, choose_and_fit, fold_features
+from .selection import Choosing, choose_and_fit, fold_features, most_common
 from .statistics import Statistic, ratio_mean
-
-Ints = npt.NDArray[np.int64]
-Layers = Mapping[str, npt.NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
@@ -28,9 +25,9 @@ class ClassResult:
     predicted: Ints
     """Positions of classes, shape (n,); −1 where nothing was predicted."""
     by_layer: Ints
-    """The same from each layer alone, shape (L, n)."""
+    """Predictions from each layer alone, shape (L, n)."""
     layer: str
-    """Layer chosen most often; the later one of equals."""
+    """Layer chosen most often; of equals, the later one."""
     strength: float
     """Median over folds of the penalty per row."""
 
@@ -42,13 +39,14 @@ class PredictedClasses:
     ids: list[str]
     speakers: list[str]
     strata: list[str]
-    """The sentence that an utterance was learnt and tested in; all equal where there is none."""
+    """The sentence within which an utterance was trained on and tested; all equal if none."""
     truth: list[str]
     predicted: list[str]
 
 
 Hit = tuple[str, str, str, int, int]
-"""Speaker, stratum, class, utterances that were recognised, utterances."""
+"""Speaker, stratum, class, correct utterances, utterances."""
+ONE = np.ones(1)
 
 
 def cross_classify(
@@ -61,19 +59,19 @@ def cross_classify(
     inner_folds: int,
     seed: int,
 ) -> ClassResult:
-    """Predicts one target out of fold by logistic regression; classes weigh alike.
+    """Predicts one target out of fold by logistic regression with balanced classes.
 
-    Strength and layer come from inner folds of the training side. The penalty counts per row, as
-    ridge's does: C = 1 / (rows · strength).
+    Strength and layer are chosen by inner folds of the training side. The penalty is per row, as in
+    `ridge`: C = 1 / (rows · strength).
 
     Args:
         layers: layer name → embeddings, shape (n, dim).
-        labels: positions of classes, shape (n,); −1 where undefined.
-        units: what inner folds keep apart, such as speakers; one per row.
-        folds: what is learnt from and tested.
+        labels: positions of classes, shape (n,); −1 if undefined.
+        units: speaker, or another unit, of each row; no inner fold splits a unit.
+        folds: training and test sides.
         strengths: penalties per row to choose from.
-        inner_folds: at most so many inner folds.
-        seed: decides ties of the inner folds.
+        inner_folds: maximum number of inner folds.
+        seed: breaks ties in the inner folds.
     """
     by_layer = np.full((len(layers), len(labels)), -1, np.int64)
     predicted = np.full(len(labels), -1, np.int64)
@@ -101,26 +99,26 @@ def cross_classify(
             by_layer[fit.layer, test] = classes[logits.argmax(1)]
         predicted[test] = by_layer[best, test]
         chosen.append((best, 1 / (len(train) * fits[best].strength)))
-    counts = Counter(layer for layer, _ in chosen)
-    most = max(counts, key=lambda layer: (counts[layer], layer), default=0)
-    strength = float(np.median([s for _, s in chosen])) if chosen else 0.0
-    return ClassResult(predicted, by_layer, list(layers)[most], strength)
+    layer = list(layers)[most_common([layer for layer, _ in chosen])]
+    return ClassResult(
+        predicted, by_layer, layer, float(np.median([s for _, s in chosen] or [0.0]))
+    )
 
 
 def class_hits(data: PredictedClasses) -> list[Hit]:
-    """Returns what adds up over utterances, sorted: from it every score follows."""
+    """Returns the sorted counts that every score is computed from."""
     rows = list(zip(data.speakers, data.strata, data.truth, strict=True))
-    said = Counter(rows)
+    totals = Counter(rows)
     hits = Counter(row for row, guess in zip(rows, data.predicted, strict=True) if guess == row[2])
-    return [(*row, hits[row], n) for row, n in sorted(said.items())]
+    return [(*row, hits[row], n) for row, n in sorted(totals.items())]
 
 
 def class_statistics(hits: Iterable[Hit]) -> dict[str, Statistic]:
     """Returns ``uar`` and ``wa`` as sums over speakers, sorted.
 
-    UAR is the mean recall of a stratum's classes, averaged over strata; so is WA of utterances.
-    Where every class is one speaker's own, speakers' recalls are what varies: then UAR is their
-    mean.
+    UAR is the mean recall over a stratum's classes, averaged over strata; WA is a stratum's
+    accuracy, averaged likewise. If each class belongs to a single speaker, UAR is the mean of the
+    speakers' recalls, since these are what varies.
     """
     rows = list(hits)
     speakers = {name: i for i, name in enumerate(sorted({row[0] for row in rows}))}
@@ -140,13 +138,11 @@ def class_statistics(hits: Iterable[Hit]) -> dict[str, Statistic]:
     names = list(strata)
     own = np.array([[stratum == name for name in names] for stratum, _ in cells], float)
     wa = ratio_mean(top @ own, bottom @ own, np.full(len(names), 1 / len(names)))
-    return {name: replace(found, bounds=(0.0, 1.0)) for name, found in (("uar", uar), ("wa", wa))}
-
-
-ONE = np.ones(1)
+    bounds = (0.0, 1.0)
+    return {"uar": replace(uar, bounds=bounds), "wa": replace(wa, bounds=bounds)}
 
 
 def chance(hits: Iterable[Hit]) -> float:
-    """Returns the UAR of guessing: one over the classes of a stratum, averaged over strata."""
+    """Returns the UAR of guessing: 1 / (classes of a stratum), averaged over strata."""
     strata = Counter(stratum for stratum, _ in {row[1:3] for row in hits})
     return float(np.mean([1 / n for n in strata.values()]))

@@ -1,16 +1,16 @@
-"""Means and differences of cells that were trained from several seeds, over seeds × speakers.
+"""Means and differences of cells trained with several seeds, over seeds × speakers.
 
-A seed's variation is no effect, so it counts as uncertainty beside that over speakers. Seeds and
+Variation between seeds is no effect, so it adds to the uncertainty over speakers. Seeds and
 speakers are crossed: every seed is tested on the same speakers. The variance of a seed-averaged
-score is that over speakers, plus that over seeds, less what is in both, their interaction (the
-crossed design of Cornfield & Tukey 1956); its degrees of freedom are Satterthwaite's (1946). The
-quantile is Student's, widened as the symmetric studentised bootstrap over speakers of `statistics`
-is wider than Student's, by the speakers' share in the variance. Seeds themselves are not resampled:
-a handful of them is too few.
+score is the variance over speakers plus that over seeds, minus their interaction, which both
+include (the crossed design of Cornfield & Tukey 1956); its degrees of freedom are Satterthwaite's
+(1946). The quantile is Student's, widened in proportion to the speakers' share of the variance, by
+the factor by which the symmetric studentised bootstrap of `statistics` exceeds Student's. Seeds are
+not resampled: there are too few.
 
-Differences are tested on the same speakers (paired); p-values of a family declared beforehand are
-adjusted by Holm's method (Holm 1979, Scand. J. Statist. 6). `tests/benchmarks/gate_simulation.py`
-prints coverage, false alarms and power.
+Differences are paired by speaker; p-values of a family declared beforehand are adjusted by Holm's
+method (Holm 1979, Scand. J. Statist. 6). `tests/benchmarks/gate_simulation.py` prints coverage,
+false alarms and power.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import Floats
 from .results import Interval, Metric
 from .sensitivity import Variances, degrees, smallest
 from .statistics import (
@@ -30,20 +30,19 @@ from .statistics import (
     MIN_SPEAKERS,
     RESAMPLES,
     Statistic,
+    back_transformed,
     combine,
     estimate,
     studentised,
 )
 
-Floats = npt.NDArray[np.float64]
-
 TAIL = 0.01
-"""Below this share the bootstrap has too few samples: its quantile is continued like that of t."""
+"""Below this tail the bootstrap has too few samples; its quantile is continued like that of t."""
 DIFFERENCE = (-1.0, 1.0)
-"""Where a difference of two shares can lie."""
+"""Range of a difference of two shares."""
 SEEDED = f"{METHOD} × training seeds"
 QUADRATURE = "seeds in quadrature"
-"""Ends the method of an interval that is `averaged`."""
+"""Ends the method of an `averaged` interval."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Side:
 
     seeds: Sequence[Statistic]
     drawn: bool = True
-    """False where nothing is drawn in training: then one seed is all there is."""
+    """False if training draws nothing at random: one seed then suffices."""
 
 
 @dataclass(frozen=True)
@@ -108,44 +107,40 @@ class Contrast:
 
     @cached_property
     def variances(self) -> Variances:
-        """What the variance of the contrast is made of."""
+        """Components of the contrast's variance."""
         over, df, shared = self._over_seeds
         dfs = tuple(len(side.seeds) - 1.0 for side in self.sides if len(side.seeds) > 1)
         return Variances(self.speaker_error**2, self.n_speakers, over, dfs or (1.0,), df, shared)
 
     @property
     def seed_error(self) -> float:
-        """Standard error over training seeds, without what speakers have in it."""
+        """Standard error over training seeds, without the interaction with speakers."""
         return float(max(self.variances.seeds - self.variances.shared, 0.0) ** 0.5)
 
     @property
     def error(self) -> float:
-        """Standard error over both."""
+        """Standard error over speakers and seeds."""
         return float(self.variances.total**0.5)
 
     @cached_property
     def df(self) -> float:
-        """Degrees of freedom of its square."""
+        """Degrees of freedom of `error` squared."""
         of = self.variances
-        parts = (np.array(x) for x in (of.speakers, of.seeds, of.shared))
-        speakers, seeds, shared = parts
+        speakers, seeds, shared = (np.array(x) for x in (of.speakers, of.seeds, of.shared))
         return float(degrees(speakers, of.n_speakers, seeds, of.seed_df, shared))
 
     @property
     def seeds_known(self) -> bool:
-        """False where a cell that draws was trained from one seed: its variation is not known."""
+        """False if a cell that draws was trained with one seed: its variation is unknown."""
         return all(len(side.seeds) > 1 or not side.drawn for side in self.sides)
 
     @cached_property
     def _ratios(self) -> Floats:
-        found = np.abs(studentised(self.mean, self._centre[0], RESAMPLES, 0))
-        return np.sort(found)
+        return np.sort(np.abs(studentised(self.mean, self._centre[0], RESAMPLES, 0)))
 
     def half_width(self, alpha: float) -> float:
-        """Returns half the width of the interval that leaves out `alpha`."""
-        if not self.error:
-            return 0.0
-        return self.error * self._quantile(alpha)
+        """Returns half the width of the interval with level 1 − `alpha`."""
+        return self.error * self._quantile(alpha) if self.error else 0.0
 
     def _quantile(self, alpha: float) -> float:
         from scipy.special import stdtrit  # quantiles of t; scipy.stats takes a second to load
@@ -154,7 +149,7 @@ class Contrast:
         return float(-stdtrit(self.df, alpha / 2)) * (1 + share * (self._wider(alpha) - 1))
 
     def _wider(self, alpha: float) -> float:
-        """By how much the bootstrap's quantile over speakers exceeds Student's."""
+        """The bootstrap's quantile over speakers divided by Student's."""
         from scipy.special import stdtrit
 
         if not self.speaker_error:
@@ -163,23 +158,18 @@ class Contrast:
         return tail_quantile(self._ratios, alpha, n) / float(-stdtrit(n, alpha / 2))
 
     def metric(self, level: float = LEVEL) -> Metric:
-        """Returns the value with its interval; none below `MIN_SPEAKERS`."""
+        """Returns the value with its interval; without one below `MIN_SPEAKERS`."""
         if self.n_speakers < MIN_SPEAKERS:
             return Metric(value=self.value)
-        # A correlation's interval is made on artanh of it, so half-widths are taken from there.
-        half, low, high = self.half_width(1 - level), self.mean.bounds[0], self.mean.bounds[1]
-        centre, fisher = self._centre[0], self.mean.transform == "fisher"
-        ends = np.tanh([centre - half, centre + half]) if fisher else [centre - half, centre + half]
+        half, centre = self.half_width(1 - level), self._centre[0]
         method = SEEDED if self.seed_error else METHOD if half else "no spread between speakers"
-        made = Interval(
-            low=max(float(ends[0]), low), high=min(float(ends[1]), high), level=level, method=method
-        )
-        return Metric(value=self.value, interval=made)
+        interval = back_transformed(self.mean, centre - half, centre + half, level, method)
+        return Metric(value=self.value, interval=interval)
 
     def p_value(self) -> float | None:
         """Returns the two-sided p-value of the value 0; None below `MIN_SPEAKERS`.
 
-        It is the share at which the interval just touches 0, not below 1e-6.
+        It is the alpha at which the interval just touches 0; at least 1e-6.
         """
         if self.n_speakers < MIN_SPEAKERS:
             return None
@@ -195,11 +185,9 @@ class Contrast:
         return high
 
     def detectable(self, *, alpha: float = 1 - LEVEL, power: float = 0.9) -> float | None:
-        """Returns the smallest true difference that is found in `power` of such comparisons.
+        """Returns the smallest true difference that such comparisons detect with `power`.
 
-        Args:
-            alpha: two-sided level of the test, divided by the size of the family.
-            power: share of comparisons that shall find it.
+        `alpha` is the two-sided level of the test, divided by the size of the family.
         """
         if self.n_speakers < MIN_SPEAKERS or not self.error:
             return None
@@ -207,15 +195,15 @@ class Contrast:
 
 
 def averaged(metrics: Sequence[Metric], bounds: tuple[float, float] = (0.0, 1.0)) -> Metric:
-    """Returns the mean score of training seeds whose predictions are not at hand, only scores.
+    """Returns the mean score over training seeds, from the seeds' scores without predictions.
 
-    The interaction is not known then and counts twice, and the mean half-width stands for that of
-    the seed-averaged score: it and Student's half-width over the seeds are added in quadrature, so
-    the interval errs on the wide side. None where one of the seeds has none.
+    The interval errs on the wide side: the mean half-width over speakers and Student's half-width
+    over the seeds are added in quadrature, so their interaction, which is unknown here, counts
+    twice. There is no interval if one of the seeds has none.
 
     Args:
         metrics: one per seed.
-        bounds: what the score cannot pass, nor its interval.
+        bounds: range of the score and its interval.
     """
     if len(metrics) == 1:
         return metrics[0]
@@ -224,22 +212,17 @@ def averaged(metrics: Sequence[Metric], bounds: tuple[float, float] = (0.0, 1.0)
     known = [(m.value, m.interval) for m in metrics if m.interval is not None]
     if len(known) < n:
         return Metric(value=mean)
-    first = known[0][1]
-    of_seeds = _t_quantile(0.5 + first.level / 2, n - 1) * float(np.std(values, ddof=1)) / n**0.5
+    level, method = known[0][1].level, f"{known[0][1].method}, with {n} {QUADRATURE}"
+    of_seeds = _t_quantile(0.5 + level / 2, n - 1) * float(np.std(values, ddof=1)) / n**0.5
     low = mean - float(np.hypot(np.mean([v - i.low for v, i in known]), of_seeds))
     high = mean + float(np.hypot(np.mean([i.high - v for v, i in known]), of_seeds))
-    method = f"{first.method}, with {n} {QUADRATURE}"
-    return Metric(
-        value=mean,
-        interval=Interval(
-            low=max(low, bounds[0]), high=min(high, bounds[1]), level=first.level, method=method
-        ),
-    )
+    low, high = max(low, bounds[0]), min(high, bounds[1])
+    return Metric(value=mean, interval=Interval(low=low, high=high, level=level, method=method))
 
 
 @cache
 def _t_quantile(share: float, df: int) -> float:
-    """Kept, since thousands of scores ask for the same few."""
+    """Cached: thousands of scores use the same few quantiles."""
     from scipy.special import stdtrit
 
     return float(stdtrit(df, share))
@@ -253,7 +236,7 @@ def score_of(side: Side) -> Metric:
 def difference(a: Side, b: Side) -> Contrast:
     """Returns the score of `a` minus that of `b`, paired by speaker.
 
-    Seeds are not paired: what seed 3 draws for one cell tells nothing of what it draws for another.
+    Seeds are not paired: the draws of seed 3 in one cell are unrelated to those in another.
     """
     return Contrast([a, b], [1.0, -1.0])
 
@@ -272,15 +255,16 @@ def tail_quantile(ratios: Floats, alpha: float, df: int) -> float:
     """Returns the quantile that `alpha` of the sorted absolute `ratios` exceed."""
     from scipy.special import stdtrit
 
-    kept = max(alpha, TAIL)
-    found = float(np.quantile(ratios, 1 - kept))
-    return found if alpha >= TAIL else found * float(stdtrit(df, alpha / 2) / stdtrit(df, TAIL / 2))
+    quantile = float(np.quantile(ratios, 1 - max(alpha, TAIL)))
+    if alpha >= TAIL:
+        return quantile
+    return quantile * float(stdtrit(df, alpha / 2) / stdtrit(df, TAIL / 2))
 
 
 def interaction(seeds: Sequence[Statistic]) -> float:
-    """Returns the part of the variance of a seed-averaged score that is of seeds × speakers.
+    """Returns the seeds × speakers part of the variance of a seed-averaged score.
 
-    It is in the variance over speakers and in that over seeds, so it is counted once.
+    The variance over speakers and the variance over seeds both include it.
     """
     n = len(seeds)
     influence = np.stack([s.gradient(s.sums.sum(0)) @ s.sums.T for s in seeds])

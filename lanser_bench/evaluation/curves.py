@@ -1,25 +1,21 @@
-"""Label-efficiency curves: the area under one, and the labels needed to reach a target."""
+"""Label-efficiency curves: the area under a curve, and the labels needed to reach a target."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import Floats
 from .results import LabelsNeeded
-
-Floats = npt.NDArray[np.float64]
 
 
 def area_weights(fractions: Sequence[float]) -> Floats:
     """Returns the weight of each budget's score in the normalised area under the curve.
 
-    Trapezoids over log10(fraction), divided by the axis' length: the weights add up to 1, so the
-    area is the mean height of the curve, in [0, 1] for UAR. A single budget has weight 1.
-
-    Args:
-        fractions: budgets in increasing order.
+    Trapezoids over log10(fraction), divided by the length of the axis: the weights add up to 1, so
+    the area is the mean height of the curve, in [0, 1] for UAR. `fractions` must increase. A single
+    budget has weight 1.
     """
     x = np.log10(np.asarray(fractions, np.float64))
     if len(x) < 2:
@@ -29,7 +25,7 @@ def area_weights(fractions: Sequence[float]) -> Floats:
 
 
 def area_axis(fractions: Sequence[float]) -> str:
-    """The axis of the area in words."""
+    """Returns a description of the axis that the area is taken over."""
     if len(fractions) < 2:
         return "single budget: the score itself"
     low, high = fractions[0], fractions[-1]
@@ -39,15 +35,10 @@ def area_axis(fractions: Sequence[float]) -> str:
 def labels_needed(
     target: float, scores: Sequence[float], n_labels: Sequence[float], fractions: Sequence[float]
 ) -> LabelsNeeded:
-    """Returns where the curve first reaches a target that was fixed beforehand.
+    """Returns where the curve first reaches a target score that was fixed beforehand.
 
-    Between two budgets the curve is straight over the logarithm of the number of labels.
-
-    Args:
-        target: score to reach.
-        scores: score at each budget.
-        n_labels: labels of each budget, increasing.
-        fractions: the budgets themselves.
+    The curve is interpolated linearly over the logarithm of the number of labels. `scores`,
+    `n_labels` (increasing) and `fractions` have one entry per budget.
     """
     reached = next((i for i, score in enumerate(scores) if score >= target), None)
     if reached is None:

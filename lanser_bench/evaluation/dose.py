@@ -1,10 +1,9 @@
-"""Does a score rise with a dose? The least-squares slope over cells, as one contrast of them.
+"""Dose response: the least-squares slope of scores over doses, as one contrast of the cells.
 
-A slope over doses x_i is Σ w_i · score_i with w_i = (x_i − x̄) / Σ (x_j − x̄)², so all that is known
-of contrasts holds for it: it is paired by speaker, since every cell is tested on the same ones, and
-the variation of training seeds is in its interval. Its test against 0 is the test for a trend
-(linear contrasts: Cox & McCullagh 1982, Biometrics 38). A curve that bends or saturates has a slope
-too: its mean one.
+A slope over doses x_i is Σ w_i · score_i with w_i = (x_i − x̄) / Σ (x_j − x̄)², so it is a contrast:
+it is paired by speaker, since every cell is tested on the same speakers, and its interval includes
+the variation over training seeds. Its test against 0 is the test for a trend (linear contrasts: Cox
+& McCullagh 1982, Biometrics 38). For a curve that bends or saturates it is the mean slope.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy as np
 from .contrast import Contrast, Side
 
 MIN_DOSES = 3
-"""With fewer there is a difference, and no curve."""
+"""Fewer doses make a difference, not a curve."""
 
 
 def slope_weights(doses: Sequence[float]) -> list[float]:
@@ -33,12 +32,12 @@ def slope_weights(doses: Sequence[float]) -> list[float]:
 
 
 def trend(doses: Sequence[float], sides: Sequence[Side], minus: Sequence[Side] = ()) -> Contrast:
-    """Returns the slope of the scores, or of what they are ahead of others at the same doses.
+    """Returns the slope of the scores, or of their lead over other cells at the same doses.
 
     Args:
         doses: one per side.
         sides: cells, all over the same speakers in the same order.
-        minus: as many cells to take away; none for the scores themselves.
+        minus: cells to subtract, one per side; empty for the scores themselves.
 
     Raises:
         ValueError: all doses are equal, or `minus` has another length.
@@ -47,5 +46,5 @@ def trend(doses: Sequence[float], sides: Sequence[Side], minus: Sequence[Side] =
     if not minus:
         return Contrast(sides, weights)
     if len(minus) != len(sides):
-        raise ValueError(f"{len(sides)} cells and {len(minus)} to take away")
+        raise ValueError(f"{len(sides)} cells and {len(minus)} to subtract")
     return Contrast([*sides, *minus], [*weights, *(-w for w in weights)])

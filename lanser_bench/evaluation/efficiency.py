@@ -1,33 +1,31 @@
-"""The label-efficiency study: nested budgets × draws × speaker folds, by any way of training."""
+"""The label-efficiency study: nested budgets × draws × speaker folds, with any training method."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from . import metrics
+from .arrays import Ints, Layers
 from .budgets import Budget, class_orders, subset
 from .curves import area_axis, area_weights, labels_needed
 from .folds import Fold
 from .predictions import Classified, classification
 from .results import BudgetResult, FoldScore, LabelsNeeded, Metric
-from .selection import Answer, Choosing, FoldFeatures, answer, fold_features
+from .selection import Answer, Choosing, FoldFeatures, choose_and_fit, fold_features
 from .statistics import combine, metric
 
-Ints = npt.NDArray[np.int64]
-Layers = Mapping[str, npt.NDArray[np.floating]]
 Fit = Callable[[Ints, Ints, int], Answer]
-"""Labels of all utterances, the positions that may be learnt from, and the number of the draw in;
-what was predicted on the fold's test side out."""
+"""(labels of all utterances, positions to train on, number of the draw) → predictions of the fold's
+test side."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """What a study varies and how it chooses."""
+    """What a study varies, and how it chooses layer and strength."""
 
     budgets: Sequence[Budget]
     draws: int
@@ -39,19 +37,24 @@ class Design:
 
     @property
     def choosing(self) -> Choosing:
-        """How layer and strength of a fit are chosen."""
+        """Settings for choosing layer and strength."""
         return Choosing(self.strengths, self.inner_folds, self.balanced, self.seed)
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """The utterances with one gold label."""
+    """The utterances with a single gold label."""
 
     ids: list[str]
     speakers: list[str]
     labels: Ints
     """Positions in the frozen label set, shape (n,)."""
     n_labels: int
+
+    def classified(self, rows: Ints, predicted: Ints) -> Classified:
+        """Returns predictions of shape (draws, utterances) at some positions, for scoring."""
+        ids, speakers = [self.ids[i] for i in rows], [self.speakers[i] for i in rows]
+        return Classified(ids, speakers, self.labels[rows], predicted[:, rows], self.n_labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class Cell:
 
 @dataclass
 class Study:
-    """All cells of a study; scores are made from their predictions."""
+    """All cells of a study; scores are computed from their predictions."""
 
     data: Labelled
     folds: Sequence[Fold]
@@ -75,35 +78,29 @@ class Study:
     cells: list[Cell] = field(default_factory=list)
 
     def tested(self) -> Ints:
-        """Positions of the utterances that some fold tests, fold after fold."""
+        """Returns the positions of the tested utterances, fold after fold."""
         return np.concatenate([fold.test for fold in self.folds])
 
     def of(self, budget: Budget) -> list[Cell]:
-        """The cells of one budget."""
+        """Returns the cells of one budget."""
         return [cell for cell in self.cells if cell.budget == budget]
 
     def classified(self, budget: Budget) -> Classified:
-        """Predictions of one budget, a row per draw."""
+        """Returns the predictions of one budget, a row per draw."""
         cells = self.of(budget)
         draws = sorted({cell.draw for cell in cells})
         predicted = np.full((len(draws), len(self.data.ids)), -1, np.int64)
         for cell in cells:
             predicted[draws.index(cell.draw), self.folds[cell.fold].test] = cell.answer.predicted
-        return self._classified(predicted)
+        return self.data.classified(self.tested(), predicted)
 
     def majority(self) -> Classified:
-        """Predictions of each fold's largest training class."""
+        """Returns each fold's largest training class as predictions."""
         predicted = np.full((1, len(self.data.ids)), -1, np.int64)
         for fold in self.folds:
             counts = np.bincount(self.data.labels[fold.train], minlength=self.data.n_labels)
             predicted[0, fold.test] = counts.argmax()
-        return self._classified(predicted)
-
-    def _classified(self, predicted: Ints) -> Classified:
-        at = self.tested()
-        data = self.data
-        ids, speakers = [data.ids[i] for i in at], [data.speakers[i] for i in at]
-        return Classified(ids, speakers, data.labels[at], predicted[:, at], data.n_labels)
+        return self.data.classified(self.tested(), predicted)
 
 
 def run_study(
@@ -113,22 +110,14 @@ def run_study(
     design: Design,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Study:
-    """Runs all folds, budgets and draws.
-
-    Args:
-        data: the labelled utterances.
-        layers: layer name → their embeddings, shape (n, dim).
-        folds: speaker-disjoint folds of them, checked for leakage.
-        design: what is varied.
-        progress: called with cells done and in all.
-    """
+    """Runs all folds, budgets and draws with the linear protocol; see `run_design`."""
 
     def linear(_: int, fold: Fold) -> Fit:
         features = fold_features(layers, fold)
 
         def fit(labels: Ints, chosen: Ints, _: int) -> Answer:
-            within = np.searchsorted(fold.train, chosen)
-            return learnt(features, labels, fold, data, within, design)
+            rows = np.searchsorted(fold.train, chosen)
+            return learnt(features, labels, fold, data, rows, design)
 
         return fit
 
@@ -144,16 +133,16 @@ def run_design(
     *,
     same_for_all_draws: bool = True,
 ) -> Study:
-    """Runs all folds, budgets and draws by a way of training.
+    """Runs all folds, budgets and draws with a training method.
 
     Args:
         data: the labelled utterances.
         folds: speaker-disjoint folds of them, checked for leakage.
         design: what is varied.
-        fit_of: number of a fold and the fold → what trains and predicts there.
-        progress: called with cells done and in all.
-        same_for_all_draws: whether equal labels give equal predictions whatever the draw, as where
-            nothing random takes part in the training.
+        fit_of: (number of a fold, fold) → the function that trains and predicts in that fold.
+        progress: called with the cells done and the number of all cells.
+        same_for_all_draws: whether equal labels give equal predictions in every draw, because
+            nothing in the training is random.
     """
     study = Study(data, folds, design)
     total = len(folds) * design.draws * len(design.budgets)
@@ -171,8 +160,8 @@ def run_design(
                 if name not in known or not same_for_all_draws:
                     known[name] = fit(labels, chosen, draw)
                 elif draw and budget.fraction == 1 and not design.permute_gold:
-                    # All labels in every fold, so each draw is the same. Other budgets may take
-                    # all of one fold and not of the next: a draw must have all folds.
+                    # All labels of every fold, so all draws are equal. Other budgets may take all
+                    # labels of one fold but not of the next: their draws need all folds.
                     continue
                 study.cells.append(Cell(budget, number, draw, len(chosen), known[name]))
                 progress(done, total)
@@ -180,85 +169,65 @@ def run_design(
 
 
 def budget_results(study: Study) -> list[BudgetResult]:
-    """Scores of each budget with intervals over speakers."""
-    results = []
-    for budget in study.design.budgets:
+    """Returns the scores of each budget with intervals over speakers."""
+
+    def result(budget: Budget) -> BudgetResult:
         cells = study.of(budget)
         scores = {name: metric(s) for name, s in classification(study.classified(budget)).items()}
-        results.append(
-            BudgetResult(
-                budget=budget.name,
-                fraction=budget.fraction,
-                per_class=budget.per_class,
-                n_labels=float(np.mean([cell.n_train for cell in cells])),
-                folds=[_fold_score(study, cell) for cell in cells],
-                **scores,
-            )
+        return BudgetResult(
+            budget=budget.name,
+            fraction=budget.fraction,
+            per_class=budget.per_class,
+            n_labels=float(np.mean([cell.n_train for cell in cells])),
+            folds=[_fold_score(study, cell) for cell in cells],
+            **scores,
         )
-    return results
+
+    return [result(budget) for budget in study.design.budgets]
 
 
 def area(study: Study) -> tuple[Metric, str]:
-    """The area under UAR over log10(fraction), with its interval, and the axis in words."""
+    """Returns the area under UAR over log10(fraction), with its interval, and the axis in words."""
     budgets = [budget for budget in study.design.budgets if budget.fraction is not None]
-    if not budgets:
-        budgets = list(study.design.budgets[-1:])
-        fractions = [1.0]
-    else:
-        fractions = [budget.fraction or 0.0 for budget in budgets]
+    budgets = budgets or list(study.design.budgets[-1:])
+    fractions = [budget.fraction or 1.0 for budget in budgets]
     parts = [classification(study.classified(budget))["uar"] for budget in budgets]
     under = combine(parts, [float(w) for w in area_weights(fractions)])
     return metric(replace(under, bounds=(0.0, 1.0))), area_axis(fractions)
 
 
 def needed(results: Sequence[BudgetResult], targets: Sequence[float]) -> list[LabelsNeeded]:
-    """Labels needed to reach each UAR of `targets` on the curve over fractions."""
+    """Returns the labels needed to reach each UAR of `targets` on the curve over fractions."""
     curve = [result for result in results if result.fraction is not None]
-    if not curve:
-        return []
-    return [
-        labels_needed(
-            target,
-            [result.uar.value for result in curve],
-            [result.n_labels for result in curve],
-            [result.fraction or 0.0 for result in curve],
-        )
-        for target in targets
-    ]
+    scores, counts = [result.uar.value for result in curve], [result.n_labels for result in curve]
+    fractions = [result.fraction or 0.0 for result in curve]
+    return [labels_needed(target, scores, counts, fractions) for target in targets if curve]
 
 
 def default_warnings(study: Study) -> list[str]:
-    """Tells at which budgets nothing could be chosen."""
+    """Warns of budgets that were too small to choose layer and strength."""
     counts: dict[str, list[bool]] = defaultdict(list)
     for cell in study.cells:
         counts[cell.budget.name].append(cell.answer.chosen)
     return [
         f"Budget {name}: {chosen.count(False)} of {len(chosen)} subsets are too small for inner "
-        "speaker folds; there the last layer and the default strength were used."
+        "speaker folds; they used the last layer and the default strength."
         for name, chosen in counts.items()
         if not all(chosen)
     ]
 
 
 def permuted_within(labels: Ints, speakers: Sequence[str], rng: np.random.Generator) -> Ints:
-    """Returns the labels in a new order that leaves each speaker his own."""
-    found, unit = labels.copy(), np.asarray(speakers)
+    """Returns the labels permuted within each speaker."""
+    permuted, unit = labels.copy(), np.asarray(speakers)
     for speaker in np.unique(unit):
         own = unit == speaker
-        found[own] = rng.permutation(labels[own])
-    return found
+        permuted[own] = rng.permutation(labels[own])
+    return permuted
 
 
 def training_labels(data: Labelled, fold: Fold, design: Design, number: int, draw: int) -> Ints:
-    """Returns all labels as a fold learns them: permuted gold within each training speaker.
-
-    Args:
-        data: the labelled utterances.
-        fold: the fold.
-        design: whether gold is permuted.
-        number: number of the fold.
-        draw: number of the draw.
-    """
+    """Returns all labels as a fold trains on them: gold, or gold permuted within its speakers."""
     if not design.permute_gold:
         return data.labels
     labels = data.labels.copy()
@@ -269,47 +238,40 @@ def training_labels(data: Labelled, fold: Fold, design: Design, number: int, dra
 
 
 def learnt(
-    features: FoldFeatures,
-    labels: Ints,
-    fold: Fold,
-    data: Labelled,
-    chosen: Ints,
-    design: Design,
+    features: FoldFeatures, labels: Ints, fold: Fold, data: Labelled, rows: Ints, design: Design
 ) -> Answer:
-    """Learns the linear protocol on some rows of a fold and predicts its test side.
+    """Fits the linear protocol on some rows of a fold and predicts its test side.
 
     Args:
         features: the fold's features.
-        labels: label indices of all utterances.
+        labels: labels of all utterances, shape (n,), for instance permuted.
         fold: the fold.
         data: the labelled utterances.
-        chosen: positions in the training side whose labels may be used.
-        design: how strength and layer are chosen.
+        rows: positions within the training side whose labels may be used.
+        design: how layer and strength are chosen.
     """
-    return answer(
-        features,
-        labels[fold.train],
-        [data.speakers[p] for p in fold.train],
-        data.n_labels,
-        chosen,
-        design.choosing,
+    chosen = fold.train[rows]
+    label, speakers = labels[chosen], [data.speakers[p] for p in chosen]
+    best, fits = choose_and_fit(
+        features.train[:, rows], label, speakers, data.n_labels, design.choosing
     )
+    fit = fits[best]
+    logits = features.test[best] @ fit.coef + fit.intercept
+    # A class without labels in the budget must not be predicted.
+    logits[:, np.bincount(label, minlength=data.n_labels) == 0] = -np.inf
+    return Answer(logits.argmax(1), features.names[best], fit.strength, chosen=fit.chosen)
 
 
 def _fold_score(study: Study, cell: Cell) -> FoldScore:
     test = study.folds[cell.fold].test
     gold = study.data.labels[test]
-    found = metrics.scores(
-        metrics.confusion_matrix(gold, cell.answer.predicted, study.data.n_labels)
-    )
+    confusion = metrics.confusion_matrix(gold, cell.answer.predicted, study.data.n_labels)
     return FoldScore(
         fold=cell.fold,
         seed=cell.draw,
         n_train=cell.n_train,
         n_test=len(test),
-        uar=found.uar,
-        wa=found.wa,
-        macro_f1=found.macro_f1,
+        **asdict(metrics.scores(confusion)),
         layer=cell.answer.layer,
         strength=cell.answer.strength,
     )

@@ -1,4 +1,4 @@
-"""What a cue is worth: classifiers learnt on speech as it is, tested on speech without the cue."""
+"""The worth of a cue: classifiers trained on natural speech, tested on speech without the cue."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .efficiency import Design, Labelled, Layers, learnt, training_labels
+from .arrays import Layers
+from .efficiency import Design, Labelled, learnt, training_labels
 from .folds import Fold
 from .predictions import Classified, classification, paired_difference
 from .results import CueDrop, FlattenResult
@@ -14,17 +15,17 @@ from .selection import fold_features
 from .statistics import metric
 
 ORIGINAL, CONTROL = "original", "none"
-"""The recordings themselves, and their resynthesis with every cue in its place."""
+"""The recordings themselves, and their resynthesis with all cues intact."""
 
 
 def flattened(
     data: Labelled, versions: Mapping[str, Layers], folds: Sequence[Fold], design: Design
 ) -> dict[str, Classified]:
-    """Learns from the original versions of each training side and tests all versions.
+    """Trains on the original version of each training side and tests all versions.
 
     Args:
         data: the labelled utterances.
-        versions: version → layer name → its embeddings, shape (n, dim); `ORIGINAL` among them.
+        versions: version → layer name → its embeddings, shape (n, dim); includes `ORIGINAL`.
         folds: speaker-disjoint folds.
         design: strengths, inner folds, balance and the seed; all labels are used.
     """
@@ -38,26 +39,23 @@ def flattened(
         labels = training_labels(data, fold, design, number, 0)
         tests = np.concatenate([fold.test + n * place for place in range(len(names))])
         features = fold_features(stacked, Fold(fold.train, tests, fold.dev))
-        found = learnt(features, labels, fold, data, np.arange(len(fold.train)), design)
-        predicted[:, fold.test] = found.predicted.reshape(len(names), -1)
-    at = np.concatenate([fold.test for fold in folds])
-    ids, speakers = [data.ids[p] for p in at], [data.speakers[p] for p in at]
-    return {
-        name: Classified(ids, speakers, data.labels[at], row[None, at], data.n_labels)
-        for name, row in zip(names, predicted, strict=True)
-    }
+        answer = learnt(features, labels, fold, data, np.arange(len(fold.train)), design)
+        predicted[:, fold.test] = answer.predicted.reshape(len(names), -1)
+    tested = np.concatenate([fold.test for fold in folds])
+    rows = zip(names, predicted, strict=True)
+    return {name: data.classified(tested, row[None]) for name, row in rows}
 
 
-def cue_drops(found: Mapping[str, Classified], split_hash: str) -> FlattenResult:
-    """Returns the scores of all versions and what each cue is worth, paired by utterance."""
-    uar = {name: metric(classification(data)["uar"]) for name, data in found.items()}
+def cue_drops(versions: Mapping[str, Classified], split_hash: str) -> FlattenResult:
+    """Returns the scores of all versions and the drop of each cue, paired by utterance."""
+    uar = {name: metric(classification(data)["uar"]) for name, data in versions.items()}
     return FlattenResult(
         original=uar[ORIGINAL],
         resynthesised=uar[CONTROL],
-        vocoder=paired_difference(found[ORIGINAL], found[CONTROL], "uar"),
+        vocoder=paired_difference(versions[ORIGINAL], versions[CONTROL], "uar"),
         cues=[
-            CueDrop(cue=name, uar=uar[name], drop=paired_difference(found[CONTROL], data, "uar"))
-            for name, data in found.items()
+            CueDrop(cue=name, uar=uar[name], drop=paired_difference(versions[CONTROL], data, "uar"))
+            for name, data in versions.items()
             if name not in (ORIGINAL, CONTROL)
         ],
         split_hash=split_hash,

@@ -1,7 +1,7 @@
-"""Fold protocols: speaker-disjoint by construction, deterministic by seed and ids.
+"""Fold protocols: speaker-disjoint by construction, determined by seed and ids.
 
-Order and ties are decided by hashes of seed and name, not by a random generator or the order of
-rows: the same utterances get the same folds whatever the manifest's order or numpy's version.
+Hashes of seed and name decide order and ties, so the same utterances get the same folds in any
+order of the manifest and with any version of NumPy.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from ..store.keys import digest
+from .arrays import Ints
 
-Ints = npt.NDArray[np.int64]
 Protocol = Literal["k-speaker-folds", "leave-one-speaker-out", "leave-one-session-out", "split"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
@@ -27,7 +27,7 @@ DEV_NAMES = ("dev", "val", "valid", "validation", "development")
 
 @dataclass(frozen=True)
 class Fold:
-    """One fold: positions of utterances, sorted; no speaker is in two parts."""
+    """One fold: sorted positions of utterances; no speaker is in two parts."""
 
     train: Ints
     test: Ints
@@ -49,13 +49,13 @@ def make_folds(
     """Splits utterances into folds.
 
     Args:
-        protocol: ``k-speaker-folds`` shares speakers out over `k` folds so that class counts are
-            balanced; ``leave-one-speaker-out`` tests each speaker once, ``leave-one-session-out``
-            each recording session; ``split`` takes the manifest's own train, validation and test.
+        protocol: ``k-speaker-folds`` distributes speakers over `k` folds with balanced class
+            counts; ``leave-one-speaker-out`` tests each speaker once, ``leave-one-session-out``
+            each recording session; ``split`` uses the manifest's train, validation and test sets.
         ids: ids of the utterances, shape (n,).
         speakers: their speakers.
-        labels: class indices to balance, shape (n,); all equal where there are none.
-        seed: decides ties.
+        labels: class indices to balance, shape (n,); all equal if there are none.
+        seed: breaks ties.
         k: number of folds of ``k-speaker-folds``.
         splits: the manifest's column, for ``split``.
         sessions: the manifest's extra ``session``, for ``leave-one-session-out``.
@@ -63,18 +63,18 @@ def make_folds(
     Raises:
         DataError: utterances without a speaker, too few speakers, or no such split.
     """
-    found = _known_speakers(ids, speakers)
+    known = _known_speakers(ids, speakers)
     if protocol == "split":
         return [_explicit(splits or [None] * len(ids))]
-    n_speakers = len(set(found))
+    n_speakers = len(set(known))
     if n_speakers < 2:
         raise DataError(
             f"Speaker-disjoint folds need at least 2 speakers; there is {n_speakers} among "
-            f"{len(ids)} utterances. A one-speaker dataset can be a corpus to pre-train on, not a "
-            "target to evaluate on."
+            f"{len(ids)} utterances. Use a one-speaker dataset as a corpus to pre-train on, not as "
+            "a target to evaluate on."
         )
     if protocol == "leave-one-speaker-out":
-        group = np.unique(found, return_inverse=True)[1]
+        group = np.unique(known, return_inverse=True)[1]
     elif protocol == "leave-one-session-out":
         group = np.unique(_known_sessions(ids, sessions), return_inverse=True)[1]
     else:
@@ -83,7 +83,7 @@ def make_folds(
                 f"{k} speaker folds need at least {k} speakers; there are {n_speakers}. "
                 f"Set folds to {n_speakers} or fewer."
             )
-        group = group_speakers(found, labels, k, seed)
+        group = group_speakers(known, labels, k, seed)
     return [
         Fold(np.flatnonzero(group != g), np.flatnonzero(group == g), np.empty(0, np.int64))
         for g in range(int(group.max()) + 1)
@@ -91,19 +91,19 @@ def make_folds(
 
 
 def group_speakers(speakers: Sequence[Hashable], labels: npt.ArrayLike, k: int, seed: int) -> Ints:
-    """Shares speakers (or any other units) out over k groups with balanced class counts.
+    """Distributes speakers (or other units) over k groups with balanced class counts.
 
-    Greedy: the unit with the most utterances first, each into the group where it leaves the sum
-    over groups and classes of squared counts smallest; a group without units comes first.
+    Greedy: units with the most utterances first, each into the group that minimises the sum over
+    groups and classes of squared counts; groups without units come first.
 
     Args:
         speakers: the unit of each utterance, shape (n,).
         labels: class of each utterance, shape (n,).
         k: number of groups, at most the number of units.
-        seed: decides ties.
+        seed: breaks ties.
 
     Returns:
-        Group of each utterance, shape (n,), each of 0…k − 1 used.
+        Group of each utterance, shape (n,); each of 0…k − 1 is used.
     """
     classes, label = np.unique(np.asarray(labels), return_inverse=True)
     units = {name: index for index, name in enumerate(dict.fromkeys(speakers))}
@@ -125,17 +125,13 @@ def group_speakers(speakers: Sequence[Hashable], labels: npt.ArrayLike, k: int, 
 
 
 def split_hash(ids: Sequence[str], folds: Sequence[Fold]) -> str:
-    """Returns 32 hexadecimal digits of who is in which part of which fold."""
-    return digest(
-        [
-            {part: sorted(ids[p] for p in getattr(fold, part)) for part in ("train", "dev", "test")}
-            for fold in folds
-        ]
-    )
+    """Returns a hash of the parts of all folds, 32 hexadecimal digits."""
+    parts = ("train", "dev", "test")
+    return digest([{p: sorted(ids[i] for i in getattr(f, p)) for p in parts} for f in folds])
 
 
 def ordinal(seed: int, *names: object) -> int:
-    """A number that stands for `names` under `seed`, evenly spread over 64 bits."""
+    """Returns a hash of `names` under `seed`, evenly distributed over 64 bits."""
     text = "\x1f".join([str(seed), *map(str, names)])
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
@@ -145,20 +141,20 @@ def _known_speakers(ids: Sequence[str], speakers: Sequence[str | None]) -> list[
     if missing:
         raise DataError(
             f"{len(missing)} of {len(ids)} utterances have no speaker (first: {missing[0]}), so "
-            "speaker-disjoint folds cannot be made. Give them speakers in the manifest."
+            "speaker-disjoint folds are impossible. Add speakers to the manifest."
         )
     return [speaker for speaker in speakers if speaker is not None]
 
 
 def _known_sessions(ids: Sequence[str], sessions: Sequence[str | None] | None) -> list[str]:
-    found = [name for name in sessions or () if name is not None]
-    if len(found) < len(ids) or len(set(found)) < 2:
+    known = [name for name in sessions or () if name is not None]
+    if len(known) < len(ids) or len(set(known)) < 2:
         raise DataError(
             f"Protocol 'leave-one-session-out' needs the extra `session` of every utterance and at "
-            f"least 2 sessions; {len(found)} of {len(ids)} utterances have one, "
-            f"{len(set(found))} sessions in all. Use protocol k-speaker-folds."
+            f"least 2 sessions; {len(known)} of {len(ids)} utterances have one, with "
+            f"{len(set(known))} sessions in all. Use protocol k-speaker-folds."
         )
-    return found
+    return known
 
 
 def _explicit(splits: Sequence[str | None]) -> Fold:
@@ -169,8 +165,8 @@ def _explicit(splits: Sequence[str | None]) -> Fold:
     if not parts["train"] or not parts["test"]:
         known = ", ".join(sorted({str(name) for name in splits if name})) or "none"
         raise DataError(
-            f"Protocol 'split' needs utterances whose split is 'train' and 'test'; found: {known}. "
-            "Use protocol k-speaker-folds, or fill the manifest's column 'split'."
+            f"Protocol 'split' needs utterances in the splits 'train' and 'test'; found: {known}. "
+            "Use protocol k-speaker-folds, or fill in the manifest's column 'split'."
         )
     train, dev, test = (np.array(parts[p], np.int64) for p in ("train", "dev", "test"))
     return Fold(train, test, dev)

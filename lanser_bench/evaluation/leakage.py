@@ -1,7 +1,7 @@
-"""The leakage check: speakers and recordings never cross, repeated sentences are told.
+"""The leakage check: refuses shared speakers and recordings, and warns of shared sentences.
 
-It runs before every training. What it finds names the utterances, because a number with a speaker
-on both sides is no evidence of anything.
+It runs before every training. Its messages name the utterances, because a score with a speaker on
+both sides is not evidence of anything.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Protocol
 from ..errors import LeakageError
 
 SHOWN = 5
-"""So many of the utterances are named; the rest are counted."""
+"""Number of utterances to name; the others are counted."""
 
 
 class Facts(Protocol):
-    """What the check reads of a manifest (`UtteranceTable` has it)."""
+    """The columns of a manifest that the check reads; `UtteranceTable` has them."""
 
     @property
     def ids(self) -> Sequence[str]:
@@ -28,7 +28,7 @@ class Facts(Protocol):
 
     @property
     def speakers(self) -> Sequence[str | None]:
-        """Speakers with the dataset's name in front."""
+        """Speakers, prefixed by the dataset's name."""
 
     @property
     def audio_sha(self) -> Sequence[str | None]:
@@ -58,19 +58,14 @@ class Side:
 def check_leakage(train: Side, test: Side, where: str) -> list[str]:
     """Refuses a split whose sides share a speaker or recorded sound.
 
-    Spans of one recording are the same sound where they overlap. Utterances without a speaker
-    cannot be compared and are left to the protocol, which refuses them.
-
-    Args:
-        train: what is learnt from.
-        test: what is scored.
-        where: the split in words, such as ``fold 2``.
+    Overlapping spans of one recording are the same sound. Utterances without a speaker are ignored
+    here; the protocol refuses them. `where` names the split, such as ``fold 2``.
 
     Returns:
         Warnings: scripted sentences that both sides contain.
 
     Raises:
-        LeakageError: the sentence names the utterances on both sides.
+        LeakageError: a speaker or sound is shared; the message names the utterances.
     """
     _refuse_speakers(train, test, where)
     refuse_audio(train, test, where)
@@ -78,9 +73,9 @@ def check_leakage(train: Side, test: Side, where: str) -> list[str]:
 
 
 def fixed_sentence_warning(sentence_ids: Sequence[str | None]) -> str | None:
-    """Warns where everyone says the same few sentences: there text holds no emotion.
+    """Warns if all speakers say the same few sentences, so that the text carries no emotion.
 
-    Fixed means that a scripted sentence is said 8 times or more on average: a labeler that reads
+    That is, if each scripted sentence occurs 8 times or more on average: a labeler that reads
     transcripts then gives all these voices the same label.
     """
     known = [sentence for sentence in sentence_ids if sentence is not None]
@@ -89,29 +84,29 @@ def fixed_sentence_warning(sentence_ids: Sequence[str | None]) -> str | None:
         return None
     return (
         f"{len(known)} utterances say only {distinct} scripted sentence"
-        f"{'' if distinct == 1 else 's'}: text tells nothing about "
-        "emotion here, and a labeler that reads transcripts gives all voices the same label."
+        f"{'' if distinct == 1 else 's'}: the text carries no information on emotion, and a "
+        "labeler that reads transcripts gives all voices the same label."
     )
 
 
 def published_overlap(encoder: str, trained_on: frozenset[str] | None, dataset: str) -> str | None:
-    """Tells where an encoder's published weights may know a labelled set already.
+    """Warns if an encoder's published weights were or may have been trained on a labelled set.
 
     Args:
         encoder: its name.
-        trained_on: what its weights were trained on; None if nobody says.
+        trained_on: the sets its weights were trained on; None if unknown.
         dataset: the labelled set.
     """
     if trained_on is None:
         return (
-            f"The publishers of the weights of '{encoder}' do not say what they were trained on: "
-            f"'{dataset}' may be among it."
+            f"The publishers of the weights of '{encoder}' do not state the training data: "
+            f"it may include '{dataset}'."
         )
     if dataset not in trained_on:
         return None
     return (
         f"The published weights of '{encoder}' were trained on '{dataset}': its speakers are not "
-        "unheard, and the score does not carry over to others."
+        "new to the encoder, and the score does not generalise to other speakers."
     )
 
 
@@ -124,24 +119,24 @@ def _refuse_speakers(train: Side, test: Side, where: str) -> None:
         raise LeakageError(
             f"{where}: speaker '{speaker}'{others} is on both sides: training has "
             f"{named(ours[speaker])}; test has {named(theirs[speaker])}. "
-            "Use a speaker-disjoint protocol or mend the manifest's speakers and splits."
+            "Use a speaker-disjoint protocol, or correct the manifest's speakers and splits."
         )
 
 
 def _by_speaker(side: Side) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
+    ids: dict[str, list[str]] = defaultdict(list)
     for position in side.positions:
         speaker = side.facts.speakers[position]
         if speaker is not None:
-            found[speaker].append(side.facts.ids[position])
-    return found
+            ids[speaker].append(side.facts.ids[position])
+    return ids
 
 
 def refuse_audio(train: Side, test: Side, where: str) -> None:
     """Refuses a split whose sides share recorded sound, as `check_leakage` does.
 
     Raises:
-        LeakageError: the sentence names the utterances on both sides.
+        LeakageError: sound is shared; the message names the utterances.
     """
     pairs = shared_sound(train, test)
     if pairs:
@@ -154,9 +149,9 @@ def refuse_audio(train: Side, test: Side, where: str) -> None:
 
 
 def shared_sound(train: Side, test: Side) -> list[tuple[str, str]]:
-    """Returns each test utterance whose sound the training side has too, behind one that has it.
+    """Returns pairs of a training and a test utterance with the same sound, one per test utterance.
 
-    Spans of one recording are the same sound where they overlap.
+    Overlapping spans of one recording are the same sound.
     """
     ours, theirs = _by_recording(train), _by_recording(test)
     return [
@@ -169,12 +164,12 @@ def shared_sound(train: Side, test: Side) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What one side shares with another, of which some is learnt."""
+    """The part of a labelled side that training data contains."""
 
     recordings: list[str]
-    """Ids of the side's utterances whose sound is among what is learnt."""
+    """Ids of the side's utterances whose sound is in the training data."""
     speakers: list[str]
-    """Its speakers that are heard there."""
+    """The side's speakers who are in the training data."""
     n_utterances: int
     n_speakers: int
 
@@ -182,24 +177,22 @@ class Overlap:
         return bool(self.recordings or self.speakers)
 
     def __str__(self) -> str:
-        found = [
-            f"{len(names)} of {of} {what} ({named(names)})"
-            for names, of, what in (
-                (self.recordings, self.n_utterances, "utterances"),
-                (self.speakers, self.n_speakers, "speakers"),
-            )
-            if names
-        ]
-        return " and ".join(found)
+        shares = (
+            (self.recordings, self.n_utterances, "utterances"),
+            (self.speakers, self.n_speakers, "speakers"),
+        )
+        return " and ".join(
+            f"{len(names)} of {n} {what} ({named(names)})" for names, n, what in shares if names
+        )
 
 
 def overlap(learnt: Sequence[Side], side: Side) -> Overlap:
-    """Returns what of a side is among what is learnt elsewhere: its own sound, and its speakers."""
-    heard = {name for other in learnt for _, name in shared_sound(other, side)}
+    """Returns the sound and the speakers of a side that training data contains."""
+    shared = {name for other in learnt for _, name in shared_sound(other, side)}
     known = {speaker for other in learnt for speaker in _by_speaker(other)}
     own = _by_speaker(side)
     return Overlap(
-        [name for p in side.positions if (name := side.facts.ids[p]) in heard],
+        [name for p in side.positions if (name := side.facts.ids[p]) in shared],
         [speaker for speaker in own if speaker in known],
         len(side.positions),
         len(own),
@@ -207,38 +200,38 @@ def overlap(learnt: Sequence[Side], side: Side) -> Overlap:
 
 
 Span = tuple[float, float, str]
-"""Begin and end in seconds, and whose it is."""
+"""Start and end in seconds, and the utterance's id."""
 
 
 def _by_recording(side: Side) -> dict[str, list[Span]]:
-    found: dict[str, list[Span]] = defaultdict(list)
+    spans: dict[str, list[Span]] = defaultdict(list)
     facts = side.facts
     for p in side.positions:
         sha = facts.audio_sha[p]
         if sha is not None:
             begin, end = facts.start[p], facts.end[p]
-            found[sha].append((begin or 0.0, float("inf") if end is None else end, facts.ids[p]))
-    return found
+            spans[sha].append((begin or 0.0, float("inf") if end is None else end, facts.ids[p]))
+    return spans
 
 
 def _overlaps(train: list[Span], test: list[Span]) -> list[tuple[str, str]]:
-    """Pairs of sorted spans: what begins before a test span's end and reaches furthest decides."""
+    """Pairs sorted spans: of those that start before a test span ends, the last to end decides."""
     begins = [begin for begin, _, _ in train]
-    reach: list[Span] = list(accumulate(train, _further))
-    found: list[tuple[str, str]] = []
+    reach: list[Span] = list(accumulate(train, _later_end))
+    pairs: list[tuple[str, str]] = []
     for begin, end, name in test:
         before = bisect_left(begins, end)
         if before and reach[before - 1][1] > begin:
-            found.append((reach[before - 1][2], name))
-    return found
+            pairs.append((reach[before - 1][2], name))
+    return pairs
 
 
-def _further(one: Span, two: Span) -> Span:
-    return two if two[1] > one[1] else one
+def _later_end(a: Span, b: Span) -> Span:
+    return b if b[1] > a[1] else a
 
 
 def sentence_warnings(train: Side, test: Side, where: str) -> list[str]:
-    """Tells of scripted sentences that both sides say, naming the utterances."""
+    """Warns of scripted sentences that both sides say, naming the utterances."""
     ours = {s for p in train.positions if (s := train.facts.sentence_ids[p]) is not None}
     hit = [test.facts.ids[p] for p in test.positions if test.facts.sentence_ids[p] in ours]
     if not hit:
@@ -250,6 +243,6 @@ def sentence_warnings(train: Side, test: Side, where: str) -> list[str]:
 
 
 def named(names: Sequence[str]) -> str:
-    """Returns the first few names in words; the rest is counted."""
+    """Lists the first few names and counts the others."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more

@@ -1,16 +1,16 @@
 """Many small multinomial logistic regressions at once, the same optimum as scikit-learn's.
 
-A label-efficiency study fits thousands of regressions on the same rows: each strength, each inner
-fold, each layer. Here they are columns of one matrix product. For every problem p
+A label-efficiency study fits thousands of regressions on the same rows, for each strength, inner
+fold and layer. Here they are columns of one matrix product. For every problem p
 
     minimise over W, b:  ½‖W‖² + Σ_i c_ip · (−log softmax(W z_i + b)[y_i]),  c_ip = C_p · weight_ip
 
 by L-BFGS (Nocedal 1980) in coordinates where the Hessian at W = 0 is near the identity: the
 features are rotated into the eigenvectors of the training side, and coordinate j is scaled by
 1/√(1 + λ_jp / K), since there the softmax curvature is exactly (I − 11ᵀ/K)/K. The first step is
-then Newton's. Problems that have converged leave the batch. The intercept is not penalised.
+then Newton's. Converged problems leave the batch. The intercept is not penalised.
 
-With two labels W has two opposite rows, so that C here is scikit-learn's 2C (it fits one row).
+With two labels W has two opposite rows, so C here is scikit-learn's 2C (it fits one row).
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ Ints = npt.NDArray[np.int64]
 
 MEMORY = 8
 """Pairs kept by L-BFGS."""
+MAX_ITERATIONS = 500
+"""A problem that needs more is reported in `Fit.converged`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,6 @@ def fit_batch(
     n_labels: int,
     *,
     tolerance: float = 1e-6,
-    max_iterations: int = 500,
     dtype: type[np.floating[Any]] = np.float64,
     start: Fit | None = None,
 ) -> Fit:
@@ -70,15 +71,12 @@ def fit_batch(
         strengths: C of each problem, shape (P,).
         n_labels: size K of the label set.
         tolerance: a problem has converged when the norm of its preconditioned gradient is below
-            this share of what it was at W = 0.
-        max_iterations: gives up here; `Fit.converged` tells.
-        dtype: float32 is enough to choose a strength and twice as fast.
-        start: a nearby solution to begin from; it changes the time and not the optimum.
+            this share of the norm at W = 0.
+        dtype: float32 is precise enough to choose a strength, and twice as fast.
+        start: a nearby solution to start from; it changes the time, not the optimum.
     """
-    problem = _Problem(
-        features, labels, np.asarray(weights) * np.asarray(strengths), n_labels, dtype
-    )
-    return _minimise(problem, tolerance, max_iterations, start)
+    cost = np.asarray(weights) * np.asarray(strengths)
+    return _minimise(_Problem(features, labels, cost, n_labels, dtype), tolerance, start)
 
 
 class _Problem:
@@ -107,7 +105,7 @@ class _Problem:
         return self.scale.shape[0], self.scale.shape[1], self.scale.shape[2]
 
     def value_and_gradient(self, v: Floats) -> tuple[Floats, Floats]:
-        """Objective (G, P) and its gradient in v."""
+        """Returns the objective (G, P) and its gradient in v."""
         w = self.scale * v
         logits = self.rows @ w
         groups, n, width = logits.shape
@@ -130,7 +128,7 @@ class _Problem:
         return np.asarray(summed.reshape(len(summed), -1, self.n_labels).sum(-1))
 
     def spread(self, per_problem: Floats) -> Floats:
-        """(G, P) → (G, 1, P·K), to multiply coefficients by."""
+        """Expands (G, P) to (G, 1, P·K), to multiply coefficients by."""
         return np.repeat(per_problem, self.n_labels, axis=1)[:, None]
 
     def keep(self, problems: Ints) -> None:
@@ -139,7 +137,7 @@ class _Problem:
         self.scale = np.ascontiguousarray(self.scale[..., self.columns_of(problems)])
 
     def columns_of(self, problems: Ints) -> Ints:
-        """Positions of the coefficients of some problems on the last axis."""
+        """Returns the positions of some problems' coefficients on the last axis."""
         return np.asarray((problems[:, None] * self.n_labels + np.arange(self.n_labels)).ravel())
 
 
@@ -177,27 +175,24 @@ class _History:
 
     def keep(self, problems: Ints, columns: Ints) -> None:
         """Drops all problems but these."""
-        self.pairs = [
-            (
-                np.ascontiguousarray(s[..., columns]),
-                np.ascontiguousarray(y[..., columns]),
-                rho[:, problems],
-            )
-            for s, y, rho in self.pairs
-        ]
+
+        def part(values: Floats) -> Floats:
+            return np.ascontiguousarray(values[..., columns])
+
+        self.pairs = [(part(s), part(y), rho[:, problems]) for s, y, rho in self.pairs]
         if self.gamma is not None:
             self.gamma = self.gamma[:, problems]
 
 
-def _minimise(problem: _Problem, tolerance: float, max_iterations: int, start: Fit | None) -> Fit:
+def _minimise(problem: _Problem, tolerance: float, start: Fit | None) -> Fit:
     groups, width, _ = problem.shape
     n_problems, n_labels = problem.cost.shape[1], problem.n_labels
-    found = np.zeros((groups, width, n_problems, n_labels), problem.scale.dtype)
+    solution = np.zeros((groups, width, n_problems, n_labels), problem.scale.dtype)
     converged = np.zeros((groups, n_problems), np.bool_)
     active = np.arange(n_problems)
     v = np.zeros(problem.shape, problem.scale.dtype)
     value, gradient = problem.value_and_gradient(v)
-    # Without any signal the gradient is rounding noise from the start.
+    # Without signal the gradient is rounding noise from the start.
     noise = (32 * np.finfo(v.dtype).eps) ** 2 * n_labels * problem.cost.sum(0)
     goal = tolerance**2 * problem.per_problem(np.square(gradient)) + noise
     if start is not None:
@@ -205,15 +200,15 @@ def _minimise(problem: _Problem, tolerance: float, max_iterations: int, start: F
         v = begin.reshape(problem.shape).astype(v.dtype) / problem.scale
         value, gradient = problem.value_and_gradient(v)
     history = _History(problem)
-    for _ in range(max_iterations):
+    for _ in range(MAX_ITERATIONS):
         size = problem.per_problem(np.square(gradient))
         done = size <= goal
         converged[:, active] = done
         stay = np.flatnonzero(~done.all(0))
-        # Leaving costs a copy of everything, so it waits until it pays.
+        # Removing problems copies all arrays, so it waits until it pays.
         if len(stay) <= 0.75 * len(active):
             weights = (problem.scale * v).reshape(groups, width, len(active), n_labels)
-            found[:, :, active] = weights
+            solution[:, :, active] = weights
             columns = problem.columns_of(stay)
             problem.keep(stay)
             history.keep(stay, columns)
@@ -228,8 +223,8 @@ def _minimise(problem: _Problem, tolerance: float, max_iterations: int, start: F
         v, gradient = v + step, after
     if len(active):
         weights = (problem.scale * v).reshape(groups, width, len(active), n_labels)
-        found[:, :, active] = weights
-    return Fit(found[:, :-1], found[:, -1], converged)
+        solution[:, :, active] = weights
+    return Fit(solution[:, :-1], solution[:, -1], converged)
 
 
 def _search(
@@ -240,11 +235,11 @@ def _search(
     history: _History,
     done: npt.NDArray[np.bool_],
 ) -> tuple[Floats, Floats, Floats, npt.NDArray[np.bool_]]:
-    """Steps along the L-BFGS direction, halved where the objective does not fall (Armijo)."""
+    """Steps along the L-BFGS direction, shortened while the objective does not fall (Armijo)."""
     direction = history.direction(gradient)
     slope = problem.per_problem(direction * gradient)
     length = np.where(done, 0, 1).astype(v.dtype)
-    slack = 4 * np.finfo(v.dtype).eps * np.abs(value)  # falls below rounding count as falls
+    slack = 4 * np.finfo(v.dtype).eps * np.abs(value)  # a change within rounding counts as a fall
     for _ in range(20):
         step = problem.spread(length) * direction
         new, after = problem.value_and_gradient(v + step)
@@ -252,7 +247,7 @@ def _search(
         if not failed.any():
             break
         length = np.where(failed, length / 4, length)
-    # Where no step helps, rounding has the last word: the problem stays where it is.
+    # A problem that no step improves has reached the limit of rounding: it stays where it is.
     if failed.any():
         step = problem.spread(np.where(failed, 0, length)) * direction
         new, after = problem.value_and_gradient(v + step)
@@ -260,13 +255,10 @@ def _search(
 
 
 def principal_axes(features: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Returns the principal axes of rows, shape (d, r), r their rank, the strongest first.
+    """Returns the principal axes of centred rows (n, d), shape (d, rank), the strongest first.
 
-    A regression with a ridge penalty has its solution in their span, so that ``features @ axes``
-    gives the same predictions with at most min(n, d) columns.
-
-    Args:
-        features: centred rows, shape (n, d).
+    The solution of a ridge regression is in their span, so ``features @ axes`` gives the same
+    predictions with at most min(n, d) columns.
     """
     n, d = features.shape
     if n < d:

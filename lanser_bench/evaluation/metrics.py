@@ -1,10 +1,9 @@
 """Scores of SER: UAR, WA and macro-F1 over a frozen label set.
 
-Papers swap the names, so all three are always given. UAR ("UA", balanced accuracy) is the mean of
-the per-class recalls, WA is accuracy, macro-F1 the unweighted mean of the per-class F1.
-
-All three are means of ratios of counts that add up over utterances; `statistics` uses that to put
-intervals over speakers around them.
+Papers use the names inconsistently, so all three are always reported. UAR ("UA", balanced accuracy)
+is the mean of the per-class recalls, WA is accuracy, macro-F1 the unweighted mean of the per-class
+F1. All three are means of ratios of counts that add up over utterances, from which `statistics`
+computes intervals over speakers.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from .arrays import Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,61 +26,52 @@ class Scores:
 
 
 def confusion_matrix(gold: npt.ArrayLike, predicted: npt.ArrayLike, n_labels: int) -> Ints:
-    """Counts predictions.
-
-    Args:
-        gold: label indices, shape (n,).
-        predicted: label indices, shape (n,).
-        n_labels: size K of the frozen label set.
-
-    Returns:
-        Counts of shape (K, K); rows are gold, columns are predicted.
+    """Counts pairs of label indices, shape (n,) each, into (K, K): rows are gold.
 
     Raises:
-        ValueError: the shapes differ, or an index lies outside the label set.
+        ValueError: the shapes differ, or an index is outside the label set.
     """
     gold, predicted = np.asarray(gold, np.int64), np.asarray(predicted, np.int64)
     if gold.shape != predicted.shape or gold.ndim != 1:
         raise ValueError(
-            f"gold {gold.shape} and predicted {predicted.shape} must be equal and flat"
+            f"gold {gold.shape} and predicted {predicted.shape} must have the same flat shape"
         )
     for values in (gold, predicted):
         if values.size and (values.min() < 0 or values.max() >= n_labels):
-            raise ValueError(f"label indices must lie in 0…{n_labels - 1}")
+            raise ValueError(f"label indices must be in 0…{n_labels - 1}")
     counts = np.bincount(gold * n_labels + predicted, minlength=n_labels * n_labels)
     return counts.reshape(n_labels, n_labels).astype(np.int64)
 
 
 def recalls(confusion: npt.NDArray[np.number]) -> Floats:
-    """Recall of each class, shape (..., K); NaN for a class without any gold."""
+    """Returns the recall of each class, shape (..., K); NaN for a class without gold."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
-    support = confusion.sum(-1).astype(np.float64)
-    found: Floats = np.divide(hits, support, out=np.full_like(hits, np.nan), where=support > 0)
-    return found
+    support, empty = confusion.sum(-1).astype(np.float64), np.full_like(hits, np.nan)
+    return np.asarray(np.divide(hits, support, out=empty, where=support > 0))
 
 
 def uar(confusion: npt.NDArray[np.number]) -> float:
-    """Unweighted average recall over the classes that have gold, as scikit-learn's balanced one.
+    """Returns the unweighted average recall over the classes that have gold.
 
-    A class without gold in the test part has no recall and is left out of the mean; over the
-    pooled test sides of a protocol every class of the label set has gold.
+    It is scikit-learn's balanced accuracy. A class without gold in the test part is left out of the
+    mean; over the pooled test sides of a protocol every class of the label set has gold.
     """
-    found = recalls(confusion)
-    present = ~np.isnan(found)
-    return float(found[present].mean()) if present.any() else 0.0
+    values = recalls(confusion)
+    present = ~np.isnan(values)
+    return float(values[present].mean()) if present.any() else 0.0
 
 
 def wa(confusion: npt.NDArray[np.number]) -> float:
-    """Accuracy."""
+    """Returns the accuracy."""
     total = confusion.sum()
     return float(np.trace(confusion) / total) if total else 0.0
 
 
 def macro_f1(confusion: npt.NDArray[np.number]) -> float:
-    """F1 averaged over the whole frozen label set.
+    """Returns the F1 averaged over the whole frozen label set.
 
     A class that neither occurs nor is predicted counts as 0, as in scikit-learn with
-    ``labels=range(K), zero_division=0``, so that the number of classes never changes silently.
+    ``labels=range(K), zero_division=0``, so the number of classes never changes silently.
     """
     hits = 2.0 * np.diagonal(confusion)
     total = (confusion.sum(0) + confusion.sum(1)).astype(np.float64)
@@ -90,17 +79,15 @@ def macro_f1(confusion: npt.NDArray[np.number]) -> float:
 
 
 def scores(confusion: npt.NDArray[np.number]) -> Scores:
-    """All three scores of a confusion matrix."""
+    """Returns all three scores of a confusion matrix."""
     return Scores(uar(confusion), wa(confusion), macro_f1(confusion))
 
 
 def r_squared(truth: Floats, predicted: Floats, baseline: Floats) -> float:
-    """Out-of-sample R²: 1 − Σ(truth − predicted)² / Σ(truth − baseline)².
+    """Returns the out-of-sample R²: 1 − Σ(truth − predicted)² / Σ(truth − baseline)².
 
-    Args:
-        truth: measured values, shape (n,).
-        predicted: predictions for them, shape (n,).
-        baseline: what would be said without features: the mean of each fold's training side.
+    All have shape (n,); `baseline` is the prediction without features, the mean of each fold's
+    training side.
     """
     spread = float(np.square(truth - baseline).sum())
     rest = float(np.square(truth - predicted).sum())
@@ -108,5 +95,5 @@ def r_squared(truth: Floats, predicted: Floats, baseline: Floats) -> float:
 
 
 def is_constant(values: Floats) -> bool:
-    """True where the values differ by no more than rounding."""
+    """Returns whether the values differ by no more than rounding."""
     return float(np.ptp(values)) <= 1e-12 * float(np.abs(values).max())

@@ -1,4 +1,4 @@
-"""Official protocols: names the field knows, that stand for labels and clips and not only folds."""
+"""Official protocols: published names that define labels and clips besides folds."""
 
 from __future__ import annotations
 
@@ -11,30 +11,34 @@ from ..kinds import Dataset
 def check_official(
     dataset: Dataset[Any], where: str, protocol: str, limit: int | None = None
 ) -> None:
-    """Refuses an official protocol's name where the set is read otherwise than it demands.
+    """Refuses an official protocol's name if the dataset's options differ from its definition.
 
     Args:
         dataset: the labelled set with its options.
-        where: what is being read, for the message, such as ``dataset 'iemocap'``.
-        protocol: the protocol that is asked for; those that are not the set's own always pass.
-        limit: of how many utterances a part is to be taken.
+        where: start of the message, such as ``dataset 'iemocap'``.
+        protocol: the requested protocol; any that is not the dataset's own passes.
+        limit: maximum number of utterances, if only a part is used.
 
     Raises:
-        SettingsError: an option has another value than the protocol stands for, or only a part of
-            the utterances is used.
+        SettingsError: an option differs from the protocol's definition, or only a part of the
+            utterances is used.
     """
     if protocol not in dataset.protocols:
         return
     wanted = dataset.protocol_options.get(protocol, {})
     given = {option: getattr(dataset.options, option) for option in wanted}
-    told = [f"{o}: {_yaml(given[o])} for {_yaml(v)}" for o, v in wanted.items() if given[o] != v]
+    differing = [
+        f"{option}: {_yaml(given[option])} (not {_yaml(value)})"
+        for option, value in wanted.items()
+        if given[option] != value
+    ]
     if limit is not None:
-        told.append(f"limit: {limit} for all utterances")
-    if told:
+        differing.append(f"limit: {limit} (not all utterances)")
+    if differing:
         raise SettingsError(
-            f"{where}: the official protocol '{protocol}' does not stand for "
-            f"{', '.join(told)}: its scores would not be comparable. Leave that out, or set "
-            f"protocol: {dataset.protocols[protocol]}, which makes the same folds by another name."
+            f"{where}: the official protocol '{protocol}' does not allow {', '.join(differing)}: "
+            "its scores would not be comparable. Remove these settings, or set protocol: "
+            f"{dataset.protocols[protocol]}, which makes the same folds under another name."
         )
 
 

@@ -1,16 +1,16 @@
-"""The smallest difference that a design can find, before anything is run.
+"""The smallest difference that a design can detect, before it is run.
 
-Two cells are tested on the same speakers. The difference between them varies from speaker to
-speaker (the spread) and from training seed to training seed. Its standard error follows from both:
+Two cells are tested on the same speakers. The difference between them varies between speakers (the
+spread) and between training seeds. Its standard error follows from both:
 
     error² = spread² / speakers + 2 · seed spread² / seeds
 
-and the smallest detectable difference is what exceeds the test's half-width in `power` of all
-uses of the test (Cohen 1988, ch. 2), with the quantile and the estimated variances that the test
-itself has (`sensitivity`) in place of a normal approximation.
+The smallest detectable difference exceeds the test's half-width in a share `power` of all uses of
+the test (Cohen 1988, ch. 2), with the quantile and the estimated variances of the test itself
+(`sensitivity`) in place of a normal approximation.
 
-Where the spread is not known, it is made of what is: each speaker says so many utterances, of which
-the same share is right in both cells, and both cells agree on more of them than chance.
+An unknown spread is derived from the number of utterances per speaker, a score that both cells
+share, and their agreement on single utterances.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ import numpy as np
 
 from .contrast import Contrast, Side, interaction, tail_quantile
 from .sensitivity import Variances, smallest
-from .statistics import LEVEL, MIN_SPEAKERS, RESAMPLES, Statistic, ratio_mean, studentised
+from .statistics import LEVEL, MIN_SPEAKERS, RESAMPLES, ratio_mean, studentised
 
 UAR = 0.5
-"""Assumed score where nothing is known: there the binomial spread is largest."""
+"""Assumed score if unknown: the binomial spread is largest there."""
 AGREEMENT = 0.5
 """Assumed correlation of right and wrong between two cells on one utterance."""
-TASTE = 3.0
-"""Assumed spread, in points, with which speakers prefer one cell to another in truth."""
+SPEAKER_SPREAD = 3.0
+"""Assumed standard deviation over speakers of the true difference, in points."""
 SEED_SPREAD = 2.0
-"""Assumed spread of UAR over training seeds, in points. In the committed real-speech study it is
-1.3 to 2.7 at all labels, from three seeds each."""
+"""Assumed standard deviation of UAR over training seeds, in points. In the committed real-speech
+study it is 1.3 to 2.7 with all labels, from three seeds each."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """What a comparison of two cells consists of."""
+    """The design of a comparison of two cells."""
 
     speakers: int
     """Speakers tested."""
@@ -46,11 +46,11 @@ class Design:
     seeds: int = 3
     """Training seeds of each cell."""
     seed_spread: float = SEED_SPREAD
-    """Standard deviation of the score over training seeds, in points; 0 where nothing is drawn."""
+    """Standard deviation of the score over training seeds, in points; 0 if nothing is drawn."""
     comparisons: int = 1
     """Size of the family: Holm's first step tests at 5 % divided by it."""
     power: float = 0.9
-    """Share of repetitions that shall find the difference."""
+    """Share of repetitions that detect the difference."""
 
     @property
     def speaker_error(self) -> float:
@@ -64,27 +64,31 @@ class Design:
 
 
 def expected_spread(
-    utterances: float, *, uar: float = UAR, agreement: float = AGREEMENT, taste: float = TASTE
+    utterances: float,
+    *,
+    uar: float = UAR,
+    agreement: float = AGREEMENT,
+    speaker_spread: float = SPEAKER_SPREAD,
 ) -> float:
     """Returns the spread over speakers of a paired difference in UAR, in points.
 
-    A speaker's difference has the binomial variance 2 p (1 − p) (1 − agreement) / utterances, and
-    the taste of the speaker.
+    A speaker's difference has the binomial variance 2 p (1 − p) (1 − agreement) / utterances plus
+    the variance of the true difference.
 
     Args:
-        utterances: of each speaker, about equal by class.
+        utterances: number per speaker, with about equal classes.
         uar: score of both cells.
         agreement: correlation of right and wrong between them on one utterance.
-        taste: standard deviation of the true difference over speakers, in points.
+        speaker_spread: standard deviation over speakers of the true difference, in points.
     """
     chance = 2 * uar * (1 - uar) * (1 - agreement) / utterances
-    return float(np.sqrt(1e4 * chance + taste**2))
+    return float(np.sqrt(1e4 * chance + speaker_spread**2))
 
 
 def detectable(design: Design) -> float | None:
     """Returns the smallest detectable difference in points; None below `MIN_SPEAKERS`.
 
-    With one seed the variation over seeds takes part, but a test cannot know it.
+    With one seed, variation between seeds adds to the error, but a test cannot estimate it.
     """
     from scipy.stats import t
 
@@ -95,17 +99,17 @@ def detectable(design: Design) -> float | None:
     speakers, seeds = design.speaker_error**2, design.seed_error**2
     if design.seeds < 2 or not seeds:
         return smallest(Variances(speakers + seeds, n), alpha, wider, design.power)
-    # What a test takes for the variance over seeds has the interaction in it too. It is at most
-    # all of the variance over speakers, as it is where both cells are equally good.
+    # A test's variance over seeds includes the interaction, which is at most the variance over
+    # speakers, as with equally good cells.
     one = design.seeds - 1.0
     variances = Variances(speakers, n, seeds + speakers, (one, one), 2 * one, speakers)
     return smallest(variances, alpha, wider, design.power)
 
 
 def normal_approximation(design: Design) -> float:
-    """Returns what the textbook's normal approximation gives, for comparison: too little.
+    """Returns the textbook's normal approximation, which is too small, for comparison.
 
-    At 18 speakers, a spread of 7 points and no seeds it is 5.3 points.
+    With 18 speakers, a spread of 7 points and no variation between seeds it is 5.3 points.
     """
     from scipy.stats import norm
 
@@ -115,16 +119,13 @@ def normal_approximation(design: Design) -> float:
 
 
 def measured(a: Side, b: Side, *, pooled: bool = False) -> tuple[float, float]:
-    """Returns spread and seed spread, in points, of two cells that were run: a pilot.
+    """Returns spread and seed spread, in points, of two cells of a pilot on the same speakers.
 
-    Args:
-        a: one cell.
-        b: the other, on the same speakers.
-        pooled: both vary alike over seeds, so their variances are averaged; else the larger counts.
+    `pooled` averages the cells' variances over seeds; otherwise the larger one counts.
 
     Returns:
         The spread of the linearised difference over speakers, and the standard deviation over
-        training seeds without what speakers have in it, 0 where neither has several.
+        training seeds without the interaction with speakers: 0 if both cells have a single seed.
     """
     contrast = Contrast([a, b], [1.0, -1.0])
     spread = contrast.speaker_error * contrast.n_speakers**0.5
@@ -140,16 +141,12 @@ def measured(a: Side, b: Side, *, pooled: bool = False) -> tuple[float, float]:
 
 @lru_cache(maxsize=64)
 def bootstrap_quantile(speakers: int, alpha: float, worlds: int = 60) -> float:
-    """Returns the mean quantile of the studentised bootstrap for so many like speakers."""
+    """Returns the mean quantile of the studentised bootstrap over normally distributed speakers."""
     rng = np.random.default_rng([speakers, 11])
-    found = []
+    ones, quantiles = np.ones((speakers, 1)), []
     for _ in range(worlds):
-        statistic = _normal_speakers(rng, speakers)
+        statistic = ratio_mean(rng.standard_normal((speakers, 1)), ones, np.ones(1))
         centre = float(statistic.value(statistic.sums.sum(0)))
         ratios = np.sort(np.abs(studentised(statistic, centre, RESAMPLES, 0)))
-        found.append(tail_quantile(ratios, alpha, speakers - 1))
-    return float(np.mean(found))
-
-
-def _normal_speakers(rng: np.random.Generator, n: int) -> Statistic:
-    return ratio_mean(rng.standard_normal((n, 1)), np.ones((n, 1)), np.ones(1))
+        quantiles.append(tail_quantile(ratios, alpha, speakers - 1))
+    return float(np.mean(quantiles))

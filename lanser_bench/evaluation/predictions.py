@@ -1,31 +1,29 @@
-"""Per-utterance predictions: what they are, how they lie on disk, and scores over speakers.
+"""Per-utterance predictions: their types, their files, and their scores over speakers.
 
-They are kept with every result, so that a later comparison needs no rerun.
+Every result keeps its predictions, so a later comparison needs no rerun.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import DataError
 from . import metrics
+from .arrays import Floats, Ints
 from .results import Metric
 from .statistics import Statistic, combine, metric, ratio_mean
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
 PREDICTIONS = "predictions.parquet"
 SUMS = ("explained", "spread", "n", "x", "y", "xx", "yy", "xy")
-"""Columns of `speaker_sums`; x is the truth and y the prediction, both about the middle of the
-truth and in units of its spread."""
+"""Columns of `speaker_sums`; x is the truth and y the prediction, both standardised by mean and
+standard deviation of the truth."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +70,7 @@ def classification(data: Classified) -> dict[str, Statistic]:
 def counts_by_budget(table: pa.Table, n_labels: int) -> dict[str, Floats]:
     """Returns budget → counts, shape (speakers, draws, K gold, K predicted), in one pass.
 
-    Args:
-        table: rows (speaker, seed, budget, gold, predicted) of one labelled set.
-        n_labels: size K of its label set.
+    `table` has rows (speaker, seed, budget, gold, predicted) of one labelled set with K labels.
     """
     budgets, budget = sorted_codes(table["budget"])
     speakers, speaker = sorted_codes(table["speaker"])
@@ -94,14 +90,14 @@ def classification_score(counts: Floats, name: str) -> Statistic:
     hit, gold = hits.mean(1), support.mean(1)
     if name == "uar":
         present = support.sum((0, 1)) > 0
-        found = ratio_mean(hit, gold, present / present.sum())
+        score = ratio_mean(hit, gold, present / present.sum())
     elif name == "wa":
-        found = ratio_mean(hit.sum(1, keepdims=True), gold.sum(1, keepdims=True), np.ones(1))
+        score = ratio_mean(hit.sum(1, keepdims=True), gold.sum(1, keepdims=True), np.ones(1))
     else:
         marked = (support + counts.sum(2)).reshape(n_speakers, draws * K)
         shares = np.full(draws * K, 1 / (draws * K))
-        found = ratio_mean(2 * hits.reshape(n_speakers, draws * K), marked, shares)
-    return replace(found, bounds=(0.0, 1.0))
+        score = ratio_mean(2 * hits.reshape(n_speakers, draws * K), marked, shares)
+    return replace(score, bounds=(0.0, 1.0))
 
 
 def regression(data: Predicted) -> dict[str, Statistic]:
@@ -110,11 +106,11 @@ def regression(data: Predicted) -> dict[str, Statistic]:
 
 
 def speaker_sums(data: Predicted) -> tuple[list[str], Floats]:
-    """Returns the speakers, sorted, and what adds up over them: shape (speakers, 8), see `SUMS`."""
+    """Returns the sorted speakers and their sums, shape (speakers, 8); see `SUMS`."""
     speakers, unit = np.unique(data.speakers, return_inverse=True)
     spread = np.square(data.truth - data.baseline)
     explained = spread - np.square(data.truth - data.predicted)
-    # Moments about the middle and in units of the spread lose no digits.
+    # Standardised moments lose no digits.
     centre, scale = data.truth.mean(), data.truth.std() or 1.0
     x, y = (data.truth - centre) / scale, (data.predicted - centre) / scale
     columns = (explained, spread, np.ones_like(x), x, y, x * x, y * y, x * y)
@@ -124,7 +120,7 @@ def speaker_sums(data: Predicted) -> tuple[list[str], Floats]:
 
 
 def regression_from_sums(sums: Floats) -> dict[str, Statistic]:
-    """Returns what `regression` does, from `speaker_sums`."""
+    """Returns the scores of `regression` from `speaker_sums`."""
     ratio = ratio_mean(sums[:, :1], sums[:, 1:2], np.ones(1))
     return {
         "r2": replace(ratio, bounds=(-np.inf, 1.0)),
@@ -134,7 +130,7 @@ def regression_from_sums(sums: Floats) -> dict[str, Statistic]:
 
 
 def regression_metrics(data: Predicted) -> dict[str, Metric]:
-    """Returns ``r2``, ``pearson`` and ``ccc`` with intervals; 0 where predictions are constant."""
+    """Returns ``r2``, ``pearson`` and ``ccc`` with intervals; 0 if predictions are constant."""
     if metrics.is_constant(data.predicted):
         value = metrics.r_squared(data.truth, data.predicted, data.baseline)
         return {"r2": Metric(value=value), "pearson": Metric(value=0.0), "ccc": Metric(value=0.0)}
@@ -144,11 +140,8 @@ def regression_metrics(data: Predicted) -> dict[str, Metric]:
 def paired_difference(a: Predictions, b: Predictions, score: str | None = None) -> Metric:
     """Returns the score of `a` minus that of `b` on the same utterances, paired by speaker.
 
-    Args:
-        a: predictions of one cell.
-        b: those of another, such as a control. Only utterances that both have are compared.
-        score: ``uar`` (default for labels), ``wa``, ``macro_f1``; ``r2`` (default for values),
-            ``pearson``, ``ccc``.
+    Utterances that only one of them has are ignored. `score` is ``uar`` (the default for labels),
+    ``wa`` or ``macro_f1``; ``r2`` (the default for values), ``pearson`` or ``ccc``.
 
     Raises:
         DataError: they share no utterance, differ in gold, or one has labels and one has values.
@@ -157,37 +150,22 @@ def paired_difference(a: Predictions, b: Predictions, score: str | None = None) 
 
 
 def difference_statistic(a: Predictions, b: Predictions, score: str | None = None) -> Statistic:
-    """Returns what `paired_difference` evaluates, for a `contrast.Side`."""
+    """Returns the statistic of `paired_difference`, for a `contrast.Side`."""
     shared = set(a.ids) & set(b.ids)
     if not shared:
-        raise DataError(
-            "The two sets of predictions share no utterance, so they have no difference."
-        )
+        raise DataError("The two sets of predictions share no utterance: nothing to compare.")
+    a, b = _aligned(a, shared), _aligned(b, shared)
     if isinstance(a, Classified) and isinstance(b, Classified):
-        a, b = _aligned(a, shared), _aligned(b, shared)
         if not np.array_equal(a.gold, b.gold) or a.n_labels != b.n_labels:
             raise DataError("The two sets of predictions have different gold labels.")
         sides = [classification(side)[score or "uar"] for side in (a, b)]
     elif isinstance(a, Predicted) and isinstance(b, Predicted):
-        a, b = _aligned_values(a, shared), _aligned_values(b, shared)
         if not np.allclose(a.truth, b.truth, rtol=1e-9, atol=1e-9):
             raise DataError("The two sets of predictions have different targets.")
         sides = [regression(side)[score or "r2"] for side in (a, b)]
     else:
         raise DataError("Predicted labels cannot be compared with predicted values.")
     return combine(sides, (1.0, -1.0))
-
-
-def read_classified(path: Path, budget: str, n_labels: int) -> Classified:
-    """Reads what `evaluate` predicted at one budget, in the order of ids.
-
-    Raises:
-        DataError: the file has no such budget.
-    """
-    table = pq.read_table(path, filters=[("budget", "==", budget)])
-    if not len(table):
-        raise DataError(f"{path} holds no predictions at budget {budget}.")
-    return classified_rows(table, n_labels)
 
 
 def classified_rows(table: pa.Table, n_labels: int) -> Classified:
@@ -203,9 +181,9 @@ def classified_rows(table: pa.Table, n_labels: int) -> Classified:
 
 
 def sorted_codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
-    """Returns a column's strings, each once and sorted, and each row's position among them.
+    """Returns a column's distinct strings, sorted, and each row's position among them.
 
-    Some tens of times faster than `np.unique`, which compares the strings of all rows.
+    This is tens of times faster than `np.unique`, which compares the strings of all rows.
     """
     coded = column.combine_chunks().dictionary_encode()
     names: list[str] = coded.dictionary.to_pylist()
@@ -216,42 +194,33 @@ def sorted_codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
 
 
 def read_predicted(path: Path, target: str, scale: str) -> Predicted:
-    """Reads what `probe` predicted for one target.
+    """Reads the predictions of `probe` for one target.
 
     Raises:
         DataError: the file has no such target and scale.
     """
     table = pq.read_table(path, filters=[("target", "==", target), ("scale", "==", scale)])
     if not len(table):
-        raise DataError(f"{path} holds no predictions of {target} on the scale '{scale}'.")
+        raise DataError(f"{path} has no predictions of {target} on the scale '{scale}'.")
     columns = (table[name].to_numpy() for name in ("truth", "predicted", "baseline"))
     return Predicted(table["id"].to_pylist(), table["speaker"].to_pylist(), *columns)
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Writes predictions compactly."""
+    """Writes compressed predictions."""
     pq.write_table(table, path, compression="zstd")
 
 
-def _aligned(data: Classified, shared: set[str]) -> Classified:
-    order = _order(data.ids, shared)
-    ids, speakers = _picked(data.ids, order), _picked(data.speakers, order)
-    return Classified(ids, speakers, data.gold[order], data.predicted[:, order], data.n_labels)
+def _aligned(data: Predictions, shared: set[str]) -> Predictions:
+    """Returns the shared utterances in the order of their ids."""
+    places = {name: i for i, name in enumerate(data.ids)}
+    order = [places[name] for name in sorted(shared)]
 
+    def picked(column: Any) -> Any:
+        return [column[i] for i in order] if isinstance(column, list) else column[..., order]
 
-def _aligned_values(data: Predicted, shared: set[str]) -> Predicted:
-    order = _order(data.ids, shared)
-    ids, speakers = _picked(data.ids, order), _picked(data.speakers, order)
-    columns = (data.truth[order], data.predicted[order], data.baseline[order])
-    return Predicted(ids, speakers, *columns)
-
-
-def _order(ids: Sequence[str], shared: set[str]) -> list[int]:
-    return sorted((i for i, name in enumerate(ids) if name in shared), key=lambda i: ids[i])
-
-
-def _picked(values: Sequence[str], order: Sequence[int]) -> list[str]:
-    return [values[i] for i in order]
+    columns = {name: picked(value) for name, value in vars(data).items() if name != "n_labels"}
+    return replace(data, **columns)
 
 
 def _smooth(moments: Floats, function: Callable[[Floats], tuple[Floats, Floats]]) -> Statistic:

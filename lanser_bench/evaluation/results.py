@@ -1,4 +1,4 @@
-"""What the evaluate and probe stages leave: typed, documented results that old files still fit."""
+"""Typed results of the evaluation stages, compatible with older files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..kinds.probe import HeldOut
 
 
 class Result(BaseModel):
-    """Base: unknown fields are refused, values do not change, every number is finite."""
+    """Base: rejects unknown fields, is immutable, and has only finite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -23,7 +23,7 @@ class Interval(Result):
     level: float = 0.95
     """Nominal coverage."""
     method: str
-    """How it was made, such as ``jackknife-t over speakers``."""
+    """Such as ``jackknife-t over speakers``."""
 
 
 class Metric(Result):
@@ -39,18 +39,18 @@ class FoldScore(Result):
 
     fold: int
     seed: int
-    """Number of the draw of the labelled subset, from 0; it is not the seed of the stage."""
+    """Number of the draw of the labelled subset, from 0; not the seed of the stage."""
     n_train: int
-    """Labels used: for fitting and for choosing strength and layer together."""
+    """Labels used, both to fit and to choose strength and layer."""
     n_test: int
     uar: float
     wa: float
     macro_f1: float
     layer: str
-    """Layer chosen inside the budget; ``fine-tuned`` where the whole encoder was trained."""
+    """Layer chosen inside the budget; ``fine-tuned`` if the whole encoder was trained."""
     strength: float | None
-    """Inverse regularisation strength C chosen inside the budget (scikit-learn's meaning); None
-    where the whole encoder was trained."""
+    """Inverse regularisation strength C (as in scikit-learn) chosen inside the budget; None if the
+    whole encoder was trained."""
 
 
 class BudgetResult(Result):
@@ -74,7 +74,7 @@ class BudgetResult(Result):
 
 
 class LabelsNeeded(Result):
-    """How many labels it takes to reach a target that was fixed beforehand."""
+    """Number of labels needed to reach a target that was fixed beforehand."""
 
     target: float
     """UAR to reach."""
@@ -83,19 +83,19 @@ class LabelsNeeded(Result):
     fraction: float | None = None
     """The same on the fraction axis."""
     censored_at: float | None = None
-    """Most labels tried, where the target was not reached."""
+    """Largest number of labels tried, if the target was not reached."""
 
 
 class EvaluationResult(Result):
-    """What `evaluation.json` holds: one encoder's embeddings on one labelled set."""
+    """Content of `evaluation.json`: one encoder's embeddings on one labelled set."""
 
     protocol: str
     method: Literal["linear", "finetune"] = "linear"
     """``linear``: logistic regression on frozen embeddings; ``finetune``: the whole encoder."""
     labels: list[str]
-    """The frozen label set, in the taxonomy's order; labels without any gold are left out."""
+    """The frozen label set, in the taxonomy's order, without labels that never occur in gold."""
     n_utterances: int
-    """Utterances with one gold label: the ones evaluated."""
+    """Evaluated utterances, those with a single gold label."""
     n_left_out: int = 0
     """Utterances without a single gold label."""
     n_speakers: int
@@ -106,34 +106,34 @@ class EvaluationResult(Result):
     """Hash of which utterance is tested in which fold."""
     budgets: list[BudgetResult]
     area: Metric
-    """Area under UAR over the axis below, divided by the axis' length, so in [0, 1]."""
+    """Area under UAR over the axis below, divided by the length of the axis, so in [0, 1]."""
     area_axis: str
-    """The axis in words, such as ``log10(fraction of training labels) from 0.01 to 1``."""
+    """Such as ``log10(fraction of training labels) from 0.01 to 1``."""
     labels_needed: list[LabelsNeeded] = Field(default_factory=list)
     majority: dict[str, Metric]
-    """``uar``, ``wa`` and ``macro_f1`` of always answering the training side's largest class."""
+    """``uar``, ``wa`` and ``macro_f1`` of always predicting the training side's largest class."""
     confusion: list[list[int]]
     """Counts at the largest budget of the first draw; rows are gold, columns are predicted."""
     control: str | None = None
-    """``"permuted gold"`` where training labels were permuted within speakers; None otherwise."""
+    """``"permuted gold"`` if training labels were permuted within speakers; None otherwise."""
     warnings: list[str] = Field(default_factory=list)
 
 
 class ZeroShotResult(Result):
-    """What `zeroshot.json` holds: labels chosen without any human label of the set.
+    """Content of `zeroshot.json`: predictions made without any human label of the set.
 
     An abstention counts as a miss in every score.
     """
 
     source: Literal["head", "labels"]
-    """``head``: the pre-trained head hears the recording. ``labels``: the labeler reads the
+    """``head``: the pre-trained head classifies the recording. ``labels``: the labeler reads the
     transcript, the text-only row."""
     taxonomy: str
-    """Taxonomy that was chosen in, before its map to the gold labels."""
+    """Taxonomy of the predictions, before its map to the gold labels."""
     labels: list[str]
-    """Gold labels, in the taxonomy's order; those without any gold are left out."""
+    """Gold labels that occur, in the taxonomy's order."""
     unreachable: list[str] = Field(default_factory=list)
-    """Gold labels that nothing maps to: their recall is 0 whatever is heard."""
+    """Gold labels that no label maps to: their recall is always 0."""
     n_utterances: int
     n_speakers: int
     coverage: Metric
@@ -148,30 +148,30 @@ class ZeroShotResult(Result):
 
 
 class TargetScore(Result):
-    """How well one target is predicted from frozen embeddings on held-out speakers."""
+    """Scores of one numeric target, predicted from frozen embeddings on held-out speakers."""
 
     target: str
     scale: Literal["raw", "speaker"]
-    """``speaker``: target and embedding z-scored within each speaker, so that who speaks is no
-    help."""
+    """``speaker``: target and embedding z-scored within each speaker, so the speaker's identity
+    does not help."""
     layer: str
     """Layer chosen most often over the folds, by inner folds of training speakers."""
     strength: float
-    """Ridge penalty chosen there (median over folds), for standardised embeddings."""
+    """Ridge penalty chosen for it (median over folds), for standardised embeddings."""
     r2: Metric
     """Pooled out-of-fold R² against each fold's training mean; below 0 is worse than that mean."""
     pearson: Metric
-    """Pearson correlation of the pooled out-of-fold predictions; 0 where they are constant."""
+    """Pearson correlation of the pooled out-of-fold predictions; 0 if they are constant."""
     ccc: Metric
     """Lin's concordance correlation coefficient of the same."""
     n: int
-    """Utterances where the target is defined."""
+    """Utterances with a defined target."""
     layers: dict[str, Metric] = Field(default_factory=dict)
-    """Layer → R² from that layer alone, at its own best penalty; empty where there is one layer."""
+    """Layer → R² from that layer alone, at its own best penalty; empty with a single layer."""
 
 
 class ClassScore(Result):
-    """How well one target's classes are told apart from frozen embeddings, out of fold."""
+    """Scores of one target's classes, predicted out of fold from frozen embeddings."""
 
     target: str
     scale: Literal["raw", "speaker"]
@@ -179,7 +179,7 @@ class ClassScore(Result):
     layer: str
     """Layer chosen most often over the folds, by inner folds of the training side."""
     strength: float
-    """Penalty per row chosen there (median over folds); C is 1 / (rows · strength)."""
+    """Penalty per row chosen for it (median over folds); C is 1 / (rows · strength)."""
     uar: Metric
     """Mean recall of the classes, averaged over strata."""
     wa: Metric
@@ -188,16 +188,16 @@ class ClassScore(Result):
     """UAR of guessing."""
     n_classes: int
     n_strata: int = 1
-    """Scripted sentences that were each learnt and tested by themselves; 1 where all utterances
-    are taken together."""
+    """Scripted sentences that were each trained on and tested separately; 1 if all utterances were
+    taken together."""
     n: int
     """Utterances tested."""
     layers: dict[str, Metric] = Field(default_factory=dict)
-    """Layer → UAR from that layer alone; empty where there is one layer."""
+    """Layer → UAR from that layer alone; empty with a single layer."""
 
 
 class ProbeResult(Result):
-    """What `probe.json` holds: one encoder's embeddings and one probe."""
+    """Content of `probe.json`: one encoder's embeddings and one probe."""
 
     probe: str
     targets: list[TargetScore]
@@ -205,35 +205,35 @@ class ProbeResult(Result):
     classes: list[ClassScore] = Field(default_factory=list)
     """Targets that are classes."""
     held_out: HeldOut = "speakers-and-sentences"
-    """What test utterances do not share with those learnt from (`Probe.held_out`)."""
+    """What test and training utterances do not share (`Probe.held_out`)."""
     n_speakers: int
     n_utterances: int = 0
     n_folds: int = 0
     sentence_disjoint: bool = False
-    """True where no test sentence is on the training side of its fold."""
+    """Whether no test sentence is on the training side of its fold."""
     split_hash: str = ""
     warnings: list[str] = Field(default_factory=list)
 
 
 class CueDrop(Result):
-    """What a cue of prosody is worth to a classifier that has heard it."""
+    """The drop of a classifier trained with a prosodic cue when the cue is flattened."""
 
     cue: str
     """``f0`` or ``energy``."""
     uar: Metric
-    """On speech resynthesised with the cue flattened."""
+    """UAR on speech resynthesised with the cue flattened."""
     drop: Metric
-    """UAR of the same resynthesis with nothing flattened, minus that; paired by utterance."""
+    """UAR of the resynthesis without flattening, minus `uar`; paired by utterance."""
 
 
 class FlattenResult(Result):
-    """What `flatten.json` holds: learnt from speech as it is, tested without single cues."""
+    """Content of `flatten.json`: trained on natural speech, tested without single cues."""
 
     original: Metric
     """UAR on the recordings themselves, with all labels of the training side."""
     resynthesised: Metric
-    """UAR on speech that the vocoder took apart and put together, nothing flattened."""
+    """UAR on speech resynthesised by the vocoder without flattening."""
     vocoder: Metric
-    """The first minus the second: what the vocoder itself damages."""
+    """`original` minus `resynthesised`: the damage of the vocoder itself."""
     cues: list[CueDrop]
     split_hash: str

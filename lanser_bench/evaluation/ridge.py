@@ -1,25 +1,20 @@
 """Ridge regression from frozen embeddings to many targets, all penalties at once.
 
-One eigendecomposition per training side gives every target at every penalty (Hastie, Tibshirani &
-Friedman 2009, section 3.4.1). The penalty is counted per row: minimise mean squared error +
-strength · ‖w‖² for standardised embeddings and centred targets.
+One eigendecomposition per training side serves every target and penalty (Hastie, Tibshirani &
+Friedman 2009, section 3.4.1). The penalty is per row: minimise mean squared error + strength · ‖w‖²
+for standardised embeddings and centred targets.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import Bools, Floats, Ints, Layers
 from .folds import Fold, group_speakers
-from .selection import standardised
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Layers = Mapping[str, npt.NDArray[np.floating]]
+from .selection import most_common, standardised
 
 
 @dataclass(frozen=True)
@@ -27,11 +22,11 @@ class RidgeResult:
     """Out-of-fold predictions of T targets."""
 
     predicted: Floats
-    """Shape (n, T); NaN where the target is undefined or no fold tests the utterance."""
+    """Shape (n, T); NaN if the target is undefined or no fold tests the utterance."""
     baseline: Floats
     """Mean of the training side of the fold that tested the utterance, shape (n, T)."""
     layers: list[str]
-    """Layer chosen most often for each target; the later one of equals."""
+    """Layer chosen most often for each target; of equals, the later one."""
     strengths: list[float]
     """Median over folds of the strength chosen for each target."""
     by_layer: Floats
@@ -76,21 +71,21 @@ def cross_predict(
     seed: int,
     sentences: Sequence[str] | None = None,
 ) -> RidgeResult:
-    """Predicts each target out of fold; strength and layer come from inner speaker folds.
+    """Predicts each target out of fold; strength and layer are chosen by inner speaker folds.
 
-    Where a training side has a single speaker, the last layer and the middle strength are used.
+    With a single training speaker, the last layer and the middle strength are used.
 
     Args:
         layers: layer name → embeddings, shape (n, dim).
-        targets: shape (n, T); NaN where undefined.
+        targets: shape (n, T); NaN if undefined.
         speakers: speaker of each row.
         folds: speaker-disjoint folds.
         strengths: penalties to choose from, increasing.
-        inner_folds: at most so many inner speaker folds.
-        seed: decides ties of the inner folds.
-        sentences: what each row says, where the folds keep sentences apart: the inner folds then
-            keep them apart too. Otherwise an embedding that knows sentences by heart, such as the
-            control of the text, would be given too weak a penalty.
+        inner_folds: maximum number of inner speaker folds.
+        seed: breaks ties in the inner folds.
+        sentences: the sentence of each row if the folds separate sentences: the inner folds then
+            do so too. Otherwise an embedding that memorises sentences, such as that of the control
+            `text`, would get too weak a penalty.
     """
     predicted, baseline = np.full(targets.shape, np.nan), np.full(targets.shape, np.nan)
     by_layer = np.full((len(layers), *targets.shape), np.nan)
@@ -106,8 +101,8 @@ def cross_predict(
             own, place = np.arange(len(columns)), np.ix_(test, columns)
             for layer, values in enumerate(arrays):
                 sides = standardised(values, train, test)
-                found = ridge_predictions(*sides, targets[np.ix_(train, columns)], strengths)
-                by_layer[layer][place] = found[picks[layer], :, own].T
+                outputs = ridge_predictions(*sides, targets[np.ix_(train, columns)], strengths)
+                by_layer[layer][place] = outputs[picks[layer], :, own].T
             predicted[place] = by_layer[best[None], test[:, None], columns[None]]
             baseline[place] = targets[np.ix_(train, columns)].mean(0)
             for column, layer, at in zip(columns, best, picks[best, own], strict=True):
@@ -116,14 +111,14 @@ def cross_predict(
     return RidgeResult(
         predicted,
         baseline,
-        [names[_most_common([layer for layer, _ in picks])] for picks in chosen],
+        [names[most_common([layer for layer, _ in picks])] for picks in chosen],
         [float(np.median([strengths[i] for _, i in picks] or [np.nan])) for picks in chosen],
         by_layer,
     )
 
 
-def _patterns(targets: Floats) -> list[tuple[Ints, npt.NDArray[np.bool_]]]:
-    """Groups the targets that are defined on the same rows: they share decompositions."""
+def _patterns(targets: Floats) -> list[tuple[Ints, Bools]]:
+    """Groups targets that are defined on the same rows: they share decompositions."""
     groups: dict[bytes, list[int]] = {}
     defined = ~np.isnan(targets)
     for column in range(targets.shape[1]):
@@ -138,26 +133,26 @@ def _inner_folds(
     folds: int,
     seed: int,
 ) -> list[tuple[Ints, Ints]]:
-    """Rows to fit and rows to hold out, as disjoint as the outer folds; none for one speaker."""
+    """Returns pairs of rows to fit and to hold out, disjoint as the outer folds."""
 
     def group(names: Sequence[str]) -> Ints:
         own = [names[row] for row in train]
         return group_speakers(own, np.zeros(len(own), int), min(folds, len(set(own))), seed)
 
     voice = group(speakers)
-    if not voice.max():
+    groups = range(int(voice.max()) + 1)
+    if len(groups) == 1:
         return []
-    by_voice = [(train[voice != g], train[voice == g]) for g in range(int(voice.max()) + 1)]
+    by_voice = [(train[voice != g], train[voice == g]) for g in groups]
     if sentences is None:
         return by_voice
-    # One sentence group to a speaker group: all pairs would cost the square of the folds.
+    # One sentence group per speaker group: all pairs would square the cost.
     words = group(sentences)
     crossed = []
-    for g in range(int(voice.max()) + 1):
+    for g in groups:
         h = g % (int(words.max()) + 1)
-        held = (voice == g) & (words == h)
-        crossed.append((train[(voice != g) & (words != h)], train[held]))
-    # Few sentences, or sentences of one speaker each, leave nothing to fit or to hold out.
+        crossed.append((train[(voice != g) & (words != h)], train[(voice == g) & (words == h)]))
+    # With few sentences, or one speaker per sentence, there may be nothing to fit or to hold out.
     return crossed if all(len(a) > 1 and len(b) for a, b in crossed) else by_voice
 
 
@@ -168,9 +163,9 @@ def _choose(
     inner: Sequence[tuple[Ints, Ints]],
     strengths: Sequence[float],
 ) -> tuple[Ints, Ints]:
-    """The best layer of each column, and for every layer the position of its best strength.
+    """Returns the best layer of each column, and each layer's best strength by position.
 
-    By squared error over inner folds; shapes (columns,) and (layers, columns).
+    The criterion is the squared error over inner folds; shapes (columns,) and (layers, columns).
     """
     if not inner:
         last = np.full(len(columns), len(arrays) - 1)
@@ -180,12 +175,7 @@ def _choose(
         truth = targets[np.ix_(held, columns)]
         for layer, values in enumerate(arrays):
             sides = standardised(values, fit, held)
-            found = ridge_predictions(*sides, targets[np.ix_(fit, columns)], strengths)
-            errors[layer] += np.square(found - truth).sum(1)
+            outputs = ridge_predictions(*sides, targets[np.ix_(fit, columns)], strengths)
+            errors[layer] += np.square(outputs - truth).sum(1)
     picks = errors.argmin(1)
     return errors.min(1).argmin(0), picks
-
-
-def _most_common(values: Sequence[int]) -> int:
-    counts = Counter(values)
-    return max(counts, key=lambda value: (counts[value], value)) if counts else 0

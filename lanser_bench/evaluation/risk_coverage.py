@@ -1,4 +1,4 @@
-"""What error remains when only the surest labels are kept."""
+"""Risk–coverage curves: the error rate if only the most confident labels are kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .agreement import Bools, Floats, Ints, Units, interval_over_rows, resampled
+from .agreement import Units, interval_over_rows, resampled
+from .arrays import Bools, Floats, Ints, Strings
 from .results import Interval, Metric
 from .statistics import LEVEL, MIN_SPEAKERS
 
@@ -16,35 +17,34 @@ SPEAKER_DRAWS = 500
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """What error remains when only the surest labels are kept."""
+    """Error rates if only the most confident labels are kept."""
 
     coverage: list[float]
-    """Shares of all gold rows, growing."""
+    """Shares of all gold rows, increasing."""
     risk: list[float]
-    """Error rate among the rows kept."""
+    """Error rate among the kept rows."""
     thresholds: list[float]
-    """Least confidence kept."""
+    """Lowest confidence kept."""
     area: Metric
     """Mean risk over the labelled rows (Geifman & El-Yaniv 2017): lower is better."""
     overall: float
-    """Risk when all labelled rows are kept, which is what a useless confidence would have for an
-    area."""
+    """Risk if all labelled rows are kept: the area of an uninformative confidence."""
 
 
 def risk_coverage(
     right: Bools, confidence: npt.NDArray[np.floating], total: int, units: Units, bins: int = 500
 ) -> RiskCoverage:
-    """Sorts labelled rows by confidence and says what error the surest have.
+    """Sorts labelled rows by confidence and computes the error rate at each coverage.
 
     Args:
         right: whether the label is the gold one, shape (n,).
         confidence: shape (n,).
         total: rows with gold, labelled or not: coverage is a share of these.
         units: of the n rows.
-        bins: rows of like confidence are handled together, in so many groups of like size.
+        bins: number of groups of similar size that rows of similar confidence form.
     """
     edges = np.unique(np.quantile(confidence, np.linspace(0, 1, bins + 1)))[::-1]
-    # Groups from the surest on; a group ends where the confidence falls below its edge.
+    # Groups in order of falling confidence; a group ends below its edge.
     group = np.searchsorted(-edges, -confidence, side="left")
     group = np.unique(group, return_inverse=True)[1]
     size = int(group.max()) + 1
@@ -65,7 +65,7 @@ def risk_coverage(
 
 
 def _area(tables: Floats) -> Floats:
-    """Mean over rows of the risk among all rows at least as sure, of counts (draws, 2 · groups)."""
+    """Mean over rows of the risk at their confidence or above; counts are (draws, 2 · groups)."""
     pairs = tables.reshape(len(tables), -1, 2)
     sizes = pairs.sum(2)
     kept = sizes.cumsum(1)
@@ -73,9 +73,7 @@ def _area(tables: Floats) -> Floats:
     return np.asarray((risk * sizes).sum(1) / np.maximum(sizes.sum(1), 1e-12))
 
 
-def _area_over_speakers(
-    value: float, cells: Ints, width: int, speakers: npt.NDArray[np.str_]
-) -> Metric:
+def _area_over_speakers(value: float, cells: Ints, width: int, speakers: Strings) -> Metric:
     names, unit = np.unique(speakers, return_inverse=True)
     if len(names) < MIN_SPEAKERS:
         return Metric(value=value)

@@ -1,31 +1,29 @@
-"""The linear protocol on one fold: strength and layer chosen inside the label budget, then scored.
+"""The linear protocol on one fold: choose strength and layer inside the label budget, then fit.
 
-Nothing outside the budget's labels has a say. The rest of the training side gives its features
-only (centring, scaling, principal axes), which need no label.
+Labels outside the budget are not used. The rest of the training side contributes features only
+(centring, scaling, principal axes), which need no label.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import Bools, Floats, Ints, Layers
 from .folds import Fold, group_speakers
 from .linear import Fit, fit_batch, principal_axes
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
 DEFAULT_STRENGTH = 0.01
-"""C where a budget is too small for inner folds: strong, so that the fit is near class means."""
+"""C for budgets too small for inner folds: strong, so that the fit is near class means."""
 LIMIT = 5.0
-"""Most standard deviations that a standardised feature may be away from its mean."""
+"""Standardised features are clipped at so many standard deviations from their mean."""
 SEARCH_TOLERANCE = 1e-2
-"""Convergence while choosing: smaller values choose the same."""
+"""Convergence while choosing: smaller values make the same choices."""
 FIT_TOLERANCE = 1e-4
-"""Convergence of the fit that is scored: as close to the optimum as scikit-learn's default."""
+"""Convergence of the scored fit: as close to the optimum as scikit-learn's default."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +33,11 @@ class Choosing:
     strengths: Sequence[float]
     """Values of C to choose from."""
     inner_folds: int
-    """At most so many inner speaker folds."""
+    """Maximum number of inner speaker folds."""
     balanced: bool
     """Weights classes inversely to their frequency, as UAR does."""
     seed: int
-    """Decides ties in the inner folds."""
+    """Breaks ties in the inner folds."""
 
 
 @dataclass(frozen=True)
@@ -56,91 +54,74 @@ class FoldFeatures:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one budget gave on the test side."""
+    """One budget's predictions of the test side."""
 
     predicted: Ints
     """Label indices, shape (n_test,)."""
     layer: str
     strength: float | None
-    """None where nothing but the training itself was chosen."""
+    """None if no strength was chosen, as in fine-tuning."""
     chosen: bool
-    """False where the budget was too small to choose and the declared defaults were used."""
+    """False if the budget was too small to choose, so that the declared defaults were used."""
 
 
-def fold_features(layers: Mapping[str, npt.NDArray[np.floating]], fold: Fold) -> FoldFeatures:
+def fold_features(layers: Layers, fold: Fold) -> FoldFeatures:
     """Standardises each layer on the training side and rotates it into its principal axes.
 
-    Args:
-        layers: layer name → embeddings of all utterances, shape (n, dim).
-        fold: which rows are trained and tested on.
+    `layers` has the embeddings of all utterances, `fold` says which rows are trained and tested on.
     """
-    pairs = []
+    trains, tests = [], []
     for values in layers.values():
         train, test = standardised(np.asarray(values, np.float64), fold.train, fold.test)
         axes = principal_axes(train)
-        pairs.append((train @ axes, test @ axes))
-    rank = max(1, *(train.shape[1] for train, _ in pairs))
-    return FoldFeatures(
-        list(layers),
-        np.stack([padded(train, rank) for train, _ in pairs]),
-        np.stack([padded(test, rank) for _, test in pairs]),
-    )
+        trains.append(train @ axes)
+        tests.append(test @ axes)
+    return FoldFeatures(list(layers), stacked(trains), stacked(tests))
 
 
-def standardised(values: Floats, train: Ints, test: Ints) -> tuple[Floats, Floats]:
-    """Centres and scales columns by the training rows, and cuts them off at ±`LIMIT`.
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """Standardisation by some rows: ``clip((x − centre) · scale, ±LIMIT) − shift``."""
 
-    A constant column becomes 0. One that is nearly constant on the training side (a band that
-    stays on its floor for all but a few) would otherwise be scaled up without bound for a test
-    speaker who differs, and that speaker alone would decide R².
-    """
-    rows = values[train]
+    centre: Floats
+    scale: Floats
+    """0 for a constant column."""
+    shift: Floats
+    """Mean after clipping, which is subtracted: principal axes and ridge rely on a mean of 0."""
+    rows: Floats
+    """The rows themselves, standardised."""
+
+
+def scaling(rows: Floats) -> Scaling:
+    """Returns the standardisation of rows of shape (n, dim)."""
     centre, spread = rows.mean(0), rows.std(0)
     constant = spread <= 1e-12 * np.maximum(np.abs(centre), 1e-300)
     scale = np.where(constant, 0.0, 1 / np.where(constant, 1, spread))
-    inside, outside = (rows - centre) * scale, (values[test] - centre) * scale
-    inside, outside = np.clip(inside, -LIMIT, LIMIT), np.clip(outside, -LIMIT, LIMIT)
-    # Cutting off one side moves the mean, and principal axes and ridge count on its being 0.
-    moved = inside.mean(0)
-    return inside - moved, outside - moved
+    inside = np.clip((rows - centre) * scale, -LIMIT, LIMIT)
+    shift = inside.mean(0)
+    return Scaling(centre, scale, shift, inside - shift)
 
 
-def answer(
-    features: FoldFeatures,
-    labels: Ints,
-    speakers: Sequence[str],
-    n_labels: int,
-    rows: Ints,
-    choosing: Choosing,
-) -> Answer:
-    """Chooses layer and strength on the budget's rows, fits them and predicts the test side.
+def standardised(values: Floats, train: Ints, test: Ints) -> tuple[Floats, Floats]:
+    """Centres and scales columns by the training rows, and clips them at ±`LIMIT`.
 
-    Args:
-        features: the fold's features.
-        labels: label indices of the training side, shape (n_train,).
-        speakers: its speakers.
-        n_labels: size of the label set.
-        rows: positions in the training side whose labels may be used.
-        choosing: how layer and strength are chosen.
+    A constant column becomes 0. Without the limit, a column that is nearly constant on the training
+    side (a band on its floor for all but a few rows) would be scaled up without bound for a test
+    speaker who differs, and that speaker alone would determine R².
     """
-    label = labels[rows]
-    units = [speakers[row] for row in rows]
-    best, found = choose_and_fit(features.train[:, rows], label, units, n_labels, choosing)
-    fit = found[best]
-    logits = features.test[best] @ fit.coef + fit.intercept
-    # A class without labels in the budget cannot be answered.
-    logits[:, np.bincount(label, minlength=n_labels) == 0] = -np.inf
-    return Answer(logits.argmax(1), features.names[best], fit.strength, chosen=fit.chosen)
+    own = scaling(values[train])
+    outside = np.clip((values[test] - own.centre) * own.scale, -LIMIT, LIMIT)
+    return own.rows, outside - own.shift
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A regression whose layer and strength were chosen on its own rows."""
+    """A regression whose layer and strength were chosen on the rows it was fitted to."""
 
     layer: int
     strength: float
     chosen: bool
-    """False where the rows were too few to choose."""
+    """False if there were too few rows to choose."""
     coef: Floats
     """Shape (r, K)."""
     intercept: Floats
@@ -158,21 +139,21 @@ def choose_and_fit(
 ) -> tuple[int, dict[int, Chosen]]:
     """Chooses layer and strength by inner folds and fits them on all rows.
 
-    Choosing is by log-loss over inner speaker folds, pooled, averaged within each class first as
-    UAR does: it moves smoothly where UAR of a few held-out labels jumps. The budget must allow it:
-    at least 2 speakers, and every class with at least 2 labels. Otherwise the last layer and
+    The criterion is the log-loss over inner speaker folds, pooled and averaged within each class
+    first, as in UAR: it is smooth where UAR of a few held-out labels jumps. Choosing needs at least
+    2 speakers, and at least 2 labels of every class; otherwise the last layer and
     `DEFAULT_STRENGTH` are used.
 
     Args:
         features: standardised rows in principal axes, shape (L, n, r).
         label: label indices, shape (n,).
-        units: what inner folds keep apart, such as speakers; one per row.
+        units: speaker, or another unit, of each row; no inner fold splits a unit.
         n_labels: size of the label set.
-        choosing: what is chosen from, and how.
+        choosing: the candidates, and how to choose.
         every: fits all layers, each at its own best strength.
 
     Returns:
-        The layer chosen, and a regression for it or for every layer.
+        The chosen layer, and a regression for it or for every layer.
     """
     group = inner_groups(units, label, choosing.inner_folds, choosing.seed)
     batch, back = _reduced(features)
@@ -182,7 +163,7 @@ def choose_and_fit(
         best, at, start = _choose(batch, label, group, n_labels, strengths, balanced)
         picks = [strengths[c] for c in at]
     weight = class_weights(label, np.ones(len(label), np.bool_), n_labels, balanced)
-    found = {}
+    fits = {}
     for layer in range(len(features)) if every else (best,):
         fit = fit_batch(
             batch[layer : layer + 1],
@@ -194,29 +175,26 @@ def choose_and_fit(
             start=None if start is None else start[layer],
         )
         coef = fit.coef[0, :, 0]
-        found[layer] = Chosen(
+        fits[layer] = Chosen(
             layer,
             float(picks[layer]),
             group is not None,
             np.asarray(coef if back is None else back[layer] @ coef, np.float64),
             np.asarray(fit.intercept[0, 0], np.float64),
         )
-    return best, found
+    return best, fits
 
 
 def inner_groups(speakers: Sequence[str], labels: Ints, folds: int, seed: int) -> Ints | None:
-    """Inner speaker folds of a budget, shape (rows,); None where it is too small for them."""
-    counts = np.unique(labels, return_counts=True)[1]
-    n_speakers = len(set(speakers))
+    """Returns the inner speaker fold of each row; None if the budget is too small for folds."""
+    counts, n_speakers = np.unique(labels, return_counts=True)[1], len(set(speakers))
     if n_speakers < 2 or counts.min() < 2:
         return None
     return group_speakers(speakers, labels, min(folds, n_speakers), seed)
 
 
-def class_weights(
-    labels: Ints, used: npt.NDArray[np.bool_], n_labels: int, balanced: bool
-) -> Floats:
-    """Weight of each row: 0 where it is not used; ``balanced`` as in scikit-learn."""
+def class_weights(labels: Ints, used: Bools, n_labels: int, balanced: bool) -> Floats:
+    """Returns the weight of each row: 0 if unused; ``balanced`` as in scikit-learn."""
     if not balanced:
         return used.astype(np.float64)
     counts = np.bincount(labels[used], minlength=n_labels)
@@ -233,14 +211,13 @@ def _choose(
     strengths: Sequence[float],
     balanced: bool,
 ) -> tuple[int, list[int], list[Fit]]:
-    """Returns the best layer, each layer's best strength, and means of its inner fits to begin at.
+    """Returns the best layer, and per layer the best strength and a start for the final fit.
 
-    Strengths are given by their position.
+    Strengths are positions; a start is the mean of the layer's inner fits.
     """
     folds = range(int(group.max()) + 1)
-    weights = np.stack(
-        [class_weights(labels, group != g, n_labels, balanced) for g in folds], axis=1
-    )
+    by_fold = [class_weights(labels, group != g, n_labels, balanced) for g in folds]
+    weights = np.stack(by_fold, axis=1)
     fit = fit_batch(
         features,
         labels,
@@ -252,25 +229,19 @@ def _choose(
     )
     logits = fit.logits(features).astype(np.float64)
     shape = (len(features), len(labels), len(folds), len(strengths), n_labels)
-    # Each row is judged by the fit that did not see its speaker.
+    # Each row is scored by the fit without its speaker.
     held = logits.reshape(shape)[:, np.arange(len(labels)), group]
-    # Rounding must not decide between equals; then the later layer, the stronger penalty.
+    # Rounded, so that equals tie; of these the stronger penalty and the later layer win.
     loss = _balanced_loss(held, labels).round(6)
-    picks = [
-        min(range(len(strengths)), key=lambda c: (loss[layer, c], strengths[c]))
-        for layer in range(len(features))
-    ]
-    best = min(range(len(features)), key=lambda layer: (loss[layer, picks[layer]], -layer))
+    layers = range(len(features))
+    picks = [min(range(len(strengths)), key=lambda c: (loss[i, c], strengths[c])) for i in layers]
+    best = min(layers, key=lambda i: (loss[i, picks[i]], -i))
     starts = []
     for layer, c in enumerate(picks):
-        own = slice(layer, layer + 1), slice(c, None, len(strengths))
-        starts.append(
-            Fit(
-                fit.coef[own[0], :, own[1]].mean(2, keepdims=True),
-                fit.intercept[own].mean(1, keepdims=True),
-                fit.converged[own],
-            )
-        )
+        own, inner = slice(layer, layer + 1), slice(c, None, len(strengths))
+        coef = fit.coef[own, :, inner].mean(2, keepdims=True)
+        intercept = fit.intercept[own, inner].mean(1, keepdims=True)
+        starts.append(Fit(coef, intercept, fit.converged[own, inner]))
     return best, picks, starts
 
 
@@ -279,13 +250,13 @@ def _balanced_loss(held: Floats, labels: Ints) -> Floats:
     top = held.max(-1)
     norm = top + np.log(np.exp(held - top[..., None]).sum(-1))
     own = np.take_along_axis(held, labels[None, :, None, None], -1)[..., 0]
-    # A class that an inner training part lacks has no probability; it must not outweigh the rest.
+    # A class missing from an inner training part has no probability; it must not dominate.
     loss = np.minimum(norm - own, 20.0)
     return np.asarray(np.stack([loss[:, labels == c].mean(1) for c in np.unique(labels)]).mean(0))
 
 
 def _reduced(features: Floats) -> tuple[Floats, Floats | None]:
-    """Few rows lie in few dimensions: coordinates in their own span, and the way there."""
+    """Returns few rows in coordinates of their own span, and the matrix to map them back."""
     _, n, r = features.shape
     if 2 * n > r:
         return features, None
@@ -299,6 +270,13 @@ def _reduced(features: Floats) -> tuple[Floats, Floats | None]:
     return features @ back, back
 
 
-def padded(values: Floats, width: int) -> Floats:
-    """Adds zero columns on the right: layers of lower rank stand beside the others."""
-    return np.pad(values, ((0, 0), (0, width - values.shape[1])))
+def stacked(layers: Sequence[Floats]) -> Floats:
+    """Stacks layers of shape (n, rank), with zero columns added to those of lower rank."""
+    width = max(1, *(rows.shape[1] for rows in layers))
+    return np.stack([np.pad(rows, ((0, 0), (0, width - rows.shape[1]))) for rows in layers])
+
+
+def most_common(values: Sequence[int]) -> int:
+    """Returns the value that occurs most often: of equals the largest; 0 if there is none."""
+    counts = Counter(values)
+    return max(counts, key=lambda value: (counts[value], value)) if counts else 0

@@ -1,9 +1,9 @@
-"""How often the test of `contrast` finds a difference, by its own arithmetic.
+"""The power of the test of `contrast`, by its own arithmetic.
 
-The test takes variances for known that it has estimated from few speakers and fewer seeds, and its
-quantile moves with them. So its power is not that of a t-test with fixed degrees of freedom: the
-variances are drawn (scaled χ²), the half-width follows from each, and the share of half-widths that
-a normally distributed difference exceeds is averaged.
+The test estimates variances from few speakers and fewer seeds, and its quantile depends on them. So
+its power is not that of a t-test with fixed degrees of freedom: variances are drawn (scaled χ²),
+each gives a half-width, and the probability that a normally distributed difference exceeds the
+half-width is averaged.
 """
 
 from __future__ import annotations
@@ -12,35 +12,34 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from .arrays import Floats
 
 DRAWS = 4000
 MARGIN = 0.25
-"""Share of the misses that is kept in reserve: variances are drawn as of like speakers, known on
-average, which real ones are not. So 90 % are asked as 92.5 %."""
+"""Share of the misses kept in reserve, because real speakers differ more than the drawn variances
+assume: a power of 90 % is computed as 92.5 %."""
 
 
 @dataclass(frozen=True)
 class Variances:
-    """What the variance of a contrast is made of."""
+    """Components of the variance of a contrast."""
 
     speakers: float
-    """Of the seed-averaged contrast over speakers, the interaction included."""
+    """Variance of the seed-averaged contrast over speakers, including the interaction."""
     n_speakers: int
     seeds: float = 0.0
-    """Over training seeds, the interaction included."""
+    """Variance over training seeds, including the interaction."""
     seed_dfs: tuple[float, ...] = (1.0,)
-    """Degrees of freedom of each cell that has several seeds: seeds less one."""
+    """Degrees of freedom of each cell with several seeds: seeds − 1."""
     seed_df: float = 1.0
-    """Of them all together, as estimated."""
+    """Estimated degrees of freedom of all these cells together."""
     shared: float = 0.0
-    """The interaction, which is in both and counts once."""
+    """The interaction, part of both variances; it counts once."""
 
     @property
     def total(self) -> float:
-        """Of the contrast."""
+        """Variance of the contrast."""
         return self.speakers + max(self.seeds - self.shared, 0.0)
 
 
@@ -49,23 +48,23 @@ def degrees(
 ) -> Floats:
     """Returns Satterthwaite's degrees of freedom of ``speakers + max(seeds − shared, 0)``.
 
-    A sum has no fewer than its least certain part; a difference could, so it is held there.
+    A sum has at least those of its least certain part; for a difference this bound is enforced.
     """
     over = np.where(seeds > shared, seeds, 0.0)
     total = speakers + np.maximum(seeds - shared, 0.0)
-    found = total**2 / (speakers**2 / (n - 1) + over**2 / seed_df + 1e-300)
+    satterthwaite = total**2 / (speakers**2 / (n - 1) + over**2 / seed_df + 1e-300)
     least = np.where(over > 0, np.minimum(seed_df, n - 1), n - 1)
-    return np.asarray(np.maximum(found, least))
+    return np.asarray(np.maximum(satterthwaite, least))
 
 
 @lru_cache(maxsize=4096)
 def smallest(variances: Variances, alpha: float, wider: float, power: float) -> float:
-    """Returns the smallest difference that the test finds in `power` of its uses.
+    """Returns the smallest difference that the test detects in a share `power` of its uses.
 
     Args:
-        variances: the true ones, or estimates that stand for them.
+        variances: the true variances, or estimates of them.
         alpha: two-sided level.
-        wider: by how much the bootstrap's quantile over speakers exceeds Student's.
+        wider: the bootstrap's quantile over speakers divided by Student's.
         power: share of uses.
     """
     from scipy.optimize import brentq
@@ -76,11 +75,11 @@ def smallest(variances: Variances, alpha: float, wider: float, power: float) -> 
         return 0.0
     widths = _half_widths(variances, alpha, wider)
 
-    def found(size: float) -> float:
-        caught = ndtr((size - widths) / spread) + ndtr((-size - widths) / spread)
-        return float(caught.mean()) - power - MARGIN * (1 - power)
+    def excess(size: float) -> float:
+        detected = ndtr((size - widths) / spread) + ndtr((-size - widths) / spread)
+        return float(detected.mean()) - power - MARGIN * (1 - power)
 
-    return float(brentq(found, 0.0, float(widths.max()) + 6 * spread))
+    return float(brentq(excess, 0.0, float(widths.max()) + 6 * spread))
 
 
 def _half_widths(of: Variances, alpha: float, wider: float) -> Floats:

@@ -1,15 +1,15 @@
-"""Intervals over speakers, and paired differences between two sets of predictions.
+"""Intervals over speakers, for scores and for paired differences.
 
-Speakers are the units that a result must carry over to, so uncertainty is taken over them. Every
-score here is a smooth function of sums over speakers: UAR, WA and macro-F1 are means of ratios of
-counts, R² is one ratio, r and CCC are functions of moments. So one method serves all: the score's
-influence per speaker by its gradient (the delta method, Efron & Tibshirani 1993, ch. 21) gives its
+Results must generalise to other speakers, so uncertainty is taken over speakers. Every score here
+is a smooth function of sums over speakers: UAR, WA and macro-F1 are means of ratios of counts, R²
+is one ratio, r and CCC are functions of moments. So one method serves all: the score's influence
+per speaker, from its gradient (the delta method, Efron & Tibshirani 1993, ch. 21), gives its
 standard error, and a bootstrap over speakers of the score divided by that error (ch. 12.5) gives
-the interval. It is symmetric: with few speakers that covers better than equal tails (Hall 1992).
+the interval. It is symmetric, which covers better than equal tails with few speakers (Hall 1992).
 
-A percentile bootstrap over few speakers undercovers, and so does t on this error where speakers
-have unequal classes; `tests/benchmarks/coverage_simulation.py` prints the coverage of each. Several
-draws of one evaluation are averaged inside the speaker: they are no independent evidence.
+A percentile bootstrap over few speakers undercovers, and so does t with this error if speakers have
+unequal classes; `tests/benchmarks/coverage_simulation.py` prints the coverage of each. Several
+draws of one evaluation are averaged within the speaker, as they are not independent evidence.
 """
 
 from __future__ import annotations
@@ -21,20 +21,17 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import Floats
 from .results import Interval, Metric
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
 MIN_SPEAKERS = 5
-"""Below this no interval is printed: none covers."""
+"""Fewer speakers get no interval: none would have its nominal coverage."""
 RESAMPLES = 2000
 LEVEL = 0.95
 FLOOR = 0.35
-"""A bootstrap sample's error counts as no less than this share of the median: samples of nearly one
-speaker have almost none. Chosen by simulation among 0.05 … 0.5 for coverage at 5 speakers."""
+"""Minimum of a bootstrap sample's error as a share of the median: samples of nearly one speaker
+have almost no error. Chosen by simulation among 0.05 … 0.5 for coverage at 5 speakers."""
 METHOD = "symmetric studentised bootstrap over speakers"
 
 
@@ -43,17 +40,17 @@ class Statistic:
     """A smooth function of sums over speakers."""
 
     sums: Floats
-    """What adds up, shape (speakers, m)."""
+    """Shape (speakers, m)."""
     value: Callable[[Floats], Floats]
     """Totals (..., m) → score (...)."""
     gradient: Callable[[Floats], Floats]
     """Totals (..., m) → gradient (..., m)."""
     transform: Literal["none", "fisher"] = "none"
-    """``fisher``: the interval is made on artanh of a correlation and taken back."""
+    """``fisher``: the interval is computed for artanh of a correlation and transformed back."""
     bounds: tuple[float, float] = (-np.inf, np.inf)
-    """Where the score can lie; the interval ends there."""
+    """Range of the score; the interval is cut there."""
     ratios: tuple[Floats, Floats] | None = None
-    """Numerators times weights, and denominators, where it is a `ratio_mean`."""
+    """Numerators times weights, and denominators, if it is a `ratio_mean`."""
 
 
 def metric(statistic: Statistic, *, resamples: int = RESAMPLES, seed: int = 0) -> Metric:
@@ -65,54 +62,50 @@ def metric(statistic: Statistic, *, resamples: int = RESAMPLES, seed: int = 0) -
 def interval(
     statistic: Statistic, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval | None:
-    """Returns an interval over speakers; None below `MIN_SPEAKERS`.
-
-    Args:
-        statistic: the score.
-        level: nominal coverage.
-        resamples: bootstrap samples.
-        seed: seed of the resampling.
-    """
+    """Returns an interval over speakers with coverage `level`; none below `MIN_SPEAKERS`."""
     n = len(statistic.sums)
     if n < MIN_SPEAKERS:
         return None
     centre, error = (float(x[0]) for x in estimate(statistic, np.ones((1, n))))
     if not error > 1e-12:
-        return _back(statistic, centre, centre, level, "no spread between speakers")
+        return back_transformed(statistic, centre, centre, level, "no spread between speakers")
     ratios = np.abs(studentised(statistic, centre, resamples, seed))
     half = error * float(np.quantile(ratios, level))
-    return _back(statistic, centre - half, centre + half, level, METHOD)
+    return back_transformed(statistic, centre - half, centre + half, level, METHOD)
 
 
 def studentised(statistic: Statistic, centre: float, resamples: int, seed: int) -> Floats:
-    """(score* − score) / error* of bootstrap samples of speakers."""
+    """Returns (score* − score) / error* of bootstrap samples of speakers."""
     values, errors = estimate(statistic, _resampled(len(statistic.sums), resamples, seed))
     return (values - centre) / np.maximum(errors, FLOOR * float(np.median(errors)) + 1e-300)
 
 
 @lru_cache(maxsize=8)
 def _resampled(n: int, resamples: int, seed: int) -> Floats:
-    """How often each speaker is drawn, shape (resamples, n); the same for all scores: paired."""
+    """Returns counts of drawn speakers, shape (resamples, n); equal for all scores: paired."""
     rng = np.random.default_rng([seed, n])
     return rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)
 
 
 def estimate(statistic: Statistic, weights: Floats) -> tuple[Floats, Floats]:
-    """Score and standard error of weighted speakers: weights (B, n) → (B,), (B,)."""
+    """Returns score and standard error of weighted speakers: weights (B, n) → (B,), (B,)."""
     n = weights.shape[1]
     totals = weights @ statistic.sums
     value, gradient = statistic.value(totals), statistic.gradient(totals)
     if statistic.transform == "fisher":
-        held = np.clip(value, -0.999999, 0.999999)
-        gradient = gradient / (1 - held**2)[:, None]
-        value = np.arctanh(held)
+        inside = np.clip(value, -0.999999, 0.999999)
+        gradient = gradient / (1 - inside**2)[:, None]
+        value = np.arctanh(inside)
     influence = gradient @ statistic.sums.T
     influence -= np.einsum("bn,bn->b", weights, influence)[:, None] / n
     squares = np.einsum("bn,bn,bn->b", weights, influence, influence)
     return value, np.sqrt(squares * n / (n - 1))
 
 
-def _back(statistic: Statistic, low: float, high: float, level: float, method: str) -> Interval:
+def back_transformed(
+    statistic: Statistic, low: float, high: float, level: float, method: str
+) -> Interval:
+    """Returns an interval from its ends on the scale of the transform, cut at the bounds."""
     if statistic.transform == "fisher":
         low, high = float(np.tanh(low)), float(np.tanh(high))
     low, high = max(low, statistic.bounds[0]), min(high, statistic.bounds[1])
@@ -124,21 +117,15 @@ def combine(parts: Sequence[Statistic], weights: Sequence[float]) -> Statistic:
     edges = np.cumsum([0, *(part.sums.shape[1] for part in parts)])
     slices = [slice(a, b) for a, b in pairwise(edges)]
 
+    terms = list(zip(parts, weights, slices, strict=True))
+
     def value(totals: Floats) -> Floats:
-        terms = (
-            w * p.value(totals[..., s]) for p, w, s in zip(parts, weights, slices, strict=True)
-        )
-        return np.asarray(sum(terms))
+        return np.asarray(sum(w * part.value(totals[..., own]) for part, w, own in terms))
 
     def gradient(totals: Floats) -> Floats:
-        terms = [
-            w * p.gradient(totals[..., s]) for p, w, s in zip(parts, weights, slices, strict=True)
-        ]
-        return np.concatenate(terms, axis=-1)
+        return np.concatenate([w * p.gradient(totals[..., own]) for p, w, own in terms], axis=-1)
 
-    ends = [
-        sorted((w * p.bounds[0], w * p.bounds[1])) for p, w in zip(parts, weights, strict=True) if w
-    ]
+    ends = [sorted((w * part.bounds[0], w * part.bounds[1])) for part, w, _ in terms if w]
     bounds = (sum(low for low, _ in ends), sum(high for _, high in ends))
     ratios = [part.ratios for part in parts if part.ratios is not None]
     if len(ratios) == len(parts):
@@ -148,31 +135,27 @@ def combine(parts: Sequence[Statistic], weights: Sequence[float]) -> Statistic:
 
 
 def _mean_of_ratios(parts: Sequence[tuple[Floats, Floats]], weights: Sequence[float]) -> Statistic:
-    """Adds up what is over the same denominators, such as recalls of several seeds.
+    """Adds ratios with the same denominators, such as recalls of several seeds.
 
-    The score is the same function of the same sums over speakers, with far fewer columns.
+    The score remains the same function of sums over speakers, with far fewer columns.
     """
-    kept: list[tuple[Floats, Floats]] = []
+    merged: list[tuple[Floats, Floats]] = []
     for (top, bottom), weight in zip(parts, weights, strict=True):
-        for i, (total, below) in enumerate(kept):
+        for i, (total, below) in enumerate(merged):
             if np.array_equal(bottom, below):
-                kept[i] = total + weight * top, below
+                merged[i] = total + weight * top, below
                 break
         else:
-            kept.append((weight * top, bottom))
-    tops, bottoms = (np.concatenate(side, axis=1) for side in zip(*kept, strict=True))
+            merged.append((weight * top, bottom))
+    tops, bottoms = (np.concatenate(side, axis=1) for side in zip(*merged, strict=True))
     return ratio_mean(tops, bottoms, np.ones(tops.shape[1]))
 
 
 def ratio_mean(numerators: Floats, denominators: Floats, weights: Floats) -> Statistic:
     """Returns Σ_j weight_j · (Σ_s numerator_sj / Σ_s denominator_sj).
 
-    A ratio without any denominator in a resample keeps its value of the whole sample.
-
-    Args:
-        numerators: shape (speakers, J).
-        denominators: shape (speakers, J).
-        weights: shape (J,).
+    Numerators and denominators have shape (speakers, J). A ratio whose denominator is 0 in a
+    resample keeps its value in the whole sample.
     """
     J = len(weights)
     top, bottom = numerators.sum(0), denominators.sum(0)
@@ -180,20 +163,20 @@ def ratio_mean(numerators: Floats, denominators: Floats, weights: Floats) -> Sta
 
     def ratios(totals: Floats) -> tuple[Floats, Floats]:
         a, b = totals[..., :J], totals[..., J:]
-        there = b > 0
-        if there.all():
+        defined = b > 0
+        if defined.all():
             inverse = 1.0 / b
             return a * inverse, inverse
-        inverse = np.divide(1.0, b, out=np.zeros_like(b), where=there)
-        return np.where(there, a * inverse, whole), inverse
+        inverse = np.divide(1.0, b, out=np.zeros_like(b), where=defined)
+        return np.where(defined, a * inverse, whole), inverse
 
     def value(totals: Floats) -> Floats:
         return np.asarray(ratios(totals)[0] @ weights)
 
     def gradient(totals: Floats) -> Floats:
-        found, inverse = ratios(totals)
+        values, inverse = ratios(totals)
         slope = weights * inverse
-        return np.concatenate([slope, -slope * found], axis=-1)
+        return np.concatenate([slope, -slope * values], axis=-1)
 
     sums = np.concatenate([numerators, denominators], axis=1)
     return Statistic(sums, value, gradient, ratios=(numerators * weights, denominators))

@@ -1,4 +1,4 @@
-"""Scores over one taxonomy read in another: no human label of the evaluated set takes part."""
+"""Zero-shot scores: predictions in one taxonomy, mapped to another, without gold in training."""
 
 from __future__ import annotations
 
@@ -9,24 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from ..taxonomy import mapped_choice
+from .agreement import Units, share
+from .arrays import Bools, Floats, Ints
 from .metrics import confusion_matrix
 from .predictions import Classified, classification
-from .results import Metric, ZeroShotResult
-from .statistics import Statistic, metric, ratio_mean
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from .results import ZeroShotResult
+from .statistics import Statistic, metric
 
 
-def choices(
-    scores: npt.NDArray[np.floating], matrix: Floats, abstained: npt.NDArray[np.bool_]
-) -> Ints:
-    """Returns the label there of each utterance, shape (n,); −1 where it abstains.
+def choices(scores: npt.NDArray[np.floating], matrix: Floats, abstained: Bools) -> Ints:
+    """Returns the target label of each utterance, shape (n,); −1 for an abstention.
 
     Args:
-        scores: scores over the labels here, shape (n, K here), not negative.
-        matrix: the map, shape (K here, K there).
-        abstained: utterances without a label here.
+        scores: non-negative scores over the source labels, shape (n, K source).
+        matrix: the map, shape (K source, K target).
+        abstained: utterances without a source label, shape (n,).
     """
     total = scores.sum(axis=1, keepdims=True)
     shares = np.divide(scores, total, out=np.zeros_like(scores, np.float64), where=total > 0)
@@ -44,29 +41,29 @@ def zero_shot(
     taxonomy: str,
     unreachable: Sequence[str] = (),
 ) -> ZeroShotResult:
-    """Scores choices that no label of the target took part in.
+    """Scores predictions that were made without labels of the target.
 
-    An abstention is a miss: it counts in every denominator, and coverage stands beside.
+    An abstention is a miss: it counts in every denominator, and coverage is reported separately.
 
     Args:
         predicted: label of each utterance, −1 for none, shape (n,).
         gold: human label, shape (n,).
-        speakers: who speaks.
-        labels: names of the gold labels; those without any gold are left out of the result.
-        source: what chose, such as ``head``.
-        taxonomy: the taxonomy that it chose in.
+        speakers: speaker of each utterance.
+        labels: names of the gold labels; those that never occur are left out of the result.
+        source: the origin of the predictions, such as ``head``.
+        taxonomy: the taxonomy they were made in.
         unreachable: gold labels that no label of that taxonomy maps to.
     """
     present = np.unique(gold)
     k = len(present)
-    answers = np.full(len(gold), k)  # a class of its own: predicted, never gold
+    answers = np.full(len(gold), k)  # an extra class: predicted, never gold
     for position, label in enumerate(present):
         answers[predicted == label] = position
     truth = np.searchsorted(present, gold)
     ids = [str(i) for i in range(len(gold))]
-    found = classification(Classified(ids, list(speakers), truth, answers[None], k + 1))
-    # The class of abstentions holds no gold: it must not count as a label with an F1 of zero.
-    found["macro_f1"] = _times(found["macro_f1"], (k + 1) / k)
+    scores = classification(Classified(ids, list(speakers), truth, answers[None], k + 1))
+    # The extra class has an F1 of zero and must not count.
+    scores["macro_f1"] = _times(scores["macro_f1"], (k + 1) / k)
     confusion = confusion_matrix(truth, answers, k + 1)[:k]
     support = confusion.sum(1)
     names = [labels[label] for label in present]
@@ -77,10 +74,8 @@ def zero_shot(
         unreachable=[name for name in names if name in set(unreachable)],
         n_utterances=len(gold),
         n_speakers=len(set(speakers)),
-        coverage=_coverage(answers < k, speakers),
-        uar=metric(found["uar"]),
-        wa=metric(found["wa"]),
-        macro_f1=metric(found["macro_f1"]),
+        coverage=share(answers < k, Units("speakers", np.array(list(speakers)))),
+        **{name: metric(score) for name, score in scores.items()},
         recalls=dict(zip(names, (np.diagonal(confusion) / support).tolist(), strict=True)),
         confusion=confusion.tolist(),
     )
@@ -93,10 +88,3 @@ def _times(statistic: Statistic, factor: float) -> Statistic:
         gradient=lambda totals: factor * statistic.gradient(totals),
         ratios=None,
     )
-
-
-def _coverage(labelled: npt.NDArray[np.bool_], speakers: Sequence[str]) -> Metric:
-    _, unit = np.unique(list(speakers), return_inverse=True)
-    hits, all_ = np.bincount(unit, labelled), np.bincount(unit)
-    share = ratio_mean(hits[:, None].astype(float), all_[:, None].astype(float), np.ones(1))
-    return metric(replace(share, bounds=(0.0, 1.0)))

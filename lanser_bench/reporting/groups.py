@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import DataError, SettingsError, did_you_mean
+from ..evaluation.arrays import Floats
 from ..evaluation.contrast import Side, score_of
 from ..evaluation.curves import area_weights
 from ..evaluation.families import Declared, MetricName
-from ..evaluation.predictions import Classified, Floats, classification_score, counts_by_budget
+from ..evaluation.predictions import Classified, classification_score, counts_by_budget
 from ..evaluation.results import BudgetResult, EvaluationResult, Metric
 from ..evaluation.statistics import Statistic, combine
 from ..records.attachments import Place, classified, hit_statistics, probe_statistics, read_attached

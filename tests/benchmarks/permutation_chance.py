@@ -13,12 +13,12 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
+from permutation import PermutationTest, permutation_test
 
 from lanser_bench.evaluation import metrics
 from lanser_bench.evaluation.budgets import parse_budget
 from lanser_bench.evaluation.efficiency import Design, Labelled, run_study
 from lanser_bench.evaluation.folds import Fold, make_folds
-from lanser_bench.evaluation.permutation import PermutationTest, permutation_test
 
 SPEAKERS, EACH, K, DIM = 6, 20, 4, 16
 ALL = parse_budget(1.0)

@@ -14,11 +14,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 
 from lanser_bench.evaluation.predictions import (
     Predictions,
+    classified_rows,
     difference_statistic,
-    read_classified,
     read_predicted,
 )
 from lanser_bench.evaluation.results import Metric, TargetScore
@@ -121,7 +122,8 @@ def differences(groups: Groups, store: Store, main: str) -> Iterator[str]:
 
 def _classified(store: Store, record: ResultRecord, budget: str, n: int) -> Predictions:
     key = next(u.key for u in record.stages.values() if u.stage == "evaluate")
-    return read_classified(store.checked(key).path / "predictions.parquet", budget, n)
+    path = store.checked(key).path / "predictions.parquet"
+    return classified_rows(pq.read_table(path, filters=[("budget", "==", budget)]), n)
 
 
 def _values(store: Store, record: ResultRecord, target: str) -> Predictions:

@@ -59,5 +59,5 @@ def test_what_controls_gain_as_well_is_taken_away() -> None:
 def test_doses_that_are_no_range_are_refused() -> None:
     with pytest.raises(ValueError, match="two doses"):
         slope_weights([0.5, 0.5])
-    with pytest.raises(ValueError, match="to take away"):
+    with pytest.raises(ValueError, match="to subtract"):
         trend(DOSES, [side(0)] * 4, [side(0)])

@@ -197,21 +197,15 @@ def test_labels_outside_the_budget_have_no_say() -> None:
     fold = folds[0]
     orders = class_orders(found.ids, found.labels, fold.train, design.seed, 0, 0)
     used = set(subset(orders, design.budgets[0]))
-    from lanser_bench.evaluation.selection import Choosing, answer, fold_features
+    from lanser_bench.evaluation.efficiency import learnt
+    from lanser_bench.evaluation.selection import fold_features
 
     labels = found.labels.copy()
     for position in fold.train:
         if position not in used:
             labels[position] = (labels[position] + 1) % K
     rows = np.searchsorted(fold.train, sorted(used))
-    redone = answer(
-        fold_features(layers, fold),
-        labels[fold.train],
-        [found.speakers[p] for p in fold.train],
-        K,
-        rows,
-        Choosing(design.strengths, inner_folds=3, balanced=True, seed=design.seed),
-    )
+    redone = learnt(fold_features(layers, fold), labels, fold, found, rows, design)
     assert np.array_equal(redone.predicted, study.cells[0].answer.predicted)
 
 

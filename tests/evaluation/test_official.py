@@ -14,20 +14,20 @@ def check(name: str, protocol: str, limit: int | None = None, **options: Any) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "protocol", "options", "told"),
+    ("name", "protocol", "options", "named"),
     [
-        ("iemocap", "superb-5fold", {"merge_excited": False}, "merge_excited: false for true"),
-        ("iemocap", "superb-5fold", {"speech": "improvised"}, "speech: improvised for all"),
-        ("crema-d", "tfds-crema-d", {"label": "votes"}, "label: votes for acted"),
-        ("crema-d", "tfds-crema-d", {"label": "majority"}, "label: majority for acted"),
-        ("crema-d", "tfds-crema-d", {"limit": 100}, "limit: 100 for all utterances"),
+        ("iemocap", "superb-5fold", {"merge_excited": False}, r"merge_excited: false \(not true\)"),
+        ("iemocap", "superb-5fold", {"speech": "improvised"}, r"speech: improvised \(not all\)"),
+        ("crema-d", "tfds-crema-d", {"label": "votes"}, r"label: votes \(not acted\)"),
+        ("crema-d", "tfds-crema-d", {"label": "majority"}, r"label: majority \(not acted\)"),
+        ("crema-d", "tfds-crema-d", {"limit": 100}, r"limit: 100 \(not all utterances\)"),
     ],
 )
 def test_an_official_name_is_refused_where_other_labels_or_clips_are_read(
-    name: str, protocol: str, options: dict[str, Any], told: str
+    name: str, protocol: str, options: dict[str, Any], named: str
 ) -> None:
     same = {"superb-5fold": "leave-one-session-out", "tfds-crema-d": "split"}[protocol]
-    with pytest.raises(SettingsError, match=rf"^{name}: .*{told}.* set protocol: {same}, "):
+    with pytest.raises(SettingsError, match=rf"^{name}: .*{named}.* set protocol: {same}, "):
         check(name, protocol, **options)
     check(name, same, **options)
 

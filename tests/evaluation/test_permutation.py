@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from benchmarks.permutation import PermutationTest, permutation_test
 
 from lanser_bench.evaluation.budgets import parse_budget
 from lanser_bench.evaluation.efficiency import Design, Labelled, permuted_within
 from lanser_bench.evaluation.folds import make_folds
-from lanser_bench.evaluation.permutation import PermutationTest, permutation_test
 
 SPEAKERS, EACH, K = 4, 12, 3
 DESIGN = Design([parse_budget(1.0)], 1, (0.01,), 2, True, False, 0)

@@ -42,7 +42,7 @@ def test_the_expected_spread_is_that_of_drawn_answers() -> None:
         for _ in range(2)
     ]
     drawn = 100 * np.std(sides[0].mean(1) - sides[1].mean(1))
-    assert expected_spread(60, taste=0.0) == pytest.approx(drawn, rel=0.05)
+    assert expected_spread(60, speaker_spread=0.0) == pytest.approx(drawn, rel=0.05)
 
 
 def test_a_pilot_gives_the_spreads(tmp_path: Path) -> None:

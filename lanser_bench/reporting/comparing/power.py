@@ -129,7 +129,7 @@ def plan_power(
         said.append(
             f"difference varies by {spread:.1f} points over speakers: {utterances or 60:.3g} "
             f"utterances each, UAR {100 * design_of.UAR:g}, agreement {design_of.AGREEMENT:g}, "
-            f"tastes of {design_of.TASTE:g} points (--spread or --pilot say otherwise)"
+            f"tastes of {design_of.SPEAKER_SPREAD:g} points (--spread or --pilot say otherwise)"
         )
     if budget is not None and not pilot:
         said.append(f"at a budget of {budget} what holds of all labels: only a --pilot knows more")

@@ -1,12 +1,11 @@
-"""Whether embeddings tell a label at all: a permutation test of the linear protocol.
+"""A permutation test of the linear protocol: do embeddings carry any information on the label?
 
-Ojala & Garriga (2010), "Permutation Tests for Studying Classifier Performance", JMLR 11: gold is
-permuted, everything is trained and scored anew, and the share of permutations that score at least
-as well as the true gold is the p-value. Labels move within their speaker only, so a speaker's own
-mixture of labels and his voice stay together: what is tested is what he says at one time and not at
-another. Where embeddings are independent of the labels within speakers the test is exact, however
-few speakers there are, for training, choosing and scoring are the same functions of permuted labels
-as of the true ones.
+Ojala & Garriga (2010), "Permutation Tests for Studying Classifier Performance", JMLR 11: permute
+gold, train and score again, and take as p-value the share of permutations that score at least as
+well as the true gold. Labels move within their speaker only, so each speaker's mixture of labels
+and voice stay together; only the differences between a speaker's own utterances are tested. If
+embeddings are independent of the labels within speakers, the test is exact for any number of
+speakers: training, choosing and scoring are the same functions of permuted and of true labels.
 """
 
 from __future__ import annotations
@@ -15,22 +14,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from . import metrics
-from .efficiency import Design, Labelled, Layers, learnt, permuted_within
-from .folds import Fold
-from .selection import fold_features
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+from lanser_bench.evaluation import metrics
+from lanser_bench.evaluation.arrays import Floats, Ints, Layers
+from lanser_bench.evaluation.efficiency import Design, Labelled, learnt, permuted_within
+from lanser_bench.evaluation.folds import Fold
+from lanser_bench.evaluation.selection import fold_features
 
 PERMUTATIONS = 200
 
 
 @dataclass(frozen=True)
 class PermutationTest:
-    """A UAR and what it is where labels tell nothing."""
+    """A UAR and its distribution under permuted labels."""
 
     uar: float
     """With the true gold, pooled over the folds' test sides."""
