@@ -1,9 +1,8 @@
-"""Features: every utterance decoded and turned into log-mel once, kept in memory-mapped files.
+"""Features: every utterance decoded and turned into log-mel once, in memory-mapped files.
 
-Training reads the same frames every epoch; decoding and log-mel would cost several times the
-training itself. Values stay float32: half precision would halve the files at an error of up to
-0.008 natural-log units (0.03 dB), but every reader would have to convert, and frames are then no
-longer handed out without a copy.
+Training reads the same frames every epoch; decoding and log-mel would take several times as long
+as the training itself. Values are float32: half precision would halve the files at an error of up
+to 0.008 natural-log units (0.03 dB), but every reader would have to convert, and so to copy.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
 
 from ..audio.flatten import LIBRARY, WAYS, Cue
 from ..errors import DataError
@@ -26,25 +24,16 @@ from ..plugins.identity import library_versions
 from ..store import Draft, Spec, Store
 from .base import StageContext
 from .maps.sharding import ROWS, MapResult
-from .maps.spans import Bucket, check_audio, map_utterances, span_rows
+from .maps.spans import Bucket, map_utterances, span_rows
 
 VERSION = "2"
 CAPACITY = 256
 """Utterances per shard: about 20 MB of log-mel for clips of 3 s."""
 FRAMES = "frames.npy"
 OPEN_FILES = 256
-"""Memory maps kept open at once: each holds a file descriptor, and shards may be thousands."""
+"""Memory maps kept open at once: each uses a file descriptor, and there may be many shards."""
 
 Frames = npt.NDArray[np.float32]
-
-
-class Params(BaseModel):
-    """Settings of the stage; the encoder chooses them, not the user."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    frontend: Frontend
-    """What the encoder is fed. With ``waveform`` the decoded samples are kept, not log-mel."""
 
 
 def spec(*, utterances: str, frontend: Frontend, cue: Cue | None = None) -> Spec:
@@ -52,14 +41,14 @@ def spec(*, utterances: str, frontend: Frontend, cue: Cue | None = None) -> Spec
 
     Args:
         utterances: key of the manifest.
-        frontend: what is computed.
-        cue: computed from speech that is resynthesised without this cue; None: as it is.
+        frontend: the encoder's input. With ``waveform`` the decoded samples are kept, not log-mel.
+        cue: the prosodic cue removed by resynthesis; None for natural speech.
     """
     return Spec(
         stage="features",
         stage_version=VERSION,
         params={
-            **Params(frontend=frontend).model_dump(mode="json"),
+            "frontend": frontend.model_dump(mode="json"),
             "libraries": libraries(),
             **cue_params(cue),
         },
@@ -73,7 +62,7 @@ def libraries() -> dict[str, str]:
 
 
 def cue_params(cue: Cue | None) -> dict[str, Any]:
-    """Returns what a flattened cue adds to a key's params: nothing for speech as it is."""
+    """Returns what a flattened cue adds to a key's params: nothing for natural speech."""
     if cue is None:
         return {}
     return {"cue": cue, "vocoder": library_versions((LIBRARY,)), **WAYS.get(cue, {})}
@@ -86,12 +75,11 @@ def run(context: StageContext, draft: Draft) -> None:
 
     cue: Cue | None = context.spec.params.get("cue")
     frontend = Frontend.model_validate(context.spec.params["frontend"])
-    check_audio(context.parent("utterances"), "features")
     total = 0
 
-    def compute(bucket: Bucket, part: Draft) -> None:
+    def compute(bucket: Bucket, part: Draft) -> pa.Table:
         nonlocal total
-        found: list[Frames] = []
+        rows: list[Frames] = []
         for row, name in enumerate(bucket.table.ids):
             frames = bucket.samples(row)
             if cue is not None:
@@ -100,29 +88,36 @@ def run(context: StageContext, draft: Draft) -> None:
                 frames = logmel(frames, frontend)
             if len(frames) == 0:
                 raise DataError(f"Utterance '{name}' is too short for one frame.")
-            found.append(frames)
-        write_frames(part.path, found)
-        part.counts["frames"] = sum(len(frames) for frames in found)
+            rows.append(frames)
+        part.counts["frames"] = sum(len(frames) for frames in rows)
         total += part.counts["frames"]
+        return write_frames(part.path, rows)
 
-    map_utterances(context, draft, names=span_rows, compute=compute, capacity=CAPACITY)
+    map_utterances(
+        context,
+        draft,
+        names=span_rows,
+        compute=compute,
+        capacity=CAPACITY,
+        needs_audio="features",
+    )
     draft.counts["frames_computed"] = total
 
 
-def write_frames(folder: Path, rows: Sequence[Frames]) -> None:
-    """Writes one shard: all frames stacked, and where each row's begin."""
+def write_frames(folder: Path, rows: Sequence[Frames]) -> pa.Table:
+    """Writes the stacked frames of a shard; returns where each row's frames begin."""
     lengths = [len(frames) for frames in rows]
     offsets = np.cumsum([0, *lengths[:-1]])
     np.save(folder / FRAMES, np.concatenate(rows).astype(np.float32, copy=False))
     columns = {"offset": pa.array(offsets, pa.int64()), "frames": pa.array(lengths, pa.int64())}
-    pq.write_table(pa.table(columns), folder / ROWS)
+    return pa.table(columns)
 
 
 class Features:
     """Reads the frames of a `features` artifact through memory maps, in the manifest's order."""
 
     def __init__(self, store: Store, artifact_key: str, open_files: int | None = None) -> None:
-        """Checks the artifact's bytes and reads where each utterance's frames lie.
+        """Checks the artifact's bytes and reads the place of each utterance's frames.
 
         Args:
             store: the store.
@@ -130,12 +125,12 @@ class Features:
             open_files: memory maps kept open at once; one is enough to read in the shards' order.
 
         Raises:
-            StoreError: it is absent or damaged.
+            StoreError: the artifact is missing or damaged.
         """
         artifact = store.checked(artifact_key)
         self._result = MapResult(store, artifact)
         self.frontend = Frontend.model_validate(artifact.spec.params["frontend"])
-        self._paths = self._result.part_paths()
+        self._paths = self._result.parts
         self._open: OrderedDict[int, Frames] = OrderedDict()
         self._open_files = open_files or OPEN_FILES
         rows = [np.zeros((2, 0), np.int64), *map(_offsets_and_frames, self._paths)]
@@ -168,36 +163,16 @@ class Features:
         begin = int(self._offsets[index])
         return self._map(int(self._part[index]))[begin : begin + int(self.lengths[index])]
 
-    def batch(
-        self,
-        indices: Sequence[int] | npt.NDArray[np.int64],
-        max_frames: int | None = None,
-        rng: np.random.Generator | None = None,
-    ) -> tuple[Frames, npt.NDArray[np.int64]]:
-        """Returns utterances padded with zeros at the end, and their true lengths.
-
-        Args:
-            indices: positions of the utterances.
-            max_frames: longer utterances are cropped to this many frames.
-            rng: draws where a crop begins; without it crops are taken from the middle.
-
-        Returns:
-            Shape (batch, frames, n_mels) or (batch, samples), and (batch,).
-        """
-        return pad(crops([self.get(int(index)) for index in indices], max_frames, rng))
-
     def _map(self, part: int) -> Frames:
-        found = self._open.get(part)
-        if found is None:
-            mapped = np.load(self._paths[part] / FRAMES, mmap_mode="r", allow_pickle=False)
-            # As a plain array: slicing numpy's subclass for memory maps takes ten times as long.
-            found = np.asarray(mapped)
-            self._open[part] = found
-            if len(self._open) > self._open_files:
-                self._open.popitem(last=False)
-        else:
+        if part in self._open:
             self._open.move_to_end(part)
-        return found
+            return self._open[part]
+        mapped = np.load(self._paths[part] / FRAMES, mmap_mode="r", allow_pickle=False)
+        # As a plain array: slicing numpy's subclass for memory maps takes ten times as long.
+        self._open[part] = frames = np.asarray(mapped)
+        if len(self._open) > self._open_files:
+            self._open.popitem(last=False)
+        return frames
 
 
 def crops(
@@ -225,6 +200,6 @@ def pad(rows: Sequence[Frames]) -> tuple[Frames, npt.NDArray[np.int64]]:
 
 
 def _offsets_and_frames(part: Path) -> npt.NDArray[np.int64]:
-    """Where the frames of a shard's rows begin, and how many they are; shape (2, rows)."""
+    """Returns where the frames of a shard's rows begin, and their number; shape (2, rows)."""
     table = pq.read_table(part / ROWS)
     return np.stack([table["offset"].to_numpy(), table["frames"].to_numpy()])

@@ -1,13 +1,16 @@
-"""What is pre-trained: an encoder, masked pooling over time, and a linear head over the labels."""
+"""The network that is pre-trained: an encoder, masked pooling over time, and a linear head."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, Self
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from ..errors import PluginError, SettingsError
+from ._random import deterministic
 
 Pooling = Literal["mean", "mean+std"]
 HeadPooling = Literal["mean", "mean+std", "attentive"]
@@ -17,12 +20,12 @@ def device(wanted: str) -> torch.device:
     """Returns the device that the key names.
 
     Raises:
-        SettingsError: a GPU is asked for and this process sees none.
+        SettingsError: it is a GPU, and this process has none.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise SettingsError(
-            "A GPU is asked for under 'devices', but torch sees none here. Run where one is, "
-            "install a torch built for it, or leave 'devices' out to compute on the CPU."
+            "'devices' asks for a GPU, but torch finds none here. Run on a machine with a GPU, "
+            "install a torch built for it, or remove 'devices' to compute on the CPU."
         )
     return torch.device(wanted)
 
@@ -46,8 +49,8 @@ def moments(values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
 def pooled(values: Tensor, lengths: Tensor, pooling: Pooling) -> Tensor:
     """Returns the mean over true frames, with ``mean+std`` the standard deviation after it.
 
-    Shape (batch, dim) or (batch, 2 × dim). The mean comes off before squaring: the difference of
-    two large numbers would lose the deviation.
+    Shape (batch, dim) or (batch, 2 × dim). The mean is subtracted before squaring: the difference
+    of two large numbers would lose the deviation.
     """
     count = lengths.clamp(min=1)[:, None].to(values.dtype)
     mean = moments(values, lengths)[0] / count
@@ -66,8 +69,8 @@ class Network(nn.Module):
     ) -> None:
         """Puts a linear head, weights from torch's current random state, on an encoder.
 
-        With `measures` there is a second head that predicts so many acoustic targets; it is drawn
-        last, so that all else is the same without it.
+        With `measures` a second head predicts that many acoustic targets; it is drawn last, so
+        everything else is the same without it.
         """
         super().__init__()
         self.encoder = encoder
@@ -77,16 +80,37 @@ class Network(nn.Module):
         self.attention: nn.Linear | None = None
         if pooling == "attentive":
             self.attention = nn.Linear(dim, 1)
-            # Begins as the mean.
+            # Training starts from the plain mean.
             nn.init.zeros_(self.attention.weight)
         self.acoustic = nn.Linear(width, measures) if measures else None
+
+    @classmethod
+    def on(
+        cls,
+        encoder: nn.Module,
+        frames: npt.NDArray[np.float32],
+        name: str,
+        seed: int,
+        labels: int,
+        pooling: HeadPooling,
+        measures: int = 0,
+    ) -> Self:
+        """Puts heads drawn from `seed` on an encoder; `frames` is an example of its input.
+
+        Raises:
+            PluginError: the output of the encoder called `name` is not what
+                `TrainableEncoder.build` promises.
+        """
+        dim = last_dim(encoder, torch.from_numpy(frames[None].copy()), name)
+        with deterministic(seed):
+            return cls(encoder, dim, labels, pooling, measures)
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Returns logits of shape (batch, labels)."""
         return self.outputs(features, lengths)[0]
 
     def outputs(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Returns logits, and what the second head predicts: shape (batch, measures) or None."""
+        """Returns logits, and the second head's predictions: shape (batch, measures) or None."""
         values, frames = self.encoder(features, lengths)[-1]
         if self.attention is not None:
             vectors = attended(values, frames, self.attention(values)[:, :, 0])
@@ -119,7 +143,7 @@ def last_dim(encoder: nn.Module, example: Tensor, name: str) -> int:
     """Returns the width of the encoder's last layer, by one pass over `example` (1, frames, …).
 
     Raises:
-        PluginError: the module's answer is not what `TrainableEncoder.build` promises.
+        PluginError: the module's output is not what `TrainableEncoder.build` promises.
     """
     was_training = encoder.training
     encoder.eval()
@@ -132,18 +156,16 @@ def last_dim(encoder: nn.Module, example: Tensor, name: str) -> int:
 
 def check_layers(layers: object, batch: int, name: str) -> None:
     """Raises `PluginError` unless `layers` are (values, lengths) for `batch` utterances."""
-    if isinstance(layers, list) and layers:
-        shapes = [
-            isinstance(layer, tuple)
-            and len(layer) == 2
-            and layer[0].ndim == 3
-            and layer[0].shape[0] == batch
-            and layer[1].shape == (batch,)
-            for layer in layers
-        ]
-        if all(shapes):
-            return
-    raise PluginError(
-        f"Encoder '{name}': its module must return a list with one pair per layer, values of shape "
-        f"(batch, frames, dim) and lengths of shape (batch,). See lanser_bench.TrainableEncoder."
-    )
+
+    def valid(layer: Any) -> bool:
+        if not (isinstance(layer, tuple) and len(layer) == 2):
+            return False
+        values, lengths = layer
+        return bool(values.ndim == 3 and len(values) == batch and lengths.shape == (batch,))
+
+    if not (isinstance(layers, list) and layers and all(map(valid, layers))):
+        raise PluginError(
+            f"Encoder '{name}': its module must return a list with one pair per layer, values of "
+            "shape (batch, frames, dim) and lengths of shape (batch,). See "
+            "lanser_bench.TrainableEncoder."
+        )

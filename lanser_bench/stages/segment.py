@@ -1,4 +1,4 @@
-"""Segment: recordings in, utterances out. Skipped where a segmenter returns recordings whole."""
+"""Segment: recordings in, utterances out. Skipped if the segmenter returns recordings whole."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
 
 from ..data.utterances import UTTERANCES, iter_utterances, read_summary, write_rows, write_summary
 from ..errors import DataError, PluginError
@@ -18,20 +17,15 @@ from ..plugins.identity import library_versions
 from ..store import Draft, PluginIdentity, Spec
 from .base import StageContext
 from .maps.distinct_rows import BLOCK
-from .maps.sharding import ROWS, draft_rows
-from .maps.spans import Bucket, check_audio, map_utterances, span_rows
+from .maps.sharding import draft_rows
+from .maps.spans import Bucket, map_utterances, span_rows
 
 VERSION = "2"
 CAPACITY = 32
-"""Recordings per shard: they may last an hour each, and a killed run loses at most a shard."""
+"""Recordings per shard: each may last an hour, and a killed run loses at most one shard."""
 ROUNDING_S = 1e-3
-"""How far a span may pass its recording or its neighbour: one millisecond of rounding."""
-
-
-class Params(BaseModel):
-    """Settings of the stage: none, the segmenter has its own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+"""Tolerance for spans that exceed their recording or overlap the previous span, in seconds."""
+_SECONDS = pa.list_(pa.float64())
 
 
 def spec(*, utterances: str, segmenter: PluginIdentity) -> Spec:
@@ -51,26 +45,30 @@ def spec(*, utterances: str, segmenter: PluginIdentity) -> Spec:
 
 
 def run(context: StageContext, draft: Draft) -> None:
-    """Cuts every recording and writes the utterances as a manifest of their own."""
-    manifest = context.parent("utterances")
-    check_audio(manifest, "segment")
-    segmenter = context.plugin("segmenter")
-    name = context.spec.plugins["segmenter"].name
+    """Cuts every recording and writes the utterances as a new manifest."""
+    segmenter, name = context.plugin("segmenter"), context.name("segmenter")
 
-    def compute(bucket: Bucket, part: Draft) -> None:
-        found = []
+    def compute(bucket: Bucket, part: Draft) -> pa.Table:
+        spans = []
         for row, utterance in enumerate(bucket.table.ids):
-            speech = Speech(bucket.samples(row), bucket.table.languages[row])
-            found.append(_checked(segmenter.segment(speech), speech, name, utterance))
+            speech = bucket.speech(row, {"audio", "language"})
+            spans.append(_checked(segmenter.segment(speech), speech, name, utterance))
         columns = {
-            "starts": pa.array([[span.start for span in spans] for spans in found], _SECONDS),
-            "ends": pa.array([[span.end for span in spans] for spans in found], _SECONDS),
+            "starts": pa.array([[span.start for span in own] for own in spans], _SECONDS),
+            "ends": pa.array([[span.end for span in own] for own in spans], _SECONDS),
         }
-        pq.write_table(pa.table(columns), part.path / ROWS)
+        return pa.table(columns)
 
     map_utterances(
-        context, draft, names=span_rows, compute=compute, capacity=CAPACITY, unit="recordings"
+        context,
+        draft,
+        names=span_rows,
+        compute=compute,
+        capacity=CAPACITY,
+        needs_audio="segment",
+        unit="recordings",
     )
+    manifest = context.parent("utterances")
     recordings = (row for table in iter_utterances(manifest, BLOCK) for row in table.rows())
     spans = draft_rows(context.store, draft, ("starts", "ends"))
     silent: list[dict[str, str]] = []
@@ -95,20 +93,18 @@ def run(context: StageContext, draft: Draft) -> None:
     draft.counts |= counts
 
 
-_SECONDS = pa.list_(pa.float64())
-
-
 def _checked(spans: Sequence[Span], speech: Speech, name: str, utterance: str) -> list[Span]:
-    """Refuses spans that are empty, overlap, are out of order or lie outside the recording."""
-    before = 0.0
+    """Rejects spans that are empty, overlap, are out of order or lie outside the recording."""
+    previous_end = 0.0
     for span in spans:
-        if not (before - ROUNDING_S <= span.start < span.end <= speech.seconds + ROUNDING_S):
+        earliest, latest = previous_end - ROUNDING_S, speech.seconds + ROUNDING_S
+        if not (earliest <= span.start < span.end <= latest):
             raise PluginError(
                 f"segmenter '{name}' gave the span {span.start:g}–{span.end:g} s for '{utterance}' "
-                f"({speech.seconds:.3f} s), which is empty, outside of it or not after the span "
-                f"before (until {before:g} s)."
+                f"({speech.seconds:.3f} s). It is empty, outside the recording, or begins before "
+                f"the previous span ends ({previous_end:g} s)."
             )
-        before = span.end
+        previous_end = span.end
     return list(spans)
 
 
@@ -117,17 +113,18 @@ def _utterances(
     spans: Iterable[Sequence[list[float]]],
     silent: list[dict[str, str]],
 ) -> Iterator[dict[str, Any]]:
-    """Yields the rows of all utterances; a recording without any becomes a problem in `silent`.
+    """Yields the rows of all utterances; adds recordings without speech to `silent`, as problems.
 
-    An utterance inherits what holds for its whole recording. Its words are only a part of the
-    recording's transcript, so text and sentence are left out unless the span is all of it.
+    An utterance inherits the fields of its recording. Its words are only a part of the recording's
+    transcript, so text and sentence are omitted unless the span is the whole recording.
     """
-    per_dialogue: Counter[str] = Counter()
-    for recording, (first, last) in zip(recordings, spans, strict=True):
+    turns: Counter[str] = Counter()
+    for recording, (starts, ends) in zip(recordings, spans, strict=True):
         begin = recording["start"] or 0.0
         dialogue = recording["dialogue_id"] or recording["id"]
-        whole = len(first) == 1 and (last[0] - first[0]) >= (recording["seconds"] or 0) - ROUNDING_S
-        for number, (start, end) in enumerate(zip(first, last, strict=True)):
+        longest = (recording["seconds"] or 0) - ROUNDING_S
+        whole = len(starts) == 1 and (ends[0] - starts[0]) >= longest
+        for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
             text = {} if whole else {"transcript": None, "sentence_id": None}
             place = {
                 "id": f"{recording['id']}#{number:04d}",
@@ -135,16 +132,10 @@ def _utterances(
                 "end": begin + end,
                 "seconds": end - start,
                 "dialogue_id": dialogue,
-                "turn": per_dialogue[dialogue],
+                "turn": turns[dialogue],
             }
-            per_dialogue[dialogue] += 1
+            turns[dialogue] += 1
             yield {**recording, **text, **place}
-        if not first:
-            silent.append(
-                {
-                    "utterance": recording["id"],
-                    "file": "",
-                    "problem": "no speech found",
-                    "kind": "no speech",
-                }
-            )
+        if not starts:
+            problem = {"file": "", "problem": "no speech found", "kind": "no speech"}
+            silent.append({"utterance": recording["id"], **problem})

@@ -105,9 +105,7 @@ def specs(utterances: str, shard_rows: int) -> dict[str, Any]:
             utterances=utterances,
             encoder=identity("encoder", "logmel-stats", n_mels=MELS),
             features=frames.key,
-            model=None,
             params=embed.Params(),
-            seed=None,
             threads=1,
         ),
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import soundfile
 from safetensors.numpy import save_file
 
@@ -65,8 +66,9 @@ class World:
         )
         context = StageContext(spec, self.store, registry())
 
-        def compute(bucket: Bucket, part: Draft) -> None:
+        def compute(bucket: Bucket, part: Draft) -> pa.Table:
             save_file({n: v[bucket.positions] for n, v in content.items()}, part.path / ARRAYS)
+            return pa.table({"position": bucket.positions})
 
         with self.store.write(spec) as draft:
             map_utterances(context, draft, names=span_rows, compute=compute, capacity=32)

@@ -186,9 +186,7 @@ def test_whisper_embeds_recordings_from_the_waveform(world: World, tmp_path: Pat
         utterances=utterances,
         encoder=identity("whisper-encoder"),
         features=None,
-        model=None,
         params=Params(),
-        seed=None,
         threads=1,
     )
     run_with_audio(world.store, spec, paths)
@@ -215,11 +213,9 @@ def test_what_the_heads_attention_pools_gives_the_networks_own_logits(
         utterances=corpus.utterances,
         encoder=cnn(),
         features=corpus.features,
-        model=trained.key,
         params=embed.Params(piece_seconds=piece_seconds),
-        seed=None,
         threads=1,
-        pooling="attentive",
+        weights=embed.Weights(trained.key, head_pooling="attentive"),
     )
     world.call(spec)
     vectors = read_embeddings(world.store, spec.key)["layer_01"]

@@ -16,7 +16,7 @@ from lanser_bench.errors import DataError
 from lanser_bench.kinds import Frontend
 from lanser_bench.stages import features
 from lanser_bench.stages.base import RunnableCall, run_call
-from lanser_bench.stages.features import Features, crops
+from lanser_bench.stages.features import Features, crops, pad
 from lanser_bench.store import Spec, Store, file_sha256
 
 
@@ -107,12 +107,13 @@ def test_rows_are_found_over_many_shards_with_few_files_open(
 def test_a_batch_is_padded_with_zeros_and_cropped(world: World) -> None:
     corpus = world.corpus(n=8)
     found = Features(world.store, corpus.features)
-    values, lengths = found.batch(range(8))
+    rows = [found.get(i) for i in range(8)]
+    values, lengths = pad(rows)
     assert values.shape[:2] == (8, lengths.max())
     for value, length, frames in zip(values, lengths.tolist(), corpus.frames, strict=True):
         np.testing.assert_array_equal(value[:length], frames)
         assert not value[length:].any()
-    cropped, lengths = found.batch(range(8), max_frames=12, rng=np.random.default_rng(0))
+    cropped, lengths = pad(crops(rows, 12, np.random.default_rng(0)))
     assert cropped.shape[1] == lengths.max() == 12
 
 

@@ -11,6 +11,7 @@ from training_world import TAXONOMY, Corpus, World, cnn
 
 from lanser_bench.evaluation.results import EvaluationResult
 from lanser_bench.evaluation.selection import Answer
+from lanser_bench.stages.embed.spec import Weights
 from lanser_bench.stages.evaluate import spec as evaluate
 from lanser_bench.stages.finetune import run as finetune_stage
 from lanser_bench.stages.finetune import spec as finetune
@@ -33,16 +34,19 @@ def corpus(world: World) -> Corpus:
 def spec_of(
     corpus: Corpus, model: str | None = None, permuted: bool = False, **changes: object
 ) -> Spec:
-    return finetune.spec(
+    evaluation = evaluate.spec(
         utterances=corpus.utterances,
+        embeddings="",
+        taxonomy=TAXONOMY,
+        params=evaluate.Params(folds=2, permute_gold=permuted),
+        seed=0,
+    )
+    return finetune.spec(
+        evaluation=evaluation,
         features=corpus.features,
         encoder=cnn(),
-        model=model,
-        weights_seed=0,
-        taxonomy=TAXONOMY,
+        weights=Weights(model, 0),
         params=finetune.Params.model_validate({**FAST, **changes}),
-        design=evaluate.Params(folds=2, permute_gold=permuted),
-        seed=0,
         threads=1,
     )
 
@@ -109,7 +113,7 @@ def test_a_subset_without_speakers_to_spare_uses_the_last_epoch_and_says_so(worl
     truth = np.random.default_rng(1).integers(3, size=24)
     corpus = world.corpus(n=24, speakers=2, seed=1, gold=[TAXONOMY.names[label] for label in truth])
     found = result(world, spec_of(corpus, budgets=(1.0,)))
-    assert "hold any out; there the last epoch was used" in found.warnings[-1]
+    assert "hold any out; the last epoch was used there" in found.warnings[-1]
 
 
 def test_permuted_gold_is_what_fine_tuning_learns_too(

@@ -575,7 +575,7 @@ def test_transcripts_of_other_utterances_are_refused(plugins: Registry, store: S
     utterances = manifest(store, [None, None])
     for rows in ([{"text": "a"}], [{"text": "a"}] * 3):
         spoken = transcripts(store, utterances, rows)
-        with pytest.raises(StoreError, match="not those of the utterances"):
+        with pytest.raises(StoreError, match="belong to other utterances"):
             run(plugins, store, utterances, spoken=spoken)
 
 

@@ -72,7 +72,7 @@ def test_texts_that_say_nothing_are_a_prior_too() -> None:
     found = decide(values, "distribution", none, AB, params, content_free=empty)
     np.testing.assert_allclose(found.scores, [[3 / 11, 8 / 11]])
     assert found.index.tolist() == [1]
-    with pytest.raises(SettingsError, match="needs a labeler at hand"):
+    with pytest.raises(SettingsError, match="needs a labeler and not only scores"):
         decide(values, "distribution", none, AB, params)
 
 

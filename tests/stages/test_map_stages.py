@@ -99,9 +99,7 @@ def test_small_blocks_give_what_one_block_gives(
             utterances=key,
             encoder=encoder,
             features=frames.key,
-            model=None,
             params=embed.Params(),
-            seed=None,
             threads=1,
         ),
     }
@@ -138,10 +136,11 @@ def test_a_stage_sees_blocks_and_shards_but_never_all(
         blocks.append(len(table))
         return span_rows(table)
 
-    def compute(bucket: Bucket, part: Draft) -> None:
+    def compute(bucket: Bucket, part: Draft) -> pa.Table:
         assert bucket.table.ids == [f"u{place}" for place in bucket.positions]
         assert bucket.table.extras == [{"n": place} for place in bucket.positions]
         shards.append(bucket.positions)
+        return pa.table({"position": bucket.positions})
 
     spec = Spec(stage="embed", stage_version="1", parents={"utterances": key})
     context = StageContext(spec, bench.store, bench.registry)

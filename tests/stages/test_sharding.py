@@ -23,7 +23,6 @@ from lanser_bench.stages.maps import distinct_rows as _row_index
 from lanser_bench.stages.maps.distinct_rows import BLOCK, FILE, Gathered, Row, RowIndex
 from lanser_bench.stages.maps.sharding import (
     ARRAYS,
-    ROWS,
     MapResult,
     draft_rows,
     run_map,
@@ -100,15 +99,15 @@ class Runner:
         )
         context = StageContext(spec, self.store, Registry())
 
-        def compute(bucket: list[Row], part: Draft) -> None:
+        def compute(bucket: list[Row], part: Draft) -> pa.Table:
             chosen = [row.record for row in bucket]
             assert chosen == [texts[row.position] for row in bucket]
             if fail_on in chosen:
                 raise RuntimeError(fail_on)
             self.computed += chosen
-            pq.write_table(pa.table({"text": [t.upper() for t in chosen]}), part.path / ROWS)
             array = np.array([[float(len(t))] for t in chosen], np.float32)
             save_file({"layer_00": array}, part.path / ARRAYS)
+            return pa.table({"text": [t.upper() for t in chosen]})
 
         with self.store.write(spec) as draft:
             with RowIndex(draft.path) as rows:
@@ -127,7 +126,7 @@ def test_results_come_back_in_the_manifests_order(run: Runner) -> None:
     texts = [f"text {i}" + "!" * i for i in range(40)]
     result = run(texts)
     assert result.ids == [f"u{i}" for i in range(40)]
-    assert result.column("text") == [t.upper() for t in texts]
+    assert result.columns("text")["text"] == [t.upper() for t in texts]
     assert result.array_names() == ["layer_00"]
     assert result.arrays("layer_00")[:, 0].tolist() == [len(t) for t in texts]
     assert run.summed == [[t.upper()] for t in texts]
@@ -153,7 +152,7 @@ def test_blocks_smaller_than_the_rows_change_nothing(
 def test_equal_rows_are_computed_once(run: Runner) -> None:
     result = run(["a", "b", "a", "a"])
     assert sorted(run.computed) == ["a", "b"]
-    assert result.column("text") == ["A", "B", "A", "A"]
+    assert result.columns("text")["text"] == ["A", "B", "A", "A"]
 
 
 def test_a_new_row_redoes_one_shard(run: Runner) -> None:
@@ -163,7 +162,7 @@ def test_a_new_row_redoes_one_shard(run: Runner) -> None:
     result = run([*texts, "new"])
     assert "new" in run.computed
     assert len(run.computed) <= 9
-    assert result.column("text")[-1] == "NEW"
+    assert result.columns("text")["text"][-1] == "NEW"
 
 
 def test_a_failed_run_keeps_the_finished_shards(run: Runner) -> None:
@@ -198,7 +197,7 @@ def test_another_stage_version_shares_nothing(run: Runner) -> None:
 
 def test_a_damaged_shard_is_refused(run: Runner) -> None:
     result = run(["a", "b"])
-    path = result.part_paths()[0] / ARRAYS
+    path = result.parts[0] / ARRAYS
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
     again = MapResult(run.store, result.artifact)
     with pytest.raises(StoreError, match="damaged"):
@@ -210,7 +209,7 @@ def test_a_damaged_shard_is_refused(run: Runner) -> None:
 def test_no_rows_give_an_empty_result(run: Runner) -> None:
     result = run([])
     assert result.ids == []
-    assert result.column("text") == []
+    assert result.columns("text")["text"] == []
     assert result.array_names() == []
     assert result.artifact.meta["parts"] == []
 

@@ -21,7 +21,6 @@ from lanser_bench.stages.base import RunnableCall, StageContext, run_call
 from lanser_bench.stages.embed import spec as embed
 from lanser_bench.stages.label import files as label_files
 from lanser_bench.stages.label import spec as label
-from lanser_bench.stages.maps.sharding import ROWS
 from lanser_bench.stages.maps.spans import Bucket, map_utterances, span_rows
 from lanser_bench.stages.pretrain import spec as pretrain
 from lanser_bench.store import Draft, PluginIdentity, Spec, Store
@@ -99,8 +98,8 @@ class World:
         spec = features.spec(utterances=utterances, frontend=Frontend(n_mels=MELS))
         context = StageContext(spec, self.store, registry())
 
-        def compute(bucket: Bucket, part: Draft) -> None:
-            features.write_frames(part.path, [frames[p] for p in bucket.positions])
+        def compute(bucket: Bucket, part: Draft) -> pa.Table:
+            return features.write_frames(part.path, [frames[p] for p in bucket.positions])
 
         with self.store.write(spec) as draft:
             map_utterances(context, draft, names=span_rows, compute=compute, capacity=16)
@@ -117,9 +116,8 @@ class World:
         )
         context = StageContext(spec, self.store, registry())
 
-        def compute(bucket: Bucket, part: Draft) -> None:
-            columns = {name: column[bucket.positions] for name, column in values.items()}
-            pq.write_table(pa.table(columns), part.path / ROWS)
+        def compute(bucket: Bucket, part: Draft) -> pa.Table:
+            return pa.table({name: column[bucket.positions] for name, column in values.items()})
 
         with self.store.write(spec) as draft:
             map_utterances(context, draft, names=span_rows, compute=compute, capacity=16)
@@ -220,10 +218,9 @@ class World:
             utterances=corpus.utterances,
             encoder=encoder or cnn(),
             features=corpus.features,
-            model=model,
             params=embed.Params(**params),
-            seed=seed,
             threads=1,
+            weights=embed.Weights(model, seed),
         )
 
 

@@ -150,13 +150,11 @@ class Measuring(Steps):
             utterances=on.prepared.utterances,
             encoder=identity,
             features=frames,
-            model=made.model,
             params=self.params(settings.embed, embed.Params),
-            seed=made.seed if on.trainable and made.model is None else None,
             threads=settings.threads.embed,
+            weights=embed.Weights(made.model, made.seed if on.trainable else None, pooling),
             device=settings.devices.embed if on.trainable else "cpu",
             cue=cue,
-            pooling=pooling,
         )
         title = f"{on.name}{flat(cue)} by {made.ref.name}{on.wording}"
         return self.parts.add(spec, title, settings.threads.embed, on.prepared.audio)
@@ -186,7 +184,7 @@ class Measuring(Steps):
         settings = self.settings
         if on.trainable and settings.finetune is not None:
             assert frames is not None
-            found = replace(found, finetune=self._finetuned(on, frames))
+            found = replace(found, finetune=self._finetuned(on, frames, embeddings))
         if settings.flatten is not None and on.encoder.frontend.kind != "text":
             found = replace(found, flatten=self._flattened(on, embeddings))
         if on.made.model is None:
@@ -195,25 +193,19 @@ class Measuring(Steps):
         pooled = self._embedded(on, frames, pooling=settings.pretrain.pooling)
         return self._without_labels(on, found, pooled, on.made.model)
 
-    def _finetuned(self, on: Measured, frames: str) -> str:
-        settings, gold = self.settings, on.prepared.dataset.card.taxonomy
+    def _finetuned(self, on: Measured, frames: str, embeddings: str) -> str:
+        settings = self.settings
         assert settings.finetune is not None
-        assert gold is not None
         _, identity = self.parts.plugin("encoder", on.made.ref)
         threads = settings.threads.pretrain
         spec = finetune.spec(
-            utterances=on.prepared.utterances,
+            evaluation=self._evaluation(on.prepared, embeddings),
             features=frames,
             encoder=identity,
-            model=on.made.model,
-            weights_seed=on.made.seed,
-            taxonomy=self.parts.taxonomy(gold),
+            weights=embed.Weights(on.made.model, on.made.seed),
             params=settings.finetune,
-            design=self.params(settings.evaluate, evaluate.Params),
-            seed=settings.evaluate_seed,
             threads=threads,
             device=settings.devices.pretrain,
-            official=on.prepared.dataset.protocols,
         )
         start = "from scratch" if on.made.model is None else "from pre-trained weights"
         key = self.parts.add(spec, f"{on.made.ref.name} on {on.name}, {start}", threads)

@@ -1,4 +1,4 @@
-"""Reads an embed stage's artifact for the stages that learn from it."""
+"""Reads embeddings for the stages that learn from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..base import StageContext
 from ..maps.sharding import MapResult
 
 LayerChoice = Literal["all", "last"] | tuple[str, ...]
-"""Which layers may be chosen: every one, the last, or these by name."""
+"""The layers to choose from: all, the last, or some by name."""
 
 
 def read_layers(
@@ -22,11 +22,11 @@ def read_layers(
     """Returns layer name → embeddings of `ids`, shape (n, dim), first layer to last.
 
     Raises:
-        SettingsError: a layer that the encoder does not have.
+        SettingsError: the encoder has no such layer.
         DataError: an utterance has no embedding, or one that is not finite.
     """
-    found = MapResult(context.store, context.parent(role))
-    names = [name for name in found.array_names() if name.startswith("layer_")]
+    result = MapResult(context.store, context.parent(role))
+    names = [name for name in result.array_names() if name.startswith("layer_")]
     if choice == "last":
         names = names[-1:]
     elif choice != "all":
@@ -36,12 +36,12 @@ def read_layers(
                 f"The encoder has no layer '{unknown[0]}'.{did_you_mean(unknown[0], names)}"
             )
         names = [name for name in names if name in choice]
-    place = {name: row for row, name in enumerate(found.ids)}
+    place = {name: row for row, name in enumerate(result.ids)}
     missing = [name for name in ids if name not in place]
     if missing:
         raise DataError(f"{len(missing)} utterances have no embedding (first: {missing[0]}).")
     rows = [place[name] for name in ids]
-    layers = {name: found.arrays(name)[rows] for name in names}
+    layers = {name: result.arrays(name)[rows] for name in names}
     for name, values in layers.items():
         bad = np.flatnonzero(~np.isfinite(values).all(1))
         if len(bad):
@@ -57,7 +57,7 @@ def speaker_normalised(
 ) -> npt.NDArray[np.float64]:
     """Centres and scales each column within each speaker; a constant column becomes 0.
 
-    It uses no label, but it does use all of a test speaker's utterances at once.
+    This uses no labels, but all of a test speaker's utterances at once.
     """
     unit = np.unique(speakers, return_inverse=True)[1]
     result = np.array(values, np.float64)

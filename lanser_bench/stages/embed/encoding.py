@@ -1,6 +1,6 @@
-"""Encoding: utterances in batches of similar length through an encoder, their layers pooled.
+"""Encoding: runs utterances through an encoder in batches of similar length, and pools layers.
 
-Long utterances go through in pieces, whose frames are pooled together.
+Long utterances are cut into pieces, whose frames are pooled together.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float32]
 Pooled = list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
 """Per layer the mean and the variance over the frames of one piece, each of shape (dim,)."""
-Encode = Callable[[list[Array]], list[tuple[list[float], Pooled]]]
-"""Pieces in, per piece the weight of each layer (its frames) and its pooled layers out."""
+Encoded = tuple[list[float], Pooled]
+"""The weight of each layer of one piece (its frames), and the pooled layers."""
+Encode = Callable[[list[Array]], list[Encoded]]
+"""Runs an encoder on a batch of pieces."""
 
 
 def embed_rows(rows: Sequence[Array], encode: Encode, params: Params, rate: float) -> list[Array]:
@@ -45,7 +47,7 @@ def embed_rows(rows: Sequence[Array], encode: Encode, params: Params, rate: floa
         for owner, row in enumerate(rows)
         for piece in np.array_split(row, -(-len(row) // round(params.piece_seconds * rate)))
     ]
-    gathered: list[list[tuple[list[float], Pooled]]] = [[] for _ in rows]
+    gathered: list[list[Encoded]] = [[] for _ in rows]
     for batch in batches([len(piece) for _, piece in pieces], round(params.batch_seconds * rate)):
         answers = _encoded([pieces[i][1] for i in batch], encode)
         for i, answer in zip(batch, answers, strict=True):
@@ -54,10 +56,10 @@ def embed_rows(rows: Sequence[Array], encode: Encode, params: Params, rate: floa
     return [np.stack(layer) for layer in zip(*vectors, strict=True)]
 
 
-def _encoded(batch: list[Array], encode: Encode) -> list[tuple[list[float], Pooled]]:
-    """Encodes a batch, in parts if the memory does not suffice for all of it."""
+def _encoded(batch: list[Array], encode: Encode) -> list[Encoded]:
+    """Encodes a batch, in parts if there is not enough memory for all of it."""
 
-    def run(size: int) -> list[tuple[list[float], Pooled]]:
+    def run(size: int) -> list[Encoded]:
         parts = [batch[begin : begin + size] for begin in range(0, len(batch), size)]
         return [answer for part in parts for answer in encode(part)]
 
@@ -76,7 +78,7 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         yield batch
 
 
-def combine(answers: list[tuple[list[float], Pooled]], pooling: str) -> list[Array]:
+def combine(answers: list[Encoded], pooling: str) -> list[Array]:
     """Pools the pieces of one utterance, each weighted by its number of frames; one per layer."""
     layers = []
     for layer in range(len(answers[0][1])):
@@ -93,41 +95,36 @@ def combine(answers: list[tuple[list[float], Pooled]], pooling: str) -> list[Arr
 
 
 def extractor_encode(plugin: FeatureExtractor[Any], name: str) -> Encode:
-    """Returns what encodes a batch by a frozen extractor; `name` is for messages."""
+    """Returns a function that encodes a batch by a frozen extractor; `name` is for messages."""
 
-    def encode(pieces: list[Any]) -> list[tuple[list[float], Pooled]]:
-        found = plugin.extract(pieces)
-        right = len(found) == len(pieces) and all(
-            layers and all(layer.ndim == 2 and len(layer) for layer in layers) for layers in found
+    def encode(pieces: list[Any]) -> list[Encoded]:
+        rows = plugin.extract(pieces)
+        valid = len(rows) == len(pieces) and all(
+            layers and all(layer.ndim == 2 and len(layer) for layer in layers) for layers in rows
         )
-        if not right:
+        if not valid:
             raise PluginError(
                 f"Encoder '{name}': extract must return, for each of {len(pieces)} utterances, its "
                 f"layers as arrays of shape (frames, dim) with at least one frame."
             )
-        return [
-            (
-                [len(layer) for layer in layers],
-                [
-                    (layer.mean(0, dtype=np.float64), layer.var(0, dtype=np.float64))
-                    for layer in layers
-                ],
-            )
-            for layers in found
-        ]
+        return [([len(layer) for layer in row], [*map(_moments, row)]) for row in rows]
 
     return encode
+
+
+def _moments(layer: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    return layer.mean(0, dtype=np.float64), layer.var(0, dtype=np.float64)
 
 
 def module_encode(
     module: torch.nn.Module, name: str, attention: Mapping[str, torch.Tensor] | None = None
 ) -> Encode:
-    """Returns what encodes a batch by a trainable encoder's module in eval mode.
+    """Returns a function that encodes a batch by a trainable encoder's module in eval mode.
 
     Args:
         module: the encoder.
         name: for messages.
-        attention: weights of a head's attention, by which the last layer is pooled.
+        attention: weights of a head's attention, which pools the last layer.
     """
     import torch
 
@@ -136,12 +133,12 @@ def module_encode(
     place = next((p.device for p in module.parameters()), torch.device("cpu"))
 
     @torch.inference_mode()
-    def encode(pieces: list[Array]) -> list[tuple[list[float], Pooled]]:
+    def encode(pieces: list[Array]) -> list[Encoded]:
         values, lengths = pad(pieces)
         layers = module(torch.from_numpy(values).to(place), torch.from_numpy(lengths).to(place))
         check_layers(layers, len(pieces), name)
         frames = np.stack([size.cpu().numpy() for _, size in layers], 1)
-        # The head sees float32 means as well; only the pooling of pieces is done in float64.
+        # The head also gets float32 means; only the pooling of pieces is in float64.
         both = [pooled(value, size, "mean+std").double().cpu().numpy() for value, size in layers]
         weights = frames.astype(np.float64)
         if attention is not None:
@@ -150,15 +147,13 @@ def module_encode(
             marks = torch.nn.functional.linear(value, *line)[:, :, 0]
             mean = attended(value, size, marks).double().cpu().numpy()
             both[-1] = np.concatenate([mean, np.zeros_like(mean)], 1)
-            # A piece counts as much as the marks of its frames do among those of all pieces.
+            # A piece is weighted by the sum of its frames' exponentiated marks.
             hidden = torch.arange(marks.shape[1], device=place)[None] >= size[:, None]
             weights[:, -1] = marks.double().masked_fill(hidden, -torch.inf).exp().sum(1).cpu()
         halves = [np.split(layer, 2, axis=1) for layer in both]
+        moments = [(mean, np.square(deviation)) for mean, deviation in halves]
         return [
-            (
-                weights[i].tolist(),
-                [(mean[i], np.square(deviation[i])) for mean, deviation in halves],
-            )
+            (weights[i].tolist(), [(mean[i], variance[i]) for mean, variance in moments])
             for i in range(len(pieces))
         ]
 

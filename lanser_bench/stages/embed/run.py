@@ -11,122 +11,140 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from ...data.utterances import utterances_without
+from ...data.utterances import UtteranceTable, utterances_without
 from ...errors import DataError, PluginError, SettingsError
-from ...kinds.encoder import FeatureExtractor, Frontend, TrainableEncoder
+from ...kinds.encoder import FeatureExtractor, TrainableEncoder
 from ...kinds.speech import SAMPLE_RATE
 from ...store import Draft, Spec, Store, digest
 from ..base import StageContext
 from ..features import Features
-from ..maps.sharding import ARRAYS, ROWS, MapResult
-from ..maps.spans import Bucket, check_audio, map_utterances, span_rows
+from ..maps.sharding import ARRAYS, MapResult
+from ..maps.spans import Bucket, map_utterances, span_rows
 from .encoding import Array, Encode, combine, embed_rows, extractor_encode, module_encode
 from .spec import CAPACITY, Params
 
 if TYPE_CHECKING:
     import torch
 
+Embed = Callable[[Bucket], tuple[list[Array], list[float]]]
+"""Utterances in; per layer their vectors, shape (utterances, dim), and their seconds out."""
+
 
 def run(context: StageContext, draft: Draft) -> None:
     """Embeds every utterance, shard by shard."""
+    from safetensors.numpy import save_file
+
+    plugin = context.plugin("encoder")
+    reads_text = isinstance(plugin, FeatureExtractor) and plugin.frontend.kind == "text"
+    embed = _text_embed(context, plugin) if reads_text else _sound_embed(context, plugin)
+
+    def compute(bucket: Bucket, part: Draft) -> pa.Table:
+        vectors, seconds = embed(bucket)
+        _check(vectors, bucket, context.spec)
+        arrays = {f"layer_{i:02d}": np.ascontiguousarray(layer) for i, layer in enumerate(vectors)}
+        save_file(arrays, part.path / ARRAYS)
+        return pa.table({"seconds": pa.array(seconds, pa.float64())})
+
+    map_utterances(
+        context,
+        draft,
+        names=_text_rows if reads_text else span_rows,
+        compute=compute,
+        capacity=CAPACITY,
+        needs_audio=None if reads_text else "embed",
+    )
+
+
+def _params(context: StageContext) -> Params:
+    """Returns the settings; with attentive pooling the layers before the last are averaged."""
     settings = {name: context.spec.params[name] for name in Params.model_fields}
     if settings["pooling"] == "attentive":
         settings["pooling"] = "mean"
-    params = Params.model_validate(settings)
-    if _reads_text(context):
-        _run_text(context, draft, params)
-        return
-    source, rate = _source(context)
-    encode = _encoder(context)
-
-    def compute(bucket: Bucket, part: Draft) -> None:
-        found = source(bucket)
-        vectors = embed_rows(found, encode, params, rate)
-        _check(vectors, bucket, context.spec)
-        _write(part, vectors, [len(row) / rate for row in found])
-
-    check_audio(context.parent("utterances"), "embed")
-    map_utterances(context, draft, names=span_rows, compute=compute, capacity=CAPACITY)
+    return Params.model_validate(settings)
 
 
-def _reads_text(context: StageContext) -> bool:
-    plugin = context.plugin("encoder")
-    return isinstance(plugin, FeatureExtractor) and plugin.frontend.kind == "text"
+def _text_rows(table: UtteranceTable) -> list[str]:
+    return [digest(["text", text]) for text in table.transcripts]
 
 
-def _run_text(context: StageContext, draft: Draft, params: Params) -> None:
+def _text_embed(context: StageContext, plugin: FeatureExtractor[Any]) -> Embed:
     """Embeds transcripts; equal ones are embedded once.
 
     Raises:
-        DataError: an utterance has none.
+        DataError: an utterance has no transcript.
     """
     missing, total = utterances_without(context.parent("utterances"), "transcript")
-    name = context.spec.plugins["encoder"].name
+    name, params = context.name("encoder"), _params(context)
     if missing:
         raise DataError(
             f"Encoder '{name}' reads transcripts, and {len(missing)} of {total} utterances "
             f"have none (first: {missing[0]}). Leave it out, or give the manifest transcripts."
         )
-    encode = extractor_encode(context.plugin("encoder"), name)
+    encode = extractor_encode(plugin, name)
 
-    def compute(bucket: Bucket, part: Draft) -> None:
+    def embed(bucket: Bucket) -> tuple[list[Array], list[float]]:
         texts: list[Any] = bucket.table.transcripts
-        found = encode(texts)
-        rows = [combine([answer], params.pooling) for answer in found]
+        rows = [combine([answer], params.pooling) for answer in encode(texts)]
         vectors = [np.stack(layer) for layer in zip(*rows, strict=True)]
-        _check(vectors, bucket, context.spec)
-        _write(part, vectors, [seconds or 0.0 for seconds in bucket.table.seconds])
+        return vectors, [seconds or 0.0 for seconds in bucket.table.seconds]
 
-    map_utterances(
-        context,
-        draft,
-        names=lambda table: [digest(["text", text]) for text in table.transcripts],
-        compute=compute,
-        capacity=CAPACITY,
-    )
+    return embed
 
 
-def _source(context: StageContext) -> tuple[Callable[[Bucket], list[Array]], float]:
-    """Returns what gives utterances' input, and how many of its steps are a second."""
+def _sound_embed(context: StageContext, plugin: Any) -> Embed:
+    """Embeds stored features, or the recordings themselves."""
+    params, encode = _params(context), _encode(context, plugin)
     if "features" in context.spec.parents:
         # Shards of both stages have their rows in the same order.
         stored = Features(context.store, context.spec.parents["features"], open_files=1)
-        return lambda bucket: [stored.get(place) for place in bucket.positions], stored.rate
-    return lambda bucket: [*map(bucket.samples, range(len(bucket.table)))], float(SAMPLE_RATE)
+        rate = stored.rate
+    else:
+        stored, rate = None, float(SAMPLE_RATE)
+
+    def embed(bucket: Bucket) -> tuple[list[Array], list[float]]:
+        if stored is None:
+            rows = [bucket.samples(row) for row in range(len(bucket.table))]
+        else:
+            rows = [stored.get(position) for position in bucket.positions]
+        return embed_rows(rows, encode, params, rate), [len(row) / rate for row in rows]
+
+    return embed
 
 
-def _encoder(context: StageContext) -> Encode:
-    plugin = context.plugin("encoder")
-    name = context.spec.plugins["encoder"].name
+def _encode(context: StageContext, plugin: Any) -> Encode:
+    name, parents = context.name("encoder"), context.spec.parents
+    if isinstance(plugin, FeatureExtractor) and "model" in parents:
+        raise SettingsError(f"The encoder '{name}' is frozen and takes no pre-trained weights.")
+    if plugin.frontend.kind == "logmel" and "features" not in parents:
+        raise PluginError(f"The encoder '{name}' takes log-mel, but no features were planned.")
     if isinstance(plugin, FeatureExtractor):
-        if "model" in context.spec.parents:
-            raise SettingsError(f"The encoder '{name}' is frozen and takes no pre-trained weights.")
-        _check_input(context, plugin.frontend, name)
         return extractor_encode(plugin, name)
-    _check_input(context, plugin.frontend, name)
     from ..network import device
 
     place = device(context.spec.params.get("device", "cpu"))
     attention = _attention(context) if context.spec.params["pooling"] == "attentive" else None
-    return module_encode(_load(context, plugin).to(place).eval(), name, attention)
+    return module_encode(loaded_module(context, plugin).to(place).eval(), name, attention)
 
 
-def _check_input(context: StageContext, frontend: Frontend, name: str) -> None:
-    if frontend.kind == "logmel" and "features" not in context.spec.parents:
-        raise PluginError(f"The encoder '{name}' is fed log-mel, but no features were planned.")
+def loaded_module(
+    context: StageContext, encoder: TrainableEncoder[Any], seed: int | None = None
+) -> torch.nn.Module:
+    """Returns the encoder's module with the weights of the parent `model`, or drawn ones.
 
+    Args:
+        context: the running stage.
+        encoder: the encoder.
+        seed: draws the weights if there is no `model`; by default the stage's own seed.
+    """
+    from safetensors.torch import load_file
 
-def _load(context: StageContext, plugin: TrainableEncoder[Any]) -> torch.nn.Module:
     from ..pretrain.spec import MODEL
 
     if "model" not in context.spec.parents:
-        return plugin.build(context.spec.seed or 0)
-    from safetensors.torch import load_file
-
+        return encoder.build((context.spec.seed if seed is None else seed) or 0)
     artifact = context.parent("model")
-    module = plugin.build(artifact.spec.seed or 0)
+    module = encoder.build(artifact.spec.seed or 0)
     module.load_state_dict(load_file(artifact.path / MODEL))
     return module
 
@@ -142,25 +160,18 @@ def _attention(context: StageContext) -> dict[str, torch.Tensor]:
 def _check(vectors: list[Array], bucket: Bucket, spec: Spec) -> None:
     for number, layer in enumerate(vectors):
         bad = np.flatnonzero(~np.isfinite(layer).all(1))
-        if len(bad):
-            where = (
-                f"Encoder '{spec.plugins['encoder'].name}': layer {number} of utterance "
-                f"'{bucket.table.ids[int(bad[0])]}' holds numbers that are not finite."
+        if not len(bad):
+            continue
+        where = (
+            f"Encoder '{spec.plugins['encoder'].name}': layer {number} of utterance "
+            f"'{bucket.table.ids[int(bad[0])]}' contains numbers that are not finite."
+        )
+        if "model" in spec.parents:
+            raise SettingsError(
+                f"{where} Its pre-training diverged: lower pretrain.learning_rate, or raise "
+                "pretrain.warm_up."
             )
-            if "model" in spec.parents:
-                raise SettingsError(
-                    f"{where} Its pre-training diverged: lower pretrain.learning_rate, or raise "
-                    "pretrain.warm_up."
-                )
-            raise PluginError(where)
-
-
-def _write(part: Draft, vectors: list[Array], seconds: list[float]) -> None:
-    from safetensors.numpy import save_file
-
-    arrays = {f"layer_{i:02d}": np.ascontiguousarray(layer) for i, layer in enumerate(vectors)}
-    save_file(arrays, part.path / ARRAYS)
-    pq.write_table(pa.table({"seconds": pa.array(seconds, pa.float64())}), part.path / ROWS)
+        raise PluginError(where)
 
 
 def read_embeddings(store: Store, key: str) -> dict[str, Array]:
@@ -171,7 +182,7 @@ def read_embeddings(store: Store, key: str) -> dict[str, Array]:
         order.
 
     Raises:
-        StoreError: it is absent or damaged.
+        StoreError: it is missing or damaged.
     """
     result = MapResult(store, store.checked(key))
     return {name: result.arrays(name) for name in result.array_names()}

@@ -1,11 +1,9 @@
-"""Stage `finetune`: the whole encoder trained on few human labels, and tested on other speakers.
+"""Stage `finetune`: trains the whole encoder on few human labels and tests it on other speakers.
 
-Folds, budgets and draws are those of `evaluate`, so the two curves may be laid over each other;
-permuted gold is permuted alike.
-Each fit starts from the pre-trained weights, or from the random ones of the cell's seed: the row
-from scratch. The epoch is chosen on speakers held out inside the label budget. It leaves what
-`evaluate` leaves, with the method ``finetune``; every fit is a shard, so that a killed run loses
-the one in hand.
+Folds, budgets, draws and permuted gold are those of `evaluate`, so the two curves are comparable.
+Each fit starts from the pre-trained weights, or from random ones drawn from the cell's seed. The
+epoch is chosen on speakers held out inside the label budget. It writes the files of `evaluate`,
+with the method ``finetune``; every fit is a shard, so a killed run loses only the current fit.
 """
 
 from __future__ import annotations
@@ -24,11 +22,11 @@ from ...evaluation.selection import Answer
 from ...store import Draft, digest
 from ...taxonomy import Taxonomy
 from ..base import StageContext
-from ..evaluate import run as evaluate_stage
+from ..embed.run import loaded_module
 from ..evaluate import spec as evaluate
-from ..maps.sharding import ROWS
+from ..evaluate.run import design_of, write_study
+from ..maps.sharding import ROWS, compute_shard
 from ..pretrain.run import trainable
-from ..pretrain.spec import MODEL
 from ..task import Task, prepared
 from .spec import Params
 
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 
     from ..network import Network
     from ..pretrain.examples import Examples
-
 
 Ints = npt.NDArray[np.int64]
 
@@ -62,17 +59,17 @@ def run(context: StageContext, draft: Draft) -> None:
     study = efficiency.run_design(
         task.data,
         task.folds,
-        evaluate_stage.design_of(design, context.spec.seed),
+        design_of(design, context.spec.seed),
         fit_of,
-        lambda a, b: context.progress(a, b, "fits"),
+        lambda done, total: context.progress(done, total, "fits"),
         same_for_all_draws=False,
     )
-    evaluate_stage.write_study(draft, study, task, design, _last_epochs(study), "finetune")
+    write_study(draft, study, task, design, _last_epochs(study), "finetune")
 
 
 @dataclass
 class _Tuner:
-    """Trains one fit after the other, each kept as a shard."""
+    """Trains one fit after another; each is a shard."""
 
     context: StageContext
     draft: Draft
@@ -81,7 +78,7 @@ class _Tuner:
     examples: Examples
 
     def fit(self, fold: int, test: Ints, labels: Ints, chosen: Ints, draw: int) -> Answer:
-        """Returns the predictions of one fit, from the store if they are there."""
+        """Returns the predictions of one fit, from the store if it has them."""
         rows = [[self.task.data.ids[p], int(labels[p])] for p in chosen]
         content = {"train": rows, "test": [self.task.data.ids[p] for p in test]}
         seed = int.from_bytes(digest([self.context.spec.seed, fold, draw]).encode()[:4], "big")
@@ -93,14 +90,13 @@ class _Tuner:
             }
         )
         store = self.context.store
-        with store.lock(spec.key):
-            if store.get(spec.key) is None:
-                with store.write(spec) as part:
-                    self._train(part, spec.key, test, labels, chosen, seed)
+        compute_shard(
+            store, spec, lambda part: self._train(part, spec.key, test, labels, chosen, seed)
+        )
         self.draft.parts.append(spec.key)
-        found = store.checked(spec.key)
-        predicted = pq.read_table(found.path / ROWS)["predicted"].to_numpy().astype(np.int64)
-        return Answer(predicted, "fine-tuned", None, found.meta["counts"]["dev"] > 0)
+        shard = store.checked(spec.key)
+        predicted = pq.read_table(shard.path / ROWS)["predicted"].to_numpy().astype(np.int64)
+        return Answer(predicted, "fine-tuned", None, shard.meta["counts"]["dev"] > 0)
 
     def _train(
         self, part: Draft, key: str, test: Ints, labels: Ints, chosen: Ints, seed: int
@@ -128,30 +124,18 @@ class _Tuner:
         }
 
     def _network(self, seed: int) -> tuple[Network, torch.device]:
-        import torch
-        from safetensors.torch import load_file
+        from ..network import Network, device
 
-        from .._random import deterministic
-        from ..network import Network, device, last_dim
-
-        settings, name = self.context.spec.params, self.context.spec.plugins["encoder"].name
-        encoder = trainable(self.context.plugin("encoder"), name)
-        if "model" in self.context.spec.parents:
-            artifact = self.context.parent("model")
-            module = encoder.build(artifact.spec.seed or 0)
-            module.load_state_dict(load_file(artifact.path / MODEL))
-        else:
-            module = encoder.build(settings["weights_seed"] or 0)
-        example = torch.from_numpy(self.examples.frames(0)[None].copy())
-        dim = last_dim(module, example, name)
-        place = device(settings.get("device", "cpu"))
-        with deterministic(seed):
-            network = Network(module, dim, self.task.data.n_labels, self.params.pooling)
-        return network.to(place), place
+        context, name = self.context, self.context.name("encoder")
+        encoder = trainable(context.plugin("encoder"), name)
+        module = loaded_module(context, encoder, context.spec.params["weights_seed"])
+        place = device(context.spec.params.get("device", "cpu"))
+        example, labels = self.examples.frames(0), self.task.data.n_labels
+        return Network.on(module, example, name, seed, labels, self.params.pooling).to(place), place
 
 
 def _examples(context: StageContext, task: Task) -> Examples:
-    """The labelled utterances in the task's order, without labels yet."""
+    """Returns the labelled utterances in the task's order, without labels yet."""
     from ...errors import StoreError
     from ..features import Features
     from ..maps.spans import span_rows
@@ -177,29 +161,29 @@ def _examples(context: StageContext, task: Task) -> Examples:
 
 
 def _predict(training: Any, rows: Ints, size: int) -> Ints:
-    """Labels of utterances, cropped in the middle as the dev part is, in the order of `rows`."""
+    """Returns labels in the order of `rows`; long utterances are cropped to the middle."""
     import torch
 
     training.network.eval()
     order = np.argsort(training.examples.lengths[rows], kind="stable")
-    found = np.zeros(len(rows), np.int64)
+    labels = np.zeros(len(rows), np.int64)
     with torch.inference_mode():
         for begin in range(0, len(rows), size):
             part = order[begin : begin + size]
             batch = training.batches.batch(rows[part])
             logits = training.network(batch.features, batch.lengths)
-            found[part] = logits.argmax(1).cpu().numpy()
-    return found
+            labels[part] = logits.argmax(1).cpu().numpy()
+    return labels
 
 
 def _last_epochs(study: efficiency.Study) -> list[str]:
-    """Tells at which budgets no epoch could be chosen."""
-    found = []
+    """Warns of budgets at which no epoch could be chosen."""
+    warnings = []
     for budget in study.design.budgets:
         without = [not cell.answer.chosen for cell in study.of(budget)]
         if any(without):
-            found.append(
+            warnings.append(
                 f"Budget {budget.name}: {sum(without)} of {len(without)} subsets have too few "
-                "speakers to hold any out; there the last epoch was used."
+                "speakers to hold any out; the last epoch was used there."
             )
-    return found
+    return warnings

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -11,14 +9,12 @@ from pydantic import Field, field_validator
 from ...evaluation.budgets import checked_budgets
 from ...plugins.identity import library_versions
 from ...store import PluginIdentity, Spec
-from ...taxonomy import Taxonomy
-from ..base import Device, device_params
+from ..base import Device, device_params, present
+from ..embed.spec import Weights
 from ..evaluate import spec as evaluate
 from ..pretrain.spec import TrainingParams
 
 VERSION = "1"
-
-
 RESULT = evaluate.RESULT
 
 
@@ -36,63 +32,48 @@ class Params(TrainingParams):
     """Share of the budget's labels whose speakers are held out to choose the epoch; they count as
     labels used."""
 
-    @field_validator("budgets")
-    @classmethod
-    def _readable(cls, values: tuple[float | str, ...]) -> tuple[float | str, ...]:
-        return checked_budgets(values)
+    _readable = field_validator("budgets")(checked_budgets)
 
 
 def spec(
     *,
-    utterances: str,
+    evaluation: Spec,
     features: str,
     encoder: PluginIdentity,
-    model: str | None,
-    weights_seed: int | None,
-    taxonomy: Taxonomy,
+    weights: Weights,
     params: Params,
-    design: evaluate.Params,
-    seed: int,
     threads: int,
     device: Device = "cpu",
-    official: Mapping[str, str] = MappingProxyType({}),
 ) -> Spec:
     """Builds the key content.
 
     Args:
-        utterances: key of the labelled set's utterances.
-        features: key of their features.
+        evaluation: what `evaluate.spec` returned for the same labelled set: protocol, folds,
+            labels and seed are its own.
+        features: key of the labelled set's features.
         encoder: a trainable encoder.
-        model: key of the `pretrain` stage to start from; None for random weights.
-        weights_seed: draws the random weights where there is no `model`.
-        taxonomy: the taxonomy of the gold labels; only its label names take part.
-        params: how is trained.
-        design: protocol, folds and labels of the evaluation that it stands beside.
-        seed: decides folds, subsets, order and ties.
-        threads: CPU threads, which move floats.
-        device: where it trains; in the key if it is no CPU.
-        official: the dataset's official protocols → protocol that makes their folds.
-
-    Raises:
-        SettingsError: there is no such protocol.
+        weights: where training starts.
+        params: the training settings.
+        threads: CPU threads, which change floats.
+        device: where it trains; in the key unless it is the CPU.
     """
-    parents = {"utterances": utterances, "features": features, "model": model}
+    design, utterances = evaluation.params, evaluation.parents["utterances"]
     return Spec(
         stage="finetune",
         stage_version=VERSION,
         plugins={"encoder": encoder},
         params={
             "training": params.model_dump(mode="json"),
-            "protocol": design.protocol,
-            "folds": design.folds,
-            "folds_by": evaluate.folds_by(design, official),
-            "labels": taxonomy.names,
-            "weights_seed": None if model is not None else weights_seed,
+            "protocol": design["protocol"],
+            "folds": design["folds"],
+            "folds_by": design.get("folds_by", design["protocol"]),
+            "labels": design["labels"],
+            "weights_seed": weights.drawn_seed,
             "libraries": library_versions(("torch", "numpy")),
-            **({"permute_gold": True} if design.permute_gold else {}),
+            **({"permute_gold": True} if design["permute_gold"] else {}),
             **device_params(device),
         },
-        parents={role: key for role, key in parents.items() if key is not None},
-        seed=seed,
+        parents=present({"utterances": utterances, "features": features, "model": weights.model}),
+        seed=evaluation.seed,
         threads=threads,
     )

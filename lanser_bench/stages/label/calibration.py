@@ -5,7 +5,7 @@ With s the scores of one utterance and K labels:
 - temperature T: s_k ← s_k^(1/T) / Σ_j s_j^(1/T) for distributions, which divides the logits by T;
   for independent scores the same with s_k and 1 − s_k in place of the labels.
 - prior correction: s_k ← (s_k / p_k) / Σ_j (s_j / p_j), where p_k is the label's mean score over
-  the corpus (batch calibration: Zhou et al. 2024, arXiv 2309.17249) or over texts that say nothing
+  the corpus (batch calibration: Zhou et al. 2024, arXiv 2309.17249) or over content-free texts
   (contextual calibration: Zhao et al. 2021, arXiv 2102.09690).
 """
 
@@ -23,7 +23,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 def tempered(values: Floats, kind: ScoreKind, temperature: float) -> Floats:
-    """Sharpens (below 1) or flattens (above 1) scores, as a divisor of the logits would."""
+    """Sharpens (below 1) or flattens (above 1) scores, as dividing the logits would."""
     if temperature == 1.0:
         return values
     powers = values ** (1.0 / temperature)
@@ -38,7 +38,7 @@ def mean_scores(blocks: Iterable[tuple[Floats, Bools]], k: int) -> Floats | None
     """Returns each label's mean score, shape (K,), in one pass; None if no row counts.
 
     Args:
-        blocks: scores of shape (rows, K), and which of the rows count.
+        blocks: scores of shape (rows, K), and the mask of the rows that count.
         k: number of labels.
     """
     total, count = np.zeros(k), 0
@@ -49,10 +49,10 @@ def mean_scores(blocks: Iterable[tuple[Floats, Bools]], k: int) -> Floats | None
 
 
 def divided(scores: Floats, prior: Floats) -> Floats:
-    """Divides each label's scores by its prior and makes rows add up to 1.
+    """Divides each label's scores by its prior and normalises rows to add up to 1.
 
-    A zero-shot model favours some labels whatever the text says; the prior estimates that without
-    any gold. A prior from the corpus also takes away part of what is truly frequent. A label whose
+    A zero-shot model favours some labels whatever the text; the prior estimates this bias without
+    gold labels. A prior from the corpus also lowers labels that are truly frequent. A label whose
     prior is 0 keeps 0.
 
     Args:
@@ -64,7 +64,7 @@ def divided(scores: Floats, prior: Floats) -> Floats:
 
 
 def _ratio(upper: Floats, lower: Floats) -> Floats:
-    """Divides, with 0 where there is nothing to divide by."""
-    found: Floats = np.zeros_like(upper)
-    np.divide(upper, lower, out=found, where=lower > 0)
-    return found
+    """Divides; the result is 0 where the divisor is 0."""
+    ratio: Floats = np.zeros_like(upper)
+    np.divide(upper, lower, out=ratio, where=lower > 0)
+    return ratio

@@ -32,47 +32,47 @@ REASONS = (
     "not in top q",
     "class balance",
 )
-"""Why an utterance gets no label; the first that holds is the one given."""
+"""Why an utterance gets no label; the first that applies is reported."""
 LABELLED = -1
-"""In place of a position in `REASONS`: there is a label."""
+"""Instead of a position in `REASONS`: there is a label."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of some rows when their labels are chosen."""
+    """The input of a decision about some rows."""
 
     values: npt.NDArray[np.floating[Any]]
     """A labeler's scores, shape (n, K)."""
     abstained: Bools
-    """Where the labeler declined, shape (n,)."""
+    """Where the labeler abstained, shape (n,)."""
     empty: Bools
-    """Where there was no text."""
+    """Where there is no text."""
     no_speech: Bools
-    """Where the recogniser says that nobody spoke."""
+    """Where the recogniser found no speech."""
 
     @property
     def answered(self) -> Bools:
-        """Rows that take part in corpus means, shape (n,)."""
+        """Rows that count in corpus means, shape (n,)."""
         return ~(self.abstained | self.empty | self.no_speech)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What `decide` makes of n rows of scores."""
+    """Labels of n rows of scores."""
 
     scores: Floats
     """Shape (n, K): after temperature and prior correction."""
     index: npt.NDArray[np.int32]
-    """Shape (n,): position of the label; −1 where there is none."""
+    """Shape (n,): position of the label; −1 if there is none."""
     confidence: npt.NDArray[np.float32]
-    """Shape (n,): the best label's score, also where it was not good enough."""
+    """Shape (n,): the best label's score, even if it was too low."""
     reasons: list[str | None]
-    """One of `REASONS` where there is no label."""
+    """One of `REASONS` if there is no label."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """Labels of a whole corpus without their scores: nine bytes for each utterance."""
+    """Labels of a whole corpus without their scores: nine bytes per utterance."""
 
     index: npt.NDArray[np.int32]
     confidence: npt.NDArray[np.float32]
@@ -80,7 +80,7 @@ class Choices:
     """Positions in `REASONS`, or `LABELLED`."""
 
     def reasons(self, rows: slice) -> list[str | None]:
-        """Returns why rows have no label; None where they have one."""
+        """Returns why rows have no label; None if they have one."""
         codes = self.reason[rows].tolist()
         return [None if code == LABELLED else REASONS[code] for code in codes]
 
@@ -101,20 +101,16 @@ def decide(
     Args:
         values: a labeler's scores, shape (n, K).
         kind: their kind.
-        abstained: where the labeler declined, shape (n,).
+        abstained: where the labeler abstained, shape (n,).
         taxonomy: the labels.
         params: thresholds and corrections.
-        empty: where there was no text, shape (n,).
-        no_speech: where the recogniser says that nobody spoke, shape (n,).
-        content_free: scores of texts that say nothing, shape (m, K), where params ask for them.
+        empty: where there is no text, shape (n,).
+        no_speech: where the recogniser found no speech, shape (n,).
+        content_free: scores of content-free texts, shape (m, K), if params ask for them.
     """
-    nothing = np.zeros(len(values), dtype=bool)
-    evidence = Evidence(
-        values,
-        abstained,
-        nothing if empty is None else empty,
-        nothing if no_speech is None else no_speech,
-    )
+    none = np.zeros(len(values), dtype=bool)
+    empty, no_speech = (none if rows is None else rows for rows in (empty, no_speech))
+    evidence = Evidence(values, abstained, empty, no_speech)
     prior = fitted_prior(lambda: [evidence], kind, params, len(taxonomy.labels), content_free)
     choices = choose(lambda: [evidence], len(values), kind, taxonomy, params, prior)
     return Decision(
@@ -128,7 +124,7 @@ def decide(
 def corrected(
     values: npt.NDArray[np.floating[Any]], kind: ScoreKind, params: Params, prior: Floats | None
 ) -> Floats:
-    """Scores after temperature and prior correction, shape (n, K)."""
+    """Returns scores after temperature and prior correction, shape (n, K)."""
     scores = tempered(np.asarray(values, dtype=np.float64), kind, params.temperature)
     return scores if prior is None else divided(scores, prior)
 
@@ -140,27 +136,29 @@ def fitted_prior(
     k: int,
     content_free: Floats | None = None,
 ) -> Floats | None:
-    """Returns what scores are divided by, shape (K,); None where nothing is corrected.
+    """Returns the prior that divides scores, shape (K,); None if there is no correction.
 
     Args:
-        blocks: begins a pass over the corpus.
+        blocks: starts a pass over the corpus.
         kind: kind of the scores.
-        params: which correction.
+        params: the correction's name.
         k: number of labels.
-        content_free: scores of texts that say nothing, shape (m, K).
+        content_free: scores of content-free texts, shape (m, K).
+
+    Raises:
+        SettingsError: the correction needs `content_free`.
     """
     if params.prior_correction == "none":
         return None
     if params.prior_correction == "content-free":
         if content_free is None:
             raise SettingsError(
-                "label.prior_correction is 'content-free', which needs a labeler at hand and not "
-                "scores alone. Choose 'corpus-mean' here."
+                "label.prior_correction is 'content-free', which needs a labeler and not only "
+                "scores. Choose 'corpus-mean' here."
             )
         return np.asarray(corrected(content_free, kind, params, None).mean(axis=0))
-    return mean_scores(
-        ((corrected(one.values, kind, params, None), one.answered) for one in blocks()), k
-    )
+    scores = ((corrected(rows.values, kind, params, None), rows.answered) for rows in blocks())
+    return mean_scores(scores, k)
 
 
 def choose(
@@ -171,11 +169,11 @@ def choose(
     params: Params,
     prior: Floats | None,
 ) -> Choices:
-    """Chooses labels block by block, then applies the filters that look at all of them.
+    """Chooses labels block by block, then applies the filters that need all of them.
 
     Args:
-        blocks: begins a pass over the corpus.
-        n: number of rows in all.
+        blocks: starts a pass over the corpus.
+        n: total number of rows.
         kind: kind of the scores.
         taxonomy: the labels.
         params: thresholds and filters.
@@ -184,10 +182,10 @@ def choose(
     index, confidence = np.zeros(n, np.int32), np.zeros(n, np.float32)
     reason = np.zeros(n, np.int8)
     begin = 0
-    for one in blocks():
-        rows = slice(begin, begin := begin + len(one.values))
-        scores = corrected(one.values, kind, params, prior)
-        best, top, reason[rows] = _chosen(scores, one, taxonomy, params)
+    for evidence in blocks():
+        rows = slice(begin, begin := begin + len(evidence.values))
+        scores = corrected(evidence.values, kind, params, prior)
+        best, top, reason[rows] = _chosen(scores, evidence, taxonomy, params)
         index[rows] = np.where(reason[rows] == LABELLED, best, -1)
         confidence[rows] = top
 
@@ -203,7 +201,7 @@ def choose(
 def _chosen(
     scores: Floats, evidence: Evidence, taxonomy: Taxonomy, params: Params
 ) -> tuple[npt.NDArray[np.intp], Floats, npt.NDArray[np.int8]]:
-    """The best label of each row, its score, and the first reason against it."""
+    """Returns the best label of each row, its score, and the first reason against it."""
     best = scores.argmax(axis=1) if len(scores) else np.zeros(0, dtype=np.intp)
     ordered = np.sort(scores, axis=1)
     top = ordered[:, -1]
@@ -221,7 +219,7 @@ def _chosen(
 
 
 def _neutral(best: npt.NDArray[Any], top: Floats, taxonomy: Taxonomy, params: Params) -> Bools:
-    """Where the taxonomy's or the user's rule says: no emotion here, so no label."""
+    """Returns where the taxonomy's or the user's rule for neutral rows gives no label."""
     if params.neutral == "abstain" and taxonomy.neutral is not None:
         return np.asarray(best == taxonomy.index(taxonomy.neutral))
     rule = neutral_rule(taxonomy, params)
@@ -231,16 +229,14 @@ def _neutral(best: npt.NDArray[Any], top: Floats, taxonomy: Taxonomy, params: Pa
 def checked_scores(
     labeler: Labeler[Any], name: str, records: Sequence[TextRecord], taxonomy: Taxonomy
 ) -> Scores:
-    """Calls a labeler and holds it to its contract.
+    """Calls a labeler and checks its scores.
 
     Raises:
-        PluginError: it failed, or gave wrong shapes, numbers that are not finite or out of range,
-            or distributions that do not add up to 1.
+        PluginError: it failed, or returned wrong shapes, numbers that are not finite or out of
+            range, or distributions that do not add up to 1.
     """
     first = records[0].text[:40] if records else ""
-    with plugin_boundary(
-        f"labeler '{name}' failed on {len(records)} records, the first of them '{first}'"
-    ):
+    with plugin_boundary(f"labeler '{name}' failed on {len(records)} records (first: '{first}')"):
         scores = labeler.score(records, taxonomy)
     fault = score_fault(scores, len(records), len(taxonomy.labels))
     if fault:
@@ -249,25 +245,25 @@ def checked_scores(
 
 
 def score_fault(scores: object, n: int, k: int) -> str:
-    """Says what is wrong with an answer to n records over K labels; empty if nothing is."""
+    """Describes the first fault in scores of n records over K labels; empty if there is none."""
     if not isinstance(scores, Scores):
         return f"score() returned {type(scores).__name__}, not lanser_bench.Scores"
     values = np.asarray(scores.values)
     if values.shape != (n, k):
         return f"values have shape {values.shape}, not ({n}, {k}) = (records, labels)"
-    if np.asarray(scores.abstained).shape != (n,):
-        return f"abstained has shape {np.asarray(scores.abstained).shape}, not ({n},)"
-    if scores.truncated is not None and np.asarray(scores.truncated).shape != (n,):
-        return f"truncated has shape {np.asarray(scores.truncated).shape}, not ({n},)"
+    for name in ("abstained", "truncated"):
+        flags = getattr(scores, name)
+        if not (flags is None and name == "truncated") and np.asarray(flags).shape != (n,):
+            return f"{name} has shape {np.asarray(flags).shape}, not ({n},)"
     if not np.isfinite(values).all():
-        return "values hold NaN or infinity"
+        return "values contain NaN or infinity"
     if n and (values.min() < 0 or values.max() > 1 + 1e-4):
-        return "values lie outside [0, 1]"
+        return "values are outside [0, 1]"
     if scores.kind not in ("distribution", "independent"):
         return f"kind is '{scores.kind}', not 'distribution' or 'independent'"
     if scores.kind == "distribution" and n and abs(values.sum(axis=1) - 1).max() > 1e-3:
         return "rows of a 'distribution' do not add up to 1"
-    if scores.logits is not None and np.asarray(scores.logits).shape[:2] != (n, k):
-        shape = np.asarray(scores.logits).shape
+    shape = (n, k) if scores.logits is None else np.asarray(scores.logits).shape
+    if shape[:2] != (n, k):
         return f"logits have shape {shape}, which does not begin with ({n}, {k})"
     return ""

@@ -36,25 +36,24 @@ _LABELS = pa.schema(
 )
 
 
-def write_shard(part: Draft, scores: Scores) -> None:
-    """Writes the scores of a shard, with logits and abstentions, as its rows."""
+def shard_table(scores: Scores) -> pa.Table:
+    """Returns the rows of a shard: scores with logits and abstentions."""
     values = np.asarray(scores.values, dtype=np.float32)
     n = len(values)
     logits = None if scores.logits is None else np.asarray(scores.logits, np.float32).reshape(n, -1)
+    truncated = np.zeros(n) if scores.truncated is None else scores.truncated
     columns = {
         "values": _lists(values),
         "logits": pa.nulls(n, pa.list_(pa.float32())) if logits is None else _lists(logits),
-        "abstained": pa.array(np.asarray(scores.abstained, dtype=bool)),
-        "truncated": pa.array(
-            np.zeros(n, bool) if scores.truncated is None else np.asarray(scores.truncated, bool)
-        ),
+        "abstained": np.asarray(scores.abstained, dtype=bool),
+        "truncated": np.asarray(truncated, dtype=bool),
         "kind": pa.array([scores.kind] * n, pa.string()),
     }
-    pq.write_table(pa.table(columns), part.path / ROWS)
+    return pa.table(columns)
 
 
 def _lists(matrix: npt.NDArray[np.float32]) -> pa.Array:
-    """A column of lists out of the rows of a matrix, without a Python object per number."""
+    """Returns the rows of a matrix as a column of lists, without a Python object per number."""
     starts = np.arange(len(matrix) + 1, dtype=np.int32) * matrix.shape[1]
     flat = pa.array(np.ascontiguousarray(matrix).reshape(-1), pa.float32())
     return pa.ListArray.from_arrays(pa.array(starts), flat)
@@ -66,16 +65,16 @@ def _matrix(column: pa.ChunkedArray, *shape: int) -> npt.NDArray[np.float32]:
 
 
 class ShardScores(Scratch):
-    """Scores of all utterances in the manifest's order, a block at a time, as often as needed."""
+    """Scores of all utterances in the manifest's order, block by block, as often as needed."""
 
     def __init__(self, store: Store, draft: Draft, k: int, *, with_votes: bool = False) -> None:
-        """Lays the shards' rows end to end in a file; leaving the block removes it.
+        """Concatenates the shards' rows in a file; leaving the block removes it.
 
         Args:
-            store: holds the shards.
+            store: the store of the shards.
             draft: the stage's artifact, with its index.
             k: number of labels.
-            with_votes: whether logits are what members say, and `votes` is wanted.
+            with_votes: whether logits are scores by members, and `votes` will be called.
         """
         self._index, self._k = draft.path / INDEX, k
         self.kind: ScoreKind = "distribution"
@@ -84,7 +83,7 @@ class ShardScores(Scratch):
         self._truncated: list[npt.NDArray[np.bool_]] = []
         for key in draft.parts:
             table = pq.read_table(store.checked(key).path / ROWS, columns=columns)
-            # More numbers for each row: whether the labeler declined, and its members' votes.
+            # Each row continues with whether the labeler abstained, and its members' votes.
             parts = [_matrix(table["values"], k), table["abstained"].to_numpy()[:, None]]
             self._truncated.append(table["truncated"].to_numpy())
             if with_votes:
@@ -99,21 +98,21 @@ class ShardScores(Scratch):
         self._rows.close()
 
     def blocks(self) -> Iterator[tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]]:
-        """Yields scores, shape (rows, K), and where the labeler declined, shape (rows,)."""
+        """Yields scores, shape (rows, K), and where the labeler abstained, shape (rows,)."""
         for rows in self._blocks():
             yield rows[:, : self._k], rows[:, self._k] > 0
 
     def truncated(self) -> int:
-        """Number of utterances of which the labeler read a part only."""
-        found = 0
+        """Returns the number of utterances that the labeler read only in part."""
+        count = 0
         for batch in parquet_blocks(self._index, BLOCK, ["part", "row"]):
             parts, rows = batch["part"].to_numpy(), batch["row"].to_numpy()
             for part in np.unique(parts):
-                found += int(self._truncated[part][rows[parts == part]].sum())
-        return found
+                count += int(self._truncated[part][rows[parts == part]].sum())
+        return count
 
     def votes(self) -> npt.NDArray[np.int16]:
-        """The best label of each member for all utterances, shape (n, members); −1 for none."""
+        """Returns each member's best label of all utterances, shape (n, members); −1 for none."""
         blocks = [rows[:, self._k + 1 :].astype(np.int16) for rows in self._blocks()]
         return np.concatenate(blocks) if blocks else np.zeros((0, 1), np.int16)
 
@@ -124,8 +123,8 @@ class ShardScores(Scratch):
 
 
 def _votes(logits: pa.ChunkedArray, k: int) -> npt.NDArray[np.int64]:
-    said = _matrix(logits, k, -1)
-    return np.where((said != 0).any(axis=1), said.argmax(axis=1), -1)
+    scores = _matrix(logits, k, -1)
+    return np.where((scores != 0).any(axis=1), scores.argmax(axis=1), -1)
 
 
 def write_labels(
@@ -148,11 +147,11 @@ def write_labels(
     with pq.ParquetWriter(draft.path / LABELS, _LABELS) as file:
         for block in scores:
             rows = slice(begin, begin := begin + len(block))
-            found = choices.index[rows]
+            index = choices.index[rows]
             columns = [
                 pa.array(list(islice(ids, len(block))), pa.string()),
-                pa.array([names[i] for i in found.tolist()], pa.string()),
-                pa.array(found, pa.int32()),
+                pa.array([names[i] for i in index.tolist()], pa.string()),
+                pa.array(index, pa.int32()),
                 pa.array(choices.confidence[rows], pa.float32()),
                 _lists(block.astype(np.float32)),
                 pa.array(choices.reasons(rows), pa.string()),
@@ -180,11 +179,11 @@ def read_labels(artifact: Artifact) -> LabelTable:
     """Reads the weak labels of a label stage.
 
     Raises:
-        StoreError: the artifact holds none.
+        StoreError: the artifact has none.
     """
     path = artifact.path / LABELS
     if not path.is_file():
-        raise StoreError(f"Artifact {artifact.key} holds no {LABELS}.")
+        raise StoreError(f"Artifact {artifact.key} contains no {LABELS}.")
     table = pq.read_table(path)
     k = len(artifact.spec.params["taxonomy"]["labels"])
     return LabelTable(

@@ -1,4 +1,4 @@
-"""What a labeler is told of each utterance, and nothing it did not ask for."""
+"""The records that a labeler reads: only the fields that it declares."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def checked_reads(labeler: Labeler[Any], name: str) -> frozenset[str]:
     """Returns the fields that a labeler reads.
 
     Raises:
-        PluginError: it names one that `TextRecord` does not have.
+        PluginError: it declares a field that `TextRecord` does not have.
     """
     known = [field.name for field in fields(TextRecord)]
     for read in sorted(labeler.reads):
@@ -34,30 +34,30 @@ def checked_reads(labeler: Labeler[Any], name: str) -> frozenset[str]:
 
 
 def blanked(record: TextRecord, reads: frozenset[str], name: str) -> TextRecord:
-    """Returns a record with only what a labeler declares to read, so that equal ones are equal.
+    """Returns a record with only the fields that a labeler reads, so that equal inputs are equal.
 
     Args:
-        record: all that is known.
+        record: the whole record.
         reads: the labeler's declaration.
-        name: stands in for the id where the labeler does not read it.
+        name: replaces the id if the labeler does not read it.
     """
     known = {field: getattr(record, field) for field in reads}
     return TextRecord(**{"id": name, "text": "", **known})
 
 
 def read_fields(record: TextRecord, reads: frozenset[str]) -> dict[str, Any]:
-    """What determines the scores of a record, as JSON values."""
-    found = {}
-    for field in sorted(reads):
-        value = getattr(record, field)
+    """Returns the fields that determine the scores of a record, as JSON values."""
+
+    def plain(value: Any) -> Any:
         if isinstance(value, float) and math.isnan(value):
-            value = None
-        found[field] = dict(value) if isinstance(value, Mapping) else value
-    return found
+            return None
+        return dict(value) if isinstance(value, Mapping) else value
+
+    return {field: plain(getattr(record, field)) for field in sorted(reads)}
 
 
 def record_of(name: str, fields: Mapping[str, Any]) -> TextRecord:
-    """Returns the record that `read_fields` told of, as `blanked` would give it."""
+    """Rebuilds a record from its `read_fields`, as `blanked` returns it."""
     known: dict[str, Any] = {"id": name, "text": "", **fields}
     known |= {number: math.nan for number in NUMBERS if known.get(number) is None}
     return TextRecord(**known | {"context": tuple(known.get("context", ()))})
@@ -66,9 +66,9 @@ def record_of(name: str, fields: Mapping[str, Any]) -> TextRecord:
 def gold_taxonomy_of(
     context: StageContext, summary: Mapping[str, Any], taxonomy: Taxonomy
 ) -> Taxonomy | None:
-    """Returns the taxonomy of the manifest's human labels; None where they cannot be read.
+    """Returns the taxonomy of the manifest's human labels; None if it is unknown.
 
-    Without one in the key they are read where the manifest names the taxonomy of the weak labels.
+    If the key has none, it is the weak labels' taxonomy, provided that the manifest names it.
     """
     stored = context.spec.params["gold_taxonomy"]
     if stored is not None:
@@ -83,7 +83,7 @@ def with_gold(
     gold_taxonomy: Taxonomy | None,
     taxonomy: Taxonomy,
 ) -> list[TextRecord]:
-    """Adds the human labels, mapped into the taxonomy; none where most of them have no counterpart.
+    """Adds the human labels, mapped into the taxonomy; none if most of them have no counterpart.
 
     Raises:
         DataError: the dataset has no gold labels.
@@ -94,15 +94,12 @@ def with_gold(
             f"labeler '{name}' reads gold labels, and the dataset names no taxonomy of its gold. "
             "Use it with a labelled dataset."
         )
-    there, best = mapped_choice(gold_matrix(table, gold_taxonomy), gold_taxonomy.map_to(taxonomy))
+    mapped, best = mapped_choice(gold_matrix(table, gold_taxonomy), gold_taxonomy.map_to(taxonomy))
+
+    def weights(row: list[float]) -> dict[str, float]:
+        return {label: w for label, w in zip(taxonomy.names, row, strict=True) if w}
+
     return [
-        replace(
-            record,
-            gold={
-                label: weight for label, weight in zip(taxonomy.names, row, strict=True) if weight
-            }
-            if chosen >= 0
-            else None,
-        )
-        for record, row, chosen in zip(records, there.tolist(), best.tolist(), strict=True)
+        replace(record, gold=weights(row) if chosen >= 0 else None)
+        for record, row, chosen in zip(records, mapped.tolist(), best.tolist(), strict=True)
     ]

@@ -1,8 +1,8 @@
 """Label: transcripts and a taxonomy in, weak labels out.
 
 Scoring is a map over distinct records, so equal texts are scored once and a new file costs one
-shard. The decision (corrections, thresholds, neutral rule) is made on all rows afterwards; its
-settings are not part of the shards' keys, so that changing them scores nothing anew.
+shard. Labels are decided afterwards on all rows (corrections, thresholds, neutral rule); these
+settings are not in the shards' keys, so changing them recomputes no scores.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ...data.utterances import iter_utterances, read_summary, table_of
 from ...errors import SettingsError
@@ -26,10 +29,10 @@ from ..base import StageContext
 from ..maps.distinct_rows import BLOCK, Row, RowIndex
 from ..maps.sharding import run_map
 from .calibration import Floats
-from .decision import Choices, Decision, Evidence, checked_scores, choose, corrected, fitted_prior
-from .files import ShardScores, write_labels, write_shard
+from .decision import Choices, Evidence, checked_scores, choose, corrected, fitted_prior
+from .files import ShardScores, shard_table, write_labels
 from .records import checked_reads, gold_taxonomy_of, read_fields, record_of, with_gold
-from .settling import Seen, checked_settled, settled_blocks
+from .settling import ScorePass, checked_settled, settled_blocks
 from .spec import SUMMARY, Params
 from .summary import gold_agreement, label_summary
 from .texts import LabelTexts
@@ -39,80 +42,151 @@ ODD_TEXTS = {
     "without_words": "without a letter or digit",
     "other_language": "in a language that the labeler is not made for",
 }
-"""Texts that are labelled and counted → what a reader must know of them."""
+"""Kinds of unusual texts, which are labelled and counted → description for readers."""
+Silent = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+"""Rows without text, and rows without speech according to the recogniser."""
 
 
 def run(context: StageContext, draft: Draft) -> None:
     """Scores all distinct records, decides, and writes `LABELS`, `SUMMARY` and the map's index.
 
-    Texts, names and scores wait in files: memory holds some blocks of them and a few bytes for each
-    utterance, however many there are.
+    Texts, names and scores are kept in files: memory contains some blocks of them and a few bytes
+    per utterance, however many there are.
     """
     taxonomy = Taxonomy.bare(context.spec.params["taxonomy"])
     params = Params.model_validate(context.spec.params["label"])
-    manifest = context.parent("utterances")
-    gold_taxonomy = gold_taxonomy_of(context, read_summary(manifest), taxonomy)
-    labeler = context.plugin("labeler")
-    name = context.spec.plugins["labeler"].name
-    reads = checked_reads(labeler, name)
-
-    def compute(bucket: list[Row], part: Draft) -> None:
-        batch = [record_of(row.name, json.loads(row.record)) for row in bucket]
-        write_shard(part, checked_scores(labeler, name, batch, taxonomy))
-
+    labeling = _Labeling(context, taxonomy, params, context.plugin("labeler"))
+    k = len(taxonomy.labels)
     with RowIndex(draft.path) as rows:
-        with LabelTexts(context, manifest, draft.path, with_context="context" in reads) as texts:
-            silent, odd = [], Counter[str]()
-            for table, records in texts.blocks():
-                if "gold" in reads:
-                    records = with_gold(name, records, table, gold_taxonomy, taxonomy)
-                told = [read_fields(record, reads) for record in records]
-                rows.add(
-                    (i, digest(f), json.dumps(f)) for i, f in zip(table.ids, told, strict=True)
-                )
-                silent.append(_silent(records, reads, params))
-                odd.update(_odd_texts(records, labeler))
+        silent, odd = labeling.add_rows(rows, draft.path)
         run_map(
             context,
             draft,
             rows,
-            compute=compute,
+            compute=labeling.score,
             capacity=params.shard_rows,
             params={"taxonomy": context.spec.params["taxonomy"]},
-            pace=(len(taxonomy.labels), "pairs"),
+            pace=(k, "pairs"),
         )
-    content_free = _content_free(labeler, name, taxonomy, params)
-
-    def decided_by(seen: Seen, kind: ScoreKind) -> tuple[_Decided, LabelSummary]:
-        decided = _decided(seen, kind, silent, taxonomy, params, content_free)
-        gold = _gold(manifest, decided, taxonomy, gold_taxonomy)
-        return decided, label_summary(decided.choices, kind, taxonomy, gold)
-
-    k = len(taxonomy.labels)
-    settling = isinstance(labeler, SettlingLabeler) and labeler.settles
-    with ShardScores(context.store, draft, k, with_votes=settling) as scores:
-        if settling:
-            settled = checked_settled(labeler, name, scores.votes(), taxonomy)
-            decided, summary = decided_by(settled_blocks(scores, settled), "distribution")
-            beside = {
-                other: decided_by(settled_blocks(scores, way), "distribution")[1]
-                for other, way in settled.beside.items()
-            }
-            summary = summary.model_copy(update={"settled": dict(settled.facts), "beside": beside})
+    settles = isinstance(labeling.labeler, SettlingLabeler) and labeling.labeler.settles
+    with ShardScores(context.store, draft, k, with_votes=settles) as scores:
+        if settles:
+            labels, summary = labeling.settled(scores, silent)
         else:
-            decided, summary = decided_by(scores.blocks, scores.kind)
-        write_labels(draft, decided.choices, decided.blocks(), taxonomy)
+            labels, summary = labeling.decided(scores.blocks, scores.kind, silent)
+        write_labels(draft, labels.choices, labels.blocks(), taxonomy)
         odd["truncated"] = scores.truncated()
-    odd_texts = {what: odd[what] for what in ODD_TEXTS}
-    summary = summary.model_copy(update={"labeler_reads": sorted(reads), "odd_texts": odd_texts})
+    odd_texts = {kind: odd[kind] for kind in ODD_TEXTS}
+    reads = sorted(labeling.reads)
+    summary = summary.model_copy(update={"labeler_reads": reads, "odd_texts": odd_texts})
     content = summary.model_dump(mode="json", exclude_unset=True)
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     (draft.path / SUMMARY).write_text(text + "\n", encoding="utf-8")
     draft.counts |= {"labelled": summary.labelled, "abstained": summary.abstained, **odd_texts}
 
 
+@dataclass(frozen=True)
+class _Labels:
+    """Labels of all utterances, and a way to iterate over their corrected scores."""
+
+    choices: Choices
+    blocks: Callable[[], Iterator[Floats]]
+
+
+class _Labeling:
+    """Scores records and decides on labels, with one labeler and one taxonomy."""
+
+    def __init__(
+        self, context: StageContext, taxonomy: Taxonomy, params: Params, labeler: Labeler[Any]
+    ) -> None:
+        """Checks the fields that the labeler reads."""
+        self.context, self.taxonomy, self.params, self.labeler = context, taxonomy, params, labeler
+        self.name = context.name("labeler")
+        self.manifest = context.parent("utterances")
+        self.gold_taxonomy = gold_taxonomy_of(context, read_summary(self.manifest), taxonomy)
+        self.reads = checked_reads(labeler, self.name)
+
+    def add_rows(self, rows: RowIndex, folder: Path) -> tuple[list[Silent], Counter[str]]:
+        """Adds a row for each utterance; returns silent ones block by block, and odd texts."""
+        reads, silent, odd = self.reads, [], Counter[str]()
+        with_context = "context" in reads
+        with LabelTexts(self.context, self.manifest, folder, with_context=with_context) as texts:
+            for table, records in texts.blocks():
+                if "gold" in reads:
+                    records = with_gold(
+                        self.name, records, table, self.gold_taxonomy, self.taxonomy
+                    )
+                fields = [read_fields(record, reads) for record in records]
+                rows.add(
+                    (id_, digest(own), json.dumps(own))
+                    for id_, own in zip(table.ids, fields, strict=True)
+                )
+                silent.append(_silent(records, reads, self.params))
+                odd.update(_odd_texts(records, self.labeler))
+        return silent, odd
+
+    def score(self, bucket: list[Row], part: Draft) -> pa.Table:
+        """Returns the scores of a shard's records."""
+        batch = [record_of(row.name, json.loads(row.record)) for row in bucket]
+        return shard_table(checked_scores(self.labeler, self.name, batch, self.taxonomy))
+
+    def settled(self, scores: ShardScores, silent: list[Silent]) -> tuple[_Labels, LabelSummary]:
+        """Lets the labeler settle the whole corpus before labels are decided."""
+        assert isinstance(self.labeler, SettlingLabeler)
+        settled = checked_settled(self.labeler, self.name, scores.votes(), self.taxonomy)
+        labels, summary = self.decided(settled_blocks(scores, settled), "distribution", silent)
+        beside = {
+            other: self.decided(settled_blocks(scores, method), "distribution", silent)[1]
+            for other, method in settled.beside.items()
+        }
+        update = {"settled": dict(settled.facts), "beside": beside}
+        return labels, summary.model_copy(update=update)
+
+    def decided(
+        self, scores: ScorePass, kind: ScoreKind, silent: list[Silent]
+    ) -> tuple[_Labels, LabelSummary]:
+        """Returns labels of all utterances, and their summary."""
+        taxonomy, params = self.taxonomy, self.params
+
+        def evidence() -> Iterator[Evidence]:
+            for (values, abstained), (empty, no_speech) in zip(scores(), silent, strict=True):
+                yield Evidence(values, abstained, empty, no_speech)
+
+        n = sum(len(empty) for empty, _ in silent)
+        prior = fitted_prior(evidence, kind, params, len(taxonomy.labels), self._content_free)
+        choices = choose(evidence, n, kind, taxonomy, params, prior)
+        labels = _Labels(choices, lambda: (corrected(v, kind, params, prior) for v, _ in scores()))
+        gold = _gold(self.manifest, labels, taxonomy, self.gold_taxonomy)
+        return labels, label_summary(choices, kind, taxonomy, gold)
+
+    @cached_property
+    def _content_free(self) -> Floats | None:
+        """The scores of content-free texts, if the settings ask for them.
+
+        Raises:
+            SettingsError: the labeler abstains on all of them, or does not read the text.
+        """
+        params, reads = self.params, self.labeler.reads
+        if params.prior_correction != "content-free":
+            return None
+        if "gold" not in reads and "text" in reads:
+            records = [
+                TextRecord(id=f"content-free-{i}", text=text)
+                for i, text in enumerate(params.content_free)
+            ]
+            scores = checked_scores(self.labeler, self.name, records, self.taxonomy)
+            answered = ~np.asarray(scores.abstained, dtype=bool)
+            if answered.any():
+                return np.asarray(scores.values[answered], dtype=np.float64)
+        raise SettingsError(
+            f"label.prior_correction is 'content-free', and labeler '{self.name}' gives none of "
+            f"{', '.join(map(repr, params.content_free))} a score. Name other texts in "
+            "label.content_free, or choose 'corpus-mean'."
+        )
+
+
 def _odd_texts(records: Sequence[TextRecord], labeler: Labeler[Any]) -> Iterator[str]:
-    """Yields what is odd about texts that a labeler reads, once for each."""
+    """Yields the kinds of `ODD_TEXTS` among texts that a labeler reads, once for each text."""
     for record in records if "text" in labeler.reads else ():
         if record.text and not any(map(str.isalnum, record.text)):
             yield "without_words"
@@ -120,12 +194,8 @@ def _odd_texts(records: Sequence[TextRecord], labeler: Labeler[Any]) -> Iterator
             yield "other_language"
 
 
-Silent = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
-
-
 def _silent(records: Sequence[TextRecord], reads: frozenset[str], params: Params) -> Silent:
-    """Where there is no text, and where the recogniser says that nobody spoke."""
-    # Whoever does not read the text is not stopped by its absence: gold and chance need no words.
+    # A labeler that does not read text needs none: gold and chance label silence too.
     if "text" not in reads:
         return np.zeros(len(records), dtype=bool), np.zeros(len(records), dtype=bool)
     empty = np.array([not record.text for record in records], dtype=bool)
@@ -134,82 +204,27 @@ def _silent(records: Sequence[TextRecord], reads: frozenset[str], params: Params
     return empty, quiet & unsure
 
 
-@dataclass(frozen=True)
-class _Decided:
-    """Labels of all utterances, and a way to go through their corrected scores."""
-
-    choices: Choices
-    blocks: Callable[[], Iterator[Floats]]
-
-
-def _content_free(
-    labeler: Labeler[Any], name: str, taxonomy: Taxonomy, params: Params
-) -> Floats | None:
-    """The labeler's scores of texts that say nothing, if they are asked for.
-
-    Raises:
-        SettingsError: it abstains on all of them, or does not read the text.
-    """
-    if params.prior_correction != "content-free":
-        return None
-    if "gold" not in labeler.reads and "text" in labeler.reads:
-        records = [
-            TextRecord(id=f"content-free-{i}", text=text)
-            for i, text in enumerate(params.content_free)
-        ]
-        found = checked_scores(labeler, name, records, taxonomy)
-        answered = ~np.asarray(found.abstained, dtype=bool)
-        if answered.any():
-            return np.asarray(found.values[answered], dtype=np.float64)
-    raise SettingsError(
-        f"label.prior_correction is 'content-free', and labeler '{name}' gives none of "
-        f"{', '.join(map(repr, params.content_free))} a score. Name other texts in "
-        "label.content_free, or choose 'corpus-mean'."
-    )
-
-
-def _decided(
-    seen: Seen,
-    kind: ScoreKind,
-    silent: Sequence[Silent],
-    taxonomy: Taxonomy,
-    params: Params,
-    content_free: Floats | None,
-) -> _Decided:
-    def evidence() -> Iterator[Evidence]:
-        for (values, abstained), (empty, no_speech) in zip(seen(), silent, strict=True):
-            yield Evidence(values, abstained, empty, no_speech)
-
-    n = sum(len(empty) for empty, _ in silent)
-    prior = fitted_prior(evidence, kind, params, len(taxonomy.labels), content_free)
-    choices = choose(evidence, n, kind, taxonomy, params, prior)
-    return _Decided(choices, lambda: (corrected(v, kind, params, prior) for v, _ in seen()))
-
-
 def _gold(
-    manifest: Artifact, decided: _Decided, taxonomy: Taxonomy, gold_taxonomy: Taxonomy | None
+    manifest: Artifact, labels: _Labels, taxonomy: Taxonomy, gold_taxonomy: Taxonomy | None
 ) -> GoldAgreement | None:
-    """Agreement with gold; only utterances that have any come into memory."""
+    """Returns agreement with gold labels; only utterances that have one are kept in memory."""
     if gold_taxonomy is None:
         return None
     rows: list[dict[str, Any]] = []
-    kept: list[Floats] = []
-    places: list[int] = []
+    scores: list[Floats] = []
+    positions: list[int] = []
     begin = 0
-    for table, scores in zip(iter_utterances(manifest, BLOCK), decided.blocks(), strict=True):
+    for table, block in zip(iter_utterances(manifest, BLOCK), labels.blocks(), strict=True):
         own = [i for i, gold in enumerate(table.gold) if gold]
-        whole = table.rows() if own else []
-        rows += [whole[i] for i in own]
-        kept.append(scores[own])
-        places += [begin + i for i in own]
+        table_rows = table.rows() if own else []
+        rows += [table_rows[i] for i in own]
+        scores.append(block[own])
+        positions += [begin + i for i in own]
         begin += len(table)
-    if not places:
+    if not positions:
         return None
-    choices = decided.choices
-    some = Decision(
-        np.concatenate(kept),
-        choices.index[places],
-        choices.confidence[places],
-        [choices.reasons(slice(i, i + 1))[0] for i in places],
+    labelled = labels.choices.index[positions] >= 0
+    unlabelled = begin - len(rows)
+    return gold_agreement(
+        table_of(rows), np.concatenate(scores), labelled, taxonomy, gold_taxonomy, unlabelled
     )
-    return gold_agreement(table_of(rows), some, taxonomy, gold_taxonomy, begin - len(places))

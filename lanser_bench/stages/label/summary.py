@@ -1,4 +1,4 @@
-"""What can be said about weak labels: coverage, entropy, abstentions, agreement with gold."""
+"""Summarises weak labels: coverage, entropy, abstentions, agreement with gold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ...evaluation.summaries import AgreementScores, GoldAgreement, HitShare, La
 from ...evaluation.zeroshot import choices as mapped_choices
 from ...kinds.labeler import ScoreKind
 from ...taxonomy import Taxonomy
-from .decision import REASONS, Choices, Decision
+from .decision import REASONS, Choices
 
 Ints = npt.NDArray[np.int64]
 
@@ -32,7 +32,7 @@ def label_summary(
         choices: weak labels of all utterances.
         kind: kind of the labeler's scores.
         taxonomy: the labels.
-        gold: what `gold_agreement` returned.
+        gold: agreement with gold labels, if there are any.
     """
     n, use = len(choices.index), label_use(choices.index, choices.confidence, taxonomy)
     without = choices.reason[choices.index < 0]
@@ -72,14 +72,14 @@ def label_use(
 
 
 def entropy_bits(counts: npt.NDArray[Any]) -> float:
-    """Entropy of how often each label was given, in bits: 0 if all got the same one."""
+    """Returns the entropy of the label counts, in bits: 0 if all are the same label."""
     total = counts.sum()
     shares = counts[counts > 0] / total if total else np.zeros(0)
     return float(np.abs(-(shares * np.log2(shares)).sum()))
 
 
 def gold_matrix(table: UtteranceTable, taxonomy: Taxonomy) -> npt.NDArray[np.float64]:
-    """Gold weights, shape (n, K); rows add up to 1, or to 0 where an utterance is unlabelled."""
+    """Returns gold weights, shape (n, K); rows add up to 1, or to 0 for unlabelled utterances."""
     weights = np.zeros((len(table), len(taxonomy.labels)))
     for row, gold in enumerate(table.gold):
         for name, weight in gold.items():
@@ -91,44 +91,41 @@ def gold_matrix(table: UtteranceTable, taxonomy: Taxonomy) -> npt.NDArray[np.flo
 
 def gold_agreement(
     table: UtteranceTable,
-    decision: Decision,
+    scores: npt.NDArray[np.float64],
+    labelled: npt.NDArray[np.bool_],
     taxonomy: Taxonomy,
-    gold_taxonomy: Taxonomy | None,
+    gold_taxonomy: Taxonomy,
     unlabelled: int = 0,
-) -> GoldAgreement | None:
+) -> GoldAgreement:
     """Compares weak labels, mapped into the gold taxonomy, with single gold labels.
 
     Args:
         table: utterances with gold.
-        decision: their weak labels.
+        scores: their scores, shape (n, K).
+        labelled: which of them have a weak label, shape (n,).
         taxonomy: the weak labels' taxonomy.
-        gold_taxonomy: that of the gold labels; None if there is none.
-        unlabelled: further utterances of the corpus, which have no gold.
+        gold_taxonomy: the gold labels' taxonomy.
+        unlabelled: number of further utterances of the corpus, which have no gold.
     """
-    if gold_taxonomy is None or not any(table.gold):
-        return None
     try:
         matrix = taxonomy.map_to(gold_taxonomy)
     except TaxonomyError as error:
         return GoldAgreement(taxonomy=gold_taxonomy.name, not_compared=str(error))
-    predicted = mapped_choices(decision.scores, matrix, decision.index < 0)
+    predicted = mapped_choices(scores, matrix, ~labelled)
     gold, k = table.labels(gold_taxonomy.names), len(gold_taxonomy.labels)
     both = (gold >= 0) & (predicted >= 0)
-    found = GoldAgreement(
+    names, unreachable = gold_taxonomy.names, np.flatnonzero(~matrix.any(axis=0))
+    agreement = GoldAgreement(
         taxonomy=gold_taxonomy.name,
-        labels=gold_taxonomy.names,
-        unreachable=[
-            name
-            for name, column in zip(gold_taxonomy.names, matrix.T, strict=True)
-            if not column.any()
-        ],
+        labels=names,
+        unreachable=[names[i] for i in unreachable],
         without_single_gold=int((gold < 0).sum()) + unlabelled,
         abstention_left_out=_scores(gold, predicted, k, table.speakers, both),
         abstention_is_wrong=_scores(gold, predicted, k, table.speakers, gold >= 0),
         confusion=confusion_matrix(gold[both], predicted[both], k).tolist(),
     )
     hits = _many_labels(table, gold_taxonomy, predicted)
-    return found if hits is None else found.model_copy(update={"hit_in_gold_set": hits})
+    return agreement if hits is None else agreement.model_copy(update={"hit_in_gold_set": hits})
 
 
 def _scores(
@@ -138,18 +135,19 @@ def _scores(
     speakers: Sequence[str | None],
     kept: npt.NDArray[np.bool_],
 ) -> AgreementScores:
-    """Scores the kept rows; intervals are over speakers, so there are none without speakers."""
+    """Scores the kept rows; intervals are over speakers, so without speakers there are none."""
     rows = np.flatnonzero(kept)
     units = Units.of([speakers[row] for row in rows.tolist()])
-    found = scored(gold[rows], predicted[rows], k, units)
+    metrics = scored(gold[rows], predicted[rows], k, units)
     if units.speakers is None:
-        found = {name: Metric(value=score.value, interval=None) for name, score in found.items()}
+        # The interval is set, because the summary is written without unset fields.
+        metrics = {name: Metric(value=m.value, interval=None) for name, m in metrics.items()}
     answers = np.where(predicted < 0, k, predicted)[rows]
     return AgreementScores(
         n=len(rows),
-        uar=found["uar"],
-        wa=found["wa"],
-        macro_f1=found["macro_f1"].value,
+        uar=metrics["uar"],
+        wa=metrics["wa"],
+        macro_f1=metrics["macro_f1"].value,
         kappa=cohen_kappa(confusion_matrix(gold[rows], answers, k + 1)),
     )
 
@@ -157,7 +155,7 @@ def _scores(
 def _many_labels(
     table: UtteranceTable, gold_taxonomy: Taxonomy, predicted: Ints
 ) -> HitShare | None:
-    """How often the weak label is one of several gold labels, where an utterance has several."""
+    """Returns how often the weak label is among the gold labels, if utterances have several."""
     sets = [{gold_taxonomy.index(name) for name in gold} for gold in table.gold]
     rows = [i for i, gold in enumerate(sets) if gold and predicted[i] >= 0]
     if all(len(gold) <= 1 for gold in sets) or not rows:

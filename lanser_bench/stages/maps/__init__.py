@@ -1,1 +1,1 @@
-"""The engine of stages that work through a corpus: distinct rows, shards, spans."""
+"""The engine of stages that process a corpus in shards: distinct rows, shards, spans."""

@@ -1,6 +1,6 @@
-"""The rows of a map stage on disk: names and records wait in files, however many there are.
+"""The rows of a map stage on disk: memory does not grow with their number.
 
-Rows of equal name are found by sorting on disk, and each shard reads its own records.
+Sorting on disk brings rows of equal name together, and each shard reads only its own records.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from .scratch import Scratch, ScratchBase
 
 FILE = "rows.sqlite"
 BLOCK = 4096
-"""Rows that are in memory at a time."""
+"""Rows in memory at a time."""
 
 
 class Row(NamedTuple):
-    """A distinct row: of all rows with its name the first."""
+    """A distinct row: the first of all rows with its name."""
 
     name: str
     position: int
-    """Its place in the manifest."""
+    """Its position in the manifest."""
     record: str
 
 
@@ -35,7 +35,7 @@ class RowIndex(ScratchBase):
     """Rows of a corpus on disk: id and name of each, and one record for each name."""
 
     def __init__(self, folder: Path) -> None:
-        """Makes an empty file in a folder; leaving the block removes it."""
+        """Creates an empty file in a folder; leaving the block removes it."""
         super().__init__(folder / FILE, "temp_store=FILE")
         self._base.execute("CREATE TABLE row (pos INTEGER PRIMARY KEY, id TEXT, name BLOB, record)")
         self._base.execute(
@@ -50,11 +50,11 @@ class RowIndex(ScratchBase):
         """
         self.write(
             "INSERT INTO row (id, name, record) VALUES (?, ?, ?)",
-            ((one, bytes.fromhex(name), record) for one, name, record in rows),
+            ((id_, bytes.fromhex(name), record) for id_, name, record in rows),
         )
 
     def sort(self) -> tuple[int, int]:
-        """Finds rows of equal name; returns the number of rows and of distinct ones."""
+        """Groups rows by name; returns the number of rows and of distinct ones."""
         self._base.execute(
             "INSERT INTO distinct_row (name, pos) "
             "SELECT name, MIN(pos) FROM row GROUP BY name ORDER BY name"
@@ -65,13 +65,12 @@ class RowIndex(ScratchBase):
     def buckets(self, capacity: int, start: int = 0, depth: int = 0) -> Iterator[tuple[int, int]]:
         """Yields ranges of names with at most `capacity` distinct rows, in the order of names.
 
-        A range with more rows is split in two by the next bit, so that a new row changes one
-        bucket.
+        The next bit splits a range with more rows in two, so a new row changes one bucket.
 
         Args:
-            capacity: the most rows of a bucket.
+            capacity: the largest number of rows of a bucket.
             start: the bits that all names share.
-            depth: how many.
+            depth: the number of those bits.
 
         Yields:
             The shared bits and their number, for `bucket`.
@@ -94,7 +93,7 @@ class RowIndex(ScratchBase):
         return [Row(name.hex(), position - 1, record) for name, position, record in rows]
 
     def put(self, part: int, names: Sequence[str]) -> None:
-        """Notes in which shard, and there in which place, rows are."""
+        """Records the shard of rows, which are in the order of `names` there."""
         self.write(
             "UPDATE distinct_row SET part = ?, place = ? WHERE name = ?",
             ((part, place, bytes.fromhex(name)) for place, name in enumerate(names)),
@@ -102,11 +101,11 @@ class RowIndex(ScratchBase):
 
     def places(self) -> Iterator[pa.Table]:
         """Yields the columns of `INDEX` in blocks, in the manifest's order."""
-        found = self._base.execute(
+        cursor = self._base.execute(
             "SELECT row.id, d.part, d.place FROM row JOIN distinct_row d ON d.name = row.name "
             "ORDER BY row.pos"
         )
-        while rows := found.fetchmany(BLOCK):
+        while rows := cursor.fetchmany(BLOCK):
             columns = zip(*rows, strict=True)
             yield pa.table(dict(zip(INDEX_SCHEMA.names, columns, strict=True)), INDEX_SCHEMA)
 
@@ -119,17 +118,17 @@ INDEX_SCHEMA = pa.schema([("id", pa.string()), ("part", pa.int32()), ("row", pa.
 
 
 def _range(start: int, depth: int) -> tuple[bytes, bytes]:
-    """The lowest and the highest name that begin with `depth` bits of `start`."""
+    """Returns the lowest and the highest name that begin with the `depth` bits of `start`."""
     shift = 128 - depth
     low, high = start << shift, ((start + 1) << shift) - 1
     return low.to_bytes(16, "big"), high.to_bytes(16, "big")
 
 
 class Gathered(Scratch):
-    """The rows of all shards in one file, read in the manifest's order, a block at a time."""
+    """The rows of all shards in one file, read in the manifest's order, block by block."""
 
     def __init__(self, path: Path) -> None:
-        """Makes an empty file; `close` removes it. Memory takes 8 bytes for each distinct row."""
+        """Creates an empty file; `close` removes it. Memory: 8 bytes for each distinct row."""
         self._path = path
         self._file = path.open("w+b")
         self._starts = [0]
@@ -148,8 +147,7 @@ class Gathered(Scratch):
         starts, ends, file = np.array(self._starts), self._ends, self._file.fileno()
         for batch in parquet_blocks(index, BLOCK, ["part", "row"]):
             order = starts[batch["part"].to_numpy()] + batch["row"].to_numpy()
-            # Rows of a block lie anywhere in the file: a map would bring nearly every page of it
-            # into the process's memory.
+            # Rows of a block are scattered over the file: a memory map would load nearly all of it.
             yield [os.pread(file, ends[i + 1] - ends[i], ends[i]) for i in order.tolist()]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a stage keeps on disk while it works, and what is gone when its block ends."""
+"""Temporary files of a running stage, removed when their ``with`` block ends."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Self
 
 _DISK = {"SQLITE_FULL": errno.ENOSPC, "SQLITE_IOERR_WRITE": errno.EIO}
-"""What SQLite raises where a write fails, as the store expects it."""
+"""SQLite's errors of failed writes → the error codes that the store expects."""
 
 
 class Scratch(ABC):
-    """Something on disk that leaving the block removes."""
+    """Something on disk that is removed when the block ends."""
 
     def __enter__(self) -> Self:
         return self
@@ -28,18 +28,18 @@ class Scratch(ABC):
 
 
 class ScratchBase(Scratch):
-    """A SQLite file for one process, in which a corpus waits without being in memory."""
+    """A SQLite file of one process, which keeps a corpus out of memory."""
 
     def __init__(self, path: Path, *settings: str) -> None:
-        """Makes an empty file.
+        """Creates an empty file.
 
         Args:
-            path: where; it must not exist.
+            path: the file; it must not exist.
             settings: pragmas such as ``temp_store=FILE``.
         """
         self._path = path
         self._base = sqlite3.connect(path, isolation_level=None)
-        # The file dies with its draft, so it needs no journal, no lock and not to reach the disk.
+        # The file is removed with its draft, so it needs no journal, lock or sync.
         for setting in (
             "journal_mode=OFF",
             "synchronous=OFF",
@@ -50,7 +50,7 @@ class ScratchBase(Scratch):
             self._base.execute(f"PRAGMA {setting}")
 
     def write(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Carries out a statement for each row, all in one transaction."""
+        """Executes a statement for each row, all in one transaction."""
         self._base.execute("BEGIN")
         self._base.executemany(statement, rows)
         self._base.execute("COMMIT")

@@ -1,9 +1,9 @@
-"""Map stages in shards: fixed hash buckets, each an artifact of its own.
+"""Map stages in shards: fixed hash buckets, each an artifact.
 
-Rows are named by what determines them (audio hash and span, or a text), never by their id. They are
-put into buckets by the leading bits of that name; a bucket that grows past its capacity splits in
-two. So one new file redoes one bucket, equal rows are computed once, and a killed run loses only
-the bucket in hand.
+Rows are named by what determines them (audio hash and span, or a text), never by their id. The
+leading bits of the name select a bucket; a bucket that exceeds its capacity splits in two. So one
+new file recomputes one bucket, equal rows are computed once, and a killed run loses only the
+bucket that it was computing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from ...errors import StoreError
@@ -36,42 +38,46 @@ def run_map(
     draft: Draft,
     rows: RowIndex,
     *,
-    compute: Callable[[list[Row], Draft], None],
+    compute: Callable[[list[Row], Draft], pa.Table],
     capacity: int,
     unit: str = "utterances",
     params: Mapping[str, Any] | None = None,
     pace: tuple[int, str] | None = None,
 ) -> None:
-    """Computes a map stage shard by shard, reusing every shard that is in the store.
+    """Computes a map stage shard by shard, reusing the shards that are in the store.
 
     Args:
         context: the running stage; its plugins, params, seed and threads enter the shards' keys,
-            and so do those parents whose role begins with ``model``.
+            and so do the parents whose role begins with ``model``.
         draft: the stage's own artifact; it receives the index from ids to shard rows.
         rows: all rows, in the manifest's order.
-        compute: given a bucket's rows in the order of their names and a draft; writes `ROWS` and,
-            if it has any, `ARRAYS`, in the same order.
-        capacity: the most rows of a shard.
+        compute: given a bucket's rows in the order of their names and a draft, returns the table
+            to write as `ROWS`; it may write `ARRAYS` and other files of its own, in the same order.
+        capacity: the largest number of rows of a shard.
         unit: what the rows are, in counts.
         params: the settings that can change a row, for the shards' keys; None for all settings of
             the stage.
-        pace: how many of what a distinct row is, in progress bars; None for one `unit`.
+        pace: units per distinct row and their name, for progress bars; None for one `unit` per row.
     """
     total, distinct = rows.sort()
     settings = context.spec.params if params is None else params
     spec = context.spec.model_copy(update={"params": dict(settings)})
-    each, what = pace or (1, unit)
+    each, pace_unit = pace or (1, unit)
+
+    def write(bucket: list[Row], part: Draft) -> None:
+        pq.write_table(compute(bucket, part), part.path / ROWS)
+
     done = reused = 0
     # A list, because reading one bucket while the next is sought would mix two statements.
     for number, place in enumerate(list(rows.buckets(capacity))):
         bucket = rows.bucket(*place)
         names = [row.name for row in bucket]
         shard = shard_spec(spec, names)
-        reused += not made_anew(context.store, shard, partial(compute, bucket))
+        reused += not compute_shard(context.store, shard, partial(write, bucket))
         draft.parts.append(shard.key)
         rows.put(number, names)
         done += len(bucket)
-        context.progress(done * each, distinct * each, what)
+        context.progress(done * each, distinct * each, pace_unit)
     draft.counts |= {
         unit: total,
         "distinct": distinct,
@@ -83,12 +89,12 @@ def run_map(
             file.write_table(table)
 
 
-def made_anew(store: Store, spec: Spec, compute: Callable[[Draft], None]) -> bool:
-    """Computes a shard unless it is there; tells whether it had to."""
+def compute_shard(store: Store, spec: Spec, compute: Callable[[Draft], None]) -> bool:
+    """Computes a shard unless it is stored; returns whether it was computed."""
     if spec.key in store:
         return False
     with store.lock(spec.key):
-        if spec.key in store:  # another stage has made it while this one waited
+        if spec.key in store:  # another process computed it while this one waited
             return False
         with store.write(spec) as part, tallied() as tally:
             compute(part)
@@ -97,7 +103,7 @@ def made_anew(store: Store, spec: Spec, compute: Callable[[Draft], None]) -> boo
 
 
 def shard_spec(spec: Spec, bucket: Sequence[str]) -> Spec:
-    """Returns the key content of one shard: the stage's, with its rows in place of the manifest."""
+    """Returns the key content of one shard: the stage's, with its rows instead of the manifest."""
     return spec.model_copy(
         update={
             "stage": f"{spec.stage}.shard",
@@ -115,8 +121,8 @@ def iter_rows(
     Args:
         folders: of the shards.
         index: the map's `INDEX`.
-        columns: which.
-        scratch: a file that does not exist; rows wait there meanwhile.
+        columns: their names.
+        scratch: a new file that keeps the rows meanwhile.
     """
     with Gathered(scratch) as gathered:
         for folder in folders:
@@ -130,7 +136,7 @@ def iter_rows(
 def draft_rows(store: Store, draft: Draft, columns: Sequence[str]) -> Iterator[list[Any]]:
     """Yields the rows of a map that has just run, as `iter_rows`.
 
-    For stages that sum up their own rows before their artifact is finished.
+    For stages that summarise their own rows before their artifact is finished.
     """
     folders = (store.checked(key).path for key in draft.parts)
     return iter_rows(folders, draft.path / INDEX, columns, draft.path / "rows.raw")
@@ -138,7 +144,7 @@ def draft_rows(store: Store, draft: Draft, columns: Sequence[str]) -> Iterator[l
 
 @dataclass(frozen=True)
 class MapResult:
-    """Reads what a map stage left, in the manifest's order."""
+    """Reads a map stage's result, in the manifest's order."""
 
     store: Store
     artifact: Artifact
@@ -148,13 +154,9 @@ class MapResult:
         """Ids in order."""
         return list(index_ids(self.artifact.path / INDEX))
 
-    def places(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        """For each id its shard, and the row there; both of shape (utterances,)."""
-        index = pq.read_table(self.artifact.path / INDEX, columns=["part", "row"])
-        return index["part"].to_numpy(), index["row"].to_numpy()
-
     @cached_property
-    def _parts(self) -> list[Path]:
+    def parts(self) -> list[Path]:
+        """Folders of the shards, for readers that map files into memory themselves."""
         paths, faults = [], []
         for key in self.artifact.meta["parts"]:
             try:
@@ -167,35 +169,38 @@ class MapResult:
             raise DamagedError(" ".join(faults))
         return paths
 
-    def column(self, name: str) -> list[Any]:
-        """Values of one column of `ROWS`, one per id."""
-        parts = [
-            pq.read_table(path / ROWS, columns=[name])[name].to_pylist() for path in self._parts
-        ]
-        return [parts[part][row] for part, row in zip(*self.places(), strict=True)]
+    def places(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """For each id its shard, and the row there; both of shape (utterances,)."""
+        index = pq.read_table(self.artifact.path / INDEX, columns=["part", "row"])
+        return index["part"].to_numpy(), index["row"].to_numpy()
+
+    def columns(self, *names: str) -> dict[str, list[Any]]:
+        """Returns columns of `ROWS` (all by default), each with one value per id."""
+        tables = [pq.read_table(path / ROWS, columns=list(names) or None) for path in self.parts]
+        if not tables:
+            return {name: [] for name in names}
+        rows = pa.concat_tables(tables).take(self._order([len(table) for table in tables]))
+        return {name: rows[name].to_pylist() for name in rows.column_names}
 
     def arrays(self, name: str) -> npt.NDArray[Any]:
         """One array of `ARRAYS` with a row per id; raises `StoreError` if a shard has none."""
-        parts = []
-        for path in self._parts:
-            found = load_file(path / ARRAYS)
-            if name not in found:
+        arrays = []
+        for path in self.parts:
+            stored = load_file(path / ARRAYS)
+            if name not in stored:
                 raise StoreError(f"Shard {path.name} has no array '{name}'.")
-            parts.append(found[name])
-        starts = np.cumsum([0, *(len(part) for part in parts[:-1])]) if parts else np.zeros(0, int)
-        part, row = self.places()
-        order = starts[part] + row
-        return np.asarray(np.concatenate(parts)[order])
+            arrays.append(stored[name])
+        return np.asarray(np.concatenate(arrays)[self._order([len(array) for array in arrays])])
 
     def array_names(self) -> list[str]:
         """Names of the arrays that every shard has, ``layer_99`` before ``layer_100``."""
-        if not self._parts:
+        if not self.parts:
             return []
-        from safetensors import safe_open
-
-        with safe_open(self._parts[0] / ARRAYS, framework="numpy") as file:
+        with safe_open(self.parts[0] / ARRAYS, framework="numpy") as file:
             return sorted(file.keys(), key=lambda name: (len(name), name))
 
-    def part_paths(self) -> list[Path]:
-        """Folders of the shards, for readers that map files into memory themselves."""
-        return self._parts
+    def _order(self, sizes: Sequence[int]) -> npt.NDArray[np.int64]:
+        """For each id its row among those of all shards, which have these numbers of rows."""
+        part, row = self.places()
+        starts = np.cumsum([0, *sizes])[part]
+        return np.asarray(starts + row, np.int64)

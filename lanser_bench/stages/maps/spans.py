@@ -1,22 +1,35 @@
-"""Utterances as the rows of a map stage: what names them, and how their sound is read."""
+"""Utterances as the rows of a map stage: their names, and how their audio is read."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+
 from ...data.utterances import UtteranceTable, iter_utterances, utterances_without
 from ...errors import DataError
-from ...kinds.speech import Waveform
+from ...kinds.speech import Speech, Waveform
 from ...store import Artifact, Draft, FileState, digest, file_sha256
 from ..base import StageContext
 from .distinct_rows import BLOCK, Row, RowIndex
 from .scratch import ScratchBase
 from .sharding import run_map
+
+SPEECH_COLUMNS = {
+    "language": "languages",
+    "transcript": "transcripts",
+    "extras": "extras",
+    "speaker": "speakers",
+    "sentence_id": "sentence_ids",
+    "gold": "gold",
+}
+"""Field of `Speech` → column of the manifest."""
 
 
 def span_rows(table: UtteranceTable) -> list[str]:
@@ -25,8 +38,7 @@ def span_rows(table: UtteranceTable) -> list[str]:
     return [digest([sha, start, end]) for sha, start, end in spans]
 
 
-def check_audio(manifest: Artifact, stage: str) -> None:
-    """Raises `DataError` if an utterance has no audio; the sentence names it and the stage."""
+def _check_audio(manifest: Artifact, stage: str) -> None:
     missing, total = utterances_without(manifest, "audio_sha")
     if missing:
         raise DataError(
@@ -36,24 +48,24 @@ def check_audio(manifest: Artifact, stage: str) -> None:
 
 
 class Recordings(ScratchBase):
-    """Where recordings lie on this machine, in a file: there may be as many as utterances."""
+    """Paths of recordings on this machine, in a file: there may be as many as utterances."""
 
     def __init__(self, context: StageContext, folder: Path) -> None:
-        """Makes an empty file in a folder; it is filled when the first recording is sought."""
+        """Creates an empty file in a folder; the first look-up fills it."""
         super().__init__(folder / "recordings.sqlite")
         self._base.execute("CREATE TABLE recording (sha PRIMARY KEY, path, verified) WITHOUT ROWID")
         self._unread = list(context.inputs.get("audio", ()))
 
     def path(self, sha: str) -> Path | None:
-        """Returns where the recording with these bytes lies; None if that is not known."""
+        """Returns the path of the recording with this hash; None if it is unknown."""
         row = self._row(sha)
         return None if row is None else Path(os.fsdecode(row[0]))
 
     def verified(self, sha: str) -> Path | None:
-        """Returns the same after comparing its bytes with the hash, once for each state of a file.
+        """Returns the path after comparing the file with the hash, once for each state of the file.
 
         Raises:
-            DataError: the bytes are not those that were planned with, or cannot be read.
+            DataError: the file has changed since planning, or cannot be read.
         """
         row = self._row(sha)
         if row is None:
@@ -79,10 +91,10 @@ class Recordings(ScratchBase):
 
 
 def _pairs(lines: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """Reads a JSON object of texts whose lines end between two of its pairs."""
+    """Reads a JSON object of strings whose lines break only between its pairs."""
     for line in lines:
         pairs = json.loads("{" + line.strip().strip("{,}") + "}")
-        # As bytes, because a file's name need not be text.
+        # As bytes, because a file name may not be valid text.
         yield from ((sha, os.fsencode(path)) for sha, path in pairs.items())
 
 
@@ -92,7 +104,7 @@ class Bucket:
 
     table: UtteranceTable
     positions: list[int]
-    """Their places in the manifest."""
+    """Their positions in the manifest."""
     recordings: Recordings
 
     def samples(self, row: int) -> Waveform:
@@ -107,9 +119,19 @@ class Bucket:
         if path is None:
             raise DataError(
                 f"The recording of utterance '{self.table.ids[row]}' is not known on this machine. "
-                "Start the run again, so that the dataset's folder is read."
+                "Run the same command again to read the dataset's folder."
             )
         return decode(path, self.table.start[row], self.table.end[row])
+
+    def speech(self, row: int, reads: Collection[str]) -> Speech:
+        """Returns one utterance with ``audio`` and fields of `Speech` only as far as `reads` names.
+
+        Raises:
+            DataError: as `samples`.
+        """
+        samples = self.samples(row) if "audio" in reads else np.zeros(0, np.float32)
+        columns = {f: column for f, column in SPEECH_COLUMNS.items() if f in reads}
+        return Speech(samples, **{f: getattr(self.table, c)[row] for f, c in columns.items()})
 
 
 def map_utterances(
@@ -117,8 +139,9 @@ def map_utterances(
     draft: Draft,
     *,
     names: Callable[[UtteranceTable], Iterable[str]],
-    compute: Callable[[Bucket, Draft], None],
+    compute: Callable[[Bucket, Draft], pa.Table],
     capacity: int,
+    needs_audio: str | None = None,
     unit: str = "utterances",
 ) -> None:
     """Runs a map over the utterances of the stage's manifest, which are read in blocks.
@@ -126,21 +149,28 @@ def map_utterances(
     Args:
         context: the running stage.
         draft: the stage's own artifact.
-        names: given some utterances, returns for each the name of its row: a `digest` of all that
-            determines the result.
+        names: given some utterances, returns for each the name of its row: a `digest` of
+            everything that determines the result.
         compute: as for `run_map`.
-        capacity: the most rows of a shard.
+        capacity: the largest number of rows of a shard.
+        needs_audio: the part of an error's sentence that names the stage, if it needs audio.
         unit: what is counted.
+
+    Raises:
+        DataError: an utterance has no audio, and the stage needs it.
     """
+    manifest = context.parent("utterances")
+    if needs_audio is not None:
+        _check_audio(manifest, needs_audio)
     fields: list[str] = [field.name for field in dataclasses.fields(UtteranceTable)]
 
-    def shard(rows: list[Row], part: Draft) -> None:
+    def shard(rows: list[Row], part: Draft) -> pa.Table:
         columns = map(list, zip(*(json.loads(row.record) for row in rows), strict=True))
         table = UtteranceTable(**dict(zip(fields, columns, strict=True)))
-        compute(Bucket(table, [row.position for row in rows], recordings), part)
+        return compute(Bucket(table, [row.position for row in rows], recordings), part)
 
     with RowIndex(draft.path) as index, Recordings(context, draft.path) as recordings:
-        for table in iter_utterances(context.parent("utterances"), BLOCK):
+        for table in iter_utterances(manifest, BLOCK):
             records = map(json.dumps, zip(*(getattr(table, n) for n in fields), strict=True))
             index.add(zip(table.ids, names(table), records, strict=True))
         run_map(context, draft, index, compute=shard, capacity=capacity, unit=unit)

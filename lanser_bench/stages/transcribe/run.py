@@ -1,4 +1,4 @@
-"""Transcribe: utterances in, transcripts out, with the recogniser's own evidence beside each."""
+"""Transcribe: utterances in, transcripts out, with the recogniser's confidence for each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ...data.utterances import UtteranceTable, iter_utterances
 from ...errors import LanserError, PluginError
@@ -17,22 +16,13 @@ from ...evaluation.summaries import TranscriptSummary
 from ...kinds.asr import ASR, Transcript
 from ...kinds.speech import Speech, Waveform
 from ...store import Draft, Store, digest
-from ..base import StageContext
+from ..base import StageContext, write_json
 from ..maps.distinct_rows import BLOCK
-from ..maps.sharding import ROWS, MapResult, draft_rows
-from ..maps.spans import Bucket, check_audio, map_utterances, span_rows
+from ..maps.sharding import MapResult, draft_rows
+from ..maps.spans import Bucket, map_utterances, span_rows
 from .spec import SUMMARY, Params
 from .wer import word_errors
 
-_COLUMNS = (
-    "text",
-    "language",
-    "avg_logprob",
-    "no_speech_prob",
-    "compression_ratio",
-    "retried",
-    "truncated",
-)
 _SCHEMA = pa.schema(
     [
         ("text", pa.string()),
@@ -45,26 +35,28 @@ _SCHEMA = pa.schema(
         ("silent", pa.bool_()),
     ]
 )
+_FIELDS = _SCHEMA.names[:-1]
+"""Columns that are fields of `Transcript`, in its order."""
 
 
 def run(context: StageContext, draft: Draft) -> None:
-    """Transcribes all distinct utterances and sums up how it went in `SUMMARY`."""
-    settings = {n: v for n, v in context.spec.params.items() if n in Params.model_fields}
-    params = Params.model_validate(settings)
-    manifest = context.parent("utterances")
+    """Transcribes all distinct utterances and writes their `SUMMARY`."""
+    params = Params.of(context.spec)
     asr: ASR[Any] = context.plugin("asr")
-    name = context.spec.plugins["asr"].name
-    if asr.reads == "audio":
-        check_audio(manifest, "transcribe")
+    name = context.name("asr")
 
-    def compute(bucket: Bucket, part: Draft) -> None:
+    def compute(bucket: Bucket, part: Draft) -> pa.Table:
         rows = range(len(bucket.table))
         by_length = sorted(rows, key=lambda row: bucket.table.seconds[row] or 0.0)
-        found: dict[int, tuple[Transcript, bool]] = {}
+        results: dict[int, tuple[Transcript, bool]] = {}
         for begin in range(0, len(by_length), asr.batch_size):
             batch = by_length[begin : begin + asr.batch_size]
-            found.update(zip(batch, _batch(bucket, asr, name, batch, params), strict=True))
-        _write(part, [found[row] for row in rows])
+            results.update(zip(batch, _batch(bucket, asr, name, batch, params), strict=True))
+        columns: dict[str, list[Any]] = {
+            field: [getattr(results[row][0], field) for row in rows] for field in _FIELDS
+        }
+        columns["silent"] = [results[row][1] for row in rows]
+        return pa.table(columns, schema=_SCHEMA)
 
     map_utterances(
         context,
@@ -72,15 +64,16 @@ def run(context: StageContext, draft: Draft) -> None:
         names=lambda table: _row_names(table, asr),
         compute=compute,
         capacity=params.shard_rows,
+        needs_audio="transcribe" if asr.reads == "audio" else None,
     )
     references = (
         text if asr.reads == "audio" else None
-        for table in iter_utterances(manifest, BLOCK)
+        for table in iter_utterances(context.parent("utterances"), BLOCK)
         for text in table.transcripts
     )
     rows = draft_rows(context.store, draft, ("text", "silent", "retried", "truncated"))
     summary = _summary(rows, references)
-    (draft.path / SUMMARY).write_text(summary.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    write_json(draft, SUMMARY, summary)
     counted = ("empty", "silent", "retried", "truncated", "mean_words")
     draft.counts |= {name: getattr(summary, name) for name in counted}
     if summary.wer is not None:
@@ -94,18 +87,15 @@ def read_transcripts(store: Store, key: str) -> dict[str, Transcript]:
         Utterance id → transcript, in the manifest's order.
 
     Raises:
-        StoreError: the artifact or one of its shards is absent or damaged.
+        StoreError: the artifact or one of its shards is missing or damaged.
     """
     result = MapResult(store, store.checked(key))
-    columns = [result.column(name) for name in _COLUMNS]
-    return {
-        id_: Transcript(*values)
-        for id_, values in zip(result.ids, zip(*columns, strict=True), strict=True)
-    }
+    rows = zip(*result.columns(*_FIELDS).values(), strict=True)
+    return {id_: Transcript(*row) for id_, row in zip(result.ids, rows, strict=True)}
 
 
 def _row_names(table: UtteranceTable, asr: ASR[Any]) -> list[str]:
-    """Names rows by what the recogniser is given and nothing else, so that equal ones are one."""
+    """Names rows by exactly what the recogniser is given, so that equal ones are one row."""
     if asr.reads == "transcript":
         texts = zip(table.transcripts, table.languages, strict=True)
         return [digest(["text", text, language]) for text, language in texts]
@@ -117,21 +107,14 @@ def _batch(
     bucket: Bucket, asr: ASR[Any], name: str, rows: Sequence[int], params: Params
 ) -> Iterator[tuple[Transcript, bool]]:
     """Transcribes one batch; yields each row's transcript and whether the clip is silent."""
-    speech = [_speech(bucket, row, asr) for row in rows]
-    gate = asr.reads == "audio"
-    silent = [gate and rms_db(one.samples) < params.min_rms_db for one in speech]
-    heard = [i for i in range(len(rows)) if not silent[i]]
-    ids = [bucket.table.ids[rows[i]] for i in heard]
-    found = iter(_recognised(asr, name, [speech[i] for i in heard], ids)) if heard else iter(())
-    for one, quiet in zip(speech, silent, strict=True):
-        yield (Transcript("", one.language or ""), True) if quiet else (next(found), False)
-
-
-def _speech(bucket: Bucket, row: int, asr: ASR[Any]) -> Speech:
-    language = bucket.table.languages[row]
-    if asr.reads == "transcript":
-        return Speech(np.zeros(0, np.float32), language, bucket.table.transcripts[row])
-    return Speech(bucket.samples(row), language)
+    batch = [bucket.speech(row, {asr.reads, "language"}) for row in rows]
+    gated = asr.reads == "audio"
+    silent = [gated and rms_db(speech.samples) < params.min_rms_db for speech in batch]
+    audible = [i for i in range(len(rows)) if not silent[i]]
+    ids = [bucket.table.ids[rows[i]] for i in audible]
+    transcripts = iter(_recognised(asr, name, [batch[i] for i in audible], ids) if audible else ())
+    for speech, quiet in zip(batch, silent, strict=True):
+        yield (Transcript("", speech.language or ""), True) if quiet else (next(transcripts), False)
 
 
 def rms_db(samples: Waveform) -> float:
@@ -143,25 +126,24 @@ def rms_db(samples: Waveform) -> float:
 def _recognised(
     asr: ASR[Any], name: str, batch: Sequence[Speech], ids: Sequence[str]
 ) -> list[Transcript]:
-    """Calls the plugin; on failure looks for the utterance that it fails on and names it."""
+    """Calls the plugin; on failure retries utterances one by one, to name the one that fails."""
     try:
-        found = list(asr.transcribe(batch))
-    # The boundary of a stranger's recogniser, looked at twice: which utterance does it fail on?
-    except Exception as error:
+        transcripts = list(asr.transcribe(batch))
+    except Exception as error:  # a plugin may raise anything
         if len(batch) > 1:
-            for one, id_ in zip(batch, ids, strict=True):
-                _recognised(asr, name, [one], [id_])
+            for speech, id_ in zip(batch, ids, strict=True):
+                _recognised(asr, name, [speech], [id_])
         raise _named(error, name, ids) from error
-    if len(found) != len(batch) or not all(isinstance(one, Transcript) for one in found):
+    if len(transcripts) != len(batch) or not all(isinstance(t, Transcript) for t in transcripts):
         raise PluginError(
-            f"asr '{name}' returned {len(found)} results for {len(batch)} utterances from "
-            f"'{ids[0]}' on; it must return one Transcript each, in order."
+            f"asr '{name}' returned {len(transcripts)} results for {len(batch)} utterances "
+            f"(the first is '{ids[0]}'); it must return one Transcript each, in order."
         )
-    return found
+    return transcripts
 
 
 def _named(error: Exception, name: str, ids: Sequence[str]) -> LanserError:
-    """Puts the utterance before an error's sentence; the user's own faults keep their kind."""
+    """Prefixes an error with its utterance; errors of the user's making keep their class."""
     where = f"utterance '{ids[0]}'"
     if len(ids) > 1:
         where = f"{len(ids)} utterances together ('{ids[0]}' … '{ids[-1]}'), but on none alone"
@@ -170,29 +152,15 @@ def _named(error: Exception, name: str, ids: Sequence[str]) -> LanserError:
     return PluginError(f"asr '{name}' failed on {where}: {type(error).__name__}: {error}")
 
 
-def _write(part: Draft, found: Sequence[tuple[Transcript, bool]]) -> None:
-    columns: dict[str, list[Any]] = {
-        column: [getattr(transcript, column) for transcript, _ in found] for column in _COLUMNS
-    }
-    columns["silent"] = [silent for _, silent in found]
-    pq.write_table(pa.table(columns, schema=_SCHEMA), part.path / ROWS)
-
-
 def _summary(rows: Iterable[Sequence[Any]], references: Iterable[str | None]) -> TranscriptSummary:
-    """Sums up text, silence, retries, cut texts and word errors of all utterances."""
+    """Counts texts, silence, retries, truncations and word errors of all utterances."""
     counts = Counter(utterances=0, empty=0, silent=0, retried=0, truncated=0, words=0)
 
     def texts() -> Iterator[str]:
         for text, silent, retried, truncated in rows:
             words = len(text.split())
-            counts.update(
-                utterances=1,
-                empty=words == 0,
-                silent=silent,
-                retried=retried,
-                truncated=truncated,
-                words=words,
-            )
+            flags = {"silent": silent, "retried": retried, "truncated": truncated}
+            counts.update(utterances=1, empty=words == 0, words=words, **flags)
             yield text
 
     errors = word_errors((text or "" for text in references), texts())
