@@ -21,6 +21,12 @@ class Tracker(Plugin[OptionsT]):
         """Whether `log_cell` waits for another machine: at its end a run does not wait for it."""
         return False
 
+    def prepare(self) -> None:
+        """Imports the libraries that `log_cell` needs; called once, before the first cell.
+
+        `tracker_timeout_s` does not limit it, as imports take long on a busy machine.
+        """
+
     @abstractmethod
     def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
         """Sends one finished cell.

@@ -27,19 +27,24 @@ class TensorBoard(Tracker[TensorBoardOptions]):
     version = "1"
     libraries = ("tensorboard",)
 
-    def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
-        """Writes training curves, label-efficiency curves, all scores, settings and a picture.
+    def prepare(self) -> None:
+        """Imports the writer.
 
         Raises:
             MissingDependencyError: tensorboard is not installed.
         """
         try:
-            from torch.utils.tensorboard import SummaryWriter
+            import torch.utils.tensorboard  # noqa: F401
         except ImportError:
             raise MissingDependencyError(
                 "Tracker 'tensorboard' needs tensorboard: pip install 'lanser-bench[tensorboard]', "
                 "or leave it out of 'trackers'."
             ) from None
+
+    def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
+        """Writes training curves, label-efficiency curves, all scores, settings and a picture."""
+        from torch.utils.tensorboard import SummaryWriter
+
         place = (self.options.folder or folder) / _folder(record)
         shutil.rmtree(place, ignore_errors=True)
         with SummaryWriter(str(place)) as writer:

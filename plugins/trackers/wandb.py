@@ -20,6 +20,9 @@ from lanser_bench import Event, MissingDependencyError, PluginOptions, Tracker
 
 from ._lines import configuration, curves, picture, run_id, score_lines, score_table, summary
 
+LOCAL_TIMEOUT_S = 600.0
+"""Longest wait for wandb's own process offline, where no server can be slow."""
+
 
 class WandBOptions(PluginOptions):
     """Where runs go."""
@@ -41,18 +44,23 @@ class WandB(Tracker[WandBOptions]):
     version = "1"
     libraries = ("wandb",)
 
-    def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
-        """Writes one run: configuration, training curves, scores per budget and fold, probes.
+    def prepare(self) -> None:
+        """Imports wandb.
 
         Raises:
             MissingDependencyError: wandb is not installed.
         """
         try:
-            import wandb
+            import wandb  # noqa: F401
         except ImportError:
             raise MissingDependencyError(
                 "Tracker 'wandb' needs wandb: pip install wandb, or leave it out of 'trackers'."
             ) from None
+
+    def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
+        """Writes one run: configuration, training curves, scores per budget and fold, probes."""
+        import wandb
+
         mode = self._mode()
         if mode == "disabled":
             return
@@ -132,7 +140,8 @@ class WandB(Tracker[WandBOptions]):
         return "online" if _has_key() else "offline"
 
     def _settings(self, wandb: Any) -> dict[str, Any]:
-        """Settings that keep a run small and private, as far as this wandb knows them."""
+        """Settings that keep a run small and private, as far as this wandb has them."""
+        timeout_s = self.options.timeout_s if self.remote else LOCAL_TIMEOUT_S
         wanted = {
             "console": "off",
             "disable_code": True,
@@ -146,10 +155,10 @@ class WandB(Tracker[WandBOptions]):
             "x_disable_meta": True,
             "x_disable_stats": True,
             "x_save_requirements": False,
-            "init_timeout": self.options.timeout_s,
-            "finish_timeout": self.options.timeout_s,
+            "init_timeout": timeout_s,
+            "finish_timeout": timeout_s,
             "finish_timeout_raises": True,
-            "login_timeout": self.options.timeout_s,
+            "login_timeout": timeout_s,
         }
         return {k: v for k, v in wanted.items() if k in wandb.Settings.model_fields}
 

@@ -27,6 +27,10 @@ class Odd(Tracker[Options]):
     def remote(self):
         return self.options.how == "slow"
 
+    def prepare(self):
+        if self.options.how == "import":
+            time.sleep(1200)
+
     def log_cell(self, record, events, folder):
         if self.options.how in ("hang", "slow"):
             time.sleep(1200)
@@ -100,6 +104,16 @@ def test_a_tracker_that_fails_is_reported_once_and_forgotten(
     assert len(case.told) == 1
     assert words in case.told[0]
     assert case.feed(how).wants("key-a"), "the next run offers it again"
+
+
+def test_the_start_of_a_tracker_has_a_limit_of_its_own(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "START_S", 0.3)
+    feed = case.feed("import")
+    case.send(feed, "a")
+    feed.close()
+    assert "no answer within 0.3 s" in case.told[0]
 
 
 def test_a_wrong_option_is_an_error_before_anything_runs(case: Case) -> None:

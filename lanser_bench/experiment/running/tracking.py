@@ -35,8 +35,10 @@ GRACE_S, GRACE_SHARE = 2.0, 0.02
 """How long a finished run waits for remote trackers: so many seconds, or this share of its time."""
 STUCK_S = 10.0
 """A remote tracker that has been at one cell for so many seconds at the end gets no grace."""
-NICENESS = 10
-"""Trackers give way to the run for the processor."""
+START_S = 600.0
+"""How long a tracker may take to start; imports on a busy machine count as no hang."""
+NICENESS = 5
+"""Trackers give way to the run for the processor, yet still get a share on a busy machine."""
 Job = tuple[str, Path, list[dict[str, Any]]]
 """Name of the cell, its record, the events of its stages."""
 
@@ -180,8 +182,8 @@ class _Lane:
             elif not self._broken.is_set():
                 self._broken.set()
                 self._report(
-                    f"Tracker '{self._ref.name}': {problem} The results are safe on disk; the next "
-                    "run, or `lanser-bench track`, offers it what it has missed."
+                    f"Tracker '{self._ref.name}': {problem} Results are safe on disk; the "
+                    "next run or `lanser-bench track` will send what is missing."
                 )
         self._stop()
 
@@ -198,36 +200,43 @@ class _Lane:
     def _deliver(self, job: Job) -> str | None:
         """Returns what went wrong, or None."""
         try:
-            connection = self._start()
-            connection.send(job)
-            begin = time.monotonic()
-            while not connection.poll(0.1):
-                if self._broken.is_set():
-                    return "stopped."
-                now = time.monotonic()
-                if self._until is not None and (now > self._until or now - begin > STUCK_S):
-                    left = self.offered - self.delivered
-                    return f"the run is over and {left} cells have not arrived yet."
-                if now - begin > self._timeout_s:
-                    return f"no answer within {self._timeout_s:g} s."
-            answer: str | None = connection.recv()
+            if self._connection is None:
+                self._connection = self._start()
+                if (problem := self._answer(START_S)) is not None:
+                    return problem
+            self._connection.send(job)
+            return self._answer(self._timeout_s)
         except (EOFError, OSError):
-            return f"its process died; its last words are in {self._folder}."
+            return f"its process died; see its log in {self._folder}."
+
+    def _answer(self, limit_s: float) -> str | None:
+        """Waits for the process; returns what went wrong, or None."""
+        assert self._connection is not None
+        begin = time.monotonic()
+        while not self._connection.poll(0.1):
+            if self._broken.is_set():
+                return "stopped."
+            now = time.monotonic()
+            if self._until is not None and (now > self._until or now - begin > STUCK_S):
+                left = self.offered - self.delivered
+                return f"the run is over and {left} cells have not arrived yet."
+            if now - begin > limit_s:
+                return f"no answer within {limit_s:g} s."
+        answer: str | None = self._connection.recv()
         return answer
 
     def _start(self) -> Connection:
-        if self._connection is None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            context = get_context("spawn")
-            self._connection, theirs = context.Pipe()
-            self._process = context.Process(
-                target=_track,
-                args=(theirs, self._ref.name, self._ref.options, self._plugin_dirs, self._folder),
-                daemon=True,
-            )
-            self._process.start()
-            theirs.close()
-        return self._connection
+        self._folder.mkdir(parents=True, exist_ok=True)
+        context = get_context("spawn")
+        connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_track,
+            args=(theirs, self._ref.name, self._ref.options, self._plugin_dirs, self._folder),
+            daemon=True,
+        )
+        self._process.start()
+        theirs.close()
+        return connection
 
     def _stop(self) -> None:
         if self._connection is not None:
@@ -255,19 +264,27 @@ def _track(
             stream.flush()
             os.dup2(log.fileno(), descriptor)
     with suppress(EOFError, OSError):
-        tracker: Any = None
+        try:
+            tracker = registry(plugin_dirs).create("tracker", name, options)
+            tracker.prepare()
+        # The boundary of a third-party tracker, in its own process: the run must not fail.
+        except Exception as error:  # noqa: BLE001
+            connection.send(f"{type(error).__name__}: {error}.")
+            return
+        connection.send(None)
         while True:
             _, path, events = connection.recv()
-            try:
-                if tracker is None:
-                    tracker = registry(plugin_dirs).create("tracker", name, options)
-                record = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-                tracker.log_cell(scrubbed(record), scrubbed(events), folder)
-            # The boundary of a stranger's tracker, in its own process: the run must not fail.
-            except Exception as error:  # noqa: BLE001
-                connection.send(f"{type(error).__name__}: {error}.")
-            else:
-                connection.send(None)
+            connection.send(_log(tracker, Path(path), events, folder))
+
+
+def _log(tracker: Any, path: Path, events: list[dict[str, Any]], folder: Path) -> str | None:
+    """Passes a cell to the tracker; returns what went wrong, or None."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8-sig"))
+        tracker.log_cell(scrubbed(record), scrubbed(events), folder)
+    except Exception as error:  # noqa: BLE001
+        return f"{type(error).__name__}: {error}."
+    return None
 
 
 def _leave_with(parent: int) -> None:
