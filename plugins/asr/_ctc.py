@@ -1,4 +1,4 @@
-"""Greedy CTC decoding (Graves et al. 2006) with the evidence that a transcript carries."""
+"""Greedy CTC decoding (Graves et al. 2006), with the evidence for a transcript."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from lanser_bench import SAMPLE_RATE, Speech, Transcript
 
 SHORTEST = SAMPLE_RATE // 10
-"""Samples below which a clip is padded with silence: strided convolutions need some to work on."""
+"""Shorter clips (in samples) are padded with silence: strided convolutions need enough samples."""
 
 
 def ctc_transcript(
@@ -19,14 +19,14 @@ def ctc_transcript(
 ) -> Transcript:
     """Transcribes one clip.
 
-    `avg_logprob` is the mean log-probability of the frames that are not blank, NaN where all are.
+    `avg_logprob` is the mean log-probability of the frames that are not blank, NaN if all are.
 
     Args:
         model: a CTC model of transformers in eval mode; its padding token is the blank.
         extractor: its feature extractor.
         tokenizer: its tokenizer.
         speech: the clip.
-        language: the language to note where the manifest does not say.
+        language: recorded if the manifest names no language.
     """
     import torch
 
@@ -36,18 +36,18 @@ def ctc_transcript(
     with torch.inference_mode():
         logits = model(**{name: features[name].to(model.device)}).logits[0].float()
         best, tokens = logits.log_softmax(-1).max(-1)
-    said = (tokens != tokenizer.pad_token_id).cpu().numpy()
-    # The tokenizer joins repeated tokens and leaves out blanks.
+    spoken = (tokens != tokenizer.pad_token_id).cpu().numpy()
+    # The tokenizer merges repeated tokens and drops blanks.
     text = " ".join(str(tokenizer.decode(tokens.tolist())).split())
     return Transcript(
         text=text,
         language=speech.language or language or "",
-        avg_logprob=float(best.cpu().numpy()[said].mean()) if said.any() else math.nan,
+        avg_logprob=float(best.cpu().numpy()[spoken].mean()) if spoken.any() else math.nan,
         compression_ratio=compression_ratio(text),
     )
 
 
 def compression_ratio(text: str) -> float:
-    """Length of a text over its zlib length, as Whisper has it: above about 2.4 it is a loop."""
-    whole = text.encode()
-    return len(whole) / len(zlib.compress(whole))
+    """Length of a text over its zlib length, as in Whisper: above about 2.4 it repeats itself."""
+    encoded = text.encode()
+    return len(encoded) / len(zlib.compress(encoded))

@@ -1,22 +1,23 @@
-"""Greedy decoding of Whisper (Radford et al. 2022, arXiv 2212.04356) as transformers holds it.
+"""Greedy decoding of Whisper (Radford et al. 2022, arXiv 2212.04356) with transformers' weights.
 
-Written out rather than left to ``generate``, whose answer and defaults (fallbacks, timestamps,
-guessed languages) change between versions, and which does not tell the no-speech probability.
+``generate`` is not used: its result and defaults (fallbacks, timestamps, guessed languages) change
+between versions, and it does not return the no-speech probability.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from lanser_bench import SAMPLE_RATE, SettingsError, Waveform
+from lanser_bench import SAMPLE_RATE, SettingsError, Speech
 
+from .._whisper_ct2 import POSITION, cut_positions
 from ._ctc import compression_ratio
-from ._whisper import MAX_TOKENS, POSITION, Window
+from ._whisper import MAX_TOKENS, Window
 
 NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")
 
@@ -28,7 +29,7 @@ class HFWhisper:
         """Keeps the parts; the model is in eval mode.
 
         Raises:
-            SettingsError: the model's generation_config.json is missing or no Whisper's.
+            SettingsError: the model's generation_config.json is missing or not a Whisper's.
         """
         self.model, self.extractor, self.tokenizer = model, extractor, tokenizer
         self.settings = model.generation_config
@@ -43,58 +44,61 @@ class HFWhisper:
         """Whether the model has language tokens."""
         return bool(getattr(self.settings, "lang_to_id", None))
 
-    def pieces(self, samples: Waveform) -> list[Waveform]:
-        """Cuts a clip into stretches that fit the model's window."""
-        size = self.extractor.n_samples
-        return [samples[start : start + size] for start in range(0, len(samples), size)]
+    def pieces(self, speech: Speech) -> list[Speech]:
+        """Cuts a clip into pieces that fit the model's window."""
+        size, samples = self.extractor.n_samples, speech.samples
+        starts = range(0, len(samples), size)
+        return [replace(speech, samples=samples[start : start + size]) for start in starts]
 
     def windows(
         self,
-        pieces: Sequence[Waveform],
+        clips: Sequence[Speech],
         language: str,
         size: int | None = None,
         most: int = MAX_TOKENS,
     ) -> list[Window]:
-        """Transcribes stretches of one language.
+        """Transcribes clips of one language.
 
         Args:
-            pieces: the stretches, none longer than the window.
-            language: a language that the model knows.
+            clips: the clips, none longer than the window.
+            language: a language that the model supports.
             size: samples of the window; None for the model's own.
-            most: tokens after which a stretch is stopped.
+            most: tokens after which a clip is stopped.
         """
         import torch
 
         size = size or self.extractor.n_samples
         features = self.extractor(
-            [np.pad(piece, (0, size - len(piece))) for piece in pieces],
+            [np.pad(clip.samples, (0, size - len(clip.samples))) for clip in clips],
             sampling_rate=SAMPLE_RATE,
             padding=False,
             return_tensors="pt",
         )["input_features"].to(self.model.device)
         encoder = self.model.get_encoder()
-        with torch.inference_mode(), _context(encoder, size // POSITION):
-            sound = encoder(features)
+        with torch.inference_mode(), cut_positions(encoder, size // POSITION):
+            states = encoder(features)
         with torch.inference_mode():
-            return self._decoded(sound, self._prompt(language), most)
+            return self._decoded(states, self._prompt(language), most)
 
     def _prompt(self, language: str) -> list[int]:
         """Tokens before the first word: start, language and task, no timestamps."""
         start = self.settings.decoder_start_token_id or self.model.config.decoder_start_token_id
-        found = [int(start)]
+        prompt = [int(start)]
         if self.multilingual:
-            known = self.settings.lang_to_id
-            if f"<|{language}|>" not in known:
-                raise SettingsError(f"The Whisper model does not know the language '{language}'.")
-            found += [known[f"<|{language}|>"], self.settings.task_to_id["transcribe"]]
-        return [*found, self.settings.no_timestamps_token_id]
+            languages = self.settings.lang_to_id
+            if f"<|{language}|>" not in languages:
+                raise SettingsError(
+                    f"The Whisper model does not support the language '{language}'."
+                )
+            prompt += [languages[f"<|{language}|>"], self.settings.task_to_id["transcribe"]]
+        return [*prompt, self.settings.no_timestamps_token_id]
 
-    def _decoded(self, sound: Any, prompt: list[int], most: int) -> list[Window]:
+    def _decoded(self, states: Any, prompt: list[int], most: int) -> list[Window]:
         """Decodes all rows together until each has ended."""
         import torch
 
-        n, end = len(sound[0]), self.model.config.eos_token_id
-        device = sound[0].device
+        n, end = len(states[0]), self.model.config.eos_token_id
+        device = states[0].device
         most = min(most, self.model.config.max_target_positions - len(prompt))
         ids = torch.tensor([prompt] * n, device=device)
         memory = None
@@ -103,13 +107,16 @@ class HFWhisper:
         silence = [math.nan] * n
         for step in range(most):
             answer = self.model(
-                encoder_outputs=sound, decoder_input_ids=ids, past_key_values=memory, use_cache=True
+                encoder_outputs=states,
+                decoder_input_ids=ids,
+                past_key_values=memory,
+                use_cache=True,
             )
             memory = answer.past_key_values
             if step == 0:
                 silence = self._no_speech(answer.logits[:, 0])
             logs = self._allowed(answer.logits[:, -1].float(), first=step == 0).log_softmax(-1)
-            # Timestamps are no words, but take their share of probability, as in OpenAI's decoder.
+            # Timestamps are not words, but take their share of probability, as in OpenAI's decoder.
             best, chosen = logs[:, : self.settings.no_timestamps_token_id].max(-1)
             total += np.where(open_rows, best.cpu().numpy(), 0)
             for row in np.flatnonzero(open_rows):
@@ -127,40 +134,24 @@ class HFWhisper:
 
     def _window(self, tokens: list[int], total: float, silence: float, cut: bool) -> Window:
         text = str(self.tokenizer.decode(tokens, skip_special_tokens=True))
-        # As OpenAI's decoder counts: the end is a token too.
+        # OpenAI's decoder counts the end as a token too.
         mean = float(total) / (len(tokens) + 1)
         ratio = compression_ratio(text.strip())
         return Window(text, mean, silence, ratio, max(1, len(tokens)), cut)
 
     def _no_speech(self, logits: Any) -> list[float]:
-        """Probability that nobody speaks, where the start of the transcript is read."""
-        known = self.tokenizer.get_vocab()
-        token = next((known[name] for name in NO_SPEECH if name in known), None)
+        """Probability of silence, read at the start of the transcript."""
+        vocabulary = self.tokenizer.get_vocab()
+        token = next((vocabulary[name] for name in NO_SPEECH if name in vocabulary), None)
         if token is None:
             return [math.nan] * len(logits)
         return [float(p) for p in logits.float().softmax(-1)[:, token].cpu()]
 
     def _allowed(self, logits: Any, *, first: bool) -> Any:
-        """Rules out what the model's own settings suppress."""
+        """Excludes the tokens that the model's own settings suppress."""
         banned = [*(getattr(self.settings, "suppress_tokens", None) or ())]
         if first:
             banned += getattr(self.settings, "begin_suppress_tokens", None) or ()
         logits[:, [token for token in banned if 0 <= token < logits.shape[1]]] = -math.inf
         logits[:, self.settings.no_timestamps_token_id] = -math.inf
         return logits
-
-
-@contextmanager
-def _context(encoder: Any, positions: int) -> Iterator[None]:
-    """Lets the encoder hear as many positions as it is given, which it otherwise refuses."""
-    import torch
-
-    whole, most = encoder.embed_positions, encoder.config.max_source_positions
-    encoder.embed_positions = torch.nn.Embedding(
-        positions, whole.weight.shape[1], _weight=whole.weight[:positions]
-    )
-    encoder.config.max_source_positions = positions
-    try:
-        yield
-    finally:
-        encoder.embed_positions, encoder.config.max_source_positions = whole, most

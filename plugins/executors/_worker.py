@@ -1,4 +1,4 @@
-"""What a worker does with a call, whoever started it."""
+"""How a worker runs a call, for all executors."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ _log_is_open = False
 
 
 class CancelledCallError(LanserError):
-    """A call was taken back before it was finished."""
+    """A call was cancelled before it finished."""
 
     def __init__(self) -> None:
-        """Says so."""
+        """Sets the message."""
         super().__init__("The call was cancelled.")
 
 
 def log_folder(call: StageCall) -> Path:
-    """Where workers leave their last words."""
+    """The folder of the workers' logs."""
     return call.store / "logs"
 
 
 def carry_out(call: StageCall) -> StageReport:
-    """Runs in the worker: its library chatter goes into a log, not across the progress bars."""
+    """Runs a call in the worker; output of libraries goes to a log, not into the progress bars."""
     _open_log(log_folder(call))
     try:
         return call.run()
-    # An exception that the driver cannot build again would look to it like the worker's death.
+    # The driver takes an exception that it cannot rebuild for the death of the worker.
     except Exception as error:
         if type(error).__module__.partition(".")[0] in ("builtins", "lanser_bench"):
             raise
@@ -47,7 +47,7 @@ def _open_log(folder: Path) -> None:
     if _log_is_open:
         return
     folder.mkdir(parents=True, exist_ok=True)
-    # The store may be shared by machines, whose processes have equal numbers.
+    # Machines may share the store, and their process ids may be equal.
     with (folder / f"worker-{socket.gethostname()}-{os.getpid()}.log").open("ab") as log:
         for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
             stream.flush()
@@ -58,9 +58,8 @@ def _open_log(folder: Path) -> None:
 def keep_freed_memory() -> None:
     """Tells glibc to reuse large freed blocks instead of giving each back to the system.
 
-    A training step frees and asks for the same tensors over and over; the page faults took a
-    quarter of its time where measured (`tests/benchmarks/allocator.py`). Without glibc it does
-    nothing.
+    A training step frees and allocates the same tensors again and again; page faults took a quarter
+    of its time when measured (`tests/benchmarks/allocator.py`). Without glibc this does nothing.
     """
     if sys.platform != "linux":
         return

@@ -1,4 +1,4 @@
-"""Runs stages on this machine, in worker processes that live as long as the run."""
+"""Runs stages on this machine, in worker processes that exist as long as the run."""
 
 from __future__ import annotations
 
@@ -20,51 +20,51 @@ from ._worker import CancelledCallError, carry_out, keep_freed_memory, log_folde
 
 
 class LocalOptions(PluginOptions):
-    """How much of this machine a run may use."""
+    """Options of `local`: how much of this machine a run may use."""
 
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
-    """CPU threads that stages may keep busy together; by default all."""
+    """CPU threads that all stages may use together; by default all."""
     workers: int | None = Field(default=None, ge=1)
-    """Most worker processes; by default one per thread. Each holds its own libraries in memory."""
+    """Most worker processes; by default one per thread. Each loads its own libraries."""
     memory_gib: float | None = Field(default=None, gt=0)
-    """Main memory that stages may fill together; by default what is available when a run begins."""
+    """Main memory that all stages may use together; by default the memory available at start."""
     gpus: int | None = Field(default=None, ge=0)
-    """GPU slots, one worker each; by default one per GPU of this machine."""
+    """GPU slots, each with one worker; by default one per GPU of this machine."""
     inline: bool = False
-    """Run every stage in the calling process, one after the other: slower, easy to debug."""
+    """Run every stage in the calling process, one after another: slower, but easy to debug."""
 
 
 class Local(Executor[LocalOptions]):
-    """Spawned worker processes, each with a pool of its own.
+    """Spawned worker processes, each with its own pool.
 
-    A worker that dies takes only its own call with it. Workers are spawned, not forked, because
-    forking a process whose libraries have started threads may deadlock. They end as soon as the
-    driver does, even when it is killed: each waits on a pipe that the kernel closes with it.
+    If a worker dies, only its own call is lost. Workers are spawned, not forked, because forking a
+    process whose libraries have started threads may deadlock. They end as soon as the driver ends,
+    even if it is killed: each waits on a pipe that the kernel then closes.
     """
 
     Options = LocalOptions
     version = "1"
 
     def __init__(self, options: LocalOptions) -> None:
-        """Keeps the options; workers start with their first call."""
+        """Keeps the options; a worker starts with its first call."""
         super().__init__(options)
         count = 1 if options.inline else min(options.workers or options.threads, options.threads)
         self._slots = [_Slot() for _ in range(count)]
-        found = gpu_names()
-        names = found or ["0"]
-        wanted = len(found) if options.gpus is None else options.gpus
-        # More slots than GPUs share them in turn: for stages that fill less than one each.
+        present = gpu_names()
+        names = present or ["0"]
+        wanted = len(present) if options.gpus is None else options.gpus
+        # More slots than GPUs share them: for stages that use only a part of one.
         self._gpu_slots = [_Slot(names[slot % len(names)]) for slot in range(wanted)]
         self._memory = options.memory_gib or available_gib()
 
     @property
     def threads(self) -> int:
-        """CPU threads that may be busy at once; one call at a time if `inline`."""
+        """CPU threads that may be used at once; one call at a time if `inline`."""
         return 1 if self.options.inline else self.options.threads
 
     @property
     def gpus(self) -> int:
-        """GPU slots; a worker keeps its GPU for life, because CUDA cannot change it."""
+        """GPU slots; a worker always keeps its GPU, because CUDA cannot change it."""
         return len(self._gpu_slots)
 
     @property
@@ -73,7 +73,7 @@ class Local(Executor[LocalOptions]):
         return self._memory
 
     def submit(self, call: StageCall) -> Future[StageReport]:
-        """Starts a call in the least busy worker; among equals one that is warm already."""
+        """Starts a call in the least busy worker; among equals in one that has started."""
         if self.options.inline:
             return _run_here(call)
         slots = self._gpu_slots if call.gpus else self._slots
@@ -90,14 +90,14 @@ def _run_here(call: StageCall) -> Future[StageReport]:
     future: Future[StageReport] = Future()
     try:
         future.set_result(call.run())
-    # A plugin may raise anything; the future carries it to whoever asked, as a worker's would.
+    # A plugin may raise anything; the future passes it on, as a worker's would.
     except Exception as error:  # noqa: BLE001
         future.set_exception(error)
     return future
 
 
 class _Slot:
-    """One worker process, started when first needed and again after it died."""
+    """One worker process, started at the first call and again after it died."""
 
     def __init__(self, gpu: str = "") -> None:
         self.pending = 0
@@ -148,16 +148,15 @@ class _Slot:
     ) -> None:
         error = CancelledCallError() if inner.cancelled() else inner.exception()
         if isinstance(error, BrokenProcessPool):
-            # Told in the order of the queue: the first was at work, the others had not begun.
-            was_at_work = self._forget(pool)
-            if not was_at_work and not self._closing:
+            # Called in the order of the queue: only the first call had begun.
+            was_running = self._forget(pool)
+            if not was_running and not self._closing:
                 self._begin(call, outer)
                 return
             error = WorkerError(
-                f"The worker process of stage {call.stage} ({call.key[:8]}) died. Most often the "
-                "machine ran out of memory: lower executor.workers or the stage's batch size. Its "
-                f"last words are in {log_folder(call)}. What is finished is kept; start the same "
-                "command again."
+                f"The worker process of stage {call.stage} ({call.key[:8]}) died. The usual cause "
+                "is lack of memory: lower executor.workers or the stage's batch size. Its log is "
+                f"in {log_folder(call)}. Finished stages are kept; run the same command again."
             )
         with self._lock:
             self.pending -= 1
@@ -167,7 +166,7 @@ class _Slot:
             outer.set_exception(error)
 
     def _forget(self, pool: ProcessPoolExecutor) -> bool:
-        """Lets go of a pool whose worker is dead; tells whether it was not known to be."""
+        """Drops a pool whose worker is dead; returns whether this is its first report."""
         with self._lock:
             first, self._pool = self._pool is pool, None if self._pool is pool else self._pool
         if first:
@@ -177,7 +176,7 @@ class _Slot:
     def close(self, *, cancel: bool) -> None:
         self._closing = cancel
         if cancel and self._lifeline is not None:
-            self._lifeline.close()  # the worker sees the end of the pipe and leaves at once
+            self._lifeline.close()  # the worker sees the end of the pipe and exits at once
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=cancel)
             self._pool = None
@@ -186,11 +185,11 @@ class _Slot:
 
 
 def _become_worker(lifeline: Connection, gpu: str) -> None:
-    """Ignores Ctrl-C, which is the driver's to handle, and leaves when the driver is gone.
+    """Ignores Ctrl-C, which the driver handles, and exits when the driver has ended.
 
     Args:
-        lifeline: a pipe that the kernel closes with the driver.
-        gpu: the one GPU that this worker may see; empty for none.
+        lifeline: a pipe that the kernel closes when the driver ends.
+        gpu: the GPU of this worker; empty for none.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpu

@@ -1,7 +1,7 @@
-"""Runs stages on a Ray cluster, or on one that it starts on this machine.
+"""Runs stages on a Ray cluster, or on a cluster that it starts on this machine.
 
-The store lies on a path that all machines share; a task is told its place and what to do, and
-nothing but reports travels through Ray.
+All machines share the path of the store. A task gets this path and its call; only reports are sent
+through Ray.
 """
 
 from __future__ import annotations
@@ -32,38 +32,38 @@ from ._machine import GIB, available_gib, gpu_names
 from ._worker import CancelledCallError, carry_out, keep_freed_memory, log_folder
 
 OBJECT_STORE_BYTES = 80 * 2**20
-"""Ray's own shared memory, near its minimum: results go to the store, not through it."""
+"""Ray's shared memory, near its minimum: results go to the store, not through Ray."""
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class RayOptions(PluginOptions):
-    """Which cluster to use, or how large a local one to start."""
+    """Options of `ray`: the cluster to use, or the size of a local one."""
 
     address: str | None = None
-    """A running cluster: ``auto`` or ``HOST:PORT``. Null: one is started here and ended after."""
+    """A running cluster: ``auto`` or ``HOST:PORT``. Null: a local one for the length of the run."""
     threads: int | None = Field(default=None, ge=1)
-    """CPU threads of the local cluster; by default all. Each busy call is a process."""
+    """CPU threads of the local cluster; by default all. Each running call is a process."""
     gpus: int | None = Field(default=None, ge=0)
     """GPUs of the local cluster; by default all."""
     memory_gib: float | None = Field(default=None, gt=0)
-    """Main memory of the local cluster; by default what is available when it starts."""
+    """Main memory of the local cluster; by default the memory available at start."""
     max_retries: int = Field(default=3, ge=0)
-    """How often Ray starts a call again whose worker or node died, before the stage fails."""
+    """How often Ray restarts a call whose worker or node died, before the stage fails."""
 
 
 class Ray(Executor[RayOptions]):
-    """Stage calls as Ray tasks that ask for CPUs, GPUs and memory."""
+    """Stage calls as Ray tasks that request CPUs, GPUs and memory."""
 
     Options = RayOptions
     version = "1"
 
     def __init__(self, options: RayOptions) -> None:
-        """Keeps the options; the cluster is started or asked when it is first needed.
+        """Keeps the options; the cluster is started or contacted at first use.
 
         Raises:
             MissingDependencyError: Ray is not installed.
-            SettingsError: sizes are given for a cluster that is running already.
+            SettingsError: sizes are given for a running cluster.
         """
         super().__init__(options)
         if find_spec("ray") is None:
@@ -73,29 +73,29 @@ class Ray(Executor[RayOptions]):
         sizes = (options.threads, options.gpus, options.memory_gib)
         if options.address is not None and any(size is not None for size in sizes):
             raise SettingsError(
-                "executor: threads, gpus and memory_gib are the size of a cluster started here; "
-                f"the one at {options.address} has its own. Leave them out."
+                "executor: threads, gpus and memory_gib set the size of a local cluster, but the "
+                f"one at {options.address} has its own. Remove them."
             )
         self._open: dict[Any, Future[StageReport]] = {}
         self._started = False
 
     @property
     def threads(self) -> int:
-        """CPUs of the nodes that are alive."""
+        """CPUs of all live nodes."""
         if self.options.address is None:
             return self.options.threads or os.cpu_count() or 1
         return max(1, int(self._total("CPU")))
 
     @property
     def gpus(self) -> int:
-        """GPUs of the nodes that are alive."""
+        """GPUs of all live nodes."""
         if self.options.address is None:
             return len(gpu_names()) if self.options.gpus is None else self.options.gpus
         return int(self._total("GPU"))
 
     @property
     def total_gib(self) -> float:
-        """Memory of the nodes that are alive."""
+        """Memory of all live nodes."""
         if self.options.address is None:
             return self._local_gib
         return self._total("memory") / GIB
@@ -105,12 +105,12 @@ class Ray(Executor[RayOptions]):
         return self.options.memory_gib or available_gib()
 
     def submit(self, call: StageCall) -> Future[StageReport]:
-        """Hands a call to Ray, which starts it again where a worker or a node dies."""
+        """Passes a call to Ray, which restarts it if a worker or a node dies."""
         ray = self._ray
         most = self._largest_node()
         task = ray.remote(_task).options(
             name=f"{call.stage} {call.key[:8]}",
-            # A stage that asks for more than any node has would wait for ever.
+            # A stage that requests more than any node has would wait forever.
             num_cpus=min(call.threads, most["CPU"]),
             num_gpus=call.gpus,
             memory=int(min(call.memory_gib * GIB, most["memory"])),
@@ -130,14 +130,14 @@ class Ray(Executor[RayOptions]):
             return
         try:
             outer.set_result(inner.result())
-        # Whatever Ray raises here belongs into the future, or the run would wait for ever.
+        # The future must get whatever Ray raises here, or the run would wait forever.
         except (Exception, CancelledError) as error:  # noqa: BLE001
             outer.set_exception(_own_error(call, error))
 
     @cached_property
     def _ray(self) -> Any:
         """Ray, connected to a cluster."""
-        # Before it is imported: it reads them once, and asks a server about itself otherwise.
+        # Ray reads these once, at import; without the first it contacts a server.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray
@@ -150,8 +150,8 @@ class Ray(Executor[RayOptions]):
                 ray.init(address=self.options.address, **quiet)
             except (ConnectionError, ValueError, RuntimeError) as error:
                 raise LanserError(
-                    f"There is no Ray cluster at {self.options.address}: {error}. Start one with "
-                    "`ray start --head`, or leave executor.address out to use this machine."
+                    f"No Ray cluster at {self.options.address}: {error}. Start one with "
+                    "`ray start --head`, or remove executor.address to use this machine."
                 ) from None
         else:
             ray.init(
@@ -177,7 +177,7 @@ class Ray(Executor[RayOptions]):
         }
 
     def close(self, *, cancel: bool = False) -> None:
-        """Waits for open calls, or stops them if `cancel`; ends a cluster that was started here."""
+        """Waits for open calls, or stops them if `cancel`; ends a local cluster."""
         if "_ray" not in self.__dict__:
             return
         ray = self._ray
@@ -190,7 +190,7 @@ class Ray(Executor[RayOptions]):
         if self._started:
             ray.shutdown()
         del self._ray
-        # Ray drops callbacks when it ends, and a run must not wait for ever for what was stopped.
+        # Ray drops callbacks when it ends, and a run must not wait forever for stopped calls.
         for reference in list(self._open):
             outer = self._open.pop(reference, None)
             if outer is not None:
@@ -199,7 +199,7 @@ class Ray(Executor[RayOptions]):
 
 def _task(call: StageCall, folder: str) -> StageReport:
     """Runs in a Ray worker."""
-    with suppress(OSError):  # a folder of the driver's machine alone: paths are absolute then
+    with suppress(OSError):  # the folder may exist only on the driver's machine
         os.chdir(folder)
     if not call.gpus:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -208,7 +208,7 @@ def _task(call: StageCall, folder: str) -> StageReport:
 
 
 def _own_error(call: StageCall, error: BaseException) -> BaseException:
-    """Returns the stage's own exception, or what says that its worker is gone."""
+    """Returns the stage's own exception, or one that reports the loss of its worker."""
     from ray import exceptions
 
     if isinstance(error, CancelledError | exceptions.TaskCancelledError):
@@ -220,6 +220,6 @@ def _own_error(call: StageCall, error: BaseException) -> BaseException:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return WorkerError(
         f"The Ray worker of stage {call.stage} ({call.key[:8]}) died and was not replaced: "
-        f"{reason.rstrip('.')}. Its last words are in {log_folder(call)}. What is finished is "
-        "kept; start the same command again."
+        f"{reason.rstrip('.')}. Its log is in {log_folder(call)}. Finished stages are kept; run "
+        "the same command again."
     )

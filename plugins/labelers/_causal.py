@@ -1,4 +1,4 @@
-"""Likelihood of words after a prompt under a causal language model."""
+"""Likelihood of words after a prompt, by a causal language model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from ._wording import Floats
 
 
 def log_likelihoods(
@@ -19,8 +18,8 @@ def log_likelihoods(
 ) -> Floats:
     """Mean log-probability per token of every word after every prompt.
 
-    Each prompt is read once; what the model remembers of it is shared by all words. Prompts are
-    batched with those of equal length, so nothing is padded before a word.
+    Each prompt is read once, and all words share its key-value cache. A batch contains prompts of
+    equal length, so there is no padding before a word.
 
     Args:
         model: a causal model of transformers with a key-value cache.
@@ -33,7 +32,7 @@ def log_likelihoods(
     """
     import torch
 
-    found = np.zeros((len(prompts), len(words)), dtype=np.float32)
+    totals = np.zeros((len(prompts), len(words)), dtype=np.float32)
     lengths = [len(word) for word in words]
     firsts = [word[0] for word in words]
     longer = [i for i, length in enumerate(lengths) if length > 1]
@@ -42,15 +41,15 @@ def log_likelihoods(
             ids = torch.tensor([list(prompts[row]) for row in rows], device=model.device)
             answer = model(input_ids=ids, use_cache=True, **_last_only(model))
             logs = answer.logits[:, -1].float().log_softmax(-1)
-            found[rows] = logs[:, firsts].cpu().numpy()
+            totals[rows] = logs[:, firsts].cpu().numpy()
             width = ids.shape[1] + max(lengths)
             step = max(1, budget // (len(rows) * width))
             for begin in range(0, len(longer), step):
                 columns = longer[begin : begin + step]
                 rest = _rest(model, answer.past_key_values, ids, [words[i] for i in columns])
-                found[np.ix_(rows, columns)] += rest
-    found /= np.array(lengths, dtype=np.float32)
-    return found
+                totals[np.ix_(rows, columns)] += rest
+    totals /= np.array(lengths, dtype=np.float32)
+    return totals
 
 
 def _equal_lengths(prompts: Sequence[Sequence[int]], budget: int) -> Iterator[list[int]]:
@@ -59,16 +58,16 @@ def _equal_lengths(prompts: Sequence[Sequence[int]], budget: int) -> Iterator[li
     for row, prompt in enumerate(prompts):
         groups[len(prompt)].append(row)
     for length in sorted(groups, reverse=True):
-        # Words multiply the rows, so prompts fill only a quarter of the budget.
+        # Words multiply the rows, so prompts use only a quarter of the budget.
         size = max(1, budget // (4 * length))
         for begin in range(0, len(groups[length]), size):
             yield groups[length][begin : begin + size]
 
 
 def _last_only(model: Any) -> dict[str, int]:
-    """Spares the logits of a prompt's inside, where the model can."""
-    known = inspect.signature(model.forward).parameters
-    return {"logits_to_keep": 1} if "logits_to_keep" in known else {}
+    """Skips the logits of all but a prompt's last token, if the model can."""
+    supported = inspect.signature(model.forward).parameters
+    return {"logits_to_keep": 1} if "logits_to_keep" in supported else {}
 
 
 def _rest(model: Any, memory: Any, ids: Any, words: Sequence[Sequence[int]]) -> Floats:
@@ -80,7 +79,7 @@ def _rest(model: Any, memory: Any, ids: Any, words: Sequence[Sequence[int]]) -> 
     given = [[*word[:-1], *[word[-1]] * (width + 1 - len(word))] for word in words]
     wanted = [[*word[1:], *[word[-1]] * (width + 1 - len(word))] for word in words]
     inside = [[1.0] * (len(word) - 1) + [0.0] * (width + 1 - len(word)) for word in words]
-    # The memory grows in place, and the next words need it as it was.
+    # The cache grows in place, and the next words need it unchanged.
     shared = copy.deepcopy(memory)
     shared.batch_repeat_interleave(len(words))
     device = ids.device

@@ -1,4 +1,4 @@
-"""Confusions: how often a labeler says each label where people say another."""
+"""Confusions: how often a labeler gives each label for each human label."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pydantic import model_validator
 from lanser_bench import PluginOptions, user_path
 
 SHIPPED = Path(__file__).with_name("confusions")
-"""Measured confusions of built-in labelers; each file says of what corpus and by what command."""
+"""Measured confusions of built-in labelers; each file names its corpus and command."""
 
 
 class Confusion(PluginOptions):
-    """Counts by human and by weak label: written out, a file's path, or a shipped one's name.
+    """Counts by human and by weak label: given directly, as a file's path, or a built-in name.
 
     A file is a label report (``report.json`` of `lanser-bench label`), a result record, or JSON
-    with ``labels`` and ``confusion``. Its counts become part of the options, so a key knows them
-    and not where they lay.
+    with ``labels`` and ``confusion``. Its counts become part of the options, so a key contains the
+    counts and not the path.
     """
 
     labels: tuple[str, ...]
@@ -43,7 +43,7 @@ class Confusion(PluginOptions):
         return self
 
     def given(self, gold: str) -> dict[str, float]:
-        """Returns label → share of the utterances of a human label; empty where it has none."""
+        """Returns label → share of the utterances of a human label; empty if there are none."""
         if gold not in self.labels:
             return {}
         row = self.confusion[self.labels.index(gold)]
@@ -52,17 +52,17 @@ class Confusion(PluginOptions):
 
 
 def read_confusion(place: str | Path) -> dict[str, Any]:
-    """Reads a file or a shipped confusion.
+    """Reads a file or a built-in confusion.
 
     Raises:
-        ValueError: it is neither, or holds no comparison of weak with human labels.
+        ValueError: it is neither, or contains no comparison of weak with human labels.
     """
     path = user_path(place)
     if not path.is_file():
         path = SHIPPED / f"{place}.json"
     if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in SHIPPED.glob("*.json")))
-        raise ValueError(f"there is no such file, and no shipped confusion of that name ({known})")
+        known = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.json")))
+        raise ValueError(f"no such file, and no built-in confusion of that name ({known})")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -75,7 +75,7 @@ def read_confusion(place: str | Path) -> dict[str, Any]:
             "`labels` and `confusion`"
         )
     if len({tuple(table["labels"]) for table in tables}) > 1:
-        raise ValueError(f"{path.name} holds several corpora with different labels")
+        raise ValueError(f"{path.name} contains several corpora with different labels")
     grids = [table["confusion"] for table in tables]
     total = [[sum(cells) for cells in zip(*rows, strict=True)] for rows in zip(*grids, strict=True)]
     return {"labels": tables[0]["labels"], "confusion": total}
@@ -89,6 +89,6 @@ def _tables(content: Any) -> list[Mapping[str, Any]]:
         return [content]
     if isinstance(content.get("gold"), Mapping):
         return _tables(content["gold"])
-    reports = content.get("labels")
-    found = reports.values() if isinstance(reports, Mapping) else ()
-    return [table for report in found if isinstance(report, Mapping) for table in _tables(report)]
+    labels = content.get("labels")
+    reports = labels.values() if isinstance(labels, Mapping) else ()
+    return [table for report in reports for table in _tables(report)]

@@ -1,4 +1,4 @@
-"""What the controls `majority` and `shuffled` share: labels of another labeler, spoilt."""
+"""Shared by the controls `majority` and `shuffled`, which change the labels of another labeler."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lanser_bench import (
     member_identity,
 )
 
-from ._members import Member, answer, said
+from ._members import Member, answer, stacked_values
 
 
 class ControlOptions(PluginOptions):
@@ -28,18 +28,18 @@ class ControlOptions(PluginOptions):
 
 
 class ControlLabeler(SettlingLabeler[Any]):
-    """Scores as its member does, and settles otherwise; where the member abstains, so does it."""
+    """Has its member's scores but settles on other labels; abstains where the member abstains."""
 
     control = True
 
     def __init__(self, options: ControlOptions) -> None:
-        """Makes the member; what it reads is read."""
+        """Makes the member; the control reads what it reads."""
         super().__init__(options)
         self._member = create_plugin("labeler", options.member.name, options.member.options)
         if isinstance(self._member, SettlingLabeler) and self._member.settles:
             raise PluginError(
                 f"The member '{options.member.name}' needs the whole corpus itself. Name a labeler "
-                "that judges each text by itself."
+                "that judges each text separately."
             )
         self.reads, self.languages = self._member.reads, self._member.languages
 
@@ -48,12 +48,12 @@ class ControlLabeler(SettlingLabeler[Any]):
         return member_identity("labeler", self.options.member.name, self._member)
 
     def describe(self) -> dict[str, Any]:
-        """The member, with what it says of itself, and its licence."""
+        """The member with its own description, and its licence."""
         member = {"name": self.options.member.name} | self._member.describe()
         return {"member": member, "licence": member.get("licence", "")}
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
-        """The member's scores; logits of shape (n, K, 1) are the same."""
+        """The member's scores, also as logits of shape (n, K, 1)."""
         name = type(self).__name__.lower()
-        found = answer(name, self.options.member, self._member, records, taxonomy)
-        return replace(found, logits=said([found]))
+        scores = answer(name, self.options.member, self._member, records, taxonomy)
+        return replace(scores, logits=stacked_values([scores]))

@@ -1,4 +1,4 @@
-"""One batch on each core, instead of one batch on all of them."""
+"""Runs one batch on each core, instead of one batch on all cores."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ T = TypeVar("T")
 
 
 def on_cores(work: Callable[[T], None], parts: Iterable[T]) -> None:
-    """Does parts of some work side by side, as many at a time as torch has threads.
+    """Runs parts of some work in parallel, as many at a time as torch has threads.
 
-    Threads inside of operators wait for each other at the end of each operator, and small ones are
-    done by the time the others wake. Here a part is computed by a single thread, whatever their
-    number: results do not depend on it.
+    Threads inside operators wait for each other at the end of each operator, and small operators
+    end before other threads wake up. Here a single thread computes each part, so results do not
+    depend on the number of threads.
 
     Args:
-        work: what is done with each part, where torch releases Python's lock; parts must not touch
-            each other.
+        work: called with each part; torch releases Python's lock in it, and parts are independent.
         parts: the longest should come first.
     """
     import torch
@@ -27,7 +26,7 @@ def on_cores(work: Callable[[T], None], parts: Iterable[T]) -> None:
     threads = torch.get_num_threads()
     try:
         with ThreadPoolExecutor(threads, "batch", torch.set_num_threads, (1,)) as pool:
-            # Counts of a stage are kept in its context, which threads do not see by themselves.
+            # A stage keeps its counts in its context, which threads do not inherit.
             running = [pool.submit(copy_context().run, work, part) for part in parts]
             try:
                 for one in running:
@@ -36,5 +35,5 @@ def on_cores(work: Callable[[T], None], parts: Iterable[T]) -> None:
                 for one in running:
                     one.cancel()
     finally:
-        # What a thread sets is taken over by those that begin later.
+        # Threads that start later inherit the setting of this one.
         torch.set_num_threads(threads)

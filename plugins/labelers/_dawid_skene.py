@@ -1,13 +1,13 @@
-"""Votes of several labelers whose reliability nobody knows (Dawid & Skene 1979).
+"""Votes of several labelers of unknown reliability (Dawid & Skene 1979).
 
-The model: each utterance has one true label, drawn with probability π_k; member m says l where k is
-true with probability E_m(k, l), whatever the others say. Expectation maximisation starts at shares
+The model: each utterance has one true label, drawn with probability π_k. If it is k, member m votes
+l with probability E_m(k, l), independently of the others. Expectation maximisation starts at shares
 of the votes and alternates
 
-- M: π_k = mean of T_ik; E_m(k, l) = Σ_i T_ik [m says l of i] / Σ_i T_ik [m says anything of i]
-- E: T_ik ∝ π_k Π_m E_m(k, what m says of i)
+- M: π_k = mean of T_ik; E_m(k, l) = Σ_i T_ik [m votes l on i] / Σ_i T_ik [m votes on i]
+- E: T_ik ∝ π_k Π_m E_m(k, vote of m on i)
 
-No library is used: crowd-kit, the best kept one, brings pandas, nltk and transformers for this.
+No library is used: crowd-kit, the best maintained one, needs pandas, nltk and transformers.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from lanser_bench import Settled
 Floats = npt.NDArray[np.float64]
 ITERATIONS = 200
 TOLERANCE = 1e-8
-"""Stops where no probability moves by more."""
+"""Iteration stops when no probability changes by more."""
 LEAST = 1e-10
-"""In place of a probability of 0, which no later evidence could mend."""
+"""Replaces a probability of 0, which no later evidence could change."""
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """What expectation maximisation finds."""
+    """Result of expectation maximisation."""
 
     truth: Floats
     """T, shape (patterns, K)."""
     prior: Floats
     """π, shape (K,)."""
     errors: Floats
-    """E, shape (members, K, K): what is true, what is said."""
+    """E, shape (members, K, K): true label, vote."""
     iterations: int
 
 
 def vote_shares(votes: npt.NDArray[np.integer], k: int) -> Floats:
-    """Shares of the votes, shape (n, K); even where nobody votes."""
+    """Shares of the votes, shape (n, K); equal shares if there is no vote."""
     counts = np.stack([(votes == label).sum(axis=1) for label in range(k)], axis=1)
     total = counts.sum(axis=1, keepdims=True)
     return np.where(total > 0, counts / np.maximum(total, 1), 1 / k)
@@ -54,7 +54,7 @@ def dawid_skene(
     """Estimates true labels and each member's errors.
 
     Args:
-        votes: patterns of votes, shape (patterns, members); −1 where a member says nothing.
+        votes: patterns of votes, shape (patterns, members); −1 if a member abstains.
         counts: how many utterances have each pattern.
         k: number of labels.
     """
@@ -78,10 +78,10 @@ def dawid_skene(
 
 
 def settled_votes(votes: npt.NDArray[np.int16], k: int, names: Sequence[str]) -> Settled:
-    """Settles a corpus by `dawid_skene`, with shares of the votes beside it.
+    """Settles a corpus by `dawid_skene`, and also returns shares of the votes.
 
     Args:
-        votes: shape (n, members); −1 where a member says nothing.
+        votes: shape (n, members); −1 if a member abstains.
         k: number of labels.
         names: of the members.
     """
@@ -92,19 +92,19 @@ def settled_votes(votes: npt.NDArray[np.int16], k: int, names: Sequence[str]) ->
     majority = Settled(rows, shares)
     if not voted.any():
         return Settled(rows, shares, beside={"majority": majority})
-    found = dawid_skene(patterns[voted], counts[voted], k)
+    estimate = dawid_skene(patterns[voted], counts[voted], k)
     table = shares.copy()
-    table[voted] = found.truth
-    same = np.equal(found.truth.argmax(axis=1), shares[voted].argmax(axis=1))
-    right = np.einsum("k,mkk->m", found.prior, found.errors)
+    table[voted] = estimate.truth
+    same = np.equal(estimate.truth.argmax(axis=1), shares[voted].argmax(axis=1))
+    right = np.einsum("k,mkk->m", estimate.prior, estimate.errors)
     facts = {
         "method": "dawid-skene",
-        "iterations": found.iterations,
+        "iterations": estimate.iterations,
         "agrees_with_majority": float((counts[voted] * same).sum() / counts[voted].sum()),
         "estimated_accuracy": [
             {"member": name, "accuracy": float(share)}
             for name, share in zip(names, right, strict=True)
         ],
-        "estimated_prior": found.prior.tolist(),
+        "estimated_prior": estimate.prior.tolist(),
     }
     return Settled(rows, table, facts, {"majority": majority})

@@ -1,118 +1,127 @@
-"""What `fill-mask` and `llm` share: how labels are worded in tokens, and how likelihoods add up."""
+"""Shared by `fill-mask` and `llm`: wordings of labels in tokens, and sums of their likelihoods."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from lanser_bench import (
-    MissingDependencyError,
-    PluginError,
-    PluginOptions,
-    Scores,
-    Taxonomy,
-    TextRecord,
-)
+from lanser_bench import Labeler, PluginError, PluginOptions, Scores, Taxonomy, TextRecord
 
-from ..weights import resolve
-from ._wording import (
-    Templates,
-    chosen_templates,
-    score_distinct,
-    softmax,
-    token_counts,
-    without_bars,
-)
-
-Floats = npt.NDArray[np.float32]
+from .._tokens import token_counts
+from .._transformers import load_model, load_part, refuse_missing
+from ..weights import WithWeights
+from ._wording import Floats, Templates, chosen_templates, score_distinct, softmax, verbalisations
 
 
 class LanguageModelOptions(PluginOptions):
-    """Options of labelers that ask a language model for the likelihood of the labels' wordings."""
+    """Options of labelers that score labels by the likelihood of their wordings."""
+
+    kind: ClassVar[str]
+    example: ClassVar[str]
 
     model: str = ""
     """A transformers model: a folder, or a hub id such as ``org/name`` (``org/name@revision``)."""
     templates: Templates = None
-    """Templates: null (the taxonomy's first), ``all`` of the taxonomy's, or a list of your own.
+    """Templates: null (the taxonomy's first), ``all`` of the taxonomy's, or your own list.
     Log-likelihoods of several are averaged."""
     synonyms: bool = False
-    """A label's likelihood is the mean over its wording and its synonyms."""
+    """Averages a label's likelihood over its wording and its synonyms."""
     prior: Literal["empty-text", "none"] = "empty-text"
-    """``empty-text`` divides by the wording's likelihood where there is no text to speak of, so
-    that frequent words do not win by being frequent: pointwise mutual information (Holtzman et al.
-    2021, arXiv 2104.08315). ``none`` leaves likelihoods as they are."""
+    """``empty-text`` divides by the wording's likelihood after an empty text, so that frequent
+    words have no advantage: pointwise mutual information (Holtzman et al. 2021, arXiv 2104.08315).
+    ``none`` leaves likelihoods unchanged."""
     max_tokens: int = Field(default=256, ge=16)
-    """Longest text; the rest of a longer one is cut off, and it is counted."""
+    """Longest text. Longer texts are cut at their end and counted."""
     batch_tokens: int = Field(default=2048, ge=256)
-    """Most tokens of a batch, padding included. Moves floats in their last digits."""
+    """Most tokens of a batch, padding included. Changes the last digits of floats."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Part of the key, because the two give slightly different floats."""
 
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """A label's word in a template, in tokens."""
-
-    left: tuple[int, ...]
-    word: tuple[int, ...]
-    right: tuple[int, ...]
-
-
-def verbalisations(taxonomy: Taxonomy, synonyms: bool) -> tuple[list[str], list[int]]:
-    """Returns wordings and the column of the label that each stands for."""
-    pairs = [
-        (word, column)
-        for column, label in enumerate(taxonomy.labels)
-        for word in (label.hypothesis, *(label.synonyms if synonyms else ()))
-    ]
-    return [word for word, _ in pairs], [column for _, column in pairs]
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if not self.model:
+            raise ValueError(
+                f"name a {self.kind} in the option 'model', a folder or a hub id such as "
+                f"{self.example}: none comes with lanser-bench"
+            )
+        return self
 
 
-def likelihood_scores(
-    records: Sequence[TextRecord],
-    taxonomy: Taxonomy,
-    options: LanguageModelOptions,
-    likelihoods: Callable[[list[str], Sequence[str], list[str]], Floats],
-    room: Callable[[Sequence[str], list[str]], int],
-    tokenizer: Callable[[], Any],
-) -> Scores:
-    """Scores distinct texts by the likelihood of the labels' wordings.
+LM = TypeVar("LM", bound=LanguageModelOptions)
 
-    Args:
-        records: the texts.
-        taxonomy: the labels.
-        options: templates, synonyms and prior.
-        likelihoods: texts, templates and wordings → mean log-probability per token, shape
-            (texts, wordings).
-        room: templates and wordings → how many tokens of a text are read.
-        tokenizer: returns the model's tokenizer.
-    """
-    words, columns = verbalisations(taxonomy, options.synonyms)
-    templates = chosen_templates(options.templates, taxonomy)
-    k = len(taxonomy.labels)
 
-    def score(texts: list[str]) -> tuple[Floats, Floats]:
-        # The text that says nothing comes along as the prior.
-        found = likelihoods([*texts, ""], templates, words)
-        prior = found[-1:] if options.prior == "empty-text" else np.float32(0)
-        logits = by_label(found[:-1] - prior, columns, k)
-        return softmax(logits), logits
+class LanguageModelLabeler(WithWeights, Labeler[LM]):
+    """Scores each label by the likelihood of its wordings."""
 
-    def truncated(texts: list[str]) -> list[bool]:
-        most = room(templates, words)
-        counts = token_counts(tokenizer(), texts, split_special_tokens=True)
-        return [count > most for count in counts]
+    head: ClassVar[str]
+    """Auto class of transformers, such as ``AutoModelForMaskedLM``."""
+    libraries = ("torch", "transformers", "tokenizers")
 
-    return score_distinct(records, k, score, "distribution", truncated=truncated)
+    def describe(self) -> dict[str, Any]:
+        """The model's name, and the licence of its weights."""
+        return {"model": self.options.model, "licence": self.weights.licence}
+
+    def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
+        """Scores distinct texts; logits of shape (n, K) are log-likelihoods, less the prior."""
+        pairs = [
+            (word, column)
+            for column, words in enumerate(verbalisations(taxonomy, self.options.synonyms))
+            for word in words
+        ]
+        words, columns = [word for word, _ in pairs], [column for _, column in pairs]
+        templates = chosen_templates(self.options.templates, taxonomy)
+        k = len(taxonomy.labels)
+
+        def score(texts: list[str]) -> tuple[Floats, Floats]:
+            # The likelihood after an empty text is the prior.
+            logs = self._likelihoods([*texts, ""], templates, words)
+            prior = logs[-1:] if self.options.prior == "empty-text" else np.float32(0)
+            logits = by_label(logs[:-1] - prior, columns, k)
+            return softmax(logits), logits
+
+        def truncated(texts: list[str]) -> list[bool]:
+            most = self._room(templates, words)
+            counts = token_counts(self._model[1], texts, split_special_tokens=True)
+            return [count > most for count in counts]
+
+        return score_distinct(records, k, score, "distribution", truncated=truncated)
+
+    def _likelihoods(self, texts: list[str], templates: Sequence[str], words: list[str]) -> Floats:
+        """Mean log-probability per token of each word, mean over templates: (texts, words)."""
+        raise NotImplementedError
+
+    def _room(self, templates: Sequence[str], words: list[str]) -> int:
+        """Most tokens of a text that the model reads."""
+        raise NotImplementedError
+
+    @cached_property
+    def _model(self) -> tuple[Any, Any]:
+        """The model in eval mode and its tokenizer.
+
+        Raises:
+            MissingDependencyError: it does not load.
+            PluginError: its weights lack the head, which would then be random, or its tokenizer
+                does not return which characters a token covers.
+        """
+        name, kind = self.options.model, self.options.kind
+        model, missing = load_model(name, self.head, kind)
+        tokenizer = load_part(name, "AutoTokenizer")
+        refuse_missing(name, kind, missing, "Name another model.", PluginError)
+        if not tokenizer.is_fast:
+            raise PluginError(
+                f"The model '{name}' has no tokenizer.json, which is needed to find the tokens of "
+                "a word. Name a model with a fast tokenizer."
+            )
+        return model.to(self.options.device).eval(), tokenizer
 
 
 def by_label(log_scores: Floats, columns: Sequence[int], k: int) -> Floats:
-    """Adds wordings up to labels: the log of the mean likelihood over each label's wordings.
+    """Combines wordings to labels: the log of the mean likelihood over each label's wordings.
 
     Args:
         log_scores: shape (n, wordings).
@@ -128,12 +137,25 @@ def by_label(log_scores: Floats, columns: Sequence[int], k: int) -> Floats:
     return np.stack(means, axis=1).astype(np.float32)
 
 
-def wording(tokenizer: Any, template: str, word: str) -> Wording:
-    """Splits a filled template into tokens before, of and after the word.
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A filled template in tokens: before, in and after the word."""
 
-    The template is read whole and with a space before it, so that a word gets the tokens that it
-    has in running text; tokens are told apart by the characters that they cover. The space before
-    the word is the word's, as in " angry", so that all words follow the same tokens.
+    left: tuple[int, ...]
+    word: tuple[int, ...]
+    right: tuple[int, ...]
+
+    def __len__(self) -> int:
+        """Tokens of the whole template."""
+        return len(self.left) + len(self.word) + len(self.right)
+
+
+def wording(tokenizer: Any, template: str, word: str) -> Wording:
+    """Splits a filled template into tokens before, in and after the word.
+
+    The template is tokenised whole, after a space, so that a word gets the same tokens as in
+    running text. A token belongs to the part whose characters it covers. The space before the word
+    is part of the word, as in " angry", so that all words follow the same tokens.
     """
     sentence = " " + template.replace("{}", word)
     start = 1 + template.index("{}")
@@ -143,75 +165,18 @@ def wording(tokenizer: Any, template: str, word: str) -> Wording:
         sentence, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
     )
     pairs = list(zip(encoded["input_ids"], encoded["offset_mapping"], strict=True))
-    found = Wording(
+    split = Wording(
         left=tuple(i for i, (_, last) in pairs if last <= start),
         word=tuple(i for i, (first, last) in pairs if last > start and first < end),
         right=tuple(i for i, (first, last) in pairs if last > start and first >= end),
     )
-    if not found.word:
+    if not split.word:
         raise PluginError(f"The model's tokenizer has no tokens for '{word}' in '{template}'.")
-    return found
-
-
-def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Yields positions, longest first, so that rows × longest stays within `budget` tokens."""
-    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    while order:
-        size = max(1, budget // lengths[order[0]])
-        yield order[:size]
-        order = order[size:]
-
-
-def load(name: str, head: str, what: str, device: str) -> tuple[Any, Any]:
-    """Loads a model in float32 with its tokenizer, from safetensors, never code.
-
-    Args:
-        name: the model's name, as `resolve` takes it.
-        head: the auto class of transformers, such as ``AutoModelForMaskedLM``.
-        what: what such a model is called, for messages.
-        device: ``cpu`` or ``cuda``.
-
-    Raises:
-        MissingDependencyError: it does not load.
-        PluginError: its weights lack the head, which would then be random, or its tokenizer cannot
-            say which characters a token covers.
-    """
-    import torch
-    import transformers
-
-    path = resolve(name).path
-    try:
-        with without_bars():
-            model, report = getattr(transformers, head).from_pretrained(
-                path,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                dtype=torch.float32,
-                output_loading_info=True,
-            )
-        tokenizer: Any = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise MissingDependencyError(
-            f"The model '{name}' does not load as a {what} of transformers from safetensors: "
-            f"{error}."
-        ) from None
-    missing = sorted(report["missing_keys"])
-    if missing:
-        raise PluginError(
-            f"The model '{name}' is no {what}: its weights lack {', '.join(missing[:3])}"
-            f"{' …' if len(missing) > 3 else ''}, which would be random. Name another model."
-        )
-    if not tokenizer.is_fast:
-        raise PluginError(
-            f"The model '{name}' has no tokenizer.json, without which words cannot be told apart "
-            "in tokens. Name a model with a fast tokenizer."
-        )
-    return model.to(device).eval(), tokenizer
+    return split
 
 
 def longest_input(model: Any, tokenizer: Any) -> int:
-    """Most tokens that a model takes at once."""
+    """Most tokens that a model reads at once."""
     places = getattr(model.config, "max_position_embeddings", None) or tokenizer.model_max_length
-    # RoBERTa and its kin keep two places for themselves.
+    # RoBERTa and related models reserve two positions.
     return int(min(tokenizer.model_max_length, places - 2))

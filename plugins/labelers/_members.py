@@ -1,4 +1,4 @@
-"""Members of labelers that are made of others."""
+"""Members of labelers that combine or change the labels of others."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ class Member(PluginOptions):
             return {"name": value}
         if isinstance(value, Mapping) and not isinstance(value.get("options"), Mapping):
             known = {key: value[key] for key in ("name", "weight") if key in value}
-            own = {key: value[key] for key in value if key not in known}
-            return {**known, "options": own}
+            return {**known, "options": {key: value[key] for key in value if key not in known}}
         return value
 
 
@@ -41,26 +40,26 @@ def answer(
     """Returns a member's scores.
 
     Raises:
-        PluginError: they are no finite numbers of the right shape.
+        PluginError: they are not finite numbers of the right shape.
     """
-    found = plugin.score(records, taxonomy)
+    scores = plugin.score(records, taxonomy)
     wanted = (len(records), len(taxonomy.labels))
-    if np.shape(found.values) != wanted or not np.isfinite(found.values).all():
+    if np.shape(scores.values) != wanted or not np.isfinite(scores.values).all():
         raise PluginError(
             f"labeler '{owner}': its member '{member.name}' gave scores that are not finite "
             f"numbers of shape {wanted} = (records, labels)."
         )
-    return found
+    return scores
 
 
-def said(answers: Sequence[Scores]) -> npt.NDArray[np.float32]:
-    """What members say, shape (n, K, members); zero where one abstains."""
+def stacked_values(answers: Sequence[Scores]) -> npt.NDArray[np.float32]:
+    """Scores of all members, shape (n, K, members); zero if a member abstains."""
     return np.stack(
         [np.where(one.abstained[:, None], 0, one.values) for one in answers], axis=2
     ).astype(np.float32)
 
 
 def truncated_by_any(answers: Sequence[Scores]) -> npt.NDArray[np.bool_] | None:
-    """Where a member read a part of its record only, shape (n,); None where none ever does."""
-    told = [one.truncated for one in answers if one.truncated is not None]
-    return np.logical_or.reduce(told) if told else None
+    """Records of which a member read only a part, shape (n,); None if no member reports any."""
+    reported = [one.truncated for one in answers if one.truncated is not None]
+    return np.logical_or.reduce(reported) if reported else None

@@ -1,49 +1,37 @@
-"""NLI cross-encoders behind one face: pairs of tokens in, logits per class out."""
+"""NLI cross-encoders behind one interface: pairs of tokens in, logits per class out."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from lanser_bench import MissingDependencyError, PluginError, SettingsError
 
+from .._optional import import_optional
+from .._transformers import load_model, load_part
 from ..nli.adapter import load_nli
-from ..nli.base import NliWeightsError
 from ..weights import resolve
 from ._packed_bert import PackedBert, Precision, packable
-from ._wording import without_bars
+from ._wording import Floats
 
-Floats = npt.NDArray[np.float32]
 OWN_MODEL = "package:lanser-nli"
 ONNX_FILES = {
     "float32": ("model.onnx",),
     "int8": ("model_int8.onnx", "model_quantized.onnx", "model_quint8_avx2.onnx"),
 }
-"""Names that exporters give; looked for in the model's folder and in its folder ``onnx``."""
-
-
-class PairModel(Protocol):
-    """A model that classifies tokenised pairs."""
-
-    @property
-    def classes(self) -> Mapping[int, str]:
-        """Class names by column."""
-
-    def logits(self, encoded: Any, rows: Sequence[int], tokenizer: Any) -> Floats:
-        """Returns logits of some pairs of an encoding, shape (rows, classes)."""
+"""Names that exporters use; looked for in the model's folder and in its folder ``onnx``."""
 
 
 @dataclass(frozen=True)
 class TorchPairs:
-    """A classifier of transformers: packed where its architecture is known, else padded."""
+    """A classifier of transformers: packed if its architecture is supported, else padded."""
 
     model: Any
     packed: PackedBert | None
@@ -66,10 +54,10 @@ class TorchPairs:
         if self.packed is not None:
             ids = [encoded["input_ids"][row] for row in rows]
             types = encoded.get("token_type_ids")
-            found = self.packed.logits(ids, None if types is None else [types[r] for r in rows])
-            return np.asarray(found.cpu().numpy(), dtype=np.float32)
+            logits = self.packed.logits(ids, None if types is None else [types[r] for r in rows])
+            return np.asarray(logits.cpu().numpy(), dtype=np.float32)
         device = self.model.device
-        given = {
+        inputs = {
             name: torch.from_numpy(values).to(device)
             for name, values in padded(encoded, rows, tokenizer.pad_token_id).items()
         }
@@ -77,7 +65,7 @@ class TorchPairs:
         if self.precision == "bf16":
             cast = torch.autocast(device.type, torch.bfloat16)
         with torch.inference_mode(), cast:
-            return np.asarray(self.model(**given).logits.float().cpu().numpy(), dtype=np.float32)
+            return np.asarray(self.model(**inputs).logits.float().cpu().numpy(), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -89,37 +77,26 @@ class OnnxPairs:
 
     def logits(self, encoded: Any, rows: Sequence[int], tokenizer: Any) -> Floats:
         """Returns logits of some pairs of an encoding, shape (rows, classes)."""
-        given = padded(encoded, rows, tokenizer.pad_token_id)
+        inputs = padded(encoded, rows, tokenizer.pad_token_id)
         wanted = {one.name for one in self.session.get_inputs()}
-        answers = self.session.run(None, {name: given[name] for name in given.keys() & wanted})
+        answers = self.session.run(None, {name: inputs[name] for name in inputs.keys() & wanted})
         return np.asarray(answers[0], dtype=np.float32)
 
 
-def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Yields positions, longest first, so that rows × longest stays within `budget`.
-
-    Args:
-        lengths: tokens of each pair.
-        budget: most tokens of a batch; a pair that is longer comes alone.
-    """
-    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
-    begin = 0
-    while begin < len(order):
-        size = max(1, budget // lengths[order[begin]])
-        yield order[begin : begin + size]
-        begin += size
+PairModel = TorchPairs | OnnxPairs
+"""A model that classifies tokenised pairs."""
 
 
 def padded(encoded: Any, rows: Sequence[int], pad: int) -> dict[str, npt.NDArray[np.int64]]:
-    """One batch of an encoding, filled up at the end."""
+    """Returns one batch of an encoding, padded at the end."""
     width = max(len(encoded["input_ids"][row]) for row in rows)
-    found = {}
+    batch = {}
     for name in encoded:
         matrix = np.full((len(rows), width), pad if name == "input_ids" else 0, dtype=np.int64)
         for place, row in enumerate(rows):
             matrix[place, : len(encoded[name][row])] = encoded[name][row]
-        found[name] = matrix
-    return found
+        batch[name] = matrix
+    return batch
 
 
 def nli_columns(classes: Mapping[int, str], model: str) -> tuple[int, int]:
@@ -130,15 +107,15 @@ def nli_columns(classes: Mapping[int, str], model: str) -> tuple[int, int]:
         model: its name, for the message.
 
     Raises:
-        PluginError: no class is called entailment, so the model is no NLI model.
+        PluginError: no class is called entailment, so the model is not an NLI model.
     """
     names = {int(column): name.lower() for column, name in classes.items()}
     yes = [column for column, name in names.items() if name.startswith("entail")]
     if len(yes) != 1:
         raise PluginError(
             f"The model '{model}' has the classes {', '.join(map(str, classes.values()))}, and "
-            "none is called entailment, so it cannot say what a text entails. Name an NLI model "
-            f"(trained on MNLI, say), or {OWN_MODEL}."
+            "none is called entailment, so it is not an NLI model. Name an NLI model (for example "
+            f"one trained on MNLI), or {OWN_MODEL}."
         )
     no = [column for column, name in names.items() if name.startswith("contra")]
     others = [column for column in names if column != yes[0]]
@@ -146,72 +123,36 @@ def nli_columns(classes: Mapping[int, str], model: str) -> tuple[int, int]:
 
 
 def load_torch(name: str, device: str, precision: Precision) -> tuple[TorchPairs, Any]:
-    """Loads a classifier in eval mode with its tokenizer; pickled weights and code are refused.
+    """Loads a classifier in eval mode with its tokenizer.
 
     Raises:
-        MissingDependencyError: it is not here, or does not load.
+        MissingDependencyError: it is missing, or does not load.
     """
+    model: Any
     if name == OWN_MODEL:
-        try:
-            model, tokenizer = load_nli()
-        except NliWeightsError as error:
-            raise MissingDependencyError(f"{error}.") from None
+        model, tokenizer = load_nli()
     else:
-        model, tokenizer = _from_folder(name)
-    ready: Any = model
-    plain = TorchPairs(ready.to(device).eval(), None, "float32")
+        # Without its head the model has no class called entailment, which `nli_columns` reports.
+        model, _ = load_model(name, "AutoModelForSequenceClassification", "sequence classifier")
+        tokenizer = load_part(name, "AutoTokenizer")
+    plain = TorchPairs(model.to(device).eval(), None, "float32")
     return plain.at(precision), tokenizer
 
 
-def _from_folder(name: str) -> tuple[Any, Any]:
-    import torch
-    from transformers import AutoModelForSequenceClassification
-
-    path = resolve(name).path
-    try:
-        with without_bars():
-            model = AutoModelForSequenceClassification.from_pretrained(
-                path,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                dtype=torch.float32,
-            )
-    except (OSError, ValueError) as error:
-        raise MissingDependencyError(
-            f"The model '{name}' does not load as a transformers sequence classifier from "
-            f"safetensors: {error}."
-        ) from None
-    return model, _tokenizer(path, name)
-
-
-def _tokenizer(path: Path, name: str) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(path, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise MissingDependencyError(f"The tokenizer of '{name}' does not load: {error}.") from None
-
-
 def load_onnx(name: str, precision: Literal["float32", "int8"]) -> tuple[OnnxPairs, Any]:
-    """Opens the ONNX export in a model's folder, with the tokenizer and class names beside it.
+    """Opens the ONNX export in a model's folder, with its tokenizer and class names.
 
     Raises:
-        MissingDependencyError: no such export, a file beside it is missing, or no ONNX Runtime.
-        SettingsError: our own model is asked for, which comes as torch weights only.
+        MissingDependencyError: the export, another file or ONNX Runtime is missing.
+        SettingsError: the model is our own, which has torch weights only.
     """
     if name == OWN_MODEL:
         raise SettingsError(
             f"labeler 'entailment': {OWN_MODEL} has no ONNX export. Set backend: torch, or name "
             "the folder of an export."
         )
-    try:
-        onnxruntime: Any = import_module("onnxruntime")
-    except ImportError:
-        raise MissingDependencyError(
-            "labeler 'entailment' with backend: onnx needs: pip install 'lanser-bench[onnx]'."
-        ) from None
+    need = "labeler 'entailment' with backend: onnx needs ONNX Runtime"
+    onnxruntime = import_optional("onnxruntime", need, "pip install 'lanser-bench[onnx]'.")
     folder = resolve(name).path
     file = _onnx_file(folder, name, precision)
     try:
@@ -225,26 +166,26 @@ def load_onnx(name: str, precision: Literal["float32", "int8"]) -> tuple[OnnxPai
     import torch
 
     options = onnxruntime.SessionOptions()
-    # The stage's share of the machine, which torch has been told.
+    # The stage's share of the machine, which is set in torch.
     options.intra_op_num_threads = torch.get_num_threads()
-    # Without VNNI instructions, sums of int8 products would be cut off at 16 bits.
+    # Without VNNI instructions, sums of int8 products would overflow 16 bits.
     options.add_session_config_entry("session.x64quantprecision", "1")
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    return OnnxPairs(session, classes), _tokenizer(folder, name)
+    return OnnxPairs(session, classes), load_part(name, "AutoTokenizer")
 
 
 def _onnx_file(folder: Path, name: str, precision: Literal["float32", "int8"]) -> Path:
-    wanted = [folder / sub / file for file in ONNX_FILES[precision] for sub in ("", "onnx")]
-    for file in wanted:
-        if file.is_file():
-            return file
+    for file in ONNX_FILES[precision]:
+        for path in (folder / file, folder / "onnx" / file):
+            if path.is_file():
+                return path
     advice = (
         "Export it: optimum-cli export onnx --task text-classification --model MODEL FOLDER."
         if precision == "float32"
-        else "Make one of the float32 export by onnxruntime.quantization.quantize_dynamic, and "
+        else "Make one from the float32 export by onnxruntime.quantization.quantize_dynamic, and "
         "call it model_int8.onnx."
     )
     raise PluginError(
-        f"The model '{name}' holds no {' or '.join(ONNX_FILES[precision])}, neither in its folder "
-        f"nor in 'onnx'. {advice}"
+        f"The model '{name}' contains no {' or '.join(ONNX_FILES[precision])}, neither in its "
+        f"folder nor in 'onnx'. {advice}"
     )

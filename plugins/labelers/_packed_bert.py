@@ -1,9 +1,9 @@
 """BERT and RoBERTa classifiers over sentences of many lengths, without padding.
 
-All sentences of a batch lie end to end in one matrix, so matrix products, norms and activations see
-no padding (as in Zeng et al. 2022, arXiv 2208.08124); attention runs over groups of sentences of
-equal length, and the last layer only for the first token, which is all that the head reads. The
-numbers are the model's own, up to the order of sums.
+All sentences of a batch are concatenated in one matrix, so matrix products, norms and activations
+process no padding (as in Zeng et al. 2022, arXiv 2208.08124). Attention runs over groups of
+sentences of equal length, and the last layer only on the first token, the only one that the head
+reads. The numbers equal the model's own, up to the order of sums.
 """
 
 from __future__ import annotations
@@ -19,23 +19,17 @@ Precision = Literal["float32", "bf16"]
 
 
 def packable(model: Any) -> bool:
-    """Says whether a classifier of transformers has the one architecture that is known here."""
+    """Whether a classifier of transformers has the architecture that is supported here."""
     config = model.config
-    kind = getattr(config, "model_type", "")
-    plain = getattr(config, "position_embedding_type", "absolute") == "absolute"
-    return (
-        plain
-        and not getattr(config, "is_decoder", False)
-        and (
-            (kind == "bert" and hasattr(model, "bert"))
-            or (kind in ("roberta", "xlm-roberta") and hasattr(model, "roberta"))
-        )
-    )
+    if getattr(config, "position_embedding_type", "absolute") != "absolute":
+        return False
+    part = {"bert": "bert", "roberta": "roberta", "xlm-roberta": "roberta"}.get(config.model_type)
+    return part is not None and hasattr(model, part) and not getattr(config, "is_decoder", False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """Weights of one layer; those of matrix products in the precision asked for."""
+    """Weights of one layer; those of matrix products in the chosen precision."""
 
     qkv: Product
     joined: Product
@@ -47,20 +41,20 @@ class _Layer:
 
 
 class PackedBert:
-    """Classifies sentences that are laid end to end.
+    """Classifies concatenated sentences.
 
-    With ``bf16`` matrix products take bfloat16 numbers, while sums, norms and the residual stream
-    stay in float32: that keeps about twice as many digits as a model in bfloat16 throughout.
+    With ``bf16`` matrix products use bfloat16 numbers, while sums, norms and the residual stream
+    stay in float32: about twice as many digits are correct as with bfloat16 throughout.
     """
 
     def __init__(self, model: Any, precision: Precision) -> None:
-        """Takes a `packable` model's weights; what needs no other precision is shared with it."""
+        """Prepares a `packable` model's weights; those that need no other precision are shared."""
         import torch
 
         inner = model.bert if model.config.model_type == "bert" else model.roberta
         self._model, self._embeddings = model, inner.embeddings
         self._heads = model.config.num_attention_heads
-        # RoBERTa counts positions from behind its padding's number.
+        # RoBERTa's positions start after the index of its padding.
         self._offset = 0 if model.config.model_type == "bert" else inner.embeddings.padding_idx + 1
         self._pooler = getattr(inner, "pooler", None)
         kind = torch.float32 if precision == "float32" else torch.bfloat16
@@ -71,8 +65,8 @@ class PackedBert:
         """Returns logits, shape (sentences, classes), float32.
 
         Args:
-            ids: tokens of each sentence; those of equal length should stand together.
-            types: token types of the same shape, where the model has any.
+            ids: tokens of each sentence; sentences of equal length should be adjacent.
+            types: token types of the same shape, if the model has any.
         """
         import torch
 

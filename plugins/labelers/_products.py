@@ -1,8 +1,8 @@
-"""Matrix products with weights laid out beforehand as the processor's library likes them.
+"""Matrix products with weights in the layout of the processor's library.
 
-oneDNN keeps weights in blocks of its own and applies an activation or a sum while results are still
-in the processor's registers (its post-ops). transformers calls products with plain weights, which
-are laid out anew at every call, and then reads and writes each result once more.
+oneDNN stores weights in its own blocks, and applies an activation or a sum while results are still
+in the processor's registers (its post-ops). transformers passes plain weights, which are converted
+at every call, and then reads and writes each result again.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any
 FUSED = {"GELUActivation": ("gelu", "none"), "ReLU": ("relu", "")}
 """Activations of transformers, by class name, that oneDNN applies exactly: name and algorithm."""
 ROWS = 1024
-"""Rows that the layout is chosen for; others take it too."""
+"""Rows that the layout is chosen for; it works for any number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
     """Rows × weightᵀ + bias, rounded to a type of numbers before and after.
 
-    The weights may be stored in a wider type, which then multiplies and sums the rounded numbers.
+    If the weights have a wider type, it multiplies and sums the rounded numbers.
     """
 
     weight: Any
@@ -43,7 +43,7 @@ class Product:
         return self._fused(rows, *fused) if self.packed and fused else activation(self(rows))
 
     def added(self, rows: Any, others: Any) -> Any:
-        """Returns the product plus other rows, in the precision of those."""
+        """Returns the product plus other rows, in the precision of these rows."""
         if self.packed and others.dtype == self.kind == self.bias.dtype:
             return _library().binary(rows.to(self.kind), others, self.weight, self.bias, "add")
         return self(rows) + others
@@ -59,14 +59,14 @@ class Product:
 def product(weight: Any, bias: Any, kind: Any) -> Product:
     """Prepares a product; on a processor without oneDNN it is torch's own.
 
-    Where a CPU has no instructions for bfloat16, float32 multiplies numbers rounded to bfloat16:
-    float32 represents each product of two such numbers exactly, so only the order of sums differs.
-    On such a CPU that is two to six times faster than torch's own bfloat16.
+    On a CPU without instructions for bfloat16, numbers rounded to bfloat16 are multiplied in
+    float32, which represents each product of two such numbers exactly, so only the order of sums
+    differs. This is two to six times faster there than torch's own bfloat16.
 
     Args:
         weight: shape (outputs, inputs).
         bias: shape (outputs,).
-        kind: torch's type of numbers that are multiplied.
+        kind: torch's type of the numbers to multiply.
     """
     import torch
 
@@ -82,7 +82,7 @@ def product(weight: Any, bias: Any, kind: Any) -> Product:
 
 
 def native_bf16() -> bool:
-    """Says whether oneDNN multiplies bfloat16 numbers on this CPU."""
+    """Whether oneDNN multiplies bfloat16 numbers on this CPU."""
     import torch
 
     library: Any = torch.backends.mkldnn

@@ -1,4 +1,4 @@
-"""Asks a language model behind an OpenAI-compatible server for one label, and for nothing else."""
+"""Asks a language model on an OpenAI-compatible server for one label, and for nothing else."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import Any
 from lanser_bench import LanserError, PluginError, SettingsError
 
 MAX_ANSWER = 1 << 20
-"""Most bytes of an answer that are read."""
+"""Largest answer in bytes."""
 PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
-"""Before the second attempt, doubled before each further one; and at most."""
+"""Pause before the second attempt, doubled before each further one; and the longest pause."""
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 
 
 class ServerError(LanserError):
-    """The server is down, too slow, or refuses."""
+    """The server is down, too slow, or refuses the request."""
 
 
 class MalformedAnswerError(PluginError):
@@ -33,7 +33,7 @@ def from_environment(name: str, default: float, least: float) -> float:
     """Reads a number from an environment variable.
 
     Raises:
-        SettingsError: it is no number, or below `least`.
+        SettingsError: it is not a number, or below `least`.
     """
     given = os.environ.get(name, "")
     try:
@@ -42,31 +42,30 @@ def from_environment(name: str, default: float, least: float) -> float:
         value = float("nan")
     if not least <= value < float("inf"):
         raise SettingsError(
-            f"The environment variable {name} is '{given}', and has to be a number from {least:g}."
+            f"The environment variable {name} is '{given}', but must be a number from {least:g}."
         )
     return value
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where to ask, and how patiently."""
+    """A server, and how long to wait for it."""
 
     base_url: str
     model: str
     timeout_s: float
     """Seconds for one answer."""
     retries: int
-    """Further attempts where the server is down, slow, busy, or answers with no label."""
+    """Further attempts if the server is down, slow, busy, or does not answer with a label."""
     key: str
     """Sent as a bearer token, if there is one."""
 
     def choose(self, question: str, labels: Sequence[str]) -> tuple[str, int | None]:
         """Returns the label that the model chooses, and how many tokens of the question it read.
 
-        The number is None where the server does not say it.
-
-        The answer is asked for as JSON with an enumeration of the labels (which servers with
-        constrained decoding enforce), and is refused unless it is exactly that.
+        The number is None if the server does not report it. The request asks for JSON with an
+        enumeration of the labels (which servers with constrained decoding enforce); any other
+        answer is refused.
 
         Raises:
             ServerError: no answer after all attempts, or the server refuses the request.
@@ -113,25 +112,25 @@ class Server:
         }
 
     def _post(self, body: bytes) -> bytes:
-        """One attempt. `_PassingError` if another one may help, `ServerError` if none will."""
+        """One attempt. Raises `_PassingError` if another one may succeed, else `ServerError`."""
         headers = {"Content-Type": "application/json"}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
         url = f"{self.base_url.rstrip('/')}/chat/completions"
         request = urllib.request.Request(url, data=body, headers=headers, method="POST")
-        # A timeout of urllib's is one for each read; a server that drips would never meet it.
+        # urllib's timeout applies to each read, so a slow stream of bytes would never exceed it.
         deadline = time.monotonic() + self.timeout_s
         try:
             with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
                 return _read(answer, deadline)
         except urllib.error.HTTPError as error:
             with error:
-                said = error.read(300).decode("utf-8", "replace").strip()
+                reason = error.read(300).decode("utf-8", "replace").strip()
             if error.code in RETRIED:
                 raise _PassingError(f"HTTP {error.code}") from None
             raise ServerError(
                 f"The language model server {self.base_url} refuses the request with HTTP "
-                f"{error.code}: {said or error.reason}. Check the options base_url and "
+                f"{error.code}: {reason or error.reason}. Check the options base_url and "
                 "model, and LANSER_LLM_API_KEY."
             ) from None
         except urllib.error.URLError as error:
@@ -143,7 +142,7 @@ class Server:
 
 
 class _PassingError(Exception):
-    """A fault that may be gone at the next attempt."""
+    """A fault that may not occur at the next attempt."""
 
 
 def _read(answer: Any, deadline: float) -> bytes:

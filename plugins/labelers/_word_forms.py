@@ -1,8 +1,8 @@
-"""English word forms without a dictionary: which spellings belong to a label's wording.
+"""English word forms without a dictionary: the spellings that belong to a label's wording.
 
-Forms are made forwards from a known word ("surprised" → surprise, surprises, surprising …) and
-looked up whole. Stripping endings from the words of a text would be shorter, and would find "mad"
-in "made". Irregular forms ("wept") are found only if they are listed.
+Forms are generated from a known word ("surprised" → surprise, surprises, surprising …) and looked
+up whole. Stripping endings from the words of a text would be shorter, but would find "mad" in
+"made". Irregular forms ("wept") are found only if they are listed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 TOKEN = re.compile(r"[a-z]+(?:['’][a-z]+)?|[.,;:!?…]", re.IGNORECASE)
 VOWELS = frozenset("aeiou")
-# Words of a wording that name no feeling: "full of admiration", "in awe of someone".
+# Words of a wording that do not name a feeling: "full of admiration", "in awe of someone".
 FILLERS = frozenset(
     {"a", "about", "an", "at", "by", "for", "full", "i", "in", "is", "it", "me", "my", "myself"}
     | {"of", "on", "someone", "something", "that", "the", "to", "what", "with"}
@@ -20,35 +20,25 @@ FILLERS = frozenset(
 
 
 def tokens(text: str) -> list[str]:
-    """Words in lower case and clause marks, in order; the apostrophe of "don't" stays inside."""
-    return [found.lower().replace("’", "'") for found in TOKEN.findall(text)]
+    """Words in lower case and punctuation, in order; "don't" is one word."""
+    return [token.lower().replace("’", "'") for token in TOKEN.findall(text)]
 
 
 def phrases(wording: str) -> Iterator[tuple[str, ...]]:
-    """Yields the sequences of words to look for: a wording without fillers at its ends.
-
-    A wording of which one word is left ("full of joy") is looked for by that word alone.
-    """
+    """Yields the sequence of words to look for: a wording without fillers at its ends."""
     words = [word for word in tokens(wording) if word[0].isalpha()]
     kept = [i for i, word in enumerate(words) if word not in FILLERS]
-    if not kept:
-        return
-    if len(kept) == 1:
-        yield (words[kept[0]],)
-    else:
+    if kept:
         yield tuple(words[kept[0] : kept[-1] + 1])
 
 
 def forms(word: str) -> set[str]:
-    """All regular forms of a word and of the verb or noun that it seems to be made of."""
-    found = {word}
-    for base in {word, *_bases(word)}:
-        found |= _inflected(base)
-    return found
+    """All regular forms of a word and of the verb or noun that it may be derived from."""
+    return {word}.union(*map(_inflected, {word, *_bases(word)}))
 
 
 def _bases(word: str) -> Iterator[str]:
-    """Yields words that `word` may be a participle or an adjective of."""
+    """Yields words of which `word` may be a participle or an adjective."""
     if word.endswith("ied") and len(word) > 4:
         yield word[:-3] + "y"
     elif word.endswith("ed") and len(word) > 4:
@@ -72,22 +62,16 @@ def _undoubled(stem: str) -> Iterator[str]:
 
 def _inflected(word: str) -> set[str]:
     """The word with the regular endings of verbs, nouns, adjectives and adverbs."""
-    found = {word, f"{word}'s", f"{word}ful", f"{word}fully"}
+    words = {word, f"{word}'s", f"{word}ful", f"{word}fully"}
     if word.endswith("y") and len(word) > 2 and word[-2] not in VOWELS:
-        stem = word[:-1]
-        return (
-            found
-            | {f"{stem}{e}" for e in ("ies", "ied", "ier", "iest", "ily", "iness")}
-            | {f"{word}ing"}
-        )
+        endings = ("ies", "ied", "ier", "iest", "ily", "iness", "ying")
+        return words | {word[:-1] + ending for ending in endings}
     plural = "es" if re.search(r"(s|x|z|ch|sh)$", word) else "s"
-    found |= {word + plural, f"{word}ly", f"{word}ness"}
+    words |= {word + ending for ending in (plural, "ly", "ness")}
     if word.endswith("e"):
-        found |= {f"{word[:-1]}ing", *(f"{word}{e}" for e in ("d", "r", "st"))}
-    else:
-        stems = {word}
-        # One vowel before one last consonant: sad → sadder.
-        if re.search(r"[^aeiou][aeiou][bdgklmnprt]$", word):
-            stems.add(word + word[-1])
-        found |= {f"{stem}{e}" for stem in stems for e in ("ing", "ed", "er", "est")}
-    return found
+        return words | {word[:-1] + ending for ending in ("ing", "ed", "er", "est")}
+    stems = {word}
+    # One vowel before one last consonant: sad → sadder.
+    if re.search(r"[^aeiou][aeiou][bdgklmnprt]$", word):
+        stems.add(word + word[-1])
+    return words | {stem + ending for stem in stems for ending in ("ing", "ed", "er", "est")}

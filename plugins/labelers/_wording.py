@@ -1,9 +1,8 @@
-"""What text labelers share: the choice of hypothesis templates, and texts scored once each."""
+"""Shared by text labelers: the choice of hypothesis templates, and scoring each text once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -33,21 +32,26 @@ Templates = (
     | Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_one_slot)]
     | None
 )
-"""None: the taxonomy's first. ``all``: all of the taxonomy's. Otherwise templates of one's own."""
+"""None: the taxonomy's first. ``all``: all of the taxonomy's. Otherwise the templates given."""
 
 
 def chosen_templates(templates: Templates, taxonomy: Taxonomy) -> tuple[str, ...]:
-    """Returns the templates that an option asks for."""
+    """Returns the templates that an option selects."""
     if templates is None:
         return taxonomy.templates[:1]
     return taxonomy.templates if templates == "all" else templates
 
 
+def verbalisations(taxonomy: Taxonomy, synonyms: bool) -> list[tuple[str, ...]]:
+    """Returns the wordings of each label: its hypothesis, and its synonyms if `synonyms`."""
+    return [(label.hypothesis, *(label.synonyms if synonyms else ())) for label in taxonomy.labels]
+
+
 def premise(record: TextRecord, turns: int = 0) -> str:
     """Returns a record's text after its last `turns` earlier utterances; empty if the text is."""
     text = record.text.strip()
-    said = [earlier.strip() for earlier in record.context[-turns:]] if turns else []
-    return " ".join([*filter(None, said), text]) if text else ""
+    earlier = [turn.strip() for turn in record.context[-turns:]] if turns else []
+    return " ".join([*filter(None, earlier), text]) if text else ""
 
 
 def score_distinct(
@@ -58,15 +62,15 @@ def score_distinct(
     read: Callable[[TextRecord], str] = premise,
     truncated: Callable[[list[str]], Sequence[bool]] | None = None,
 ) -> Scores:
-    """Scores every distinct text once; empty ones abstain.
+    """Scores every distinct text once; empty texts abstain.
 
     Args:
         records: n records.
         k: number of labels.
         score: given m distinct texts, returns values of shape (m, K) and raw outputs (m, K, ...).
         kind: kind of the values.
-        read: what a record says to the model; empty where it says nothing.
-        truncated: given distinct texts, says of each whether `score` reads a part of it only.
+        read: returns the text that the model gets for a record, empty for none.
+        truncated: given distinct texts, says of each whether `score` reads only a part of it.
     """
     texts = [read(record) for record in records]
     distinct = sorted(set(texts) - {""})
@@ -74,37 +78,14 @@ def score_distinct(
     if not distinct:
         values = np.full((len(texts), k), filler, dtype=np.float32)
         return Scores(values, kind, np.ones(len(texts), dtype=bool))
-    found, raw = score(distinct)
-    # One more row, for the texts that say nothing.
-    found = np.concatenate([found, np.full((1, k), filler, dtype=np.float32)])
+    scores, raw = score(distinct)
+    # Empty texts refer to one more row.
+    scores = np.concatenate([scores, np.full((1, k), filler, dtype=np.float32)])
     raw = np.concatenate([raw, np.zeros((1, *raw.shape[1:]), dtype=np.float32)])
     position = {text: row for row, text in enumerate(distinct)}
     rows = np.array([position.get(text, len(distinct)) for text in texts], dtype=np.intp)
     cut = None if truncated is None else np.array([*truncated(distinct), False], bool)[rows]
-    return Scores(found[rows], kind, rows == len(distinct), raw[rows], cut)
-
-
-def token_counts(tokenizer: Any, texts: Sequence[str], **options: Any) -> list[int]:
-    """Returns how many tokens whole texts have, without those that a tokenizer adds."""
-    found = tokenizer(
-        list(texts), add_special_tokens=False, truncation=False, verbose=False, **options
-    )
-    return [len(ids) for ids in found["input_ids"]]
-
-
-@contextmanager
-def without_bars() -> Iterator[None]:
-    """Keeps transformers from drawing a bar while it loads weights: the harness shows its own."""
-    from transformers.utils import logging
-
-    bars: Any = logging
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            bars.enable_progress_bar()
+    return Scores(scores[rows], kind, rows == len(distinct), raw[rows], cut)
 
 
 def softmax(logits: Floats) -> Floats:

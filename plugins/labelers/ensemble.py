@@ -22,7 +22,7 @@ from lanser_bench import (
 )
 
 from ._dawid_skene import settled_votes
-from ._members import Member, answer, said, truncated_by_any
+from ._members import Member, answer, stacked_values, truncated_by_any
 
 Floats = npt.NDArray[np.float64]
 EQUAL = 1e-9
@@ -37,49 +37,46 @@ class EnsembleOptions(PluginOptions):
     ids."""
     combine: Literal["mean", "vote", "dawid-skene"] = "mean"
     """``mean``: weighted mean of scores. ``vote``: each member gives its weight to its best label,
-    and scores are shares of the votes. ``dawid-skene``: learns from the members' agreement over the
-    corpus how far each can be trusted with each label; weights have no say, and what a plain vote
-    would have given is reported beside it."""
+    and scores are shares of the votes. ``dawid-skene``: estimates each member's reliability for
+    each label from the members' agreement over the corpus; weights are ignored, and the result of a
+    plain vote is reported too."""
     ties: Literal["mean", "abstain"] = "mean"
-    """What becomes of a tied vote: the tied labels share their votes by the members' mean scores,
+    """What to do with a tied vote: the tied labels share their votes by the members' mean scores,
     or there is no label."""
     quorum: float = Field(default=0.5, ge=0, le=1)
-    """No label where the members that do not abstain have less than this share of all weight. The
-    others decide by themselves; where all abstain there is none in any case."""
+    """No label if the members that do not abstain have less than this share of all weight.
+    Abstaining members do not count otherwise; if all abstain, there is never a label."""
 
 
 class Ensemble(SettlingLabeler[EnsembleOptions]):
     """Combines the scores of its members.
 
-    Independent scores are made to add up to 1 first, unless those of all members are independent
-    and their mean is taken.
+    Independent scores are normalised to a sum of 1, unless those of all members are independent and
+    their mean is taken.
     """
 
     Options = EnsembleOptions
     version = "2"
 
     def __init__(self, options: EnsembleOptions) -> None:
-        """Makes the members; what they read, the ensemble reads."""
+        """Makes the members; the ensemble reads what they read."""
         super().__init__(options)
-        self._plugins = [
-            create_plugin("labeler", member.name, member.options) for member in options.members
-        ]
+        self._plugins = [create_plugin("labeler", m.name, m.options) for m in options.members]
         self.settles = options.combine == "dawid-skene"
-        told = [plugin.languages for plugin in self._plugins if plugin.languages]
-        self.languages = frozenset.intersection(*told) if told else frozenset()
-        self.reads = frozenset({"text"}).union(*(self._read(i) for i in range(len(self._plugins))))
+        languages = [plugin.languages for plugin in self._plugins if plugin.languages]
+        self.languages = frozenset.intersection(*languages) if languages else frozenset()
+        self.reads = frozenset({"text"}).union(*map(_read, options.members, self._plugins))
 
     def fingerprint(self) -> str:
         """Digests of all that can change a member's numbers, in order."""
-        found = [
+        return ",".join(
             member_identity("labeler", member.name, plugin)
             for member, plugin in zip(self.options.members, self._plugins, strict=True)
-        ]
-        return ",".join(found)
+        )
 
     def describe(self) -> dict[str, Any]:
-        """The members with what they say of themselves, and all their licences."""
-        pairs = list(zip(self.options.members, self._plugins, strict=True))
+        """The members with their own descriptions, and all their licences."""
+        pairs = zip(self.options.members, self._plugins, strict=True)
         members = [{"name": m.name, "weight": m.weight} | p.describe() for m, p in pairs]
         licences = [str(m["licence"]) for m in members if m.get("licence")]
         return {"members": members, "licence": "; ".join(dict.fromkeys(licences))}
@@ -103,59 +100,54 @@ class Ensemble(SettlingLabeler[EnsembleOptions]):
         keep = independent and self.options.combine == "mean"
         values = [np.asarray(a.values, np.float64) if keep else _shares(a) for a in answers]
         shares = present / np.where(total > 0, total, 1)
-        found = _mean(values, shares, (n, k))
+        scores = np.zeros((n, k))
+        for of_member, share in zip(values, shares, strict=True):
+            scores += share[:, None] * of_member
         if self.options.combine != "mean":
-            found, tied = _vote(values, shares, found)
+            scores, tied = _vote(values, shares, scores)
             if self.options.ties == "abstain":
                 abstained |= tied
-        found[abstained] = 0 if keep else 1 / k
+        scores[abstained] = 0 if keep else 1 / k
         return Scores(
-            found.astype(np.float32),
+            scores.astype(np.float32),
             "independent" if keep else "distribution",
             abstained,
-            said(answers),
+            stacked_values(answers),
             truncated_by_any(answers),
         )
 
     def settle(self, votes: npt.NDArray[np.int16], taxonomy: Taxonomy) -> Settled:
-        """Combines the members' votes by Dawid & Skene's method, with the plain vote beside it."""
+        """Combines the members' votes by Dawid & Skene's method; also returns the plain vote."""
         names = [member.name for member in self.options.members]
         return settled_votes(votes, len(taxonomy.labels), names)
 
-    def _read(self, place: int) -> frozenset[str]:
-        member, plugin = self.options.members[place], self._plugins[place]
-        more = sorted(plugin.reads & {"gold", "id"})
-        if more or (isinstance(plugin, SettlingLabeler) and plugin.settles):
-            raise PluginError(
-                f"labeler 'ensemble': its member '{member.name}' "
-                f"{'reads ' + ', '.join(more) if more else 'needs the whole corpus'}, and members "
-                "judge each text by itself. Take it out."
-            )
-        found: frozenset[str] = plugin.reads
-        return found
+
+def _read(member: Member, plugin: Any) -> frozenset[str]:
+    """What a member reads; members that need more than the text of one record are refused."""
+    extra = sorted(plugin.reads & {"gold", "id"})
+    if extra or (isinstance(plugin, SettlingLabeler) and plugin.settles):
+        raise PluginError(
+            f"labeler 'ensemble': its member '{member.name}' "
+            f"{'reads ' + ', '.join(extra) if extra else 'needs the whole corpus'}, but members "
+            "must judge each text separately. Remove it."
+        )
+    reads: frozenset[str] = plugin.reads
+    return reads
 
 
 def _shares(answer: Scores) -> Floats:
-    """A member's scores as rows that add up to 1; even where it has nothing for any label."""
+    """A member's scores as rows that add up to 1; equal shares if all scores are zero."""
     values = np.asarray(answer.values, dtype=np.float64)
     total = values.sum(axis=1, keepdims=True)
-    even = np.full_like(values, 1 / values.shape[1])
-    np.divide(values, total, out=even, where=total > 0)
-    return even
-
-
-def _mean(values: Sequence[Floats], shares: Floats, shape: tuple[int, int]) -> Floats:
-    """Weighted mean over members; `shares` has shape (members, n)."""
-    found = np.zeros(shape)
-    for scores, share in zip(values, shares, strict=True):
-        found += share[:, None] * scores
-    return found
+    shares = np.full_like(values, 1 / values.shape[1])
+    np.divide(values, total, out=shares, where=total > 0)
+    return shares
 
 
 def _vote(
     values: Sequence[Floats], shares: Floats, mean: Floats
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Shares of the votes, tied ones divided by the mean scores, and where there was a tie."""
+    """Shares of the votes, with ties split by the mean scores, and which rows are tied."""
     votes = np.zeros_like(mean)
     rows = np.arange(len(mean))
     for scores, share in zip(values, shares, strict=True):

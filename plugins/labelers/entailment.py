@@ -1,8 +1,8 @@
 """Weak labels by textual entailment: does the text entail "I am angry."?
 
-Zero-shot classification by NLI (Yin, Hay & Roth 2019, arXiv 1909.00161), as LanSER uses it (Gong et
-al. 2023, arXiv 2309.03978). Averaging several hypothesis templates is steadier than trusting one
-(arXiv 2209.06701).
+Zero-shot classification by NLI (Yin, Hay & Roth 2019, arXiv 1909.00161), as in LanSER (Gong et al.
+2023, arXiv 2309.03978). The average of several hypothesis templates is more stable than a single
+one (arXiv 2209.06701).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from pydantic import Field, model_validator
 
 from lanser_bench import (
     Labeler,
-    MissingDependencyError,
     PluginOptions,
     Scores,
     SettingsError,
@@ -27,32 +26,15 @@ from lanser_bench import (
     fitting,
 )
 
+from .._tokens import batches, token_counts
 from ..nli.adapter import adapter_fingerprint
-from ..nli.base import NliWeightsError
 from ..weights import resolve
 from ._cores import on_cores
-from ._nli_models import (
-    OWN_MODEL,
-    PairModel,
-    batches,
-    load_onnx,
-    load_torch,
-    nli_columns,
-)
-from ._wording import (
-    Templates,
-    chosen_templates,
-    premise,
-    score_distinct,
-    softmax,
-    token_counts,
-)
-
-Floats = npt.NDArray[np.float32]
-
+from ._nli_models import OWN_MODEL, PairModel, load_onnx, load_torch, nli_columns
+from ._wording import Floats, Templates, chosen_templates, premise, score_distinct, softmax
 
 OWN_LICENCE = "CC BY-SA 4.0 (adapter) on Apache-2.0 (base)"
-"""Of `OWN_MODEL`, as `plugins/nli/MODEL_CARD.md` says."""
+"""Of `OWN_MODEL`, see `plugins/nli/MODEL_CARD.md`."""
 
 
 class EntailmentOptions(PluginOptions):
@@ -62,29 +44,29 @@ class EntailmentOptions(PluginOptions):
     """Any NLI cross-encoder of transformers: ``package:lanser-nli`` (ours, needs no network), a
     folder, or a hub id such as ``FacebookAI/roberta-large-mnli``."""
     templates: Templates = None
-    """Hypothesis templates: null (the taxonomy's first), ``all`` of the taxonomy's, or a list of
-    your own with one ``{}`` each. Logits of several are averaged."""
+    """Hypothesis templates: null (the taxonomy's first), ``all`` of the taxonomy's, or your own
+    list with one ``{}`` each. Logits of several are averaged."""
     scoring: Literal["single", "independent"] = "single"
     """``single``: softmax over the labels' entailment logits, so scores add up to 1.
-    ``independent``: each label by itself, entailment against contradiction, in [0, 1]."""
+    ``independent``: entailment against contradiction for each label, in [0, 1]."""
     context: int = Field(default=0, ge=0, le=8)
-    """So many previous utterances of the same dialogue stand before the text in the premise."""
+    """Number of previous utterances of the same dialogue in the premise, before the text."""
     backend: Literal["torch", "onnx"] = "torch"
     """``onnx`` runs the ONNX export in the model's folder by ONNX Runtime (the extra ``onnx``;
     ``package:lanser-nli`` has no export)."""
     precision: Literal["float32", "bf16", "int8"] = "float32"
     """``bf16``: matrix products of bfloat16 numbers, faster on processors that have instructions
-    for it (AVX-512 BF16, AMX); on others float32 multiplies the same rounded numbers. ``int8``: the
-    quantised file of an ONNX export; it moves labels, so compare first."""
+    for it (AVX-512 BF16, AMX); others multiply the same rounded numbers in float32. ``int8``: the
+    quantised file of an ONNX export; it changes some labels, so compare first."""
     recheck: float = Field(default=0.02, ge=0)
-    """With ``bf16``: where several labels are within so much of the best, in logits, they are
-    scored again in float32. 0 for never."""
+    """With ``bf16``: labels whose logits are within this distance of the best are scored again in
+    float32, if there are several. 0 for never."""
     max_tokens: int = Field(default=256, ge=16)
-    """Longest pair; a longer text is cut at its end (with `context` the premise at its beginning)
-    and counted, the hypothesis never."""
+    """Longest pair. Longer texts are cut at their end (with `context`, the premise at its start)
+    and counted; hypotheses are never cut."""
     batch_tokens: int = Field(default=1024, ge=256)
-    """Most tokens of a batch, padding included; as many batches as there are threads are scored at
-    a time. Moves floats in their last digits."""
+    """Most tokens of a batch, padding included; one batch per thread is scored at a time. Changes
+    the last digits of floats."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Part of the key, because the two give slightly different floats."""
 
@@ -98,14 +80,14 @@ class EntailmentOptions(PluginOptions):
 
 
 class Entailment(Labeler[EntailmentOptions]):
-    """Scores each label by how strongly an NLI model says that the text entails its hypothesis."""
+    """Scores each label by how strongly the text entails its hypothesis, by an NLI model."""
 
     Options = EntailmentOptions
     version = "3"
     libraries = ("torch", "transformers", "tokenizers")
 
     def __init__(self, options: EntailmentOptions) -> None:
-        """Keeps the options; the context is read only where it is asked for."""
+        """Keeps the options; the context is read only if they ask for it."""
         super().__init__(options)
         if options.model == OWN_MODEL:
             self.languages = frozenset({"en"})
@@ -115,17 +97,14 @@ class Entailment(Labeler[EntailmentOptions]):
     def fingerprint(self) -> str:
         """Hash of adapter and base for our own model, otherwise the weights' revision."""
         if self.options.model == OWN_MODEL:
-            try:
-                return adapter_fingerprint()
-            except NliWeightsError as error:
-                raise MissingDependencyError(f"{error}.") from None
+            return adapter_fingerprint()
         revision = resolve(self.options.model).revision
         if self.options.backend == "torch":
             return revision
         return f"{revision} onnxruntime {installed('onnxruntime')}"
 
     def describe(self) -> dict[str, Any]:
-        """The model's name and licence, and what computes it in which precision."""
+        """The model's name and licence, its backend and precision."""
         own = self.options.model == OWN_MODEL
         return {
             **self.options.model_dump(include={"model", "backend", "precision"}),
@@ -136,7 +115,10 @@ class Entailment(Labeler[EntailmentOptions]):
         """Scores distinct texts against all hypotheses; logits have shape (n, K, classes)."""
         templates = chosen_templates(self.options.templates, taxonomy)
         hypotheses = [h for template in templates for h in taxonomy.hypotheses(template)]
-        k = len(taxonomy.labels)
+        k, turns = len(taxonomy.labels), self.options.context
+        single = self.options.scoring == "single"
+        kind: Literal["distribution", "independent"] = "distribution" if single else "independent"
+        room = self._room(hypotheses) if records else 0
 
         def score(texts: list[str]) -> tuple[Floats, Floats]:
             every = np.ones((len(texts), k), dtype=bool)
@@ -146,14 +128,7 @@ class Entailment(Labeler[EntailmentOptions]):
                 close = self._close(mean)
                 mean[close] = self._mean_logits(exact, texts, hypotheses, close)
             evidence = self._evidence(mean)
-            single = self.options.scoring == "single"
             return softmax(evidence) if single else _sigmoid(evidence), mean
-
-        kind: Literal["distribution", "independent"] = (
-            "distribution" if self.options.scoring == "single" else "independent"
-        )
-        turns = self.options.context
-        room = self._room(hypotheses) if records else 0
 
         def truncated(texts: list[str]) -> list[bool]:
             return [length > room for length in token_counts(self._loaded[1], texts)]
@@ -180,7 +155,7 @@ class Entailment(Labeler[EntailmentOptions]):
         return int(room)
 
     def _evidence(self, logits: Floats) -> Floats:
-        """What the labels compete by, shape (n, K): entailment, or its lead over contradiction."""
+        """Evidence for each label, shape (n, K): entailment, or its lead over contradiction."""
         yes, no = nli_columns(self._models[0].classes, self.options.model)
         if self.options.scoring == "single":
             return logits[:, :, yes]
@@ -188,38 +163,34 @@ class Entailment(Labeler[EntailmentOptions]):
 
     @cached_property
     def _loaded(self) -> tuple[list[PairModel], Any]:
-        options = self.options
+        name, device, precision = self.options.model, self.options.device, self.options.precision
         models: list[PairModel]
-        if options.backend == "onnx":
-            onnx, tokenizer = load_onnx(
-                options.model, "int8" if options.precision == "int8" else "float32"
-            )
+        if self.options.backend == "onnx":
+            onnx, tokenizer = load_onnx(name, "int8" if precision == "int8" else "float32")
             models = [onnx]
         else:
-            fast = options.precision == "bf16"
-            torch_model, tokenizer = load_torch(
-                options.model, options.device, "bf16" if fast else "float32"
-            )
+            fast = precision == "bf16"
+            torch_model, tokenizer = load_torch(name, device, "bf16" if fast else "float32")
             models = [torch_model]
-            if fast and options.recheck:
+            if fast and self.options.recheck:
                 models.append(torch_model.at("float32"))
-        nli_columns(models[0].classes, options.model)
-        if options.context:
-            # What was said last says most, so a long premise loses its beginning.
+        nli_columns(models[0].classes, name)
+        if self.options.context:
+            # The most recent words matter most, so a long premise is cut at its start.
             tokenizer.truncation_side = "left"
         return models, tokenizer
 
     @property
     def _models(self) -> list[PairModel]:
-        """The model that scores, and the one that scores again what was close."""
+        """The model that scores, and the one that scores close labels again."""
         return self._loaded[0]
 
     def _close(self, mean: Floats) -> npt.NDArray[np.bool_]:
         """Labels that compete for the first place of their text, shape (texts, K)."""
         evidence = self._evidence(mean)
         near = evidence >= evidence.max(axis=1, keepdims=True) - self.options.recheck
-        found: npt.NDArray[np.bool_] = near & (near.sum(axis=1, keepdims=True) > 1)
-        return found
+        close: npt.NDArray[np.bool_] = near & (near.sum(axis=1, keepdims=True) > 1)
+        return close
 
     def _mean_logits(
         self,
@@ -231,30 +202,28 @@ class Entailment(Labeler[EntailmentOptions]):
         """Logits of some pairs, averaged over templates.
 
         Args:
-            model: what scores them.
+            model: scores the pairs.
             texts: n texts.
-            hypotheses: those of all templates, one after the other.
-            wanted: which labels are asked for which text, shape (n, K).
+            hypotheses: those of all templates, template by template.
+            wanted: which labels to score for which text, shape (n, K).
 
         Returns:
             Shape (wanted pairs, classes), text by text.
         """
         rows, columns = (axis.tolist() for axis in np.nonzero(wanted))
-        k = wanted.shape[1]
-        firsts = range(0, len(hypotheses), k)
+        firsts = range(0, len(hypotheses), wanted.shape[1])
         premises = [texts[row] for _ in firsts for row in rows]
         asked = [hypotheses[first + column] for first in firsts for column in columns]
-        found = self._logits(model, premises, asked)
-        return np.asarray(
-            found.reshape(len(firsts), len(rows), len(model.classes)).mean(axis=0), np.float32
-        )
+        logits = self._logits(model, premises, asked)
+        by_template = logits.reshape(len(firsts), len(rows), len(model.classes))
+        return np.asarray(by_template.mean(axis=0), np.float32)
 
     def _logits(self, model: PairModel, premises: list[str], hypotheses: list[str]) -> Floats:
         """Logits of pairs, shape (pairs, classes)."""
         tokenizer = self._loaded[1]
-        found = np.zeros((len(premises), len(model.classes)), dtype=np.float32)
+        logits = np.zeros((len(premises), len(model.classes)), dtype=np.float32)
         if not premises:
-            return found
+            return logits
         encoded = tokenizer(
             premises,
             hypotheses,
@@ -267,7 +236,7 @@ class Entailment(Labeler[EntailmentOptions]):
             def run(size: int) -> None:
                 for begin in range(0, len(rows), size):
                     part = rows[begin : begin + size]
-                    found[part] = model.logits(encoded, part, tokenizer)
+                    logits[part] = model.logits(encoded, part, tokenizer)
 
             fitting(run, len(rows))
 
@@ -277,7 +246,7 @@ class Entailment(Labeler[EntailmentOptions]):
         else:
             for rows in parts:
                 score(rows)
-        return found
+        return logits
 
 
 def _sigmoid(evidence: Floats) -> Floats:

@@ -1,11 +1,11 @@
 """Weak labels by a causal language model: which label's wording is likeliest after the text?
 
-Two ways, both always inside the taxonomy:
+There are two modes, and both choose only labels of the taxonomy:
 
-- by default a model of transformers on this machine: the log-likelihood of each label's wording
-  after a prompt, divided by its number of tokens (Brown et al. 2020, arXiv 2005.14165);
-- with `base_url`, any OpenAI-compatible server (vLLM, llama.cpp, Ollama …), which is asked to
-  choose one label; it gives no scores, so the chosen label scores 1.
+- By default a model of transformers on this machine: the log-likelihood of each label's wording
+  after a prompt, divided by its number of tokens (Brown et al. 2020, arXiv 2005.14165).
+- With `base_url`, an OpenAI-compatible server (vLLM, llama.cpp, Ollama …), which is asked to choose
+  one label. It returns no scores, so the chosen label scores 1.
 """
 
 from __future__ import annotations
@@ -17,42 +17,35 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from lanser_bench import Labeler, Scores, Taxonomy, TextRecord
+from lanser_bench import Scores, Taxonomy, TextRecord
 
-from ..weights import resolve
 from ._causal import log_likelihoods
-from ._language_models import (
-    LanguageModelOptions,
-    likelihood_scores,
-    load,
-    longest_input,
-    wording,
-)
+from ._language_models import LanguageModelLabeler, LanguageModelOptions, longest_input, wording
 from ._server import MalformedAnswerError, Server, from_environment
-from ._wording import score_distinct
-
-Floats = npt.NDArray[np.float32]
+from ._wording import Floats, score_distinct
 
 
 class LLMOptions(LanguageModelOptions):
     """Options of `llm`."""
 
+    kind = "causal language model"
+    example = "Qwen/Qwen2.5-0.5B-Instruct, or a server's with 'base_url'"
+
     prompt: str = 'Someone says: "{text}" In other words:'
-    """What stands before the filled template, with one ``{text}``. For a server: before the list
-    of labels."""
+    """Text before the filled template, with one ``{text}``. For a server: text before the list of
+    labels."""
     base_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     """An OpenAI-compatible server, such as ``http://localhost:8000/v1``; `model` is then the
-    model's name there. It is known to the key by these names alone: no hash of served weights can
-    be had, so note what you serve. It is sent whole texts; those of which it says that it
-    read fewer tokens than they have words count as truncated. Its key is read from the environment
-    variable ``LANSER_LLM_API_KEY``; patience is set by ``LANSER_LLM_TIMEOUT_S`` (seconds for an
-    answer, 60) and ``LANSER_LLM_RETRIES`` (further attempts, 3), which change no label and so are
-    no options."""
+    model's name there. The key contains only these two names, because served weights have no hash:
+    note what you serve. The server gets whole texts; a text counts as truncated if the server
+    reports fewer tokens than it has words. Environment variables set its key
+    (``LANSER_LLM_API_KEY``), the seconds to wait for an answer (``LANSER_LLM_TIMEOUT_S``, 60) and
+    the number of further attempts (``LANSER_LLM_RETRIES``, 3). They change no label, so they are
+    not options."""
     malformed: Literal["stop", "abstain"] = "stop"
-    """What becomes of a text to which no attempt gets one of the labels."""
+    """What to do with a text if no attempt returns one of the labels."""
 
     @field_validator("prompt")
     @classmethod
@@ -61,73 +54,55 @@ class LLMOptions(LanguageModelOptions):
             raise ValueError("the prompt needs exactly one '{text}'")
         return prompt
 
-    @model_validator(mode="after")
-    def _named(self) -> LLMOptions:
-        if not self.model:
-            raise ValueError(
-                "name a causal language model in the option 'model', a folder or a hub id such as "
-                "Qwen/Qwen2.5-0.5B-Instruct, or a server's with 'base_url': none comes with "
-                "lanser-bench"
-            )
-        return self
 
-
-class LLM(Labeler[LLMOptions]):
+class LLM(LanguageModelLabeler[LLMOptions]):
     """Scores each label by the likelihood of its wording, or asks a server to choose."""
 
     Options = LLMOptions
     version = "1"
-    libraries = ("torch", "transformers", "tokenizers")
+    head = "AutoModelForCausalLM"
 
     def fingerprint(self) -> str:
-        """Revision of the weights; of a served model the name, the only identity it has."""
-        if self.options.base_url is not None:
-            return f"served:{self.options.model}"
-        return resolve(self.options.model).revision
+        """Revision of the weights; for a served model its name, the only identity it has."""
+        served = self.options.base_url is not None
+        return f"served:{self.options.model}" if served else super().fingerprint()
 
     def describe(self) -> dict[str, Any]:
-        """The model's name, whether a server answers for it, and if not its weights' licence."""
+        """The model's name, whether a server runs it, and otherwise its weights' licence."""
         if self.options.base_url is not None:
             return {"model": self.options.model, "served": True}
-        licence = resolve(self.options.model).licence
+        licence = self.weights.licence
         return {"model": self.options.model, "served": False, "licence": licence}
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Scores distinct texts; logits of shape (n, K) are log-likelihoods, less the prior.
 
         Raises:
-            LanserError: the server gives no answer, or none that is a label.
+            LanserError: the server does not answer, or not with a label.
         """
         if self.options.base_url is not None:
             return self._served(records, taxonomy)
-        return likelihood_scores(
-            records, taxonomy, self.options, self._likelihoods, self._room, lambda: self._model[1]
-        )
-
-    @cached_property
-    def _model(self) -> tuple[Any, Any]:
-        name = self.options.model
-        return load(name, "AutoModelForCausalLM", "causal language model", self.options.device)
+        return super().score(records, taxonomy)
 
     def _likelihoods(self, texts: list[str], templates: Sequence[str], words: list[str]) -> Floats:
         """Mean log-probability per token of each word, mean over templates: (texts, words)."""
         model, tokenizer = self._model
-        found = np.zeros((len(texts), len(words)), dtype=np.float32)
+        means = np.zeros((len(texts), len(words)), dtype=np.float32)
         for template in templates:
             wordings = [wording(tokenizer, template, word) for word in words]
             ends = [one.word for one in wordings]
-            # What stands before the word is the same for all words, but for tokens that join both.
+            # Words share the tokens before them, except where a token spans both.
             for left in sorted({one.left for one in wordings}):
                 mine = [i for i, one in enumerate(wordings) if one.left == left]
                 room = longest_input(model, tokenizer) - len(left) - max(map(len, ends))
                 prompts = [[*self._prompt(text, room), *left] for text in texts]
                 asked = [ends[i] for i in mine]
                 logs = log_likelihoods(model, prompts, asked, self.options.batch_tokens)
-                found[:, mine] += logs / np.float32(len(templates))
-        return found
+                means[:, mine] += logs / np.float32(len(templates))
+        return means
 
     def _room(self, templates: Sequence[str], words: list[str]) -> int:
-        """Tokens of a text that are read beside the prompt and every wording."""
+        """Tokens of a text that fit beside the prompt and the longest wording."""
         model, tokenizer = self._model
         taken = []
         for template in templates:
@@ -141,7 +116,7 @@ class LLM(Labeler[LLMOptions]):
         return max(1, min(self.options.max_tokens, room - len(frame)))
 
     def _prompt(self, text: str, room: int) -> list[int]:
-        """Tokens of the prompt, the text in it cut to the option `max_tokens` and to `room`."""
+        """Tokens of the prompt, with the text cut to the option `max_tokens` and to `room`."""
         _, tokenizer = self._model
         inside = tokenizer(
             text,
@@ -157,15 +132,14 @@ class LLM(Labeler[LLMOptions]):
     def _ids(self, prompt: str) -> list[int]:
         _, tokenizer = self._model
         ids = list(tokenizer(prompt, split_special_tokens=True)["input_ids"])
-        # A sequence that has ended has no likely continuation.
+        # After an end token no continuation is likely.
         if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id:
             ids.pop()
         return ids
 
     def _served(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
-        labels = [f"{label.name}: {label.hypothesis}" for label in taxonomy.labels]
-        server, k = self._server, len(taxonomy.labels)
-        listed = "\n".join(f"- {label}" for label in labels)
+        k = len(taxonomy.labels)
+        listed = "\n".join(f"- {label.name}: {label.hypothesis}" for label in taxonomy.labels)
         undecided, cut = set[str](), set[str]()
 
         def choose(text: str) -> Floats:
@@ -176,15 +150,15 @@ class LLM(Labeler[LLMOptions]):
             )
             row = np.zeros(k, dtype=np.float32)
             try:
-                chosen, tokens = server.choose(question, taxonomy.names)
+                chosen, tokens = self._server.choose(question, taxonomy.names)
                 row[taxonomy.index(chosen)] = 1
-                # A word has one token or more.
+                # A word has at least one token.
                 if tokens is not None and tokens < len(question.split()):
                     cut.add(text)
             except MalformedAnswerError as error:
                 if self.options.malformed == "stop":
                     raise MalformedAnswerError(
-                        f"{error} Choose a model or server that keeps to a JSON schema, or set the "
+                        f"{error} Choose a model or server that follows a JSON schema, or set the "
                         "option malformed: abstain; finished shards are kept."
                     ) from None
                 undecided.add(text)
@@ -195,11 +169,11 @@ class LLM(Labeler[LLMOptions]):
             values = np.stack([choose(text) for text in texts])
             return values, values
 
-        found = score_distinct(
+        scores = score_distinct(
             records, k, score, "distribution", truncated=lambda texts: [t in cut for t in texts]
         )
         lost = np.array([record.text.strip() in undecided for record in records], dtype=bool)
-        return replace(found, abstained=found.abstained | lost, logits=None)
+        return replace(scores, abstained=scores.abstained | lost, logits=None)
 
     @cached_property
     def _server(self) -> Server:

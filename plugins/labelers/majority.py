@@ -1,4 +1,4 @@
-"""Control: the most frequent label of another labeler, whatever is said."""
+"""Control: the most frequent label of another labeler, for every text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._control import ControlLabeler, ControlOptions
 class Majority(ControlLabeler):
     """Gives every utterance that its member labels the member's most frequent label.
 
-    With `oracle` as member it is the majority class of gold.
+    With `oracle` as member this is the majority class of gold.
     """
 
     Options = ControlOptions

@@ -1,8 +1,8 @@
-"""Control: the human labels spoilt on purpose, to a given accuracy or as a labeler errs.
+"""Control: human labels with deliberate errors, at a given accuracy or with a labeler's confusions.
 
-With it a grid measures what label quality buys: one corpus, one encoder, labels of known quality.
-What is drawn hangs on the utterance's id and the seed alone, and the draw is the same at every
-accuracy: labels that are wrong at 0.75 are among those that are wrong at 0.5.
+A grid over it measures the effect of label quality: one corpus, one encoder, labels of known
+quality. The random draw depends only on the utterance's id and the seed, and is the same at every
+accuracy: labels that are wrong at 0.75 are also wrong at 0.5.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ class NoisyOptions(PluginOptions):
     """Options of `noisy`: an accuracy or a confusion."""
 
     accuracy: float | None = Field(default=None, ge=0, le=1)
-    """Share of labels that stay right, of every class alike."""
+    """Share of labels that stay correct, equal for all classes."""
     wrong: dict[str, float] = Field(default={})
-    """With `accuracy`: how often a wrong label is each of these, as weights; left out, all other
-    labels alike. The classes' counts make noise in proportion to them."""
+    """With `accuracy`: weights of the labels among the errors; by default all are equally frequent.
+    The classes' counts make errors proportional to class frequency."""
     confusion: Confusion | None = None
     """A labeler's measured confusion: the path of a label report or a result record, the name of a
-    shipped one, such as ``similarity-goemotions``, or ``{labels: […], confusion: [[…]]}``."""
+    built-in one, such as ``similarity-goemotions``, or ``{labels: […], confusion: [[…]]}``."""
     coverage: float = Field(default=1.0, gt=0, le=1)
-    """Share of utterances that get a label at all; the others are as abstained on."""
+    """Share of utterances that get a label; the labeler abstains on the others."""
     seed: int = 0
-    """Another seed, other errors."""
+    """Determines the errors."""
 
     @model_validator(mode="after")
     def _one_of_two(self) -> NoisyOptions:
         if (self.accuracy is None) == (self.confusion is None):
             raise ValueError("give either 'accuracy' or 'confusion'")
         if self.wrong and self.accuracy is None:
-            raise ValueError("'wrong' belongs to 'accuracy'; a confusion has its own")
+            raise ValueError("'wrong' needs 'accuracy'; a confusion has its own errors")
         if any(weight < 0 for weight in self.wrong.values()):
             raise ValueError("a weight of 'wrong' is negative")
         if self.wrong and sum(weight > 0 for weight in self.wrong.values()) < 2:
-            raise ValueError("'wrong' needs two labels at least: one of them may be the right one")
+            raise ValueError("'wrong' needs at least two labels, as one may be the correct one")
         return self
 
 
 class Noisy(Labeler[NoisyOptions]):
-    """Gives the human label, or a wrong one at a known rate; abstains where there is none.
+    """Gives the human label, or a wrong one at a known rate; abstains if there is none.
 
-    Of a weighted human label the heaviest counts. A labeler's errors follow what is said, these
-    follow nothing but the class: the difference between both is what noise by class cannot tell.
+    If the human label is weighted, the heaviest counts. A real labeler's errors depend on the text,
+    these depend only on the class: they differ by what class-dependent noise cannot explain.
     """
 
     Options = NoisyOptions
@@ -60,7 +60,7 @@ class Noisy(Labeler[NoisyOptions]):
     reads = frozenset({"gold", "id"})
 
     def describe(self) -> dict[str, Any]:
-        """What the labels are spoilt to."""
+        """The accuracy, or the labels of the confusion."""
         if self.options.confusion is None:
             return {"accuracy": self.options.accuracy}
         return {"confusion_labels": list(self.options.confusion.labels)}
@@ -87,14 +87,14 @@ class Noisy(Labeler[NoisyOptions]):
         return Scores(values, "distribution", abstained)
 
     def _shares(self, gold: str, taxonomy: Taxonomy) -> Mapping[str, float]:
-        """Label → probability, of an utterance with this human label."""
+        """Label → probability, for an utterance with this human label."""
         options = self.options
         if options.confusion is not None:
-            if found := options.confusion.given(gold):
-                return found
+            if shares := options.confusion.given(gold):
+                return shares
             raise DataError(
                 f"labeler 'noisy': the confusion has no utterance whose human label is '{gold}', "
-                "so how a labeler would err on it is not known. Use a confusion measured in "
+                "so its errors on this label are unknown. Use a confusion measured in "
                 f"{taxonomy.name}, or accuracy."
             )
         weights = options.wrong or dict.fromkeys(taxonomy.names, 1.0)
@@ -104,9 +104,9 @@ class Noisy(Labeler[NoisyOptions]):
 
 
 def _draws(seed: int, name: str) -> tuple[float, float, float]:
-    """Three even draws from [0, 1) that hang on the seed and the id alone."""
-    found = hashlib.sha256(f"{seed} {name}".encode()).digest()
-    a, b, c = (int.from_bytes(found[i : i + 6], "big") / 2**48 for i in (0, 6, 12))
+    """Three uniform draws from [0, 1) that depend only on the seed and the id."""
+    digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
+    a, b, c = (int.from_bytes(digest[i : i + 6], "big") / 2**48 for i in (0, 6, 12))
     return a, b, c
 
 

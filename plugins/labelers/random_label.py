@@ -1,4 +1,4 @@
-"""Chance: scores that know nothing of the utterance, but stay the same from run to run."""
+"""Chance level: scores that ignore the utterance, but are the same in every run."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class RandomOptions(PluginOptions):
     """Options of `random`."""
 
     seed: int = 0
-    """Another seed, other labels."""
+    """Determines the labels."""
 
 
 class Random(Labeler[RandomOptions]):
-    """Draws each utterance's scores evenly from the simplex, by its id alone."""
+    """Draws each utterance's scores uniformly from the simplex, by its id alone."""
 
     Options = RandomOptions
     version = "1"
@@ -30,6 +30,6 @@ class Random(Labeler[RandomOptions]):
         k = len(taxonomy.labels)
         values = np.empty((len(records), k), dtype=np.float32)
         for row, record in enumerate(records):
-            name = hashlib.sha256(f"{self.options.seed} {record.id}".encode()).digest()
-            values[row] = np.random.default_rng(list(name)).dirichlet(np.ones(k))
+            digest = hashlib.sha256(f"{self.options.seed} {record.id}".encode()).digest()
+            values[row] = np.random.default_rng(list(digest)).dirichlet(np.ones(k))
         return Scores(values, "distribution", np.zeros(len(records), dtype=bool))

@@ -1,4 +1,4 @@
-"""Control: the labels of another labeler, dealt out anew at random."""
+"""Control: the labels of another labeler, reassigned at random."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ class ShuffledOptions(ControlOptions):
     """Options of `shuffled`."""
 
     seed: int = 0
-    """Another seed, another deal."""
+    """Determines the permutation."""
 
 
 class Shuffled(ControlLabeler):
     """Shuffles its member's labels over the utterances that have one.
 
-    How often each label occurs stays as it was; whatever the labels knew of the utterances is gone.
-    The control ``controls.shuffled`` of an experiment does the same in pre-training, with another
-    deal for each pre-training seed; this one also goes through thresholds, reports and
-    comparisons of labels, with a confidence of 1.
+    Label frequencies stay the same; all information about the utterances is lost. The control
+    ``controls.shuffled`` of an experiment does the same in pre-training, with another permutation
+    for each pre-training seed. This one also passes through thresholds, reports and comparisons of
+    labels, with a confidence of 1.
     """
 
     Options = ShuffledOptions
     version = "1"
 
     def settle(self, votes: npt.NDArray[np.int16], taxonomy: Taxonomy) -> Settled:
-        """Permutes the labels that are there."""
+        """Permutes the existing labels."""
         rows = votes[:, 0].astype(np.int32)
-        there = np.flatnonzero(rows >= 0)
-        rows[there] = np.random.default_rng(self.options.seed).permutation(rows[there])
+        labelled = np.flatnonzero(rows >= 0)
+        rows[labelled] = np.random.default_rng(self.options.seed).permutation(rows[labelled])
         return Settled(rows, np.eye(len(taxonomy.labels)), {"method": "shuffled"})

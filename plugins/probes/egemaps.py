@@ -1,4 +1,4 @@
-"""eGeMAPS by openSMILE as targets: 88 functionals that the field knows by name.
+"""eGeMAPS by openSMILE as targets: 88 functionals that are standard in the field.
 
 Eyben et al., The Geneva Minimalistic Acoustic Parameter Set (IEEE TAC 2016).
 """
@@ -18,31 +18,16 @@ from lanser_bench import PluginOptions, Probe, SettingsError, Speech
 from .._opensmile import LICENCE, functionals, load_smile
 
 DEFAULT = (
-    "F0semitoneFrom27.5Hz_sma3nz_amean",
-    "F0semitoneFrom27.5Hz_sma3nz_stddevNorm",
-    "F0semitoneFrom27.5Hz_sma3nz_pctlrange0-2",
-    "loudness_sma3_amean",
-    "loudness_sma3_stddevNorm",
-    "loudness_sma3_pctlrange0-2",
+    *(f"F0semitoneFrom27.5Hz_sma3nz_{kind}" for kind in ("amean", "stddevNorm", "pctlrange0-2")),
+    *(f"loudness_sma3_{kind}" for kind in ("amean", "stddevNorm", "pctlrange0-2")),
     "spectralFlux_sma3_amean",
-    "mfcc1_sma3_amean",
-    "mfcc2_sma3_amean",
-    "mfcc3_sma3_amean",
-    "mfcc4_sma3_amean",
-    "jitterLocal_sma3nz_amean",
-    "shimmerLocaldB_sma3nz_amean",
-    "HNRdBACF_sma3nz_amean",
-    "logRelF0-H1-H2_sma3nz_amean",
-    "logRelF0-H1-A3_sma3nz_amean",
-    "F1frequency_sma3nz_amean",
-    "F2frequency_sma3nz_amean",
-    "F3frequency_sma3nz_amean",
-    "alphaRatioV_sma3nz_amean",
-    "hammarbergIndexV_sma3nz_amean",
-    "slopeV0-500_sma3nz_amean",
-    "slopeV500-1500_sma3nz_amean",
-    "loudnessPeaksPerSec",
-    "VoicedSegmentsPerSec",
+    *(f"mfcc{number}_sma3_amean" for number in range(1, 5)),
+    *("jitterLocal_sma3nz_amean", "shimmerLocaldB_sma3nz_amean", "HNRdBACF_sma3nz_amean"),
+    *("logRelF0-H1-H2_sma3nz_amean", "logRelF0-H1-A3_sma3nz_amean"),
+    *(f"F{number}frequency_sma3nz_amean" for number in range(1, 4)),
+    *("alphaRatioV_sma3nz_amean", "hammarbergIndexV_sma3nz_amean"),
+    *("slopeV0-500_sma3nz_amean", "slopeV500-1500_sma3nz_amean"),
+    *("loudnessPeaksPerSec", "VoicedSegmentsPerSec"),
 )
 
 
@@ -50,12 +35,12 @@ class EGeMAPSOptions(PluginOptions):
     """Options of `egemaps`."""
 
     names: tuple[str, ...] = Field(default=DEFAULT, min_length=1)
-    """Functionals of eGeMAPSv02 to predict, by openSMILE's names; by default 25 of the 88: means,
+    """Functionals of eGeMAPSv02 to predict, by openSMILE's names. By default 25 of the 88: means,
     and spread and range of pitch and loudness."""
 
 
 class EGeMAPSTargets(Probe[EGeMAPSOptions]):
-    """Functionals of eGeMAPSv02 as openSMILE gives them: 0 where a clip has no voice."""
+    """Functionals of eGeMAPSv02 by openSMILE; 0 if a clip is unvoiced."""
 
     Options = EGeMAPSOptions
     version = "1"
@@ -72,12 +57,12 @@ class EGeMAPSTargets(Probe[EGeMAPSOptions]):
 
         Raises:
             MissingDependencyError: openSMILE is not installed.
-            SettingsError: a name that is none of the set's.
+            SettingsError: a name is not in the set.
         """
         unknown = [name for name in self.targets if name not in self._smile.feature_names]
         if unknown:
             raise SettingsError(
-                f"The probe 'egemaps' knows no functional '{unknown[0]}'. Those of eGeMAPSv02 are: "
+                f"The probe 'egemaps' has no functional '{unknown[0]}'. Those of eGeMAPSv02 are: "
                 f"{', '.join(self._smile.feature_names)}."
             )
         rows = [

@@ -1,4 +1,4 @@
-"""Emotion among utterances of one sentence: where words are equal, only the voice can tell."""
+"""Emotion among utterances of the same sentence, where only the voice differs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lanser_bench import PluginOptions, Probe, Speech
 
 
 class EmotionFixedText(Probe[PluginOptions]):
-    """Decodes the human label within each scripted sentence, from other speakers.
+    """Predicts the human label within each scripted sentence, for unseen speakers.
 
-    Learnt and tested inside a sentence and averaged over sentences, so words are no help: a text
-    encoder is at chance by construction. It needs sentences (sentence ids) that several speakers
-    say in several emotions. An utterance with more than one label has no class.
+    It is trained and tested within a sentence and averaged over sentences, so words do not help: a
+    text encoder is at chance by construction. It needs sentences (sentence ids) that several
+    speakers say in several emotions. An utterance with more than one label has no class.
     """
 
     version = "1"
@@ -25,6 +25,6 @@ class EmotionFixedText(Probe[PluginOptions]):
     targets = ("emotion",)
 
     def measure(self, batch: Sequence[Speech]) -> npt.NDArray[np.object_]:
-        """Returns the labels, shape (utterances, 1); None without a single one."""
+        """Returns the labels, shape (utterances, 1); None unless there is exactly one."""
         golds = [[name for name, weight in speech.gold.items() if weight > 0] for speech in batch]
-        return np.array([[found[0] if len(found) == 1 else None] for found in golds], object)
+        return np.array([[gold[0] if len(gold) == 1 else None] for gold in golds], object)

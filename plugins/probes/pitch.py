@@ -17,12 +17,12 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 LOWPASS_HZ = 1000.0
-"""Harmonics above add noise to the difference function and no pitch."""
+"""Higher harmonics add noise to the difference function, but no pitch."""
 DECIMATION = 2
-"""So every second sample is enough."""
+"""Below that frequency every second sample is enough."""
 RATE = SAMPLE_RATE / DECIMATION
 WINDOW = 256
-"""Decimated samples that are compared with their shifted copy: 32 ms, two periods of 62 Hz."""
+"""Decimated samples compared with their shifted copy: 32 ms, two periods of 62 Hz."""
 
 
 def track_f0(
@@ -33,17 +33,17 @@ def track_f0(
     f_max: float,
     threshold: float,
 ) -> Floats:
-    """Returns the F0 of each frame in hertz, NaN where it is not periodic, shape (frames,).
+    """Returns the F0 of each frame in hertz, NaN if it is not periodic, shape (frames,).
 
     Args:
         samples: waveform at `SAMPLE_RATE`.
-        wanted: frames to look at, shape (frames,); the others are NaN. Frame i is centred at
+        wanted: frames to analyse, shape (frames,); the others are NaN. Frame i is centred at
             sample ``(i + 1) * hop``.
         hop: samples between frames, a multiple of `DECIMATION`.
         f_min: lowest F0.
         f_max: highest F0.
-        threshold: largest aperiodicity of a voiced frame: the share of its energy that is not
-            explained by its period.
+        threshold: largest aperiodicity of a voiced frame: the share of its energy that its period
+            does not explain.
     """
     f0 = np.full(len(wanted), np.nan)
     at = np.flatnonzero(wanted)
@@ -51,7 +51,7 @@ def track_f0(
         return f0
     longest, shortest = int(RATE / f_min) + 1, int(RATE / f_max)
     length = WINDOW + longest + 1
-    # The ends are padded by what a frame centred on them lacks; the filter needs some samples too.
+    # The padding completes frames centred on the ends, and gives the filter enough samples.
     padded = np.pad(samples.astype(np.float64), DECIMATION * length // 2 + hop)
     from scipy.signal import butter, sosfiltfilt
 
@@ -61,13 +61,13 @@ def track_f0(
     normalised = _normalised_difference(frames, longest + 1)
     lag = _first_dip(normalised, shortest, longest, threshold)
     rows = np.flatnonzero(lag > 0)
-    found = RATE / _refined(normalised[rows], lag[rows])
-    f0[at[rows]] = np.where((found >= f_min) & (found <= f_max), found, np.nan)
+    hertz = RATE / _refined(normalised[rows], lag[rows])
+    f0[at[rows]] = np.where((hertz >= f_min) & (hertz <= f_max), hertz, np.nan)
     return f0
 
 
 def _normalised_difference(frames: Floats, lags: int) -> Floats:
-    """d'(τ) for τ = 0 … lags, shape (frames, lags + 1); 1 where a frame has no energy."""
+    """d'(τ) for τ = 0 … lags, shape (frames, lags + 1); 1 if a frame has no energy."""
     from scipy.fft import irfft, next_fast_len, rfft
 
     n = next_fast_len(frames.shape[1], real=True)
@@ -86,7 +86,7 @@ def _normalised_difference(frames: Floats, lags: int) -> Floats:
 
 
 def _first_dip(normalised: Floats, shortest: int, longest: int, threshold: float) -> Ints:
-    """The first local minimum below the threshold, 0 where there is none, shape (frames,)."""
+    """The first local minimum below the threshold, 0 if there is none, shape (frames,)."""
     inner = normalised[:, shortest : longest + 1]
     left = normalised[:, shortest - 1 : longest]
     right = normalised[:, shortest + 1 : longest + 2]
@@ -95,7 +95,7 @@ def _first_dip(normalised: Floats, shortest: int, longest: int, threshold: float
 
 
 def _refined(normalised: Floats, lag: Ints) -> Floats:
-    """Puts a parabola through the minimum and its neighbours."""
+    """Fits a parabola through the minimum and its neighbours."""
     rows = np.arange(len(lag))
     a, b, c = (normalised[rows, lag + shift] for shift in (-1, 0, 1))
     bend = a - 2 * b + c

@@ -1,4 +1,4 @@
-"""Targets that the manifest already knows: the settings planted in the `synthetic` corpus."""
+"""Targets from the manifest: the settings planted in the `synthetic` corpus."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PlantedOptions(PluginOptions):
 class Planted(Probe[PlantedOptions]):
     """Takes its targets from the manifest's extras and measures nothing.
 
-    The answer is known exactly, so this is how the probe itself is checked.
+    The true values are known exactly, so this probe checks probing itself.
     """
 
     Options = PlantedOptions
@@ -38,7 +38,7 @@ class Planted(Probe[PlantedOptions]):
         self.targets = options.names
 
     def measure(self, batch: Sequence[Speech]) -> npt.NDArray[np.float64]:
-        """Returns the extras, shape (utterances, names); NaN where one is absent or no number."""
+        """Returns the extras, shape (utterances, names); NaN if one is missing or not a number."""
         rows = [[_number(speech.extras.get(name)) for name in self.targets] for speech in batch]
         return np.array(rows, np.float64).reshape(len(batch), len(self.targets))
 

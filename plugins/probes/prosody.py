@@ -1,4 +1,4 @@
-"""Prosody measured on the sound with numpy and scipy: pitch, level, speaking rate and pauses."""
+"""Prosody measured on the audio with numpy and scipy: pitch, level, speaking rate and pauses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 HOP = SAMPLE_RATE // 100
 """Frames every 10 ms."""
 REFERENCE_HZ = 100.0
-"""Semitones are counted from here."""
+"""Reference of semitones."""
 FLOOR_DB = -90.0
 """Level of digital silence."""
 
@@ -30,15 +30,15 @@ class ProsodyOptions(PluginOptions):
     f_max: float = Field(default=600.0, ge=250, le=1500)
     """Highest F0, in hertz."""
     aperiodicity: float = Field(default=0.2, gt=0, lt=1)
-    """A frame is voiced below this share of energy that its period does not explain (YIN)."""
+    """A frame is voiced if its period explains all but this share of its energy (YIN)."""
     active_db: float = Field(default=30.0, gt=0)
-    """Frames within so many dB of the loud ones (95th percentile) are speech."""
+    """Frames within this many dB of loud frames (95th percentile) are speech."""
     silence_db: float = -65.0
-    """Below this level (RMS, relative to full scale) nothing is speech."""
+    """Frames below this level (RMS, dB relative to full scale) are not speech."""
     pause_s: float = Field(default=0.15, gt=0)
     """Shortest gap between speech frames that counts as a pause, in seconds."""
     dip_db: float = Field(default=2.0, gt=0)
-    """A syllable's level peak stands at least this much above the dips beside it."""
+    """Minimum height of a syllable's level peak above the dips next to it, in dB."""
 
 
 class Prosody(Probe[ProsodyOptions]):
@@ -47,26 +47,20 @@ class Prosody(Probe[ProsodyOptions]):
     ``f0_mean_st``, ``f0_sd_st``: mean and standard deviation of F0 over voiced frames, in semitones
     re 100 Hz. ``f0_range_st``: its 5th to 95th percentile. ``loudness_mean_db``: mean level (RMS of
     10 ms steps in 20 ms windows, dB re full scale) of speech frames, and ``loudness_range_db`` its
-    5th to 95th percentile: level stands for loudness, no model of hearing is applied.
+    5th to 95th percentile: level approximates loudness, without a model of hearing.
     ``speaking_rate``: syllable nuclei per second from first to last speech frame, as voiced peaks
     of the level between dips (after de Jong & Wempe 2009, Behavior Research Methods 41(2)).
-    ``pause_ratio``: share of that stretch in pauses. ``duration_s``: duration of the utterance.
+    ``pause_ratio``: share of pauses in that interval. ``duration_s``: duration of the utterance.
 
-    An unvoiced utterance has no F0 and a silent one nothing but a duration: NaN.
+    The F0 of an unvoiced utterance is NaN, as is all but the duration of a silent one.
     """
 
     Options = ProsodyOptions
     version = "1"
     libraries = ("numpy", "scipy")
     targets = (
-        "f0_mean_st",
-        "f0_sd_st",
-        "f0_range_st",
-        "loudness_mean_db",
-        "loudness_range_db",
-        "speaking_rate",
-        "pause_ratio",
-        "duration_s",
+        *("f0_mean_st", "f0_sd_st", "f0_range_st", "loudness_mean_db", "loudness_range_db"),
+        *("speaking_rate", "pause_ratio", "duration_s"),
     )
 
     def measure(self, batch: Sequence[Speech]) -> Floats:
@@ -99,7 +93,7 @@ class Prosody(Probe[ProsodyOptions]):
         ]
 
     def f0(self, samples: npt.NDArray[np.floating], active: npt.NDArray[np.bool_]) -> Floats:
-        """F0 in hertz of the active frames, NaN where unvoiced, without lone outliers."""
+        """F0 in hertz of the active frames, NaN if unvoiced, without isolated outliers."""
         o = self.options
         return _without_outliers(track_f0(samples, active, HOP, o.f_min, o.f_max, o.aperiodicity))
 
@@ -127,7 +121,7 @@ def frame_level(samples: npt.NDArray[np.floating]) -> Floats:
 
 def _pitch_targets(f0: Floats) -> tuple[float, float, float]:
     voiced = f0[~np.isnan(f0)]
-    if len(voiced) < 5:  # 50 ms: less is no pitch contour
+    if len(voiced) < 5:  # less than 50 ms is no pitch contour
         return np.nan, np.nan, np.nan
     semitones = 12 * np.log2(voiced / REFERENCE_HZ)
     return float(semitones.mean()), float(semitones.std()), _spread(semitones)
@@ -139,7 +133,7 @@ def _spread(values: Floats) -> float:
 
 
 def _without_outliers(f0: Floats) -> Floats:
-    """Drops frames far (4 semitones) from the running median: octave errors and voiced noise."""
+    """Drops frames over 4 semitones from the running median: octave errors and voiced noise."""
     voiced = np.flatnonzero(~np.isnan(f0))
     if len(voiced) < 5:
         return f0

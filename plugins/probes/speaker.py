@@ -1,4 +1,4 @@
-"""Who speaks: how much identity an embedding leaks."""
+"""The speaker: how much identity an embedding leaks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from lanser_bench import PluginOptions, Probe, Speech
 
 
 class Speaker(Probe[PluginOptions]):
-    """Tells speakers apart; a high score is a leak of identity, not a skill.
+    """Identifies speakers; a high score is a leak of identity, not a skill.
 
-    Folds cannot be speaker-disjoint: who is to be told must have been heard. They part sentences,
-    where the manifest has sentence ids, so that no score comes from the words; else utterances.
+    Folds cannot be speaker-disjoint, because a speaker must be in the training data. They separate
+    sentences if the manifest has sentence ids, so that words do not help; else utterances.
     """
 
     version = "1"

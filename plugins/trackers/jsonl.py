@@ -1,4 +1,4 @@
-"""One JSON line per finished cell, beside the run's event log."""
+"""One JSON line per finished cell, in the folder of the run's event log."""
 
 from __future__ import annotations
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lanser_bench import Event, MissingDependencyError, PluginOptions, Tracker, UserPath
+from lanser_bench import Event, PluginOptions, Tracker, UserPath
 
-from ._lines import configuration, curves, picture, run_id, summary
+from .._optional import import_optional
+from ._lines import METRICS, configuration, curves, picture, run_id, summary
 
 
 class TensorBoardOptions(PluginOptions):
-    """Where events go."""
+    """Options of `tensorboard`."""
 
     folder: UserPath | None = None
-    """Folder for all runs; None keeps them with the run's own files in the store."""
+    """Folder for all runs; null for the run's own folder in the store."""
 
 
 class TensorBoard(Tracker[TensorBoardOptions]):
-    """Writes each cell into a folder of its own; writing it again replaces what was there."""
+    """Writes each cell into its own folder; writing it again replaces the folder."""
 
     Options = TensorBoardOptions
     version = "1"
@@ -33,13 +35,11 @@ class TensorBoard(Tracker[TensorBoardOptions]):
         Raises:
             MissingDependencyError: tensorboard is not installed.
         """
-        try:
-            import torch.utils.tensorboard  # noqa: F401
-        except ImportError:
-            raise MissingDependencyError(
-                "Tracker 'tensorboard' needs tensorboard: pip install 'lanser-bench[tensorboard]', "
-                "or leave it out of 'trackers'."
-            ) from None
+        import_optional(
+            "torch.utils.tensorboard",
+            "The tracker 'tensorboard' needs its package",
+            "pip install 'lanser-bench[tensorboard]', or remove it from 'trackers'.",
+        )
 
     def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
         """Writes training curves, label-efficiency curves, all scores, settings and a picture."""
@@ -54,12 +54,9 @@ class TensorBoard(Tracker[TensorBoardOptions]):
                         writer.add_scalar(name, value, step)
             for result in record["datasets"]:
                 for budget in result["evaluation"]["budgets"]:
-                    for metric in ("uar", "wa", "macro_f1"):
-                        writer.add_scalar(
-                            f"{result['dataset']}/curve/{metric}",
-                            budget[metric]["value"],
-                            round(budget["n_labels"]),
-                        )
+                    for metric in METRICS:
+                        name, value = f"{result['dataset']}/curve/{metric}", budget[metric]["value"]
+                        writer.add_scalar(name, value, round(budget["n_labels"]))
             for name, number in summary(record).items():
                 if isinstance(number, int | float):
                     writer.add_scalar(f"summary/{name}", number, 0)
@@ -76,7 +73,5 @@ def _folder(record: Mapping[str, Any]) -> str:
 
 
 def _markdown(settings: Mapping[str, Any]) -> str:
-    import json
-
     text = json.dumps(settings, indent=1, ensure_ascii=False)
     return "\n".join("    " + line for line in text.splitlines())

@@ -1,8 +1,8 @@
-"""Weights & Biases: one run per cell, offline where there is no key.
+"""Weights & Biases: one run per cell, offline without a key.
 
-The run is written after the cell's record is on disk and holds nothing that the record does not
-have: no console, no source, no git remote, no machine facts, no absolute paths. Artifacts are
-references by key, never bytes: ``lanser-store://pretrain/<key>``.
+The run is written after the cell's record is on disk, and contains only data of the record: no
+console, no source, no git remote, no machine facts, no absolute paths. Artifacts are references by
+key, never bytes: ``lanser-store://pretrain/<key>``.
 """
 
 from __future__ import annotations
@@ -16,29 +16,39 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lanser_bench import Event, MissingDependencyError, PluginOptions, Tracker
+from lanser_bench import Event, PluginOptions, Tracker
 
+from .._optional import import_optional
 from ._lines import configuration, curves, picture, run_id, score_lines, score_table, summary
 
 LOCAL_TIMEOUT_S = 600.0
-"""Longest wait for wandb's own process offline, where no server can be slow."""
+"""Longest wait for wandb's own process when offline."""
+PRIVATE: dict[str, Any] = {
+    **dict.fromkeys(("disable_code", "disable_git", "disable_job_creation", "silent"), True),
+    **dict.fromkeys(("x_disable_machine_info", "x_disable_meta", "x_disable_stats"), True),
+    **dict.fromkeys(("save_code", "x_save_requirements"), False),
+    "finish_timeout_raises": True,
+    "console": "off",
+    **dict.fromkeys(("host", "program"), ""),
+}
+TIMEOUTS = ("init_timeout", "finish_timeout", "login_timeout")
 
 
 class WandBOptions(PluginOptions):
-    """Where runs go."""
+    """Options of `wandb`."""
 
     project: str = "lanser-bench"
     entity: str | None = None
     mode: Literal["auto", "online", "offline"] = "auto"
-    """``auto``: what WANDB_MODE says; without it online if there is a key, offline if not."""
+    """``auto``: the value of WANDB_MODE; without it, online if there is a key, else offline."""
     timeout_s: float = Field(default=30.0, gt=0)
     """Longest wait for the server at the start and at the end of a run."""
     stages: bool = False
-    """Also a run per distinct stage, its job type the stage, with its time, counts and curve."""
+    """Also writes a run per distinct stage, with its time, counts and curve."""
 
 
 class WandB(Tracker[WandBOptions]):
-    """Writes each cell as a W&B run of its own: the same cell always has the same run id."""
+    """Writes each cell as its own W&B run: the same cell always has the same run id."""
 
     Options = WandBOptions
     version = "1"
@@ -50,12 +60,11 @@ class WandB(Tracker[WandBOptions]):
         Raises:
             MissingDependencyError: wandb is not installed.
         """
-        try:
-            import wandb  # noqa: F401
-        except ImportError:
-            raise MissingDependencyError(
-                "Tracker 'wandb' needs wandb: pip install wandb, or leave it out of 'trackers'."
-            ) from None
+        import_optional(
+            "wandb",
+            "The tracker 'wandb' needs its package",
+            "pip install wandb, or remove it from 'trackers'.",
+        )
 
     def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
         """Writes one run: configuration, training curves, scores per budget and fold, probes."""
@@ -109,7 +118,7 @@ class WandB(Tracker[WandBOptions]):
 
     @contextmanager
     def _run(self, wandb: Any, mode: str, folder: Path, **about: Any) -> Iterator[Any]:
-        """Opens a run that is the same one when it is opened again, and closes it for good."""
+        """Opens a run, or the same run again, and closes it completely."""
         run = wandb.init(
             project=self.options.project,
             entity=self.options.entity,
@@ -123,7 +132,7 @@ class WandB(Tracker[WandBOptions]):
             yield run
         finally:
             run.finish()
-            # `finish` may return before the service has flushed the run's file; this waits for it.
+            # `finish` may return before the service has written the run's file; this waits.
             wandb.teardown()
 
     @property
@@ -135,36 +144,19 @@ class WandB(Tracker[WandBOptions]):
         if self.options.mode != "auto":
             return self.options.mode
         match os.environ.get("WANDB_MODE", ""):
-            case "online" | "offline" | "disabled" as said:
-                return said
+            case "online" | "offline" | "disabled" as mode:
+                return mode
         return "online" if _has_key() else "offline"
 
     def _settings(self, wandb: Any) -> dict[str, Any]:
-        """Settings that keep a run small and private, as far as this wandb has them."""
+        """Settings that keep a run small and private, as far as this wandb supports them."""
         timeout_s = self.options.timeout_s if self.remote else LOCAL_TIMEOUT_S
-        wanted = {
-            "console": "off",
-            "disable_code": True,
-            "disable_git": True,
-            "disable_job_creation": True,
-            "save_code": False,
-            "silent": True,
-            "host": "",
-            "program": "",
-            "x_disable_machine_info": True,
-            "x_disable_meta": True,
-            "x_disable_stats": True,
-            "x_save_requirements": False,
-            "init_timeout": timeout_s,
-            "finish_timeout": timeout_s,
-            "finish_timeout_raises": True,
-            "login_timeout": timeout_s,
-        }
+        wanted = PRIVATE | dict.fromkeys(TIMEOUTS, timeout_s)
         return {k: v for k, v in wanted.items() if k in wandb.Settings.model_fields}
 
 
 def _has_key() -> bool:
-    """Whether this machine has a W&B key, without asking for one."""
+    """Whether this machine has a W&B key; never prompts for one."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     import netrc
@@ -178,22 +170,21 @@ def _has_key() -> bool:
 def _media(wandb: Any, record: Mapping[str, Any]) -> dict[str, Any]:
     """The scores as a table and a picture.
 
-    HTML and not `wandb.Table`: a table becomes an artifact, and an offline run then holds the
-    absolute path of its staging folder.
+    HTML and not `wandb.Table`, see `score_lines`.
     """
-    found = {"scores": wandb.Html(score_table(record))}
+    media = {"scores": wandb.Html(score_table(record))}
     figure = picture(record)
     if figure is not None:
         from PIL import Image
 
-        file = BytesIO()  # given a figure, wandb would load pyplot and its windows
+        file = BytesIO()  # for a figure, wandb would load pyplot and its windows
         figure.savefig(file, format="png", dpi=120)
-        found["label-efficiency"] = wandb.Image(Image.open(file))
-    return found
+        media["label-efficiency"] = wandb.Image(Image.open(file))
+    return media
 
 
 def _references(wandb: Any, record: Mapping[str, Any]) -> Any:
-    """The cell's artifacts in the store, by key: no byte and no path leaves the machine."""
+    """The cell's artifacts in the store, by key: no bytes and no paths leave the machine."""
     artifact = wandb.Artifact(f"cell-{run_id(record)}", type="cell")
     for place, use in record["stages"].items():
         artifact.add_reference(

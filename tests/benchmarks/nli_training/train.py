@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lanser_bench_plugins.nli.adapter import load_nli, new_model, save_adapter
-from lanser_bench_plugins.nli.base import sha256_of
+from lanser_bench_plugins._file_hashes import file_sha256
+from lanser_bench_plugins.nli.adapter import load_nli
 from rich.console import Console
 
 from .data import PAIRS_FILE, NliPair, read_pairs, split_by_premise
 from .fit import Settings, accuracy, train
+from .lora import new_model, save_adapter
 
 SNLI_HELD_OUT = 2000
 PAIRS_HELD_OUT_FRACTION = 0.2
@@ -75,13 +76,13 @@ def describe(args: argparse.Namespace, settings: Settings, split: Split) -> dict
         "training_data": [
             {
                 "what": "SNLI development pairs with gold label (Bowman et al. 2015), CC BY-SA 4.0",
-                "sha256": sha256_of(args.snli),
+                "sha256": file_sha256(args.snli),
                 "train": len(split.snli_train),
                 "held_out": len(split.snli_held_out),
             },
             {
                 "what": "pairs.tsv, NLI pairs about speakers and feelings written for this project",
-                "sha256": sha256_of(args.pairs),
+                "sha256": file_sha256(args.pairs),
                 "train": used,
                 "held_out": len(split.own_held_out),
             },
@@ -127,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: words after the program's name; those of the process if None.
 
     Raises:
-        NliWeightsError: the base is missing or another one.
+        MissingDependencyError: the base is missing or another one.
         ValueError: a file of pairs is malformed.
     """
     args = parse_arguments(arguments)

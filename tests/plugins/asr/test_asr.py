@@ -1,4 +1,4 @@
-"""Whisper hears what is said, in the language that is named, alike through both libraries."""
+"""Both Whisper libraries transcribe speech correctly, in the given language."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_windows_add_up_by_their_tokens() -> None:
 
 
 class Decoder:
-    """Says what a window is, and doubts as it is told in windows that are not whole."""
+    """Returns the window's size as text, and a chosen doubt for one clip in short windows."""
 
     def __init__(self, **doubt: float) -> None:
         self.doubt = doubt
@@ -161,7 +161,7 @@ def test_a_missing_model_says_how_to_get_one(name: str, monkeypatch: pytest.Monk
 def test_a_folder_without_a_model_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     asr = registry().create("asr", name, {"model": str(tmp_path)})
-    with pytest.raises(SettingsError, match=r"holds no model\.bin"):
+    with pytest.raises(SettingsError, match=r"contains no model\.bin"):
         asr.transcribe([Speech(SILENCE)])
 
 
@@ -261,7 +261,7 @@ def test_a_clip_longer_than_a_window_is_heard_to_its_end(name: str, data_root: P
     while len(speech.samples) < 31 * 16_000:
         speech = Speech(np.concatenate([speech.samples, speech.samples]), "en")
     (found,) = registry().create("asr", name).transcribe([speech])
-    # The end is heard: its last words are among the text's last ones.
+    # The end is transcribed: its last words are at the end of the text.
     last = (clips[-1].transcript or "").lower().split()
     assert len(set(last) & set(found.text.lower().split()[-2 * len(last) :])) >= len(last) // 3
     assert found.avg_logprob < 0

@@ -92,8 +92,8 @@ def test_whisper_hears_a_short_clip_in_a_short_window_unless_in_doubt(whisper: P
     model, extractor, tokenizer = recogniser._parts
     positions = model.get_encoder().embed_positions.weight.clone()
     clip = noise(0.6)
-    short = HFWhisper(model, extractor, tokenizer).windows([clip.samples], "en", 16_000)[0]
-    whole = HFWhisper(model, extractor, tokenizer).windows([clip.samples], "en")[0]
+    short = HFWhisper(model, extractor, tokenizer).windows([clip], "en", 16_000)[0]
+    whole = HFWhisper(model, extractor, tokenizer).windows([clip], "en")[0]
     assert short.avg_logprob != whole.avg_logprob
     assert model.get_encoder().embed_positions.weight.equal(positions)
     (found,) = recogniser.transcribe([clip])
@@ -116,7 +116,7 @@ def test_whisper_is_told_the_language(whisper: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="option 'language'"):
         asr(whisper).transcribe([noise(1.0, language=None)])
     assert asr(whisper, language="de").transcribe([noise(1.0, language=None)])[0].language == "de"
-    with pytest.raises(SettingsError, match="does not know the language 'fr'"):
+    with pytest.raises(SettingsError, match="does not support the language 'fr'"):
         asr(whisper).transcribe([noise(1.0, language="fr")])
     english = whisper_folder(tmp_path, languages=())
     assert asr(english).transcribe([noise(1.0, language=None)])[0].language == "en"
@@ -154,7 +154,7 @@ def test_ctc_joins_repeats_and_leaves_out_blanks(ctc: Path) -> None:
 
 def test_a_model_without_a_recogniser_s_head_is_refused(tmp_path: Path) -> None:
     folder = ctc_folder(tmp_path, head=False)
-    with pytest.raises(SettingsError, match="no recogniser: its weights lack lm_head"):
+    with pytest.raises(SettingsError, match="not a complete recogniser: its weights lack lm_head"):
         asr(folder).transcribe([noise(0.5)])
 
 

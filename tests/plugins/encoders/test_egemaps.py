@@ -1,4 +1,4 @@
-"""openSMILE's functionals: the contract, and the way to get the package where it is absent."""
+"""openSMILE's functionals: the contract, and the message if the package is missing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lanser_bench_plugins import _opensmile
+from lanser_bench_plugins import _optional
 
 from lanser_bench import MissingDependencyError
 from lanser_bench.plugins.discovery import registry
@@ -48,7 +48,7 @@ def test_it_says_how_to_get_open_smile(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> None:
         raise ImportError(f"No module named '{name}'")
 
-    monkeypatch.setattr(_opensmile, "import_module", absent)
+    monkeypatch.setattr(_optional, "import_module", absent)
     encoder = registry().create("encoder", "egemaps")
     with pytest.raises(MissingDependencyError, match=r"lanser-bench\[opensmile\].*research"):
         encoder.extract([voice(0.5)])

@@ -1,4 +1,4 @@
-"""Speech encoders of transformers: the contract, the library's own values, what is trained."""
+"""Speech encoders of transformers: the contract, the library's own values, trained parts."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_layers_are_those_of_the_library(family: str, folders: dict[str, Path]) 
     with torch.inference_mode():
         answer = model(**values, output_hidden_states=True)
     assert len(layers) == len(answer.hidden_states) == BLOCKS + 1
-    # What the library tells last is normalised in some of its versions and models.
+    # Some versions and models of the library normalise the last hidden state.
     for found, expected in zip(layers[:-1], answer.hidden_states[:-1], strict=True):
         np.testing.assert_allclose(found, expected[0].numpy(), atol=1e-5)
     np.testing.assert_allclose(layers[-1], answer.last_hidden_state[0].numpy(), atol=1e-5)
@@ -132,7 +132,7 @@ def test_layers_above_the_chosen_one_are_left_out(folders: dict[str, Path]) -> N
     (two,) = frozen(folders["wavlm"], layer=1).extract(clip)
     for one, other in zip(all_layers[:2], two, strict=True):
         np.testing.assert_array_equal(one, other)
-    with pytest.raises(SettingsError, match="layers 0 to 3, and 4 is asked for"):
+    with pytest.raises(SettingsError, match="layers 0 to 3, but the option"):
         frozen(folders["wavlm"], layer=4).extract(clip)
 
 
@@ -160,10 +160,10 @@ def test_other_models_are_refused(folders: dict[str, Path], tmp_path: Path) -> N
     (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
     with pytest.raises(SettingsError, match=r"is a 'bert'.*wav2vec2, hubert, wavlm, whisper"):
         frozen(tmp_path).extract(clip)
-    with pytest.raises(SettingsError, match="hears 8000 Hz"):
+    with pytest.raises(SettingsError, match="expects 8000 Hz"):
         frozen(speech_model(tmp_path / "slow", "hubert", rate=8_000)).extract(clip)
     (tmp_path / "slow" / "preprocessor_config.json").unlink()
-    with pytest.raises(MissingDependencyError, match="with its feature extractor"):
+    with pytest.raises(MissingDependencyError, match="FeatureExtractor of the model"):
         frozen(tmp_path / "slow").extract(clip)
 
 
@@ -208,7 +208,7 @@ def test_the_wrapper_draws_the_weights_of_any_encoder(folders: dict[str, Path]) 
         np.testing.assert_array_equal(one, layer[0].numpy())
     prints = [wrapped("cnn", seed).fingerprint() for seed in (0, 0)]
     assert prints[0] == prints[1] != wrapped("resnet", 0).fingerprint()
-    with pytest.raises(SettingsError, match="has no weights that could be drawn anew"):
+    with pytest.raises(SettingsError, match="has no weights that could be redrawn"):
         wrapped("logmel-stats", 0).fingerprint()
 
 

@@ -19,7 +19,7 @@ PATIENCE_S = 600.0
 
 
 class Pid(StageCall):
-    """Tells which process ran it."""
+    """Returns the id of its process."""
 
     def run(self) -> StageReport:
         time.sleep(float(self.spec.get("sleep", 0)))
@@ -27,7 +27,7 @@ class Pid(StageCall):
 
 
 class Gpus(StageCall):
-    """Tells which GPUs its worker sees."""
+    """Returns the GPUs that its worker sees."""
 
     def run(self) -> StageReport:
         time.sleep(0.2)

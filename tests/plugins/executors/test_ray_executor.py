@@ -20,7 +20,7 @@ from lanser_bench.plugins.discovery import load_plugins
 
 
 class Pid(StageCall):
-    """Tells which process ran it, and says something on the way."""
+    """Returns the id of its process, and prints something."""
 
     def run(self) -> StageReport:
         print("last words of", self.key, flush=True)
@@ -80,7 +80,7 @@ def test_a_lost_worker_is_told_from_a_fault_of_the_stage(tmp_path: Path) -> None
 
     lost = _own_error(call(Pid, tmp_path), NodeDiedError("The node is gone.\nDetails"))
     assert isinstance(lost, WorkerError)
-    assert "died and was not replaced: The node is gone. Its last words are in" in str(lost)
+    assert "died and was not replaced: The node is gone. Its log is in" in str(lost)
     assert "cancelled" in str(_own_error(call(Pid, tmp_path), TaskCancelledError()))
 
 
@@ -120,7 +120,7 @@ def test_a_dead_worker_is_replaced_as_often_as_asked(cluster: Any, tmp_path: Pat
     cluster.submit(call(Die, tmp_path, times=1)).result(timeout=600)
     assert (tmp_path / "tries").stat().st_size == 2
     (tmp_path / "tries").unlink()
-    with pytest.raises(WorkerError, match="start the same command again"):
+    with pytest.raises(WorkerError, match="run the same command again"):
         cluster.submit(call(Die, tmp_path, times=9)).result(timeout=600)
     assert (tmp_path / "tries").stat().st_size == 2
 

@@ -22,7 +22,7 @@ def ensemble(*members: Any, **options: Any) -> Any:
 
 
 class Fixed(Labeler[PluginOptions]):
-    """Always the same scores; a row of NaN stands for an abstention."""
+    """Always returns the same scores; a row of NaN means abstention."""
 
     version = "1"
 

@@ -94,7 +94,7 @@ def test_several_templates_are_averaged(nli: Path) -> None:
 
 
 def test_no_batch_is_over_budget_and_every_pair_is_scored_once() -> None:
-    from lanser_bench_plugins.labelers._nli_models import batches
+    from lanser_bench_plugins._tokens import batches
 
     lengths = [3, 50, 7, 7, 21, 3, 90]
     found = list(batches(lengths, 64))

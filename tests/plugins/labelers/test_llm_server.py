@@ -172,7 +172,7 @@ def test_a_slow_server_is_given_up(fake: Fake, monkeypatch: pytest.MonkeyPatch) 
 
 
 def raw_server(talk: Callable[[socket.socket], None]) -> tuple[socket.socket, str]:
-    """A server that answers each connection by a function of its own."""
+    """A server that answers each connection by its own function."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

@@ -110,7 +110,7 @@ def test_a_published_record_gives_its_labeler_s_confusion() -> None:
     assert confusion.confusion[0][0] > confusion.confusion[0][1]
 
 
-def test_every_shipped_confusion_can_be_named_and_says_where_it_is_from() -> None:
+def test_every_built_in_confusion_can_be_named_and_states_its_source() -> None:
     folder = ROOT / "plugins/labelers/confusions"
     names = sorted(path.stem for path in folder.glob("*.json"))
     assert "similarity-goemotions" in names
@@ -126,10 +126,10 @@ def test_every_shipped_confusion_can_be_named_and_says_where_it_is_from() -> Non
     [
         ({}, "either 'accuracy' or 'confusion'"),
         ({"accuracy": 0.5, "confusion": MEASURED}, "either 'accuracy' or 'confusion'"),
-        ({"confusion": "entailmnt"}, "no shipped confusion of that name"),
+        ({"confusion": "entailmnt"}, "no built-in confusion of that name"),
         ({"confusion": {"labels": NAMES, "confusion": COUNTS[:2]}}, "needs 3 rows of 3"),
-        ({"accuracy": 0.5, "wrong": {"joy": 1}}, "two labels at least"),
-        ({"confusion": MEASURED, "wrong": {"joy": 1, "anger": 1}}, "belongs to 'accuracy'"),
+        ({"accuracy": 0.5, "wrong": {"joy": 1}}, "at least two labels"),
+        ({"confusion": MEASURED, "wrong": {"joy": 1, "anger": 1}}, "'wrong' needs 'accuracy'"),
     ],
 )
 def test_options_that_say_nothing_clear_are_refused(options: dict[str, Any], said: str) -> None:

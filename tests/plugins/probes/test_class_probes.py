@@ -37,7 +37,7 @@ def world(tmp_path: Path) -> World:
 
 
 def holding(rows: list[dict[str, Any]], column: str, seed: int = 0) -> np.ndarray:
-    """An embedding that holds what stands in a column, under noise."""
+    """An embedding that contains a column's values, with noise."""
     rng = np.random.default_rng(seed)
     names = [str(row[column]) for row in rows]
     centres = {name: 3 * rng.standard_normal(6) for name in sorted(set(names))}
@@ -142,7 +142,7 @@ def test_which_sentence_is_said_is_told_across_speakers(
 
 
 class _Model:
-    """Stands for a sentence model: a fixed direction for each text."""
+    """Replaces a sentence model: a fixed direction for each text."""
 
     def get_sentence_embedding_dimension(self) -> int:
         return 12

@@ -1,4 +1,4 @@
-"""Praat's and openSMILE's targets: known answers, and the way to get them where they are absent."""
+"""Praat's and openSMILE's targets: known answers, and the messages if they are missing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lanser_bench_plugins import _opensmile
-from lanser_bench_plugins.probes import voice_quality
+from lanser_bench_plugins import _optional
 
 from lanser_bench import SAMPLE_RATE, MissingDependencyError, SettingsError, Speech
 from lanser_bench.plugins.discovery import registry
@@ -78,20 +77,20 @@ def test_functionals_are_those_of_open_smile() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "module", "words"),
+    ("name", "words"),
     [
-        ("egemaps", _opensmile, r"probe 'egemaps' needs openSMILE.*lanser-bench\[opensmile\]"),
-        ("voice-quality", voice_quality, r"probe 'voice-quality' needs Praat.*\[praat\]"),
+        ("egemaps", r"probe 'egemaps' needs openSMILE.*lanser-bench\[opensmile\]"),
+        ("voice-quality", r"probe 'voice-quality' needs Praat.*\[praat\]"),
     ],
 )
 def test_what_is_absent_is_named_with_its_extra(
-    monkeypatch: pytest.MonkeyPatch, name: str, module: Any, words: str
+    monkeypatch: pytest.MonkeyPatch, name: str, words: str
 ) -> None:
     def absent(wanted: str) -> Any:
         if wanted.partition(".")[0] in ("opensmile", "parselmouth"):
             raise ImportError(f"No module named '{wanted}'")
         return import_module(wanted)
 
-    monkeypatch.setattr(module, "import_module", absent)
+    monkeypatch.setattr(_optional, "import_module", absent)
     with pytest.raises(MissingDependencyError, match=words):
         registry().create("probe", name, {}).measure([pulses()])

@@ -1,4 +1,4 @@
-"""Voice activity: where speech is cut, given its probabilities, and that the network hears it."""
+"""Voice activity: cuts for given probabilities, and detection by the network."""
 
 from __future__ import annotations
 

@@ -1,0 +1,34 @@
+"""Packages that not every installation has: imports one, or locates its files unimported."""
+
+from __future__ import annotations
+
+import importlib.util
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lanser_bench import MissingDependencyError
+
+
+def import_optional(module: str, need: str, install: str) -> Any:
+    """Imports a module of an optional package.
+
+    Args:
+        module: the module.
+        need: who needs what, such as ``The encoder 'egemaps' needs openSMILE``.
+        install: how to install it.
+
+    Raises:
+        MissingDependencyError: the package is missing or does not import.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingDependencyError(f"{need} ({error}): {install}") from None
+
+
+def package_folder(package: str) -> Path | None:
+    """Returns the folder of an installed package; None if it is missing."""
+    spec = importlib.util.find_spec(package)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    return Path(folders[0]) if folders else None

@@ -1,0 +1,120 @@
+"""Loads models of transformers: offline, from safetensors, in float32, without their own code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from lanser_bench import SAMPLE_RATE, LanserError, MissingDependencyError, SettingsError
+
+from .weights import resolve
+
+Device = Literal["cpu", "cuda"]
+LOAD_ERRORS = (OSError, ValueError, TypeError, KeyError)
+
+
+def load_model(name: str, head: str | Callable[[Any], str], what: str) -> tuple[Any, list[str]]:
+    """Loads a model.
+
+    Args:
+        name: as `resolve` takes it.
+        head: class of transformers, such as ``AutoModelForMaskedLM``, or how to choose it by the
+            model's configuration.
+        what: kind of model, for messages.
+
+    Returns:
+        The model, and the names of weights that it has and the checkpoint lacks. The mask of
+        pre-training, which nothing here uses, is never among them.
+
+    Raises:
+        MissingDependencyError: the model is missing or does not load.
+    """
+    import torch
+    import transformers
+
+    hub: Any = transformers
+    path = resolve(name).path
+    try:
+        if callable(head):
+            head = head(hub.AutoConfig.from_pretrained(path, local_files_only=True))
+        with without_bars():
+            model, report = getattr(hub, head).from_pretrained(
+                path,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+    except LOAD_ERRORS as error:
+        raise MissingDependencyError(
+            f"The model '{name}' does not load as a {what} of transformers from safetensors: "
+            f"{error}."
+        ) from None
+    missing = sorted(report["missing_keys"])
+    return model, [key for key in missing if "masked_spec_embed" not in key]
+
+
+def load_part(name: str, loader: str) -> Any:
+    """Loads what belongs to a model, such as its ``AutoTokenizer``.
+
+    Raises:
+        MissingDependencyError: the model or the part is missing or does not load.
+    """
+    import transformers
+
+    part: Any = getattr(transformers, loader)
+    try:
+        return part.from_pretrained(resolve(name).path, local_files_only=True)
+    except LOAD_ERRORS as error:
+        raise MissingDependencyError(
+            f"The {loader.removeprefix('Auto')} of the model '{name}' does not load: {error}."
+        ) from None
+
+
+def load_extractor(name: str) -> Any:
+    """Loads a model's feature extractor.
+
+    Raises:
+        MissingDependencyError: it is missing or does not load.
+        SettingsError: it expects another sample rate.
+    """
+    extractor = load_part(name, "AutoFeatureExtractor")
+    if extractor.sampling_rate != SAMPLE_RATE:
+        raise SettingsError(
+            f"The model '{name}' expects {extractor.sampling_rate} Hz, but speech is read at "
+            f"{SAMPLE_RATE} Hz. Choose another model."
+        )
+    return extractor
+
+
+def refuse_missing(
+    name: str,
+    what: str,
+    missing: Sequence[str],
+    advice: str,
+    fault: type[LanserError] = SettingsError,
+) -> None:
+    """Raises `fault` if a checkpoint lacks weights, which would then be random."""
+    if missing:
+        more = " …" if len(missing) > 3 else ""
+        raise fault(
+            f"The model '{name}' is not a complete {what}: its weights lack "
+            f"{', '.join(missing[:3])}{more}, which would be random. {advice}"
+        )
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Hides transformers' progress bar while weights load: the harness shows its own."""
+    from transformers.utils import logging
+
+    bars: Any = logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
