@@ -1,7 +1,7 @@
-"""What to do when memory does not suffice: halve the micro-batch, count it, and go on.
+"""Out-of-memory handling: halve the micro-batch, count it, and continue.
 
-The batch that a key names stays what it is; only how much of it is in memory at once changes, and
-with it at most the order in which floats are added.
+The batch that a key names stays the same; only the part of it in memory at once changes, and with
+it at most the order in which floats are added.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Tally:
 
     @property
     def counts(self) -> dict[str, int]:
-        """For an artifact's counts: nothing if nothing was halved."""
+        """For an artifact's counts: empty if nothing was halved."""
         return {"memory_halvings": self.halvings} if self.halvings else {}
 
 
@@ -35,7 +35,7 @@ _tally: ContextVar[Tally | None] = ContextVar("tally", default=None)
 
 @contextmanager
 def tallied() -> Iterator[Tally]:
-    """Counts the halvings of a block, also for the block around it."""
+    """Counts the halvings of a block, also for the enclosing block."""
     outer, own = _tally.get(), Tally()
     token = _tally.set(own)
     try:
@@ -47,19 +47,19 @@ def tallied() -> Iterator[Tally]:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that main memory or a GPU's did not suffice."""
+    """Returns whether an exception reports that main memory or a GPU's memory ran out."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    # torch's allocator for the CPU has no class of its own.
+    # torch's allocator for the CPU raises no special class.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def fitting(run: Callable[[int], T], size: int) -> T:
-    """Calls ``run(size)``, with half the size again and again while memory does not suffice.
+    """Calls ``run(size)``, and halves `size` for as long as memory runs out.
 
     Args:
-        run: does all of the work with at most so many rows in memory at once; it starts from
-            nothing when it is called again.
+        run: does all of the work with at most this many rows in memory at once; it starts afresh
+            when it is called again.
         size: the rows to begin with.
 
     Raises:
@@ -71,20 +71,20 @@ def fitting(run: Callable[[int], T], size: int) -> T:
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
-        # Outside of the handler: the exception's frames hold what filled the memory.
+        # Outside the handler, because the exception's frames keep the memory occupied.
         size = halved(size)
 
 
 def halved(size: int) -> int:
-    """Counts a halving and returns the smaller size, after giving a GPU's memory back.
+    """Counts a halving and returns the smaller size, after freeing a GPU's cached memory.
 
     Raises:
-        WorkerError: there is nothing to halve.
+        WorkerError: a single row cannot be halved.
     """
     if size < 2:
         raise WorkerError(
-            "The memory does not suffice for a single row at a time. Let fewer stages run at once "
-            "(executor.threads, or more under 'memory'), use shorter pieces or a smaller model."
+            "Not enough memory for even one row. Run fewer stages at once (executor.threads, or "
+            "more under 'memory'), use shorter pieces, or use a smaller model."
         )
     tally = _tally.get()
     if tally is not None:

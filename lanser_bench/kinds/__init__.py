@@ -1,4 +1,4 @@
-"""The kinds of plugin: one file each, with its contract and the records it takes and gives."""
+"""The kinds of plugin: one file each, with its contract, its input and its output."""
 
 from .asr import ASR, Transcript
 from .base import Plugin, PluginOptions

@@ -1,4 +1,4 @@
-"""What every plugin has: typed options, a version and a fingerprint of its weights."""
+"""Base of all plugins: typed options, a version and a fingerprint of the weights."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class PluginOptions(BaseModel):
-    """Base of a plugin's typed options: unknown names are refused, values do not change.
+    """Base of a plugin's typed options: unknown names are rejected, values do not change.
 
-    Every field of it enters the keys of what the plugin produces, so options that cannot change a
-    number (a device name, a progress switch) do not belong here.
+    Every field is part of the keys of the plugin's results, so options that cannot change a number
+    (a device name, a progress switch) do not belong here.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -21,14 +21,14 @@ OptionsT = TypeVar("OptionsT", bound=PluginOptions)
 
 
 class Plugin(Generic[OptionsT]):
-    """Base of all plugins that carry options.
+    """Base of all plugins with options.
 
     A subclass sets `Options` to its own model and `version` to a string that changes whenever its
-    numbers may. The harness also hashes the source of its module (and of the modules of the same
-    package that it imports), its options, its `fingerprint` and the versions of `libraries`.
+    numbers may change. The harness also hashes the source of its module (and of the modules of the
+    same package that it imports), its options, its `fingerprint` and the versions of `libraries`.
 
-    Modules are imported to compute keys before anything runs, so heavy libraries are imported
-    inside methods, not at the top of the module.
+    Modules are imported to compute keys before anything runs, so import heavy libraries inside
+    methods, not at the top of the module.
     """
 
     Options: ClassVar[type[PluginOptions]] = PluginOptions
@@ -39,22 +39,22 @@ class Plugin(Generic[OptionsT]):
     """Licence of the weights or data the plugin brings."""
 
     def __init__(self, options: OptionsT) -> None:
-        """Keeps the options; loading weights waits until they are first used."""
+        """Keeps the options; weights are loaded on first use."""
         self.options = options
 
     @property
     def memory_gib(self) -> float:
-        """Main memory that its weights and a batch take, in GiB; in no key."""
+        """Main memory of its weights and a batch, in GiB; in no key."""
         return 0.5
 
     def fingerprint(self) -> str:
         """Identity of the weights: a content hash or a resolved revision; empty if there are none.
 
-        Computed without loading the model. Raises `MissingDependencyError` with the way to get
-        them when the weights are not at hand.
+        Computed without loading the model. If the weights are missing, it raises
+        `MissingDependencyError` and says how to get them.
         """
         return ""
 
     def describe(self) -> dict[str, Any]:
-        """Facts worth a line in a report (model name, parameters, licence of the weights)."""
+        """Facts for reports (model name, parameters, licence of the weights)."""
         return {}

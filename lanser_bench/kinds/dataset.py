@@ -15,14 +15,14 @@ GoldKind = Literal["single", "multi", "distribution"]
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One utterance of a manifest. Only `id` is always there."""
+    """One utterance of a manifest. Only `id` is required."""
 
     id: str
     """Unique inside its dataset."""
     audio: Path | None = None
     """Absolute path of the recording; None for text-only sets."""
     start: float | None = None
-    """Start of the span in the recording, in seconds; None for its beginning."""
+    """Start of the span in the recording, in seconds; None for the beginning."""
     end: float | None = None
     speaker: str | None = None
     """Unique inside its dataset; the harness adds the dataset's name before comparing."""
@@ -34,17 +34,17 @@ class Utterance:
     split: str | None = None
     transcript: str | None = None
     gold: Mapping[str, float] = field(default_factory=dict)
-    """Human label weights, in the labels of the dataset's taxonomy; empty where unlabelled."""
+    """Human label weights, in the labels of the dataset's taxonomy; empty if unlabelled."""
     gold_kind: GoldKind = "single"
     extras: Mapping[str, Any] = field(default_factory=dict)
-    """Numbers and strings that probes may use, such as the planted settings of `synthetic`."""
+    """Numbers and strings that probes may use, such as the voice settings of `synthetic`."""
     origin: str | None = None
-    """Where this row was read, such as ``calls.csv, line 7``; for messages only, in no key."""
+    """Source of this row, such as ``calls.csv, line 7``; for messages only, in no key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a user must know before using a dataset."""
+    """Facts that a user needs before using a dataset."""
 
     title: str
     licence: str
@@ -52,23 +52,23 @@ class Card:
     url: str = ""
     language: str = ""
     taxonomy: str | None = None
-    """Name of the taxonomy its gold labels are in; None for unlabelled corpora."""
+    """Name of the taxonomy of its gold labels; None for unlabelled corpora."""
     fixed_sentences: bool = False
-    """True where all speakers read the same few sentences: there text carries no emotion."""
+    """True if all speakers read the same few sentences, so that text carries no emotion."""
     notes: str = ""
 
 
 class Dataset(Plugin[OptionsT]):
-    """Reads a local folder in its original layout. Never downloads unasked."""
+    """Reads a local folder in its original layout. Never downloads unless asked to."""
 
     card: Card
-    """Of the class; set on the instance where options decide it, as in `manifest`."""
+    """Set on the class, or on the instance if options decide it, as in `manifest`."""
     protocols: ClassVar[Mapping[str, str]] = {}
-    """Official fold protocols by the names the field uses → the harness's own protocol that makes
-    them from the dataset's columns, such as ``{"tfds-crema-d": "split"}``."""
+    """Official fold protocol, by its common name → the harness's own protocol that makes its folds
+    from the dataset's columns, such as ``{"tfds-crema-d": "split"}``."""
     protocol_options: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Official protocol → the options that decide its labels and clips, and their values in it:
-    with others a score under its name would be compared with what it does not measure."""
+    """Official protocol → the options that decide its labels and clips, with their values. With
+    other values, scores under the protocol's name would not be comparable."""
     needs_root: ClassVar[bool] = True
     """False for a dataset that makes its own files, like `synthetic`."""
 
@@ -76,16 +76,16 @@ class Dataset(Plugin[OptionsT]):
         """Keeps the options."""
         super().__init__(options)
         self.notes: list[str] = []
-        """What `utterances` decided for the user, one sentence each; in no key."""
+        """Decisions that `utterances` made for the user, one sentence each; in no key."""
 
     @abstractmethod
     def utterances(self, root: Path) -> Iterable[Utterance]:
         """Yields the utterances in a fixed order.
 
         Args:
-            root: the dataset's folder; for a dataset that needs none, a folder of its own in which
-                it may keep what it makes.
+            root: the dataset's folder; for a dataset that needs none, a folder for the files that
+                it makes.
 
         Raises:
-            DataError: the folder is not this dataset's, with the way to get or name it.
+            DataError: the folder is not this dataset's; says how to get or name it.
         """

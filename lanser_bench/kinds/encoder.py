@@ -21,12 +21,12 @@ Layers = list[npt.NDArray[np.float32]]
 
 
 class Frontend(BaseModel):
-    """What an encoder is fed. Hashed whole into the keys of everything computed from it."""
+    """An encoder's input. All of it is in the keys of everything computed from it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["logmel", "waveform", "text"] = "logmel"
-    """``text``: the manifest's transcript, for controls that hear nothing."""
+    """``text``: the manifest's transcript, for controls without audio."""
     sample_rate: int = 16_000
     n_mels: int = Field(default=64, ge=8, le=256)
     window_s: float = Field(default=0.025, gt=0)
@@ -38,24 +38,24 @@ class Frontend(BaseModel):
 
 
 class _Encoder(Plugin[OptionsT]):
-    """What both kinds have in common."""
+    """Base of both kinds."""
 
     @property
     def trained_on(self) -> frozenset[str] | None:
-        """Datasets, by their plugins' names, that the weights it brings were trained on.
+        """Datasets, by their plugins' names, on which its published weights were trained.
 
-        None where its publishers do not say; empty, as by default, for what brings no weights. A
-        target that is among them is told in the record, since the encoder may know its speakers.
+        None if its publishers do not say; empty (the default) without published weights. The record
+        notes when a target was among them, since the encoder may have seen its speakers.
         """
         return frozenset()
 
 
 class FeatureExtractor(_Encoder[OptionsT]):
-    """A frozen model or a fixed descriptor. Pre-training it is refused with a sentence."""
+    """A frozen model or a fixed descriptor. The harness refuses to pre-train it."""
 
     @property
     def frontend(self) -> Frontend:
-        """What `extract` is fed: waveforms unless overridden."""
+        """The input of `extract`: waveforms unless overridden."""
         return Frontend(kind="waveform")
 
     @abstractmethod
@@ -63,8 +63,8 @@ class FeatureExtractor(_Encoder[OptionsT]):
         """Returns the layers of each utterance: outer list per utterance, same order.
 
         Args:
-            batch: waveforms of shape (samples,); log-mel arrays of shape (frames, n_mels) or
-                transcripts (str) if the front end says so.
+            batch: waveforms of shape (samples,); or log-mel arrays of shape (frames, n_mels) or
+                transcripts (str), depending on the front end.
         """
 
 
@@ -74,7 +74,7 @@ class TrainableEncoder(_Encoder[OptionsT]):
     @property
     @abstractmethod
     def frontend(self) -> Frontend:
-        """What the module is fed."""
+        """The input of the module."""
 
     @abstractmethod
     def build(self, seed: int) -> torch.nn.Module:

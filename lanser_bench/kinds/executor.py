@@ -14,7 +14,7 @@ from .base import OptionsT, Plugin
 
 @dataclass(frozen=True, slots=True)
 class StageCall(ABC):
-    """One stage to run, as plain data that any process on any machine can carry out."""
+    """One stage to run, as plain data for any process on any machine."""
 
     stage: str
     key: str
@@ -22,27 +22,27 @@ class StageCall(ABC):
     """The key's own content (`lanser_bench.store.Spec` as JSON values)."""
     store: Path
     layers: tuple[Path, ...] = ()
-    """Stores that are read where `store` has no artifact, and never written."""
+    """Read-only stores for artifacts that `store` does not have."""
     threads: int = 1
     gpus: int = 0
     memory_gib: float = 0.0
-    """Main memory that it needs."""
+    """Main memory that it needs, in GiB."""
     plugin_dirs: tuple[Path, ...] = ()
     inputs: dict[str, Any] = field(default_factory=dict)
-    """What the stage needs and the key leaves out on purpose, such as the path of a dataset."""
+    """Inputs that the key omits on purpose, such as the path of a dataset."""
 
     @abstractmethod
     def run(self) -> StageReport:
-        """Carries the stage out in this process; what an executor calls wherever it wants it done.
+        """Runs the stage in this process. An executor calls it in the process of its choice.
 
         Raises:
-            LanserError: what the stage found wrong; any other exception is a fault of the program.
+            LanserError: a fault in the user's input; any other exception is a bug.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class StageReport:
-    """What became of a stage call."""
+    """The outcome of a stage call."""
 
     key: str
     seconds: float
@@ -52,29 +52,29 @@ class StageReport:
 
 
 class Executor(Plugin[OptionsT]):
-    """Runs stage calls; the options say how many at a time and where."""
+    """Runs stage calls; its options set how many at a time and where."""
 
     @property
     @abstractmethod
     def threads(self) -> int:
-        """CPU threads that may be busy at once; the scheduler keeps the sum of calls below it."""
+        """CPU threads available; the scheduler keeps the sum over running calls within it."""
 
     @property
     def gpus(self) -> int:
-        """GPU slots; a call that asks for one sees that GPU and no other."""
+        """GPU slots; a call that asks for one has access to that GPU only."""
         return 0
 
     @property
     def total_gib(self) -> float:
-        """Main memory that calls may fill together, in GiB; infinite if nobody counts it."""
+        """Main memory for all running calls, in GiB; infinite if it is not limited."""
         return math.inf
 
     @abstractmethod
     def submit(self, call: StageCall) -> Future[StageReport]:
         """Starts ``call.run()`` somewhere and returns at once.
 
-        The future carries the stage's own exception; where a worker died, a `WorkerError` that
-        says so. The call is plain data and may be sent to another process or machine.
+        The future carries the stage's own exception, or a `WorkerError` if the worker died. The
+        call is plain data and may be sent to another process or machine.
         """
 
     def close(self, *, cancel: bool = False) -> None:

@@ -25,4 +25,4 @@ class Segmenter(Plugin[OptionsT]):
 
     @abstractmethod
     def segment(self, recording: Speech) -> list[Span]:
-        """Returns the spans of one recording, in order, without overlap; empty if nobody speaks."""
+        """Returns the spans of one recording, in order, without overlap; empty without speech."""

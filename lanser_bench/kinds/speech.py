@@ -1,4 +1,4 @@
-"""Speech as plugins receive it."""
+"""The speech that plugins receive."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Waveform = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """One utterance's sound with what the manifest knows about its words."""
+    """One utterance's sound, with fields of the manifest."""
 
     samples: Waveform
     language: str | None = None
-    """ISO 639-1 code from the manifest; None where the manifest does not say."""
+    """ISO 639-1 code from the manifest; None if the manifest has none."""
     transcript: str | None = None
-    """The manifest's own text, for plugins that measure against it (the `reference` ASR)."""
+    """The manifest's own text, for plugins that use it (the `reference` ASR)."""
     extras: Mapping[str, Any] = field(default_factory=dict)
     """The manifest's extras, for probes that declare that they read them."""
     speaker: str | None = None
-    """For probes that declare it, like the two below."""
+    """For probes that declare it, like the next two fields."""
     sentence_id: str | None = None
     """Equal for utterances of the same scripted sentence."""
     gold: Mapping[str, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Trackers: listeners to a run's event log. They can neither change nor stop a run."""
+"""Trackers: readers of a run's event log. They can neither change nor stop a run."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Event = Mapping[str, Any]
 
 
 class Tracker(Plugin[OptionsT]):
-    """Sends finished cells somewhere, reading only the run's own records."""
+    """Sends finished cells elsewhere, using only the run's own records."""
 
     @property
     def remote(self) -> bool:
-        """Whether `log_cell` waits for another machine: at its end a run does not wait for it."""
+        """Whether `log_cell` waits for another machine; a run then ends without waiting for it."""
         return False
 
     def prepare(self) -> None:
@@ -31,8 +31,8 @@ class Tracker(Plugin[OptionsT]):
     def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
         """Sends one finished cell.
 
-        Called in a helper process after the record is safely on disk; an exception or a hang is
-        reported and forgotten.
+        Called in a helper process after the record is safely on disk; exceptions and hangs are
+        reported and do not affect the run.
 
         Args:
             record: the result record as plain JSON values, without secrets and absolute paths.

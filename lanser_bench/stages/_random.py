@@ -1,4 +1,4 @@
-"""Where a training's randomness comes from: each epoch's own seed, and torch's states."""
+"""Randomness of a training: a seed for each epoch, and torch's states."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import torch
 from torch import Tensor
 
 FILLING = "fill_uninitialized_memory"
-"""A property that torch puts on a module, where no type checker sees it."""
+"""A property that torch adds to a module, which type checkers do not see."""
 
 
 def random_states(device: torch.device) -> list[Tensor]:
-    """Returns torch's random states, to draw the same once more."""
+    """Returns torch's random states, for `restore_random`."""
     states = [torch.get_rng_state()]
     return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
 
 
 def restore_random(states: list[Tensor]) -> None:
-    """Puts random states back."""
+    """Restores random states."""
     torch.set_rng_state(states[0])
     if len(states) > 1:
         torch.cuda.set_rng_state(states[1])
@@ -34,18 +34,18 @@ def epoch_random(seed: int, epoch: int) -> tuple[np.random.Generator, int]:
 
 @contextmanager
 def deterministic(seed: int) -> Iterator[None]:
-    """Seeds torch and asks for deterministic kernels; everything is as before afterwards."""
+    """Seeds torch and requests deterministic kernels; restores all state afterwards."""
     before = torch.get_deterministic_debug_mode()
     filled = getattr(torch.utils.deterministic, FILLING)
     with torch.random.fork_rng():
-        # Not torch.manual_seed: for each kind of device that is not there it formats a stack trace.
+        # Not torch.manual_seed: it formats a stack trace for each missing kind of device.
         torch.default_generator.manual_seed(seed)
         if torch.cuda.is_available():
             torch.cuda.manual_seed_all(seed)
-        # As `use_deterministic_algorithms(True, warn_only=True)`, which also loads the compiler:
-        # 1.5 s of each process that embeds, and nothing here is compiled.
+        # Same as `use_deterministic_algorithms(True, warn_only=True)`, which also loads the
+        # compiler: 1.5 s in each process that embeds, although nothing is compiled here.
         torch.set_deterministic_debug_mode("warn")
-        # Only reading memory that was never written could differ; filling it costs time.
+        # Only reads of uninitialised memory could differ; filling it takes time.
         setattr(torch.utils.deterministic, FILLING, False)
         try:
             yield

@@ -65,7 +65,7 @@ def test_one_row_too_large_says_what_to_do_and_other_errors_pass() -> None:
     def run(size: int) -> None:
         raise MemoryError
 
-    with pytest.raises(WorkerError, match=r"single row.*executor\.threads"):
+    with pytest.raises(WorkerError, match=r"even one row.*executor\.threads"):
         fitting(run, 4)
 
     def wrong(size: int) -> None:

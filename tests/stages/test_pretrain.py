@@ -155,7 +155,7 @@ def test_gold_uses_human_labels_whatever_the_labeler_said(world: World) -> None:
 
 
 def test_gold_without_human_labels_is_refused(world: World) -> None:
-    with pytest.raises(DataError, match=r"'gold' needs human labels out of three"):
+    with pytest.raises(DataError, match=r"'gold' needs human labels of three"):
         world.call(world.pretrain(world.corpus(), control="gold"))
 
 

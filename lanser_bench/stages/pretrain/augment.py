@@ -1,4 +1,4 @@
-"""Augmentation of training batches: masks, loudness and noise, drawn from the epoch's generator."""
+"""Augmentation of training batches with masks, gain and noise from the epoch's generator."""
 
 from __future__ import annotations
 
@@ -15,20 +15,16 @@ if TYPE_CHECKING:
 NEPERS = math.log(10) / 10
 """Natural-log units of power in a decibel."""
 SNR_RANGE = 20.0
-"""Noise is drawn between the lowest signal-to-noise ratio and so many dB above it."""
+"""Width of the range of signal-to-noise ratios, in dB above the lowest."""
 
 
 def augment(
     values: Floats, lengths: Ints, rng: np.random.Generator, params: TrainingParams, *, logmel: bool
 ) -> None:
-    """Changes a padded batch in place, as the settings say; padding stays zero.
+    """Augments a padded batch in place, as the settings ask; padding stays zero.
 
-    Args:
-        values: log-mel of shape (batch, frames, n_mels), or samples of shape (batch, samples).
-        lengths: true frames or samples.
-        rng: draws everything, so that an epoch is the same after a restart.
-        params: the settings.
-        logmel: what `values` are.
+    `values` are log-mel of shape (batch, frames, n_mels), or samples of shape (batch, samples), of
+    which `lengths` are true. `rng` draws everything, so an epoch is the same after a restart.
     """
     for row, length in zip(values, lengths.tolist(), strict=True):
         true = row[:length]
@@ -42,7 +38,7 @@ def augment(
 
 
 def _gain(true: Floats, decibels: float, logmel: bool) -> None:
-    """Makes an utterance louder or softer; log-mel is moved as a whole, its floor with it."""
+    """Changes the level of an utterance; log-mel is shifted as a whole, including its floor."""
     if logmel:
         true += np.float32(decibels * NEPERS)
     else:
@@ -52,8 +48,8 @@ def _gain(true: Floats, decibels: float, logmel: bool) -> None:
 def _noise(true: Floats, snr_db: float, rng: np.random.Generator, logmel: bool) -> None:
     """Adds noise at a ratio to the utterance's mean power.
 
-    White noise on waveforms. On log-mel its power is that of noise that is equally strong in all
-    mel bins, exponentially distributed as the power of Gaussian noise is, and powers add up.
+    On waveforms the noise is white. On log-mel it is equally strong in all mel bins, its power is
+    exponentially distributed like that of Gaussian noise, and powers add up.
     """
     ratio = 10 ** (-snr_db / 10)
     if logmel:
@@ -71,14 +67,9 @@ def spec_augment(
     """Masks two bands of mel bins and two stretches of frames of each utterance, in place.
 
     Park et al., SpecAugment (Interspeech 2019), without time warping. Masked values become the
-    utterance's mean, since the features are not centred here.
-
-    Args:
-        values: log-mel, shape (batch, frames, n_mels).
-        lengths: true frames; a stretch is at most a fifth of them.
-        rng: draws widths and places.
-        mels: the widest band, in bins.
-        frames: the longest stretch, in frames.
+    utterance's mean, since the features are not centred here. `values` are log-mel, shape (batch,
+    frames, n_mels). A band has at most `mels` bins; a stretch has at most `frames` frames, and at
+    most a fifth of the utterance.
     """
     for row, length in zip(values, lengths.tolist(), strict=True):
         mean = row[:length].mean()

@@ -1,4 +1,4 @@
-"""What each step of a training learns from: shuffled, cropped, padded and augmented batches."""
+"""The batches of a training: shuffled, cropped, padded and augmented."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from .spec import TrainingParams
 
 BUCKET = 8
-"""Batches are formed inside stretches of this many batches sorted by length: little padding."""
+"""Batches are formed within groups of this many batches sorted by length, to reduce padding."""
 AHEAD = 128
-"""Utterances whose batches are made in one go (at least one batch): a step of the network drives
-what makes batches out of the processor's caches, and each would then take three times as long."""
+"""Utterances whose batches are made together (at least one batch). Alternating with steps of the
+network would evict the code and data from the processor's caches, and take three times as long."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Utterances side by side, on the device."""
+    """Padded utterances, on the device."""
 
     rows: Ints
     """Positions among the examples."""
@@ -40,12 +40,12 @@ class Batch:
     chosen: Tensor
     """The same as `rows`."""
     whole: Tensor
-    """The sum of the weights, in a part of a batch that of the batch."""
+    """The sum of the weights of the batch, also in a part of it."""
 
     def parts(self, size: int) -> Iterator[Batch]:
         """Yields `size` utterances at a time."""
         if len(self.rows) <= size:
-            yield self  # slices, too, take their time
+            yield self  # slicing takes time too
             return
         for begin in range(0, len(self.rows), size):
             part = slice(begin, begin + size)
@@ -64,15 +64,7 @@ class Batches:
         device: torch.device,
         temperature: float = 1.0,
     ) -> None:
-        """Puts targets and weights on the device.
-
-        Args:
-            examples: all utterances.
-            split: which of them are trained on.
-            params: the settings.
-            device: where the network is.
-            temperature: the targets are as if their logits had been divided by it.
-        """
+        """Puts targets and weights on the device; `temperature` divides the targets' logits."""
         self.examples, self.split, self.params, self.device = examples, split, params, device
         self.targets = torch.from_numpy(self._targets(temperature)).to(device)
         self.weights = torch.from_numpy(self._weights()).to(device)
@@ -81,14 +73,14 @@ class Batches:
         self.steps = math.ceil(len(split.train) / self.size)
 
     def epoch(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """Yields the training part once, shuffled, from random crops and masks."""
+        """Yields the training part once, shuffled, with random crops and masks."""
         orders = self.order(rng)
-        some = max(1, AHEAD // self.size)
-        for begin in range(0, self.steps, some):
-            yield from [self.batch(rows, rng) for rows in orders[begin : begin + some]]
+        ahead = max(1, AHEAD // self.size)
+        for begin in range(0, self.steps, ahead):
+            yield from [self.batch(rows, rng) for rows in orders[begin : begin + ahead]]
 
     def order(self, rng: np.random.Generator) -> list[Ints]:
-        """Draws which utterances make up each batch of an epoch."""
+        """Draws the utterances of each batch of an epoch."""
         rows = self.split.train
         if self.params.class_balance == "sampler":
             chance = class_weights(self.examples.hard[rows])
@@ -96,14 +88,13 @@ class Batches:
         else:
             rows = rng.permutation(rows)
         lengths = np.minimum(self.examples.lengths[rows], self.longest)
-        stretch = BUCKET * self.size
-        key = np.arange(len(rows)) // stretch
-        rows = rows[np.lexsort((lengths, key))]
+        group = np.arange(len(rows)) // (BUCKET * self.size)
+        rows = rows[np.lexsort((lengths, group))]
         batches = np.array_split(rows, self.steps)
         return [batches[i] for i in rng.permutation(self.steps)]
 
     def batch(self, rows: Ints, rng: np.random.Generator | None = None) -> Batch:
-        """Returns these utterances; random crops and masks if `rng` is given, else the middle."""
+        """Returns a batch; crops and masks are random with `rng`, else crops are the middle."""
         frames = [self.examples.frames(row) for row in rows.tolist()]
         values, lengths = pad(crops(frames, self.longest, rng))
         if rng is not None:

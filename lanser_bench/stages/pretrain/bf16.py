@@ -1,4 +1,4 @@
-"""Training in bfloat16: what is computed in it, and the one shape that a CPU computes wrongly."""
+"""Training in bfloat16, and the one shape that a CPU computes wrongly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..network import Network
 def outputs(
     network: Network, features: Tensor, lengths: Tensor, device: torch.device
 ) -> tuple[Tensor, Tensor | None]:
-    """Does what `Network.outputs` does, in bfloat16; returns float32.
+    """Computes `Network.outputs` in bfloat16; returns float32.
 
     Weights and the loss stay float32, so the gradient needs no scaling.
     """
@@ -24,11 +24,11 @@ def outputs(
 
 
 def refuse_one_wide(network: nn.Module) -> None:
-    """Lets the network refuse what no CPU here computes rightly in bfloat16.
+    """Makes the network reject inputs that a CPU computes wrongly in bfloat16.
 
-    oneDNN reads unwritten memory in the weights' gradient of a convolution with strides whose input
-    is one wide, so the numbers differ from run to run, or are not finite. A ResNet halves the mel
-    axis until it is that narrow where it has few bands.
+    oneDNN reads uninitialised memory in the weights' gradient of a strided convolution whose input
+    is one wide: the numbers differ between runs, or are not finite. A ResNet halves the mel axis
+    until it is that narrow if there are few bands.
     """
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.stride[1] > 1 and module.kernel_size[1] > 1:
@@ -38,7 +38,7 @@ def refuse_one_wide(network: nn.Module) -> None:
 def _refuse(module: nn.Module, inputs: tuple[Any, ...]) -> None:
     if inputs[0].shape[-1] == 1:
         raise SettingsError(
-            "pretrain.precision: with so few mel bands a convolution of the encoder has an input "
+            "pretrain.precision: with so few mel bands, a convolution of the encoder has an input "
             "one wide, whose gradient a CPU computes wrongly in bf16. Set precision: float32, or "
-            "more bands (resnet: n_mels above 16)."
+            "use more bands (resnet: n_mels above 16)."
         )

@@ -1,7 +1,7 @@
-"""Checkpoints of a training: one safetensors file per finished epoch, whole or absent.
+"""Checkpoints of a training: one safetensors file per finished epoch, complete or absent.
 
-A checkpoint is scratch: it lives beside the artifacts, under the key of the stage that wrote it,
-and goes once that artifact is finished.
+A checkpoint is temporary: it is stored beside the artifacts, under the key of the stage that wrote
+it, and removed after that artifact is finished.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Tensors = dict[str, Tensor]
 
 
 def plain(state: dict[str, Any]) -> Tensors:
-    """Returns a state dict as safetensors takes it: own memory, contiguous, on the CPU."""
+    """Returns a state dict as safetensors requires it: own memory, contiguous, on the CPU."""
     return {
         name: t.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, t in state.items()
@@ -35,7 +35,7 @@ def plain(state: dict[str, Any]) -> Tensors:
 
 @dataclass
 class Progress:
-    """Where a training stands after a number of whole epochs."""
+    """State of a training after a number of whole epochs."""
 
     epochs: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Checkpoint:
     """The checkpoint folder of one key."""
 
     def __init__(self, store: Store, key: str) -> None:
-        """Names the folder; clears those whose artifact is finished."""
+        """Names the folder; removes folders whose artifact is finished."""
         self._store = store
         home = store.root / "checkpoints"
         self.folder = home / key
@@ -59,10 +59,10 @@ class Checkpoint:
         """Writes an epoch's file, then removes the one before it.
 
         Raises:
-            StoreError: the disk is full or read-only; the epoch before is still there.
+            StoreError: the disk is full or read-only; the previous epoch is kept.
         """
         target = self.folder / f"epoch-{progress.epochs:04d}.safetensors"
-        # A name of its own: a process that lost its lease may still be writing the same epoch.
+        # A unique name: a process that lost its lease may still be writing the same epoch.
         temporary = target.with_suffix(f".{secrets.token_hex(4)}.new")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -74,20 +74,20 @@ class Checkpoint:
             why = why_unwritable(error, self._store.root)
             temporary.unlink(missing_ok=True)
             raise StoreError(
-                f"The checkpoint {target} cannot be written: {why}. Then start the same command "
-                "again: it goes on at the last epoch that was kept."
+                f"The checkpoint {target} cannot be written: {why}. Then run the same command "
+                "again: it continues from the last epoch that was kept."
             ) from error
         for old in self.folder.glob("epoch-*"):
             if old != target:
                 old.unlink(missing_ok=True)
 
     def load(self) -> tuple[Progress, Tensors] | None:
-        """Returns the newest whole checkpoint; None if there is none."""
+        """Returns the newest complete checkpoint; None if there is none."""
         for path in sorted(self.folder.glob("epoch-*.safetensors"), reverse=True):
             try:
                 return _read(path)
             except (SafetensorError, OSError, ValueError, TypeError):
-                path.unlink(missing_ok=True)  # cut off by a power loss: train that epoch again
+                path.unlink(missing_ok=True)  # truncated by a power loss: train that epoch again
         return None
 
 

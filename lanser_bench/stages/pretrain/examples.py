@@ -1,4 +1,4 @@
-"""Pre-training's examples: weak labels or a control's beside features, and the dev part."""
+"""Pre-training's examples: features with weak or control labels, and the dev part."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ class Examples:
     taxonomy: Taxonomy
     sources: list[Features]
     source: Ints
-    """Which of `sources` holds the frames."""
+    """Position in `sources`."""
     index: Ints
     """Position in that source."""
     lengths: Ints
     """Frames (or samples)."""
     spans: list[str]
-    """Equal where recording and span are equal."""
+    """Equal if recording and span are equal."""
     speakers: list[str | None]
     hard: Ints
-    """Label as a position in the taxonomy; `ABSTAINED` where there is none."""
+    """Label as a position in the taxonomy; `ABSTAINED` if there is none."""
     soft: Floats
-    """Shape (utterances, K): scores that add up to 1; zero rows where abstained."""
+    """Shape (utterances, K): scores that add up to 1; zeros if there is no label."""
 
     def __len__(self) -> int:
         return len(self.hard)
@@ -54,7 +54,7 @@ class Examples:
         return np.flatnonzero(self.hard != ABSTAINED)
 
     def label_counts(self, rows: Ints) -> dict[str, int]:
-        """Returns how many of `rows` have each label, labels without any left out."""
+        """Returns how many of `rows` have each label; unused labels are omitted."""
         counts = Counter(self.hard[rows].tolist())
         return {name: counts[i] for i, name in enumerate(self.taxonomy.names) if counts[i]}
 
@@ -64,26 +64,34 @@ class Examples:
 
 
 def load_examples(context: StageContext, control: LabelsControl, seed: int) -> Examples:
-    """Reads all corpora of a `pretrain` stage and puts the control's labels in place.
+    """Reads all corpora of a `pretrain` stage and applies a control to their labels.
 
     Raises:
         SettingsError: the corpora were labelled with different taxonomies.
         DataError: fewer than two labels are left, or `gold` finds no human labels.
     """
-    tables, sources, weak, taxonomies = [], [], [], []
+    tables, sources, weak = [], [], []
+    taxonomy: Taxonomy | None = None
     for i in range(sum(role.startswith("labels.") for role in context.spec.parents)):
         table = read_utterances(context.parent(f"utterances.{i}"))
         source = Features(context.store, context.spec.parents[f"features.{i}"])
         artifact = context.parent(f"labels.{i}")
-        taxonomies.append(Taxonomy.bare(artifact.spec.params["taxonomy"]))
-        _same_taxonomy(taxonomies)
+        own = Taxonomy.bare(artifact.spec.params["taxonomy"])
+        taxonomy = own if taxonomy is None else taxonomy
+        if own.hash != taxonomy.hash:
+            raise SettingsError(
+                f"The corpora are labelled with different taxonomies: {taxonomy.name} "
+                f"{taxonomy.version} and {own.name} {own.version}. Label all corpora of one "
+                "pre-training with one taxonomy."
+            )
         if source.ids != table.ids:
             raise StoreError(f"features.{i} and utterances.{i} name different utterances.")
         tables.append(table)
         sources.append(source)
         weak.append(_read_labels(artifact, table))
+    assert taxonomy is not None
     examples = Examples(
-        taxonomy=taxonomies[0],
+        taxonomy=taxonomy,
         sources=sources,
         source=np.repeat(np.arange(len(tables)), [len(table) for table in tables]),
         index=np.concatenate([np.arange(len(table)) for table in tables]),
@@ -98,25 +106,16 @@ def load_examples(context: StageContext, control: LabelsControl, seed: int) -> E
     return examples
 
 
-def _same_taxonomy(taxonomies: Sequence[Taxonomy]) -> None:
-    first, last = taxonomies[0], taxonomies[-1]
-    if first.hash != last.hash:
-        raise SettingsError(
-            f"The corpora are labelled with different taxonomies: {first.name} {first.version} and "
-            f"{last.name} {last.version}. Label all corpora of one pre-training with one taxonomy."
-        )
-
-
 def _read_labels(artifact: Artifact, table: UtteranceTable) -> tuple[Ints, Floats]:
     labels = read_labels(artifact)
     if labels.ids != table.ids:
-        raise StoreError(f"Labels {artifact.key} are not those of its utterances.")
+        raise StoreError(f"Labels {artifact.key} belong to other utterances.")
     hard = labels.index.astype(np.int64)
     return hard, _distributions(labels.scores.astype(np.float64), hard)
 
 
 def _distributions(scores: npt.NDArray[np.float64], hard: Ints) -> Floats:
-    """Scales scores to add up to 1; a labelled row without any score gets its label alone."""
+    """Scales scores to add up to 1; a labelled row of zeros gets 1 for its label."""
     scores = np.where((hard == ABSTAINED)[:, None], 0.0, np.maximum(scores, 0.0))
     empty = np.flatnonzero((scores.sum(1) <= 0) & (hard != ABSTAINED))
     scores[empty, hard[empty]] = 1.0
@@ -138,7 +137,7 @@ def _apply_control(
     labelled = examples.labelled
     groups: dict[str, list[int]] = {}
     for row in labelled.tolist():
-        # Utterances of unknown speakers are shuffled among those of their own corpus.
+        # Utterances of unknown speakers are shuffled within their corpus.
         group = examples.speakers[row] or f"corpus {examples.source[row]}"
         groups.setdefault("" if control == "shuffled" else group, []).append(row)
     origin = np.arange(len(examples))
@@ -152,57 +151,60 @@ def _enough_labels(examples: Examples, control: LabelsControl) -> None:
     counts = examples.label_counts(labelled)
     if len(counts) >= 2:
         return
-    found = ", ".join(f"{name}: {count}" for name, count in counts.items()) or "none"
+    listed = ", ".join(f"{name}: {count}" for name, count in counts.items()) or "none"
     name, total = examples.taxonomy.name, len(examples)
     if control == "gold":
         raise DataError(
-            f"The control 'gold' needs human labels out of {name} in the corpora; of {total} "
-            f"utterances these have one: {found}. Switch controls.gold off, or pre-train on a "
+            f"The control 'gold' needs human labels of {name} in the corpora; of {total} "
+            f"utterances these have one: {listed}. Set controls.gold to false, or pre-train on a "
             "labelled set."
         )
     raise DataError(
-        f"Pre-training needs at least two labels of {name} with utterances; of {total} utterances "
-        f"{total - len(labelled)} abstained and the rest are {found}. Add speech, or loosen the "
+        f"Pre-training needs utterances of at least two labels of {name}; of {total} utterances "
+        f"{total - len(labelled)} abstained and the rest are {listed}. Add speech, or loosen the "
         "label stage's filters."
     )
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows to train on and rows to choose the epoch by; no speaker is in both."""
+    """Rows to train on and rows that choose the epoch; no speaker is in both."""
 
     train: Ints
     dev: Ints
     note: str
-    """Why the dev part is what it is, in words for the record."""
+    """How the dev part was made, for the record."""
     dropped: int = 0
     """Dev utterances left out because the same sound is in the training part."""
 
 
 def split_by_speaker(examples: Examples, fraction: float) -> Split:
-    """Holds out whole speakers, chosen by a hash of their names, until `fraction` is reached.
+    """Holds out whole speakers, in the order of a hash of their names, until `fraction` is reached.
 
-    Speakers too big for what is still wanted are passed over; if all are, the smallest is held out
-    if that leaves two thirds of the utterances. Utterances of unknown speakers are only trained on.
+    Speakers that would exceed it are skipped; if all would, the smallest is held out if that leaves
+    two thirds of the utterances. Utterances of unknown speakers are only trained on.
     """
     rows = examples.labelled
-    everything = Split(rows, np.zeros(0, np.int64), "none: dev_fraction is 0")
+
+    def without_dev(reason: str) -> Split:
+        return Split(rows, np.zeros(0, np.int64), f"none: {reason}")
+
     if fraction <= 0:
-        return everything
+        return without_dev("dev_fraction is 0")
     sizes = Counter(s for row in rows.tolist() if (s := examples.speakers[row]) is not None)
     if len(sizes) < 2:
-        return Split(rows, everything.dev, f"none: {len(sizes)} known speaker")
+        return without_dev(f"{len(sizes)} known speaker")
     held = _held_out(sizes, fraction, len(rows))
     if not held:
-        return Split(rows, everything.dev, "none: every speaker has over a third of the utterances")
+        return without_dev("every speaker has over a third of the utterances")
     is_dev = np.array([examples.speakers[row] in held for row in rows.tolist()])
     train, dev = rows[~is_dev], rows[is_dev]
-    heard = {examples.spans[row] for row in train.tolist()}
-    fresh = np.array([examples.spans[row] not in heard for row in dev.tolist()])
+    train_spans = {examples.spans[row] for row in train.tolist()}
+    fresh = np.array([examples.spans[row] not in train_spans for row in dev.tolist()])
     split = Split(train, dev[fresh], f"{len(held)} speakers", int((~fresh).sum()))
     _check_disjoint(examples, split)
     if len(examples.label_counts(train)) < 2 or len(split.dev) == 0:
-        return Split(rows, everything.dev, "none: too few utterances to hold any out")
+        return without_dev("too few utterances to hold any out")
     return split
 
 

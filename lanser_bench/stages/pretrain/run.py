@@ -1,7 +1,7 @@
 """Pre-training: an encoder learns to predict the weak labels from the audio.
 
-Gong et al., LanSER (Interspeech 2023). The paper leaves optimiser, filtering and stopping open;
-they are options here, and their defaults are ours.
+Gong et al., LanSER (Interspeech 2023). The paper does not specify optimiser, filtering and
+stopping; they are options here, with defaults of our own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ...errors import SettingsError
-from ...evaluation.summaries import Scaled, TrainingReport
+from ...evaluation.summaries import TrainingReport
 from ...kinds.encoder import FeatureExtractor, TrainableEncoder
 from ...store import Draft
 from ..base import StageContext
@@ -19,7 +19,6 @@ from .spec import ACOUSTIC, ATTENTION, HEAD, MODEL, REPORT, LabelsControl, Param
 if TYPE_CHECKING:
     import torch
 
-    from ..network import Network
     from .acoustic import Acoustic
     from .checkpoint import Progress
     from .examples import Examples, Split
@@ -27,74 +26,61 @@ if TYPE_CHECKING:
 
 def run(context: StageContext, draft: Draft) -> None:
     """Trains the encoder and keeps the weights of the chosen epoch."""
-    encoder = trainable(context.plugin("encoder"), context.spec.plugins["encoder"].name)
+    name = context.name("encoder")
+    encoder = trainable(context.plugin("encoder"), name)
 
-    from ..network import device
+    from ..network import Network, device
     from .checkpoint import Checkpoint
     from .examples import load_examples, split_by_speaker
     from .training import Training
 
-    settings = dict(context.spec.params)
-    control: LabelsControl = settings.pop("labels_control")
-    settings.pop("libraries")
-    place = device(settings.pop("device", "cpu"))
-    params, seed = Params.model_validate(settings), context.spec.seed or 0
+    control: LabelsControl = context.spec.params["labels_control"]
+    place = device(context.spec.params.get("device", "cpu"))
+    params, seed = Params.of(context.spec), context.spec.seed or 0
     if params.spec_augment and encoder.frontend.kind != "logmel":
-        raise SettingsError("pretrain.spec_augment needs an encoder that is fed log-mel.")
+        raise SettingsError("pretrain.spec_augment needs an encoder that takes log-mel.")
     examples = load_examples(context, control, seed)
     split = split_by_speaker(examples, params.dev_fraction)
     acoustic = _acoustic(context, params, split, place)
-    network = _network(context, encoder, examples, params, seed).to(place)
+    network = Network.on(
+        encoder.build(seed),
+        examples.frames(int(examples.labelled[0])),
+        name,
+        seed,
+        len(examples.taxonomy.names),
+        params.pooling,
+        0 if params.acoustic is None else len(params.acoustic.targets),
+    )
     training = Training(
-        network, examples, split, params, seed, place, params.soft_temperature, acoustic
+        network.to(place), examples, split, params, seed, place, params.soft_temperature, acoustic
     )
     progress, best = training.run(
         Checkpoint(context.store, context.spec.key),
         lambda done, total: context.progress(done, total, "batches"),
     )
-    draft.counts |= counts(examples, split, control)
-    draft.counts |= {
+    draft.counts |= counts(examples, split, control) | {
         "epochs": progress.epochs,
         "chosen_epoch": progress.best["epoch"],
         "device": place.type,
     }
-    _write(draft, progress, best, examples, params, acoustic)
+    _write_weights(draft, best)
+    _write_report(draft, progress, examples, params, acoustic)
 
 
 def trainable(plugin: Any, name: str) -> TrainableEncoder[Any]:
-    """Returns the encoder, refusing one that cannot be trained.
+    """Returns the encoder, if it can be trained.
 
     Raises:
-        SettingsError: it is a `FeatureExtractor`.
+        SettingsError: it cannot, such as a `FeatureExtractor`.
     """
     if isinstance(plugin, FeatureExtractor):
         raise SettingsError(
-            f"The encoder '{name}' is a frozen feature extractor and cannot be pre-trained: use it "
+            f"The encoder '{name}' is a frozen feature extractor and cannot be pre-trained. Use it "
             "for embeddings only, or choose a trainable encoder such as resnet."
         )
     if not isinstance(plugin, TrainableEncoder):
         raise SettingsError(f"The encoder '{name}' is not a lanser_bench.TrainableEncoder.")
     return plugin
-
-
-def _network(
-    context: StageContext,
-    encoder: TrainableEncoder[Any],
-    examples: Examples,
-    params: Params,
-    seed: int,
-) -> Network:
-    import torch
-
-    from .._random import deterministic
-    from ..network import Network, last_dim
-
-    module = encoder.build(seed)
-    example = torch.from_numpy(examples.frames(int(examples.labelled[0]))[None].copy())
-    dim = last_dim(module, example, context.spec.plugins["encoder"].name)
-    with deterministic(seed):
-        measures = 0 if params.acoustic is None else len(params.acoustic.targets)
-        return Network(module, dim, len(examples.taxonomy.names), params.pooling, measures)
 
 
 def _acoustic(
@@ -106,8 +92,7 @@ def _acoustic(
         return None
     roles = [role for role in context.spec.parents if role.startswith("acoustic.")]
     keys = [context.spec.parents[f"acoustic.{i}"] for i in range(len(roles))]
-    wanted = params.acoustic
-    return load_acoustic(context.store, keys, wanted.targets, wanted.weight, split.train, place)
+    return load_acoustic(context.store, keys, params.acoustic, split.train, place)
 
 
 def counts(examples: Examples, split: Split, control: str) -> dict[str, Any]:
@@ -132,23 +117,21 @@ def counts(examples: Examples, split: Split, control: str) -> dict[str, Any]:
     }
 
 
-def _write(
-    draft: Draft,
-    progress: Progress,
-    best: dict[str, torch.Tensor],
-    examples: Examples,
-    params: Params,
-    acoustic: Acoustic | None,
-) -> None:
+def _write_weights(draft: Draft, weights: dict[str, torch.Tensor]) -> None:
     from safetensors.torch import save_file
 
-    for name, prefix in ((MODEL, "encoder."), (HEAD, "head.")):
-        part = {k.removeprefix(prefix): v for k, v in best.items() if k.startswith(prefix)}
-        save_file(part, draft.path / name)
-    for name, prefix in ((ATTENTION, "attention."), (ACOUSTIC, "acoustic.")):
-        part = {k: v for k, v in best.items() if k.startswith(prefix)}
-        if part:
-            save_file(part, draft.path / name)
+    for prefix, name in (("encoder.", MODEL), ("head.", HEAD)):
+        own = {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+        save_file(own, draft.path / name)
+    for prefix, name in (("attention.", ATTENTION), ("acoustic.", ACOUSTIC)):
+        own = {k: v for k, v in weights.items() if k.startswith(prefix)}
+        if own:
+            save_file(own, draft.path / name)
+
+
+def _write_report(
+    draft: Draft, progress: Progress, examples: Examples, params: Params, acoustic: Acoustic | None
+) -> None:
     report = TrainingReport(
         taxonomy=examples.taxonomy.name,
         labels=examples.taxonomy.names,
@@ -156,12 +139,7 @@ def _write(
         chosen_epoch=progress.best["epoch"],
         epochs=progress.history,
         seconds=round(sum(line["seconds"] for line in progress.history), 3),
-        acoustic=None
-        if acoustic is None
-        else {
-            name: Scaled(mean=float(mean), sd=float(sd))
-            for name, mean, sd in zip(acoustic.names, acoustic.centre, acoustic.spread, strict=True)
-        },
+        acoustic=None if acoustic is None else acoustic.scales(),
     )
     left_out = {"acoustic"} if acoustic is None else set()
     content = report.model_dump(mode="json", exclude=left_out)

@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ...plugins.identity import library_versions
 from ...store import PluginIdentity, Spec
-from ..base import Device, device_params
-
-LabelsControl = Literal["weak", "shuffled", "shuffled-within-speaker", "gold"]
-"""Which labels are learnt: the weak ones, or a control's in their place."""
-
+from ..base import Device, StageParams, device_params
 
 VERSION = "1"
-
-
 MODEL = "model.safetensors"
-
-
 HEAD = "head.safetensors"
-
-
 ATTENTION = "attention.safetensors"
 """Only with attentive pooling."""
-
-
 ACOUSTIC = "acoustic.safetensors"
 """Only with acoustic targets: the second head, in z-scores."""
-
-
 REPORT = "training.json"
+LabelsControl = Literal["weak", "shuffled", "shuffled-within-speaker", "gold"]
+"""The labels to learn: the weak ones, or those of a control."""
 
 
-class TrainingParams(BaseModel):
+class TrainingParams(StageParams):
     """Settings of any training of a whole encoder."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     epochs: int = Field(default=15, ge=1)
     batch_size: int = Field(default=16, ge=2)
@@ -48,17 +34,17 @@ class TrainingParams(BaseModel):
     warm_up: float = Field(default=0.1, ge=0, lt=1)
     """Share of all steps in which the learning rate rises."""
     clip_norm: float = Field(default=5.0, gt=0)
-    """Gradients longer than this are shortened to it."""
+    """Gradients with a larger norm are scaled down to it."""
     max_seconds: float = Field(default=4.0, gt=0)
     """Longer utterances are cropped, at random in training and to the middle in the dev part."""
     pooling: Literal["mean", "mean+std", "attentive"] = "mean"
     """How the frames of the last layer become one vector for the head; ``attentive`` is a mean
-    whose weights are learnt with the head. Embeddings have a pooling of their own; only the
-    zero-shot row pools as the head does."""
+    whose weights are learnt with the head. Embeddings use `embed.pooling` instead, except in the
+    zero-shot row."""
     targets: Literal["hard", "soft"] = "hard"
     """The best label (LanSER), or the labeler's scores as a distribution."""
     class_balance: Literal["none", "loss", "sampler"] = "none"
-    """Weighs rare labels up in the loss, or draws them more often."""
+    """Gives rare labels more weight in the loss, or draws them more often."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     spec_augment: bool = False
     """Masks bands and stretches of the log-mel in training (SpecAugment)."""
@@ -67,29 +53,27 @@ class TrainingParams(BaseModel):
     mask_frames: int = Field(default=30, ge=0)
     """Longest masked stretch, in frames."""
     gain_db: float = Field(default=0.0, ge=0)
-    """Every utterance is made louder or softer by up to so many dB in training."""
+    """Changes the level of every utterance at random by up to this many dB in training."""
     noise_snr_db: float | None = None
     """Adds noise in training, between this signal-to-noise ratio and 20 dB above it."""
     accumulate: int = Field(default=1, ge=1)
-    """A step takes `batch_size` times so many utterances, gone through `batch_size` at a time:
-    large batches where memory is small."""
+    """A step uses this many batches of `batch_size` utterances, processed one after another: large
+    batches in little memory."""
     precision: Literal["float32", "bf16"] = "float32"
     """``bf16`` computes the network in bfloat16 (autocast), with weights and loss in float32."""
     dev_fraction: float = Field(default=0.1, ge=0, lt=0.5)
     """Share of the labelled utterances whose speakers are held out to choose the epoch."""
     select: Literal["dev_loss", "dev_uar", "last"] = "dev_loss"
-    """What the kept epoch is best in; ``last`` keeps the last one."""
+    """The criterion that selects the epoch to keep; ``last`` keeps the last one."""
     patience: int | None = Field(default=None, ge=1)
-    """Stops after so many epochs without a better one."""
+    """Stops after this many epochs without a better one."""
 
 
-class AcousticParams(BaseModel):
-    """A second head that predicts what a probe measures on the sound."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+class AcousticParams(StageParams):
+    """A second head that predicts a probe's acoustic targets."""
 
     weight: float = Field(default=0.3, gt=0)
-    """Of its loss (squared error of z-scored targets) beside that of the labels."""
+    """Weight of its loss (squared error of z-scored targets); the loss of the labels weighs 1."""
     targets: tuple[str, ...] = Field(default=("f0_mean_st", "loudness_mean_db"), min_length=1)
     """Names of the probe's targets."""
     probe: str = "prosody"
@@ -99,7 +83,7 @@ class AcousticParams(BaseModel):
     @classmethod
     def _distinct(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) != len(names):
-            raise ValueError("a target is there twice")
+            raise ValueError("duplicate target")
         return names
 
 
@@ -107,12 +91,12 @@ class Params(TrainingParams):
     """Settings of pre-training."""
 
     soft_temperature: float = Field(default=1.0, gt=0)
-    """With ``targets: soft`` (knowledge distillation to the label distribution): scores and the
-    network's answer are compared as if both logits were divided by it (Hinton et al. 2015)."""
+    """With ``targets: soft`` (knowledge distillation to the label distribution): divides the logits
+    of the scores and of the network before they are compared (Hinton et al. 2015)."""
     acoustic: AcousticParams | None = None
-    """A second head that predicts acoustic targets of each utterance beside its label:
+    """A second head that also predicts acoustic targets of each utterance:
     ``{weight: …, targets: […]}``, such as ``f0_mean_st``, ``loudness_mean_db`` and
-    ``speaking_rate`` of the probe `prosody`. Its loss has no say in which epoch is kept."""
+    ``speaking_rate`` of the probe `prosody`. Its loss does not affect which epoch is kept."""
 
     @model_validator(mode="after")
     def _temperature_has_scores(self) -> Params:
@@ -141,20 +125,22 @@ def spec(
             ``shuffled-within-speaker``, or ``gold``: human labels of the same names.
         params: the stage's settings.
         seed: draws the weights, the order, the crops and the shuffling.
-        threads: CPU threads, which move floats.
-        device: where it trains; in the key if it is no CPU.
-        acoustic: per corpus the key of its `targets` stage, where ``params.acoustic`` is set.
+        threads: CPU threads, which change floats.
+        device: where it trains; in the key unless it is the CPU.
+        acoustic: per corpus the key of its `targets` stage, if ``params.acoustic`` is set.
     """
     parents = {f"acoustic.{i}": key for i, key in enumerate(acoustic)}
     for i, keys in enumerate(corpora):
         for role, key in zip(("utterances", "labels", "features"), keys, strict=True):
             parents[f"{role}.{i}"] = key
+    defaults = {name: Params.model_fields[name].default for name in LATER}
+    unchanged = {name for name, default in defaults.items() if getattr(params, name) == default}
     return Spec(
         stage="pretrain",
         stage_version=VERSION,
         plugins={"encoder": encoder},
         params={
-            **_key_params(params),
+            **params.model_dump(mode="json", exclude=unchanged),
             "labels_control": labels_control,
             # numpy draws the order, the crops, the masks and the shuffling.
             "libraries": library_versions(("torch", "numpy")),
@@ -167,9 +153,4 @@ def spec(
 
 
 LATER = ("gain_db", "noise_snr_db", "accumulate", "precision", "soft_temperature", "acoustic")
-"""Settings that came after the first keys: left out at their defaults, so those keys still hold."""
-
-
-def _key_params(params: Params) -> dict[str, Any]:
-    same = {name for name in LATER if getattr(params, name) == Params.model_fields[name].default}
-    return params.model_dump(mode="json", exclude=same)
+"""Settings newer than the first keys: omitted at their defaults, so those keys stay valid."""

@@ -1,7 +1,7 @@
-"""The training loop of `pretrain`: epochs that depend on (seed, epoch) and the weights alone.
+"""The training loop of `pretrain`: an epoch depends only on (seed, epoch) and the weights.
 
-All randomness of an epoch comes from its own seed, so a training that goes on from a checkpoint
-takes the same steps as one that was never stopped.
+All randomness of an epoch comes from its own seed, so a training that resumes from a checkpoint
+takes the same steps as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from .spec import TrainingParams
 
 CHECKPOINT_SECONDS = 5.0
-"""Epochs shorter than this share a checkpoint: going on from an earlier one ends the same."""
+"""Shorter epochs share a checkpoint: resuming from an earlier epoch gives the same result."""
 NORM_SLACK = 1e-5
-"""More than what torch adds to a norm before it divides by it (1e-6), and rounding."""
+"""More than torch's addend to a norm before it divides by it (1e-6), plus rounding."""
 Report = Callable[[int, int], None]
 Losses = tuple[float, float]
 """Of the labels, and of the acoustic targets."""
@@ -44,7 +44,7 @@ Outputs = tuple[Tensor, Tensor | None]
 
 @dataclass
 class Training:
-    """One pre-training in hand."""
+    """One running training."""
 
     network: Network
     examples: Examples
@@ -53,9 +53,9 @@ class Training:
     seed: int
     device: torch.device
     temperature: float = 1.0
-    """The logits are divided by it before they are compared with the targets."""
+    """Divides the logits before they are compared with the targets."""
     acoustic: Acoustic | None = None
-    """What the second head predicts, if there is one."""
+    """The targets of the second head, if there is one."""
 
     def __post_init__(self) -> None:
         """Makes the optimiser; norms and biases are not decayed."""
@@ -76,7 +76,7 @@ class Training:
         self.saved = time.monotonic()
 
     def run(self, checkpoint: Checkpoint, report: Report) -> tuple[Progress, Tensors]:
-        """Trains to the end, from the checkpoint if there is one; returns the chosen weights."""
+        """Trains to the end, resuming from the checkpoint if any; returns the chosen weights."""
         progress, best = self._restore(checkpoint)
         while progress.epochs < self.params.epochs and not self._stalled(progress):
             begin = time.perf_counter()
@@ -88,20 +88,16 @@ class Training:
             progress.history.append(line)
             if self._better(progress, line):
                 best = plain(self.network.state_dict())
-            if progress.epochs < self.params.epochs:
-                self._save_if_due(checkpoint, progress, best)
+            due = time.monotonic() - self.saved >= CHECKPOINT_SECONDS
+            if due and progress.epochs < self.params.epochs:
+                checkpoint.save(progress, self._state(best))
+                self.saved = time.monotonic()
         return progress, best
-
-    def _save_if_due(self, checkpoint: Checkpoint, progress: Progress, best: Tensors) -> None:
-        now = time.monotonic()
-        if now - self.saved >= CHECKPOINT_SECONDS:
-            checkpoint.save(progress, self._state(best))
-            self.saved = now
 
     def _epoch(self, epoch: int, report: Report) -> dict[str, Any]:
         rng, torch_seed = epoch_random(self.seed, epoch)
         self.network.train()
-        total, heard, seen, steps = 0.0, 0.0, 0, self.batches.steps
+        total, acoustic, seen, steps = 0.0, 0.0, 0, self.batches.steps
         answers, rows = [], []
         with deterministic(torch_seed):
             for step, batch in enumerate(self.batches.epoch(rng), epoch * steps):
@@ -109,7 +105,7 @@ class Training:
                 losses, logits = self._learn(batch, epoch)
                 self._step()
                 total += losses[0] * len(batch.rows)
-                heard += losses[1] * len(batch.rows)
+                acoustic += losses[1] * len(batch.rows)
                 seen += len(batch.rows)
                 answers += logits
                 rows.append(batch.rows)
@@ -117,13 +113,13 @@ class Training:
         truth = self.examples.hard[np.concatenate(rows)]
         accuracy, uar = scores(truth, torch.cat(answers).argmax(1).cpu().numpy())
         line = {"train_loss": total / seen, "train_accuracy": accuracy, "train_uar": uar}
-        return line | ({"train_acoustic_loss": heard / seen} if self.acoustic else {})
+        return line | ({"train_acoustic_loss": acoustic / seen} if self.acoustic else {})
 
     def _learn(self, batch: Batch, epoch: int) -> tuple[Losses, list[Tensor]]:
-        """Leaves the gradients of a batch; returns its losses, and its logits part by part.
+        """Computes the gradients of a batch; returns its losses, and its logits part by part.
 
-        Where memory does not suffice, the batch is gone through in parts whose gradients add up to
-        the same sum, and so are all that follow.
+        If memory runs out, this batch and all later ones are processed in parts, whose gradients
+        add up to the same sum.
         """
         states = random_states(self.device)
         while True:
@@ -132,7 +128,7 @@ class Training:
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
-            # Outside of the handler: the exception's frames hold what filled the memory.
+            # Outside the handler, because the exception's frames keep the memory occupied.
             self.optimizer.zero_grad(set_to_none=True)
             check_divisible(self.network)
             self.micro = halved(min(self.micro, len(batch.rows)))
@@ -140,73 +136,70 @@ class Training:
 
     def _gradients(self, batch: Batch, epoch: int) -> tuple[Losses, list[Tensor]]:
         self.optimizer.zero_grad(set_to_none=True)
-        values, heard, answers = 0.0, 0.0, []
+        total, acoustic, answers = 0.0, 0.0, []
         for part in batch.parts(self.micro):
             logits, measures = self._forward(part.features, part.lengths)
             losses = self._label_losses(logits, part.targets, self.params.label_smoothing)
             if self.params.class_balance == "loss":  # otherwise all weights are 1
                 losses = losses * part.weights
             loss = losses.sum() / batch.whole
-            values += loss.item()
+            total += loss.item()
             if self.acoustic is not None and measures is not None:
                 second = acoustic_loss(measures, self.acoustic, part.chosen, batch.chosen)
-                heard += second.item()
+                acoustic += second.item()
                 loss = loss + self.acoustic.weight * second
-            check_finite(values + heard, epoch + 1)
+            check_finite(total + acoustic, epoch + 1)
             loss.backward()  # type: ignore[no-untyped-call]
             answers.append(logits.detach())
-        return (values, heard), answers
+        return (total, acoustic), answers
 
     def _label_losses(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-        """Cross-entropy of each row, shape (rows,).
+        """Returns the cross-entropy of each row, shape (rows,).
 
-        With a temperature as in Hinton et al., Distilling the knowledge in a neural network (2015):
-        its square keeps the gradients as large as without.
+        The temperature is that of Hinton et al., Distilling the knowledge in a neural network
+        (2015): its square keeps the scale of the gradients.
         """
         t = self.temperature
-        if t == 1:
-            return F.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
-        return t**2 * F.cross_entropy(
-            logits / t, targets, reduction="none", label_smoothing=smoothing
-        )
+        logits = logits if t == 1 else logits / t
+        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
+        return losses if t == 1 else t**2 * losses
 
     def _step(self) -> None:
-        """Takes a step along the gradients, shortened where they are longer than ``clip_norm``."""
+        """Takes a step along the gradients, scaled down if their norm exceeds ``clip_norm``."""
         norm = torch.linalg.vector_norm
         sizes = [norm(p.grad) for p in self.parameters if p.grad is not None]
-        # Within the limit torch would multiply all of them by 1; NaN is within nothing.
+        # Within the limit torch would multiply all of them by 1. The test fails for NaN.
         if not float(norm(torch.stack(sizes))) + NORM_SLACK < self.params.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.params.clip_norm)
         self.optimizer.step()
 
     @torch.no_grad()
     def _evaluate(self) -> dict[str, Any]:
-        """Scores the dev part; crops are taken from the middle."""
+        """Scores the dev part; crops are from the middle."""
         if len(self.split.dev) == 0:
             return {}
         self.network.eval()
         rows = self.split.dev[np.argsort(self.examples.lengths[self.split.dev], kind="stable")]
-        losses, heard, guesses = [], [], []
+        losses, errors, guesses = [], [], []
         for begin in range(0, len(rows), self.params.batch_size):
             batch = self.batches.batch(rows[begin : begin + self.params.batch_size])
             logits, measures = self._outputs(batch.features, batch.lengths)
             losses.append(self._label_losses(logits, batch.targets).cpu())
             guesses.append(logits.argmax(1).cpu().numpy())
             if self.acoustic is not None and measures is not None:
-                heard.append(self.acoustic.errors(measures, batch.chosen).cpu())
+                errors.append(self.acoustic.errors(measures, batch.chosen).cpu())
         accuracy, uar = scores(self.examples.hard[rows], np.concatenate(guesses))
         loss = float(torch.cat(losses).double().mean())
         line = {"dev_loss": loss, "dev_accuracy": accuracy, "dev_uar": uar}
-        return line | ({"dev_acoustic_loss": float(torch.cat(heard).mean())} if heard else {})
+        return line | ({"dev_acoustic_loss": float(torch.cat(errors).mean())} if errors else {})
 
     def _outputs(self, features: Tensor, lengths: Tensor) -> Outputs:
         def run(size: int) -> Outputs:
             parts = [slice(begin, begin + size) for begin in range(0, len(features), size)]
-            found = [self._forward(features[part], lengths[part]) for part in parts]
-            measures = [second for _, second in found if second is not None]
-            return torch.cat([first for first, _ in found]), torch.cat(
-                measures
-            ) if measures else None
+            outputs = [self._forward(features[part], lengths[part]) for part in parts]
+            measures = [second for _, second in outputs if second is not None]
+            logits = torch.cat([first for first, _ in outputs])
+            return logits, torch.cat(measures) if measures else None
 
         return fitting(run, len(features))
 
@@ -222,7 +215,7 @@ class Training:
             group["lr"] = self.params.learning_rate * factor
 
     def _better(self, progress: Progress, line: dict[str, Any]) -> bool:
-        """Notes the epoch if it is the best so far; without a dev part the last one is."""
+        """Records the epoch if it is the best so far; without a dev part the last one is."""
         select = self.params.select if len(self.split.dev) else "last"
         if select == "last":
             score = float(progress.epochs)
@@ -234,10 +227,8 @@ class Training:
         return True
 
     def _stalled(self, progress: Progress) -> bool:
-        patience = self.params.patience
-        return bool(
-            patience and progress.best and progress.epochs - progress.best["epoch"] >= patience
-        )
+        patience, best = self.params.patience, progress.best
+        return bool(patience and best and progress.epochs - best["epoch"] >= patience)
 
     def _state(self, best: Tensors) -> Tensors:
         tensors = {f"network.{k}": v for k, v in plain(self.network.state_dict()).items()}
@@ -247,10 +238,10 @@ class Training:
         return tensors
 
     def _restore(self, checkpoint: Checkpoint) -> tuple[Progress, Tensors]:
-        found = checkpoint.load()
-        if found is None:
+        loaded = checkpoint.load()
+        if loaded is None:
             return Progress(), {}
-        progress, tensors = found
+        progress, tensors = loaded
 
         def under(prefix: str) -> Tensors:
             return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
@@ -259,35 +250,31 @@ class Training:
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         state: dict[int, Tensors] = {}
         for name, value in under("optimizer.").items():
-            number, _, what = name.partition(".")
+            number, _, field = name.partition(".")
             like = parameters[int(number)]
-            # The layout in memory of its parameter, as an unbroken training has it.
+            # The memory layout of its parameter, as in an uninterrupted training.
             if value.shape == like.shape:
                 value = torch.empty_like(like, requires_grad=False).copy_(value)
-            state.setdefault(int(number), {})[what] = value
+            state.setdefault(int(number), {})[field] = value
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         return progress, under("best.")
 
 
 def check_divisible(network: torch.nn.Module) -> None:
-    """Refuses to train a network in parts of a batch whose numbers depend on the whole of it.
-
-    Raises:
-        SettingsError: it has batch normalisation, and memory does not suffice.
-    """
+    """Raises `SettingsError` if a network's results depend on the whole batch."""
     normalised = torch.nn.modules.batchnorm._BatchNorm
     if any(isinstance(module, normalised) for module in network.modules()):
         raise SettingsError(
-            "The memory does not suffice for a training step, and the encoder's batch "
-            "normalisation sees the whole batch, so the batch cannot be gone through in parts "
-            "without changing the numbers. Lower pretrain.batch_size or pretrain.max_seconds, let "
-            "fewer stages run at once, or choose an encoder without it, such as cnn."
+            "Not enough memory for a training step. The encoder's batch normalisation needs the "
+            "whole batch, so processing it in parts would change the numbers. Lower "
+            "pretrain.batch_size or pretrain.max_seconds, run fewer stages at once, or choose an "
+            "encoder without batch normalisation, such as cnn."
         )
 
 
 def check_finite(loss: float, epoch: int) -> None:
-    """Raises `SettingsError` with what to do where a loss is infinite or NaN."""
+    """Raises `SettingsError` if a loss is infinite or NaN."""
     if not math.isfinite(loss):
         raise SettingsError(
             f"Pre-training diverged: the loss is {loss} in epoch {epoch}. "
@@ -296,7 +283,7 @@ def check_finite(loss: float, epoch: int) -> None:
 
 
 def rate_factor(step: int, total: int, warm_up: int) -> float:
-    """Linear rise over `warm_up` steps, then half a cosine down to zero at `total`."""
+    """Returns a linear rise over `warm_up` steps, then half a cosine down to zero at `total`."""
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, total - warm_up)))
