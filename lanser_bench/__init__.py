@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from .halving import fitting
     from .kinds import (
         ASR,
+        READ_SUFFIXES,
         SAMPLE_RATE,
+        SOUND_SUFFIXES,
         Card,
         Dataset,
         Event,
@@ -83,7 +85,9 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "ASR",
+    "READ_SUFFIXES",
     "SAMPLE_RATE",
+    "SOUND_SUFFIXES",
     "Card",
     "DataError",
     "Dataset",

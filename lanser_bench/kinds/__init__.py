@@ -8,12 +8,14 @@ from .executor import Executor, StageCall, StageReport
 from .labeler import Labeler, Scores, Settled, SettlingLabeler, TextRecord
 from .probe import Probe
 from .segmenter import Segmenter, Span
-from .speech import SAMPLE_RATE, Speech, Waveform
+from .speech import READ_SUFFIXES, SAMPLE_RATE, SOUND_SUFFIXES, Speech, Waveform
 from .tracker import Event, Tracker
 
 __all__ = [
     "ASR",
+    "READ_SUFFIXES",
     "SAMPLE_RATE",
+    "SOUND_SUFFIXES",
     "Card",
     "Dataset",
     "Event",

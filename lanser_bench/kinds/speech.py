@@ -11,6 +11,14 @@ import numpy.typing as npt
 
 SAMPLE_RATE = 16_000
 """Every waveform a plugin sees is sampled at this rate, in hertz."""
+READ_SUFFIXES = (".flac", ".mp3", ".ogg", ".opus", ".wav")
+"""Suffixes of the formats that are read; most others must be converted."""
+_UNREAD = """
+.3gp .aac .ac3 .aif .aifc .aiff .amr .ape .au .avi .caf .flv .m4a .m4b .m4v .mka .mkv .mov .mp2 .mp4
+.mpeg .mpg .oga .snd .sph .spx .w64 .wave .webm .wma .wmv .wv
+"""
+SOUND_SUFFIXES = (*READ_SUFFIXES, *_UNREAD.split())
+"""Suffixes of files that count as recordings, readable or not."""
 
 Waveform = npt.NDArray[np.float32]
 """Mono samples, shape (samples,), full scale ±1, at `SAMPLE_RATE`."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..errors import DataError
 from ..kinds.segmenter import Segmenter, Span
-from ..kinds.speech import Speech, Waveform
+from ..kinds.speech import SOUND_SUFFIXES, Speech, Waveform
 from ..plugins.discovery import registry
 
 if TYPE_CHECKING:
@@ -26,36 +26,6 @@ CHUNK_S = 120.0
 """Seconds of sound that a segmenter hears at a time."""
 BATCH_S = 60.0
 """Seconds of segments that are decoded before they are scored."""
-SUFFIXES = (
-    ".wav",
-    ".flac",
-    ".ogg",
-    ".oga",
-    ".opus",
-    ".mp3",
-    ".aif",
-    ".aiff",
-    ".au",
-    ".caf",
-    ".w64",
-    ".sph",
-    ".m4a",
-    ".mp4",
-    ".aac",
-    ".wma",
-    ".webm",
-    ".amr",
-    ".3gp",
-    ".mka",
-    ".mkv",
-    ".mov",
-    ".avi",
-    ".ac3",
-    ".ape",
-    ".wv",
-    ".spx",
-)
-"""Files in a folder that are taken for recordings; those in another format are named as failed."""
 
 
 class Scorer(Protocol):
@@ -194,7 +164,7 @@ def find_audio(names: Sequence[str]) -> list[Path]:
     for name in names:
         path = Path(name)
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SOUND_SUFFIXES)
             found |= dict.fromkeys(inside)
         elif not path.exists() and any(sign in name for sign in "*?["):
             base = Path(path.anchor) if path.is_absolute() else Path()

@@ -1,4 +1,4 @@
-"""Columns of tables: what their names mean, and what their cells say."""
+"""Columns of tables: what their names mean and how their cells are read."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import time, timedelta
 from typing import Any
 
+from pydantic import AfterValidator
+
 from lanser_bench import DataError, LanserError, SettingsError
 
 TEXTS = ("speaker", "dialogue_id", "sentence_id", "language", "split", "transcript")
@@ -18,7 +20,7 @@ TEXTS = ("speaker", "dialogue_id", "sentence_id", "language", "split", "transcri
 WORDS = ("transcript", "text")
 """Columns whose cells are sentences."""
 ALIASES = {"path": "audio", "file": "audio", "emotion": "label"}
-"""Other names of columns that count like the first."""
+"""Other names of columns, which count like the first."""
 WEAK_ALIASES = {
     **dict.fromkeys(("file_name", "filename", "file_path", "filepath", "wav"), "audio"),
     **dict.fromkeys(("audio_file", "audio_path", "wav_path", "audio_filepath"), "audio"),
@@ -26,7 +28,7 @@ WEAK_ALIASES = {
     **dict.fromkeys(("text", "transcription"), "transcript"),
     "emo": "label",
 }
-"""Names that mean a column only where the table has no better name for it."""
+"""Names that mean a column only if the table has no better name for it."""
 _LIKELY = {
     "id": ("key", "utt_id", "utterance_id", "segment_id"),
     "start": ("start_time", "start_s", "begin", "onset"),
@@ -45,27 +47,33 @@ _CLOCK = re.compile(r"(?:(\d+) days?,? )?(?:(\d+):)?(\d+):(\d{1,2}(?:[.,]\d+)?)"
 _TURNS = range(-(2**31), 2**31)
 
 
-def nfc(value: str) -> str:
-    """A name without outer blanks, in the composed form of Unicode."""
-    return unicodedata.normalize("NFC", value.strip())
+def composed(name: str) -> str:
+    """Returns a name in the composed form of Unicode."""
+    return unicodedata.normalize("NFC", name)
+
+
+def nfc(name: str) -> str:
+    """Returns a name without outer blanks, in the composed form of Unicode."""
+    return composed(name.strip())
 
 
 def nfc_names(value: Any) -> Any:
-    """Names of an option, in a mapping or a sequence, in the composed form of Unicode."""
+    """Applies `nfc` to the names in an option: a mapping or a sequence."""
     if isinstance(value, Mapping):
         return {nfc(name): nfc_names(other) for name, other in value.items()}
     return nfc(value) if isinstance(value, str) else tuple(nfc_names(one) for one in value)
 
 
-def checked_columns(columns: Mapping[str, str], known: tuple[str, ...]) -> None:
-    """Refuses a name here that is no column of a manifest.
+def columns_among(known: Iterable[str]) -> AfterValidator:
+    """Returns a validator of an option `columns` (name here → name in the table)."""
 
-    Raises:
-        ValueError: in a pydantic validator, with the columns there are.
-    """
-    unknown = sorted(columns.keys() - set(known))
-    if unknown:
-        raise ValueError(f"'{unknown[0]}' is no column of a manifest; there are {', '.join(known)}")
+    def check(columns: dict[str, str]) -> dict[str, str]:
+        unknown = sorted(columns.keys() - set(known))
+        if unknown:
+            raise ValueError(f"'{unknown[0]}' is not one of {', '.join(sorted(known))}")
+        return {ours: nfc(theirs) for ours, theirs in columns.items()}
+
+    return AfterValidator(check)
 
 
 def closest(name: str, known: Iterable[str]) -> str:
@@ -76,23 +84,23 @@ def closest(name: str, known: Iterable[str]) -> str:
 
 def present(
     columns: Mapping[str, str],
-    found: Sequence[str],
-    what: str,
+    available: Sequence[str],
+    table: str,
     fault: type[LanserError] = SettingsError,
 ) -> dict[str, str]:
-    """Returns name here → name in the table, which may differ in case, blanks or Unicode form.
+    """Returns name here → name in the table; case, blanks and Unicode form may differ.
 
     Raises:
         LanserError: the table has no such column; of the kind `fault`.
     """
-    folded = {_folded(column): column for column in found}
+    folded = {_folded(column): column for column in available}
     actual: dict[str, str] = {}
     for ours, theirs in columns.items():
-        match = theirs if theirs in found else folded.get(_folded(theirs))
+        match = theirs if theirs in available else folded.get(_folded(theirs))
         if match is None:
             raise fault(
-                f"{what} has no column '{theirs}', which the options name for '{ours}'."
-                f"{closest(theirs, found)} It has {', '.join(found)}."
+                f"{table} has no column '{theirs}', which the options name for '{ours}'."
+                f"{closest(theirs, available)} It has {', '.join(available)}."
             )
         actual[ours] = match
     return actual
@@ -105,53 +113,53 @@ class Naming:
     known: frozenset[str]
     """Names of columns here."""
     columns: Mapping[str, str]
-    """Name here → name in the table, as the user states."""
+    """Name here → name in the table, as the user set them."""
     weak: Mapping[str, str] = field(default_factory=lambda: WEAK_ALIASES)
     """Name in a table → name here that it means if no other column does."""
     required: str = ""
-    """A column here that no row may lack, though its cell may be empty."""
+    """A column here that every row must have, though its cell may be empty."""
 
-    def meanings(self, what: str, found: Sequence[str]) -> dict[str, str]:
-        """Returns column of the table → column here; columns that mean nothing here are missing.
+    def meanings(self, table: str, available: Sequence[str]) -> dict[str, str]:
+        """Returns column of the table → column here; columns without a meaning are missing.
 
-        A column that `columns` names goes before all others; then count the known names and
-        `ALIASES`, then `weak`. Case, blanks and hyphens make no difference.
+        Columns named by `columns` come first, then known names and `ALIASES`, then `weak`. Case,
+        blanks and hyphens make no difference.
 
         Raises:
             DataError: `columns` names a column that the table lacks, or two weak names mean the
                 same.
         """
-        named = present(self.columns, found, what, DataError)
+        named = present(self.columns, available, table, DataError)
         meant = {theirs: ours for ours, theirs in named.items()}
         if len(meant) < len(named):
-            raise DataError(f"{what}: the option `columns` names one column for two.")
-        rest = [column for column in found if column not in meant]
+            raise DataError(f"{table}: the option `columns` uses one column for two.")
+        rest = [column for column in available if column not in meant]
         for column in rest:
             ours = _folded(column)
             ours = ours if ours in self.known else ALIASES.get(ours, "")
             if ours in self.known and ours not in self.columns:
                 meant[column] = ours
-        weak: dict[str, list[str]] = {}
         aliases = dict(self.weak)
-        if "client_id" in found:
+        if "client_id" in available:
             aliases["sentence"] = "transcript"  # a table of Common Voice
+        weak: dict[str, list[str]] = {}
         for column in rest:
             ours = aliases.get(_folded(column), "")
             if column not in meant and ours in self.known and ours not in meant.values():
                 weak.setdefault(ours, []).append(column)
-        for ours, several in weak.items():
-            if len(several) > 1:
+        for ours, (first, *others) in weak.items():
+            if others:
                 raise DataError(
-                    f"{what}: the columns '{several[0]}' and '{several[1]}' may both be '{ours}'. "
-                    f"Say which with `columns: {{{ours}: {several[0]}}}`."
+                    f"{table}: the columns '{first}' and '{others[0]}' may both be '{ours}'. "
+                    f"Choose with `columns: {{{ours}: {first}}}`."
                 )
-            meant[several[0]] = ours
+            meant[first] = ours
         return meant
 
     def check_required(
         self, origin: str, cells: Mapping[str, Any], meant: Mapping[str, str]
     ) -> None:
-        """Raises a `DataError` if a row lacks the column that none may lack."""
+        """Raises a `DataError` if a row lacks the required column."""
         ours = self.required
         if ours and not any(meant.get(column) == ours for column in cells):
             theirs = self.columns.get(ours, ours)
@@ -162,25 +170,25 @@ class Naming:
 
 
 def likely(extras: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Returns column → the column of `known`, absent from the table, that it may stand for."""
-    likely_names = {ours: (ours, *_LIKELY.get(ours, ())) for ours in known}
+    """Returns column → the column of `known`, absent from the table, that it may be."""
+    names = {name: ours for ours in known for name in (ours, *_LIKELY.get(ours, ()))}
     aliases = {**ALIASES, **WEAK_ALIASES}
-    names = {name: ours for ours, several in likely_names.items() for name in several}
-    names |= {name: ours for name, ours in aliases.items() if ours in likely_names}
-    found = {}
-    for column in extras:
-        close = difflib.get_close_matches(_folded(column), names, n=1, cutoff=0.8)
-        if close:
-            found[column] = names[close[0]]
-    return found
+    names |= {name: ours for name, ours in aliases.items() if ours in names}
+    close = {c: difflib.get_close_matches(_folded(c), names, n=1, cutoff=0.8) for c in extras}
+    return {column: names[matches[0]] for column, matches in close.items() if matches}
 
 
 def _folded(name: str) -> str:
     return re.sub(r"[\s\-]+", "_", nfc(name).casefold())
 
 
-def text(value: Any, origin: str = "", column: str = "") -> str | None:
-    """A cell as text; empty cells, NaN and missing values are None; 7.0 is 7 again.
+def empty(value: Any) -> bool:
+    """Whether a cell means nothing: None, "", NaN or NaT."""
+    return value is None or (isinstance(value, str) and not value.strip()) or value != value
+
+
+def as_text(value: Any, origin: str = "", column: str = "") -> str | None:
+    """Reads a cell as text; empty cells, NaN and missing values are None; 7.0 becomes 7.
 
     Raises:
         DataError: it is a list, an object or bytes that are not UTF-8.
@@ -200,35 +208,30 @@ def text(value: Any, origin: str = "", column: str = "") -> str | None:
     return words or None
 
 
-def counted(number: int, noun: str) -> str:
-    """Returns "1 cell", "2 cells" and so on."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def text_columns(cells: Mapping[str, Any], origin: str, **defaults: str | None) -> dict[str, Any]:
+    """Reads the columns `TEXTS` of a row; `defaults` replace empty cells."""
+    return {c: as_text(cells.get(c), origin, c) or defaults.get(c) for c in TEXTS}
 
 
-def empty(value: Any) -> bool:
-    """Whether a cell stands for nothing: None, "", NaN or NaT."""
-    return value is None or (isinstance(value, str) and not value.strip()) or value != value
-
-
-def turn(value: Any, origin: str) -> int | None:
-    """A cell as a whole number.
+def as_turn(value: Any, origin: str) -> int | None:
+    """Reads a cell as a whole number.
 
     Raises:
         DataError: it is something else, or has more than 32 bits.
     """
     if empty(value):
         return None
-    found = _number(value)
-    if not (math.isfinite(found) and found.is_integer() and int(found) in _TURNS):
+    number = _number(value)
+    if not (math.isfinite(number) and number.is_integer() and int(number) in _TURNS):
         raise DataError(f"{origin}: turn is '{value}'; it must be a whole number.")
-    return int(found)
+    return int(number)
 
 
-def seconds(value: Any, origin: str, column: str) -> float | None:
-    """A cell as a time in seconds: a number, a duration or a time such as ``0:01:02.5``.
+def as_seconds(value: Any, origin: str, column: str) -> float | None:
+    """Reads a cell as seconds: a number, a duration or a time such as ``0:01:02.5``.
 
     Raises:
-        DataError: it is something else, such as a date or 1,250, which has two meanings.
+        DataError: it is something else, such as a date, or is ambiguous, such as 1,250.
     """
     if empty(value):
         return None
@@ -236,23 +239,23 @@ def seconds(value: Any, origin: str, column: str) -> float | None:
         return value.total_seconds()
     if isinstance(value, time):
         value = value.isoformat()
-    found = _number(value)
+    number = _number(value)
     if isinstance(value, str):
         clock = _CLOCK.fullmatch(value.strip())
         if clock:
-            found = _clock_seconds(*clock.groups())
+            number = _clock_seconds(*clock.groups())
         elif _DECIMAL_COMMA.fullmatch(value.strip()) and not _THOUSANDS.fullmatch(value.strip()):
-            found = float(value.replace(",", "."))
-    if not math.isfinite(found):
+            number = float(value.replace(",", "."))
+    if not math.isfinite(number):
         raise DataError(
             f"{origin}: {column} is '{value}'; it must be a number of seconds such as 62.5, or a "
             "time such as 0:01:02.5."
         )
-    return found
+    return number
 
 
 def _clock_seconds(days: str | None, hours: str | None, minutes: str, seconds: str) -> float:
-    """NaN where minutes or seconds exceed 60."""
+    """Returns NaN if minutes or seconds are 60 or more."""
     second = float(seconds.replace(",", "."))
     if second >= 60 or (hours is not None and int(minutes) >= 60) or (days and hours is None):
         return math.nan
@@ -260,7 +263,7 @@ def _clock_seconds(days: str | None, hours: str | None, minutes: str, seconds: s
 
 
 def _number(value: Any) -> float:
-    """NaN where a cell holds something else than a number."""
+    """Returns NaN for a cell that is not a number."""
     if isinstance(value, bool) or (isinstance(value, str) and not _NUMBER.fullmatch(value)):
         return math.nan
     try:

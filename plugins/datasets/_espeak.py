@@ -1,10 +1,10 @@
-"""Speaks texts with eSpeak NG through ctypes, in a process of its own.
+"""Speaks texts with eSpeak NG through ctypes, in a separate process.
 
-The library keeps its state in global variables, carries some of it from clip to clip, and draws
-breath noise from a generator seeded by the clock. So a whole list of clips is spoken in one fresh
-process, in a fixed order, with the generator seeded before each: equal lists give equal bytes.
+The library has global state, carries some of it from clip to clip, and seeds its breath noise by
+the clock. So one fresh process speaks a whole list of clips in a fixed order and seeds the
+generator before each: equal lists give equal bytes.
 
-Run as ``python -m …_espeak JOBS.json``; the file holds ``{"folder": …, "clips": [Clip, …]}``.
+Run as ``python -m …_espeak JOBS.json`` with the content ``{"folder": …, "clips": [Clip, …]}``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from lanser_bench import DataError, MissingDependencyError
 _RETRIEVAL = 2
 """AUDIO_OUTPUT_SYNCHRONOUS: samples go to the callback before `espeak_Synth` returns."""
 _UTF8 = 1
-_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
+_PARAMETERS = ("rate", "volume", "pitch", "range")
+"""Fields of `Clip` in the order of espeak_PARAMETER, from 1."""
 _SILENCE_S = 0.25
-"""Put before and after the speech: recognisers mishear words that begin with the first sample."""
+"""Before and after the speech: recognisers mishear words that begin with the first sample."""
 _CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
 )
@@ -50,7 +51,7 @@ class Clip:
     range: int
     """0 is monotonous, 50 usual, 100 wide."""
     seed: int = 0
-    """Of the engine's own randomness and of the added noise."""
+    """For the engine's own random numbers and the added noise."""
     noise_db: float | None = None
     """Level of white noise mixed in, in dB relative to full scale."""
 
@@ -71,7 +72,7 @@ def speak(clips: Sequence[Clip], folder: Path) -> None:
 
     Raises:
         MissingDependencyError: the engine is not installed.
-        DataError: the engine failed; the sentence carries its words.
+        DataError: the engine failed; with its message.
     """
     require()
     for parent in {(folder / clip.file).parent for clip in clips}:
@@ -85,7 +86,7 @@ def speak(clips: Sequence[Clip], folder: Path) -> None:
         )
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise DataError(f"eSpeak NG could not speak the synthetic corpus: {last}")
+        raise DataError(f"eSpeak NG failed to speak the synthetic corpus: {last}")
 
 
 class _Engine:
@@ -110,15 +111,9 @@ class _Engine:
         """Returns 16-bit samples."""
         self._chunks.clear()
         if self._lib.espeak_SetVoiceByName(clip.voice.encode()) != 0:
-            raise SystemExit(f"the voice {clip.voice} is not there")
-        settings = {
-            _RATE: clip.rate,
-            _VOLUME: clip.volume,
-            _PITCH: clip.pitch,
-            _RANGE: clip.range,
-        }
-        for parameter, value in settings.items():
-            self._lib.espeak_SetParameter(parameter, value, 0)
+            raise SystemExit(f"the voice {clip.voice} is missing")
+        for parameter, name in enumerate(_PARAMETERS, start=1):
+            self._lib.espeak_SetParameter(parameter, getattr(clip, name), 0)
         self._lib.espeak_ng_SetRandSeed(ctypes.c_long(clip.seed))
         text = clip.text.encode()
         status = self._lib.espeak_Synth(text, len(text) + 1, 0, 0, 0, _UTF8, None, None)
@@ -147,7 +142,7 @@ def _samples(clip: Clip, spoken: bytes, sample_rate: int) -> Any:
     samples = np.concatenate([silence, np.frombuffer(spoken, dtype="<i2"), silence])
     if clip.noise_db is None:
         return samples
-    # PCG64's raw bits are fixed for good by NumPy; its float streams are not.
+    # NumPy never changes PCG64's raw bits, unlike its streams of floats.
     bits = np.random.PCG64(clip.seed).random_raw(len(samples))
     uniform = (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
     scale = 32768 * 10 ** (clip.noise_db / 20) * 12**0.5

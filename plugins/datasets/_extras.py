@@ -1,4 +1,4 @@
-"""Extras of tables: the columns that mean nothing here, as JSON has them."""
+"""Extras: columns of tables without a meaning here, as JSON values."""
 
 from __future__ import annotations
 
@@ -9,42 +9,41 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from ._columns import counted
+from ._files import counted
 from ._tables import TableRow
 
 _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 _DIGITS = re.compile(r"[+-]?\d+")
 _MISSING = {"na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat", "-", "?"}
-"""What stands for a missing number, in lower case."""
+"""Common names of a missing number, in lower case."""
 
 
 def plain_extras(name: str, rows: list[TableRow], *, typed: bool, notes: list[str]) -> None:
-    """Makes extras numbers, texts, truth values, or lists and objects of these.
+    """Turns extras into numbers, texts, truth values, or lists and objects of these.
 
-    A column of numbers may have missing ones under any common name. Dates become text. Bytes are
-    ignored.
+    In a column of numbers, any common name of a missing number counts as missing. Dates become
+    text. Bytes are ignored.
 
     Args:
         name: the table's, for messages.
         rows: changed in place.
-        typed: whether the table's format tells numbers from texts; else columns whose cells all
-            look like numbers become numbers.
-        notes: gets a sentence for each column where a cell is missing, ignored or of another kind.
+        typed: whether the table's format distinguishes numbers from texts; if not, columns whose
+            cells all look like numbers become numbers.
+        notes: gets a sentence for each column with a cell that is missing, ignored or of another
+            type.
     """
     for column in dict.fromkeys(column for row in rows for column in row.extras):
-        having = [row for row in rows if column in row.extras]
-        kinds = set()
-        for row in having:
-            value, kind = _plain(row.extras[column])
-            row.extras[column] = value
-            kinds.add(kind)
-        for kind in sorted(kinds - {""}):
-            notes.append(f"{name}: the column '{column}' {kind}.")
-        having = [row for row in having if row.extras[column] is not None]
+        changes = set()
         for row in rows:
-            if column in row.extras and row.extras[column] is None:
-                del row.extras[column]
-        _number_column(name, column, having, typed=typed, notes=notes)
+            if column in row.extras:
+                value, change = _plain(row.extras.pop(column))
+                changes.add(change)
+                if value is not None:
+                    row.extras[column] = value
+        changes.discard("")
+        notes += [f"{name}: the column '{column}' {change}." for change in sorted(changes)]
+        present = [row for row in rows if column in row.extras]
+        _number_column(name, column, present, typed=typed, notes=notes)
 
 
 def _number_column(
@@ -57,23 +56,23 @@ def _number_column(
 
     numbers = [row for row in rows if is_number(row.extras[column])]
     others = [row for row in rows if not is_number(row.extras[column])]
-    if not numbers or (others and not all(isinstance(r.extras[column], str) for r in others)):
-        commas = [r for r in rows if re.fullmatch(r"-?\d+,\d+", str(r.extras[column]))]
-        if rows and len(commas) == len(rows):
+    if not numbers or not all(isinstance(row.extras[column], str) for row in others):
+        if rows and all(re.fullmatch(r"-?\d+,\d+", str(row.extras[column])) for row in rows):
             notes.append(f"{table}: '{column}' is text, because its numbers have decimal commas.")
         return
-    strange = [r for r in others if r.extras[column].casefold() not in _MISSING]
-    if strange:
-        word, place = strange[0].extras[column], strange[0].origin.rpartition(", ")[2]
-        if len(numbers) > len(others) and not _DIGITS.fullmatch(word):
+    words = [row for row in others if row.extras[column].casefold() not in _MISSING]
+    first = next(iter(words or others), None)
+    if first is not None:
+        word, place = first.extras[column], first.origin.rpartition(", ")[2]
+        if not words:
+            notes.append(
+                f"{table}: '{word}' in the number column '{column}' counts as missing "
+                f"({counted(others, 'cell')}, the first in {place})."
+            )
+        elif len(numbers) > len(others) and not _DIGITS.fullmatch(word):
             notes.append(f"{table}: the column '{column}' is text because of '{word}' in {place}.")
+    if words:
         return
-    if others:
-        word, place = others[0].extras[column], others[0].origin.rpartition(", ")[2]
-        notes.append(
-            f"{table}: '{word}' in the number column '{column}' counts as missing "
-            f"({counted(len(others), 'cell')}, the first in {place})."
-        )
     for row in others:
         del row.extras[column]
     if not typed:
@@ -82,21 +81,24 @@ def _number_column(
 
 
 def _plain(value: Any) -> tuple[Any, str]:
-    """Returns a cell as JSON has it, and what was done to it, if anything."""
-    if isinstance(value, Decimal):
-        return (float(value) if value.is_finite() else None), ""
-    if isinstance(value, (date, time)):
-        return value.isoformat(), "is read as text: it has dates or times"
-    if isinstance(value, timedelta):
-        return value.total_seconds(), "is read as seconds: it has durations"
-    if isinstance(value, bytes):
-        return None, "is ignored: it has bytes"
-    if isinstance(value, UUID):
-        return str(value), ""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one)[0] for key, one in value.items()}, ""
-    if isinstance(value, (list, tuple)):
-        return [_plain(one)[0] for one in value], ""
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None, "has infinite numbers, which count as missing" if value == value else ""
+    """Returns a cell as a JSON value, and how it was changed, if it is worth a note."""
+    match value:
+        case Decimal():
+            return (float(value) if value.is_finite() else None), ""
+        case date() | time():
+            return value.isoformat(), "is read as text: it has dates or times"
+        case timedelta():
+            return value.total_seconds(), "is read as seconds: it has durations"
+        case bytes():
+            return None, "is ignored: it has bytes"
+        case UUID():
+            return str(value), ""
+        case Mapping():
+            return {str(key): _plain(one)[0] for key, one in value.items()}, ""
+        case list() | tuple():
+            return [_plain(one)[0] for one in value], ""
+        case float() if value != value:
+            return None, ""
+        case float() if value in (float("inf"), float("-inf")):
+            return None, "has infinite numbers, which count as missing"
     return value, ""

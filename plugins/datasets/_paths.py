@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
@@ -12,47 +11,49 @@ from urllib.parse import unquote, urlsplit
 
 from lanser_bench import DataError
 
+from ._columns import composed
+
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _SEPARATORS = re.compile(r"[\\/]")
 
 
 class Recordings:
-    """Finds the recordings that a table names, and names them where the table has no ids."""
+    """Finds the recordings that a table names, and derives ids for a table without ids."""
 
     def __init__(self, folder: Path) -> None:
-        """Paths begin at `folder`."""
+        """Relative paths start at `folder`."""
         self.folder = folder
         self._listed: dict[Path, dict[str, str]] = {}
         self._outside: dict[str, Path] = {}
 
     def find(self, cell: Any, origin: str) -> Path:
-        """Returns the path of a recording, whether or not it exists; see `located`.
+        """Returns the path of a recording, existing or not; see `located`.
 
         Raises:
-            DataError: the cell is no path: sound, an address on the network or a long text.
+            DataError: the cell is not a path: sound, an address on the network or a long text.
         """
         return self.located(_checked_name(cell, origin))
 
     def located(self, name: str) -> Path:
-        """Returns a path below the folder, whether or not it exists.
+        """Returns a path below the folder, existing or not.
 
-        It is looked for as written, then with Windows' separators or ``~`` replaced, then under
-        other Unicode forms of its parts.
+        It is looked up as written, then with Windows' separators or ``~`` replaced, then with other
+        Unicode forms of its parts.
         """
         path = self.folder / name
         if exists(path):
             return path
         if name.startswith("~"):
-            name = os.path.expanduser(name)  # noqa: PTH111 - leaves an unknown user as it is
+            name = os.path.expanduser(name)  # noqa: PTH111 - keeps an unknown user
         path = self.folder / name.replace("\\", "/")
         return path if name.isascii() else self._respelt(path) or path
 
     def id_of(self, path: Path, cell: Any, origin: str) -> str:
-        """Returns an id that names no folder of this machine: the path below the folder, no suffix.
+        """Returns the path below the folder without suffix; never a folder of this machine.
 
         Raises:
-            DataError: two recordings outside of the folder have the same name.
+            DataError: two recordings outside the folder have the same name.
         """
         written = _checked_name(cell, origin)
         if _DRIVE.match(written):  # of another machine
@@ -64,53 +65,50 @@ class Recordings:
             if self._outside.setdefault(name, path) != path:
                 raise DataError(
                     f"{origin}: the recordings {self._outside[name]} and {path} have the same name "
-                    "and lie outside of the table's folder. Add a column `id`, or set the option "
+                    "and are outside the table's folder. Add a column `id`, or set the option "
                     "`audio_root`."
                 )
-        return unicodedata.normalize("NFC", name)
+        return composed(name)
 
     def _respelt(self, path: Path) -> Path | None:
         """Follows a path part by part, by names that are equal in composed Unicode."""
         reached = Path(path.anchor)
         for part in path.parts[len(reached.parts) :]:
-            step = reached / part
-            if not exists(step):
-                other = self._names(reached).get(unicodedata.normalize("NFC", part))
-                if other is None:
-                    return None
-                step = reached / other
-            reached = step
+            name: str | None = part
+            if not exists(reached / part):
+                name = self._names(reached).get(composed(part))
+            if name is None:
+                return None
+            reached /= name
         return reached
 
     def _names(self, folder: Path) -> dict[str, str]:
         if folder not in self._listed:
             try:
-                names = [path.name for path in folder.iterdir()]
+                self._listed[folder] = {composed(path.name): path.name for path in folder.iterdir()}
             except OSError:
-                names = []
-            self._listed[folder] = {unicodedata.normalize("NFC", name): name for name in names}
+                self._listed[folder] = {}
         return self._listed[folder]
 
 
 def exists(path: Path) -> bool:
-    """Whether there is such a file or folder; False where the system refuses the name."""
+    """Whether a file or folder exists; False if the system refuses the name."""
     return os.path.exists(path)  # noqa: PTH110
 
 
 def _checked_name(cell: Any, origin: str) -> str:
-    """The cell as a path; an address of a local file becomes its path."""
+    """Returns the cell as a path; an address of a local file becomes its path."""
     if isinstance(cell, Mapping):
         cell = cell.get("path") if not (cell.get("bytes") or "array" in cell) else b""
     name = "" if cell is None or isinstance(cell, bytes) else str(cell).strip()
     if isinstance(cell, bytes) or name.startswith(("{'bytes'", '{"bytes"')):
         raise DataError(
-            f"{origin}: the column of the audio holds sound, not the path of a file. Read the set "
-            "with the dataset `huggingface` and its option `path`."
+            f"{origin}: the audio column contains sound, not the path of a file. Read the set with "
+            "the dataset `huggingface` and its option `path`."
         )
     if name.startswith("file://"):
         return unquote(urlsplit(name).path)
-    address = _ADDRESS.match(name)
-    if address:
+    if _ADDRESS.match(name):
         raise DataError(
             f"{origin}: '{_short(name)}' is an address on the network. Download the recordings and "
             "write the paths of their files."

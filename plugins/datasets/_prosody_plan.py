@@ -1,7 +1,7 @@
 """Decides what the synthetic corpus says and how: sentences, voices and planted prosody.
 
-All chance comes from `random.random` seeded by text, whose stream Python keeps fixed. Each draw has
-a seed of its own, so that turning one dial leaves the other draws alone: the clips that are
+All random numbers come from `random.random` seeded by text, whose stream Python never changes. Each
+draw has its own seed, so one option does not affect the draws of the others: the clips that are
 congruent at 0.25 are among those that are congruent at 0.5.
 """
 
@@ -17,37 +17,16 @@ ItemT = TypeVar("ItemT")
 
 EMOTIONS = ("anger", "disgust", "fear", "joy", "sadness", "surprise", "neutral")
 
-VOICES = (
-    ("m3", "male"),
-    ("f2", "female"),
-    ("m1", "male"),
-    ("f1", "female"),
-    ("m7", "male"),
-    ("f4", "female"),
-    ("m4", "male"),
-    ("f3", "female"),
-    ("m2", "male"),
-    ("f5", "female"),
-    ("m6", "male"),
-    ("Annie", "female"),
-    ("m5", "male"),
-    ("belinda", "female"),
-    ("m8", "male"),
-    ("linda", "female"),
-    ("Alex", "male"),
-    ("aunty", "female"),
-    ("david", "male"),
-    ("grandma", "female"),
-    ("Lee", "male"),
-    ("shelby", "female"),
-    ("adam", "male"),
-    ("steph", "female"),
-)
-"""Variants of the American English voice, one per speaker, sexes in turn."""
+_NAMES = """
+m3 f2 m1 f1 m7 f4 m4 f3 m2 f5 m6 Annie m5 belinda m8 linda Alex aunty david grandma Lee shelby adam
+steph
+"""
+VOICES = tuple(zip(_NAMES.split(), ("male", "female") * 12, strict=True))
+"""Variants of the American English voice, one per speaker, each with its sex."""
 
 # Mean pitch, pitch range (0–100 each), rate (words per minute) and volume (100 = usual). Directions
 # follow the reviews of acoustic cues by Juslin and Laukka (2003) and Scherer (2003); the sizes are
-# ours, chosen so that neighbouring emotions overlap; rates stay where a small recogniser follows.
+# ours, chosen so that neighbouring emotions overlap and a small recogniser understands all rates.
 _MEANS = {
     "anger": (58, 66, 168, 108),
     "disgust": (37, 42, 132, 80),
@@ -81,7 +60,7 @@ class Planned:
     sex: str
     sentence: Sentence
     emotion: str
-    """What the clip is designed to carry: of the words, or with fixed text of the voice."""
+    """Of the words; with fixed text, of the voice."""
     prosody_emotion: str
     pitch: int
     range: int
@@ -105,15 +84,10 @@ def plan(
     sentence is used once before any is used twice.
     """
     fixed = [s for s in sentences if s.id.startswith("fixed-")]
-    queues = {
-        emotion: _shuffled(
-            fixed
-            if fixed_text
-            else [s for s in sentences if s.emotion == emotion and s not in fixed],
-            f"{seed} {emotion}",
-        )
-        for emotion in EMOTIONS
-    }
+    queues = {}
+    for emotion in EMOTIONS:
+        own = [s for s in sentences if s.emotion == emotion and s not in fixed]
+        queues[emotion] = _shuffled(fixed if fixed_text else own, f"{seed} {emotion}")
     used = dict.fromkeys(EMOTIONS, 0)
     begin = 0
     for number, (voice, sex) in enumerate(VOICES[first_voice : first_voice + speakers]):
@@ -126,13 +100,13 @@ def plan(
             sentence = queue[used[emotion] % len(queue)]
             used[emotion] += 1
             name = f"{speaker}-{index + 1:04d}"
-            heard = emotion if fixed_text else _heard(emotion, congruence, f"{seed} {name}")
-            values = _settings(heard, f"{seed} {speaker}", f"{seed} {name}")
-            yield Planned(name, speaker, voice, sex, sentence, emotion, heard, *values)
+            spoken = emotion if fixed_text else _spoken(emotion, congruence, f"{seed} {name}")
+            values = _settings(spoken, f"{seed} {speaker}", f"{seed} {name}")
+            yield Planned(name, speaker, voice, sex, sentence, emotion, spoken, *values)
 
 
-def _heard(emotion: str, congruence: float, seed: str) -> str:
-    """The words' emotion with probability `congruence`, else any of them with equal chance."""
+def _spoken(emotion: str, congruence: float, seed: str) -> str:
+    """Returns the words' emotion with probability `congruence`, else a random emotion."""
     if _uniform(f"{seed} congruent") < congruence:
         return emotion
     return EMOTIONS[int(_uniform(f"{seed} other") * len(EMOTIONS))]

@@ -1,11 +1,11 @@
-"""Sets of the user's own: nobody else can say what they are."""
+"""Datasets of the user's own, which the options describe."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from lanser_bench import Card, Dataset, PluginOptions, SettingsError
 
@@ -26,7 +26,7 @@ class LabelOptions(PluginOptions):
 
 
 class LeftOut:
-    """Counts the utterances that the option `leave_out` leaves out."""
+    """Counts the utterances that the option `leave_out` removes."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         """`labels` as the data write them."""
@@ -48,26 +48,27 @@ class LeftOut:
         Raises:
             SettingsError: a label of the option does not occur.
         """
-        for label, count in self._counts.items():
-            if not count:
-                raise SettingsError(
-                    f"No utterance has the label '{label}' of the option `leave_out`."
-                    f"{closest(label, self._others)} Labels: "
-                    f"{', '.join(sorted({*self._others, *self._counts} - {label})) or 'none'}."
-                )
-        told = ", ".join(f"{label} {count}" for label, count in self._counts.items())
-        return [f"Left out by label (option `leave_out`): {told}."] if told else []
+        for label in (label for label, count in self._counts.items() if not count):
+            labels = sorted({*self._others, *self._counts} - {label})
+            raise SettingsError(
+                f"No utterance has the label '{label}' of the option `leave_out`."
+                f"{closest(label, self._others)} Labels: {', '.join(labels) or 'none'}."
+            )
+        counts = ", ".join(f"{label} {count}" for label, count in self._counts.items())
+        return [f"Left out by label (option `leave_out`): {counts}."] if counts else []
 
 
 class StatedOptions(LabelOptions):
-    """What only the user can say of recordings of their own."""
+    """Facts about the user's recordings that no file states."""
 
     taxonomy: str | None = None
     """Taxonomy of the labels: a name, or the path of a YAML file."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Label of the data (or name of a folder) → label of the taxonomy, where they differ."""
     language: str | None = None
-    """ISO 639-1 code of rows or recordings that do not say it."""
+    """ISO 639-1 code of rows or recordings without one."""
     fixed_sentences: bool = False
-    """Set it where all speakers read the same few sentences."""
+    """Set it if all speakers read the same few sentences."""
     title: str
     licence: str = "not stated"
     citation: str = "not stated"
@@ -77,7 +78,7 @@ StatedT = TypeVar("StatedT", bound=StatedOptions)
 
 
 class StatedDataset(Dataset[StatedT]):
-    """A set whose card is what the options state."""
+    """A dataset whose options give its card."""
 
     def __init__(self, options: StatedT) -> None:
         super().__init__(options)
@@ -92,5 +93,12 @@ class StatedDataset(Dataset[StatedT]):
         )
 
     def url(self) -> str:
-        """Where the set comes from, if it has an address."""
+        """Returns the address of the set; empty if it has none."""
         return ""
+
+
+def single_gold(
+    label: str | None, taxonomy: str | None, labels: dict[str, str]
+) -> dict[str, float]:
+    """Returns a label as gold, by the options of its dataset; empty without label or taxonomy."""
+    return {labels.get(label, label): 1.0} if label is not None and taxonomy is not None else {}

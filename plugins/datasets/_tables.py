@@ -1,27 +1,30 @@
-"""Tables as datasets read them: CSV, TSV, JSON lines and Parquet, row by row with their places."""
+"""Reads tables row by row with their origins: CSV, TSV, JSON lines and Parquet."""
 
 from __future__ import annotations
 
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from lanser_bench import DataError, PluginOptions, SettingsError
 
-from ._columns import WORDS, Naming, counted, empty, likely, nfc
-from ._files import csv_rows, lines, read_text
+from ._columns import WORDS, Naming, empty, likely, nfc
+from ._files import counted
+from ._text_files import csv_rows, lines, read_text
 
 Row = tuple[str, dict[str, Any]]
-"""Where a row was read, and its cells by column; None, "" and NaN stand for nothing."""
+"""Where a row was read, and its cells by column; None, "" and NaN are empty cells."""
+Lines = list[tuple[int, int, dict[str, str]]]
+"""Rows of a CSV table, each with its first and last line."""
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
-"""Suffixes of tables, in the order in which they are looked for."""
+"""Suffixes of tables, in the order of search."""
 _COMMON_VOICE = {"client_id", "path", "sentence"}
-"""Columns of Common Voice's tables, which quote nothing."""
+"""Columns of Common Voice's tables, in which quotes are ordinary characters."""
 
 
 class TableOptions(PluginOptions):
@@ -30,46 +33,22 @@ class TableOptions(PluginOptions):
     names: tuple[str, ...] = ()
     """Columns of CSV and TSV files that have no header line."""
     delimiter: Literal[",", ";", "tab", "pipe"] | None = None
-    """What separates the cells of CSV and TSV files; left out: what suffix and header line show."""
+    """Separates the cells of CSV and TSV files; guessed from suffix and header line if not set."""
     quoted: bool | None = None
-    """True where quotes enclose cells in CSV and TSV files, false where they are ordinary
-    characters; left out: TSV files whose quotes do not pair up are read as if it were false."""
+    """True if quotes enclose cells in CSV and TSV files, false if they are ordinary characters. If
+    not set, false for TSV files whose quotes do not pair up."""
     missing: tuple[str, ...] = ("nan", "None", "<NA>", "NaT")
-    """Texts that stand for an empty cell, as pandas writes them; among sentences `None` only if
-    more than 1 % of the rows have it."""
+    """Texts that mean an empty cell, as pandas writes them; in columns of sentences `None` counts
+    only if more than 1 % of the rows have it."""
 
 
 @dataclass
 class TableRow:
-    """A row by the columns' names here; cells that stand for nothing are missing."""
+    """A row by the columns' names here, without empty cells."""
 
     origin: str
     cells: dict[str, Any] = field(default_factory=dict)
     extras: dict[str, Any] = field(default_factory=dict)
-
-
-def read_table(path: Path, options: TableOptions, notes: list[str]) -> Iterator[Row]:
-    """Yields the rows of a table by its suffix.
-
-    Args:
-        path: the table.
-        options: how it is written.
-        notes: gets a sentence where something about the table was guessed.
-
-    Raises:
-        DataError: the table cannot be read; names file and line.
-        SettingsError: its suffix is not that of a table.
-    """
-    kind = path.suffix.lower()
-    if kind in DELIMITERS:
-        for line, cells in _delimited(path, options, notes):
-            yield f"{path}, line {line}", {column: text.strip() for column, text in cells.items()}
-    elif kind == ".jsonl":
-        yield from _read_jsonl(path)
-    elif kind == ".parquet":
-        yield from _read_parquet(path)
-    else:
-        raise SettingsError(f"The table '{path.name}' must end in {', '.join(sorted(TABLES))}.")
 
 
 def table_rows(
@@ -81,15 +60,15 @@ def table_rows(
         path: the table.
         options: how it is written.
         naming: what the names of columns mean; other columns become extras.
-        notes: gets a sentence for all that is missing, ignored or may be a mistake.
+        notes: gets a sentence for everything that is missing, ignored, guessed or a likely mistake.
 
     Raises:
-        DataError: the table cannot be read, lacks a column or has two that mean the same; names
-            file and line.
+        DataError: the table cannot be read, lacks a column or has two that mean the same.
+        SettingsError: its suffix is not that of a table.
     """
-    read = list(read_table(path, options, notes))
-    found = list(dict.fromkeys(column for _, cells in read for column in cells if column))
-    meant = naming.meanings(str(path), found) if read else {}
+    read = list(_read_table(path, options, notes))
+    columns = list(dict.fromkeys(column for _, cells in read for column in cells if column))
+    meant = naming.meanings(str(path), columns) if read else {}
     missing = _missing(read, meant, options.missing)
     rows = []
     for origin, cells in read:
@@ -103,7 +82,7 @@ def table_rows(
                 row.extras[column] = value
             elif ours in row.cells:
                 raise DataError(
-                    f"{origin}: two columns mean '{ours}', one of them '{column}'. Say which with "
+                    f"{origin}: two columns mean '{ours}', one of them '{column}'. Choose one with "
                     "the option `columns`, or rename one."
                 )
             else:
@@ -119,15 +98,38 @@ def table_rows(
         notes.append(
             f"{path.name}: cells below an empty header are ignored in {counted(nameless, 'row')}."
         )
-    notes += _mistaken(path.name, found, meant, naming.known)
-    return rows, found
+    absent = naming.known - set(meant.values())
+    if {"label", "gold"} & set(meant.values()):
+        absent -= {"label", "gold"}
+    extras = [column for column in columns if column not in meant]
+    notes += [
+        f"{path.name}: the column '{column}' is not read as {ours}. If it is, set the option "
+        f"`columns: {{{ours}: {column}}}`."
+        for column, ours in likely(extras, absent).items()
+    ]
+    return rows, columns
+
+
+def _read_table(path: Path, options: TableOptions, notes: list[str]) -> Iterable[Row]:
+    """Reads a table by its suffix."""
+    match path.suffix.lower():
+        case ".csv" | ".tsv":
+            return (
+                (f"{path}, line {line}", {column: text.strip() for column, text in cells.items()})
+                for line, _, cells in _delimited(path, options, notes)
+            )
+        case ".jsonl":
+            return _read_jsonl(path)
+        case ".parquet":
+            return _read_parquet(path)
+    raise SettingsError(f"The table '{path.name}' must end in {', '.join(sorted(TABLES))}.")
 
 
 def _missing(
     read: list[Row], meant: Mapping[str, str], markers: tuple[str, ...]
 ) -> dict[tuple[str, str], int]:
-    """Returns column and text → how many cells of a known column stand for nothing by that text."""
-    found = Counter(
+    """Returns column and text → number of cells of a known column that are empty by that text."""
+    counts = Counter(
         (column, value)
         for _, cells in read
         for column, value in cells.items()
@@ -136,92 +138,62 @@ def _missing(
     # "None" is a sentence too, but hardly that of every hundredth row.
     return {
         (column, text): count
-        for (column, text), count in found.items()
+        for (column, text), count in counts.items()
         if text != "None" or meant[column] not in WORDS or count > len(read) / 100
     }
 
 
-def _mistaken(
-    name: str, found: list[str], meant: Mapping[str, str], known: frozenset[str]
-) -> Iterator[str]:
-    """Yields a sentence for each extra whose name is much like that of an absent column."""
-    absent = known - set(meant.values())
-    absent -= {"label", "gold"} if "label" in meant.values() or "gold" in meant.values() else set()
-    extras = [column for column in found if column not in meant]
-    for column, ours in likely(extras, absent).items():
-        yield (
-            f"{name}: the column '{column}' is not read as {ours}. If it is, set the option "
-            f"`columns: {{{ours}: {column}}}`."
-        )
-
-
-def _delimited(
-    path: Path, options: TableOptions, notes: list[str]
-) -> list[tuple[int, dict[str, str]]]:
+def _delimited(path: Path, options: TableOptions, notes: list[str]) -> Lines:
     text = read_text(path)
     default = DELIMITERS[path.suffix.lower()]
     delimiter = {"tab": "\t", "pipe": "|"}.get(options.delimiter or "", options.delimiter)
     if text[:4].lower() == "sep=" and len(text) > 4:  # Excel's own first line
         delimiter, text = delimiter or text[4], text[5:]
-    all_lines = list(io.StringIO(text, newline=""))
-    head = next((line for line in all_lines if line.strip()), "")
+    head = next((line for line in io.StringIO(text, newline="") if line.strip()), "")
     if not delimiter:
-        delimiter = _guessed_delimiter(head, default, len(options.names))
-        if delimiter != default:
-            notes.append(f"{path.name}: cells are parted by {delimiter!r}, as in its first line.")
+        others = [sign for sign in (",", ";", "\t") if sign != default and sign in head]
+        certain = default in head or len(others) != 1 or len(options.names) == 1
+        delimiter = default if certain else others[0]
+        if not certain:
+            notes.append(
+                f"{path.name}: cells are separated by {delimiter!r}, as in the first line."
+            )
     quoted = options.quoted
     if quoted is None and not options.names and {*map(nfc, head.split(delimiter))} >= _COMMON_VOICE:
         quoted = False
     if quoted is not None:
-        rows = csv_rows(path, text, delimiter, options.names, quoted=quoted)
-        return [(line, row) for line, _, row in rows]
-    return _quoted_rows(path, text, all_lines, delimiter, options, notes)
-
-
-def _guessed_delimiter(head: str, default: str, columns: int) -> str:
-    """Returns the default unless it is absent from the first line and one other is there."""
-    others = [sign for sign in (",", ";", "\t") if sign != default and sign in head]
-    return default if default in head or len(others) != 1 or columns == 1 else others[0]
+        return list(csv_rows(path, text, delimiter, options.names, quoted=quoted))
+    return _quoted_rows(path, text, delimiter, options, notes)
 
 
 def _quoted_rows(
-    path: Path,
-    text: str,
-    all_lines: list[str],
-    delimiter: str,
-    options: TableOptions,
-    notes: list[str],
-) -> list[tuple[int, dict[str, str]]]:
-    """Reads quotes as enclosing cells, unless a TSV file shows that it does not quote."""
+    path: Path, text: str, delimiter: str, options: TableOptions, notes: list[str]
+) -> Lines:
+    """Reads quotes as enclosing cells, unless a TSV file turns out not to use them so."""
     try:
-        rows = list(csv_rows(path, text, delimiter, options.names, quoted=True))
-        _check_spanned(path, rows, all_lines, delimiter, notes)
-        return [(begin, row) for begin, _, row in rows]
+        rows = list(csv_rows(path, text, delimiter, options.names))
+        _check_spanned(path, rows, text, delimiter, notes)
+        return rows
     except DataError as error:
+        if delimiter != "\t":
+            raise
         fault = error
-    if delimiter != "\t":
-        raise fault
     try:
-        plain = list(csv_rows(path, text, delimiter, options.names, quoted=False))
+        rows = list(csv_rows(path, text, delimiter, options.names, quoted=False))
     except DataError:
         raise fault from None
-    if not plain or any(name.startswith('"') for name in plain[0][2]):
+    if not rows or any(name.startswith('"') for name in rows[0][2]):
         raise fault
     notes.append(
         f"{path.name}: quotes are read as ordinary characters, because they do not pair up within "
         "cells (option `quoted`)."
     )
-    return [(begin, row) for begin, _, row in plain]
+    return rows
 
 
-def _check_spanned(
-    path: Path,
-    rows: list[tuple[int, int, dict[str, str]]],
-    all_lines: list[str],
-    delimiter: str,
-    notes: list[str],
-) -> None:
-    """Refuses rows of several lines that are each a whole row if quotes are not read."""
+def _check_spanned(path: Path, rows: Lines, text: str, delimiter: str, notes: list[str]) -> None:
+    """Refuses rows of several lines that are each a whole row if quotes are ordinary characters."""
+    all_lines = list(io.StringIO(text, newline=""))
     spanned = [(begin, end) for begin, end, _ in rows if end > begin]
     width = max((len(row) for _, _, row in rows), default=0)
     for begin, end in spanned:
@@ -237,7 +209,7 @@ def _check_spanned(
         begin, end = spanned[0]
         notes.append(
             f"{path.name}: quoted cells span several lines, such as lines {begin} to {end} "
-            f"({counted(len(spanned), 'row')})."
+            f"({counted(spanned, 'row')})."
         )
 
 
@@ -249,7 +221,7 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
             if "\\u" in line:
                 json.dumps(row, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise DataError(f"{origin}: holds half of a surrogate pair (\\ud…).") from None
+            raise DataError(f"{origin}: contains half of a surrogate pair (\\ud…).") from None
         except (ValueError, RecursionError) as error:
             reason = str(error)
             if isinstance(error, json.JSONDecodeError):
@@ -264,15 +236,19 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [nfc(name) for name, _ in pairs]
-    found = dict(zip(names, (value for _, value in pairs), strict=True))
-    if len(found) < len(pairs):
-        raise ValueError(f"duplicate key '{next(n for n in names if names.count(n) > 1)}'")
-    return found
+    cells = {nfc(name): value for name, value in pairs}
+    if len(cells) < len(pairs):
+        raise ValueError(f"duplicate key '{_repeated(name for name, _ in pairs)}'")
+    return cells
+
+
+def _repeated(names: Iterable[str]) -> str:
+    """Returns the first name that occurs more than once; empty if there is none."""
+    return next((name for name, count in Counter(map(nfc, names)).items() if count > 1), "")
 
 
 def _constant(name: str) -> None:
-    """NaN stands for nothing; other constants are no numbers."""
+    """Reads NaN as an empty cell."""
     if name != "NaN":
         raise ValueError(f"{name} is not a number of JSON")
 
@@ -281,14 +257,11 @@ def _read_parquet(path: Path) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    number = 0
     try:
         file = pq.ParquetFile(path)
-        repeated = [
-            n for n, count in Counter(map(nfc, file.schema_arrow.names)).items() if count > 1
-        ]
-        if repeated:
-            raise DataError(f"{path}: duplicate column '{repeated[0]}'. Rename one of them.")
-        number = 0
+        if repeated := _repeated(file.schema_arrow.names):
+            raise DataError(f"{path}: duplicate column '{repeated}'. Rename one of them.")
         for batch in file.iter_batches(batch_size=8192):
             for row in batch.to_pylist():
                 number += 1

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lanser_bench import Card, DataError, Utterance
 
+from ._text_files import all_lines
+
 CARDS = {
     "goemotions": Card(
         title="GoEmotions",
@@ -16,7 +18,7 @@ CARDS = {
         url="https://github.com/google-research/google-research/tree/master/goemotions",
         language="en",
         taxonomy="goemotions-28",
-        notes="58,000 Reddit comments, 27 emotions and neutral, 16 % with several labels. Holds "
+        notes="58,000 Reddit comments, 27 emotions and neutral, 16 % with several labels. Contains "
         "offensive text. Writers are not named, so intervals can only be taken over rows.",
     ),
     "tweeteval": Card(
@@ -27,18 +29,16 @@ CARDS = {
         url="https://github.com/cardiffnlp/tweeteval",
         language="en",
         taxonomy="tweeteval-4",
-        notes="One label per tweet. Another task than emotion needs the option taxonomy, such as "
+        notes="One label per tweet. Tasks other than emotion need the option taxonomy, such as "
         "sentiment-3.",
     ),
 }
-TAXONOMIES = {name: card.taxonomy for name, card in CARDS.items()}
-_SPLITS = ("train", "dev", "test")
 
 
 def goemotions(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
     """Yields the comments of ``train.tsv``, ``dev.tsv`` and ``test.tsv``.
 
-    A line is text, label numbers parted by commas, comment id; quotes are ordinary characters and
+    A line is text, comma-separated label numbers, comment id; quotes are ordinary characters and
     there is no header. A number is a line of ``emotions.txt``, from 0.
 
     Args:
@@ -53,12 +53,13 @@ def goemotions(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
             cells = line.split("\t")
             if len(cells) != 3:
                 raise DataError(f"{origin}: {len(cells)} cells; expected text, labels and id.")
-            gold = {_name(origin, label, names): 1.0 for label in cells[1].split(",")}
+            text, labels, name = cells
+            gold = {_name(origin, label, names): 1.0 for label in labels.split(",")}
             yield Utterance(
-                id=f"{split}/{cells[2].strip()}",
+                id=f"{split}/{name.strip()}",
                 split=split,
                 language="en",
-                transcript=cells[0].strip() or None,
+                transcript=text.strip() or None,
                 gold=gold,
                 gold_kind="multi",
                 origin=origin,
@@ -67,10 +68,8 @@ def goemotions(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
 
 def tweeteval(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
     """Yields the tweets of ``train_text.txt``, ``train_labels.txt`` and so on, line by line."""
-    names = {}
-    for line in _lines(root / "mapping.txt", "TweetEval"):
-        code, _, name = line.partition("\t")
-        names[code.strip()] = name.strip()
+    pairs = (line.partition("\t") for line in _lines(root / "mapping.txt", "TweetEval"))
+    names = {code.strip(): name.strip() for code, _, name in pairs}
     for split in _chosen(wanted):
         stem = "val" if split == "dev" else split
         path = root / f"{stem}_text.txt"
@@ -80,7 +79,7 @@ def tweeteval(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
             if text is None or label is None:
                 raise DataError(
                     f"{origin}: {len(texts)} texts, but {len(labels)} lines in "
-                    f"{stem}_labels.txt. They must go line by line."
+                    f"{stem}_labels.txt. Each text needs a label in the same line."
                 )
             if label.strip() not in names:
                 raise DataError(f"{origin}: label '{label.strip()}' is not in mapping.txt.")
@@ -95,23 +94,16 @@ def tweeteval(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
 
 
 def _chosen(wanted: Sequence[str]) -> list[str]:
-    return [split for split in _SPLITS if not wanted or split in wanted]
+    return [split for split in ("train", "dev", "test") if not wanted or split in wanted]
 
 
 def _name(origin: str, label: str, names: Sequence[str]) -> str:
     if not label.strip().isdecimal() or int(label) >= len(names):
-        raise DataError(f"{origin}: label '{label}' is no line of emotions.txt, counted from 0.")
+        raise DataError(f"{origin}: label '{label}' is not a line of emotions.txt, from 0.")
     return names[int(label)]
 
 
 def _lines(path: Path, title: str) -> list[str]:
-    """All lines, empty ones too: they are counted."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error.strerror}. The folder must hold {title} as released."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 (byte {error.start}).") from None
-    return text.removesuffix("\n").split("\n")
+    """Returns all lines, also empty ones, because they are counted."""
+    lines = all_lines(path, advice=f" The folder must contain {title} as released.")
+    return lines if lines[-1] else lines[:-1] or [""]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from lanser_bench import (
     Card,
@@ -17,13 +17,15 @@ from lanser_bench import (
     PluginOptions,
     SettingsError,
     Utterance,
+    language_code,
 )
 
-from ._columns import TEXTS, checked_columns, nfc, present, text, turn
+from ._columns import TEXTS, as_text, as_turn, columns_among, nfc, present, text_columns
 from ._dialogues import apart
 from ._paths import Recordings
+from ._stated import single_gold
 
-_COLUMNS = ("label", "turn", *TEXTS)
+_CARD = Card(title="An audformat database", licence="see db.yaml", citation="see db.yaml")
 
 
 class AudformatOptions(PluginOptions):
@@ -32,7 +34,9 @@ class AudformatOptions(PluginOptions):
     tables: tuple[str, ...]
     """Tables to read, such as ``[emotion.train, emotion.test]``; the last part of a name that is
     train, dev or test becomes the split."""
-    columns: dict[str, str] = Field(default_factory=lambda: {"label": "emotion"})
+    columns: Annotated[dict[str, str], columns_among(("label", "turn", *TEXTS))] = Field(
+        default_factory=lambda: {"label": "emotion"}
+    )
     """Name here → name of the column, such as ``{label: emotion, speaker: speaker}``. A column
     that the table lacks is looked up by file in the table `files`."""
     taxonomy: str | None = None
@@ -40,13 +44,7 @@ class AudformatOptions(PluginOptions):
     labels: dict[str, str] = Field(default_factory=dict)
     """Label of the database → label of the taxonomy, where they differ."""
     fixed_sentences: bool = False
-    """Set it where all speakers read the same few sentences."""
-
-    @field_validator("columns")
-    @classmethod
-    def _known(cls, columns: dict[str, str]) -> dict[str, str]:
-        checked_columns(columns, _COLUMNS)
-        return columns
+    """Set it if all speakers read the same few sentences."""
 
 
 class Audformat(Dataset[AudformatOptions]):
@@ -54,16 +52,12 @@ class Audformat(Dataset[AudformatOptions]):
 
     Options = AudformatOptions
     version = "1"
-    card = Card(title="An audformat database", licence="see db.yaml", citation="see db.yaml")
+    card = _CARD
 
     def __init__(self, options: AudformatOptions) -> None:
         super().__init__(options)
-        self.card = Card(
-            title="An audformat database",
-            licence="see db.yaml",
-            citation="see db.yaml",
-            taxonomy=options.taxonomy,
-            fixed_sentences=options.fixed_sentences,
+        self.card = replace(
+            _CARD, taxonomy=options.taxonomy, fixed_sentences=options.fixed_sentences
         )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
@@ -76,67 +70,55 @@ class Audformat(Dataset[AudformatOptions]):
             citation=str(database.source or "not stated"),
             url=str(database.license_url or ""),
         )
+        yield from apart(self._rows(root, database), self.notes)
+
+    def _rows(self, root: Path, database: Any) -> Iterator[tuple[str, Utterance]]:
         languages = [str(code) for code in database.languages]
-        language = _two_letters(languages[0]) if len(languages) == 1 else None
-        yield from apart(self._rows(root, database, language), self.notes)
-
-    def _rows(
-        self, root: Path, database: Any, language: str | None
-    ) -> Iterator[tuple[str, Utterance]]:
-        for name in self.options.tables:
-            if name not in database.tables:
+        language = language_code(languages[0]) if len(languages) == 1 else None
+        for table in self.options.tables:
+            if table not in database.tables:
                 raise SettingsError(
-                    f"{root}/db.yaml has no table '{name}'; it has {', '.join(database.tables)}."
+                    f"{root}/db.yaml has no table '{table}'; it has {', '.join(database.tables)}."
                 )
-            for utterance in self._table(root, database, name, language):
-                yield name, utterance
+            last = table.rpartition(".")[2].lower()
+            split = last if last in ("train", "dev", "test") else None
+            for number, (row, cells) in enumerate(self._cells(database, table)):
+                origin = f"{root}/db.{table}, row {number}"
+                texts = text_columns(cells, origin, split=split, language=language)
+                yield table, self._utterance(root, origin, row, cells, texts)
 
-    def _table(
-        self, root: Path, database: Any, name: str, language: str | None
-    ) -> Iterator[Utterance]:
-        rows = database[name].get().reset_index()
-        columns = self.options.columns
-        aside = {ours: c for ours, c in columns.items() if c not in rows.columns}
-        files = _by_file(database, aside)
-        lacking = {ours: c for ours, c in aside.items() if ours not in files}
-        columns = columns | present(lacking, list(rows.columns), name)
-        last = name.rpartition(".")[2].lower()
-        split = last if last in ("train", "dev", "test") else None
-        for number, row in enumerate(rows.to_dict("records")):
+    def _cells(
+        self, database: Any, table: str
+    ) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
+        """Yields the rows of a table, each with its cells by the columns' names here."""
+        rows = database[table].get().reset_index()
+        elsewhere = {ours: c for ours, c in self.options.columns.items() if c not in rows.columns}
+        by_file = _by_file(database, elsewhere)
+        renamed = {ours: c for ours, c in elsewhere.items() if ours not in by_file}
+        columns = self.options.columns | present(renamed, list(rows.columns), table)
+        for row in rows.to_dict("records"):
+            cells = {ours: row[c] for ours, c in columns.items() if ours not in by_file}
             file = str(row["file"])
-            cells = {ours: row[c] for ours, c in columns.items() if ours not in files}
-            cells |= {ours: values.get(file) for ours, values in files.items()}
-            yield self._utterance(root, name, number, row, cells, split, language)
+            yield row, cells | {ours: values.get(file) for ours, values in by_file.items()}
 
     def _utterance(
         self,
         root: Path,
-        table: str,
-        number: int,
+        origin: str,
         row: Mapping[str, Any],
         cells: Mapping[str, Any],
-        split: str | None,
-        language: str | None,
+        texts: Mapping[str, Any],
     ) -> Utterance:
-        origin = f"{root}/db.{table}, row {number}"
         file, start, end = str(row["file"]), _seconds(row.get("start")), _seconds(row.get("end"))
-        texts: dict[str, Any] = {
-            column: text(cells.get(column), origin, column) for column in TEXTS
-        }
-        texts["split"] = texts["split"] or split
-        texts["language"] = texts["language"] or language
-        label = text(cells.get("label"), origin, "label")
-        gold = {}
-        if label is not None and self.options.taxonomy is not None:
-            gold = {self.options.labels.get(label, label): 1.0}
         span = "" if start is None and end is None else f"@{start or 0:.3f}"
+        label = as_text(cells.get("label"), origin, "label")
         return Utterance(
             id=f"{nfc(file)}{span}",
             audio=Recordings(root).located(file),
             start=start,
             end=end,
-            turn=turn(cells.get("turn"), origin),
-            gold=gold,
+            turn=as_turn(cells.get("turn"), origin),
+            gold=single_gold(label, self.options.taxonomy, self.options.labels),
             origin=origin,
             **texts,
         )
@@ -151,13 +133,15 @@ def _load(root: Path) -> Any:
             "pip install 'lanser-bench[audformat]'."
         ) from None
     if not (root / "db.yaml").is_file():
-        raise DataError(f"{root} holds no db.yaml. Name the folder of an audformat database.")
+        raise DataError(
+            f"{root} contains no db.yaml. Set `root` to the folder of an audformat database."
+        )
     # The library would read them, and a pickle can run any code.
     pickled = next(iter(sorted(root.glob("db.*.pkl"))), None)
     if pickled is not None:
         raise DataError(
             f"{pickled} is a pickle, which lanser-bench never reads. Remove it; the table's "
-            ".csv or .parquet beside it holds the same."
+            ".csv or .parquet file has the same content."
         )
     try:
         return audformat.Database.load(str(root), load_data=True, num_workers=1, verbose=False)
@@ -165,28 +149,21 @@ def _load(root: Path) -> Any:
         raise DataError(f"{root}/db.yaml cannot be read as audformat: {error}.") from None
 
 
-def _by_file(database: Any, aside: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def _by_file(database: Any, columns: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Returns column here → file → value for columns of the table ``files``."""
     if "files" not in database.tables:
         return {}
     frame = database["files"].get()
     return {
         ours: dict(zip(frame.index.astype(str), frame[column], strict=True))
-        for ours, column in aside.items()
+        for ours, column in columns.items()
         if column in frame.columns
     }
 
 
 def _seconds(value: Any) -> float | None:
-    """Seconds of a `pandas.Timedelta`; None for NaT, the end of the file."""
+    """Returns the seconds of a `pandas.Timedelta`; None for 0 and for NaT, the end of the file."""
     if value is None or value != value:
         return None
     seconds: float = value.total_seconds()
     return seconds or None
-
-
-def _two_letters(code: str) -> str | None:
-    """ISO 639-1 of the three letters of ISO 639-3 that audformat keeps."""
-    from iso639 import Lang  # comes with audformat
-
-    return Lang(code).pt1 or None

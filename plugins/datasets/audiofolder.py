@@ -1,4 +1,4 @@
-"""Recordings in folders whose names say what they are."""
+"""Recordings in folders whose names are labels, speakers or splits."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from lanser_bench import Card, DataError, Utterance
 
 from ._columns import nfc
 from ._files import folders_without, preferred, walk
-from ._stated import LeftOut, StatedDataset, StatedOptions
+from ._stated import LeftOut, StatedDataset, StatedOptions, single_gold
+from ._text_files import read_bytes
 
 _HUGGING_FACE = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _GROUPS = ("label", "speaker", "split", "sentence_id", "language", "dialogue_id")
@@ -27,14 +28,7 @@ class AudioFolderOptions(StatedOptions):
     pattern: str = r"(?P<label>[^/]+)/.+"
     """Regular expression for the whole path below the folder, with `/` between its parts. Its
     groups label, speaker, split, sentence_id, language and dialogue_id become columns."""
-    labels: dict[str, str] = Field(default_factory=dict)
-    """Name of a folder → label of the taxonomy, where they differ."""
     title: str = "Recordings in folders"
-
-    @field_validator("labels")
-    @classmethod
-    def _composed(cls, labels: dict[str, str]) -> dict[str, str]:
-        return {nfc(theirs).strip(): nfc(ours) for theirs, ours in labels.items()}
 
     @field_validator("pattern")
     @classmethod
@@ -53,10 +47,10 @@ class AudioFolderOptions(StatedOptions):
 
 
 class AudioFolder(StatedDataset[AudioFolderOptions]):
-    """Reads ``label/anything.wav``, or whatever the option `pattern` says.
+    """Reads ``label/anything.wav``, or paths that match the option `pattern`.
 
-    A recording whose path does not fit is an error, since a class left out quietly would change
-    every score.
+    A recording whose path does not match is an error, since a class that is silently left out would
+    change every score.
     """
 
     Options = AudioFolderOptions
@@ -66,36 +60,32 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the recordings sorted by path."""
         self._check_no_table(root)
-        pattern = re.compile(self.options.pattern)
-        left_out = LeftOut(self.options.leave_out)
+        options = self.options
+        pattern = re.compile(options.pattern)
+        left_out = LeftOut(options.leave_out)
         paths = preferred(walk(root, self.notes), self.notes, lambda p: str(p.with_suffix("")))
         for path in paths:
-            # A Mac writes ü as u and a mark: one name in two spellings is one name.
+            # A Mac writes ü as u and a mark; both spellings are one name.
             below = nfc(path.relative_to(root).as_posix())
             match = pattern.fullmatch(below)
             if match is None:
                 raise DataError(
-                    f"{path}: its path below {root} does not fit the pattern "
-                    f"'{self.options.pattern}'. Move it away, or change the option `pattern`."
+                    f"{path}: its path below {root} does not match the pattern "
+                    f"'{options.pattern}'. Move it away, or change the option `pattern`."
                 )
-            cells: dict[str, Any] = {
-                name: value for name, value in match.groupdict().items() if value
-            }
+            cells: dict[str, Any] = {c: value for c, value in match.groupdict().items() if value}
             label = cells.pop("label", None)
-            if label is not None and left_out([nfc(label)]):
+            label = label and nfc(label)
+            if label is not None and left_out([label]):
                 continue
-            cells.setdefault("language", self.options.language)
-            gold = {}
-            if label is not None and self.options.taxonomy is not None:
-                gold = {self.options.labels.get(label.strip(), label): 1.0}
             yield Utterance(
                 id=Path(below).with_suffix("").as_posix(),
                 audio=path,
-                gold=gold,
-                **cells,
+                gold=single_gold(label, options.taxonomy, options.labels),
+                **{"language": options.language, **cells},
             )
         self.notes += left_out.notes()
-        if "label" in pattern.groupindex and self.options.taxonomy is None:
+        if "label" in pattern.groupindex and options.taxonomy is None:
             self.notes.append(
                 "The labels in the paths are unused. To use them as gold, set `taxonomy`."
             )
@@ -121,17 +111,14 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
         if self.options.taxonomy:
             words.append(f"taxonomy={self.options.taxonomy}")
         raise DataError(
-            f"{tables[0]} lists the recordings, which `audiofolder` does not read. Use "
+            f"{tables[0]} lists the recordings, but `audiofolder` does not read tables. Use "
             f"`lanser-bench data check {shlex.join(words)}` (in an experiment: the dataset "
             "manifest with these options). To use the names of the folders instead, set `pattern`."
         )
 
 
 def _lists_files(table: Path) -> bool:
-    """Whether a table names the column of Hugging Face's layout: in its first line or schema."""
-    try:
-        raw = table.read_bytes()
-    except OSError as error:
-        raise DataError(f"{table} cannot be read: {error.strerror}.") from None
+    """Whether a table has the column of Hugging Face's layout, by its first line or schema."""
+    raw = read_bytes(table)
     head = raw if table.suffix == ".parquet" else raw.partition(b"\n")[0]
     return b"file_name" in head

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,10 +11,10 @@ from pydantic import Field
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import AUDIO, near, rows_with, walk
+from ._files import counted, is_readable, near, walk
 from ._subtitles import read_cues, utterances_of
+from ._text_files import rows_with
 
-_TABLE_PLACES = ("metadata", "data/metadata", ".")
 _SUBTITLES = (".vtt", ".srt")
 _VIDEO = (".mkv", ".mp4", ".webm")
 
@@ -26,11 +27,11 @@ class CondensedMoviesOptions(PluginOptions):
     ``vad``. ``subtitles``: an utterance per sentence of the clip's subtitles, which are then its
     transcript."""
     without_subtitles: Literal["stop", "whole"] = "stop"
-    """With ``cut: subtitles``: stop at clips without subtitles, or keep each whole, without a
+    """With ``cut: subtitles``: stop at clips without subtitles, or use each whole, without a
     transcript."""
     subtitle_language: str = "en"
-    """Which of several subtitles of a clip: ``VIDEOID.en.vtt``; one without a language is taken
-    where there is none with it."""
+    """Which of several subtitles of a clip: ``VIDEOID.en.vtt``; without such a file, the one
+    without a language."""
     gap: float = Field(default=0.5, ge=0)
     """Longest pause in seconds inside an utterance made of several cues."""
     longest: float = Field(default=15.0, gt=0)
@@ -54,7 +55,7 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
         "retrieval with contextual embeddings, ACCV",
         url="https://www.robots.ox.ac.uk/~vgg/research/condensed-movies",
         language="en",
-        notes="Get the videos by its authors' script, then extract the sound. The film stands for "
+        notes="Get the videos by its authors' script, then extract the sound. The film counts as "
         "the speaker, since actors are not named: one film is never on both sides of a split. "
         "Music and noise are in most scenes. This reader was tested on small trees with the true "
         "names and generated sound, not on the films.",
@@ -63,8 +64,8 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields clips, or their subtitles' sentences, in the table's order.
 
-        Clips without a recording are given on as missing: videos vanish, and few people have all,
-        so most will want ``on_bad_audio: skip``, which counts and names them.
+        Clips without a recording are yielded too: videos disappear, and few people have all, so
+        most users will want ``on_bad_audio: skip``, which counts and names them.
 
         Raises:
             DataError: there is no ``clips.csv``, no sound, or a clip has no subtitles.
@@ -72,115 +73,94 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
         table = _table(root, "clips.csv")
         if table is None:
             raise DataError(
-                f"{root} holds no metadata/clips.csv of Condensed Movies. Get its metadata from "
+                f"{root} contains no metadata/clips.csv of Condensed Movies. Get its metadata from "
                 f"{self.card.url} and put the sound below the same folder."
             )
         sound: dict[str, list[Path]] = {}
-        for path in walk(root, self.notes):
-            # Films without extracted sound are missing recordings: reading them takes too long.
-            if path.suffix.lower() in AUDIO:
-                sound.setdefault(path.stem, []).append(path)
-        subtitles = _subtitles(root)
-        splits = _splits(root)
-        found = 0
+        # A film without extracted sound is a missing recording: decoding it takes too long.
+        for path in filter(is_readable, walk(root, self.notes)):
+            sound.setdefault(path.stem, []).append(path)
+        subtitles, splits, empty = _subtitles(root), _splits(root), True
         for line, row in rows_with(("videoid", "imdbid"), table):
             name, origin = row["videoid"].strip(), f"{table}, line {line}"
             if not name:
                 raise DataError(f"{origin}: the column videoid must not be empty.")
-            found += name in sound
-            missing = root / "videos" / row.get("upload_year", "") / f"{name}.wav"
-            for audio in sound.get(name, [missing]):
-                known = name in sound
-                yield from self._clip(name, row, audio, known, subtitles, splits, origin)
-        if not found:
-            raise DataError(_no_sound(root))
-
-    def _clip(
-        self,
-        name: str,
-        row: dict[str, str],
-        audio: Path,
-        known: bool,
-        subtitles: dict[str, dict[str, Path]],
-        splits: dict[str, str],
-        origin: str,
-    ) -> Iterator[Utterance]:
-        film = row["imdbid"].strip() or f"video {name}"
-        extras = {key: row[key] for key in ("title", "clip_name", "year") if row.get(key)}
-        split = splits.get(film)
-        offered = subtitles.get(name, {})
-        path = offered.get(self.options.subtitle_language) or offered.get("")
-        wanted = self.options.cut == "subtitles" and known
-        if wanted and path is None and self.options.without_subtitles == "stop":
-            raise DataError(
-                f"{origin}: there are no subtitles such as "
-                f"{name}.{self.options.subtitle_language}.vtt. Add them, set `without_subtitles: "
-                "whole`, or cut by a segmenter (`cut: clips`)."
-            )
-        if not wanted or path is None:
-            yield Utterance(
+            film = row["imdbid"].strip() or f"video {name}"
+            clip = Utterance(
                 id=name,
-                audio=audio,
                 speaker=film,
                 dialogue_id=name,
                 language="en",
-                split="dev" if split == "val" else split,
-                extras=extras,
+                split=splits.get(film),
+                extras={key: row[key] for key in ("title", "clip_name", "year") if row.get(key)},
                 origin=origin,
             )
+            if name not in sound:
+                year = row.get("upload_year", "")
+                yield replace(clip, audio=root / "videos" / year / f"{name}.wav")
+            for audio in sound.get(name, ()):
+                empty = False
+                yield from self._cut(replace(clip, audio=audio), subtitles.get(name, {}))
+        if empty:
+            raise DataError(_no_sound(root))
+
+    def _cut(self, clip: Utterance, subtitles: dict[str, Path]) -> Iterator[Utterance]:
+        """Yields a clip with sound, or its sentences; `subtitles` are files by language."""
+        options = self.options
+        path = subtitles.get(options.subtitle_language) or subtitles.get("")
+        if options.cut == "clips" or (path is None and options.without_subtitles == "whole"):
+            yield clip
             return
-        cues = utterances_of(read_cues(path), self.options.gap, self.options.longest)
+        if path is None:
+            raise DataError(
+                f"{clip.origin}: there are no subtitles such as "
+                f"{clip.id}.{options.subtitle_language}.vtt. Add them, set `without_subtitles: "
+                "whole`, or cut by a segmenter (`cut: clips`)."
+            )
+        cues = utterances_of(read_cues(path), options.gap, options.longest)
         for turn, cue in enumerate(cues):
-            yield Utterance(
-                id=f"{name}#{turn:04d}",
-                audio=audio,
+            yield replace(
+                clip,
+                id=f"{clip.id}#{turn:04d}",
                 start=cue.start,
                 end=cue.end,
-                speaker=film,
-                dialogue_id=name,
                 turn=turn,
-                language=self.options.subtitle_language,
-                split="dev" if split == "val" else split,
+                language=options.subtitle_language,
                 transcript=cue.text,
-                extras=extras,
                 origin=f"{path}, line {cue.line}",
             )
 
 
 def _table(root: Path, name: str) -> Path | None:
-    return near(root, *(f"{place}/{name}" for place in _TABLE_PLACES), above=False)
+    return near(root, f"metadata/{name}", f"data/metadata/{name}", name, above=False)
 
 
 def _splits(root: Path) -> dict[str, str]:
-    """Returns film → train, val or test, where the release's ``split.csv`` is there."""
+    """Returns film → train, dev or test, if the folder has the release's ``split.csv``."""
     table = _table(root, "split.csv")
-    if table is None:
-        return {}
-    return {
-        row["imdbid"]: row["split"]
-        for _, row in rows_with(("imdbid", "split"), table)
-        if row["split"]
-    }
+    rows = rows_with(("imdbid", "split"), table) if table else ()
+    splits = {row["imdbid"]: row["split"] for _, row in rows if row["split"]}
+    return {film: "dev" if split == "val" else split for film, split in splits.items()}
 
 
 def _subtitles(root: Path) -> dict[str, dict[str, Path]]:
-    """Returns clip → language (empty where the name has none) → file."""
-    found: dict[str, dict[str, Path]] = {}
+    """Returns clip → language (empty for a name without one) → file."""
+    files: dict[str, dict[str, Path]] = {}
     for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in _SUBTITLES):
         name, _, language = path.stem.partition(".")
-        found.setdefault(name, {}).setdefault(language, path)
-    return found
+        files.setdefault(name, {}).setdefault(language, path)
+    return files
 
 
 def _no_sound(root: Path) -> str:
     videos = [p for p in sorted(root.rglob("*")) if p.suffix.lower() in _VIDEO]
     if videos:
         return (
-            f"{root} holds {len(videos)} videos such as {videos[0].name}, but no sound of any clip "
-            "of clips.csv: extract it, for example with ffmpeg -i VIDEOID.mkv -ac 1 -ar 16000 "
-            "VIDEOID.flac."
+            f"{root} contains {counted(videos, 'video')} such as {videos[0].name}, but no sound "
+            "of any clip of clips.csv. Extract it, for example with ffmpeg -i VIDEOID.mkv -ac 1 "
+            "-ar 16000 VIDEOID.flac."
         )
     return (
-        f"{root} holds no sound of any clip of clips.csv. Files are named VIDEOID.wav or .flac, "
+        f"{root} contains no sound of any clip of clips.csv. Files are named VIDEOID.wav or .flac, "
         "where VIDEOID is that column of clips.csv."
     )

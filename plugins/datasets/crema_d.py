@@ -1,4 +1,4 @@
-"""CREMA-D: 91 actors say twelve sentences in six emotions; crowds voted on what they heard."""
+"""CREMA-D: 91 actors say twelve sentences in six emotions; crowds voted on the emotions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import named, near, rows_with
+from ._files import clips_of, near
+from ._text_files import rows_with
 
 _NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})", re.IGNORECASE)
 _EMOTIONS = {
@@ -34,35 +35,15 @@ _SENTENCES = {
     "TSI": "The surface is slick.",
     "WSI": "We'll stop in a couple of minutes.",
 }
-_LEVELS = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified"}
-_TEST = frozenset(
-    {
-        "1010",
-        "1013",
-        "1022",
-        "1026",
-        "1037",
-        "1038",
-        "1040",
-        "1045",
-        "1047",
-        "1048",
-        "1059",
-        "1065",
-        "1066",
-        "1068",
-        "1071",
-        "1073",
-        "1084",
-        "1086",
-        "1088",
-    }
-)
-_VALIDATION = frozenset({"1015", "1020", "1021", "1030", "1050", "1070", "1079", "1089", "1090"})
+_LEVELS = {"LO": "low", "MD": "medium", "HI": "high"}
+_TEST = """
+1010 1013 1022 1026 1037 1038 1040 1045 1047 1048 1059 1065 1066 1068 1071 1073 1084 1086 1088
+"""
+_VALIDATION = "1015 1020 1021 1030 1050 1070 1079 1089 1090"
 _LEFT_OUT = frozenset({"1040_ITH_SAD_XX", "1006_TIE_NEU_XX", "1013_WSI_DIS_XX", "1017_IWW_FEA_XX"})
-"""Names of the corpus's tables that TFDS leaves out because it found no such file."""
-_WAYS = {"voice": "1", "face": "2", "both": "3"}
-"""First digit of a row's number in ``tabulatedVotes.csv``: how the clip was shown to raters."""
+"""Names in the corpus's tables that TFDS skips because it found no such file."""
+_SHOWN = {"voice": "1", "face": "2", "both": "3"}
+"""First digit of a row's number in ``tabulatedVotes.csv``: how raters were shown the clip."""
 
 
 class CremaDOptions(PluginOptions):
@@ -71,9 +52,9 @@ class CremaDOptions(PluginOptions):
     label: Literal["acted", "votes", "majority"] = "acted"
     """``acted``: the emotion in the file name. ``votes``: shares of the listeners' votes (soft
     labels). ``majority``: the emotion with most votes; clips with a tie stay unlabelled. Voice-only
-    listeners agree with the actor in fewer than half of the clips: say which one you use."""
+    listeners agree with the actor in fewer than half of the clips, so report which one you use."""
     shown: Literal["voice", "face", "both"] = "voice"
-    """What the raters whose votes count were shown."""
+    """What was shown to the raters whose votes count."""
 
 
 class CremaD(Dataset[CremaDOptions]):
@@ -97,63 +78,53 @@ class CremaD(Dataset[CremaDOptions]):
         language="en",
         taxonomy="crema-d-6",
         fixed_sentences=True,
-        notes="Acted; twelve sentences said in every emotion, so that the words carry none. The "
+        notes="Acted; twelve sentences said in every emotion, so the words carry none. The "
         "column split is TFDS's (63, 9 and 19 speakers); its four clips without usable sound are "
         "in no part of it. Tested on the real votes and on generated sound with the true names.",
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips sorted by path."""
-        clips = list(named(root, _NAME, self.notes))
-        if not clips:
-            raise DataError(
-                f"{root} holds no CREMA-D file such as AudioWAV/1001_DFA_ANG_XX.wav. Get the "
-                f"corpus from {self.card.url} (its sound is in Git LFS) and name its folder."
-            )
+        example = "CREMA-D file such as AudioWAV/1001_DFA_ANG_XX.wav"
+        clips = list(clips_of(self, root, _NAME, example, "its folder (its sound is in Git LFS)"))
         votes = self._votes(root)
         people = _demographics(root)
         for path, match in clips:
-            yield self._utterance(path, match[1], match[2], match[3], match[4], votes, people)
+            yield self._utterance(path, votes, people.get(match[1], {}))
 
     def _utterance(
-        self,
-        path: Path,
-        actor: str,
-        sentence: str,
-        emotion: str,
-        level: str,
-        votes: Mapping[str, dict[str, float]],
-        people: Mapping[str, dict[str, str]],
+        self, path: Path, votes: Mapping[str, dict[str, float]], person: Mapping[str, str]
     ) -> Utterance:
-        if emotion.upper() not in _EMOTIONS or sentence.upper() not in _SENTENCES:
+        name = path.stem.upper()
+        actor, sentence, emotion, level = name.split("_")
+        if emotion not in _EMOTIONS or sentence not in _SENTENCES:
             raise DataError(
-                f"{path}: sentence {sentence} or emotion {emotion} is not in CREMA-D's code "
+                f"{path}: sentence {sentence} or emotion {emotion} is not a code of CREMA-D "
                 f"(emotions {', '.join(_EMOTIONS)})."
             )
-        acted = _EMOTIONS[emotion.upper()]
         # The tables say XX of a clip whose file the release names 1040_ITH_SAD_X.
-        name = path.stem.upper()
         listed = name + "X" * (2 - len(level))
-        heard = self.options.label != "acted"
-        gold = self._heard(path, votes.get(listed)) if heard else {acted: 1.0}
+        gold = {_EMOTIONS[emotion]: 1.0}
+        if self.options.label != "acted":
+            gold = self._voted(path, votes.get(listed))
         return Utterance(
             id=name,
             audio=path,
             speaker=actor,
-            sentence_id=sentence.upper(),
+            sentence_id=sentence,
             language="en",
             split=_split(listed, actor),
-            transcript=_SENTENCES[sentence.upper()],
+            transcript=_SENTENCES[sentence],
             gold=gold,
             gold_kind="distribution" if self.options.label == "votes" else "single",
             extras={
-                "acted": acted,
-                "level": _LEVELS.get(level.upper(), "unspecified"),
-                **people.get(actor, {}),
+                "acted": _EMOTIONS[emotion],
+                "level": _LEVELS.get(level, "unspecified"),
+                **person,
             },
         )
 
-    def _heard(self, path: Path, counts: Mapping[str, float] | None) -> dict[str, float]:
+    def _voted(self, path: Path, counts: Mapping[str, float] | None) -> dict[str, float]:
         if counts is None:
             raise DataError(f"{path}: tabulatedVotes.csv has no {self.options.shown} votes on it.")
         total, most = sum(counts.values()), max(counts.values())
@@ -163,24 +134,23 @@ class CremaD(Dataset[CremaDOptions]):
         return {winners[0]: 1.0} if len(winners) == 1 else {}
 
     def _votes(self, root: Path) -> dict[str, dict[str, float]]:
-        """Returns clip → label → number of votes, in the way of showing that was asked for."""
+        """Returns clip → label → number of votes, by the raters of the option `shown`."""
         if self.options.label == "acted":
             return {}
         table = _beside(root, "tabulatedVotes.csv")
         if table is None:
             raise DataError(
-                f"{root} holds no tabulatedVotes.csv, which label: {self.options.label} reads. It "
-                "lies in processedResults of the corpus; or use label: acted."
+                f"{root} contains no tabulatedVotes.csv, which label: {self.options.label} needs. "
+                "Copy it from processedResults of the corpus, or use label: acted."
             )
         votes: dict[str, dict[str, float]] = {}
         letters = {label[0].upper(): label for label in _EMOTIONS.values()}
         for line, row in rows_with(("fileName", *letters), table):
             # The first column has no name in the release, and one of pandas' in copies.
-            if not next(iter(row.values())).startswith(_WAYS[self.options.shown]):
+            if not next(iter(row.values())).startswith(_SHOWN[self.options.shown]):
                 continue
             try:
-                counts = {letters[letter]: float(row[letter]) for letter in letters}
-                votes[row["fileName"]] = counts
+                counts = {label: float(row[letter]) for letter, label in letters.items()}
             except ValueError:
                 raise DataError(
                     f"{table}, line {line}: expected numbers of votes in the columns "
@@ -188,6 +158,7 @@ class CremaD(Dataset[CremaDOptions]):
                 ) from None
             if not any(counts.values()):
                 raise DataError(f"{table}, line {line}: there is no vote on {row['fileName']}.")
+            votes[row["fileName"]] = counts
         return votes
 
 
@@ -197,16 +168,13 @@ def _beside(root: Path, name: str) -> Path | None:
 
 def _demographics(root: Path) -> dict[str, dict[str, str]]:
     table = _beside(root, "VideoDemographics.csv")
-    if table is None:
-        return {}
-    return {
-        row["ActorID"]: {"sex": row["Sex"].lower(), "age": row["Age"]}
-        for _, row in rows_with(("ActorID", "Sex", "Age"), table)
-        if row.keys() >= {"ActorID", "Sex", "Age"}
-    }
+    rows = rows_with(("ActorID", "Sex", "Age"), table) if table else ()
+    return {row["ActorID"]: {"sex": row["Sex"].lower(), "age": row["Age"]} for _, row in rows}
 
 
 def _split(name: str, actor: str) -> str | None:
     if name in _LEFT_OUT:
         return None
-    return "test" if actor in _TEST else "validation" if actor in _VALIDATION else "train"
+    if actor in _TEST.split():
+        return "test"
+    return "validation" if actor in _VALIDATION.split() else "train"

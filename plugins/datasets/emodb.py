@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
+from lanser_bench import Card, Dataset, PluginOptions, Utterance
 
-from ._files import named
+from ._files import UNTRIED, clips_of
 
 _NAME = re.compile(r"(\d\d)([ab]\d\d)([WLEAFTN])([a-z])", re.IGNORECASE)
 _EMOTIONS = {
@@ -20,7 +20,7 @@ _EMOTIONS = {
     "T": "sadness",  # Trauer
     "N": "neutral",
 }
-_MEN = frozenset({"03", "10", "11", "12", "15"})
+_MEN = ("03", "10", "11", "12", "15")
 _SENTENCES = {
     "a01": "Der Lappen liegt auf dem Eisschrank.",
     "a02": "Das will sie am Mittwoch abgeben.",
@@ -35,14 +35,9 @@ _SENTENCES = {
 }
 
 
-class EmoDBOptions(PluginOptions):
-    """Options of `emodb`: none."""
-
-
-class EmoDB(Dataset[EmoDBOptions]):
+class EmoDB(Dataset[PluginOptions]):
     """Reads ``wav/03a01Fa.wav``: speaker, sentence, emotion's German letter, version."""
 
-    Options = EmoDBOptions
     version = "1"
     card = Card(
         title="EmoDB, the Berlin Database of Emotional Speech",
@@ -52,16 +47,15 @@ class EmoDB(Dataset[EmoDBOptions]):
         language="de",
         taxonomy="emodb-7",
         fixed_sentences=True,
-        notes="Acted, German; the 535 clips are those that listeners recognised and found natural. "
-        "Tested on generated sound with the true names; the real corpus was not at hand.",
+        notes="Acted, German; the 535 clips are those that listeners recognised and judged "
+        f"natural. {UNTRIED}",
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips sorted by path."""
-        found = False
-        for path, match in named(root, _NAME, self.notes):
-            found = True
-            speaker, sentence, emotion = match[1], match[2].lower(), match[3].upper()
+        example = "EmoDB file such as wav/03a01Fa.wav"
+        for path, match in clips_of(self, root, _NAME, example, "the folder that contains wav"):
+            speaker, sentence = match[1], match[2].lower()
             yield Utterance(
                 id=path.stem,
                 audio=path,
@@ -69,11 +63,6 @@ class EmoDB(Dataset[EmoDBOptions]):
                 sentence_id=sentence,
                 language="de",
                 transcript=_SENTENCES.get(sentence),
-                gold={_EMOTIONS[emotion]: 1.0},
+                gold={_EMOTIONS[match[3].upper()]: 1.0},
                 extras={"sex": "male" if speaker in _MEN else "female", "version": match[4]},
-            )
-        if not found:
-            raise DataError(
-                f"{root} holds no EmoDB file such as wav/03a01Fa.wav. Get the corpus from "
-                f"{self.card.url} and name the folder that holds wav."
             )

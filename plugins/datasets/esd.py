@@ -10,7 +10,8 @@ from typing import Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import counted, named
+from ._files import UNTRIED, clips_of, counted
+from ._text_files import read_bytes
 
 _NAME = re.compile(r"(00[012]\d)_(\d{6})")
 _EMOTIONS = ("neutral", "angry", "happy", "sad", "surprise")
@@ -19,7 +20,7 @@ _SENTENCES = 350
 _FIRST_ENGLISH = 11
 _SPLITS = {"train": "train", "evaluation": "validation", "test": "test"}
 _WORDS = (*_EMOTIONS, "中立", "生气", "快乐", "开心", "伤心", "惊喜", "惊讶")
-"""What the last column of a speaker's table may say."""
+"""Emotions in the last column of a speaker's table."""
 _LINE = re.compile(r"\ufeff?(00[012]\d_\d{6})(?:\.\w+)?[\t ]+(.+)")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
@@ -43,25 +44,29 @@ class ESD(Dataset[ESDOptions]):
         url="https://github.com/HLTSingapore/Emotional-Speech-Data",
         taxonomy="esd-5",
         fixed_sentences=True,
-        notes="Acted; 35,000 clips, each of 350 sentences in every emotion, so that the words "
-        "carry none. Its own train, evaluation and test parts share all speakers, so the protocol "
-        "'split' is refused. Tested on generated sound with the true names; the real corpus was "
-        "not at hand.",
+        notes="Acted; 35,000 clips, each of 350 sentences in every emotion, so the words carry "
+        "none. Its own train, evaluation and test parts share all speakers, so the protocol "
+        f"'split' is refused. {UNTRIED}",
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips sorted by path."""
-        found = False
+        wanted = self.options.language
         texts: dict[str, dict[str, str]] = {}
         silent: Counter[str] = Counter()
-        for path, match in named(root, _NAME, self.notes):
+        for path, match in clips_of(
+            self,
+            root,
+            _NAME,
+            f"ESD file{'' if wanted == 'all' else f' of {wanted}'} such as "
+            "0011/Angry/0011_000351.wav",
+            "the folder that contains 0001 … 0020",
+            wanted=lambda _, match: wanted in ("all", _language(match[1])),
+        ):
             speaker, number = match[1], int(match[2])
-            language = "en" if int(speaker) >= _FIRST_ENGLISH else "zh"
-            if self.options.language not in ("all", language):
-                continue
-            found = True
+            language = _language(speaker)
             if speaker not in texts:
-                texts[speaker] = self._texts(path, speaker, root)
+                texts[speaker] = _texts_near(path, speaker, root)
             silent[speaker] += path.stem not in texts[speaker]
             yield Utterance(
                 id=path.stem,
@@ -73,43 +78,41 @@ class ESD(Dataset[ESDOptions]):
                 transcript=texts[speaker].get(path.stem),
                 gold={_emotion(path, number): 1.0},
             )
-        for speaker, count in sorted(silent.items()):
-            if count:
-                self.notes.append(
-                    f"{counted(count, 'clip')} of speaker {speaker} without transcript: "
-                    f"{speaker}.txt is missing or does not list them."
-                )
-        if not found:
-            raise DataError(
-                f"{root} holds no ESD file such as 0011/Angry/0011_000351.wav"
-                f"{'' if self.options.language == 'all' else ' of ' + self.options.language}. Get "
-                f"the corpus from {self.card.url} and name the folder that holds 0001 … 0020."
-            )
+        self.notes += [
+            f"{counted(count, 'clip')} of speaker {speaker} without transcript: {speaker}.txt is "
+            "missing or does not list them."
+            for speaker, count in sorted((+silent).items())
+        ]
 
-    def _texts(self, clip: Path, speaker: str, root: Path) -> dict[str, str]:
-        """Reads the speaker's table in the clip's folder or above it."""
-        for folder in clip.parents:
-            file = folder / f"{speaker}.txt"
-            if file.is_file():
-                return _texts(file, int(speaker) >= _FIRST_ENGLISH)
-            if folder == root.parent:
-                break
-        return {}
+
+def _language(speaker: str) -> str:
+    return "en" if int(speaker) >= _FIRST_ENGLISH else "zh"
 
 
 def _emotion(path: Path, number: int) -> str:
-    """The folder names it; where a copy has no such folder, the number does."""
+    """Returns the emotion of the folder's name; in a copy without such a folder, of the number."""
     for folder in (path.parent.name.lower(), path.parent.parent.name.lower()):
         if folder in _EMOTIONS:
             return folder
     block = (number - 1) // _SENTENCES
     if not 0 <= block < len(_EMOTIONS):
-        raise DataError(f"{path}: number {number} is beyond ESD's 1,750 clips of a speaker.")
+        raise DataError(f"{path}: number {number} exceeds ESD's 1,750 clips per speaker.")
     return _EMOTIONS[block]
 
 
+def _texts_near(clip: Path, speaker: str, root: Path) -> dict[str, str]:
+    """Reads the speaker's table in the clip's folder or above it."""
+    for folder in clip.parents:
+        file = folder / f"{speaker}.txt"
+        if file.is_file():
+            return _texts(file, _language(speaker) == "en")
+        if folder == root.parent:
+            break
+    return {}
+
+
 def _texts(file: Path, english: bool) -> dict[str, str]:
-    """Returns clip → text of a speaker's table: clip, text and emotion, parted by tabs or blanks.
+    """Returns clip → text of a speaker's table: clip, text and emotion, split by tabs or blanks.
 
     Raises:
         DataError: the encoding is unknown, or no line is of that form.
@@ -123,18 +126,15 @@ def _texts(file: Path, english: bool) -> dict[str, str]:
     texts = {name: text for name, text in texts.items() if text}
     if not texts:
         raise DataError(
-            f"{file}: no line is of the form '{file.stem}_000001, tab, text, tab, emotion'. Mend "
+            f"{file}: no line is of the form '{file.stem}_000001, tab, text, tab, emotion'. Fix "
             "it, or move it away to read the speaker without transcripts."
         )
     return texts
 
 
 def _decoded(file: Path, english: bool) -> str:
-    """Finds out the encoding, since the speakers' files of the release do not share one."""
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{file} cannot be read: {error.strerror}.") from None
+    """Detects the encoding, since the speakers' files of the release do not share one."""
+    raw = read_bytes(file)
     # UTF-16 without a mark: the digits of the first name have a zero byte each.
     utf16 = {b"0\0": "utf-16-le", b"\0" + b"0": "utf-16-be"}.get(raw[:2])
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +11,8 @@ from typing import Any, ClassVar, Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import by_stem, is_sound, lines, near
+from ._files import UNTRIED, by_stem, is_sound, near
+from ._text_files import lines
 
 _TURN = re.compile(
     r"\[(\d+\.\d+) - (\d+\.\d+)\]\t(\S+)\t(\w+)\t\[(\d\.\d+), (\d\.\d+), (\d\.\d+)\]"
@@ -25,7 +27,7 @@ class IemocapOptions(PluginOptions):
     """Options of `iemocap`."""
 
     speech: Literal["all", "improvised", "scripted"] = "all"
-    """Scripted lines repeat across sessions, so there words can be learnt by heart."""
+    """Scripted lines repeat across sessions, so their words can be memorised."""
     merge_excited: bool = True
     """Count excited as happy, as the customary four classes do (5,531 utterances)."""
 
@@ -58,59 +60,59 @@ class Iemocap(Dataset[IemocapOptions]):
         url="https://sail.usc.edu/iemocap",
         language="en",
         taxonomy="iemocap-4",
-        notes="Acted dialogues of five pairs. Turns with another label than the four keep no gold "
+        notes="Acted dialogues of five pairs. Turns with a label other than the four have no gold "
         "but stay in the dialogue; excited counts as happy unless merge_excited is false. Scripted "
-        "turns that say the same words have the same sentence_id. Tested on generated sound with "
-        "the true names; the real corpus was not at hand.",
+        f"turns with the same words have the same sentence_id. {UNTRIED}",
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the turns of each dialogue in their order, session by session."""
         first = near(root, "Session[1-5]", above=False)
         base = first.parent if first else root
-        sessions = sorted(path for path in base.glob("Session[1-5]") if path.is_dir())
-        found = False
-        for session in sessions:
-            if not (session / "sentences" / "wav").is_dir():
+        wanted, empty = self.options.speech, True
+        for session in sorted(path for path in base.glob("Session[1-5]") if path.is_dir()):
+            clips = session / "sentences" / "wav"
+            if not clips.is_dir():
                 self.notes.append(f"{session} is left out, because it has no sentences/wav.")
-            for dialogue in sorted((session / "sentences" / "wav").glob("Ses*")):
-                kind = "improvised" if "impro" in dialogue.name else "scripted"
-                if dialogue.is_dir() and self.options.speech in ("all", kind):
-                    found = True
-                    yield from self._dialogue(session, dialogue, kind)
-        if not found:
+            for dialogue in sorted(path for path in clips.glob("Ses*") if path.is_dir()):
+                speech = "improvised" if "impro" in dialogue.name else "scripted"
+                if wanted in ("all", speech):
+                    empty = False
+                    yield from self._dialogue(session, dialogue, speech)
+        if empty:
+            of_speech = "" if wanted == "all" else f" of {wanted} speech"
             raise DataError(
-                f"{root} holds no IEMOCAP folder such as Session1/sentences/wav/Ses01F_impro01"
-                f"{'' if self.options.speech == 'all' else f' of {self.options.speech} speech'}. "
-                f"Ask for the corpus at {self.card.url} and name IEMOCAP_full_release."
+                f"{root} contains no IEMOCAP folder such as Session1/sentences/wav/Ses01F_impro01"
+                f"{of_speech}. Ask for the corpus at {self.card.url} and set `root` to "
+                "IEMOCAP_full_release."
             )
 
-    def _dialogue(self, session: Path, dialogue: Path, kind: str) -> Iterator[Utterance]:
+    def _dialogue(self, session: Path, dialogue: Path, speech: str) -> Iterator[Utterance]:
         ratings = _ratings(session / "dialog" / "EmoEvaluation" / f"{dialogue.name}.txt")
         texts = _texts(session / "dialog" / "transcriptions" / f"{dialogue.name}.txt")
         clips = by_stem(filter(is_sound, sorted(dialogue.iterdir())), self.notes)
-        order = sorted(clips.keys() | ratings.keys(), key=lambda n: _begin(n, ratings))
+        begins = {name: rating.begin for name, rating in ratings.items()}
+        order = sorted(clips.keys() | ratings.keys(), key=lambda n: (begins.get(n, math.inf), n))
         for turn, name in enumerate(order):
             match, rating = _NAME.fullmatch(name), ratings.get(name)
             if match is None:
                 raise DataError(f"{dialogue}/{name}: expected a turn such as Ses01F_impro01_F000.")
             text = texts.get(name)
-            scripted = kind == "scripted" and text
             u = Utterance(
                 id=name,
-                # Each session has one woman and one man: session and sex name the speaker.
+                # Each session has one woman and one man: session and sex identify the speaker.
                 speaker=f"Ses{match[1]}{match[4]}",
                 dialogue_id=dialogue.name,
                 turn=turn,
-                sentence_id=_words(text) if scripted and text else None,
+                sentence_id=_words(text) if speech == "scripted" and text else None,
                 language="en",
                 transcript=text,
                 gold=self._gold(rating),
                 extras={
                     "session": session.name,
-                    "speech": kind,
+                    "speech": speech,
                     "sex": "female" if match[4] == "F" else "male",
-                    **({} if rating is None else rating.dimensions),
+                    **(rating.dimensions if rating else {}),
                 },
                 origin=rating.origin if rating else None,
             )
@@ -125,20 +127,17 @@ class Iemocap(Dataset[IemocapOptions]):
 
 
 def _ratings(file: Path) -> dict[str, _Rating]:
-    found = {}
+    ratings = {}
     for number, line in lines(file):
         match = _TURN.fullmatch(line.strip())
         if match is not None:
-            values = (float(match[5]), float(match[6]), float(match[7]))
-            found[match[3]] = _Rating(
-                origin=f"{file}, line {number}",
-                begin=float(match[1]),
-                emotion=match[4],
-                dimensions=dict(zip(("valence", "arousal", "dominance"), values, strict=True)),
-            )
-    if not found:
-        raise DataError(f"{file} holds no line such as [6.29 - 8.23] TURN neu [2.5, 2.5, 2.5].")
-    return found
+            begin, _, turn, emotion, *values = match.groups()
+            names = ("valence", "arousal", "dominance")
+            dimensions = dict(zip(names, map(float, values), strict=True))
+            ratings[turn] = _Rating(f"{file}, line {number}", float(begin), emotion, dimensions)
+    if not ratings:
+        raise DataError(f"{file} has no line such as [6.29 - 8.23] TURN neu [2.5, 2.5, 2.5].")
+    return ratings
 
 
 def _texts(file: Path) -> dict[str, str]:
@@ -148,11 +147,6 @@ def _texts(file: Path) -> dict[str, str]:
     return {match[1]: match[2].strip() for match in matches if match and match[2].strip()}
 
 
-def _begin(name: str, ratings: Mapping[str, _Rating]) -> tuple[float, str]:
-    rating = ratings.get(name)
-    return (float("inf") if rating is None else rating.begin), name
-
-
 def _words(text: str) -> str:
-    """The words alone: actors of different sessions punctuate the same line differently."""
+    """Returns the words alone, since actors of different sessions punctuate a line differently."""
     return " ".join(re.findall(r"[a-z']+", text.lower()))

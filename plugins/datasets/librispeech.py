@@ -8,9 +8,10 @@ from pathlib import Path
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import lines, named, near, table_beside
+from ._files import clips_of, near
+from ._text_files import lines, table_beside
 
-_NAME = re.compile(r"((\d+)-(\d+)-(\d+))")
+_NAME = re.compile(r"(\d+)-(\d+)-(\d+)")
 _SUBSET = re.compile(r"(?:train|dev|test)-(?:clean|other)(?:-\d+)?")
 
 
@@ -18,7 +19,7 @@ class LibriSpeechOptions(PluginOptions):
     """Options of `librispeech`."""
 
     subsets: tuple[str, ...] = ()
-    """Such as ``[train-clean-100, dev-clean]``; empty for all that lie in the folder."""
+    """Such as ``[train-clean-100, dev-clean]``; empty for all in the folder."""
 
 
 class LibriSpeech(Dataset[LibriSpeechOptions]):
@@ -42,43 +43,48 @@ class LibriSpeech(Dataset[LibriSpeechOptions]):
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the utterances sorted by path; those without a file follow their chapter."""
-        paths: dict[str, list[Path]] = {}
-        chapters: dict[Path, list[tuple[str, Path]]] = {}
-        seen: set[str] = set()
-        for path, match in named(root, _NAME, self.notes):
-            if self._wanted(path, seen):
-                chapters.setdefault(path.parent, []).append((match[1], path))
-                paths.setdefault(match[1], []).append(path)
-        if not chapters:
-            raise DataError(self._nothing(root, seen))
+        chapters: dict[Path, list[Path]] = {}
+        for path in self._clips(root):
+            chapters.setdefault(path.parent, []).append(path)
+        existing = {path.stem for clips in chapters.values() for path in clips}
         beside = table_beside(root)
         sexes = _sexes(root)
         for folder, clips in sorted(chapters.items()):
             texts = _transcripts(folder)
-            missing = [(name, folder / f"{name}.flac") for name in texts if name not in paths]
-            for name, path in [*clips, *missing]:
-                text = texts.get(name) or beside.get(name, {}).get("transcript")
-                yield _utterance(name, path, text or None, sexes, beside.get(name, {}))
+            missing = [folder / f"{name}.flac" for name in texts if name not in existing]
+            for path in [*clips, *missing]:
+                row = beside.get(path.stem, {})
+                speaker, chapter, _ = path.stem.split("-")
+                sex = sexes.get(speaker) or row.get("sex")
+                yield Utterance(
+                    id=path.stem,
+                    audio=path,
+                    speaker=speaker,
+                    language="en",
+                    split=_subset(path),
+                    transcript=texts.get(path.stem) or row.get("transcript") or None,
+                    extras={"chapter": chapter} | ({"sex": sex} if sex else {}),
+                )
 
-    def _wanted(self, path: Path, seen: set[str]) -> bool:
-        subset = _subset(path)
-        seen.add(subset or "(none)")
-        return not self.options.subsets or subset in self.options.subsets
-
-    def _nothing(self, root: Path, seen: set[str]) -> str:
-        if seen:
-            return (
-                f"{root} holds none of the LibriSpeech subsets {', '.join(self.options.subsets)}; "
-                f"it holds {', '.join(sorted(seen))}. Change the option `subsets`."
+    def _clips(self, root: Path) -> Iterator[Path]:
+        """Yields the clips of the wanted subsets."""
+        wanted = self.options.subsets
+        seen: set[str] = set()
+        example = "LibriSpeech file such as dev-clean/84/121123/84-121123-0000.flac"
+        for path, _ in clips_of(self, root, _NAME, example, "the folder LibriSpeech"):
+            subset = _subset(path)
+            seen.add(subset or "(none)")
+            if not wanted or subset in wanted:
+                yield path
+        if wanted and not seen & set(wanted):
+            raise DataError(
+                f"{root} contains none of the LibriSpeech subsets {', '.join(wanted)}; it contains "
+                f"{', '.join(sorted(seen))}. Change the option `subsets`."
             )
-        return (
-            f"{root} holds no LibriSpeech file such as dev-clean/84/121123/84-121123-0000.flac. "
-            f"Get a subset from {self.card.url} and name the folder LibriSpeech."
-        )
 
 
 def _subset(path: Path) -> str | None:
-    """Returns the subset's name: the folder above speaker and chapter, if it is named like one."""
+    """Returns the folder above speaker and chapter, if it has the name of a subset."""
     name = path.parents[2].name if len(path.parents) > 2 else ""
     return name if _SUBSET.fullmatch(name) else None
 
@@ -95,27 +101,9 @@ def _transcripts(folder: Path) -> dict[str, str]:
 
 
 def _sexes(root: Path) -> dict[str, str]:
-    """Returns speaker → sex from ``SPEAKERS.TXT``, where the corpus's own file is there."""
-    sexes = {}
+    """Returns speaker → sex from the corpus's own ``SPEAKERS.TXT``, if the folder has it."""
     file = near(root, "SPEAKERS.TXT")
-    for _, line in lines(file) if file else ():
-        cells = [cell.strip() for cell in line.split("|")]
-        if not line.startswith(";") and len(cells) > 1 and cells[1] in ("M", "F"):
-            sexes[cells[0]] = "male" if cells[1] == "M" else "female"
-    return sexes
-
-
-def _utterance(
-    name: str, path: Path, text: str | None, sexes: dict[str, str], row: dict[str, str]
-) -> Utterance:
-    speaker, chapter, _ = name.split("-")
-    sex = sexes.get(speaker) or row.get("sex")
-    return Utterance(
-        id=name,
-        audio=path,
-        speaker=speaker,
-        language="en",
-        split=_subset(path),
-        transcript=text,
-        extras={"chapter": chapter, **({"sex": sex} if sex else {})},
-    )
+    rows = [line.split("|") for _, line in lines(file) if not line.startswith(";")] if file else []
+    codes = {row[0].strip(): row[1].strip() for row in rows if len(row) > 1}
+    names = {"M": "male", "F": "female"}
+    return {speaker: names[code] for speaker, code in codes.items() if code in names}

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import lines, named, near, table_beside
+from ._files import clips_of, near
+from ._text_files import lines, table_beside
 
-_NAME = re.compile(r"(LJ\d{3}-\d{4})", re.IGNORECASE)
+_NAME = re.compile(r"LJ\d{3}-\d{4}", re.IGNORECASE)
 
 
 class LJSpeech(Dataset[PluginOptions]):
@@ -33,29 +34,31 @@ class LJSpeech(Dataset[PluginOptions]):
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips sorted by path; those of ``metadata.csv`` without a file come last."""
         table = near(root, "metadata.csv", above=root.name == "wavs")
-        texts = _metadata(table)
-        beside = {} if texts else table_beside(root)
-        found = set()
-        for path, match in named(root, _NAME, self.notes):
-            name = match[1].upper()
-            found.add(name)
-            text = texts.get(name) or beside.get(name, {}).get("transcript")
-            yield _utterance(name, path, text)
-        if not found:
-            raise DataError(
-                f"{root} holds no LJ Speech file such as wavs/LJ001-0001.wav. Get the corpus from "
-                f"{self.card.url} and name the folder LJSpeech-1.1."
+        texts = _metadata(table) if table else {}
+        example = "LJ Speech file such as wavs/LJ001-0001.wav"
+        clips = [
+            path for path, _ in clips_of(self, root, _NAME, example, "the folder LJSpeech-1.1")
+        ]
+        if table:
+            existing = {path.stem.upper() for path in clips}
+            wavs = table.parent / "wavs"
+            clips += [wavs / f"{name}.wav" for name in texts if name not in existing]
+        if not texts:
+            texts = {name: row.get("transcript", "") for name, row in table_beside(root).items()}
+        for path in clips:
+            name = path.stem.upper()
+            yield Utterance(
+                id=name,
+                audio=path,
+                speaker="lj",
+                language="en",
+                transcript=texts.get(name) or None,
+                extras={"sex": "female"},
             )
-        for name, text in texts.items():
-            if name not in found:
-                folder = table.parent if table else root
-                yield _utterance(name, folder / "wavs" / f"{name}.wav", text)
 
 
-def _metadata(file: Path | None) -> dict[str, str]:
+def _metadata(file: Path) -> dict[str, str]:
     """Returns id → text. The file has no header and no quoting: ``id|text|normalised text``."""
-    if file is None:
-        return {}
     texts = {}
     for number, line in lines(file):
         cells = line.split("|")
@@ -63,14 +66,3 @@ def _metadata(file: Path | None) -> dict[str, str]:
             raise DataError(f"{file}, line {number}: expected id|text|normalised text.")
         texts[cells[0]] = cells[-1].strip()
     return texts
-
-
-def _utterance(name: str, path: Path, text: str | None) -> Utterance:
-    return Utterance(
-        id=name,
-        audio=path,
-        speaker="lj",
-        language="en",
-        transcript=text or None,
-        extras={"sex": "female"},
-    )

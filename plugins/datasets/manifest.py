@@ -1,38 +1,32 @@
-"""Any recordings listed in one table: CSV, TSV, JSON lines or Parquet."""
+"""Any recordings listed in a table: CSV, TSV, JSON lines or Parquet."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from lanser_bench import Card, DataError, Utterance
 
-from ._columns import TEXTS, Naming, checked_columns, counted, nfc, seconds, text, turn
+from ._columns import TEXTS, Naming, as_seconds, as_text, as_turn, columns_among, text_columns
 from ._dialogues import apart
 from ._extras import plain_extras
+from ._files import counted
+from ._gold import GoldKind, weighted_gold
 from ._paths import Recordings, exists
 from ._stated import LeftOut, StatedDataset, StatedOptions
 from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, table_rows
 
 Tables = str | tuple[str, ...] | dict[str, str]
-GoldKind = Literal["single", "multi", "distribution"]
-
 _TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
 _COLUMNS = frozenset({"id", "audio", "start", "end", "turn", "label", "gold", "gold_kind", *TEXTS})
-_SPLITS = {
-    "train": "train",
-    "dev": "dev",
-    "val": "dev",
-    "valid": "dev",
-    "validation": "dev",
-    "test": "test",
-}
+_SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(
+    ("dev", "val", "valid", "validation"), "dev"
+)
 
 
 class ManifestOptions(StatedOptions, TableOptions):
@@ -43,22 +37,14 @@ class ManifestOptions(StatedOptions, TableOptions):
     the first of ``manifest.csv``, ``.tsv``, ``.jsonl`` and ``.parquet`` in the folder."""
     # In no key: the rows' hashes of recordings are, and hashing the folder would read all of it.
     audio_root: str = Field(default="", exclude=True)
-    """Folder at which the paths of recordings begin, inside the folder; empty for the table's."""
+    """Folder that the paths of recordings start from, inside the folder; empty for the table's."""
     name: str = ""
-    """Put before each speaker, so that speakers of two tables with equal names stay apart."""
-    columns: dict[str, str] = Field(default_factory=dict)
+    """Prefix of each speaker, which separates speakers of two tables that have equal names."""
+    columns: Annotated[dict[str, str], columns_among(_COLUMNS)] = Field(default_factory=dict)
     """Name here → name in the table, such as ``{label: feeling, audio: wav_file}``."""
-    labels: dict[str, str] = Field(default_factory=dict)
-    """Label of the table → label of the taxonomy, where they differ."""
     gold_kind: GoldKind = "single"
-    """What gold means where the table has no column ``gold_kind``."""
+    """What gold means if the table has no column ``gold_kind``."""
     title: str = "Recordings listed in a table"
-
-    @field_validator("columns")
-    @classmethod
-    def _known(cls, columns: dict[str, str]) -> dict[str, str]:
-        checked_columns(columns, tuple(sorted(_COLUMNS)))
-        return {ours: nfc(theirs) for ours, theirs in columns.items()}
 
 
 class ManifestTable(StatedDataset[ManifestOptions]):
@@ -81,48 +67,43 @@ class ManifestTable(StatedDataset[ManifestOptions]):
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the utterances in the tables' order."""
         left_out = LeftOut(self.options.leave_out)
-        read = [
-            (part, split, utterance)
+        rows = [
+            (part, utterance)
             for part, split, path in self._tables(root)
             for utterance in self._table(root, path, split, left_out)
         ]
         self.notes += left_out.notes()
-        repeated = len({u.id for _, _, u in read}) < len(read)
-        several = len({part for part, _, _ in read}) > 1
-        named = [
-            (part, replace(u, id=f"{part}/{u.id}") if repeated and several else u)
-            for part, _, u in read
-        ]
-        yield from apart(named, self.notes)
+        repeated = len({u.id for _, u in rows}) < len(rows)
+        if repeated and len({part for part, _ in rows}) > 1:
+            rows = [(part, replace(u, id=f"{part}/{u.id}")) for part, u in rows]
+        yield from apart(rows, self.notes)
 
     def _tables(self, root: Path) -> list[tuple[str, str | None, Path]]:
-        """Name, split and path of each table."""
+        """Returns name, split and path of each table."""
         given = self.options.table
-        named: list[tuple[str, str | None, str]]
+        tables: list[tuple[str, str | None, str]]
         if isinstance(given, dict):
-            named = [(split, _SPLITS.get(split, split), name) for split, name in given.items()]
+            tables = [(split, _SPLITS.get(split, split), name) for split, name in given.items()]
         elif isinstance(given, tuple):
-            stems = [Path(name).with_suffix("").as_posix() for name in given]
-            splits = [_SPLITS.get(stem.rpartition("/")[2]) for stem in stems]
-            named = list(zip(stems, splits, given, strict=True))
+            stems = {name: Path(name).with_suffix("") for name in given}
+            tables = [(s.as_posix(), _SPLITS.get(s.name), name) for name, s in stems.items()]
         else:
-            names = (given,) if given else _TABLES
-            named = [("", None, next((n for n in names if (root / n).is_file()), names[0]))]
+            existing = (name for name in _TABLES if (root / name).is_file())
+            tables = [("", None, given or next(existing, _TABLES[0]))]
         places = Recordings(root)
-        tables = [(part, split, places.located(name)) for part, split, name in named]
-        for (_, _, path), (_, _, name) in zip(tables, named, strict=True):
-            if not path.is_file():
+        for _, _, name in tables:
+            if not places.located(name).is_file():
                 self._refuse(root, name)
-        return tables
+        return [(part, split, places.located(name)) for part, split, name in tables]
 
     def _refuse(self, root: Path, name: str) -> None:
         names = [name] if self.options.table else _TABLES
         beside = sorted(p.name for p in root.iterdir() if p.suffix.lower() in TABLES)
-        found = f" It holds {', '.join(beside[:5])}." if beside else ""
+        others = f" It contains {', '.join(beside[:5])}." if beside else ""
         raise DataError(
-            f"{root} holds no {' or '.join(names)}.{found} Write one row per utterance with the "
-            "columns id, audio, speaker, label, or name the table with the option `table`, such as "
-            "`table: list.csv` or `table: {train: train.csv, test: test.csv}`."
+            f"{root} contains no {' or '.join(names)}.{others} Write one row per utterance with "
+            "the columns id, audio, speaker, label, or name the table with the option `table`, "
+            "such as `table: list.csv` or `table: {train: train.csv, test: test.csv}`."
         )
 
     def _table(
@@ -133,7 +114,7 @@ class ManifestTable(StatedDataset[ManifestOptions]):
         if rows and not any(row.cells.keys() & {"audio", "transcript"} for row in rows):
             raise DataError(
                 f"{rows[0].origin}: there is neither audio nor a transcript (columns: "
-                f"{', '.join(columns)}). Say what they mean with the option `columns`, or with "
+                f"{', '.join(columns)}). Map columns with the option `columns`, or name them with "
                 "`names` if the table has no header line."
             )
         typed = path.suffix.lower() not in DELIMITERS
@@ -142,20 +123,20 @@ class ManifestTable(StatedDataset[ManifestOptions]):
         if 0 < silent < len(rows):
             self.notes.append(f"{path.name}: {counted(silent, 'row')} without audio.")
         recordings = Recordings(self._audio_root(root, path))
-        cut = Counter(str(row.cells.get("audio")) for row in rows)
-        found = False
+        uses = Counter(str(row.cells.get("audio")) for row in rows)
+        usable = False
         for row in rows:
             if left_out(_gold(row.origin, row.cells)):
                 continue
             utterance = self._utterance(recordings, row, split)
-            if "id" not in row.cells and cut[str(row.cells.get("audio"))] > 1:
+            if "id" not in row.cells and uses[str(row.cells.get("audio"))] > 1:
                 utterance = replace(utterance, id=f"{utterance.id}@{utterance.start or 0:.3f}")
-            found = found or utterance.audio is None or exists(utterance.audio)
+            usable = usable or utterance.audio is None or exists(utterance.audio)
             yield utterance
-        if rows and not found:
+        if rows and not usable:
             self.notes.append(
-                f"{path.name}: no recording exists; paths begin at {recordings.folder}. If they "
-                "begin elsewhere, set the option `audio_root`."
+                f"{path.name}: no recording exists; paths start from {recordings.folder}. If they "
+                "start elsewhere, set the option `audio_root`."
             )
 
     def _audio_root(self, root: Path, path: Path) -> Path:
@@ -173,22 +154,20 @@ class ManifestTable(StatedDataset[ManifestOptions]):
             audio = recordings.find(cells["audio"], origin)
         elif "transcript" not in cells:
             raise DataError(f"{origin}: there is neither audio nor a transcript.")
-        name = text(cells.get("id"), origin, "id")
+        name = as_text(cells.get("id"), origin, "id")
         if name is None and audio is not None:
             name = recordings.id_of(audio, cells["audio"], origin)
         if not name:
             raise DataError(f"{origin}: there is no id.")
-        texts = {column: text(cells.get(column), origin, column) for column in TEXTS}
+        texts = text_columns(cells, origin, language=self.options.language, split=split)
         if texts["speaker"] and self.options.name:
             texts["speaker"] = f"{self.options.name}/{texts['speaker']}"
-        texts["language"] = texts["language"] or self.options.language
-        texts["split"] = texts["split"] or split
         return Utterance(
             id=name,
             audio=audio,
-            start=seconds(cells.get("start"), origin, "start"),
-            end=seconds(cells.get("end"), origin, "end"),
-            turn=turn(cells.get("turn"), origin),
+            start=as_seconds(cells.get("start"), origin, "start"),
+            end=as_seconds(cells.get("end"), origin, "end"),
+            turn=as_turn(cells.get("turn"), origin),
             gold=self._gold(origin, cells),
             gold_kind=self._kind(origin, cells),
             extras=row.extras,
@@ -196,41 +175,26 @@ class ManifestTable(StatedDataset[ManifestOptions]):
             **texts,
         )
 
-    def _gold(self, origin: str, row: Mapping[str, Any]) -> dict[str, float]:
-        gold: dict[str, float] = {}
+    def _gold(self, origin: str, cells: Mapping[str, Any]) -> dict[str, float]:
         # Two labels of the table may be one of the taxonomy's: their weights add up.
-        for label, weight in _gold(origin, row).items():
-            name = self.options.labels.get(label, label)
-            gold[name] = gold.get(name, 0.0) + weight
-        return gold
+        gold: dict[str, float] = defaultdict(float)
+        for label, weight in _gold(origin, cells).items():
+            gold[self.options.labels.get(label, label)] += weight
+        return dict(gold)
 
-    def _kind(self, origin: str, row: Mapping[str, Any]) -> GoldKind:
-        kind = str(row.get("gold_kind", self.options.gold_kind))
+    def _kind(self, origin: str, cells: Mapping[str, Any]) -> GoldKind:
+        kind = str(cells.get("gold_kind", self.options.gold_kind))
         if kind not in get_args(GoldKind):
-            raise DataError(
-                f"{origin}: gold_kind is '{kind}'; it must be one of "
-                f"{', '.join(get_args(GoldKind))}."
-            )
+            kinds = ", ".join(get_args(GoldKind))
+            raise DataError(f"{origin}: gold_kind is '{kind}'; it must be one of {kinds}.")
         return cast(GoldKind, kind)
 
 
-def _gold(origin: str, row: Mapping[str, Any]) -> dict[str, float]:
-    label, gold = row.get("label"), row.get("gold")
+def _gold(origin: str, cells: Mapping[str, Any]) -> dict[str, float]:
+    label, gold = cells.get("label"), cells.get("gold")
     if label is not None and gold is not None:
         raise DataError(f"{origin}: there is both a label and gold. Leave one empty.")
-    if gold is None:
-        name = text(label, origin, "label")
-        return {} if name is None else {name: 1.0}
-    if isinstance(gold, str):
-        try:
-            gold = json.loads(gold)
-        except json.JSONDecodeError:
-            return {nfc(gold): 1.0}
-    if isinstance(gold, list) and all(isinstance(pair, (list, tuple)) for pair in gold):
-        gold = dict(gold)  # Parquet's map type
-    if not isinstance(gold, dict) or not all(
-        isinstance(weight, (int, float)) or weight is None for weight in gold.values()
-    ):
-        raise DataError(f'{origin}: gold must be a JSON object of weights such as {{"happy": 1}}.')
-    # Parquet fills the labels that a row lacks with nulls.
-    return {nfc(str(name)): float(weight) for name, weight in gold.items() if weight}
+    if gold is not None:
+        return weighted_gold(origin, gold, names=True)
+    name = as_text(label, origin, "label")
+    return {} if name is None else {name: 1.0}

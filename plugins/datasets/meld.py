@@ -1,4 +1,4 @@
-"""MELD: dialogues from the series Friends, labelled by people who saw and heard them."""
+"""MELD: dialogues from the series Friends, labelled by people who watched them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import AUDIO, by_stem, is_sound, rows_with
+from ._files import UNTRIED, by_stem, is_readable, is_sound
+from ._text_files import rows_with
 
 _TABLES = {
     "train": "train_sent_emo.csv",
@@ -21,15 +22,17 @@ _FOLDERS = {
     "validation": ("dev_splits_complete", "dev"),
     "test": ("output_repeated_splits_test", "test"),
 }
-"""Where the release unpacks the clips of each part, then where copies keep them."""
+"""Folders of each part's clips: of the release, then of copies."""
 _COLUMNS = {"Utterance", "Speaker", "Emotion", "Dialogue_ID", "Utterance_ID"}
+# The tables were written on Windows: its punctuation became control codes.
+_PUNCTUATION = {0x85: "…", 0x91: "'", 0x92: "'", 0x93: '"', 0x94: '"', 0x96: "-", 0x97: "-"}
 
 
 class MeldOptions(PluginOptions):
     """Options of `meld`."""
 
     text_only: bool = False
-    """Read the words without the recordings: what a labeler is measured on."""
+    """Read the words without the recordings, to evaluate a labeler."""
     splits: tuple[Literal["train", "validation", "test"], ...] = ()
     """Parts of the official split to read; all by default."""
 
@@ -53,8 +56,7 @@ class Meld(Dataset[MeldOptions]):
         "parts share the main cast, so the protocol 'split' is refused: evaluate encoders on "
         "k-speaker-folds, and on the test part only a labeler, which learns from no part "
         "(text_only: true, splits: [test]). A few clips of the release have no sound; "
-        "on_bad_audio: skip counts them. Tested on generated sound with the true names; the real "
-        "corpus was not at hand.",
+        f"on_bad_audio: skip counts them. {UNTRIED}",
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
@@ -63,8 +65,8 @@ class Meld(Dataset[MeldOptions]):
         tables = {part: _table(root, name) for part, name in wanted.items()}
         if not any(tables.values()):
             raise DataError(
-                f"{root} holds no {' or '.join(wanted.values())}. Get MELD from {self.card.url} "
-                "and name the folder that holds them."
+                f"{root} contains no {' or '.join(wanted.values())}. Get MELD from "
+                f"{self.card.url} and set `root` to the folder with these tables."
             )
         for part, table in tables.items():
             if table is None:
@@ -72,31 +74,12 @@ class Meld(Dataset[MeldOptions]):
                 continue
             clips = {} if self.options.text_only else self._clips(root, part)
             for line, row in rows_with(_COLUMNS, table):
-                u, clip = self._utterance(part, f"{table}, line {line}", row)
+                u, clip = _utterance(part, f"{table}, line {line}", row)
                 if self.options.text_only:
                     yield u
                     continue
                 for audio in clips.get(clip, [root / part / f"{clip}.wav"]):
                     yield replace(u, audio=audio)
-
-    def _utterance(self, part: str, origin: str, row: dict[str, str]) -> tuple[Utterance, str]:
-        clip = f"dia{row['Dialogue_ID']}_utt{row['Utterance_ID']}"
-        if not row["Utterance_ID"].isdigit():
-            raise DataError(f"{origin}: Utterance_ID is '{row['Utterance_ID']}', not a number.")
-        utterance = Utterance(
-            id=f"{part}_{clip}",
-            speaker=row["Speaker"].strip() or None,
-            dialogue_id=f"{part}_dia{row['Dialogue_ID']}",
-            turn=int(row["Utterance_ID"]),
-            language="en",
-            split=part,
-            # The tables were written on Windows: its punctuation came through as control codes.
-            transcript=row["Utterance"].translate(_PUNCTUATION).strip(),
-            gold={row["Emotion"].strip().lower(): 1.0},
-            extras={"season": row.get("Season", ""), "episode": row.get("Episode", "")},
-            origin=origin,
-        )
-        return utterance, clip
 
     def _clips(self, root: Path, part: str) -> dict[str, list[Path]]:
         """Returns clip → its recordings.
@@ -107,23 +90,41 @@ class Meld(Dataset[MeldOptions]):
         folders = [p for name in _FOLDERS[part] for p in sorted(root.rglob(name)) if p.is_dir()]
         sound = {folder: [p for p in sorted(folder.iterdir()) if is_sound(p)] for folder in folders}
         for files in sound.values():
-            if any(path.suffix.lower() in AUDIO for path in files):
+            if any(map(is_readable, files)):
                 return by_stem(files, self.notes)
-        for folder, files in sound.items():
-            if files:
-                end = files[0].suffix
+        for folder, films in sound.items():
+            if films:
+                end = films[0].suffix
                 raise DataError(
-                    f"{folder} holds films but no sound files. Extract the sound once: "
+                    f"{folder} contains films but no sound files. Extract the sound once: "
                     f"cd {folder} && for f in *{end}; do ffmpeg -i $f -ac 1 -ar 16000 "
                     f"${{f%{end}}}.wav; done. For the words alone set text_only: true."
                 )
         raise DataError(
-            f"{root} holds no folder {' or '.join(_FOLDERS[part])} with the clips of the {part} "
+            f"{root} contains no folder {' or '.join(_FOLDERS[part])} with the clips of the {part} "
             "part. For the words alone set text_only: true."
         )
 
 
-_PUNCTUATION = {0x85: "…", 0x91: "'", 0x92: "'", 0x93: '"', 0x94: '"', 0x96: "-", 0x97: "-"}
+def _utterance(part: str, origin: str, row: dict[str, str]) -> tuple[Utterance, str]:
+    """Returns a row without its recording, and the name of its clip."""
+    dialogue, turn = row["Dialogue_ID"], row["Utterance_ID"]
+    if not turn.isdigit():
+        raise DataError(f"{origin}: Utterance_ID is '{turn}', not a number.")
+    clip = f"dia{dialogue}_utt{turn}"
+    utterance = Utterance(
+        id=f"{part}_{clip}",
+        speaker=row["Speaker"].strip() or None,
+        dialogue_id=f"{part}_dia{dialogue}",
+        turn=int(turn),
+        language="en",
+        split=part,
+        transcript=row["Utterance"].translate(_PUNCTUATION).strip(),
+        gold={row["Emotion"].strip().lower(): 1.0},
+        extras={"season": row.get("Season", ""), "episode": row.get("Episode", "")},
+        origin=origin,
+    )
+    return utterance, clip
 
 
 def _table(root: Path, name: str) -> Path | None:

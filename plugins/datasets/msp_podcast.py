@@ -9,7 +9,8 @@ from typing import Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import lines, near, rows_with
+from ._files import UNTRIED, counted, near
+from ._text_files import lines, rows_with
 
 _TABLES = ("Labels/labels_consensus.csv", "labels_consensus.csv", "Labels/labels_concensus.csv")
 """The second spelling is that of older releases."""
@@ -26,6 +27,7 @@ _EMOTIONS = {
 _NO_LABEL = ("O", "X")
 """Another emotion, and no agreement between raters."""
 _COLUMNS = {"FileName", "EmoClass", "SpkrID", "Split_Set"}
+_UNKNOWN = ("", "Unknown")
 _EMPTY = ("", "na", "n/a", "nan", "none")
 _NUMBERS = {"EmoAct": "arousal", "EmoVal": "valence", "EmoDom": "dominance"}
 
@@ -36,7 +38,7 @@ class MspPodcastOptions(PluginOptions):
     test: Literal["Test1", "Test2", "Test3"] = "Test1"
     """Which of the release's test sets is the part ``test``; the others are in no part."""
     known_speakers: bool = True
-    """Leave out clips whose speaker is not known: they cannot be kept apart in folds."""
+    """Leave out clips of unknown speakers, which cannot be separated in folds."""
 
 
 class MspPodcast(Dataset[MspPodcastOptions]):
@@ -51,9 +53,8 @@ class MspPodcast(Dataset[MspPodcastOptions]):
         url="https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Podcast.html",
         language="en",
         taxonomy="msp-podcast-8",
-        notes="Spontaneous speech; clips labelled 'other' or without agreement are kept without "
-        "gold. Test3's labels are withheld by its makers. Tested on generated sound with the true "
-        "names; the real corpus was not at hand.",
+        notes="Spontaneous speech; clips labelled 'other' or without agreement are included "
+        f"without gold. Its makers do not publish Test3's labels. {UNTRIED}",
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
@@ -61,48 +62,44 @@ class MspPodcast(Dataset[MspPodcastOptions]):
         table = near(root, *_TABLES)
         if table is None:
             raise DataError(
-                f"{root} holds no {_TABLES[0]}. Ask for MSP-Podcast at {self.card.url} and name "
-                "the folder that holds Labels and Audios."
+                f"{root} contains no {_TABLES[0]}. Ask for MSP-Podcast at {self.card.url} and set "
+                "`root` to the folder with Labels and Audios."
             )
         base = table.parent.parent if table.parent.name == "Labels" else table.parent
         folder = next((base / n for n in ("Audios", "Audio") if (base / n).is_dir()), None)
         if folder is None:
-            raise DataError(f"{base} holds no folder Audios with the clips of {table.name}.")
-        texts, nameless = base / "Transcripts", 0
+            raise DataError(f"{base} contains no folder Audios with the clips of {table.name}.")
+        nameless = 0
         for line, row in rows_with(_COLUMNS, table):
-            speaker = None if row["SpkrID"].strip() in ("", "Unknown") else row["SpkrID"].strip()
-            if speaker is None and self.options.known_speakers:
+            if self.options.known_speakers and row["SpkrID"].strip() in _UNKNOWN:
                 nameless += 1
-                continue
-            yield self._utterance(folder, texts, f"{table}, line {line}", row, speaker)
+            else:
+                yield self._utterance(folder, f"{table}, line {line}", row)
         if nameless:
-            told = f"{nameless} clips of unknown speakers are left out (known_speakers: true)."
-            self.card = replace(self.card, notes=f"{type(self).card.notes} {told}")
+            left_out = f"{counted(nameless, 'clip')} of unknown speakers left out"
+            notes = f"{type(self).card.notes} {left_out} (known_speakers: true)."
+            self.card = replace(self.card, notes=notes)
 
-    def _utterance(
-        self, folder: Path, texts: Path, origin: str, row: dict[str, str], speaker: str | None
-    ) -> Utterance:
+    def _utterance(self, folder: Path, origin: str, row: dict[str, str]) -> Utterance:
         name, code = Path(row["FileName"]).stem, row["EmoClass"].strip()
+        speaker = row["SpkrID"].strip()
+        splits = {"Train": "train", "Development": "dev", self.options.test: "test"}
         if code not in _EMOTIONS and code not in _NO_LABEL:
             known = ", ".join([*_EMOTIONS, *_NO_LABEL])
             raise DataError(f"{origin}: EmoClass is '{code}'; the codes are {known}.")
-        text = texts / f"{name}.txt"
         return Utterance(
             id=name,
             audio=folder / row["FileName"],
-            speaker=speaker,
+            speaker=None if speaker in _UNKNOWN else speaker,
             dialogue_id="_".join(name.split("_")[:2]),
             turn=_turn(name),
             language="en",
-            split=self._split(row["Split_Set"].strip()),
-            transcript=_words(text),
+            split=splits.get(row["Split_Set"].strip()),
+            transcript=_words(folder.parent / "Transcripts" / f"{name}.txt"),
             gold={_EMOTIONS[code]: 1.0} if code in _EMOTIONS else {},
             extras=_numbers(origin, row),
             origin=origin,
         )
-
-    def _split(self, name: str) -> str | None:
-        return {"Train": "train", "Development": "dev", self.options.test: "test"}.get(name)
 
 
 def _words(file: Path) -> str | None:
@@ -112,7 +109,7 @@ def _words(file: Path) -> str | None:
 
 
 def _numbers(origin: str, row: dict[str, str]) -> dict[str, float]:
-    """Ratings by name; an empty or ``NA`` cell is none."""
+    """Returns the ratings by name, without empty and ``NA`` cells."""
     numbers = {}
     for theirs, ours in _NUMBERS.items():
         value = row.get(theirs, "").strip()

@@ -10,7 +10,8 @@ from typing import Any
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import AUDIO, lines
+from ._files import counted, is_readable
+from ._text_files import lines
 
 _FOLDERS = ("train", "validation", "test")
 _NUMBERED = re.compile(r"_\d{6}$")
@@ -22,7 +23,7 @@ class PeoplesSpeechOptions(PluginOptions):
     """Options of `peoples-speech`."""
 
     subsets: tuple[str, ...] = ()
-    """Such as ``[clean, dirty_sa]``; empty for all whose table lies in the folder."""
+    """Such as ``[clean, dirty_sa]``; empty for all whose table is in the folder."""
 
 
 class PeoplesSpeech(Dataset[PeoplesSpeechOptions]):
@@ -31,8 +32,8 @@ class PeoplesSpeech(Dataset[PeoplesSpeechOptions]):
     Tables: ``[train/]clean.json`` (and ``clean_sa``, ``dirty``, ``dirty_sa``, ``validation``,
     ``test``), one JSON object a line: ``audio_document_id`` and ``training_data`` with the lists
     ``name``, ``label`` (the words) and ``duration_ms``. Recordings: the names of those lists below
-    ``[train/]clean/``, where the archives ``clean_000000.tar`` lie; each may be extracted in place
-    or into a folder of its own name.
+    ``[train/]clean/``, the folder of the archives ``clean_000000.tar``; each may be extracted in
+    place or into a folder with its own name.
     """
 
     Options = PeoplesSpeechOptions
@@ -44,23 +45,23 @@ class PeoplesSpeech(Dataset[PeoplesSpeechOptions]):
         "(2021), NeurIPS Datasets and Benchmarks",
         url="https://huggingface.co/datasets/MLCommons/peoples_speech",
         language="en",
-        notes="Speakers are not named: the document stands for the speaker, so that one recording "
-        "is never on both sides of a split, though one document may hold several voices. The "
+        notes="Speakers are not named: the document counts as the speaker, so that one recording "
+        "is never on both sides of a split, though one document may contain several voices. The "
         "transcripts are aligned captions, not exact. This reader was tested on small trees with "
         "the release's names and generated sound, not on the release itself.",
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
-        """Yields the utterances in the tables' order; those without a file too, as missing."""
-        tables = self._tables(root)
-        for name, table in tables:
+        """Yields the utterances in the tables' order, also those without a recording."""
+        for name, table in self._tables(root):
             folder = table.parent / _NUMBERED.sub("", table.stem)
             _check_extracted(folder, table)
-            extracted = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+            places = [folder, *sorted(p for p in folder.iterdir() if p.is_dir())]
             for origin, document, file, text in _entries(table):
+                paths = [place / file for place in places]
                 yield Utterance(
                     id=f"{name}/{Path(file).with_suffix('').as_posix()}",
-                    audio=_find(folder, extracted, file),
+                    audio=next((path for path in paths if path.is_file()), paths[0]),
                     speaker=document,
                     dialogue_id=document,
                     language="en",
@@ -72,47 +73,37 @@ class PeoplesSpeech(Dataset[PeoplesSpeechOptions]):
 
     def _tables(self, root: Path) -> list[tuple[str, Path]]:
         places = [root, *(root / folder for folder in _FOLDERS)]
-        found = {path.stem: path for place in places for path in sorted(place.glob("*.json"))}
+        tables = {path.stem: path for place in places for path in sorted(place.glob("*.json"))}
         # The release also has clean_000000.json, the part of clean.json on its first archive.
-        for name in [name for name in found if _NUMBERED.search(name)]:
-            if _NUMBERED.sub("", name) in found:
-                del found[name]
-        wanted = self.options.subsets or tuple(found)
-        missing = [name for name in wanted if name not in found]
-        if missing or not found:
-            held = (
-                f"it holds {', '.join(found)}" if found else "it holds no table such as clean.json"
-            )
+        parts = [name for name in tables if _NUMBERED.search(name)]
+        for name in parts:
+            if _NUMBERED.sub("", name) in tables:
+                del tables[name]
+        wanted = self.options.subsets or tuple(tables)
+        if not tables or not set(wanted) <= tables.keys():
+            content = ", ".join(tables) or "no table such as clean.json"
             raise DataError(
                 f"{root} is not The People's Speech with the subsets "
-                f"{', '.join(wanted) or '(any)'}: {held}. Get train/clean.json and the archives of "
-                f"train/clean/ from {self.card.url}, extract them, and name the folder above train."
+                f"{', '.join(wanted) or '(any)'}: it contains {content}. Get train/clean.json and "
+                f"the archives of train/clean/ from {self.card.url}, extract them, and set `root` "
+                "to the folder above train."
             )
-        return [(name, found[name]) for name in wanted]
+        return [(name, tables[name]) for name in wanted]
 
 
 def _check_extracted(folder: Path, table: Path) -> None:
-    """Refuses archives as they were downloaded: recordings are read from files."""
+    """Refuses a missing folder, and archives as they were downloaded."""
     if not folder.is_dir():
         raise DataError(
             f"{table} has no folder {folder.name}/ with its recordings beside it. Put its archives "
             "there and extract them."
         )
     archives = sorted(folder.glob("*.tar"))
-    others = any(p.is_dir() or p.suffix.lower() in AUDIO for p in folder.iterdir())
-    if archives and not others:
+    if archives and not any(p.is_dir() or is_readable(p) for p in folder.iterdir()):
         raise DataError(
-            f"{folder} holds {len(archives)} archives such as {archives[0].name}, not extracted. "
-            f"In that folder run: {_TAR}"
+            f"{folder} contains {counted(archives, 'archive')} such as {archives[0].name}, not "
+            f"extracted. In that folder run: {_TAR}"
         )
-
-
-def _find(folder: Path, extracted: list[Path], file: str) -> Path:
-    """The place of a recording: in the folder, or in that of its archive."""
-    for place in (folder, *extracted):
-        if (place / file).is_file():
-            return place / file
-    return folder / file
 
 
 def _entries(table: Path) -> Iterator[tuple[str, str, str, str]]:
@@ -133,8 +124,8 @@ def _entries(table: Path) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _relative(name: str) -> str:
-    """A name inside its archive; one that leads out of the folder is refused."""
+    """Returns a name inside its archive; refuses one outside the folder."""
     path = Path(name.removeprefix("./").lstrip("/"))
     if ".." in path.parts:
-        raise ValueError(f"'{name}' leads out of the folder")
+        raise ValueError(f"'{name}' is outside the folder")
     return path.as_posix()

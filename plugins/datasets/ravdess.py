@@ -9,7 +9,7 @@ from typing import Literal
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import named
+from ._files import clips_of
 
 _NAME = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)")
 _AUDIO_ONLY = "03"
@@ -33,7 +33,7 @@ class RavdessOptions(PluginOptions):
     channel: Literal["speech", "song"] = "speech"
     """Spoken or sung; only sound-only files (modality 03) are read."""
     actors: tuple[int, ...] = ()
-    """Only these actors, 1 to 24; all if left out."""
+    """Only these actors, 1 to 24; empty for all."""
     test_actors: tuple[int, ...] = ()
     """The test side of the protocol `split`; all other actors are its training side."""
 
@@ -51,30 +51,26 @@ class Ravdess(Dataset[RavdessOptions]):
         language="en",
         taxonomy="ravdess-8",
         fixed_sentences=True,
-        notes="Acted; two sentences said in every emotion, so that the words carry none. One "
-        "recording lies there under two names: 03-01-03-01-02-01-07 and 03-01-03-01-02-02-07.",
+        notes="Acted; two sentences said in every emotion, so the words carry none. One recording "
+        "has two names: 03-01-03-01-02-01-07 and 03-01-03-01-02-02-07.",
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips sorted by path."""
-        wanted = _CHANNELS[self.options.channel]
-        found = False
-        for path, match in named(root, _NAME, self.notes):
-            if match[1] != _AUDIO_ONLY or match[2] != wanted:
-                continue
-            if self.options.actors and int(match[7]) not in self.options.actors:
-                continue
-            found = True
+        channel, actors = self.options.channel, self.options.actors
+        code = _CHANNELS[channel]
+        of_actors = f" of actors {list(actors)}" if actors else ""
+        for path, match in clips_of(
+            self,
+            root,
+            _NAME,
+            f"RAVDESS {channel} file{of_actors} such as Actor_01/03-{code}-01-01-01-01-01.wav",
+            "the folder that contains Actor_01",
+            wanted=lambda _, match: (
+                match.group(1, 2) == (_AUDIO_ONLY, code) and (not actors or int(match[7]) in actors)
+            ),
+        ):
             yield self._utterance(path, *match.groups()[2:])
-        if not found:
-            raise DataError(
-                f"{root} holds no RAVDESS {self.options.channel} file{self._of_actors()} such as "
-                f"Actor_01/03-{wanted}-01-01-01-01-01.wav. Get the corpus from {self.card.url} and "
-                "name the folder that holds Actor_01."
-            )
-
-    def _of_actors(self) -> str:
-        return f" of actors {list(self.options.actors)}" if self.options.actors else ""
 
     def _split(self, actor: int) -> str | None:
         if not self.options.test_actors:
@@ -86,7 +82,7 @@ class Ravdess(Dataset[RavdessOptions]):
     ) -> Utterance:
         if emotion not in _EMOTIONS or statement not in _STATEMENTS:
             raise DataError(
-                f"{path}: emotion {emotion} or statement {statement} is not in RAVDESS's code "
+                f"{path}: emotion {emotion} or statement {statement} is not a code of RAVDESS "
                 "(emotions 01-08, statements 01-02)."
             )
         return Utterance(

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
+from lanser_bench import Card, Dataset, PluginOptions, Utterance
 
-from ._files import counted, named
+from ._files import UNTRIED, clips_of, counted
 
 _SPEAKERS = ("DC", "JE", "JK", "KL")
 _NAME = re.compile(r"(?:(DC|JE|JK|KL)_)?(a|d|f|h|n|sa|su)(\d\d)", re.IGNORECASE)
@@ -23,14 +23,9 @@ _EMOTIONS = {
 }
 
 
-class SaveeOptions(PluginOptions):
-    """Options of `savee`: none."""
-
-
-class Savee(Dataset[SaveeOptions]):
+class Savee(Dataset[PluginOptions]):
     """Reads ``AudioData/DC/a01.wav``, or the flat form ``DC_a01.wav``."""
 
-    Options = SaveeOptions
     version = "1"
     card = Card(
         title="SAVEE, Surrey Audio-Visual Expressed Emotion",
@@ -41,23 +36,29 @@ class Savee(Dataset[SaveeOptions]):
         taxonomy="goemotions-ekman",
         fixed_sentences=True,
         notes="Acted; 480 clips of 4 men. Its happiness is written as joy. Four speakers are too "
-        "few for intervals. Three of the sentences are common to all emotions; which ones is not "
-        "in the file names, so the id of a sentence is that of its name (a01). Tested on generated "
-        "sound with the true names; the real corpus was not at hand.",
+        "few for intervals. Three of the sentences are common to all emotions; the file names do "
+        f"not show which, so the id of a sentence is that of its name (a01). {UNTRIED}",
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips sorted by path."""
-        found = False
         strange: list[Path] = []
-        clips = named(root, _NAME, self.notes, lambda path: f"{path.parent.name}/{path.stem}")
-        for path, match in clips:
-            speaker = (match[1] or path.parent.name).upper()
-            if speaker not in _SPEAKERS:
+
+        def spoken(path: Path, match: re.Match[str]) -> bool:
+            if _speaker(path, match) not in _SPEAKERS:
                 strange.append(path)
-                continue
-            found = True
-            code = match[2].lower()
+            return _speaker(path, match) in _SPEAKERS
+
+        for path, match in clips_of(
+            self,
+            root,
+            _NAME,
+            "SAVEE file such as AudioData/DC/a01.wav or DC_a01.wav",
+            "the folder with the speakers' folders",
+            key=lambda path: f"{path.parent.name}/{path.stem}",
+            wanted=spoken,
+        ):
+            speaker, code = _speaker(path, match), match[2].lower()
             yield Utterance(
                 id=f"{speaker}_{code}{match[3]}",
                 audio=path,
@@ -69,11 +70,10 @@ class Savee(Dataset[SaveeOptions]):
             )
         if strange:
             self.notes.append(
-                f"{counted(len(strange), 'clip')} ignored, because neither the name nor the folder "
+                f"{counted(strange, 'clip')} ignored, because neither the name nor the folder "
                 f"names a speaker ({', '.join(_SPEAKERS)}): first {strange[0]}."
             )
-        if not found:
-            raise DataError(
-                f"{root} holds no SAVEE file such as AudioData/DC/a01.wav or DC_a01.wav. Register "
-                f"at {self.card.url} and name the folder that holds the speakers' folders."
-            )
+
+
+def _speaker(path: Path, match: re.Match[str]) -> str:
+    return (match[1] or path.parent.name).upper()

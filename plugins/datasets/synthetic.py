@@ -1,7 +1,7 @@
 """The embedded corpus: our own sentences spoken by eSpeak NG with known prosody.
 
 A calibration corpus: since the words' emotion and the voice's settings are known, labelers,
-encoders and probes have a known answer. It is no evidence about human speech.
+encoders and probes have a known answer. It says nothing about human speech.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -20,11 +21,12 @@ from pydantic import Field, model_validator
 from lanser_bench import Card, Dataset, PluginOptions, Utterance
 
 from ._espeak import Clip, require, speak
-from ._files import read_csv
 from ._prosody_plan import VOICES, Planned, Sentence, plan
+from ._text_files import rows_with
 
 _SENTENCES = Path(__file__).with_name("synthetic_sentences.tsv")
 _INDEX = "index.json"
+_PLANTED = ("pitch", "range", "rate", "volume")
 _ENGINE = ("espeakng-loader", "soundfile")
 
 
@@ -32,17 +34,17 @@ class SyntheticOptions(PluginOptions):
     """Options of `synthetic`."""
 
     clips: int = Field(default=200, ge=1, le=100_000)
-    """Clips over all speakers. Up to 210 no sentence is said twice."""
+    """Clips over all speakers. Up to 210, no sentence is repeated."""
     speakers: int = Field(default=8, ge=1, le=len(VOICES))
     """Voices, each with its own base pitch, rate and loudness."""
     first_voice: int = Field(default=0, ge=0)
-    """How many of the 24 voices to pass over, so that two corpora share no speaker."""
+    """How many of the 24 voices to skip, so that two corpora share no speaker."""
     congruence: float = Field(default=0.75, ge=0, le=1)
     """Probability that a clip's prosody follows its words; else it follows an emotion drawn at
     random from all seven. 0: prosody says nothing about the words."""
     fixed_text: bool = False
-    """True: four neutral sentences are said in every emotion. The gold label is then the prosody's,
-    and `congruence` has no meaning."""
+    """If true, four neutral sentences are said in every emotion. The gold label is then the
+    prosody's, and `congruence` is ignored."""
     gold: Literal["words", "prosody"] = "words"
     """Whose emotion the gold label is."""
     noise_db: float | None = Field(default=None, ge=-90, le=-20)
@@ -54,17 +56,17 @@ class SyntheticOptions(PluginOptions):
         if self.first_voice + self.speakers > len(VOICES):
             raise ValueError(
                 f"there are {len(VOICES)} voices; first_voice {self.first_voice} and speakers "
-                f"{self.speakers} ask for more"
+                f"{self.speakers} need more"
             )
         return self
 
 
 class Synthetic(Dataset[SyntheticOptions]):
-    """Makes its clips on first use and finds them again afterwards.
+    """Makes its clips on first use and reuses them afterwards.
 
-    Extras hold what was planted: ``prosody_emotion``; ``planted_pitch`` and ``planted_range``
-    (0–100), ``planted_rate`` (words per minute) and ``planted_volume`` (100 = usual) as the engine
-    was told them, the speaker's own offset included; ``words_emotion``, ``voice`` and ``sex``.
+    Extras are what was planted: ``prosody_emotion``; ``planted_pitch`` and ``planted_range``
+    (0–100), ``planted_rate`` (words per minute) and ``planted_volume`` (100 = usual) as passed to
+    the engine, including the speaker's own offset; ``words_emotion``, ``voice`` and ``sex``.
     """
 
     Options = SyntheticOptions
@@ -85,22 +87,15 @@ class Synthetic(Dataset[SyntheticOptions]):
     def __init__(self, options: SyntheticOptions) -> None:
         super().__init__(options)
         if options.fixed_text:
-            self.card = Card(
-                title="Synthetic calibration speech, fixed text",
-                licence=self.card.licence,
-                citation=self.card.citation,
-                language=self.card.language,
-                taxonomy=self.card.taxonomy,
-                fixed_sentences=True,
-                notes=self.card.notes,
-            )
+            title = "Synthetic calibration speech, fixed text"
+            self.card = replace(self.card, title=title, fixed_sentences=True)
 
     def fingerprint(self) -> str:
-        """Hash of the sentences."""
+        """Returns the hash of the sentences."""
         return hashlib.sha256(_SENTENCES.read_bytes()).hexdigest()[:16]
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
-        """Yields the clips speaker by speaker, speaking them first if they are not there.
+        """Yields the clips speaker by speaker, after speaking them on first use.
 
         Raises:
             MissingDependencyError: the engine is not installed.
@@ -125,7 +120,7 @@ class Synthetic(Dataset[SyntheticOptions]):
             )
 
     def _digest(self) -> str:
-        """Names the folder by all that can change its bytes; `gold` only names them otherwise."""
+        """Names the folder by everything that can change its bytes, which `gold` cannot."""
         content = {
             "format": self.version,
             "sentences": self.fingerprint(),
@@ -135,26 +130,16 @@ class Synthetic(Dataset[SyntheticOptions]):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def _speak_into(self, folder: Path) -> None:
-        options = self.options
-        planned = list(
-            plan(
-                _sentences(),
-                speakers=options.speakers,
-                first_voice=options.first_voice,
-                clips=options.clips,
-                congruence=options.congruence,
-                fixed_text=options.fixed_text,
-                seed=options.seed,
-            )
-        )
+        names = ("speakers", "first_voice", "clips", "congruence", "fixed_text", "seed")
+        planned = list(plan(_sentences(), **self.options.model_dump(include=set(names))))
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = folder.with_name(f".making-{folder.name}")
         from filelock import FileLock  # of the extra `synth`, as the engine is
 
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             if (folder / _INDEX).is_file():
-                return  # another process made the same clips meanwhile
-            # Whoever holds the lock is the only maker: a killed one left these behind.
+                return  # another process has just made the same clips
+            # With the lock, these can only be leftovers of a killed process.
             for left in (scratch, folder):
                 shutil.rmtree(left, ignore_errors=True)
             scratch.mkdir()
@@ -172,10 +157,7 @@ class Synthetic(Dataset[SyntheticOptions]):
             file=_file(clip),
             text=clip.sentence.text,
             voice=f"en-us+{clip.voice}",
-            rate=clip.rate,
-            volume=clip.volume,
-            pitch=clip.pitch,
-            range=clip.range,
+            **{name: getattr(clip, name) for name in _PLANTED},
             seed=int.from_bytes(seed[:4], "big") >> 1,
             noise_db=self.options.noise_db,
         )
@@ -190,8 +172,9 @@ def _publish(scratch: Path, folder: Path) -> None:
 
 
 def _sentences() -> list[Sentence]:
-    rows = (row for _, row in read_csv(_SENTENCES, "\t"))
-    return [Sentence(row["sentence_id"], row["emotion"], row["text"]) for row in rows]
+    columns = ("sentence_id", "emotion", "text")
+    rows = rows_with(columns, _SENTENCES, "\t")
+    return [Sentence(*(row[column] for column in columns)) for _, row in rows]
 
 
 def _file(clip: Planned) -> str:
@@ -208,10 +191,7 @@ def _row(clip: Planned) -> dict[str, object]:
         "words_emotion": clip.sentence.emotion,
         "extras": {
             "prosody_emotion": clip.prosody_emotion,
-            "planted_pitch": clip.pitch,
-            "planted_range": clip.range,
-            "planted_rate": clip.rate,
-            "planted_volume": clip.volume,
+            **{f"planted_{name}": getattr(clip, name) for name in _PLANTED},
             "voice": clip.voice,
             "sex": clip.sex,
         },

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
+from lanser_bench import Card, Dataset, PluginOptions, Utterance
 
-from ._files import named
+from ._files import UNTRIED, clips_of
 
 _NAME = re.compile(r"(OAF?|YAF)_([a-z-]+)_(angry|disgust|fear|happy|neutral|ps|sad)", re.IGNORECASE)
 _EMOTIONS = {
@@ -23,14 +23,9 @@ _EMOTIONS = {
 _AGES = {"OAF": "64", "YAF": "26"}
 
 
-class TessOptions(PluginOptions):
-    """Options of `tess`: none."""
-
-
-class Tess(Dataset[TessOptions]):
+class Tess(Dataset[PluginOptions]):
     """Reads ``OAF_angry/OAF_back_angry.wav`` anywhere under the folder."""
 
-    Options = TessOptions
     version = "1"
     card = Card(
         title="TESS, the Toronto Emotional Speech Set",
@@ -42,15 +37,13 @@ class Tess(Dataset[TessOptions]):
         fixed_sentences=True,
         notes="Acted; 2,800 clips of two women, 'Say the word …'. Its happy is written as joy, its "
         "pleasant surprise as surprise. Two speakers allow folds but no interval. One file of the "
-        "release is named OA_ where it means OAF_. Tested on generated sound with the true names; "
-        "the real corpus was not at hand.",
+        f"release is named OA_ instead of OAF_. {UNTRIED}",
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips sorted by path."""
-        found = False
-        for path, match in named(root, _NAME, self.notes):
-            found = True
+        example = "TESS file such as OAF_angry/OAF_back_angry.wav"
+        for path, match in clips_of(self, root, _NAME, example, "its folder"):
             speaker = "OAF" if match[1].upper() == "OA" else match[1].upper()
             word, emotion = match[2].lower(), match[3].lower()
             yield Utterance(
@@ -62,9 +55,4 @@ class Tess(Dataset[TessOptions]):
                 transcript=f"Say the word {word}.",
                 gold={_EMOTIONS[emotion]: 1.0},
                 extras={"sex": "female", "age": _AGES[speaker]},
-            )
-        if not found:
-            raise DataError(
-                f"{root} holds no TESS file such as OAF_angry/OAF_back_angry.wav. Get the corpus "
-                f"from {self.card.url} and name its folder."
             )

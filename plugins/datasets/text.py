@@ -1,25 +1,23 @@
-"""Sentences without sound, with or without human labels: for the quality of a labeler."""
+"""Sentences without sound, with or without human labels: measures the quality of a labeler."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from lanser_bench import Card, DataError, Dataset, Utterance
 
-from ._columns import WEAK_ALIASES, Naming, nfc, turn
-from ._columns import text as plain_text
+from ._columns import WEAK_ALIASES, Naming, as_text, as_turn, columns_among, text_columns
 from ._dialogues import apart
-from ._files import lines
+from ._gold import GoldKind, as_weight, weighted_gold
 from ._stated import LabelOptions, LeftOut
 from ._tables import TABLES, TableOptions, TableRow, table_rows
-from ._text_sets import CARDS, TAXONOMIES, goemotions, tweeteval
-
-GoldKind = Literal["single", "multi", "distribution"]
+from ._text_files import lines
+from ._text_sets import CARDS, goemotions, tweeteval
 
 _COLUMNS = ("id", "text", "label", "gold", "speaker", "dialogue_id", "turn", "language", "split")
 _WEAK = {
@@ -39,20 +37,20 @@ class TextOptions(LabelOptions, TableOptions):
     splits: tuple[str, ...] = ()
     """Keep only these, such as ``[test]``; empty for all. TweetEval's ``val`` is called dev."""
     tables: tuple[str, ...] = ()
-    """Files inside the folder; empty for all ``.csv``, ``.tsv``, ``.jsonl`` and ``.parquet`` files
-    that lie there. A ``.txt`` file holds one text per line."""
-    columns: dict[str, str] = Field(default_factory=dict)
+    """Files inside the folder; empty for all its ``.csv``, ``.tsv``, ``.jsonl`` and ``.parquet``
+    files. A ``.txt`` file has one text per line."""
+    columns: Annotated[dict[str, str], columns_among(_COLUMNS)] = Field(default_factory=dict)
     """Name here → name in the table, such as ``{text: body, label: feeling, speaker: author}``; an
     empty name leaves a column out, such as ``{label: ""}`` for a table's human labels."""
     separator: str = ""
-    """What parts several labels in one cell, such as ``","``; empty where a cell holds one."""
+    """Separates several labels in one cell, such as ``","``; empty if a cell has one label."""
     label_names: tuple[str, ...] = ()
-    """Names of the labels 0, 1, … where the table holds numbers."""
+    """Names of the labels 0, 1, … if the table has numbers."""
     weights: dict[str, str] = Field(default_factory=dict)
-    """Label → column with its weight or votes, where gold has a column per label."""
+    """Label → column with its weight or votes, if gold has a column per label."""
     gold_kind: GoldKind | None = None
-    """What gold means; left out: ``multi`` with `separator`, ``distribution`` with `weights` (rows
-    are made to add up to 1), else ``single``."""
+    """What gold means. If not set: ``multi`` with `separator`, ``distribution`` with `weights`
+    (each row is divided by its sum), else ``single``."""
     taxonomy: str | None = None
     """Taxonomy of the gold labels: a name, or the path of a YAML file."""
     language: str | None = None
@@ -61,22 +59,14 @@ class TextOptions(LabelOptions, TableOptions):
     licence: str = "not stated"
     citation: str = "not stated"
 
-    @field_validator("columns")
-    @classmethod
-    def _known(cls, columns: dict[str, str]) -> dict[str, str]:
-        unknown = sorted(columns.keys() - set(_COLUMNS))
-        if unknown:
-            raise ValueError(f"'{unknown[0]}' is not one of {', '.join(sorted(_COLUMNS))}")
-        return {ours: nfc(theirs) for ours, theirs in columns.items()}
-
 
 class Text(Dataset[TextOptions]):
     """Reads tables with a text a row and, optionally, gold.
 
     Columns: ``text`` (or ``transcript``, ``sentence``), ``id`` (else the table's name and the
     row's number), ``speaker``, ``dialogue_id``, ``turn``, ``language``, ``split``; gold as
-    ``label`` (or ``emotion``: one name, or several parted by `separator`), as ``gold`` (a JSON
-    object of weights), or one column per label by `weights`. All other columns are left out.
+    ``label`` (or ``emotion``: one name, or several split by `separator`), as ``gold`` (a JSON
+    object of weights), or one column per label by `weights`. All other columns are ignored.
     """
 
     Options = TextOptions
@@ -85,16 +75,12 @@ class Text(Dataset[TextOptions]):
 
     def __init__(self, options: TextOptions) -> None:
         super().__init__(options)
-        taxonomy = options.taxonomy or TAXONOMIES.get(options.layout)
-        known = CARDS.get(options.layout)
-        self.card = Card(
-            title=known.title if known else options.title,
-            licence=known.licence if known else options.licence,
-            citation=known.citation if known else options.citation,
-            url=known.url if known else "",
-            language=options.language or (known.language if known else ""),
-            taxonomy=taxonomy,
-            notes=known.notes if known else "",
+        own = Card(title=options.title, licence=options.licence, citation=options.citation)
+        card = CARDS.get(options.layout, own)
+        self.card = replace(
+            card,
+            language=options.language or card.language,
+            taxonomy=options.taxonomy or card.taxonomy,
         )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
@@ -103,72 +89,69 @@ class Text(Dataset[TextOptions]):
         Raises:
             DataError: there is no table, no text column, or a row cannot be read; names the line.
         """
-        left_out, found = LeftOut(self.options.leave_out), 0
+        left_out, empty = LeftOut(self.options.leave_out), True
         for utterance in apart(self._all(root), self.notes):
             if self.options.splits and utterance.split not in self.options.splits:
                 continue
-            found += 1
+            empty = False
             if not left_out(utterance.gold):
                 yield utterance
         self.notes += left_out.notes()
-        if not found and self.options.splits:
+        if empty and self.options.splits:
             raise DataError(
-                f"{root} holds no text of the splits {', '.join(self.options.splits)}. Change the "
-                "option `splits`."
+                f"{root} contains no text of the splits {', '.join(self.options.splits)}. Change "
+                "the option `splits`."
             )
 
     def _all(self, root: Path) -> Iterator[tuple[str, Utterance]]:
-        """All texts, each with the name of its table if there are several."""
-        if self.options.layout == "goemotions":
-            yield from (("", text) for text in goemotions(root, self.options.splits))
-        elif self.options.layout == "tweeteval":
-            yield from (("", text) for text in tweeteval(root, self.options.splits))
-        else:
-            tables = self._tables(root)
-            part = "" if len(tables) == 1 else "{}"
-            for path in tables:
-                for text in self._table(path, alone=len(tables) == 1):
-                    yield part.format(path.stem), text
+        """Yields all texts, each with the name of its table if there are several."""
+        if self.options.layout != "table":
+            read = goemotions if self.options.layout == "goemotions" else tweeteval
+            yield from (("", text) for text in read(root, self.options.splits))
+            return
+        tables = self._tables(root)
+        for path in tables:
+            part = path.stem if len(tables) > 1 else ""
+            for text in self._table(path, part):
+                yield part, text
 
     def _tables(self, root: Path) -> list[Path]:
         if self.options.tables:
-            missing = [name for name in self.options.tables if not (root / name).is_file()]
-            if missing:
-                raise DataError(f"{root} holds no file {missing[0]}. Check the option `tables`.")
-            return [root / name for name in self.options.tables]
-        found = sorted(p for p in root.iterdir() if p.suffix.lower() in TABLES and p.is_file())
-        if not found:
+            tables = [root / name for name in self.options.tables]
+            for path, name in zip(tables, self.options.tables, strict=True):
+                if not path.is_file():
+                    raise DataError(f"{root} contains no file {name}. Check the option `tables`.")
+            return tables
+        tables = sorted(p for p in root.iterdir() if p.suffix.lower() in TABLES and p.is_file())
+        if not tables:
             raise DataError(
-                f"{root} holds no table ({', '.join(TABLES)}) with texts. Name a text file with "
+                f"{root} contains no table ({', '.join(TABLES)}) with texts. Name a text file with "
                 "the option `tables`, or a known set with `layout`."
             )
-        return found
+        return tables
 
-    def _table(self, path: Path, *, alone: bool) -> Iterator[Utterance]:
+    def _table(self, path: Path, part: str) -> Iterator[Utterance]:
+        """Yields the texts of a table; `part` is its name if there are several tables."""
         for number, row in enumerate(self._rows(path), start=1):
-            texts: dict[str, Any] = {
-                name: plain_text(row.cells.get(name), row.origin, name)
-                for name in ("id", "speaker", "dialogue_id", "language", "split")
-            }
-            name = texts.pop("id")
+            origin, cells = row.origin, row.cells
+            name = as_text(cells.get("id"), origin, "id")
             if name is None:
                 name = f"{path.stem}/{number:06d}"
-            elif not alone:
-                name = f"{path.stem}/{name}"
-            texts["language"] = texts["language"] or self.options.language
-            texts["split"] = texts["split"] or (None if alone else path.stem)
+            elif part:
+                name = f"{part}/{name}"
+            texts = text_columns(cells, origin, language=self.options.language, split=part or None)
+            texts["transcript"] = as_text(cells.get("text"), origin, "text")
             yield Utterance(
                 id=name,
-                transcript=plain_text(row.cells.get("text"), row.origin, "text"),
-                turn=turn(row.cells.get("turn"), row.origin),
-                gold=self._gold(row.origin, row.cells),
+                turn=as_turn(cells.get("turn"), origin),
+                gold=self._gold(origin, cells),
                 gold_kind=self._kind(),
-                origin=row.origin,
+                origin=origin,
                 **texts,
             )
 
     def _rows(self, path: Path) -> list[TableRow]:
-        """Rows by the columns' names here; a weight stands under ``weight LABEL``."""
+        """Returns rows by the columns' names here; the column of a weight is ``weight LABEL``."""
         if path.suffix.lower() == ".txt":
             return [
                 TableRow(f"{path}, line {number}", {"text": line.strip()})
@@ -182,71 +165,41 @@ class Text(Dataset[TextOptions]):
         return table_rows(path, options, naming, self.notes)[0]
 
     def _kind(self) -> GoldKind:
-        if self.options.gold_kind is not None:
-            return self.options.gold_kind
-        if self.options.weights:
-            return "distribution"
-        return "multi" if self.options.separator else "single"
+        several: GoldKind = "multi" if self.options.separator else "single"
+        return self.options.gold_kind or ("distribution" if self.options.weights else several)
 
-    def _gold(self, origin: str, row: Mapping[str, Any]) -> dict[str, float]:
+    def _gold(self, origin: str, cells: Mapping[str, Any]) -> dict[str, float]:
         if self.options.weights:
-            weights = {
-                label: _weight(origin, label, row.get(f"weight {label}"))
-                for label in self.options.weights
+            votes = {
+                x: as_weight(origin, x, cells.get(f"weight {x}")) for x in self.options.weights
             }
-        elif "gold" in row:
-            weights = _json_gold(origin, row["gold"])
-        elif "label" in row:
-            weights = dict.fromkeys(self._labels(origin, row["label"]), 1.0)
+            weights = {label: weight for label, weight in votes.items() if weight}
+        elif "gold" in cells:
+            weights = weighted_gold(origin, cells["gold"])
+        elif "label" in cells:
+            weights = dict.fromkeys(self._labels(origin, cells["label"]), 1.0)
         else:
             return {}
-        weights = {label: weight for label, weight in weights.items() if weight}
-        total = sum(weights.values())
-        if self._kind() == "distribution" and total > 0:
+        if self._kind() == "distribution":
+            total = sum(weights.values())
             weights = {label: weight / total for label, weight in weights.items()}
         return weights
 
     def _labels(self, origin: str, cell: Any) -> Iterator[str]:
+        separator = self.options.separator
         if isinstance(cell, list):
-            parts = [plain_text(part, origin, "label") or "" for part in cell]
+            parts = [as_text(part, origin, "label") or "" for part in cell]
         else:
-            text = plain_text(cell, origin, "label") or ""
-            parts = text.split(self.options.separator) if self.options.separator else [text]
-        for part in (part.strip() for part in parts):
-            yield _named(origin, part, self.options.label_names)
+            label = as_text(cell, origin, "label") or ""
+            parts = label.split(separator) if separator else [label]
+        for part in parts:
+            yield _named(origin, part.strip(), self.options.label_names)
 
 
 def _named(origin: str, label: str, names: tuple[str, ...]) -> str:
-    """Returns the name of a label's number, where there are names."""
-    if not names:
-        return label
-    if label in names:
+    """Returns the name of a label's number, if there are names."""
+    if not names or label in names:
         return label
     if not label.isdecimal() or int(label) >= len(names):
         raise DataError(f"{origin}: label '{label}' is none of the numbers 0 to {len(names) - 1}.")
     return names[int(label)]
-
-
-def _weight(origin: str, label: str, value: Any) -> float:
-    if value is None:
-        return 0.0
-    try:
-        weight = float(value)
-    except (TypeError, ValueError):
-        weight = -1.0
-    if not 0 <= weight < float("inf"):
-        raise DataError(f"{origin}: the weight of '{label}' is '{value}'; it must be 0 or more.")
-    return weight
-
-
-def _json_gold(origin: str, value: Any) -> dict[str, float]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except json.JSONDecodeError:
-            value = None
-    if isinstance(value, list) and all(isinstance(pair, (list, tuple)) for pair in value):
-        value = dict(value)  # Parquet's map type
-    if not isinstance(value, dict):
-        raise DataError(f'{origin}: gold must be a JSON object of weights such as {{"happy": 1}}.')
-    return {nfc(str(label)): _weight(origin, str(label), weight) for label, weight in value.items()}

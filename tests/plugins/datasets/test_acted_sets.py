@@ -209,7 +209,7 @@ def test_esd_tables_without_texts_are_named(tmp_path: Path, write_clip: WriteCli
     esd = registry().create("dataset", "esd", {})
     assert [u.transcript for u in esd.utterances(tmp_path)] == [None]
     assert esd.notes == [
-        "1 clip is of speaker 0011 without transcript: 0011.txt is missing or does not list them."
+        "1 clip of speaker 0011 without transcript: 0011.txt is missing or does not list them."
     ]
     table = tmp_path / "0011" / "0011.txt"
     table.write_text("nothing of that form\n")

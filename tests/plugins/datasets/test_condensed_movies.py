@@ -130,5 +130,5 @@ def test_faults_are_sentences(tmp_path: Path, films: Path) -> None:
         path.unlink()
     for path in films.rglob("*.flac"):
         path.rename(path.with_suffix(".mkv"))
-    with pytest.raises(DataError, match=r"holds 1 videos such as cD-_0002def\.mkv.*ffmpeg"):
+    with pytest.raises(DataError, match=r"contains 1 video such as cD-_0002def\.mkv.*ffmpeg"):
         read(films)

@@ -110,7 +110,7 @@ def test_meld_keeps_parts_dialogues_and_turns_apart(meld: Path) -> None:
 def test_meld_may_be_read_in_part(meld: Path) -> None:
     dev = read("meld", meld, text_only=True, splits=["validation"])
     assert [u.id for u in dev] == ["validation_dia0_utt1", "validation_dia0_utt2"]
-    with pytest.raises(DataError, match=r"holds no test_sent_emo\.csv\."):
+    with pytest.raises(DataError, match=r"contains no test_sent_emo\.csv\."):
         read("meld", meld, splits=["test"])
 
 
@@ -160,7 +160,7 @@ def test_msp_podcast_tells_how_many_clips_of_unknown_speakers_are_left_out(podca
         dataset = registry().create("dataset", "msp-podcast", {})
         list(dataset.utterances(podcast))
         assert dataset.card.notes.endswith(
-            "hand. 1 clips of unknown speakers are left out (known_speakers: true)."
+            "available. 1 clip of unknown speakers left out (known_speakers: true)."
         )
 
 

@@ -41,7 +41,7 @@ def test_the_original_tree_is_read(corpus: Path) -> None:
 
 def test_subsets_can_be_chosen_and_unknown_ones_are_named(corpus: Path) -> None:
     assert {u.split for u in reader(subsets=["dev-clean"]).utterances(corpus)} == {"dev-clean"}
-    with pytest.raises(DataError, match="it holds dev-clean, train-clean-100"):
+    with pytest.raises(DataError, match="it contains dev-clean, train-clean-100"):
         list(reader(subsets=["test-clean"]).utterances(corpus))
 
 

@@ -172,7 +172,7 @@ def test_a_folder_without_a_table_says_which_it_looked_for(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"columns": {"sound": "wav"}}, SettingsError, "'sound' is no column"),
+        ({"columns": {"sound": "wav"}}, SettingsError, "'sound' is not one of"),
         ({"columns": {"audio": "wav"}}, DataError, "has no column 'wav'"),
         ({"table": "list.xls"}, SettingsError, "must end in .csv, .jsonl, .parquet, .tsv"),
         ({"taxonomi": "x"}, SettingsError, "Did you mean 'taxonomy'"),

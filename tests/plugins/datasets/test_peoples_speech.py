@@ -73,7 +73,7 @@ def test_archives_that_are_not_extracted_are_named_with_the_command(corpus: Path
     (corpus / "train" / "dirty.json").write_text(entry("d", ["d/x.flac"]))
     with tarfile.open(folder / "dirty_000000.tar", "w"):
         pass
-    with pytest.raises(DataError, match=r"1 archives such as dirty_000000\.tar.*tar -xf"):
+    with pytest.raises(DataError, match=r"1 archive such as dirty_000000\.tar.*tar -xf"):
         read(corpus, subsets=["dirty"])
 
 
@@ -82,7 +82,7 @@ def test_archives_that_are_not_extracted_are_named_with_the_command(corpus: Path
     [
         ("{oops", r"clean\.json, line 1: expected an object"),
         ('{"audio_document_id": "a"}', "KeyError: 'training_data'"),
-        (entry("a", ["../../secret.flac"]), "leads out of the folder"),
+        (entry("a", ["../../secret.flac"]), "is outside the folder"),
         (entry("a", ["x.flac"]).replace("[500]", "[]"), "equally long lists"),
     ],
 )
@@ -93,7 +93,7 @@ def test_a_faulty_table_is_named_with_its_line(corpus: Path, line: str, message:
 
 
 def test_a_wrong_folder_or_subset_says_what_is_there(corpus: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="it holds clean, validation"):
+    with pytest.raises(DataError, match="it contains clean, validation"):
         read(corpus, subsets=["clean_sa"])
     empty = tmp_path / "empty"
     empty.mkdir()

@@ -306,7 +306,7 @@ def test_zero_and_false_are_values(tmp_path: Path) -> None:
         ('[{"id": "b"}]', "line 2: expected a JSON object"),
         ("[", "line 2: not JSON .* not an array"),
         ('{"id": "b", "n": Infinity}', "line 2: not JSON .Infinity"),
-        (r'{"id": "\ud800"}', "line 2: holds half of a surrogate pair"),
+        (r'{"id": "\ud800"}', "line 2: contains half of a surrogate pair"),
         ("[" * 100_000, "line 2: not JSON"),
         ('{"id": ' + "9" * 5000 + "}", "line 2: not JSON"),
     ],
@@ -411,9 +411,11 @@ def test_several_tables_keep_their_ids_apart_and_missing_ones_are_named(tmp_path
         write(tmp_path, f"id,text\n1,{part}\n", f"{part}.csv")
     found = read(tmp_path, table=["train.csv", "test.csv"])
     assert [(u.id, u.split) for u in found] == [("train/1", "train"), ("test/1", "test")]
-    with pytest.raises(DataError, match=r"holds no manifest.csv.* It holds test.csv, train.csv"):
+    with pytest.raises(
+        DataError, match=r"contains no manifest.csv.* It contains test.csv, train.csv"
+    ):
         read(tmp_path)
-    with pytest.raises(DataError, match=r"holds no dev.csv"):
+    with pytest.raises(DataError, match=r"contains no dev.csv"):
         read(tmp_path, table={"dev": "dev.csv"})
 
 
@@ -422,7 +424,7 @@ def test_dialogues_that_begin_again_in_each_split_stay_apart(tmp_path: Path) -> 
     head = "id,split,dialogue_id,turn,text\n"
     found, notes = noted(write(tmp_path, head + "".join(f"{row},x\n" for row in rows)))
     assert [u.dialogue_id for u in found] == ["train/1", "train/1", "test/1", "2", "2"]
-    assert "Dialogue ids such as '1' begin again" in notes
+    assert "Dialogue ids such as '1' start over" in notes
     for part in ("train", "test"):
         write(tmp_path, "text,dialogue_id,turn\nx,1,0\ny,1,1\n", f"{part}.tsv")
     tables = ["train.tsv", "test.tsv"]
@@ -436,7 +438,7 @@ def test_a_dialogue_whose_turns_begin_again_is_refused(tmp_path: Path) -> None:
         return write(tmp_path, "id,dialogue_id,turn,text\n" + "".join(rows))
 
     for wrong in ([("1", 0), ("1", 1), ("1", 0)], [("1", 0), ("2", 0), ("1", 0)]):
-        with pytest.raises(DataError, match=r"turn 0 of dialogue '1' comes again"):
+        with pytest.raises(DataError, match=r"turn 0 of dialogue '1' occurs again"):
             read(turns(*wrong))
     for right in ([("1", 0), ("1", 0), ("1", 1)], [("1", 1), ("2", 0), ("1", 0)]):
         assert len(read(turns(*right))) == 3

@@ -133,11 +133,11 @@ def test_a_fault_is_named_with_its_line(
 
 
 def test_a_folder_without_texts_and_wrong_options_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no table"):
+    with pytest.raises(DataError, match="contains no table"):
         read(tmp_path)
-    with pytest.raises(DataError, match=r"holds no file a\.csv"):
+    with pytest.raises(DataError, match=r"contains no file a\.csv"):
         read(tmp_path, tables=["a.csv"])
-    with pytest.raises(DataError, match="must hold GoEmotions as released"):
+    with pytest.raises(DataError, match="must contain GoEmotions as released"):
         read(tmp_path, layout="goemotions")
     with pytest.raises(SettingsError, match="must end in"):
         read(write(tmp_path, "a.xls", "x"), tables=["a.xls"])

@@ -1,0 +1,53 @@
+"""Gold labels with weights, as tables write them."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Literal
+
+from lanser_bench import DataError
+
+from ._columns import nfc
+
+GoldKind = Literal["single", "multi", "distribution"]
+
+
+def weighted_gold(origin: str, value: Any, *, names: bool = False) -> dict[str, float]:
+    """Reads a cell with weights of labels, without those of weight 0.
+
+    Args:
+        origin: of the row, for messages.
+        value: a mapping, Parquet's map, or a JSON object.
+        names: whether text that is not JSON is the name of a label.
+
+    Raises:
+        DataError: it is something else, or a weight is not valid.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError:
+            if names:
+                return {nfc(value): 1.0}
+    if isinstance(value, list) and all(isinstance(pair, (list, tuple)) for pair in value):
+        value = dict(value)
+    if not isinstance(value, dict):
+        raise DataError(f'{origin}: gold must be a JSON object of weights such as {{"happy": 1}}.')
+    weights = {nfc(str(label)): as_weight(origin, label, one) for label, one in value.items()}
+    return {label: weight for label, weight in weights.items() if weight}
+
+
+def as_weight(origin: str, label: str, value: Any) -> float:
+    """Reads a cell as the weight of a label; an empty cell is 0.
+
+    Raises:
+        DataError: it is not a number of 0 or more.
+    """
+    try:
+        weight = float(0 if value is None else value)
+    except (TypeError, ValueError):
+        weight = math.nan
+    if not 0 <= weight < math.inf:
+        raise DataError(f"{origin}: the weight of '{label}' is '{value}'; it must be 0 or more.")
+    return weight
