@@ -26,7 +26,7 @@ MODEL_LIBRARIES = {
 ORDER = [
     *("errors", "_version", "_face", "_yaml", "validation", "halving", "paths", "languages"),
     *("taxonomy", "kinds", "store", "plugins", "audio", "data", "evaluation", "numbers"),
-    *("records", "stages", "model", "testing"),
+    *("stages", "measurements", "records", "model", "testing"),
     *("experiment.settings", "experiment.planning", "experiment.running", "experiment"),
     *("reporting.tables", "reporting", "reporting.leaderboard", "reporting.report"),
     *("reporting.comparing", "reporting.labels", "reporting.rerun", "cli"),

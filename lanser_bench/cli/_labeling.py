@@ -40,7 +40,6 @@ class Labeling:
                 overrides=self.settings,
                 plugin_dirs=self.plugins.plugin_dirs,
                 listener=display,
-                progress=display.reading,
             )
 
 

@@ -71,7 +71,6 @@ def rerun(
                 data=data,
                 plugin_dirs=folders,
                 listener=display,
-                progress=display.reading,
             )
         except CellFailedError as error:
             typer.echo(f"Error: {error}", err=True)

@@ -70,7 +70,6 @@ def run(
                 max_retries=max_retries,
                 retry_failed=retry_failed,
                 listener=display,
-                progress=display.reading,
             )
     if dry_run:
         _show_plan(planned)

@@ -15,18 +15,17 @@ from ..errors import SettingsError
 from ..kinds import Labeler
 from ..kinds.executor import StageReport
 from ..kinds.labeler import TextRecord
-from ..plugins.discovery import Registry, registry
+from ..plugins.discovery import registry
 from ..store import Store
 from ..taxonomy import Taxonomy
-from .planning.chain import Chain
-from .planning.corpus_steps import Prepared
-from .planning.memo import Parts, Progress
+from .planning.corpus_steps import Prepared, Steps
+from .planning.memo import Parts
 from .planning.plan import Node, Plan
 from .running.running import data_notes
 from .running.scheduler import Listener, Scheduler
 from .settings.files import read_experiment
 from .settings.grid import expand
-from .settings.model import DatasetRef
+from .settings.model import DatasetRef, Experiment
 
 PLACE = "corpora.0"
 
@@ -62,12 +61,11 @@ def label_corpus(
     overrides: Sequence[str] = (),
     plugin_dirs: Iterable[Path] = (),
     listener: Listener | None = None,
-    progress: Progress | None = None,
 ) -> list[LabelledCorpus]:
-    """Labels a corpus by one or several taxonomies through manifest, transcripts and label stage.
+    """Labels a corpus by one or several taxonomies: manifest, transcripts and label stage.
 
-    Everything is kept in the store under the keys that an experiment would use, so nothing is
-    computed twice: not here, nor in a later ``lanser-bench run`` with the same settings.
+    The store has everything under the keys of an experiment, so neither another call nor a later
+    ``lanser-bench run`` with the same settings computes it again.
 
     Args:
         dataset: a dataset as in an experiment: its name, or a mapping with ``dataset``, ``root``,
@@ -76,10 +74,9 @@ def label_corpus(
         taxonomies: a name or the path of a YAML file, or several.
         overrides: ``key=value`` of an experiment, such as ``asr=faster-whisper``,
             ``label.temperature=2`` or ``paths.store=/tmp/store``. Transcripts come from `reference`
-            unless ``asr`` says otherwise.
+            unless ``asr`` is set.
         plugin_dirs: folders of loose plugin files.
-        listener: hears what happens.
-        progress: called while recordings are read for the first time.
+        listener: receives the events.
 
     Returns:
         One per taxonomy.
@@ -88,69 +85,71 @@ def label_corpus(
         LanserError: settings, plugins, taxonomies or datasets that cannot be used, or a stage that
             failed with a sentence of its own.
     """
-    wanted = [taxonomies] if isinstance(taxonomies, str) else list(taxonomies)
-    settings = {
+    names = [taxonomies] if isinstance(taxonomies, str) else list(taxonomies)
+    points = expand(read_experiment(_settings(dataset, labeler, names), overrides))
+    listener = listener or Listener()
+    paths = points[0].settings.paths
+    parts = Parts(
+        registry(tuple(Path(folder) for folder in plugin_dirs)),
+        Store(paths.store, paths.shared),
+        "lanser-bench label",
+        None,
+        listener.reading,
+    )
+    planned = []
+    for point in points:
+        steps = Steps(parts, point)
+        prepared = steps.prepare(PLACE, point.settings.corpora[0])
+        steps.labels(PLACE, prepared)
+        planned.append((steps, prepared))
+    for manifest in parts.manifests.values():
+        for sentence in data_notes(manifest):
+            listener.note(sentence)
+    executed = _run(points[0].settings, parts, listener)
+    return [_labelled(steps, prepared, executed) for steps, prepared in planned]
+
+
+def _settings(
+    dataset: str | Mapping[str, Any], labeler: str | Mapping[str, Any], taxonomies: list[str]
+) -> dict[str, Any]:
+    return {
         "name": "label",
         "corpora": [dataset],
         "targets": [dataset],
         "labeler": labeler,
-        "taxonomy": wanted[0],
+        "taxonomy": taxonomies[0],
         "encoder": "logmel-stats",
         "trackers": [],
+        "grid": {"taxonomy": taxonomies},
     }
-    plugins = registry(tuple(Path(folder) for folder in plugin_dirs))
-    file = read_experiment(settings | {"grid": {"taxonomy": wanted}}, overrides)
-    points = expand(file)
-    experiment = points[0].settings
-    store = Store(experiment.paths.store, experiment.paths.shared)
-    parts = Parts(plugins, store, "lanser-bench label", None, progress)
-    chains = [(Chain(parts, point), dict[str, str]()) for point in points]
-    prepared = [
-        chain.labelled(PLACE, point.settings.corpora[0], stages)
-        for (chain, stages), point in zip(chains, points, strict=True)
-    ]
-    nodes = dict(parts.nodes)
-    plan = Plan(experiment, [], nodes, parts.manifests, plugins.plugin_dirs)
-    listener = listener or Listener()
-    for manifest in parts.manifests.values():
-        for sentence in data_notes(manifest):
-            listener.note(sentence)
-    executed = _run(plan, plugins, store, listener)
-    return [
-        _labelled(parts, chain, stages, one, executed)
-        for (chain, stages), one in zip(chains, prepared, strict=True)
-    ]
 
 
-def _labelled(
-    parts: Parts, chain: Chain, stages: dict[str, str], prepared: Prepared, executed: list[str]
-) -> LabelledCorpus:
-    settings, gold = chain.settings, prepared.dataset.card.taxonomy
+def _labelled(steps: Steps, prepared: Prepared, executed: list[str]) -> LabelledCorpus:
+    settings, gold, parts = steps.settings, prepared.dataset.card.taxonomy, steps.parts
     return LabelledCorpus(
         store=parts.store,
         dataset=prepared.name,
         manifest=prepared.manifest,
         utterances=prepared.utterances,
-        transcripts=stages.get(f"transcribe {PLACE}"),
-        labels=stages[f"label {PLACE}"],
+        transcripts=steps.stages.get(f"transcribe {PLACE}"),
+        labels=steps.stages[f"label {PLACE}"],
         labeler=settings.labeler.name,
         asr=settings.asr.name,
         taxonomy=parts.taxonomy(settings.taxonomy),
         gold_taxonomy=None if gold is None else parts.taxonomy(gold),
-        executed=[key for key in executed if key in stages.values()],
+        executed=[key for key in executed if key in steps.stages.values()],
     )
 
 
 class _Stops(Listener):
-    """Passes on what happens and keeps the first failure."""
+    """Passes events on and keeps the first failure."""
 
     def __init__(self, listener: Listener) -> None:
-        self.listener = listener
         self.executed: list[str] = []
         self.error: BaseException | None = None
-
-    def stage_started(self, node: Node) -> None:
-        self.listener.stage_started(node)
+        self.listener = listener
+        self.stage_started = listener.stage_started  # type: ignore[method-assign]
+        self.tick = listener.tick  # type: ignore[method-assign]
 
     def stage_ended(self, node: Node, report: StageReport) -> None:
         if not report.reused:
@@ -161,18 +160,17 @@ class _Stops(Listener):
         self.error = self.error or error
         self.listener.stage_failed(node, error)
 
-    def tick(self, running: Mapping[str, Node]) -> None:
-        self.listener.tick(running)
 
-
-def _run(plan: Plan, plugins: Registry, store: Store, listener: Listener) -> list[str]:
+def _run(experiment: Experiment, parts: Parts, listener: Listener) -> list[str]:
     """Runs the stages that are not in the store and returns their keys."""
+    store = parts.store
+    plan = Plan(experiment, [], dict(parts.nodes), parts.manifests, parts.registry.plugin_dirs)
     to_run = {key: node for key, node in plan.nodes.items() if key not in store}
     listener.planned(plan, to_run)
     if not to_run:
         return []
-    ref = plan.experiment.executor
-    executor = plugins.create("executor", ref.name, ref.options)
+    ref = experiment.executor
+    executor = parts.registry.create("executor", ref.name, ref.options)
     stops, finished = _Stops(listener), False
     try:
         Scheduler(plan, to_run, executor, store, stops, fail_fast=True).run()

@@ -80,7 +80,6 @@ def run_experiment(
     retry_failed: bool = False,
     only: Callable[[Cell], bool] | None = None,
     listener: Listener | None = None,
-    progress: Progress | None = None,
 ) -> RunOutcome:
     """Runs an experiment or a grid; what is in the store already is not computed again.
 
@@ -95,8 +94,7 @@ def run_experiment(
             an unexpected exception of a plugin; what settings or data are wrong fails at once.
         retry_failed: only the cells that failed when they were last tried; all others wait.
         only: runs the cells that it wants, and no others.
-        listener: hears what happens.
-        progress: called while recordings are read for the first time.
+        listener: receives the events of the run.
 
     Returns:
         The outcome; a failed cell does not raise, see `RunOutcome.failures`.
@@ -105,9 +103,9 @@ def run_experiment(
         LanserError: settings, plugins or datasets that cannot be used; nothing has run then.
         KeyboardInterrupt: stopped by the user; what is finished is kept.
     """
-    folders = tuple(plugin_dirs)
+    folders, listener = tuple(plugin_dirs), listener or Listener()
     file = source if isinstance(source, ExperimentFile) else read_experiment(source, overrides)
-    plan, plugins, store = plan_experiment(file, plugin_dirs=folders, progress=progress)
+    plan, plugins, store = plan_experiment(file, plugin_dirs=folders, progress=listener.reading)
     results = plan.experiment.paths.results / plan.experiment.name
     keep_experiment(file, results, overrides, folders)
     if only is not None:
@@ -117,7 +115,7 @@ def run_experiment(
     to_run = plan.to_run(store)
     if to_run:
         require_writable(plan.experiment.paths.results)
-    run = Running(plan, plugins, store, listener or Listener())
+    run = Running(plan, plugins, store, listener)
     if retry_failed and not plan.cells:
         run.note(
             f"No cell of {plan.experiment.name} failed when it was last tried, so there is nothing "

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..measurements import PROBE
 from ..numbers import decimal, percent
 from ..records.record import DatasetResult, ResultRecord
 
@@ -127,7 +128,7 @@ def _scores(result: DatasetResult) -> Iterator[str]:
     for budget in found.budgets:
         scores = (percent(m) for m in (budget.uar, budget.wa, budget.macro_f1))
         yield f"| {budget.budget} ({budget.n_labels:.0f}) | {' | '.join(scores)} |"
-    for probe in result.probes:
+    for probe in result.of(PROBE):
         raw = [t for t in probe.targets if t.scale == "raw"]
         if raw:
             named = ", ".join(f"{t.target} {decimal(t.r2)}" for t in raw)

@@ -14,6 +14,7 @@ from ..evaluation.folds import Fold, split_hash
 from ..evaluation.predictions import Classified, classification, sorted_codes
 from ..evaluation.results import EvaluationResult, Metric
 from ..evaluation.statistics import Statistic
+from ..measurements import PROBE
 from .attachments import (
     PREDICTION_COLUMNS,
     Place,
@@ -147,7 +148,7 @@ def _probes(path: Path, record: ResultRecord, sums: Attached, name: str) -> Iter
     table = read_attached(path, sums)
     for target, result in enumerate(record.datasets):
         found = (probe_statistics if numbers else hit_statistics)(table, target)
-        for probe in result.probes:
+        for probe in result.of(PROBE):
             written = (
                 [(score, score.r2) for score in probe.targets]
                 if numbers

@@ -20,15 +20,17 @@ from pydantic import (
 
 from ..errors import DataError
 from ..evaluation.families import Declared, family_hash
-from ..evaluation.results import EvaluationResult, FlattenResult, ProbeResult, ZeroShotResult
+from ..evaluation.results import EvaluationResult
 from ..evaluation.summaries import LabelSummary, TrainingSummary, TranscriptSummary
+from ..measurements import MEASUREMENTS, SECTIONS
+from ..measurements.base import Measurement, R, with_fields
 from ..store import PluginIdentity, digest, write_atomic
 from ..validation import describe
 from .upgrades import upgraded
 
 SCHEMA_VERSION = 3
 """Raised when a field is added or changes its meaning; older files stay readable: `upgrades`."""
-_SETTINGS = ("embed", "evaluate", "finetune", "probe", "threads")
+_SETTINGS = ("embed", "evaluate", "threads", *(s.name for s in SECTIONS if s.in_recipe))
 """Settings that make every number; plugins and manifests stand in a record by their identity."""
 _LABEL_SETTINGS = ("transcribe", "label", "taxonomy")
 """Settings that make those of a pre-trained encoder too."""
@@ -75,28 +77,34 @@ class PluginAbout(_Record):
     """Its ``describe()``; for a dataset its card."""
 
 
-class DatasetResult(_Record):
-    """Results on one labelled set."""
-
+@with_fields(
+    {
+        m.name: (list[m.result], []) if m.many else (m.result | None, None)  # type: ignore[name-defined]
+        for m in MEASUREMENTS
+    }
+)
+class _Evaluated(_Record):
     dataset: str
     title: str = ""
     licence: str = ""
     fixed_sentences: bool = False
     """True where all speakers read the same sentences: words carry no emotion there."""
     evaluation: EvaluationResult
-    probes: list[ProbeResult] = []
-    finetune: EvaluationResult | None = None
-    """The whole encoder trained on the labels, on the same folds; None unless asked for."""
-    flatten: FlattenResult | None = None
-    """Tested on speech without single cues of prosody; None unless asked for."""
-    zero_shot: ZeroShotResult | None = None
-    """What the pre-trained head says without a human label; None where nothing was pre-trained or
-    the taxonomy has no map to the gold labels."""
-    text_only: ZeroShotResult | None = None
-    """What the labeler says of the transcripts alone."""
+
+
+class DatasetResult(_Evaluated):
+    """Results on one labelled set."""
+
     notes: list[str] = []
-    """What was asked for and could not be measured, and what the encoder's published weights were
-    trained on of this set."""
+    """Measurements that were asked for and not possible, and what the published weights of the
+    encoder were trained on of this set."""
+
+    def of(self, measurement: Measurement[R]) -> list[R]:
+        """Returns the results of a measurement: none, one, or one per plugin."""
+        results = getattr(self, measurement.name)
+        if isinstance(results, list):
+            return results
+        return [] if results is None else [results]
 
 
 class ResultRecord(_Record):

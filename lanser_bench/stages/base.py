@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -20,23 +21,6 @@ from ..kinds.executor import StageCall, StageReport
 from ..plugins.discovery import Registry, registry
 from ..plugins.identity import plugin_identity
 from ..store import Artifact, Draft, Lease, LeaseLostError, Owner, Spec, Store
-
-STAGES = {
-    "segment": "segment",
-    "transcribe": "transcribe.run",
-    "label": "label.run",
-    "features": "features",
-    "pretrain": "pretrain.run",
-    "embed": "embed.run",
-    "targets": "targets",
-    "evaluate": "evaluate.run",
-    "finetune": "finetune.run",
-    "flatten": "flatten",
-    "zeroshot": "zeroshot",
-    "probe": "probe.run",
-}
-"""Stage → the module whose ``run(context, draft)`` computes the artifact of ``context.spec`` into
-``draft.path``. In the order of the method."""
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -155,11 +139,18 @@ def present(parents: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def stage_module(name: str) -> Any:
-    """Returns the module of a stage, or of the stage that a shard belongs to."""
+    """Returns the module that runs a stage: ``<stage>/run.py``, or ``<stage>.py`` of a small one.
+
+    Args:
+        name: a stage, or one of its shards, such as ``label.3``.
+    """
     stem = name.partition(".")[0]
-    if stem not in STAGES:
-        raise StoreError(f"Unknown stage '{name}'.")
-    return import_module(f".{STAGES[stem]}", __package__)
+    folder = Path(__file__).parent / stem
+    if (folder / "run.py").is_file():
+        return import_module(f".{stem}.run", __package__)
+    if folder.with_suffix(".py").is_file():
+        return import_module(f".{stem}", __package__)
+    raise StoreError(f"Unknown stage '{name}'.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from lanser_bench import measurements
 from lanser_bench.experiment.settings import model as settings
 from lanser_bench.experiment.settings.model import Experiment
 from lanser_bench.plugins.discovery import load_plugins
@@ -35,7 +36,7 @@ SECTIONS = {
     "pretrain.acoustic": AcousticParams,
     "embed": settings.EmbedParams,
     "evaluate": settings.EvaluateSettings,
-    "probe": settings.ProbeSettings,
+    **{section.name: section.model for section in measurements.SECTIONS if not section.optional},
     "controls": settings.Controls,
     "threads": settings.StageThreads,
     "devices": settings.StageDevices,
@@ -69,10 +70,19 @@ def table(model: type[BaseModel], skip: tuple[str, ...] = ()) -> str:
 def _notes(model: type[BaseModel]) -> dict[str, tuple[str, str]]:
     """Field → its type in words and its docstring, read from the source of the class."""
     notes: dict[str, tuple[str, str]] = {}
+    for section in measurements.SECTIONS:
+        kind = "section or null" if section.optional else "section"
+        notes[section.name] = kind, _cell(section.doc)
+    for switch in measurements.SWITCHES:
+        notes[switch.name] = "true or false", _cell(switch.doc)
     for cls in reversed(model.__mro__):
         if not (issubclass(cls, BaseModel) and cls is not BaseModel):
             continue
-        body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]
+        try:
+            source = inspect.getsource(cls)
+        except OSError:  # made by `with_fields`; its base has the source
+            continue
+        body = ast.parse(textwrap.dedent(source)).body[0].body  # type: ignore[attr-defined]
         for node, after in zip(body, [*body[1:], None], strict=True):
             if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
                 continue

@@ -263,7 +263,7 @@ def test_a_seed_that_no_generator_takes_is_refused(changes: dict[str, Any]) -> N
 
 def test_the_same_probe_twice_is_refused_because_results_go_by_its_name() -> None:
     probes = [{"name": "planted", "names": ["a"]}, {"name": "planted", "names": ["b"]}]
-    with pytest.raises(SettingsError, match="the probe planted is there twice"):
+    with pytest.raises(SettingsError, match="duplicate probe planted"):
         points(probes=probes)
 
 
@@ -356,7 +356,7 @@ def test_an_option_that_a_grid_does_not_set_is_shown_as_the_file_has_it() -> Non
         ({"grid": {"evaluate.fold": [3]}}, "unknown key 'evaluate.fold'.*'folds'"),
         ({"grid": {"seed": [0]}, "exclude": [{"sed": 1}]}, "not an axis.*'seed'"),
         ({"seeds": [1], "pretrain": {"seeds": [2]}}, "both there and mean the same"),
-        ({"seeds": [1, 1]}, "a seed is there twice"),
+        ({"seeds": [1, 1]}, "duplicate seed"),
     ],
 )
 def test_what_a_wrong_grid_says(changes: dict[str, Any], words: str) -> None:

@@ -24,6 +24,7 @@ from lanser_bench.records.record import (
 from lanser_bench.reporting.report.data import Records
 from lanser_bench.reporting.report.finding import finding
 from lanser_bench.reporting.report.report import render, write_report
+from lanser_bench.reporting.report.sections import sections
 
 from .published import gold, labelled, publish, simulated
 
@@ -221,8 +222,10 @@ def test_scores_without_human_labels_are_means_over_seeds(record: Make, tmp_path
         result = one.datasets[0].model_copy(update={"zero_shot": heard})
         found.append((tmp_path / f"{seed}.json", one.model_copy(update={"datasets": [result]})))
     records = Records(found)
-    [line] = records.unaided(records.boards[0], lambda row: row.name)
-    assert line.uar.value == pytest.approx(0.35)
+    [section] = sections(records, records.boards[0])
+    [line] = section["lines"]
+    assert line[1] == ("head, from sound", False)
+    assert line[2][0].value == pytest.approx(0.35)
     assert "head, from sound" in render(found)
 
 
@@ -248,12 +251,13 @@ def test_what_a_cue_is_worth_is_a_line_per_row_and_cue(record: Make, tmp_path: P
         result = one.datasets[0].model_copy(update={"flatten": flat})
         found.append((tmp_path / f"{seed}.json", one.model_copy(update={"datasets": [result]})))
     records = Records(found)
-    lines = records.flattened(records.boards[0], lambda row: row.name)
-    assert [(line.cue, line.sure) for line in lines] == [
+    [section] = sections(records, records.boards[0])
+    lines = section["lines"]
+    assert [(line[1][0], line[-1][1]) for line in lines] == [
         ("F0 flattened", True),
         ("energy flattened", False),
     ]
-    assert lines[0].drop.value == pytest.approx(0.19)
+    assert lines[0][-1][0].value == pytest.approx(0.19)
     text = render(found)
     assert "vocoder costs" in text
     assert re.search(r"<b>19\.0 <span", text)

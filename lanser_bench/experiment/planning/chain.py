@@ -11,88 +11,66 @@ from .target_steps import Made, Measuring
 
 
 class Chain(Measuring):
-    """Builds the chain of keys of one point's cells, from recordings to scores."""
+    """Builds the chain of keys of one cell, from recordings to scores."""
 
     def frozen(self, ref: PluginRef, control: str | None) -> Cell:
         """A fixed feature extractor: nothing is trained."""
-        return self._cell(Made(ref, control), {})
+        return self._cell(Made(ref, control))
 
     def random_init(self, seed: int) -> Cell:
-        """The encoder as it is built, without training."""
-        return self._cell(Made(self.settings.encoder, "random_init", seed), {})
+        """The encoder with its first weights, without training."""
+        return self._cell(Made(self.settings.encoder, "random_init", seed))
 
     def pretrained(self, labels: pretrain.LabelsControl, seed: int, control: str | None) -> Cell:
         """The encoder pre-trained on the corpora with weak, shuffled or gold labels."""
-        stages: dict[str, str] = {}
-        model = self.step(
-            stages,
-            "pretrain",
-            lambda used: self._pretrain(labels, seed, used),
-            labels,
-            seed,
-            self._pretrain_inputs,
-        )
+        model = self._pretrain(labels, seed)
         labeler, _ = self.parts.plugin("labeler", self.settings.labeler)
         gold = labels == "gold" or (labels == "weak" and "gold" in labeler.reads)
-        return self._cell(Made(self.settings.encoder, control, seed, model, gold), stages)
+        return self._cell(Made(self.settings.encoder, control, seed, model, gold))
 
-    def _pretrain(self, labels: pretrain.LabelsControl, seed: int, stages: dict[str, str]) -> str:
-        corpora = [
-            self.labelled_corpus(index, ref, stages)
-            for index, ref in enumerate(self.settings.corpora)
-        ]
-        if not corpora:
+    def _pretrain(self, labels: pretrain.LabelsControl, seed: int) -> str:
+        settings = self.settings
+        if not settings.corpora:
             raise SettingsError(
-                f"{self.parts.label}: 'corpora' is empty, but encoder "
-                f"'{self.settings.encoder.name}' is to be pre-trained. Name a corpus, or choose a "
-                "frozen encoder."
+                f"{self.parts.label}: 'corpora' is empty, so encoder '{settings.encoder.name}' "
+                "cannot be pre-trained. Name a corpus, or choose a frozen encoder."
             )
-        _, encoder = self.parts.plugin("encoder", self.settings.encoder)
-        threads = self.settings.threads.pretrain
-        spec = pretrain.spec(
-            acoustic=self._acoustic(stages),
-            corpora=corpora,
+        corpora = [self.labelled_corpus(i, ref) for i, ref in enumerate(settings.corpora)]
+        _, encoder = self.parts.plugin("encoder", settings.encoder)
+        wording = "" if labels == "weak" else f" on {labels} labels"
+        taxonomy = self.parts.taxonomy(settings.taxonomy).name
+        return self.stage(
+            pretrain.spec,
+            f"{encoder.name}{wording}, {taxonomy}, seed {seed}",
+            settings.threads.pretrain,
+            "pretrain",
+            acoustic=tuple(self._acoustic()),
+            corpora=tuple(corpora),
             encoder=encoder,
             labels_control=labels,
-            params=self.params(self.settings.pretrain, pretrain.Params),
+            params=self.params(settings.pretrain, pretrain.Params),
             seed=seed,
-            threads=threads,
-            device=self.settings.devices.pretrain,
+            threads=settings.threads.pretrain,
+            device=settings.devices.pretrain,
         )
-        wording = "" if labels == "weak" else f" on {labels} labels"
-        taxonomy = self.parts.taxonomy(self.settings.taxonomy).name
-        title = f"{encoder.name}{wording}, {taxonomy}, seed {seed}"
-        stages["pretrain"] = key = self.parts.add(spec, title, threads)
-        return key
 
-    def _acoustic(self, stages: dict[str, str]) -> list[str]:
-        """Adds what the second head predicts; returns the keys, one per corpus."""
+    def _acoustic(self) -> list[str]:
+        """Adds the targets of the second head; returns the keys, one per corpus."""
         wanted = self.settings.pretrain.acoustic
         if wanted is None:
             return []
         ref = PluginRef(name=wanted.probe)
         measuring, _ = self.parts.plugin("probe", ref)
         targets.check_names(wanted.targets, measuring.targets)
+        places = {f"corpora.{i}": corpus for i, corpus in enumerate(self.settings.corpora)}
         return [
-            self.measured(place, self.prepare(place, corpus, stages), ref, stages)
-            for place, corpus in (
-                (f"corpora.{i}", corpus) for i, corpus in enumerate(self.settings.corpora)
-            )
+            self.measured(place, self.prepare(place, corpus), ref)
+            for place, corpus in places.items()
         ]
 
-    def corpora_have_gold(self) -> bool:
-        """Whether every corpus has human labels."""
-        refs = self.settings.corpora
-        return bool(refs) and all(
-            self.parts.manifest(ref)[1].card.taxonomy is not None for ref in refs
-        )
-
-    def _cell(self, made: Made, stages: dict[str, str]) -> Cell:
+    def _cell(self, made: Made) -> Cell:
         settings, control = self.settings, made.control
-        results = [
-            self.results(index, dataset, made, stages)
-            for index, dataset in enumerate(settings.targets)
-        ]
+        results = [self.results(i, ref, made) for i, ref in enumerate(settings.targets)]
         if control is None and made.model is not None:
             labeler, _ = self.parts.plugin("labeler", settings.labeler)
             control = "reads_gold" if "gold" in labeler.reads else None
@@ -108,6 +86,6 @@ class Chain(Measuring):
             settings=settings,
             encoder=made.ref.name,
             taxonomy=self.parts.taxonomy(settings.taxonomy).name if made.model else None,
-            stages=stages,
+            stages=self.stages,
             targets=results,
         )

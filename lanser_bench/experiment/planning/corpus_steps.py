@@ -1,10 +1,10 @@
-"""The steps from recordings to weak labels, each planned once for all points that share it."""
+"""The steps from recordings to weak labels of one point of a grid."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -12,31 +12,25 @@ from ...audio.flatten import Cue
 from ...data.manifest import BuiltManifest
 from ...errors import DataError, SettingsError
 from ...kinds import Dataset, FeatureExtractor
+from ...kinds.encoder import Frontend
 from ...stages import features as features_stage
 from ...stages import segment, targets
 from ...stages.label import spec as label
 from ...stages.transcribe import spec as transcribe
+from ...store import Spec
 from ...taxonomy import Taxonomy
 from ..settings.grid import Point
 from ..settings.model import DatasetRef, EvaluateSettings, PluginRef, stage_params
 from .memo import Parts
 
-T = TypeVar("T")
 TEXT_FIELDS = frozenset({"text", "context", "avg_logprob", "no_speech_prob"})
 """Fields of a labeler's records that come from transcripts."""
-
 IN_NO_KEY = frozenset(
     {"name", "trackers", "tracker_timeout_s", "executor", "paths", "memory", "comparisons"}
 )
 """Settings of a run, not of a cell."""
-OF_RESULTS = frozenset(
-    {"targets", "finetune", "flatten", "embed", "evaluate", "probes", "probe", "seed", "controls"}
-)
 OF_LABELS = frozenset({"corpora", "asr", "transcribe", "labeler", "taxonomy", "label", "pretrain"})
-NOT_OF_PRETRAINING = IN_NO_KEY | OF_RESULTS
-NOT_OF_LABELLING = NOT_OF_PRETRAINING | {"corpora", "encoder", "pretrain", "devices"}
-NOT_OF_MEASURING = IN_NO_KEY | {"corpora", "evaluate", "seed"}
-# What a step does not read is named, so that a setting nobody has thought of is never left out.
+"""Settings that take part in weak labels and in training on them."""
 
 
 @dataclass(frozen=True)
@@ -51,138 +45,126 @@ class Prepared:
     audio: tuple[str, ...]
 
 
-def flat(cue: Cue | None) -> str:
-    """Returns what the place of a stage has behind it where a cue is flattened."""
+def without(cue: Cue | None) -> str:
+    """Returns the ending of a stage's place and title where a cue is flattened."""
     return "" if cue is None else ", resynthesised" if cue == "none" else f", {cue} flattened"
 
 
+def _frontend(encoder: Any) -> Frontend:
+    frontend: Frontend = encoder.frontend
+    return frontend
+
+
 class Steps:
-    """Adds stages to a plan for one point of a grid."""
+    """Adds stages to a plan for one cell of a point of a grid."""
 
     def __init__(self, parts: Parts, point: Point) -> None:
-        """Takes a point of the grid."""
+        """Starts a cell without stages."""
         self.parts, self.point, self.settings = parts, point, point.settings
-        self._pretrain_inputs = self.sections(NOT_OF_PRETRAINING)
-        self._measure_inputs = self.sections(NOT_OF_MEASURING)
-        self._plain_inputs = self.sections(NOT_OF_MEASURING | OF_LABELS)
+        self.stages: dict[str, str] = {}
+        """Place in the cell, such as ``label corpora.0`` → key; manifests included."""
 
-    def sections(self, without: frozenset[str]) -> tuple[int, ...]:
-        """Returns the identity of all settings but those named.
-
-        The points of a grid share equal sections (`Sections`) and live until the plan is made.
-        """
-        return tuple(id(v) for name, v in self.settings.__dict__.items() if name not in without)
-
-    def step(
+    def stage(
         self,
-        stages: dict[str, str],
-        name: str,
-        make: Callable[[dict[str, str]], T],
-        *inputs: object,
-    ) -> T:
-        """Returns what `make` gave for the same inputs before, and adds its keys to `stages`."""
-
-        def made() -> tuple[T, dict[str, str]]:
-            used: dict[str, str] = {}
-            return make(used), used
-
-        found, used = self.parts.once(name, made, *inputs)
-        stages |= used
-        return found
+        make: Callable[..., Spec],
+        title: str,
+        threads: int,
+        place: str,
+        audio: tuple[str, ...] = (),
+        /,
+        **inputs: Any,
+    ) -> str:
+        """Adds the stage ``make(**inputs)`` at a place of the cell and returns its key."""
+        key = self.parts.stage(make, title, threads, audio, **inputs)
+        self.stages[place] = key
+        return key
 
     def params(self, section: BaseModel, model: type[BaseModel]) -> Any:
         """Returns the part of a section that enters its stage's key."""
-        return self.parts.once("params", lambda: stage_params(section, model), section)
+        return self.parts.once(stage_params, settings=section, model=model)
 
-    def prepare(self, place: str, ref: DatasetRef, stages: dict[str, str]) -> Prepared:
+    def prepare(self, place: str, ref: DatasetRef) -> Prepared:
         """Adds a dataset's manifest and its segmentation, if it has one."""
         built, dataset = self.parts.manifest(ref)
-        stages[f"manifest {place}"] = built.key
+        self.stages[f"manifest {place}"] = built.key
         audio, utterances = (str(built.paths),), built.key
         segmenter, identity = self.parts.plugin("segmenter", self.settings.segmenter)
         if not segmenter.trivial:
-            spec = segment.spec(utterances=utterances, segmenter=identity)
-            utterances = self.parts.add(spec, f"{ref.dataset} by {identity.name}", 1, audio)
-            stages[f"segment {place}"] = utterances
+            title = f"{ref.dataset} by {identity.name}"
+            utterances = self.stage(
+                segment.spec,
+                title,
+                1,
+                f"segment {place}",
+                audio,
+                utterances=utterances,
+                segmenter=identity,
+            )
         return Prepared(built, dataset, ref.dataset, utterances, audio)
 
     def features(
-        self,
-        place: str,
-        prepared: Prepared,
-        encoder: Any,
-        stages: dict[str, str],
-        cue: Cue | None = None,
+        self, place: str, prepared: Prepared, encoder: Any, cue: Cue | None = None
     ) -> str | None:
-        """Adds what an encoder's front end computes; None if it takes waveforms as they are.
+        """Adds the output of an encoder's front end; None if it takes waveforms as they are.
 
-        With a cue it is computed from speech that is resynthesised without it.
+        With a cue, the front end gets speech resynthesised without it.
         """
-        frontend = encoder.frontend
+        frontend = self.parts.once(_frontend, encoder=encoder)
         if cue is None and frontend.kind != "logmel" and isinstance(encoder, FeatureExtractor):
             return None
-        spec = features_stage.spec(utterances=prepared.utterances, frontend=frontend, cue=cue)
-        key = self.parts.add(
-            spec,
-            f"{prepared.name}, {frontend.kind}{flat(cue)}",
+        return self.stage(
+            features_stage.spec,
+            f"{prepared.name}, {frontend.kind}{without(cue)}",
             self.settings.threads.features,
+            f"features {place}{without(cue)}",
             prepared.audio,
+            utterances=prepared.utterances,
+            frontend=frontend,
+            cue=cue,
         )
-        stages[f"features {place}{flat(cue)}"] = key
-        return key
 
-    def measured(
-        self, place: str, prepared: Prepared, probe: PluginRef, stages: dict[str, str]
-    ) -> str:
-        """Adds what a probe measures on a dataset's sound."""
+    def measured(self, place: str, prepared: Prepared, probe: PluginRef) -> str:
+        """Adds the values that a probe measures on a dataset's sound."""
         _, identity = self.parts.plugin("probe", probe)
-        key = self.parts.add(
-            targets.spec(utterances=prepared.utterances, probe=identity),
+        return self.stage(
+            targets.spec,
             f"{probe.name} of {prepared.name}",
             self.settings.threads.targets,
+            f"targets {place} {probe.name}",
             prepared.audio,
+            utterances=prepared.utterances,
+            probe=identity,
         )
-        stages[f"targets {place} {probe.name}"] = key
-        return key
 
-    def labelled_corpus(
-        self, index: int, ref: DatasetRef, stages: dict[str, str]
-    ) -> tuple[str, str, str]:
-        """Adds what pre-training needs; returns the keys of utterances, labels and features."""
+    def labelled_corpus(self, index: int, ref: DatasetRef) -> tuple[str, str, str]:
+        """Adds the inputs of pre-training; returns the keys of utterances, labels and features."""
         place = f"corpora.{index}"
-        prepared = self.step(
-            stages,
-            "label",
-            lambda used: self.labelled(place, ref, used),
-            place,
-            ref,
-            self.sections(NOT_OF_LABELLING),
-        )
+        prepared = self.prepare(place, ref)
+        labels = self.labels(place, prepared)
         encoder, _ = self.parts.plugin("encoder", self.settings.encoder)
-        frames = self.features(place, prepared, encoder, stages)
+        frames = self.features(place, prepared, encoder)
         assert frames is not None
-        return prepared.utterances, stages[f"label {place}"], frames
+        return prepared.utterances, labels, frames
 
-    def labelled(self, place: str, ref: DatasetRef, stages: dict[str, str]) -> Prepared:
-        """Adds the stages that label a corpus, and their keys to `stages`."""
-        prepared = self.prepare(place, ref, stages)
-        self.labels(place, prepared, stages)
-        return prepared
-
-    def labels(self, place: str, prepared: Prepared, stages: dict[str, str]) -> str:
-        """Adds the weak labels of a dataset, with its transcripts where the labeler reads them."""
+    def labels(self, place: str, prepared: Prepared) -> str:
+        """Adds the weak labels of a dataset, and its transcripts if the labeler reads them."""
         settings = self.settings
         labeler, identity = self.parts.plugin("labeler", settings.labeler)
         transcripts = None
         if labeler.reads & TEXT_FIELDS:
-            transcripts = self._transcripts(place, prepared, stages)
+            transcripts = self._transcripts(place, prepared)
         taxonomy, gold = self.parts.taxonomy(settings.taxonomy), prepared.dataset.card.taxonomy
         if "gold" in labeler.reads and gold is None:
             raise SettingsError(
                 f"{self.parts.label}: labeler '{identity.name}' reads human labels, and "
                 f"'{prepared.name}' ({place}) has none. Use it on a labelled dataset."
             )
-        spec = label.spec(
+        return self.stage(
+            label.spec,
+            f"{prepared.name} by {identity.name}, {taxonomy.name}",
+            settings.threads.label,
+            f"label {place}",
+            prepared.audio,
             utterances=prepared.utterances,
             transcripts=transcripts,
             labeler=identity,
@@ -191,33 +173,31 @@ class Steps:
             threads=settings.threads.label,
             gold_taxonomy=None if gold is None else self.parts.taxonomy(gold),
         )
-        title = f"{prepared.name} by {identity.name}, {taxonomy.name}"
-        key = self.parts.add(spec, title, settings.threads.label, prepared.audio)
-        stages[f"label {place}"] = key
-        return key
 
-    def _transcripts(self, place: str, prepared: Prepared, stages: dict[str, str]) -> str:
+    def _transcripts(self, place: str, prepared: Prepared) -> str:
         plugin, asr = self.parts.plugin("asr", self.settings.asr)
         if plugin.reads == "transcript" and not prepared.manifest.counts["transcripts"]:
             raise SettingsError(
-                f"{self.parts.label}: asr '{asr.name}' gives the texts that come with a dataset, "
-                f"and '{prepared.name}' ({place}) comes with none, so labeler "
-                f"'{self.settings.labeler.name}' would have nothing to read. Name a recogniser, "
-                "such as asr: faster-whisper."
+                f"{self.parts.label}: asr '{asr.name}' returns the texts of a dataset, but "
+                f"'{prepared.name}' ({place}) has none, so labeler "
+                f"'{self.settings.labeler.name}' has no text to read. Name a recogniser, such as "
+                "asr: faster-whisper."
             )
         threads = self.settings.threads.transcribe
-        spec = transcribe.spec(
+        return self.stage(
+            transcribe.spec,
+            f"{prepared.name} by {asr.name}",
+            threads,
+            f"transcribe {place}",
+            prepared.audio,
             utterances=prepared.utterances,
             asr=asr,
             params=self.params(self.settings.transcribe, transcribe.Params),
             threads=threads,
         )
-        key = self.parts.add(spec, f"{prepared.name} by {asr.name}", threads, prepared.audio)
-        stages[f"transcribe {place}"] = key
-        return key
 
     def gold_taxonomy(self, prepared: Prepared, wanted: EvaluateSettings) -> Taxonomy:
-        """Returns the taxonomy of a target's human labels, if it can be evaluated as is wanted.
+        """Returns the taxonomy of a target's human labels, if the evaluation is possible.
 
         Raises:
             SettingsError: it has no labels, or fewer speakers than folds.
@@ -234,7 +214,7 @@ class Steps:
             raise DataError(
                 f"{self.parts.label}: target '{prepared.name}' has {speakers} speaker"
                 f"{'' if speakers == 1 else 's'}. Scores are measured on speakers that training "
-                "has not heard, so it needs at least 2 (and 5 for intervals)."
+                "did not use, so it needs at least 2 (and 5 for intervals)."
             )
         if wanted.protocol == "k-speaker-folds" and wanted.folds > speakers:
             raise SettingsError(

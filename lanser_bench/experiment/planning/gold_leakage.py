@@ -14,7 +14,7 @@ from ...data.utterances import UtteranceTable, read_utterances
 from ...errors import LeakageError
 from ...evaluation.leakage import Overlap, Side, overlap
 from ...stages.evaluate import spec as evaluate
-from ..settings.model import DatasetRef, Experiment, stage_params
+from ..settings.model import DatasetRef, PluginRef
 from .leakage import planned_folds
 
 if TYPE_CHECKING:
@@ -64,36 +64,50 @@ def learnt_gold(
     )
 
 
-def gold_notes(parts: Parts, settings: Experiment, target: DatasetRef) -> tuple[str, ...]:
-    """Returns what a record must tell of the human labels that its encoder has learnt.
+def gold_notes(
+    parts: Parts,
+    target: DatasetRef,
+    encoder: str,
+    corpora: Sequence[DatasetRef],
+    probes: Sequence[PluginRef],
+    params: evaluate.Params,
+    seed: int,
+    declared: bool,
+) -> tuple[str, ...]:
+    """Returns notes of a record on the human labels that its encoder has learnt.
 
     Args:
         parts: the parts of the plan.
-        settings: of a point whose pre-training learns human labels.
-        target: one of its labelled sets.
+        target: a labelled set.
+        encoder: name of the encoder, whose pre-training learns human labels.
+        corpora: its corpora.
+        probes: the probes of the cell.
+        params: protocol and folds of the evaluation.
+        seed: seed of the folds.
+        declared: whether the experiment declares that tested labels may be learnt.
 
     Raises:
-        LeakageError: what is tested is among them, and nobody has declared it.
+        LeakageError: pre-training learns labels that are tested, and this is not declared.
     """
     built, dataset = parts.manifest(target)
     assert dataset.card.taxonomy is not None
     found = learnt_gold(
-        [read_utterances(parts.manifest(ref)[0].artifact) for ref in settings.corpora],
+        [read_utterances(parts.manifest(ref)[0].artifact) for ref in corpora],
         read_utterances(built.artifact),
         parts.taxonomy(dataset.card.taxonomy).names,
-        stage_params(settings.evaluate, evaluate.Params),
+        params,
         dataset.protocols,
-        settings.evaluate_seed,
-        any("gold" in parts.plugin("probe", ref)[0].reads for ref in settings.probes),
+        seed,
+        any("gold" in parts.plugin("probe", ref)[0].reads for ref in probes),
     )
-    if found.tested and settings.controls.gold_of_tested == "refuse":
+    if found.tested and not declared:
         raise LeakageError(
             f"{parts.label}: pre-training learns the human labels of {found.tested} that target "
             f"'{target.dataset}' tests: a score on them is memory and no evidence. Pre-train on "
             "other speakers, or test others (evaluate.protocol: split). To see such a score all "
             "the same, declare it: controls.gold_of_tested=declare writes it below the tables."
         )
-    encoder, notes = settings.encoder.name, []
+    notes = []
     if found.tested:
         notes.append(
             f"Declared label leakage: '{encoder}' was pre-trained on the human labels of "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,23 +41,24 @@ class Parts:
         self._plugins: dict[str, tuple[Any, PluginIdentity]] = {}
         self._datasets: dict[str, tuple[BuiltManifest, Dataset[Any]]] = {}
         self._taxonomies: dict[str, Taxonomy] = {}
-        self._once: dict[tuple[object, ...], tuple[Any, tuple[object, ...]]] = {}
+        self._once: dict[tuple[object, ...], tuple[Any, dict[str, Any]]] = {}
 
     def plugin(self, kind: str, ref: PluginRef) -> tuple[Any, PluginIdentity]:
         """Returns a plugin and its identity."""
-        return self.once("plugin", lambda: self._plugin(kind, ref), kind, ref)
+        return self.once(self._plugin, kind=kind, ref=ref)
 
-    def once(self, name: str, make: Callable[[], T], *inputs: object) -> T:
-        """Returns what `make` gave when it was first called for these inputs.
+    def once(self, make: Callable[..., T], /, **inputs: Any) -> T:
+        """Returns ``make(**inputs)``, computed once for the same inputs.
 
-        Text, numbers and tuples of them are told apart by value. All else, such as the sections
-        that the points of a grid share (`Sections`), is by identity, and kept alive for that.
+        Texts, whole numbers and dataclasses are compared by value. Everything else, such as the
+        sections that points of a grid share (`Sections`), is compared by identity and kept alive.
         """
-        memo = (name, *(i if isinstance(i, str | int | tuple | None) else id(i) for i in inputs))
+        values = inputs.values()
+        memo = (make, *[v if v.__class__ in _BY_VALUE else _identity(v) for v in values])
         if memo not in self._once:
-            self._once[memo] = make(), inputs
-        found: T = self._once[memo][0]
-        return found
+            self._once[memo] = make(**inputs), inputs
+        result: T = self._once[memo][0]
+        return result
 
     def _plugin(self, kind: str, ref: PluginRef) -> tuple[Any, PluginIdentity]:
         memo = canonical([kind, ref.model_dump(mode="json")])
@@ -82,7 +84,7 @@ class Parts:
 
     def manifest(self, ref: DatasetRef) -> tuple[BuiltManifest, Dataset[Any]]:
         """Builds a dataset's manifest."""
-        return self.once("manifest", lambda: self._manifest(ref), ref)
+        return self.once(self._manifest, ref=ref)
 
     def _manifest(self, ref: DatasetRef) -> tuple[BuiltManifest, Dataset[Any]]:
         memo = canonical(ref.model_dump(mode="json"))
@@ -102,9 +104,25 @@ class Parts:
             self.manifests[built.key] = built
         return self._datasets[memo]
 
-    def add(self, spec: Spec, title: str, threads: int, audio: tuple[str, ...] = ()) -> str:
-        """Adds a stage, unless it is there, and returns its key."""
-        key = spec.key
+    def stage(
+        self,
+        make: Callable[..., Spec],
+        title: str,
+        threads: int,
+        audio: tuple[str, ...] = (),
+        /,
+        **inputs: Any,
+    ) -> str:
+        """Adds the stage ``make(**inputs)`` unless it exists, and returns its key.
+
+        Args:
+            make: `spec` of the stage.
+            title: short description for people.
+            threads: CPU threads that it occupies.
+            audio: files that tell where recordings lie.
+            inputs: arguments of `make`; all lists as tuples.
+        """
+        key, spec = self.once(_keyed, make=make, **inputs)
         if key not in self.nodes:
             parents = tuple(dict.fromkeys(k for k in spec.parents.values() if k in self.nodes))
             self.nodes[key] = Node(key, spec, title, threads, parents, audio)
@@ -114,3 +132,17 @@ class Parts:
         """Returns the nodes that the cells need, parents before children."""
         used = {key for cell in cells for key in cell.stages.values()}
         return {key: node for key, node in self.nodes.items() if key in used}
+
+
+def _keyed(make: Callable[..., Spec], **inputs: Any) -> tuple[str, Spec]:
+    spec = make(**inputs)
+    return spec.key, spec
+
+
+_BY_VALUE = {str, int, bool, type(None)}
+
+
+def _identity(value: Any) -> object:
+    if isinstance(value, tuple):
+        return tuple(map(_identity, value))
+    return value if value.__class__ in _BY_VALUE or is_dataclass(value) else id(value)

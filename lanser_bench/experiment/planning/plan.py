@@ -61,28 +61,24 @@ class Node:
 
 @dataclass(frozen=True)
 class TargetKeys:
-    """Where the results of one labelled set lie."""
+    """Keys of the results of one labelled set."""
 
     dataset: str
     evaluation: str
-    probes: dict[str, str]
-    """Probe → key."""
-    finetune: str | None = None
-    """Key of the fine-tuned encoder's scores."""
-    flatten: str | None = None
-    """Key of the scores on speech without single cues."""
-    zero_shot: str | None = None
-    """Key of what the pre-trained head says, read through the taxonomy's map."""
-    text_only: str | None = None
-    """Key of what the labeler says of the transcripts."""
+    measured: dict[str, dict[str, str]]
+    """Name of a measurement → plugin or role → key; without measurements that have no result."""
     notes: tuple[str, ...] = ()
-    """What was asked for and could not be planned, and what the encoder's weights know already."""
+    """Measurements that could not be planned, and target data that the encoder has learnt."""
+
+    @property
+    def probes(self) -> dict[str, str]:
+        """Probe → key."""
+        return self.measured.get("probes", {})
 
     @property
     def keys(self) -> list[str]:
         """Keys of all results."""
-        more = (self.finetune, self.flatten, self.zero_shot, self.text_only)
-        return [self.evaluation, *self.probes.values(), *(key for key in more if key is not None)]
+        return [self.evaluation, *(k for keys in self.measured.values() for k in keys.values())]
 
 
 @dataclass

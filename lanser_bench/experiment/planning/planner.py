@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from ...kinds import FeatureExtractor
@@ -12,7 +10,7 @@ from ...plugins.discovery import Registry
 from ...stages.pretrain.spec import LabelsControl
 from ...store import Store
 from ..settings.grid import Point
-from ..settings.model import PluginRef
+from ..settings.model import DatasetRef, PluginRef
 from .chain import Chain
 from .comparisons import check_comparisons
 from .corpus_steps import TEXT_FIELDS
@@ -50,23 +48,7 @@ def make_plan(
     Raises:
         LanserError: an unknown plugin, option or taxonomy, or a dataset that cannot be used.
     """
-    with _no_collection():
-        return _planned(points, Parts(registry, store, label, folder, progress))
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Holds the collector of cyclic garbage: a plan makes none, and it would look at all of it."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
-def _planned(points: Sequence[Point], parts: Parts) -> Plan:
+    parts = Parts(registry, store, label, folder, progress)
     for point in points:
         _look_up(parts, point)
     by_point = [list(_cells(parts, p, position == 0)) for position, p in enumerate(points)]
@@ -107,29 +89,35 @@ def _look_up(parts: Parts, point: Point) -> None:
 
 def _cells(parts: Parts, point: Point, first: bool) -> Iterator[Cell]:
     """Yields the main cells of a point and its controls, one per seed."""
-    chain = Chain(parts, point)
-    encoder, _ = parts.plugin("encoder", point.settings.encoder)
-    controls, seeds = point.settings.controls, point.settings.pretrain.seeds
+    settings = point.settings
+    encoder, _ = parts.plugin("encoder", settings.encoder)
+    controls, seeds = settings.controls, settings.pretrain.seeds
+
+    def pretrained(labels: LabelsControl, control: str | None) -> Iterator[Cell]:
+        return (Chain(parts, point).pretrained(labels, seed, control) for seed in seeds)
+
     if isinstance(encoder, FeatureExtractor):
-        yield chain.frozen(point.settings.encoder, None)
+        yield Chain(parts, point).frozen(settings.encoder, None)
     else:
-        for seed in seeds:
-            yield chain.pretrained("weak", seed, None)
+        yield from pretrained("weak", None)
         if controls.random_init:
-            for seed in seeds:
-                yield chain.random_init(seed)
+            yield from (Chain(parts, point).random_init(seed) for seed in seeds)
         shuffles: tuple[tuple[LabelsControl, str], ...] = (
             ("shuffled", controls.shuffled),
             ("shuffled-within-speaker", controls.shuffled_within_speaker),
         )
         for name, scope in shuffles:
             if scope == "each" or (scope == "first" and first):
-                for seed in seeds:
-                    yield chain.pretrained(name, seed, name.replace("-", "_"))
-        if controls.gold and chain.corpora_have_gold():
-            for seed in seeds:
-                yield chain.pretrained("gold", seed, "gold")
-    if controls.logmel_stats and point.settings.encoder != LOGMEL_STATS:
-        yield chain.frozen(LOGMEL_STATS, "logmel_stats")
-    if controls.text and point.settings.encoder != TEXT:
-        yield chain.frozen(TEXT, "text")
+                yield from pretrained(name, name.replace("-", "_"))
+        if controls.gold and _have_gold(parts, settings.corpora):
+            yield from pretrained("gold", "gold")
+    if controls.logmel_stats and settings.encoder != LOGMEL_STATS:
+        yield Chain(parts, point).frozen(LOGMEL_STATS, "logmel_stats")
+    if controls.text and settings.encoder != TEXT:
+        yield Chain(parts, point).frozen(TEXT, "text")
+
+
+def _have_gold(parts: Parts, corpora: Sequence[DatasetRef]) -> bool:
+    """Whether every corpus has human labels."""
+    cards = [parts.manifest(ref)[1].card for ref in corpora]
+    return bool(cards) and all(card.taxonomy is not None for card in cards)

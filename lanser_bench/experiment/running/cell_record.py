@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import __version__
 from ...evaluation.families import family_hash
-from ...evaluation.results import EvaluationResult, FlattenResult, ProbeResult, ZeroShotResult
+from ...evaluation.results import EvaluationResult
 from ...evaluation.summaries import LabelSummary, TrainingReport, TrainingSummary, TranscriptSummary
 from ...kinds.base import Plugin
+from ...measurements import MEASUREMENTS, SECTIONS
+from ...measurements.base import Measurement, R
 from ...plugins.discovery import registry
 from ...plugins.identity import library_versions
 from ...records.attachments import attach
@@ -29,6 +31,7 @@ from ...records.record import (
     StageUse,
     save_record,
 )
+from ...stages.evaluate import spec as evaluate
 from ...stages.label.spec import SUMMARY as LABELS
 from ...stages.pretrain.spec import REPORT
 from ...stages.transcribe.spec import SUMMARY as TRANSCRIPTS
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from ..planning.plan import Cell, Plan, TargetKeys
 
 Summary = TypeVar("Summary", LabelSummary, TranscriptSummary)
+_SEEDED = ("evaluate", *(s.name for s in SECTIONS if "seed" in s.model.model_fields))
+"""Sections with a seed of their own."""
 BASE_LIBRARIES = ("numpy", "pyarrow", "scipy", "soundfile", "soxr", "torch")
 
 
@@ -72,7 +77,7 @@ def build_record(plan: Plan, cell: Cell, store: Store) -> ResultRecord:
         control=cell.control,
         axes=cell.axes,
         seed=cell.seed,
-        seeds={"evaluate": settings.evaluate_seed, "probe": settings.probe_seed},
+        seeds={name: settings.seed_of(name) for name in _SEEDED},
         asr=reader.role_name("asr"),
         labeler=reader.role_name("labeler"),
         taxonomy=cell.taxonomy,
@@ -157,35 +162,20 @@ class _Reader:
             title=card.get("title", ""),
             licence=card.get("licence", ""),
             fixed_sentences=bool(card.get("fixed_sentences", False)),
-            evaluation=self._evaluation(target.evaluation),
-            finetune=None if target.finetune is None else self._evaluation(target.finetune),
-            probes=[
-                ProbeResult.model_validate_json(
-                    (self.store.checked(key).path / "probe.json").read_bytes()
-                )
-                for key in target.probes.values()
-            ],
-            flatten=self._flatten(target.flatten),
-            zero_shot=self._without_labels(target.zero_shot),
-            text_only=self._without_labels(target.text_only),
+            evaluation=self._result(target.evaluation, evaluate.RESULT, EvaluationResult),
             notes=list(target.notes),
+            **{
+                m.name: self._measured(m, target) for m in MEASUREMENTS if m.name in target.measured
+            },
         )
 
-    def _evaluation(self, key: str) -> EvaluationResult:
-        path = self.store.checked(key).path / "evaluation.json"
-        return EvaluationResult.model_validate_json(path.read_bytes())
+    def _measured(self, measurement: Measurement[Any], target: TargetKeys) -> Any:
+        keys = target.measured[measurement.name].values()
+        results = [self._result(key, measurement.file, measurement.result) for key in keys]
+        return results if measurement.many else results[0]
 
-    def _flatten(self, key: str | None) -> FlattenResult | None:
-        if key is None:
-            return None
-        path = self.store.checked(key).path / "flatten.json"
-        return FlattenResult.model_validate_json(path.read_bytes())
-
-    def _without_labels(self, key: str | None) -> ZeroShotResult | None:
-        if key is None:
-            return None
-        path = self.store.checked(key).path / "zeroshot.json"
-        return ZeroShotResult.model_validate_json(path.read_bytes())
+    def _result(self, key: str, file: str, model: type[R]) -> R:
+        return model.model_validate_json((self.store.checked(key).path / file).read_bytes())
 
     def reports(self, stage: str, name: str, model: type[Summary]) -> dict[str, Summary]:
         """What a stage of each corpus or target wrote beside its table, if it wrote anything."""

@@ -44,7 +44,10 @@ class Failure:
 
 
 class Listener:
-    """Hears what happens in a run and says nothing. Others may show it, never change it."""
+    """Receives the events of a run and ignores them; subclasses may show them."""
+
+    def reading(self, done: int, total: int, unit: str) -> None:
+        """Recordings are being read for the first time, before the plan is made."""
 
     def planned(self, plan: Plan, to_run: Mapping[str, Node]) -> None:
         """The plan is made; `to_run` are the stages that are not in the store."""

@@ -10,23 +10,18 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from ...evaluation.families import Declared
+from ...measurements import SECTIONS, SWITCHES
+from ...measurements.base import Seed, with_fields
 from ...paths import UserPath
 from ...stages.embed.spec import Params as EmbedParams
 from ...stages.evaluate.spec import Params as EvaluateParams
-from ...stages.finetune.spec import Params as FinetuneParams
-from ...stages.flatten import Params as FlattenParams
 from ...stages.label.spec import Params as LabelParams
 from ...stages.pretrain.spec import Params as PretrainParams
-from ...stages.probe.spec import Params as ProbeParams
 from ...stages.transcribe.spec import Params as TranscribeParams
 from .files import PLUGIN_KEYS
 
 ControlScope = Literal["each", "first", "none"]
 """A control for each cell, for the first cell of a grid only, or for none."""
-
-
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-"""What numpy's and torch's generators both take."""
 
 
 class _Settings(BaseModel):
@@ -89,7 +84,7 @@ class PretrainSettings(PretrainParams):
     @classmethod
     def _distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         if len(set(seeds)) != len(seeds):
-            raise ValueError("a seed is there twice")
+            raise ValueError("duplicate seed")
         return seeds
 
 
@@ -100,16 +95,8 @@ class EvaluateSettings(EvaluateParams):
     """Seed of label subsets and folds; the experiment's `seed` if left out."""
 
 
-class ProbeSettings(ProbeParams):
-    """Settings of probing and its seed."""
-
-    seed: Seed | None = None
-    """Seed of the folds; the experiment's `seed` if left out."""
-
-
-class Controls(_Settings):
-    """The rows that stand beside every result; the majority row is part of each evaluation."""
-
+@with_fields({switch.name: (bool, switch.default) for switch in SWITCHES})
+class _Rows(_Settings):
     random_init: bool = True
     """The same encoder with random weights, not pre-trained."""
     logmel_stats: bool = True
@@ -121,11 +108,11 @@ class Controls(_Settings):
     """Pre-trained on the same weak labels, shuffled over all utterances."""
     shuffled_within_speaker: ControlScope = "none"
     """Pre-trained on the same weak labels, shuffled within each speaker."""
-    zero_shot: bool = True
-    """The pre-trained head on each target, read through the taxonomy's map: no human label."""
-    text_only: bool = False
-    """The labeler on each target's transcripts: what the words alone tell. It transcribes the
-    targets."""
+
+
+class Controls(_Rows):
+    """The rows that stand beside every result; the majority row is part of each evaluation."""
+
     gold: bool = False
     """Pre-trained on human labels, where every corpus has them: the ceiling."""
     gold_of_tested: Literal["refuse", "declare"] = "refuse"
@@ -201,9 +188,15 @@ def _folder_name(name: str) -> str:
     return name
 
 
-class Experiment(_Settings):
-    """One experiment: everything a cell needs, defaults filled in."""
-
+@with_fields(
+    {
+        section.name: (section.model | None, None)
+        if section.optional
+        else (section.model, section.model())
+        for section in SECTIONS
+    }
+)
+class _Method(_Settings):
     name: Annotated[str, AfterValidator(_folder_name)]
     """Folder of the results, and the group in trackers."""
     seed: Seed = 0
@@ -225,13 +218,21 @@ class Experiment(_Settings):
     pretrain: PretrainSettings = PretrainSettings()
     embed: EmbedParams = EmbedParams()
     evaluate: EvaluateSettings = EvaluateSettings()
-    finetune: FinetuneParams | None = None
-    """Where it is there (``finetune: {}`` for the defaults), each trainable encoder is also
-    fine-tuned, from its pre-trained weights and, in the control ``random_init``, from scratch."""
-    flatten: FlattenParams | None = None
-    """Where it is there (``flatten: {}`` for the defaults), what has learnt from speech as it is is
-    also tested on speech without single cues of prosody."""
-    probe: ProbeSettings = ProbeSettings()
+
+    @field_validator("probes")
+    @classmethod
+    def _distinct(cls, probes: tuple[PluginRef, ...]) -> tuple[PluginRef, ...]:
+        names = [probe.name for probe in probes]
+        doubled = next((name for name in names if names.count(name) > 1), None)
+        if doubled is not None:
+            # Records name results by their probe: the second would replace the first.
+            raise ValueError(f"duplicate probe {doubled}")
+        return probes
+
+
+class Experiment(_Method):
+    """One experiment: everything a cell needs, defaults filled in."""
+
     controls: Controls = Controls()
     comparisons: tuple[Declared, ...] = ()
     """Confirmatory comparisons, declared before the run: the family of Holm's adjustment. Sides are
@@ -246,25 +247,10 @@ class Experiment(_Settings):
     executor: PluginRef = _default("executor")
     paths: Paths = Paths()
 
-    @field_validator("probes")
-    @classmethod
-    def _distinct(cls, probes: tuple[PluginRef, ...]) -> tuple[PluginRef, ...]:
-        names = [probe.name for probe in probes]
-        doubled = next((name for name in names if names.count(name) > 1), None)
-        if doubled is not None:
-            # Results are told apart by the probe's name: the second would replace the first.
-            raise ValueError(f"the probe {doubled} is there twice")
-        return probes
-
-    @property
-    def evaluate_seed(self) -> int:
-        """Seed of the evaluation."""
-        return self.seed if self.evaluate.seed is None else self.evaluate.seed
-
-    @property
-    def probe_seed(self) -> int:
-        """Seed of probing."""
-        return self.seed if self.probe.seed is None else self.probe.seed
+    def seed_of(self, section: str) -> int:
+        """Returns the seed of a section, or the experiment's where the section sets none."""
+        seed: int | None = getattr(self, section).seed
+        return self.seed if seed is None else seed
 
 
 def stage_params(settings: BaseModel, model: type[BaseModel]) -> Any:

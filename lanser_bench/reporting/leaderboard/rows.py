@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from ...evaluation.contrast import DIFFERENCE, averaged, score_of
+from ...evaluation.contrast import averaged, score_of
 from ...evaluation.families import MetricName
 from ...evaluation.results import EvaluationResult, Metric
+from ...measurements import MEASUREMENTS
+from ...measurements.base import Score
 from ...records.record import DatasetResult, ResultRecord
 from ..groups import Group, largest
 from .ranking import Standing
@@ -61,16 +63,8 @@ class Row:
     targets: dict[str, Metric]
     """``probe.target (scale)`` → R², or UAR where the target is in `chance`."""
     curve: list[CurvePoint]
-    finetune: Metric | None = None
-    """UAR of the fine-tuned encoder at its largest budget; None where none was tuned."""
-    drop_f0: Metric | None = None
-    """UAR lost where F0 is flattened, against the same resynthesis with nothing flattened."""
-    drop_energy: Metric | None = None
-    """UAR lost where energy is flattened, counted likewise."""
-    zero_shot: Metric | None = None
-    """UAR of the pre-trained head without any label of the set."""
-    text_only: Metric | None = None
-    """UAR of the labeler on the transcripts."""
+    more: dict[str, Metric | None] = field(default_factory=dict)
+    """Column of a measurement (`measurements.COLUMNS`) → score; None where a seed has none."""
     standing: Standing | None = None
     """Its rank among the main rows and its distance to the best; None for a control, and where a
     row of the board has no predictions beside its records."""
@@ -83,6 +77,11 @@ class Row:
     """Position of the labelled set in its records."""
     gaps: dict[str, Gap] = field(default_factory=dict)
     """Target → difference to its best control, where asked for (`probe_gaps.with_gaps`)."""
+
+    def score(self, name: str) -> Metric | None:
+        """Returns a score by its name, also that of a measurement."""
+        score: Metric | None = self.more[name] if name in self.more else getattr(self, name, None)
+        return score
 
 
 Member = tuple[Path | None, ResultRecord, int]
@@ -135,11 +134,7 @@ def row_of(members: Sequence[Member], exact: Group | None, *, curves: bool, targ
         chance=chance,
         needed=_needed(evaluations),
         curve=_curve(evaluations, exact, {top[0].budget: uar}, curves),
-        finetune=_averaged([largest(r.finetune).uar if r.finetune else None for r in results]),
-        drop_f0=_averaged([_drop(r, "f0") for r in results], DIFFERENCE),
-        drop_energy=_averaged([_drop(r, "energy") for r in results], DIFFERENCE),
-        zero_shot=_averaged([r.zero_shot.uar if r.zero_shot else None for r in results]),
-        text_only=_averaged([r.text_only.uar if r.text_only else None for r in results]),
+        more=_more(results),
         target=target,
     )
 
@@ -155,17 +150,16 @@ def regression_probes(targets: Iterable[str], chance: Container[str]) -> list[st
     return list(dict.fromkeys(numbers))
 
 
-def _drop(result: DatasetResult, cue: str) -> Metric | None:
-    cues = result.flatten.cues if result.flatten is not None else []
-    return next((found.drop for found in cues if found.cue == cue), None)
-
-
-def _averaged(
-    scores: Sequence[Metric | None], bounds: tuple[float, float] = (0.0, 1.0)
-) -> Metric | None:
-    """Mean over seeds; None unless all of them have the score."""
-    known = [score for score in scores if score is not None]
-    return averaged(known, bounds) if known and len(known) == len(scores) else None
+def _more(results: Sequence[DatasetResult]) -> dict[str, Metric | None]:
+    """Returns the columns of measurements: means over seeds, if all of them have the score."""
+    means: dict[str, Metric | None] = {}
+    for measurement in MEASUREMENTS:
+        for column in measurement.columns:
+            scores = [score for r in results for score in map(column.read, r.of(measurement))]
+            known = [score for score in scores if score is not None]
+            whole = known and len(known) == len(results)
+            means[column.name] = averaged(known, column.bounds) if whole else None
+    return means
 
 
 def _curve(
@@ -201,36 +195,31 @@ def _needed(evaluations: Sequence[EvaluationResult]) -> dict[str, str]:
 def _targets(
     results: Sequence[DatasetResult], exact: Group | None, intervals: bool
 ) -> dict[str, Metric]:
-    scores: dict[str, list[Metric]] = {}
-    numbers = set()
-    for result in results:
-        for probe in result.probes:
-            for target in probe.targets:
-                name = f"{probe.probe}.{target.target} ({target.scale})"
-                scores.setdefault(name, []).append(target.r2)
-                numbers.add(name)
-            for told in probe.classes:
-                name = f"{probe.probe}.{told.target} ({told.scale})"
-                scores.setdefault(name, []).append(told.uar)
+    found: dict[str, list[Score]] = {}
+    for score in _scores(results):
+        found.setdefault(score.name, []).append(score)
+    scores = {name: [score.metric for score in of] for name, of in found.items()}
     if not intervals:
-        return {name: _mean(found) for name, found in scores.items()}
+        return {name: _mean(metrics) for name, metrics in scores.items()}
     r2, share = (-np.inf, 1.0), (0.0, 1.0)
     sides = exact.probes() if exact is not None else {}
     return {
         name: score_of(sides[name])
         if name in sides
-        else averaged(found, r2 if name in numbers else share)
-        for name, found in scores.items()
+        else averaged(metrics, r2 if found[name][0].chance is None else share)
+        for name, metrics in scores.items()
     }
+
+
+def _scores(results: Sequence[DatasetResult]) -> Iterator[Score]:
+    for result in results:
+        for measurement in MEASUREMENTS:
+            for one in result.of(measurement):
+                yield from measurement.scores(one)
 
 
 def _chance(results: Sequence[DatasetResult]) -> dict[str, float]:
-    return {
-        f"{probe.probe}.{told.target} ({told.scale})": told.chance
-        for result in results
-        for probe in result.probes
-        for told in probe.classes
-    }
+    return {s.name: s.chance for s in _scores(results) if s.chance is not None}
 
 
 def _mean_r2(metrics: Sequence[Metric]) -> Metric | None:

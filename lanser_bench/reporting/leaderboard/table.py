@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ...evaluation.contrast import QUADRATURE, SEEDED
+from ...measurements import COLUMNS
 from ...numbers import decimal, p_text, percent
 from ..tables.sheet import NONE, ONE_SEED, Column, Entry, Sheet, Shown, csv_text, markdown
 from .boards import Board
@@ -20,14 +21,8 @@ ABOUT = {
     "macro_f1": "macro-averaged F1, %",
     "area": "area under UAR over the label budgets, %",
 }
-MORE_HEADS = {
-    "finetune": "UAR fine-tuned",
-    "drop_f0": "drop, F0 flat",
-    "drop_energy": "drop, energy flat",
-    "zero_shot": "UAR zero-shot",
-    "text_only": "UAR text-only",
-}
-"""Columns of scores that are shown if any row has them."""
+MORE_HEADS = {name: column.head for name, column in COLUMNS.items()}
+"""Columns of measurements; they are shown if any row has a value."""
 PARTS = ("experiment", "asr", "labeler", "taxonomy", "encoder")
 """What a row is made of besides the other axes of its grid."""
 
@@ -112,7 +107,7 @@ def _scores(board: Board, rows: Sequence[Row]) -> list[Column]:
 
     name = METRIC_HEADS[by]
     to_best = f"{name} to best" if ranked(board) else None
-    more = [name for name in MORE_HEADS if any(getattr(row, name) is not None for row in rows)]
+    more = [name for name in MORE_HEADS if any(row.more.get(name) is not None for row in rows)]
     needed = dict.fromkeys(head for row in rows for head in row.needed)
     return [
         *map(score, ("uar", "area", "wa", "macro_f1")),
@@ -135,7 +130,7 @@ def _entry(row: Row, place: str) -> Entry:
         {
             **row.axes,
             **{name: Shown(getattr(row, name), shown[name] or NONE) for name in PARTS},
-            **{name: getattr(row, name) for name in (*METRIC_HEADS, "r2", *MORE_HEADS)},
+            **{name: row.score(name) for name in (*METRIC_HEADS, "r2", *MORE_HEADS)},
             **row.needed,
             "rank_best": Shown(standing.best if standing else None, place),
             "rank_worst": standing.worst if standing else None,
@@ -181,7 +176,7 @@ def _wide_note(board: Board) -> list[str]:
     rows = [row for row in (*board.main, *board.controls) if row.n_seeds > 1]
     found: dict[str, list[str]] = {}
     for name, head in {**METRIC_HEADS, **MORE_HEADS}.items():
-        scores = [(row.name, getattr(row, name)) for row in rows]
+        scores = [(row.name, row.score(name)) for row in rows]
         wide = [row for row, m in scores if m and m.interval and QUADRATURE in m.interval.method]
         if wide:
             of = f" of {', '.join(wide)}" if name in METRIC_HEADS and len(wide) < len(rows) else ""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ...evaluation.contrast import DIFFERENCE, averaged
-from ...evaluation.results import Metric
 from ...evaluation.summaries import LabelSummary
 from ...records.record import DatasetResult, ResultRecord, latest
 from ..groups import CellId, Group
@@ -33,40 +31,6 @@ class Source:
     version: str
     command: str
     """Explains the number from audio on."""
-
-
-@dataclass(frozen=True)
-class Unaided:
-    """A row's score without any human label of the set, mean over seeds."""
-
-    name: str
-    how: str
-    uar: Metric
-    coverage: Metric
-    unreachable: list[str]
-    """Gold labels that nothing maps to."""
-
-
-@dataclass(frozen=True)
-class CueLine:
-    """What one cue of prosody is worth to a row's classifier, mean over seeds."""
-
-    name: str
-    cue: str
-    """In plain words."""
-    original: Metric
-    """UAR on the recordings as they are."""
-    vocoder: Metric
-    """What resynthesis alone costs."""
-    uar: Metric
-    """With the cue flattened."""
-    drop: Metric
-    """From the resynthesis with nothing flattened."""
-    sure: bool
-    """Whether the interval of the drop leaves out 0."""
-
-
-CUES = {"f0": "F0 flattened", "energy": "energy flattened"}
 
 
 @dataclass(frozen=True)
@@ -166,55 +130,6 @@ class Records:
                 found[control.control] = control
         return list(found.values())
 
-    def unaided(self, board: Board, name: Callable[[Row], str]) -> list[Unaided]:
-        """Scores of the pre-trained heads and of the labelers alone, read through the map."""
-        found = []
-        for row in (*board.main, *board.controls):
-            results = self.results(row)
-            for kind, how in (
-                ("zero_shot", "head, from sound"),
-                ("text_only", "labeler, from text"),
-            ):
-                there = [z for r in results if (z := getattr(r, kind)) is not None]
-                if there:
-                    found.append(
-                        Unaided(
-                            name(row),
-                            how,
-                            averaged([z.uar for z in there]),
-                            averaged([z.coverage for z in there]),
-                            there[0].unreachable,
-                        )
-                    )
-        return sorted(found, key=lambda u: -u.uar.value)
-
-    def flattened(self, board: Board, name: Callable[[Row], str]) -> list[CueLine]:
-        """What rows lose where a cue is flattened: one line per row and cue, in the board's order.
-
-        A row is left out unless all of its seeds were tested so.
-        """
-        found = []
-        for row in (*board.main, *board.controls):
-            results = self.results(row)
-            tested = [result.flatten for result in results if result.flatten is not None]
-            if not tested or len(tested) < len(results):
-                continue
-            for cues in zip(*(one.cues for one in tested), strict=True):
-                drop = averaged([cue.drop for cue in cues], DIFFERENCE)
-                found.append(
-                    CueLine(
-                        name(row),
-                        CUES.get(cues[0].cue, cues[0].cue),
-                        averaged([one.original for one in tested]),
-                        averaged([one.vocoder for one in tested]),
-                        averaged([cue.uar for cue in cues]),
-                        drop,
-                        drop.interval is not None
-                        and not drop.interval.low <= 0 <= drop.interval.high,
-                    )
-                )
-        return found
-
     def costs(self) -> list[StageCost]:
         """Wall time by stage; an artifact that several cells share counts once."""
         seen: dict[str, tuple[str, float | None]] = {}
@@ -239,6 +154,14 @@ class Records:
                     name = corpus.partition(" ")[2] or corpus
                     found[key] = LabelQuality(name, record.labeler or "–", report)
         return sorted(found.values(), key=lambda q: (q.labeler, q.summary.taxonomy, q.corpus))
+
+
+def short_name(row: Row) -> str:
+    """Returns a row's name for charts: the values of its axes, or the control."""
+    if row.role == "main":
+        name = ", ".join(row.axes.values()) or row.name
+        return f"{name} ({row.n_seeds} seeds)" if row.n_seeds > 1 else name
+    return (row.control or row.name).replace("_", " ")
 
 
 def _weight(board: Board) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -18,16 +18,15 @@ from ...numbers import decimal, percent
 from ...records.record import read_records
 from ...store import write_atomic
 from ..leaderboard.boards import Board
-from ..leaderboard.rows import Gap, Row
+from ..leaderboard.rows import Row
 from ..leaderboard.table import header, notes, place
 from .charts import curves, lines
-from .data import Found, Records
-from .finding import finding, verdict
-from .probe_gaps import ProbeGaps
+from .data import Found, Records, short_name
+from .finding import finding
+from .sections import sections
 
 CURVES = 5
 """Main rows whose curves are drawn; more cannot be told apart. All are in the tables."""
-HEAT_ROWS = 12
 CONFUSIONS = 3
 PAGE = 50
 """Rows of a leaderboard that are shown at once."""
@@ -97,7 +96,7 @@ def _board(records: Records, board: Board, number: int) -> dict[str, Any]:
     span = _span(board)
     rows = [_row(records, row, span, i) for i, row in enumerate((*board.main, *board.controls), 1)]
     main, controls = board.main[:CURVES], _one_of_each(board.controls)
-    shown = lines(board, main, controls, _short)
+    shown = lines(board, main, controls, short_name)
     return {
         "id": number,
         "board": board,
@@ -108,11 +107,9 @@ def _board(records: Records, board: Board, number: int) -> dict[str, Any]:
         "axes": sorted({axis for row in (*board.main, *board.controls) for axis in row.axes}),
         "majority": board.majority,
         "chart": curves(board, shown, number),
-        "curve_rows": [(_short(row), row.curve) for row in (*main, *controls)],
+        "curve_rows": [(short_name(row), row.curve) for row in (*main, *controls)],
         "left_out": len(board.main) - len(main),
-        "unaided": records.unaided(board, _short)[:PAGE],
-        "heat": [_heat(records, board, scale) for scale in ("speaker", "raw")],
-        "cues": records.flattened(board, _short)[:PAGE],
+        "sections": list(sections(records, board)),
         "confusions": [_confusion(records, board, row) for row in _confused(board)],
         "taxonomies": _by(board, "taxonomy"),
         "labelers": _by(board, "labeler"),
@@ -122,21 +119,13 @@ def _board(records: Records, board: Board, number: int) -> dict[str, Any]:
 def _row(records: Records, row: Row, span: tuple[float, float], at: int) -> dict[str, Any]:
     return {
         "row": row,
-        "name": _short(row),
+        "name": short_name(row),
         "place": place(row, at) if row.role == "main" else "",
         "role": (row.control or "main").replace("_", " "),
         "source": records.source(row),
         "r2": decimal(row.r2),
         "whisker": _whisker(row.uar, span),
     }
-
-
-def _short(row: Row) -> str:
-    """A row's name for charts: what tells it from others."""
-    if row.role == "main":
-        name = ", ".join(row.axes.values()) or row.name
-        return f"{name} ({row.n_seeds} seeds)" if row.n_seeds > 1 else name
-    return (row.control or row.name).replace("_", " ")
 
 
 def _one_of_each(controls: Sequence[Row]) -> list[Row]:
@@ -165,54 +154,6 @@ def _whisker(metric: Metric, span: tuple[float, float]) -> dict[str, float]:
     return {"at": share(metric.value), "low": share(low), "high": share(high)}
 
 
-def _heat(records: Records, board: Board, scale: str) -> dict[str, Any] | None:
-    """The prosody map: rows against targets, each cell the difference to the best control."""
-    probes = ProbeGaps(records, board)
-    rows = []
-    for row in board.main[:HEAT_ROWS]:
-        gaps = probes.of(row, scale)
-        if gaps:
-            rows.append((_short(row), row, gaps))
-    names = list(dict.fromkeys(name for _, _, gaps in rows for name in gaps))
-    if not rows or not names:
-        return None
-    return {
-        "scale": scale,
-        "names": [_target(name, any(name in row.chance for _, row, _ in rows)) for name in names],
-        "rows": [
-            (short, [_heat_cell(row, gaps, name) for name in names]) for short, row, gaps in rows
-        ],
-    }
-
-
-def _target(name: str, classes: bool) -> str:
-    probe, _, target = name.rpartition(" ")[0].partition(".")
-    return f"{probe} (UAR)" if classes else target.replace("_", " ")
-
-
-def _heat_cell(row: Row, gaps: Mapping[str, Gap], name: str) -> dict[str, Any]:
-    if name not in gaps:
-        return {"text": "–", "side": "none", "strength": 0, "title": "not measured"}
-    gap, control = gaps[name].difference, gaps[name].control
-    said = {"above": "above", "below": "below", "same": "no detectable difference from"}
-    word = said.get(verdict(gap), "unpaired, against")
-    # Colour saturates at a difference of 0.3 R²: beyond that more does not change the reading.
-    return {
-        "text": f"{gap.value:+.2f}".replace("-", "−"),
-        "side": "pos" if gap.value > 0 else "neg",
-        "strength": round(min(abs(gap.value) / 0.3, 1) * 38),
-        "sure": verdict(gap) in ("above", "below"),
-        "title": f"{_score(row, name)}; {word} {control}: {decimal(gap)}",
-    }
-
-
-def _score(row: Row, name: str) -> str:
-    value = row.targets[name].value
-    if name not in row.chance:
-        return f"R² {value:.2f}"
-    return f"UAR {value:.2f}, chance {row.chance[name]:.2f}"
-
-
 def _confused(board: Board) -> list[Row]:
     return [*board.main[:CONFUSIONS], *_one_of_each(board.controls)[:1]]
 
@@ -228,7 +169,7 @@ def _confusion(records: Records, board: Board, row: Row) -> dict[str, Any]:
     for label, line in zip(board.labels, total, strict=True):
         size = sum(line) or 1
         cells.append((label, [(n, 100 * n / size, round(min(n / size, 1) * 45)) for n in line]))
-    return {"name": _short(row), "labels": board.labels, "rows": cells, "seeds": row.n_seeds}
+    return {"name": short_name(row), "labels": board.labels, "rows": cells, "seeds": row.n_seeds}
 
 
 def _by(board: Board, what: str) -> list[dict[str, Any]]:
@@ -247,7 +188,7 @@ def _by(board: Board, what: str) -> list[dict[str, Any]]:
             "n": len(rows),
             "mean": sum(r.uar.value for r in rows) / len(rows),
             "best": percent(rows[0].uar),
-            "best_row": _short(rows[0]),
+            "best_row": short_name(rows[0]),
             "whisker": _whisker(rows[0].uar, span),
         }
         for name, rows in groups.items()

@@ -11,9 +11,9 @@ from typing import Any
 from ...errors import LanserError, SettingsError
 from ...evaluation.results import Interval, Metric
 from ...experiment import Listener, RunOutcome, read_experiment, run_experiment
-from ...experiment.planning.memo import Progress
 from ...experiment.planning.spec_diff import plugin_differences
 from ...experiment.settings.files import ExperimentFile
+from ...measurements import MEASUREMENTS
 from ...records.record import ResultRecord, load_record
 from ...store import PluginIdentity
 
@@ -79,7 +79,6 @@ def rerun(
     data: Path | None = None,
     plugin_dirs: Iterable[Path] = (),
     listener: Listener | None = None,
-    progress: Progress | None = None,
 ) -> Rerun:
     """Recreates the experiment of a record, runs its cell and compares.
 
@@ -91,8 +90,7 @@ def rerun(
         roots: a dataset's name, or a place such as ``targets.0``, → its folder on this machine.
         data: a folder in which those folders are looked for by their name.
         plugin_dirs: folders of loose plugin files.
-        listener: hears what happens.
-        progress: called while recordings are read for the first time.
+        listener: receives the events of the run.
 
     Raises:
         SettingsError: the record does not tell where something lies, or its settings are those of
@@ -106,7 +104,6 @@ def rerun(
         experiment,
         plugin_dirs=plugin_dirs,
         listener=listener,
-        progress=progress,
         only=lambda cell: (cell.control, cell.seed) == (old.control, old.seed),
     )
     if outcome.failures:
@@ -213,13 +210,10 @@ def _metrics(record: ResultRecord) -> Iterator[tuple[str, Metric]]:
             for score in ("uar", "wa", "macro_f1"):
                 yield f"{name} {score} {budget.budget}", getattr(budget, score)
         yield f"{name} area", result.evaluation.area
-        for probe in result.probes:
-            for target in probe.targets:
-                for score in ("r2", "pearson", "ccc"):
-                    metric = getattr(target, score)
-                    yield f"{name} {probe.probe} {target.target} {target.scale} {score}", metric
-            for told in probe.classes:
-                yield f"{name} {probe.probe} {told.target} {told.scale} uar", told.uar
+        for measurement in MEASUREMENTS:
+            for measured in result.of(measurement):
+                for score, metric in measurement.numbers(measured):
+                    yield f"{name} {score}", metric
 
 
 def environment(old: ResultRecord, new: ResultRecord) -> Iterator[str]:

@@ -1,0 +1,231 @@
+"""What a measurement declares. Settings, plan, record, tables and report are filled from it.
+
+The numbers of an evaluation come first for every target and are no measurement in this sense: a
+measurement adds results beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, Field, create_model
+
+from ..audio.flatten import Cue
+from ..evaluation.results import Metric, Result
+from ..stages.embed.spec import HeadPooling
+from ..stages.evaluate.spec import Params as Design
+from ..store import PluginIdentity, Spec
+from ..taxonomy import Taxonomy
+
+R = TypeVar("R", bound=Result)
+M = TypeVar("M", bound=BaseModel)
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""A seed that the generators of numpy and torch accept."""
+Keys = Mapping[str, str]
+"""Plugin, or the measurement's own name → key of the stage with its result."""
+
+
+class Target(Protocol):
+    """A labelled set and an encoder, as a measurement sees them when it plans its stages."""
+
+    settings: Any
+    """The experiment's settings (`experiment.settings.model.Experiment`)."""
+    place: str
+    """Place of the labelled set in the cell, such as ``targets.0``."""
+    name: str
+    """Name of the labelled set."""
+    utterances: str
+    """Key of its utterances."""
+    gold: Taxonomy | None
+    """Taxonomy of its human labels; None without labels."""
+    protocols: Mapping[str, str]
+    """Its official protocols → protocol that makes their folds."""
+    encoder: Any
+    """The encoder plugin."""
+    identity: PluginIdentity
+    """The encoder in keys."""
+    control: str | None
+    """Control that the cell is, such as ``shuffled``; None for a main cell."""
+    seed: int | None
+    """Seed of pre-training or of the random weights; None if nothing is drawn."""
+    model: str | None
+    """Key of pre-training; None without it."""
+    embeddings: str
+    """Key of the embeddings that are evaluated."""
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the encoder can be trained."""
+
+    @property
+    def weak(self) -> Taxonomy:
+        """Taxonomy of the weak labels."""
+
+    @property
+    def design(self) -> Design:
+        """Protocol, folds and budgets of the evaluation."""
+
+    @property
+    def evaluation(self) -> Spec:
+        """Content of the evaluation's key."""
+
+    def features(self, cue: Cue | None = None) -> str | None:
+        """Plans the front end; None for an encoder that takes waveforms.
+
+        Args:
+            cue: cue of prosody that is removed from the speech first.
+        """
+
+    def embedded(self, cue: Cue | None = None, pooling: HeadPooling | None = None) -> str:
+        """Plans embeddings of speech without a cue, or pooled as the pre-trained head expects."""
+
+    def measured(self, probe: Any) -> str:
+        """Plans the values that a probe measures on the sound."""
+
+    def labels(self) -> str:
+        """Plans the set's own weak labels, and its transcripts if the labeler reads them."""
+
+    def plugin(self, kind: str, ref: Any) -> Any:
+        """Creates a plugin that the settings name."""
+
+    def params(self, section: BaseModel, model: type[BaseModel]) -> Any:
+        """Returns the part of a section that enters a key."""
+
+    def stage(
+        self, make: Callable[..., Spec], title: str, threads: int, place: str, /, **inputs: Any
+    ) -> str:
+        """Adds the stage ``make(**inputs)`` to the plan and returns its key.
+
+        Args:
+            make: `spec` of the stage.
+            title: short description for people; in no key.
+            threads: CPU threads that it occupies.
+            place: place in the cell, such as ``flatten targets.0``; names it in the record.
+            inputs: arguments of `make`.
+        """
+
+    def note(self, sentence: str) -> None:
+        """Notes in the record what was asked for and cannot be measured."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of experiment files."""
+
+    name: str
+    model: type[BaseModel]
+    doc: str
+    """Its line in the reference."""
+    optional: bool = True
+    """Whether it switches the measurement on; otherwise it is filled with defaults."""
+    in_recipe: bool = True
+    """Whether other settings make another row of the leaderboard."""
+
+
+@dataclass(frozen=True)
+class Switch:
+    """An entry of `controls` that switches a measurement on."""
+
+    name: str
+    default: bool
+    doc: str
+    """Its line in the reference."""
+
+
+@dataclass(frozen=True)
+class Column(Generic[R]):
+    """A column of the leaderboard; it is shown if a row has a value."""
+
+    name: str
+    """In JSON."""
+    head: str
+    read: Callable[[R], Metric | None]
+    bounds: tuple[float, float] = (0.0, 1.0)
+    """Range of the score."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score in the leaderboard's table of probe targets."""
+
+    name: str
+    """``probe.target (scale)``."""
+    metric: Metric
+    """R², or UAR for classes."""
+    chance: float | None = None
+    """UAR of guessing; None for R²."""
+
+
+@dataclass(frozen=True)
+class ReportTable(Generic[R]):
+    """A section of the HTML report: one or more lines per row of the leaderboard."""
+
+    order: int
+    """Position among the sections of measurements."""
+    anchor: str
+    title: str
+    note: str
+    """Text above the table; ``{chance}`` is the UAR of guessing in percent."""
+    heads: tuple[str, ...]
+    """Column heads after that of the row's name."""
+    lines: Callable[[Sequence[R]], Iterable[tuple[str | Metric, ...]]]
+    """Results, one per seed → cells under `heads`."""
+    sort_by: str | None = None
+    """Head of the column that lines are sorted by, best first; None: the leaderboard's order."""
+    differences: frozenset[str] = frozenset()
+    """Heads of columns in bold if their interval excludes 0."""
+
+
+@dataclass(frozen=True)
+class ReportMap:
+    """A section of the HTML report: scores against those of the best control, as a heat map."""
+
+    order: int
+    anchor: str
+    title: str
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Generic[R]):
+    """One measurement: its stage, settings, part of the record, table columns, report section."""
+
+    name: str
+    """Field of the result record."""
+    file: str
+    """File with the result in the stage's artifact."""
+    result: type[R]
+    plan: Callable[[Target], Keys]
+    """Adds its stages for one target; returns no key if it is switched off or not possible."""
+    many: bool = False
+    """Whether there is one result per plugin, as a list in the record."""
+    section: Section | None = None
+    switch: Switch | None = None
+    columns: tuple[Column[R], ...] = ()
+    scores: Callable[[R], Iterable[Score]] = lambda result: ()
+    """Scores for the table of probe targets."""
+    numbers: Callable[[R], Iterable[tuple[str, Metric]]] = lambda result: ()
+    """Name → number that `lanser-bench rerun` compares."""
+    report: ReportTable[R] | ReportMap | None = None
+
+
+def with_fields(fields: Mapping[str, tuple[Any, Any]]) -> Callable[[type[M]], type[M]]:
+    """Class decorator: adds fields to a pydantic model.
+
+    Args:
+        fields: name → type and default.
+    """
+
+    def extended(model: type[M]) -> type[M]:
+        options: dict[str, Any] = dict(fields)
+        return create_model(
+            model.__name__,
+            __base__=model,
+            __module__=model.__module__,
+            __doc__=model.__doc__,
+            **options,
+        )
+
+    return extended

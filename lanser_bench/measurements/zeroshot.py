@@ -1,0 +1,105 @@
+"""Scores without any human label of the target: the pre-trained head, and the labeler alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from ..errors import TaxonomyError
+from ..evaluation.contrast import averaged
+from ..evaluation.results import Metric, ZeroShotResult
+from ..stages import zeroshot
+from ..stages.evaluate.spec import folds_by
+from .base import Column, Keys, Measurement, ReportTable, Switch, Target
+
+
+def _plan_head(on: Target) -> Keys:
+    if not on.settings.controls.zero_shot:
+        return {}
+    return _scored(on, "head", lambda: {"embeddings": _pooled(on), "model": str(on.model)})
+
+
+def _plan_text(on: Target) -> Keys:
+    if not on.settings.controls.text_only or on.control is not None:
+        return {}
+    return _scored(on, "labels", lambda: {"labels": on.labels()})
+
+
+def _pooled(on: Target) -> str:
+    """Plans embeddings with the pooling that the head was trained with."""
+    return on.embedded(pooling=on.settings.pretrain.pooling)
+
+
+def _scored(on: Target, role: str, parents: Callable[[], Mapping[str, str]]) -> Keys:
+    if on.model is None or on.gold is None:
+        return {}
+    try:
+        on.weak.map_to(on.gold)
+    except TaxonomyError as error:
+        on.note(f"Zero-shot and text-only scores are left out: {error}")
+        return {}
+    key = on.stage(
+        zeroshot.spec,
+        f"{role} on {on.name}, {on.weak.name}",
+        1,
+        f"zeroshot {on.place} {role}",
+        **parents(),
+        utterances=on.utterances,
+        taxonomy=on.weak,
+        gold=on.gold,
+        tested=folds_by(on.design, on.protocols) == "split",
+    )
+    return {role: key}
+
+
+def _lines(results: Sequence[ZeroShotResult]) -> Iterator[tuple[str | Metric, ...]]:
+    """Yields one line: who answers, UAR, coverage, labels that nothing maps to."""
+    first = results[0]
+    yield (
+        "head, from sound" if first.source == "head" else "labeler, from text",
+        averaged([result.uar for result in results]),
+        averaged([result.coverage for result in results]),
+        ", ".join(first.unreachable) or "none",
+    )
+
+
+def _uar(result: ZeroShotResult) -> Metric:
+    return result.uar
+
+
+_REPORT = ReportTable(
+    order=1,
+    anchor="unaided",
+    title="Without any human label",
+    note="The pre-trained head, or the labeler on the transcript alone, read through the "
+    "taxonomy's map to the labels of this set. An abstention is a miss. Chance is {chance}.",
+    heads=("who answers", "UAR", "coverage", "labels that nothing maps to"),
+    lines=_lines,
+    sort_by="UAR",
+)
+ZERO_SHOT = Measurement(
+    name="zero_shot",
+    file=zeroshot.RESULT,
+    result=ZeroShotResult,
+    plan=_plan_head,
+    switch=Switch(
+        "zero_shot",
+        True,
+        "The pre-trained head on each target, read through the taxonomy's map: no human label.",
+    ),
+    columns=(Column("zero_shot", "UAR zero-shot", _uar),),
+    report=_REPORT,
+)
+TEXT_ONLY = Measurement(
+    name="text_only",
+    file=zeroshot.RESULT,
+    result=ZeroShotResult,
+    plan=_plan_text,
+    switch=Switch(
+        "text_only",
+        False,
+        "The labeler on each target's transcripts: what the words alone tell. It transcribes the "
+        "targets.",
+    ),
+    columns=(Column("text_only", "UAR text-only", _uar),),
+    report=_REPORT,
+)

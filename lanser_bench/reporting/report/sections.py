@@ -1,0 +1,115 @@
+"""The report's sections of measurements, filled from their declarations: tables and a heat map."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ...evaluation.results import Metric
+from ...measurements import MEASUREMENTS
+from ...measurements.base import Measurement, ReportMap, ReportTable
+from ...numbers import decimal
+from ..leaderboard.boards import Board
+from ..leaderboard.rows import Gap, Row
+from .data import Records, short_name
+from .finding import verdict
+from .probe_gaps import ProbeGaps
+
+HEAT_ROWS = 12
+LINES = 50
+"""Most lines of a table."""
+Cells = tuple[str | Metric, ...]
+
+
+def sections(records: Records, board: Board) -> Iterator[dict[str, Any]]:
+    """Yields what the template shows of each section that has results, in the page's order."""
+    reports: dict[str, ReportTable[Any] | ReportMap] = {}
+    of: dict[str, list[Measurement[Any]]] = {}
+    for measurement in MEASUREMENTS:
+        if measurement.report is not None:
+            anchor = measurement.report.anchor
+            reports[anchor] = measurement.report
+            of.setdefault(anchor, []).append(measurement)
+    for anchor, report in sorted(reports.items(), key=lambda item: item[1].order):
+        maps, lines = [], []
+        if isinstance(report, ReportMap):
+            maps = _maps(records, board)
+        else:
+            lines = _lines(records, board, report, of[anchor])
+        if maps or lines:
+            note = report.note.format(chance=f"{100 / len(board.labels):.1f}")
+            yield {"report": report, "note": note, "maps": maps, "lines": lines}
+
+
+def _lines(
+    records: Records, board: Board, report: ReportTable[Any], of: Sequence[Measurement[Any]]
+) -> list[list[tuple[str | Metric, bool]]]:
+    """Returns lines of cells, the row's name first, and whether a cell is in bold."""
+    lines: list[Cells] = []
+    for row in (*board.main, *board.controls):
+        results = records.results(row)
+        for measurement in of:
+            found = [one for result in results for one in result.of(measurement)]
+            if len(found) == len(results):  # otherwise some seeds lack it
+                lines += ((short_name(row), *cells) for cells in report.lines(found))
+    heads = ("", *report.heads)
+    if report.sort_by is not None:
+        column = heads.index(report.sort_by)
+        lines.sort(key=lambda cells: -_value(cells[column]))
+    bold = [head in report.differences for head in heads]
+    return [
+        [(cell, b and _is_sure(cell)) for cell, b in zip(cells, bold, strict=True)]
+        for cells in lines[:LINES]
+    ]
+
+
+def _value(cell: str | Metric) -> float:
+    return cell.value if isinstance(cell, Metric) else 0.0
+
+
+def _is_sure(cell: str | Metric) -> bool:
+    return isinstance(cell, Metric) and verdict(cell) in ("above", "below")
+
+
+def _maps(records: Records, board: Board) -> list[dict[str, Any]]:
+    """Returns a heat map per scale: main rows against targets, as differences to controls."""
+    maps = []
+    probes = ProbeGaps(records, board)
+    for scale in ("speaker", "raw"):
+        gaps_of = [(row, probes.of(row, scale)) for row in board.main[:HEAT_ROWS]]
+        rows = [(row, gaps) for row, gaps in gaps_of if gaps]
+        names = dict.fromkeys(name for _, gaps in rows for name in gaps)
+        if names:
+            classes = {name for row, _ in rows for name in row.chance}
+            heads = [_target(name, name in classes) for name in names]
+            lines = [(short_name(r), [_heat_cell(r, gaps, n) for n in names]) for r, gaps in rows]
+            maps.append({"scale": scale, "names": heads, "rows": lines})
+    return maps
+
+
+def _target(name: str, classes: bool) -> str:
+    probe, _, target = name.rpartition(" ")[0].partition(".")
+    return f"{probe} (UAR)" if classes else target.replace("_", " ")
+
+
+def _heat_cell(row: Row, gaps: Mapping[str, Gap], name: str) -> dict[str, Any]:
+    if name not in gaps:
+        return {"text": "–", "side": "none", "strength": 0, "title": "not measured"}
+    gap, control = gaps[name].difference, gaps[name].control
+    words = {"above": "above", "below": "below", "same": "no detectable difference from"}
+    word = words.get(verdict(gap), "unpaired, against")
+    # Colour saturates at a difference of 0.3 R²: beyond that more does not change the reading.
+    return {
+        "text": f"{gap.value:+.2f}".replace("-", "−"),
+        "side": "pos" if gap.value > 0 else "neg",
+        "strength": round(min(abs(gap.value) / 0.3, 1) * 38),
+        "sure": _is_sure(gap),
+        "title": f"{_score(row, name)}; {word} {control}: {decimal(gap)}",
+    }
+
+
+def _score(row: Row, name: str) -> str:
+    value = row.targets[name].value
+    if name not in row.chance:
+        return f"R² {value:.2f}"
+    return f"UAR {value:.2f}, chance {row.chance[name]:.2f}"
