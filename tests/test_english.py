@@ -38,11 +38,10 @@ IDIOMS = """
 """
 """Idioms, each followed by what a native writer uses for it."""
 TO_DO: tuple[str, ...] = (
-    *("lanser_bench/audio", "lanser_bench/cli", "lanser_bench/data"),
+    *("lanser_bench/audio", "lanser_bench/data"),
     *(
         "lanser_bench/experiment",
         "lanser_bench/kinds",
-        "lanser_bench/model",
         "lanser_bench/plugins",
     ),
     *(
@@ -51,7 +50,7 @@ TO_DO: tuple[str, ...] = (
         "lanser_bench/stages",
         "lanser_bench/store",
     ),
-    *("lanser_bench/testing", "lanser_bench/_yaml", "lanser_bench/errors", "lanser_bench/halving"),
+    *("lanser_bench/_yaml", "lanser_bench/errors", "lanser_bench/halving"),
     *("lanser_bench/paths", "lanser_bench/taxonomy", "lanser_bench/validation"),
     *("plugins/_", "plugins/asr", "plugins/datasets", "plugins/encoders", "plugins/executors"),
     *("plugins/labelers", "plugins/probes", "plugins/segmenters", "plugins/trackers"),

@@ -1,4 +1,4 @@
-"""The model leaves the bench: export a cell, load it in plain Python, predict on recordings."""
+"""Exported models: export a cell, load it in plain Python, predict on recordings."""
 
 from .config import ModelConfig
 from .export import export_cell, find_record

@@ -1,4 +1,4 @@
-"""The model card: what the weights are, what they scored, and what binds who uses them."""
+"""The model card: what the weights are, their scores, and which terms apply to them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,50 @@ if TYPE_CHECKING:
     from ..store.keys import PluginIdentity
     from .config import ModelConfig
 
+TEMPLATE = """\
+---
+library_name: lanser-bench
+tags: [speech-emotion-recognition, weak-supervision]
+---
+
+# {title}
+
+{description}
+
+## Use
+
+```python
+from lanser_bench import load_model
+
+model = load_model("FOLDER")  # this folder
+prediction = model.predict("speech.wav")  # any length, wav, flac, ogg or mp3
+print(prediction.label, prediction.scores)
+```
+
+or `lanser-bench predict FOLDER speech.wav`. `model.scores([samples])` takes mono float32
+arrays at 16 kHz. `model.safetensors` is a plain state dict: `encoder.*` and `head.*`.{plugin}
+
+## Scores
+
+From the record with key `{key}`, created {date} by lanser-bench {version}{commit}.
+In brackets: 95 % intervals. The scores are those of *linear probes* on held-out speakers, not of
+the head in this folder, which is fitted on all of the data named below.
+
+{scores}
+
+## Made from
+
+| role | name | licence |
+|---|---|---|
+{material}
+
+{licence}
+
+## Limits
+
+{limits}
+"""
+
 
 @dataclass(frozen=True)
 class Material:
@@ -27,127 +71,95 @@ class Material:
 
 
 def licence_of(material: Sequence[Material], target: Material | None) -> str:
-    """Returns a sentence on what binds the user of the weights.
-
-    No licence is invented: weights are made from data, and the data's terms are named.
-    """
-    data = [m for m in [*material, *([target] if target else [])] if m.role != "asr"]
-    if not data:
-        return "Weights drawn from a seed; no data took part."
-    named = "; ".join(f"{m.name} ({m.licence or 'licence not stated'})" for m in data)
-    return f"Made from: {named}. The terms of what it was made from apply to these weights."
+    """Returns a sentence on the terms that apply to the weights: those of their data and models."""
+    parts = [m for m in [*material, *([target] if target else [])] if m.role != "asr"]
+    if not parts:
+        return "Weights drawn from a seed; no data was used."
+    named = "; ".join(f"{m.name} ({m.licence or 'licence not stated'})" for m in parts)
+    return f"Made from: {named}. The terms of these sources apply to the weights."
 
 
 def model_card(record: ResultRecord, config: ModelConfig, material: Sequence[Material]) -> str:
     """Returns the card as Markdown with a front matter."""
-    lines = [
-        "---",
-        "library_name: lanser-bench",
-        "tags: [speech-emotion-recognition, weak-supervision]",
-        "---",
-        "",
-        f"# {_text(record.experiment)}: {_text(record.name)}",
-        "",
-        *_what(record, config),
-        "",
-        "## Use",
-        "",
-        "```python",
-        "from lanser_bench import load_model",
-        "",
-        'model = load_model("FOLDER")  # this folder',
-        'found = model.predict("speech.wav")  # any length, wav, flac, ogg or mp3',
-        "print(found.label, found.scores)",
-        "```",
-        "",
-        "or `lanser-bench predict FOLDER speech.wav`. `model.scores([samples])` takes mono float32",
-        "arrays at 16 kHz. `model.safetensors` is a plain state dict: `encoder.*` and `head.*`.",
-        *_needed_plugin(config.encoder),
-        "",
-        "## Scores",
-        "",
-        f"Of the record with key `{record.key}`, made "
-        f"{record.created[:10]} by lanser-bench {record.versions.get('lanser-bench', '?')}"
-        f"{f', commit {record.commit.revision[:10]}' if record.commit else ''}.",
-        "In brackets: 95 % intervals. They are of *linear probes* on held-out speakers, not of the"
-        " head in this folder, which is fitted on all of the data named below.",
-        "",
-    ]
-    for result in record.datasets:
-        lines += [*_scores(result), ""]
-    lines += ["## Made from", "", "| role | name | licence |", "|---|---|---|"]
-    lines += [
+    rows = [
         f"| {m.role} | {_text(m.name)} | {_text(m.licence or 'not stated')} |" for m in material
-    ] or ["| – | weights drawn from a seed | – |"]
-    lines += ["", _text(config.licence), "", "## Limits", "", *_limits(record, config), ""]
-    return "\n".join(lines)
+    ]
+    return TEMPLATE.format(
+        title=f"{_text(record.experiment)}: {_text(record.name)}",
+        description="\n".join(_description(record, config)),
+        plugin=_needed_plugin(config.encoder),
+        key=record.key,
+        date=record.created[:10],
+        version=record.versions.get("lanser-bench", "?"),
+        commit=f", commit {record.commit.revision[:10]}" if record.commit else "",
+        scores="\n\n".join("\n".join(_scores(result)) for result in record.datasets),
+        material="\n".join(rows or ["| – | weights drawn from a seed | – |"]),
+        licence=_text(config.licence),
+        limits="\n".join(_limits(record, config)),
+    )
 
 
-def _needed_plugin(encoder: PluginIdentity) -> list[str]:
-    """What whoever gets the folder needs beside it: an encoder that lanser-bench does not bring."""
+def _needed_plugin(encoder: PluginIdentity) -> str:
+    """Names an encoder that is not part of lanser-bench, which the reader of the card needs."""
     if encoder.distribution == "lanser-bench":
-        return []
+        return ""
     if encoder.distribution == "loose file":
         how = (
-            "is a plugin file of its author's, which the folder does not hold: pass it on too, and "
-            "name its folder by `load_model(FOLDER, [PLUGINS])` or `--plugins-dir PLUGINS`"
+            "is a separate plugin file that this folder does not contain: pass it on too, and name "
+            "its folder by `load_model(FOLDER, [PLUGINS])` or `--plugins-dir PLUGINS`"
         )
     else:
-        how = f"comes in the distribution `{encoder.distribution}`: install it"
-    return ["", f"The encoder `{encoder.name}` {how}."]
+        how = f"is part of the distribution `{encoder.distribution}`: install it"
+    return f"\n\nThe encoder `{encoder.name}` {how}."
 
 
-def _what(record: ResultRecord, config: ModelConfig) -> Iterator[str]:
+def _description(record: ResultRecord, config: ModelConfig) -> Iterator[str]:
     head = config.head
+    labels = _text(", ".join(head.labels))
     if head.kind == "weak":
         yield (
             f"A `{config.encoder.name}` encoder pre-trained on weak labels: `{record.labeler}` "
-            f"labelled what `{record.asr}` wrote down, over the taxonomy `{record.taxonomy}`. Its "
-            f"head predicts these labels from sound: {_text(', '.join(head.labels))}."
+            f"labelled the transcripts of `{record.asr}` by the taxonomy `{record.taxonomy}`. Its "
+            f"head predicts these labels from sound: {labels}."
         )
         if record.control:
             yield f"**This is a control ({record.control.replace('_', ' ')}), not a result.**"
     else:
         yield (
             f"A `{config.encoder.name}` encoder with a linear head fitted on all human labels of "
-            f"{_text(str(head.dataset))}: {_text(', '.join(head.labels))}."
+            f"{_text(str(head.dataset))}: {labels}."
         )
 
 
 def _scores(result: DatasetResult) -> Iterator[str]:
-    found = result.evaluation
+    evaluation = result.evaluation
     yield (
-        f"**{_text(result.title or result.dataset)}**: {found.n_utterances} utterances, "
-        f"{found.n_speakers} speakers, {found.n_folds} speaker-disjoint folds, chance "
-        f"{100 / len(found.labels):.1f} %, always the commonest class "
-        f"{percent(found.majority['uar'])} %."
+        f"**{_text(result.title or result.dataset)}**: {evaluation.n_utterances} utterances, "
+        f"{evaluation.n_speakers} speakers, {evaluation.n_folds} speaker-disjoint folds, chance "
+        f"{100 / len(evaluation.labels):.1f} %, always the most frequent class "
+        f"{percent(evaluation.majority['uar'])} %."
     )
-    yield ""
-    yield "| human labels | UAR % | WA % | macro-F1 % |"
-    yield "|---|---|---|---|"
-    for budget in found.budgets:
+    yield "\n| human labels | UAR % | WA % | macro-F1 % |\n|---|---|---|---|"
+    for budget in evaluation.budgets:
         scores = (percent(m) for m in (budget.uar, budget.wa, budget.macro_f1))
         yield f"| {budget.budget} ({budget.n_labels:.0f}) | {' | '.join(scores)} |"
     for probe in result.of(PROBE):
-        raw = [t for t in probe.targets if t.scale == "raw"]
-        if raw:
-            named = ", ".join(f"{t.target} {decimal(t.r2)}" for t in raw)
-            yield ""
-            yield f"R² of probe `{probe.probe}`: {_text(named)}."
-        told = [c for c in probe.classes if c.scale == "raw"]
-        if told:
-            named = ", ".join(
-                f"{c.target} {percent(c.uar)} (chance {100 * c.chance:.1f})" for c in told
-            )
-            yield ""
-            yield f"UAR % of probe `{probe.probe}`: {_text(named)}."
+        r2 = [f"{t.target} {decimal(t.r2)}" for t in probe.targets if t.scale == "raw"]
+        uar = [
+            f"{c.target} {percent(c.uar)} (chance {100 * c.chance:.1f})"
+            for c in probe.classes
+            if c.scale == "raw"
+        ]
+        for score, values in (("R²", r2), ("UAR %", uar)):
+            if values:
+                yield f"\n{score} of probe `{probe.probe}`: {_text(', '.join(values))}."
 
 
 def _limits(record: ResultRecord, config: ModelConfig) -> Iterator[str]:
     if config.head.kind == "weak":
         yield (
-            "- Weak labels are what a language model reads out of words. They agree with human "
-            "listeners in part only, and the head's scores inherit that."
+            "- Weak labels are a language model's reading of the words. They agree only partly "
+            "with human listeners, and the head's scores inherit that."
         )
     yield "- Not for decisions about people. A label is a guess about a voice, not a feeling."
     for warning in {w for r in record.datasets for w in r.evaluation.warnings}:
@@ -155,5 +167,5 @@ def _limits(record: ResultRecord, config: ModelConfig) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """Keeps names of users' making from becoming markup."""
+    """Escapes names that users chose, so that they do not become markup."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("\n", " ")

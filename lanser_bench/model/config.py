@@ -1,4 +1,4 @@
-"""What `config.json` of an exported model holds."""
+"""The content of `config.json` in an exported model."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ class ModelConfig(_Part):
     experiment: str
     cell: str
     record_key: str
-    """Key of the record whose numbers the model card shows."""
+    """Key of the record whose scores the model card shows."""
     encoder: PluginIdentity
     frontend: Frontend
     seed: int
-    """Builds what is not in the weights' file, such as fixed buffers."""
+    """Builds what the weights' file does not contain, such as fixed buffers."""
     head: HeadConfig
     piece_seconds: float
-    """Longer utterances are encoded in equal pieces no longer than this."""
+    """Longer utterances are encoded in equal pieces of at most this length."""
     taxonomy: str | None = None
     taxonomy_hash: str | None = None
     licence: str
-    """What binds the user of the weights."""
+    """Terms that apply to the weights."""
     versions: dict[str, str]
-    """Libraries that made the numbers."""
+    """Versions of the libraries that produced the scores."""
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -71,7 +71,7 @@ def read_config(folder: Path) -> ModelConfig:
     except OSError:
         raise DataError(
             f"{folder} is not an exported model: it has no {CONFIG}. "
-            "`lanser-bench export CELL DIR` makes one."
+            "Write one with `lanser-bench export CELL DIR`."
         ) from None
     try:
         return ModelConfig.model_validate_json(text)

@@ -1,4 +1,4 @@
-"""Exports a cell: weights, configuration, taxonomy and a card that holds the record's numbers."""
+"""Exports a cell: weights, configuration, taxonomy and a card with the record's scores."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ Tensors = dict[str, npt.NDArray[Any]]
 
 
 def find_record(cell: str | Path, results: Iterable[Path] = (Path("results"),)) -> ResultRecord:
-    """Returns the record that a user means.
+    """Returns the record of a cell.
 
     Args:
         cell: a record file, or the name of a cell in `results`.
         results: folders of records.
 
     Raises:
-        DataError: no such file, no cell or several of that name.
+        DataError: no cell or several cells have that name.
     """
     path = Path(cell)
     if path.suffix == ".json" and path.is_file():
         return load_record(path)
     reading = read_records(results)
     records = latest([record for _, record in reading.records])
-    found = [record for record in records if str(cell) in (record.name, record.key)]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        experiments = ", ".join(sorted(r.experiment for r in found))
+    named = [record for record in records if str(cell) in (record.name, record.key)]
+    if not named:
+        hint = did_you_mean(str(cell), [record.name for record in records])
+        missing = f"There is no record of a cell '{cell}'.{hint}"
+        raise DataError("\n".join([missing, *reading.damaged]))
+    if len(named) > 1:
+        experiments = ", ".join(sorted(record.experiment for record in named))
         raise DataError(
-            f"{len(found)} cells are named '{cell}' (experiments {experiments}). "
+            f"{len(named)} cells are named '{cell}' (experiments {experiments}). "
             "Name the record's file instead."
         )
-    names = [record.name for record in records]
-    missing = f"There is no record of a cell '{cell}'.{did_you_mean(str(cell), names)}"
-    raise DataError("\n".join([missing, *reading.damaged]))
+    return named[0]
 
 
 def export_cell(
@@ -70,17 +70,17 @@ def export_cell(
 ) -> Path:
     """Writes a model that `load_model` reads: the Python twin of `lanser-bench export`.
 
-    Without `target` the head is the one that pre-training left: labels of the taxonomy, no human
-    label used. With a target it is the linear protocol fitted on all human labels of that set, as
-    its folds were fitted on theirs.
+    Without `target`, the head is that of pre-training: it predicts the labels of the taxonomy and
+    used no human label. With a target, the head is fitted on all human labels of that set by the
+    linear protocol, as in the folds of its evaluation.
 
     Args:
         record: the cell's record.
-        folder: where to write; must not exist, unless `overwrite`.
+        folder: the folder to write; must not exist, unless `overwrite`.
         store: the store that made the cell.
         target: name of one of the record's datasets.
         plugin_dirs: folders of loose plugin files.
-        overwrite: replaces what is at `folder`.
+        overwrite: whether to replace an existing `folder`.
 
     Raises:
         SettingsError: the cell has no weak head and no target is named, or an unknown target.
@@ -89,10 +89,10 @@ def export_cell(
     """
     place = Path(folder)
     if place.exists() and not overwrite:
-        raise DataError(f"{place} exists already: choose another folder, or give --overwrite.")
+        raise DataError(f"{place} exists already. Choose another folder, or set --overwrite.")
     cell = _Cell(record, store, registry(tuple(Path(d) for d in plugin_dirs)))
     tensors = cell.encoder_tensors()
-    head, part = cell.weak_head() if target is None else cell.linear_head(target)
+    head, head_tensors = cell.weak_head() if target is None else cell.linear_head(target)
     taxonomy = cell.taxonomy() if target is None else None
     material = cell.material()
     config = ModelConfig(
@@ -109,7 +109,7 @@ def export_cell(
         licence=licence_of(material, cell.target_licence(target)),
         versions=record.versions,
     )
-    _write(place, config, tensors | part, taxonomy, model_card(record, config, material))
+    _write(place, config, tensors | head_tensors, taxonomy, model_card(record, config, material))
     return place
 
 
@@ -125,8 +125,8 @@ class _Cell:
             return self.store.checked(use.key)
         except StoreError as error:
             raise StoreError(
-                f"{error} Cell '{self.record.name}' needs it ({place}): name the store that made "
-                "the record with --store, or run its experiment again."
+                f"{error} Cell '{self.record.name}' needs it ({place}). Set --store to the store "
+                "of the run that wrote the record, or run the experiment again."
             ) from None
 
     @property
@@ -141,11 +141,11 @@ class _Cell:
     def plugin(self) -> Any:
         made = self.encoder
         plugin = self.plugins.create("encoder", made.name, made.options)
-        found = plugin_identity(self.plugins, "encoder", made.name, plugin)
-        if (made.version, made.weights) != (found.version, found.weights):
+        current = plugin_identity(self.plugins, "encoder", made.name, plugin)
+        if (made.version, made.weights) != (current.version, current.weights):
             raise StoreError(
-                f"Encoder '{made.name}' is not what made cell '{self.record.name}' any more "
-                "(another version or other weights): run its experiment again."
+                f"Encoder '{made.name}' has another version or other weights than in cell "
+                f"'{self.record.name}'. Run the experiment again."
             )
         return plugin
 
@@ -156,44 +156,41 @@ class _Cell:
         return self.embed.spec.seed or 0
 
     def encoder_tensors(self) -> Tensors:
-        """Weights of the encoder; none of a frozen extractor, which brings its own."""
+        """Weights of the encoder; none of a frozen extractor, whose plugin loads them."""
         if isinstance(self.plugin, FeatureExtractor):
             return {}
         if "pretrain" in self.record.stages:
             from safetensors.numpy import load_file
 
-            found = load_file(self.artifact("pretrain").path / "model.safetensors")
+            tensors = load_file(self.artifact("pretrain").path / "model.safetensors")
         else:
             state = self.plugin.build(self.seed).state_dict()
-            found = {name: tensor.detach().numpy() for name, tensor in state.items()}
-        return {f"encoder.{name}": values for name, values in found.items()}
+            tensors = {name: tensor.detach().numpy() for name, tensor in state.items()}
+        return {f"encoder.{name}": values for name, values in tensors.items()}
 
     def weak_head(self) -> tuple[HeadConfig, Tensors]:
         from safetensors.numpy import load_file
 
+        from ..stages.maps.sharding import MapResult
+
         if "pretrain" not in self.record.stages:
             names = ", ".join(result.dataset for result in self.record.datasets)
             raise SettingsError(
-                f"Cell '{self.record.name}' was not pre-trained, so it has no head for weak labels "
-                f"to export. Name a labelled set to fit one on: --target ({names})."
+                f"Cell '{self.record.name}' was not pre-trained, so it has no head for weak "
+                f"labels. Set --target to a labelled set to fit a head on ({names})."
             )
         trained = self.artifact("pretrain")
         report = TrainingReport.model_validate_json((trained.path / REPORT).read_bytes())
         if report.pooling == "attentive":
             raise SettingsError(
-                f"Cell '{self.record.name}' was pre-trained with attentive pooling, and an "
-                "exported model averages frames: its weak head cannot be exported. Name a "
-                "labelled set with --target, or pre-train with pooling mean or mean+std."
+                f"The weak head of cell '{self.record.name}' cannot be exported: it was "
+                "pre-trained with attentive pooling, but an exported model averages frames. Set "
+                "--target to a labelled set, or pre-train with pooling mean or mean+std."
             )
-        last = self._layers()[-1]
+        last = MapResult(self.store, self.embed).array_names()[-1]
         head = HeadConfig(kind="weak", labels=report.labels, pooling=report.pooling, layer=last)
-        found = load_file(trained.path / "head.safetensors")
-        return head, {f"head.{name}": values for name, values in found.items()}
-
-    def _layers(self) -> list[str]:
-        from ..stages.maps.sharding import MapResult
-
-        return MapResult(self.store, self.embed).array_names()
+        tensors = load_file(trained.path / "head.safetensors")
+        return head, {f"head.{name}": values for name, values in tensors.items()}
 
     def linear_head(self, target: str) -> tuple[HeadConfig, Tensors]:
         from ..evaluation.head import fit_head
@@ -207,19 +204,20 @@ class _Cell:
         spec = evaluation.spec
         if "embeddings" not in spec.parents:
             raise SettingsError(
-                f"Cell '{self.record.name}' was fine-tuned on {target}, fold by fold: there is no "
-                "one model of it to export. Export a cell of evaluate.method linear."
+                f"Cell '{self.record.name}' was fine-tuned on {target} in each fold, so there is "
+                "no single model to export. Export a cell of evaluate.method linear."
             )
         params = Params.of(spec)
         if params.normalise == "speaker":
             raise SettingsError(
                 f"Cell '{self.record.name}' was evaluated with evaluate.normalise=speaker, which "
-                "needs all of a speaker's utterances at once: a recording alone cannot be scored."
+                "needs all utterances of a speaker at once. A single recording cannot be scored."
             )
         table = read_utterances(self.store.checked(spec.parents["utterances"]))
         kept, data, labels = labelled(table, spec.params["labels"])
-        found = read_embeddings(self.store, spec.parents["embeddings"])
-        layers = {name: values[kept] for name, values in found.items() if _takes(params, name)}
+        embeddings = read_embeddings(self.store, spec.parents["embeddings"])
+        chosen = embeddings if isinstance(params.layers, str) else params.layers
+        layers = {name: values[kept] for name, values in embeddings.items() if name in chosen}
         if params.layers == "last":
             layers = dict([list(layers.items())[-1]])
         choosing = design_of(params, spec.seed or 0).choosing
@@ -243,7 +241,7 @@ class _Cell:
         return names.index(name)
 
     def taxonomy(self) -> Taxonomy:
-        """The taxonomy of the weak labels, with its prose if its file is still the same."""
+        """The taxonomy of the weak labels, with its prose if its file has not changed."""
         place = next(p for p in self.record.stages if p.startswith("label "))
         bare = Taxonomy.bare(self.artifact(place).spec.params["taxonomy"])
         if bare.name in self.plugins.names("taxonomy"):
@@ -252,25 +250,24 @@ class _Cell:
         return bare
 
     def material(self) -> list[Material]:
-        """What the weights were made from: corpora, and the models that labelled them."""
+        """Sources of the weights: corpora, and the models that labelled them."""
         if "pretrain" not in self.record.stages:
             made = self.encoder
             return [self._part("encoder", made.name)] if made.weights else []
-        found = []
+        sources = []
         for place in self.record.stages:
-            kind, _, where = place.partition(" ")
-            if kind == "manifest" and where.startswith("corpora."):
+            if place.startswith("manifest corpora."):
                 summary = read_summary(self.artifact(place))
                 card = summary.get("card", {})
                 title = card.get("title") or summary["dataset"]
-                found.append(Material("corpus", title, card.get("licence", "")))
+                sources.append(Material("corpus", title, card.get("licence", "")))
         for role in ("asr", "labeler"):
             names = {p.name for p in self.record.plugins.values() if p.kind == role}
-            found += [self._part(role, name) for name in sorted(names)]
-        return list(dict.fromkeys(found))
+            sources += [self._part(role, name) for name in sorted(names)]
+        return list(dict.fromkeys(sources))
 
     def _part(self, kind: str, name: str) -> Material:
-        """A plugin's licence as the record has it; older records know none: asks the plugin."""
+        """A plugin with its licence, from the record or, for older records, from the plugin."""
         for place, about in self.record.about.items():
             identity = self.record.plugins.get(place)
             if identity and (identity.kind, identity.name) == (kind, name) and about.licence:
@@ -286,14 +283,10 @@ class _Cell:
         return Material("target", result.title or result.dataset, result.licence)
 
 
-def _takes(params: Any, layer: str) -> bool:
-    return isinstance(params.layers, str) or layer in params.layers
-
-
 def _write(
     place: Path, config: ModelConfig, tensors: Tensors, taxonomy: Taxonomy | None, card: str
 ) -> None:
-    """Writes the folder whole or not at all."""
+    """Writes the folder atomically."""
     from safetensors.numpy import save_file
 
     draft = place.with_name(f".{place.name}-{secrets.token_hex(4)}")
@@ -306,7 +299,7 @@ def _write(
         if taxonomy is not None:
             (draft / TAXONOMY).write_text(_taxonomy_file(taxonomy), encoding="utf-8")
         for path in draft.iterdir():
-            path.chmod(0o644)  # safetensors makes its files readable for their owner alone
+            path.chmod(0o644)  # safetensors files are readable only by their owner
             sync(path)
         if place.exists():
             shutil.rmtree(place)
@@ -319,6 +312,5 @@ def _write(
 
 
 def _taxonomy_file(taxonomy: Taxonomy) -> str:
-    left_out = {"neutral_rule"} if taxonomy.neutral is not None else {"neutral"}
-    content = taxonomy.model_dump(mode="json", exclude=left_out, exclude_none=True)
-    return write_yaml(content)
+    unused = {"neutral_rule"} if taxonomy.neutral is not None else {"neutral"}
+    return write_yaml(taxonomy.model_dump(mode="json", exclude=unused, exclude_none=True))

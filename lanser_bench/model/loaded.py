@@ -1,4 +1,4 @@
-"""An exported model in use: waveforms in, label scores out."""
+"""An exported model: waveforms in, label scores out."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ Array = npt.NDArray[np.float32]
 LINEAR = ("centre", "scale", "weight", "bias")
 """Tensors of a linear head, in the order of `LinearHead`."""
 BATCH_SECONDS = 60.0
-"""Padded seconds that go through the encoder at a time: what bounds memory."""
+"""Padded seconds that are encoded at a time; this bounds the memory."""
 
 
 @dataclass
 class SERModel:
-    """A speech-emotion model that was exported from a cell. `load_model` makes one."""
+    """A speech-emotion model exported from a cell, as `load_model` returns it."""
 
     config: ModelConfig
     tensors: dict[str, Array]
     taxonomy: Taxonomy | None
-    """Of a weak head's labels; None for a linear head."""
+    """Taxonomy of a weak head's labels; None for a linear head."""
     plugin: Any
     """The encoder."""
     device: str = "cpu"
-    """Where a trained encoder runs; a frozen one has an option of its own."""
+    """Device of a trained encoder; a frozen one takes it as an option of the plugin."""
     notes: list[str] = field(default_factory=list)
-    """What differs from where the model was made: library versions, the encoder's source."""
+    """Differences from the export: library versions, the encoder's source."""
 
     @property
     def labels(self) -> list[str]:
@@ -82,9 +82,8 @@ class SERModel:
         from ..stages.embed.encoding import embed_rows
         from ..stages.embed.spec import Params
 
-        head = self.config.head
         params = Params(
-            pooling=head.pooling,
+            pooling=self.config.head.pooling,
             batch_seconds=BATCH_SECONDS,
             piece_seconds=self.config.piece_seconds,
         )
@@ -119,7 +118,7 @@ class SERModel:
         short = next((i for i, row in enumerate(rows) if not len(row)), None)
         if short is not None:
             raise DataError(
-                f"Waveform {short} has {len(waveforms[short])} samples: too short for one frame."
+                f"Waveform {short} has {len(waveforms[short])} samples, too few for one frame."
             )
         return rows, 1.0 / frontend.hop_s
 
@@ -147,7 +146,7 @@ def load_model(
 
     Args:
         folder: the exported folder.
-        plugin_dirs: folders of loose plugin files, where the encoder is one of them.
+        plugin_dirs: folders of loose plugin files, if the encoder is one.
         device: ``cpu`` or ``cuda``.
 
     Raises:
@@ -174,24 +173,21 @@ def load_model(
 
 
 def _compare(config: ModelConfig, found: Any) -> list[str]:
-    """Refuses another encoder; tells of what may move the last digits."""
+    """Refuses another encoder; returns notes on changes that may affect the last digits."""
     made = config.encoder
-    for what, before, now in (
-        ("version", made.version, found.version),
-        ("weights", made.weights, found.weights),
-    ):
+    for part in ("version", "weights"):
+        before, now = getattr(made, part), getattr(found, part)
         if before != now:
+            release = config.versions.get("lanser-bench", "in the version of the export")
             raise PluginError(
-                f"The model was made with {what} '{before[:24]}' of encoder '{made.name}', and "
-                f"'{now[:24]}' is installed. Install lanser-bench "
-                f"{config.versions.get('lanser-bench', 'as it was')}, or export the cell again."
+                f"The model was exported with {part} '{before[:24]}' of encoder '{made.name}', but "
+                f"'{now[:24]}' is installed. Install lanser-bench {release}, or export the cell "
+                "again."
             )
-    notes = []
-    if made.source != found.source:
-        notes.append(f"The source of encoder '{made.name}' has changed since the export.")
-    notes += [
-        f"{name} is {found.libraries.get(name)}, the model was made with {version}."
+    changed = made.source != found.source
+    source = [f"The source of encoder '{made.name}' has changed since the export."] * changed
+    return source + [
+        f"{name} is {found.libraries.get(name)}, but the model was exported with {version}."
         for name, version in made.libraries.items()
         if found.libraries.get(name) != version
     ]
-    return notes

@@ -1,4 +1,4 @@
-"""Labels of recordings of any length: cut, decoded and scored piece by piece."""
+"""Labels recordings of any length: cuts, decodes and scores them piece by piece."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from ..audio import AudioFacts
 
 WHOLE_S = 30.0
-"""A recording up to this long is one segment, unless a segmenter is named."""
+"""Longest recording that is a single segment, unless a segmenter is named."""
 WINDOW_S = 10.0
-"""Windows that a longer one is cut into."""
+"""Length of the windows of longer recordings."""
 CHUNK_S = 120.0
-"""Seconds of sound that a segmenter hears at a time."""
+"""Seconds of sound that a segmenter gets at a time."""
 BATCH_S = 60.0
 """Seconds of segments that are decoded before they are scored."""
 
 
 class Scorer(Protocol):
-    """What labelling a recording needs of a model."""
+    """The part of a model that labelling a recording needs."""
 
     @property
     def labels(self) -> list[str]:
@@ -47,7 +47,7 @@ class SegmentScores:
     """Seconds from the recording's start."""
     end: float
     label: str | None
-    """Best of `scores`; None where the model would get silence or too little sound."""
+    """Best of `scores`; None if the segment is silent or too short."""
     scores: dict[str, float]
     """Empty without a label."""
     reason: str = ""
@@ -56,17 +56,17 @@ class SegmentScores:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one recording."""
+    """The labels of one recording."""
 
     path: Path
     seconds: float
     label: str | None
-    """Best of `scores`; None where no segment has a label."""
+    """Best of `scores`; None if no segment has a label."""
     scores: dict[str, float]
-    """Mean of the segments' scores, each weighted by its length; empty without a label."""
+    """Mean of the segments' scores, weighted by their lengths; empty without a label."""
     segments: list[SegmentScores]
     reason: str = ""
-    """Why there is no label, as the end of a sentence that begins with the path."""
+    """Why there is no label, as a predicate such as ``is silent``."""
 
     def as_json(self) -> dict[str, Any]:
         """Returns plain JSON values; scores rounded to 6 digits."""
@@ -108,13 +108,13 @@ def predict_file(
             "is silent" * facts.silent_in(span.start, span.end) or _too_short(span.start, span.end)
             for span in batch
         ]
-        heard = [span for span, why in zip(batch, reasons, strict=True) if not why]
-        sounds = [decode(path, span.start, span.end) for span in heard]
-        named = iter(_named(model, heard, model.scores(sounds)) if heard else [])
-        segments += [
-            SegmentScores(span.start, span.end, None, {}, why) if why else next(named)
-            for span, why in zip(batch, reasons, strict=True)
-        ]
+        scored = [span for span, why in zip(batch, reasons, strict=True) if not why]
+        sounds = [decode(path, span.start, span.end) for span in scored]
+        rows = iter(model.scores(sounds).tolist() if sounds else [])
+        for span, why in zip(batch, reasons, strict=True):
+            scores = {} if why else dict(zip(model.labels, next(rows), strict=True))
+            best = max(scores, key=scores.__getitem__, default=None)
+            segments.append(SegmentScores(span.start, span.end, best, scores, why))
     labelled = [s for s in segments if s.label is not None]
     if not labelled:
         reason = "has silent segments only" if segments else "has no speech for the segmenter"
@@ -127,7 +127,7 @@ def predict_file(
 
 
 def duration(path: Path) -> float:
-    """Returns a recording's length in seconds, as `inspect` and `decode` find it.
+    """Returns a recording's length in seconds, as `inspect` and `decode` measure it.
 
     Raises:
         DataError: the file cannot be read as audio.
@@ -145,7 +145,7 @@ def _facts(path: Path) -> AudioFacts:
 
 
 def _too_short(start: float, end: float) -> str:
-    """Says that a span is too short for a label; empty if it is not."""
+    """Returns why a span is too short for a label; empty if it is not."""
     from ..audio.check import SHORTEST
 
     length = end - start
@@ -153,60 +153,54 @@ def _too_short(start: float, end: float) -> str:
 
 
 def find_audio(names: Sequence[str]) -> list[Path]:
-    """Returns the recordings that a user names: files, folders and patterns, in order, once each.
+    """Returns the recordings of files, folders and patterns, in order and without duplicates.
 
-    A file that does not exist is kept, so that reading it says so.
+    A missing file is kept, so that reading it raises the error.
 
     Raises:
-        DataError: nothing at all is found.
+        DataError: there is no recording.
     """
-    found: dict[Path, None] = {}
+    paths: list[Path] = []
     for name in names:
         path = Path(name)
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SOUND_SUFFIXES)
-            found |= dict.fromkeys(inside)
+            paths += sorted(p for p in path.rglob("*") if p.suffix.lower() in SOUND_SUFFIXES)
         elif not path.exists() and any(sign in name for sign in "*?["):
-            base = Path(path.anchor) if path.is_absolute() else Path()
-            pattern = str(path.relative_to(path.anchor)) if path.is_absolute() else name
-            found |= dict.fromkeys(sorted(p for p in base.glob(pattern) if p.is_file()))
+            base = Path(path.anchor)
+            paths += sorted(p for p in base.glob(str(path.relative_to(base))) if p.is_file())
         else:
-            found[path] = None
-    if not found:
+            paths.append(path)
+    if not paths:
         raise DataError(
-            f"No recording is found in {', '.join(names)}: name wav, flac, ogg or mp3 files, "
-            "folders of them, or patterns such as 'calls/*.wav'."
+            f"No recordings in {', '.join(names)}. Name wav, flac, ogg or mp3 files, folders of "
+            "them, or patterns such as 'calls/*.wav'."
         )
-    return list(found)
+    return list(dict.fromkeys(paths))
 
 
 def _take(spans: Iterator[Span]) -> list[Span]:
-    """Returns the next spans, as many as fit `BATCH_S`; at least one if any is left."""
-    found: list[Span] = []
+    """Returns the next spans until they last `BATCH_S` or none remains."""
+    batch: list[Span] = []
     length = 0.0
-    for span in spans:
-        found.append(span)
+    while length < BATCH_S and (span := next(spans, None)) is not None:
+        batch.append(span)
         length += span.end - span.start
-        if length >= BATCH_S:
-            break
-    return found
+    return batch
 
 
 def _spans(path: Path, seconds: float, segmenter: Segmenter[Any] | None) -> Iterator[Span]:
-    if segmenter is None:
-        if seconds <= WHOLE_S:
-            return iter([Span(0.0, seconds)])
-        segmenter = registry().create("segmenter", "windows", {"length_s": WINDOW_S})
-    if segmenter.trivial:
+    is_whole = seconds <= WHOLE_S if segmenter is None else segmenter.trivial
+    if is_whole:
         return iter([Span(0.0, seconds)])
-    return _cut(path, seconds, segmenter)
+    windows = {"length_s": WINDOW_S}
+    return _cut(path, seconds, segmenter or registry().create("segmenter", "windows", windows))
 
 
 def _cut(path: Path, seconds: float, segmenter: Segmenter[Any]) -> Iterator[Span]:
-    """Yields a segmenter's spans, letting it hear a bounded stretch at a time.
+    """Yields a segmenter's spans, which gets one bounded chunk of sound at a time.
 
-    A span that touches the end of a stretch may go on: the next stretch begins where it began,
-    unless it is the only one, which is then longer than a stretch and cut there.
+    A span that touches the end of a chunk may continue after it, so the next chunk begins where the
+    span begins. A span that fills its chunk is cut at the end of the chunk.
     """
     from ..audio import decode
 
@@ -214,26 +208,12 @@ def _cut(path: Path, seconds: float, segmenter: Segmenter[Any]) -> Iterator[Span
     while begin < seconds - 1e-3:
         end = min(begin + CHUNK_S, seconds)
         last = end >= seconds - 1e-3
-        found = segmenter.segment(Speech(decode(path, begin, end)))
-        spans = [Span(begin + s.start, min(begin + s.end, seconds)) for s in found]
+        cuts = segmenter.segment(Speech(decode(path, begin, end)))
+        spans = [Span(begin + s.start, min(begin + s.end, seconds)) for s in cuts]
         begin = end
         if spans and not last and spans[-1].end > end - 1.0 and len(spans) > 1:
             begin = spans.pop().start
         yield from spans
-
-
-def _named(
-    model: Scorer, spans: Sequence[Span], scores: npt.NDArray[np.float32]
-) -> list[SegmentScores]:
-    return [
-        SegmentScores(
-            span.start,
-            span.end,
-            model.labels[int(row.argmax())],
-            dict(zip(model.labels, row.tolist(), strict=True)),
-        )
-        for span, row in zip(spans, scores, strict=True)
-    ]
 
 
 def _rounded(scores: dict[str, float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Suites that plugin authors inherit: a subclass that makes the plugin gets the contract's tests.
+"""Test suites for plugin authors: a subclass that creates the plugin inherits its contract's tests.
 
     from lanser_bench.testing import LabelerSuite
 

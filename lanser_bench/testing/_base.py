@@ -1,4 +1,4 @@
-"""What all suites share: the plugin is made once per class, and its declarations are checked."""
+"""The base of all suites: creates the plugin once per class and checks its declarations."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ..kinds.base import PluginOptions
 
 
 class PluginSuite(ABC):
-    """Base of the suites: `make` gives the plugin under test."""
+    """Base of the suites; `make` returns the plugin under test."""
 
     __test__ = False
     _made: ClassVar[Any] = None
 
     def __init_subclass__(cls) -> None:
-        """Collects subclasses outside this package, and gives each a plugin of its own."""
+        """Lets pytest collect subclasses outside this package; each creates its own plugin."""
         super().__init_subclass__()
         cls.__test__ = not cls.__module__.startswith("lanser_bench.testing")
         cls._made = None
@@ -26,7 +26,7 @@ class PluginSuite(ABC):
 
     @property
     def plugin(self) -> Any:
-        """The plugin, made once per class, so that its weights load once."""
+        """The plugin, created once per class, so that its weights load once."""
         cls = type(self)
         if cls._made is None:
             cls._made = self.make()
@@ -38,14 +38,14 @@ class PluginSuite(ABC):
         assert self.plugin.version, 'set `version = "1"` on the class'
 
     def test_its_options_refuse_unknown_names(self) -> None:
-        """A misspelt option must not be ignored."""
+        """A misspelt option raises an error."""
         options = type(self.plugin).Options
         assert issubclass(options, PluginOptions)
         assert options.model_config.get("extra") == "forbid"
         assert options.model_config.get("frozen")
 
     def test_its_fingerprint_is_stable(self) -> None:
-        """Two plugins with the same options have the same weights, and say so."""
+        """Two plugins with the same options have the same fingerprint."""
         first, second = self.plugin.fingerprint(), self.make().fingerprint()
         assert isinstance(first, str)
         assert first == second

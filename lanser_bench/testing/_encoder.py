@@ -1,4 +1,4 @@
-"""The contract of a fixed encoder as tests."""
+"""Tests of the contract of an encoder."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ._base import PluginSuite
 
 
 class EncoderSuite(PluginSuite):
-    """Inherit and write `make`; for feature extractors and for trainable encoders alike."""
+    """Inherit and write `make`; for feature extractors and trainable encoders."""
 
     lengths: ClassVar[tuple[float, ...]] = (0.5, 1.0, 1.7)
     """Seconds of the inputs."""
     tolerance: ClassVar[float] = 1e-4
-    """How much a value may move with the company it is encoded in."""
+    """Largest difference that other inputs in the batch may cause."""
 
     def inputs(self) -> list[Any]:
-        """Random waveforms or log-mel arrays, or sentences, as the front end says."""
+        """Returns random waveforms, log-mel arrays or sentences, as the front end requires."""
         frontend = self.plugin.frontend
         if frontend.kind == "text":
             return ["Well.", "I did not expect that.", "We won, and everybody was there to see it."]
@@ -32,25 +32,24 @@ class EncoderSuite(PluginSuite):
         return [random.standard_normal(shape).astype(np.float32) for shape in shapes]
 
     def encode(self, batch: list[Any]) -> list[list[npt.NDArray[Any]]]:
-        """Layers of each input, each of shape (frames, dim)."""
+        """Returns the layers of each input, each of shape (frames, dim)."""
         if isinstance(self.plugin, FeatureExtractor):
             return [list(layers) for layers in self.plugin.extract(batch)]
         return _forward(self.plugin, batch)
 
     def test_layers_are_finite_and_of_equal_width(self) -> None:
-        """Every input has the same number of layers, each as wide as in the others."""
-        found = self.encode(self.inputs())
-        assert len(found) == len(self.lengths)
-        widths = [[layer.shape[1] for layer in layers] for layers in found]
+        """All inputs have the same number of layers, of the same widths."""
+        encoded = self.encode(self.inputs())
+        assert len(encoded) == len(self.lengths)
+        widths = [[layer.shape[1] for layer in layers] for layers in encoded]
         assert widths[0]
         assert all(width == widths[0] for width in widths)
-        for layers in found:
-            for layer in layers:
-                assert len(layer) > 0
-                assert np.isfinite(layer).all()
+        for layer in (layer for layers in encoded for layer in layers):
+            assert len(layer) > 0
+            assert np.isfinite(layer).all()
 
     def test_it_is_deterministic(self) -> None:
-        """The same input twice, by two encoders of the same options, gives the same values."""
+        """Two encoders with the same options give the same values for the same input."""
         first = self.encode(self.inputs())
         type(self)._made = None
         for before, after in zip(first, self.encode(self.inputs()), strict=True):
@@ -58,7 +57,7 @@ class EncoderSuite(PluginSuite):
                 np.testing.assert_array_equal(one, other)
 
     def test_company_changes_little(self) -> None:
-        """The longest input is encoded alike alone and in a batch, where nothing pads it."""
+        """The longest input, which needs no padding, is encoded alike alone and in a batch."""
         inputs = self.inputs()
         together, alone = self.encode(inputs)[-1], self.encode(inputs[-1:])[0]
         for one, other in zip(together, alone, strict=True):

@@ -1,10 +1,10 @@
-"""The contract of a labeler as tests."""
+"""Tests of the contract of a labeler."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -48,15 +48,15 @@ ODD_TEXTS = (
 
 
 class LabelerSuite(PluginSuite):
-    """Inherit and write `make`; override `taxonomy`, `texts` or `tolerance` where need be."""
+    """Inherit and write `make`; override `taxonomy`, `texts` or `tolerance` if necessary."""
 
     taxonomy: ClassVar[Taxonomy] = TAXONOMY
     texts: ClassVar[Sequence[str]] = TEXTS
     tolerance: ClassVar[float] = 1e-5
-    """How much a score may move with the company it is scored in."""
+    """Largest difference that other records in the batch may cause."""
 
     def records(self, texts: Sequence[str]) -> list[TextRecord]:
-        """Records with all fields filled, of which the labeler gets those that it reads."""
+        """Returns records with the fields that the labeler reads."""
         reads = checked_reads(self.plugin, type(self.plugin).__name__)
         names = self.taxonomy.names
         return [
@@ -77,21 +77,21 @@ class LabelerSuite(PluginSuite):
         ]
 
     def scores(self, records: Sequence[TextRecord]) -> Scores:
-        """Scores records and holds the answer to the contract."""
-        found: Scores = self.plugin.score(records, self.taxonomy)
-        fault = score_fault(found, len(records), len(self.taxonomy.labels))
+        """Scores records and checks the scores."""
+        scores: Scores = self.plugin.score(records, self.taxonomy)
+        fault = score_fault(scores, len(records), len(self.taxonomy.labels))
         assert not fault, fault
-        return found
+        return scores
 
     def test_scores_are_finite_with_a_column_per_label(self) -> None:
-        """Shapes, ranges and sums are as declared."""
+        """Shapes, ranges and sums are as declared, and some text gets a label."""
         assert not self.scores(self.records(self.texts)).abstained.all()
 
     def test_the_columns_follow_the_taxonomy(self) -> None:
-        """Turning the taxonomy round turns the columns round, and nothing else."""
+        """Reversing the taxonomy reverses the columns and changes nothing else."""
         records = self.records(self.texts)
         if "id" in self.plugin.reads:
-            return  # chance has no columns to keep
+            return  # random scores follow no column
         straight = self.scores(records).values
         turned = self.taxonomy.model_copy(update={"labels": self.taxonomy.labels[::-1]})
         turned = Taxonomy.model_validate(turned.model_dump())
@@ -99,7 +99,7 @@ class LabelerSuite(PluginSuite):
         np.testing.assert_allclose(straight, reverse[:, ::-1], atol=self.tolerance)
 
     def test_it_is_deterministic(self) -> None:
-        """The same records twice, by the same labeler and by a fresh one, give the same scores."""
+        """The same labeler and a new one give the same scores for the same records."""
         records = self.records(self.texts)
         first = self.scores(records)
         np.testing.assert_array_equal(first.values, self.scores(records).values)
@@ -115,41 +115,34 @@ class LabelerSuite(PluginSuite):
         np.testing.assert_allclose(together.values[:6], alone, atol=self.tolerance)
 
     def test_no_records_give_no_scores(self) -> None:
-        """An empty shard is no error."""
+        """An empty batch raises no error."""
         assert self.scores([]).values.shape == (0, len(self.taxonomy.labels))
 
     def test_empty_text_abstains(self) -> None:
-        """Whoever reads the text must not make up a label where there is none."""
-        records = self.records(["", "   ", self.texts[0]])
-        found = self.scores(records)
+        """A labeler that reads the text gives no label to empty text."""
+        abstained = self.scores(self.records(["", "   ", self.texts[0]])).abstained
         if "text" in self.plugin.reads:
-            assert found.abstained.tolist()[:2] == [True, True]
+            assert abstained[:2].all()
 
     def test_taxonomies_of_two_and_of_500_labels_are_scored(self) -> None:
-        """Few or many labels change the number of columns, and nothing else."""
+        """Few and many labels give a column each."""
         for count in (2, 500):
             labels = tuple(Label(name=f"l{i}", hypothesis=f"feeling {i}") for i in range(count))
-            changed: dict[str, Any] = {
-                "name": f"suite-{count}",
-                "labels": labels,
-                "neutral": None,
-                "maps": {},
-            }
-            taxonomy = Taxonomy.model_validate(self.taxonomy.model_dump() | changed)
+            changed = self.taxonomy.model_dump() | {"name": f"suite-{count}", "labels": labels}
+            taxonomy = Taxonomy.model_validate(changed | {"neutral": None, "maps": {}})
             records = [replace(one, gold=None) for one in self.records(self.texts[:1])]
-            found = self.plugin.score(records, taxonomy)
-            fault = score_fault(found, 1, count)
+            fault = score_fault(self.plugin.score(records, taxonomy), 1, count)
             assert not fault, fault
 
     def test_what_it_settles_keeps_to_the_contract(self) -> None:
-        """Whoever decides over a whole corpus tells what members say, and decides alike twice."""
+        """A labeler that settles a corpus returns members' logits and decides alike twice."""
         if not (isinstance(self.plugin, SettlingLabeler) and self.plugin.settles):
             return
-        said = self.scores(self.records(self.texts)).logits
-        assert said is not None
-        assert said.ndim == 3, "logits must have shape (records, labels, members)"
+        logits = self.scores(self.records(self.texts)).logits
+        assert logits is not None
+        assert logits.ndim == 3, "logits must have shape (records, labels, members)"
         k = len(self.taxonomy.labels)
-        drawn = np.random.default_rng(0).integers(-1, k, (40, said.shape[2])).astype(np.int16)
+        drawn = np.random.default_rng(0).integers(-1, k, (40, logits.shape[2])).astype(np.int16)
         for votes in (drawn, np.full_like(drawn, -1), drawn[:0]):
             first = checked_settled(self.plugin, "under test", votes, self.taxonomy)
             again = checked_settled(self.plugin, "under test", votes, self.taxonomy)
@@ -157,5 +150,5 @@ class LabelerSuite(PluginSuite):
             np.testing.assert_array_equal(first.table, again.table)
 
     def test_odd_texts_survive(self) -> None:
-        """Emoji, 10,000 words, other languages and markup are scored or abstained on."""
+        """Emoji, 10,000 words, other languages and markup raise no exception."""
         self.scores(self.records(ODD_TEXTS))

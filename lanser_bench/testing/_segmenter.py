@@ -1,4 +1,4 @@
-"""The contract of a segmenter as tests."""
+"""Tests of the contract of a segmenter."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from ._asr import tone
 from ._base import PluginSuite
 
 ROUNDING_S = 1e-3
-"""How far a span may pass its recording or its neighbour: what the segment stage allows."""
+"""How far a span may exceed its recording or overlap its neighbour, as in the segment stage."""
 
 
 class SegmenterSuite(PluginSuite):
-    """Inherit and write `make`; override `recordings` with real speech where cuts matter."""
+    """Inherit and write `make`; override `recordings` with real speech to check cuts."""
 
     recordings: ClassVar[Sequence[Speech]] = (tone(3.0), tone(0.5, 440.0), tone(21.0, 110.0))
 
     def spans(self, recording: Speech) -> list[Span]:
-        """Cuts a recording and checks that the spans are in order, inside and apart."""
-        before, found = 0.0, list(self.plugin.segment(recording))
-        for span in found:
+        """Cuts a recording and checks that spans are in order, inside and apart."""
+        before, spans = 0.0, list(self.plugin.segment(recording))
+        for span in spans:
             assert isinstance(span, Span)
             assert before - ROUNDING_S <= span.start < span.end, "in order and without overlap"
             assert span.end <= recording.seconds + ROUNDING_S, "inside the recording"
             before = span.end
-        return found
+        return spans
 
     def test_spans_are_in_order_inside_and_apart(self) -> None:
-        """What the segment stage would refuse is found here."""
+        """The segment stage refuses other spans."""
         for recording in self.recordings:
             self.spans(recording)
 
     def test_it_is_deterministic(self) -> None:
-        """The same recording twice has the same spans, whatever was cut in between."""
+        """Cutting a recording again gives the same spans, even after other recordings."""
         first = [self.spans(recording) for recording in self.recordings]
         assert [self.spans(recording) for recording in self.recordings] == first
 
     def test_silence_and_shortness_survive(self) -> None:
-        """Silence, a clip of 10 ms, one of a single sample and an empty one raise nothing."""
+        """Silence, a clip of 10 ms, a single sample and an empty clip raise no exception."""
         for size in (SAMPLE_RATE, SAMPLE_RATE // 100, 1, 0):
             self.spans(Speech(np.zeros(size, np.float32), language="en"))
 
     def test_a_long_recording_survives(self) -> None:
-        """Ten minutes of sound and silence in turn are cut, or kept, but not lost."""
+        """Ten minutes of alternating sound and silence raise no exception."""
         sound = np.tile(np.pad(tone(4.0).samples, (0, SAMPLE_RATE)), 120)
         assert sum(s.end - s.start for s in self.spans(Speech(sound))) <= len(sound) / SAMPLE_RATE
 

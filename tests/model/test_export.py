@@ -1,4 +1,4 @@
-"""What leaves the bench predicts what the store's embeddings and heads predict."""
+"""An exported model predicts the same as the store's embeddings and heads."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_card_holds_the_records_numbers_and_the_licence_of_the_data(
     assert f"{100 * uar.value:.1f} [" in card
     assert record.key in card
     assert "| corpus | " in card
-    assert "The terms of what it was made from apply" in card
+    assert "The terms of these sources apply" in card
     assert str(finished.root) not in card + (place / "config.json").read_text()
 
 
