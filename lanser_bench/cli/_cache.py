@@ -82,19 +82,13 @@ def sizes(store: Store, results: Iterable[Path]) -> dict[str, Any]:
 
 def print_sizes(measured: dict[str, Any]) -> None:
     """Prints the result of `sizes` as tables."""
-    from rich.table import Table
-
-    from ._console import wide_console
+    from ._console import plain_table, wide_console
 
     console = wide_console()
     experiments = measured["experiments"] | {"(orphaned)": measured["orphaned"]}
-    for title, rows in (("stage", measured["stages"]), ("experiment", experiments)):
-        table = Table(title)
-        table.add_column("artifacts", justify="right")
-        table.add_column("size", justify="right")
-        for name, row in rows.items():
-            table.add_row(name, str(row["artifacts"]), human(row["bytes"]))
-        console.print(table)
+    for title, parts in (("stage", measured["stages"]), ("experiment", experiments)):
+        rows = [(name, str(p["artifacts"]), human(p["bytes"])) for name, p in parts.items()]
+        console.print(plain_table((title, "artifacts", "size"), rows, right="artifacts size"))
     folders = ", ".join(
         f"{name} {human(size)}" for name, size in measured["beside"].items() if size
     )

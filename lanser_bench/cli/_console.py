@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
+from rich.console import Console, JustifyMethod
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -28,6 +29,19 @@ def terminal_width() -> int | None:
     """Returns the characters in a line of the terminal; None if the output is not a terminal."""
     console = Console()
     return console.width if console.is_terminal else None
+
+
+def plain_table(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", right: str = ""
+) -> Table:
+    """Returns a table of texts that contain no markup; columns named in `right` are numbers."""
+    table = Table(title=title or None, title_justify="left")
+    for column in columns:
+        justify: JustifyMethod = "right" if column in right.split() else "left"
+        table.add_column(column, justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
 
 
 def print_tables(tables: Iterable[Table]) -> None:
@@ -51,7 +65,7 @@ def print_sheets(
     Args:
         sheets: the tables.
         form: how they are printed.
-        content: what JSON holds: results, or the sheets if left out.
+        content: the content of JSON; default: the sheets.
         title: of an HTML page.
     """
     from ..reporting.tables.sheet import plain, rendered

@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 import typer
 from rich.console import Console
@@ -18,6 +16,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -28,6 +27,9 @@ from ..experiment.planning.plan import Cell, Node, Plan
 from ..experiment.running.scheduler import Failure, Listener
 from ..kinds.executor import StageReport
 from ._interrupt import stoppable
+
+READING = "reading"
+"""Name of the bar that is shown while recordings are read; the others are named by keys."""
 
 
 class RateColumn(ProgressColumn):
@@ -49,47 +51,35 @@ class Display(Listener):
         self.store: Path | None = None
         self._waited: dict[str, str] = {}
         self._total = self._done = 0
-        self._bars: Progress | None = None
-        self._tasks: dict[str, Any] = {}
-        self._reading: Any = None
-        if self.console.is_terminal:
-            self._bars = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                MofNCompleteColumn(),
-                RateColumn(),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                console=self.console,
-                transient=True,
-            )
+        self._tasks: dict[str, TaskID] = {}
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            RateColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
 
     def __enter__(self) -> Display:
-        if self._bars is not None:
-            self._bars.start()
+        self._bars.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bars is not None:
-            self._bars.stop()
+    def __exit__(self, *error: object) -> None:
+        self._bars.stop()
 
     def reading(self, done: int, total: int, unit: str) -> None:
         """Shows the progress of reading recordings for the first time."""
-        if self._bars is None:
-            return
-        if self._reading is None:
-            self._reading = self._bars.add_task("checking recordings", total=total, unit=unit)
-        self._bars.update(self._reading, completed=done, total=total)
+        if READING not in self._tasks:
+            self._tasks[READING] = self._bars.add_task("checking recordings", unit=unit)
+        self._bars.update(self._tasks[READING], completed=done, total=total)
 
     def planned(self, plan: Plan, to_run: Mapping[str, Node]) -> None:
         """Prints how many stages will run."""
-        if self._bars is not None and self._reading is not None:
-            self._bars.remove_task(self._reading)
+        self._drop(READING)
         self._total = len(to_run)
         self.store = plan.experiment.paths.store
         cells = f"{len(plan.cells)} cells, " if plan.cells else ""
@@ -102,17 +92,15 @@ class Display(Listener):
 
     def stage_started(self, node: Node) -> None:
         """Adds a bar, or prints a line."""
-        if self._bars is None:
-            self._line(f"  start {node.stage}: {node.title}")
-            return
-        self._tasks[node.key] = self._bars.add_task(
-            escape(f"{node.stage}: {node.title}"), total=None, unit=""
-        )
+        name = f"{node.stage}: {node.title}"
+        self._tasks[node.key] = self._bars.add_task(escape(name), total=None, unit="")
+        if self._bars.disable:
+            self._line(f"  start {name}")
 
     def stage_ended(self, node: Node, report: StageReport) -> None:
         """Prints one line with time and counts."""
         self._done += 1
-        self._drop(node)
+        self._drop(node.key)
         counts = ", ".join(
             f"{value} {name.replace('_', ' ')}"
             for name, value in report.counts.items()
@@ -125,14 +113,14 @@ class Display(Listener):
 
     def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:
         """Prints that a stage is tried again, and why."""
-        self._drop(node)
+        self._drop(node.key)
         reason = str(error) or type(error).__name__
         line = f"! {node.stage}: {node.title}: attempt {attempt} failed, trying again: {reason}"
         self._line(line, "yellow")
 
     def stage_failed(self, node: Node, error: BaseException) -> None:
         """Removes the bar; `cell_failed` prints the error."""
-        self._drop(node)
+        self._drop(node.key)
 
     def cell_failed(self, failure: Failure) -> None:
         """Prints the failure immediately."""
@@ -156,11 +144,11 @@ class Display(Listener):
                 now = json.loads(path.read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 continue
-            task = self._tasks.get(key)
             if "waits_for" in now:
                 self._waits(node, now["waits_for"])
-            elif self._bars is not None and task is not None:
-                self._bars.update(task, completed=now["done"], total=now["total"], unit=now["unit"])
+            elif key in self._tasks:
+                now = {"completed": now["done"], "total": now["total"], "unit": now["unit"]}
+                self._bars.update(self._tasks[key], **now)
 
     def _waits(self, node: Node, owner: str) -> None:
         """Prints once that another run is computing a stage."""
@@ -172,14 +160,12 @@ class Display(Listener):
         """Prints a warning."""
         self._line(f"! {sentence}", "yellow")
 
-    def _drop(self, node: Node) -> None:
-        task = self._tasks.pop(node.key, None)
-        if self._bars is not None and task is not None:
-            self._bars.remove_task(task)
+    def _drop(self, key: str) -> None:
+        if key in self._tasks:
+            self._bars.remove_task(self._tasks.pop(key))
 
-    def _line(self, text: str, style: str | None = None) -> None:
-        console = self._bars.console if self._bars is not None else self.console
-        console.print(Text(text, style=style or ""))
+    def _line(self, text: str, style: str = "") -> None:
+        self.console.print(Text(text, style=style))
 
 
 @contextmanager

@@ -53,23 +53,20 @@ def list_artifacts(store: Path = shared.STORE_OF_RUN) -> None:
     Examples:
         lanser-bench cache ls
     """
-    from rich.table import Table
-
     from ._cache import human
-    from ._console import wide_console
+    from ._console import plain_table, wide_console
 
     opened = open_store(store, read_only=True)
-    found = [opened.get(key) for key in opened.keys()]  # noqa: SIM118 - a store is no mapping
-    artifacts = [artifact for artifact in found if artifact is not None]
-    table = Table()
-    for column in ("key", "stage", "size", "seconds", "written (UTC)"):
-        table.add_column(column, justify="right" if column in ("size", "seconds") else "left")
+    stored = [opened.get(key) for key in opened.keys()]  # noqa: SIM118 - a store is no mapping
+    artifacts = [artifact for artifact in stored if artifact is not None]
+    rows = []
     for artifact in sorted(artifacts, key=lambda a: (a.meta["written"], a.key)):
         meta, size = artifact.meta, human(artifact.size)
-        row = (artifact.key[:12], meta["spec"]["stage"], size, f"{meta['seconds']:.1f}")
-        table.add_row(*row, meta["written"][:19])
+        cells = (artifact.key[:12], meta["spec"]["stage"], size, f"{meta['seconds']:.1f}")
+        rows.append((*cells, meta["written"][:19]))
+    columns = ("key", "stage", "size", "seconds", "written (UTC)")
     console = wide_console()
-    console.print(table)
+    console.print(plain_table(columns, rows, right="size seconds"))
     total = human(sum(artifact.size for artifact in artifacts))
     console.print(f"{len(artifacts)} artifacts, {total} in {opened.root}", soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,22 +94,18 @@ def _roots(pairs: list[str]) -> dict[str, Path]:
 
 
 def _show(compared: Rerun, tolerance: float, within_interval: bool) -> None:
-    from rich.table import Table
-
-    from ._console import wide_console
+    from ._console import plain_table, wide_console
 
     console = wide_console()
-    table = Table(title=f"{compared.then.experiment}: {compared.then.name}", title_justify="left")
-    for column in ("metric", "then", "now", "difference", ""):
-        table.add_column(column, justify="left" if column in ("metric", "") else "right")
-    equal = inside = 0
+    rows, verdicts = [], Counter[str]()
     for n in compared.numbers:
         same = abs(n.difference) <= tolerance
-        equal += same
-        inside += n.is_inside and not same
         verdict = "equal" if same else "in its interval" if n.is_inside else "differs"
-        table.add_row(n.metric, f"{n.then:.4f}", f"{n.now:.4f}", f"{n.difference:+.2g}", verdict)
-    console.print(table)
+        verdicts[verdict] += 1
+        rows.append((n.metric, f"{n.then:.4f}", f"{n.now:.4f}", f"{n.difference:+.2g}", verdict))
+    columns = ("metric", "then", "now", "difference", "")
+    title = f"{compared.then.experiment}: {compared.then.name}"
+    console.print(plain_table(columns, rows, title, right="then now difference"))
     for name in compared.missing:
         console.print(f"{name} is missing from the new record.", markup=False)
     for title, lines in (("Environment", compared.environment), ("Keys", compared.keys)):
@@ -117,6 +114,6 @@ def _show(compared: Rerun, tolerance: float, within_interval: bool) -> None:
             console.print(f"  {line}", markup=False, soft_wrap=True)
     ran = len(compared.outcome.executed)
     console.print(f"{ran} stages run, {len(compared.outcome.plan.nodes) - ran} reused.")
-    more = f", {inside} more are within their intervals" if within_interval else ""
-    total = len(compared.numbers)
-    console.print(f"{equal} of {total} numbers are equal within {tolerance:g}{more}.")
+    inside = f", {verdicts['in its interval']} more are within their intervals"
+    line = f"{verdicts['equal']} of {len(rows)} numbers are equal within {tolerance:g}"
+    console.print(f"{line}{inside if within_interval else ''}.")

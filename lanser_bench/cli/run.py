@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,21 +93,14 @@ def _source(arguments: list[str], grid: str | None) -> tuple[str, list[str]]:
 
 
 def _show_plan(planned: DryRun) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
     from ..experiment.running.running import data_notes
-    from ._console import wide_console
+    from ._console import plain_table, wide_console
 
     plan, console = planned.plan, wide_console()
-    cells = Table(title=f"{plan.experiment.name}: {len(plan.cells)} cells", title_justify="left")
-    for column in ("cell", "encoder", "record"):
-        cells.add_column(column, overflow="fold")
-    for cell in plan.cells[:SHOWN_STAGES]:
-        cells.add_row(escape(cell.name), cell.encoder, str(cell.record_path))
-    console.print(cells)
-    table = _stages_by_name(planned) if len(plan.nodes) > SHOWN_STAGES else _stages(planned)
-    console.print(table)
+    cells = [(c.name, c.encoder, str(c.record_path)) for c in plan.cells[:SHOWN_STAGES]]
+    title = f"{plan.experiment.name}: {len(plan.cells)} cells"
+    console.print(plain_table(("cell", "encoder", "record"), cells, title))
+    console.print(_by_stage(planned) if len(plan.nodes) > SHOWN_STAGES else _stages(planned))
     data = [note for manifest in plan.manifests.values() for note in data_notes(manifest)]
     for note in [*data, *plan.notes]:
         console.print(f"! {note}", style="yellow", markup=False, soft_wrap=True)
@@ -116,41 +110,33 @@ def _show_plan(planned: DryRun) -> None:
 
 
 def _stages(planned: DryRun) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
+    from ._console import plain_table
 
-    table = Table(title=f"{len(planned.plan.nodes)} distinct stages", title_justify="left")
-    for column in ("key", "stage", "of", "cells", "", "why"):
-        table.add_column(column, overflow="fold")
+    rows = []
     for key, node in planned.plan.nodes.items():
         status = "run" if key in planned.to_run else "reuse"
-        users = len(planned.plan.users.get(key, ()))
-        why = planned.reasons.get(key, "")
-        table.add_row(key[:8], node.stage, escape(node.title), str(users), status, escape(why))
-    return table
+        users = str(len(planned.plan.users.get(key, ())))
+        reason = planned.reasons.get(key, "")
+        rows.append((key[:8], node.stage, node.title, users, status, reason))
+    title = f"{len(rows)} distinct stages"
+    return plain_table(("key", "stage", "of", "cells", "", "why"), rows, title)
 
 
-def _stages_by_name(planned: DryRun) -> Table:
-    from collections import Counter
+def _by_stage(planned: DryRun) -> Table:
+    """Returns a row per kind of stage, for plans of many stages."""
+    from ._console import plain_table
 
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title=f"{len(planned.plan.nodes)} distinct stages", title_justify="left")
-    for column in ("stage", "to run", "to reuse", "why"):
-        table.add_column(column, overflow="fold")
-    nodes = planned.plan.nodes
-    for stage in dict.fromkeys(node.stage for node in nodes.values()):
-        keys = [key for key, node in nodes.items() if node.stage == stage]
-        todo = [key for key in keys if key in planned.to_run]
-        why = Counter(planned.reasons[key] for key in todo)
-        table.add_row(
-            stage,
-            str(len(todo)),
-            str(len(keys) - len(todo)),
-            escape("; ".join(f"{reason} ({n}×)" for reason, n in why.most_common(3))),
-        )
-    return table
+    keys: dict[str, list[str]] = defaultdict(list)
+    for key, node in planned.plan.nodes.items():
+        keys[node.stage].append(key)
+    rows = []
+    for stage, all_keys in keys.items():
+        to_run = [key for key in all_keys if key in planned.to_run]
+        reasons = Counter(planned.reasons[key] for key in to_run).most_common(3)
+        why = "; ".join(f"{reason} ({count}×)" for reason, count in reasons)
+        rows.append((stage, str(len(to_run)), str(len(all_keys) - len(to_run)), why))
+    title = f"{len(planned.plan.nodes)} distinct stages"
+    return plain_table(("stage", "to run", "to reuse", "why"), rows, title)
 
 
 def _finish(outcome: RunOutcome) -> None:

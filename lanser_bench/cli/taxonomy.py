@@ -224,9 +224,7 @@ def _pairs(mapped: Mapping[str, Mapping[str, float]]) -> str:
 
 def _print_table(header: tuple[str, ...], rows: list[list[str]]) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(*header)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    from ._console import plain_table
+
+    Console().print(plain_table(header, rows))

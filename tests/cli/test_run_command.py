@@ -153,7 +153,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(project: Path) -> None:
         time.sleep(0.02)
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert process.returncode == 130
-    assert "start the same command again" in " ".join(err.split())
+    assert "run the same command to continue" in " ".join(err.split())
     assert "Traceback" not in err
 
 
