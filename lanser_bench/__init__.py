@@ -1,144 +1,88 @@
 """lanser-bench: a plugin benchmark for speech emotion recognition from weak labels.
 
-The names below are all that plugins need; they load on first use, so that importing the package
-is quick.
+The names below are all that plugins need. They load on first use, so importing the package is
+fast.
 """
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ._version import __version__
+from ._face import face
+from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .errors import (
-        DataError,
-        LanserError,
-        MissingDependencyError,
-        PluginError,
-        SettingsError,
-        TaxonomyError,
-        WorkerError,
-    )
-    from .halving import fitting
-    from .kinds import (
-        ASR,
-        READ_SUFFIXES,
-        SAMPLE_RATE,
-        SOUND_SUFFIXES,
-        Card,
-        Dataset,
-        Event,
-        Executor,
-        FeatureExtractor,
-        Frontend,
-        Labeler,
-        Layers,
-        Plugin,
-        PluginOptions,
-        Probe,
-        Scores,
-        Segmenter,
-        Settled,
-        SettlingLabeler,
-        Span,
-        Speech,
-        StageCall,
-        StageReport,
-        TextRecord,
-        Tracker,
-        TrainableEncoder,
-        Transcript,
-        Utterance,
-        Waveform,
-    )
-    from .languages import Language, language_code
-    from .model import SERModel, load_model
-    from .paths import UserPath, user_path
-    from .plugins.hookspecs import hookimpl
-    from .plugins.members import create_plugin, member_identity
-    from .store import FileHashes
-    from .taxonomy import Label, Taxonomy
+    from .errors import DataError as DataError
+    from .errors import LanserError as LanserError
+    from .errors import MissingDependencyError as MissingDependencyError
+    from .errors import PluginError as PluginError
+    from .errors import SettingsError as SettingsError
+    from .errors import TaxonomyError as TaxonomyError
+    from .errors import WorkerError as WorkerError
+    from .halving import fitting as fitting
+    from .kinds import ASR as ASR
+    from .kinds import READ_SUFFIXES as READ_SUFFIXES
+    from .kinds import SAMPLE_RATE as SAMPLE_RATE
+    from .kinds import SOUND_SUFFIXES as SOUND_SUFFIXES
+    from .kinds import Card as Card
+    from .kinds import Dataset as Dataset
+    from .kinds import Event as Event
+    from .kinds import Executor as Executor
+    from .kinds import FeatureExtractor as FeatureExtractor
+    from .kinds import Frontend as Frontend
+    from .kinds import Labeler as Labeler
+    from .kinds import Layers as Layers
+    from .kinds import Plugin as Plugin
+    from .kinds import PluginOptions as PluginOptions
+    from .kinds import Probe as Probe
+    from .kinds import Scores as Scores
+    from .kinds import Segmenter as Segmenter
+    from .kinds import Settled as Settled
+    from .kinds import SettlingLabeler as SettlingLabeler
+    from .kinds import Span as Span
+    from .kinds import Speech as Speech
+    from .kinds import StageCall as StageCall
+    from .kinds import StageReport as StageReport
+    from .kinds import TextRecord as TextRecord
+    from .kinds import Tracker as Tracker
+    from .kinds import TrainableEncoder as TrainableEncoder
+    from .kinds import Transcript as Transcript
+    from .kinds import Utterance as Utterance
+    from .kinds import Waveform as Waveform
+    from .languages import Language as Language
+    from .languages import language_code as language_code
+    from .model import SERModel as SERModel
+    from .model import load_model as load_model
+    from .paths import UserPath as UserPath
+    from .paths import user_path as user_path
+    from .plugins.hookspecs import hookimpl as hookimpl
+    from .plugins.members import create_plugin as create_plugin
+    from .plugins.members import member_identity as member_identity
+    from .store import FileHashes as FileHashes
+    from .taxonomy import Label as Label
+    from .taxonomy import Taxonomy as Taxonomy
 
-_HOMES = {
-    "plugins.members": ("create_plugin", "member_identity"),
-    "errors": (
-        "DataError",
-        "LanserError",
-        "MissingDependencyError",
-        "PluginError",
-        "SettingsError",
-        "TaxonomyError",
-        "WorkerError",
-    ),
-    "halving": ("fitting",),
-    "plugins.hookspecs": ("hookimpl",),
-    "languages": ("Language", "language_code"),
-    "model": ("SERModel", "load_model"),
-    "store": ("FileHashes",),
-    "paths": ("UserPath", "user_path"),
-    "taxonomy": ("Label", "Taxonomy"),
-}
-"""Where names live that are not in `kinds`."""
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-
-__all__ = [
-    "ASR",
-    "READ_SUFFIXES",
-    "SAMPLE_RATE",
-    "SOUND_SUFFIXES",
-    "Card",
-    "DataError",
-    "Dataset",
-    "Event",
-    "Executor",
-    "FeatureExtractor",
-    "FileHashes",
-    "Frontend",
-    "Label",
-    "Labeler",
-    "Language",
-    "LanserError",
-    "Layers",
-    "MissingDependencyError",
-    "Plugin",
-    "PluginError",
-    "PluginOptions",
-    "Probe",
-    "SERModel",
-    "Scores",
-    "Segmenter",
-    "SettingsError",
-    "Settled",
-    "SettlingLabeler",
-    "Span",
-    "Speech",
-    "StageCall",
-    "StageReport",
-    "Taxonomy",
-    "TaxonomyError",
-    "TextRecord",
-    "Tracker",
-    "TrainableEncoder",
-    "Transcript",
-    "UserPath",
-    "Utterance",
-    "Waveform",
-    "WorkerError",
-    "__version__",
-    "create_plugin",
-    "fitting",
-    "hookimpl",
-    "language_code",
-    "load_model",
-    "member_identity",
-    "user_path",
-]
-
-
-def __getattr__(name: str) -> object:
-    """Loads a public name on first use (PEP 562)."""
-    if name not in __all__:
-        raise AttributeError(f"module 'lanser_bench' has no attribute {name!r}")
-    return getattr(import_module(f".{_HOME_OF.get(name, 'kinds')}", __name__), name)
+__getattr__, __all__ = face(
+    __name__,
+    {
+        "errors": (
+            "DataError LanserError MissingDependencyError PluginError SettingsError "
+            "TaxonomyError WorkerError"
+        ),
+        "halving": "fitting",
+        "kinds": (
+            "ASR READ_SUFFIXES SAMPLE_RATE SOUND_SUFFIXES Card Dataset Event Executor "
+            "FeatureExtractor Frontend Labeler Layers Plugin PluginOptions Probe Scores "
+            "Segmenter Settled SettlingLabeler Span Speech StageCall StageReport TextRecord "
+            "Tracker TrainableEncoder Transcript Utterance Waveform"
+        ),
+        "languages": "Language language_code",
+        "model": "SERModel load_model",
+        "paths": "UserPath user_path",
+        "plugins.hookspecs": "hookimpl",
+        "plugins.members": "create_plugin member_identity",
+        "store": "FileHashes",
+        "taxonomy": "Label Taxonomy",
+    },
+)
+__all__ += ["__version__"]

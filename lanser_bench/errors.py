@@ -1,7 +1,7 @@
-"""The errors a user can meet, each with the next step in its sentence.
+"""Errors for the user; each message says what to do next.
 
-Everything a user can put right is a [`LanserError`]: the command line prints its sentence without a
-traceback and exits with 2. Any other exception is a fault of the program and keeps its traceback.
+Everything that a user can fix is a [`LanserError`]: the command line prints its message without a
+traceback and exits with 2. Any other exception is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ from contextlib import contextmanager
 
 
 class LanserError(Exception):
-    """Something the user can put right: what is wrong, where, and what to do."""
+    """An error that the user can fix; it says what is wrong, where, and what to do."""
 
 
 class SettingsError(LanserError):
-    """An experiment file, an override or a plugin option is not valid."""
+    """An experiment file, an override or a plugin option is invalid."""
 
 
 class DataError(LanserError):
-    """A dataset, manifest or recording cannot be used as it is."""
+    """A dataset, manifest or recording is unusable."""
 
 
 class TaxonomyError(LanserError):
-    """A taxonomy file is not valid, or a map between taxonomies points nowhere."""
+    """A taxonomy file is invalid, or a map between taxonomies has an unknown target."""
 
 
 class PluginError(LanserError):
-    """A plugin is unknown, broken, clashes with another or breaks its contract."""
+    """A plugin is unknown, broken, in conflict with another, or violates its contract."""
 
 
 class MissingDependencyError(LanserError):
-    """A part needs a package or weights that are not installed."""
+    """A required package or model weights are not installed."""
 
 
 class LeakageError(LanserError):
@@ -44,21 +44,21 @@ class StoreError(LanserError):
 
 
 class WorkerError(LanserError):
-    """The worker that carried a stage out died, or its memory was not enough: it may go well later.
+    """A worker died or ran out of memory while running a stage; trying again may succeed.
 
-    Only this kind of `LanserError` is worth another try with the same settings.
+    This is the only `LanserError` worth a retry with the same settings.
     """
 
 
 @contextmanager
 def plugin_boundary(sentence: str) -> Iterator[None]:
-    """The boundary of a stranger's code, which may fail in any way: the user must learn whose.
+    """Names the plugin in any exception of third-party code.
 
     Args:
-        sentence: what failed and where, without a full stop; the fault is put behind it.
+        sentence: what failed and where, without a full stop; the exception is appended.
 
     Raises:
-        PluginError: the code inside raised anything but a `LanserError`, which passes as it is.
+        PluginError: the code inside raised anything but a `LanserError`, which is not changed.
     """
     try:
         yield
@@ -75,5 +75,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     close = same or difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f" Did you mean '{close[0]}'?"
-    joint = "; " if any("," in known for known in names) else ", "
-    return f" Known: {joint.join(names)}." if names else ""
+    separator = "; " if any("," in known for known in names) else ", "
+    return f" Known: {separator.join(names)}." if names else ""

@@ -11,70 +11,33 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 _TAG = re.compile(r"([a-z]{2,3})([-_.@][a-z0-9._@-]*)?")
-_ALIASES = {
-    # What Unicode's CLDR writes for the main language of a group: `cmn` is most of what `zh` means.
-    "cmn": "zh",
-    "arb": "ar",
-    "pes": "fa",
-    "zsm": "ms",
-    "swh": "sw",
-    "ekk": "et",
-    "lvs": "lv",
-    "khk": "mn",
-    "npi": "ne",
-    "ory": "or",
-    "uzn": "uz",
-    "azj": "az",
-    "als": "sq",
-    "nob": "nb",
-    # Names in use that ISO 639 does not list, and the largest languages' own.
-    "mandarin": "zh",
-    "cantonese": "yue",
-    "greek": "el",
-    "farsi": "fa",
-    "nynorsk": "nn",
-    "bokmål": "nb",
-    "myanmar": "my",
-    "bangla": "bn",
-    "azeri": "az",
-    "deutsch": "de",
-    "français": "fr",
-    "francais": "fr",
-    "español": "es",
-    "espanol": "es",
-    "italiano": "it",
-    "português": "pt",
-    "portugues": "pt",
-    "nederlands": "nl",
-    "polski": "pl",
-    "svenska": "sv",
-    "dansk": "da",
-    "norsk": "no",
-    "suomi": "fi",
-    "türkçe": "tr",
-    "русский": "ru",
-    "українська": "uk",
-    "中文": "zh",
-    "日本語": "ja",
-    "한국어": "ko",
-    "العربية": "ar",
-    "हिन्दी": "hi",
-}
-"""In lower case; each → the code."""
+_CODES = """
+cmn=zh arb=ar pes=fa zsm=ms swh=sw ekk=et lvs=lv khk=mn npi=ne ory=or uzn=uz azj=az als=sq nob=nb
+"""
+"""Unicode's CLDR codes for the main language of a group: `cmn` is the largest part of `zh`."""
+_NAMES = """
+mandarin=zh cantonese=yue greek=el farsi=fa nynorsk=nn bokmål=nb myanmar=my bangla=bn azeri=az
+deutsch=de français=fr francais=fr español=es espanol=es italiano=it português=pt portugues=pt
+nederlands=nl polski=pl svenska=sv dansk=da norsk=no suomi=fi türkçe=tr русский=ru українська=uk
+中文=zh 日本語=ja 한국어=ko العربية=ar हिन्दी=hi
+"""
+"""Common names that ISO 639 does not list, and native names of the largest languages."""
+_ALIASES: dict[str, str] = dict(re.findall(r"(\S+)=(\S+)", _CODES + _NAMES))
+"""Alias in lower case → code."""
 
 
 @lru_cache(maxsize=4096)
 def language_code(written: str) -> str | None:
-    """Returns a language's ISO 639-1 code, or its three letters of ISO 639-3 where it has none.
+    """Returns a language's ISO 639-1 code, or its ISO 639-3 code if it has none.
 
     Args:
-        written: a code of ISO 639, a tag such as ``en-US`` or ``zh_Hans_CN``, or an English name.
+        written: an ISO 639 code, a tag such as ``en-US`` or ``zh_Hans_CN``, or an English name.
 
     Returns:
-        The code; None where nothing or ``und`` (undetermined) is written.
+        The code; None for an empty text or ``und`` (undetermined).
 
     Raises:
-        ValueError: it is none of these; the sentence names the closest.
+        ValueError: it is none of these; the message suggests the closest.
     """
     text = " ".join(unicodedata.normalize("NFKC", written).casefold().split())
     if text in ("", "und"):
@@ -83,9 +46,8 @@ def language_code(written: str) -> str | None:
     code = _ALIASES.get(text) or (_by_code(tag[1]) if tag else None)
     code = code or _by_name().get(text) or _by_name().get(re.sub(r" ?\(.*\)$", "", text))
     if code is None:
-        raise ValueError(
-            f"'{written}' is no language: write its code, such as en or de.{_hint(text)}"
-        )
+        hint = _hint(text)
+        raise ValueError(f"'{written}' is not a language: write its code, such as en or de.{hint}")
     return code
 
 
@@ -97,7 +59,7 @@ def _hint(text: str) -> str:
 
 
 Language = Annotated[str, AfterValidator(language_code)]
-"""A language in the options of a plugin, read by `language_code`."""
+"""A language in a plugin's options, parsed by `language_code`."""
 
 
 def _by_code(code: str) -> str | None:
@@ -117,7 +79,7 @@ def _by_code(code: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _by_name() -> dict[str, str]:
-    """English name in lower case → code; names of three letters or less are left to codes."""
+    """Returns English name in lower case → code, without names of up to three letters."""
     from iso639 import iter_langs
 
     return {

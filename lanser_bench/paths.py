@@ -1,4 +1,4 @@
-"""Paths as users write them: ``~``, either spelling of an accent, and what is no path here."""
+"""Paths as users write them: with ``~``, in either form of accents; refuses impossible paths."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 LONGEST_PART = 255
-"""Most bytes of a file's name on the usual file systems."""
+"""Maximum bytes of a file's name on common file systems."""
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def user_path(written: str | Path) -> Path:
     """Returns the path that a user means.
 
-    A leading ``~`` is the home folder. Where nothing has exactly this name, a name that differs
-    only in how Unicode composes its accents is taken.
+    A leading ``~`` is the home folder. If the exact name does not exist, a name that differs only
+    in the Unicode composition of accents is used.
 
     Raises:
-        ValueError: it is a URL, or no file can have this name here; the sentence says so.
+        ValueError: it is a URL, or an impossible file name on this system.
     """
     text = str(written)
     if not text.strip():
@@ -38,10 +38,10 @@ def user_path(written: str | Path) -> Path:
     except RuntimeError:
         raise ValueError("it names the home folder of an unknown user") from None
     spellings = (path, *(Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD")))
-    found = next((spelling for spelling in spellings if os.path.lexists(spelling)), None)
-    if found is None and "\\" in text and os.sep == "/":
+    existing = next((spelling for spelling in spellings if os.path.lexists(spelling)), None)
+    if existing is None and "\\" in text and os.sep == "/":
         raise ValueError("it does not exist: on this system folders are separated by /, not \\")
-    return found or path
+    return existing or path
 
 
 def _read(written: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Taxonomies: a fixed set of labels with the wording that turns each into a hypothesis."""
+"""Taxonomies: fixed sets of labels, each with the wording of its hypothesis."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _whole(weights: Any) -> Any:
 
 
 def _composed(value: Any) -> Any:
-    """Writes all text in one spelling (NFC), so that labels from a Mac equal those of the data."""
+    """Normalises all text (NFC), so that labels written on a Mac equal those of the data."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, list):
@@ -36,11 +36,13 @@ def _composed(value: Any) -> Any:
 
 
 Weights = Annotated[dict[str, float], BeforeValidator(_whole)]
-"""Target label → weight. In a file a bare label stands for weight 1."""
+"""Target label → weight; in a file, a label alone means weight 1."""
 LabelMap = dict[str, Weights]
-"""Source label → {target label: weight}; a source label left out is unmapped mass."""
+"""Source label → {target label: weight}; a missing source label is unmapped mass."""
 
 _PROSE = {"title", "citation", "notes"}
+MAP_WORDS = {"maps": "to", "maps_from": "from"}
+"""Field of a map → its direction in messages."""
 
 
 class Label(BaseModel):
@@ -59,7 +61,7 @@ class Label(BaseModel):
 
 
 class NeutralRule(BaseModel):
-    """What becomes of utterances that show no emotion, in a taxonomy without a neutral label."""
+    """Treatment of utterances without emotion, in a taxonomy without a neutral label."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -103,26 +105,22 @@ class Taxonomy(BaseModel):
         return self
 
     def _label_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Yields (place in the file, sentence) of what is wrong with labels and templates."""
+        """Yields (place in the file, message) for each fault of labels and templates."""
         known = set(self.names)
         if len(self.labels) < 2:
-            count = "no label" if not self.labels else "one label alone"
-            yield ("labels",), f"there is {count}; a choice needs at least two"
+            yield ("labels",), f"a taxonomy needs at least two labels, not {len(self.labels)}"
         for number, label in enumerate(self.labels):
             earlier = self.labels[:number]
             if label.name in (other.name for other in earlier):
-                yield ("labels", number, "name"), f"label '{label.name}' is there twice"
+                yield ("labels", number, "name"), f"duplicate label '{label.name}'"
             twin = next((o.name for o in earlier if o.hypothesis == label.hypothesis), None)
             if twin is not None:
                 message = f"labels '{twin}' and '{label.name}' have the same hypothesis wording"
                 yield ("labels", number, "hypothesis"), message
-            if label.parent is not None and (
-                label.parent not in known or label.parent == label.name
-            ):
-                message = (
-                    f"label '{label.name}' has the unknown parent '{label.parent}'"
-                    f".{did_you_mean(label.parent, known - {label.name})}"
-                )
+            others = known - {label.name}
+            if label.parent is not None and label.parent not in others:
+                message = f"label '{label.name}' has the unknown parent '{label.parent}'."
+                message += did_you_mean(label.parent, others)
                 yield ("labels", number, "parent"), message
         if self.neutral is not None and self.neutral not in known:
             message = f"neutral label '{self.neutral}' is not one of the labels"
@@ -132,46 +130,47 @@ class Taxonomy(BaseModel):
                 yield ("templates", number), f"template '{template}' needs exactly one '{{}}'"
 
     def _map_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Yields (place in the file, sentence) of what is wrong with maps."""
+        """Yields (place in the file, message) for each fault of maps."""
         known = set(self.names)
+        for kind, other, name, weights in self.written_maps():
+            place = (kind, other, name)
+            for label in [name] if kind == "maps" else weights:
+                if label not in known:
+                    message = f"the map {MAP_WORDS[kind]} {other} names '{label}', which is not a "
+                    yield place, f"{message}label.{did_you_mean(label, known)}"
+            if not all(w > 0 for w in weights.values()) or not sum(weights.values()) <= 1 + 1e-9:
+                yield place, f"weights of '{name}' must be above 0 and add up to at most 1"
+
+    def written_maps(self) -> Iterator[tuple[str, str, str, Weights]]:
+        """Yields (field, other taxonomy, source label, weights) of every map in the file."""
         for kind, maps in (("maps", self.maps), ("maps_from", self.maps_from)):
             for other, label_map in maps.items():
                 for name, weights in label_map.items():
-                    ours = [name] if kind == "maps" else list(weights)
-                    for label in ours:
-                        if label not in known:
-                            message = (
-                                f"the map {'to' if kind == 'maps' else 'from'} {other} names "
-                                f"'{label}', which is not a label.{did_you_mean(label, known)}"
-                            )
-                            yield (kind, other, name), message
-                    total = sum(weights.values())
-                    if not all(w > 0 for w in weights.values()) or not total <= 1 + 1e-9:
-                        message = f"weights of '{name}' must be above 0 and add up to at most 1"
-                        yield (kind, other, name), message
+                    yield kind, other, name, weights
 
     @cached_property
     def names(self) -> list[str]:
-        """Label names in order: the order of every score column."""
+        """Label names, in the order of every score column."""
         return [label.name for label in self.labels]
 
     @cached_property
     def hash(self) -> str:
-        """Content hash over everything that can change a score, 32 hexadecimal digits."""
+        """Hash of everything that can change a score, 32 hexadecimal digits."""
+        # The same as `store.digest`, which is below this module in the order of imports.
         text = json.dumps(self.content(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     def content(self) -> dict[str, Any]:
-        """Everything that can change a score, as JSON values that `Taxonomy.bare` reads back."""
+        """Returns everything that can change a score, as JSON values for `Taxonomy.bare`."""
         return self.model_dump(mode="json", exclude=_PROSE)
 
     @classmethod
     def bare(cls, content: dict[str, Any]) -> Taxonomy:
-        """Returns the taxonomy that `content` came from, without title and notes."""
+        """Returns the taxonomy of a `content`, without title and notes."""
         return cls.model_validate({**content, "citation": "(left out of keys)"})
 
     def index(self, name: str) -> int:
-        """Column of a label; `TaxonomyError` with a suggestion if there is none."""
+        """Returns a label's column; raises `TaxonomyError` with a suggestion if it is unknown."""
         try:
             return self.names.index(name)
         except ValueError:
@@ -180,19 +179,19 @@ class Taxonomy(BaseModel):
             ) from None
 
     def hypotheses(self, template: str | None = None) -> list[str]:
-        """One hypothesis per label, in order, from `template` or the taxonomy's first."""
+        """Returns one hypothesis per label, from `template` or the taxonomy's first template."""
         chosen = template or self.templates[0]
         return [chosen.replace("{}", label.hypothesis) for label in self.labels]
 
     def map_to(self, target: Taxonomy) -> npt.NDArray[np.float64]:
-        """Returns the map to another taxonomy as a matrix of shape (K here, K there).
+        """Returns the map to another taxonomy as a matrix of shape (K source, K target).
 
         Rows may add up to less than 1: the rest is unmapped mass, which becomes abstention. Equal
-        sets of labels map by name. Maps are not composed: what is not written does not exist.
+        sets of labels map by name. Maps are never composed of other maps.
 
         Raises:
-            TaxonomyError: neither file writes the map, both write different ones, or it names a
-                label that the target does not have.
+            TaxonomyError: neither file has the map, the files have different maps, or the map names
+                a label that the target does not have.
         """
         matrix = np.zeros((len(self.labels), len(target.labels)))
         for name, weights in self._written_map(target).items():
@@ -211,14 +210,14 @@ class Taxonomy(BaseModel):
         here, there = self.maps.get(target.name), target.maps_from.get(self.name)
         if here is not None and there is not None and here != there:
             raise TaxonomyError(
-                f"{self.name} (maps) and {target.name} (maps_from) write different maps from the "
-                "one to the other: remove one of them."
+                f"{self.name} (maps) and {target.name} (maps_from) have different maps from the "
+                "first to the second. Remove one of them."
             )
         written = here if here is not None else there
         if written is None:
             raise TaxonomyError(
-                f"There is no map from {self.name} to {target.name}: write `maps: "
-                f"{{{target.name}: …}}` in the file of {self.name}."
+                f"There is no map from {self.name} to {target.name}. Add `maps: "
+                f"{{{target.name}: …}}` to the file of {self.name}."
             )
         return written
 
@@ -226,28 +225,28 @@ class Taxonomy(BaseModel):
 def mapped_choice(
     scores: npt.NDArray[np.floating[Any]], matrix: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Reads scores over one taxonomy's labels in another's.
+    """Maps scores from one taxonomy's labels to another's.
 
     Args:
-        scores: shape (n, K here); rows add up to at most 1.
-        matrix: shape (K here, K there), from `Taxonomy.map_to`.
+        scores: shape (n, K source); rows add up to at most 1.
+        matrix: shape (K source, K target), from `Taxonomy.map_to`.
 
     Returns:
-        Scores there, shape (n, K there), and the best label there, shape (n,): −1 where more
-        probability falls on labels that have no counterpart than on the best one.
+        Target scores, shape (n, K target), and the best target label, shape (n,): −1 if labels
+        without a counterpart have more probability than the best one.
     """
-    there = np.asarray(scores, dtype=np.float64) @ matrix
-    unmapped = scores.sum(axis=1) - there.sum(axis=1)
-    best = there.argmax(axis=1)
-    top = there[np.arange(len(there)), best] if len(there) else np.zeros(0)
-    return there, np.where((top <= 0) | (unmapped > top + 1e-9), -1, best)
+    target = np.asarray(scores, dtype=np.float64) @ matrix
+    unmapped = scores.sum(axis=1) - target.sum(axis=1)
+    best = target.argmax(axis=1)
+    top = target[np.arange(len(target)), best] if len(target) else np.zeros(0)
+    return target, np.where((top <= 0) | (unmapped > top + 1e-9), -1, best)
 
 
 def load_taxonomy(path: Path) -> Taxonomy:
     """Reads a taxonomy file.
 
     Raises:
-        TaxonomyError: the file is missing, is not YAML or is not a valid taxonomy; the sentence
+        TaxonomyError: the file is missing, is not YAML or is not a valid taxonomy; the message
             names the file and the line.
     """
     what = "Taxonomy file"
@@ -260,16 +259,16 @@ def load_taxonomy(path: Path) -> Taxonomy:
         raise TaxonomyError(
             describe(error, Taxonomy, lambda place: f"{what} {path}, line {file.line(place)}")
         ) from None
-    # Checked here and not in the model: taxonomies made in code may rely on the default.
+    # Not checked in the model: taxonomies built in code may use the default.
     if taxonomy.neutral is None and "neutral_rule" not in file.content:
         raise TaxonomyError(
-            f"{what} {path}: there is no neutral label, so the file must say what becomes of "
-            "utterances without emotion: add `neutral_rule: {kind: keep}` or `{kind: abstain, "
+            f"{what} {path}: there is no neutral label, so the file must define the treatment of "
+            "utterances without emotion. Add `neutral_rule: {kind: keep}` or `{kind: abstain, "
             "min_confidence: …}`, or name the label in `neutral`."
         )
     if taxonomy.neutral is not None and "neutral_rule" in file.content:
         raise TaxonomyError(
             f"{what} {path}, line {file.line(('neutral_rule',))}: neutral_rule is for taxonomies "
-            f"without a neutral label, and this one has '{taxonomy.neutral}': remove one."
+            f"without a neutral label, but this one has '{taxonomy.neutral}'. Remove one."
         )
     return taxonomy

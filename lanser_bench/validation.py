@@ -1,4 +1,4 @@
-"""Turns pydantic's findings into one sentence with a suggestion."""
+"""Turns pydantic's errors into messages with suggestions."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ PLAIN = {
     "model_type": _KEYS,
     "too_short": "input should have {min_length} or more entries",
 }
-"""Findings that pydantic words in types of Python, in words of the files that users write."""
+"""Error types whose text by pydantic names Python types → text in terms of users' files."""
 
 
 def validated(model: type[ModelT], values: Mapping[str, Any], where: str) -> ModelT:
     """Validates `values` into `model`.
 
     Args:
-        model: the typed model; unknown keys must be forbidden by it.
+        model: the typed model, which must forbid unknown keys.
         values: plain values.
-        where: what is being read, for the message, such as ``grid.yaml`` or ``labeler 'x'``.
+        where: start of the message, such as ``grid.yaml`` or ``labeler 'x'``.
 
     Raises:
-        SettingsError: one sentence per finding, with "did you mean" for an unknown key.
+        SettingsError: one sentence per error, with "did you mean" for an unknown key.
     """
     try:
         return validate(model, values)
@@ -46,15 +46,15 @@ def validate(
     values: Mapping[str, Any],
     written: Mapping[tuple[str, ...], str] | None = None,
 ) -> ModelT:
-    """Validates `values` into `model`; where text or a path is wanted, a number is its digits.
+    """Validates `values` into `model`; a number is converted to text where text is expected.
 
     Args:
         model: the typed model.
         values: plain values.
-        written: place → text on the command line, used in place of what YAML made of it.
+        written: place → text on the command line, which replaces the value that YAML read.
 
     Raises:
-        ValidationError: pydantic's findings.
+        ValidationError: pydantic's errors.
     """
     try:
         return model.model_validate(values)
@@ -73,7 +73,7 @@ def validate(
 
 
 def _with_text(values: Any, place: Sequence[str | int], text: str) -> Any:
-    """Returns values with a text at a place; as they are where the place is not among them."""
+    """Returns the values with a text at a place, unchanged if they have no such place."""
     if not place:
         return text
     head, *rest = place
@@ -94,10 +94,10 @@ def describe(
     """Returns the sentences for a validation error.
 
     Args:
-        error: pydantic's findings. A custom error of a whole model may name the place it means in
-            its context, as ``path``.
-        model: the model that was to be built.
-        where: what was read, or a function from a place in it to that and its line.
+        error: pydantic's errors. A custom error of a whole model may name a place in its context,
+            as ``path``.
+        model: the validated model.
+        where: start of the sentences, or a function that returns it for a place.
     """
     sentences = []
     findings = error.errors(include_url=False)
@@ -124,7 +124,7 @@ def describe(
 
 
 def _is_consequence(finding: ErrorDetails, findings: Sequence[ErrorDetails]) -> bool:
-    """Whether a list is too short only because entries of it are faulty, which are told."""
+    """Returns whether a list is too short only because of invalid entries, reported separately."""
     own = finding["loc"]
     below = (other["loc"] for other in findings if len(other["loc"]) > len(own))
     return finding["type"] == "too_short" and any(loc[: len(own)] == own for loc in below)
@@ -138,7 +138,7 @@ def _words(finding: ErrorDetails) -> str:
 
 
 def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
-    """Names of the fields of the (possibly nested) model that `path` leads to."""
+    """Returns the field names of the (possibly nested) model at `path`."""
     current: Any = model
     for part in path:
         if not (isinstance(current, type) and issubclass(current, BaseModel)):
@@ -156,7 +156,6 @@ def _model_in(annotation: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for inner in getattr(annotation, "__args__", ()):
-        found = _model_in(inner)
-        if found is not None:
-            return found
+        if (model := _model_in(inner)) is not None:
+            return model
     return None

@@ -66,7 +66,7 @@ def test_rows_and_the_option_for_the_others_are_folded(tmp_path: Path) -> None:
 
 
 def test_a_row_whose_language_is_none_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"t\.csv, line 3\): 'Englsh' is no language"):
+    with pytest.raises(DataError, match=r"t\.csv, line 3\): 'Englsh' is not a language"):
         languages(tmp_path / "set", ["en", "Englsh"])
 
 

@@ -69,7 +69,7 @@ def test_unknown_option_is_refused_with_a_suggestion(loose: Path) -> None:
 def test_unknown_name_is_refused_with_a_suggestion(loose: Path) -> None:
     with pytest.raises(PluginError, match=r"No labeler named 'mien'. Did you mean 'mine'\?"):
         load(loose).plugin_class("labeler", "mien")
-    with pytest.raises(PluginError, match="found by --plugins-dir"):
+    with pytest.raises(PluginError, match="set --plugins-dir"):
         load_plugins().plugin_class("labeler", "mine")
 
 
@@ -119,7 +119,9 @@ def test_a_missing_name_mentions_the_broken_plugin_that_may_hold_it(loose: Path)
 
 
 def test_a_class_that_fails_when_it_is_made_is_named(loose: Path) -> None:
-    with pytest.raises(PluginError, match=r"labeler 'bursts' of .*mine\.py cannot be made: KeyEr"):
+    with pytest.raises(
+        PluginError, match=r"labeler 'bursts' of .*mine\.py cannot be created: KeyEr"
+    ):
         load(loose).create("labeler", "bursts")
 
 

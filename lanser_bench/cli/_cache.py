@@ -13,7 +13,7 @@ import typer
 from ..errors import DataError, StoreError
 from ..records.record import read_records
 from ..store import Artifact, Spec, Store
-from ..store.plan_history import plans_at_work, saved_plans
+from ..store.plan_history import active_plans, saved_plans
 from ..store.upkeep import Leftover, folder_size, garbage, leftovers, needed, sweep, working
 
 FOLDERS = ("checkpoints", "damaged", "datasets", "logs", "runs", "tmp", "tracked")
@@ -49,7 +49,7 @@ def users(store: Store, results: Iterable[Path], *, records_only: bool = False) 
         raise DataError("\n".join(["Some records cannot be read:", *reading.left_out]))
     for _, record in reading.records:
         roots[record.experiment] |= {use.key for use in record.stages.values()}
-    for plan in (*plans_at_work(store), *(() if records_only else saved_plans(store))):
+    for plan in (*active_plans(store), *(() if records_only else saved_plans(store))):
         roots[plan.experiment] |= plan.specs.keys()
         planned |= plan.specs
     return Users(dict(roots), planned)

@@ -22,12 +22,9 @@ if TYPE_CHECKING:
 __getattr__, __all__ = face(
     __name__,
     {
-        "AudioMemo": "audio_memo",
-        "BuiltManifest": "manifest",
-        "Survey": "survey",
-        "UtteranceTable": "utterances",
-        "build_manifest": "manifest",
-        "read_utterances": "utterances",
-        "survey_dataset": "survey",
+        "audio_memo": "AudioMemo",
+        "manifest": "BuiltManifest build_manifest",
+        "survey": "Survey survey_dataset",
+        "utterances": "UtteranceTable read_utterances",
     },
 )

@@ -1,7 +1,7 @@
-"""Plugins: how they are found, named, made and identified.
+"""Plugins: discovery, creation and identity.
 
-`discovery` finds and registers them, `identity` says what of them goes into a key, `members` serves
-plugins made of others, and `taxonomies` looks taxonomies up by name.
+`discovery` finds and registers plugins, `identity` computes their part of a key, `members` serves
+plugins made of other plugins, and `taxonomies` finds taxonomies by name.
 """
 
 from __future__ import annotations
@@ -28,18 +28,10 @@ if TYPE_CHECKING:
 __getattr__, __all__ = face(
     __name__,
     {
-        "BrokenPlugin": "discovery",
-        "Registered": "discovery",
-        "Registry": "discovery",
-        "check_maps": "taxonomies",
-        "create_plugin": "members",
-        "find_taxonomy": "taxonomies",
-        "hookimpl": "hookspecs",
-        "library_versions": "identity",
-        "load_plugins": "discovery",
-        "member_identity": "members",
-        "plugin_identity": "identity",
-        "registry": "discovery",
-        "source_hash": "identity",
+        "discovery": "BrokenPlugin Registered Registry load_plugins registry",
+        "hookspecs": "hookimpl",
+        "identity": "library_versions plugin_identity source_hash",
+        "members": "create_plugin member_identity",
+        "taxonomies": "check_maps find_taxonomy",
     },
 )

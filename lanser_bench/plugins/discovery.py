@@ -1,4 +1,4 @@
-"""Finds plugins, keeps broken ones apart, and resolves names to classes."""
+"""Finds plugins, sets broken ones aside, and resolves names to classes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -43,7 +43,7 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One name of one kind, with where it comes from."""
+    """A registered name of a kind, with its origin."""
 
     kind: str
     name: str
@@ -63,7 +63,7 @@ class BrokenPlugin:
 
 @dataclass(slots=True)
 class Registry:
-    """All plugins of this process: what is registered, and what is broken."""
+    """All plugins of this process, registered and broken."""
 
     entries: dict[tuple[str, str], Registered] = field(default_factory=dict)
     broken: list[BrokenPlugin] = field(default_factory=list)
@@ -77,62 +77,58 @@ class Registry:
         return sorted(name for k, name in self.entries if k == kind)
 
     def entry(self, kind: str, name: str) -> Registered:
-        """Returns one entry; `PluginError` with a suggestion if there is none."""
-        try:
+        """Returns one entry; raises `PluginError` with a suggestion if it is unknown."""
+        if (kind, name) in self.entries:
             return self.entries[kind, name]
-        except KeyError:
-            hint = did_you_mean(name, self.names(kind))
-            broken = "".join(
-                f" Plugin '{b.entry_point}' of {b.distribution} is broken: {b.error}."
-                for b in self.broken
-            )
-            loose = (
-                "" if self.plugin_dirs else " A plugin file of your own is found by --plugins-dir."
-            )
-            raise PluginError(f"No {kind} named '{name}'.{hint}{broken}{loose}") from None
+        broken = "".join(
+            f" Plugin '{b.entry_point}' of {b.distribution} is broken: {b.error}."
+            for b in self.broken
+        )
+        loose = "" if self.plugin_dirs else " To use your own plugin file, set --plugins-dir."
+        hint = did_you_mean(name, self.names(kind))
+        raise PluginError(f"No {kind} named '{name}'.{hint}{broken}{loose}")
 
     def plugin_class(self, kind: str, name: str) -> type[Plugin[Any]]:
-        """Imports the class behind a name and checks that it is of the right kind."""
+        """Imports the class of a name and checks that it is of the right kind."""
         entry = self.entry(kind, name)
+        whose = f"{kind} '{name}' of {entry.distribution}"
         module_name, _, attribute = entry.reference.partition(":")
         try:
-            found = getattr(import_module(module_name), attribute)
+            cls = getattr(import_module(module_name), attribute)
         except (ImportError, AttributeError, SyntaxError) as error:
             raise PluginError(
-                f"{kind} '{name}' of {entry.distribution} does not load from "
-                f"'{entry.reference}': {error}. Install what it needs, or run "
-                f"`lanser-bench doctor`."
+                f"{whose} does not load from '{entry.reference}': {error}. Install what it needs, "
+                "or run `lanser-bench doctor`."
             ) from error
         expected = _contract(kind)
-        if not (inspect.isclass(found) and issubclass(found, expected)):
+        if not (inspect.isclass(cls) and issubclass(cls, expected)):
             wanted = " or ".join(c.__name__ for c in expected)
             raise PluginError(
-                f"{kind} '{name}' of {entry.distribution}: '{entry.reference}' is not a "
-                f"subclass of lanser_bench.{wanted}."
+                f"{whose}: '{entry.reference}' is not a subclass of lanser_bench.{wanted}."
             )
-        if not isinstance(getattr(found, "version", None), str):
+        if not isinstance(getattr(cls, "version", None), str):
             raise PluginError(
-                f"{kind} '{name}' of {entry.distribution} declares no version: add "
-                f'`version = "1"` to {attribute}, and change it whenever its numbers may.'
+                f'{whose} declares no version: add `version = "1"` to {attribute}, and change it '
+                "whenever its numbers may change."
             )
-        return cast("type[Plugin[Any]]", found)
+        return cast("type[Plugin[Any]]", cls)
 
     def create(self, kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
         """Returns a plugin with validated options.
 
         Raises:
-            PluginError: unknown name or a class that breaks the contract.
-            SettingsError: an option that the plugin does not have or that has a wrong value.
+            PluginError: an unknown name, or a class that violates the contract.
+            SettingsError: an unknown option, or an invalid value.
         """
         from ..validation import validated
 
         cls = self.plugin_class(kind, name)
         checked = validated(cls.Options, dict(options or {}), f"{kind} '{name}'")
-        # A plugin made of others finds them where it was found itself.
+        # A plugin made of others looks them up in this registry.
         outer = _making.set(self)
         whose = f"{kind} '{name}' of {self.entry(kind, name).distribution}"
         try:
-            with plugin_boundary(f"{whose} cannot be made"):
+            with plugin_boundary(f"{whose} cannot be created"):
                 return cls(checked)
         finally:
             _making.reset(outer)
@@ -142,7 +138,7 @@ _making: ContextVar[Registry | None] = ContextVar("_making", default=None)
 
 
 def current_registry() -> Registry:
-    """Returns the registry whose plugin is being made; otherwise that of installed plugins."""
+    """Returns the registry that is creating a plugin, or that of installed plugins."""
     return _making.get() or registry()
 
 
@@ -166,8 +162,8 @@ def load_plugins(plugin_dirs: Iterable[Path] = (), only: str | None = None) -> R
 
     Args:
         plugin_dirs: folders whose ``*.py`` files are plugin modules.
-        only: comma-separated distribution names; others are left out, built-ins always load.
-            Defaults to the environment variable ``LANSER_LOAD_PLUGINS``.
+        only: comma-separated names of the distributions to load, besides the built-ins. Defaults
+            to the environment variable ``LANSER_LOAD_PLUGINS``.
 
     Raises:
         PluginError: two plugins register the same name of a kind, or a folder does not exist.
@@ -179,19 +175,19 @@ def load_plugins(plugin_dirs: Iterable[Path] = (), only: str | None = None) -> R
     for point in entry_points(group=GROUP):
         distribution = point.dist.name if point.dist else "unknown"
         if _wanted(distribution, only):
-            _register(registry, point.name, distribution, _loader(point))
+            _register(registry, point.name, distribution, point.load)
     for folder in registry.plugin_dirs:
         if not folder.is_dir():
             raise PluginError(f"--plugins-dir {folder} is not a folder.")
         for path in sorted(folder.glob("*.py")):
             if not path.name.startswith("_"):
-                _register(registry, path.stem, str(path), _file_loader(path))
+                _register(registry, path.stem, str(path), partial(_load_file, path))
     return registry
 
 
 @lru_cache(maxsize=8)
 def registry(plugin_dirs: tuple[Path, ...] = ()) -> Registry:
-    """Returns this process's registry, loaded once per set of loose folders."""
+    """Returns this process's registry, loaded once per set of plugin folders."""
     return load_plugins(plugin_dirs)
 
 
@@ -205,30 +201,19 @@ def _normal(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution.strip()).lower()
 
 
-def _loader(point: EntryPoint) -> Callable[[], ModuleType]:
-    def load() -> ModuleType:
-        module: ModuleType = point.load()
-        return module
-
-    return load
-
-
-def _file_loader(path: Path) -> Callable[[], ModuleType]:
-    def load() -> ModuleType:
-        name = f"lanser_bench_loose_{path.stem}"
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise ImportError(f"cannot read {path}")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-        return module
-
-    return load
+def _load_file(path: Path) -> ModuleType:
+    name = f"lanser_bench_loose_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot read {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
 
 
 def _register(
@@ -238,20 +223,20 @@ def _register(
         module = load()
         registry.manager.register(module, name=f"{distribution}:{name}")
         _check_hooks(module)
-        found = _collect(registry, module, distribution)
+        entries = _collect(module, distribution)
     except PluginError:
         raise
-    # A stranger's module may fail in any way; it must fail alone.
+    # A third-party module may raise anything; the other plugins must still work.
     except (Exception, SystemExit) as error:  # noqa: BLE001
         registry.manager.unregister(name=f"{distribution}:{name}")
         registry.broken.append(BrokenPlugin(name, distribution, f"{type(error).__name__}: {error}"))
         return
-    for entry in found:
+    for entry in entries:
         _add(registry, entry)
 
 
 def _check_hooks(module: ModuleType) -> None:
-    """Refuses a hook that no specification knows: a misspelt one would never be called."""
+    """Refuses a hook without a specification: a misspelt hook would never be called."""
     known = set(KINDS.values()) | {"register_commands"}
     for attribute, value in vars(module).items():
         if hasattr(value, "lanser_bench_impl") and attribute not in known:
@@ -260,8 +245,8 @@ def _check_hooks(module: ModuleType) -> None:
             )
 
 
-def _collect(registry: Registry, module: ModuleType, distribution: str) -> list[Registered]:
-    found: list[Registered] = []
+def _collect(module: ModuleType, distribution: str) -> list[Registered]:
+    entries: list[Registered] = []
     for kind, hook in KINDS.items():
         function = getattr(module, hook, None)
         if function is None or not hasattr(function, "lanser_bench_impl"):
@@ -271,10 +256,10 @@ def _collect(registry: Registry, module: ModuleType, distribution: str) -> list[
             text = str(reference)
             if kind != "taxonomy" and not re.fullmatch(r"[\w.]+:\w+", text):
                 raise ValueError(f"{kind} '{name}': '{text}' is not of the form 'module:Class'")
-            found.append(Registered(kind, name, text, distribution))
+            entries.append(Registered(kind, name, text, distribution))
 
         function(register)
-    return found
+    return entries
 
 
 def _add(registry: Registry, entry: Registered) -> None:
@@ -282,6 +267,6 @@ def _add(registry: Registry, entry: Registered) -> None:
     if other is not None:
         raise PluginError(
             f"Both {other.distribution} and {entry.distribution} register the {entry.kind} "
-            f"'{entry.name}'. Uninstall one, or name the ones to load in LANSER_LOAD_PLUGINS."
+            f"'{entry.name}'. Uninstall one, or list the ones to load in LANSER_LOAD_PLUGINS."
         )
     registry.entries[entry.kind, entry.name] = entry

@@ -26,10 +26,10 @@ from .discovery import Registered, Registry
 def plugin_identity(
     registry: Registry, kind: str, name: str, plugin: Plugin[Any]
 ) -> PluginIdentity:
-    """Returns all of a plugin that can change its numbers.
+    """Returns everything about a plugin that can change its numbers.
 
     Raises:
-        MissingDependencyError: its weights are not at hand.
+        MissingDependencyError: its weights are not available.
     """
     weights = _fingerprint(registry.entry(kind, name), plugin)
     given = plugin.options.model_dump(mode="json")
@@ -50,48 +50,43 @@ def plugin_identity(
 
 def _fingerprint(entry: Registered, plugin: Plugin[Any]) -> str:
     whose = f"{entry.kind} '{entry.name}' of {entry.distribution}"
-    with plugin_boundary(f"{whose} cannot tell the identity of its weights"):
+    with plugin_boundary(f"{whose} cannot identify its weights"):
         return plugin.fingerprint()
 
 
 def _portable(distribution: str) -> str:
-    """A loose file's path is no identity; its source hash is."""
+    """Replaces the path of a plugin file, which its source hash identifies."""
     return "loose file" if "/" in distribution or "\\" in distribution else distribution
 
 
 def _by_content(value: Any, weights: str) -> Any:
-    """Puts content in place of what names something on disk, also inside lists and mappings."""
+    """Replaces existing paths (with a separator) by content, also inside lists and mappings."""
     if isinstance(value, list):
         return [_by_content(one, weights) for one in value]
     if isinstance(value, dict):
         return {name: _by_content(one, weights) for name, one in value.items()}
-    if _is_place(value):
+    if isinstance(value, str) and os.sep in value and Path(value).exists():
         return "weights" if weights else _content(Path(value))
     return value
 
 
-def _is_place(value: Any) -> bool:
-    """Tells whether an option names something on disk: a path with a separator that exists."""
-    return isinstance(value, str) and os.sep in value and Path(value).exists()
-
-
 def _content(path: Path) -> str:
-    """Returns the hash of a file, or of all files of a folder with their names in it."""
+    """Returns the hash of a file, or of a folder's files with their relative paths."""
     if path.is_file():
         return f"sha256:{file_sha256(path)}"
     files = sorted(p for p in path.rglob("*") if p.is_file())
-    found = [(p.relative_to(path).as_posix(), file_sha256(p)) for p in files]
-    return f"sha256:{hashlib.sha256(repr(found).encode()).hexdigest()}"
+    hashes = [(p.relative_to(path).as_posix(), file_sha256(p)) for p in files]
+    return f"sha256:{hashlib.sha256(repr(hashes).encode()).hexdigest()}"
 
 
 def library_versions(names: tuple[str, ...]) -> dict[str, str]:
-    """Returns the installed version of each distribution, ``absent`` where there is none."""
+    """Returns the installed version of each distribution, or ``absent``."""
     return {name: _installed(name) for name in names}
 
 
 @cache
 def _installed(name: str) -> str:
-    """Asks once per process: each answer parses the distribution's metadata."""
+    """Cached: each lookup parses the distribution's metadata."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -102,12 +97,12 @@ def _installed(name: str) -> str:
 def source_hash(module_name: str) -> str:
     """Hashes a module's code with that of all modules of its own package that it imports.
 
-    Walks import statements in the syntax tree, also those inside functions, because a helper's
-    change may move numbers as much as the module's own. Layout, comments and docstrings do not
-    count, unless one of these modules may read them.
+    Follows import statements in the syntax tree, also those inside functions, because a change of a
+    helper may change numbers too. Layout, comments and docstrings do not count, unless one of these
+    modules may read them.
 
     Raises:
-        PluginError: a module has no source file, or one that is not valid Python.
+        PluginError: a module has no source file, or invalid source.
     """
     package = module_name.partition(".")[0]
     seen: dict[str, _Source] = {}
@@ -126,8 +121,8 @@ def source_hash(module_name: str) -> str:
         )
     if module_name not in seen:
         raise PluginError(
-            f"The source of module '{module_name}' was not found, so a change in it would go "
-            "unnoticed. Put the plugin into a file or an installed package."
+            f"The source of module '{module_name}' was not found, so changes would go unnoticed. "
+            "Put the plugin into a file or an installed package."
         )
     reads_text = any(source.reads_text for source in seen.values())
     hashes = [(n, s.text if reads_text else s.code) for n, s in sorted(seen.items())]
@@ -137,22 +132,11 @@ def source_hash(module_name: str) -> str:
 READS_TEXT = re.compile(
     rb"__doc__|getdoc|getsource|getcomments|use_attribute_docstrings|model_json_schema|TypeAdapter"
 )
-"""What reads docstrings or source text at run time; there they may be part of a prompt."""
+"""Code that reads docstrings or source text at run time, which may be part of a prompt."""
 READING_LIBRARIES = frozenset(
     (
-        "docstring_parser",
-        "dspy",
-        "ell",
-        "guidance",
-        "instructor",
-        "langchain",
-        "langchain_core",
-        "lmql",
-        "magentic",
-        "marvin",
-        "mirascope",
-        "outlines",
-        "pydantic_ai",
+        *("docstring_parser", "dspy", "ell", "guidance", "instructor", "langchain"),
+        *("langchain_core", "lmql", "magentic", "marvin", "mirascope", "outlines", "pydantic_ai"),
         "smolagents",
     )
 )
@@ -174,18 +158,15 @@ def _source(path: Path, name: str) -> _Source:
         return _analysed(path.read_bytes(), path.suffix == ".py")
     except OSError as error:
         raise PluginError(f"{path} cannot be read: {error.strerror}.") from None
-    except SyntaxError as error:
-        where = f", line {error.lineno}" if error.lineno else ""
-        raise PluginError(
-            f"{path}{where}: module '{name}' is not valid Python: {error.msg}."
-        ) from None
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise PluginError(f"{path}: module '{name}' is not valid Python: {error}.") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        line, message = getattr(error, "lineno", None), getattr(error, "msg", error)
+        where = f"{path}, line {line}" if line else path
+        raise PluginError(f"{where}: module '{name}' is not valid Python: {message}.") from None
 
 
 @lru_cache(maxsize=1024)
 def _analysed(content: bytes, is_python: bool) -> _Source:
-    """Reads a module's content; cached by content because many plugins share their helpers."""
+    """Analyses a module's content; cached, because many plugins share their helpers."""
     text = hashlib.sha256(content).hexdigest()
     if not is_python:  # a compiled extension
         return _Source(text, text, (), False)
@@ -198,18 +179,18 @@ def _analysed(content: bytes, is_python: bool) -> _Source:
 
 
 class _Mark(str):
-    """A piece of `_code_text` that is no value of the program."""
+    """A delimiter in `_code_text`, as opposed to a string of the program."""
 
     __slots__ = ()
 
 
 def _code_text(tree: ast.Module) -> str:
-    """Returns a syntax tree as text, without docstrings, `pass` and places in the file.
+    """Returns a syntax tree as text, without docstrings, `pass` and positions in the file.
 
-    Neither `ast.dump` nor `ast.unparse`: both write the same tree differently from one Python to
-    the next, because fields are added and quoting changes. A field that is empty is left out here,
-    so that a new one changes nothing, and `ascii` does not depend on the tables of Unicode. A stack
-    in place of recursion, because a long `elif` ladder or sum exceeds Python's recursion limit.
+    `ast.dump` and `ast.unparse` write the same tree differently in different versions of Python,
+    which add fields and change quoting. Here empty fields are left out, so that new ones have no
+    effect, and `ascii` does not depend on Unicode tables. A stack replaces recursion, because a
+    long `elif` ladder or sum exceeds Python's recursion limit.
     """
     parts: list[str] = []
     stack: list[Any] = [tree]
@@ -236,7 +217,7 @@ def _code_text(tree: ast.Module) -> str:
 
 
 def _does_nothing(node: object) -> bool:
-    """Whether a statement is `pass` or a docstring, also of an attribute."""
+    """Returns whether a statement is `pass` or a docstring, also of an attribute."""
     if not isinstance(node, ast.Expr):
         return isinstance(node, ast.Pass)
     return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
@@ -244,9 +225,9 @@ def _does_nothing(node: object) -> bool:
 
 @lru_cache(maxsize=4096)
 def _module_path(name: str) -> Path | None:
-    """Finds a module's file without importing anything: its neighbours may load heavy libraries.
+    """Finds a module's file without importing anything, since packages may load heavy libraries.
 
-    `find_spec` would import the parents of a dotted name, so only the top of it is asked for.
+    `find_spec` would import the parents of a dotted name, so it is used for top-level names only.
     """
     origin = getattr(sys.modules.get(name), "__file__", None)
     parent, _, last = name.rpartition(".")
@@ -263,7 +244,7 @@ def _module_path(name: str) -> Path | None:
 
 @lru_cache(maxsize=1024)
 def _folders(package: str) -> tuple[Path, ...]:
-    """Returns where a package's modules lie; several for one without an ``__init__.py``."""
+    """Returns the folders of a package; a package without ``__init__.py`` may have several."""
     loaded = getattr(sys.modules.get(package), "__path__", None)
     parent, _, last = package.rpartition(".")
     if loaded is None and parent:

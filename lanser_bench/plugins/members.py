@@ -1,4 +1,4 @@
-"""What plugins made of other plugins need: members by name, and their identity for the key."""
+"""Plugins made of other plugins: members by name, and their identity for the key."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from ..store import digest
 from .discovery import Registry, current_registry, registry
 from .identity import plugin_identity
 
-_found_by: WeakKeyDictionary[Plugin[Any], Registry] = WeakKeyDictionary()
+_registries: WeakKeyDictionary[Plugin[Any], Registry] = WeakKeyDictionary()
 
 
 def create_plugin(kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
-    """Returns a plugin with validated options, for a plugin that is made of others.
+    """Returns a member with validated options, for a plugin that is made of others.
 
-    Call it while the plugin itself is made, in ``__init__``: then members are sought where it was
-    found, also among the loose files of ``--plugins-dir``. Later only installed ones are found.
+    Call it in the plugin's ``__init__``: members are then found in the plugin's own registry, with
+    the files of ``--plugins-dir``. Later calls find installed plugins only.
 
     Args:
-        kind: such as ``labeler``.
-        name: the member's registered name.
+        kind: the member's kind, such as ``labeler``.
+        name: its registered name.
         options: its options.
 
     Raises:
-        PluginError: there is no such plugin, or it does not load.
-        SettingsError: an option is unknown or has a wrong value.
+        PluginError: the plugin is unknown or does not load.
+        SettingsError: an option is unknown or has an invalid value.
     """
-    found = current_registry()
-    plugin = found.create(kind, name, options)
-    _found_by[plugin] = found
+    own = current_registry()
+    plugin = own.create(kind, name, options)
+    _registries[plugin] = own
     return plugin
 
 
 def member_identity(kind: str, name: str, plugin: Plugin[Any]) -> str:
-    """Returns a digest of all of a member that can change its numbers.
+    """Returns a digest of everything about a member that can change its numbers.
 
-    A plugin made of others puts the digests of its members into its own `fingerprint`: its source
-    hash covers only its own package, and its options only their names.
+    A plugin made of others includes the digests of its members in its own `fingerprint`, because
+    its source hash covers only its own package, and its options only the members' names.
 
     Args:
         kind: the member's kind.
@@ -47,10 +47,7 @@ def member_identity(kind: str, name: str, plugin: Plugin[Any]) -> str:
         plugin: the member, from `create_plugin`.
 
     Raises:
-        MissingDependencyError: its weights are not at hand.
+        MissingDependencyError: its weights are not available.
     """
-    return digest(
-        plugin_identity(_found_by.get(plugin) or registry(), kind, name, plugin).model_dump(
-            mode="json"
-        )
-    )
+    identity = plugin_identity(_registries.get(plugin) or registry(), kind, name, plugin)
+    return digest(identity.model_dump(mode="json"))

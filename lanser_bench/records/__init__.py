@@ -21,11 +21,8 @@ if TYPE_CHECKING:
 __getattr__, __all__ = face(
     __name__,
     {
-        "ResultRecord": "record",
-        "check_records": "checks",
-        "classified": "attachments",
-        "load_record": "record",
-        "load_records": "record",
-        "read_attached": "attachments",
+        "attachments": "classified read_attached",
+        "checks": "check_records",
+        "record": "ResultRecord load_record load_records",
     },
 )

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 __getattr__, __all__ = face(
     __name__,
     {
-        "read_embeddings": "embed.run",
-        "read_labels": "label.files",
-        "read_targets": "targets",
-        "read_transcripts": "transcribe.run",
+        "embed.run": "read_embeddings",
+        "label.files": "read_labels",
+        "targets": "read_targets",
+        "transcribe.run": "read_transcripts",
     },
 )

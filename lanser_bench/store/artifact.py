@@ -1,4 +1,4 @@
-"""Artifacts as they lie on disk, and drafts of them."""
+"""Artifacts on disk, and drafts of artifacts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .hashes import file_sha256
 from .keys import Spec, digest, spec_key
 
 FORMAT = 1
-"""Version of the folder's layout; an artifact of another format is not used."""
+"""Version of the folder's layout; artifacts of another format are ignored."""
 MARKER = "done.json"
 
 
@@ -41,37 +41,37 @@ class Artifact:
         return sum(file["size"] for file in self.meta["files"].values())
 
     def is_usable(self) -> bool:
-        """Whether its marker is there, of this format and of this key; reads no payload."""
+        """Returns whether its marker exists, in this format and for this key; reads no payload."""
         try:
             return (self.meta["format"], self.meta["key"]) == (FORMAT, self.key)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
     def faults(self) -> list[str]:
-        """Names everything that is missing or has changed; empty if all is well."""
+        """Describes everything that is missing or has changed; empty if the artifact is intact."""
         try:
             spec = self.meta["spec"]
         except (OSError, ValueError, KeyError, TypeError):
-            return [f"{MARKER} is missing or cannot be read"]
-        # Of the spec as it was written: this version's model may have other fields.
+            return [f"{MARKER} is missing or unreadable"]
+        # The spec as it was written: the model of this version may have other fields.
         if spec_key(spec) != self.key:
-            return [f"{MARKER} is that of another key"]
+            return [f"{MARKER} belongs to another key"]
         if "check" in self.meta and self.meta["check"] != marker_check(self.meta):
-            return [f"{MARKER} has other content than was written"]
-        found = []
+            return [f"{MARKER} does not match its checksum"]
+        faults = []
         for name, expected in self.meta["files"].items():
             file = self.path / name
             if not file.is_file():
-                found.append(f"{name} is missing")
+                faults.append(f"{name} is missing")
             elif file.stat().st_size != expected["size"]:
-                found.append(f"{name} has {file.stat().st_size} bytes, not {expected['size']}")
+                faults.append(f"{name} has {file.stat().st_size} bytes, not {expected['size']}")
             elif file_sha256(file) != expected["sha256"]:
-                found.append(f"{name} has other bytes than were written")
-        return found
+                faults.append(f"{name} does not match its checksum")
+        return faults
 
 
 def marker_check(marker: Mapping[str, Any]) -> str:
-    """Returns the checksum of a marker's content: it names parts and counts that no key holds."""
+    """Returns the checksum of a marker's content, with the parts and counts."""
     return digest({name: value for name, value in marker.items() if name != "check"})
 
 
@@ -79,10 +79,10 @@ class Draft:
     """An artifact being written: put files into `path`; set `counts` and `parts`."""
 
     def __init__(self, path: Path) -> None:
-        """Wraps a fresh temporary folder."""
+        """Wraps a new temporary folder."""
         self.path = path
         self.counts: dict[str, Any] = {}
-        """What was read, skipped, abstained …: shown to the user and kept in the marker."""
+        """Numbers of items read, skipped, abstained …: shown to the user, kept in the marker."""
         self.parts: list[str] = []
         """Keys of the shard artifacts that this one refers to."""
         self.seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and the sentence for a disk that takes no more."""
+"""Atomic writes, and messages for disks that are full or read-only."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 WRITE_ERRORS = (OSError, SafetensorError)
-"""What writing raises where the disk is full or read-only; safetensors has an error of its own."""
+"""Errors of writing to a full or read-only disk; safetensors has its own class."""
 _FULL = 2**17
-"""Fewer free bytes than this are a full disk."""
+"""A disk with fewer free bytes counts as full."""
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Writes a file so that it is either the old or the new one, even after a power cut."""
+    """Replaces a file by a new one atomically, even if the power fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not by `tempfile`: its files are for their owner alone, and a store may be shared.
+    # Not `tempfile`, whose files only their owner can read: a store may be shared.
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as file:
@@ -34,7 +34,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 
 def sync(path: Path) -> None:
-    """Makes what was written to a file or a folder survive a power cut."""
+    """Flushes a file or folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -43,11 +43,11 @@ def sync(path: Path) -> None:
 
 
 def why_unwritable(error: OSError | SafetensorError, place: Path | None = None) -> str:
-    """Returns what to tell a user whose disk refused a write.
+    """Returns the reason why a disk refused a write, for the user.
 
     Args:
-        error: what was raised; libraries often leave out the system's own reason.
-        place: where was written; whether that disk is full is then looked up.
+        error: the error, from which libraries often omit the system's reason.
+        place: where the write went, to check whether that disk is full.
     """
     number, text = getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)
     if number is None and (os.strerror(errno.ENOSPC) in text or _is_full(place)):

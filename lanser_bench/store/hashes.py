@@ -1,4 +1,4 @@
-"""Content hashes of files, remembered for as long as a file is proved to be unchanged."""
+"""Content hashes of files, cached while a file is known to be unchanged."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..errors import DataError
 _log = logging.getLogger(__name__)
 
 MARGIN_NS = 2_000_000_000
-"""The coarsest tick of a file system's clock (FAT). A file that is changed twice within one tick
-shows the same times both times."""
+"""The coarsest tick of a file system's clock (FAT). A file changed twice within one tick shows the
+same times after both changes."""
 COARSE_NS = 10_000_000
 
 
@@ -27,55 +27,51 @@ class ChangedError(DataError):
 
 
 class FileState(NamedTuple):
-    """What the file system says of a file; equal states mean equal bytes if `is_proof`."""
+    """A file's state in the file system; equal states mean equal bytes if `is_proof`."""
 
     device: int
     inode: int
     size: int
     mtime: int
     ctime: int
-    """When the kernel last saw the file change, in nanoseconds. Unlike `mtime`, no program can set
-    it: ``unzip``, ``rsync``, ``tar`` and ``touch`` give a new file the size and `mtime` of an old
-    one, and file systems give it the old inode."""
+    """Time of the last change by the kernel's clock, in nanoseconds. Programs cannot set it, unlike
+    `mtime`: ``unzip``, ``rsync``, ``tar`` and ``touch`` can give a new file the size and `mtime` of
+    an old one, and file systems may reuse the old inode."""
 
     @classmethod
     def of(cls, path: Path) -> FileState:
-        """Returns a file's state; `DataError` if there is no regular file."""
+        """Returns a file's state; `DataError` if it is not a regular file."""
         try:
-            found = path.stat()
+            own = path.stat()
         except OSError as error:
             raise DataError(f"{path} cannot be read: {error.strerror}.") from None
-        if not stat.S_ISREG(found.st_mode):  # reading a pipe or a device may never end
+        if not stat.S_ISREG(own.st_mode):  # reading a pipe or a device may never end
             raise DataError(f"{path} is not a file.")
-        times = (found.st_mtime_ns, found.st_ctime_ns)
-        return cls(found.st_dev, found.st_ino, found.st_size, *times)
+        return cls(own.st_dev, own.st_ino, own.st_size, own.st_mtime_ns, own.st_ctime_ns)
 
     def is_proof(self, read_at: int) -> bool:
-        """Whether this state, seen again, proves that the bytes are still those read.
+        """Returns whether seeing this state again proves that the bytes are unchanged.
 
-        Args:
-            read_at: nanoseconds since 1970 just before the bytes were read.
+        `read_at` is the time just before the bytes were read, in nanoseconds since 1970.
         """
-        # Windows has the time of creation in this place; FAT, SSHFS and other file systems without
-        # a ctime repeat mtime, which a program can set. They show coarse times, where a disk's are
-        # odd to the nanosecond. Files there are read at each look.
+        # Windows has the time of creation here; FAT, SSHFS and other file systems without a ctime
+        # repeat mtime, which programs can set, and show coarse times, unlike a disk's nanoseconds.
+        # Files there are read every time.
         own = self.ctime != self.mtime or self.ctime % COARSE_NS != 0
         is_old = 0 < self.ctime < read_at - MARGIN_NS
         return os.name != "nt" and self.inode > 0 and own and is_old
 
 
 class Memo:
-    """A table in an SQLite file of what can be found out again.
+    """A cache: a table in an SQLite file with values that can be computed again.
 
-    A full or read-only disk costs time, not a run; a damaged file is replaced, with a note.
+    On a full or read-only disk it only costs time; a damaged file is replaced with a warning.
     """
 
     def __init__(self, path: Path, table: str) -> None:
-        """Opens or makes a memo.
+        """Opens or creates a table in the file `path`, which may have several.
 
-        Args:
-            path: its file, which may have several tables.
-            table: name and columns, such as ``hashes (state TEXT PRIMARY KEY, sha TEXT)``.
+        `table` is its name and columns, such as ``hashes (state TEXT PRIMARY KEY, sha TEXT)``.
         """
         self._path, self._table = path, table
         try:
@@ -87,7 +83,7 @@ class Memo:
             self._db = self._opened(":memory:")
 
     def find(self, query: str, *values: object) -> tuple[Any, ...] | None:
-        """Returns the first row that a query finds."""
+        """Returns the first row of a query's result."""
         try:
             row: tuple[Any, ...] | None = self._db.execute(query, values).fetchone()
             return row
@@ -96,7 +92,7 @@ class Memo:
             return None
 
     def put(self, rows: Iterable[tuple[object, ...]]) -> None:
-        """Adds rows, in place of those with the same primary key."""
+        """Adds rows and replaces those with the same primary key."""
         name = self._table.partition(" ")[0]
         for row in rows:
             marks = ",".join("?" * len(row))
@@ -106,7 +102,7 @@ class Memo:
                 self._replace(error)
 
     def close(self) -> None:
-        """Closes the memo."""
+        """Closes the table."""
         self._db.close()
 
     def _opened(self, place: Path | str) -> sqlite3.Connection:
@@ -126,17 +122,13 @@ class Memo:
             self._db = self._replaced(error)
 
     def _replaced(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
-        """Removes a damaged file and begins anew; in memory where that is not possible."""
+        """Replaces a damaged file by an empty one; uses memory if that is impossible."""
         try:
             if not isinstance(error, sqlite3.OperationalError):
                 for end in ("", "-wal", "-shm"):
                     Path(f"{self._path}{end}").unlink(missing_ok=True)
-                _log.warning(
-                    "The cache %s is damaged (%s). It was removed; the files it described are read "
-                    "again.",
-                    self._path,
-                    error,
-                )
+                message = "The cache %s is damaged (%s) and was replaced; files are read again."
+                _log.warning(message, self._path, error)
                 return self._opened(self._path)
         except (OSError, sqlite3.DatabaseError):
             pass
@@ -144,17 +136,17 @@ class Memo:
 
 
 class FileHashes:
-    """SHA-256 of files, remembered for as long as the file system shows no change of a file."""
+    """SHA-256 of files, cached while the file system shows no change of a file."""
 
     def __init__(self, path: Path) -> None:
-        """Opens or makes the memo at `path`."""
+        """Opens or creates the cache at `path`."""
         self._memo = Memo(path, "hashes (state TEXT PRIMARY KEY, sha TEXT)")
 
     def sha256(self, path: Path) -> str:
         """Returns the SHA-256 of a file's bytes, read only if the file is new or may have changed.
 
         Raises:
-            DataError: it cannot be read; a `ChangedError` if it changes all the time.
+            DataError: it cannot be read; a `ChangedError` if it keeps changing.
         """
         for _ in range(3):
             begin, state = time.time_ns(), FileState.of(path)
@@ -167,10 +159,10 @@ class FileHashes:
                 if state.is_proof(begin):
                     self._memo.put([(name, sha)])
                 return sha
-        raise ChangedError(f"{path} changes while it is read. Run again when it is complete.")
+        raise ChangedError(f"{path} keeps changing. Run again when it is complete.")
 
     def close(self) -> None:
-        """Closes the memo."""
+        """Closes the cache."""
         self._memo.close()
 
 

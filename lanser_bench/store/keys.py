@@ -1,4 +1,4 @@
-"""Keys: the identity of an artifact, made of all that can change it and of nothing else."""
+"""Keys: the identity of an artifact, made of everything that can change it and nothing else."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 KEY_VERSION = 1
-"""Raised when the meaning of a key changes; older artifacts are then simply not found."""
+"""Increased when the meaning of keys changes; older artifacts are then never found."""
 
 
 class PluginIdentity(BaseModel):
-    """All of a plugin that can change its numbers."""
+    """Everything about a plugin that can change its numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,9 +25,9 @@ class PluginIdentity(BaseModel):
     source: str
     """Hash of its module and of the modules of its package that it imports."""
     options: dict[str, Any]
-    """Its options; one that names a file or folder stands here by content, not by place."""
+    """Its options; a file or folder appears by content, not by path."""
     located: dict[str, Any] = Field(default={}, exclude=True)
-    """Where on this machine those options point; in no key and in no record."""
+    """The paths in its options on this machine; in no key and no record."""
     weights: str
     """The plugin's `fingerprint()`."""
     libraries: dict[str, str]
@@ -35,10 +35,10 @@ class PluginIdentity(BaseModel):
 
 
 class Spec(BaseModel):
-    """The content of a key. What is not here cannot change the artifact.
+    """The content of a key: everything that can change the artifact.
 
-    Left out on purpose: paths (the bytes behind them are hashed instead), the number of workers,
-    log levels, the time, the machine.
+    Deliberately excluded: paths (their bytes are hashed instead), the number of workers, log
+    levels, the time and the machine.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,16 +48,16 @@ class Spec(BaseModel):
     plugins: dict[str, PluginIdentity] = {}
     """Role in the stage → plugin."""
     params: dict[str, Any] = {}
-    """Plain settings of the stage, with the taxonomy's content hash where it takes part."""
+    """Plain settings of the stage, with the taxonomy's content hash if it uses one."""
     parents: dict[str, str] = {}
     """Role → key of the artifact it reads."""
     seed: int | None = None
     threads: int | None = None
-    """Where the number of threads can move floats."""
+    """Set if the number of threads can change floats."""
 
     @property
     def key(self) -> str:
-        """32 hexadecimal digits of the SHA-256 of the canonical content."""
+        """SHA-256 of the canonical content, 32 hexadecimal digits."""
         return spec_key(self.model_dump(mode="json"))
 
 
@@ -69,14 +69,14 @@ def spec_key(content: Mapping[str, Any]) -> str:
 _encoder = json.JSONEncoder(
     sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
 )
-# One for all: to make an encoder takes longer than to encode a small value.
+# Shared: creating an encoder takes longer than encoding a small value.
 
 
 def canonical(value: Any) -> str:
-    """Returns the one JSON text of a value: sorted keys, no spaces, no NaN."""
+    """Returns a value's canonical JSON: sorted keys, no spaces, no NaN."""
     return _encoder.encode(value)
 
 
 def digest(value: Any) -> str:
-    """Returns 32 hexadecimal digits of the SHA-256 of a JSON value."""
+    """Returns the SHA-256 of a JSON value, 32 hexadecimal digits."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:32]

@@ -1,16 +1,16 @@
-"""Leases: who may write a key, for any number of machines that share a file system.
+"""Leases: exclusive write access to a key, for any number of machines that share a file system.
 
-Nothing is needed of the file system but `link`, which fails where the name is taken, and `unlink`;
-no flock, and no clocks that agree. A holder writes a counter into its lease every few seconds. It
-is dead if its process is gone from this machine, or if whoever waits has seen the counter stand
-still for as long as the lease says, by the waiter's own clock.
+The file system only needs `link`, which fails if the name exists, and `unlink`; neither flock nor
+synchronised clocks. A holder writes a counter into its lease every few seconds. It is dead if its
+process on this machine has ended, or if a waiting process has seen the counter unchanged for the
+lease's expiry time, by its own clock.
 
-The leases of a key are a chain. The first is ``KEY.lease``; who finds the last one of the chain
-dead puts its own at ``KEY.TOKEN.next``, where TOKEN is that of the dead one. Tokens are never used
-twice, so of many that want to take over one wins, and one that has slept since it looked finds the
-name taken or, if the chain is gone, sees that its lease hangs in the air and looks again. To let
-go, a holder first takes its own ``next``, so that nobody can, and then removes the chain from its
-start.
+The leases of a key form a chain. The first is ``KEY.lease``; a process that finds the last lease
+dead adds its own as ``KEY.TOKEN.next``, where TOKEN is the dead lease's. Tokens are unique, so only
+one of several processes takes over. A process that has slept since it looked finds the name taken,
+or, if the chain was removed, finds its lease outside the chain and looks again. To release a key, a
+holder first takes its own ``next``, so that no other process can, and then removes the chain from
+its start.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ from ..errors import StoreError
 from .files import why_unwritable
 
 EXPIRES_S = 60.0
-"""A lease whose counter stood still for so long may be taken over; ``LANSER_LEASE_SECONDS``."""
+"""A lease with an unchanged counter expires after this time; ``LANSER_LEASE_SECONDS`` sets it."""
 BEATS = 12
-"""How often the counter moves in that time."""
+"""Updates of the counter in that time."""
 LET_GO = "let go      "
-"""Stands in place of the counter, and is as long, where a holder could not remove its lease."""
+"""Replaces the counter, with the same length, if a holder could not remove its lease."""
 _POLL_S = (0.02, 0.5)
 
 
 class LeaseLostError(StoreError):
-    """This process did not show any life for too long, and another one took its work over."""
+    """This process sent no heartbeat for too long, and another process took over its work."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A process on some machine."""
+    """A process on a machine."""
 
     host: str
     machine: str
-    """Tells machines, their boots and containers apart, which may share a host name."""
+    """Identifies the machine, its boot and its container, which may share a host name."""
     pid: int
     start: str
-    """When it started, in the kernel's count: process ids are used again."""
+    """Start time by the kernel's clock: process ids are reused."""
 
     @classmethod
     def here(cls) -> Owner:
@@ -63,34 +63,39 @@ class Owner:
 
     @property
     def name(self) -> str:
-        """For people: ``host:pid``."""
+        """``host:pid``, for messages."""
         return f"{self.host}:{self.pid}"
 
     @property
     def tag(self) -> str:
-        """For names of folders; `from_tag` reads it."""
+        """For folder names; `from_tag` parses it."""
         return f"{self.machine}.{self.pid}.{self.start}"
 
     @classmethod
     def from_tag(cls, tag: str) -> Owner | None:
-        """Reads `tag`; None if it is not one."""
+        """Parses a `tag`; returns None if it is not one."""
         machine, _, rest = tag.partition(".")
         pid, _, start = rest.partition(".")
         return cls("?", machine, int(pid), start) if pid.isdigit() and start else None
 
     def is_dead(self) -> bool:
-        """True only if it is certain: its machine is this one and its process is gone."""
+        """Returns True only if certain: it ran on this machine and its process has ended."""
         return self.machine == _machine() and _started(self.pid) != self.start
+
+
+def is_dead(owner: Owner | None) -> bool:
+    """Returns whether an owner is known and dead."""
+    return owner is not None and owner.is_dead()
 
 
 @dataclass(frozen=True)
 class Held:
-    """A lease as found on disk."""
+    """A lease on disk."""
 
     path: Path
     token: str
     owner: Owner | None
-    """None if the file cannot be read: a power cut may leave it empty."""
+    """None if the file is unreadable: a power failure may leave it empty."""
     expires_s: float
     beat: str
 
@@ -104,18 +109,18 @@ class Held:
         except OSError:
             return None
         try:
-            found = json.loads(head)
-            token, expires_s = str(found.pop("token")), float(found.pop("expires_s"))
-            return cls(path, token, Owner(**found), expires_s, beat)
+            fields = json.loads(head)
+            token, expires_s = str(fields.pop("token")), float(fields.pop("expires_s"))
+            return cls(path, token, Owner(**fields), expires_s, beat)
         except (ValueError, TypeError, KeyError, AttributeError):
             return cls(path, f"inode{inode}", None, EXPIRES_S, beat)
 
 
 class Lease:
-    """A lease that this process holds; see `hold`."""
+    """A lease of this process; see `hold`."""
 
     def __init__(self, folder: Path, key: str, expires_s: float) -> None:
-        """Writes the lease's file under a name of its own; `take` puts it into the chain."""
+        """Writes the lease's file under a unique name; `take` adds it to the chain."""
         self.folder, self.key, self.expires_s = folder, key, expires_s
         self.token = secrets.token_hex(8)
         self.lost = False
@@ -134,7 +139,7 @@ class Lease:
         self._thread: threading.Thread | None = None
 
     def take(self, name: str) -> bool:
-        """Tries to become the last of the chain by taking a name in the folder."""
+        """Tries to add the lease to the end of the chain by linking a name in the folder."""
         try:
             os.link(self._file, self.folder / name)
         except FileExistsError:
@@ -145,31 +150,31 @@ class Lease:
         return False
 
     def start(self) -> None:
-        """Begins to show life."""
+        """Starts the heartbeat."""
         self._file.unlink(missing_ok=True)
         self._beaten = time.monotonic()
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._thread.start()
 
     def check(self) -> None:
-        """Raises `LeaseLostError` if another process has taken over; cheap."""
+        """Raises `LeaseLostError` if another process has taken over; cheap to call."""
         late = time.monotonic() - self._beaten > 2 * self.expires_s / BEATS
         if self.lost or (late and not self._is_mine()):
             raise LeaseLostError(
-                f"Another process took over {self.key}, because this one did not show any life "
-                f"for {self.expires_s:g} s (LANSER_LEASE_SECONDS)."
+                f"Another process took over {self.key} because this one sent no heartbeat for "
+                f"{self.expires_s:g} s (LANSER_LEASE_SECONDS)."
             )
 
     def release(self) -> None:
-        """Lets go, unless another process has taken over."""
+        """Releases the lease, unless another process has taken over."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
             try:
                 self._remove_chain()
             except OSError:
-                # On a full disk there is no room for the lease that ends the chain, but the own
-                # one can still be written in place; on a read-only one it expires.
+                # A full disk has no space for the lease that ends the chain, but the own one can
+                # be overwritten in place; on a read-only disk it expires.
                 with suppress(OSError):
                     os.pwrite(self._descriptor, LET_GO.encode(), self._offset)
                     os.fsync(self._descriptor)
@@ -193,7 +198,7 @@ class Lease:
                 self.lost = True
                 return
             self._beats += 1
-            # In place, not by a rename: whoever lost its lease must not replace the new one.
+            # In place, not by a rename: a process that lost its lease must not replace the new one.
             with suppress(OSError):
                 os.pwrite(self._descriptor, f"{self._beats:012d}".encode(), self._offset)
                 os.fsync(self._descriptor)
@@ -211,26 +216,26 @@ class Lease:
 def hold(
     folder: Path, key: str, waiting: Callable[[Owner | None], None] | None = None
 ) -> Iterator[Lease]:
-    """Waits until no living process holds a key, and holds it.
+    """Waits until no living process holds a key, then holds it.
 
     Args:
-        folder: where leases lie; it must be able to make hard links.
-        key: what is held.
-        waiting: told who holds it, after each look.
+        folder: folder of the leases; its file system must support hard links.
+        key: the key to hold.
+        waiting: called with the current holder after each look.
 
     Raises:
-        StoreError: the folder cannot be written, or ``LANSER_LEASE_SECONDS`` is no number.
+        StoreError: the folder is not writable, or ``LANSER_LEASE_SECONDS`` is invalid.
     """
     try:
         lease = Lease(folder, key, lease_seconds())
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise unwritable(folder.parent, error) from None
     try:
         try:
             _wait(lease, waiting)
             lease.start()
         except OSError as error:
-            raise _unwritable(folder, error) from None
+            raise unwritable(folder.parent, error) from None
         yield lease
     finally:
         lease.release()
@@ -255,13 +260,13 @@ class Watch:
     """Watches one lease's counter by the clock of this process."""
 
     def __init__(self) -> None:
-        """Has seen nothing yet."""
+        """Starts without an observation."""
         self._seen: tuple[str, str] | None = None
         self._since = 0.0
 
     def is_dead(self, held: Held) -> bool:
-        """Whether its process is gone, or its counter stood still for too long."""
-        if held.beat.startswith(LET_GO) or (held.owner is not None and held.owner.is_dead()):
+        """Returns whether its process has ended, or its counter is unchanged for too long."""
+        if held.beat.startswith(LET_GO) or is_dead(held.owner):
             return True
         now = (held.token, held.beat)
         if now != self._seen:
@@ -276,7 +281,7 @@ def holder(folder: Path, key: str) -> Held | None:
 
 
 def lease_seconds() -> float:
-    """Returns after how many seconds without life a lease of this process may be taken over."""
+    """Returns the expiry time of this process's leases, in seconds."""
     text = os.environ.get("LANSER_LEASE_SECONDS", "")
     try:
         seconds = float(text) if text else EXPIRES_S
@@ -285,6 +290,12 @@ def lease_seconds() -> float:
     if not 0 < seconds < float("inf"):
         raise StoreError(f"LANSER_LEASE_SECONDS is '{text}'; it must be a number above 0.")
     return seconds
+
+
+def unwritable(store: Path, error: OSError) -> StoreError:
+    """Returns the error of a store that cannot be written."""
+    why = why_unwritable(error)
+    return StoreError(f"The store {store} cannot be written: {why}. Set another in paths.store.")
 
 
 def _chain(folder: Path, key: str) -> list[Held]:
@@ -296,16 +307,9 @@ def _chain(folder: Path, key: str) -> list[Held]:
     return chain
 
 
-def _unwritable(folder: Path, error: OSError) -> StoreError:
-    return StoreError(
-        f"The store {folder.parent} cannot be written: {why_unwritable(error)}. "
-        "Choose another with paths.store."
-    )
-
-
 @lru_cache(maxsize=1)
 def _machine() -> str:
-    """Eight hexadecimal digits for this boot of this machine and this space of process ids."""
+    """Identifies this boot of this machine and this process namespace, 8 hexadecimal digits."""
     import hashlib
 
     parts = [socket.gethostname()]
@@ -316,7 +320,7 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process of this machine started; empty if it is gone, or waits to be buried."""
+    """Returns when a process of this machine started; empty if it has ended or is a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         fields = text.rpartition(")")[2].split()

@@ -1,8 +1,8 @@
-"""The last plan of each experiment, kept to say what has changed since, and those of runs at work.
+"""The latest plan of each experiment, kept to explain changes, and the plans of active runs.
 
-One compressed file of four JSON lines: a head with the plan's digest, parts that many stages share,
-the stages, and the cells. Only the head is read to see that nothing has changed; the rest when
-there is something to explain.
+A plan is a compressed file of four JSON lines: a head with the plan's digest, parts that stages
+share, the stages, and the cells. The head alone shows whether anything has changed; the other lines
+explain changes.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from typing import Any, Protocol
 
 from .files import write_atomic
 from .keys import Spec, canonical
-from .lease import Owner
+from .lease import Owner, is_dead
 from .store import Store, draft_owner
 
 FORMAT = 2
 SUFFIX = ".json.gz"
 WORKING = Path("plans", "working")
-"""Folder of the plans of runs at work, in a store."""
+"""Folder of the plans of active runs, in a store."""
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class PlannedCell(Protocol):
-    """What is kept of a cell."""
+    """The facts of a cell that a saved plan keeps."""
 
     @property
     def name(self) -> str:
@@ -54,7 +54,7 @@ class PlannedCell(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SavedCell:
-    """A cell as it was planned."""
+    """A cell of a saved plan."""
 
     name: str
     control: str | None
@@ -63,32 +63,31 @@ class SavedCell:
 
 
 def plan_path(store: Store, experiment: str) -> Path:
-    """File with the last plan of an experiment."""
+    """Returns the file of an experiment's latest plan."""
     return store.root / "plans" / f"{experiment}{SUFFIX}"
 
 
 def saved_plans(store: Store) -> Iterator[SavedPlan]:
-    """Yields the last plan of every experiment that can be read."""
+    """Yields the latest plan of every experiment; ignores unreadable files."""
     for path in sorted((store.root / "plans").glob(f"*{SUFFIX}")):
-        plan = SavedPlan.read(path)
-        if plan is not None:
+        if (plan := SavedPlan.read(path)) is not None:
             yield plan
 
 
 @contextmanager
-def at_work(
+def active_plan(
     store: Store, experiment: str, specs: Mapping[str, Spec], cells: Sequence[PlannedCell]
 ) -> Iterator[None]:
-    """Keeps the plan of a run while it is at work.
+    """Keeps the plan of a run while it is active.
 
-    The last plan of its experiment may be another one by then: that of a later run of the same
-    name with other settings, or of the whole where a part of it is run.
+    The experiment's latest plan may be another one: that of a later run of the same name with other
+    settings, or that of the whole experiment if this run is a part of it.
     """
     folder = store.root / WORKING / f"run-{Owner.here().tag}-{secrets.token_hex(4)}"
     path = folder / f"{experiment}{SUFFIX}"
     try:
         folder.mkdir(parents=True)
-        with suppress(OSError):  # then it is written
+        with suppress(OSError):  # it is written below
             os.link(plan_path(store, experiment), path)
             os.utime(path)
         save_plan(path, specs, cells)
@@ -97,17 +96,16 @@ def at_work(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def plans_at_work(store: Store) -> Iterator[SavedPlan]:
-    """Yields the plans of the runs that may be at work now."""
+def active_plans(store: Store) -> Iterator[SavedPlan]:
+    """Yields the plans of runs that may be active now."""
     for path in sorted((store.root / WORKING).glob(f"*/*{SUFFIX}")):
-        owner = draft_owner(path.parent)
-        plan = None if owner is not None and owner.is_dead() else SavedPlan.read(path)
+        plan = None if is_dead(draft_owner(path.parent)) else SavedPlan.read(path)
         if plan is not None:
             yield plan
 
 
 def save_plan(path: Path, specs: Mapping[str, Spec], cells: Sequence[PlannedCell]) -> None:
-    """Keeps a plan; one that is there already is not written again."""
+    """Writes a plan, unless the file has it already."""
     identity = _digest(cells)
     if _head(path).get("digest") == identity:
         return
@@ -115,23 +113,19 @@ def save_plan(path: Path, specs: Mapping[str, Spec], cells: Sequence[PlannedCell
     stages = {key: _packed(spec, parts) for key, spec in specs.items()}
     number = {key: position for position, key in enumerate(stages)}
     places: dict[str, int] = {}
-    rows = [
-        [
-            cell.name,
-            cell.control,
-            cell.axes,
-            [places.setdefault(place, len(places)) for place in cell.stages],
-            [number[key] for key in cell.stages.values()],
-        ]
-        for cell in cells
-    ]
-    # Not canonical: cells name stages by their place in the order.
+
+    def row(cell: PlannedCell) -> list[Any]:
+        where = [places.setdefault(place, len(places)) for place in cell.stages]
+        used = [number[key] for key in cell.stages.values()]
+        return [cell.name, cell.control, cell.axes, where, used]
+
+    rows = [row(cell) for cell in cells]
+    # Not canonical JSON: cells refer to stages by position.
     content = [_encoder.encode(value) for value in (stages, [list(places), rows])]
     head = _encoder.encode({"format": FORMAT, "digest": identity})
-    lines = (head, "[" + ",".join(parts) + "]", *content)
-    # mtime: equal plans are equal bytes.
-    packed = gzip.compress("\n".join(lines).encode(), compresslevel=1, mtime=0)
-    write_atomic(path, packed)
+    lines = (head, f"[{','.join(parts)}]", *content)
+    # mtime=0: equal plans give equal bytes.
+    write_atomic(path, gzip.compress("\n".join(lines).encode(), compresslevel=1, mtime=0))
 
 
 def _digest(cells: Iterable[PlannedCell]) -> str:
@@ -155,22 +149,15 @@ def _packed(spec: Spec, parts: dict[str, int]) -> list[Any]:
         return parts.setdefault(canonical(value), len(parts))
 
     plugins = {role: part(p.model_dump(mode="json")) for role, p in spec.plugins.items()}
-    return [
-        spec.stage,
-        spec.stage_version,
-        plugins,
-        part(spec.params),
-        spec.parents,
-        spec.seed,
-        spec.threads,
-    ]
+    params = part(spec.params)
+    return [spec.stage, spec.stage_version, plugins, params, spec.parents, spec.seed, spec.threads]
 
 
 class SavedSpecs(Mapping[str, Spec]):
-    """Key → stage as it was planned, read when it is asked for."""
+    """Key → spec of a planned stage, unpacked on access."""
 
     def __init__(self, packed: Mapping[str, list[Any]], parts: Sequence[Any]) -> None:
-        """Takes the lines of the file."""
+        """Wraps the lines of the file."""
         self._packed, self._parts = packed, parts
 
     def __getitem__(self, key: str) -> Spec:
@@ -194,7 +181,7 @@ class SavedSpecs(Mapping[str, Spec]):
 
 @dataclass(frozen=True)
 class SavedPlan:
-    """The last plan of an experiment."""
+    """A saved plan of an experiment."""
 
     experiment: str
     cells: list[SavedCell]
@@ -202,70 +189,61 @@ class SavedPlan:
 
     @classmethod
     def read(cls, path: Path) -> SavedPlan | None:
-        """Returns it, or None if there is none that can be read."""
+        """Reads a plan; returns None if it is missing or unreadable."""
         if not _head(path):
             return None
         try:
             with gzip.open(path, "rt", encoding="utf-8") as file:
                 _, parts, stages, (places, rows) = map(json.loads, file)
             keys = list(stages)
-            cells = [
-                SavedCell(
-                    name,
-                    control,
-                    axes,
-                    {places[p]: keys[k] for p, k in zip(where, used, strict=True)},
-                )
-                for name, control, axes, where, used in rows
-            ]
+            cells = []
+            for name, control, axes, where, used in rows:
+                used_keys = {places[p]: keys[k] for p, k in zip(where, used, strict=True)}
+                cells.append(SavedCell(name, control, axes, used_keys))
             return cls(path.name.removesuffix(SUFFIX), cells, SavedSpecs(stages, parts))
         except (OSError, ValueError, KeyError, TypeError, EOFError, IndexError):
-            return None  # only reasons are lost: an unreadable plan must not stop a run
+            return None  # an unreadable plan must not stop a run: only reasons are lost
 
     def key_at(self, cell: PlannedCell, place: str) -> str | None:
-        """Returns the key at the same place of the same cell, or of one that is most like it.
+        """Returns the key at the same place of the same cell, or of the most similar cell.
 
-        That is one that differs in a single axis, else the first with the same control.
+        That is a cell that differs in a single axis, else the first with the same control.
         """
-        for found in self._alike(cell):
-            if place in self.cells[found].stages:
-                return self.cells[found].stages[place]
+        for number in self._similar(cell):
+            if place in self.cells[number].stages:
+                return self.cells[number].stages[place]
         return self._first.get((cell.control, place))
 
-    def _alike(self, cell: PlannedCell) -> Iterator[int]:
+    def _similar(self, cell: PlannedCell) -> Iterator[int]:
         same = self._by_name.get((cell.control, cell.name))
-        if same is not None:
-            yield same
-        for sum_ in _sums(cell):
-            near = self._near.get((cell.control, sum_))
-            if near is not None:
-                yield near
+        near = (self._near.get((cell.control, total)) for total in _sums(cell))
+        yield from (number for number in (same, *near) if number is not None)
 
     @cached_property
     def _by_name(self) -> dict[tuple[str | None, str], int]:
-        return {(cell.control, cell.name): place for place, cell in enumerate(self.cells)}
+        return {(cell.control, cell.name): number for number, cell in enumerate(self.cells)}
 
     @cached_property
     def _near(self) -> dict[tuple[str | None, int], int]:
-        found: dict[tuple[str | None, int], int] = {}
-        for place, cell in enumerate(self.cells):
-            for sum_ in _sums(cell):
-                found.setdefault((cell.control, sum_), place)
-        return found
+        numbers: dict[tuple[str | None, int], int] = {}
+        for number, cell in enumerate(self.cells):
+            for total in _sums(cell):
+                numbers.setdefault((cell.control, total), number)
+        return numbers
 
     @cached_property
     def _first(self) -> dict[tuple[str | None, str], str]:
-        found: dict[tuple[str | None, str], str] = {}
+        keys: dict[tuple[str | None, str], str] = {}
         for cell in self.cells:
             for place, key in cell.stages.items():
-                found.setdefault((cell.control, place), key)
-        return found
+                keys.setdefault((cell.control, place), key)
+        return keys
 
 
 def _sums(cell: PlannedCell) -> Iterator[int]:
-    """Yields a number for the cell's axes, then one for them without each of them in turn.
+    """Yields a number for the cell's axes, then one for the axes without each of them in turn.
 
-    Sums of hashes, because sets of all of these would not fit for a hundred thousand cells.
+    They are sums of hashes: sets of axes would not fit in memory for a hundred thousand cells.
     """
     hashes = [hash(item) for item in cell.axes.items()]
     yield sum(hashes)

@@ -1,7 +1,7 @@
 """The artifact store: one folder per key, complete or absent.
 
-An artifact is written into a temporary folder and flushed to disk, its done-marker last; one rename
-puts it into its place. Whoever renames first wins; whoever finds no marker sees no artifact.
+An artifact is written into a temporary folder and flushed to disk, the done-marker last; one rename
+moves it into place. The first rename wins, and a folder without a marker is no artifact.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from .artifact import FORMAT, MARKER, Artifact, Draft, marker_check
 from .files import WRITE_ERRORS, sync, why_unwritable, write_atomic
 from .hashes import file_sha256
 from .keys import Spec
-from .lease import Lease, Owner, hold
+from .lease import Lease, Owner, hold, is_dead, unwritable
 
 FOLDERS = ("objects", "tmp", "locks", "damaged")
 
 
 class LostError(StoreError):
-    """An artifact that something reads is not there any more: it must be computed again."""
+    """An artifact that a stage reads is missing and must be computed again."""
 
 
 class DamagedError(LostError):
-    """An artifact's bytes are not what was written; it was set aside.
+    """An artifact does not match its checksums; it was set aside.
 
-    Built from its sentence alone, as every error that may travel between processes.
+    It is built from its message alone, like every error that is sent between processes.
     """
 
     @classmethod
     def of(cls, artifact: Artifact, faults: Sequence[str]) -> DamagedError:
-        """Says what is wrong with an artifact."""
+        """Returns the error with the faults of an artifact."""
         return cls(
             f"Artifact {artifact.key} ({artifact.meta['spec']['stage']}) in {artifact.path} is "
-            f"damaged: {'; '.join(faults)}. It is not used any more and will be computed again."
+            f"damaged: {'; '.join(faults)}. It was set aside and will be computed again."
         )
 
 
@@ -48,45 +48,39 @@ class Store:
     """A folder of artifacts that any number of processes and machines may share."""
 
     def __init__(self, root: Path, layers: Sequence[Path] = (), *, read_only: bool = False) -> None:
-        """Opens or makes a store.
+        """Opens or creates a store.
 
         Args:
-            root: its folder; all that is written goes there.
-            layers: other stores whose artifacts are read where `root` has none. Nothing is ever
-                written there, so they may be on a read-only disk.
-            read_only: makes no folders, for a look at a store that cannot be written.
+            root: its folder; everything is written there.
+            layers: other stores, whose artifacts are read if `root` does not have them. They are
+                never written, so they may be on a read-only disk.
+            read_only: creates no folders, to inspect a store that cannot be written.
 
         Raises:
-            StoreError: `root` cannot be written, or a layer is no store.
+            StoreError: `root` is not writable, or a layer is not a store.
         """
         self.root = Path(root).resolve()
         self.layers = tuple(Path(layer).resolve() for layer in layers)
         for layer in self.layers:
             if not (layer / "objects").is_dir():
-                raise StoreError(f"There is no store at {layer}; it is named in paths.shared.")
+                raise StoreError(f"There is no store at {layer}. Correct paths.shared.")
         try:
             for name in () if read_only else FOLDERS:
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise self._unwritable(error) from None
-
-    def _unwritable(self, error: OSError) -> StoreError:
-        return StoreError(
-            f"The store {self.root} cannot be written: {why_unwritable(error)}. "
-            "Choose another with paths.store."
-        )
+            raise unwritable(self.root, error) from None
 
     def _folder(self, key: str) -> Path:
         return self.root / _place(key)
 
     def __contains__(self, key: str) -> bool:
-        """Tells whether a key's artifact is finished and of this format; reads no payload."""
+        """Returns whether a key has a finished artifact of this format; reads no payload."""
         return self.get(key) is not None
 
     def get(self, key: str) -> Artifact | None:
-        """Returns a finished artifact, or None if there is none of this format.
+        """Returns a finished artifact of this format, or None.
 
-        It is the store's own if there is one, else that of the first layer that has one.
+        The store's own artifact comes first, then that of the first layer that has one.
         """
         own = Artifact(key, self._folder(key))
         if own.is_usable():
@@ -98,22 +92,23 @@ class Store:
         return None
 
     def checked(self, key: str) -> Artifact:
-        """Returns a finished artifact whose bytes are what was written.
+        """Returns a finished artifact after verifying its checksums.
 
         Raises:
-            LostError: it is absent; or a `DamagedError`, after it was set aside.
+            LostError: it is missing; or a `DamagedError`, after it was set aside.
         """
         artifact = self.get(key)
         if artifact is None:
             raise LostError(f"Artifact {key} is not in the store {self.root}.")
         faults = artifact.faults()
-        if faults and (faults := Artifact(key, artifact.path).faults()):  # nobody mended it since
+        # Checked twice: another process may have replaced it in between.
+        if faults and (faults := Artifact(key, artifact.path).faults()):
             self.set_aside(artifact, faults)
             raise DamagedError.of(artifact, faults)
         return artifact
 
     def keys(self) -> Iterator[str]:
-        """Yields the keys of all finished artifacts of its own, without those of layers."""
+        """Yields the keys of the store's own finished artifacts, without those of layers."""
         for marker in sorted((self.root / "objects").glob(f"*/*/{MARKER}")):
             yield marker.parent.name
 
@@ -121,24 +116,23 @@ class Store:
     def lock(
         self, key: str, waiting: Callable[[Owner | None], None] | None = None
     ) -> Iterator[Lease]:
-        """Holds a key for this process among all machines, so that a distinct stage runs once.
+        """Locks a key for this process on all machines, so that a distinct stage runs once.
 
         Args:
-            key: what to hold.
-            waiting: told again and again who holds it, as long as it is another process.
+            key: the key to lock.
+            waiting: called repeatedly with the current holder while another process has the lock.
         """
         with hold(self.root / "locks", key, waiting) as lease:
-            for left in (self.root / "tmp").glob(f"{key}-*"):
-                writer = draft_owner(left)
-                if writer is not None and writer.is_dead():
-                    shutil.rmtree(left, ignore_errors=True)
+            for draft in (self.root / "tmp").glob(f"{key}-*"):
+                if is_dead(draft_owner(draft)):
+                    shutil.rmtree(draft, ignore_errors=True)
             yield lease
 
     @contextmanager
     def write(self, spec: Spec) -> Iterator[Draft]:
-        """Gives a draft that becomes the artifact of `spec` when the block ends without error.
+        """Yields a draft that becomes the artifact of `spec` if the block ends without error.
 
-        If another process finished the same key first, its artifact stays and the draft goes.
+        If another process finished the same key first, its artifact stays and the draft is removed.
         """
         key = spec.key
         folder = self._draft_folder(key)
@@ -152,7 +146,7 @@ class Store:
         except WRITE_ERRORS as error:
             place = getattr(error, "filename", None)
             if place is not None and self.root not in Path(place).parents:
-                raise  # some other file of the stage's: not the store's fault
+                raise  # another file of the stage, not the store
             raise StoreError(
                 f"Artifact {key} ({spec.stage}) cannot be written to {self.root}: "
                 f"{why_unwritable(error, self.root)}. The store is unchanged."
@@ -195,10 +189,10 @@ class Store:
         sync(target.parent)
 
     def set_aside(self, artifact: Artifact, faults: Sequence[str]) -> None:
-        """Keeps a damaged artifact from being used, so that it is computed again.
+        """Makes the store ignore a damaged artifact, so that it is computed again.
 
-        One of its own goes to ``damaged/`` with its faults; one of a layer is left as it is, and
-        the store remembers not to use it.
+        The store's own artifact moves to ``damaged/`` with its faults. A layer's artifact is left
+        unchanged, and the store records not to use it.
         """
         try:
             if artifact.path != self._folder(artifact.key):
@@ -208,9 +202,9 @@ class Store:
                 away = self._move_away(artifact)
                 write_atomic(away / "faults.json", json.dumps(list(faults)) + "\n")
         except FileNotFoundError:
-            pass  # another process was quicker
+            pass  # another process was faster
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise unwritable(self.root, error) from error
 
     def _move_away(self, artifact: Artifact) -> Path:
         away = self.root / "damaged" / f"{artifact.key}-{secrets.token_hex(4)}"
@@ -222,35 +216,34 @@ class Store:
         return self.root / "damaged" / f"{key}.json"
 
     def discard(self, key: str) -> None:
-        """Removes an artifact: by a rename first, so that nobody sees half of it.
+        """Removes an artifact, after a rename, so that no process sees a part of it.
 
-        Whoever computes it again meanwhile puts it into a place that is free, and nothing of the
-        new one is removed with the old.
+        A process may compute the same key meanwhile: its place is free, and its artifact stays.
 
         Raises:
             StoreError: it cannot be removed.
         """
-        gone = self._draft_folder(key)
+        removed = self._draft_folder(key)
         try:
-            self._folder(key).rename(gone)
+            self._folder(key).rename(removed)
         except FileNotFoundError:
             return
         except OSError as error:
-            raise self._unwritable(error) from error
-        shutil.rmtree(gone, ignore_errors=True)
+            raise unwritable(self.root, error) from error
+        shutil.rmtree(removed, ignore_errors=True)
 
     def touch(self, key: str) -> None:
-        """Marks an artifact of its own as used just now: garbage is what was not for some time."""
-        with suppress(OSError):  # of a layer, or on a read-only disk
+        """Marks an artifact of the store as just used, for garbage collection."""
+        with suppress(OSError):  # a layer's artifact, or a read-only disk
             os.utime(self._folder(key))
 
     def _draft_folder(self, key: str) -> Path:
-        """A fresh name; `draft_owner` reads whose it is, should this process not clear it away."""
+        """Returns a new name that includes this process, for others to clean up if it dies."""
         return self.root / "tmp" / f"{key}-{Owner.here().tag}-{secrets.token_hex(4)}"
 
 
 def draft_owner(draft: Path) -> Owner | None:
-    """Returns who writes a draft, by its name; None if the name does not tell."""
+    """Returns the process that writes a draft, from its name; None if the name has none."""
     return Owner.from_tag(draft.name.partition("-")[2].partition("-")[0])
 
 

@@ -1,4 +1,4 @@
-"""Upkeep of a store: what is damaged, what is needed, what may go."""
+"""Upkeep of a store: find damaged, needed and removable artifacts and leftover files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from .artifact import FORMAT, Artifact
 from .keys import Spec
-from .lease import Held, Owner, hold, holder
+from .lease import Held, Owner, hold, holder, is_dead
 from .plan_history import WORKING
 from .store import Store, draft_owner
 
 GRACE_S = 3600.0
-"""What was written in the last hour stays: a run may be about to name it."""
+"""Newer artifacts are kept: a run may be about to refer to them."""
 DAY_S = 86400.0
 
 
@@ -30,34 +30,34 @@ class Damage:
 
 @dataclass
 class Audit:
-    """What a look at every byte has found."""
+    """The result of checking every byte."""
 
     verified: int = 0
     damaged: list[Damage] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
-    """Keys of artifacts of another format: not used, not touched."""
+    """Keys of artifacts of another format, which are ignored."""
 
 
 def audit(store: Store, progress: Callable[[str], None] | None = None) -> Audit:
-    """Compares every artifact with its checksums, and every map with the shards it refers to.
+    """Verifies the checksums of every artifact, and that all shards it refers to are intact.
 
     Args:
-        store: nothing is changed in it; `Store.set_aside` takes what is damaged out of use.
-        progress: told each key before it is read.
+        store: the store, which is not changed; `Store.set_aside` removes damaged artifacts.
+        progress: called with each key before it is read.
     """
-    found, whole = Audit(), {}
+    result, whole = Audit(), {}
     for folder in sorted((store.root / "objects").glob("*/*")):
         artifact = Artifact(folder.name, folder)
         if progress is not None:
             progress(artifact.key)
         meta = _meta(artifact)
         if "format" in meta and meta["format"] != FORMAT:
-            found.foreign.append(artifact.key)
+            result.foreign.append(artifact.key)
             continue
-        found.verified += 1
+        result.verified += 1
         faults = artifact.faults()
         if faults:
-            found.damaged.append(Damage(artifact, _stage(meta), faults))
+            result.damaged.append(Damage(artifact, _stage(meta), faults))
         else:
             whole[artifact.key] = artifact
     for artifact in whole.values():
@@ -65,8 +65,8 @@ def audit(store: Store, progress: Callable[[str], None] | None = None) -> Audit:
         if lost:
             named = ", ".join(key[:12] for key in lost[:3])
             faults = [f"{len(lost)} of its shards are missing or damaged: {named}"]
-            found.damaged.append(Damage(artifact, _stage(artifact.meta), faults))
-    return found
+            result.damaged.append(Damage(artifact, _stage(artifact.meta), faults))
+    return result
 
 
 def _layered(store: Store, key: str) -> bool:
@@ -88,89 +88,90 @@ def _stage(meta: Mapping[str, Any]) -> str:
 
 
 def needed(store: Store, roots: Iterable[str], planned: Mapping[str, Spec]) -> set[str]:
-    """Returns some keys with all that they were made from: parents, shards and their parents.
+    """Returns keys with everything they depend on: parents, shards and the parents of those.
 
     Args:
-        store: tells the parents of what is finished.
+        store: has the parents of finished artifacts.
         roots: the keys to start from.
-        planned: specs of stages that may not have run; of those that have not, the shards that are
-            there already are needed too.
+        planned: specs of stages that may not have run; the existing shards of unfinished stages are
+            needed too.
     """
-    found: set[str] = set()
+    keys: set[str] = set()
     todo = [*roots]
     while todo:
         key = todo.pop()
-        if key in found:
+        if key in keys:
             continue
-        found.add(key)
+        keys.add(key)
         artifact = store.get(key)
         if artifact is not None:
             todo += [*artifact.meta["spec"]["parents"].values(), *artifact.meta["parts"]]
         elif key in planned:
             todo += planned[key].parents.values()
     own = set(store.keys())
-    unfinished = {_shards_of(spec) for key, spec in planned.items() if key in found - own}
-    for key in own - found if unfinished else ():
+    unfinished = {_shards_of(spec) for key, spec in planned.items() if key in keys - own}
+    for key in own - keys if unfinished else ():
         artifact = store.get(key)
-        if artifact is not None and artifact.meta["spec"]["stage"].endswith(".shard"):
-            spec = artifact.spec
-            if _shards_of(spec) in unfinished:
-                found.add(key)
-    return found
+        if artifact is None or not artifact.meta["spec"]["stage"].endswith(".shard"):
+            continue
+        if _shards_of(artifact.spec) in unfinished:
+            keys.add(key)
+    return keys
 
 
 def _shards_of(spec: Spec) -> tuple[str, str]:
-    """What a stage and its shards have in common."""
+    """Returns what a stage and its shards have in common."""
     stage = spec.stage.removesuffix(".shard")
     return stage, repr(sorted((role, p.model_dump_json()) for role, p in spec.plugins.items()))
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A file or folder that nobody needs any more."""
+    """A file or folder that is no longer needed."""
 
     path: Path
     why: str
 
     @property
     def size(self) -> int:
-        """Bytes of all files in it."""
+        """Bytes of all its files."""
         return folder_size(self.path)
 
 
 def folder_size(path: Path) -> int:
-    """Returns the bytes of a file, or of all files below a folder; 0 if it is gone."""
+    """Returns the bytes of a file, or of all files below a folder; 0 if it is missing."""
     size = 0
     for file in [path] if path.is_file() else path.rglob("*"):
         try:
             size += file.stat().st_size if file.is_file() else 0
         except FileNotFoundError:
-            continue  # a running process has just removed it
+            continue  # removed by a running process
     return size
 
 
 def working(store: Store) -> dict[str, Owner | None]:
-    """Returns the keys that somebody may be computing now, and who."""
-    found = {}
-    for path in (store.root / "locks").glob("*.lease"):
-        held = holder(store.root / "locks", path.stem)
-        if held is not None and not (held.owner is not None and held.owner.is_dead()):
-            found[path.stem] = held.owner
-    return found
+    """Returns the keys that processes may be computing now, with the processes."""
+    locks = store.root / "locks"
+    leases = {path.stem: holder(locks, path.stem) for path in locks.glob("*.lease")}
+    return {
+        key: held.owner
+        for key, held in leases.items()
+        if held is not None and not is_dead(held.owner)
+    }
 
 
 class Clock:
-    """Ages of files by the clock of the disk they lie on, which may be another machine's."""
+    """Ages of files by the clock of their disk, which may be another machine's."""
 
     def __init__(self, store: Store) -> None:
-        """Asks the disk for its time."""
+        """Reads the disk's time."""
         probe = store.root / "tmp" / ".clock"
         probe.touch()
         self._now = probe.stat().st_mtime
         probe.unlink(missing_ok=True)
 
     def age_s(self, path: Path) -> float:
-        """Returns the seconds since anything in a file or folder was written; 0 if it is gone."""
+        """Returns the seconds since the last write to a file or folder; 0 if it is missing."""
         try:
             times = [path.stat().st_mtime, *(p.stat().st_mtime for p in path.rglob("*"))]
         except FileNotFoundError:
@@ -179,40 +180,38 @@ class Clock:
 
 
 def leftovers(store: Store, planned: Iterable[str]) -> Iterator[Leftover]:
-    """Yields what dead processes have left and what finished ones need no more.
+    """Yields files of dead processes, and files that finished stages no longer need.
 
     Args:
-        store: nothing is changed in it.
-        planned: keys that a run may want to finish: their checkpoints and paths stay.
+        store: the store, which is not changed.
+        planned: keys that a run may finish later: their checkpoints and paths stay.
     """
     clock, alive, wanted = Clock(store), working(store), set(planned)
     root = store.root
     for path in _in(root / "tmp"):
-        writer = draft_owner(path)
-        if writer is not None and writer.is_dead():
-            yield Leftover(path, "draft of a dead process")
+        if is_dead(draft_owner(path)):
+            yield Leftover(path, "abandoned draft")
         elif clock.age_s(path) > DAY_S and path.name.partition("-")[0] not in alive:
-            yield Leftover(path, "draft, untouched for a day")
+            yield Leftover(path, "draft unchanged for a day")
     yield from _stale_leases(root / "locks", alive, clock)
     for path in _in(root / "progress"):
         if path.name.partition(".")[0] not in alive and clock.age_s(path) > 60:
-            yield Leftover(path, "progress of nobody")
+            yield Leftover(path, "orphaned progress file")
     for path in _in(root / "checkpoints"):
         if path.name not in alive and (path.name in store or _old(path, wanted, clock)):
-            yield Leftover(path, "checkpoint of a finished or forgotten stage")
+            yield Leftover(path, "checkpoint of a finished or unplanned stage")
     for path in _in(root / "paths"):
         if path.stem not in store and _old(path, wanted, clock):
-            yield Leftover(path, "paths of a manifest that is gone")
+            yield Leftover(path, "paths of a removed manifest")
     for path in _in(root / "damaged"):
         if path.suffix != ".json" or path.stem in store:
-            yield Leftover(path, "damaged, set aside")
+            yield Leftover(path, "damaged artifact")
     for path in _in(root / WORKING):
-        runner = draft_owner(path)
-        if (runner is not None and runner.is_dead()) or clock.age_s(path) > 30 * DAY_S:
-            yield Leftover(path, "plan of a dead process")
+        if is_dead(draft_owner(path)) or clock.age_s(path) > 30 * DAY_S:
+            yield Leftover(path, "plan of an ended run")
     for path in _in(root / "logs"):
         if clock.age_s(path) > 7 * DAY_S:
-            yield Leftover(path, "log, a week old")
+            yield Leftover(path, "log older than a week")
 
 
 def _old(path: Path, wanted: set[str], clock: Clock) -> bool:
@@ -224,11 +223,11 @@ def _stale_leases(
 ) -> Iterator[Leftover]:
     for path in _in(folder):
         held = Held.read(path)
-        dead = held is not None and held.owner is not None and held.owner.is_dead()
+        dead = held is not None and is_dead(held.owner)
         if path.name.lstrip(".").partition(".")[0].partition("-")[0] in alive:
             continue
         if dead or clock.age_s(path) > DAY_S:
-            yield Leftover(path, "lease of a dead process" if dead else "lock of an older version")
+            yield Leftover(path, "abandoned lease" if dead else "lock of an older version")
 
 
 def _in(folder: Path) -> list[Path]:
@@ -236,7 +235,7 @@ def _in(folder: Path) -> list[Path]:
 
 
 def sweep(store: Store, found: Iterable[Leftover]) -> None:
-    """Removes leftovers; a lease by taking it over, so that it cannot be taken meanwhile."""
+    """Removes leftovers; takes over a lease first, so that no other process can."""
     locks = store.root / "locks"
     for leftover in found:
         path = leftover.path
@@ -250,12 +249,8 @@ def sweep(store: Store, found: Iterable[Leftover]) -> None:
 
 
 def garbage(store: Store, keep: set[str], older_than_s: float = GRACE_S) -> list[Artifact]:
-    """Returns the store's own artifacts that are not kept and were not written just now."""
-    clock, alive, found = Clock(store), working(store), []
-    for key in store.keys():  # noqa: SIM118 - a store is no mapping
-        artifact = store.get(key)
-        if key in keep or key in alive or artifact is None:
-            continue
-        if clock.age_s(artifact.path) > older_than_s:
-            found.append(artifact)
-    return found
+    """Returns the store's own artifacts that are neither kept nor recently written."""
+    clock, alive = Clock(store), working(store)
+    candidates = sorted({*store.keys()} - keep - alive.keys())
+    artifacts = (store.get(key) for key in candidates)
+    return [a for a in artifacts if a is not None and clock.age_s(a.path) > older_than_s]

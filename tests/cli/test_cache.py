@@ -16,7 +16,7 @@ import pytest
 from lanser_bench.cli import main
 from lanser_bench.records.record import StageUse, load_record, save_record
 from lanser_bench.store import Spec, Store
-from lanser_bench.store.plan_history import SavedCell, at_work, plan_path, save_plan
+from lanser_bench.store.plan_history import SavedCell, active_plan, plan_path, save_plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -161,7 +161,7 @@ def test_gc_keeps_what_a_run_at_work_needs_whatever_was_planned_since(
     store, keys = recorded
     specs = {keys["orphan"]: store.checked(keys["orphan"]).spec}
     cell = SavedCell("main", None, {}, {"embed targets.0": keys["orphan"]})
-    with at_work(store, "next", specs, [cell]):
+    with active_plan(store, "next", specs, [cell]):
         assert "0 artifacts" in lanser(capsys, "cache", "gc", "--yes")[1]
         assert keys["orphan"] in store
     assert "1 artifacts" in lanser(capsys, "cache", "gc", "--yes")[1]

@@ -139,7 +139,7 @@ def test_option_values_are_read_as_yaml() -> None:
         "f": "1.10",
         "g": "set #2",
     }
-    with pytest.raises(SettingsError, match=r"Quote a text that begins with \["):
+    with pytest.raises(SettingsError, match=r"Quote a text that starts with \["):
         parsed_options(["a=[1"])
 
 

@@ -53,7 +53,7 @@ def test_a_yaml_fault_names_file_and_line(tmp_path: Path) -> None:
 
 def test_a_file_that_holds_itself_is_refused_with_its_line(tmp_path: Path) -> None:
     path = experiment(tmp_path, "name: t\nlabeler: &x\n  name: *x\n")
-    with pytest.raises(SettingsError, match=r"line 2: what begins here holds itself"):
+    with pytest.raises(SettingsError, match=r"line 2: this node contains itself"):
         read_experiment(path)
 
 

@@ -52,12 +52,12 @@ def hurt(project: Project) -> dict[str, str]:
     for probe in folders(project, "probe"):
         shutil.rmtree(probe)  # so that embeddings and targets are read again
     return {
-        manifest.name: "utterances.parquet has other bytes than were written",
+        manifest.name: "utterances.parquet does not match its checksum",
         embeddings.name: "arrays.safetensors has",
-        measured.name: "rows.parquet has other bytes than were written",
-        first.name: f"{MARKER} is missing or cannot be read",
+        measured.name: "rows.parquet does not match its checksum",
+        first.name: f"{MARKER} is missing or unreadable",
         second.name: "of another format, ignored",
-        third.name: f"{MARKER} is that of another key",
+        third.name: f"{MARKER} belongs to another key",
     }
 
 

@@ -1,4 +1,4 @@
-"""When memory does not suffice the micro-batch is halved, counted, and numbers stay."""
+"""If memory runs out, the micro-batch is halved and counted, and numbers stay the same."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from lanser_bench.store import Owner, PluginIdentity, Spec, Store
 from lanser_bench.store.plan_history import (
     WORKING,
     SavedPlan,
-    at_work,
+    active_plan,
+    active_plans,
     plan_path,
-    plans_at_work,
     save_plan,
     saved_plans,
 )
@@ -124,31 +124,32 @@ def test_the_plan_of_a_run_stays_as_long_as_it_is_at_work(written: Written) -> N
     store = Store(written.path.parents[1])
     mine, later = written.cell({"a": "1"}, z=1), written.cell({"a": "1"}, z=2)
     written.save(mine)
-    with at_work(store, "e", written.specs, [mine]):
+    with active_plan(store, "e", written.specs, [mine]):
         (linked,) = (store.root / WORKING).glob("*/*")
         assert linked.samefile(written.path), "large plans are not written twice"
         written.save(later)
-        with at_work(store, "e", written.specs, [mine]):  # a part of it, or of a later plan's name
-            found = list(plans_at_work(store))
+        # A part of it, or a later plan of the same name.
+        with active_plan(store, "e", written.specs, [mine]):
+            found = list(active_plans(store))
         assert [(plan.experiment, plan.cells[0].stages) for plan in found] == [
             ("e", mine.stages),
             ("e", mine.stages),
         ]
         assert [plan.cells[0].stages for plan in saved_plans(store)] == [later.stages]
         assert list(leftovers(store, [])) == []
-    assert list(plans_at_work(store)) == []
+    assert list(active_plans(store)) == []
     assert list((store.root / WORKING).iterdir()) == []
 
 
 def test_the_plan_of_a_dead_run_is_left_over(written: Written) -> None:
     store = Store(written.path.parents[1])
-    with at_work(store, "e", {}, []):
+    with active_plan(store, "e", {}, []):
         (folder,) = (store.root / WORKING).iterdir()
         dead = replace(Owner.here(), start="1")
         gone = folder.rename(folder.with_name(f"run-{dead.tag}-abcd"))
         (gone / "e.json.gz").touch()
-    assert list(plans_at_work(store)) == []
+    assert list(active_plans(store)) == []
     found = list(leftovers(store, []))
-    assert [(one.path, one.why) for one in found] == [(gone, "plan of a dead process")]
+    assert [(one.path, one.why) for one in found] == [(gone, "plan of an ended run")]
     sweep(store, found)
     assert list(leftovers(store, [])) == []

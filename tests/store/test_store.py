@@ -115,7 +115,7 @@ def test_first_writer_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda f: f.write_text("HELLO"), "other bytes"),
+        (lambda f: f.write_text("HELLO"), "does not match its checksum"),
         (lambda f: f.write_text("hel"), "3 bytes, not 5"),
         (lambda f: f.unlink(), "is missing"),
     ],
@@ -168,7 +168,7 @@ def test_a_marker_that_was_changed_to_another_key_is_damage(tmp_path: Path) -> N
     marker["key"] = other.key
     marker["check"] = marker_check(marker)
     (place / MARKER).write_text(json.dumps(marker))
-    with pytest.raises(StoreError, match="is that of another key"):
+    with pytest.raises(StoreError, match="belongs to another key"):
         store.checked(other.key)
     assert other.key not in store
 
@@ -177,7 +177,7 @@ def test_a_marker_with_other_counts_is_damage(tmp_path: Path) -> None:
     store = Store(tmp_path)
     path = written(store) / MARKER
     path.write_text(path.read_text().replace('"rows": 1', '"rows": 2'))
-    with pytest.raises(StoreError, match="other content than was written"):
+    with pytest.raises(StoreError, match="does not match its checksum"):
         store.checked(SPEC.key)
 
 

@@ -44,13 +44,13 @@ def folder(store: Store, key: str) -> Path:
 @pytest.mark.parametrize(
     ("damage", "fault"),
     [
-        (lambda f: (f / "a.txt").write_text("jello"), "a.txt has other bytes than were written"),
+        (lambda f: (f / "a.txt").write_text("jello"), "a.txt does not match its checksum"),
         (lambda f: (f / "a.txt").write_text("hel"), "a.txt has 3 bytes, not 5"),
         (lambda f: (f / "a.txt").unlink(), "a.txt is missing"),
-        (lambda f: (f / MARKER).unlink(), f"{MARKER} is missing or cannot be read"),
-        (lambda f: (f / MARKER).write_text('{"format"'), f"{MARKER} is missing or cannot be read"),
-        (lambda f: swap(f / MARKER, '"parts": []', '"parts": ["k"]'), f"{MARKER} has other cont"),
-        (lambda f: swap(f / MARKER, '"x": 0', '"x": 1'), f"{MARKER} is that of another key"),
+        (lambda f: (f / MARKER).unlink(), f"{MARKER} is missing or unreadable"),
+        (lambda f: (f / MARKER).write_text('{"format"'), f"{MARKER} is missing or unreadable"),
+        (lambda f: swap(f / MARKER, '"parts": []', '"parts": ["k"]'), f"{MARKER} does not match"),
+        (lambda f: swap(f / MARKER, '"x": 0', '"x": 1'), f"{MARKER} belongs to another key"),
     ],
 )
 def test_every_damage_is_found_and_the_artifact_set_aside(
@@ -147,10 +147,10 @@ def test_what_dead_processes_left_goes_and_what_is_at_work_stays(tmp_path: Path)
         assert set(working(store)) == {here.key}
         found = list(leftovers(store, [planned]))
         assert {(one.path.parent.name, one.why) for one in found} == {
-            ("tmp", "draft of a dead process"),
-            ("locks", "lease of a dead process"),
+            ("tmp", "abandoned draft"),
+            ("locks", "abandoned lease"),
             ("locks", "lock of an older version"),
-            ("checkpoints", "checkpoint of a finished or forgotten stage"),
+            ("checkpoints", "checkpoint of a finished or unplanned stage"),
         }
         sweep(store, found)
         assert draft.path.is_dir()

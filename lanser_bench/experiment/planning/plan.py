@@ -13,7 +13,7 @@ from ...data.manifest import BuiltManifest
 from ...kinds.executor import StageCall
 from ...stages.base import RunnableCall
 from ...store import Spec, Store, digest
-from ...store.plan_history import SavedPlan, at_work, plan_path, save_plan
+from ...store.plan_history import SavedPlan, active_plan, plan_path, save_plan
 from ..settings.axis_names import slug
 from ..settings.model import Experiment
 from .spec_diff import differences
@@ -193,7 +193,7 @@ class Plan:
 
     def at_work(self, store: Store) -> AbstractContextManager[None]:
         """Keeps the plan as long as a run is at work, so that nobody takes what it needs."""
-        return at_work(store, self.experiment.name, self._specs, self.cells)
+        return active_plan(store, self.experiment.name, self._specs, self.cells)
 
     def reasons(self, store: Store, run: Iterable[str]) -> dict[str, str]:
         """Says for each key of `run` why its stage must run."""
