@@ -7,10 +7,10 @@ it at most the order in which floats are added.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TypeVar
 
 from .errors import WorkerError
@@ -18,32 +18,21 @@ from .errors import WorkerError
 T = TypeVar("T")
 
 
-@dataclass
-class Tally:
-    """How often a batch was halved."""
-
-    halvings: int = 0
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """For an artifact's counts: empty if nothing was halved."""
-        return {"memory_halvings": self.halvings} if self.halvings else {}
-
-
-_tally: ContextVar[Tally | None] = ContextVar("tally", default=None)
+HALVINGS = "memory_halvings"
+_tally: ContextVar[Counter[str] | None] = ContextVar("tally", default=None)
 
 
 @contextmanager
-def tallied() -> Iterator[Tally]:
-    """Counts the halvings of a block, also for the enclosing block."""
-    outer, own = _tally.get(), Tally()
+def tallied() -> Iterator[Counter[str]]:
+    """Counts `HALVINGS` of a block, for an artifact's counts; also for the enclosing block."""
+    outer, own = _tally.get(), Counter[str]()
     token = _tally.set(own)
     try:
         yield own
     finally:
         _tally.reset(token)
         if outer is not None:
-            outer.halvings += own.halvings
+            outer.update(own)
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -57,10 +46,7 @@ def out_of_memory(error: BaseException) -> bool:
 def fitting(run: Callable[[int], T], size: int) -> T:
     """Calls ``run(size)``, and halves `size` for as long as memory runs out.
 
-    Args:
-        run: does all of the work with at most this many rows in memory at once; it starts afresh
-            when it is called again.
-        size: the rows to begin with.
+    `run` does all of the work with at most `size` rows in memory at once; every call starts afresh.
 
     Raises:
         WorkerError: a single row is too much.
@@ -88,7 +74,7 @@ def halved(size: int) -> int:
         )
     tally = _tally.get()
     if tally is not None:
-        tally.halvings += 1
+        tally[HALVINGS] += 1
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -1,8 +1,9 @@
-"""The stages of LanSER, in the order in which they tell the method.
+"""The stages of LanSER.
 
-segment, transcribe, label, features, pretrain, embed, targets, evaluate, probe; then finetune,
-flatten and zeroshot. A large stage is a folder: `spec` has its settings and key and loads nothing
-heavy, `run` does the work. `maps` is the engine of stages that work through a corpus in shards.
+In the order of the method: segment, transcribe, label, features, pretrain, embed, targets,
+evaluate, probe; then finetune, flatten and zeroshot. A large stage is a folder: `spec` has its
+settings and key and imports nothing heavy, `run` computes. `maps` is the engine of stages that
+process a corpus in shards.
 """
 
 from __future__ import annotations

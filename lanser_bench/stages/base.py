@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -46,16 +45,17 @@ class StageParams(BaseModel):
 
 @dataclass
 class StageContext:
-    """What a running stage may use."""
+    """The inputs and helpers of a running stage."""
 
     spec: Spec
     store: Store
     registry: Registry
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """What the key omits on purpose: ``audio`` lists files with the paths of recordings, JSON
-    objects of SHA-256 → path."""
+    """Inputs that the key omits on purpose: ``audio`` lists files with the paths of recordings,
+    JSON objects of SHA-256 → path."""
     lease: Lease | None = None
     """On the stage's key, while the stage runs."""
+    _reported: float = 0.0
 
     def name(self, role: str) -> str:
         """Returns the name of a role's plugin."""
@@ -90,30 +90,16 @@ class StageContext:
         """
         if self.lease is not None:
             self.lease.check()
-        self._progress(done, total, unit)
-
-    @cached_property
-    def _progress(self) -> Callable[[int, int, str], None]:
-        last = 0.0
-
-        def report(done: int, total: int, unit: str) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if now - last < 0.2 and done < total:
-                return
-            last = now
+        now = time.monotonic()
+        if done >= total or now - self._reported >= 0.2:
+            self._reported = now
             tell(self.store, self.spec.key, done=done, total=total, unit=unit)
-
-        return report
 
 
 def tell(store: Store, key: str, **state: Any) -> None:
     """Writes a stage's state for progress displays only, so write errors are ignored.
 
-    Args:
-        store: the store.
-        key: the stage's key.
-        state: ``done``, ``total`` and ``unit``; or ``waits_for``, the process that runs the stage.
+    `state` is ``done``, ``total`` and ``unit``; or ``waits_for``, the process that runs the stage.
     """
     path = store.root / "progress" / f"{key}.json"
     temporary = path.with_suffix(f".{os.getpid()}")
@@ -139,10 +125,9 @@ def present(parents: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def stage_module(name: str) -> Any:
-    """Returns the module that runs a stage: ``<stage>/run.py``, or ``<stage>.py`` of a small one.
+    """Returns the module that runs a stage (or its shard, such as ``label.shard``).
 
-    Args:
-        name: a stage, or one of its shards, such as ``label.3``.
+    It is ``<stage>/run.py``, or ``<stage>.py`` of a small stage.
     """
     stem = name.partition(".")[0]
     folder = Path(__file__).parent / stem
@@ -192,7 +177,7 @@ def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageR
     try:
         with store.write(spec) as draft, tallied() as tally:
             stage_module(spec.stage).run(context, draft)
-            draft.counts |= tally.counts
+            draft.counts |= tally
             draft.seconds = time.perf_counter() - begin
     finally:
         with suppress(OSError):
@@ -209,8 +194,8 @@ def limited_threads(threads: int) -> Iterator[None]:
     """
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    # Threads that spin at a barrier starve each other once more of them run than there are cores:
-    # beside busy processes two such threads trained two to nine times slower than sleeping ones.
+    # Threads that spin at a barrier starve each other if they outnumber the cores: beside busy
+    # processes two such threads trained two to nine times slower than sleeping ones.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import pyarrow as pa
     import torch

@@ -39,10 +39,8 @@ Frames = npt.NDArray[np.float32]
 def spec(*, utterances: str, frontend: Frontend, cue: Cue | None = None) -> Spec:
     """Returns the key content: the same for all encoders with the same front end.
 
-    Args:
-        utterances: key of the manifest.
-        frontend: the encoder's input. With ``waveform`` the decoded samples are kept, not log-mel.
-        cue: the prosodic cue removed by resynthesis; None for natural speech.
+    With the front end ``waveform`` the decoded samples are kept, not log-mel. `cue` is the prosodic
+    cue removed by resynthesis; None for natural speech.
     """
     return Spec(
         stage="features",
@@ -93,14 +91,7 @@ def run(context: StageContext, draft: Draft) -> None:
         total += part.counts["frames"]
         return write_frames(part.path, rows)
 
-    map_utterances(
-        context,
-        draft,
-        names=span_rows,
-        compute=compute,
-        capacity=CAPACITY,
-        needs_audio="features",
-    )
+    map_utterances(context, draft, span_rows, compute, CAPACITY, needs_audio="features")
     draft.counts["frames_computed"] = total
 
 
@@ -119,10 +110,7 @@ class Features:
     def __init__(self, store: Store, artifact_key: str, open_files: int | None = None) -> None:
         """Checks the artifact's bytes and reads the place of each utterance's frames.
 
-        Args:
-            store: the store.
-            artifact_key: key of the features.
-            open_files: memory maps kept open at once; one is enough to read in the shards' order.
+        At most `open_files` memory maps are open at once; one is enough for the shards' order.
 
         Raises:
             StoreError: the artifact is missing or damaged.

@@ -38,9 +38,8 @@ class Params(StageParams):
 def spec(*, evaluation: Spec, versions: Mapping[str, str]) -> Spec:
     """Builds the key content.
 
-    Args:
-        evaluation: what `evaluate.spec` returned for the same embeddings.
-        versions: cue → key of the embeddings of the resynthesised speech, including ``none``.
+    `evaluation` is what `evaluate.spec` returned for the same embeddings. `versions` maps cues,
+    including ``none``, to keys of the embeddings of the resynthesised speech.
     """
     # Version 1 did not permute. Its results on unpermuted labels are still valid.
     version = "2" if evaluation.params["permute_gold"] else VERSION

@@ -31,14 +31,9 @@ def device(wanted: str) -> torch.device:
 
 
 def moments(values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the sums over true frames of the values and of their squares.
+    """Returns the sums over true frames of the values and of their squares, shape (batch, dim).
 
-    Args:
-        values: shape (batch, frames, dim).
-        lengths: true frames, shape (batch,).
-
-    Returns:
-        Two tensors of shape (batch, dim).
+    `values` have shape (batch, frames, dim); `lengths` are their true frames, shape (batch,).
     """
     steps = torch.arange(values.shape[1], device=values.device)
     mask = (steps[None, :] < lengths[:, None]).to(values.dtype)[:, :, None]
@@ -120,18 +115,11 @@ class Network(nn.Module):
 
 
 def attended(values: Tensor, lengths: Tensor, marks: Tensor) -> Tensor:
-    """Returns the mean over true frames weighted by the softmax of their marks.
+    """Returns the mean over true frames weighted by the softmax of their marks, shape (batch, dim).
 
     Attentive pooling as in Mirsamadi et al., Automatic speech emotion recognition using recurrent
-    neural networks with local attention (ICASSP 2017).
-
-    Args:
-        values: shape (batch, frames, dim).
-        lengths: true frames, shape (batch,).
-        marks: shape (batch, frames).
-
-    Returns:
-        Shape (batch, dim).
+    neural networks with local attention (ICASSP 2017). `values` have shape (batch, frames, dim),
+    `lengths` are true frames, shape (batch,), and `marks` have shape (batch, frames).
     """
     steps = torch.arange(values.shape[1], device=values.device)
     hidden = steps[None, :] >= lengths[:, None]

@@ -29,12 +29,7 @@ _SECONDS = pa.list_(pa.float64())
 
 
 def spec(*, utterances: str, segmenter: PluginIdentity) -> Spec:
-    """Returns the content of the stage's key.
-
-    Args:
-        utterances: key of the manifest whose utterances are recordings to cut.
-        segmenter: the segmenter.
-    """
+    """Returns the content of the stage's key; the utterances are recordings to cut."""
     return Spec(
         stage="segment",
         stage_version=VERSION,
@@ -53,20 +48,12 @@ def run(context: StageContext, draft: Draft) -> None:
         for row, utterance in enumerate(bucket.table.ids):
             speech = bucket.speech(row, {"audio", "language"})
             spans.append(_checked(segmenter.segment(speech), speech, name, utterance))
-        columns = {
-            "starts": pa.array([[span.start for span in own] for own in spans], _SECONDS),
-            "ends": pa.array([[span.end for span in own] for own in spans], _SECONDS),
-        }
-        return pa.table(columns)
+        starts = pa.array([[span.start for span in own] for own in spans], _SECONDS)
+        ends = pa.array([[span.end for span in own] for own in spans], _SECONDS)
+        return pa.table({"starts": starts, "ends": ends})
 
     map_utterances(
-        context,
-        draft,
-        names=span_rows,
-        compute=compute,
-        capacity=CAPACITY,
-        needs_audio="segment",
-        unit="recordings",
+        context, draft, span_rows, compute, CAPACITY, needs_audio="segment", unit="recordings"
     )
     manifest = context.parent("utterances")
     recordings = (row for table in iter_utterances(manifest, BLOCK) for row in table.rows())

@@ -26,12 +26,7 @@ BATCH = 32
 
 
 def spec(*, utterances: str, probe: PluginIdentity) -> Spec:
-    """Builds the key content.
-
-    Args:
-        utterances: key of the utterances.
-        probe: the probe that measures.
-    """
+    """Returns the content of the stage's key."""
     return Spec(
         stage="targets",
         stage_version=VERSION,
@@ -61,14 +56,14 @@ def run(context: StageContext, draft: Draft) -> None:
             names = [f"{names[0]}_{i:04d}" for i in range(values.shape[1])]
         return pa.table({target: pa.array(values[:, i], kind) for i, target in enumerate(names)})
 
-    map_utterances(
-        context,
-        draft,
-        names=lambda table: _row_names(table, probe),
-        compute=compute,
-        capacity=SHARD_ROWS,
-        needs_audio="a probe of the sound" if "audio" in probe.reads else None,
-    )
+    def names(table: UtteranceTable) -> list[str]:
+        """Names rows by the fields that the probe declares it reads."""
+        columns: list[Sequence[Any]] = [span_rows(table)] if "audio" in probe.reads else []
+        columns += [getattr(table, c) for f, c in SPEECH_COLUMNS.items() if f in probe.reads]
+        return [digest([sorted(probe.reads), *row]) for row in zip(*columns, strict=True)]
+
+    audio = "a probe of the sound" if "audio" in probe.reads else None
+    map_utterances(context, draft, names, compute, SHARD_ROWS, needs_audio=audio)
     undefined: Counter[str] = Counter()
     for key in draft.parts:
         shard = pq.read_table(context.store.checked(key).path / ROWS)
@@ -105,13 +100,6 @@ def check_names(wanted: Sequence[str], measured: Sequence[str]) -> None:
                 f"pretrain.acoustic.targets: nothing measures '{name}'."
                 f"{did_you_mean(name, measured)}"
             )
-
-
-def _row_names(table: UtteranceTable, probe: Probe[Any]) -> list[str]:
-    """Names rows by the fields that the probe declares it reads."""
-    columns: list[Sequence[Any]] = [span_rows(table)] if "audio" in probe.reads else []
-    columns += [getattr(table, c) for field, c in SPEECH_COLUMNS.items() if field in probe.reads]
-    return [digest([sorted(probe.reads), *row]) for row in zip(*columns, strict=True)]
 
 
 def _measured(

@@ -58,15 +58,9 @@ def folds_of(
     k: int,
     seed: int,
 ) -> list[Fold]:
-    """Makes speaker-disjoint folds of labelled utterances.
+    """Makes speaker-disjoint folds of the labelled utterances, which are at the positions `kept`.
 
-    Args:
-        table: all utterances.
-        kept: positions of the labelled ones.
-        data: what `labelled` returned for them.
-        protocol: the harness's own protocol.
-        k: number of folds of ``k-speaker-folds``.
-        seed: breaks ties.
+    `k` is the number of ``k-speaker-folds``; `seed` breaks ties.
 
     Raises:
         DataError: too few speakers, or no such split.

@@ -41,14 +41,10 @@ def spec(
 ) -> Spec:
     """Builds the key content.
 
-    Args:
-        utterances: key of the labelled set's utterances.
-        taxonomy: taxonomy of the weak labels.
-        gold: taxonomy of the gold labels.
-        embeddings: key of the set's embeddings by `model`, pooled as its head expects.
-        model: key of the `pretrain` stage whose head is read.
-        labels: key of the set's own weak labels, instead of both: the text-only row.
-        tested: score only the test part of the set's own split, as the evaluation does.
+    `taxonomy` is that of the weak labels, `gold` that of the gold labels. Scores come from
+    `embeddings` by `model`, pooled as its head expects, or from the set's own weak `labels` (the
+    text-only row). With `tested` only the test part of the set's own split is scored, as in the
+    evaluation.
 
     Raises:
         TaxonomyError: there is no map from `taxonomy` to `gold`.
@@ -82,7 +78,12 @@ def run(context: StageContext, draft: Draft) -> None:
             "dataset with `lanser-bench data check`."
         )
     source = "labels" if "labels" in context.spec.parents else "head"
-    scores, abstained = _labels(context) if source == "labels" else _head(context)
+    if source == "labels":
+        labels = read_labels(context.parent("labels"))
+        scores, abstained = labels.scores, labels.index < 0
+    else:
+        scores = _head(context)
+        abstained = np.zeros(len(scores), bool)
     matrix = np.array(params["map"], np.float64)
     predicted = choices(scores, matrix, abstained)[kept]
     speakers = [str(table.speakers[p]) for p in kept]
@@ -107,13 +108,8 @@ def run(context: StageContext, draft: Draft) -> None:
     draft.counts |= {"utterances": len(kept), "left_out": len(table) - len(kept)}
 
 
-def _labels(context: StageContext) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    labels = read_labels(context.parent("labels"))
-    return labels.scores, labels.index < 0
-
-
-def _head(context: StageContext) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Softmax of the head on the last layer, which never abstains."""
+def _head(context: StageContext) -> npt.NDArray[Any]:
+    """Returns the head's scores on the last layer: softmax without the division."""
     from safetensors.numpy import load_file
 
     from .pretrain.spec import HEAD
@@ -122,5 +118,4 @@ def _head(context: StageContext) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_
     vectors = embeddings.arrays(embeddings.array_names()[-1])
     head = load_file(context.parent("model").path / HEAD)
     logits = vectors.astype(np.float64) @ head["weight"].T + head["bias"]
-    scores = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return scores, np.zeros(len(scores), bool)
+    return np.asarray(np.exp(logits - logits.max(axis=1, keepdims=True)))

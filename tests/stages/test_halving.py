@@ -58,7 +58,7 @@ def test_sizes_are_halved_until_they_fit_and_counted_outside_as_well() -> None:
     with tallied() as outer, tallied() as inner:
         assert fitting(run, 11) == "done"
     assert tried == [11, 5, 2]
-    assert inner.counts == outer.counts == {"memory_halvings": 2}
+    assert inner == outer == {"memory_halvings": 2}
 
 
 def test_one_row_too_large_says_what_to_do_and_other_errors_pass() -> None:

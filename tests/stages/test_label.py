@@ -503,7 +503,7 @@ def test_many_blocks_give_what_one_block_gives(
     whole = run(plugins, store, utterances, **params)
     expected, told = label_files.read_labels(whole), summary(whole)
     store.discard(whole.key)
-    for module in (label_stage, label_files, _label_texts, _row_index):
+    for module in (label_stage, _label_texts, _row_index):
         monkeypatch.setattr(module, "BLOCK", 7)
     pieces = run(plugins, store, utterances, **params)
     found = label_files.read_labels(pieces)

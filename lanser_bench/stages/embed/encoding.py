@@ -31,16 +31,9 @@ Encode = Callable[[list[Array]], list[Encoded]]
 
 
 def embed_rows(rows: Sequence[Array], encode: Encode, params: Params, rate: float) -> list[Array]:
-    """Embeds utterances in batches of similar length.
+    """Embeds utterances in batches of similar length; per layer shape (utterances, dim).
 
-    Args:
-        rows: frames or samples of each utterance.
-        encode: runs the encoder on one batch.
-        params: pooling and sizes.
-        rate: frames (or samples) per second of `rows`.
-
-    Returns:
-        One array of shape (utterances, dim) per layer.
+    `rows` are frames or samples, `rate` of them per second.
     """
     pieces = [
         (owner, piece)
@@ -121,10 +114,8 @@ def module_encode(
 ) -> Encode:
     """Returns a function that encodes a batch by a trainable encoder's module in eval mode.
 
-    Args:
-        module: the encoder.
-        name: for messages.
-        attention: weights of a head's attention, which pools the last layer.
+    `attention` are the weights of a head's attention, which pools the last layer; `name` is for
+    messages.
     """
     import torch
 

@@ -46,14 +46,8 @@ def run(context: StageContext, draft: Draft) -> None:
         save_file(arrays, part.path / ARRAYS)
         return pa.table({"seconds": pa.array(seconds, pa.float64())})
 
-    map_utterances(
-        context,
-        draft,
-        names=_text_rows if reads_text else span_rows,
-        compute=compute,
-        capacity=CAPACITY,
-        needs_audio=None if reads_text else "embed",
-    )
+    names, audio = (_text_rows, None) if reads_text else (span_rows, "embed")
+    map_utterances(context, draft, names, compute, CAPACITY, needs_audio=audio)
 
 
 def _params(context: StageContext) -> Params:
@@ -132,10 +126,7 @@ def loaded_module(
 ) -> torch.nn.Module:
     """Returns the encoder's module with the weights of the parent `model`, or drawn ones.
 
-    Args:
-        context: the running stage.
-        encoder: the encoder.
-        seed: draws the weights if there is no `model`; by default the stage's own seed.
+    Without a `model`, `seed` draws them; by default the stage's own seed.
     """
     from safetensors.torch import load_file
 

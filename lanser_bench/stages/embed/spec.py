@@ -62,15 +62,9 @@ def spec(
 ) -> Spec:
     """Returns the key content.
 
-    Args:
-        utterances: key of the manifest.
-        encoder: any encoder.
-        features: key of the features, for a log-mel front end or any trainable encoder.
-        params: the stage's settings.
-        threads: CPU threads, which change floats.
-        weights: the origin of the encoder's weights.
-        device: where a trainable encoder runs; in the key unless it is the CPU.
-        cue: the prosodic cue that the `features` lack, if they are of resynthesised speech.
+    `features` are for a log-mel front end or any trainable encoder; with a `cue` they are of speech
+    resynthesised without it. `threads` change floats, as does the `device` of a trainable encoder,
+    which is in the key unless it is the CPU.
     """
     settings = {**params.model_dump(mode="json"), "libraries": library_versions(("torch",))}
     if weights.head_pooling is not None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ...evaluation import efficiency
+from ...evaluation.budgets import parse_budget
 from ...evaluation.folds import split_hash
 from ...evaluation.metrics import confusion_matrix
 from ...evaluation.predictions import PREDICTIONS, classification, write_table
@@ -31,10 +32,7 @@ def layers_of(
 ) -> dict[str, npt.NDArray[np.floating]]:
     """Returns layer → embeddings of the labelled utterances, normalised as the settings ask.
 
-    Args:
-        context: the running stage.
-        data: the labelled utterances.
-        role: the role of the embeddings among its parents.
+    `role` is the role of the embeddings among the stage's parents.
     """
     params = Params.of(context.spec)
     layers = read_layers(context, params.layers, data.ids, role)
@@ -65,7 +63,31 @@ def write_study(
     method: Literal["linear", "finetune"] = "linear",
 ) -> None:
     """Writes `RESULT` and `PREDICTIONS` of a finished study."""
-    result = _result(study, params, task, [*task.warnings, *warnings], method)
+    budgets = efficiency.budget_results(study)
+    area, axis = efficiency.area(study)
+    largest = max(study.design.budgets, key=lambda b: sum(c.n_train for c in study.of(b)[:1]))
+    predictions = study.classified(largest)
+    confusion = confusion_matrix(predictions.gold, predictions.predicted[0], len(task.labels))
+    majority = classification(study.majority())
+    result = EvaluationResult(
+        protocol=params.protocol,
+        method=method,
+        labels=task.labels,
+        n_utterances=len(study.data.ids),
+        n_left_out=len(task.table) - len(task.kept),
+        n_speakers=len(set(study.data.speakers)),
+        n_folds=len(study.folds),
+        n_draws=params.seeds,
+        split_hash=split_hash(study.data.ids, study.folds),
+        budgets=budgets,
+        area=area,
+        area_axis=axis,
+        labels_needed=efficiency.needed(budgets, params.targets),
+        majority={name: metric(statistic) for name, statistic in majority.items()},
+        confusion=confusion.tolist(),
+        control="permuted gold" if params.permute_gold else None,
+        warnings=[*task.warnings, *warnings],
+    )
     write_json(draft, RESULT, result)
     write_table(draft.path / PREDICTIONS, _table(study))
     draft.counts |= {
@@ -77,49 +99,16 @@ def write_study(
 
 
 def design_of(params: Params, seed: int | None) -> efficiency.Design:
-    """Returns what a study varies and how it chooses."""
+    """Returns the design of a study: fractions by size, then numbers per class by size."""
+    budgets = map(parse_budget, params.budgets)
     return efficiency.Design(
-        budgets=params.ordered_budgets,
+        budgets=sorted(budgets, key=lambda b: (b.per_class or 0, b.fraction or 0.0)),
         draws=params.seeds,
         strengths=params.strengths,
         inner_folds=params.inner_folds,
         balanced=params.class_weight == "balanced",
         permute_gold=params.permute_gold,
         seed=seed or 0,
-    )
-
-
-def _result(
-    study: efficiency.Study,
-    params: Params,
-    task: Task,
-    warnings: list[str],
-    method: Literal["linear", "finetune"],
-) -> EvaluationResult:
-    results = efficiency.budget_results(study)
-    area, axis = efficiency.area(study)
-    largest = max(study.design.budgets, key=lambda b: sum(c.n_train for c in study.of(b)[:1]))
-    predictions = study.classified(largest)
-    confusion = confusion_matrix(predictions.gold, predictions.predicted[0], len(task.labels))
-    majority = classification(study.majority())
-    return EvaluationResult(
-        protocol=params.protocol,
-        method=method,
-        labels=task.labels,
-        n_utterances=len(study.data.ids),
-        n_left_out=len(task.table) - len(task.kept),
-        n_speakers=len(set(study.data.speakers)),
-        n_folds=len(study.folds),
-        n_draws=params.seeds,
-        split_hash=split_hash(study.data.ids, study.folds),
-        budgets=results,
-        area=area,
-        area_axis=axis,
-        labels_needed=efficiency.needed(results, params.targets),
-        majority={name: metric(statistic) for name, statistic in majority.items()},
-        confusion=confusion.tolist(),
-        control="permuted gold" if params.permute_gold else None,
-        warnings=warnings,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from ...errors import SettingsError, did_you_mean
-from ...evaluation.budgets import Budget, checked_budgets, parse_budget
+from ...evaluation.budgets import checked_budgets
 from ...evaluation.folds import PROTOCOLS, Protocol
 from ...plugins.identity import library_versions
 from ...store import Spec
@@ -55,12 +55,6 @@ class Params(StageParams):
 
     _readable = field_validator("budgets")(checked_budgets)
 
-    @property
-    def ordered_budgets(self) -> list[Budget]:
-        """Fractions by size, then numbers per class by size."""
-        budgets = map(parse_budget, self.budgets)
-        return sorted(budgets, key=lambda b: (b.per_class or 0, b.fraction or 0.0))
-
 
 def spec(
     *,
@@ -74,14 +68,9 @@ def spec(
 ) -> Spec:
     """Builds the key content.
 
-    Args:
-        utterances: key of the labelled set's utterances.
-        embeddings: key of their embeddings.
-        taxonomy: the taxonomy of the gold labels; only its label names are used.
-        params: the settings.
-        seed: decides folds, subsets and ties.
-        threads: CPU threads; more than one can change the floats of numpy's matrix products.
-        official: the dataset's official protocols → protocol that makes their folds.
+    Only the label names of the gold labels' `taxonomy` are used. `seed` decides folds, subsets and
+    ties. More than one of `threads` can change the floats of numpy's matrix products. For
+    `official` see `folds_by`.
 
     Raises:
         SettingsError: unknown protocol.
@@ -104,11 +93,9 @@ def spec(
 
 
 def folds_by(params: Params, official: Mapping[str, str]) -> Protocol:
-    """Returns the harness's protocol that a requested protocol stands for.
+    """Returns the harness's protocol for a requested protocol.
 
-    Args:
-        params: the settings.
-        official: the dataset's official protocols → protocol that makes their folds.
+    `official` maps the dataset's official protocols to those that make their folds.
 
     Raises:
         SettingsError: unknown protocol.

@@ -47,15 +47,9 @@ def spec(
 ) -> Spec:
     """Builds the key content.
 
-    Args:
-        evaluation: what `evaluate.spec` returned for the same labelled set: protocol, folds,
-            labels and seed are its own.
-        features: key of the labelled set's features.
-        encoder: a trainable encoder.
-        weights: where training starts.
-        params: the training settings.
-        threads: CPU threads, which change floats.
-        device: where it trains; in the key unless it is the CPU.
+    Protocol, folds, labels and seed are those of `evaluation`, which `evaluate.spec` returned for
+    the same labelled set. Training starts from `weights`. `threads` change floats, as does the
+    `device`, which is in the key unless it is the CPU.
     """
     design, utterances = evaluation.params, evaluation.parents["utterances"]
     return Spec(

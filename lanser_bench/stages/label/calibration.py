@@ -37,9 +37,7 @@ def tempered(values: Floats, kind: ScoreKind, temperature: float) -> Floats:
 def mean_scores(blocks: Iterable[tuple[Floats, Bools]], k: int) -> Floats | None:
     """Returns each label's mean score, shape (K,), in one pass; None if no row counts.
 
-    Args:
-        blocks: scores of shape (rows, K), and the mask of the rows that count.
-        k: number of labels.
+    `blocks` are scores of shape (rows, K), and the mask of the rows that count.
     """
     total, count = np.zeros(k), 0
     for scores, answered in blocks:
@@ -49,15 +47,11 @@ def mean_scores(blocks: Iterable[tuple[Floats, Bools]], k: int) -> Floats | None
 
 
 def divided(scores: Floats, prior: Floats) -> Floats:
-    """Divides each label's scores by its prior and normalises rows to add up to 1.
+    """Divides each label's scores, shape (n, K), by its prior, shape (K,), and normalises rows.
 
     A zero-shot model favours some labels whatever the text; the prior estimates this bias without
     gold labels. A prior from the corpus also lowers labels that are truly frequent. A label whose
     prior is 0 keeps 0.
-
-    Args:
-        scores: shape (n, K).
-        prior: shape (K,).
     """
     lifted = _ratio(scores, np.broadcast_to(prior, scores.shape))
     return _ratio(lifted, lifted.sum(axis=1, keepdims=True))

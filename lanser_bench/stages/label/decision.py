@@ -98,15 +98,10 @@ def decide(
 ) -> Decision:
     """Chooses a label for every row, or a reason to give none. Ties go to the earlier label.
 
-    Args:
-        values: a labeler's scores, shape (n, K).
-        kind: their kind.
-        abstained: where the labeler abstained, shape (n,).
-        taxonomy: the labels.
-        params: thresholds and corrections.
-        empty: where there is no text, shape (n,).
-        no_speech: where the recogniser found no speech, shape (n,).
-        content_free: scores of content-free texts, shape (m, K), if params ask for them.
+    The arrays are those of `Evidence`, but for `content_free`: scores of shape (m, K).
+
+    Raises:
+        SettingsError: as `fitted_prior`.
     """
     none = np.zeros(len(values), dtype=bool)
     empty, no_speech = (none if rows is None else rows for rows in (empty, no_speech))
@@ -138,12 +133,8 @@ def fitted_prior(
 ) -> Floats | None:
     """Returns the prior that divides scores, shape (K,); None if there is no correction.
 
-    Args:
-        blocks: starts a pass over the corpus.
-        kind: kind of the scores.
-        params: the correction's name.
-        k: number of labels.
-        content_free: scores of content-free texts, shape (m, K).
+    `blocks` starts a pass over the corpus. `content_free` are the scores of content-free texts,
+    shape (m, K).
 
     Raises:
         SettingsError: the correction needs `content_free`.
@@ -171,13 +162,7 @@ def choose(
 ) -> Choices:
     """Chooses labels block by block, then applies the filters that need all of them.
 
-    Args:
-        blocks: starts a pass over the corpus.
-        n: total number of rows.
-        kind: kind of the scores.
-        taxonomy: the labels.
-        params: thresholds and filters.
-        prior: what `fitted_prior` returned.
+    `blocks` starts a pass over the `n` rows of the corpus; `prior` is from `fitted_prior`.
     """
     index, confidence = np.zeros(n, np.int32), np.zeros(n, np.float32)
     reason = np.zeros(n, np.int8)

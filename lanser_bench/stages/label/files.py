@@ -12,12 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...data.utterances import parquet_blocks
 from ...errors import StoreError
 from ...kinds.labeler import ScoreKind, Scores
 from ...store import Artifact, Draft, Store
 from ...taxonomy import Taxonomy
-from ..maps.distinct_rows import BLOCK, Gathered, index_ids
+from ..maps.distinct_rows import Gathered, index_ids
 from ..maps.scratch import Scratch
 from ..maps.sharding import INDEX, ROWS
 from .decision import Choices
@@ -68,24 +67,19 @@ class ShardScores(Scratch):
     """Scores of all utterances in the manifest's order, block by block, as often as needed."""
 
     def __init__(self, store: Store, draft: Draft, k: int, *, with_votes: bool = False) -> None:
-        """Concatenates the shards' rows in a file; leaving the block removes it.
+        """Concatenates the rows of the draft's shards in a file; leaving the block removes it.
 
-        Args:
-            store: the store of the shards.
-            draft: the stage's artifact, with its index.
-            k: number of labels.
-            with_votes: whether logits are scores by members, and `votes` will be called.
+        With `with_votes` logits are scores by members, and `votes` can be called.
         """
         self._index, self._k = draft.path / INDEX, k
         self.kind: ScoreKind = "distribution"
         columns = [*SCORES, "logits"] if with_votes else SCORES
         self._rows = Gathered(draft.path / "scores.raw")
-        self._truncated: list[npt.NDArray[np.bool_]] = []
         for key in draft.parts:
             table = pq.read_table(store.checked(key).path / ROWS, columns=columns)
-            # Each row continues with whether the labeler abstained, and its members' votes.
-            parts = [_matrix(table["values"], k), table["abstained"].to_numpy()[:, None]]
-            self._truncated.append(table["truncated"].to_numpy())
+            # Each row continues with two flags of the labeler, and its members' votes.
+            flags = [table[name].to_numpy()[:, None] for name in ("abstained", "truncated")]
+            parts = [_matrix(table["values"], k), *flags]
             if with_votes:
                 parts.append(_votes(table["logits"], k))
             rows = np.concatenate(parts, axis=1, dtype=np.float32, casting="unsafe")
@@ -104,16 +98,11 @@ class ShardScores(Scratch):
 
     def truncated(self) -> int:
         """Returns the number of utterances that the labeler read only in part."""
-        count = 0
-        for batch in parquet_blocks(self._index, BLOCK, ["part", "row"]):
-            parts, rows = batch["part"].to_numpy(), batch["row"].to_numpy()
-            for part in np.unique(parts):
-                count += int(self._truncated[part][rows[parts == part]].sum())
-        return count
+        return sum(int((rows[:, self._k + 1] > 0).sum()) for rows in self._blocks())
 
     def votes(self) -> npt.NDArray[np.int16]:
         """Returns each member's best label of all utterances, shape (n, members); −1 for none."""
-        blocks = [rows[:, self._k + 1 :].astype(np.int16) for rows in self._blocks()]
+        blocks = [rows[:, self._k + 2 :].astype(np.int16) for rows in self._blocks()]
         return np.concatenate(blocks) if blocks else np.zeros((0, 1), np.int16)
 
     def _blocks(self) -> Iterator[npt.NDArray[np.float32]]:
@@ -133,14 +122,7 @@ def write_labels(
     scores: Iterable[npt.NDArray[np.floating[Any]]],
     taxonomy: Taxonomy,
 ) -> None:
-    """Writes `LABELS` block by block.
-
-    Args:
-        draft: the stage's artifact, with its `INDEX`.
-        choices: the labels.
-        scores: corrected scores in blocks, in the manifest's order.
-        taxonomy: the labels' names.
-    """
+    """Writes `LABELS` block by block; `scores` are corrected, in the manifest's order."""
     names = [*taxonomy.names, None]
     begin = 0
     ids = index_ids(draft.path / INDEX)

@@ -10,15 +10,10 @@ Bools = npt.NDArray[np.bool_]
 
 
 def not_in_top(index: Ints, confidence: npt.NDArray[np.float32], q: float) -> Bools:
-    """Marks labels outside the most confident share of their class, shape (n,).
+    """Marks labels outside the most confident share `q` of their class, shape (n,).
 
     Of the n_c utterances with label c, the ⌈q · n_c⌉ most confident are kept; ties go to the
-    earlier.
-
-    Args:
-        index: labels, −1 for none; shape (n,).
-        confidence: shape (n,).
-        q: share to keep, in (0, 1].
+    earlier. In `index` −1 means no label.
     """
     out = np.zeros(len(index), dtype=bool)
     if q >= 1:
@@ -32,12 +27,7 @@ def not_in_top(index: Ints, confidence: npt.NDArray[np.float32], q: float) -> Bo
 
 
 def over_balance(index: Ints, seed: int) -> Bools:
-    """Marks labels, drawn at random, beyond the count of the rarest label; shape (n,).
-
-    Args:
-        index: labels, −1 for none; shape (n,).
-        seed: of the draw.
-    """
+    """Marks labels, drawn at random, beyond the count of the rarest label; shape (n,)."""
     out = np.zeros(len(index), dtype=bool)
     labels, counts = np.unique(index[index >= 0], return_counts=True)
     draws = np.random.default_rng(seed)

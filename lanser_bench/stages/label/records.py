@@ -36,10 +36,7 @@ def checked_reads(labeler: Labeler[Any], name: str) -> frozenset[str]:
 def blanked(record: TextRecord, reads: frozenset[str], name: str) -> TextRecord:
     """Returns a record with only the fields that a labeler reads, so that equal inputs are equal.
 
-    Args:
-        record: the whole record.
-        reads: the labeler's declaration.
-        name: replaces the id if the labeler does not read it.
+    `name` replaces the id if the labeler does not read it.
     """
     known = {field: getattr(record, field) for field in reads}
     return TextRecord(**{"id": name, "text": "", **known})

@@ -87,7 +87,7 @@ def run(context: StageContext, draft: Draft) -> None:
 
 @dataclass(frozen=True)
 class _Labels:
-    """Labels of all utterances, and a way to iterate over their corrected scores."""
+    """Labels of all utterances, and an iterator factory of their corrected scores."""
 
     choices: Choices
     blocks: Callable[[], Iterator[Floats]]

@@ -80,15 +80,10 @@ def spec(
 ) -> Spec:
     """Returns the content of the stage's key.
 
-    Args:
-        utterances: key of the manifest.
-        transcripts: key of the `transcribe` artifact; None to label the manifest's own texts.
-        labeler: the labeler.
-        taxonomy: the labels; its whole content is in the key, so a worker needs no file.
-        params: settings.
-        threads: CPU threads of the labeler, which can change its floats.
-        gold_taxonomy: the taxonomy of the manifest's gold labels, if it has any; for labelers that
-            read gold, and for agreement with gold.
+    Without `transcripts` the manifest's own texts are labelled. The whole content of `taxonomy` is
+    in the key, so a worker needs no file. `gold_taxonomy` is that of the manifest's gold labels, if
+    it has any; for labelers that read gold, and for agreement with gold. `threads` can change
+    floats.
 
     Raises:
         SettingsError: the taxonomy does not support the neutral rule of the settings.

@@ -26,14 +26,7 @@ Ints = npt.NDArray[np.int64]
 def label_summary(
     choices: Choices, kind: ScoreKind, taxonomy: Taxonomy, gold: GoldAgreement | None
 ) -> LabelSummary:
-    """Returns the content of ``labels.json``.
-
-    Args:
-        choices: weak labels of all utterances.
-        kind: kind of the labeler's scores.
-        taxonomy: the labels.
-        gold: agreement with gold labels, if there are any.
-    """
+    """Returns the content of ``labels.json``; `kind` is that of the labeler's scores."""
     n, use = len(choices.index), label_use(choices.index, choices.confidence, taxonomy)
     without = choices.reason[choices.index < 0]
     reasons = np.bincount(without, minlength=len(REASONS)).tolist()
@@ -54,10 +47,7 @@ def label_use(
 ) -> LabelUse:
     """Returns how often each label was given.
 
-    Args:
-        index: position of each utterance's label, shape (n,); −1 where there is none.
-        confidence: the best label's score, shape (n,).
-        taxonomy: the labels.
+    `index` has shape (n,), −1 for no label; `confidence` are the best labels' scores, shape (n,).
     """
     given = index >= 0
     counts = np.bincount(index[given], minlength=len(taxonomy.labels))
@@ -99,13 +89,8 @@ def gold_agreement(
 ) -> GoldAgreement:
     """Compares weak labels, mapped into the gold taxonomy, with single gold labels.
 
-    Args:
-        table: utterances with gold.
-        scores: their scores, shape (n, K).
-        labelled: which of them have a weak label, shape (n,).
-        taxonomy: the weak labels' taxonomy.
-        gold_taxonomy: the gold labels' taxonomy.
-        unlabelled: number of further utterances of the corpus, which have no gold.
+    `scores` have shape (n, K), `labelled` shape (n,). `unlabelled` is the number of further
+    utterances of the corpus, which have no gold.
     """
     try:
         matrix = taxonomy.map_to(gold_taxonomy)

@@ -45,13 +45,7 @@ class LabelTexts(ScratchBase):
     def __init__(
         self, context: StageContext, manifest: Artifact, folder: Path, *, with_context: bool
     ) -> None:
-        """Stores the earlier turns, if they are needed.
-
-        Args:
-            context: the running stage.
-            manifest: the utterances.
-            folder: the folder of the file.
-            with_context: whether records contain the earlier turns of their dialogue.
+        """Stores the earlier turns of dialogues in a file in `folder`, if records contain them.
 
         Raises:
             StoreError: the transcripts belong to other utterances.

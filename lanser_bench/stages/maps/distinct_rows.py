@@ -43,11 +43,7 @@ class RowIndex(ScratchBase):
         )
 
     def add(self, rows: Iterable[tuple[str, str, str]]) -> None:
-        """Adds rows in the manifest's order.
-
-        Args:
-            rows: id, name (32 hexadecimal digits) and record of each.
-        """
+        """Adds rows in the manifest's order: id, name (32 hexadecimal digits) and record."""
         self.write(
             "INSERT INTO row (id, name, record) VALUES (?, ?, ?)",
             ((id_, bytes.fromhex(name), record) for id_, name, record in rows),
@@ -65,15 +61,8 @@ class RowIndex(ScratchBase):
     def buckets(self, capacity: int, start: int = 0, depth: int = 0) -> Iterator[tuple[int, int]]:
         """Yields ranges of names with at most `capacity` distinct rows, in the order of names.
 
-        The next bit splits a range with more rows in two, so a new row changes one bucket.
-
-        Args:
-            capacity: the largest number of rows of a bucket.
-            start: the bits that all names share.
-            depth: the number of those bits.
-
-        Yields:
-            The shared bits and their number, for `bucket`.
+        A range is the bits that its names share and their number, for `bucket`. The next bit splits
+        a range with more rows in two, so a new row changes one bucket.
         """
         count = self._count(start, depth)
         if count <= capacity:

@@ -11,6 +11,8 @@ from typing import Any, Self
 
 _DISK = {"SQLITE_FULL": errno.ENOSPC, "SQLITE_IOERR_WRITE": errno.EIO}
 """SQLite's errors of failed writes → the error codes that the store expects."""
+_SETTINGS = ("journal_mode=OFF", "synchronous=OFF", "cache_size=-8192", "locking_mode=EXCLUSIVE")
+"""The file is removed with its draft, so it needs no journal, lock or sync."""
 
 
 class Scratch(ABC):
@@ -31,22 +33,10 @@ class ScratchBase(Scratch):
     """A SQLite file of one process, which keeps a corpus out of memory."""
 
     def __init__(self, path: Path, *settings: str) -> None:
-        """Creates an empty file.
-
-        Args:
-            path: the file; it must not exist.
-            settings: pragmas such as ``temp_store=FILE``.
-        """
+        """Creates a new file; `settings` are pragmas such as ``temp_store=FILE``."""
         self._path = path
         self._base = sqlite3.connect(path, isolation_level=None)
-        # The file is removed with its draft, so it needs no journal, lock or sync.
-        for setting in (
-            "journal_mode=OFF",
-            "synchronous=OFF",
-            "cache_size=-8192",
-            "locking_mode=EXCLUSIVE",
-            *settings,
-        ):
+        for setting in (*_SETTINGS, *settings):
             self._base.execute(f"PRAGMA {setting}")
 
     def write(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:

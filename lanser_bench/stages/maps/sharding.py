@@ -98,7 +98,7 @@ def compute_shard(store: Store, spec: Spec, compute: Callable[[Draft], None]) ->
             return False
         with store.write(spec) as part, tallied() as tally:
             compute(part)
-            part.counts |= tally.counts
+            part.counts |= tally
     return True
 
 
@@ -118,11 +118,8 @@ def iter_rows(
 ) -> Iterator[list[Any]]:
     """Yields values of some columns of `ROWS`, one row per id in the manifest's order.
 
-    Args:
-        folders: of the shards.
-        index: the map's `INDEX`.
-        columns: their names.
-        scratch: a new file that keeps the rows meanwhile.
+    `folders` are those of the shards, `index` is the map's `INDEX`, and `scratch` is a new file
+    that keeps the rows meanwhile.
     """
     with Gathered(scratch) as gathered:
         for folder in folders:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow as pa
 from ...data.utterances import UtteranceTable, iter_utterances, utterances_without
 from ...errors import DataError
 from ...kinds.speech import Speech, Waveform
-from ...store import Artifact, Draft, FileState, digest, file_sha256
+from ...store import Draft, FileState, digest, file_sha256
 from ..base import StageContext
 from .distinct_rows import BLOCK, Row, RowIndex
 from .scratch import ScratchBase
@@ -38,15 +39,6 @@ def span_rows(table: UtteranceTable) -> list[str]:
     return [digest([sha, start, end]) for sha, start, end in spans]
 
 
-def _check_audio(manifest: Artifact, stage: str) -> None:
-    missing, total = utterances_without(manifest, "audio_sha")
-    if missing:
-        raise DataError(
-            f"{len(missing)} of {total} utterances have no audio, which {stage} needs; the first "
-            f"is '{missing[0]}'. Use a dataset with recordings."
-        )
-
-
 class Recordings(ScratchBase):
     """Paths of recordings on this machine, in a file: there may be as many as utterances."""
 
@@ -58,8 +50,11 @@ class Recordings(ScratchBase):
 
     def path(self, sha: str) -> Path | None:
         """Returns the path of the recording with this hash; None if it is unknown."""
-        row = self._row(sha)
-        return None if row is None else Path(os.fsdecode(row[0]))
+        while self._unread:
+            with Path(self._unread.pop()).open(encoding="utf-8") as file:
+                self.write("INSERT OR IGNORE INTO recording VALUES (?, ?, NULL)", _pairs(file))
+        path = self._column("path", sha)
+        return None if path is None else Path(os.fsdecode(path))
 
     def verified(self, sha: str) -> Path | None:
         """Returns the path after comparing the file with the hash, once for each state of the file.
@@ -67,12 +62,11 @@ class Recordings(ScratchBase):
         Raises:
             DataError: the file has changed since planning, or cannot be read.
         """
-        row = self._row(sha)
-        if row is None:
+        path = self.path(sha)
+        if path is None:
             return None
-        path = Path(os.fsdecode(row[0]))
         state = repr(tuple(FileState.of(path)))
-        if row[1] != state:
+        if self._column("verified", sha) != state:
             if file_sha256(path) != sha:
                 raise DataError(
                     f"{path} changed after the run was planned. Run the same command again; "
@@ -81,13 +75,9 @@ class Recordings(ScratchBase):
             self.write("UPDATE recording SET verified = ? WHERE sha = ?", [(state, sha)])
         return path
 
-    def _row(self, sha: str) -> tuple[bytes, str | None] | None:
-        while self._unread:
-            with Path(self._unread.pop()).open(encoding="utf-8") as file:
-                self.write("INSERT OR IGNORE INTO recording VALUES (?, ?, NULL)", _pairs(file))
-        query = "SELECT path, verified FROM recording WHERE sha = ?"
-        row: tuple[bytes, str | None] | None = self._base.execute(query, (sha,)).fetchone()
-        return row
+    def _column(self, name: str, sha: str) -> Any:
+        query = f"SELECT {name} FROM recording WHERE sha = ?"
+        return (self._base.execute(query, (sha,)).fetchone() or (None,))[0]
 
 
 def _pairs(lines: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -137,31 +127,29 @@ class Bucket:
 def map_utterances(
     context: StageContext,
     draft: Draft,
-    *,
     names: Callable[[UtteranceTable], Iterable[str]],
     compute: Callable[[Bucket, Draft], pa.Table],
     capacity: int,
+    *,
     needs_audio: str | None = None,
     unit: str = "utterances",
 ) -> None:
     """Runs a map over the utterances of the stage's manifest, which are read in blocks.
 
-    Args:
-        context: the running stage.
-        draft: the stage's own artifact.
-        names: given some utterances, returns for each the name of its row: a `digest` of
-            everything that determines the result.
-        compute: as for `run_map`.
-        capacity: the largest number of rows of a shard.
-        needs_audio: the part of an error's sentence that names the stage, if it needs audio.
-        unit: what is counted.
+    `names` returns the name of each utterance's row: a `digest` of everything that determines the
+    result. `needs_audio` names a stage that needs audio, for the error. For the other arguments see
+    `run_map`.
 
     Raises:
         DataError: an utterance has no audio, and the stage needs it.
     """
     manifest = context.parent("utterances")
-    if needs_audio is not None:
-        _check_audio(manifest, needs_audio)
+    missing, total = utterances_without(manifest, "audio_sha") if needs_audio else ([], 0)
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {total} utterances have no audio, which {needs_audio} needs; the "
+            f"first is '{missing[0]}'. Use a dataset with recordings."
+        )
     fields: list[str] = [field.name for field in dataclasses.fields(UtteranceTable)]
 
     def shard(rows: list[Row], part: Draft) -> pa.Table:

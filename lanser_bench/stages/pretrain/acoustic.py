@@ -60,12 +60,8 @@ def load_acoustic(
 ) -> Acoustic:
     """Reads the targets of all corpora and z-scores them over the training part.
 
-    Args:
-        store: the store.
-        keys: keys of the `targets` artifacts, one per corpus.
-        params: names of the targets, and weight of their loss.
-        train: positions of the training part, over all corpora.
-        device: where it trains.
+    `keys` are those of the `targets` artifacts, one per corpus; `train` are positions over all
+    corpora.
 
     Raises:
         SettingsError: the probe does not measure a target of this name.

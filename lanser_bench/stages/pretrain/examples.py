@@ -202,7 +202,10 @@ def split_by_speaker(examples: Examples, fraction: float) -> Split:
     train_spans = {examples.spans[row] for row in train.tolist()}
     fresh = np.array([examples.spans[row] not in train_spans for row in dev.tolist()])
     split = Split(train, dev[fresh], f"{len(held)} speakers", int((~fresh).sum()))
-    _check_disjoint(examples, split)
+    sides = [{examples.speakers[row] for row in part.tolist()} for part in (train, split.dev)]
+    shared = (sides[0] & sides[1]) - {None}
+    if shared:
+        raise LeakageError(f"Speaker '{min(map(str, shared))}' is in both training and dev part.")
     if len(examples.label_counts(train)) < 2 or len(split.dev) == 0:
         return without_dev("too few utterances to hold any out")
     return split
@@ -223,10 +226,3 @@ def _held_out(sizes: Counter[str], fraction: float, total: int) -> set[str]:
         if sizes[smallest] <= total / 3:
             held.add(smallest)
     return held
-
-
-def _check_disjoint(examples: Examples, split: Split) -> None:
-    sides = [{examples.speakers[row] for row in rows.tolist()} for rows in (split.train, split.dev)]
-    shared = (sides[0] & sides[1]) - {None}
-    if shared:
-        raise LeakageError(f"Speaker '{min(map(str, shared))}' is in both training and dev part.")

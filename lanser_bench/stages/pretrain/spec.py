@@ -118,16 +118,11 @@ def spec(
 ) -> Spec:
     """Returns the key content.
 
-    Args:
-        corpora: per corpus the keys of its utterances, labels and features.
-        encoder: a trainable encoder.
-        labels_control: ``weak``, or a control: labels ``shuffled`` among all labelled utterances,
-            ``shuffled-within-speaker``, or ``gold``: human labels of the same names.
-        params: the stage's settings.
-        seed: draws the weights, the order, the crops and the shuffling.
-        threads: CPU threads, which change floats.
-        device: where it trains; in the key unless it is the CPU.
-        acoustic: per corpus the key of its `targets` stage, if ``params.acoustic`` is set.
+    `corpora` are, per corpus, the keys of its utterances, labels and features; `acoustic` is the
+    key of its `targets` stage, if ``params.acoustic`` is set. `labels_control` is ``weak`` or a
+    control: labels ``shuffled`` among all labelled utterances, ``shuffled-within-speaker``, or
+    ``gold``: human labels of the same names. `seed` draws weights, order, crops and shuffling.
+    `threads` change floats, as does the `device`, which is in the key unless it is the CPU.
     """
     parents = {f"acoustic.{i}": key for i, key in enumerate(acoustic)}
     for i, keys in enumerate(corpora):

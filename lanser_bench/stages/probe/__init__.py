@@ -1,1 +1,1 @@
-"""Probe: what embeddings hold, measured on held-out speakers."""
+"""Probe: how well targets can be predicted from embeddings, on held-out speakers."""

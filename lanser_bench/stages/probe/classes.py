@@ -37,11 +37,7 @@ class _Target:
 
 
 def probe_classes(work: Work, measured: Mapping[str, Sequence[str | None]]) -> ProbeOutput:
-    """Predicts every target on every scale.
-
-    Args:
-        work: embeddings and settings.
-        measured: target → names of classes, None where undefined.
+    """Predicts every target on every scale; `measured` has None where undefined.
 
     Raises:
         DataError: no target has two classes, or the probe's kind of folds cannot be made.

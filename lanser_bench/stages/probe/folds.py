@@ -22,7 +22,7 @@ ALL = ""
 
 @dataclass(frozen=True)
 class ProbeFolds:
-    """Folds with what they keep apart."""
+    """Folds, with the units that they keep apart."""
 
     folds: list[Fold]
     units: list[str]
@@ -46,13 +46,9 @@ def checked_folds(
 ) -> ProbeFolds:
     """Makes a probe's folds and checks them for leakage.
 
-    Args:
-        table: the utterances.
-        held_out: what is kept apart.
-        folds: largest number of folds over speakers (or sentences).
-        sentence_folds: largest number of sentence groups to cross them with.
-        seed: breaks ties.
-        labels: positions of classes, shape (n,), −1 where undefined; None for numbers.
+    There are at most `folds` over speakers (or sentences), crossed with at most `sentence_folds`
+    groups of sentences. `labels` are positions of classes, shape (n,), −1 where undefined; None for
+    numbers. `seed` breaks ties.
 
     Raises:
         DataError: utterances without a speaker, a single speaker, or no such folds.

@@ -21,11 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def probe_numbers(work: Work, measured: Mapping[str, Floats]) -> ProbeOutput:
-    """Predicts all targets on every scale.
-
-    Args:
-        work: embeddings and settings.
-        measured: target → values, shape (utterances,), NaN where undefined.
+    """Predicts all targets on every scale; `measured` has shape (utterances,), NaN where undefined.
 
     Raises:
         DataError: no target can be predicted, or no folds can be made.

@@ -58,14 +58,9 @@ def spec(
 ) -> Spec:
     """Builds the key content.
 
-    Args:
-        utterances: key of the utterances.
-        embeddings: key of their embeddings.
-        targets: key of what a probe measured on them.
-        params: the settings.
-        seed: decides folds and ties.
-        probe: the probe; its task and folds are in the key unless they are the defaults.
-        threads: CPU threads; more than one can change the floats of numpy's matrix products.
+    `targets` is the key of the probe's measurements. The probe's task and folds are in the key
+    unless they are the defaults. `seed` decides folds and ties. More than one of `threads` can
+    change the floats of numpy's matrix products.
     """
     defaults = {"task": Probe.task, "held_out": Probe.held_out, "components": Probe.components}
     declared = {} if probe is None else {name: getattr(probe, name) for name in defaults}

@@ -24,16 +24,9 @@ from .spec import SUMMARY, Params
 from .wer import word_errors
 
 _SCHEMA = pa.schema(
-    [
-        ("text", pa.string()),
-        ("language", pa.string()),
-        ("avg_logprob", pa.float64()),
-        ("no_speech_prob", pa.float64()),
-        ("compression_ratio", pa.float64()),
-        ("retried", pa.bool_()),
-        ("truncated", pa.bool_()),
-        ("silent", pa.bool_()),
-    ]
+    [(name, pa.string()) for name in ("text", "language")]
+    + [(name, pa.float64()) for name in ("avg_logprob", "no_speech_prob", "compression_ratio")]
+    + [(name, pa.bool_()) for name in ("retried", "truncated", "silent")]
 )
 _FIELDS = _SCHEMA.names[:-1]
 """Columns that are fields of `Transcript`, in its order."""
@@ -58,16 +51,17 @@ def run(context: StageContext, draft: Draft) -> None:
         columns["silent"] = [results[row][1] for row in rows]
         return pa.table(columns, schema=_SCHEMA)
 
-    map_utterances(
-        context,
-        draft,
-        names=lambda table: _row_names(table, asr),
-        compute=compute,
-        capacity=params.shard_rows,
-        needs_audio="transcribe" if asr.reads == "audio" else None,
-    )
+    def names(table: UtteranceTable) -> list[str]:
+        """Names rows by exactly what the recogniser is given, so that equal ones are one row."""
+        if asr.reads == "audio":
+            return [digest([*row]) for row in zip(span_rows(table), table.languages, strict=True)]
+        texts = zip(table.transcripts, table.languages, strict=True)
+        return [digest(["text", *row]) for row in texts]
+
+    audio = "transcribe" if asr.reads == "audio" else None
+    map_utterances(context, draft, names, compute, params.shard_rows, needs_audio=audio)
     references = (
-        text if asr.reads == "audio" else None
+        text if audio else None
         for table in iter_utterances(context.parent("utterances"), BLOCK)
         for text in table.transcripts
     )
@@ -92,15 +86,6 @@ def read_transcripts(store: Store, key: str) -> dict[str, Transcript]:
     result = MapResult(store, store.checked(key))
     rows = zip(*result.columns(*_FIELDS).values(), strict=True)
     return {id_: Transcript(*row) for id_, row in zip(result.ids, rows, strict=True)}
-
-
-def _row_names(table: UtteranceTable, asr: ASR[Any]) -> list[str]:
-    """Names rows by exactly what the recogniser is given, so that equal ones are one row."""
-    if asr.reads == "transcript":
-        texts = zip(table.transcripts, table.languages, strict=True)
-        return [digest(["text", text, language]) for text, language in texts]
-    spans = zip(span_rows(table), table.languages, strict=True)
-    return [digest([span, language]) for span, language in spans]
 
 
 def _batch(

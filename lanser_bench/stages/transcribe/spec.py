@@ -23,14 +23,7 @@ class Params(StageParams):
 
 
 def spec(*, utterances: str, asr: PluginIdentity, params: Params, threads: int) -> Spec:
-    """Returns the content of the stage's key.
-
-    Args:
-        utterances: key of the manifest.
-        asr: the recogniser.
-        params: settings.
-        threads: CPU threads of the recogniser, which can change its floats.
-    """
+    """Returns the content of the stage's key; the recogniser's `threads` can change its floats."""
     libraries = {"libraries": library_versions(("soundfile", "soxr"))}
     return Spec(
         stage="transcribe",

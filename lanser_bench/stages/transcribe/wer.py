@@ -11,43 +11,47 @@ from itertools import islice
 from ...evaluation.summaries import WordErrors
 
 _BLOCK = 256
-"""Utterances compared at a time: their alignments are many objects for each word and character."""
+"""Utterances compared at a time: alignments have many objects per word and character."""
 _EDITS = ("substitutions", "deletions", "insertions")
-# An apostrophe inside a word belongs to it; every other sign separates words.
-_SIGNS = re.compile(r"[^\w\s']|_|(?<!\w)'|'(?!\w)")
+# An apostrophe inside a word belongs to it; all other punctuation separates words.
+_PUNCTUATION = re.compile(r"[^\w\s']|_|(?<!\w)'|'(?!\w)")
 
 
 def normalised(text: str) -> str:
-    """Returns a text as words to compare: lower case, no punctuation, single spaces.
+    """Returns a text for comparison: lower case, no punctuation, single spaces.
 
-    Numbers, spellings and contractions stay as they are, so the rate is a little above what a
-    normaliser for one language gives.
+    Numbers, spellings and contractions are not normalised, so error rates are slightly higher than
+    with a normaliser for one language.
     """
     folded = unicodedata.normalize("NFKC", text).replace("’", "'").casefold()
-    return " ".join(_SIGNS.sub(" ", folded).split())
+    return " ".join(_PUNCTUATION.sub(" ", folded).split())
 
 
 def word_errors(references: Iterable[str], texts: Iterable[str]) -> WordErrors | None:
-    """Compares recognised texts with references, both `normalised`, a block at a time.
+    """Compares recognised texts with references, both `normalised`, block by block.
 
     Returns:
         The errors summed over utterances; None if no reference has a word.
     """
     utterances = 0
     words: Counter[str] = Counter()
-    signs: Counter[str] = Counter()
-    both = zip(map(normalised, references), map(normalised, texts), strict=True)
-    pairs = (pair for pair in both if pair[0])
+    characters: Counter[str] = Counter()
+    all_pairs = zip(map(normalised, references), map(normalised, texts), strict=True)
+    pairs = (pair for pair in all_pairs if pair[0])
     while block := list(islice(pairs, _BLOCK)):
         import jiwer
 
         utterances += len(block)
-        for counts, process in ((words, jiwer.process_words), (signs, jiwer.process_characters)):
-            found = process([reference for reference, _ in block], [text for _, text in block])
-            counts.update({name: getattr(found, name) for name in ("hits", *_EDITS)})
+        block_references, block_texts = map(list, zip(*block, strict=True))
+        levels = (words, jiwer.process_words), (characters, jiwer.process_characters)
+        for counts, process in levels:
+            alignment = process(block_references, block_texts)
+            counts.update({name: getattr(alignment, name) for name in ("hits", *_EDITS)})
     if not utterances:
         return None
-    wer, cer = (sum(c[n] for n in _EDITS) / (c.total() - c["insertions"]) for c in (words, signs))
+    wer, cer = (
+        sum(c[n] for n in _EDITS) / (c.total() - c["insertions"]) for c in (words, characters)
+    )
     return WordErrors(
         wer=wer,
         words=words.total() - words["insertions"],

@@ -53,4 +53,4 @@ def test_halvings_are_counted(threads: int) -> None:
 
     with tallied() as tally:
         on_cores(work, range(1))
-    assert tally.halvings == 2
+    assert tally["memory_halvings"] == 2

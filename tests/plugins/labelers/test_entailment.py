@@ -246,5 +246,5 @@ def test_pairs_that_do_not_fit_into_memory_are_scored_in_parts(
     monkeypatch.setattr(model, "logits", short)
     with tallied() as tally:
         parts = labeler.score(records(*TEXTS), TAXONOMY)
-    assert tally.halvings > 0
+    assert tally["memory_halvings"] > 0
     np.testing.assert_allclose(parts.values, whole.values, atol=1e-6)
