@@ -8,7 +8,7 @@ import pytest
 
 from lanser_bench.cli import main
 from lanser_bench.records.checks import check_records
-from lanser_bench.records.record import load_records
+from lanser_bench.records.reading import load_records
 
 RESULTS = Path(__file__).parents[1] / "results"
 STUDIES = sorted(p for p in RESULTS.iterdir() if p.is_dir() and p.name != "scratch")

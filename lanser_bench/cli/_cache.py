@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from ..errors import DataError, StoreError
-from ..records.record import read_records
+from ..records.reading import read_records
 from ..store import Artifact, Spec, Store
 from ..store.plan_history import active_plans, saved_plans
 from ..store.upkeep import Leftover, folder_size, garbage, leftovers, needed, sweep, working

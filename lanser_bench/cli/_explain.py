@@ -26,7 +26,7 @@ def requested(store: Store, what: str, specs: dict[str, Spec]) -> list[tuple[str
 
     path = Path(what)
     if path.suffix == ".json" and path.is_file():
-        from ..records.record import load_record
+        from ..records.reading import load_record
 
         record = load_record(path)
         stages = {place: use.key for place, use in record.stages.items()}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from ..records.record import ResultRecord
+    from ..reporting.selection import Selection
 
 in_data = partial(typer.Option, rich_help_panel="Data")
 in_labeling = partial(typer.Option, rich_help_panel="Labeling")
@@ -79,22 +79,14 @@ def echo_json(content: Any, indent: int | None = None) -> None:
     typer.echo(json.dumps(content, ensure_ascii=False, indent=indent))
 
 
-def read_results(folders: list[Path]) -> list[tuple[Path, ResultRecord]]:
+def read_results(folders: list[Path]) -> Selection:
     """Reads the records of `folders`, or of `results`; notes name files that are left out."""
-    from ..records.record import read_records
+    from ..reporting.selection import Selection
 
-    reading = read_records(folders or [RESULTS])
-    for sentence in reading.left_out:
+    selection = Selection.read(folders or [RESULTS])
+    for sentence in selection.left_out:
         note(f"Left out: {sentence}")
-    return reading.records
-
-
-def newest(records: list[tuple[Path, ResultRecord]]) -> list[tuple[Path, ResultRecord]]:
-    """Returns the newest record of each cell."""
-    from ..records.record import latest
-
-    paths = {id(record): path for path, record in records}
-    return [(paths[id(record)], record) for record in latest([r for _, r in records])]
+    return selection
 
 
 @contextmanager

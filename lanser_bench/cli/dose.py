@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..reporting.tables.form import Format
 from . import _shared as shared
-from ._shared import in_data, in_output, newest, read_results, writing
+from ._shared import in_data, in_output, read_results, writing
 
 
 def dose(
@@ -43,7 +43,7 @@ def dose(
     if picture is not None and picture.suffix != ".png":
         raise DataError(f"{picture}: a picture ends in .png.")
     response = Response(metric, budget, scale)
-    boards = dose_response(by, newest(read_results(folders)), response)
+    boards = dose_response(by, read_results(folders).found, response)
     if picture is not None:
         with writing(picture):
             save_picture(views.picture(boards[0]), picture)

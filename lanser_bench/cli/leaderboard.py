@@ -10,7 +10,7 @@ import typer
 
 from ..reporting.tables.form import Format
 from . import _shared as shared
-from ._shared import in_data, in_output, newest, read_results, writing
+from ._shared import in_data, in_output, read_results, writing
 
 if TYPE_CHECKING:
     from ..reporting.leaderboard.boards import Board
@@ -58,8 +58,8 @@ def leaderboard(
 
     name = checked_metric(metric)
     form = Format.json if as_json else form
-    records = read_results(folders)
-    shown = records if everything else newest(records)
+    selection = read_results(folders)
+    shown = selection.every if everything else selection.found
     if by is not None:
         ranked = _on(dataset, rank_by(by, shown, metric=name))
         print_sheets([axis_sheet(board) for board in ranked], form, ranked, "Leaderboard")
@@ -67,13 +67,13 @@ def leaderboard(
     complete = form is Format.json
     boards = _on(dataset, rank(shown, metric=name, curves=complete, targets=targets or complete))
     if targets and not everything:
-        cells = Records(records)
+        cells = Records(selection.every)
         boards = [with_gaps(board, cells) for board in boards]
     if markdown is not None:
         with writing(markdown):
             write_atomic(markdown, leaderboard_markdown(boards, targets=targets))
     _show(boards, form, targets)
-    older = len(records) - len(shown)
+    older = len(selection.every) - len(shown)
     if form is Format.table and older:
         typer.echo(f"{older} older records of the same cells are hidden (--all shows them).")
 

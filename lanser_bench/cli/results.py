@@ -54,7 +54,7 @@ def upgrade(
     """
     from ..errors import DataError
     from ..records.migrate import migrate_record
-    from ..records.record import ForeignFileError, record_files
+    from ..records.reading import ForeignFileError, record_files
     from ..store import Store
 
     if store is not None and not store.is_dir():

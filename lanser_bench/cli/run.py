@@ -141,7 +141,7 @@ def _by_stage(planned: DryRun) -> Table:
 
 def _finish(outcome: RunOutcome) -> None:
     """Prints the leaderboard of this run, draws the picture and lists what failed."""
-    from ..records.record import load_record
+    from ..records.reading import load_record
     from ..reporting.leaderboard.boards import rank
     from ..reporting.leaderboard.plots import save_pictures
     from ..reporting.leaderboard.table import sheets

@@ -20,7 +20,8 @@ from ..kinds.encoder import FeatureExtractor
 from ..plugins.discovery import Registry, registry
 from ..plugins.identity import plugin_identity
 from ..plugins.taxonomies import find_taxonomy
-from ..records.record import ResultRecord, latest, load_record, read_records
+from ..records.reading import latest, load_record, read_records
+from ..records.record import ResultRecord
 from ..stages.pretrain.spec import REPORT
 from ..store import Artifact, Store, sync
 from ..taxonomy import Taxonomy

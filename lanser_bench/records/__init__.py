@@ -1,7 +1,7 @@
 """Result records: one JSON file per cell, with predictions and probe sums beside it.
 
-`record` is the model, `attachments` are the files beside it, `upgrades` and `migrate` read older
-versions, `checks` validates a folder.
+`record` is the model, `reading` reads files and folders, `attachments` are the files beside a
+record, `upgrades` and `migrate` read older versions, and `checks` validates a folder.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
     from .attachments import classified as classified
     from .attachments import read_attached as read_attached
     from .checks import check_records as check_records
+    from .reading import load_record as load_record
+    from .reading import load_records as load_records
     from .record import ResultRecord as ResultRecord
-    from .record import load_record as load_record
-    from .record import load_records as load_records
 
 __getattr__, __all__ = face(
     __name__,
     {
         "attachments": "classified read_attached",
         "checks": "check_records",
-        "record": "ResultRecord load_record load_records",
+        "reading": "load_record load_records",
+        "record": "ResultRecord",
     },
 )

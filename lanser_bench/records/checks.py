@@ -23,7 +23,8 @@ from .attachments import (
     probe_statistics,
     read_attached,
 )
-from .record import Attached, ForeignFileError, ResultRecord, load_record, record_files
+from .reading import ForeignFileError, load_record, record_files
+from .record import Attached, ResultRecord
 
 TOLERANCE = 1e-9
 """By which a score may differ when it is computed again: sums are added in another order."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from ..errors import DataError
 from ..store import Store
 from .attachments import attach
-from .record import SCHEMA_VERSION, ResultRecord, load_record, read_content, save_record
+from .reading import load_record, read_content
+from .record import SCHEMA_VERSION, ResultRecord, save_record
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +12,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     field_serializer,
 )
 
@@ -25,8 +22,6 @@ from ..evaluation.summaries import LabelSummary, TrainingSummary, TranscriptSumm
 from ..measurements import MEASUREMENTS, SECTIONS
 from ..measurements.base import Measurement, R, with_fields
 from ..store import PluginIdentity, digest, write_atomic
-from ..validation import describe
-from .upgrades import upgraded
 
 SCHEMA_VERSION = 3
 """Raised when a field is added or changes its meaning; older files stay readable: `upgrades`."""
@@ -231,170 +226,7 @@ def save_record(record: ResultRecord, path: Path) -> None:
         ) from None
 
 
-class ForeignFileError(DataError):
-    """A JSON file that no lanser-bench wrote as a record."""
-
-
-@dataclass
-class Reading:
-    """What some folders hold."""
-
-    records: list[tuple[Path, ResultRecord]] = field(default_factory=list)
-    foreign: list[Path] = field(default_factory=list)
-    """JSON files that are no records."""
-    damaged: list[str] = field(default_factory=list)
-    """A sentence for each record that cannot be read."""
-
-    @property
-    def left_out(self) -> list[str]:
-        """What else is in the folders, in sentences; damaged records first."""
-        if not self.foreign:
-            return self.damaged
-        names = ", ".join(map(str, self.foreign[:3]))
-        if len(self.foreign) == 1:
-            return [*self.damaged, f"{names} is not a result record."]
-        more = f" and {len(self.foreign) - 3} more" if self.foreign[3:] else ""
-        return [*self.damaged, f"{names}{more} are not result records."]
-
-
-def load_record(path: Path) -> ResultRecord:
-    """Reads a record.
-
-    Raises:
-        ForeignFileError: the file is no result record.
-        DataError: the record is damaged, or of a newer version.
-    """
-    content = read_content(path)
-    found = content["schema_version"]
-    if found > SCHEMA_VERSION:
-        raise DataError(
-            f"{path} has schema version {found}, this lanser-bench reads up to {SCHEMA_VERSION}: "
-            "install a newer one."
-        )
-    try:
-        return ResultRecord.model_validate(upgraded(content))
-    except ValidationError as error:
-        raise DataError(describe(error, ResultRecord, str(path))) from None
-
-
-def read_content(path: Path) -> dict[str, Any]:
-    """Reads a record's JSON as it was written, with its whole number ``schema_version``.
-
-    Raises:
-        ForeignFileError: the file is no result record.
-        DataError: it cannot be read, or is a record that was cut off or overwritten.
-    """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"Result record {path} cannot be read: {error.strerror}.") from None
-    # Predictions beside a file, or the beginning of a record in it, show what it should be.
-    ours = path.with_name(f"{path.stem}.predictions.parquet").is_file()
-    ours = ours or raw.startswith(_BEGIN) or _BEGIN.startswith(raw.strip())
-    try:
-        content = json.loads(raw.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        why = f"it is not JSON ({error})"
-        ours = ours or all(f'"{name}"'.encode() in raw for name in _MARKS)
-    else:
-        why = "it has no schema_version"
-        if isinstance(content, dict):
-            version, known = content.get("schema_version"), _MARKS & content.keys()
-            whole = isinstance(version, int) and content.keys() <= _FIELDS
-            ours = ours or whole or len(known) > 1
-            if ours and isinstance(version, int):
-                return content
-    if ours:
-        raise DataError(
-            f"{path} is a damaged result record: {why}. Copy it again from where it was made, or "
-            "delete it and run its experiment again."
-        )
-    raise ForeignFileError(f"{path} is not a result record: {why}.")
-
-
-_BEGIN = b'{\n "schema_version"'
-"""How `save_record` begins."""
-_MARKS = {"schema_version", "experiment", "datasets"}
-_FIELDS = ResultRecord.model_fields.keys()
-
-
-def load_records(folders: Iterable[Path]) -> list[tuple[Path, ResultRecord]]:
-    """Reads all records below some folders (or single files), in the order of their paths.
-
-    Other JSON files in a folder are ignored; `read_records` names them, and leaves damaged records
-    out instead of refusing them.
-
-    Raises:
-        DataError: a folder does not exist or holds no record, or a record is damaged.
-    """
-    found = read_records(folders)
-    if found.damaged:
-        raise DataError("\n".join(found.damaged))
-    return found.records
-
-
-def read_records(folders: Iterable[Path]) -> Reading:
-    """Reads what can be read below some folders (or single files), in the order of their paths.
-
-    Raises:
-        DataError: a folder does not exist or holds no record, or a single file is none.
-    """
-    found = Reading()
-    for folder in folders:
-        before = len(found.records)
-        for path in record_files(folder):
-            try:
-                found.records.append((path, load_record(path)))
-            except ForeignFileError:
-                if path == folder:
-                    raise
-                found.foreign.append(path)
-            except DataError as error:
-                if path == folder:
-                    raise
-                found.damaged.append(str(error))
-        if len(found.records) == before:
-            raise DataError("\n".join([f"{folder} holds no result records.", *found.left_out]))
-    return found
-
-
-def record_files(place: Path) -> list[Path]:
-    """Returns the JSON files below a folder, in order; a file stands for itself.
-
-    Raises:
-        DataError: it does not exist or holds no JSON file.
-    """
-    if not place.exists():
-        raise DataError(f"{place} does not exist; `lanser-bench run quickstart` makes results.")
-    # A link that leads nowhere is no file, but may be a record that was not fetched.
-    paths = (
-        [place]
-        if place.is_file()
-        else sorted(path for path in place.rglob("*.json") if path.is_file() or path.is_symlink())
-    )
-    if not paths:
-        raise DataError(f"{place} holds no result records (*.json).")
-    return paths
-
-
 def record_schema() -> dict[str, Any]:
     """Returns the JSON Schema (draft 2020-12) of a record as this version writes it."""
     schema = ResultRecord.model_json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def latest(records: Iterable[ResultRecord]) -> list[ResultRecord]:
-    """Keeps what the newest settings of each row gave, one record per seed, oldest first.
-
-    A row is an experiment and a group. Where its settings, plugins or data have changed since, what
-    the older ones gave is left out, even for seeds that were not run again: a mean over seeds of
-    two different things is a number of nothing.
-    """
-    ordered = sorted(records, key=lambda record: record.created)
-    newest = {(record.experiment, record.group): record.recipe for record in ordered}
-    kept = {
-        (record.recipe, record.seed): record
-        for record in ordered
-        if newest[record.experiment, record.group] == record.recipe
-    }
-    return list(kept.values())

@@ -20,7 +20,7 @@ from ..evaluation.predictions import Classified, classification_score, counts_by
 from ..evaluation.results import BudgetResult, EvaluationResult, Metric
 from ..evaluation.statistics import Statistic, combine
 from ..records.attachments import Place, classified, hit_statistics, probe_statistics, read_attached
-from ..records.record import Attached, ResultRecord, latest, load_records
+from ..records.record import Attached, ResultRecord
 
 METRICS: tuple[MetricName, ...] = get_args(MetricName)
 
@@ -102,7 +102,7 @@ class Group:
             DataError: a file of such sums is missing or damaged.
         """
         seeds = [
-            _probes(path, _json(record.probe_sums), _json(record.probe_hits), self.cell.target)
+            _probes(path, record.probe_sums, record.probe_hits, self.cell.target)
             for path, record in self.members.values()
         ]
         return {
@@ -125,7 +125,7 @@ class Group:
     def gold(self) -> Classified:
         """Returns the utterances with their gold labels, and what the first seed predicted."""
         path, record = next(iter(self.members.values()))
-        table = _read(path, _attached(path, record).model_dump_json())
+        table = _read(path, _attached(path, record))
         return classified(record, table, self.cell.target, largest(self.evaluation).budget)
 
 
@@ -135,21 +135,6 @@ def _fault_of(read: Callable[[], object]) -> str | None:
     except DataError as error:
         return str(error)
     return None
-
-
-def load_groups(places: Sequence[Path]) -> dict[CellId, Group]:
-    """Reads records, keeps the newest of each cell and seed, and groups them.
-
-    Raises:
-        DataError: a place holds no records, or a damaged one.
-    """
-    return newest(load_records(places))
-
-
-def newest(found: Sequence[tuple[Path, ResultRecord]]) -> dict[CellId, Group]:
-    """Groups the newest records of each cell and seed."""
-    kept = {id(record) for record in latest(record for _, record in found)}
-    return grouped([(path, record) for path, record in found if id(record) in kept])
 
 
 def grouped(records: Sequence[tuple[Path, ResultRecord]]) -> dict[CellId, Group]:
@@ -239,17 +224,16 @@ def _score_at(path: Path, record: ResultRecord, target: int, budget: str, metric
     known = [b.budget for b in evaluation.budgets]
     if budget not in known:
         raise DataError(f"{path} has no budget {budget}, but {', '.join(known)}.")
-    attached = _attached(path, record).model_dump_json()
-    found = _counts(path, attached, target, len(evaluation.labels))
+    found = _counts(path, _attached(path, record), target, len(evaluation.labels))
     if budget not in found:
         raise DataError(f"{record.name}: its predictions hold nothing at budget {budget}.")
     return classification_score(found[budget], metric)
 
 
 @lru_cache(maxsize=2048)
-def _counts(path: Path, attached: str, target: int, n_labels: int) -> dict[str, Floats]:
+def _counts(path: Path, attached: Attached, target: int, n_labels: int) -> dict[str, Floats]:
     wanted = ("target", "speaker", "seed", "budget", "gold", "predicted")
-    table = read_attached(path, Attached.model_validate_json(attached), wanted)
+    table = read_attached(path, attached, wanted)
     return counts_by_budget(table.filter(pc.equal(table["target"], target)), n_labels)
 
 
@@ -263,23 +247,21 @@ def _attached(path: Path, record: ResultRecord) -> Attached:
     return record.predictions
 
 
-def _json(attached: Attached | None) -> str | None:
-    return None if attached is None else attached.model_dump_json()
-
-
 @lru_cache(maxsize=2048)
-def _probes(path: Path, sums: str | None, hits: str | None, target: int) -> dict[Place, Statistic]:
+def _probes(
+    path: Path, sums: Attached | None, hits: Attached | None, target: int
+) -> dict[Place, Statistic]:
     found: dict[Place, Statistic] = {}
     for attached, statistics in ((sums, probe_statistics), (hits, hit_statistics)):
         if attached is not None:
-            table = read_attached(path, Attached.model_validate_json(attached))
+            table = read_attached(path, attached)
             found |= statistics(table, target)
     return found
 
 
 @lru_cache(maxsize=512)
-def _read(path: Path, attached: str) -> pa.Table:
-    return read_attached(path, Attached.model_validate_json(attached))
+def _read(path: Path, attached: Attached) -> pa.Table:
+    return read_attached(path, attached)
 
 
 def axes_of(record: ResultRecord) -> Mapping[str, str]:

@@ -23,7 +23,8 @@ from lanser_bench.evaluation.predictions import Predicted, regression_metrics
 from lanser_bench.evaluation.results import Metric, ProbeResult
 from lanser_bench.evaluation.ridge import cross_predict
 from lanser_bench.experiment import run_experiment
-from lanser_bench.records.record import ResultRecord, load_record
+from lanser_bench.records.reading import load_record
+from lanser_bench.records.record import ResultRecord
 from lanser_bench.stages.probe import spec as probe
 from lanser_bench.stages.probe.folds import checked_folds
 from lanser_bench.stages.probe.numbers import within_speakers

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lanser_bench.records.record import load_records
+from lanser_bench.records.reading import load_records
 from lanser_bench.reporting.report.report import render
 
 RESULTS = Path(__file__).parents[2] / "results" / "real-speech"

@@ -24,7 +24,8 @@ from lanser_bench.evaluation.predictions import (
 )
 from lanser_bench.evaluation.results import Metric, TargetScore
 from lanser_bench.evaluation.statistics import combine, metric
-from lanser_bench.records.record import ResultRecord, load_records
+from lanser_bench.records.reading import load_records
+from lanser_bench.records.record import ResultRecord
 from lanser_bench.store import Store
 
 Groups = dict[str, list[ResultRecord]]

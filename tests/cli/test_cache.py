@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from lanser_bench.cli import main
-from lanser_bench.records.record import StageUse, load_record, save_record
+from lanser_bench.records.reading import load_record
+from lanser_bench.records.record import StageUse, save_record
 from lanser_bench.store import Spec, Store
 from lanser_bench.store.plan_history import SavedCell, active_plan, plan_path, save_plan
 

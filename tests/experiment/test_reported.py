@@ -12,7 +12,7 @@ import pytest
 
 from lanser_bench.evaluation.summaries import LabelSummary, TrainingReport, TranscriptSummary
 from lanser_bench.experiment import run_experiment
-from lanser_bench.records.record import load_records
+from lanser_bench.records.reading import load_records
 from lanser_bench.reporting.comparing.compare import compare
 from lanser_bench.reporting.comparing.dose import dose_of
 from lanser_bench.reporting.comparing.gate import gate

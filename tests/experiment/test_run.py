@@ -17,7 +17,7 @@ from lanser_bench.experiment import RunOutcome, dry_run, run_experiment
 from lanser_bench.experiment.planning.plan import LOST
 from lanser_bench.experiment.running.events import read_events
 from lanser_bench.experiment.running.running import stage_notes
-from lanser_bench.records.record import load_record
+from lanser_bench.records.reading import load_record
 
 Make = Callable[..., dict[str, Any]]
 Run = Callable[..., RunOutcome]

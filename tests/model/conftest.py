@@ -9,7 +9,8 @@ import pytest
 from integration.conftest import make_project
 
 from lanser_bench.experiment import run_experiment
-from lanser_bench.records.record import ResultRecord, load_records
+from lanser_bench.records.reading import load_records
+from lanser_bench.records.record import ResultRecord
 from lanser_bench.store import Store
 
 

@@ -11,7 +11,8 @@ from lanser_bench.evaluation.predictions import Predicted, regression, speaker_s
 from lanser_bench.records.attachments import attached_path, classified, read_attached
 from lanser_bench.records.checks import check_record
 from lanser_bench.records.migrate import migrate_record
-from lanser_bench.records.record import Attached, ResultRecord, load_record, record_schema
+from lanser_bench.records.reading import load_record
+from lanser_bench.records.record import Attached, ResultRecord, record_schema
 
 from .published import labelled, publish, simulated
 

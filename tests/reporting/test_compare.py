@@ -9,7 +9,8 @@ import pytest
 
 from lanser_bench.errors import DataError, SettingsError
 from lanser_bench.evaluation.families import Declared, family_hash, filters
-from lanser_bench.records.record import load_records, save_record
+from lanser_bench.records.reading import load_records
+from lanser_bench.records.record import save_record
 from lanser_bench.reporting.comparing import compare_views as views
 from lanser_bench.reporting.comparing.compare import compare
 from lanser_bench.reporting.leaderboard.boards import rank

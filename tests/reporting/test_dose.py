@@ -12,7 +12,7 @@ import pytest
 
 from lanser_bench.cli import main
 from lanser_bench.errors import DataError, LanserError, SettingsError
-from lanser_bench.records.record import load_records
+from lanser_bench.records.reading import load_records
 from lanser_bench.reporting.comparing.dose import DoseBoard, dose_response
 from lanser_bench.reporting.comparing.dose_views import picture, sheets
 from lanser_bench.reporting.comparing.responses import Response

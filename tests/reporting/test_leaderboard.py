@@ -16,7 +16,8 @@ from lanser_bench.errors import SettingsError
 from lanser_bench.evaluation.contrast import averaged
 from lanser_bench.evaluation.results import LabelsNeeded, Metric, ZeroShotResult
 from lanser_bench.numbers import percent
-from lanser_bench.records.record import ResultRecord, StageUse, latest, load_records
+from lanser_bench.records.reading import latest, load_records
+from lanser_bench.records.record import ResultRecord, StageUse
 from lanser_bench.reporting.leaderboard.boards import Board, rank
 from lanser_bench.reporting.leaderboard.by_axis import axis_sheet, rank_by
 from lanser_bench.reporting.leaderboard.plots import save_pictures

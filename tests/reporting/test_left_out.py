@@ -12,7 +12,7 @@ import pytest
 from lanser_bench.cli import main
 from lanser_bench.errors import DataError
 from lanser_bench.evaluation.results import Metric
-from lanser_bench.records.record import load_records, read_records
+from lanser_bench.records.reading import load_records, read_records
 from lanser_bench.reporting.comparing.gate import gate
 from lanser_bench.reporting.leaderboard.boards import rank
 from lanser_bench.reporting.leaderboard.table import notes

@@ -16,7 +16,8 @@ from lanser_bench.evaluation.results import ClassScore, ProbeResult, TargetScore
 from lanser_bench.evaluation.statistics import metric
 from lanser_bench.records.attachments import attach
 from lanser_bench.records.checks import check_record
-from lanser_bench.records.record import load_record, load_records, save_record
+from lanser_bench.records.reading import load_record, load_records
+from lanser_bench.records.record import save_record
 from lanser_bench.reporting.comparing.compare import compare
 from lanser_bench.reporting.comparing.compare_views import title
 from lanser_bench.reporting.leaderboard.table import leaderboard_markdown

@@ -8,7 +8,8 @@ import pytest
 
 from lanser_bench.errors import DataError
 from lanser_bench.experiment.running.cell_record import portable
-from lanser_bench.records.record import ResultRecord, latest, load_record, load_records, save_record
+from lanser_bench.records.reading import latest, load_record, load_records
+from lanser_bench.records.record import ResultRecord, save_record
 
 Make = Callable[..., ResultRecord]
 
@@ -41,7 +42,7 @@ def test_what_is_no_record_is_said(
 
 
 def test_a_folder_without_records_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="holds no result records"):
+    with pytest.raises(DataError, match="has no result records"):
         load_records([tmp_path])
     with pytest.raises(DataError, match="does not exist"):
         load_records([tmp_path / "nowhere"])

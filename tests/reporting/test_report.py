@@ -14,13 +14,8 @@ from lanser_bench.cli import main
 from lanser_bench.errors import DataError
 from lanser_bench.evaluation.results import CueDrop, FlattenResult, Interval, Metric, ZeroShotResult
 from lanser_bench.records.attachments import _write, read_attached
-from lanser_bench.records.record import (
-    ResultRecord,
-    StageUse,
-    load_record,
-    load_records,
-    save_record,
-)
+from lanser_bench.records.reading import load_record, load_records
+from lanser_bench.records.record import ResultRecord, StageUse, save_record
 from lanser_bench.reporting.report.data import Records
 from lanser_bench.reporting.report.finding import finding
 from lanser_bench.reporting.report.report import render, write_report

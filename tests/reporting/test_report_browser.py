@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lanser_bench.records.record import load_records
+from lanser_bench.records.reading import load_records
 from lanser_bench.reporting.report.report import render, write_report
 
 from .published import publish, simulated

@@ -10,7 +10,8 @@ import pytest
 
 from lanser_bench.errors import SettingsError
 from lanser_bench.experiment.settings.grid import expand
-from lanser_bench.records.record import Commit, ResultRecord, load_record
+from lanser_bench.records.reading import load_record
+from lanser_bench.records.record import Commit, ResultRecord
 from lanser_bench.reporting.rerun.rerun import compared, environment, recreated
 
 ROOT = Path(__file__).parents[2]

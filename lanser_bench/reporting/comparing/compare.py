@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from ...errors import DataError, SettingsError
-from ...evaluation.contrast import Contrast, Side, holm
+from ...evaluation.contrast import Contrast, Side, difference, holm
 from ...evaluation.families import MetricName
 from ...evaluation.results import Metric
 from ...evaluation.statistics import LEVEL
 from ..report.probe_gaps import probe_contrasts
+from ..selection import Groups, Selection
 from .family import Family, family_of
-from .sides import chosen, pairs
+from .sides import pairs
 
 
 @dataclass(frozen=True)
@@ -87,38 +89,62 @@ def compare(
             "leave --metric and --budget out with --targets."
         )
     metric = metric or "uar"
-    picked = [chosen(str(side), folder) for side in (a, b)]
-    sides, unread = [groups for groups, _ in picked], [*dict.fromkeys(picked[0][1] + picked[1][1])]
+    read = cache(lambda *places: Selection.read(places))
+    sides, unread = _sides((str(a), str(b)), folder, read)
     matched, left_out = pairs(*sides)
-    found = []
+    contrasts = []
     for what, one, other in matched:
         if targets:
-            found += [(f"{what}, {name}", c) for name, c in probe_contrasts(one, other).items()]
-            continue
-        contrast = Contrast([one.side(metric, budget), other.side(metric, budget)], [1.0, -1.0])
-        found.append((what, contrast))
-    if matched and not found:
+            probes = probe_contrasts(one, other).items()
+            contrasts += [(f"{what}, {name}", contrast) for name, contrast in probes]
+        else:
+            both = one.side(metric, budget), other.side(metric, budget)
+            contrasts.append((what, difference(*both)))
+    if matched and not contrasts:
         left_out.append("no probe measured the same targets of both, with its sums beside them")
-    if not found:
+    if not contrasts:
         reasons = "; ".join(left_out[:3]) or "they have nothing in common"
         raise DataError(f"'{a}' and '{b}' cannot be compared: {reasons}.")
-    tested = [(what, c, c.p_value()) for what, c in found]
-    family = Family() if targets else family_of(sides, metric, budget, _places(a, b, folder))
-    adjusted = iter(holm([*(p for _, _, p in tested if p is not None), *family.others]))
-    size = len(tested) + len(family.others)
-    lines = [_line(what, c, None if p is None else next(adjusted), size) for what, c, p in tested]
+    places = _places(a, b, folder)
+    family = Family() if targets else family_of(sides, metric, budget, lambda: read(*places))
+    lines = _lines(contrasts, family)
     same_set = {(one.cell.dataset, one.evaluation.split_hash) for _, one, _ in matched}
     mean = None
-    if len(found) > 1 and len(same_set) == 1 and not targets:
-        mean = _mean([contrast for _, contrast in found])
+    if len(contrasts) > 1 and len(same_set) == 1 and not targets:
+        mean = _mean([contrast for _, contrast in contrasts])
     left_out += unread
     return Comparison(str(a), str(b), metric, budget, lines, mean, left_out, targets, family)
 
 
+def _sides(
+    sides: Sequence[str], folder: Path, read: Callable[[Path], Selection]
+) -> tuple[list[Groups], list[str]]:
+    """Returns the cells of each side, and sentences on what could not be read."""
+    picked: list[Groups] = []
+    unread: dict[str, None] = {}
+    for side in sides:
+        place = Path(side)
+        filtered = "=" in side and not place.exists()
+        selection = read(folder if filtered else place)
+        picked.append(selection.picked(side) if filtered else selection.groups)
+        unread |= dict.fromkeys(selection.left_out)
+    return picked, list(unread)
+
+
 def _places(a: str | Path, b: str | Path, folder: Path) -> list[Path]:
-    """Where the family's other records lie: beside those that are given by their path."""
+    """Where the family's other records are: beside those that are given by their path."""
     given = [Path(side) for side in (a, b) if Path(side).exists()]
     return [p.parent if p.is_file() else p for p in given] or [folder]
+
+
+def _lines(contrasts: Sequence[tuple[str, Contrast]], family: Family) -> list[Line]:
+    p_values = [contrast.p_value() for _, contrast in contrasts]
+    adjusted = iter(holm([*(p for p in p_values if p is not None), *family.others]))
+    size = len(contrasts) + len(family.others)
+    return [
+        _line(what, contrast, None if p is None else next(adjusted), size)
+        for (what, contrast), p in zip(contrasts, p_values, strict=True)
+    ]
 
 
 def _line(what: str, contrast: Contrast, p: float | None, family: int) -> Line:

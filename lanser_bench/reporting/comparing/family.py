@@ -1,35 +1,32 @@
-"""Whether a comparison was declared before the run, and what else is in its family."""
+"""Whether a comparison was declared before the run, and the rest of its family."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ...errors import LanserError
-from ...evaluation.contrast import Contrast
+from ...evaluation.contrast import difference
 from ...evaluation.families import Declared, MetricName
-from ...records.record import read_records
-from ..groups import CellId, Group, declared_in, newest
-from .sides import filtered, pairs
-
-Groups = dict[CellId, Group]
+from ..groups import CellId, declared_in
+from ..selection import Groups, Selection
+from .sides import pairs
 
 
 @dataclass(frozen=True)
 class Family:
-    """What the records of both sides declared."""
+    """The comparisons that the records of both sides declared."""
 
     declared: tuple[Declared, ...] = ()
     """All that any of them declared."""
     confirmatory: bool = False
     """Whether this comparison is one of them, in every record of it."""
     others: tuple[float, ...] = ()
-    """p-values of the family's other tests; 1 for what has no records, so that it counts too."""
+    """p-values of the family's other tests; a test without records counts as 1."""
 
 
 def family_of(
-    sides: Sequence[Groups], metric: MetricName, budget: str | None, places: Sequence[Path]
+    sides: Sequence[Groups], metric: MetricName, budget: str | None, pool: Callable[[], Selection]
 ) -> Family:
     """Looks a comparison up in the declarations of its records.
 
@@ -37,7 +34,7 @@ def family_of(
         sides: the cells of both sides.
         metric: the score.
         budget: the label budget.
-        places: where the records of the family's other comparisons lie.
+        pool: reads the records of the family's other comparisons, if any was declared.
 
     Raises:
         LanserError: a record or its predictions cannot be read.
@@ -46,17 +43,17 @@ def family_of(
     declared = declared_in(records)
     if not declared:
         return Family()
-    pool = newest(read_records(places).records)
-    wanted = {_seeds(sides[0]), _seeds(sides[1])}
+    selection = pool()
+    wanted = {_seeds(side) for side in sides}
     mine: Declared | None = None
     for one in declared:
-        picked = _picked(one, pool, places[0])
+        picked = _picked(one, selection)
         same = picked is not None and {_seeds(side) for side in picked} == wanted
         if same and (one.metric, one.budget) == (metric, budget):
             mine = one
     if mine is None or any(mine not in record.comparisons for record in records):
         return Family(declared)
-    others = [p for one in declared if one != mine for p in _tests(one, pool, places[0])]
+    others = [p for one in declared if one != mine for p in _tests(one, selection)]
     return Family(declared, True, tuple(others))
 
 
@@ -64,19 +61,18 @@ def _seeds(side: Groups) -> frozenset[tuple[CellId, frozenset[int | None]]]:
     return frozenset((cell, frozenset(group.members)) for cell, group in side.items())
 
 
-def _picked(one: Declared, pool: Groups, folder: Path) -> list[Groups] | None:
+def _picked(one: Declared, selection: Selection) -> list[Groups] | None:
+    """Returns both sides of a comparison; None if one of them has not been run."""
     try:
-        return [filtered(pool, side, folder) for side in (one.a, one.b)]
-    except LanserError:  # not run, or not yet
+        return [selection.picked(side) for side in (one.a, one.b)]
+    except LanserError:
         return None
 
 
-def _tests(one: Declared, pool: Groups, folder: Path) -> list[float]:
-    picked = _picked(one, pool, folder)
-    matched = [] if picked is None else pairs(*picked)[0]
-    found = []
-    for _, a, b in matched:
-        sides = [a.side(one.metric, one.budget), b.side(one.metric, one.budget)]
-        p_value = Contrast(sides, [1.0, -1.0]).p_value()
-        found.append(1.0 if p_value is None else p_value)
-    return found or [1.0]
+def _tests(one: Declared, selection: Selection) -> list[float]:
+    picked = _picked(one, selection)
+    p_values = [
+        difference(*(cell.side(one.metric, one.budget) for cell in (a, b))).p_value()
+        for _, a, b in (pairs(*picked)[0] if picked else [])
+    ]
+    return [1.0 if p is None else p for p in p_values] or [1.0]

@@ -19,8 +19,9 @@ from ...evaluation.contrast import Contrast, difference, holm
 from ...evaluation.families import MetricName
 from ...evaluation.results import Interval
 from ...evaluation.statistics import LEVEL
-from ...records.record import read_content, read_records
-from ..groups import CellId, Group, newest, unlike
+from ...records.reading import read_content, read_records
+from ..groups import CellId, Group, unlike
+from ..selection import Selection
 
 Verdict = Literal["better", "same", "worse", "undecided"]
 ALPHA = 1 - LEVEL
@@ -117,7 +118,7 @@ def gate(
     damaged = [sentence for reading in readings for sentence in reading.damaged]
     if damaged:
         raise DataError("\n".join(["A damaged record may hide a regression.", *damaged]))
-    old, new = (newest(reading.records) for reading in readings)
+    old, new = (Selection(reading.records).groups for reading in readings)
     if not old.keys() & new.keys():
         raise DataError(
             f"Baseline and candidate have no cell in common: the baseline has {_named(old)}, the "

@@ -19,7 +19,8 @@ from ...experiment.settings.model import DatasetRef
 from ...kinds.dataset import Dataset
 from ...plugins.discovery import registry
 from ...stages.evaluate import spec as evaluate
-from ..groups import Group, load_groups, unlike
+from ..groups import Group, unlike
+from ..selection import Selection
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def _pilot(places: Sequence[Path], budget: str | None) -> tuple[float, float, st
 
 
 def _only(place: Path) -> Group:
-    groups = list(load_groups([place]).values())
+    groups = list(Selection.read([place]).groups.values())
     if len(groups) != 1:
         raise SettingsError(
             f"{place} holds {len(groups)} cells; a pilot's place is one record, or a folder with "

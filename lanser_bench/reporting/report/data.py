@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from ...evaluation.summaries import LabelSummary
-from ...records.record import DatasetResult, ResultRecord, latest
+from ...records.reading import latest
+from ...records.record import DatasetResult, ResultRecord
 from ..groups import CellId, Group
 from ..leaderboard.boards import Board, rank
 from ..leaderboard.rows import Row

@@ -15,7 +15,7 @@ from ... import __version__
 from ...errors import DataError
 from ...evaluation.results import Metric
 from ...numbers import decimal, percent
-from ...records.record import read_records
+from ...records.reading import read_records
 from ...store import write_atomic
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Row

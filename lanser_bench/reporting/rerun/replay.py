@@ -11,7 +11,8 @@ from typing import Any
 from ...experiment.running.tracking import TrackerFeed
 from ...experiment.settings.model import PluginRef
 from ...plugins.discovery import registry
-from ...records.record import ResultRecord, latest, read_records
+from ...records.reading import newest, read_records
+from ...records.record import ResultRecord
 from ...store import Store, digest
 
 
@@ -60,16 +61,12 @@ def track_results(
     reading = read_records(Path(place) for place in results)
     for sentence in reading.left_out:
         report(f"Left out: {sentence}")
-    found = reading.records
-    kept = {id(record) for record in latest(record for _, record in found)}
     home = store.root / "tracked" / "replay"
     plugins = registry(tuple(Path(d) for d in plugin_dirs))
     ref = PluginRef(name=tracker, options=dict(options or {}))
     feed = TrackerFeed([ref], plugins, store, home, timeout_s=timeout_s, report=report, again=again)
     sent = had = 0
-    for path, record in found:
-        if id(record) not in kept:
-            continue
+    for path, record in newest(reading.records):
         identity = digest([record.experiment, record.name, record.key])
         if not feed.wants(identity):
             had += 1

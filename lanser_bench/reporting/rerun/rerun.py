@@ -14,7 +14,8 @@ from ...experiment import Listener, RunOutcome, read_experiment, run_experiment
 from ...experiment.planning.spec_diff import plugin_differences
 from ...experiment.settings.files import ExperimentFile
 from ...measurements import MEASUREMENTS
-from ...records.record import ResultRecord, load_record
+from ...records.reading import load_record
+from ...records.record import ResultRecord
 from ...store import PluginIdentity
 
 HIDDEN = "…/"
