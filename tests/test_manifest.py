@@ -17,8 +17,8 @@ import pytest
 import soundfile
 
 from lanser_bench import DataError, SettingsError, Utterance
+from lanser_bench.data.listing import spread
 from lanser_bench.data.manifest import BuiltManifest, build_manifest
-from lanser_bench.data.survey import spread
 from lanser_bench.data.utterances import iter_utterances, read_summary, read_utterances
 from lanser_bench.errors import StoreError
 from lanser_bench.plugins.discovery import Registry, load_plugins
@@ -210,7 +210,7 @@ def test_facts_are_not_kept_of_a_recording_that_was_replaced_after_its_hash(
         return really(path)
 
     monkeypatch.setattr(audiomemo, "inspect", late)
-    with pytest.raises(DataError, match=r"u2 \(2\.wav\) changed while it was read"):
+    with pytest.raises(DataError, match=r"u2 \(2\.wav\) changed while it was being read"):
         build(corpus)
     monkeypatch.setattr(audiomemo, "inspect", really)
     assert read_utterances(build(corpus).artifact).seconds == [0.5, 0.5, 0.75, 0.5]
@@ -500,12 +500,12 @@ def test_utterances_that_are_removed_while_they_are_read_are_a_sentence(
 ) -> None:
     artifact = build(corpus).artifact
     (artifact.path / "utterances.parquet").unlink()
-    with pytest.raises(StoreError, match=r"holds no utterances\.parquet"):
+    with pytest.raises(StoreError, match=r"contains no utterances\.parquet"):
         read_utterances(artifact)
     store.discard(artifact.key)
-    with pytest.raises(LostError, match="Start the same command again"):
+    with pytest.raises(LostError, match="Run the same command again"):
         read_utterances(artifact)
-    with pytest.raises(LostError, match="Start the same command again"):
+    with pytest.raises(LostError, match="Run the same command again"):
         next(iter_utterances(artifact, 2))
 
 

@@ -1,10 +1,10 @@
-"""Decodes a recording once to say what it holds and whether it can be used."""
+"""Decodes a recording once to measure it and to decide whether it can be used."""
 
 from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from .decode import to_mono
 from .layout import SoundError
 
 BLOCK = 1 << 20
-# A 16-bit recording's largest value: what reaches it has most likely been cut off by the recorder.
+# The largest value of 16 bits: samples that reach it were most likely clipped by the recorder.
 FULL_SCALE = 32767 / 32768
 SILENT_PEAK = 1e-4
 """Deviation (full scale 1) below which sound counts as silence: −80 dBFS."""
@@ -31,10 +31,10 @@ CANCELLED = 0.1
 
 @dataclass(frozen=True, slots=True)
 class AudioFacts:
-    """What a recording holds."""
+    """Measurements of a recording."""
 
     seconds: float
-    """Duration of what could be decoded."""
+    """Duration of the decoded part."""
     sample_rate: int
     channels: int
     peak: float
@@ -45,7 +45,7 @@ class AudioFacts:
     """Share of samples at full scale or beyond."""
     samples: str = ""
     """Hash of rate, channels and decoded samples: equal in WAV and FLAC of the same sound; empty
-    where the recording cannot be used."""
+    if the recording cannot be used."""
     problem: str | None = None
     """Why the recording cannot be used, as the end of a sentence that begins with its path; None
     if it can."""
@@ -53,15 +53,15 @@ class AudioFacts:
     """Container and codec, such as ``WAV PCM_16``."""
     silent: str = ""
     """How it is silent for a model, which gets mono at 16 kHz, as the end of a sentence; empty if
-    it is not."""
+    it has sound."""
     odd_channels: str = ""
-    """Which channels have no sound, or that they cancel each other, as the end of a sentence."""
+    """Which channels are silent, or that they cancel each other, as the end of a sentence."""
     quiet: list[list[float]] = field(default_factory=list)
-    """Begin and end, in seconds, of all stretches of at least `SHORTEST` in which a model gets
-    silence."""
+    """Begin and end, in seconds, of all stretches of at least `SHORTEST` that are silent for a
+    model."""
 
     def silent_in(self, start: float, end: float) -> bool:
-        """Whether a model gets nothing but silence from `start` to `end` (seconds)."""
+        """Whether a model gets only silence from `start` to `end` (seconds)."""
         return bool(self.silent) or any(
             begin <= start + STEP_S and end - STEP_S <= finish for begin, finish in self.quiet
         )
@@ -74,7 +74,7 @@ def inspect(path: Path) -> AudioFacts:
         path: any file.
 
     Returns:
-        Its facts; `problem` says what is wrong with a file that `decode` would refuse.
+        Its facts; with a `problem` if `decode` would refuse the file.
     """
     try:
         return through(path, _measure)
@@ -83,8 +83,7 @@ def inspect(path: Path) -> AudioFacts:
 
 
 def _measure(sound: Sound) -> AudioFacts:
-    frames, peak, clipped, problem = 0, 0.0, 0, None
-    squares = 0.0
+    frames, peak, clipped, squares, problem = 0, 0.0, 0, 0.0, ""
     digest = hashlib.sha1(f"{sound.rate} {sound.channels}".encode(), usedforsecurity=False)
     mix = _Mix(sound)
     try:
@@ -96,34 +95,33 @@ def _measure(sound: Sound) -> AudioFacts:
             clipped += int(np.count_nonzero(size >= FULL_SCALE))
             squares += float(np.square(block, dtype=np.float64).sum())
             mix.add(block)
+        quiet = mix.quiet(frames / sound.rate)
     except SoundError as error:
         problem = str(error)
     count = max(1, frames * sound.channels)
-    rms, seconds = math.sqrt(squares / count), frames / sound.rate
-    quiet = [] if problem else mix.quiet(seconds)
-    silent = mix.silence(peak) if not problem else ""
-    return AudioFacts(
-        seconds=seconds,
+    facts = AudioFacts(
+        seconds=frames / sound.rate,
         sample_rate=sound.rate,
         channels=sound.channels,
         peak=peak,
-        rms=rms,
+        rms=math.sqrt(squares / count),
         clipped=clipped / count,
-        samples="" if problem else digest.hexdigest(),
-        problem=problem,
+        problem=problem or None,
         format=sound.format,
-        silent=silent,
-        odd_channels="" if problem or silent else mix.odd_channels(rms),
-        quiet=quiet,
     )
+    if problem:
+        return facts
+    silent = mix.silence(peak)
+    odd = "" if silent else mix.odd_channels(facts.rms)
+    return replace(facts, samples=digest.hexdigest(), quiet=quiet, silent=silent, odd_channels=odd)
 
 
 class _Mix:
-    """What a model gets of a recording: the mean of its channels, at 16 kHz."""
+    """A recording as a model gets it: the mean of its channels, at 16 kHz."""
 
     def __init__(self, sound: Sound) -> None:
         self._soxr = None
-        if sound.rate > SAMPLE_RATE:  # a lower rate loses nothing
+        if sound.rate > SAMPLE_RATE:
             self._soxr = soxr.ResampleStream(
                 sound.rate, SAMPLE_RATE, 1, dtype="float32", quality="VHQ"
             )
@@ -151,7 +149,7 @@ class _Mix:
             mono = self._soxr.resample_chunk(mono, last=last)
         rest = np.concatenate([self._rest, mono])
         whole = max(0, len(rest) - 1) // self._step
-        if whole:  # each step with the first sample of the next
+        if whole:  # each step includes the first sample of the next
             steps = np.lib.stride_tricks.sliding_window_view(rest, self._step + 1)[:: self._step]
             self._steps.append(np.ptp(steps, axis=1) < 2 * SILENT_PEAK)
         self._rest = rest[whole * self._step :]
@@ -159,11 +157,17 @@ class _Mix:
             self._steps.append(np.array([np.ptp(self._rest) < 2 * SILENT_PEAK]))
 
     def quiet(self, seconds: float) -> list[list[float]]:
-        """Ends the recording; returns its stretches of silence as `AudioFacts.quiet` does."""
+        """Ends the recording; returns its stretches of silence as `AudioFacts.quiet` does.
+
+        Raises:
+            SoundError: a model gets no sample at all.
+        """
         self._resampled(np.empty(0, np.float32), last=True)
+        if not self._steps:
+            raise SoundError(f"gives no sample at {SAMPLE_RATE} Hz: it is too short")
         steps = np.concatenate(self._steps)
         if self._soxr is not None and len(steps) > 4:
-            # A constant, or sound above 8 kHz, that begins at once rings in a resampler.
+            # A resampler rings where a constant, or sound above 8 kHz, starts or ends.
             steps[0], steps[-2:] = steps[1], steps[-3]
         self._steps = [steps]
         edges = np.flatnonzero(np.diff(np.r_[False, steps, False].astype(np.int8))).reshape(-1, 2)
@@ -171,7 +175,7 @@ class _Mix:
         return [[begin, end] for begin, end in stretches if end - begin >= SHORTEST]
 
     def silence(self, peak: float) -> str:
-        """Returns how all of the recording is silent; empty if it is not."""
+        """Returns how the whole recording is silent; empty if it has sound."""
         if not self._steps[0].all():
             return ""
         *dead, mix = (self._high - self._low < 2 * SILENT_PEAK).tolist()
@@ -181,10 +185,10 @@ class _Mix:
             return f"is silent: all its samples have the same value, {self._high[0]:.3g}"
         if mix:
             return "is silent as mono: its channels cancel each other"
-        return f"is silent below {SAMPLE_RATE // 2000} kHz, which is all that a model gets"
+        return f"is silent below {SAMPLE_RATE // 2000} kHz, and a model gets nothing above"
 
     def odd_channels(self, rms: float) -> str:
-        """Returns what is wrong with the channels; empty if nothing."""
+        """Returns the fault of the channels; empty if there is none."""
         *dead, _ = (self._high - self._low < 2 * SILENT_PEAK).tolist()
         names = ", ".join(str(number) for number, silent in enumerate(dead, 1) if silent)
         if names and len(dead) > 1:

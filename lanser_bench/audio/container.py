@@ -1,9 +1,9 @@
-"""Reads a recording to its true end, and finds out whether its file was cut off.
+"""Reads a recording to its real end and detects truncated files.
 
-libsndfile believes headers. It reads what is left of a cut file without a word, takes a size that a
-streaming writer left open for a real one, ends an MP3 where an estimate says, and an Ogg file after
-the first of several streams. Here the promise is compared with the bytes that are there; where the
-header is wrong, libsndfile is shown the file through a `View` that corrects it.
+libsndfile trusts headers. It reads a truncated file without a warning, takes the placeholder size
+of a streaming writer for a real one, ends an MP3 at an estimate, and an Ogg file after the first of
+several streams. This module compares the sizes in the header with the bytes in the file; where the
+header is wrong, libsndfile gets the file through a `View` that corrects it.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ Samples = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 BLOCK = 1 << 20
 MP3_SLACK = 2 * 1152
-"""An MP3's length counts whole frames of 1152 samples; encoder delay may take off one or two."""
+"""An MP3's length counts whole frames of 1152 samples, minus one or two for encoder delay."""
 MP3_LEAD = 32 * 1152
-"""An MP3 frame borrows bits from frames before it: after a jump the first ones come out wrong."""
+"""An MP3 frame borrows bits from frames before it: after a jump the first ones are wrong."""
 MANY = 1 << 26
-"""Frames that no MP3 has: three weeks."""
+"""More frames than any MP3 has: three weeks."""
+_CONVERT = "Convert it, for example with `ffmpeg -i IN OUT.flac`"
 
 
 class _LongerError(Exception):
@@ -57,10 +58,10 @@ class _Stream:
     seekable: bool
     format: str
     promised: int = 0
-    """Frames that must be there; 0 if the header does not say."""
+    """Number of frames by the header; 0 if it does not say."""
     view: View | None = None
     sync: bytes = b""
-    """How each frame of an MP3 begins; empty for other formats."""
+    """First bytes of each frame of an MP3; empty for other formats."""
 
 
 class Sound:
@@ -78,15 +79,15 @@ class Sound:
     def blocks(
         self, first: int = 0, count: int | None = None, size: int = BLOCK
     ) -> Iterator[Samples]:
-        """Yields arrays of shape (up to `size`, channels), fewer than `count` frames at the end.
+        """Yields arrays of shape (up to `size`, channels); fewer than `count` frames at the end.
 
         Args:
-            first: where to begin, in frames.
-            count: how many frames; None for all to the end.
+            first: first frame.
+            count: number of frames; None for all.
             size: frames in a block.
 
         Raises:
-            SoundError: the sound is damaged or cut off, or has samples that are NaN or infinite.
+            SoundError: the sound is damaged or truncated, or has samples that are NaN or infinite.
         """
         for number, stream in enumerate(self._streams, 1):
             if first >= stream.file.frames and number < len(self._streams):
@@ -100,7 +101,7 @@ class Sound:
             first = 0
 
     def seconds(self) -> float:
-        """Returns the duration; reads all of a recording whose header does not give it.
+        """Returns the duration; reads the whole recording if its header does not give it.
 
         Raises:
             SoundError: as `blocks`.
@@ -124,26 +125,22 @@ class Sound:
                 before = max(0, first - at)
                 at += len(block)
                 if not np.isfinite(block[before:]).all():
-                    raise SoundError("holds samples that are NaN or infinite")
+                    raise SoundError("contains samples that are NaN or infinite")
                 if before < len(block):
                     yield block[before:]
         except soundfile.LibsndfileError as error:
-            raise SoundError(
-                f"cannot be decoded ({_reason(error)}): it is damaged or cut off"
-            ) from None
+            raise _undecodable(error) from None
         if count is None or at < first + count:
             self._check_end(stream, at)
 
     def _sought(self, stream: _Stream, at: int) -> bool:
-        """Goes to a frame; False where a streamed FLAC ends before it."""
+        """Seeks a frame; False if a streamed FLAC ends before it."""
         try:
             stream.file.seek(at)
         except soundfile.LibsndfileError as error:
             if not stream.promised:
                 return False
-            raise SoundError(
-                f"cannot be decoded ({_reason(error)}): it is damaged or cut off"
-            ) from None
+            raise _undecodable(error) from None
         return True
 
     def _check_end(self, stream: _Stream, at: int) -> None:
@@ -162,16 +159,16 @@ class Sound:
             if self._counted:
                 raise _LongerError
             raise SoundError(
-                f"changes its rate or channels, or is damaged, after {at / self.rate:.3f} s. "
-                "Convert it, for example with `ffmpeg -i IN OUT.flac`"
+                "changes its rate or channels, or is damaged, after "
+                f"{at / self.rate:.3f} s. {_CONVERT}"
             )
 
 
 def through(path: Path, use: Callable[[Sound], Result]) -> Result:
-    """Gives an open recording to `use`, a second time if its header counts too few frames.
+    """Calls `use` with an open recording, again if its header counts too few frames.
 
     Raises:
-        SoundError: the file is missing, empty, not audio, without samples, damaged or cut off.
+        SoundError: the file is missing, empty, not audio, without samples, damaged or truncated.
     """
     try:
         with open_sound(path) as sound:
@@ -183,11 +180,11 @@ def through(path: Path, use: Callable[[Sound], Result]) -> Result:
 
 @contextmanager
 def open_sound(path: Path, *, counted: bool = True) -> Iterator[Sound]:
-    """Opens a recording; `counted` says that the count of frames in an MP3's header is right.
+    """Opens a recording; `counted` means to trust the number of frames in an MP3's header.
 
     Raises:
-        SoundError: the file is missing, empty, not audio, without samples, or cut off as its header
-            shows.
+        SoundError: the file is missing, empty, not audio, without samples, or truncated by its
+            header.
     """
     with ExitStack() as stack:
         try:
@@ -197,12 +194,9 @@ def open_sound(path: Path, *, counted: bool = True) -> Iterator[Sound]:
         except ValueError:
             raise SoundError("cannot be read (no file can have this name)") from None
         if not any(stream.file.frames for stream in streams):
-            raise SoundError("holds no samples (0 s)")
+            raise SoundError("contains no samples (0 s)")
         if len({(s.file.samplerate, s.file.channels) for s in streams}) > 1:
-            raise SoundError(
-                "has streams of several rates or channels. Convert it, for example with "
-                "`ffmpeg -i IN OUT.flac`"
-            )
+            raise SoundError(f"has streams of several rates or channels. {_CONVERT}")
         yield Sound(streams, counted)
 
 
@@ -212,7 +206,7 @@ def _streams(path: Path, counted: bool, stack: ExitStack) -> list[_Stream]:
             raise SoundError("is empty (0 bytes)")
         patches = patched_sizes(file)
         parts = ogg_streams(file, patches)
-        # libsndfile loses its way in the chunks of a WAV behind an ID3 tag.
+        # libsndfile does not find the chunks of a WAV after an ID3 tag.
         begin = after_id3(file) if after_id3(file) < sound_at(file) else 0
     if parts:
         return [_opened(path, View(path, *part, patches), stack) for part in parts]
@@ -226,7 +220,7 @@ def _streams(path: Path, counted: bool, stack: ExitStack) -> list[_Stream]:
 
 
 def _opened(path: Path, view: View | None, stack: ExitStack) -> _Stream:
-    # Windows wants text; elsewhere a name may hold bytes that are no text.
+    # Windows needs text; elsewhere a name may contain bytes that are not text.
     name = str(path) if os.name == "nt" else os.fsencode(path)
     if view is not None:
         stack.enter_context(view)
@@ -237,23 +231,23 @@ def _opened(path: Path, view: View | None, stack: ExitStack) -> _Stream:
             raise SoundError(what_it_is(raw, _reason(error))) from None
     form = f"{file.format} {file.subtype}"
     stream = _Stream(path, file, file.seekable(), form, file.frames, view)
-    # After every read soundfile would jump to where it is, which garbles an MP3 and fails at the
-    # end of a streamed FLAC.
+    # After every read soundfile would seek the current frame, which garbles an MP3 and fails at
+    # the end of a streamed FLAC.
     file.seekable = lambda: False
     if file.frames > 1 << 60:  # a streamed FLAC
         stream.promised = 0
     if file.format == "NIST":
         with path.open("rb") as raw:
-            found = re.search(rb"sample_count -i (\d+)", raw.read(1024))
-        stream.promised = int(found[1]) if found else 0
+            count = re.search(rb"sample_count -i (\d+)", raw.read(1024))
+        stream.promised = int(count[1]) if count else 0
     return stream
 
 
 def _mp3(path: Path, counted: bool, stack: ExitStack) -> _Stream:
     """Opens an MP3, also one inside a WAV.
 
-    Where its first frame counts the frames (Xing, Info, VBRI), libsndfile stops there; else it
-    guesses from the first frame's bit rate, and is shown a length that no guess falls below.
+    If its first frame counts the frames (Xing, Info, VBRI), libsndfile stops there; else it guesses
+    from the first frame's bit rate, and the `View` claims a length above any guess.
     """
     with path.open("rb") as file:
         tag = mp3_tag(file, sound_at(file))
@@ -266,7 +260,11 @@ def _mp3(path: Path, counted: bool, stack: ExitStack) -> _Stream:
     return stream
 
 
+def _undecodable(error: Exception) -> SoundError:
+    return SoundError(f"cannot be decoded ({_reason(error)}): it is damaged or cut off")
+
+
 def _reason(error: Exception) -> str:
-    """Returns libsndfile's own words without the path that precedes them."""
+    """Returns libsndfile's message without the path before it."""
     text = getattr(error, "error_string", "") or str(error)
     return str(text).removeprefix("Error : ").strip().rstrip(".")

@@ -13,15 +13,15 @@ from ..kinds.speech import SAMPLE_RATE, Waveform
 from .container import Samples, Sound, through
 from .layout import SoundError
 
-# Ends in manifests are rounded; a span may pass the end of its recording by this much.
 ROUNDING_S = 0.1
+"""Seconds by which a span may exceed its recording: ends in manifests are rounded."""
 
 
 def decode(path: Path, start: float | None = None, end: float | None = None) -> Waveform:
-    """Reads a recording as the plugins hear it.
+    """Reads a recording as plugins receive it.
 
     Channels are averaged, then the sound is resampled by soxr at its very high quality; both are
-    deterministic. A span is found by seeking, so a short one out of a long file is cheap.
+    deterministic. A short span of a long file is cheap, because only the span is decoded.
 
     Args:
         path: a wav, flac, ogg or mp3 file of any rate, width and number of channels.
@@ -32,13 +32,13 @@ def decode(path: Path, start: float | None = None, end: float | None = None) -> 
         Samples of shape (samples,), at least one, at 16 kHz.
 
     Raises:
-        DataError: the file is missing, empty, not audio, cut off, holds NaN or infinite samples,
+        DataError: the file is missing, empty, not audio, truncated, has NaN or infinite samples,
             or the span is not inside it.
     """
     begin = 0.0 if start is None else start
     try:
-        found = through(path, lambda sound: _read(sound, begin, end))
-        if found is None:
+        span = through(path, lambda sound: _read(sound, begin, end))
+        if span is None:
             until = "its end" if end is None else f"{end:g} s"
             seconds = through(path, Sound.seconds)
             raise SoundError(
@@ -46,7 +46,7 @@ def decode(path: Path, start: float | None = None, end: float | None = None) -> 
             )
     except SoundError as error:
         raise DataError(f"{path} {error}.") from None
-    samples, rate = found
+    samples, rate = span
     mono = to_mono(samples)
     if rate != SAMPLE_RATE:
         mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="VHQ")

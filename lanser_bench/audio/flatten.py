@@ -1,8 +1,8 @@
-"""One cue of prosody taken out of a recording, all else as a vocoder leaves it.
+"""Removes one cue of prosody from a recording with a vocoder.
 
-WORLD (Morise, Yokomori & Ozawa 2016, IEICE Trans. E99-D(7)) takes speech apart into F0, spectral
-envelope and aperiodicity and puts it together again. The same voice with its own F0 is the control:
-what the vocoder itself damages is not to be called a cue.
+WORLD (Morise, Yokomori & Ozawa 2016, IEICE Trans. E99-D(7)) splits speech into F0, spectral
+envelope and aperiodicity and resynthesises it. The control is the same voice with its own F0, so
+that damage by the vocoder does not count as the effect of a cue.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from ..kinds.speech import SAMPLE_RATE, Waveform
 
 Floats = npt.NDArray[np.float64]
 Cue = Literal["none", "f0", "energy"]
-"""``none``: taken apart and put together; ``f0``: all voiced frames at the mean F0, in semitones,
-of the clearly voiced ones; ``energy``: all speech at the utterance's mean level, in dB. The means
-stay, but for 0.1 semitones and 1.2 dB (`tests/benchmarks/flattened_means.py`)."""
+"""``none``: resynthesised only; ``f0``: all voiced frames at the mean F0, in semitones, of the
+clearly voiced ones; ``energy``: all speech at the utterance's mean level, in dB. The means change
+by at most 0.1 semitones and 1.2 dB (`tests/benchmarks/flattened_means.py`)."""
 LIBRARY = "pyworld-prebuilt"
 WAYS: Mapping[Cue, Mapping[str, str]] = {"f0": {"f0": "2"}, "energy": {"levelling": "2"}}
-"""How a cue is flattened; raised when its samples change: it is in the keys."""
+"""Version of the flattening of each cue, for the keys; raise it when its samples change."""
 
 _SHORTEST = SAMPLE_RATE // 10
 """WORLD's windows span several periods of the lowest F0."""
 _WINDOW = SAMPLE_RATE // 40
-"""25 ms: two periods of 80 Hz, so that the level does not follow single periods."""
+"""25 ms: two periods of 80 Hz, so that the level does not vary within a period."""
 _ACTIVE_DB = 30.0
 """Samples within so many dB of the loud ones (95th percentile) are speech; pauses stay silent."""
 _PERIODIC = 0.8
-"""Correlation of a clearly voiced frame with itself a period on. WORLD gives an F0 to edges and
-creak too, which are low and hardly heard as pitch: a flat F0 at the mean of them all lies more than
-a semitone below what was heard."""
+"""Correlation of a clearly voiced frame with itself a period later. WORLD also gives an F0 to edges
+and creak, which are low and hardly perceived as pitch: the mean over all frames would be more than
+a semitone below the perceived pitch."""
 _COMPARED = 512
 """32 ms, as pitch trackers compare: two periods of 62 Hz."""
 
@@ -45,7 +45,7 @@ def require_vocoder() -> None:
 
     if find_spec("pyworld") is None:
         raise MissingDependencyError(
-            "Flattening takes the vocoder WORLD, which is not installed. "
+            "Flattening needs the vocoder WORLD, which is not installed. "
             "Run: pip install 'lanser-bench[flatten]'"
         )
 
@@ -55,7 +55,7 @@ def resynthesise(waveform: Waveform, cue: Cue) -> Waveform:
 
     Args:
         waveform: samples of shape (samples,) at 16 kHz.
-        cue: what is flattened.
+        cue: the cue to flatten.
 
     Raises:
         MissingDependencyError: the vocoder is not installed.
@@ -79,9 +79,10 @@ def resynthesise(waveform: Waveform, cue: Cue) -> Waveform:
 
 
 def _periodicity(samples: Floats, f0: Floats, times: Floats) -> Floats:
-    """Correlation of each frame with itself a period on, shape (frames,); 0 where F0 is 0.
+    """Returns the correlation of each frame with itself a period later, shape (frames,).
 
-    Below 1 kHz: harmonics above are noisier, and blur with the rounding of the period.
+    It is 0 where F0 is 0. Only frequencies below 1 kHz count: higher harmonics are noisier and
+    suffer from the rounding of the period.
     """
     from scipy.signal import butter, sosfiltfilt
 
@@ -94,16 +95,16 @@ def _periodicity(samples: Floats, f0: Floats, times: Floats) -> Floats:
     padded = np.pad(low, reach)
     here, later = padded[at], padded[at + lag[:, None]]
     energy = np.square(here).sum(1) * np.square(later).sum(1)
-    found = np.zeros(len(f0))
-    found[rows] = (here * later).sum(1) / np.sqrt(np.maximum(energy, 1e-24))
-    return found
+    periodicity = np.zeros(len(f0))
+    periodicity[rows] = (here * later).sum(1) / np.sqrt(np.maximum(energy, 1e-24))
+    return periodicity
 
 
 def levelled(samples: Floats) -> Floats:
-    """Brings all speech of an utterance to its mean level; gaps stay as they are.
+    """Brings all speech of an utterance to its mean level; pauses do not change.
 
-    Were gaps raised with the soft speech about them, so were the noise of the room, and a
-    classifier that minds noise would seem to use the energy.
+    Raising pauses would also raise the noise of the room, and a classifier that reacts to noise
+    would seem to use the energy.
     """
     from scipy.ndimage import uniform_filter1d
 

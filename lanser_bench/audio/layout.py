@@ -1,4 +1,4 @@
-"""Where the sound lies in a file, and which sizes of its header are wrong."""
+"""Finds the sound in a file, and wrong sizes in its header."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _CHUNKS = {
     b"caff": (8, ">4sq", 1, 0),
     b"riff": (40, "<16sq", 8, 24),
 }
-"""Files made of chunks: offset of the first, a chunk's header, alignment, bytes of the header that
-its size counts."""
+"""Files of chunks: offset of the first, format of a chunk's header, alignment, bytes of the header
+that its size includes."""
 _OPEN_32 = (range(0x7FFF0000, 0x80001000), range(0xFFFF0000, 1 << 32))
-"""What streaming writers (sox, ffmpeg, arecord, speech services) give for a size that they cannot
-know: close to 2 or 4 GiB. They also give 0, and -1 in 64 bits."""
-_SEVERAL = "is several files one after another, of which only the first would be read. Split it"
+"""Placeholder sizes of streaming writers (sox, ffmpeg, arecord, speech services), which do not know
+the size in advance: close to 2 or 4 GiB. They also write 0, and -1 in 64 bits."""
+_SEVERAL = "is several files one after another; only the first would be read. Split it"
 _MP3_SYNC = re.compile(rb"\xff[\xe2-\xe7\xf2-\xf7\xfa-\xff]")
 _OGG_FIRST, _OGG_LAST = 2, 4
 _OGG_HEADER = 27
@@ -38,31 +38,31 @@ class SoundError(Exception):
 
 @dataclass(frozen=True)
 class _Promise:
-    """What a header says of the sound's size."""
+    """The size of the sound by its header."""
 
     at: int
-    """Where the size is written."""
+    """Position of the size."""
     form: str
     """For `struct`."""
     size: int
     begin: int
-    """Where the sound begins."""
+    """Position of the sound."""
     counted: int = 0
-    """Bytes of the header that the size counts, too."""
+    """Bytes of the header that the size includes."""
 
 
 @dataclass(frozen=True)
 class Mp3Tag:
-    """What the first frame of an MP3 says of the others."""
+    """Facts about an MP3 from its first frame."""
 
     frame: int
-    """Where the first frame begins."""
+    """Position of the first frame."""
     sync: bytes
     """First bytes of each frame."""
     count_at: int = 0
-    """Where the number of frames is written; 0 if it is not."""
+    """Position of the number of frames; 0 if there is none."""
     whole: bool = False
-    """As many bytes as it promises are there."""
+    """Whether the file has as many bytes as the first frame says."""
 
 
 class View(io.RawIOBase):
@@ -76,14 +76,14 @@ class View(io.RawIOBase):
         patches: Mapping[int, bytes] | None = None,
         claim: int = 1,
     ) -> None:
-        """Opens the bytes from `begin` to `end`; `patches` are keyed by their place in the file."""
+        """Opens the bytes from `begin` to `end`; `patches` have positions in the file as keys."""
         self._file = path.open("rb")
         self._begin, self._at = begin, 0
         self._length = (end or os.fstat(self._file.fileno()).st_size) - begin
         self._claimed = self._length * claim
         self._patches = {at - begin: value for at, value in (patches or {}).items()}
         self.error = ""
-        """Why the file could not be read; a callback of libsndfile must not raise."""
+        """Why the file could not be read, since a callback of libsndfile must not raise."""
 
     def seek(self, offset: int, whence: int = 0) -> int:  # noqa: D102 - of io.RawIOBase
         self._at = offset + (0, self._at, self._claimed)[whence]
@@ -111,7 +111,7 @@ class View(io.RawIOBase):
         return count
 
     def rest(self) -> bytes:
-        """Returns what was not read yet, up to 1 MiB of it."""
+        """Returns the bytes not read yet, up to 1 MiB."""
         self._file.seek(self._begin + self._at)
         return self._file.read(min(1 << 20, max(0, self._length - self._at)))
 
@@ -121,10 +121,10 @@ class View(io.RawIOBase):
 
 
 def patched_sizes(file: BinaryIO) -> dict[int, bytes]:
-    """Returns what to write where, so that the header gives the size of the sound that is there.
+    """Returns position → bytes that correct the header to the actual size of the sound.
 
     Raises:
-        SoundError: the file ends before the sound that its header promises.
+        SoundError: the file is shorter than its header promises.
     """
     base = after_id3(file)
     file.seek(base)
@@ -138,7 +138,7 @@ def patched_sizes(file: BinaryIO) -> dict[int, bytes]:
             return patches | {promise.at: struct.pack(promise.form, there + promise.counted)}
         except struct.error:
             raise SoundError(
-                "is longer than its format can say (4 GiB). Convert it, for example with "
+                "exceeds the limit of its format (4 GiB). Convert it, for example with "
                 "`ffmpeg -i IN OUT.flac`"
             ) from None
     if there < promise.size - 1:
@@ -152,25 +152,25 @@ def patched_sizes(file: BinaryIO) -> dict[int, bytes]:
 
 
 def check_flac(file: BinaryIO) -> None:
-    """Raises `SoundError` where a FLAC file is followed by another: libsndfile reads the first."""
+    """Raises `SoundError` if a FLAC file is followed by another: libsndfile reads the first."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
         if re.compile(rb"fLaC[\x00\x80]\0\0\x22").search(raw, 4 + max(0, raw.find(b"fLaC"))):
             raise SoundError(_SEVERAL)
 
 
 def sound_at(file: BinaryIO) -> int:
-    """Returns where the sound begins, behind tags and headers of chunks."""
+    """Returns the position of the sound, after tags and headers of chunks."""
     base = after_id3(file)
     promise = _promise(file, base)
     return base if promise is None else promise.begin
 
 
 def mp3_tag(file: BinaryIO, begin: int) -> Mp3Tag:
-    """Reads the first frame of an MP3, which begins at `begin` or soon after."""
+    """Reads the first frame of an MP3, at `begin` or soon after."""
     file.seek(begin)
     head = file.read(1 << 16)
-    found = _MP3_SYNC.search(head)
-    frame = found.start() if found else 0
+    match = _MP3_SYNC.search(head)
+    frame = match.start() if match else 0
     sync, place = head[frame : frame + 2], begin + frame
     tag = re.search(b"Xing|Info|VBRI", head[frame : frame + 64])
     if tag is None:
@@ -188,19 +188,19 @@ def mp3_tag(file: BinaryIO, begin: int) -> Mp3Tag:
 
 
 def mp3_frames_in(rest: bytes, sync: bytes) -> bool:
-    """Whether bytes behind the end of an MP3 are more of it, or another, and no tag or junk."""
+    """Whether bytes after the end of an MP3 are frames, not a tag or junk."""
     begins = re.findall(b"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]|" + re.escape(sync), rest)
-    # A frame has about 1 kB at most; junk has such bytes once in 11 kB by chance.
+    # A frame has at most about 1 kB; junk contains such bytes once in 11 kB by chance.
     return len(begins) > 3 + len(rest) // 3000
 
 
 def ogg_streams(file: BinaryIO, patches: dict[int, bytes]) -> list[tuple[int, int]]:
-    """Returns begin and end of each stream where an Ogg file has several, one after another.
+    """Returns begin and end of each stream of an Ogg file that has several in sequence.
 
-    A stream without its end mark gets one in `patches`: libsndfile ends no Opus stream without.
+    A stream without an end mark gets one in `patches`, since libsndfile needs it for Opus.
 
     Raises:
-        SoundError: the last page is not whole, or something else lies between pages.
+        SoundError: the last page is incomplete, or other bytes are between pages.
     """
     size = file.seek(0, os.SEEK_END)
     begins: list[int] = []
@@ -228,7 +228,7 @@ def ogg_streams(file: BinaryIO, patches: dict[int, bytes]) -> list[tuple[int, in
 
 
 def _end_mark(page: bytes, at: int) -> dict[int, bytes]:
-    """Returns the changed bytes of the page at `at`, which get the end mark: flags and checksum."""
+    """Returns the flags and the checksum of the page at `at` with an end mark."""
     if not page or page[5] & _OGG_LAST:
         return {}
     change = _OGG_LAST << 24
@@ -239,7 +239,7 @@ def _end_mark(page: bytes, at: int) -> dict[int, bytes]:
 
 
 def after_id3(file: BinaryIO) -> int:
-    """Returns where an ID3v2 tag at the head of a file ends; 0 without."""
+    """Returns the end of the ID3v2 tags at the start of a file; 0 if there is none."""
     at = 0
     while True:
         file.seek(at)
@@ -251,7 +251,7 @@ def after_id3(file: BinaryIO) -> int:
 
 
 def _promise(file: BinaryIO, base: int) -> _Promise | None:
-    """Finds the sound's chunk.
+    """Finds the chunk of the sound; None if the file is not made of known chunks.
 
     Raises:
         SoundError: the file ends before it.
@@ -281,12 +281,12 @@ def _promise(file: BinaryIO, base: int) -> _Promise | None:
         at = begin + size + -size % align
         file.seek(begin + size)
         if size % 2 and align == 2 and file.read(1) not in (b"\0", b""):
-            at -= 1  # a careless writer left out the byte that fills up
+            at -= 1  # some writers leave out the padding byte
     raise SoundError("is cut off: the file ends before its sound begins")
 
 
 def _chunk(file: BinaryIO, at: int, form: str, counted: int) -> tuple[bytes, int, int] | None:
-    """Returns name, size and beginning of the chunk at `at`; None where the file ends."""
+    """Returns name, size and begin of the chunk at `at`; None at the end of the file."""
     length = struct.calcsize(form)
     file.seek(at)
     raw = file.read(length)
@@ -297,7 +297,7 @@ def _chunk(file: BinaryIO, at: int, form: str, counted: int) -> tuple[bytes, int
 
 
 def _is_open(file: BinaryIO, promise: _Promise, there: int) -> bool:
-    """Whether a size is what a writer gives that does not know it."""
+    """Whether a size is a placeholder of a writer that did not know it."""
     if promise.size == 0:
         return there > 0 and not _only_chunks(file, promise.begin)
     if promise.form[1] != "I":
@@ -306,7 +306,7 @@ def _is_open(file: BinaryIO, promise: _Promise, there: int) -> bool:
 
 
 def _only_chunks(file: BinaryIO, at: int) -> bool:
-    """Whether chunks of a WAV fill the file from `at` to its end: then its sound is empty."""
+    """Whether chunks of a WAV fill the file from `at` to its end, so that its sound is empty."""
     while chunk := _chunk(file, at, "<4sI", 0):
         name, size, begin = chunk
         if not (name.isascii() and name.decode().isprintable()):

@@ -1,4 +1,4 @@
-"""Log-mel frames: the spectrogram that SER encoders are fed."""
+"""Log-mel frames, the input of SER encoders."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ FRAMES_AT_ONCE = 4096
 def logmel(waveform: Waveform, frontend: Frontend) -> npt.NDArray[np.float32]:
     """Computes the natural logarithm of mel-band power.
 
-    Frame i covers the samples from ``i * hop`` to ``i * hop + window``; nothing is padded but a
-    clip shorter than one window. A Hann window (periodic) is used and the power is scaled so that
-    a full-scale sine has power 1 (0 dB) in its bin. Triangles of height 1 on Slaney's mel scale add
+    Frame i covers the samples from ``i * hop`` to ``i * hop + window``; only a clip shorter than
+    one window is padded. A periodic Hann window is used and the power is scaled so that a
+    full-scale sine has power 1 (0 dB) in its bin. Triangles of height 1 on Slaney's mel scale add
     the bins up. Each value depends on its frame alone, not on threads or on the clip's length.
 
     Args:
         waveform: samples of shape (samples,) at 16 kHz.
-        frontend: rates, sizes and floor; its `kind` is not looked at.
+        frontend: rates, sizes and floor; its `kind` is ignored.
 
     Returns:
         Array of shape (frames, n_mels), never below ``ln(10 ** (floor_db / 10))``.
@@ -101,10 +101,10 @@ def _hz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 @lru_cache(maxsize=16)
 def _filters(frontend: Frontend) -> tuple[csr_array, int]:
-    """Returns the sparse filter bank and the length of the transform it goes with.
+    """Returns the sparse filter bank and the length of its transform.
 
-    The transform is the smallest power of two that holds a window and leaves no band without a
-    bin: an empty band would be a constant column.
+    The length is the smallest power of two that fits a window and gives each band a bin, because an
+    empty band would be a constant column.
     """
     from scipy.sparse import csr_array
 

@@ -1,7 +1,7 @@
 """Datasets as the harness reads them: a survey of the files, then a manifest in the store.
 
-`survey` checks every utterance, `audio_memo` remembers recordings, `manifest` makes the artifact,
-and `utterances` is its table.
+`survey` checks every utterance, `audio_memo` caches facts of recordings, `manifest` makes the
+artifact, and `utterances` is its table.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Remembers what is known of recordings, so that a second look reads only new or changed files."""
+"""Caches facts of recordings, so that a second look reads only new or changed files."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..plugins.identity import library_versions, source_hash
 from ..store import ChangedError, FileHashes, Memo
 
 _BATCH = 256
-"""Recordings between two writes: what an interrupted first look may lose."""
+"""Recordings between two writes, the most that an interrupted first look loses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One file: its identity and what a full decode found."""
+    """One file: its identity and the facts from a full decode."""
 
     sha: str
     """SHA-256 of its bytes; empty if they cannot be read."""
@@ -34,7 +34,7 @@ class Recording:
         return (self.facts.problem or "") if self.facts is not None else self.unreadable
 
 
-_CHANGING = Recording("", None, "changed while it was read")
+_CHANGING = Recording("", None, "changed while it was being read")
 
 
 class AudioMemo:
@@ -43,7 +43,7 @@ class AudioMemo:
     def __init__(self, path: Path) -> None:
         """Opens or makes the memo at `path`."""
         self._hashes = FileHashes(path)
-        # A changed decoder may find other facts in the same bytes.
+        # Another decoder may give other facts for the same bytes.
         versions = library_versions(("soundfile", "soxr", "numpy"))
         self._code = f"{source_hash('lanser_bench.audio')} {sorted(versions.items())}"
         self._facts = Memo(path, "facts (sha TEXT PRIMARY KEY, code TEXT, facts TEXT)")
@@ -51,10 +51,10 @@ class AudioMemo:
     def look(
         self, paths: Iterable[Path], progress: Callable[[int, int, str], None] | None = None
     ) -> dict[Path, Recording]:
-        """Returns what is known of each file, decoding in full only what was not seen before.
+        """Returns the facts of each file; decodes in full only files not seen before.
 
         Args:
-            paths: files; equal ones are looked at once.
+            paths: files; duplicates are read once.
             progress: called with done, total and unit.
         """
         hashed: dict[Path, str] = {}
@@ -64,44 +64,36 @@ class AudioMemo:
                 hashed[path] = self._hashes.sha256(path)
             except ChangedError:
                 unread[path] = _CHANGING
-            except (DataError, ValueError):  # no path can hold a zero byte
+            except (DataError, ValueError):  # a path with a zero byte
                 unread[path] = Recording("", None, _why_unreadable(path))
         known = self._known(set(hashed.values()))
-        self._learn({s: p for p, s in hashed.items() if s not in known}, known, progress)
-        found = {p: Recording(sha, known[sha]) for p, sha in hashed.items() if sha in known}
-        return {path: found.get(path, _CHANGING) for path in hashed} | unread
+        new = {sha: path for path, sha in hashed.items() if sha not in known}
+        known |= self._learn(new, progress)
+        read = {p: Recording(s, known[s]) if s in known else _CHANGING for p, s in hashed.items()}
+        return read | unread
 
     def _known(self, shas: set[str]) -> dict[str, AudioFacts]:
-        known = {}
-        for sha in shas:
-            row = self._facts.find(
-                "SELECT facts FROM facts WHERE sha=? AND code=?", sha, self._code
-            )
-            if row is not None:
-                known[sha] = AudioFacts(**json.loads(row[0]))
-        return known
+        query = "SELECT facts FROM facts WHERE sha=? AND code=?"
+        rows = {sha: self._facts.find(query, sha, self._code) for sha in shas}
+        return {sha: AudioFacts(**json.loads(row[0])) for sha, row in rows.items() if row}
 
     def _learn(
-        self,
-        new: dict[str, Path],
-        known: dict[str, AudioFacts],
-        progress: Callable[[int, int, str], None] | None,
-    ) -> None:
+        self, new: dict[str, Path], progress: Callable[[int, int, str], None] | None
+    ) -> dict[str, AudioFacts]:
+        """Decodes and stores files by their hash; files changed meanwhile are missing."""
+        learnt: dict[str, AudioFacts] = {}
         todo = list(new.items())
-        # Decoding happens outside the interpreter's lock, so threads help.
+        # Decoding releases the interpreter's lock, so threads help.
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
             for begin in range(0, len(todo), _BATCH):
                 part = todo[begin : begin + _BATCH]
-                found = pool.map(inspect, (path for _, path in part))
-                pairs = zip(part, found, strict=True)
-                # Not the facts of a file that was replaced since it was hashed.
-                learnt = {sha: facts for (sha, path), facts in pairs if self._is_still(sha, path)}
-                known.update(learnt)
-                self._facts.put(
-                    (sha, self._code, json.dumps(asdict(facts))) for sha, facts in learnt.items()
-                )
+                pairs = zip(part, pool.map(inspect, (path for _, path in part)), strict=True)
+                batch = {sha: facts for (sha, path), facts in pairs if self._is_still(sha, path)}
+                self._facts.put((s, self._code, json.dumps(asdict(f))) for s, f in batch.items())
+                learnt |= batch
                 if progress is not None:
                     progress(begin + len(part), len(todo), "recordings")
+        return learnt
 
     def _is_still(self, sha: str, path: Path) -> bool:
         try:

@@ -1,8 +1,11 @@
-"""Lists a dataset: its folder as it is on disk, its utterances with names in one spelling."""
+"""Lists a dataset: checks its folder, unifies the spelling of names, keeps a part of it."""
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +13,9 @@ from typing import Any
 from ..errors import DataError
 from ..kinds.dataset import Dataset, Utterance
 from ..paths import user_path
-from .duplicates import relative, some
+from .naming import relative, some
 
-_PACKED = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst")
-"""Suffixes of archives."""
+_ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst")
 _NAMES = ("speaker", "dialogue_id", "sentence_id", "language", "split")
 
 
@@ -21,7 +23,7 @@ def checked_root(name: str, plugin: Dataset[Any], root: Path | None) -> Path:
     """Returns a dataset's folder as an absolute path.
 
     Raises:
-        DataError: none is given, or it is missing, empty, unreadable or no folder.
+        DataError: it is not given, missing, empty, unreadable or not a folder.
     """
     if root is None:
         raise DataError(
@@ -37,22 +39,22 @@ def checked_root(name: str, plugin: Dataset[Any], root: Path | None) -> Path:
         if not root.is_dir():
             raise DataError(
                 f"{root} is not a folder; `root` of dataset '{name}' must name one."
-                + " Unpack the archive first." * (root.suffix.lower() in _PACKED)
+                + " Unpack the archive first." * (root.suffix.lower() in _ARCHIVES)
             )
         if next(root.iterdir(), None) is None:
             raise DataError(f"The folder {root} of dataset '{name}' is empty. Check `root`.")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        what = f"The folder {root} of dataset '{name}' cannot be read: {reason}."
-        raise DataError(what) from None
+        sentence = f"The folder {root} of dataset '{name}' cannot be read: {reason}."
+        raise DataError(sentence) from None
     return root.absolute()
 
 
 def listed_utterances(name: str, plugin: Dataset[Any], folder: Path) -> list[Utterance]:
-    """Returns a dataset's utterances, with names in one spelling.
+    """Returns a dataset's utterances, each name in one spelling.
 
     Raises:
-        DataError: there is none, or the dataset's own; either names archives in the folder.
+        DataError: the dataset's own, or it has no utterance; also names archives in the folder.
     """
     plugin.notes.clear()
     try:
@@ -68,24 +70,44 @@ def listed_utterances(name: str, plugin: Dataset[Any], folder: Path) -> list[Utt
 
 
 def _packed(folder: Path) -> str:
-    packed = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _PACKED and p.is_file())
+    packed = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _ARCHIVES and p.is_file())
     names = some((relative(path, folder) for path in packed), ", ")
     return f" Archives there are not unpacked: {names}. Unpack them first." if packed else ""
 
 
 def _composed(u: Utterance) -> Utterance:
-    """Writes names in one spelling (NFC, no blanks around): a name is one speaker, one label."""
-    values = {column: getattr(u, column) for column in ("id", *_NAMES)}
-    names = {column: value and _nfc(str(value)) for column, value in values.items()}
-    names |= {column: name.strip() for column, name in names.items() if name and column != "id"}
-    gold: dict[str, float] = {}
+    """Unifies the spelling of names (NFC, no outer blanks): one name is one speaker or label."""
+    names: dict[str, Any] = {"id": _nfc(u.id)}
+    for column in _NAMES:
+        value = getattr(u, column)
+        names[column] = value and _nfc(str(value)).strip()
+    gold: dict[str, float] = defaultdict(float)
     for label, weight in u.gold.items():
-        gold[_nfc(label).strip()] = gold.get(_nfc(label).strip(), 0.0) + weight
-    if names == values and gold == u.gold:
-        return u
-    changed: dict[str, Any] = {**names, "gold": gold}
-    return replace(u, **changed)
+        gold[_nfc(label).strip()] += weight
+    return replace(u, gold=dict(gold), **names)
 
 
 def _nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
+
+
+def spread(utterances: Sequence[Utterance], limit: int) -> list[Utterance]:
+    """Returns `limit` utterances spread evenly over speakers and, within each, over gold labels.
+
+    The choice depends on ids only, not on the order or on chance, so that a trial run uses the same
+    utterances everywhere; the order is preserved.
+    """
+    shuffled = {u.id: hashlib.sha256(u.id.encode()).hexdigest() for u in utterances}
+    by_label: Counter[tuple[str | None, str]] = Counter()
+    turns: list[tuple[int, str, int]] = []
+    for index, u in sorted(enumerate(utterances), key=lambda pair: shuffled[pair[1].id]):
+        cell = (u.speaker, ",".join(sorted(u.gold)))
+        turns.append((by_label[cell], shuffled[u.id], index))
+        by_label[cell] += 1
+    by_speaker: Counter[str | None] = Counter()
+    ranks: list[tuple[int, str, int]] = []
+    for _, digest, index in sorted(turns):
+        speaker = utterances[index].speaker
+        ranks.append((by_speaker[speaker], digest, index))
+        by_speaker[speaker] += 1
+    return [utterances[index] for index in sorted(index for *_, index in sorted(ranks)[:limit])]

@@ -27,16 +27,16 @@ VERSION = "1"
 
 @dataclass(frozen=True)
 class BuiltManifest:
-    """A manifest in the store, with what a planner needs of it."""
+    """A manifest in the store, with the facts that a planner needs."""
 
     key: str
     artifact: Artifact
     counts: dict[str, Any]
-    """Utterances, speakers, seconds, labels, and what was skipped or is worth a warning."""
+    """Utterances, speakers, seconds, labels, skipped utterances and warnings."""
     problems: list[dict[str, str]]
     """Of single utterances: utterance, file, problem, kind."""
     paths: Path
-    """File that tells where recordings lie on this machine: SHA-256 → absolute path."""
+    """File with the paths of recordings on this machine: SHA-256 → absolute path."""
     notes: Sequence[str] = ()
     """Sentences of the dataset on how it read its files."""
 
@@ -51,24 +51,24 @@ def build_manifest(
     limit: int | None = None,
     progress: Progress | None = None,
 ) -> BuiltManifest:
-    """Lists and checks a dataset and keeps its table of utterances as an artifact.
+    """Lists and checks a dataset and stores its table of utterances as an artifact.
 
-    Its key depends on the dataset plugin and on the rows (with the hashes of their recordings and
-    what was skipped), not on where files lie: the same set in another folder is the same manifest.
+    Its key depends on the dataset plugin, the rows with the hashes of their recordings, and the
+    problems, not on paths: the same set in another folder gives the same manifest.
 
     Args:
         registry: the plugins.
-        store: where the artifact and the memo of recordings are kept.
+        store: for the artifact and the cache of recordings.
         dataset_name: the dataset plugin's name.
         options: its options.
-        root: its folder; for a dataset that makes its own files None means a folder of the store.
+        root: its folder; None for a folder of the store, if the dataset makes its own files.
         on_bad_audio: ``stop`` refuses unusable recordings, ``skip`` counts and names them.
         limit: keeps so many utterances, spread evenly over speakers and labels.
         progress: called with done, total and unit while recordings are read for the first time.
 
     Raises:
         DataError: the folder is missing, empty or not this dataset's; utterance ids, gold labels or
-            recordings are not valid. The sentences name the first few and count the rest.
+            recordings are not valid. The message names the first few and counts the rest.
         SettingsError: an option or the limit is not valid.
     """
     checked_limit(dataset_name, limit)
@@ -94,7 +94,7 @@ def build_manifest(
         plugins={"dataset": plugin_identity(registry, "dataset", dataset_name, plugin)},
         params={"content": content_digest(survey), "utterances": len(survey.rows)},
     )
-    artifact = _kept(store, spec, survey, begin)
+    artifact = _stored(store, spec, survey, begin)
     problems = [asdict(problem) for problem in survey.problems]
     paths = _written_paths(store, spec.key, survey.paths)
     return BuiltManifest(spec.key, artifact, survey.counts, problems, paths, survey.notes)
@@ -110,10 +110,10 @@ def checked_limit(dataset_name: str, limit: object) -> int | None:
 
 
 def dataset_root(needs_root: bool, store: Store, name: str, root: Path | None) -> Path | None:
-    """Returns the folder to read, with ``~`` replaced; some datasets have one in the store."""
+    """Returns the folder to read, with ``~`` expanded; some datasets have one in the store."""
     if root is None:
         return None if needs_root else store.root / "datasets" / name
-    home = os.path.expanduser(root)  # noqa: PTH111 - leaves an unknown user as it is
+    home = os.path.expanduser(root)  # noqa: PTH111 - keeps an unknown user
     return root if root.exists() else Path(home)
 
 
@@ -127,13 +127,13 @@ def content_digest(survey: Survey) -> str:
     return sha.hexdigest()[:32]
 
 
-def _kept(store: Store, spec: Spec, survey: Survey, begin: float) -> Artifact:
+def _stored(store: Store, spec: Spec, survey: Survey, begin: float) -> Artifact:
     with store.lock(spec.key):
         artifact = store.get(spec.key)
         if artifact is not None and artifact.faults():
             store.discard(spec.key)
             artifact = None
-        store.touch(spec.key)  # until a plan is kept that names it, nothing else says it is needed
+        store.touch(spec.key)  # protects it until a stored plan refers to it
         if artifact is None:
             with store.write(spec) as draft:
                 write_utterances(draft.path, survey.rows, summary(survey))

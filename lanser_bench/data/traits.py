@@ -1,4 +1,4 @@
-"""Traits of recordings that have nothing to do with speech, and whether labels follow them."""
+"""Traits of recordings unrelated to speech, and whether labels follow them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ TRAITS = {
 }
 """Name in the counts: words, field of `AudioFacts`, unit."""
 FEWEST = 4
-"""Clips that a label must have, and the other labels together."""
+"""Fewest clips of a label, and of the other labels together."""
 DIFFERENCE = 0.5
-"""A label follows a trait if its clips have a value so much more often than the others' do."""
+"""A label follows a trait if its clips have a value more often than other clips by this share."""
 SIGNIFICANT = 0.05
 """Level of Fisher's exact test, divided by the number of independent comparisons (Bonferroni)."""
 
@@ -33,12 +33,11 @@ def recording_traits(
     Args:
         rows: utterances with the columns of `utterances.SCHEMA`.
         facts: by the SHA-256 of a recording's bytes.
-        paths: where a recording lies, by the same; where no utterance has a label, the names of
-            folders stand for labels.
+        paths: of recordings, by the same; if no utterance has a label, folders replace labels.
 
     Returns:
         ``sample_rates``, ``channels``, ``formats``: value as text → utterances, most frequent
-        first; ``warnings``: a sentence for each of them that labels follow.
+        first; ``warnings``: a sentence for each trait that labels follow.
     """
     rows = [row for row in rows if row["audio_sha"] in facts]
     groups, labels = "labels", [list(row["gold"]) for row in rows]
@@ -52,43 +51,37 @@ def recording_traits(
         labelled = [pair for pair in zip(labels, values, strict=True) if pair[0]]
         followers = _followers(labelled) if len(counts[name]) > 1 else []
         if followers:
-            shown = "; ".join(
-                f"{label} {value}{unit} ({both} of {size} clips, {others} of {rest} others)"
-                for label, value, both, size, others, rest in followers
-            )
+            shown = "; ".join(f"{label} {v}{unit} ({n})" for label, v, n in followers)
             warnings.append(
                 f"The {words} follows the {groups}: {shown}. A model can learn it instead of "
-                "speech, and converting the files does not undo it. Use clips recorded alike."
+                "speech, also after a conversion. Use clips that were recorded in the same way."
             )
     return {**counts, "warnings": warnings}
 
 
-Follower = tuple[str, str, int, int, int, int]
-
-
-def _followers(values: Sequence[tuple[Iterable[str], str]]) -> list[Follower]:
+def _followers(values: Sequence[tuple[Iterable[str], str]]) -> list[tuple[str, str, str]]:
     """Returns label, value, and how many of its clips and of the others have the value."""
     total = Counter(value for _, value in values)
     sizes = Counter(label for labels, _ in values for label in labels)
     both = Counter((label, value) for labels, value in values for label in labels)
-    found = []
+    level = SIGNIFICANT / max(1, len(sizes) - 1)
+    followers = []
     for label, size in sorted(sizes.items()):
         rest = len(values) - size
         if min(size, rest) < FEWEST:
             continue
-        gap, value = max(
-            (both[label, v] / size - (total[v] - both[label, v]) / rest, v) for v in total
-        )
-        others = total[value] - both[label, value]
-        if gap >= DIFFERENCE and _chance(both[label, value], size, others, rest) < (
-            SIGNIFICANT / max(1, len(sizes) - 1)
-        ):
-            found.append((label, value, both[label, value], size, others, rest))
-    return found
+        shares = [(both[label, v] / size - (total[v] - both[label, v]) / rest, v) for v in total]
+        difference, value = max(shares)
+        own = both[label, value]
+        others = total[value] - own
+        if difference >= DIFFERENCE and _p(own, size, others, rest) < level:
+            counts = f"{own} of {size} clips, {others} of {rest} others"
+            followers.append((label, value, counts))
+    return followers
 
 
-def _chance(with_value: int, size: int, others: int, rest: int) -> float:
+def _p(own: int, size: int, others: int, rest: int) -> float:
+    """Returns the p of Fisher's exact test that a label's clips have a value as often as others."""
     from scipy.stats import fisher_exact
 
-    table = np.array([[with_value, size - with_value], [others, rest - others]])
-    return float(fisher_exact(table).pvalue)
+    return float(fisher_exact(np.array([[own, size - own], [others, rest - others]])).pvalue)

@@ -1,4 +1,4 @@
-"""The table of utterances: how a manifest lies on disk, and how stages read it."""
+"""The table of utterances: how a manifest is stored, and how stages read it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ SCHEMA = pa.schema(
         ("extras", pa.string()),
     ]
 )
-"""Columns of `UTTERANCES`; `gold` and `extras` are JSON objects."""
+"""Columns of `UTTERANCES`."""
+_JSON = ("gold", "extras")
+"""Columns of JSON objects."""
 FIELDS = {name: name for name in SCHEMA.names} | {
     "id": "ids",
     "speaker": "speakers",
@@ -59,7 +61,7 @@ FIELDS = {name: name for name in SCHEMA.names} | {
 
 @dataclass(frozen=True)
 class UtteranceTable:
-    """Utterances as columns of plain values, None where one is missing, all of equal length."""
+    """Utterances as columns of plain values of equal length; a missing value is None."""
 
     ids: list[str]
     audio_sha: list[str | None]
@@ -88,8 +90,7 @@ class UtteranceTable:
     def labels(self, names: Sequence[str]) -> npt.NDArray[np.int64]:
         """Returns the gold label of each utterance as a position in `names`, shape (utterances,).
 
-        It is −1 where there is no single gold label: unlabelled, several labels with weight, or a
-        label that `names` lacks.
+        It is −1 without a single gold label: no label, several labels, or one not in `names`.
         """
         position = {name: index for index, name in enumerate(names)}
         return np.array(
@@ -99,10 +100,9 @@ class UtteranceTable:
 
     def rows(self) -> list[dict[str, Any]]:
         """Returns one dict per utterance with the columns of `SCHEMA`, for `write_utterances`."""
-        columns = [getattr(self, FIELDS[name]) for name in SCHEMA.names]
-        return [
-            dict(zip(SCHEMA.names, values, strict=True)) for values in zip(*columns, strict=True)
-        ]
+        columns = (getattr(self, FIELDS[name]) for name in SCHEMA.names)
+        rows = zip(*columns, strict=True)
+        return [dict(zip(SCHEMA.names, values, strict=True)) for values in rows]
 
 
 def write_utterances(
@@ -114,7 +114,7 @@ def write_utterances(
         folder: where to write.
         rows: one mapping per utterance with the columns of `SCHEMA`; `gold` and `extras` as
             mappings.
-        summary: what a reader must know of the whole: dataset, card, counts, problems.
+        summary: facts about the whole: dataset, card, counts, problems.
     """
     write_rows(folder, rows)
     write_summary(folder, summary)
@@ -124,14 +124,10 @@ def write_rows(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Writes `UTTERANCES` alone, as `write_utterances`; rows may be more than fit into memory."""
     rows = iter(rows)
     with pq.ParquetWriter(folder / UTTERANCES, SCHEMA) as file:
-        # Small groups, because a reader of blocks has to hold a whole one.
+        # Small groups, because a reader of blocks needs a whole one in memory.
         while block := list(islice(rows, GROUP_ROWS)):
-            columns = {
-                name: [_as_json(row[name]) for row in block]
-                if name in ("gold", "extras")
-                else [row[name] for row in block]
-                for name in SCHEMA.names
-            }
+            columns = {name: [row[name] for row in block] for name in SCHEMA.names}
+            columns |= {name: list(map(_as_json, columns[name])) for name in _JSON}
             file.write_table(pa.table(columns, schema=SCHEMA))
 
 
@@ -145,7 +141,7 @@ def read_utterances(artifact: Artifact) -> UtteranceTable:
     """Reads the utterances of a manifest or of a `segment` stage.
 
     Raises:
-        StoreError: the artifact holds no utterances; a `LostError` if it is there no more.
+        StoreError: the artifact has no utterances; a `LostError` if it is gone.
     """
     with _file(artifact) as path:
         return _table(pq.read_table(path))
@@ -155,7 +151,7 @@ def iter_utterances(artifact: Artifact, rows: int) -> Iterator[UtteranceTable]:
     """Yields the utterances in blocks of at most `rows`, for corpora that do not fit into memory.
 
     Raises:
-        StoreError: the artifact holds no utterances; a `LostError` if it is there no more.
+        StoreError: the artifact has no utterances; a `LostError` if it is gone.
     """
     with _file(artifact) as path:
         for batch in parquet_blocks(path, rows, SCHEMA.names):
@@ -164,7 +160,7 @@ def iter_utterances(artifact: Artifact, rows: int) -> Iterator[UtteranceTable]:
 
 def parquet_blocks(path: Path, rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Yields some columns of a parquet file in blocks of at most `rows`."""
-    # Arrow's own buffer would hold the bytes of the whole file.
+    # Arrow's own buffer would take the bytes of the whole file.
     with pq.ParquetFile(path, pre_buffer=False) as file:
         yield from file.iter_batches(rows, columns=list(columns))
 
@@ -173,13 +169,13 @@ def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]
     """Returns the ids of utterances with nothing in a column, and the number of all utterances.
 
     Raises:
-        StoreError: the artifact holds no utterances; a `LostError` if it is there no more.
+        StoreError: the artifact has no utterances; a `LostError` if it is gone.
     """
     missing: list[str] = []
     total = 0
     with _file(artifact) as path:
         for batch in parquet_blocks(path, GROUP_ROWS, ["id", column]):
-            names, values = (found.to_pylist() for found in batch.columns)
+            names, values = (column.to_pylist() for column in batch.columns)
             missing += [name for name, value in zip(names, values, strict=True) if not value]
             total += len(batch)
     return missing, total
@@ -200,23 +196,23 @@ def _file(artifact: Artifact) -> Iterator[Path]:
         yield artifact.path / UTTERANCES
     except FileNotFoundError:
         if artifact.path.is_dir():
-            raise StoreError(f"Artifact {artifact.key} holds no {UTTERANCES}.") from None
+            raise StoreError(f"Artifact {artifact.key} contains no {UTTERANCES}.") from None
         raise LostError(
             f"The utterances {artifact.key} were removed from the store while they were read, for "
-            "instance by `lanser-bench cache gc`. Start the same command again."
+            "instance by `lanser-bench cache gc`. Run the same command again."
         ) from None
 
 
 def _table(table: pa.Table) -> UtteranceTable:
     columns: dict[str, list[Any]] = {name: table[name].to_pylist() for name in SCHEMA.names}
-    for name in ("gold", "extras"):
+    for name in _JSON:
         parsed: dict[str, Any] = {text: json.loads(text) for text in set(columns[name])}
         columns[name] = [dict(parsed[text]) for text in columns[name]]
     return _built(columns)
 
 
 def read_summary(artifact: Artifact) -> dict[str, Any]:
-    """Reads what stands beside the utterances: dataset, card, counts and problems."""
+    """Reads `SUMMARY`: dataset, card, counts and problems."""
     summary: dict[str, Any] = json.loads((artifact.path / SUMMARY).read_text(encoding="utf-8"))
     return summary
 

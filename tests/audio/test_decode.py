@@ -140,6 +140,8 @@ def bad_file(kind: str, folder: Path) -> Path:
             sf.write(path, sound, 16_000, "FLOAT")
         case "zero":
             sf.write(path, sound[:0], 16_000)
+        case "short":
+            sf.write(path, sound[:50], 2_000_000)
         case "empty":
             path.touch()
         case "text":
@@ -160,7 +162,8 @@ def bad_file(kind: str, folder: Path) -> Path:
         ("header", "is cut off"),
         ("nan", "NaN or infinite"),
         ("infinite", "NaN or infinite"),
-        ("zero", r"holds no samples \(0 s\)"),
+        ("zero", r"contains no samples \(0 s\)"),
+        ("short", "gives no sample at 16000 Hz"),
         ("empty", r"is empty \(0 bytes\)"),
         ("text", "is not audio that can be read .*ffmpeg"),
         ("folder", "cannot be read"),

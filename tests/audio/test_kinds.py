@@ -221,7 +221,10 @@ REFUSED: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "cut Opus": (cut(lambda f: written(f, "OGG", "OPUS")), "is cut off"),
     "cut MP3": (cut(mp3), "is cut off"),
     "cut streamed FLAC": (cut(streamed_flac), "damaged or cut off"),
-    "WAV without sound, with chunks": (lambda _: wav(0, data=b"", behind=INFO), "holds no samples"),
+    "WAV without sound, with chunks": (
+        lambda _: wav(0, data=b"", behind=INFO),
+        "contains no samples",
+    ),
     "two WAVs": (lambda _: 2 * wav(32_000), "is several files one after another"),
     "two FLACs": (lambda f: 2 * written(f, "FLAC", "PCM_16"), "is several files one after another"),
     "web page": (lambda _: b"\n<!DOCTYPE html><p>Please sign in</p>", r"web page .*Download the"),

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..._yaml import read_value
-from ...data import survey
-from ...data.listing import checked_root, listed_utterances
+from ...data.listing import checked_root, listed_utterances, spread
 from ...errors import SettingsError
 from ...evaluation import power as design_of
 from ...evaluation.official import check_official
@@ -165,7 +164,7 @@ def count(
     folder = checked_root(name, plugin, ref.root or own)
     # Copies count once, and only a single gold label is scored, as in a run.
     unique = list({u.id: u for u in listed_utterances(name, plugin, folder)}.values())
-    unique = unique if ref.limit is None else survey.spread(unique, ref.limit)
+    unique = unique if ref.limit is None else spread(unique, ref.limit)
     labelled = [
         (u.speaker, next(iter(u.gold)))
         for u in unique

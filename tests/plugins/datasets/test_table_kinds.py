@@ -205,7 +205,7 @@ def test_one_sentence_none_among_many_is_a_sentence(tmp_path: Path) -> None:
 def test_a_label_na_is_explained(tmp_path: Path) -> None:
     write(tmp_path, "id,transcript,label\na,x,joy\nb,y,NA\n")
     options = {"taxonomy": "ekman-6"}
-    with pytest.raises(DataError, match=r"'NA' is not a label.*`missing` lists texts that stand"):
+    with pytest.raises(DataError, match=r"'NA' is not a label.*`missing` lists texts that mean"):
         build_manifest(registry(), Store(tmp_path / "s"), "manifest", options, tmp_path)
     assert read(tmp_path, missing=["NA"])[1].gold == {}
     assert read(tmp_path, labels={"NA": "neutral"})[1].gold == {"neutral": 1.0}
