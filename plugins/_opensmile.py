@@ -16,11 +16,7 @@ LICENCE = "openSMILE: research and personal use only (audEERING), no commercial 
 
 
 def load_smile(features: str, user: str) -> Any:
-    """Returns openSMILE's extractor of a feature set's functionals.
-
-    Args:
-        features: the set, such as ``eGeMAPSv02``.
-        user: the plugin that needs it, such as ``The encoder 'egemaps'``.
+    """Returns openSMILE's extractor of a feature set's functionals for a plugin, the `user`.
 
     Raises:
         MissingDependencyError: openSMILE is not installed.

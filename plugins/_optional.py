@@ -13,13 +13,9 @@ from lanser_bench import MissingDependencyError
 def import_optional(module: str, need: str, install: str) -> Any:
     """Imports a module of an optional package.
 
-    Args:
-        module: the module.
-        need: who needs what, such as ``The encoder 'egemaps' needs openSMILE``.
-        install: how to install it.
-
     Raises:
-        MissingDependencyError: the package is missing or does not import.
+        MissingDependencyError: it does not import. The message is `need`, such as ``The encoder
+            'egemaps' needs openSMILE``, with the reason, and how to install it.
     """
     try:
         return import_module(module)

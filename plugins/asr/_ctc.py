@@ -17,16 +17,10 @@ SHORTEST = SAMPLE_RATE // 10
 def ctc_transcript(
     model: Any, extractor: Any, tokenizer: Any, speech: Speech, language: str | None
 ) -> Transcript:
-    """Transcribes one clip.
+    """Transcribes one clip by a CTC model of transformers, whose padding token is the blank.
 
     `avg_logprob` is the mean log-probability of the frames that are not blank, NaN if all are.
-
-    Args:
-        model: a CTC model of transformers in eval mode; its padding token is the blank.
-        extractor: its feature extractor.
-        tokenizer: its tokenizer.
-        speech: the clip.
-        language: recorded if the manifest names no language.
+    `language` is recorded if the manifest names none.
     """
     import torch
 

@@ -57,13 +57,9 @@ class HFWhisper:
         size: int | None = None,
         most: int = MAX_TOKENS,
     ) -> list[Window]:
-        """Transcribes clips of one language.
+        """Transcribes clips of one language in a window of `size` samples, by default the model's.
 
-        Args:
-            clips: the clips, none longer than the window.
-            language: a language that the model supports.
-            size: samples of the window; None for the model's own.
-            most: tokens after which a clip is stopped.
+        A clip is stopped after `most` tokens.
         """
         import torch
 

@@ -119,10 +119,6 @@ def transcripts(
         short: transcribes clips of one window.
         long: transcribes a longer clip in the given language.
         whole: samples of the model's own window.
-
-    Raises:
-        SettingsError: the model is multilingual and no language is given.
-        DataError: the model is English-only and the speech is in another language.
     """
     languages = [spoken_language(speech, options.language, multilingual) for speech in batch]
     fit = [i for i, speech in enumerate(batch) if len(speech.samples) <= whole]
@@ -144,12 +140,7 @@ def heard(
     Each clip gets the shortest window that it fits, and the whole one if the answer is doubtful:
     Whisper was not trained on short windows and sometimes loops on them.
 
-    Args:
-        batch: the clips.
-        languages: of each clip.
-        window: samples of the shortest window.
-        decode: transcribes clips in one call.
-        whole: samples of the window that the model was trained on.
+    `window` is the shortest window in samples, `whole` the one that the model was trained on.
     """
     groups: dict[tuple[str, int], list[int]] = {}
     for i, (speech, language) in enumerate(zip(batch, languages, strict=True)):
@@ -204,12 +195,7 @@ def summary(windows: Sequence[Window], language: str, *, retried: bool = False) 
 
 
 def spoken_language(speech: Speech, option: str | None, multilingual: bool) -> str:
-    """Returns the language to decode in.
-
-    Args:
-        speech: its `language` comes from the manifest and takes precedence.
-        option: the plugin's option, for utterances without one.
-        multilingual: whether the model understands more than English.
+    """Returns the language to decode in: the manifest's, else that of the plugin's option.
 
     Raises:
         SettingsError: the model is multilingual and no language is given.

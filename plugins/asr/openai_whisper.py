@@ -39,8 +39,10 @@ class OpenAIWhisper(WhisperASR[Options]):
 
     @cached_property
     def weights(self) -> Weights:
-        """The checkpoint, or the folder of the CTranslate2 model."""
-        cached = _whisper_cache() / f"{self.options.model}.pt"
+        """The checkpoint, which openai-whisper may have in its cache, or a CTranslate2 model."""
+        base = os.environ.get("XDG_CACHE_HOME")
+        folder = (Path(base) if base else Path.home() / ".cache") / "whisper"
+        cached = folder / f"{self.options.model}.pt"
         return resolve(str(cached) if cached.is_file() else self.options.model)
 
     def _multilingual(self) -> bool:
@@ -127,9 +129,3 @@ def _context(encoder: Any, positions: int) -> Iterator[None]:
         yield
     finally:
         encoder.positional_embedding = whole
-
-
-def _whisper_cache() -> Path:
-    """The folder where openai-whisper keeps downloaded checkpoints."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "whisper"

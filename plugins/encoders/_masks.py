@@ -112,24 +112,15 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
             return self._normalised(values) * mask
         # True frames are joined to one long clip, which torch's own kernel normalises.
         rows = self.batch.rows(size)
-        packed = _pack(values.permute(0, 2, 3, 1).flatten(0, 1), rows)
+        frames = values.permute(0, 2, 3, 1).flatten(0, 1)
+        packed: Tensor = _Pack.apply(frames, rows)  # type: ignore[no-untyped-call]
         normal = self._normalised(packed[None].permute(0, 3, 1, 2)).permute(0, 2, 3, 1)[0]
-        spread = _unpack(normal, rows, values.shape[0] * size)
+        spread: Tensor = _Unpack.apply(normal, rows, len(frames))  # type: ignore[no-untyped-call]
         return spread.view(values.shape[0], size, *spread.shape[1:]).permute(0, 3, 1, 2)
 
     def _normalised(self, values: Tensor) -> Tensor:
         normal: Tensor = super().forward(values)
         return normal
-
-
-def _pack(values: Tensor, rows: Tensor) -> Tensor:
-    picked: Tensor = _Pack.apply(values, rows)  # type: ignore[no-untyped-call]
-    return picked
-
-
-def _unpack(packed: Tensor, rows: Tensor, size: int) -> Tensor:
-    spread: Tensor = _Unpack.apply(packed, rows, size)  # type: ignore[no-untyped-call]
-    return spread
 
 
 class _Pack(torch.autograd.Function):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from lanser_bench import SettingsError
@@ -14,12 +13,8 @@ from ..weights import resolve
 FAMILIES = ("wav2vec2", "hubert", "wavlm", "whisper")
 
 
-def load(name: str, seed: int | None) -> tuple[Any, Any]:
-    """Returns an encoder in float32 and its feature extractor.
-
-    Args:
-        name: a folder, a hub id or ``package:NAME``.
-        seed: redraws the weights, unless it is None.
+def load(name: str, families: tuple[str, ...] = FAMILIES) -> tuple[Any, Any]:
+    """Returns a model in float32 with an encoder of speech, and its feature extractor.
 
     Raises:
         SettingsError: the model is of an unknown family, expects another sample rate, or its
@@ -28,28 +23,31 @@ def load(name: str, seed: int | None) -> tuple[Any, Any]:
     """
 
     def head(config: Any) -> str:
-        if config.model_type not in FAMILIES:
+        if config.model_type not in families:
             raise SettingsError(
-                f"The model '{name}' is a '{config.model_type}', but the encoder 'transformers' "
-                f"supports {', '.join(FAMILIES)}. Choose one of these families."
+                f"The model '{name}' is a '{config.model_type}', but the encoder supports only "
+                f"{', '.join(families)}. Choose another model."
             )
         return "AutoModel"
 
     path = resolve(name).path
-    if is_ct2(path):
-        return _from_ct2(path, seed)
+    if path.name == "model.bin" or (path / "model.bin").is_file():
+        from transformers import WhisperFeatureExtractor
+
+        make: Any = WhisperFeatureExtractor  # CTranslate2 stores no feature extractor
+        whisper = transformers_encoder(path)
+        return whisper, make(feature_size=whisper.config.num_mel_bins)
     model, missing = load_model(name, head, "speech encoder")
     extractor = load_extractor(name)
     # Whisper's decoder is not used.
     used = [key for key in missing if not key.startswith("decoder.")]
     refuse_missing(name, "speech encoder", used, "Choose a complete model.")
-    model = model if seed is None else redrawn(model, seed)
-    return (model.get_encoder() if model.config.model_type == "whisper" else model), extractor
+    return model, extractor
 
 
-def is_ct2(path: Path) -> bool:
-    """Whether a model is in CTranslate2's format."""
-    return path.name == "model.bin" or (path / "model.bin").is_file()
+def encoder_of(model: Any) -> Any:
+    """Returns the encoder of a whole Whisper model; other models are encoders already."""
+    return getattr(model, "encoder", model) if model.config.model_type == "whisper" else model
 
 
 def redrawn(model: Any, seed: int) -> Any:
@@ -62,17 +60,3 @@ def redrawn(model: Any, seed: int) -> Any:
     if hasattr(model, "embed_positions"):  # Whisper's positions are fixed sinusoids, not learned
         drawn.embed_positions.load_state_dict(model.embed_positions.state_dict())
     return drawn
-
-
-def whisper_extractor(encoder: Any) -> Any:
-    """Returns Whisper's own feature extractor for an encoder, which CTranslate2 does not store."""
-    from transformers import WhisperFeatureExtractor
-
-    make: Any = WhisperFeatureExtractor
-    return make(feature_size=encoder.config.num_mel_bins)
-
-
-def _from_ct2(path: Path, seed: int | None) -> tuple[Any, Any]:
-    encoder: Any = transformers_encoder(path)
-    encoder = encoder if seed is None else redrawn(encoder, seed)
-    return encoder, whisper_extractor(encoder)

@@ -19,20 +19,12 @@ if TYPE_CHECKING:
 LayerType = Literal["basic", "bottleneck"]
 
 
-def _size(embedding: int, hidden: list[int], depths: list[int], layer: LayerType) -> dict[str, Any]:
-    """Arguments of transformers' ``ResNetConfig``."""
-    return {
-        "embedding_size": embedding,
-        "hidden_sizes": hidden,
-        "depths": depths,
-        "layer_type": layer,
-    }
-
-
-SIZES = {
-    "small": _size(16, [16, 32, 64, 128], [1, 1, 1, 1], "basic"),
-    "18": _size(64, [64, 128, 256, 512], [2, 2, 2, 2], "basic"),
-    "50": _size(64, [256, 512, 1024, 2048], [3, 4, 6, 3], "bottleneck"),
+ARGUMENTS = ("embedding_size", "hidden_sizes", "depths", "layer_type")
+"""Of transformers' ``ResNetConfig``."""
+SIZES: dict[str, tuple[int, list[int], list[int], LayerType]] = {
+    "small": (16, [16, 32, 64, 128], [1, 1, 1, 1], "basic"),
+    "18": (64, [64, 128, 256, 512], [2, 2, 2, 2], "basic"),
+    "50": (64, [256, 512, 1024, 2048], [3, 4, 6, 3], "bottleneck"),
 }
 
 
@@ -61,7 +53,8 @@ class Options(LogMelOptions):
     def architecture(self) -> dict[str, Any]:
         """Arguments of transformers' ``ResNetConfig``."""
         given = self.model_dump(include={"depths", "hidden_sizes", "layer_type"}, mode="json")
-        return SIZES[self.size] | {name: value for name, value in given.items() if value}
+        published = dict(zip(ARGUMENTS, SIZES[self.size], strict=True))
+        return published | {name: value for name, value in given.items() if value}
 
 
 class ResNet(LogMelEncoder[Options]):

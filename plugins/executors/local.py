@@ -187,9 +187,7 @@ class _Slot:
 def _become_worker(lifeline: Connection, gpu: str) -> None:
     """Ignores Ctrl-C, which the driver handles, and exits when the driver has ended.
 
-    Args:
-        lifeline: a pipe that the kernel closes when the driver ends.
-        gpu: the GPU of this worker; empty for none.
+    The kernel then closes the pipe `lifeline`. The worker sees only `gpu`, or none if it is empty.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpu

@@ -96,9 +96,7 @@ class Ray(Executor[RayOptions]):
     @property
     def total_gib(self) -> float:
         """Memory of all live nodes."""
-        if self.options.address is None:
-            return self._local_gib
-        return self._total("memory") / GIB
+        return self._local_gib if self.options.address is None else self._total("memory") / GIB
 
     @cached_property
     def _local_gib(self) -> float:

@@ -23,12 +23,12 @@ def log_likelihoods(
 
     Args:
         model: a causal model of transformers with a key-value cache.
-        prompts: tokens of n prompts, none empty.
-        words: tokens of W words, none empty.
+        prompts: tokens of each prompt, none empty.
+        words: tokens of each word, none empty.
         budget: most tokens of a batch.
 
     Returns:
-        Shape (n, W).
+        Shape (prompts, words).
     """
     import torch
 

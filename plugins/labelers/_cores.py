@@ -17,9 +17,8 @@ def on_cores(work: Callable[[T], None], parts: Iterable[T]) -> None:
     end before other threads wake up. Here a single thread computes each part, so results do not
     depend on the number of threads.
 
-    Args:
-        work: called with each part; torch releases Python's lock in it, and parts are independent.
-        parts: the longest should come first.
+    Parts must be independent, and the longest should come first. Work must release Python's lock,
+    as torch does.
     """
     import torch
 

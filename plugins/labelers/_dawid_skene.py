@@ -51,7 +51,7 @@ def vote_shares(votes: npt.NDArray[np.integer], k: int) -> Floats:
 def dawid_skene(
     votes: npt.NDArray[np.integer], counts: npt.NDArray[np.integer], k: int
 ) -> Reliability:
-    """Estimates true labels and each member's errors.
+    """Estimates true labels and each member's errors over k labels.
 
     Args:
         votes: patterns of votes, shape (patterns, members); −1 if a member abstains.
@@ -78,13 +78,7 @@ def dawid_skene(
 
 
 def settled_votes(votes: npt.NDArray[np.int16], k: int, names: Sequence[str]) -> Settled:
-    """Settles a corpus by `dawid_skene`, and also returns shares of the votes.
-
-    Args:
-        votes: shape (n, members); −1 if a member abstains.
-        k: number of labels.
-        names: of the members.
-    """
+    """Settles votes of shape (n, members) by `dawid_skene`, and also returns their shares."""
     patterns, rows, counts = np.unique(votes, axis=0, return_inverse=True, return_counts=True)
     voted = np.asarray((patterns >= 0).any(axis=1))
     rows = np.where(voted[rows.reshape(-1)], rows.reshape(-1), -1).astype(np.int32)

@@ -123,13 +123,7 @@ class LanguageModelLabeler(WithWeights, Labeler[LM]):
 def by_label(log_scores: Floats, columns: Sequence[int], k: int) -> Floats:
     """Combines wordings to labels: the log of the mean likelihood over each label's wordings.
 
-    Args:
-        log_scores: shape (n, wordings).
-        columns: the label of each wording.
-        k: number of labels.
-
-    Returns:
-        Shape (n, K).
+    From shape (n, wordings), with the label of each wording in `columns`, to shape (n, K).
     """
     owner = np.asarray(columns)
     groups = [log_scores[:, owner == column].astype(np.float64) for column in range(k)]

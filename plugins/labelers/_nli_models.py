@@ -100,11 +100,7 @@ def padded(encoded: Any, rows: Sequence[int], pad: int) -> dict[str, npt.NDArray
 
 
 def nli_columns(classes: Mapping[int, str], model: str) -> tuple[int, int]:
-    """Returns the columns of entailment and of its opposite.
-
-    Args:
-        classes: class names of the model.
-        model: its name, for the message.
+    """Returns the columns of entailment and of its opposite, given a model's class names.
 
     Raises:
         PluginError: no class is called entailment, so the model is not an NLI model.
@@ -112,10 +108,10 @@ def nli_columns(classes: Mapping[int, str], model: str) -> tuple[int, int]:
     names = {int(column): name.lower() for column, name in classes.items()}
     yes = [column for column, name in names.items() if name.startswith("entail")]
     if len(yes) != 1:
+        shown = ", ".join(map(str, classes.values()))
         raise PluginError(
-            f"The model '{model}' has the classes {', '.join(map(str, classes.values()))}, and "
-            "none is called entailment, so it is not an NLI model. Name an NLI model (for example "
-            f"one trained on MNLI), or {OWN_MODEL}."
+            f"The model '{model}' has the classes {shown}, and none is called entailment, so it is "
+            f"not an NLI model. Name one, for example trained on MNLI, or {OWN_MODEL}."
         )
     no = [column for column, name in names.items() if name.startswith("contra")]
     others = [column for column in names if column != yes[0]]
@@ -123,11 +119,7 @@ def nli_columns(classes: Mapping[int, str], model: str) -> tuple[int, int]:
 
 
 def load_torch(name: str, device: str, precision: Precision) -> tuple[TorchPairs, Any]:
-    """Loads a classifier in eval mode with its tokenizer.
-
-    Raises:
-        MissingDependencyError: it is missing, or does not load.
-    """
+    """Loads a classifier in eval mode with its tokenizer."""
     model: Any
     if name == OWN_MODEL:
         model, tokenizer = load_nli()

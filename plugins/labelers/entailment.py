@@ -164,16 +164,16 @@ class Entailment(Labeler[EntailmentOptions]):
     @cached_property
     def _loaded(self) -> tuple[list[PairModel], Any]:
         name, device, precision = self.options.model, self.options.device, self.options.precision
-        models: list[PairModel]
+        models: list[PairModel] = []
         if self.options.backend == "onnx":
             onnx, tokenizer = load_onnx(name, "int8" if precision == "int8" else "float32")
-            models = [onnx]
+            models.append(onnx)
         else:
-            fast = precision == "bf16"
-            torch_model, tokenizer = load_torch(name, device, "bf16" if fast else "float32")
-            models = [torch_model]
-            if fast and self.options.recheck:
-                models.append(torch_model.at("float32"))
+            model, tokenizer = load_torch(
+                name, device, "bf16" if precision == "bf16" else "float32"
+            )
+            again = precision == "bf16" and self.options.recheck > 0
+            models += [model, model.at("float32")] if again else [model]
         nli_columns(models[0].classes, name)
         if self.options.context:
             # The most recent words matter most, so a long premise is cut at its start.
@@ -201,14 +201,8 @@ class Entailment(Labeler[EntailmentOptions]):
     ) -> Floats:
         """Logits of some pairs, averaged over templates.
 
-        Args:
-            model: scores the pairs.
-            texts: n texts.
-            hypotheses: those of all templates, template by template.
-            wanted: which labels to score for which text, shape (n, K).
-
-        Returns:
-            Shape (wanted pairs, classes), text by text.
+        `hypotheses` are those of all templates, template by template; `wanted`, of shape (texts,
+        K), selects the labels of each text. The result has shape (wanted pairs, classes).
         """
         rows, columns = (axis.tolist() for axis in np.nonzero(wanted))
         firsts = range(0, len(hypotheses), wanted.shape[1])

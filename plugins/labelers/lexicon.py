@@ -154,10 +154,13 @@ class Lexicon(Labeler[LexiconOptions]):
             for column, label in enumerate(taxonomy.labels):
                 own = self.options.words.get(label.name, ())
                 for wording in (label.name, label.hypothesis, *label.synonyms, *own):
-                    for phrase in phrases(wording.replace("_", " ")):
-                        for first in forms(phrase[0]) if len(phrase) == 1 else {phrase[0]}:
-                            columns[first, *phrase[1:]].add(column)
-            self._known[taxonomy.hash] = _by_first_word(columns)
+                    for first, *rest in phrases(wording.replace("_", " ")):
+                        for form in {first} if rest else forms(first):
+                            columns[form, *rest].add(column)
+            entries: dict[str, list[tuple[tuple[str, ...], frozenset[int]]]] = defaultdict(list)
+            for phrase in sorted(columns, key=lambda words: (-len(words), words)):
+                entries[phrase[0]].append((phrase[1:], frozenset(columns[phrase])))
+            self._known[taxonomy.hash] = entries
         return self._known[taxonomy.hash]
 
     def _closeness(self, texts: list[str], taxonomy: Taxonomy) -> Floats:
@@ -182,13 +185,6 @@ class Lexicon(Labeler[LexiconOptions]):
 
 Entries = Mapping[str, list[tuple[tuple[str, ...], frozenset[int]]]]
 """First word → rest of the phrase and its labels, longest phrase first."""
-
-
-def _by_first_word(columns: Mapping[tuple[str, ...], set[int]]) -> Entries:
-    entries: dict[str, list[tuple[tuple[str, ...], frozenset[int]]]] = defaultdict(list)
-    for phrase in sorted(columns, key=lambda words: (-len(words), words)):
-        entries[phrase[0]].append((phrase[1:], frozenset(columns[phrase])))
-    return dict(entries)
 
 
 def _matches(

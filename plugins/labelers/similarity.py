@@ -80,7 +80,7 @@ class Similarity(WithWeights, Labeler[SimilarityOptions]):
         """One unit vector per label, shape (K, dim), computed once per taxonomy.
 
         Raises:
-            TaxonomyError: an example is given for a label that the taxonomy does not have.
+            TaxonomyError: an example is given for an unknown label.
             SettingsError: a wording or an example is longer than the model reads.
         """
         if taxonomy.hash not in self._known:

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lanser_bench import MissingDependencyError
+from lanser_bench import DataError, MissingDependencyError
 
 from .._file_hashes import file_sha256
 from .base import BASE_NAME, BASE_SHA256, base_folder, load_base
@@ -27,45 +27,33 @@ WEIGHTS_FILE = "adapter.safetensors"
 RECORD_FILE = "adapter.json"
 ADAPTED = re.compile(r"^bert\.(encoder\.layer\.\d+\..+|pooler\.dense)$")
 """Linear layers that the adapter changes."""
-REINSTALL = "Reinstall lanser-bench, or train the adapter again"
 
 
 def read_record(adapter_dir: Path) -> dict[str, Any]:
     """Returns the description of an adapter, after checking its weights and its base.
 
-    Args:
-        adapter_dir: the folder with `adapter.safetensors` and `adapter.json`.
-
     Raises:
         MissingDependencyError: a file is missing, damaged, or made for another base.
     """
     path, weights = adapter_dir / RECORD_FILE, adapter_dir / WEIGHTS_FILE
+    problem = ""
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MissingDependencyError(
-            f"The NLI adapter's description {path} cannot be read: {error}. {REINSTALL}."
-        ) from None
-    if record.get("base_sha256") != BASE_SHA256 or record.get("labels") != list(LABELS):
-        raise MissingDependencyError(
-            f"{path} describes an adapter for another base or label order. {REINSTALL}."
-        )
-    actual = file_sha256(weights) if weights.is_file() else ""
-    if actual != record.get("adapter_sha256"):
-        raise MissingDependencyError(
-            f"{weights} is missing or not the file that {path} describes: its SHA-256 is "
-            f"'{actual[:12]}…'. {REINSTALL}."
-        )
+        if record.get("base_sha256") != BASE_SHA256 or record.get("labels") != list(LABELS):
+            problem = f"{path} describes an adapter for another base or label order."
+        elif file_sha256(weights) != record.get("adapter_sha256"):
+            problem = f"{weights} is not the file that {path} describes: its SHA-256 differs."
+    except (OSError, ValueError, DataError) as error:
+        problem = f"The NLI adapter {path} cannot be read: {error}."
+    if problem:
+        raise MissingDependencyError(f"{problem} Reinstall lanser-bench, or train it again.")
     return record
 
 
 def load_nli(
     adapter_dir: Path | None = None,
 ) -> tuple[BertForSequenceClassification, PreTrainedTokenizerBase]:
-    """Loads the NLI cross-encoder as an ordinary classifier of transformers.
-
-    Args:
-        adapter_dir: the folder of an adapter; by default the built-in one.
+    """Loads the NLI cross-encoder with the built-in adapter, or with the one in a folder.
 
     Returns:
         A float32 `BertForSequenceClassification` in eval mode (logits: pairs × 3, columns in the
@@ -99,12 +87,7 @@ def with_new_head(model: BertForSequenceClassification) -> None:
 
 
 def merge(model: BertForSequenceClassification, state: dict[str, Tensor], scale: float) -> None:
-    """Adds an adapter to a model's weights, and sets its head.
-
-    Args:
-        model: the base with a head of the right size; changed in place.
-        state: ``lora_a`` and ``lora_b`` of each adapted layer, and the head.
-        scale: strength of the adapter.
+    """Adds an adapter, scaled, to a model's weights in place, and sets its head.
 
     Raises:
         MissingDependencyError: the adapter belongs to another model.
@@ -116,7 +99,7 @@ def merge(model: BertForSequenceClassification, state: dict[str, Tensor], scale:
     head = {name: value for name, value in state.items() if name.startswith("classifier.")}
     if set(state) != wanted | {"classifier.weight", "classifier.bias"}:
         raise MissingDependencyError(
-            f"The adapter's {WEIGHTS_FILE} does not fit the model {BASE_NAME}. {REINSTALL}."
+            f"The adapter's {WEIGHTS_FILE} does not fit the model {BASE_NAME}. Train it again."
         )
     with torch.no_grad():
         for name, layer in layers.items():

@@ -82,10 +82,10 @@ def _config_values(weights: dict[str, FloatArray]) -> dict[str, int]:
     def rows(name: str) -> int:
         return int(weights[f"{name}.weight"].shape[0])
 
-    vocabulary, width = weights["bert.embeddings.word_embeddings.weight"].shape
+    width = weights["bert.embeddings.word_embeddings.weight"].shape[1]
     layers = {m[1] for name in weights if (m := re.match(r"bert\.encoder\.layer\.(\d+)\.", name))}
     return {
-        "vocab_size": vocabulary,
+        "vocab_size": rows("bert.embeddings.word_embeddings"),
         "hidden_size": width,
         "num_hidden_layers": len(layers),
         "num_attention_heads": width // HEAD_SIZE,

