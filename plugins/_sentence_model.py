@@ -7,6 +7,7 @@ from typing import Any
 
 from lanser_bench import MissingDependencyError
 
+from ._pickled import safe_folder
 from ._tokens import token_counts
 from ._transformers import without_bars
 from .weights import resolve
@@ -25,7 +26,7 @@ def load_sentence_model(model: str, device: str) -> Any:
     try:
         with without_bars():
             return SentenceTransformer(
-                str(resolve(model).path),
+                str(safe_folder(resolve(model))),
                 device=device,
                 trust_remote_code=False,
                 local_files_only=True,

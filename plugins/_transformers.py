@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from lanser_bench import SAMPLE_RATE, LanserError, MissingDependencyError, SettingsError
 
+from ._pickled import safe_folder
 from .weights import resolve
 
 Device = Literal["cpu", "cuda"]
@@ -34,7 +35,7 @@ def load_model(name: str, head: str | Callable[[Any], str], what: str) -> tuple[
     import transformers
 
     hub: Any = transformers
-    path = resolve(name).path
+    path = safe_folder(resolve(name))
     try:
         if callable(head):
             head = head(hub.AutoConfig.from_pretrained(path, local_files_only=True))

