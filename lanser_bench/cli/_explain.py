@@ -5,29 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.tree import Tree
+from rich.markup import escape
+from rich.tree import Tree
 
-    from ..store import Spec, Store
+from ..errors import StoreError
+from ..records.reading import load_record
+from ..store import Spec, Store, digest
+from ..store.plan_history import saved_plans
 
 
 def planned_specs(store: Store) -> dict[str, Spec]:
     """Returns the specs of the latest plans, for stages that have not run."""
-    from ..store.plan_history import saved_plans
-
     return {key: spec for plan in saved_plans(store) for key, spec in plan.specs.items()}
 
 
 def requested(store: Store, what: str, specs: dict[str, Spec]) -> list[tuple[str, list[str]]]:
     """Returns titles and keys: the results of a record, the results of a cell, or one key."""
-    from ..store.plan_history import saved_plans
-
     path = Path(what)
     if path.suffix == ".json" and path.is_file():
-        from ..records.reading import load_record
-
         record = load_record(path)
         stages = {place: use.key for place, use in record.stages.items()}
         return [(f"{record.experiment}: {record.name}", _results(stages))]
@@ -43,9 +40,6 @@ def _results(stages: dict[str, str]) -> list[str]:
 
 def by_prefix(store: Store, prefix: str, specs: dict[str, Spec]) -> str:
     """Returns the only key that begins with `prefix`; raises `StoreError` if none or several do."""
-    from ..errors import StoreError
-    from ..store.plan_history import saved_plans
-
     matches = sorted(key for key in {*store.keys(), *specs} if key.startswith(prefix))
     if len(matches) == 1:
         return matches[0]
@@ -63,8 +57,6 @@ def branch(
     tree: Tree, store: Store, key: str, specs: dict[str, Spec], seen: set[str], role: str
 ) -> None:
     """Adds a key to a tree, with its content and its parents if it was not added before."""
-    from rich.markup import escape
-
     artifact = store.get(key)
     spec = artifact.spec if artifact is not None else specs.get(key)
     label = f"{role}: " if role else ""
@@ -103,8 +95,6 @@ def _content(spec: Spec) -> Iterator[str]:
 
 
 def _short(value: Any) -> str:
-    from ..store import digest
-
     if isinstance(value, dict) and "labels" in value and "name" in value:
         return f"{value['name']} ({len(value['labels'])} labels, content {digest(value)[:8]})"
     text = json.dumps(value, ensure_ascii=False)

@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import typer
 
 from ..errors import DataError
+from ..experiment.labelling import LabelledCorpus, label_corpus
+from ..experiment.settings.axis_names import slug
+from ..experiment.settings.model import DatasetRef
+from ..plugins.discovery import registry
+from ..plugins.taxonomies import find_taxonomy
+from ._display import Display
 from ._options import parsed_options
-
-if TYPE_CHECKING:
-    from ..experiment.labelling import LabelledCorpus
-    from ..experiment.settings.model import DatasetRef
-    from ..plugins.discovery import Registry
+from ._shared import echo_json
 
 
-@dataclass(frozen=True)
 class Labeling:
     """A labeler, and the settings with which it labels a dataset."""
 
-    name: str
-    options: dict[str, Any]
-    settings: Sequence[str]
-    """``key=value`` of an experiment."""
-    plugins: Registry
+    def __init__(
+        self,
+        name: str,
+        options: Sequence[str],
+        store: Path,
+        settings: Sequence[str],
+        plugin_dirs: Sequence[Path],
+        asr: str = "reference",
+    ) -> None:
+        """Reads the options of a command."""
+        self.name, self.options = name, parsed_options(options)
+        self.plugins = registry(tuple(plugin_dirs))
+        place = json.dumps(str(store), ensure_ascii=False)
+        self.settings = [f"paths.store={place}", f"asr={asr}", *settings]
 
     def label(self, dataset: DatasetRef, taxonomies: str | Sequence[str]) -> list[LabelledCorpus]:
         """Labels a dataset through the stages of an experiment, with progress on stderr."""
-        from ..experiment.labelling import label_corpus
-        from ._display import Display
-
+        quieten_libraries()
         with Display() as display:
             return label_corpus(
                 dataset.model_dump(mode="json", exclude_unset=True),
@@ -42,21 +52,63 @@ class Labeling:
                 listener=display,
             )
 
+    def report(
+        self,
+        dataset: DatasetRef,
+        taxonomy: str,
+        compare_in: str | None,
+        out: Path | None,
+        *,
+        as_json: bool,
+    ) -> None:
+        """Labels a dataset, writes labels and report to `out`, and prints a summary."""
+        from ..reporting.labels.report import write_label_report
+        from ..reporting.labels.views import summary_lines
 
-def labeling(
-    name: str,
-    options: Sequence[str],
-    store: Path,
-    settings: Sequence[str],
-    plugin_dirs: Sequence[Path],
-    asr: str = "reference",
-) -> Labeling:
-    """Reads the options of a command that labels a dataset."""
-    from ..plugins.discovery import registry
+        common = find_taxonomy(self.plugins, compare_in) if compare_in else None
+        [labelled] = self.label(dataset, taxonomy)
+        if out is None:
+            parts = (labelled.dataset, self.name, labelled.taxonomy.name)
+            name = f"{'-'.join(map(slug, parts))}-{labelled.labels[:8]}"
+            out = Path("results/scratch/labels") / name
+        written = write_label_report(labelled, out, common)
+        if as_json:
+            echo_json(written.report)
+        else:
+            typer.echo("\n".join(summary_lines(written.report)))
+            typer.echo(f"Labels, report and pictures: {written.folder}")
 
-    fixed = [f"paths.store={json.dumps(str(store), ensure_ascii=False)}", f"asr={asr}"]
-    plugins = registry(tuple(plugin_dirs))
-    return Labeling(name, parsed_options(options), [*fixed, *settings], plugins)
+    def table(
+        self, path: Path, column: str, gold: str | None, gold_taxonomy: str, words: Sequence[str]
+    ) -> DatasetRef:
+        """Returns a table as the dataset `text`, without human labels unless `gold` is set."""
+        options = text_options(path, column) | {"title": f"Texts of {path.name}"}
+        folder = path.resolve().parent
+        if gold is not None:
+            if not options["columns"]:
+                raise DataError(
+                    f"{path} has one text per line and no column '{gold}'. Omit --gold."
+                )
+            options["columns"]["label"] = gold
+            options["taxonomy"] = gold_taxonomy
+        options |= parsed_options(words)
+        if "taxonomy" not in options:
+            # Human labels without a taxonomy cannot be read: leave out the columns they come from.
+            try:
+                rows = self.plugins.create("dataset", "text", options).utterances(folder)
+                has_gold = any(row.gold for row in rows)
+            except DataError:  # such as two columns of labels; the run reports any other fault
+                has_gold = True
+            if has_gold:
+                options["columns"] = {"label": "", "gold": "", **options["columns"]}
+        return DatasetRef(dataset="text", root=folder, options=options)
+
+
+def quieten_libraries() -> None:
+    """Keeps model libraries from printing progress bars and advice between the answers."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 def text_options(path: Path, column: str) -> dict[str, Any]:
@@ -88,8 +140,6 @@ def read_texts(path: Path, column: str = "text") -> list[str]:
     Raises:
         DataError: the file cannot be read, contains no text, or has no such column.
     """
-    from ..plugins.discovery import registry
-
     dataset = registry().create("dataset", "text", text_options(path, column))
     texts = [row.transcript or "" for row in dataset.utterances(path.resolve().parent)]
     if not any(texts):

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from . import _shared as shared
 from ._app import App
 from ._shared import DATASET, dataset_words, echo_json, in_data, in_labeling, in_output
-
-if TYPE_CHECKING:
-    from ..experiment.settings.model import DatasetRef
-    from ._labeling import Labeling
 
 app = App(help="Label sentences, a table of texts or a dataset, without training anything.")
 
@@ -44,9 +39,10 @@ def text(
     from ..plugins.discovery import registry
     from ..plugins.taxonomies import find_taxonomy
     from ..stages.label.run import ODD_TEXTS
+    from ._labeling import quieten_libraries
     from ._options import parsed_options
 
-    _quieten_libraries()
+    quieten_libraries()
     plugins = registry(tuple(plugins_dir))
     labels = find_taxonomy(plugins, taxonomy)
     plugin = plugins.create("labeler", labeler, parsed_options(option))
@@ -93,11 +89,11 @@ def table(
         lanser-bench label table diary.csv --column entry --labeler lexicon
         lanser-bench label table diary.csv --column entry --gold mood --labeler lexicon --out labels
     """
-    from ._labeling import labeling
+    from ._labeling import Labeling
 
-    request = labeling(labeler, option, store, set_, plugins_dir)
-    dataset = table_ref(file, column, gold, gold_taxonomy or taxonomy, options, request)
-    _label(dataset, request, taxonomy, compare_in, out, as_json=as_json)
+    labeling = Labeling(labeler, option, store, set_, plugins_dir)
+    dataset = labeling.table(file, column, gold, gold_taxonomy or taxonomy, options)
+    labeling.report(dataset, taxonomy, compare_in, out, as_json=as_json)
 
 
 @app.command()
@@ -123,83 +119,12 @@ def corpus(
         lanser-bench label corpus synthetic clips=24 speakers=4 --labeler lexicon
         lanser-bench label corpus librispeech LibriSpeech/dev-clean --asr faster-whisper
     """
-    from ._labeling import labeling
+    from ._labeling import Labeling
     from ._options import dataset_ref
 
-    request = labeling(labeler, option, store, set_, plugins_dir, asr)
-    named = dataset_ref(dataset, request.plugins, "label corpus")
-    _label(named, request, taxonomy, compare_in, out, as_json=as_json)
-
-
-def table_ref(
-    path: Path,
-    column: str,
-    gold: str | None,
-    gold_taxonomy: str,
-    words: list[str],
-    request: Labeling,
-) -> DatasetRef:
-    """Returns a table of texts as the dataset `text`, without human labels unless `gold` is set."""
-    from ..errors import DataError
-    from ..experiment.settings.model import DatasetRef
-    from ._labeling import text_options
-    from ._options import parsed_options
-
-    options = text_options(path, column) | {"title": f"Texts of {path.name}"}
-    folder = path.resolve().parent
-    if gold is not None:
-        if not options["columns"]:
-            raise DataError(f"{path} has one text per line and no column '{gold}'. Omit --gold.")
-        options["columns"]["label"] = gold
-        options["taxonomy"] = gold_taxonomy
-    options |= parsed_options(words)
-    if "taxonomy" not in options:
-        # Human labels without a taxonomy cannot be read: leave out the columns they come from.
-        try:
-            rows = request.plugins.create("dataset", "text", options).utterances(folder)
-            has_gold = any(row.gold for row in rows)
-        except DataError:  # such as two columns of labels; another fault is reported by the run
-            has_gold = True
-        if has_gold:
-            options["columns"] = {"label": "", "gold": "", **options["columns"]}
-    return DatasetRef(dataset="text", root=folder, options=options)
-
-
-def _label(
-    dataset: DatasetRef,
-    request: Labeling,
-    taxonomy: str,
-    compare_in: str | None,
-    out: Path | None,
-    *,
-    as_json: bool,
-) -> None:
-    from ..experiment.settings.axis_names import slug
-    from ..plugins.taxonomies import find_taxonomy
-    from ..reporting.labels.report import write_label_report
-    from ..reporting.labels.views import summary_lines
-
-    _quieten_libraries()
-    common = find_taxonomy(request.plugins, compare_in) if compare_in else None
-    [labelled] = request.label(dataset, taxonomy)
-    if out is None:
-        parts = (labelled.dataset, request.name, labelled.taxonomy.name)
-        name = f"{'-'.join(map(slug, parts))}-{labelled.labels[:8]}"
-        out = Path("results/scratch/labels") / name
-    written = write_label_report(labelled, out, common)
-    if as_json:
-        echo_json(written.report)
-    else:
-        for line in summary_lines(written.report):
-            typer.echo(line)
-        typer.echo(f"Labels, report and pictures: {written.folder}")
-
-
-def _quieten_libraries() -> None:
-    """Keeps model libraries from printing progress bars and advice between the answers."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    labeling = Labeling(labeler, option, store, set_, plugins_dir, asr)
+    named = dataset_ref(dataset, labeling.plugins, "label corpus")
+    labeling.report(named, taxonomy, compare_in, out, as_json=as_json)
 
 
 def _show_scores(answer: dict[str, Any]) -> None:

@@ -145,22 +145,22 @@ def compare(
     from ..reporting.labels.taxonomies import compare as compared
     from ..reporting.labels.taxonomy_views import heat_map, summary_lines
     from ..reporting.tables.pictures import save_picture
-    from ._labeling import labeling, read_texts
+    from ._labeling import Labeling, read_texts
     from ._options import dataset_ref
 
     if texts and dataset:
         raise SettingsError("Give either --texts or a dataset.")
     if picture is not None and not ((texts or dataset) and picture.suffix.lower() == ".png"):
         raise SettingsError("--picture needs --texts or a dataset, and a file that ends in .png.")
-    request = labeling(labeler, option, store, set_, plugins_dir, asr)
-    first, second = (find_taxonomy(request.plugins, name) for name in (a, b))
+    labeling = Labeling(labeler, option, store, set_, plugins_dir, asr)
+    first, second = (find_taxonomy(labeling.plugins, name) for name in (a, b))
     if texts:
-        plugin = request.plugins.create("labeler", labeler, request.options)
+        plugin = labeling.plugins.create("labeler", labeler, labeling.options)
         found = compared(first, second, read_texts(texts, column)[:limit], plugin, labeler)
     elif dataset:
-        ref = dataset_ref(dataset, request.plugins, f"taxonomy compare {a} {b}")
+        ref = dataset_ref(dataset, labeling.plugins, f"taxonomy compare {a} {b}")
         limited = ref if limit is None else ref.model_copy(update={"limit": limit})
-        found = _on_dataset(limited, request, (a, b))
+        found = _on_dataset(limited, labeling, (a, b))
     else:
         found = compared(first, second)
     if picture is not None and found.joint is not None:
@@ -172,13 +172,13 @@ def compare(
         typer.echo("\n".join(summary_lines(found.report)))
 
 
-def _on_dataset(dataset: DatasetRef, request: Labeling, names: tuple[str, str]) -> Comparison:
+def _on_dataset(dataset: DatasetRef, labeling: Labeling, names: tuple[str, str]) -> Comparison:
     """Labels a dataset by both taxonomies through the store and compares the labels."""
     from ..data.utterances import read_utterances
     from ..reporting.labels.taxonomies import compare_labels
     from ..stages.label.files import read_labels
 
-    one, other = request.label(dataset, names)
+    one, other = labeling.label(dataset, names)
     artifacts = [corpus.store.checked(corpus.labels) for corpus in (one, other)]
     made = artifacts[0].spec.plugins["labeler"]
     return compare_labels(
