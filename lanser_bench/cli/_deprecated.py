@@ -8,10 +8,11 @@ from pathlib import Path
 import typer
 
 from ..errors import SettingsError
+from ._options import is_path
 from ._shared import DATASET
 
 LABEL = {"text", "table", "corpus", "-h", "--help"}
-"""What follows `label`; anything else is the old spelling."""
+"""Words after `label` in the current spelling; `text FOLDER` was the dataset `text`."""
 
 
 def current_spelling(argv: Sequence[str]) -> list[str]:
@@ -31,7 +32,8 @@ def _label(words: list[str]) -> list[str]:
     texts, others = _taken(words, "--text")
     files, others = _taken(others, "--texts")
     is_dataset = not words[0].startswith("-")
-    if words[0] in LABEL and not (words[0] == "text" and Path(*words[1:2]).is_dir() and words[1:]):
+    names_dataset = words[0] == "text" and len(words) > 1 and is_path(words[1])
+    if words[0] in LABEL and not (names_dataset and Path(words[1]).is_dir()):
         return ["label", *words]
     if bool(texts) + bool(files) + is_dataset != 1 or files[1:]:
         raise SettingsError(

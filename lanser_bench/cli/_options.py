@@ -53,7 +53,7 @@ def dataset_ref(words: Sequence[str], plugins: Registry, command: str) -> Datase
     name, *rest = words
     _refuse_path(name, plugins.names("dataset"), command)
     root = {}
-    if rest and ("=" not in rest[0] or Path(rest[0]).exists()):
+    if rest and ("=" not in rest[0] or is_path(rest[0])):
         root = {"root": rest.pop(0)}
     values = {"dataset": name, **parsed_options(rest), **root}
     return validated(DatasetRef, values, f"dataset '{name}'")
@@ -68,6 +68,14 @@ def quoted_dataset(text: str, plugins: Registry, command: str) -> DatasetRef:
     if not words:
         raise SettingsError(f"{command} is empty; write '{command} \"DATASET [ROOT]\"'.")
     return dataset_ref(words, plugins, command)
+
+
+def is_path(text: str) -> bool:
+    """Returns whether a file or folder of this name exists; texts that are no path do not."""
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _refuse_path(given: str, names: Sequence[str], command: str) -> None:

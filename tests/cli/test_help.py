@@ -26,6 +26,8 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 
 ALL = dict(commands())
+LONG = "label text " + "x" * 300
+"""No system has a file of that name."""
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -89,7 +91,7 @@ def test_the_old_spelling_becomes_the_new_one_with_a_note(
 
 @pytest.mark.parametrize(
     "line",
-    ["", "label", "label -h", "label text word", "label corpus d", "power d", "run --text x"],
+    ["", "label", "label -h", "label text word", "label corpus d", "power d", "run --text x", LONG],
 )
 def test_the_current_spelling_stays(line: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert current_spelling(line.split()) == line.split()
