@@ -13,6 +13,12 @@ from ._shared import DATASET
 
 LABEL = {"text", "table", "corpus", "-h", "--help"}
 """Words after `label` in the current spelling; `text FOLDER` was the dataset `text`."""
+IGNORED = {
+    "text": "--column --gold --gold-taxonomy --asr --set --compare-in --out --store",
+    "table": "--asr",
+    "corpus": "--column --gold --gold-taxonomy",
+}
+"""Form of `label` → options that had no effect on it, and that it no longer has."""
 
 
 def current_spelling(argv: Sequence[str]) -> list[str]:
@@ -40,14 +46,17 @@ def _label(words: list[str]) -> list[str]:
             "Say what to label: `lanser-bench label text TEXT...`, `lanser-bench label table FILE` "
             f"or `lanser-bench label corpus {DATASET}`."
         )
+    form = "text" if texts else "table" if files else "corpus"
+    for option in IGNORED[form].split():
+        _, others = _taken(others, option)
     if texts:
         _note("label --text TEXT", "label text TEXT...")
-        return ["label", "text", *others, "--", *texts]
+        return ["label", form, *others, "--", *texts]
     if files:
         _note("label --texts FILE", "label table FILE")
-        return ["label", "table", *files, *others]
+        return ["label", form, *files, *others]
     _note("label DATASET", f"label corpus {DATASET}")
-    return ["label", "corpus", *words]
+    return ["label", form, *others]
 
 
 def _dataset(words: list[str], options: Sequence[str], written: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""`cache size` and `cache gc`: who needs what."""
+"""`cache size` and `cache gc`: sizes, orphans and what is kept."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def made(store: Store, stage: str, x: int = 0, **parents: str) -> str:
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, dict[str, str]]:
-    """A store with what a record names, what a plan names and an orphan."""
+    """A store with artifacts of a record and of a plan, and an orphan."""
     monkeypatch.chdir(tmp_path)
     store = Store(tmp_path / ".lanser" / "store")
     keys = {"manifest": made(store, "manifest")}
@@ -81,7 +81,7 @@ def test_sizes_are_by_stage_by_experiment_and_of_orphans(
     assert "(orphaned)" in out
 
 
-def test_gc_removes_what_neither_a_record_nor_a_plan_needs(
+def test_gc_removes_artifacts_that_no_record_or_plan_needs(
     recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     store, keys = recorded
@@ -96,7 +96,7 @@ def test_gc_removes_what_neither_a_record_nor_a_plan_needs(
     assert set(store.keys()) == {keys["manifest"], keys["evaluate"]}
 
 
-def test_gc_beside_a_run_keeps_what_its_plan_names_and_what_it_has_in_work(
+def test_gc_during_a_run_keeps_its_plan_and_what_it_is_computing(
     recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     store, keys = recorded
@@ -109,7 +109,7 @@ def test_gc_beside_a_run_keeps_what_its_plan_names_and_what_it_has_in_work(
     assert keys["orphan"] in store
 
 
-def test_gc_beside_two_runs_of_one_name_stops_where_only_one_of_them_has_its_plan_kept(
+def test_gc_during_two_runs_of_one_name_stops_if_one_has_no_plan(
     recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     store, keys = recorded
@@ -118,7 +118,7 @@ def test_gc_beside_two_runs_of_one_name_stops_where_only_one_of_them_has_its_pla
         from pathlib import Path
         from lanser_bench.store import Store
         with Store(Path(sys.argv[1])).lock("a" * 32):
-            print("holds", flush=True)
+            print("locked", flush=True)
             sys.stdin.read()
     """
     other = subprocess.Popen(
@@ -136,7 +136,7 @@ def test_gc_beside_two_runs_of_one_name_stops_where_only_one_of_them_has_its_pla
     assert keys["orphan"] in store
 
 
-def test_what_a_run_has_planned_since_gc_asked_stays(
+def test_gc_keeps_what_a_run_has_planned_since_the_question(
     recorded: tuple[Store, dict[str, str]],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -156,7 +156,7 @@ def test_what_a_run_has_planned_since_gc_asked_stays(
     assert also not in store
 
 
-def test_gc_keeps_what_a_run_at_work_needs_whatever_was_planned_since(
+def test_gc_keeps_what_an_active_run_needs(
     recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     store, keys = recorded
@@ -168,7 +168,7 @@ def test_gc_keeps_what_a_run_at_work_needs_whatever_was_planned_since(
     assert "1 artifacts" in lanser(capsys, "cache", "gc", "--yes")[1]
 
 
-def test_gc_stops_at_a_file_that_is_no_record(
+def test_gc_stops_at_a_file_that_is_not_a_record(
     recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("results/e/other.json").write_text("{}")
@@ -179,7 +179,7 @@ def test_gc_stops_at_a_file_that_is_no_record(
 
 
 @pytest.mark.parametrize("age", ["soon", "", "3", "-1d"])
-def test_an_age_that_is_none_is_a_sentence(
+def test_an_invalid_age_is_an_error(
     recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str], age: str
 ) -> None:
     code, _, err = lanser(capsys, "cache", "gc", "--older-than", age)

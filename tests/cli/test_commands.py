@@ -1,4 +1,4 @@
-"""The shell: lazy loading, exit codes, and the commands that need no run."""
+"""The command line: lazy loading, exit codes, and the commands that need no run."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_misspelt_command_is_a_usage_error(capsys: pytest.CaptureFixture[str])
     assert "run" in err
 
 
-def test_what_the_user_can_mend_is_a_sentence_and_exit_2(
+def test_an_error_of_the_user_is_a_sentence_and_exit_2(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     code, out, err = lanser(capsys, "run", str(tmp_path / "none.yaml"))
@@ -110,7 +110,7 @@ def test_a_plugin_may_add_a_command_and_a_broken_one_breaks_no_other(
     assert "oh no" in err
 
 
-def test_the_schema_knows_plugins_and_their_options(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_schema_has_plugins_and_their_options(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = lanser(capsys, "schema")
     schema = json.loads(out)
     assert code == 0
@@ -160,7 +160,7 @@ def test_explain_prints_the_chain_from_a_prefix(
     assert "utterances: manifest" in out
 
 
-def test_explain_says_what_is_not_there(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_names_a_missing_key(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = lanser(capsys, "cache", "explain", "zz", "--store", str(store.root))
     assert code == 2
     assert "No key of an artifact or planned stage begins with 'zz'" in err
@@ -187,16 +187,14 @@ def test_ls_and_rm(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert "2 artifacts" in lanser(capsys, "cache", "ls", "--store", str(store.root))[1]
 
 
-def test_a_store_that_is_not_there_is_not_made(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_store_is_not_created(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = lanser(capsys, "cache", "ls", "--store", str(tmp_path / "none"))
     assert code == 2
     assert "no store" in err
     assert not (tmp_path / "none").exists()
 
 
-def test_the_leaderboard_of_nothing_says_what_to_do(
+def test_an_empty_leaderboard_says_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, _, err = lanser(capsys, "leaderboard", str(tmp_path / "none"))
@@ -234,7 +232,7 @@ def test_doctor_shows_what_precision_the_processor_computes(
     assert words in line
 
 
-def test_an_unreadable_plan_does_not_stop_a_look_into_the_store(
+def test_an_unreadable_plan_does_not_stop_explain(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     store = Store(tmp_path)
@@ -248,7 +246,7 @@ def test_an_unreadable_plan_does_not_stop_a_look_into_the_store(
     assert spec.key in out
 
 
-def test_the_doctor_sees_that_a_file_is_no_place_for_a_store(
+def test_the_doctor_reports_a_file_in_place_of_the_store(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")

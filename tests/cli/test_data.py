@@ -64,7 +64,7 @@ def test_bad_recordings_are_named_and_exit_with_2(
         ("wavs", "data check audiofolder wavs"),
     ],
 )
-def test_a_path_instead_of_a_name_is_told_what_to_type(
+def test_a_path_in_place_of_a_name_is_refused_with_the_command(
     corpus: Path,
     given: str,
     words: str,
@@ -114,7 +114,7 @@ def test_a_dry_run_shows_notes_of_datasets(
     assert "! manifest: manifest.csv: 'NaT' in the column label" in capsys.readouterr().out
 
 
-def test_json_names_everything(
+def test_json_has_problems_and_counts(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (corpus / "1.wav").write_bytes((corpus / "0.wav").read_bytes())
@@ -149,7 +149,7 @@ def test_rates_channels_and_formats_are_shown_with_a_warning(
     assert len(counts["warnings"]) == 1
 
 
-def test_json_is_given_also_when_the_folder_is_missing(
+def test_json_is_printed_even_if_the_folder_is_missing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("ravdess", tmp_path / "none", "--json", "--store", tmp_path / "store")

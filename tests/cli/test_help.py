@@ -70,7 +70,7 @@ def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("label --text a=b --json --text=x", "label text --json -- a=b x"),
+        ("label --text a=b --json --text=x --store s", "label text --json -- a=b x"),
         ("label --texts t.csv separator=; --gold g", "label table t.csv separator=; --gold g"),
         ("label ravdess data limit=3 --json", "label corpus ravdess data limit=3 --json"),
         ("label text . limit=3", "label corpus text . limit=3"),

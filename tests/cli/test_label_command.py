@@ -60,7 +60,7 @@ def test_options_reach_the_labeler() -> None:
     assert json.loads(keyword(*words, "synonyms=false"))["label"] is None
 
 
-def test_a_taxonomy_file_of_one_s_own_is_used(tmp_path: Path) -> None:
+def test_a_taxonomy_file_is_used(tmp_path: Path) -> None:
     path = tmp_path / "moods.yaml"
     path.write_text(
         'name: moods\nversion: "1"\ncitation: mine\nneutral_rule: {kind: keep}\nlabels:\n'
@@ -107,7 +107,7 @@ class Short(Labeler[PluginOptions]):
 """
 
 
-def test_texts_that_a_labeler_reads_in_part_are_told(tmp_path: Path) -> None:
+def test_truncated_texts_are_reported(tmp_path: Path) -> None:
     (tmp_path / "short.py").write_text(SHORT, encoding="utf-8")
     labeler = ("--labeler", "short", "--plugins-dir", str(tmp_path))
     words = ["label", "text", "we won", "we won the cup", *labeler]

@@ -81,7 +81,7 @@ def test_a_table_gets_parquet_and_a_report(run: Run, table: Path) -> None:
     assert not [path for path in Path("out").iterdir() if path.name.startswith(".")]
 
 
-def test_the_same_command_computes_nothing_again(
+def test_the_same_command_reuses_everything(
     run: Run, table: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("label", "table", str(table), "--column", "body", "--json")
@@ -100,7 +100,7 @@ def test_the_same_command_computes_nothing_again(
     assert list(Path("results/scratch/labels").iterdir())
 
 
-def test_a_column_with_a_typo_is_refused_and_no_other_is_read(run: Run, tmp_path: Path) -> None:
+def test_a_column_with_a_typo_is_refused(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "two.csv"
     path.write_text("text,text_clean,emotion,rater2\nHAPPY!,happy,joy,fear\n")
     for words, theirs in (

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 PATIENCE_S = 600.0
-"""Only a fault takes so long, even on a machine with much else to do."""
+"""Longer than any step takes, even on a busy machine."""
 PLUGINS = """
 import time
 from pathlib import Path
@@ -53,7 +53,7 @@ class Encoder(FeatureExtractor[Options]):
         if self.options.how == "slow":
             time.sleep(1200)
         if self.options.how == "badly":
-            raise DataError("Nobody speaks here.")
+            raise DataError("There is no speech.")
         return [[np.array([[x.std(), np.abs(x).max()]], np.float32)] for x in batch]
 
 @hookimpl
@@ -125,12 +125,12 @@ def test_a_failed_cell_exits_with_1_and_is_listed_at_the_end(project: Path) -> N
     assert done.returncode == 1
     assert "✗ encoder=plain(how=badly)" in done.stdout.splitlines()[-1]
     assert "settings: encoder: plain(how=badly)" in done.stderr
-    assert "Nobody speaks here" in done.stdout
+    assert "There is no speech" in done.stdout
     assert "60.0" in done.stdout or "UAR" in done.stdout, "the other cell is done"
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(project: Path) -> None:
+def test_ctrl_c_stops_cleanly_and_says_how_to_continue(project: Path) -> None:
     process = subprocess.Popen(
         command("encoder.how=slow"),
         cwd=project,
@@ -170,7 +170,7 @@ with stoppable():
 """
 
 
-def test_a_second_ctrl_c_leaves_at_once() -> None:
+def test_a_second_ctrl_c_stops_at_once() -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", SLOW_TO_STOP], stdout=subprocess.PIPE, text=True
     )

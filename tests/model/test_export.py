@@ -90,7 +90,7 @@ def test_the_head_is_the_regression_of_the_linear_protocol() -> None:
     np.testing.assert_allclose(found - found.mean(1, keepdims=True), expected, atol=2e-3)
 
 
-def test_the_card_holds_the_records_numbers_and_the_licence_of_the_data(
+def test_the_card_has_the_records_scores_and_the_licence_of_the_data(
     finished: Finished, tmp_path: Path
 ) -> None:
     record = finished.records["main"]
@@ -128,7 +128,7 @@ def test_a_cell_without_pre_training_asks_for_a_target(finished: Finished, tmp_p
     assert not (tmp_path / "m").exists()
 
 
-def test_another_store_or_a_taken_place_is_refused(finished: Finished, tmp_path: Path) -> None:
+def test_another_store_or_an_existing_folder_is_refused(finished: Finished, tmp_path: Path) -> None:
     record = finished.records["main"]
     with pytest.raises(StoreError, match="--store"):
         export_cell(record, tmp_path / "m", Store(tmp_path / "empty"))

@@ -1,4 +1,4 @@
-"""Recordings of any length are labelled piece by piece; one that cannot be read stops no other."""
+"""Recordings of any length are labelled in pieces; an unreadable one does not stop the others."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Company(Lengths):
 
 
 class Fixed(Lengths):
-    """Columns in an order of its own."""
+    """Sorts the columns."""
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         found = super().score(records, taxonomy)
@@ -68,7 +68,7 @@ class Fixed(Lengths):
 
 
 class Eager(Lengths):
-    """Labels even where there is no text."""
+    """Labels even empty text."""
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         found = super().score(records, taxonomy)
@@ -76,7 +76,7 @@ class Eager(Lengths):
 
 
 class Restless(Lengths):
-    """Another answer each time."""
+    """Returns other scores each time."""
 
     calls = 0
 
@@ -88,7 +88,7 @@ class Restless(Lengths):
 
 
 class Delicate(Lengths):
-    """Cannot take what is not ASCII."""
+    """Fails on text that is not ASCII."""
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         for record in records:
@@ -122,7 +122,7 @@ def test_each_breach_of_a_labeler_s_contract_is_caught(broken: type[Lengths], te
         getattr(suite, test)()
 
 
-def test_a_suite_without_make_says_so() -> None:
+def test_a_suite_without_make_is_refused() -> None:
     with pytest.raises(TypeError, match=r"Unfinished .*abstract method.*make"):
         type("Unfinished", (PluginSuite,), {})()
 
