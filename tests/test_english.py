@@ -40,7 +40,6 @@ IDIOMS = """
 TO_DO: tuple[str, ...] = (
     "lanser_bench/audio",
     "lanser_bench/data",
-    "lanser_bench/experiment",
     "lanser_bench/records",
     "lanser_bench/reporting",
     "plugins/",

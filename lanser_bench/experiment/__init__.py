@@ -1,9 +1,8 @@
 """Experiments: settings in, a plan of distinct stages, a run.
 
 `run_experiment` is the Python twin of ``lanser-bench run``, `dry_run` that of its ``--dry-run``.
-`files` and `grid` read a file into points, `planner` makes the `plan` of them (`chain`, `steps` and
-`measuring` say which stages a cell has), `scheduler` carries it out, `running` writes down what
-happens, and `run` holds all together.
+`settings` reads a file into the points of a grid, `planning` turns them into cells and stages, and
+`running` executes the stages and writes a record for each cell.
 """
 
 from .labelling import LabelledCorpus, label_corpus, label_texts

@@ -1,4 +1,4 @@
-"""Weak labels of a corpus or of single texts, without training anything.
+"""Weak labels of a corpus or of single texts, without training.
 
 `label_corpus` and `label_texts` are the Python twins of ``lanser-bench label``.
 """
@@ -32,7 +32,7 @@ PLACE = "corpora.0"
 
 @dataclass(frozen=True)
 class LabelledCorpus:
-    """Where the weak labels of a corpus lie, and what they were made with."""
+    """Keys of the weak labels of a corpus, and the parts that made them."""
 
     store: Store
     dataset: str
@@ -41,16 +41,16 @@ class LabelledCorpus:
     utterances: str
     """Key of the manifest, or of its segmentation."""
     transcripts: str | None
-    """Key of the transcripts; None where the labeler reads no text."""
+    """Key of the transcripts; None if the labeler reads no text."""
     labels: str
     """Key of the weak labels."""
     labeler: str
     asr: str
     taxonomy: Taxonomy
     gold_taxonomy: Taxonomy | None
-    """Of the dataset's human labels; None if it has none."""
+    """Taxonomy of the dataset's human labels; None without any."""
     executed: list[str] = field(default_factory=list)
-    """Keys of the stages that ran; the others were in the store."""
+    """Keys of the stages that ran; the others were cached."""
 
 
 def label_corpus(
@@ -83,7 +83,7 @@ def label_corpus(
 
     Raises:
         LanserError: settings, plugins, taxonomies or datasets that cannot be used, or a stage that
-            failed with a sentence of its own.
+            failed.
     """
     names = [taxonomies] if isinstance(taxonomies, str) else list(taxonomies)
     points = expand(read_experiment(_settings(dataset, labeler, names), overrides))
@@ -185,7 +185,7 @@ def _run(experiment: Experiment, parts: Parts, listener: Listener) -> list[str]:
 def label_texts(
     plugin: Labeler[Any], name: str, texts: Sequence[str], taxonomy: Taxonomy
 ) -> list[dict[str, Any]]:
-    """Labels texts at once, as the label stage would with its default settings.
+    """Labels texts as the label stage does with its default settings.
 
     Args:
         plugin: the labeler.
@@ -194,13 +194,13 @@ def label_texts(
         taxonomy: the labels.
 
     Returns:
-        Per text: text, label (None if it abstained), confidence, scores by label in the taxonomy's
-        order, abstained, reason (None if there is a label), truncated (whether the labeler read a
-        part of it only).
+        Per text: text, label (None after an abstention), confidence, scores by label in the
+        taxonomy's order, abstained, reason (None with a label), truncated (whether the labeler read
+        only a part of it).
 
     Raises:
-        PluginError: the labeler breaks its contract.
-        SettingsError: it reads human labels, which a bare text does not have.
+        PluginError: the labeler violates its contract.
+        SettingsError: it reads human labels, which a text does not have.
     """
     import numpy as np
 
@@ -211,12 +211,12 @@ def label_texts(
     reads = checked_reads(plugin, name)
     if "gold" in reads:
         raise SettingsError(
-            f"labeler '{name}' reads human labels, and a bare sentence has none. Use it in an "
-            "experiment on a labelled dataset."
+            f"labeler '{name}' reads human labels, and a text has none. Use it in an experiment on "
+            "a labelled dataset."
         )
     records = [TextRecord(id=text, text=text.strip()) for text in texts]
     scores = checked_scores(plugin, name, [blanked(r, reads, r.id) for r in records], taxonomy)
-    # As in the stage: whoever does not read the text is not stopped by its absence.
+    # As in the stage: a labeler that does not read the text may label an empty one.
     empty = np.array([not record.text for record in records]) if "text" in reads else None
     decision = decide(scores.values, scores.kind, scores.abstained, taxonomy, Params(), empty=empty)
     return [
@@ -242,7 +242,7 @@ def label_texts(
 
 
 def dataset_ref(name: str, root: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a dataset as an experiment writes it; unknown keys are the plugin's own options."""
+    """Returns a dataset as in an experiment; unknown keys are options of the plugin."""
     own = {key: value for key, value in options.items() if key in DatasetRef.model_fields}
     rest = {key: value for key, value in options.items() if key not in DatasetRef.model_fields}
     place = {} if root is None else {"root": str(root)}

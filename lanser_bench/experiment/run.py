@@ -31,7 +31,7 @@ def plan_experiment(
     plugin_dirs: Iterable[Path] = (),
     progress: Progress | None = None,
 ) -> tuple[Plan, Registry, Store]:
-    """Reads an experiment and plans it: manifests are built, nothing else is computed.
+    """Reads an experiment and plans it; computes only manifests.
 
     Raises:
         LanserError: settings, plugins, taxonomies or datasets that cannot be used.
@@ -40,7 +40,7 @@ def plan_experiment(
     plugins = registry(tuple(Path(folder) for folder in plugin_dirs))
     points = expand(file)
     settings = points[0].settings
-    # Not part of the plan, but a dry run must not promise what the run will refuse.
+    # Not part of the plan, but a dry run must fail if the run would.
     plugins.create("executor", settings.executor.name, settings.executor.options)
     for tracker in settings.trackers:
         plugins.create("tracker", tracker.name, tracker.options)
@@ -58,7 +58,7 @@ def dry_run(
     plugin_dirs: Iterable[Path] = (),
     progress: Progress | None = None,
 ) -> DryRun:
-    """Says what a run would do, and why; the twin of `lanser-bench run --dry-run`."""
+    """Returns what a run would do, and why: the Python twin of `lanser-bench run --dry-run`."""
     plan, plugins, store = plan_experiment(
         source, overrides, plugin_dirs=plugin_dirs, progress=progress
     )
@@ -81,7 +81,7 @@ def run_experiment(
     only: Callable[[Cell], bool] | None = None,
     listener: Listener | None = None,
 ) -> RunOutcome:
-    """Runs an experiment or a grid; what is in the store already is not computed again.
+    """Runs an experiment or a grid; cached results are reused.
 
     Stages run in spawned processes, so a script needs the usual ``if __name__ == "__main__":``.
 
@@ -90,10 +90,10 @@ def run_experiment(
         overrides: ``key=value`` with dotted keys.
         plugin_dirs: folders of loose plugin files.
         fail_fast: stop at the first stage that fails.
-        max_retries: how often a stage is tried again that failed by a dead worker, the system or
-            an unexpected exception of a plugin; what settings or data are wrong fails at once.
-        retry_failed: only the cells that failed when they were last tried; all others wait.
-        only: runs the cells that it wants, and no others.
+        max_retries: how often a stage is tried again after a dead worker, a system error or an
+            unexpected exception of a plugin; wrong settings or data fail at once.
+        retry_failed: run only the cells whose last try failed.
+        only: selects the cells to run.
         listener: receives the events of the run.
 
     Returns:
@@ -101,7 +101,7 @@ def run_experiment(
 
     Raises:
         LanserError: settings, plugins or datasets that cannot be used; nothing has run then.
-        KeyboardInterrupt: stopped by the user; what is finished is kept.
+        KeyboardInterrupt: stopped by the user; finished stages are kept.
     """
     folders, listener = tuple(plugin_dirs), listener or Listener()
     file = source if isinstance(source, ExperimentFile) else read_experiment(source, overrides)
@@ -118,18 +118,18 @@ def run_experiment(
     run = Running(plan, plugins, store, listener)
     if retry_failed and not plan.cells:
         run.note(
-            f"No cell of {plan.experiment.name} failed when it was last tried, so there is nothing "
-            "to retry. Without --retry-failed the same command does what is left."
+            f"No cell of {plan.experiment.name} failed in its last try, so there is nothing to "
+            "retry. Run the same command without --retry-failed to finish the rest."
         )
     keep_plan = not retry_failed and only is None
     return run.go(to_run, fail_fast, max_retries, keep_plan=keep_plan)
 
 
 def require_writable(results: Path) -> None:
-    """Tells before anything runs, not hours later, that records cannot be written.
+    """Checks before anything runs that records can be written.
 
     Raises:
-        DataError: the folder cannot be made, or takes no file.
+        DataError: the folder cannot be created, or not written.
     """
     try:
         results.mkdir(parents=True, exist_ok=True)

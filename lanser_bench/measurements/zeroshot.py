@@ -97,8 +97,7 @@ TEXT_ONLY = Measurement(
     switch=Switch(
         "text_only",
         False,
-        "The labeler on each target's transcripts: what the words alone tell. It transcribes the "
-        "targets.",
+        "The labeler on each target's transcripts: the words alone. The targets are transcribed.",
     ),
     columns=(Column("text_only", "UAR text-only", _uar),),
     report=_REPORT,

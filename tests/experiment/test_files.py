@@ -210,7 +210,7 @@ def test_zip_goes_together_and_exclude_leaves_out() -> None:
     ("changes", "words"),
     [
         ({"grid": {"seed": 3}}, "needs a list"),
-        ({"grid": {"seed": [1, 1]}}, "twice"),
+        ({"grid": {"seed": [1, 1]}}, "duplicate value"),
         ({"zip": {"seed": [1], "name": ["a", "b"]}}, "equally many"),
         ({"grid": {"seed": [1]}, "zip": {"seed": [2]}}, "both"),
         ({"grid": {"seed": [1]}, "exclude": [{"seed": 1}]}, "no point"),
@@ -351,11 +351,11 @@ def test_an_option_that_a_grid_does_not_set_is_shown_as_the_file_has_it() -> Non
         ({"grids": {"grid": {}}}, "'grids' is a list of mappings"),
         ({"grids": [{"gird": {"seed": [1]}}]}, "unknown key 'grids.0.gird'.*'grid'"),
         ({"grids": [{"grid": {"seed": 1}}]}, "grids.0: axis 'seed' of 'grid' needs a list"),
-        ({"grids": [{}], "grid": {"seed": [1]}}, "'grid' and 'grids' are both there.*grids.0.grid"),
+        ({"grids": [{}], "grid": {"seed": [1]}}, "'grid' and 'grids' are both set.*grids.0.grid"),
         ({"gird": {"seed": [1]}}, "unknown key 'gird'. Did you mean 'grid'"),
         ({"grid": {"evaluate.fold": [3]}}, "unknown key 'evaluate.fold'.*'folds'"),
         ({"grid": {"seed": [0]}, "exclude": [{"sed": 1}]}, "not an axis.*'seed'"),
-        ({"seeds": [1], "pretrain": {"seeds": [2]}}, "both there and mean the same"),
+        ({"seeds": [1], "pretrain": {"seeds": [2]}}, "both set and mean the same"),
         ({"seeds": [1, 1]}, "duplicate seed"),
     ],
 )

@@ -50,7 +50,7 @@ def test_a_gpu_that_nobody_has_is_refused_before_anything_runs(
 ) -> None:
     executor = {"name": "local", "threads": 2, "gpus": 0}
     made = settings(devices={"pretrain": "cuda"}, executor=executor)
-    refusal = r"pretrain \(cnn.*asks for a GPU.*executor.gpus"
+    refusal = r"pretrain \(cnn.*needs a GPU.*executor.gpus"
     with pytest.raises(SettingsError, match=refusal):
         dry_run(made, plugin_dirs=plugin_dirs)
     with pytest.raises(SettingsError, match=refusal):

@@ -187,7 +187,7 @@ def test_the_report_shows_classes_with_their_chance(study: Path, tmp_path: Path)
     page = write_report(sorted(map(str, study.glob("*.json"))), tmp_path / "r.html").read_text()
     assert "fixed (UAR)" in page
     assert "chance 0.50; above random weights" in page
-    assert "of 1 targets it holds 0 better" in page
+    assert "of 1 targets, 0 are predicted better" in page
 
 
 def test_class_scores_are_computed_again_from_their_hits(study: Path) -> None:

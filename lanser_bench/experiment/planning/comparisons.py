@@ -1,4 +1,4 @@
-"""Comparisons declared in the experiment file must name cells that the plan has."""
+"""Comparisons declared in the experiment file must name cells of the plan."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ...evaluation.families import Declared, filters
 from .plan import Cell
 
 FROM_PLUGINS = frozenset({"asr", "labeler"})
-"""What a record reads off its stages; a plan cannot know it of every control."""
+"""Axes that a record takes from its stages; a plan does not have them for every control."""
 
 
 def check_comparisons(comparisons: Sequence[Declared], cells: Sequence[Cell], label: str) -> None:
@@ -20,19 +20,18 @@ def check_comparisons(comparisons: Sequence[Declared], cells: Sequence[Cell], la
     """
     known = [_values(cell) for cell in cells]
     axes = {axis for values in known for axis in values} | FROM_PLUGINS
-    for number, declared in enumerate(comparisons):
-        for name in ("a", "b"):
-            side: str = getattr(declared, name)
-            where = f"{label}: 'comparisons.{number}.{name}' ({side})"
-            wanted = filters(side)
-            for axis, _ in wanted:
-                if axis not in axes:
-                    raise SettingsError(
-                        f"{where}: there is no axis '{axis}'.{did_you_mean(axis, axes)} There "
-                        f"are: {', '.join(sorted(axes))}."
-                    )
-            if not any(_fits(wanted, values) for values in known):
-                raise SettingsError(f"{where}: no cell of the plan fits it.")
+    sides = ((n, name, getattr(c, name)) for n, c in enumerate(comparisons) for name in ("a", "b"))
+    for number, name, side in sides:
+        where = f"{label}: 'comparisons.{number}.{name}' ({side})"
+        wanted = filters(side)
+        for axis, _ in wanted:
+            if axis not in axes:
+                raise SettingsError(
+                    f"{where}: unknown axis '{axis}'.{did_you_mean(axis, axes)} Known: "
+                    f"{', '.join(sorted(axes))}."
+                )
+        if not any(_fits(wanted, values) for values in known):
+            raise SettingsError(f"{where}: no cell of the plan fits it.")
 
 
 def _fits(wanted: Sequence[tuple[str, str]], values: dict[str, str]) -> bool:
@@ -44,12 +43,6 @@ def _fits(wanted: Sequence[tuple[str, str]], values: dict[str, str]) -> bool:
 
 
 def _values(cell: Cell) -> dict[str, str]:
-    parts = {
-        "taxonomy": cell.taxonomy,
-        "encoder": cell.encoder,
-        "control": cell.control or "none",
-        "role": cell.role,
-        "experiment": cell.experiment,
-        "group": cell.group,
-    }
-    return {**{axis: value for axis, value in parts.items() if value is not None}, **cell.axes}
+    parts = {name: getattr(cell, name) for name in ("encoder", "role", "experiment", "group")}
+    taxonomy = {} if cell.taxonomy is None else {"taxonomy": cell.taxonomy}
+    return {**parts, **taxonomy, "control": cell.control or "none", **cell.axes}

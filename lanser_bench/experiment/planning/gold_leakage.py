@@ -1,16 +1,16 @@
-"""Human labels that pre-training learns, of the very speech that an evaluation learns or tests.
+"""Human labels that pre-training learns from speech that an evaluation trains on or tests.
 
-Of what is tested it is label leakage, which is refused unless it is declared. Of what is trained on
-it is a trap: labels beyond the budget have been used, and clips known by heart choose the strength.
+Learning labels that are tested is label leakage: it is refused unless the experiment declares it.
+Learning labels that are trained on distorts label efficiency: the encoder has used labels beyond
+the budget, and strength is chosen on clips that it may have memorised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ...data.utterances import UtteranceTable, read_utterances
+from ...data.utterances import read_utterances
 from ...errors import LeakageError
 from ...evaluation.leakage import Overlap, Side, overlap
 from ...stages.evaluate import spec as evaluate
@@ -19,49 +19,6 @@ from .leakage import planned_folds
 
 if TYPE_CHECKING:
     from .memo import Parts
-
-
-@dataclass(frozen=True)
-class LearntGold:
-    """What of a labelled set's speech pre-training has learnt the human labels of."""
-
-    tested: Overlap
-    """With all that an evaluation tests in any fold, and all that a probe of gold tests."""
-    trained: Overlap
-    """With what it only trains on."""
-
-
-def learnt_gold(
-    corpora: Sequence[UtteranceTable],
-    table: UtteranceTable,
-    names: Sequence[str],
-    params: evaluate.Params,
-    official: Mapping[str, str],
-    seed: int,
-    probed: bool = False,
-) -> LearntGold:
-    """Looks for an evaluation's speech among the human labels that pre-training learns.
-
-    Args:
-        corpora: what is pre-trained on; only utterances with gold count.
-        table: the labelled set.
-        names: labels of its gold taxonomy.
-        params: protocol and folds of the evaluation.
-        official: the set's official protocols → protocol that makes their folds.
-        seed: seed of the folds.
-        probed: whether a probe tests the human labels, which it does of every utterance.
-
-    Raises:
-        DataError: the evaluation cannot be done at all.
-        SettingsError: there is no such protocol.
-    """
-    learnt = [Side(other, [p for p, gold in enumerate(other.gold) if gold]) for other in corpora]
-    kept, folds = planned_folds(table, names, params, official, seed)
-    tested = set(kept) if probed else {kept[p] for fold in folds for p in fold.test.tolist()}
-    rest = {kept[p] for fold in folds for p in fold.train.tolist()} - tested
-    return LearntGold(
-        overlap(learnt, Side(table, sorted(tested))), overlap(learnt, Side(table, sorted(rest)))
-    )
 
 
 def gold_notes(
@@ -80,44 +37,50 @@ def gold_notes(
         parts: the parts of the plan.
         target: a labelled set.
         encoder: name of the encoder, whose pre-training learns human labels.
-        corpora: its corpora.
-        probes: the probes of the cell.
+        corpora: its corpora; only utterances with human labels count.
+        probes: the probes of the cell; one that reads human labels tests every utterance.
         params: protocol and folds of the evaluation.
         seed: seed of the folds.
         declared: whether the experiment declares that tested labels may be learnt.
 
     Raises:
         LeakageError: pre-training learns labels that are tested, and this is not declared.
+        DataError: the evaluation is not possible.
+        SettingsError: unknown protocol.
     """
     built, dataset = parts.manifest(target)
     assert dataset.card.taxonomy is not None
-    found = learnt_gold(
-        [read_utterances(parts.manifest(ref)[0].artifact) for ref in corpora],
-        read_utterances(built.artifact),
-        parts.taxonomy(dataset.card.taxonomy).names,
-        params,
-        dataset.protocols,
-        seed,
-        any("gold" in parts.plugin("probe", ref)[0].reads for ref in probes),
-    )
-    if found.tested and not declared:
+    names = parts.taxonomy(dataset.card.taxonomy).names
+    table = read_utterances(built.artifact)
+    kept, folds = planned_folds(table, names, params, dataset.protocols, seed)
+    probed = any("gold" in parts.plugin("probe", ref)[0].reads for ref in probes)
+    tested = set(kept) if probed else {kept[p] for fold in folds for p in fold.test.tolist()}
+    trained = {kept[p] for fold in folds for p in fold.train.tolist()} - tested
+    tables = [read_utterances(parts.manifest(ref)[0].artifact) for ref in corpora]
+    learnt = [Side(other, [p for p, gold in enumerate(other.gold) if gold]) for other in tables]
+    in_tested = overlap(learnt, Side(table, sorted(tested)))
+    in_trained = overlap(learnt, Side(table, sorted(trained)))
+    if in_tested and not declared:
         raise LeakageError(
-            f"{parts.label}: pre-training learns the human labels of {found.tested} that target "
-            f"'{target.dataset}' tests: a score on them is memory and no evidence. Pre-train on "
-            "other speakers, or test others (evaluate.protocol: split). To see such a score all "
-            "the same, declare it: controls.gold_of_tested=declare writes it below the tables."
+            f"{parts.label}: pre-training learns the human labels of {in_tested} that target "
+            f"'{target.dataset}' tests: a score on them measures memorisation, not generalisation. "
+            "Pre-train on other speakers, or test others (evaluate.protocol: split). To report it "
+            "anyway, set controls.gold_of_tested=declare; the tables then carry a note."
         )
-    notes = []
-    if found.tested:
-        notes.append(
+    return tuple(_notes(encoder, in_tested, in_trained))
+
+
+def _notes(encoder: str, in_tested: Overlap, in_trained: Overlap) -> Iterator[str]:
+    if in_tested:
+        yield (
             f"Declared label leakage: '{encoder}' was pre-trained on the human labels of "
-            f"{found.tested} that are tested here: its score is memory and no evidence."
+            f"{in_tested} that are tested here: its score measures memorisation, not "
+            "generalisation."
         )
-    if found.trained:
-        notes.append(
-            f"'{encoder}' was pre-trained on the human labels of {found.trained} that the "
-            "evaluation trains on: it has used more labels than its budgets say, and strength and "
-            "layer are chosen on clips that it may know by heart. It is no point of a "
+    if in_trained:
+        yield (
+            f"'{encoder}' was pre-trained on the human labels of {in_trained} that the "
+            "evaluation trains on: it has used more labels than its budgets, and strength and "
+            "layer are chosen on clips that it may have memorised. It does not belong on a "
             "label-efficiency curve."
         )
-    return tuple(notes)

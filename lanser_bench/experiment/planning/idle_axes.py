@@ -7,34 +7,35 @@ from collections.abc import Iterable, Sequence
 from ...errors import SettingsError
 from ...kinds import FeatureExtractor
 from ..settings.grid import Point
+from ..settings.model import PluginRef
 from .corpus_steps import IN_NO_KEY, OF_LABELS, TEXT_FIELDS
 from .memo import Parts
 
 Results = Sequence[tuple[str, ...]]
-"""Per point the keys of its main cells; controls do not count."""
+"""Per point the keys of its main cells, without controls."""
 _ROWS = (
-    "controls, which are rows of their own beside every cell. Switch on those you want in "
-    "'controls', and remove the axis."
+    "controls, which are separate rows. Switch on the controls you want in 'controls', and remove "
+    "the axis."
 )
 
 
 def check_axes(parts: Parts, points: Sequence[Point], results: Results) -> None:
-    """Looks for an axis along which no main cell ever changes, all else being equal.
+    """Looks for an axis along which no main cell ever changes, everything else being equal.
 
-    An axis that matters for some points only is fine: the cells of the others are merged. Axes that
-    never change alone, as those of `zip`, are looked at together.
+    An axis may matter for some points only: the cells of the others are merged. Axes that never
+    change alone, such as those of `zip`, are checked together.
 
     Raises:
         SettingsError: there is one; the sentence says why.
     """
     if len({tuple(point.axes.items()) for point in points}) < len(points):
-        raise SettingsError(f"{parts.label}: two points differ in nothing but {_ROWS}")
+        raise SettingsError(f"{parts.label}: two points differ only in {_ROWS}")
     together = []
     for axis in points[0].axes:
-        found = _changes([axis], points, results)
-        if found is None:
+        changes = _changes([axis], points, results)
+        if changes is None:
             together.append(axis)
-        elif not found:
+        elif not changes:
             raise SettingsError(_sentence([axis], parts, points))
     varying = [axis for axis in together if len({p.axes[axis] for p in points}) > 1]
     if varying and _changes(varying, points, results) is False:
@@ -45,10 +46,10 @@ def check_axes(parts: Parts, points: Sequence[Point], results: Results) -> None:
 
 
 def _changes(axes: Sequence[str], points: Sequence[Point], results: Results) -> bool | None:
-    """Whether points that differ in these axes alone differ in results; None if there are none."""
+    """Whether points that differ in these axes alone differ in results; None without any."""
     first: dict[tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]]] = {}
     others = [axis for axis in points[0].axes if axis not in axes]
-    found = None
+    changes = None
     for point, keys in zip(points, results, strict=True):
         own = tuple(point.axes[axis] for axis in axes)
         rest = tuple(point.axes[axis] for axis in others)
@@ -56,8 +57,8 @@ def _changes(axes: Sequence[str], points: Sequence[Point], results: Results) -> 
         if before != keys:
             return True
         if values != own:
-            found = False
-    return found
+            changes = False
+    return changes
 
 
 def _sentence(axes: Sequence[str], parts: Parts, points: Sequence[Point]) -> str:
@@ -71,33 +72,32 @@ def _sentence(axes: Sequence[str], parts: Parts, points: Sequence[Point]) -> str
 def _why(axis: str, parts: Parts, points: Sequence[Point]) -> str:
     head = axis.partition(".")[0]
     settings = [point.settings for point in points]
+    encoders = [parts.plugin("encoder", s.encoder)[0] for s in settings]
+    frozen = all(isinstance(encoder, FeatureExtractor) for encoder in encoders)
     if head in IN_NO_KEY:
-        return (
-            f"'{head}' is about the run, not about a cell. Remove the axis, and run once for each."
-        )
+        return f"'{head}' is about the run, not a cell. Remove the axis, and run once for each."
     if head == "controls":
         return _ROWS
-    encoders = _names(s.encoder.name for s in settings)
-    if head in OF_LABELS | {"devices"} and all(
-        isinstance(parts.plugin("encoder", s.encoder)[0], FeatureExtractor) for s in settings
-    ):
+    if head in OF_LABELS | {"devices"} and frozen:
         return (
-            f"the encoder {encoders} is frozen, so nothing is trained on labels. Remove the axis, "
-            "or name a trainable encoder."
+            f"the encoder {_names(s.encoder for s in settings)} is frozen, so nothing is trained "
+            "on labels. Remove the axis, or name a trainable encoder."
         )
-    if head in ("asr", "transcribe") and not any(
-        parts.plugin("labeler", s.labeler)[0].reads & TEXT_FIELDS for s in settings
-    ):
-        labelers = _names(s.labeler.name for s in settings)
-        return f"the labeler {labelers} reads no transcripts. Remove the axis, or name another."
+    labelers = [parts.plugin("labeler", s.labeler)[0] for s in settings]
+    reads_text = any(labeler.reads & TEXT_FIELDS for labeler in labelers)
+    if head in ("asr", "transcribe") and not reads_text:
+        return (
+            f"the labeler {_names(s.labeler for s in settings)} reads no transcripts. Remove the "
+            "axis, or name another labeler."
+        )
     if head == "probe" and not any(s.probes for s in settings):
         return "'probes' is empty. Remove the axis, or name a probe."
     if head == "seed":
-        return "'evaluate.seed' and 'probe.seed' are set, and nothing else draws from it."
+        return "'evaluate.seed' and 'probe.seed' are set, and nothing else uses it."
     if head == "threads":
         return "the stage's numbers do not depend on its threads. Remove the axis."
     return ""
 
 
-def _names(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in dict.fromkeys(names))
+def _names(refs: Iterable[PluginRef]) -> str:
+    return ", ".join(dict.fromkeys(f"'{ref.name}'" for ref in refs))

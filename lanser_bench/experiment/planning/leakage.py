@@ -1,14 +1,13 @@
-"""What a labelled set shares with itself and with corpora, before anything is computed from it."""
+"""Leakage of a labelled set between its folds and from corpora, before anything is computed."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from ...data.manifest import BuiltManifest, build_manifest
+from ...data.manifest import build_manifest
 from ...data.utterances import UtteranceTable, read_utterances
 from ...errors import LeakageError
 from ...evaluation.folds import Fold
@@ -24,17 +23,17 @@ from ..settings.model import DatasetRef
 
 @dataclass
 class LeakageReport:
-    """What a look for leakage found."""
+    """Results of a check for leakage."""
 
     dataset: str
     protocol: str
     folds: int = 0
     refused: list[str] = field(default_factory=list)
-    """Sentences that name the utterances; a run with these folds would be refused."""
+    """Sentences that name utterances; a run with these folds would be refused."""
     warnings: list[str] = field(default_factory=list)
-    """What a run tells beside its result."""
+    """Warnings that a run shows with its result."""
     identical: list[tuple[str, ...]] = field(default_factory=list)
-    """Ids of utterances that are the same bytes, each group once."""
+    """Groups of ids of utterances with the same bytes."""
 
 
 def leakage_report(
@@ -51,60 +50,47 @@ def leakage_report(
         registry: the plugins.
         store: where manifests are kept.
         target: the labelled set.
-        corpora: sets to pre-train on: what of the target is in them?
+        corpora: sets to pre-train on, which may contain speech of the target.
         params: protocol and folds of the evaluation; by default its own defaults.
         seed: seed of the folds.
 
     Raises:
         LanserError: a dataset that cannot be read, or a protocol that it does not have.
     """
+
+    def table_of(ref: DatasetRef) -> UtteranceTable:
+        built = build_manifest(
+            registry, store, ref.dataset, ref.options, ref.root, ref.on_bad_audio, ref.limit
+        )
+        return read_utterances(built.artifact)
+
     settings = params or evaluate.Params()
     plugin = registry.create("dataset", target.dataset, target.options)
     where = f"dataset '{target.dataset}'"
     check_official(plugin, where, settings.protocol, target.limit)
-    table = read_utterances(_built(registry, store, target).artifact)
-    report = LeakageReport(target.dataset, settings.protocol, identical=identical(table))
+    table = table_of(target)
+    report = LeakageReport(target.dataset, settings.protocol, identical=_identical(table))
     if plugin.card.taxonomy is not None:
         names = find_taxonomy(registry, plugin.card.taxonomy).names
-        _check_folds(report, table, names, settings, plugin.protocols, seed)
+        kept, folds = planned_folds(table, names, settings, plugin.protocols, seed)
+        report.folds = len(folds)
+        try:
+            report.warnings += fold_warnings(table, kept, folds)
+        except LeakageError as error:
+            report.refused.append(str(error))
     for corpus in corpora:
-        other = read_utterances(_built(registry, store, corpus).artifact)
-        _check_corpus(report, table, other, corpus.dataset)
+        _check_corpus(report, table, table_of(corpus), corpus.dataset)
     return report
 
 
-def identical(table: UtteranceTable) -> list[tuple[str, ...]]:
+def _identical(table: UtteranceTable) -> list[tuple[str, ...]]:
     """Returns the groups of utterances that are the same span of the same bytes."""
-    found: dict[tuple[Any, ...], list[str]] = defaultdict(list)
-    for name, sha, start, end in zip(
-        table.ids, table.audio_sha, table.start, table.end, strict=True
-    ):
-        if sha is not None:
-            found[sha, start, end].append(name)
-    return [tuple(names) for names in found.values() if len(names) > 1]
-
-
-def _built(registry: Registry, store: Store, ref: DatasetRef) -> BuiltManifest:
-    root = None if ref.root is None else Path(ref.root)
-    return build_manifest(
-        registry, store, ref.dataset, ref.options, root, ref.on_bad_audio, ref.limit
-    )
-
-
-def _check_folds(
-    report: LeakageReport,
-    table: UtteranceTable,
-    names: Sequence[str],
-    params: evaluate.Params,
-    official: Mapping[str, str],
-    seed: int,
-) -> None:
-    kept, folds = planned_folds(table, names, params, official, seed)
-    report.folds = len(folds)
-    try:
-        report.warnings += fold_warnings(table, kept, folds)
-    except LeakageError as error:
-        report.refused.append(str(error))
+    names: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    spans = zip(table.audio_sha, table.start, table.end, strict=True)
+    for name, span in zip(table.ids, spans, strict=True):
+        if span[0] is not None:
+            names[span].append(name)
+    return [tuple(group) for group in names.values() if len(group) > 1]
 
 
 def planned_folds(
@@ -125,7 +111,7 @@ def planned_folds(
 
     Raises:
         DataError: too few labels or speakers, or no such split.
-        SettingsError: there is no such protocol.
+        SettingsError: unknown protocol.
     """
     kept, data, _ = labelled(table, names)
     by = evaluate.folds_by(params, official)
@@ -139,8 +125,8 @@ def _check_corpus(
     shared = overlap([corpus], target)
     if shared:
         report.refused.append(
-            f"pre-training on {name} hears {shared} of the target. A run that learns this corpus' "
-            "human labels is refused; any other counts it and tells it below the table. Pre-train "
-            "on other speakers."
+            f"pre-training on {name} uses {shared} of the target. A run that learns human labels "
+            "of this corpus is refused; any other run reports the overlap below the table. "
+            "Pre-train on other speakers."
         )
     report.warnings += sentence_warnings(corpus, target, f"pre-training on {name}")

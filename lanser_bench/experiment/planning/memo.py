@@ -1,4 +1,4 @@
-"""The parts that a plan is made of."""
+"""The parts of a plan, each made once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Parts:
-    """Plugins, taxonomies, manifests and nodes of a plan, each made once."""
+    """Plugins, taxonomies, manifests and nodes of a plan."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Parts:
         folder: Path | None,
         progress: Progress | None,
     ) -> None:
-        """Begins empty; the arguments are those of `make_plan`."""
+        """Starts empty; the arguments are those of `make_plan`."""
         self.registry, self.store, self.label = registry, store, label
         self.folder, self.progress = folder, progress
         self.nodes: dict[str, Node] = {}
@@ -72,12 +72,12 @@ class Parts:
         return self._plugins[memo]
 
     def taxonomy(self, name: str) -> Taxonomy:
-        """Returns a taxonomy by name or path; a path may start at the experiment's folder."""
+        """Returns a taxonomy by name or path, which may be relative to the experiment's folder."""
         if name not in self._taxonomies:
-            beside = self.folder / name if self.folder is not None else None
-            by_path = name.endswith((".yaml", ".yml")) and not Path(name).is_file()
-            if by_path and beside is not None and beside.is_file():
-                self._taxonomies[name] = load_taxonomy(beside)
+            path = None if self.folder is None else self.folder / name
+            elsewhere = name.endswith((".yaml", ".yml")) and not Path(name).is_file()
+            if elsewhere and path is not None and path.is_file():
+                self._taxonomies[name] = load_taxonomy(path)
             else:
                 self._taxonomies[name] = find_taxonomy(self.registry, name)
         return self._taxonomies[name]
@@ -119,7 +119,7 @@ class Parts:
             make: `spec` of the stage.
             title: short description for people.
             threads: CPU threads that it occupies.
-            audio: files that tell where recordings lie.
+            audio: files with the paths of recordings.
             inputs: arguments of `make`; all lists as tuples.
         """
         key, spec = self.once(_keyed, make=make, **inputs)

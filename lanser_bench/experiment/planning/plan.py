@@ -1,4 +1,4 @@
-"""The plan of a run: cells and the distinct stages they need, with what is to be done and why."""
+"""The plan of a run: cells and the distinct stages they need, and why a stage must run."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Node:
     key: str
     spec: Spec
     title: str
-    """What it works on and with, for people."""
+    """Inputs and plugins, for people."""
     threads: int
     parents: tuple[str, ...]
-    """Keys of the nodes it waits for; manifests are there before."""
+    """Keys of the nodes it waits for; manifests exist before."""
     audio: tuple[str, ...] = ()
-    """Files that tell where recordings lie."""
+    """Files with the paths of recordings."""
 
     @property
     def stage(self) -> str:
@@ -96,7 +96,7 @@ class Cell:
     settings: Experiment
     encoder: str
     taxonomy: str | None
-    """Name of the taxonomy of its labels; None where none take part."""
+    """Name of the taxonomy of its weak labels; None without them."""
     stages: dict[str, str]
     """Place in the cell, such as ``label corpora.0`` → key; manifests included."""
     targets: list[TargetKeys]
@@ -136,7 +136,7 @@ class Plan:
     """Cells, distinct stages and the manifests they start from."""
 
     experiment: Experiment
-    """Settings of the first cell: paths, trackers and executor are common to all."""
+    """Settings of the first cell; all cells share paths, trackers and executor."""
     cells: list[Cell]
     nodes: dict[str, Node]
     """Key → node, parents before children."""
@@ -152,22 +152,11 @@ class Plan:
         return f"<Plan of '{name}': {len(self.cells)} cells, {len(self.nodes)} distinct stages>"
 
     def to_run(self, store: Store) -> dict[str, Node]:
-        """Returns the nodes that must run: missing results, and what is missing to make them."""
-        wanted: dict[str, Node] = {}
-        todo = [key for cell in self.cells for key in cell.leaves]
-        seen: set[str] = set()
-        while todo:
-            key = todo.pop()
-            if key in seen or key not in self.nodes:
-                continue
-            seen.add(key)
-            if key not in store:
-                wanted[key] = self.nodes[key]
-                todo.extend(self.nodes[key].parents)
-        return {key: node for key, node in self.nodes.items() if key in wanted}
+        """Returns the nodes that must run: missing results, and their missing parents."""
+        return self._missing((key for cell in self.cells for key in cell.leaves), store)
 
     def part(self, wanted: Callable[[Cell], bool]) -> Plan:
-        """Returns the plan of some of its cells alone."""
+        """Returns the plan of some of its cells."""
         cells = [cell for cell in self.cells if wanted(cell)]
         users: dict[str, list[Cell]] = {}
         for cell in cells:
@@ -177,26 +166,31 @@ class Plan:
         return replace(self, cells=cells, nodes=nodes, users=users)
 
     def missing_below(self, key: str, store: Store) -> dict[str, Node]:
-        """Returns what a stage reads, and what that was made from, as far as it must run again."""
-        found: dict[str, Node] = {}
-        todo = list(self.nodes[key].parents)
+        """Returns the ancestors of a stage that must run again."""
+        return self._missing(self.nodes[key].parents, store)
+
+    def _missing(self, keys: Iterable[str], store: Store) -> dict[str, Node]:
+        """Returns the nodes among some keys and their ancestors that are not in the store."""
+        todo, seen, missing = list(keys), set[str](), set[str]()
         while todo:
-            parent = todo.pop()
-            if parent not in found and parent in self.nodes and parent not in store:
-                found[parent] = self.nodes[parent]
-                todo.extend(self.nodes[parent].parents)
-        return {other: node for other, node in self.nodes.items() if other in found}
+            key = todo.pop()
+            if key in self.nodes and key not in seen:
+                seen.add(key)
+                if key not in store:
+                    missing.add(key)
+                    todo.extend(self.nodes[key].parents)
+        return {key: node for key, node in self.nodes.items() if key in missing}
 
     def save(self, store: Store) -> None:
-        """Keeps the plan, so that the next one can say what has changed."""
+        """Saves the plan, so that the next one can report changes."""
         save_plan(plan_path(store, self.experiment.name), self._specs, self.cells)
 
     def at_work(self, store: Store) -> AbstractContextManager[None]:
-        """Keeps the plan as long as a run is at work, so that nobody takes what it needs."""
+        """Saves the plan during a run, so that its artifacts are not removed."""
         return active_plan(store, self.experiment.name, self._specs, self.cells)
 
     def reasons(self, store: Store, run: Iterable[str]) -> dict[str, str]:
-        """Says for each key of `run` why its stage must run."""
+        """Returns for each key of `run` why its stage must run."""
         keys = list(run)
         before = SavedPlan.read(plan_path(store, self.experiment.name)) if keys else None
         if before is None:
@@ -220,7 +214,7 @@ class Plan:
 
     @property
     def notes(self) -> list[str]:
-        """What is to be told of the results of its cells before there are any, each once."""
+        """Notes on the results of its cells, each once."""
         return list(dict.fromkeys(n for cell in self.cells for t in cell.targets for n in t.notes))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Turns the points of a grid into cells and distinct stages. Nothing heavy is imported or read."""
+"""Turns the points of a grid into cells and distinct stages; loads no heavy library."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .idle_axes import check_axes
 from .memo import Parts, Progress
 from .merged_cells import merged
 from .plan import Cell, Plan
-from .stage_titles import told_apart
+from .stage_titles import distinct_titles
 
 LINES = (None, "reads_gold")
-"""Controls of the cells that an axis is about; the others stand beside them."""
+"""Controls of cells whose results an axis must change."""
 LOGMEL_STATS = PluginRef(name="logmel-stats")
 TEXT = PluginRef(name="text")
 
@@ -35,14 +35,14 @@ def make_plan(
     folder: Path | None = None,
     progress: Progress | None = None,
 ) -> Plan:
-    """Plans a run: builds the manifests, then every cell's chain of keys.
+    """Plans a run: builds the manifests, then the keys of every cell's stages.
 
     Args:
         points: the points of the grid.
         registry: the plugins.
         store: where manifests are kept; no other artifact is read.
-        label: what messages call the experiment.
-        folder: folder of the experiment file, where a taxonomy's path may start.
+        label: name of the experiment in messages.
+        folder: folder of the experiment file; paths of taxonomies may be relative to it.
         progress: called while recordings are hashed and checked for the first time.
 
     Raises:
@@ -59,7 +59,7 @@ def make_plan(
     plan = Plan(
         experiment=points[0].settings,
         cells=cells,
-        nodes=told_apart(parts.used_nodes(cells), cells),
+        nodes=distinct_titles(parts.used_nodes(cells), cells),
         manifests=parts.manifests,
         plugin_dirs=parts.registry.plugin_dirs,
     )
@@ -70,9 +70,9 @@ def make_plan(
 
 
 def _look_up(parts: Parts, point: Point) -> None:
-    """Asks for the plugins and the taxonomy that a point uses before any recording is read.
+    """Creates the plugins and the taxonomy of a point before any recording is read.
 
-    A first look at a large corpus takes long, and a misspelt option should not wait for its end.
+    Reading a large corpus for the first time takes long; a misspelt option is reported before it.
     """
     settings = point.settings
     parts.plugin("segmenter", settings.segmenter)
@@ -80,7 +80,7 @@ def _look_up(parts: Parts, point: Point) -> None:
         parts.plugin("probe", ref)
     encoder, _ = parts.plugin("encoder", settings.encoder)
     if isinstance(encoder, FeatureExtractor):
-        return  # nothing is pre-trained, and no label is asked for
+        return  # nothing is pre-trained, so no labels are needed
     parts.taxonomy(settings.taxonomy)
     labeler, _ = parts.plugin("labeler", settings.labeler)
     if labeler.reads & TEXT_FIELDS:

@@ -1,4 +1,4 @@
-"""Says in words what differs between two versions of the same stage."""
+"""Describes the differences between two versions of the same stage."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ...store import PluginIdentity, Spec, digest
 
 TAXONOMIES = {"taxonomy": "taxonomy", "gold_taxonomy": "gold taxonomy"}
-"""Parameters that hold the content of a taxonomy → what they are called."""
+"""Parameters with the content of a taxonomy → their names."""
 SHOWN = 40
 """Longer values are shown by their hashes."""
 
@@ -17,7 +17,7 @@ SHOWN = 40
 def differences(
     old: Spec, new: Spec, old_specs: Mapping[str, Spec], new_specs: Mapping[str, Spec]
 ) -> list[str]:
-    """Names what differs in the content of two keys of the same stage.
+    """Names the differences in the content of two keys of the same stage.
 
     Args:
         old: the stage as it was planned before.
@@ -27,25 +27,26 @@ def differences(
 
     Returns:
         Phrases such as ``taxonomy ekman-6 changed: 3f2a → 91cc``. Changed parents are named only
-        where nothing of the stage's own differs: their own lines give the reason.
+        if nothing else differs: their own lines give the reason.
     """
-    found = [*_own(old, new)]
-    if found:
-        return found
+    return [*_own(old, new)] or [*_parents(old, new, old_specs, new_specs)]
+
+
+def _parents(
+    old: Spec, new: Spec, old_specs: Mapping[str, Spec], new_specs: Mapping[str, Spec]
+) -> Iterator[str]:
     for role in sorted(old.parents.keys() | new.parents.keys()):
         before, after = old.parents.get(role), new.parents.get(role)
         if before == after:
             continue
-        inner: list[str] = []
-        one, two = old_specs.get(before or ""), new_specs.get(after or "")
-        if one is not None and two is not None and one.stage == two.stage == "manifest":
-            inner = [*_own(one, two)]
         if before is None or after is None:
-            found.append(f"{role} {'is new' if after else 'is gone'}")
-        else:
-            why = f" ({'; '.join(inner)})" if inner else ""
-            found.append(f"{role} changed: {before[:4]} → {after[:4]}{why}")
-    return found
+            yield f"{role} {'is new' if after else 'is gone'}"
+            continue
+        one, two = old_specs.get(before), new_specs.get(after)
+        why = ""
+        if one is not None and two is not None and one.stage == two.stage == "manifest":
+            why = "; ".join(_own(one, two))
+        yield f"{role} changed: {before[:4]} → {after[:4]}{f' ({why})' if why else ''}"
 
 
 def _own(old: Spec, new: Spec) -> Iterator[str]:
@@ -57,21 +58,18 @@ def _own(old: Spec, new: Spec) -> Iterator[str]:
     for role in sorted(old.plugins.keys() | new.plugins.keys()):
         yield from plugin_differences(role, old.plugins.get(role), new.plugins.get(role))
     yield from _params(old.params, new.params)
-    if old.seed != new.seed:
-        yield f"seed {_short(old.seed)} → {_short(new.seed)}"
-    if old.threads != new.threads:
-        yield f"threads {_short(old.threads)} → {_short(new.threads)}"
+    for name in ("seed", "threads"):
+        before, after = getattr(old, name), getattr(new, name)
+        if before != after:
+            yield f"{name} {_short(before)} → {_short(after)}"
 
 
 def plugin_differences(
     role: str, old: PluginIdentity | None, new: PluginIdentity | None
 ) -> Iterator[str]:
-    """Yields what differs between two identities of the plugin of one role, one phrase each."""
-    if old is None or new is None:
+    """Yields the differences between two identities of the plugin of one role, one phrase each."""
+    if old is None or new is None or old.name != new.name:
         yield f"{role} {old.name if old else 'none'} → {new.name if new else 'none'}"
-        return
-    if old.name != new.name:
-        yield f"{role} {old.name} → {new.name}"
         return
     name = f"{role} {new.name}"
     if old.distribution != new.distribution:
@@ -81,7 +79,7 @@ def plugin_differences(
     elif old.source != new.source:
         yield f"{name}: source changed: {old.source[:4]} → {new.source[:4]}"
     if old.weights != new.weights:
-        yield f"{name}: weights {_weights(old.weights)} → {_weights(new.weights)}"
+        yield f"{name}: weights {old.weights[:12] or 'none'} → {new.weights[:12] or 'none'}"
     for place, before, after in _leaves(old.options, new.options):
         if after.startswith("sha256:") and before.startswith("sha256:"):
             yield f"{name}: content of {place} changed: {before[7:11]} → {after[7:11]}"
@@ -91,10 +89,6 @@ def plugin_differences(
         yield f"library {place} {before} → {after}"
 
 
-def _weights(fingerprint: str) -> str:
-    return fingerprint[:12] or "none"
-
-
 def _params(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     one, two = dict(old), dict(new)
     for param, called in TAXONOMIES.items():
@@ -102,10 +96,8 @@ def _params(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         if before != after:
             yield _taxonomy(called, before, after)
     if one.get("content") != two.get("content"):  # of a manifest: a digest of all its rows
-        yield (
-            f"rows changed: {str(one.pop('content', ''))[:4] or 'none'} → "
-            f"{str(two.pop('content', ''))[:4] or 'none'}"
-        )
+        rows = [str(params.pop("content", ""))[:4] or "none" for params in (one, two)]
+        yield f"rows changed: {' → '.join(rows)}"
     for group in ("libraries", "audio_libraries"):
         for name, was, now in _leaves(one.pop(group, {}), two.pop(group, {})):
             yield f"library {name} {was} → {now}"
@@ -121,7 +113,7 @@ def _taxonomy(called: str, old: Any, new: Any) -> str:
 
 
 def _leaves(old: Any, new: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yields dotted place, old and new value of what differs."""
+    """Yields dotted place, old and new value of each difference."""
     if old == new:
         return
     if isinstance(old, Mapping) and isinstance(new, Mapping):
@@ -133,7 +125,7 @@ def _leaves(old: Any, new: Any, place: str = "") -> Iterator[tuple[str, str, str
 
 
 def _short(value: Any) -> str:
-    """A value as a file would have it; ``none`` where there is none, a hash if it is long."""
+    """Returns a value as a file has it; ``none`` for no value, a hash for a long one."""
     if value is None:
         return "none"
     if isinstance(value, str) and value.startswith("sha256:"):

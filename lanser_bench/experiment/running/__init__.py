@@ -1,1 +1,1 @@
-"""Running: a plan carried out, what happens told to trackers, and a record for each cell."""
+"""Running: executes a plan, notifies trackers, and writes a record for each cell."""

@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 
 Summary = TypeVar("Summary", LabelSummary, TranscriptSummary)
 _SEEDED = ("evaluate", *(s.name for s in SECTIONS if "seed" in s.model.model_fields))
-"""Sections with a seed of their own."""
+"""Sections that have a seed."""
 BASE_LIBRARIES = ("numpy", "pyarrow", "scipy", "soundfile", "soxr", "torch")
 
 
 def publish_record(plan: Plan, cell: Cell, store: Store, path: Path) -> ResultRecord:
-    """Writes a finished cell's record with its predictions beside it; the record comes last.
+    """Writes a finished cell's predictions, then its record.
 
     Raises:
-        StoreError: one of its results is damaged; it is then removed and will be computed again.
+        StoreError: a result is damaged; it is removed and will be computed again.
         DataError: the place cannot be written.
     """
     record = build_record(plan, cell, store)
@@ -60,10 +60,10 @@ def publish_record(plan: Plan, cell: Cell, store: Store, path: Path) -> ResultRe
 
 
 def build_record(plan: Plan, cell: Cell, store: Store) -> ResultRecord:
-    """Collects what a finished cell left in the store.
+    """Collects the results of a finished cell from the store.
 
     Raises:
-        StoreError: one of its results is damaged; it is then removed and will be computed again.
+        StoreError: a result is damaged; it is removed and will be computed again.
     """
     reader = _Reader(plan, cell, store)
     settings, plugins = cell.settings, reader.plugins()
@@ -122,7 +122,7 @@ class _Reader:
         return found
 
     def about(self) -> dict[str, PluginAbout]:
-        """Licence and facts of every plugin; a dataset's are those of its card."""
+        """Returns licence and facts of every plugin; those of a dataset are from its card."""
         found: dict[str, PluginAbout] = {}
         for place, key in self.cell.stages.items():
             if key in self.plan.manifests:
@@ -136,7 +136,7 @@ class _Reader:
         return found
 
     def taxonomy_hash(self) -> str | None:
-        """Content hash of the taxonomy of the weak labels, where all corpora agree on it."""
+        """Returns the content hash of the weak labels' taxonomy, if all corpora share it."""
         reports = self.reports("label", LABELS, LabelSummary).values()
         hashes = {report.taxonomy_hash for report in reports}
         return hashes.pop() if len(hashes) == 1 else None
@@ -178,7 +178,7 @@ class _Reader:
         return model.model_validate_json((self.store.checked(key).path / file).read_bytes())
 
     def reports(self, stage: str, name: str, model: type[Summary]) -> dict[str, Summary]:
-        """What a stage of each corpus or target wrote beside its table, if it wrote anything."""
+        """Returns the summaries that a stage wrote for each corpus or target."""
         found = {}
         for place, key in self.cell.stages.items():
             which, _, corpus = place.partition(" ")
@@ -199,14 +199,14 @@ class _Reader:
 
 
 def about_plugin(plugin_dirs: tuple[Path, ...], identity: PluginIdentity) -> PluginAbout:
-    """Returns a plugin's licence and what it says of itself."""
+    """Returns a plugin's licence and the facts that it describes."""
     plugin: Plugin[Any] = registry(plugin_dirs).create(
         identity.kind, identity.name, {**identity.options, **identity.located}
     )
     try:
         facts = dict(portable(plugin.describe()))
         json.dumps(facts)
-    # The boundary of a stranger's `describe`: a finished cell must still get its record.
+    # `describe` of a third party may raise anything; a finished cell must still get its record.
     except Exception as error:  # noqa: BLE001
         facts = {"error": f"describe() failed: {type(error).__name__}: {error}"}
     return PluginAbout(licence=str(facts.pop("licence", "") or plugin.licence), facts=facts)
@@ -218,7 +218,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def portable(value: Any) -> Any:
-    """Cuts absolute paths to their last part: a record must not show where somebody's home is."""
+    """Cuts absolute paths to their last part, so that a record shows no home folder."""
     if isinstance(value, Mapping):
         return {key: portable(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -230,7 +230,7 @@ def portable(value: Any) -> Any:
 
 @lru_cache(maxsize=1)
 def commit() -> Commit | None:
-    """Returns the commit of the checkout this package runs from; None for an installed wheel."""
+    """Returns the commit of the checkout of this package; None for an installed wheel."""
     folder = Path(__file__).resolve().parents[3]
     if not (folder / ".git").exists():
         return None

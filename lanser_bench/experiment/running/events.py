@@ -1,4 +1,4 @@
-"""The event log of a run: one JSON line per event, on disk before anything else hears of it."""
+"""The event log of a run: one JSON line per event, written before listeners are notified."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ EVENTS = "events.jsonl"
 
 
 class EventLog:
-    """Appends events to ``<store>/runs/<id>/events.jsonl``; safe to use from several threads."""
+    """Appends events to ``<store>/runs/<id>/events.jsonl``; safe for several threads."""
 
     def __init__(self, store: Store) -> None:
-        """Makes the run's folder and file."""
+        """Creates the run's folder and file."""
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
         self.run_id = f"{stamp}-{secrets.token_hex(3)}"
         self.folder = store.root / "runs" / self.run_id
@@ -34,7 +34,7 @@ class EventLog:
             ) from None
 
     def add(self, event: str, **values: Any) -> None:
-        """Appends one event with the time; does nothing once the log is closed.
+        """Appends one event with the time; does nothing after the log is closed.
 
         Raises:
             StoreError: the disk is full; the log is then closed.
@@ -49,7 +49,7 @@ class EventLog:
                 self._file.flush()
             except OSError as error:
                 with suppress(OSError):
-                    self._file.close()  # what it still holds cannot be written either
+                    self._file.close()  # its buffer cannot be written either
                 raise StoreError(
                     f"The event log in {self.folder} cannot be written: {why_unwritable(error)}."
                 ) from None
@@ -61,11 +61,9 @@ class EventLog:
 
 
 def read_events(path: Path) -> list[dict[str, Any]]:
-    """Reads an event log; a last line cut short by a killed run is left out."""
+    """Reads an event log without lines that a killed run has cut short."""
     events = []
     for line in path.read_text(encoding="utf-8").splitlines():
-        try:
+        with suppress(ValueError):
             events.append(json.loads(line))
-        except ValueError:
-            continue
     return events

@@ -1,6 +1,6 @@
-"""Error records: one file per cell that failed, gone as soon as the cell succeeds.
+"""Error records: one file per failed cell, removed when the cell succeeds.
 
-They are named by the cell and not by its key: mending the cause often changes the key.
+A file has the name of its cell, not of its key: fixing the cause often changes the key.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ class FailureFiles:
     """The error records of one experiment, ``<store>/failures/<experiment>/<cell>.json``."""
 
     def __init__(self, store: Store, experiment: str) -> None:
-        """Looks once at what is there, so that cells that never failed cost nothing."""
+        """Lists the folder once, so that cells that never failed cost nothing."""
         self.folder = store.root / "failures" / experiment
-        self._there = {path.name for path in self.folder.glob("*.json")}
+        self._names = {path.name for path in self.folder.glob("*.json")}
 
     def __contains__(self, cell: Cell) -> bool:
-        """Whether the cell failed when it was last tried."""
-        return self.path(cell).name in self._there
+        """Whether the cell's last try failed."""
+        return self.path(cell).name in self._names
 
     def path(self, cell: Cell) -> Path:
-        """Where the record of a cell lies or would lie."""
+        """Returns the path of a cell's record, which may not exist."""
         return self.folder / f"{slug(cell.name)}-{digest(cell.name)[:8]}.json"
 
     def write(self, failure: Failure, run_id: str) -> None:
-        """Keeps what happened; a disk that cannot take it has been reported by the stage itself."""
+        """Writes a failure; the stage itself has reported a full disk."""
         cell = failure.cell
         content = {
             "experiment": cell.experiment,
@@ -51,18 +51,18 @@ class FailureFiles:
         path = self.path(cell)
         with suppress(OSError):
             write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-            self._there.add(path.name)
+            self._names.add(path.name)
 
     def forget(self, cell: Cell) -> None:
-        """Removes the record of a cell that is done."""
+        """Removes the record of a finished cell."""
         path = self.path(cell)
-        if path.name in self._there:
-            self._there.discard(path.name)
+        if path.name in self._names:
+            self._names.discard(path.name)
             with suppress(OSError):
                 path.unlink()
 
 
 def failed_part(plan: Plan, store: Store) -> Plan:
-    """Returns the plan of those cells alone that failed when they were last tried."""
+    """Returns the plan of the cells whose last try failed."""
     files = FailureFiles(store, plan.experiment.name)
     return plan.part(lambda cell: cell in files)

@@ -1,4 +1,4 @@
-"""Keeps the experiment file with its results, so that it can be run again as it was written."""
+"""Keeps the experiment file with its results, so that it can be run again unchanged."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def keep_experiment(
     overrides: Sequence[str] = (),
     plugin_dirs: Iterable[Path] = (),
 ) -> None:
-    """Writes the file as it is, comments and order included, below the command that runs it again.
+    """Writes the unchanged file, with comments and order, below the command that runs it again.
 
-    Overrides are part of that command: the text itself is changed nowhere. A taxonomy that lies
-    beside the file is kept with it. A folder that cannot be written is not this one's to report.
+    Overrides are part of that command. A taxonomy next to the file is copied too. A folder that
+    cannot be written is ignored here: the run itself reports it.
     """
     path = folder / NAME
     text = _text(file)
@@ -52,10 +52,10 @@ def _write(path: Path, text: str) -> None:
 
 
 def _text(file: ExperimentFile) -> str | None:
-    """The source without the head of an earlier copy; None where there is none that YAML holds."""
+    """Returns the source without the head of an earlier copy; None if it is not YAML."""
     if file.yaml is None:
         if file.source is None:
-            return None  # put together by the program, as when a record is run again
+            return None  # made by a program, such as a rerun of a record
         try:
             return write_yaml(_plain(file.source))
         except yaml.YAMLError:
@@ -73,7 +73,7 @@ def _plain(value: Any) -> Any:
 
 
 def _beside(file: ExperimentFile) -> list[str]:
-    """Taxonomy files that are found from the file's own folder only."""
+    """Returns taxonomy files that are found only relative to the experiment file."""
     folder = file.folder
     if folder is None:
         return []

@@ -1,4 +1,4 @@
-"""What a run came to, and what one would do."""
+"""Outcome of a run, and of a dry run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .timings import Estimate
 
 @dataclass(repr=False)
 class RunOutcome:
-    """What became of a run."""
+    """Outcome of a run."""
 
     plan: Plan
     run_id: str
@@ -21,7 +21,7 @@ class RunOutcome:
     records: list[Path] = field(default_factory=list)
     """Record of every finished cell."""
     written: list[Path] = field(default_factory=list)
-    """Those of them that were written now; the others were there."""
+    """Records that this run wrote; the others existed before."""
     failures: list[Failure] = field(default_factory=list)
     executed: list[str] = field(default_factory=list)
     """Keys of the stages that ran."""
@@ -33,7 +33,7 @@ class RunOutcome:
         return not self.failures
 
     def __repr__(self) -> str:
-        """A line, and one for each failure, as a notebook shows it."""
+        """One line, and one for each failure, for a notebook."""
         head = (
             f"<RunOutcome of '{self.plan.experiment.name}': {len(self.records)} cells done, "
             f"{len(self.failures)} failed, {len(self.executed)} stages run>"
@@ -43,17 +43,17 @@ class RunOutcome:
 
 @dataclass(frozen=True, repr=False)
 class DryRun:
-    """What a run would do."""
+    """Stages that a run would execute."""
 
     plan: Plan
     to_run: dict[str, Node]
     reasons: dict[str, str]
     """Key of each stage to run → why."""
     estimate: Estimate = field(default_factory=Estimate)
-    """How long it would take, as far as equal stages have run before."""
+    """Estimated time, from equal stages of earlier runs."""
 
     def __repr__(self) -> str:
-        """A line, as a notebook shows it."""
+        """One line for a notebook."""
         total, to_run = len(self.plan.nodes), len(self.to_run)
         name = self.plan.experiment.name
         return f"<DryRun of '{name}': {to_run} stages to run, {total - to_run} to reuse>"

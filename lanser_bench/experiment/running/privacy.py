@@ -1,4 +1,4 @@
-"""What trackers never see: secrets, and paths that tell whose machine it was."""
+"""Removes secrets and paths of the machine from the data that trackers get."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _PATH = re.compile(
     r"\b[A-Za-z]:\\(?:[^\s\\'\"<>|]+\\)*[^\s\\'\"<>|]*"
 )
 _WHOLE = re.compile(r"(?:/|[A-Za-z]:\\)[^\n'\"<>|;,:()\[\]]*[/\\][^\n'\"<>|;,:()\[\]/\\]+[/\\]?")
-"""A text that is one path, whose folders may have spaces in their names."""
+"""A text that is one path; its folders may have spaces in their names."""
 _LAST = re.compile(r"[/\\]")
 SHORTEST = 8
-"""A variable's value shorter than this is no secret worth the name; it would hide common words."""
+"""Shorter values of variables are not hidden: they are often common words."""
 
 
 def scrubbed(value: Any) -> Any:
     """Returns JSON values without secrets and with absolute paths cut to their last part.
 
-    Hidden are texts under names such as ``api_key`` or ``token``, and the values of environment
-    variables whose names end in KEY, TOKEN, SECRET, PASSWORD or CREDENTIALS, wherever they stand.
+    Hidden are texts under names such as ``api_key`` or ``token``, and anywhere the values of
+    environment variables whose names end in KEY, TOKEN, SECRET, PASSWORD or CREDENTIALS.
     """
     return _scrubbed(value, _secrets())
 
@@ -52,7 +52,7 @@ def _text(text: str, secrets: tuple[str, ...]) -> str:
     if _WHOLE.fullmatch(text):
         return "…/" + _LAST.split(text.rstrip("/\\"))[-1]
     home = os.environ.get("HOME", "")
-    if " " in home:  # else the space would end the path, and the user's name would stay
+    if " " in home:  # otherwise the space would end the path and leave the user's name
         text = text.replace(home, home.replace(" ", "_"))
     return _PATH.sub(lambda found: "…/" + _LAST.split(found[0].rstrip("/"))[-1], text)
 
@@ -63,5 +63,5 @@ def _secrets() -> tuple[str, ...]:
 
 @lru_cache(maxsize=4)
 def _long(values: tuple[str, ...]) -> tuple[str, ...]:
-    """The longest first: one may be part of another."""
+    """Longest first: one may be part of another."""
     return tuple(sorted((v for v in values if len(v) >= SHORTEST), key=len, reverse=True))

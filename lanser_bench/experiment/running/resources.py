@@ -1,7 +1,7 @@
-"""What each stage of a plan needs of a machine: CPU threads, GPU slots and main memory.
+"""Resources of each stage of a plan: CPU threads, GPU slots and main memory.
 
-None of it is in a key by itself. Threads and devices are in the keys of the stages whose floats
-they move, through the settings they come from.
+They are in no key themselves. The settings of threads and devices are in the keys of the stages
+whose floats they move.
 """
 
 from __future__ import annotations
@@ -17,27 +17,29 @@ from ...store import canonical
 from ..planning.plan import Node, Plan
 
 BASE_GIB = 0.5
-"""A worker with torch loaded and a stage of its own at work, without its plugins."""
+"""A worker with torch that runs a stage, without its plugins."""
 
 
 @dataclass(frozen=True, order=True)
 class Need:
-    """What one stage keeps busy while it runs."""
+    """Resources that one stage occupies."""
 
     threads: int
     gpus: int = 0
     memory_gib: float = 0.0
 
     def within(self, total: Need) -> Need:
-        """Returns the need cut to what there is at all: too large a stage runs by itself."""
-        return Need(
-            min(self.threads, total.threads),
-            self.gpus,
-            min(self.memory_gib, total.memory_gib),
-        )
+        """Returns the need, limited to the whole machine: too large a stage runs alone."""
+        memory = min(self.memory_gib, total.memory_gib)
+        return Need(min(self.threads, total.threads), self.gpus, memory)
+
+    def __sub__(self, other: Need) -> Need:
+        """Returns the resources that remain."""
+        memory = self.memory_gib - other.memory_gib
+        return Need(self.threads - other.threads, self.gpus - other.gpus, memory)
 
     def fits(self, free: Need) -> bool:
-        """Whether it can start beside what is running."""
+        """Whether the free resources are enough."""
         return (
             self.threads <= free.threads
             and self.gpus <= free.gpus
@@ -46,15 +48,15 @@ class Need:
 
 
 def capacity(executor: Executor[Any]) -> Need:
-    """Returns what an executor has in all."""
+    """Returns all resources of an executor."""
     return Need(executor.threads, executor.gpus, executor.total_gib)
 
 
 def needs(plan: Plan, plugins: Registry, nodes: Iterable[Node]) -> dict[str, Need]:
-    """Returns key → need of the stages that are to run.
+    """Returns key → need of the stages to run.
 
-    A stage asks for a GPU if its settings or one of its plugins' options have ``device: cuda``.
-    Its memory is that of the experiment's `memory` section, or `BASE_GIB` and what its plugins
+    A stage needs a GPU if its settings or the options of a plugin have ``device: cuda``. Its memory
+    is that of the experiment's `memory` section, or `BASE_GIB` and the memory that its plugins
     declare.
     """
     declared: dict[str, float] = {}
@@ -77,23 +79,23 @@ def needs(plan: Plan, plugins: Registry, nodes: Iterable[Node]) -> dict[str, Nee
 
 
 def gpus_of(node: Node) -> int:
-    """Returns how many GPUs a stage asks for."""
+    """Returns how many GPUs a stage needs."""
     places = [node.spec.params, *(identity.options for identity in node.spec.plugins.values())]
     return int(any(str(place.get("device", "")).startswith("cuda") for place in places))
 
 
 def check_gpus(executor: Executor[Any], plan: Plan, wanted: dict[str, Need]) -> None:
-    """Refuses a plan that asks for a GPU where the executor has none.
+    """Refuses a plan that needs a GPU if the executor has none.
 
     Raises:
-        SettingsError: it does; waiting for one would last for ever.
+        SettingsError: it does; the stage would wait forever.
     """
     most = max((need.gpus for need in wanted.values()), default=0)
-    if most and most > executor.gpus:  # asked only then: a cluster has to be reached for it
+    if most and most > executor.gpus:  # asking a cluster takes time
         short = next(key for key, need in wanted.items() if need.gpus == most)
         node = plan.nodes[short]
         raise SettingsError(
-            f"{node.stage} ({node.title}) asks for a GPU, and the executor "
-            f"'{plan.experiment.executor.name}' has none here. Set executor.gpus if there is one, "
-            "or leave 'devices' and the plugin's option 'device' at cpu."
+            f"{node.stage} ({node.title}) needs a GPU, but the executor "
+            f"'{plan.experiment.executor.name}' has none. If the machine has one, set "
+            "executor.gpus; otherwise leave 'devices' and the plugin's option 'device' at cpu."
         )

@@ -1,4 +1,4 @@
-"""A run at work: it hears the scheduler, keeps the log, writes records and feeds trackers."""
+"""One run: handles events of the scheduler, keeps the log, writes records, feeds trackers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from ...errors import LanserError
 from ...kinds.executor import StageReport
 from ...plugins.discovery import Registry
 from ...stages.label.run import ODD_TEXTS
+from ...stages.pretrain.spec import REPORT
 from ...store import Store, digest
 from ..planning.plan import Cell, Node, Plan
 from .events import EventLog
 from .failures import FailureFiles
 from .outcome import RunOutcome
-from .resources import Need, check_gpus, needs
+from .resources import check_gpus, needs
 from .scheduler import Failure, Listener, Scheduler
 from .timings import Timings
 from .tracking import TrackerFeed
@@ -29,15 +30,14 @@ class Running(Listener):
     def __init__(self, plan: Plan, plugins: Registry, store: Store, listener: Listener) -> None:
         settings = plan.experiment
         self.plan, self.plugins, self.store, self.listener = plan, plugins, store, listener
-        self.executor = plugins.create(
-            "executor", settings.executor.name, settings.executor.options
-        )
+        wanted = settings.executor
+        self.executor = plugins.create("executor", wanted.name, wanted.options)
         self.log = EventLog(store)
         self.outcome = RunOutcome(plan, self.log.run_id, self.log.folder / "events.jsonl")
         self.failures = FailureFiles(store, settings.name)
         self.timings = Timings(store)
         self.cancelled = True
-        """Until the scheduler has come to its end: workers and trackers drop what they have."""
+        """Until the scheduler has finished: workers and trackers then drop their work."""
         self.trackers = TrackerFeed(
             settings.trackers,
             plugins,
@@ -50,22 +50,36 @@ class Running(Listener):
     def go(
         self, to_run: Mapping[str, Node], fail_fast: bool, max_retries: int, *, keep_plan: bool
     ) -> RunOutcome:
-        """Runs the stages and closes what it holds, whatever happens; returns what came of it."""
+        """Runs the stages, always closes executor, trackers and log, and returns the outcome."""
         try:
             wanted = needs(self.plan, self.plugins, to_run.values())
             check_gpus(self.executor, self.plan, wanted)
             reasons = self.plan.reasons(self.store, to_run)
-            if keep_plan:  # a part of it would forget the others, whose reasons are asked for later
+            if keep_plan:  # a part would replace the whole, whose reasons are needed later
                 self.plan.save(self.store)
             with self.plan.at_work(self.store):
-                self._tell(to_run, reasons)
-                self._schedule(to_run, wanted, fail_fast, max_retries)
+                self._announce(to_run, reasons)
+                scheduler = Scheduler(
+                    self.plan,
+                    to_run,
+                    self.executor,
+                    self.store,
+                    self,
+                    needs=wanted,
+                    fail_fast=fail_fast,
+                    max_retries=max_retries,
+                )
+                scheduler.run()
+                self.cancelled = fail_fast and not self.outcome.ok
+        except KeyboardInterrupt:
+            self.log.add("interrupted")
+            raise
         finally:
             self._close()
         return self.outcome
 
-    def _tell(self, to_run: Mapping[str, Node], reasons: Mapping[str, str]) -> None:
-        """Logs and shows what will run, and what a user must know beforehand."""
+    def _announce(self, to_run: Mapping[str, Node], reasons: Mapping[str, str]) -> None:
+        """Logs and shows the stages to run, and notes on the data and the plan."""
         self.log.add(
             "run-start",
             experiment=self.plan.experiment.name,
@@ -79,34 +93,11 @@ class Running(Listener):
         expected = self.timings.estimate(self.plan, to_run, self.executor.threads).sentence
         if expected:
             self.listener.expected(expected)
-        for manifest in self.plan.manifests.values():
-            for sentence in data_notes(manifest):
-                self.note(sentence)
-        for note in self.plan.notes:
+        of_data = (
+            note for manifest in self.plan.manifests.values() for note in data_notes(manifest)
+        )
+        for note in (*of_data, *self.plan.notes):
             self.note(note)
-
-    def _schedule(
-        self,
-        to_run: Mapping[str, Node],
-        wanted: Mapping[str, Need],
-        fail_fast: bool,
-        max_retries: int,
-    ) -> None:
-        try:
-            Scheduler(
-                self.plan,
-                to_run,
-                self.executor,
-                self.store,
-                self,
-                needs=wanted,
-                fail_fast=fail_fast,
-                max_retries=max_retries,
-            ).run()
-            self.cancelled = fail_fast and not self.outcome.ok
-        except KeyboardInterrupt:
-            self.log.add("interrupted")
-            raise
 
     def _close(self) -> None:
         self.executor.close(cancel=self.cancelled)
@@ -120,19 +111,18 @@ class Running(Listener):
         )
         self.log.close()
 
-    # -- what the scheduler tells --------------------------------------------------------------
+    # -- events of the scheduler ---------------------------------------------------------------
 
     def stage_started(self, node: Node) -> None:
         """Logs the start."""
-        self.log.add("stage-start", stage=node.stage, key=node.key, title=node.title)
+        self._log("stage-start", node, title=node.title)
         self.listener.stage_started(node)
 
     def stage_ended(self, node: Node, report: StageReport) -> None:
         """Logs the end with its time and counts."""
-        self.log.add(
+        self._log(
             "stage-end",
-            stage=node.stage,
-            key=node.key,
+            node,
             seconds=report.seconds,
             reused=report.reused,
             counts=report.counts,
@@ -145,22 +135,17 @@ class Running(Listener):
         self.listener.stage_ended(node, report)
 
     def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:
-        """Logs the failure that does not count yet."""
-        self.log.add(
-            "stage-retried",
-            stage=node.stage,
-            key=node.key,
-            attempt=attempt,
-            error=f"{type(error).__name__}: {error}",
-        )
+        """Logs a failure that will be tried again."""
+        self._log("stage-retried", node, attempt=attempt, error=f"{type(error).__name__}: {error}")
         self.listener.stage_retried(node, error, attempt)
 
     def stage_failed(self, node: Node, error: BaseException) -> None:
         """Logs the failure."""
-        self.log.add(
-            "stage-failed", stage=node.stage, key=node.key, error=f"{type(error).__name__}: {error}"
-        )
+        self._log("stage-failed", node, error=f"{type(error).__name__}: {error}")
         self.listener.stage_failed(node, error)
+
+    def _log(self, event: str, node: Node, **values: Any) -> None:
+        self.log.add(event, stage=node.stage, key=node.key, **values)
 
     def cell_failed(self, failure: Failure) -> None:
         """Logs the failure with its settings and keeps it for the list at the end."""
@@ -180,7 +165,7 @@ class Running(Listener):
         self.listener.cell_failed(failure)
 
     def cell_done(self, cell: Cell, path: str | None) -> None:
-        """Writes the cell's record, unless it is there, and offers it to the trackers."""
+        """Writes the cell's record unless it exists, and sends it to the trackers."""
         from .cell_record import publish_record
 
         target = cell.settings.paths.results / cell.record_path
@@ -194,12 +179,13 @@ class Running(Listener):
                 return
             written = str(target)
             self.outcome.written.append(target)
-            self.log.add("cell-done", cell=cell.name, key=cell.key, record=str(target))
+            self.log.add("cell-done", cell=cell.name, key=cell.key, record=written)
         self.outcome.records.append(target)
         self.failures.forget(cell)
         identity = digest([cell.experiment, cell.name, cell.key])
         if self.trackers.wants(identity):
-            self.trackers.send(identity, cell.name, target, cell_events(cell, self.store))
+            events = (stage_event(place, key, self.store) for place, key in cell.stages.items())
+            self.trackers.send(identity, cell.name, target, [event for event in events if event])
         self.listener.cell_done(cell, written)
 
     def tick(self, running: Mapping[str, Node]) -> None:
@@ -214,7 +200,7 @@ class Running(Listener):
 
 
 def data_notes(manifest: BuiltManifest) -> Iterator[str]:
-    """Yields what a user must know of a dataset: what was skipped, and what looks odd."""
+    """Yields notes on a dataset: skipped recordings, and odd ones."""
     name = manifest.artifact.spec.plugins["dataset"].name
     yield from (f"{name}: {sentence}" for sentence in manifest.notes)
     skipped = [problem for problem in manifest.problems if problem["kind"] == "bad audio"]
@@ -232,13 +218,13 @@ def data_notes(manifest: BuiltManifest) -> Iterator[str]:
     }
     odd = [f"{counts[kind]} {word}" for kind, word in kinds.items() if counts.get(kind)]
     if odd:
-        what = f"{', '.join(odd)} recordings, used as they are"
+        what = f"{', '.join(odd)} recordings, used unchanged"
         yield f"{name}: {what}; `lanser-bench data check` names them."
     yield from (f"{name}: {sentence}" for sentence in counts.get("warnings", []))
 
 
 def stage_notes(node: Node, counts: Mapping[str, Any]) -> Iterator[str]:
-    """Yields what a user must know of texts that a stage has transcribed or labelled."""
+    """Yields notes on the texts that a stage has transcribed or labelled."""
     if node.stage == "transcribe" and counts.get("truncated"):
         n = f"{counts['truncated']} of {counts['utterances']}"
         yield f"{node.title}: {n} transcripts stop before their end; cut the recordings shorter."
@@ -249,7 +235,7 @@ def stage_notes(node: Node, counts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_record_of(path: Path, cell: Cell) -> bool:
-    """Whether a cell's record is there: the first one written for a key stays."""
+    """Whether a cell's record exists with its predictions: the first one of a key stays."""
     from ...records.record import SCHEMA_VERSION
 
     try:
@@ -264,29 +250,26 @@ def _is_record_of(path: Path, cell: Cell) -> bool:
     return whole and found == (cell.key, cell.name, SCHEMA_VERSION)
 
 
-def cell_events(cell: Cell, store: Store) -> list[dict[str, Any]]:
-    """Returns one event per stage of a finished cell, as trackers get them.
+def stage_event(place: str, key: str, store: Store) -> dict[str, Any] | None:
+    """Returns the event of a finished stage that trackers get; None without its artifact.
 
-    Each has ``event`` (``"stage"``), ``time`` (when it was written), ``place``, ``stage``, ``key``,
+    It has ``event`` (``"stage"``), ``time`` (when it was written), ``place``, ``stage``, ``key``,
     ``seconds`` and ``counts``; that of pre-training also ``training``, its report with the curve.
     """
-    events = []
-    for place, key in cell.stages.items():
-        artifact = store.get(key)
-        if artifact is None:
-            continue
-        meta = artifact.meta
-        event = {
-            "event": "stage",
-            "time": meta["written"],
-            "place": place,
-            "key": key,
-            "stage": meta["spec"]["stage"],
-            "seconds": meta["seconds"],
-            "counts": meta["counts"],
-        }
-        training = artifact.path / "training.json"
-        if event["stage"] == "pretrain" and training.is_file():
-            event["training"] = json.loads(training.read_text(encoding="utf-8"))
-        events.append(event)
-    return events
+    artifact = store.get(key)
+    if artifact is None:
+        return None
+    meta = artifact.meta
+    event = {
+        "event": "stage",
+        "time": meta["written"],
+        "place": place,
+        "key": key,
+        "stage": meta["spec"]["stage"],
+        "seconds": meta["seconds"],
+        "counts": meta["counts"],
+    }
+    training = artifact.path / REPORT
+    if event["stage"] == "pretrain" and training.is_file():
+        event["training"] = json.loads(training.read_text(encoding="utf-8"))
+    return event

@@ -1,4 +1,4 @@
-"""Runs the stages of a plan as soon as what they need is there."""
+"""Runs the stages of a plan as soon as their parents are finished."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ..planning.plan import Cell, Node, Plan
 from .resources import Need, capacity, gpus_of
 
 TICK_S = 0.2
-"""How often listeners may look at progress while nothing ends, in seconds."""
-MENDS = 3
-"""How often one stage may find its input damaged before the disk is given up."""
+"""How often listeners may show progress while no stage ends, in seconds."""
+MAX_REPAIRS = 3
+"""How often one stage may find damaged input before it fails."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -28,18 +28,18 @@ class Failure:
 
     cell: Cell
     stage: str
-    """The stage that failed, with what it worked on."""
+    """The stage that failed, with its title."""
     key: str
     sentence: str
     traceback: str
-    """Empty for an error the user can mend; a plugin's author wants to see where it failed."""
+    """Empty for an error that users can fix; authors of plugins need it."""
     attempts: int = 1
-    """How often the stage was tried."""
+    """Number of tries of the stage."""
     settings: dict[str, str] = field(default_factory=dict)
     """The cell's place in the grid and the plugins of the stage that failed, with their options."""
 
     def __repr__(self) -> str:
-        """A line, as a notebook shows it: all settings of a cell would fill screens."""
+        """One line for a notebook, without the settings of the cell."""
         return f"<Failure: {self.cell.name}: {self.stage}: {self.sentence}>"
 
 
@@ -50,10 +50,10 @@ class Listener:
         """Recordings are being read for the first time, before the plan is made."""
 
     def planned(self, plan: Plan, to_run: Mapping[str, Node]) -> None:
-        """The plan is made; `to_run` are the stages that are not in the store."""
+        """The plan is ready; `to_run` are the stages that are not in the store."""
 
     def expected(self, sentence: str) -> None:
-        """How long that will take, as far as it is known."""
+        """Estimated time of the run."""
 
     def stage_started(self, node: Node) -> None:
         """A stage was handed to the executor."""
@@ -68,16 +68,16 @@ class Listener:
         """A stage has failed."""
 
     def cell_failed(self, failure: Failure) -> None:
-        """A cell cannot be finished; the others go on."""
+        """A cell cannot be finished; the others continue."""
 
     def cell_done(self, cell: Cell, path: str | None) -> None:
-        """All results of a cell are there; `path` is that of a record written just now."""
+        """A cell has all its results; `path` is its record if it was written now."""
 
     def tick(self, running: Mapping[str, Node]) -> None:
-        """Time has passed; `running` are the stages in work."""
+        """Time has passed; `running` are the stages that run now."""
 
     def note(self, sentence: str) -> None:
-        """Something worth a line, such as a tracker that does not answer."""
+        """A warning, such as a tracker that does not answer."""
 
 
 class Scheduler:
@@ -95,17 +95,17 @@ class Scheduler:
         fail_fast: bool = False,
         max_retries: int = 0,
     ) -> None:
-        """Prepares the graph; `run` does the work.
+        """Prepares the graph of stages.
 
         Args:
             plan: the cells and their stages.
             to_run: the stages that are not in the store.
-            executor: carries them out.
-            store: where they lie.
-            listener: hears what happens.
-            needs: key → what a stage keeps busy; its threads alone where nothing is said.
+            executor: runs stages.
+            store: has their artifacts.
+            listener: receives events.
+            needs: key → resources of a stage; by default its threads.
             fail_fast: stop at the first stage that fails.
-            max_retries: how often a stage is tried again that failed in a way that may pass.
+            max_retries: how often a failed stage is tried again if the failure may be temporary.
         """
         self._plan, self._executor, self._store = plan, executor, store
         self._listener, self._fail_fast, self._max_retries = listener, fail_fast, max_retries
@@ -117,7 +117,7 @@ class Scheduler:
                 self._children[parent].append(key)
         self._nodes = dict(to_run)
         self._place = {key: place for place, key in enumerate(to_run)}
-        # By need, so that what does not fit is passed over at once, however much is waiting.
+        # By need: stages that do not fit are skipped at once, however many are waiting.
         self._ready: dict[Need, list[tuple[int, str]]] = defaultdict(list)
         for key, parents in self._waits.items():
             if not parents:
@@ -127,16 +127,15 @@ class Scheduler:
             id(cell): {key for key in cell.leaves if key in to_run} for cell in plan.cells
         }
         self._attempts: Counter[str] = Counter()
-        self._mended: Counter[str] = Counter()
+        self._repairs: Counter[str] = Counter()
         self._finished: list[Cell] = []
         self._failed_cells: set[int] = set()
         self._lost: set[str] = set()
 
     def run(self) -> None:
-        """Runs everything that can be run.
+        """Runs all stages; returns when each has finished, failed or lost a failed parent.
 
-        The listener hears of each end at once. Returns when all is done, failed or lost with what
-        failed; with `fail_fast` as soon as one stage has failed.
+        With `fail_fast` it returns as soon as one stage has failed.
         """
         for cell in self._plan.cells:
             if not self._missing[id(cell)]:
@@ -150,7 +149,7 @@ class Scheduler:
             if self._fail_fast and self._lost:
                 self._tell_finished()
                 return
-            # Workers first: writing the records of finished cells takes the driver some time.
+            # Workers first: writing the records of finished cells takes time.
             self._submit()
             self._tell_finished()
 
@@ -158,14 +157,10 @@ class Scheduler:
         heapq.heappush(self._ready[self._needs[key]], (self._place[key], key))
 
     def _submit(self) -> None:
-        """Starts, in the plan's order, what fits beside what is running."""
-        total = capacity(self._executor)
-        running = [self._needs[node.key].within(total) for node in self._running.values()]
-        free = Need(
-            total.threads - sum(need.threads for need in running),
-            total.gpus - sum(need.gpus for need in running),
-            total.memory_gib - sum(need.memory_gib for need in running),
-        )
+        """Starts waiting stages in the plan's order as long as they fit beside the running ones."""
+        free = total = capacity(self._executor)
+        for node in self._running.values():
+            free -= self._needs[node.key].within(total)
         while True:
             fitting = [n for n, heap in self._ready.items() if heap and n.within(total).fits(free)]
             if not fitting:
@@ -173,12 +168,7 @@ class Scheduler:
             need = min(fitting, key=lambda need: self._ready[need][0])
             _, key = heapq.heappop(self._ready[need])
             self._start(self._nodes[key], need)
-            cut = need.within(total)
-            free = Need(
-                free.threads - cut.threads,
-                free.gpus - cut.gpus,
-                free.memory_gib - cut.memory_gib,
-            )
+            free -= need.within(total)
 
     def _start(self, node: Node, need: Need) -> None:
         self._listener.stage_started(node)
@@ -190,7 +180,7 @@ class Scheduler:
     def _end(self, future: Future[StageReport]) -> None:
         node = self._running.pop(future)
         error = future.exception()
-        if isinstance(error, LostError) and self._mend(node, error):
+        if isinstance(error, LostError) and self._repair(node, error):
             return
         if error is not None:
             attempt = self._attempts[node.key]
@@ -217,25 +207,25 @@ class Scheduler:
         while self._finished:
             self._listener.cell_done(self._finished.pop(0), None)
 
-    def _mend(self, node: Node, error: LostError) -> bool:
-        """Lets what was found damaged be computed again, and after it the stage that found it.
+    def _repair(self, node: Node, error: LostError) -> bool:
+        """Schedules damaged input again, and after it the stage that reads it.
 
         Returns:
-            False if it was tried often enough.
+            False after too many tries.
         """
-        anew = self._plan.missing_below(node.key, self._store)
-        self._mended[node.key] += 1
-        if self._mended[node.key] > MENDS:
+        again = self._plan.missing_below(node.key, self._store)
+        self._repairs[node.key] += 1
+        if self._repairs[node.key] > MAX_REPAIRS:
             return False
         self._listener.note(f"{node.stage}: {node.title}: {error}")
-        for key, missing in {**anew, node.key: node}.items():
+        for key, missing in {**again, node.key: node}.items():
             known = key in self._nodes and key != node.key
             if known and (self._waits[key] or key in self._running_keys or self._is_ready(key)):
-                continue  # another stage has found it
+                continue  # another stage has already reported it
             self._nodes[key] = missing
             self._needs.setdefault(key, Need(missing.threads, gpus_of(missing)))
             self._place.setdefault(key, len(self._place))
-            self._waits[key] = {parent for parent in missing.parents if parent in anew}
+            self._waits[key] = {parent for parent in missing.parents if parent in again}
             for parent in self._waits[key]:
                 self._children[parent].append(key)
             if not self._waits[key]:
@@ -267,29 +257,26 @@ class Scheduler:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether the same stage may succeed when it is tried again as it is.
+    """Whether the same stage may succeed if it is tried again.
 
-    A worker that died, a full disk, a server that does not answer or a plugin's own fault may
-    pass; settings and data that are wrong stay wrong.
+    A dead worker, a full disk, a server that does not answer or a bug of a plugin may be temporary;
+    wrong settings and data are not.
     """
     return isinstance(error, WorkerError | StoreError) or not isinstance(error, LanserError)
 
 
 def failure(cell: Cell, node: Node, error: BaseException) -> Failure:
-    """Describes why a cell failed: a sentence, and a traceback for a fault of a program."""
-    said = isinstance(error, LanserError)
-    sentence = str(error) if said else f"{type(error).__name__}: {error}"
-    mendable = said and not isinstance(error, PluginError)
-    trace = "" if mendable else "".join(traceback.format_exception(error))
+    """Describes why a cell failed: a sentence, and a traceback unless users can fix the error."""
+    expected = isinstance(error, LanserError)
+    sentence = str(error) if expected else f"{type(error).__name__}: {error}"
+    users = expected and not isinstance(error, PluginError)
+    trace = "" if users else "".join(traceback.format_exception(error))
     title = f"{node.stage} ({node.title})"
     return Failure(cell, title, node.key, sentence, trace, settings=settings_of(cell, node))
 
 
 def settings_of(cell: Cell, node: Node) -> dict[str, str]:
-    """Returns what somebody needs to see of a cell to understand a failure, as short as it may be.
-
-    The axes of the grid, and the plugins of the failing stage with all their options.
-    """
+    """Returns the axes of a cell, and the plugins of its failed stage with all their options."""
     shown = {axis: str(value) for axis, value in cell.axes.items()}
     for role, plugin in node.spec.plugins.items():
         options = ", ".join(f"{name}={value}" for name, value in plugin.options.items())

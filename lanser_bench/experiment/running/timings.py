@@ -1,7 +1,6 @@
-"""How long stages took here, kept to say how long the next ones will take.
+"""Durations of stages on this machine, kept to estimate later runs.
 
-One small file per store, so that planning opens no artifact for it. Nothing depends on it but what
-people are told.
+One small file per store, so that planning opens no artifact for it. Only messages depend on it.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ KEPT = 20
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long stages will take, as far as equal ones have run before."""
+    """Estimated time of stages, from equal stages of earlier runs."""
 
     seconds: float = 0.0
     """Sum over stages."""
     wall_s: float = 0.0
-    """With as many at once as threads allow and as wait for each other."""
+    """Time of the run: stages run at once as far as threads and parents allow."""
     known: int = 0
-    """Stages that it counts."""
+    """Number of stages with an estimate."""
     unknown: Counter[str] = field(default_factory=Counter)
-    """Stage → how many of them have no timing yet."""
+    """Stage → number of them without a timing."""
 
     @property
     def sentence(self) -> str:
-        """The estimate for people; empty if there is nothing to run."""
+        """The estimate as a sentence; empty if there is nothing to run."""
         missing = sum(self.unknown.values())
         rest = ", ".join(f"{count} {stage}" for stage, count in self.unknown.items())
         if not self.known:
@@ -50,7 +49,7 @@ class Timings:
     """Seconds per unit of work, by stage and plugins."""
 
     def __init__(self, store: Store) -> None:
-        """Reads what is kept; nothing if that cannot be read."""
+        """Reads the file; starts empty if it cannot be read."""
         self._path: Path = store.root / "timings.json"
         self._new: dict[str, list[float]] = {}
         self._rates = self._read()
@@ -63,13 +62,13 @@ class Timings:
             return {}
 
     def add(self, plan: Plan, node: Node, seconds: float) -> None:
-        """Notes what a finished stage took."""
+        """Adds the duration of a finished stage."""
         amount = work(plan, node)
         if amount:
             self._new.setdefault(name_of(node), []).append(seconds / amount)
 
     def save(self) -> None:
-        """Keeps what was noted; where that cannot be written, the next estimate is poorer."""
+        """Saves new durations; if that fails, the next estimate is poorer."""
         if not self._new:
             return
         rates = self._read()  # another run may have written meanwhile
@@ -81,7 +80,7 @@ class Timings:
             write_atomic(self._path, json.dumps(content, indent=0) + "\n")
 
     def seconds(self, plan: Plan, node: Node) -> float | None:
-        """Returns what a stage will take: the median of equal ones for its amount of work."""
+        """Returns the expected duration: the median rate of equal stages times its work."""
         rates, amount = self._rates.get(name_of(node)), work(plan, node)
         return median(rates) * amount if rates and amount else None
 
@@ -91,7 +90,7 @@ class Timings:
         Args:
             plan: the plan.
             to_run: key → stage, parents before children.
-            threads: CPU threads that may be busy at once.
+            threads: CPU threads of the executor.
         """
         ends: dict[str, float] = {}
         unknown: Counter[str] = Counter()
@@ -109,12 +108,12 @@ class Timings:
 
 
 def name_of(node: Node) -> str:
-    """Stage and plugins, such as ``label entailment``: what timings are kept by."""
+    """Returns stage and plugins, such as ``label entailment``: the key of a timing."""
     return " ".join([node.stage, *(node.spec.plugins[r].name for r in sorted(node.spec.plugins))])
 
 
 def work(plan: Plan, node: Node) -> int:
-    """Returns the amount of work: utterances, times how often the stage goes through them."""
+    """Returns the amount of work: utterances times passes over them."""
     spec, params = node.spec, node.spec.params
     sets = [key for role, key in spec.parents.items() if role.startswith("utterances")]
     return sum(_utterances(plan, key) for key in sets) * _rounds(node.stage, params)
@@ -129,7 +128,7 @@ def _rounds(stage: str, params: Mapping[str, Any]) -> int:
 
 
 def _utterances(plan: Plan, key: str) -> int:
-    """Utterances of a manifest; of a segmentation those of its manifest, which it cuts further."""
+    """Returns the utterances of a manifest; for a segmentation, those of its manifest."""
     if key in plan.manifests:
         return int(plan.manifests[key].counts["utterances"])
     parents: Iterable[str] = plan.nodes[key].spec.parents.values() if key in plan.nodes else ()
@@ -137,7 +136,7 @@ def _utterances(plan: Plan, key: str) -> int:
 
 
 def duration(seconds: float) -> str:
-    """Returns seconds as people say them: ``40 s``, ``3 min``, ``2 h 5 min``, ``3 d 4 h``."""
+    """Returns seconds as text: ``40 s``, ``3 min``, ``2 h 5 min``, ``3 d 4 h``."""
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)

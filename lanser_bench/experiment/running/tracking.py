@@ -1,9 +1,8 @@
-"""Feeds trackers from finished records, each in a process of its own, never on a run's way.
+"""Feeds trackers from finished records, each in a separate process that never delays the run.
 
 A tracker that fails, hangs or dies is reported once and gets nothing more in this run; the next
-run offers it what it has missed, and so does `lanser-bench track`. At the end of a run one that
-waits for another machine is given a small share of the time that the run took, and no more; one
-that has long been waiting by then, nothing.
+run or `lanser-bench track` sends the missing cells. At the end of a run, a tracker that waits for
+another machine gets a small share of the run's time, unless it has been waiting for long.
 """
 
 from __future__ import annotations
@@ -30,15 +29,15 @@ from .privacy import scrubbed
 
 Report = Callable[[str], None]
 CAPACITY = 512
-"""Cells that wait for one tracker; more are left for the next run."""
+"""Most cells that wait for one tracker; the next run sends the others."""
 GRACE_S, GRACE_SHARE = 2.0, 0.02
-"""How long a finished run waits for remote trackers: so many seconds, or this share of its time."""
+"""How long a finished run waits for remote trackers: seconds, or share of its time if longer."""
 STUCK_S = 10.0
-"""A remote tracker that has been at one cell for so many seconds at the end gets no grace."""
+"""A remote tracker that has spent so many seconds on one cell at the end gets no grace."""
 START_S = 600.0
-"""How long a tracker may take to start; imports on a busy machine count as no hang."""
+"""How long a tracker may take to start; slow imports on a busy machine are no hang."""
 NICENESS = 5
-"""Trackers give way to the run for the processor, yet still get a share on a busy machine."""
+"""Trackers yield the processor to the run, but keep a share on a busy machine."""
 Job = tuple[str, Path, list[dict[str, Any]]]
 """Name of the cell, its record, the events of its stages."""
 
@@ -62,11 +61,11 @@ class TrackerFeed:
         Args:
             refs: the trackers.
             plugins: the registry, already loaded.
-            store: keeps what each tracker has received.
+            store: remembers the cells that each tracker has received.
             folder: the run's folder.
             timeout_s: longest time for one cell, in seconds.
             report: called once with a sentence for a tracker that fails.
-            again: sends what a tracker has received before, too.
+            again: also sends cells that a tracker has already received.
 
         Raises:
             LanserError: an unknown tracker or option.
@@ -98,7 +97,7 @@ class TrackerFeed:
         *,
         wait: bool = False,
     ) -> None:
-        """Queues a finished cell for the trackers that have not received it; returns at once.
+        """Queues a finished cell for the trackers that have not received it.
 
         With `wait` it blocks while `CAPACITY` cells are waiting; a run never does.
         """
@@ -107,7 +106,7 @@ class TrackerFeed:
                 lane.send(record_key, (name, path, events), wait=wait)
 
     def close(self, *, cancel: bool = False, patient: bool = False) -> None:
-        """Waits until all is sent, within the time-outs, or drops what is left if `cancel`.
+        """Waits until all cells are sent, within the time-outs, or drops them if `cancel`.
 
         Remote trackers get `GRACE_S` or `GRACE_SHARE` of the run's time, unless `patient`.
         """
@@ -119,7 +118,7 @@ class TrackerFeed:
             lane.join()
 
     def undelivered(self) -> int:
-        """How many cells were offered and not received, over all trackers."""
+        """Number of cells that were queued and not received, over all trackers."""
         return sum(lane.offered - lane.delivered for lane in self._lanes)
 
 
@@ -188,7 +187,7 @@ class _Lane:
         self._stop()
 
     def _next(self) -> tuple[str, Job] | None:
-        """The next cell; None once the tracker is broken, or the run over and nothing left."""
+        """Returns the next cell; None if the tracker is broken, or the run is over."""
         while not self._broken.is_set():
             try:
                 return self._queue.get(timeout=0.05)
@@ -198,7 +197,7 @@ class _Lane:
         return None
 
     def _deliver(self, job: Job) -> str | None:
-        """Returns what went wrong, or None."""
+        """Sends a cell; returns the problem, or None."""
         try:
             if self._connection is None:
                 self._connection = self._start()
@@ -210,7 +209,7 @@ class _Lane:
             return f"its process died; see its log in {self._folder}."
 
     def _answer(self, limit_s: float) -> str | None:
-        """Waits for the process; returns what went wrong, or None."""
+        """Waits for the process; returns the problem, or None."""
         assert self._connection is not None
         begin = time.monotonic()
         while not self._connection.poll(0.1):
@@ -255,7 +254,7 @@ def _track(
     plugin_dirs: tuple[Path, ...],
     folder: Path,
 ) -> None:
-    """Runs in the tracker's process until the driver closes the connection or is gone."""
+    """Runs in the tracker's process until the driver closes the connection or ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
     threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
@@ -288,7 +287,7 @@ def _log(tracker: Any, path: Path, events: list[dict[str, Any]], folder: Path) -
 
 
 def _leave_with(parent: int) -> None:
-    """Ends this process when its driver was killed, even if the tracker hangs."""
+    """Ends this process if its driver was killed, even if the tracker hangs."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""What spans a grid: axes, what goes together, what is left out and what is added."""
+"""The parts of a grid: axes, zipped axes, excluded points and included points."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any
 from ...errors import SettingsError, did_you_mean
 
 GRID_KEYS = ("grid", "zip", "exclude", "include")
-"""Keys that span a grid; all others are settings of every cell."""
+"""Keys of a grid; all others are settings of every cell."""
 MANY = "grids"
 """Key of several grids in one file."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """One grid as it was written."""
+    """One grid as written."""
 
     label: str
-    """What messages call it: the file, and the entry of `grids`."""
+    """Its name in messages: the file, and the entry of `grids`."""
     grid: dict[str, list[Any]] = field(default_factory=dict)
-    """Axis (a dotted key) → values; all combinations."""
+    """Axis (a dotted key) → values; all their combinations are points."""
     zip: dict[str, list[Any]] = field(default_factory=dict)
-    """Axes that go together, value by value."""
+    """Axes that vary together, value by value."""
     exclude: list[dict[str, Any]] = field(default_factory=list)
-    """Points to leave out: axis → value; a point that matches all of one entry goes."""
+    """Points to leave out: axis → value; an entry excludes points that match all its values."""
     include: list[dict[str, Any]] = field(default_factory=list)
-    """Points to add: dotted key → value; what an entry does not name is as in the rest of the file.
-    Without `grid` and `zip` these are all the points."""
+    """Points to add: dotted key → value; other keys are those of the file. Without `grid` and `zip`
+    these are all points."""
 
     @property
     def axes(self) -> dict[str, list[Any]]:
@@ -37,11 +37,11 @@ class Grid:
         return {**self.grid, **self.zip}
 
     def choices(self) -> Iterator[dict[str, Any]]:
-        """Yields what each point sets: dotted key → value; one empty point where nothing is set.
+        """Yields the settings of each point: dotted key → value; one empty point without any.
 
         Raises:
             SettingsError: axes of `zip` of unequal length, an axis of both `grid` and `zip`, or
-                `exclude` names what is no axis.
+                `exclude` names an unknown axis.
         """
         self._check()
         if self.axes or not self.include:
@@ -86,10 +86,10 @@ def _matches(entry: Mapping[str, Any], chosen: Mapping[str, Any]) -> bool:
 
 
 def take_grids(content: dict[str, Any], label: str) -> list[Grid]:
-    """Takes the keys that span grids out of a file's content; one grid of one point if none do.
+    """Removes the keys of grids from a file's content and returns the grids, at least one.
 
     Raises:
-        SettingsError: they are not of the form they should have.
+        SettingsError: a key has the wrong form.
     """
     own = {key: content.pop(key) for key in GRID_KEYS if key in content}
     if MANY not in content:
@@ -97,8 +97,8 @@ def take_grids(content: dict[str, Any], label: str) -> list[Grid]:
     many = content.pop(MANY)
     if own:
         raise SettingsError(
-            f"{label}: '{min(own)}' and '{MANY}' are both there: make '{min(own)}' part of an "
-            f"entry of '{MANY}' ({MANY}.0.{min(own)})."
+            f"{label}: '{min(own)}' and '{MANY}' are both set: move '{min(own)}' into an entry of "
+            f"'{MANY}' ({MANY}.0.{min(own)})."
         )
     if not isinstance(many, list) or not many or not all(isinstance(e, dict) for e in many):
         raise SettingsError(f"{label}: '{MANY}' is a list of mappings {{grid: …, include: …}}.")
@@ -147,7 +147,7 @@ def _axis(written: str) -> str:
 
 
 def axes_of(content: Mapping[str, Any]) -> set[str]:
-    """Returns the axes in the content of a file whose form has not been checked yet."""
+    """Returns the axes in the unchecked content of a file."""
     many = content.get(MANY)
     grids = [content, *(many if isinstance(many, list) else [])]
     spans = [g.get(key) for g in grids if isinstance(g, Mapping) for key in ("grid", "zip")]
@@ -155,7 +155,7 @@ def axes_of(content: Mapping[str, Any]) -> set[str]:
 
 
 def override_path(key: str) -> list[str]:
-    """Returns the steps of a dotted key; an axis is one key of the grid, however many dots it has.
+    """Returns the steps of a dotted key; an axis is one step of its grid, dots included.
 
     ``grid.evaluate.seed`` → ``grid``, ``evaluate.seed``.
     """

@@ -1,4 +1,4 @@
-"""Readable names for the values of axes: as short as tells them apart."""
+"""Readable names for the values of axes, as short as possible but distinct."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ ROWS = frozenset(
         "gold",
     )
 )
-"""Settings of a point that do not change its own record, only which rows stand beside it."""
+"""Settings that do not change the record of a point, only which controls are added."""
 LEVELS = 12
-"""How many lengths of a name are tried; see `_name`."""
+"""Number of lengths that are tried for a name; see `_name`."""
 
 
 class Shown:
@@ -39,7 +39,7 @@ class Shown:
         values: Mapping[str, list[Any]],
         points: Sequence[tuple[Mapping[str, Any], Experiment]],
     ) -> None:
-        """Finds names that tell all values of an axis apart, also those that no grid has set."""
+        """Finds distinct names for all values of an axis, also those that no grid sets."""
         self._names: dict[tuple[str, int], str] = {}
         self._unset: dict[tuple[str, str], str] = {}
         for axis, given in values.items():
@@ -56,10 +56,7 @@ class Shown:
                 self._unset[axis, text] = name
 
     def axes(self, chosen: Mapping[str, Any], settings: Experiment) -> dict[str, str]:
-        """Returns axis → readable value of a point.
-
-        Which rows stand beside a point makes it no other point, so those keys are left out.
-        """
+        """Returns axis → readable value of a point, without axes that only add controls."""
         return {
             axis: self._names[axis, id(chosen[axis])]
             if axis in chosen
@@ -81,14 +78,14 @@ def _text(value: Any, where: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A plugin without options is its name, however it was written."""
+    """Returns a plugin without options as its name."""
     if isinstance(value, Mapping) and list(value) == ["name"]:
         return value["name"]
     return value
 
 
 def _value(settings: Experiment, axis: str) -> Any:
-    """Returns what a point has at a dotted key that its grid does not set, as a file would say."""
+    """Returns the value of a point at a dotted key that its grid does not set, as in a file."""
     found: Any = settings
     for step in axis.split("."):
         if isinstance(found, PluginRef | DatasetRef):
@@ -119,10 +116,10 @@ def _as_written(value: Any) -> Any:
 
 
 def names_of(values: list[Any], where: str) -> list[str]:
-    """Readable and distinct names of an axis' values: as short as they may be.
+    """Returns readable, distinct names of an axis' values, as short as possible.
 
     Raises:
-        SettingsError: a value is there twice, or is none of JSON's, such as NaN or a date.
+        SettingsError: a duplicate value, or one that JSON does not have, such as NaN or a date.
     """
     try:
         tried = [[_name(value, level) for value in values] for level in range(LEVELS)]
@@ -137,15 +134,14 @@ def names_of(values: list[Any], where: str) -> list[str]:
     ]
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled is not None:
-        raise SettingsError(f"{where} has the value {doubled} twice.")
+        raise SettingsError(f"{where}: duplicate value {doubled}.")
     return names
 
 
 def _name(value: Any, level: int) -> str:
-    """Level 0: names of plugins alone; from 1 on with options, paths cut to their last parts.
+    """Level 0: only names of plugins; from 1 on with options, and paths cut to their last parts.
 
-    As few parts as tell two paths apart: names stand in records, which must not show where
-    somebody's home is.
+    Paths keep as few parts as possible: records contain names and must show no home folder.
     """
     if isinstance(value, Mapping):
         name = str(value.get("name") or value.get("dataset") or "")

@@ -20,36 +20,36 @@ PLUGIN_KEYS = {
     "encoder": None,
     "executor": "local",
 }
-"""Keys whose value may be a plugin's name alone → the plugin meant where they are left out."""
+"""Keys whose value may be the name of a plugin → their default."""
 
 
 @dataclass(frozen=True)
 class ExperimentFile:
-    """An experiment as it was written, interpolations not yet resolved."""
+    """An experiment as written, with unresolved interpolations."""
 
     label: str
-    """What messages call it: its path, or ``settings`` for a mapping."""
+    """Its name in messages: its path, or ``settings`` for a mapping."""
     settings: dict[str, Any]
     grids: list[Grid]
-    """What spans the cells; one grid of one point where nothing does."""
+    """Its grids; one grid of one point without any axis."""
     folder: Path | None = None
     """Folder of the file; a taxonomy's path may be relative to it."""
     yaml: MarkedYaml | None = None
     """The file with its lines, for messages."""
     source: Mapping[str, Any] | None = None
-    """What was given where it was no file."""
+    """The mapping, if the experiment is not a file."""
     overrides: Mapping[tuple[str, ...], str] = field(default_factory=dict)
-    """Place that an override has set → the override."""
+    """Place that an override sets → the override."""
 
     @property
     def written(self) -> dict[tuple[str, ...], str]:
-        """Place that an override has set → what stands behind its ``=``."""
+        """Place that an override sets → the text after its ``=``."""
         return {path: text.partition("=")[2].strip() for path, text in self.overrides.items()}
 
     def where(self, place: Sequence[str | int]) -> str:
-        """Returns what messages call a place in the settings: the file, and the line if it has one.
+        """Returns a place in the settings for messages: file and line, or the override that set it.
 
-        A place that an override has set is that override; one that an axis has set has no line.
+        A place that an axis has set has no line.
         """
         for path, text in reversed([*self.overrides.items()]):
             if tuple(map(str, place[: len(path)])) == path:
@@ -63,7 +63,7 @@ class ExperimentFile:
 
 
 def shipped() -> dict[str, Path]:
-    """Returns the experiments that come with lanser-bench: name → file."""
+    """Returns the shipped experiments: name → file."""
     folder = Path(__file__).parents[2] / "experiments"
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
@@ -78,7 +78,7 @@ def read_experiment(
         overrides: ``key=value`` with dotted keys, values as `read_value` reads them.
 
     Raises:
-        SettingsError: no such file, not YAML, or an override that does not fit.
+        SettingsError: missing file, invalid YAML, or an override that does not fit.
     """
     if isinstance(source, Mapping):
         label, folder, content, file = "settings", None, deepcopy(dict(source)), None
@@ -95,7 +95,7 @@ def read_experiment(
 
 
 def find_file(source: str | Path) -> Path:
-    """Returns the file a user means by a path or by the bare name of a shipped experiment.
+    """Returns the file of a path or of the name of a shipped experiment.
 
     Raises:
         SettingsError: there is none.
@@ -122,14 +122,14 @@ def _read_yaml(path: Path) -> MarkedYaml:
 
 
 def _seeds_in_place(content: dict[str, Any], label: str) -> dict[str, Any]:
-    """Puts `seeds`, which is short for `pretrain.seeds`, where it belongs."""
+    """Moves `seeds`, which is short for `pretrain.seeds`."""
     if "seeds" not in content:
         return content
     rest = {key: value for key, value in content.items() if key != "seeds"}
     pretrain = content.get("pretrain")
     if isinstance(pretrain, Mapping) and "seeds" in pretrain:
         raise SettingsError(
-            f"{label}: 'seeds' and 'pretrain.seeds' are both there and mean the same: remove one."
+            f"{label}: 'seeds' and 'pretrain.seeds' are both set and mean the same: remove one."
         )
     return assigned(rest, ["pretrain", "seeds"], content["seeds"], f"{label}: 'seeds'")
 
@@ -156,10 +156,10 @@ def _overridden(content: dict[str, Any], overrides: Sequence[str], label: str) -
 def assigned(
     settings: Mapping[str, Any], path: list[str], value: Any, where: str
 ) -> dict[str, Any]:
-    """Returns a copy with one dotted key set; only the way to it is copied.
+    """Returns a copy with one dotted key set; only the containers on its path are copied.
 
     Raises:
-        SettingsError: the way leads through a plain value or past the end of a list.
+        SettingsError: the path leads through a plain value or past the end of a list.
     """
     head, *rest = path
     if not rest:
@@ -168,7 +168,7 @@ def assigned(
     if inner is None:
         inner = PLUGIN_KEYS.get(head)
     if isinstance(inner, str) and head in PLUGIN_KEYS:
-        inner = {"name": inner}  # an option of a plugin that was written as its name alone
+        inner = {"name": inner}  # an option of a plugin that was written as a name
     if isinstance(inner, list):
         return {**settings, head: _assigned_item(inner, rest, value, where)}
     if inner is not None and not isinstance(inner, Mapping):

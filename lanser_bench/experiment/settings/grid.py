@@ -23,14 +23,13 @@ class Point:
 
 
 def expand(file: ExperimentFile) -> list[Point]:
-    """Returns the points of an experiment in the file's order; one point if there is no grid.
+    """Returns the points of an experiment in the file's order; one point without a grid.
 
-    Points with the same settings are one point, whichever grids they come from. What a point does
-    not set is shown with the value it has, so that points of different grids can be compared.
+    Points with the same settings are merged, also those of different grids. Every point shows the
+    values of all axes, also of those that its own grid does not set.
 
     Raises:
-        SettingsError: settings that are not valid, an axis of unequal length under `zip`, or a
-            grid of which nothing is left.
+        SettingsError: invalid settings, axes of unequal length under `zip`, or an empty grid.
     """
     for grid in file.grids:
         for axis, given in grid.axes.items():
@@ -41,21 +40,21 @@ def expand(file: ExperimentFile) -> list[Point]:
     axes = dict.fromkeys(axis for chosen in choices for axis in chosen)
     values = {axis: _distinct(chosen.get(axis, _UNSET) for chosen in choices) for axis in axes}
     sections = Sections(file, values)
-    found = []
+    points = []
     seen: set[tuple[int, ...]] = set()
     for chosen in choices:
         settings = sections.settings(chosen)
         identity = tuple(id(part) for part in settings.__dict__.values())
         if identity not in seen:
             seen.add(identity)
-            found.append((chosen, settings))
-    shown = Shown(file.label, values, found)
-    return [Point(shown.axes(chosen, settings), settings) for chosen, settings in found]
+            points.append((chosen, settings))
+    shown = Shown(file.label, values, points)
+    return [Point(shown.axes(chosen, settings), settings) for chosen, settings in points]
 
 
 _UNSET = object()
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:
-    """Returns the objects, each once; equal values of different grids are still two."""
+    """Returns distinct objects; equal values of different grids stay distinct."""
     return list({id(value): value for value in values if value is not _UNSET}.values())

@@ -9,36 +9,36 @@ from typing import Any
 from ...errors import SettingsError
 
 _REFERENCE = re.compile(r"\$\{\s*([^}:.\s\[]*)([:.\[}\s]?)([A-Za-z_]*)")
-"""The first step of what an interpolation names, what follows it, and the step after a dot."""
+"""First step of the name in an interpolation, the sign after it, and the step after a dot."""
 
 
 def involved(settings: Mapping[str, Any], axes: Mapping[str, Iterable[Any]]) -> list[str]:
     """Returns the top-level keys that must be resolved together.
 
-    They are those that hold an interpolation, and those that one names. A resolver other than that
-    of environment variables may name any key, so then all are meant.
+    These are keys with an interpolation and keys that one names. A resolver other than that of
+    environment variables may name any key, so then all keys are returned.
 
     Args:
         settings: settings of every cell.
-        axes: dotted key → all the values it takes in the grid.
+        axes: dotted key → its values in the grid.
     """
     texts = {key: repr(value) for key, value in settings.items()}
     for axis, values in axes.items():
         head = axis.partition(".")[0]
         texts[head] = texts.get(head, "") + repr(list(values))
-    found = {key for key, text in texts.items() if "${" in text}
-    for key in list(found):
+    named = {key for key, text in texts.items() if "${" in text}
+    for key in list(named):
         for first, mark, second in _REFERENCE.findall(texts[key]):
             if mark == ":" or (first == "oc" and mark == "."):
                 if (first, second) != ("oc", "env"):
                     return list(texts)
             elif first in texts:
-                found.add(first)
+                named.add(first)
             elif not first and mark == ".":
-                continue  # relative: inside of the same section
+                continue  # relative: inside the same section
             else:
                 return list(texts)
-    return [key for key in texts if key in found]
+    return [key for key in texts if key in named]
 
 
 def resolved(settings: Mapping[str, Any], label: str) -> dict[str, Any]:

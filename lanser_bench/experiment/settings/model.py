@@ -1,4 +1,4 @@
-"""The experiment file as a strict typed model."""
+"""Typed model of experiment files."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from ...stages.transcribe.spec import Params as TranscribeParams
 from .files import PLUGIN_KEYS
 
 ControlScope = Literal["each", "first", "none"]
-"""A control for each cell, for the first cell of a grid only, or for none."""
+"""A control for each cell, for the first cell of a grid, or for none."""
 
 
 class _Settings(BaseModel):
-    """Base: unknown keys are refused, values do not change."""
+    """Base: refuses unknown keys; values are read-only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class PluginRef(_Settings):
-    """A plugin, written as its name or as a mapping of its name and its options."""
+    """A plugin: its name, or a mapping of its name and its options."""
 
     name: str
     options: dict[str, Any] = {}
-    """Checked against the plugin's own options when the plan is made."""
+    """The planner checks them against the options of the plugin."""
 
     @model_validator(mode="before")
     @classmethod
@@ -50,15 +50,15 @@ class PluginRef(_Settings):
 
 
 class DatasetRef(_Settings):
-    """A dataset: the plugin's name, its folder, and the plugin's own options beside them."""
+    """A dataset: the plugin's name, its folder, and the options of the plugin."""
 
     dataset: str
     root: UserPath | None = None
-    """Its folder; none for a dataset that makes its own files."""
+    """Its folder; null for a dataset that makes its files itself."""
     on_bad_audio: Literal["stop", "skip"] = "stop"
     """``skip`` counts and names unusable recordings instead of stopping."""
     limit: int | None = Field(default=None, ge=1)
-    """Use so many utterances, spread evenly over speakers and labels."""
+    """Largest number of utterances, spread evenly over speakers and labels."""
     options: dict[str, Any] = {}
 
     @model_validator(mode="before")
@@ -75,10 +75,10 @@ class DatasetRef(_Settings):
 
 
 class PretrainSettings(PretrainParams):
-    """Settings of pre-training and the seeds it is repeated with."""
+    """Settings of pre-training, and its seeds."""
 
     seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
-    """One cell per seed; tables show their mean. One seed is no evidence."""
+    """One cell per seed; tables show the mean. Use several: one seed proves nothing."""
 
     @field_validator("seeds")
     @classmethod
@@ -102,8 +102,8 @@ class _Rows(_Settings):
     logmel_stats: bool = True
     """Mean and spread of log-mel bands: no network at all."""
     text: bool = False
-    """Sentence embeddings of the targets' own transcripts: what can be predicted without hearing
-    anything. Needs transcripts in the targets' manifests."""
+    """Sentence embeddings of the targets' own transcripts: the words without the sound. Needs
+    transcripts in the targets' manifests."""
     shuffled: ControlScope = "each"
     """Pre-trained on the same weak labels, shuffled over all utterances."""
     shuffled_within_speaker: ControlScope = "none"
@@ -111,17 +111,17 @@ class _Rows(_Settings):
 
 
 class Controls(_Rows):
-    """The rows that stand beside every result; the majority row is part of each evaluation."""
+    """Rows that are shown next to every result; each evaluation includes the majority row."""
 
     gold: bool = False
-    """Pre-trained on human labels, where every corpus has them: the ceiling."""
+    """Pre-trained on human labels, if every corpus has them: an upper bound."""
     gold_of_tested: Literal["refuse", "declare"] = "refuse"
-    """Where pre-training learns human labels (`gold`, or a labeler that reads them) of recordings
-    or speakers that a target tests: the run is refused, or the leak is declared in the records."""
+    """If pre-training learns human labels (`gold`, or a labeler that reads them) of recordings or
+    speakers that a target tests: refuse the run, or declare the leak in the records."""
 
 
 class StageThreads(_Settings):
-    """CPU threads per stage. They move floats, so they enter the keys of the stages they touch."""
+    """CPU threads per stage. They change floats, so they are in the keys of the stages."""
 
     transcribe: int = Field(default=2, ge=1)
     label: int = Field(default=2, ge=1)
@@ -134,9 +134,9 @@ class StageThreads(_Settings):
 
 
 class StageDevices(_Settings):
-    """Where networks run. It moves floats, so ``cuda`` enters the keys of the stages it touches.
+    """Device of the networks. It changes floats, so ``cuda`` is in the keys of the stages.
 
-    Recognisers and labelers have an option `device` of their own.
+    Recognisers and labelers have their own option `device`.
     """
 
     pretrain: Literal["cpu", "cuda"] = "cpu"
@@ -144,9 +144,9 @@ class StageDevices(_Settings):
 
 
 class StageMemory(_Settings):
-    """Main memory per stage in GiB, so that too many do not run at once; in no key.
+    """Main memory per stage in GiB, which limits how many run at once; in no key.
 
-    Null: half a GiB and what the stage's plugins declare.
+    Null: half a GiB and the memory that the stage's plugins declare.
     """
 
     segment: float | None = Field(default=None, gt=0)
@@ -161,12 +161,12 @@ class StageMemory(_Settings):
 
 
 class Paths(_Settings):
-    """Where things are kept; in no key."""
+    """Folders; in no key."""
 
     store: UserPath = Path(".lanser/store")
-    """Artifacts: any number of runs may share it."""
+    """Artifacts; any number of runs may share it."""
     shared: tuple[UserPath, ...] = ()
-    """Other stores to read from where `store` has no artifact; nothing is written there."""
+    """More stores to read artifacts from; nothing is written there."""
     results: UserPath = Path("results/scratch")
     """Result records, one JSON file per cell."""
 
@@ -180,11 +180,11 @@ def _default(key: str) -> PluginRef:
 def _folder_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?", name):
         raise ValueError(
-            "use at most 100 letters from a to z, digits, dots, dashes and underscores; begin with "
+            "use at most 100 letters from a to z, digits, dots, dashes and underscores; start with "
             "a letter or digit, and do not end with a dot"
         )
     if re.fullmatch(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", name, re.IGNORECASE):
-        raise ValueError("no folder can have this name on Windows: choose another")
+        raise ValueError("Windows allows no folder of this name; choose another")
     return name
 
 
@@ -200,10 +200,9 @@ class _Method(_Settings):
     name: Annotated[str, AfterValidator(_folder_name)]
     """Folder of the results, and the group in trackers."""
     seed: Seed = 0
-    """Seed of evaluation, probing and of controls that draw."""
+    """Seed of evaluation, probing and random controls."""
     corpora: tuple[DatasetRef, ...] = ()
-    """Speech to pre-train on. Its human labels, if it has any, are used by nobody but labelers and
-    controls that ask for gold."""
+    """Speech to pre-train on. Only labelers and controls that need gold use its human labels."""
     segmenter: PluginRef = _default("segmenter")
     asr: PluginRef = _default("asr")
     labeler: PluginRef
@@ -211,7 +210,7 @@ class _Method(_Settings):
     """Name of a registered taxonomy, or path of a YAML file."""
     encoder: PluginRef
     targets: Annotated[tuple[DatasetRef, ...], Field(min_length=1)]
-    """Labelled sets to evaluate and to probe on."""
+    """Labelled sets for evaluation and probes."""
     probes: tuple[PluginRef, ...] = ()
     transcribe: TranscribeParams = TranscribeParams()
     label: LabelParams = LabelParams()
@@ -231,19 +230,19 @@ class _Method(_Settings):
 
 
 class Experiment(_Method):
-    """One experiment: everything a cell needs, defaults filled in."""
+    """All settings of a cell, with defaults."""
 
     controls: Controls = Controls()
     comparisons: tuple[Declared, ...] = ()
     """Confirmatory comparisons, declared before the run: the family of Holm's adjustment. Sides are
-    named as `lanser-bench compare` names them: ``{a: "encoder=cnn,control=none", b:
-    control=shuffled}``, with a `metric` and a `budget` where they are others. In no key."""
+    written as for `lanser-bench compare`: ``{a: "encoder=cnn,control=none", b: control=shuffled}``,
+    optionally with a `metric` and a `budget`. In no key."""
     threads: StageThreads = StageThreads()
     devices: StageDevices = StageDevices()
     memory: StageMemory = StageMemory()
     trackers: tuple[PluginRef, ...] = (PluginRef(name="jsonl"),)
     tracker_timeout_s: float = Field(default=60.0, gt=0)
-    """Longest time a tracker may take for one cell; in no key."""
+    """Longest time of a tracker for one cell; in no key."""
     executor: PluginRef = _default("executor")
     paths: Paths = Paths()
 
@@ -254,5 +253,5 @@ class Experiment(_Method):
 
 
 def stage_params(settings: BaseModel, model: type[BaseModel]) -> Any:
-    """Returns the part of a stage's settings that enters its key, without seeds."""
+    """Returns the part of a section that enters the stage's key, without seeds."""
     return model.model_validate(settings.model_dump(include=set(model.model_fields)))

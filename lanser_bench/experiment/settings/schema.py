@@ -1,4 +1,4 @@
-"""The JSON Schema of experiment files, with the names and options of the plugins at hand."""
+"""The JSON Schema of experiment files, with names and options of the installed plugins."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LISTS = {"probes": "probe", "trackers": "tracker"}
 def experiment_schema(plugins: Registry) -> dict[str, Any]:
     """Returns the schema (draft 2020-12) of experiment and grid files.
 
-    A plugin is a name or a mapping of its name and its own options; plugins that do not load are
-    known by name only.
+    A plugin is a name or a mapping of its name and its options. A plugin that fails to load has
+    only its name.
     """
     schema = Experiment.model_json_schema()
     definitions, properties = schema["$defs"], schema["properties"]
@@ -47,7 +47,7 @@ def experiment_schema(plugins: Registry) -> dict[str, Any]:
         "grids": {"type": "array", "minItems": 1, "items": one},
         "seeds": {**seeds, "description": "Short for `pretrain.seeds`."},
     }
-    # In a grid file an axis may stand for a key that is missing here.
+    # In a grid file, an axis may replace any other key.
     schema["required"] = ["name", "targets"]
     for unused in ("PluginRef", "DatasetRef"):
         definitions.pop(unused, None)

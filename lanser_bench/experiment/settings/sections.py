@@ -1,8 +1,7 @@
-"""Validated settings of many points that share most of their parts.
+"""Validated settings of many points that share most of their sections.
 
-A section is what stands under a top-level key. The points of a grid combine a few values of each,
-so each distinct section is resolved and validated once and shared by all points that have it:
-equal sections are the same object.
+A section is the value of a top-level key. The points of a grid combine a few values of each, so
+each distinct section is resolved and validated once: equal sections are the same object.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from .interpolation import involved, resolved
 from .model import Experiment
 
 EXTRA_KEYS = (*GRID_KEYS, MANY, "seeds")
-"""Top-level keys that are no settings of a cell; for suggestions."""
+"""Top-level keys that are not settings of a cell; for suggestions."""
 
 
 class Sections:
-    """Makes the settings of points."""
+    """Creates the settings of points."""
 
     def __init__(self, file: ExperimentFile, axes: Mapping[str, Iterable[Any]]) -> None:
-        """Takes the file and all values of each axis, which must stay alive."""
+        """Takes the file and all values of each axis, which must outlive this object."""
         self._file = file
         for key in file.settings:
             if key not in Experiment.model_fields:
@@ -81,7 +80,7 @@ class Sections:
             for head in self._interpolated
             if head in changed or head in base
         }
-        # Values of the base and of `_raw` live as long as this object, so an id names one of them.
+        # Values of the base and of `_raw` live as long as this object, so their ids are unique.
         memo = tuple((head, id(value)) for head, value in raw.items())
         if memo not in self._resolved:
             self._resolved[memo] = resolved(raw, self._file.label)

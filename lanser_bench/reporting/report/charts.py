@@ -1,4 +1,4 @@
-"""Label-efficiency curves as SVG: drawn on the server, coloured by the page's own theme."""
+"""Label-efficiency curves as SVG, coloured by the theme of the page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Line:
     points: list[tuple[float, float]]
     """(share of labels or number of labels, UAR)."""
     band: list[tuple[float, float, float]]
-    """(share, low, high); empty where an interval is missing."""
+    """(share, low, high); empty if an interval is missing."""
 
 
 def lines(board: Board, main: Sequence[Row], controls: Sequence[Row], name: object) -> list[Line]:
@@ -147,7 +147,7 @@ def _curve(scale: _Scale, line: Line) -> str:
 
 
 def _names(scale: _Scale, shown: Sequence[Line]) -> str:
-    """Names at the ends of the lines, pushed apart where they would overlap."""
+    """Names at the ends of the lines, moved apart if they would overlap."""
     ends = sorted(((scale.y(line.points[-1][1]), line) for line in shown), key=lambda e: e[0])
     places: list[float] = []
     for y, _ in ends:

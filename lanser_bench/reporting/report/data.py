@@ -1,4 +1,4 @@
-"""What the report shows, gathered from records: rows with their files, stages, weak labels."""
+"""Content of the report from records: rows with their files, stages, weak labels."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from ..leaderboard.boards import Board, rank
 from ..leaderboard.rows import Row
 
 RANKED = 400
-"""More records than this are sorted by their recorded scores: reading the predictions of thousands
-takes longer than all else."""
+"""More records than this are sorted by their recorded scores, since reading the predictions of
+thousands takes too long."""
 Found = tuple[Path, ResultRecord]
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a row's numbers come from."""
+    """Origin of a row's numbers."""
 
     files: list[str]
-    """Record files, one per seed, as the user named their folder."""
+    """Record files, one per seed."""
     keys: list[str]
     commit: str
     created: str
     version: str
     command: str
-    """Explains the number from audio on."""
+    """Command that explains the number."""
 
 
 @dataclass(frozen=True)
 class StageCost:
-    """Wall time of one sort of stage."""
+    """Wall time of one kind of stage."""
 
     stage: str
     runs: int
-    """Distinct artifacts."""
+    """Number of distinct artifacts."""
     seconds: float
 
 
@@ -66,14 +66,14 @@ class Records:
         self.found = [(path, record) for path, record in found if id(record) in kept]
         self.older = len(found) - len(self.found)
         self.faults: dict[str, None] = {}
-        """Files beside records that cannot be used, in sentences, each once."""
+        """Sentences on unusable files of records, each once."""
         self._groups: dict[tuple[str, str], list[Found]] = {}
         for path, record in self.found:
             self._groups.setdefault((record.experiment, record.group), []).append((path, record))
 
     @cached_property
     def boards(self) -> list[Board]:
-        """The boards, those with most rows first."""
+        """The boards, largest first."""
         return sorted(self._ranked(), key=_weight)
 
     def _ranked(self) -> list[Board]:
@@ -82,15 +82,15 @@ class Records:
         return rank((record for _, record in self.found), targets=False)
 
     def of(self, row: Row) -> list[Found]:
-        """The records of a row, one per seed."""
+        """Returns the records of a row, one per seed."""
         return self._groups[row.experiment, row.name]
 
     def results(self, row: Row) -> list[DatasetResult]:
-        """What a row's records say of its labelled set, one per seed."""
+        """Returns a row's results on its labelled set, one per seed."""
         return [record.datasets[row.target] for _, record in self.of(row)]
 
     def exact(self, row: Row) -> Group | None:
-        """A row's records, if its scores follow from files beside them."""
+        """Returns a row's records if their predictions are readable."""
         name = self.results(row)[0].dataset
         group = Group(CellId(row.experiment, row.name, name, row.target))
         group.members = {record.seed: (path, record) for path, record in self.of(row)}
@@ -99,7 +99,7 @@ class Records:
         return None if group.fault or group.probe_fault else group
 
     def source(self, row: Row) -> Source:
-        """Provenance of a row."""
+        """Returns the origin of a row."""
         found = self.of(row)
         _, last = max(found, key=lambda pair: pair[1].created)
         commits = {_commit(record) for _, record in found}
@@ -113,10 +113,10 @@ class Records:
         )
 
     def controls_of(self, board: Board, row: Row) -> list[Row]:
-        """The controls that a row is to be held against, one of each sort.
+        """Returns the controls that a row is compared with, one of each kind.
 
-        Of several of a sort the one with the row's own axes is taken, else one of its encoder;
-        an encoder that was not pre-trained has no use for a control of pre-training.
+        Among several, the one that shares most axes with the row is taken. Controls of pre-training
+        must have its encoder; a frozen encoder has none.
         """
         found: dict[str, Row] = {}
         for control in board.controls:
@@ -132,7 +132,7 @@ class Records:
         return list(found.values())
 
     def costs(self) -> list[StageCost]:
-        """Wall time by stage; an artifact that several cells share counts once."""
+        """Returns wall time by stage; shared artifacts count once."""
         seen: dict[str, tuple[str, float | None]] = {}
         for _, record in self.found:
             for use in record.stages.values():
@@ -143,7 +143,7 @@ class Records:
         return [StageCost(stage, len(times), sum(times)) for stage, times in stages.items()]
 
     def label_quality(self) -> list[LabelQuality]:
-        """The weak labels of each corpus, labeler and taxonomy, once each."""
+        """Returns the weak labels of each corpus, labeler and taxonomy."""
         found: dict[str, LabelQuality] = {}
         for _, record in self.found:
             for corpus, report in record.labels.items():

@@ -1,4 +1,4 @@
-"""The finding first: does weak pre-training beat its controls? Said from paired differences."""
+"""The finding: whether weak pre-training beats its controls, from paired differences."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .probe_gaps import ProbeGaps
 
 Verdict = Literal["above", "below", "same", "unknown"]
 MATCHED = ("random_init", "shuffled", "shuffled_within_speaker")
-"""Controls that are the same network without what weak labels could teach it."""
+"""Controls with the same network, but without the information of weak labels."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A row against one control, in points of UAR, paired by speaker."""
+    """A row minus one control, in points of UAR, paired by speaker."""
 
     control: str
     """In plain words."""
@@ -32,7 +32,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one board says."""
+    """The finding of one board."""
 
     headline: str
     detail: str
@@ -40,15 +40,15 @@ class Finding:
     differences: list[Difference]
     dataset: str
     prosody: str = ""
-    """On how many targets the row holds more than its best control; empty without a probe."""
+    """Number of probe targets on which the row beats its best control; empty without a probe."""
 
 
 def finding(records: Records, board: Board) -> Finding:
     """Returns a board's finding.
 
-    The best pre-trained row is held against its controls; that it is the best of several, chosen
-    after the fact, is said. Only a row whose interval lies above that of every matched control
-    *helps*; an interval that holds 0 is "no detectable difference", never "equal".
+    The best pre-trained row is compared with its controls; a note says that it was selected among
+    several. Pre-training *helps* only if the differences to all matched controls exclude 0; an
+    interval that contains 0 is "no detectable difference", never "equal".
     """
     trained = [row for row in board.main if row.labeler is not None]
     if not trained:
@@ -81,14 +81,14 @@ def _prosody(gaps: ProbeGaps, row: Row) -> str:
     if not verdicts or "unknown" in verdicts:
         return ""
     return (
-        f"Prosody: of {len(verdicts)} targets it holds {verdicts.count('above')} better than the "
-        f"best control, {verdicts.count('below')} worse; on {verdicts.count('same')} there is no "
-        "detectable difference."
+        f"Prosody: of {len(verdicts)} targets, {verdicts.count('above')} are predicted better than "
+        f"by the best control and {verdicts.count('below')} worse; for {verdicts.count('same')} "
+        "there is no detectable difference."
     )
 
 
 def verdict(metric: Metric) -> Verdict:
-    """Reads an interval: above 0, below 0, or no detectable difference; unknown without one."""
+    """Returns the position of an interval: above 0, below 0 or the same; unknown without one."""
     if metric.interval is None:
         return "unknown"
     if metric.interval.low > 0:
@@ -110,7 +110,7 @@ def _headline(overall: Verdict, board: Board) -> str:
         "above": f"Pre-training on weak labels helped on {board.title}",
         "same": f"Pre-training on weak labels showed no detectable gain on {board.title}",
         "below": f"Pre-training on weak labels did worse than a control on {board.title}",
-        "unknown": f"{board.title}: the records allow no verdict on weak pre-training",
+        "unknown": f"{board.title}: the records allow no conclusion on weak pre-training",
     }[overall]
 
 
@@ -121,16 +121,16 @@ def _detail(board: Board, row: Row, of: int, matched: Sequence[Difference]) -> s
         f"labels; chance is {100 / len(board.labels):.1f} %."
     )
     if not matched:
-        return f"{text} No control of pre-training stands beside it, so nothing can be concluded."
+        return f"{text} It has no control of pre-training, so nothing can be concluded."
     if any(d.verdict == "unknown" for d in matched):
         return (
             f"{text} Some differences have no interval: there are too few speakers, or the "
-            "predictions of a record are not beside it."
+            "predictions of a record are missing."
         )
     if row.n_seeds == 1:
-        text += " It was trained from one seed, whose variation is in no interval here."
+        text += " It has one training seed: intervals do not include variation between seeds."
     if of > 1:
-        text += " Choosing the best afterwards flatters it."
+        text += " Selecting the best row afterwards makes its score optimistic."
     return text
 
 
@@ -158,7 +158,7 @@ def _name(row: Row) -> str:
 
 
 def _uar_difference(records: Records, board: Board, row: Row, control: Row) -> Metric:
-    """Paired by speaker, over seeds × speakers; without predictions only the plain difference."""
+    """Paired by speaker over seeds × speakers; without predictions the plain difference."""
     ours, theirs = records.exact(row), records.exact(control)
     if ours is None or theirs is None:
         return Metric(value=row.uar.value - control.uar.value)

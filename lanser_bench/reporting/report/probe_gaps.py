@@ -1,7 +1,7 @@
-"""What a row's embedding holds beyond its best control: the one probe number that says something.
+"""Probe scores of a row against its best control.
 
-R² (or UAR) of an embedding alone supports no claim: a random network already predicts loudness and
-duration well, and words tell a good part of the rest.
+R² (or UAR) of an embedding alone supports no claim: a random network predicts loudness and duration
+well, and words predict much of the rest.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from .data import Records
 class ProbeGaps:
     """Differences to the best control, paired by speaker, mean over seeds.
 
-    The best control is chosen per target, which is hard on the row; rows that learnt from human
-    labels are ceilings and none of them. Without the records' sums over speakers a difference has
-    no interval.
+    The best control is chosen per target, which is conservative. Rows that learnt from human labels
+    are upper bounds and not among the controls. Without the records' sums over speakers, a
+    difference has no interval.
     """
 
     def __init__(self, records: Records, board: Board) -> None:
@@ -31,11 +31,11 @@ class ProbeGaps:
         self._read: dict[str, Mapping[str, Side]] = {}
 
     def of(self, row: Row, scale: str | None = None) -> dict[str, Gap]:
-        """Returns a row's differences by target; empty where it has no control.
+        """Returns a row's differences by target; empty without a control.
 
         Args:
             row: a main row.
-            scale: ``raw`` or ``speaker``; both if left out.
+            scale: ``raw`` or ``speaker``; by default both.
         """
         every = self.records.controls_of(self.board, row)
         controls = [control for control in every if control.control not in CEILINGS]
@@ -71,7 +71,7 @@ def _alike(a: Side, b: Side) -> bool:
 def probe_contrasts(a: Group, b: Group) -> dict[str, Contrast]:
     """Returns ``probe.target (scale)`` → score of `a` minus that of `b`, paired by speaker.
 
-    Targets that only one of them has, or on other speakers, are left out.
+    Targets of only one of them, or of other speakers, are left out.
     """
     ours, theirs = a.probes(), b.probes()
     shared = [name for name in ours if name in theirs and _alike(ours[name], theirs[name])]

@@ -1,4 +1,4 @@
-"""The report: one self-contained page that says the finding first and shows what it rests on."""
+"""The report: one self-contained page that starts with the finding and shows its evidence."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from .finding import finding
 from .sections import sections
 
 CURVES = 5
-"""Main rows whose curves are drawn; more cannot be told apart. All are in the tables."""
+"""Main rows whose curves are drawn; more would be indistinguishable. The tables have all rows."""
 CONFUSIONS = 3
 PAGE = 50
-"""Rows of a leaderboard that are shown at once."""
+"""Rows of a leaderboard that are shown at first."""
 
 
 def write_report(
@@ -43,7 +43,7 @@ def write_report(
     Args:
         results: folders of result records, or single files.
         output: the page to write.
-        report: called with a sentence on files that are left out; the page has them too.
+        report: called with a sentence for each file left out; the page shows it too.
 
     Returns:
         The page's path.
@@ -66,8 +66,7 @@ def write_report(
 def render(found: Sequence[Found], unread: Sequence[str] = ()) -> str:
     """Returns the page's HTML.
 
-    Every text of a user's making is escaped; the only script and style are the page's own, and
-    their hashes are the only ones that its content policy lets run.
+    Every text of users is escaped. The content policy allows only the script of the page itself.
     """
     records = Records(found)
     boards = [_board(records, board, i) for i, board in enumerate(records.boards)]
@@ -136,7 +135,7 @@ def _one_of_each(controls: Sequence[Row]) -> list[Row]:
 
 
 def _span(board: Board) -> tuple[float, float]:
-    """Ends of the little scale on which the intervals of a board's rows are drawn."""
+    """Returns the ends of the scale for the intervals of a board's rows."""
     metrics = [row.uar for row in (*board.main, *board.controls)]
     lows = [m.interval.low if m.interval else m.value for m in metrics]
     highs = [m.interval.high if m.interval else m.value for m in metrics]
@@ -159,7 +158,7 @@ def _confused(board: Board) -> list[Row]:
 
 
 def _confusion(records: Records, board: Board, row: Row) -> dict[str, Any]:
-    """Counts of all seeds together, shaded by the share of each gold label."""
+    """Returns counts over all seeds, shaded by the share of each gold label."""
     total = [[0] * len(board.labels) for _ in board.labels]
     for result in records.results(row):
         for i, line in enumerate(result.evaluation.confusion):
@@ -173,7 +172,7 @@ def _confusion(records: Records, board: Board, row: Row) -> dict[str, Any]:
 
 
 def _by(board: Board, what: str) -> list[dict[str, Any]]:
-    """Rows of one taxonomy, or one labeler, side by side; empty where there is only one."""
+    """Returns the rows of each taxonomy, or labeler, side by side; empty if there is only one."""
     groups: dict[str, list[Row]] = {}
     for row in board.main:
         value = getattr(row, what)

@@ -1,1 +1,1 @@
-"""Records made again, and records sent to trackers again."""
+"""Reruns of records, and replays of records to trackers."""

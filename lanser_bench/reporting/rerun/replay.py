@@ -1,13 +1,13 @@
-"""Sends results to trackers afterwards, from the records and what the store still has."""
+"""Sends results to trackers later, from the records and the artifacts still in the store."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...experiment.running.running import stage_event
 from ...experiment.running.tracking import TrackerFeed
 from ...experiment.settings.model import PluginRef
 from ...plugins.discovery import registry
@@ -18,12 +18,12 @@ from ...store import Store, digest
 
 @dataclass(frozen=True)
 class Replay:
-    """What became of a replay."""
+    """Outcome of a replay."""
 
     sent: int
-    """Cells that the tracker received now."""
+    """Cells that the tracker has received in this replay."""
     had: int
-    """Cells that it had received before."""
+    """Cells that it had already received."""
     failed: int
     folder: Path
     """Where the tracker keeps its files."""
@@ -42,21 +42,21 @@ def track_results(
 ) -> Replay:
     """Sends finished cells to a tracker: the Python twin of `lanser-bench track`.
 
-    A cell that the tracker has received, in a run or by this, is not sent again. The tracker runs
-    in a process of its own, so a script needs the usual ``if __name__ == "__main__":``.
+    A cell that the tracker has already received is not sent again. The tracker runs in a separate
+    process, so a script needs the usual ``if __name__ == "__main__":``.
 
     Args:
         results: folders of result records, or single files.
         tracker: the tracker's name.
         options: its options.
-        store: keeps what was sent, and has the training curves of cells that it made.
-        again: sends cells that were received before, too.
+        store: remembers sent cells, and has the training curves of cells that it computed.
+        again: also sends cells that the tracker has already received.
         plugin_dirs: folders of loose plugin files.
         timeout_s: longest time for one cell, in seconds.
-        report: called with a sentence if the tracker fails, and on files that are left out.
+        report: called with a sentence if the tracker fails, and for each file left out.
 
     Raises:
-        LanserError: no records, an unknown tracker or a wrong option.
+        LanserError: no records, unknown tracker or wrong option.
     """
     reading = read_records(Path(place) for place in results)
     for sentence in reading.left_out:
@@ -81,11 +81,11 @@ def track_results(
 def record_events(record: ResultRecord, store: Store) -> list[dict[str, Any]]:
     """Returns the events of a record's stages, as a run's tracker gets them.
 
-    Of a stage whose artifact is no longer in the store only what the record knows: its time.
+    A stage whose artifact is no longer in the store has only its time.
     """
-    events = []
-    for place, use in record.stages.items():
-        event: dict[str, Any] = {
+    return [
+        stage_event(place, use.key, store)
+        or {
             "event": "stage",
             "time": record.created,
             "place": place,
@@ -94,11 +94,5 @@ def record_events(record: ResultRecord, store: Store) -> list[dict[str, Any]]:
             "seconds": use.seconds,
             "counts": {},
         }
-        artifact = store.get(use.key)
-        if artifact is not None:
-            event |= {"time": artifact.meta["written"], "counts": artifact.meta["counts"]}
-            training = artifact.path / "training.json"
-            if use.stage == "pretrain" and training.is_file():
-                event["training"] = json.loads(training.read_text(encoding="utf-8"))
-        events.append(event)
-    return events
+        for place, use in record.stages.items()
+    ]

@@ -1,4 +1,4 @@
-"""Runs the cell of a result record again and compares: the twin of `lanser-bench rerun`."""
+"""Runs the cell of a result record again and compares: the Python twin of `lanser-bench rerun`."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from ...records.record import ResultRecord
 from ...store import PluginIdentity
 
 HIDDEN = "…/"
-"""How a record writes an absolute path: only its last part follows."""
+"""Start of an absolute path in a record; only its last part follows."""
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One number, then and now."""
+    """One number of the record and of the rerun."""
 
     metric: str
     then: float
     now: float
     interval: Interval | None
-    """That of the number then."""
+    """Interval of the number in the record."""
 
     @property
     def difference(self) -> float:
@@ -39,27 +39,27 @@ class Compared:
 
     @property
     def is_inside(self) -> bool:
-        """Whether the new number lies in the interval of the old one."""
+        """Whether the new number is in the interval of the old one."""
         return self.interval is not None and self.interval.low <= self.now <= self.interval.high
 
 
 @dataclass(frozen=True)
 class Rerun:
-    """A record, the same cell run again, and what differs."""
+    """A record, the rerun of its cell, and the differences."""
 
     then: ResultRecord
     now: ResultRecord
     outcome: RunOutcome
     numbers: list[Compared]
     missing: list[str]
-    """Numbers of the record that the new one does not have, such as those of another dataset."""
+    """Numbers of the record that the rerun does not have, such as those of another dataset."""
     environment: list[str]
     """Differences of versions, commit and kind of machine."""
     keys: list[str]
-    """Stages whose key is another one, each with the reason as far as the record tells."""
+    """Stages whose key changed, with the reason if the record shows it."""
 
     def is_equal(self, tolerance: float, *, within_interval: bool = False) -> bool:
-        """Whether every number is there and within the tolerance, or at least in its interval."""
+        """Whether every number exists and is within the tolerance or, if allowed, its interval."""
         return not self.missing and all(
             abs(n.difference) <= tolerance or (within_interval and n.is_inside)
             for n in self.numbers
@@ -67,7 +67,7 @@ class Rerun:
 
 
 class CellFailedError(LanserError):
-    """The cell of a record could not be run again."""
+    """The rerun of a cell failed."""
 
 
 def rerun(
@@ -86,16 +86,15 @@ def rerun(
     Args:
         record: the record, or its file.
         overrides: ``key=value`` with dotted keys, applied to the record's settings.
-        store: where artifacts are kept; what is there already is not computed again.
-        results: where the new record is written.
+        store: folder of artifacts; cached ones are reused.
+        results: folder of the new record.
         roots: a dataset's name, or a place such as ``targets.0``, → its folder on this machine.
-        data: a folder in which those folders are looked for by their name.
+        data: folder that contains the folders of datasets by their names.
         plugin_dirs: folders of loose plugin files.
         listener: receives the events of the run.
 
     Raises:
-        SettingsError: the record does not tell where something lies, or its settings are those of
-            another version.
+        SettingsError: the record hides a path, or its settings are of another version.
         CellFailedError: a stage failed.
         LanserError: plugins or datasets that cannot be used.
     """
@@ -112,8 +111,8 @@ def rerun(
         raise CellFailedError(f"{old.name} failed in {failure.stage}: {failure.sentence}")
     if len(outcome.records) != 1:
         raise SettingsError(
-            f"The settings of {old.name} make {len(outcome.records)} cells like it, not one: this "
-            "version plans its controls in another way."
+            f"The settings of {old.name} give {len(outcome.records)} matching cells, not one: this "
+            "version plans controls differently."
         )
     new = load_record(outcome.records[0])
     numbers = list(compared(old, new))
@@ -137,10 +136,10 @@ def recreated(
     store: Path,
     results: Path,
 ) -> ExperimentFile:
-    """Returns the experiment of a record's one cell, with places of this machine.
+    """Returns the experiment of a record's cell with paths of this machine.
 
     Raises:
-        SettingsError: a root names no dataset of the record, or a place is not known.
+        SettingsError: a root names no dataset of the record, or a path is unknown.
     """
     settings = deepcopy(record.settings)
     if record.seed is not None:
@@ -154,8 +153,8 @@ def recreated(
     hidden = [f"{place} ({value})" for place, value in _hidden(file.settings)]
     if hidden:
         raise SettingsError(
-            f"A record hides where things lie. Say where on this machine: {', '.join(hidden)}. "
-            "Folders of datasets: --data DIR, or --root NAME=DIR; anything else: its key=VALUE."
+            f"A record hides paths. Give the paths on this machine: {', '.join(hidden)}. For "
+            "folders of datasets use --data DIR or --root NAME=DIR; for anything else key=VALUE."
         )
     return file
 
@@ -170,7 +169,7 @@ def _place_roots(settings: dict[str, Any], roots: Mapping[str, Path]) -> None:
         meant = [ref for place, ref in refs.items() if name in (place, ref.get("dataset"))]
         if not meant:
             known = ", ".join(f"{place} ({ref.get('dataset')})" for place, ref in refs.items())
-            raise SettingsError(f"The record has no dataset '{name}'. It has: {known}.")
+            raise SettingsError(f"The record has no dataset '{name}'. Its datasets: {known}.")
         for ref in meant:
             ref["root"] = str(folder)
 
@@ -197,7 +196,7 @@ def _hidden(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
 
 
 def compared(old: ResultRecord, new: ResultRecord) -> Iterator[Compared]:
-    """Yields every number that both records have, by its name."""
+    """Yields the numbers that both records have."""
     now = dict(_metrics(new))
     for name, metric in _metrics(old):
         if name in now:
@@ -218,7 +217,7 @@ def _metrics(record: ResultRecord) -> Iterator[tuple[str, Metric]]:
 
 
 def environment(old: ResultRecord, new: ResultRecord) -> Iterator[str]:
-    """Yields what differs of versions, commit and machine, as ``name then → now``."""
+    """Yields differences of versions, commit and machine, as ``name then → now``."""
     for name in sorted(old.versions.keys() | new.versions.keys()):
         one, two = old.versions.get(name, "–"), new.versions.get(name, "–")
         if one != two:
@@ -235,7 +234,7 @@ def environment(old: ResultRecord, new: ResultRecord) -> Iterator[str]:
 
 
 def changed_keys(old: ResultRecord, new: ResultRecord, outcome: RunOutcome) -> Iterator[str]:
-    """Yields the stages whose key changed, and why as far as the record tells."""
+    """Yields the stages whose key changed, with the reason if the record shows it."""
     places = {use.key: place for place, use in new.stages.items()}
     changed = {
         p for p, use in new.stages.items() if p in old.stages and use.key != old.stages[p].key
