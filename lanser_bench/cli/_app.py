@@ -53,7 +53,9 @@ class _Help:
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Writes the examples without line breaks; a group may show one of each command."""
         commands = getattr(self, "commands", {}).values()
-        examples = self.examples or [line for c in commands for line in c.examples[:1]]
+        examples = self.examples or [
+            line for c in commands for line in getattr(c, "examples", ())[:1]
+        ]
         if examples:
             with formatter.section("Examples"):
                 for line in examples:

@@ -42,36 +42,37 @@ def gate(
     from ..reporting.comparing.gate import gate as compare
     from ..reporting.groups import checked_metric
     from ..reporting.tables.form import Format
+    from ..store import write_atomic
     from ._console import print_sheets, wide_console
 
-    found = compare(baseline, candidate, metric=checked_metric(metric), tolerance=tolerance / 100)
-    passed = found.passed(strict=strict, allow_changes=allow_changes)
-    content = json.dumps(views.as_json(found, passed=passed), ensure_ascii=False, indent=1) + "\n"
-    if markdown is not None:
-        # Appended: other steps of a job may have written to its summary file.
-        _write(markdown, views.markdown(found, passed=passed), append=True)
+    result = compare(baseline, candidate, metric=checked_metric(metric), tolerance=tolerance / 100)
+    passed = result.passed(strict=strict, allow_changes=allow_changes)
+    content = json.dumps(views.as_json(result, passed=passed), ensure_ascii=False, indent=1) + "\n"
+    files = {json_file: content} if json_file and str(json_file) != "-" else {}
     if junit is not None:
-        _write(junit, views.junit(found, strict=strict, allow_changes=allow_changes))
-    if json_file is not None and str(json_file) != "-":
-        _write(json_file, content)
+        files[junit] = views.junit(result, strict=strict, allow_changes=allow_changes)
+    for path, text in files.items():
+        with writing(path):
+            write_atomic(path, text)
+    if markdown is not None:
+        _append(markdown, views.markdown(result, passed=passed))
     if str(json_file) == "-":
         typer.echo(content, nl=False)
     else:
-        print_sheets([views.sheet(found)], Format.table)
+        print_sheets([views.sheet(result)], Format.table)
         console = wide_console()
-        for sentence in views.sentences(found):
+        for sentence in views.sentences(result):
             console.print(sentence, markup=False, soft_wrap=True)
-        console.print(f"{'passed' if passed else 'FAILED'}: {views.summary(found)}", soft_wrap=True)
+        console.print(
+            f"{'passed' if passed else 'FAILED'}: {views.summary(result)}", soft_wrap=True
+        )
     if not passed:
         raise typer.Exit(1)
 
 
-def _write(path: Path, text: str, *, append: bool = False) -> None:
-    from ..store import write_atomic
-
+def _append(path: Path, text: str) -> None:
+    """Adds to a job's summary, in which other steps may have written."""
     with writing(path):
-        if append and path.is_file():
-            with path.open("a", encoding="utf-8") as file:
-                file.write(text)
-        else:
-            write_atomic(path, text)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)

@@ -95,7 +95,7 @@ def predict_file(
     """Labels one recording; see `SERModel.predict`."""
     from ..audio import decode
 
-    facts = _facts(path)
+    facts = readable_facts(path)
     seconds = facts.seconds
     reason = _too_short(0.0, seconds) or facts.silent
     if reason:
@@ -126,16 +126,8 @@ def predict_file(
     return Prediction(path, seconds, model.labels[int(mean.argmax())], scores, segments)
 
 
-def duration(path: Path) -> float:
-    """Returns a recording's length in seconds, as `inspect` and `decode` measure it.
-
-    Raises:
-        DataError: the file cannot be read as audio.
-    """
-    return _facts(path).seconds
-
-
-def _facts(path: Path) -> AudioFacts:
+def readable_facts(path: Path) -> AudioFacts:
+    """Returns the facts of a recording; raises `DataError` if it cannot be read as audio."""
     from ..audio import inspect
 
     facts = inspect(path)

@@ -15,7 +15,7 @@ import soundfile as sf
 
 from lanser_bench.audio import decode, inspect
 from lanser_bench.errors import DataError
-from lanser_bench.model.predict import duration
+from lanser_bench.model.predict import readable_facts
 
 RATE = 16_000
 ID3 = b"ID3\3\0\0\0\0\1\0TIT2" + bytes(124)
@@ -175,7 +175,7 @@ def test_a_whole_file_is_read_whole(tmp_path: Path, kind: str) -> None:
     assert facts.problem is None
     assert facts.seconds == pytest.approx(seconds, abs=CODED if "MP3" in kind else 0.045)
     assert facts.seconds >= seconds - 1e-3
-    assert duration(path) == facts.seconds
+    assert readable_facts(path).seconds == facts.seconds
     whole = decode(path)
     assert len(whole) == pytest.approx(facts.seconds * RATE, abs=1)
     np.testing.assert_array_equal(decode(path, 0.0, facts.seconds), whole)
@@ -262,7 +262,7 @@ def test_a_file_that_cannot_be_read_is_named_alike(tmp_path: Path, kind: str) ->
     path.write_bytes(make(tmp_path))
     problem = inspect(path).problem
     assert problem is not None
-    for read in (decode, duration):
+    for read in (decode, readable_facts):
         with pytest.raises(DataError, match=sentence) as raised:
             read(path)
         assert str(raised.value) == f"{path} {problem}."
@@ -274,7 +274,7 @@ def test_a_name_may_be_no_text(tmp_path: Path, form: str) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
     sf.write(tmp_path / "a", sound(), RATE, format=form)
     (tmp_path / "a").rename(path)
-    assert inspect(path).seconds == duration(path) == 1.0
+    assert inspect(path).seconds == readable_facts(path).seconds == 1.0
 
 
 def test_a_name_that_no_file_can_have_gets_a_sentence() -> None:
