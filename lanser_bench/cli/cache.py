@@ -24,7 +24,9 @@ def explain(
     ),
     store: Path = shared.STORE_OF_RUN,
 ) -> None:
-    """Print the chain of keys from audio to a score, with the content of each key.
+    """Print the chain of keys from audio to a score.
+
+    Each key is shown with its content: stage, plugins, options and seed.
 
     Examples:
         lanser-bench cache explain results/study/cell.json
@@ -77,7 +79,7 @@ def size(
     as_json: bool = shared.AS_JSON,
     store: Path = shared.STORE_OF_RUN,
 ) -> None:
-    """Measure the store: by stage, by experiment, and orphaned artifacts.
+    """Measure the store by stage and by experiment.
 
     An artifact that several experiments share counts for each of them. Orphaned artifacts are those
     that no record and no plan needs. JSON has sizes in bytes.
@@ -108,11 +110,11 @@ def gc(
     yes: bool = typer.Option(False, "--yes", "-y", help="Do not ask."),
     store: Path = shared.STORE_OF_RUN,
 ) -> None:
-    """Remove artifacts that no record or latest plan needs, and leftovers of crashed runs.
+    """Remove unneeded artifacts and leftovers of crashed runs.
 
-    Artifacts that records name are kept, with everything they were made from. Artifacts that are
-    being computed or are younger than --older-than are kept too, so runs may be active. Removing
-    too much costs only computing time.
+    An artifact is unneeded if no record and no latest plan needs it. Those that are being computed
+    or are younger than --older-than are kept, so runs may be active. Removing too much costs only
+    computing time.
 
     Examples:
         lanser-bench cache gc --dry-run
@@ -145,7 +147,7 @@ def verify(
     ),
     store: Path = shared.STORE_OF_RUN,
 ) -> None:
-    """Compare the bytes of every artifact with its checksums; set damaged ones aside.
+    """Verify all checksums, and set damaged artifacts aside.
 
     Damaged artifacts are moved to the folder `damaged` of the store, with the reason, and are
     computed again when needed. Exit code 0: no artifact is damaged; 1: some are.

@@ -44,7 +44,7 @@ def check(
     store: Path = shared.STORE,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Count and check everything in a dataset: labels, speakers, spans and every recording.
+    """Count and check labels, speakers, spans and recordings.
 
     Results for recordings are cached in the store. Exit code 0: the dataset can be used. 2: it
     cannot; the errors say why.
@@ -91,7 +91,7 @@ def leakage(
     store: Path = shared.STORE,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Find the same speaker, sound or sentence on both sides of a split.
+    """Find speakers, sounds and sentences on both sides of a split.
 
     Exit code 0: a run would accept the split, with the warnings shown. 1: a run would refuse it, or
     a dataset for pre-training contains part of the target (a run refuses only its human labels).

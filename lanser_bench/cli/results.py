@@ -16,7 +16,7 @@ app = App(help="Check published records, and upgrade old ones.")
 def validate(
     places: list[Path] = typer.Argument(..., metavar="PATH...", help="Folders or record files."),
 ) -> None:
-    """Check schema, checksums, and that the predictions give every score.
+    """Check schemas, checksums, and scores against predictions.
 
     Exit code 0: all records are sound. 2: some are not; the errors say which, and why.
 

@@ -63,7 +63,7 @@ def show(
     as_json: bool = shared.AS_JSON,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Show a taxonomy: its labels, their wording, its maps and the labels that these leave out.
+    """Show labels, their wording, maps and unmapped labels.
 
     Examples:
         lanser-bench taxonomy show ekman-6
@@ -84,7 +84,7 @@ def validate(
     files: list[Path] = typer.Argument(..., metavar="FILE...", help="Taxonomy files."),
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Check files, and their maps against the registered taxonomies that these refer to.
+    """Check files, and their maps to registered taxonomies.
 
     All files are checked; all errors are printed at the end.
 
@@ -130,7 +130,7 @@ def compare(
     store: Path = shared.STORE,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Compare two taxonomies: their files, and the labels that a labeler gives by each.
+    """Compare two taxonomies, and the labels given by each.
 
     With --texts a file is labelled at once. A dataset goes through the stages of an experiment, and
     cached results are reused.

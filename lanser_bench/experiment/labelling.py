@@ -25,7 +25,7 @@ from .running.running import data_notes
 from .running.scheduler import Listener, Scheduler
 from .settings.files import read_experiment
 from .settings.grid import expand
-from .settings.model import DatasetRef, Experiment
+from .settings.model import Experiment
 
 PLACE = "corpora.0"
 
@@ -239,11 +239,3 @@ def label_texts(
             strict=True,
         )
     ]
-
-
-def dataset_ref(name: str, root: Path | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a dataset as in an experiment; unknown keys are options of the plugin."""
-    own = {key: value for key, value in options.items() if key in DatasetRef.model_fields}
-    rest = {key: value for key, value in options.items() if key not in DatasetRef.model_fields}
-    place = {} if root is None else {"root": str(root)}
-    return {"dataset": name, **place, **own, "options": rest}

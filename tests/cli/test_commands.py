@@ -56,6 +56,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     code, out, _ = lanser(capsys, command, "--help")
     assert code == 0
     assert "Usage: lanser-bench" in out
+    assert "..." not in out.partition("Commands:")[2], "no summary is cut"
 
 
 def test_a_misspelt_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
