@@ -68,14 +68,7 @@ class AudioFacts:
 
 
 def inspect(path: Path) -> AudioFacts:
-    """Decodes a whole recording, block by block, and never raises for bad audio.
-
-    Args:
-        path: any file.
-
-    Returns:
-        Its facts; with a `problem` if `decode` would refuse the file.
-    """
+    """Decodes a whole file, block by block; a `problem` in its facts replaces an error."""
     try:
         return through(path, _measure)
     except SoundError as error:

@@ -19,18 +19,9 @@ from typing import TypeVar
 import numpy as np
 import soundfile
 
+from . import layout
 from .foreign import what_it_is
-from .layout import (
-    SoundError,
-    View,
-    after_id3,
-    check_flac,
-    mp3_frames_in,
-    mp3_tag,
-    ogg_streams,
-    patched_sizes,
-    sound_at,
-)
+from .layout import SoundError, View
 
 Result = TypeVar("Result")
 Samples = np.ndarray[tuple[int, int], np.dtype[np.float32]]
@@ -115,8 +106,13 @@ class Sound:
         lead = MP3_LEAD if stream.sync else 0
         at = max(0, min(first, file.frames) - lead) if stream.seekable else 0
         end = file.frames if count is None else min(first + count, file.frames)
-        if at and not self._sought(stream, at):
-            return
+        try:
+            if at:
+                file.seek(at)
+        except soundfile.LibsndfileError as error:
+            if not stream.promised:  # a streamed FLAC that ends before
+                return
+            raise _undecodable(error) from None
         try:
             while at < end:
                 block: Samples = file.read(min(size, end - at), dtype="float32", always_2d=True)
@@ -133,29 +129,19 @@ class Sound:
         if count is None or at < first + count:
             self._check_end(stream, at)
 
-    def _sought(self, stream: _Stream, at: int) -> bool:
-        """Seeks a frame; False if a streamed FLAC ends before it."""
-        try:
-            stream.file.seek(at)
-        except soundfile.LibsndfileError as error:
-            if not stream.promised:
-                return False
-            raise _undecodable(error) from None
-        return True
-
     def _check_end(self, stream: _Stream, at: int) -> None:
         if stream.view is not None and stream.view.error:
             raise SoundError(f"cannot be read ({stream.view.error})")
         if at < stream.promised:
             raise SoundError(
-                f"is cut off: its header promises {stream.promised} frames, {at} are there"
+                f"is cut off: its header promises {stream.promised} frames, but it has {at}"
             )
         if stream.file.format == "FLAC":
             with stream.path.open("rb") as raw:
-                check_flac(raw)
+                layout.check_flac(raw)
         if stream.view is None or not stream.sync:
             return
-        if mp3_frames_in(stream.view.rest(), stream.sync):
+        if layout.mp3_frames_in(stream.view.rest(), stream.sync):
             if self._counted:
                 raise _LongerError
             raise SoundError(
@@ -204,10 +190,10 @@ def _streams(path: Path, counted: bool, stack: ExitStack) -> list[_Stream]:
     with path.open("rb") as file:
         if not file.read(1):
             raise SoundError("is empty (0 bytes)")
-        patches = patched_sizes(file)
-        parts = ogg_streams(file, patches)
+        patches = layout.patched_sizes(file)
+        parts = layout.ogg_streams(file, patches)
         # libsndfile does not find the chunks of a WAV after an ID3 tag.
-        begin = after_id3(file) if after_id3(file) < sound_at(file) else 0
+        begin = layout.after_id3(file) if layout.after_id3(file) < layout.sound_at(file) else 0
     if parts:
         return [_opened(path, View(path, *part, patches), stack) for part in parts]
     view = View(path, begin, None, patches) if patches or begin else None
@@ -250,7 +236,7 @@ def _mp3(path: Path, counted: bool, stack: ExitStack) -> _Stream:
     from the first frame's bit rate, and the `View` claims a length above any guess.
     """
     with path.open("rb") as file:
-        tag = mp3_tag(file, sound_at(file))
+        tag = layout.mp3_tag(file, layout.sound_at(file))
     patches = {} if counted or not tag.count_at else {tag.count_at: MANY.to_bytes(4, "big")}
     view = View(path, tag.frame, None, patches, 1 if tag.count_at else 100)
     stream = _opened(path, view, stack)

@@ -13,11 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 _CHUNKS = {
-    b"RIFF": (12, "<4sI", 2, 0),
-    b"RIFX": (12, ">4sI", 2, 0),
-    b"RF64": (12, "<4sI", 2, 0),
-    b"BW64": (12, "<4sI", 2, 0),
-    b"FORM": (12, ">4sI", 2, 0),
+    **dict.fromkeys((b"RIFF", b"RF64", b"BW64"), (12, "<4sI", 2, 0)),
+    **dict.fromkeys((b"RIFX", b"FORM"), (12, ">4sI", 2, 0)),
     b"caff": (8, ">4sq", 1, 0),
     b"riff": (40, "<16sq", 8, 24),
 }
@@ -69,19 +66,14 @@ class View(io.RawIOBase):
     """A part of a file, with some bytes replaced, that claims to be `claim` times as long."""
 
     def __init__(
-        self,
-        path: Path,
-        begin: int = 0,
-        end: int | None = None,
-        patches: Mapping[int, bytes] | None = None,
-        claim: int = 1,
+        self, path: Path, begin: int, end: int | None, patches: Mapping[int, bytes], claim: int = 1
     ) -> None:
         """Opens the bytes from `begin` to `end`; `patches` have positions in the file as keys."""
         self._file = path.open("rb")
         self._begin, self._at = begin, 0
         self._length = (end or os.fstat(self._file.fileno()).st_size) - begin
         self._claimed = self._length * claim
-        self._patches = {at - begin: value for at, value in (patches or {}).items()}
+        self._patches = {at - begin: value for at, value in patches.items()}
         self.error = ""
         """Why the file could not be read, since a callback of libsndfile must not raise."""
 
@@ -143,7 +135,7 @@ def patched_sizes(file: BinaryIO) -> dict[int, bytes]:
             ) from None
     if there < promise.size - 1:
         raise SoundError(
-            f"is cut off: its header promises {promise.size} bytes of sound, {there} are there"
+            f"is cut off: its header promises {promise.size} bytes of sound, but it has {there}"
         )
     file.seek(promise.begin + promise.size + promise.size % 2)
     if file.read(4) in (b"RIFF", b"FORM"):

@@ -53,9 +53,7 @@ class AudioMemo:
     ) -> dict[Path, Recording]:
         """Returns the facts of each file; decodes in full only files not seen before.
 
-        Args:
-            paths: files; duplicates are read once.
-            progress: called with done, total and unit.
+        `progress` is called with done, total and unit.
         """
         hashed: dict[Path, str] = {}
         unread: dict[Path, Recording] = {}

@@ -25,13 +25,7 @@ def without_copies(
     """Returns one utterance of each id in order, notes on equal copies, faults for different ones.
 
     Copies are equal if all their columns are and their recordings decode to the same samples. The
-    first one that can be decoded is used, or the first of all.
-
-    Args:
-        utterances: of one dataset, in order.
-        root: its folder.
-        memo: hashes and facts of recordings; only copies are read.
-        progress: called with done, total and unit while copies are read for the first time.
+    first one that can be decoded is used, or the first of all. Only recordings of copies are read.
     """
     groups: dict[str, list[Utterance]] = {}
     for u in utterances:
@@ -65,9 +59,7 @@ def without_copies(
 
 
 def _difference(
-    group: Sequence[Utterance],
-    usable: Sequence[Utterance],
-    recordings: Mapping[Path, Recording],
+    group: Sequence[Utterance], usable: Sequence[Utterance], recordings: Mapping[Path, Recording]
 ) -> str:
     """Returns the difference between copies; empty if they are one utterance."""
     columns = [c for c in _COLUMNS if any(getattr(u, c) != getattr(group[0], c) for u in group)]

@@ -33,7 +33,7 @@ def recording_traits(
     Args:
         rows: utterances with the columns of `utterances.SCHEMA`.
         facts: by the SHA-256 of a recording's bytes.
-        paths: of recordings, by the same; if no utterance has a label, folders replace labels.
+        paths: by the same; if no utterance has a label, folders replace labels.
 
     Returns:
         ``sample_rates``, ``channels``, ``formats``: value as text → utterances, most frequent

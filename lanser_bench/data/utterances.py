@@ -23,40 +23,30 @@ UTTERANCES = "utterances.parquet"
 SUMMARY = "manifest.json"
 GROUP_ROWS = 8192
 
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("audio_sha", pa.string()),
-        ("start", pa.float64()),
-        ("end", pa.float64()),
-        ("seconds", pa.float64()),
-        ("speaker", pa.string()),
-        ("dialogue_id", pa.string()),
-        ("turn", pa.int32()),
-        ("sentence_id", pa.string()),
-        ("language", pa.string()),
-        ("split", pa.string()),
-        ("transcript", pa.string()),
-        ("gold", pa.string()),
-        ("gold_kind", pa.string()),
-        ("extras", pa.string()),
-    ]
-)
+_COLUMNS = {
+    "ids": ("id", pa.string()),
+    "audio_sha": ("audio_sha", pa.string()),
+    "start": ("start", pa.float64()),
+    "end": ("end", pa.float64()),
+    "seconds": ("seconds", pa.float64()),
+    "speakers": ("speaker", pa.string()),
+    "dialogue_ids": ("dialogue_id", pa.string()),
+    "turns": ("turn", pa.int32()),
+    "sentence_ids": ("sentence_id", pa.string()),
+    "languages": ("language", pa.string()),
+    "splits": ("split", pa.string()),
+    "transcripts": ("transcript", pa.string()),
+    "gold": ("gold", pa.string()),
+    "gold_kinds": ("gold_kind", pa.string()),
+    "extras": ("extras", pa.string()),
+}
+"""Field of `UtteranceTable` → column and its type."""
+SCHEMA = pa.schema(list(_COLUMNS.values()))
 """Columns of `UTTERANCES`."""
+FIELDS = {column: field for field, (column, _) in _COLUMNS.items()}
+"""Column of `SCHEMA` → field of `UtteranceTable`."""
 _JSON = ("gold", "extras")
 """Columns of JSON objects."""
-FIELDS = {name: name for name in SCHEMA.names} | {
-    "id": "ids",
-    "speaker": "speakers",
-    "dialogue_id": "dialogue_ids",
-    "turn": "turns",
-    "sentence_id": "sentence_ids",
-    "language": "languages",
-    "split": "splits",
-    "transcript": "transcripts",
-    "gold_kind": "gold_kinds",
-}
-"""Column of `SCHEMA` → field of `UtteranceTable`."""
 
 
 @dataclass(frozen=True)
@@ -108,20 +98,17 @@ class UtteranceTable:
 def write_utterances(
     folder: Path, rows: Iterable[Mapping[str, Any]], summary: Mapping[str, Any]
 ) -> None:
-    """Writes `UTTERANCES` and `SUMMARY` into a folder (a draft's).
+    """Writes `UTTERANCES` and `SUMMARY` into a folder, such as a draft's.
 
-    Args:
-        folder: where to write.
-        rows: one mapping per utterance with the columns of `SCHEMA`; `gold` and `extras` as
-            mappings.
-        summary: facts about the whole: dataset, card, counts, problems.
+    A row has the columns of `SCHEMA`, with `gold` and `extras` as mappings. The summary has facts
+    about the whole: dataset, card, counts, problems.
     """
     write_rows(folder, rows)
     write_summary(folder, summary)
 
 
 def write_rows(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes `UTTERANCES` alone, as `write_utterances`; rows may be more than fit into memory."""
+    """Writes `UTTERANCES` alone, as `write_utterances`; the rows may exceed the memory."""
     rows = iter(rows)
     with pq.ParquetWriter(folder / UTTERANCES, SCHEMA) as file:
         # Small groups, because a reader of blocks needs a whole one in memory.

@@ -4,32 +4,18 @@ from collections.abc import Callable
 
 from lanser_bench import hookimpl
 
-_DATASETS = {
-    "audformat": "audformat:Audformat",
-    "audiofolder": "audiofolder:AudioFolder",
-    "condensed-movies": "condensed_movies:CondensedMovies",
-    "crema-d": "crema_d:CremaD",
-    "emodb": "emodb:EmoDB",
-    "esd": "esd:ESD",
-    "huggingface": "huggingface:HuggingFace",
-    "iemocap": "iemocap:Iemocap",
-    "librispeech": "librispeech:LibriSpeech",
-    "ljspeech": "ljspeech:LJSpeech",
-    "manifest": "manifest:ManifestTable",
-    "meld": "meld:Meld",
-    "msp-podcast": "msp_podcast:MspPodcast",
-    "peoples-speech": "peoples_speech:PeoplesSpeech",
-    "ravdess": "ravdess:Ravdess",
-    "savee": "savee:Savee",
-    "synthetic": "synthetic:Synthetic",
-    "tess": "tess:Tess",
-    "text": "text:Text",
-}
-"""Name → module and class."""
+_DATASETS = """
+audformat:Audformat audiofolder:AudioFolder condensed_movies:CondensedMovies crema_d:CremaD
+emodb:EmoDB esd:ESD huggingface:HuggingFace iemocap:Iemocap librispeech:LibriSpeech
+ljspeech:LJSpeech manifest:ManifestTable meld:Meld msp_podcast:MspPodcast
+peoples_speech:PeoplesSpeech ravdess:Ravdess savee:Savee synthetic:Synthetic tess:Tess text:Text
+"""
+"""Module and class; the name of a dataset is that of its module, with hyphens."""
 
 
 @hookimpl
 def register_datasets(register: Callable[[str, str], None]) -> None:
     """Registers the built-in datasets."""
-    for name, reference in _DATASETS.items():
+    for reference in _DATASETS.split():
+        name = reference.partition(":")[0].replace("_", "-")
         register(name, f"lanser_bench_plugins.datasets.{reference}")

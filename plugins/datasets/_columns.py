@@ -90,8 +90,7 @@ def present(
 ) -> dict[str, str]:
     """Returns name here → name in the table; case, blanks and Unicode form may differ.
 
-    Raises:
-        LanserError: the table has no such column; of the kind `fault`.
+    Raises `fault` if the table has no such column.
     """
     folded = {_folded(column): column for column in available}
     actual: dict[str, str] = {}
@@ -190,8 +189,7 @@ def empty(value: Any) -> bool:
 def as_text(value: Any, origin: str = "", column: str = "") -> str | None:
     """Reads a cell as text; empty cells, NaN and missing values are None; 7.0 becomes 7.
 
-    Raises:
-        DataError: it is a list, an object or bytes that are not UTF-8.
+    Raises `DataError` for a list, an object or bytes that are not UTF-8.
     """
     if empty(value):
         return None
@@ -214,11 +212,7 @@ def text_columns(cells: Mapping[str, Any], origin: str, **defaults: str | None) 
 
 
 def as_turn(value: Any, origin: str) -> int | None:
-    """Reads a cell as a whole number.
-
-    Raises:
-        DataError: it is something else, or has more than 32 bits.
-    """
+    """Reads a cell as a whole number of 32 bits; raises `DataError` for anything else."""
     if empty(value):
         return None
     number = _number(value)
@@ -230,8 +224,7 @@ def as_turn(value: Any, origin: str) -> int | None:
 def as_seconds(value: Any, origin: str, column: str) -> float | None:
     """Reads a cell as seconds: a number, a duration or a time such as ``0:01:02.5``.
 
-    Raises:
-        DataError: it is something else, such as a date, or is ambiguous, such as 1,250.
+    Raises `DataError` for anything else, such as a date, and for the ambiguous 1,250.
     """
     if empty(value):
         return None

@@ -16,14 +16,10 @@ Part = tuple[str, str | None]
 
 
 def apart(rows: Iterable[tuple[str, Utterance]], notes: list[str]) -> Iterator[Utterance]:
-    """Yields utterances with one dialogue id per dialogue.
+    """Yields utterances with one dialogue id per dialogue, given with the name of their table.
 
     A dialogue id with the same turn in two tables or splits means two dialogues; the names of table
-    and split are put before such an id.
-
-    Args:
-        rows: the name of an utterance's table, if there are several, and the utterance.
-        notes: gets a sentence if ids are changed.
+    and split are put before such an id, with a note.
 
     Raises:
         DataError: the turns of a dialogue start over within a table and split.

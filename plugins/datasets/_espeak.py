@@ -68,12 +68,7 @@ def require() -> None:
 
 
 def speak(clips: Sequence[Clip], folder: Path) -> None:
-    """Writes every clip into `folder`, in a fresh process.
-
-    Raises:
-        MissingDependencyError: the engine is not installed.
-        DataError: the engine failed; with its message.
-    """
+    """Writes every clip into `folder`, in a fresh process; raises `DataError` if that fails."""
     require()
     for parent in {(folder / clip.file).parent for clip in clips}:
         parent.mkdir(parents=True, exist_ok=True)

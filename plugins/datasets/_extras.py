@@ -19,18 +19,11 @@ _MISSING = {"na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat", "-", "?"}
 
 
 def plain_extras(name: str, rows: list[TableRow], *, typed: bool, notes: list[str]) -> None:
-    """Turns extras into numbers, texts, truth values, or lists and objects of these.
+    """Turns the rows' extras into numbers, texts, truth values, or lists and objects of these.
 
     In a column of numbers, any common name of a missing number counts as missing. Dates become
-    text. Bytes are ignored.
-
-    Args:
-        name: the table's, for messages.
-        rows: changed in place.
-        typed: whether the table's format distinguishes numbers from texts; if not, columns whose
-            cells all look like numbers become numbers.
-        notes: gets a sentence for each column with a cell that is missing, ignored or of another
-            type.
+    text. Bytes are ignored. In a format that is not `typed`, such as CSV, columns whose cells all
+    look like numbers become numbers. Each column with changed cells gives a note.
     """
     for column in dict.fromkeys(column for row in rows for column in row.extras):
         changes = set()

@@ -22,11 +22,8 @@ def walk(root: Path, notes: list[str]) -> Iterator[Path]:
     """Yields the sound files below a folder, sorted, each real folder once.
 
     Files in unreadable formats (.m4a, .mp4) are included: the survey reports them as unusable, so
-    that no class disappears unnoticed. Hidden files and system folders are skipped.
-
-    Args:
-        root: the folder.
-        notes: gets a sentence on links that are not followed.
+    that no class disappears unnoticed. Hidden files and system folders are skipped. Links that are
+    not followed give a note.
 
     Raises:
         DataError: a folder is not readable, or a name is not valid Unicode.
@@ -91,20 +88,10 @@ def _checked_name(path: Path) -> Path:
     return path
 
 
-def _stem(path: Path) -> str:
-    return path.stem
-
-
 def preferred(
-    paths: Iterable[Path], notes: list[str], key: Callable[[Path], str] = _stem
+    paths: Iterable[Path], notes: list[str], key: Callable[[Path], str] = lambda path: path.stem
 ) -> list[Path]:
-    """Drops films and the like for which there is a readable recording with the same key.
-
-    Args:
-        paths: sound files.
-        notes: gets a sentence on what is dropped.
-        key: equal for two files of one recording.
-    """
+    """Drops films and the like, with a note, if a readable recording has the same key."""
     listed = list(paths)
     readable = {key(path) for path in listed if is_readable(path)}
     films = sorted(path for path in listed if not is_readable(path) and key(path) in readable)
@@ -130,10 +117,6 @@ def by_stem(paths: Iterable[Path], notes: list[str]) -> dict[str, list[Path]]:
     return copies
 
 
-def _any(path: Path, match: re.Match[str]) -> bool:
-    return True
-
-
 def clips_of(
     dataset: Dataset[Any],
     root: Path,
@@ -141,17 +124,17 @@ def clips_of(
     example: str,
     folder: str,
     *,
-    key: Callable[[Path], str] = _stem,
-    wanted: Callable[[Path, re.Match[str]], bool] = _any,
+    key: Callable[[Path], str] = lambda path: path.stem,
+    wanted: Callable[[Path, re.Match[str]], bool] = lambda path, match: True,
 ) -> Iterator[tuple[Path, re.Match[str]]]:
     """Yields the clips of a corpus whose file names say what they are, sorted by path.
 
     Args:
-        dataset: the corpus; its notes get sentences on what is ignored.
+        dataset: the corpus; its notes get sentences on ignored files.
         root: the folder.
         pattern: of a file's name without suffix.
         example: "CORPUS file such as PATH", for the error.
-        folder: which folder to give as root, for the error.
+        folder: the right folder for `root`, for the error.
         key: equal for two files of one recording.
         wanted: whether a clip counts.
 
@@ -203,12 +186,9 @@ def _named(paths: Sequence[Path], root: Path | None = None) -> str:
 
 
 def near(root: Path, *names: str, above: bool = True) -> Path | None:
-    """Returns the first match in the folder, up to two levels below it, or in its parent.
+    """Returns the first match of path patterns in the folder, up to two levels below, or above.
 
-    Args:
-        root: the folder; users often name its parent or child.
-        names: paths as patterns, relative to the folder of the corpus.
-        above: look in the parent too.
+    Users often name the parent or a child of the right folder.
     """
     places = [(root, below + name) for below in ("", "*/", "*/*/") for name in names]
     places += [(root.parent, name) for name in names if above]

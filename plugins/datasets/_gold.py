@@ -14,12 +14,9 @@ GoldKind = Literal["single", "multi", "distribution"]
 
 
 def weighted_gold(origin: str, value: Any, *, names: bool = False) -> dict[str, float]:
-    """Reads a cell with weights of labels, without those of weight 0.
+    """Reads a cell with weights of labels: a mapping, Parquet's map, or a JSON object.
 
-    Args:
-        origin: of the row, for messages.
-        value: a mapping, Parquet's map, or a JSON object.
-        names: whether text that is not JSON is the name of a label.
+    Labels of weight 0 are dropped. With `names`, text that is not JSON is the name of a label.
 
     Raises:
         DataError: it is something else, or a weight is not valid.
@@ -39,11 +36,7 @@ def weighted_gold(origin: str, value: Any, *, names: bool = False) -> dict[str, 
 
 
 def as_weight(origin: str, label: str, value: Any) -> float:
-    """Reads a cell as the weight of a label; an empty cell is 0.
-
-    Raises:
-        DataError: it is not a number of 0 or more.
-    """
+    """Reads a cell as a weight of 0 or more, 0 if empty; raises `DataError` for anything else."""
     try:
         weight = float(0 if value is None else value)
     except (TypeError, ValueError):

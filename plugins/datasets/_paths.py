@@ -19,20 +19,15 @@ _SEPARATORS = re.compile(r"[\\/]")
 
 
 class Recordings:
-    """Finds the recordings that a table names, and derives ids for a table without ids."""
+    """Finds recordings by paths relative to a folder, and derives ids for a table without ids."""
 
     def __init__(self, folder: Path) -> None:
-        """Relative paths start at `folder`."""
         self.folder = folder
         self._listed: dict[Path, dict[str, str]] = {}
         self._outside: dict[str, Path] = {}
 
     def find(self, cell: Any, origin: str) -> Path:
-        """Returns the path of a recording, existing or not; see `located`.
-
-        Raises:
-            DataError: the cell is not a path: sound, an address on the network or a long text.
-        """
+        """Returns `located` of a cell; raises `DataError` if it is not a path, such as a URL."""
         return self.located(_checked_name(cell, origin))
 
     def located(self, name: str) -> Path:

@@ -26,10 +26,9 @@ class LabelOptions(PluginOptions):
 
 
 class LeftOut:
-    """Counts the utterances that the option `leave_out` removes."""
+    """Counts the utterances that the option `leave_out` removes by its labels."""
 
     def __init__(self, labels: Sequence[str]) -> None:
-        """`labels` as the data write them."""
         self._counts = dict.fromkeys(labels, 0)
         self._others: set[str] = set()
 

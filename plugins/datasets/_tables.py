@@ -56,11 +56,8 @@ def table_rows(
 ) -> tuple[list[TableRow], list[str]]:
     """Returns the rows of a table by the columns' names here, and all columns of the table.
 
-    Args:
-        path: the table.
-        options: how it is written.
-        naming: what the names of columns mean; other columns become extras.
-        notes: gets a sentence for everything that is missing, ignored, guessed or a likely mistake.
+    Columns without a meaning by `naming` become extras. Everything that is missing, ignored,
+    guessed or a likely mistake gives a note.
 
     Raises:
         DataError: the table cannot be read, lacks a column or has two that mean the same.

@@ -24,11 +24,7 @@ _MARKS = {
 
 
 def read_bytes(path: Path, advice: str = "") -> bytes:
-    """Returns the content of a file.
-
-    Raises:
-        DataError: the file cannot be read; ends with `advice`.
-    """
+    """Returns the content of a file; raises `DataError` with `advice` if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -61,11 +57,7 @@ def read_text(path: Path, advice: str = "") -> str:
 
 
 def lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yields the non-empty lines of a text file with their numbers.
-
-    Raises:
-        DataError: as `read_text`.
-    """
+    """Yields the non-empty lines of a text file with their numbers; raises as `read_text`."""
     text = read_text(path).replace("\r\n", "\n")
     # Not splitlines(): speech may contain other characters that Unicode counts as line ends.
     for number, line in enumerate(text.split("\n" if "\n" in text else "\r"), start=1):
@@ -83,14 +75,9 @@ def csv_rows(
 ) -> Iterator[tuple[int, int, dict[str, str]]]:
     """Yields the rows of a table, each with the numbers of its first and last line.
 
-    Blank rows are skipped. Cells below an empty header have the name "".
-
-    Args:
-        path: the file, for messages.
-        text: its content.
-        delimiter: separates cells.
-        names: its columns; empty if its first line names them.
-        quoted: False if quotes are ordinary characters.
+    Blank rows are skipped. Cells below an empty header have the name "". `path` is for messages,
+    `names` are the columns of a table without a header line; with `quoted` false, quotes are
+    ordinary characters.
 
     Raises:
         DataError: the table has no header or repeats a column, or a row has more or fewer cells
@@ -137,11 +124,7 @@ def _checked_header(origin: str, cells: Sequence[str]) -> list[str]:
 def rows_with(
     columns: Collection[str], table: Path, delimiter: str = ","
 ) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yields the rows of a table of a corpus, each with the number of its line.
-
-    Raises:
-        DataError: as `csv_rows`, or a column is missing.
-    """
+    """Yields the rows of a corpus's table with their lines; raises if a column is missing."""
     for line, _, row in csv_rows(table, read_text(table), delimiter):
         if not row.keys() >= set(columns):
             raise DataError(
@@ -151,10 +134,7 @@ def rows_with(
 
 
 def table_beside(root: Path) -> dict[str, dict[str, str]]:
-    """Returns id → row of ``manifest.csv`` in the folder or below it.
-
-    Copies of a part of a corpus often have their transcripts there. Empty without such a file.
-    """
+    """Returns id → row of ``manifest.csv``, which partial copies of a corpus often have."""
     path = near(root, "manifest.csv", above=False)
     rows = rows_with((), path) if path else ()
     return {row["id"]: row for _, row in rows if row.get("id")}

@@ -39,11 +39,8 @@ def goemotions(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
     """Yields the comments of ``train.tsv``, ``dev.tsv`` and ``test.tsv``.
 
     A line is text, comma-separated label numbers, comment id; quotes are ordinary characters and
-    there is no header. A number is a line of ``emotions.txt``, from 0.
-
-    Args:
-        root: the folder.
-        wanted: splits to read; empty for all.
+    there is no header. A number is a line of ``emotions.txt``, from 0. Without `wanted` splits, all
+    are read.
     """
     names = _lines(root / "emotions.txt", "GoEmotions")
     for split in _chosen(wanted):

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import counted, is_readable, near, walk
+from ._files import UNTRIED, counted, is_readable, near, walk
 from ._subtitles import read_cues, utterances_of
 from ._text_files import rows_with
 
@@ -57,8 +57,7 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
         language="en",
         notes="Get the videos by its authors' script, then extract the sound. The film counts as "
         "the speaker, since actors are not named: one film is never on both sides of a split. "
-        "Music and noise are in most scenes. This reader was tested on small trees with the true "
-        "names and generated sound, not on the films.",
+        f"Music and noise are in most scenes. {UNTRIED}",
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
@@ -154,13 +153,8 @@ def _subtitles(root: Path) -> dict[str, dict[str, Path]]:
 
 def _no_sound(root: Path) -> str:
     videos = [p for p in sorted(root.rglob("*")) if p.suffix.lower() in _VIDEO]
+    content = f"{counted(videos, 'video')} such as {videos[0].name}, but " if videos else ""
+    advice = "Name files VIDEOID.wav or .flac by that column of clips.csv."
     if videos:
-        return (
-            f"{root} contains {counted(videos, 'video')} such as {videos[0].name}, but no sound "
-            "of any clip of clips.csv. Extract it, for example with ffmpeg -i VIDEOID.mkv -ac 1 "
-            "-ar 16000 VIDEOID.flac."
-        )
-    return (
-        f"{root} contains no sound of any clip of clips.csv. Files are named VIDEOID.wav or .flac, "
-        "where VIDEOID is that column of clips.csv."
-    )
+        advice = "Extract it, for example with ffmpeg -i VIDEOID.mkv -ac 1 -ar 16000 VIDEOID.flac."
+    return f"{root} contains {content}no sound of any clip of clips.csv. {advice}"

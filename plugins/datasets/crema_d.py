@@ -13,14 +13,8 @@ from ._files import clips_of, near
 from ._text_files import rows_with
 
 _NAME = re.compile(r"(\d{4})_([A-Z]{3})_([A-Z]{3})_([A-Z]{1,2})", re.IGNORECASE)
-_EMOTIONS = {
-    "ANG": "anger",
-    "DIS": "disgust",
-    "FEA": "fear",
-    "HAP": "happy",
-    "NEU": "neutral",
-    "SAD": "sad",
-}
+_LABELS = ("anger", "disgust", "fear", "happy", "neutral", "sad")
+_EMOTIONS = {label[:3].upper(): label for label in _LABELS}
 _SENTENCES = {
     "IEO": "It's eleven o'clock.",
     "TIE": "That is exactly what happened.",
@@ -144,7 +138,7 @@ class CremaD(Dataset[CremaDOptions]):
                 "Copy it from processedResults of the corpus, or use label: acted."
             )
         votes: dict[str, dict[str, float]] = {}
-        letters = {label[0].upper(): label for label in _EMOTIONS.values()}
+        letters = {label[0].upper(): label for label in _LABELS}
         for line, row in rows_with(("fileName", *letters), table):
             # The first column has no name in the release, and one of pandas' in copies.
             if not next(iter(row.values())).startswith(_SHOWN[self.options.shown]):

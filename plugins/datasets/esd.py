@@ -112,11 +112,7 @@ def _texts_near(clip: Path, speaker: str, root: Path) -> dict[str, str]:
 
 
 def _texts(file: Path, english: bool) -> dict[str, str]:
-    """Returns clip → text of a speaker's table: clip, text and emotion, split by tabs or blanks.
-
-    Raises:
-        DataError: the encoding is unknown, or no line is of that form.
-    """
+    """Returns clip → text of a speaker's table: clip, text and emotion, split by tabs or blanks."""
     lines = (_LINE.match(line.strip()) for line in _decoded(file, english).splitlines())
     texts = {match[1]: match[2].strip() for match in lines if match}
     if any("\t" in text for text in texts.values()):

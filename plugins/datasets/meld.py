@@ -82,11 +82,7 @@ class Meld(Dataset[MeldOptions]):
                     yield replace(u, audio=audio)
 
     def _clips(self, root: Path, part: str) -> dict[str, list[Path]]:
-        """Returns clip → its recordings.
-
-        Raises:
-            DataError: the clips are films only, or there are none.
-        """
+        """Returns clip → its recordings; raises `DataError` if there are only films, or none."""
         folders = [p for name in _FOLDERS[part] for p in sorted(root.rglob(name)) if p.is_dir()]
         sound = {folder: [p for p in sorted(folder.iterdir()) if is_sound(p)] for folder in folders}
         for files in sound.values():

@@ -14,16 +14,8 @@ from ._text_files import lines, rows_with
 
 _TABLES = ("Labels/labels_consensus.csv", "labels_consensus.csv", "Labels/labels_concensus.csv")
 """The second spelling is that of older releases."""
-_EMOTIONS = {
-    "A": "anger",
-    "S": "sadness",
-    "H": "happiness",
-    "U": "surprise",
-    "F": "fear",
-    "D": "disgust",
-    "C": "contempt",
-    "N": "neutral",
-}
+_LABELS = ("anger", "sadness", "happiness", "fear", "disgust", "contempt", "neutral")
+_EMOTIONS = {label[0].upper(): label for label in _LABELS} | {"U": "surprise"}
 _NO_LABEL = ("O", "X")
 """Another emotion, and no agreement between raters."""
 _COLUMNS = {"FileName", "EmoClass", "SpkrID", "Split_Set"}
@@ -83,10 +75,12 @@ class MspPodcast(Dataset[MspPodcastOptions]):
     def _utterance(self, folder: Path, origin: str, row: dict[str, str]) -> Utterance:
         name, code = Path(row["FileName"]).stem, row["EmoClass"].strip()
         speaker = row["SpkrID"].strip()
+        file = folder.parent / "Transcripts" / f"{name}.txt"
+        words = "\n".join(line for _, line in lines(file)) if file.is_file() else None
         splits = {"Train": "train", "Development": "dev", self.options.test: "test"}
-        if code not in _EMOTIONS and code not in _NO_LABEL:
-            known = ", ".join([*_EMOTIONS, *_NO_LABEL])
-            raise DataError(f"{origin}: EmoClass is '{code}'; the codes are {known}.")
+        if code not in (*_EMOTIONS, *_NO_LABEL):
+            codes = ", ".join([*_EMOTIONS, *_NO_LABEL])
+            raise DataError(f"{origin}: EmoClass is '{code}'; the codes are {codes}.")
         return Utterance(
             id=name,
             audio=folder / row["FileName"],
@@ -95,17 +89,11 @@ class MspPodcast(Dataset[MspPodcastOptions]):
             turn=_turn(name),
             language="en",
             split=splits.get(row["Split_Set"].strip()),
-            transcript=_words(folder.parent / "Transcripts" / f"{name}.txt"),
+            transcript=words and words.strip(),
             gold={_EMOTIONS[code]: 1.0} if code in _EMOTIONS else {},
             extras=_numbers(origin, row),
             origin=origin,
         )
-
-
-def _words(file: Path) -> str | None:
-    if not file.is_file():
-        return None
-    return "\n".join(line for _, line in lines(file)).strip()
 
 
 def _numbers(origin: str, row: dict[str, str]) -> dict[str, float]:

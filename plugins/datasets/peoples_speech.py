@@ -10,7 +10,7 @@ from typing import Any
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import counted, is_readable
+from ._files import UNTRIED, counted, is_readable
 from ._text_files import lines
 
 _FOLDERS = ("train", "validation", "test")
@@ -47,8 +47,7 @@ class PeoplesSpeech(Dataset[PeoplesSpeechOptions]):
         language="en",
         notes="Speakers are not named: the document counts as the speaker, so that one recording "
         "is never on both sides of a split, though one document may contain several voices. The "
-        "transcripts are aligned captions, not exact. This reader was tested on small trees with "
-        "the release's names and generated sound, not on the release itself.",
+        f"transcripts are aligned captions, not exact. {UNTRIED}",
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:

@@ -14,16 +14,8 @@ from ._files import clips_of
 _NAME = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)")
 _AUDIO_ONLY = "03"
 _CHANNELS = {"speech": "01", "song": "02"}
-_EMOTIONS = {
-    "01": "neutral",
-    "02": "calm",
-    "03": "happy",
-    "04": "sad",
-    "05": "angry",
-    "06": "fearful",
-    "07": "disgust",
-    "08": "surprised",
-}
+_EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+"""In the order of their codes, from 01."""
 _STATEMENTS = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
 
 
@@ -80,7 +72,7 @@ class Ravdess(Dataset[RavdessOptions]):
     def _utterance(
         self, path: Path, emotion: str, intensity: str, statement: str, repetition: str, actor: str
     ) -> Utterance:
-        if emotion not in _EMOTIONS or statement not in _STATEMENTS:
+        if not 1 <= int(emotion) <= len(_EMOTIONS) or statement not in _STATEMENTS:
             raise DataError(
                 f"{path}: emotion {emotion} or statement {statement} is not a code of RAVDESS "
                 "(emotions 01-08, statements 01-02)."
@@ -93,7 +85,7 @@ class Ravdess(Dataset[RavdessOptions]):
             language="en",
             split=self._split(int(actor)),
             transcript=_STATEMENTS[statement],
-            gold={_EMOTIONS[emotion]: 1.0},
+            gold={_EMOTIONS[int(emotion) - 1]: 1.0},
             extras={
                 "sex": "male" if int(actor) % 2 else "female",
                 "intensity": "strong" if intensity == "02" else "normal",

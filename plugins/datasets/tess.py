@@ -11,15 +11,8 @@ from lanser_bench import Card, Dataset, PluginOptions, Utterance
 from ._files import UNTRIED, clips_of
 
 _NAME = re.compile(r"(OAF?|YAF)_([a-z-]+)_(angry|disgust|fear|happy|neutral|ps|sad)", re.IGNORECASE)
-_EMOTIONS = {
-    "angry": "anger",
-    "disgust": "disgust",
-    "fear": "fear",
-    "happy": "joy",
-    "neutral": "neutral",
-    "ps": "surprise",
-    "sad": "sadness",
-}
+_EMOTIONS = {"angry": "anger", "happy": "joy", "ps": "surprise", "sad": "sadness"}
+"""The other emotions have the names of the taxonomy."""
 _AGES = {"OAF": "64", "YAF": "26"}
 
 
@@ -53,6 +46,6 @@ class Tess(Dataset[PluginOptions]):
                 sentence_id=word,
                 language="en",
                 transcript=f"Say the word {word}.",
-                gold={_EMOTIONS[emotion]: 1.0},
+                gold={_EMOTIONS.get(emotion, emotion): 1.0},
                 extras={"sex": "female", "age": _AGES[speaker]},
             )
