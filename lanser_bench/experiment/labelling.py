@@ -219,6 +219,7 @@ def label_texts(
     # As in the stage: a labeler that does not read the text may label an empty one.
     empty = np.array([not record.text for record in records]) if "text" in reads else None
     decision = decide(scores.values, scores.kind, scores.abstained, taxonomy, Params(), empty=empty)
+    truncated = [False] * len(texts) if scores.truncated is None else scores.truncated.tolist()
     return [
         {
             "text": text,
@@ -227,15 +228,15 @@ def label_texts(
             "scores": {n: round(v, 6) for n, v in zip(taxonomy.names, row, strict=True)},
             "abstained": index < 0,
             "reason": reason,
-            "truncated": truncated,
+            "truncated": cut,
         }
-        for text, index, confidence, row, reason, truncated in zip(
+        for text, index, confidence, row, reason, cut in zip(
             texts,
             decision.index.tolist(),
             decision.confidence.tolist(),
             decision.scores.tolist(),
             decision.reasons,
-            [False] * len(texts) if scores.truncated is None else scores.truncated.tolist(),
+            truncated,
             strict=True,
         )
     ]

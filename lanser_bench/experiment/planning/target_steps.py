@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ...audio.flatten import Cue
@@ -47,6 +47,10 @@ class PlannedTarget:
         self.gold: Taxonomy | None = None if gold is None else steps.parts.taxonomy(gold)
         self.encoder, self.identity = steps.parts.plugin("encoder", made.ref)
         self.control, self.seed, self.model = made.control, made.seed, made.model
+        self.params, self.stage = steps.params, steps.stage
+        self.features = partial(steps.features, place, prepared, self.encoder)
+        self.measured = partial(steps.measured, place, prepared)
+        self.labels = partial(steps.labels, place, prepared)
         self.notes: list[str] = []
         self.embeddings = self.embedded()
 
@@ -88,10 +92,6 @@ class PlannedTarget:
             "official": self.protocols,
         }
 
-    def features(self, cue: Cue | None = None) -> str | None:
-        """Plans the front end; None for an encoder that takes waveforms."""
-        return self._steps.features(self.place, self._prepared, self.encoder, cue)
-
     def embedded(self, cue: Cue | None = None, pooling: embed.HeadPooling | None = None) -> str:
         """Plans embeddings, of speech without a cue or pooled as the pre-trained head expects."""
         settings, frames = self.settings, self.features(cue)
@@ -115,27 +115,9 @@ class PlannedTarget:
             self._steps.stages[f"embed {self.place}{without(cue)}{of_head}"] = key
         return key
 
-    def measured(self, probe: PluginRef) -> str:
-        """Plans the values that a probe measures on the sound."""
-        return self._steps.measured(self.place, self._prepared, probe)
-
-    def labels(self) -> str:
-        """Plans the set's own weak labels, and its transcripts if the labeler reads them."""
-        return self._steps.labels(self.place, self._prepared)
-
     def plugin(self, kind: str, ref: PluginRef) -> Any:
         """Creates a plugin that the settings name."""
         return self._steps.parts.plugin(kind, ref)[0]
-
-    def params(self, section: Any, model: Any) -> Any:
-        """Returns the part of a section that enters a key."""
-        return self._steps.params(section, model)
-
-    def stage(
-        self, make: Callable[..., Spec], title: str, threads: int, place: str, /, **inputs: Any
-    ) -> str:
-        """Adds a stage to the plan and returns its key."""
-        return self._steps.stage(make, title, threads, place, **inputs)
 
     def note(self, sentence: str) -> None:
         """Notes in the record what was asked for and cannot be measured."""

@@ -110,30 +110,31 @@ class _Reader:
     store: Store
 
     def plugins(self) -> dict[str, PluginIdentity]:
-        found: dict[str, PluginIdentity] = {}
-        for place, key in self.cell.stages.items():
-            if key in self.plan.nodes:
-                spec = self.plan.nodes[key].spec
-            else:
-                spec = self.plan.manifests[key].artifact.spec
-            for role, plugin in spec.plugins.items():
-                shown = plugin.model_copy(update={"options": portable(plugin.options)})
-                found[f"{place}: {role}"] = shown
-        return found
+        manifests = {key: built.artifact.spec for key, built in self.plan.manifests.items()}
+        specs = manifests | {key: node.spec for key, node in self.plan.nodes.items()}
+        return {
+            f"{place}: {role}": plugin.model_copy(update={"options": portable(plugin.options)})
+            for place, key in self.cell.stages.items()
+            for role, plugin in specs[key].plugins.items()
+        }
 
     def about(self) -> dict[str, PluginAbout]:
         """Returns licence and facts of every plugin; those of a dataset are from its card."""
-        found: dict[str, PluginAbout] = {}
+        about: dict[str, PluginAbout] = {}
         for place, key in self.cell.stages.items():
             if key in self.plan.manifests:
-                path = self.plan.manifests[key].artifact.path / "manifest.json"
-                card = {k: v for k, v in _json(path).get("card", {}).items() if v}
+                card = {k: v for k, v in self._card(key).items() if v}
                 licence = str(card.pop("licence", ""))
-                found[f"{place}: dataset"] = PluginAbout(licence=licence, facts=portable(card))
-                continue
-            for role, plugin in self.plan.nodes[key].spec.plugins.items():
-                found[f"{place}: {role}"] = about_plugin(self.plan.plugin_dirs, plugin)
-        return found
+                about[f"{place}: dataset"] = PluginAbout(licence=licence, facts=portable(card))
+            else:
+                for role, plugin in self.plan.nodes[key].spec.plugins.items():
+                    about[f"{place}: {role}"] = about_plugin(self.plan.plugin_dirs, plugin)
+        return about
+
+    def _card(self, manifest: str) -> dict[str, Any]:
+        path = self.plan.manifests[manifest].artifact.path / "manifest.json"
+        card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")).get("card", {})
+        return card
 
     def taxonomy_hash(self) -> str | None:
         """Returns the content hash of the weak labels' taxonomy, if all corpora share it."""
@@ -156,7 +157,7 @@ class _Reader:
     def dataset(self, target: TargetKeys) -> DatasetResult:
         place = next(p for p, k in self.cell.stages.items() if k == target.evaluation)
         manifest = self.cell.stages[place.replace("evaluate", "manifest", 1)]
-        card = _json(self.plan.manifests[manifest].artifact.path / "manifest.json").get("card", {})
+        card = self._card(manifest)
         return DatasetResult(
             dataset=target.dataset,
             title=card.get("title", ""),
@@ -210,11 +211,6 @@ def about_plugin(plugin_dirs: tuple[Path, ...], identity: PluginIdentity) -> Plu
     except Exception as error:  # noqa: BLE001
         facts = {"error": f"describe() failed: {type(error).__name__}: {error}"}
     return PluginAbout(licence=str(facts.pop("licence", "") or plugin.licence), facts=facts)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content
 
 
 def portable(value: Any) -> Any:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from ...evaluation.summaries import LabelSummary
 from ...records.reading import latest
 from ...records.record import DatasetResult, ResultRecord
 from ..groups import CellId, Group
@@ -32,25 +32,6 @@ class Source:
     version: str
     command: str
     """Command that explains the number."""
-
-
-@dataclass(frozen=True)
-class StageCost:
-    """Wall time of one kind of stage."""
-
-    stage: str
-    runs: int
-    """Number of distinct artifacts."""
-    seconds: float
-
-
-@dataclass(frozen=True)
-class LabelQuality:
-    """The weak labels that one labeler and taxonomy gave one corpus."""
-
-    corpus: str
-    labeler: str
-    summary: LabelSummary
 
 
 class Records:
@@ -131,30 +112,32 @@ class Records:
                 found[control.control] = control
         return list(found.values())
 
-    def costs(self) -> list[StageCost]:
-        """Returns wall time by stage; shared artifacts count once."""
-        seen: dict[str, tuple[str, float | None]] = {}
-        for _, record in self.found:
-            for use in record.stages.values():
-                seen[use.key] = use.stage, use.seconds
-        stages: dict[str, list[float]] = {}
-        for stage, seconds in seen.values():
-            stages.setdefault(stage, []).append(seconds or 0.0)
-        return [StageCost(stage, len(times), sum(times)) for stage, times in stages.items()]
+    def costs(self) -> dict[str, list[float]]:
+        """Returns stage → seconds of its distinct artifacts."""
+        used = {use.key: use for _, record in self.found for use in record.stages.values()}
+        costs: dict[str, list[float]] = {}
+        for use in used.values():
+            costs.setdefault(use.stage, []).append(use.seconds or 0.0)
+        return costs
 
-    def label_quality(self) -> list[LabelQuality]:
-        """Returns the weak labels of each corpus, labeler and taxonomy."""
-        found: dict[str, LabelQuality] = {}
+    def label_quality(self) -> list[dict[str, Any]]:
+        """Returns the distinct weak labels of each corpus, labeler and taxonomy."""
+        quality: dict[str, dict[str, Any]] = {}
         for _, record in self.found:
-            for corpus, report in record.labels.items():
-                place = f"label {corpus.partition(' ')[0]}"
-                key = (
-                    record.stages[place].key if place in record.stages else f"{corpus} {id(record)}"
+            for corpus, summary in record.labels.items():
+                place, _, name = corpus.partition(" ")
+                use = record.stages.get(f"label {place}")
+                quality.setdefault(
+                    use.key if use else f"{corpus} {id(record)}",
+                    {
+                        "corpus": name or corpus,
+                        "labeler": record.labeler or "–",
+                        "summary": summary,
+                    },
                 )
-                if key not in found:
-                    name = corpus.partition(" ")[2] or corpus
-                    found[key] = LabelQuality(name, record.labeler or "–", report)
-        return sorted(found.values(), key=lambda q: (q.labeler, q.summary.taxonomy, q.corpus))
+        return sorted(
+            quality.values(), key=lambda q: (q["labeler"], q["summary"].taxonomy, q["corpus"])
+        )
 
 
 def short_name(row: Row) -> str:

@@ -196,17 +196,16 @@ def _by(board: Board, what: str) -> list[dict[str, Any]]:
 
 
 def _costs(records: Records) -> list[dict[str, Any]]:
-    costs = sorted(records.costs(), key=lambda c: -c.seconds)
-    most = max((c.seconds for c in costs), default=0) or 1
+    costs = [(stage, sum(times), len(times)) for stage, times in records.costs().items()]
+    most = max((seconds for _, seconds, _ in costs), default=0) or 1
     return [
         {
-            "stage": c.stage,
-            "runs": c.runs,
-            "time": _clock(c.seconds),
-            "seconds": c.seconds,
-            "width": round(100 * c.seconds / most, 1),
+            "stage": stage,
+            "runs": runs,
+            "time": _clock(seconds),
+            "width": round(100 * seconds / most, 1),
         }
-        for c in costs
+        for stage, seconds, runs in sorted(costs, key=lambda cost: -cost[1])
     ]
 
 
