@@ -79,7 +79,7 @@ def test_a_taxonomy_file_is_used(tmp_path: Path) -> None:
         (("--labeler", "random", "--option", "sed=1"), "Did you mean 'seed'"),
         (("--labeler", "random", "--option", "seed=x"), "'seed' is 'x'"),
         (("--labeler", "random", "--option", "seed"), "not of the form key=value"),
-        (("--labeler", "oracle"), "a bare sentence has none"),
+        (("--labeler", "oracle"), "a text has none"),
         (("--plugins-dir", "nowhere"), "is not a folder"),
     ],
 )
