@@ -30,7 +30,7 @@ from ._weight_packages import PACKAGES, WeightPackage
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
 PICKLES = "pytorch_model*.bin"
-"""Downloaded only if a model has no other weights; `_pickled` converts them."""
+"""Downloaded only if a model has neither safetensors nor CTranslate2's weights."""
 HUB_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.onnx", "*.jinja", "model.bin")
 WEIGHT_FILES = ("*.safetensors", "*.onnx", "model.bin")
 INSTALL_MODELS = "pip install 'lanser-bench[models]'"
@@ -211,7 +211,7 @@ def _snapshot(repo: str, revision: str | None) -> Path:
         pass  # not in the cache: ask the hub
     try:
         folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(HUB_FILES)))
-        if not _has_any(folder, *WEIGHT_FILES):
+        if not _has_any(folder, "*.safetensors", "model.bin"):
             snapshot_download(repo, revision=revision, allow_patterns=[PICKLES])
         return folder
     except (OSError, ValueError, httpx.HTTPError) as error:

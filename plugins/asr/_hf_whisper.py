@@ -71,9 +71,9 @@ class HFWhisper:
             return_tensors="pt",
         )["input_features"].to(self.model.device)
         encoder = self.model.get_encoder()
-        with torch.inference_mode(), cut_positions(encoder, size // POSITION):
-            states = encoder(features)
         with torch.inference_mode():
+            with cut_positions(encoder, size // POSITION):
+                states = encoder(features)
             return self._decoded(states, self._prompt(language), most)
 
     def _prompt(self, language: str) -> list[int]:
@@ -102,12 +102,8 @@ class HFWhisper:
         total, open_rows = np.zeros(n), np.ones(n, dtype=bool)
         silence = [math.nan] * n
         for step in range(most):
-            answer = self.model(
-                encoder_outputs=states,
-                decoder_input_ids=ids,
-                past_key_values=memory,
-                use_cache=True,
-            )
+            inputs = {"encoder_outputs": states, "decoder_input_ids": ids}
+            answer = self.model(**inputs, past_key_values=memory, use_cache=True)
             memory = answer.past_key_values
             if step == 0:
                 silence = self._no_speech(answer.logits[:, 0])

@@ -77,7 +77,7 @@ class Local(Executor[LocalOptions]):
         if self.options.inline:
             return _run_here(call)
         slots = self._gpu_slots if call.gpus else self._slots
-        slot = min(slots, key=lambda slot: (slot.pending, not slot.started))
+        slot = min(slots, key=lambda slot: (slot.pending, slot.pool is None))
         return slot.submit(call)
 
     def close(self, *, cancel: bool = False) -> None:
@@ -102,14 +102,10 @@ class _Slot:
     def __init__(self, gpu: str = "") -> None:
         self.pending = 0
         self._gpu = gpu
-        self._pool: ProcessPoolExecutor | None = None
+        self.pool: ProcessPoolExecutor | None = None
         self._lifeline: Connection | None = None
         self._closing = False
         self._lock = threading.Lock()
-
-    @property
-    def started(self) -> bool:
-        return self._pool is not None
 
     def submit(self, call: StageCall) -> Future[StageReport]:
         with self._lock:
@@ -130,14 +126,14 @@ class _Slot:
         inner.add_done_callback(lambda done: self._finish(call, pool, done, outer))
 
     def _start(self) -> ProcessPoolExecutor:
-        if self._pool is None:
+        if self.pool is None:
             context = get_context("spawn")
             ours, theirs = context.Pipe()
             self._lifeline = ours
-            self._pool = ProcessPoolExecutor(
+            self.pool = ProcessPoolExecutor(
                 1, mp_context=context, initializer=_become_worker, initargs=(theirs, self._gpu)
             )
-        return self._pool
+        return self.pool
 
     def _finish(
         self,
@@ -168,7 +164,7 @@ class _Slot:
     def _forget(self, pool: ProcessPoolExecutor) -> bool:
         """Drops a pool whose worker is dead; returns whether this is its first report."""
         with self._lock:
-            first, self._pool = self._pool is pool, None if self._pool is pool else self._pool
+            first, self.pool = self.pool is pool, None if self.pool is pool else self.pool
         if first:
             pool.shutdown(wait=False)
         return first
@@ -177,9 +173,9 @@ class _Slot:
         self._closing = cancel
         if cancel and self._lifeline is not None:
             self._lifeline.close()  # the worker sees the end of the pipe and exits at once
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=cancel)
-            self._pool = None
+        if self.pool is not None:
+            self.pool.shutdown(wait=True, cancel_futures=cancel)
+            self.pool = None
         if not cancel and self._lifeline is not None:
             self._lifeline.close()
 

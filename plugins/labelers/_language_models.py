@@ -99,6 +99,17 @@ class LanguageModelLabeler(WithWeights, Labeler[LM]):
         """Most tokens of a text that the model reads."""
         raise NotImplementedError
 
+    def _cut(self, text: str, most: int) -> Any:
+        """The first `most` tokens of a text, with the characters that each covers."""
+        return self._model[1](
+            text,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            truncation=True,
+            max_length=most,
+            return_offsets_mapping=True,
+        )
+
     @cached_property
     def _model(self) -> tuple[Any, Any]:
         """The model in eval mode and its tokenizer.

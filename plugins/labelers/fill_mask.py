@@ -76,15 +76,7 @@ class FillMask(LanguageModelLabeler[FillMaskOptions]):
         return logs
 
     def _tokens(self, text: str) -> list[int]:
-        _, tokenizer = self._model
-        ids = tokenizer(
-            text,
-            add_special_tokens=False,
-            split_special_tokens=True,
-            truncation=True,
-            max_length=self.options.max_tokens,
-        )["input_ids"]
-        return list(ids)
+        return list(self._cut(text, self.options.max_tokens)["input_ids"])
 
     def _forward(self, sequences: list[tuple[list[int], int]]) -> Floats:
         """Log-probabilities of the whole vocabulary at one position of each sequence."""

@@ -117,15 +117,7 @@ class LLM(LanguageModelLabeler[LLMOptions]):
 
     def _prompt(self, text: str, room: int) -> list[int]:
         """Tokens of the prompt, with the text cut to the option `max_tokens` and to `room`."""
-        _, tokenizer = self._model
-        inside = tokenizer(
-            text,
-            add_special_tokens=False,
-            split_special_tokens=True,
-            truncation=True,
-            max_length=self._most(room),
-            return_offsets_mapping=True,
-        )["offset_mapping"]
+        inside = self._cut(text, self._most(room))["offset_mapping"]
         cut = text[: max((last for _, last in inside), default=0)]
         return self._ids(self.options.prompt.replace("{text}", cut))
 

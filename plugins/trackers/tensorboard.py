@@ -36,11 +36,9 @@ class TensorBoard(Tracker[TensorBoardOptions]):
         Raises:
             MissingDependencyError: tensorboard is not installed.
         """
-        import_optional(
-            "torch.utils.tensorboard",
-            "The tracker 'tensorboard' needs its package",
-            "pip install 'lanser-bench[tensorboard]', or remove it from 'trackers'.",
-        )
+        need = "The tracker 'tensorboard' needs its package"
+        install = "pip install 'lanser-bench[tensorboard]', or remove it from 'trackers'."
+        import_optional("torch.utils.tensorboard", need, install)
 
     def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
         """Writes training curves, label-efficiency curves, all scores, settings and a picture."""

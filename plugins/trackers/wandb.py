@@ -60,55 +60,40 @@ class WandB(Tracker[WandBOptions]):
         Raises:
             MissingDependencyError: wandb is not installed.
         """
-        import_optional(
-            "wandb",
-            "The tracker 'wandb' needs its package",
-            "pip install wandb, or remove it from 'trackers'.",
-        )
+        install = "pip install wandb, or remove it from 'trackers'."
+        import_optional("wandb", "The tracker 'wandb' needs its package", install)
 
     def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
         """Writes one run: configuration, training curves, scores per budget and fold, probes."""
-        import wandb
-
-        mode = self._mode()
-        if mode == "disabled":
+        if self._mode() == "disabled":
             return
         events = list(events)
-        if self.options.stages:
-            for event in events:
-                self._stage(wandb, mode, record, event, folder)
-        with self._run(
-            wandb,
-            mode,
-            folder,
-            id=run_id(record),
-            name=str(record["name"]),
-            group=str(record["experiment"]),
-            config=configuration(record),
-            job_type=str(record["control"] or record["role"]),
-        ) as run:
+        for event in events if self.options.stages else ():
+            self._log_stage(record, event, folder)
+        about = {
+            "id": run_id(record),
+            "name": str(record["name"]),
+            "config": configuration(record),
+            "job_type": str(record["control"] or record["role"]),
+        }
+        with self._run(record, folder, about) as run:
             for line in curves(events):
                 run.log(line)
             for scores in score_lines(record):
                 run.log(scores)
-            run.log(_media(wandb, record))
+            run.log(_media(record))
             for key, value in summary(record).items():
                 run.summary[key] = value
-            run.log_artifact(_references(wandb, record))
+            run.log_artifact(_references(record))
 
-    def _stage(
-        self, wandb: Any, mode: str, record: Mapping[str, Any], event: Event, folder: Path
-    ) -> None:
-        with self._run(
-            wandb,
-            mode,
-            folder,
-            id=str(event["key"])[:16],
-            name=str(event["place"]),
-            group=str(record["experiment"]),
-            job_type=str(event["stage"]),
-            config={"key": event["key"], "stage": event["stage"]},
-        ) as run:
+    def _log_stage(self, record: Mapping[str, Any], event: Event, folder: Path) -> None:
+        about = {
+            "id": str(event["key"])[:16],
+            "name": str(event["place"]),
+            "job_type": str(event["stage"]),
+            "config": {"key": event["key"], "stage": event["stage"]},
+        }
+        with self._run(record, folder, about) as run:
             for line in curves([event]):
                 run.log(line)
             run.summary["seconds"] = event["seconds"]
@@ -117,15 +102,24 @@ class WandB(Tracker[WandBOptions]):
                     run.summary[f"counts/{name}"] = value
 
     @contextmanager
-    def _run(self, wandb: Any, mode: str, folder: Path, **about: Any) -> Iterator[Any]:
+    def _run(
+        self, record: Mapping[str, Any], folder: Path, about: Mapping[str, Any]
+    ) -> Iterator[Any]:
         """Opens a run, or the same run again, and closes it completely."""
+        import wandb
+
+        timeout_s = self.options.timeout_s if self.remote else LOCAL_TIMEOUT_S
+        wanted = PRIVATE | dict.fromkeys(TIMEOUTS, timeout_s)
+        # As far as this version of wandb has these settings.
+        settings = {k: v for k, v in wanted.items() if k in wandb.Settings.model_fields}
         run = wandb.init(
             project=self.options.project,
             entity=self.options.entity,
             dir=str(folder),
-            mode=mode,
-            resume="allow" if mode == "online" else None,
-            settings=wandb.Settings(**self._settings(wandb)),
+            mode=self._mode(),
+            resume="allow" if self.remote else None,
+            settings=wandb.Settings(**settings),
+            group=str(record["experiment"]),
             **about,
         )
         try:
@@ -148,12 +142,6 @@ class WandB(Tracker[WandBOptions]):
                 return mode
         return "online" if _has_key() else "offline"
 
-    def _settings(self, wandb: Any) -> dict[str, Any]:
-        """Settings that keep a run small and private, as far as this wandb supports them."""
-        timeout_s = self.options.timeout_s if self.remote else LOCAL_TIMEOUT_S
-        wanted = PRIVATE | dict.fromkeys(TIMEOUTS, timeout_s)
-        return {k: v for k, v in wanted.items() if k in wandb.Settings.model_fields}
-
 
 def _has_key() -> bool:
     """Whether this machine has a W&B key; never prompts for one."""
@@ -167,12 +155,14 @@ def _has_key() -> bool:
         return False
 
 
-def _media(wandb: Any, record: Mapping[str, Any]) -> dict[str, Any]:
+def _media(record: Mapping[str, Any]) -> dict[str, Any]:
     """The scores as a table and a picture.
 
     HTML and not `wandb.Table`, see `score_lines`.
     """
-    media = {"scores": wandb.Html(score_table(record))}
+    import wandb
+
+    media: dict[str, Any] = {"scores": wandb.Html(score_table(record))}
     figure = picture(record)
     if figure is not None:
         from PIL import Image
@@ -183,13 +173,12 @@ def _media(wandb: Any, record: Mapping[str, Any]) -> dict[str, Any]:
     return media
 
 
-def _references(wandb: Any, record: Mapping[str, Any]) -> Any:
+def _references(record: Mapping[str, Any]) -> Any:
     """The cell's artifacts in the store, by key: no bytes and no paths leave the machine."""
+    import wandb
+
     artifact = wandb.Artifact(f"cell-{run_id(record)}", type="cell")
     for place, use in record["stages"].items():
-        artifact.add_reference(
-            f"lanser-store://{use['stage']}/{use['key']}",
-            name=place.replace(" ", "/"),
-            checksum=False,
-        )
+        uri, name = f"lanser-store://{use['stage']}/{use['key']}", place.replace(" ", "/")
+        artifact.add_reference(uri, name=name, checksum=False)
     return artifact
