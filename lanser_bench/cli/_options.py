@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from .._yaml import read_value
 from ..errors import SettingsError
 
@@ -59,15 +61,24 @@ def dataset_ref(words: Sequence[str], plugins: Registry, command: str) -> Datase
     return validated(DatasetRef, values, f"dataset '{name}'")
 
 
-def quoted_dataset(text: str, plugins: Registry, command: str) -> DatasetRef:
-    """Reads the same words from one quoted argument, and ``NAME=FOLDER`` of earlier versions."""
-    words = shlex.split(text)
-    if words and "=" in words[0]:
-        name, _, folder = text.partition("=")
-        words = [name, folder]
+def quoted_dataset(text: str, plugins: Registry, option: str) -> DatasetRef:
+    """Reads the same words from one quoted value of an option.
+
+    ``NAME=FOLDER``, the spelling of the previous version, is still accepted, with a note.
+    """
+    name, equals, folder = text.partition("=")
+    if equals and " " not in name:
+        typer.echo(
+            f'Note: `{option} {text}` is deprecated; use `{option} "{name} {folder}"`.', err=True
+        )
+        return dataset_ref([name, folder], plugins, option)
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise SettingsError(f"{option} is '{text}', which cannot be split: {error}.") from None
     if not words:
-        raise SettingsError(f"{command} is empty; write '{command} \"DATASET [ROOT]\"'.")
-    return dataset_ref(words, plugins, command)
+        raise SettingsError(f'{option} is empty. Write {option} "DATASET [ROOT]".')
+    return dataset_ref(words, plugins, option)
 
 
 def is_path(text: str) -> bool:
