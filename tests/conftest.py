@@ -26,6 +26,26 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if named else min(2, os.cpu_count() or 1)
 
 
+HEAVY_FOLDERS = ("asr", "encoders", "labelers", "model", "nli", "stages")
+HEAVY_FILES = ("test_reported.py", "test_run.py")
+"""Tests that train, or load transformers and the like; the first of them waits for seconds."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts heavy tests at the start of the second half.
+
+    Each of two workers starts with one half and takes over tests from the end of the other's, so
+    only one of them loads the heavy libraries.
+    """
+
+    def is_heavy(item: pytest.Item) -> bool:
+        return item.path.parent.name in HEAVY_FOLDERS or item.path.name in HEAVY_FILES
+
+    light = [item for item in items if not is_heavy(item)]
+    half = min(len(light), len(items) // 2)
+    items[:] = [*light[:half], *filter(is_heavy, items), *light[half:]]
+
+
 def pytest_collection_finish() -> None:
     """Spares the collector what is loaded by now, as no module is ever garbage."""
     gc.freeze()

@@ -11,47 +11,22 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ..errors import LeakageError
 
+if TYPE_CHECKING:
+    from ..data.utterances import UtteranceTable
+
 SHOWN = 5
 """Number of utterances to name; the others are counted."""
-
-
-class Facts(Protocol):
-    """The columns of a manifest that the check reads; `UtteranceTable` has them."""
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """Ids, unique inside the dataset."""
-
-    @property
-    def speakers(self) -> Sequence[str | None]:
-        """Speakers, prefixed by the dataset's name."""
-
-    @property
-    def audio_sha(self) -> Sequence[str | None]:
-        """SHA-256 of the recordings' bytes."""
-
-    @property
-    def start(self) -> Sequence[float | None]:
-        """Starts of the spans, in seconds."""
-
-    @property
-    def end(self) -> Sequence[float | None]:
-        """Ends of the spans, in seconds."""
-
-    @property
-    def sentence_ids(self) -> Sequence[str | None]:
-        """Equal for utterances of the same scripted sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
     """One side of a split: some utterances of a manifest."""
 
-    facts: Facts
+    facts: UtteranceTable
     positions: Sequence[int]
 
 

@@ -39,6 +39,17 @@ KINDS = {
     "executor": "register_executors",
 }
 """Kind of plugin → the hook that registers it."""
+CONTRACTS = {
+    "encoder": "FeatureExtractor TrainableEncoder",
+    "asr": "ASR",
+    "labeler": "Labeler",
+    "dataset": "Dataset",
+    "segmenter": "Segmenter",
+    "probe": "Probe",
+    "tracker": "Tracker",
+    "executor": "Executor",
+}
+"""Kind of plugin → its base classes in `kinds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,16 +156,7 @@ def current_registry() -> Registry:
 def _contract(kind: str) -> tuple[type, ...]:
     from .. import kinds
 
-    return {
-        "asr": (kinds.ASR,),
-        "labeler": (kinds.Labeler,),
-        "encoder": (kinds.FeatureExtractor, kinds.TrainableEncoder),
-        "dataset": (kinds.Dataset,),
-        "segmenter": (kinds.Segmenter,),
-        "probe": (kinds.Probe,),
-        "tracker": (kinds.Tracker,),
-        "executor": (kinds.Executor,),
-    }[kind]
+    return tuple(getattr(kinds, name) for name in CONTRACTS[kind].split())
 
 
 def load_plugins(plugin_dirs: Iterable[Path] = (), only: str | None = None) -> Registry:

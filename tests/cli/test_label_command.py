@@ -118,7 +118,8 @@ def test_truncated_texts_are_reported(tmp_path: Path) -> None:
     rows = ["we won,en", "we won the cup,en", "we lost the cup,de", "we won the cup,", "?!,en"]
     (tmp_path / "t.csv").write_text("\n".join(["text,language", *rows]) + "\n", encoding="utf-8")
     place = ("--out", str(tmp_path / "out"), "--store", str(tmp_path / "store"))
-    found = run("label", "table", str(tmp_path / "t.csv"), *place, *labeler)
+    here = ("--set", "executor.inline=true", "--set", "threads.label=1")
+    found = run("label", "table", str(tmp_path / "t.csv"), *place, *labeler, *here)
     assert "Texts longer than the labeler's model takes, so read in part: 3" in found
     assert "Texts without a letter or digit: 1" in found
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from lanser_bench.data.manifest import BuiltManifest, build_manifest
 from lanser_bench.errors import LanserError, LeakageError
 from lanser_bench.experiment import plan_experiment
+from lanser_bench.experiment.planning import memo
 from lanser_bench.experiment.planning.corpus_steps import IN_NO_KEY
 from lanser_bench.experiment.planning.plan import Plan
 from lanser_bench.experiment.planning.planner import make_plan
@@ -355,7 +357,10 @@ VARIED: dict[str, list[Any]] = {
 
 
 def test_what_points_share_changes_no_key(
-    settings: Make, plugin_dirs: tuple[Path, ...], tmp_path: Path
+    settings: Make,
+    plugin_dirs: tuple[Path, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each point planned by itself has the stages that it has in one plan of all points."""
     one = settings()["targets"][0]
@@ -365,6 +370,15 @@ def test_what_points_share_changes_no_key(
     entries += [{"finetune.epochs": 3, **entry} for entry in entries[: len(VARIED)]]
     points = expand(read_experiment(settings(include=[{}, *entries])))
     plugins, store = registry(plugin_dirs), Store(tmp_path / "store")
+    built: dict[str, BuiltManifest] = {}
+
+    def built_once(*given: Any) -> BuiltManifest:
+        name = repr(given[2:7])  # dataset, options, root, bad audio, limit
+        if name not in built:
+            built[name] = build_manifest(*given)
+        return built[name]
+
+    monkeypatch.setattr(memo, "build_manifest", built_once)
     together = make_plan(points, plugins, store)
     alone = [make_plan([point], plugins, store) for point in points]
     assert {cell.key: cell.stages for cell in together.cells} == {
