@@ -1,1 +1,1 @@
-"""The built-in plugins of lanser-bench. They use only its public names, like a stranger's."""
+"""The built-in plugins of lanser-bench; they too use only its public names."""

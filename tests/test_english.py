@@ -38,12 +38,8 @@ IDIOMS = """
 """
 """Idioms, each followed by what a native writer uses for it."""
 TO_DO: tuple[str, ...] = (
-    "lanser_bench/audio",
-    "lanser_bench/data",
     "lanser_bench/records",
     "lanser_bench/reporting",
-    "plugins/",
-    "docs",
 )
 """Not yet rewritten."""
 GAP = r"""[\s"'#f*]+"""

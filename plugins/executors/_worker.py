@@ -56,7 +56,7 @@ def _open_log(folder: Path) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Tells glibc to reuse large freed blocks instead of giving each back to the system.
+    """Makes glibc reuse large freed blocks instead of returning each to the system.
 
     A training step frees and allocates the same tensors again and again; page faults took a quarter
     of its time when measured (`tests/benchmarks/allocator.py`). Without glibc this does nothing.
