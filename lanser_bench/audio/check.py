@@ -104,8 +104,7 @@ def _measure(sound: Sound) -> AudioFacts:
     )
     if problem:
         return facts
-    silent = mix.silence(peak)
-    odd = "" if silent else mix.odd_channels(facts.rms)
+    silent, odd = mix.faults(peak, facts.rms)
     return replace(facts, samples=digest.hexdigest(), quiet=quiet, silent=silent, odd_channels=odd)
 
 
@@ -167,27 +166,24 @@ class _Mix:
         stretches = np.minimum(edges * self._step_s, seconds).round(3).tolist()
         return [[begin, end] for begin, end in stretches if end - begin >= SHORTEST]
 
-    def silence(self, peak: float) -> str:
-        """Returns how the whole recording is silent; empty if it has sound."""
-        if not self._steps[0].all():
-            return ""
+    def faults(self, peak: float, rms: float) -> tuple[str, str]:
+        """Returns how the whole recording is silent, else the fault of its channels; or empty."""
         *dead, mix = (self._high - self._low < 2 * SILENT_PEAK).tolist()
-        if peak < SILENT_PEAK:
-            return "is silent"
-        if all(dead):
-            return f"is silent: all its samples have the same value, {self._high[0]:.3g}"
-        if mix:
-            return "is silent as mono: its channels cancel each other"
-        return f"is silent below {SAMPLE_RATE // 2000} kHz, and a model gets nothing above"
-
-    def odd_channels(self, rms: float) -> str:
-        """Returns the fault of the channels; empty if there is none."""
-        *dead, _ = (self._high - self._low < 2 * SILENT_PEAK).tolist()
+        if self._steps[0].all():
+            if peak < SILENT_PEAK:
+                return "is silent", ""
+            if all(dead):
+                value = f"{self._high[0]:.3g}"
+                return f"is silent: all its samples have the same value, {value}", ""
+            if mix:
+                return "is silent as mono: its channels cancel each other", ""
+            limit = SAMPLE_RATE // 2000
+            return f"is silent below {limit} kHz, and a model gets nothing above", ""
         names = ", ".join(str(number) for number, silent in enumerate(dead, 1) if silent)
         if names and len(dead) > 1:
-            return f"has no sound in channel {names} of {len(dead)}"
-        kept = math.sqrt(self._squares / max(1, self._frames))
-        if len(dead) > 1 and kept < CANCELLED * rms:
-            lost = 20 * math.log10(rms / max(kept, 1e-9))
-            return f"loses {lost:.0f} dB as mono: its channels cancel each other"
-        return ""
+            return "", f"has no sound in channel {names} of {len(dead)}"
+        mono_rms = math.sqrt(self._squares / max(1, self._frames))
+        if len(dead) > 1 and mono_rms < CANCELLED * rms:
+            lost = 20 * math.log10(rms / max(mono_rms, 1e-9))
+            return "", f"loses {lost:.0f} dB as mono: its channels cancel each other"
+        return "", ""

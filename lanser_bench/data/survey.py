@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -116,9 +116,7 @@ def survey_dataset(
             f"{survey.named('bad audio')}."
         )
     survey.counts = _counts(survey, recordings)
-    survey.notes += _label_notes(survey.counts, {label for u in utterances for label in u.gold})
-    survey.notes += _speaker_notes({u.speaker for u in utterances if u.speaker})
-    survey.notes += _suffix_notes(recordings, folder)
+    survey.notes += _notes(survey.counts, utterances, recordings, folder)
     return survey
 
 
@@ -218,8 +216,13 @@ def _counts(survey: Survey, recordings: Mapping[Path, Recording]) -> dict[str, A
     }
 
 
-def _label_notes(counts: Mapping[str, Any], labels: set[str]) -> list[str]:
-    """Returns facts about gold labels that matter for a run."""
+def _notes(
+    counts: Mapping[str, Any],
+    utterances: Sequence[Utterance],
+    recordings: Mapping[Path, Recording],
+    root: Path,
+) -> list[str]:
+    """Returns facts about labels, speakers and file names that matter for a run."""
     notes = []
     labelled, single = counts["utterances"] - counts["unlabelled"], counts["single_label"]
     if single < labelled:
@@ -229,29 +232,25 @@ def _label_notes(counts: Mapping[str, Any], labels: set[str]) -> list[str]:
         )
     if len(counts["labels"]) == 1:
         notes.append(f"All labels are '{next(iter(counts['labels']))}': evaluation needs two.")
-    lost = sorted(labels - counts["labels"].keys())
+    lost = sorted({label for u in utterances for label in u.gold} - counts["labels"].keys())
     if lost:
         notes.append(f"No usable recording is left of: {', '.join(lost)}.")
-    return notes
-
-
-def _speaker_notes(speakers: set[str]) -> list[str]:
     alike: dict[str, list[str]] = {}
-    for speaker in sorted(speakers):
+    for speaker in sorted({u.speaker for u in utterances if u.speaker}):
         alike.setdefault(speaker.casefold(), []).append(speaker)
     pairs = [" and ".join(names) for names in alike.values() if names[1:]]
-    sentence = f"Speakers that differ only in upper and lower case count as two: {some(pairs)}."
-    return [sentence] if pairs else []
-
-
-def _suffix_notes(recordings: Mapping[Path, Recording], root: Path) -> list[str]:
+    if pairs:
+        notes.append(
+            f"Speakers that differ only in upper and lower case count as two: {some(pairs)}."
+        )
     read = (path for path, recording in recordings.items() if not recording.problem)
     odd = sorted(relative(path, root) for path in read if path.suffix.lower() not in READ_SUFFIXES)
-    sentence = (
-        f"{len(odd)} {'recordings are' if odd[1:] else 'recording is'} read by content, although "
-        f"the name does not end in {', '.join(READ_SUFFIXES)}: {some(odd)}."
-    )
-    return [sentence] if odd else []
+    if odd:
+        notes.append(
+            f"{len(odd)} {'recordings are' if odd[1:] else 'recording is'} read by content, "
+            f"although the name does not end in {', '.join(READ_SUFFIXES)}: {some(odd)}."
+        )
+    return notes
 
 
 def summary(survey: Survey) -> dict[str, Any]:
