@@ -29,7 +29,7 @@ def _plan(on: Target) -> Keys:
 
 
 def _drop(cue: str) -> Callable[[FlattenResult], Metric | None]:
-    return lambda result: next((found.drop for found in result.cues if found.cue == cue), None)
+    return lambda result: next((one.drop for one in result.cues if one.cue == cue), None)
 
 
 def _lines(results: Sequence[FlattenResult]) -> Iterator[tuple[str | Metric, ...]]:

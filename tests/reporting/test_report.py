@@ -183,7 +183,7 @@ def test_every_text_of_a_user_is_escaped(record: Make, tmp_path: Path) -> None:
 def test_every_row_names_its_record_key_and_commit(tmp_path: Path) -> None:
     records = study(tmp_path, main=0.6, shuffled=0.5)
     text = render(load_records([tmp_path]))
-    for path, one in records.found:
+    for path, one in records.files:
         assert str(path) in text
         assert one.key in text
     assert "lanser-bench cache explain" in text

@@ -147,12 +147,12 @@ class _Reader:
         return ", ".join(sorted(names)) or None
 
     def stages(self) -> dict[str, StageUse]:
-        found = {}
+        uses = {}
         for place, key in self.cell.stages.items():
             artifact = self.store.get(key)
             seconds = artifact.meta["seconds"] if artifact else None
-            found[place] = StageUse(stage=place.partition(" ")[0], key=key, seconds=seconds)
-        return found
+            uses[place] = StageUse(stage=place.partition(" ")[0], key=key, seconds=seconds)
+        return uses
 
     def dataset(self, target: TargetKeys) -> DatasetResult:
         place = next(p for p, k in self.cell.stages.items() if k == target.evaluation)
@@ -180,7 +180,7 @@ class _Reader:
 
     def reports(self, stage: str, name: str, model: type[Summary]) -> dict[str, Summary]:
         """Returns the summaries that a stage wrote for each corpus or target."""
-        found = {}
+        summaries = {}
         for place, key in self.cell.stages.items():
             which, _, corpus = place.partition(" ")
             artifact = self.store.get(key) if which == stage else None
@@ -188,8 +188,8 @@ class _Reader:
                 side, _, index = corpus.partition(".")
                 dataset = getattr(self.cell.settings, side)[int(index)].dataset
                 path = artifact.path / name
-                found[f"{corpus} {dataset}"] = model.model_validate_json(path.read_bytes())
-        return found
+                summaries[f"{corpus} {dataset}"] = model.model_validate_json(path.read_bytes())
+        return summaries
 
     def training(self) -> TrainingSummary | None:
         artifact = self.store.get(self.cell.stages.get("pretrain", ""))

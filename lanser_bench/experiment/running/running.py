@@ -244,10 +244,10 @@ def _is_record_of(path: Path, cell: Cell) -> bool:
         return False
     if not isinstance(content, dict):
         return False
-    found = content.get("key"), content.get("name"), content.get("schema_version")
+    identity = content.get("key"), content.get("name"), content.get("schema_version")
     beside = content.get("predictions") or {}
     whole = (path.parent / str(beside.get("file"))).is_file()
-    return whole and found == (cell.key, cell.name, SCHEMA_VERSION)
+    return whole and identity == (cell.key, cell.name, SCHEMA_VERSION)
 
 
 def stage_event(place: str, key: str, store: Store) -> dict[str, Any] | None:

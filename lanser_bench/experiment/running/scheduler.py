@@ -252,8 +252,8 @@ class Scheduler:
         for name, cell in hit.items():
             if name not in self._failed_cells and self._missing[name] & self._lost:
                 self._failed_cells.add(name)
-                found = failure(cell, node, error)
-                self._listener.cell_failed(replace(found, attempts=self._attempts[node.key]))
+                described = failure(cell, node, error)
+                self._listener.cell_failed(replace(described, attempts=self._attempts[node.key]))
 
 
 def may_pass(error: BaseException) -> bool:

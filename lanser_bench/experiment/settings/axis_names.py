@@ -66,8 +66,8 @@ class Shown:
 
     @cached_property
     def _all(self) -> list[str]:
-        found = dict.fromkeys(axis for axis, _ in self._names)
-        return [axis for axis in found if axis not in ROWS]
+        axes = dict.fromkeys(axis for axis, _ in self._names)
+        return [axis for axis in axes if axis not in ROWS]
 
 
 def _text(value: Any, where: str) -> str:
@@ -86,19 +86,19 @@ def _plain(value: Any) -> Any:
 
 def _value(settings: Experiment, axis: str) -> Any:
     """Returns the value of a point at a dotted key that its grid does not set, as in a file."""
-    found: Any = settings
+    value: Any = settings
     for step in axis.split("."):
-        if isinstance(found, PluginRef | DatasetRef):
-            found = {**_options(found), **found.options}
-        elif isinstance(found, BaseModel):
-            found = dict(found)
-        if isinstance(found, Sequence) and not isinstance(found, str):
-            found = found[int(step)] if step.isdecimal() and int(step) < len(found) else None
+        if isinstance(value, PluginRef | DatasetRef):
+            value = {**_options(value), **value.options}
+        elif isinstance(value, BaseModel):
+            value = dict(value)
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            value = value[int(step)] if step.isdecimal() and int(step) < len(value) else None
         else:
-            found = found.get(step) if isinstance(found, Mapping) else None
-        if found is None:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        if value is None:
             return "default"
-    return _as_written(found)
+    return _as_written(value)
 
 
 def _options(ref: PluginRef | DatasetRef) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Line:
 def lines(board: Board, main: Sequence[Row], controls: Sequence[Row], name: object) -> list[Line]:
     """Returns the curves of some rows; `name` makes a row's short name."""
     assert callable(name)
-    found = []
+    drawn = []
     for kind, rows in (("s", main), ("k", controls)):
         for index, row in enumerate(rows):
             shares = all(p.fraction is not None for p in row.curve)
@@ -45,8 +45,8 @@ def lines(board: Board, main: Sequence[Row], controls: Sequence[Row], name: obje
                 if p.uar.interval is not None
             ]
             whole = band if len(band) == len(points) else []
-            found.append(Line(name(row), f"{kind}{index}", sorted(points), sorted(whole)))
-    return found
+            drawn.append(Line(name(row), f"{kind}{index}", sorted(points), sorted(whole)))
+    return drawn
 
 
 def curves(board: Board, shown: Sequence[Line], number: int) -> Markup:

@@ -17,7 +17,7 @@ from ..leaderboard.rows import Row
 RANKED = 400
 """More records than this are sorted by their recorded scores, since reading the predictions of
 thousands takes too long."""
-Found = tuple[Path, ResultRecord]
+RecordFile = tuple[Path, ResultRecord]
 
 
 @dataclass(frozen=True)
@@ -37,19 +37,19 @@ class Source:
 class Records:
     """The newest records of each row, with their files."""
 
-    def __init__(self, found: Sequence[Found]) -> None:
+    def __init__(self, files: Sequence[RecordFile]) -> None:
         """Groups records by row.
 
         Args:
-            found: from `load_records`.
+            files: from `load_records`.
         """
-        kept = {id(record) for record in latest(record for _, record in found)}
-        self.found = [(path, record) for path, record in found if id(record) in kept]
-        self.older = len(found) - len(self.found)
+        kept = {id(record) for record in latest(record for _, record in files)}
+        self.files = [(path, record) for path, record in files if id(record) in kept]
+        self.older = len(files) - len(self.files)
         self.faults: dict[str, None] = {}
         """Sentences on unusable files of records, each once."""
-        self._groups: dict[tuple[str, str], list[Found]] = {}
-        for path, record in self.found:
+        self._groups: dict[tuple[str, str], list[RecordFile]] = {}
+        for path, record in self.files:
             self._groups.setdefault((record.experiment, record.group), []).append((path, record))
 
     @cached_property
@@ -58,11 +58,11 @@ class Records:
         return sorted(self._ranked(), key=_weight)
 
     def _ranked(self) -> list[Board]:
-        if len(self.found) <= RANKED:
-            return rank(self.found, targets=False)
-        return rank((record for _, record in self.found), targets=False)
+        if len(self.files) <= RANKED:
+            return rank(self.files, targets=False)
+        return rank((record for _, record in self.files), targets=False)
 
-    def of(self, row: Row) -> list[Found]:
+    def of(self, row: Row) -> list[RecordFile]:
         """Returns the records of a row, one per seed."""
         return self._groups[row.experiment, row.name]
 
@@ -81,16 +81,16 @@ class Records:
 
     def source(self, row: Row) -> Source:
         """Returns the origin of a row."""
-        found = self.of(row)
-        _, last = max(found, key=lambda pair: pair[1].created)
-        commits = {_commit(record) for _, record in found}
+        files = self.of(row)
+        _, last = max(files, key=lambda pair: pair[1].created)
+        commits = {_commit(record) for _, record in files}
         return Source(
-            files=[str(path) for path, _ in found],
-            keys=[record.key for _, record in found],
+            files=[str(path) for path, _ in files],
+            keys=[record.key for _, record in files],
             commit=", ".join(sorted(commits)),
             created=last.created[:16].replace("T", " "),
             version=last.versions.get("lanser-bench", "?"),
-            command=f"lanser-bench cache explain {_quoted(str(found[0][0]))}",
+            command=f"lanser-bench cache explain {_quoted(str(files[0][0]))}",
         )
 
     def controls_of(self, board: Board, row: Row) -> list[Row]:
@@ -99,7 +99,7 @@ class Records:
         Among several, the one that shares most axes with the row is taken. Controls of pre-training
         must have its encoder; a frozen encoder has none.
         """
-        found: dict[str, Row] = {}
+        nearest: dict[str, Row] = {}
         for control in board.controls:
             if control.experiment != row.experiment or control.control is None:
                 continue
@@ -107,14 +107,14 @@ class Records:
                 row.labeler is None or control.encoder != row.encoder
             ):
                 continue
-            best = found.get(control.control)
+            best = nearest.get(control.control)
             if best is None or _likeness(control, row) > _likeness(best, row):
-                found[control.control] = control
-        return list(found.values())
+                nearest[control.control] = control
+        return list(nearest.values())
 
     def costs(self) -> dict[str, list[float]]:
         """Returns stage → seconds of its distinct artifacts."""
-        used = {use.key: use for _, record in self.found for use in record.stages.values()}
+        used = {use.key: use for _, record in self.files for use in record.stages.values()}
         costs: dict[str, list[float]] = {}
         for use in used.values():
             costs.setdefault(use.stage, []).append(use.seconds or 0.0)
@@ -123,7 +123,7 @@ class Records:
     def label_quality(self) -> list[dict[str, Any]]:
         """Returns the distinct weak labels of each corpus, labeler and taxonomy."""
         quality: dict[str, dict[str, Any]] = {}
-        for _, record in self.found:
+        for _, record in self.files:
             for corpus, summary in record.labels.items():
                 place, _, name = corpus.partition(" ")
                 use = record.stages.get(f"label {place}")

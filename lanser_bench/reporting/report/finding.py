@@ -54,7 +54,7 @@ def finding(records: Records, board: Board) -> Finding:
     if not trained:
         return _best_only(board)
     row = trained[0]
-    found = [
+    differences = [
         Difference(
             PLAIN.get(control.control or "", control.name),
             control.control in MATCHED,
@@ -63,21 +63,21 @@ def finding(records: Records, board: Board) -> Finding:
         )
         for control in records.controls_of(board, row)
     ]
-    matched = [d for d in found if d.matched]
+    matched = [d for d in differences if d.matched]
     overall = _overall(matched)
     return Finding(
         _headline(overall, board),
         _detail(board, row, len(trained), matched),
         overall,
-        found,
+        differences,
         board.dataset,
         _prosody(ProbeGaps(records, board), row),
     )
 
 
 def _prosody(gaps: ProbeGaps, row: Row) -> str:
-    found = gaps.of(row, "speaker")
-    verdicts = [verdict(gap.difference) for name, gap in found.items() if name not in row.chance]
+    of_row = gaps.of(row, "speaker").items()
+    verdicts = [verdict(gap.difference) for name, gap in of_row if name not in row.chance]
     if not verdicts or "unknown" in verdicts:
         return ""
     return (

@@ -39,15 +39,15 @@ class ProbeGaps:
         """
         every = self.records.controls_of(self.board, row)
         controls = [control for control in every if control.control not in CEILINGS]
-        found = {}
+        gaps = {}
         for name, metric in row.targets.items():
             rivals = [c for c in controls if name in c.targets]
             if rivals and (scale is None or name.endswith(f"({scale})")):
                 best = max(rivals, key=lambda c: c.targets[name].value)
                 plain = Metric(value=metric.value - best.targets[name].value)
                 exact = self._paired(row, best, name)
-                found[name] = Gap(exact or plain, PLAIN.get(best.control or "", best.name))
-        return found
+                gaps[name] = Gap(exact or plain, PLAIN.get(best.control or "", best.name))
+        return gaps
 
     def _paired(self, row: Row, control: Row, name: str) -> Metric | None:
         ours, theirs = (self._sides(one).get(name) for one in (row, control))

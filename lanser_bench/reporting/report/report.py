@@ -21,7 +21,7 @@ from ..leaderboard.boards import Board
 from ..leaderboard.rows import Row
 from ..leaderboard.table import header, notes, place
 from .charts import curves, lines
-from .data import Found, Records, short_name
+from .data import RecordFile, Records, short_name
 from .finding import finding
 from .sections import sections
 
@@ -52,10 +52,10 @@ def write_report(
         DataError: no records, or a place that cannot be written.
     """
     page = Path(output)
-    found = read_records(Path(place) for place in results)
-    for sentence in found.left_out:
+    reading = read_records(Path(place) for place in results)
+    for sentence in reading.left_out:
         report(f"Left out: {sentence}")
-    text = render(found.records, found.left_out)
+    text = render(reading.records, reading.left_out)
     try:
         write_atomic(page, text)
     except OSError as error:
@@ -63,20 +63,20 @@ def write_report(
     return page
 
 
-def render(found: Sequence[Found], unread: Sequence[str] = ()) -> str:
+def render(files: Sequence[RecordFile], unread: Sequence[str] = ()) -> str:
     """Returns the page's HTML.
 
     Every text of users is escaped. The content policy allows only the script of the page itself.
     """
-    records = Records(found)
+    records = Records(files)
     boards = [_board(records, board, i) for i, board in enumerate(records.boards)]
     style, script = _part("report.css"), _part("report.js")
     template = _environment().get_template("report.html.j2")
     made: str = template.render(
         boards=boards,
         unread=[*unread, *records.faults],
-        experiments=sorted({record.experiment for _, record in records.found}),
-        n_records=len(records.found),
+        experiments=sorted({record.experiment for _, record in records.files}),
+        n_records=len(records.files),
         older=records.older,
         costs=_costs(records),
         quality=records.label_quality(),
@@ -128,10 +128,10 @@ def _row(records: Records, row: Row, span: tuple[float, float], at: int) -> dict
 
 
 def _one_of_each(controls: Sequence[Row]) -> list[Row]:
-    found: dict[str, Row] = {}
+    first: dict[str, Row] = {}
     for row in controls:
-        found.setdefault(row.control or row.name, row)
-    return list(found.values())
+        first.setdefault(row.control or row.name, row)
+    return list(first.values())
 
 
 def _span(board: Board) -> tuple[float, float]:
@@ -181,7 +181,7 @@ def _by(board: Board, what: str) -> list[dict[str, Any]]:
     if len(groups) < 2:
         return []
     span = _span(board)
-    found = [
+    lines = [
         {
             "name": name,
             "n": len(rows),
@@ -192,7 +192,7 @@ def _by(board: Board, what: str) -> list[dict[str, Any]]:
         }
         for name, rows in groups.items()
     ]
-    return sorted(found, key=lambda g: -float(str(g["mean"])))
+    return sorted(lines, key=lambda g: -float(str(g["mean"])))
 
 
 def _costs(records: Records) -> list[dict[str, Any]]:
@@ -220,7 +220,7 @@ def _clock(seconds: float) -> str:
 def _host(records: Records) -> str:
     hosts = {
         f"{r.host.get('system', '?')} {r.host.get('machine', '')}, {r.host.get('cpus', '?')} cores"
-        for _, r in records.found
+        for _, r in records.files
         if r.host
     }
     return "; ".join(sorted(hosts))

@@ -179,8 +179,8 @@ def _look_in(settings: dict[str, Any], data: Path) -> None:
         for ref in settings.get(part, []):
             root = ref.get("root")
             if isinstance(root, str) and root.startswith(HIDDEN):
-                found = data / root.removeprefix(HIDDEN)
-                ref["root"] = str(found) if found.exists() else root
+                folder = data / root.removeprefix(HIDDEN)
+                ref["root"] = str(folder) if folder.exists() else root
 
 
 def _hidden(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
