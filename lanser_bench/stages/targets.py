@@ -1,4 +1,4 @@
-"""Stage `targets`: what a probe measures on each utterance, to be predicted from embeddings."""
+"""Stage `targets`: a probe's measurements of each utterance, to predict from embeddings."""
 
 from __future__ import annotations
 

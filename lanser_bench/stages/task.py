@@ -17,7 +17,7 @@ from .base import StageContext
 
 @dataclass(frozen=True)
 class Task:
-    """What is learnt and tested, whatever the training method."""
+    """A recognition task, for any method of training."""
 
     table: UtteranceTable
     kept: list[int]

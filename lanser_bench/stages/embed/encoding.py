@@ -45,7 +45,12 @@ def embed_rows(rows: Sequence[Array], encode: Encode, params: Params, rate: floa
         answers = _encoded([pieces[i][1] for i in batch], encode)
         for i, answer in zip(batch, answers, strict=True):
             gathered[pieces[i][0]].append(answer)
-    vectors = [combine(answers, params.pooling) for answers in gathered]
+    return pooled_layers(gathered, params.pooling)
+
+
+def pooled_layers(rows: Sequence[list[Encoded]], pooling: str) -> list[Array]:
+    """Pools the pieces of each utterance; returns an array of shape (utterances, dim) per layer."""
+    vectors = [combine(pieces, pooling) for pieces in rows]
     return [np.stack(layer) for layer in zip(*vectors, strict=True)]
 
 

@@ -21,7 +21,7 @@ from ..base import StageContext
 from ..features import Features
 from ..maps.sharding import ARRAYS, MapResult
 from ..maps.spans import Bucket, map_utterances, span_rows
-from .encoding import Array, Encode, combine, embed_rows, extractor_encode, module_encode
+from .encoding import Array, Encode, embed_rows, extractor_encode, module_encode, pooled_layers
 from .spec import CAPACITY, Params
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def _text_embed(context: StageContext, plugin: FeatureExtractor[Any]) -> Embed:
 
     def embed(bucket: Bucket) -> tuple[list[Array], list[float]]:
         texts: list[Any] = bucket.table.transcripts
-        rows = [combine([answer], params.pooling) for answer in encode(texts)]
-        vectors = [np.stack(layer) for layer in zip(*rows, strict=True)]
+        vectors = pooled_layers([[answer] for answer in encode(texts)], params.pooling)
         return vectors, [seconds or 0.0 for seconds in bucket.table.seconds]
 
     return embed

@@ -147,9 +147,9 @@ class LabelTable:
 
     ids: list[str]
     labels: list[str | None]
-    """None where the utterance has no label."""
+    """None if the utterance has no label."""
     index: npt.NDArray[np.int32]
-    """Shape (n,): position in the taxonomy; −1 where there is no label."""
+    """Shape (n,): position in the taxonomy; −1 if there is no label."""
     confidence: npt.NDArray[np.float32]
     scores: npt.NDArray[np.float32]
     """Shape (n, K): after the stage's corrections."""

@@ -38,8 +38,7 @@ def blanked(record: TextRecord, reads: frozenset[str], name: str) -> TextRecord:
 
     `name` replaces the id if the labeler does not read it.
     """
-    known = {field: getattr(record, field) for field in reads}
-    return TextRecord(**{"id": name, "text": "", **known})
+    return TextRecord(**{"id": name, "text": ""} | {f: getattr(record, f) for f in reads})
 
 
 def read_fields(record: TextRecord, reads: frozenset[str]) -> dict[str, Any]:

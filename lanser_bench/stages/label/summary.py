@@ -114,11 +114,7 @@ def gold_agreement(
 
 
 def _scores(
-    gold: Ints,
-    predicted: Ints,
-    k: int,
-    speakers: Sequence[str | None],
-    kept: npt.NDArray[np.bool_],
+    gold: Ints, predicted: Ints, k: int, speakers: Sequence[str | None], kept: npt.NDArray[np.bool_]
 ) -> AgreementScores:
     """Scores the kept rows; intervals are over speakers, so without speakers there are none."""
     rows = np.flatnonzero(kept)

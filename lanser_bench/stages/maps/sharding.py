@@ -52,7 +52,7 @@ def run_map(
         draft: the stage's own artifact; it receives the index from ids to shard rows.
         rows: all rows, in the manifest's order.
         compute: given a bucket's rows in the order of their names and a draft, returns the table
-            to write as `ROWS`; it may write `ARRAYS` and other files of its own, in the same order.
+            to write as `ROWS`; it may write `ARRAYS` and other files, in the same order.
         capacity: the largest number of rows of a shard.
         unit: what the rows are, in counts.
         params: the settings that can change a row, for the shards' keys; None for all settings of
@@ -167,7 +167,7 @@ class MapResult:
         return paths
 
     def places(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        """For each id its shard, and the row there; both of shape (utterances,)."""
+        """Returns the shard of each id, and the row in it; both of shape (utterances,)."""
         index = pq.read_table(self.artifact.path / INDEX, columns=["part", "row"])
         return index["part"].to_numpy(), index["row"].to_numpy()
 
@@ -180,7 +180,7 @@ class MapResult:
         return {name: rows[name].to_pylist() for name in rows.column_names}
 
     def arrays(self, name: str) -> npt.NDArray[Any]:
-        """One array of `ARRAYS` with a row per id; raises `StoreError` if a shard has none."""
+        """Returns an array of `ARRAYS`, a row per id; raises `StoreError` if a shard lacks it."""
         arrays = []
         for path in self.parts:
             stored = load_file(path / ARRAYS)
@@ -190,14 +190,14 @@ class MapResult:
         return np.asarray(np.concatenate(arrays)[self._order([len(array) for array in arrays])])
 
     def array_names(self) -> list[str]:
-        """Names of the arrays that every shard has, ``layer_99`` before ``layer_100``."""
+        """Returns the names of the shards' arrays, ``layer_99`` before ``layer_100``."""
         if not self.parts:
             return []
         with safe_open(self.parts[0] / ARRAYS, framework="numpy") as file:
             return sorted(file.keys(), key=lambda name: (len(name), name))
 
     def _order(self, sizes: Sequence[int]) -> npt.NDArray[np.int64]:
-        """For each id its row among those of all shards, which have these numbers of rows."""
+        """Returns each id's row in the concatenation of all shards, which have these sizes."""
         part, row = self.places()
         starts = np.cumsum([0, *sizes])[part]
         return np.asarray(starts + row, np.int64)

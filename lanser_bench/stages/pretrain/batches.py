@@ -138,6 +138,6 @@ def sharpened(shares: Floats, temperature: float) -> Floats:
 
 
 def class_weights(labels: Ints) -> Floats:
-    """Returns a weight per row that gives each label that occurs the same sum; their mean is 1."""
+    """Returns a weight per row, with equal sums for all labels that occur, and mean 1."""
     _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
     return (len(labels) / (len(counts) * counts[inverse])).astype(np.float32)

@@ -39,8 +39,8 @@ class TrainingParams(StageParams):
     """Longer utterances are cropped, at random in training and to the middle in the dev part."""
     pooling: Literal["mean", "mean+std", "attentive"] = "mean"
     """How the frames of the last layer become one vector for the head; ``attentive`` is a mean
-    whose weights are learnt with the head. Embeddings use `embed.pooling` instead, except in the
-    zero-shot row."""
+    with weights trained together with the head. Embeddings use `embed.pooling` instead, except in
+    the zero-shot row."""
     targets: Literal["hard", "soft"] = "hard"
     """The best label (LanSER), or the labeler's scores as a distribution."""
     class_balance: Literal["none", "loss", "sampler"] = "none"
