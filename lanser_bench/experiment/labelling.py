@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..data.manifest import BuiltManifest
 from ..errors import SettingsError
@@ -27,7 +27,15 @@ from .settings.files import read_experiment
 from .settings.grid import expand
 from .settings.model import Experiment
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from ..stages.label.decision import Decision
+
 PLACE = "corpora.0"
+BATCH = 256
+"""Bare texts that a labeler is given at a time."""
 
 
 @dataclass(frozen=True)
@@ -202,24 +210,8 @@ def label_texts(
         PluginError: the labeler violates its contract.
         SettingsError: it reads human labels, which a text does not have.
     """
-    import numpy as np
-
-    from ..stages.label.decision import checked_scores, decide
-    from ..stages.label.records import blanked, checked_reads
-    from ..stages.label.spec import Params
-
-    reads = checked_reads(plugin, name)
-    if "gold" in reads:
-        raise SettingsError(
-            f"labeler '{name}' reads human labels, and a text has none. Use it in an experiment on "
-            "a labelled dataset."
-        )
     records = [TextRecord(id=text, text=text.strip()) for text in texts]
-    scores = checked_scores(plugin, name, [blanked(r, reads, r.id) for r in records], taxonomy)
-    # As in the stage: a labeler that does not read the text may label an empty one.
-    empty = np.array([not record.text for record in records]) if "text" in reads else None
-    decision = decide(scores.values, scores.kind, scores.abstained, taxonomy, Params(), empty=empty)
-    truncated = [False] * len(texts) if scores.truncated is None else scores.truncated.tolist()
+    decision, truncated = decided_texts(plugin, name, records, taxonomy)
     return [
         {
             "text": text,
@@ -236,7 +228,46 @@ def label_texts(
             decision.confidence.tolist(),
             decision.scores.tolist(),
             decision.reasons,
-            truncated,
+            truncated.tolist(),
             strict=True,
         )
     ]
+
+
+def decided_texts(
+    plugin: Labeler[Any], name: str, records: Sequence[TextRecord], taxonomy: Taxonomy
+) -> tuple[Decision, npt.NDArray[np.bool_]]:
+    """Labels n bare texts at once, as the label stage would with its default settings.
+
+    Returns:
+        The labels, and which texts the labeler read only in part, shape (n,).
+
+    Raises:
+        PluginError: the labeler breaks its contract.
+        SettingsError: it reads human labels, which a bare text does not have.
+    """
+    import numpy as np
+
+    from ..stages.label.decision import checked_scores, decide
+    from ..stages.label.records import blanked, checked_reads
+    from ..stages.label.spec import Params
+
+    reads = checked_reads(plugin, name)
+    if "gold" in reads:
+        raise SettingsError(
+            f"labeler '{name}' reads human labels, and a text has none. Use it in an experiment on "
+            "a labelled dataset."
+        )
+    batches = [records[i : i + BATCH] for i in range(0, max(len(records), 1), BATCH)]
+    parts = [
+        checked_scores(plugin, name, [blanked(r, reads, r.id) for r in batch], taxonomy)
+        for batch in batches
+    ]
+    values = np.concatenate([part.values for part in parts])
+    abstained = np.concatenate([part.abstained for part in parts])
+    # As in the stage, an empty text does not stop a labeler that does not read texts.
+    empty = np.array([not record.text for record in records]) if "text" in reads else None
+    decision = decide(values, parts[0].kind, abstained, taxonomy, Params(), empty=empty)
+    none = np.zeros(len(records), dtype=bool)
+    cut = [none[: len(p.values)] if p.truncated is None else p.truncated for p in parts]
+    return decision, np.concatenate(cut)

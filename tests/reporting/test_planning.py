@@ -64,8 +64,8 @@ def test_what_is_not_said_is_asked_for_or_assumed_aloud() -> None:
         plan_power()
     plan = plan_power(speakers=18, seeds=1)
     assert sum("assumed" in line for line in plan.lines()) == 2
-    assert "one seed is no evidence" in plan.lines()[-1]
-    assert "undetectable" in plan_power(speakers=3).lines()[-1]
+    assert "one seed is not enough" in plan.lines()[-1]
+    assert "not detectable" in plan_power(speakers=3).lines()[-1]
     with pytest.raises(DataError, match="needs its folder"):
         plan_power(dataset="ravdess")
     with pytest.raises(SettingsError, match="'actors' is not of the form key=value"):

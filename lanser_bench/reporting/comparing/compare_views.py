@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...numbers import detectable_text, p_text, percent
+from ..tables.pictures import save_picture
 from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown, markdown, plain
 from .compare import Comparison, Line
 
@@ -97,7 +98,7 @@ def as_json(found: Comparison) -> dict[str, Any]:
 
 
 def picture(found: Comparison, path: Path) -> None:
-    """Draws the differences with their intervals about a line at 0, as PNG (or SVG by suffix)."""
+    """Draws the differences with their intervals about a line at 0, as PNG or SVG."""
     from matplotlib.figure import Figure
 
     lines = [*found.lines, *([found.mean] if found.mean else [])]
@@ -109,13 +110,9 @@ def picture(found: Comparison, path: Path) -> None:
         clear = made is not None and not made.low <= 0 <= made.high
         colour = "#333333" if not clear else "#0072b2" if value > 0 else "#d55e00"
         if made is not None:
-            axes.plot(
-                [100 * made.low, 100 * made.high],
-                [row, row],
-                color=colour,
-                lw=3 if mean else 1.8,
-                solid_capstyle="round",
-            )
+            ends = [100 * made.low, 100 * made.high]
+            width = 3 if mean else 1.8
+            axes.plot(ends, [row, row], color=colour, lw=width, solid_capstyle="round")
         axes.plot(value, row, "D" if mean else "o", color=colour, ms=8)
     axes.axvline(0, color="#888888", lw=1)
     axes.set_yticks(range(len(lines)), [line.what for line in reversed(lines)])
@@ -123,5 +120,4 @@ def picture(found: Comparison, path: Path) -> None:
     axes.set_xlabel(title(found))
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_title("right of the line: the first is better", fontsize=9, color="#555555")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150, metadata={"Software": None} if path.suffix == ".png" else None)
+    save_picture(figure, path)

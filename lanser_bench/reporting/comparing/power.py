@@ -1,9 +1,9 @@
-"""What a comparison can find before it is run: the Python twin of `lanser-bench power`."""
+"""The smallest difference that a planned comparison detects, as `lanser-bench power` prints it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,121 +24,171 @@ from ..selection import Selection
 
 @dataclass(frozen=True)
 class Counted:
-    """A labelled set as a comparison sees it."""
+    """The size of a labelled set."""
 
     speakers: int
-    """Speakers that are tested."""
+    """Tested speakers."""
     utterances: float
-    """Labelled utterances of each tested speaker, mean."""
+    """Mean number of labelled utterances of a tested speaker."""
     classes: int
 
 
 @dataclass(frozen=True)
 class PowerPlan:
-    """A design, what was assumed for it, and what it can find."""
+    """A design, its assumptions, and the smallest difference that it detects."""
 
     design: Design
     detectable: float | None
     """Points of UAR; None below 5 speakers."""
     normal: float
-    """The textbook's normal approximation, which is too little at few speakers."""
+    """The textbook's normal approximation, which is too small for few speakers."""
     assumptions: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """Returns what the command prints."""
         design = self.design
         seeds = f"{design.seeds} training seed{'s' if design.seeds > 1 else ''} a cell"
-        found = [f"{design.speakers} speakers, {seeds}, {design.comparisons} in the family"]
-        found += [f"assumed: {sentence}" for sentence in self.assumptions]
+        lines = [f"{design.speakers} speakers, {seeds}, {design.comparisons} in the family"]
+        lines += [f"assumed: {sentence}" for sentence in self.assumptions]
         if self.detectable is None:
-            return [*found, f"undetectable: below {MIN_SPEAKERS} speakers no interval covers"]
+            few = f"intervals are unreliable below {MIN_SPEAKERS} speakers"
+            return [*lines, f"not detectable: {few}"]
         least = f"{self.detectable:.1f}" if self.detectable <= 100 else "more than 100"
-        found.append(
+        lines.append(
             f"smallest detectable difference: {least} points of UAR with "
             f"{100 * design.power:g} % power (normal approximation: {self.normal:.1f})"
         )
         if design.seeds < 2 and design.seed_spread > 0:
-            found.append("one seed is no evidence: its variation cannot be told from an effect")
-        return found
+            lines.append("one seed is not enough: its variation looks like an effect")
+        return lines
 
 
-def plan_power(
-    *,
-    dataset: str | DatasetRef | None = None,
-    root: Path | None = None,
-    options: Sequence[str] = (),
-    speakers: int | None = None,
-    utterances: float | None = None,
-    protocol: str = "k-speaker-folds",
-    budget: str | None = None,
-    seeds: int = 3,
-    comparisons: int = 1,
-    spread: float | None = None,
-    seed_spread: float | None = None,
-    pilot: Sequence[Path] = (),
-    power: float = 0.9,
-    plugin_dirs: Sequence[Path] = (),
-) -> PowerPlan:
-    """Returns the smallest difference in UAR that a comparison of two cells can find.
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A planned comparison of two cells, as far as it is known."""
 
-    What is given counts; else it is read from the pilot; else counted in the dataset; else assumed,
-    and the plan says so.
+    dataset: str | DatasetRef | None = None
+    """A dataset, or the name of its plugin; its labelled utterances are counted."""
+    root: Path | None = None
+    """The dataset's folder."""
+    options: Sequence[str] = ()
+    """The dataset's options, as ``key=value``."""
+    speakers: int | None = None
+    """Speakers tested."""
+    utterances: float | None = None
+    """Utterances of each speaker."""
+    protocol: str = "k-speaker-folds"
+    """Which speakers are tested: all; with ``split`` or an official protocol made of it, such as
+    ``tfds-crema-d``, those of the test part."""
+    budget: str | None = None
+    """Label budget at which the pilot is read."""
+    seeds: int = 3
+    """Training seeds of each cell."""
+    comparisons: int = 1
+    """Size of the family."""
+    spread: float | None = None
+    """Standard deviation over speakers of the difference, in points."""
+    seed_spread: float | None = None
+    """Standard deviation of the score over training seeds, in points."""
+    pilot: Sequence[Path] = ()
+    """Places of the records of two cells that were run on the same split."""
+    power: float = 0.9
+    """Share of repetitions that detect the difference."""
+    plugin_dirs: Sequence[Path] = ()
+    """Folders of loose plugin files."""
+
+
+def plan_power(**known: Any) -> PowerPlan:
+    """Returns the smallest difference in UAR that a comparison of two cells can detect.
+
+    Values come from the arguments, else from the pilot, else from the dataset. The rest is assumed,
+    and the plan lists the assumptions.
 
     Args:
-        dataset: a dataset, or the name of its plugin; its labelled utterances are counted.
-        root: its folder.
-        options: ``key=value`` options of it.
-        speakers: speakers tested.
-        utterances: utterances of each of them.
-        protocol: which speakers are tested: all, or with ``split`` and an official protocol made
-            of it, such as ``tfds-crema-d``, those of the test part.
-        budget: label budget at which the pilot is read.
-        seeds: training seeds of each cell.
-        comparisons: size of the family.
-        spread: standard deviation over speakers of the difference, in points.
-        seed_spread: standard deviation of the score over training seeds, in points.
-        pilot: places of the records of two cells that were run on the same split.
-        power: share of repetitions that shall find the difference.
-        plugin_dirs: folders of loose plugin files.
+        known: fields of `Question`.
 
     Raises:
-        SettingsError: neither dataset, speakers nor pilot say how many speakers there are.
+        SettingsError: neither dataset, speakers nor pilot give the number of speakers.
         DataError: the dataset or the pilot cannot be read.
     """
-    said: list[str] = []
-    if pilot:
-        found = _pilot(pilot, budget)
-        said.append(f"spread and seed spread as in the pilot, {found[2]}")
-        spread, seed_spread = spread or found[0], found[1] if seed_spread is None else seed_spread
-        speakers = speakers or found[3]
-    if dataset is not None:
-        counted = count(dataset, root, options, protocol, plugin_dirs)
-        name = dataset if isinstance(dataset, str) else dataset.dataset
-        said.append(
-            f"{name}: {counted.speakers} tested speakers with {counted.utterances:.1f} labelled "
-            f"utterances each, {counted.classes} classes"
-        )
-        speakers, utterances = speakers or counted.speakers, utterances or counted.utterances
-    if speakers is None:
+    question, notes = Question(**known), []
+    if question.pilot:
+        question, note = _with_pilot(question)
+        notes.append(note)
+    if question.dataset is not None:
+        question, note = _with_dataset(question, question.dataset)
+        notes.append(note)
+    if question.speakers is None:
         raise SettingsError(
             "Name a dataset and its folder, or set --speakers N or --pilot: the number of speakers "
             "that are tested is missing."
         )
+    spread, seed_spread = question.spread, question.seed_spread
     if spread is None:
-        spread = design_of.expected_spread(utterances or 60.0)
-        said.append(
-            f"difference varies by {spread:.1f} points over speakers: {utterances or 60:.3g} "
-            f"utterances each, UAR {100 * design_of.UAR:g}, agreement {design_of.AGREEMENT:g}, "
-            f"tastes of {design_of.SPEAKER_SPREAD:g} points (--spread or --pilot say otherwise)"
+        each = question.utterances or 60.0
+        spread = design_of.expected_spread(each)
+        notes.append(
+            f"difference varies by {spread:.1f} points over speakers: {each:.3g} utterances each, "
+            f"UAR {100 * design_of.UAR:g}, agreement {design_of.AGREEMENT:g}, true difference "
+            f"varies by {design_of.SPEAKER_SPREAD:g} points (change with --spread or --pilot)"
         )
-    if budget is not None and not pilot:
-        said.append(f"at a budget of {budget} what holds of all labels: only a --pilot knows more")
+    if question.budget is not None and not question.pilot:
+        notes.append(f"same spread at {question.budget} as with all labels (--pilot measures it)")
     if seed_spread is None:
         seed_spread = design_of.SEED_SPREAD
-        said.append(f"score varies by {seed_spread:g} points over training seeds (--seed-spread)")
-    design = Design(speakers, spread, seeds, seed_spread, comparisons, power)
-    return PowerPlan(
-        design, design_of.detectable(design), design_of.normal_approximation(design), said
+        notes.append(f"score varies by {seed_spread:g} points over training seeds (--seed-spread)")
+    shape = question.comparisons, question.power
+    design = Design(question.speakers, spread, question.seeds, seed_spread, *shape)
+    detectable, normal = design_of.detectable(design), design_of.normal_approximation(design)
+    return PowerPlan(design, detectable, normal, notes)
+
+
+def _with_pilot(question: Question) -> tuple[Question, str]:
+    """Fills in the spreads and the number of speakers of two cells that were run."""
+    if len(question.pilot) != 2:
+        raise SettingsError("A pilot is two places: --pilot A --pilot B.")
+    a, b = map(_only, question.pilot)
+    why = unlike(a, b)
+    if why is not None:
+        raise SettingsError(f"The two cells of the pilot cannot be compared: {why}.")
+    sides = a.side("uar", question.budget), b.side("uar", question.budget)
+    spread, seed_spread = design_of.measured(*sides)
+    known = question.seed_spread
+    measured = replace(
+        question,
+        spread=question.spread or spread,
+        seed_spread=seed_spread if known is None else known,
+        speakers=question.speakers or len(sides[0].seeds[0].sums),
+    )
+    return measured, (
+        f"spread and seed spread as in the pilot, {a.cell} and {b.cell}: {spread:.1f} points over "
+        f"speakers, {seed_spread:.1f} over seeds"
+    )
+
+
+def _only(place: Path) -> Group:
+    groups = list(Selection.read([place]).groups.values())
+    if len(groups) != 1:
+        raise SettingsError(
+            f"{place} has {len(groups)} cells. Name one record, or a folder with the seeds of one "
+            "cell."
+        )
+    return groups[0]
+
+
+def _with_dataset(question: Question, dataset: str | DatasetRef) -> tuple[Question, str]:
+    """Fills in the numbers of speakers and utterances of a dataset."""
+    known = question.root, question.options, question.protocol, question.plugin_dirs
+    counted = count(dataset, *known)
+    name = dataset if isinstance(dataset, str) else dataset.dataset
+    filled = replace(
+        question,
+        speakers=question.speakers or counted.speakers,
+        utterances=question.utterances or counted.utterances,
+    )
+    return filled, (
+        f"{name}: {counted.speakers} tested speakers with {counted.utterances:.1f} labelled "
+        f"utterances each, {counted.classes} classes"
     )
 
 
@@ -152,8 +202,8 @@ def count(
     """Counts tested speakers, their labelled utterances and classes, without reading any audio.
 
     Raises:
-        SettingsError: no such dataset, option or protocol, or it needs a folder.
-        DataError: the folder is not this dataset's.
+        SettingsError: unknown dataset, option or protocol, or the dataset needs a folder.
+        DataError: the folder does not contain this dataset.
     """
     ref = dataset if isinstance(dataset, DatasetRef) else _named(dataset, root, options)
     name = ref.dataset
@@ -168,7 +218,7 @@ def count(
     labelled = [
         (u.speaker, next(iter(u.gold)))
         for u in unique
-        if len(u.gold) == 1 and u.speaker and (by != "split" or _tested(u))
+        if len(u.gold) == 1 and u.speaker and (by != "split" or u.split == "test")
     ]
     tested = {speaker for speaker, _ in labelled}
     if not tested:
@@ -185,30 +235,3 @@ def _named(name: str, root: Path | None, options: Sequence[str]) -> DatasetRef:
         raise SettingsError(f"'{bare}' is not of the form key=value.")
     values = {key: read_value(value, f"'{key}={value}'", SettingsError) for key, _, value in pairs}
     return DatasetRef(dataset=name, root=root, options=values)
-
-
-def _tested(utterance: Any) -> bool:
-    return bool(utterance.split == "test")
-
-
-def _pilot(places: Sequence[Path], budget: str | None) -> tuple[float, float, str, int]:
-    if len(places) != 2:
-        raise SettingsError("A pilot is two places: --pilot A --pilot B.")
-    a, b = (_only(place) for place in places)
-    why = unlike(a, b)
-    if why is not None:
-        raise SettingsError(f"The two cells of the pilot cannot be compared: {why}.")
-    sides = a.side("uar", budget), b.side("uar", budget)
-    spread, seed_spread = design_of.measured(*sides)
-    text = f"{a.cell} and {b.cell}: {spread:.1f} points over speakers, {seed_spread:.1f} over seeds"
-    return spread, seed_spread, text, len(sides[0].seeds[0].sums)
-
-
-def _only(place: Path) -> Group:
-    groups = list(Selection.read([place]).groups.values())
-    if len(groups) != 1:
-        raise SettingsError(
-            f"{place} holds {len(groups)} cells; a pilot's place is one record, or a folder with "
-            "the seeds of one cell."
-        )
-    return groups[0]

@@ -8,6 +8,7 @@ from typing import Any
 from ...evaluation.results import Metric
 from ...numbers import decimal
 from ...stages.label.run import ODD_TEXTS
+from ..tables.pictures import heat_map
 from ..tables.sheet import Column, Entry, Sheet
 from ..tables.sheet import markdown as sheet_markdown
 
@@ -181,36 +182,12 @@ def _share(key: str, head: str | None = None) -> Column:
 
 
 def confusion_picture(gold: Mapping[str, Any]) -> Any:
-    """Returns a matplotlib figure: for each gold label, the share of each label given."""
-    import numpy as np
-    from matplotlib.figure import Figure
-
-    names, counts = gold["labels"], np.array(gold["confusion"], dtype=float)
-    totals = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
-    k = len(names)
-    figure = Figure(figsize=(2.6 + 0.36 * k, 2.0 + 0.3 * k), layout="constrained")
-    axes = figure.add_subplot()
-    axes.imshow(shares, vmin=0, vmax=1, cmap="Blues", aspect="auto")
-    axes.set_xticks(range(k), names, rotation=60, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(k), [f"{n} ({int(t)})" for n, t in zip(names, totals[:, 0], strict=True)])
-    axes.tick_params(labelsize=8, length=0)
+    """Returns a matplotlib figure: for each gold label, the share of each weak label."""
+    axes, _ = heat_map(gold["confusion"], gold["labels"], gold["labels"], top=1)
     axes.set_xlabel("weak label")
     axes.set_ylabel("gold label (rows)")
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        share = shares[row, column]
-        if share >= 0.01:
-            axes.text(
-                column,
-                row,
-                f"{100 * share:.0f}",
-                ha="center",
-                va="center",
-                fontsize=6.5,
-                color="white" if share > 0.6 else "#333333",
-            )
     axes.set_title("Share of each gold label's rows, %", fontsize=9, loc="left")
-    return figure
+    return axes.figure
 
 
 def risk_picture(risk: Mapping[str, Any]) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ...experiment.settings.axis_names import slug
+from ..tables.pictures import save_picture
 from .boards import Board
 from .rows import CurvePoint, Row
 
@@ -31,7 +31,7 @@ def save_pictures(boards: Sequence[Board], folder: Path) -> list[Path]:
         figure = label_efficiency(board)
         stem = f"label-efficiency-{slug(board.dataset)}-{board.split_hash[:6]}"
         for suffix in (".png", ".svg"):
-            _save(figure, folder / f"{stem}{suffix}")
+            save_picture(figure, folder / f"{stem}{suffix}")
             figure.set_layout_engine("none")  # found once: it takes a third of the time
         found.append(folder / f"{stem}.png")
     return found
@@ -114,17 +114,3 @@ def _label(row: Row) -> str:
     seeds = f" ({row.n_seeds} seeds)" if row.n_seeds > 1 else ""
     name = row.name if len(row.name) <= 48 else row.name[:47] + "…"
     return name.replace("_", " ") + seeds
-
-
-def _save(figure: Any, path: Path) -> None:
-    """Writes a picture whole or not at all; the same data give the same bytes."""
-    import matplotlib as mpl
-
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with (
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=".picture-") as folder,
-        mpl.rc_context({"svg.hashsalt": "lanser-bench", "svg.fonttype": "none"}),
-    ):
-        draft = Path(folder) / path.name
-        figure.savefig(draft, dpi=150, metadata=metadata)
-        draft.replace(path)
