@@ -45,8 +45,8 @@ class Fit:
         """Scores of new rows: (G, n, r) → (G, n, P, K)."""
         groups, _, problems, labels = self.coef.shape
         flat = self.coef.reshape(groups, -1, problems * labels)
-        found = features.astype(flat.dtype, copy=False) @ flat
-        shaped = found.reshape(groups, features.shape[1], problems, labels)
+        logits = features.astype(flat.dtype, copy=False) @ flat
+        shaped = logits.reshape(groups, features.shape[1], problems, labels)
         return np.asarray(shaped + self.intercept[:, None])
 
 

@@ -115,9 +115,9 @@ def source_hash(module_name: str) -> str:
         seen[name] = source = _source(path, name)
         is_package = path.name == "__init__.py"
         todo.extend(
-            found
-            for found in _imported(source.imports, name, is_package)
-            if found == package or found.startswith(package + ".")
+            imported
+            for imported in _imported(source.imports, name, is_package)
+            if imported == package or imported.startswith(package + ".")
         )
     if module_name not in seen:
         raise PluginError(

@@ -234,10 +234,10 @@ def _in(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
-def sweep(store: Store, found: Iterable[Leftover]) -> None:
+def sweep(store: Store, unneeded: Iterable[Leftover]) -> None:
     """Removes leftovers; takes over a lease first, so that no other process can."""
     locks = store.root / "locks"
-    for leftover in found:
+    for leftover in unneeded:
         path = leftover.path
         if path.parent == locks and path.suffix == ".lease":
             with hold(locks, path.stem):
