@@ -134,23 +134,22 @@ def _one_of_each(controls: Sequence[Row]) -> list[Row]:
     return list(first.values())
 
 
+def _ends(metric: Metric) -> tuple[float, float]:
+    interval = metric.interval
+    return (interval.low, interval.high) if interval else (metric.value, metric.value)
+
+
 def _span(board: Board) -> tuple[float, float]:
     """Returns the ends of the scale for the intervals of a board's rows."""
-    metrics = [row.uar for row in (*board.main, *board.controls)]
-    lows = [m.interval.low if m.interval else m.value for m in metrics]
-    highs = [m.interval.high if m.interval else m.value for m in metrics]
-    return min([0.0 if not lows else min(lows), 1 / len(board.labels)]), max(highs, default=1.0)
+    ends = [_ends(row.uar) for row in (*board.main, *board.controls)] or [(0.0, 1.0)]
+    return min(1 / len(board.labels), *(low for low, _ in ends)), max(high for _, high in ends)
 
 
 def _whisker(metric: Metric, span: tuple[float, float]) -> dict[str, float]:
     width = max(span[1] - span[0], 1e-9)
-
-    def share(value: float) -> float:
-        return round(100 * min(max((value - span[0]) / width, 0), 1), 1)
-
-    low = metric.interval.low if metric.interval else metric.value
-    high = metric.interval.high if metric.interval else metric.value
-    return {"at": share(metric.value), "low": share(low), "high": share(high)}
+    places = dict(zip(("at", "low", "high"), (metric.value, *_ends(metric)), strict=True))
+    shares = {name: min(max((value - span[0]) / width, 0), 1) for name, value in places.items()}
+    return {name: round(100 * share, 1) for name, share in shares.items()}
 
 
 def _confused(board: Board) -> list[Row]:

@@ -159,12 +159,14 @@ def recreated(
     return file
 
 
+def _datasets(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns place, such as ``targets.0``, → dataset of the settings."""
+    parts = ((part, settings.get(part, [])) for part in ("corpora", "targets"))
+    return {f"{part}.{index}": ref for part, refs in parts for index, ref in enumerate(refs)}
+
+
 def _place_roots(settings: dict[str, Any], roots: Mapping[str, Path]) -> None:
-    refs = {
-        f"{part}.{index}": ref
-        for part in ("corpora", "targets")
-        for index, ref in enumerate(settings.get(part, []))
-    }
+    refs = _datasets(settings)
     for name, folder in roots.items():
         meant = [ref for place, ref in refs.items() if name in (place, ref.get("dataset"))]
         if not meant:
@@ -175,12 +177,11 @@ def _place_roots(settings: dict[str, Any], roots: Mapping[str, Path]) -> None:
 
 
 def _look_in(settings: dict[str, Any], data: Path) -> None:
-    for part in ("corpora", "targets"):
-        for ref in settings.get(part, []):
-            root = ref.get("root")
-            if isinstance(root, str) and root.startswith(HIDDEN):
-                folder = data / root.removeprefix(HIDDEN)
-                ref["root"] = str(folder) if folder.exists() else root
+    for ref in _datasets(settings).values():
+        root = ref.get("root")
+        if isinstance(root, str) and root.startswith(HIDDEN):
+            folder = data / root.removeprefix(HIDDEN)
+            ref["root"] = str(folder) if folder.exists() else root
 
 
 def _hidden(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
@@ -218,19 +219,19 @@ def _metrics(record: ResultRecord) -> Iterator[tuple[str, Metric]]:
 
 def environment(old: ResultRecord, new: ResultRecord) -> Iterator[str]:
     """Yields differences of versions, commit and machine, as ``name then → now``."""
-    for name in sorted(old.versions.keys() | new.versions.keys()):
-        one, two = old.versions.get(name, "–"), new.versions.get(name, "–")
+    then, now = _environment(old), _environment(new)
+    for name in sorted(then | now, key=lambda n: (n.startswith("host "), n == "commit", n)):
+        one, two = then.get(name, "–"), now.get(name, "–")
         if one != two:
             yield f"{name} {one} → {two}"
-    commits = [
-        "none" if c is None else c.revision[:10] + (" with changes" if c.dirty else "")
-        for c in (old.commit, new.commit)
-    ]
-    if commits[0] != commits[1]:
-        yield f"commit {commits[0]} → {commits[1]}"
-    for name in sorted(old.host.keys() | new.host.keys()):
-        if old.host.get(name) != new.host.get(name):
-            yield f"host {name} {old.host.get(name)} → {new.host.get(name)}"
+
+
+def _environment(record: ResultRecord) -> dict[str, str]:
+    commit = "none"
+    if record.commit is not None:
+        commit = record.commit.revision[:10] + (" with changes" if record.commit.dirty else "")
+    host = {f"host {name}": str(value) for name, value in record.host.items()}
+    return {**record.versions, "commit": commit, **host}
 
 
 def changed_keys(old: ResultRecord, new: ResultRecord, outcome: RunOutcome) -> Iterator[str]:
