@@ -55,7 +55,7 @@ def heat_map(
     names = [f"{name} ({total:.0f})" for name, total in zip(rows, totals[:, 0], strict=True)]
     axes.set_yticks(range(n), names)
     axes.tick_params(labelsize=8, length=0)
-    style = {"ha": "center", "va": "center", "fontsize": 6.5}
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6.5}
     for row, column in zip(*np.nonzero(table), strict=True):
         share = shares[row, column]
         if share >= 0.01:
