@@ -108,6 +108,7 @@ def test_rows_without_labels_and_fine_tuned_ones_have_columns_where_they_are_the
     (board,) = rank(changed)
     assert board.main[0].more["zero_shot"] is not None
     assert board.main[0].more["zero_shot"].value == pytest.approx(0.35)
+    assert plain(board.main[0])["zero_shot"]["value"] == pytest.approx(0.35)
     page = leaderboard_markdown([board])
     assert "| UAR fine-tuned | UAR zero-shot |" in page
     assert "| 35.0 |" in page

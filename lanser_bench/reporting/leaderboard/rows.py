@@ -63,7 +63,7 @@ class Row:
     targets: dict[str, Metric]
     """``probe.target (scale)`` → R², or UAR where the target is in `chance`."""
     curve: list[CurvePoint]
-    more: dict[str, Metric | None] = field(default_factory=dict)
+    more: dict[str, Metric | None] = field(default_factory=dict, metadata={"inline": True})
     """Column of a measurement (`measurements.COLUMNS`) → score; None where a seed has none."""
     standing: Standing | None = None
     """Its rank among the main rows and its distance to the best; None for a control, and where a

@@ -257,7 +257,10 @@ def set_off(before: Entry, entry: Entry) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Returns plain JSON values of results: models, dataclasses, named tuples and sheets."""
+    """Returns plain JSON values of results: models, dataclasses, named tuples and sheets.
+
+    Entries of a dataclass's field with the metadata ``inline`` become entries of the dataclass.
+    """
     if isinstance(value, Sheet):
         about = {column.key: column.about for column in value.columns}
         rows = plain(value.records())
@@ -265,7 +268,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        entries: dict[str, Any] = {}
+        for field in fields(value):
+            item = plain(getattr(value, field.name))
+            entries |= item if "inline" in field.metadata else {field.name: item}
+        return entries
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return plain(value._asdict())
     if isinstance(value, Mapping):
