@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import unicodedata
 from collections.abc import Iterator
 from functools import cached_property
@@ -15,6 +13,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from ._digest import digest
 from ._yaml import read_yaml
 from .errors import TaxonomyError, did_you_mean
 from .validation import describe
@@ -156,9 +155,7 @@ class Taxonomy(BaseModel):
     @cached_property
     def hash(self) -> str:
         """Hash of everything that can change a score, 32 hexadecimal digits."""
-        # The same as `store.digest`, which is below this module in the order of imports.
-        text = json.dumps(self.content(), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return digest(self.content())
 
     def content(self) -> dict[str, Any]:
         """Returns everything that can change a score, as JSON values for `Taxonomy.bare`."""

@@ -24,8 +24,9 @@ MODEL_LIBRARIES = {
     "ray",
 }
 ORDER = [
-    *("errors", "_version", "_face", "_yaml", "validation", "halving", "paths", "languages"),
-    *("taxonomy", "kinds", "store", "plugins", "audio", "data", "evaluation", "numbers"),
+    *("errors", "_version", "_face", "_digest", "_yaml", "validation", "halving", "paths"),
+    *("languages", "taxonomy", "kinds", "store", "plugins", "audio", "data", "evaluation"),
+    "numbers",
     *("stages", "measurements", "records", "model", "testing"),
     *("experiment.settings", "experiment.planning", "experiment.running", "experiment"),
     *("reporting.tables", "reporting", "reporting.leaderboard", "reporting.report"),

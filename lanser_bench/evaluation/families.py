@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..store import digest
+from .._digest import digest
 
 MetricName = Literal["uar", "wa", "macro_f1", "area"]
 Filters = Annotated[str, Field(pattern=r"^[^=,]+=[^,].*$")]

@@ -15,8 +15,8 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from .._digest import digest
 from ..errors import DataError
-from ..store.keys import digest
 from .arrays import Ints
 
 Protocol = Literal["k-speaker-folds", "leave-one-speaker-out", "leave-one-session-out", "split"]

@@ -9,8 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from .._digest import digest
 from .hashes import file_sha256
-from .keys import Spec, digest, spec_key
+from .keys import Spec, spec_key
 
 FORMAT = 1
 """Version of the folder's layout; artifacts of another format are ignored."""

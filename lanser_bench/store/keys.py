@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from .._digest import digest
 
 KEY_VERSION = 1
 """Increased when the meaning of keys changes; older artifacts are then never found."""
@@ -64,19 +64,3 @@ class Spec(BaseModel):
 def spec_key(content: Mapping[str, Any]) -> str:
     """Returns the key of a spec's content as JSON values."""
     return digest({"key_version": KEY_VERSION, **content})
-
-
-_encoder = json.JSONEncoder(
-    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
-)
-# Shared: creating an encoder takes longer than encoding a small value.
-
-
-def canonical(value: Any) -> str:
-    """Returns a value's canonical JSON: sorted keys, no spaces, no NaN."""
-    return _encoder.encode(value)
-
-
-def digest(value: Any) -> str:
-    """Returns the SHA-256 of a JSON value, 32 hexadecimal digits."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()[:32]

@@ -20,8 +20,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from .._digest import canonical
 from .files import write_atomic
-from .keys import Spec, canonical
+from .keys import Spec
 from .lease import Owner, is_dead
 from .store import Store, draft_owner
 
