@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from ...plugins.taxonomies import find_taxonomy
 from ...store import PluginIdentity, Spec, Store, canonical
 from ...taxonomy import Taxonomy, load_taxonomy
 from ..settings.model import DatasetRef, PluginRef
-from .plan import Cell, Node
+from .plan import Node
 
 Progress = Callable[[int, int, str], None]
 T = TypeVar("T")
@@ -127,11 +127,6 @@ class Parts:
             parents = tuple(dict.fromkeys(k for k in spec.parents.values() if k in self.nodes))
             self.nodes[key] = Node(key, spec, title, threads, parents, audio)
         return key
-
-    def used_nodes(self, cells: Sequence[Cell]) -> dict[str, Node]:
-        """Returns the nodes that the cells need, parents before children."""
-        used = {key for cell in cells for key in cell.stages.values()}
-        return {key: node for key, node in self.nodes.items() if key in used}
 
 
 def _keyed(make: Callable[..., Spec], **inputs: Any) -> tuple[str, Spec]:

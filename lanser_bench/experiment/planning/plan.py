@@ -131,6 +131,15 @@ class Cell:
         return Path(self.experiment) / f"{slug(self.name)}-{self.key[:8]}.json"
 
 
+def users_of(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Returns key → cells that need it."""
+    users: dict[str, list[Cell]] = {}
+    for cell in cells:
+        for key in set(cell.stages.values()):
+            users.setdefault(key, []).append(cell)
+    return users
+
+
 @dataclass(repr=False)
 class Plan:
     """Cells, distinct stages and the manifests they start from."""
@@ -147,7 +156,7 @@ class Plan:
     """Key → cells that need it."""
 
     def __repr__(self) -> str:
-        """A line, as a notebook shows it."""
+        """One line for a notebook."""
         name = self.experiment.name
         return f"<Plan of '{name}': {len(self.cells)} cells, {len(self.nodes)} distinct stages>"
 
@@ -158,10 +167,7 @@ class Plan:
     def part(self, wanted: Callable[[Cell], bool]) -> Plan:
         """Returns the plan of some of its cells."""
         cells = [cell for cell in self.cells if wanted(cell)]
-        users: dict[str, list[Cell]] = {}
-        for cell in cells:
-            for key in set(cell.stages.values()):
-                users.setdefault(key, []).append(cell)
+        users = users_of(cells)
         nodes = {key: node for key, node in self.nodes.items() if key in users}
         return replace(self, cells=cells, nodes=nodes, users=users)
 

@@ -17,7 +17,7 @@ from .corpus_steps import TEXT_FIELDS
 from .idle_axes import check_axes
 from .memo import Parts, Progress
 from .merged_cells import merged
-from .plan import Cell, Plan
+from .plan import Cell, Plan, users_of
 from .stage_titles import distinct_titles
 
 LINES = (None, "reads_gold")
@@ -56,17 +56,16 @@ def make_plan(
     check_axes(parts, points, results)
     cells = merged([cell for own in by_point for cell in own])
     check_comparisons(points[0].settings.comparisons, cells, parts.label)
-    plan = Plan(
+    users = users_of(cells)
+    nodes = {key: node for key, node in parts.nodes.items() if key in users}
+    return Plan(
         experiment=points[0].settings,
         cells=cells,
-        nodes=distinct_titles(parts.used_nodes(cells), cells),
+        nodes=distinct_titles(nodes, cells),
         manifests=parts.manifests,
         plugin_dirs=parts.registry.plugin_dirs,
+        users=users,
     )
-    for cell in cells:
-        for key in set(cell.stages.values()):
-            plan.users.setdefault(key, []).append(cell)
-    return plan
 
 
 def _look_up(parts: Parts, point: Point) -> None:
