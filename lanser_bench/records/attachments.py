@@ -45,7 +45,7 @@ PREDICTION_COLUMNS = pa.schema(
 
 
 class TargetArtifacts(Protocol):
-    """Where the results of one labelled set lie in a store."""
+    """Keys of the results of one labelled set in a store."""
 
     @property
     def evaluation(self) -> str:
@@ -57,19 +57,19 @@ class TargetArtifacts(Protocol):
 
 
 def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> dict[str, Attached]:
-    """Writes the files that belong beside a record.
+    """Writes the files beside a record.
 
     Args:
-        store: where the artifacts are.
+        store: has the artifacts.
         targets: one per labelled set, in the record's order.
-        record: path of the record, which need not be there yet.
+        record: path of the record, which need not exist yet.
 
     Returns:
-        The record's fields ``predictions`` and, where something was probed, ``probe_sums`` (of
-        numbers) and ``probe_hits`` (of classes).
+        The record's fields ``predictions`` and, with probes, ``probe_sums`` (of numbers) and
+        ``probe_hits`` (of classes).
 
     Raises:
-        StoreError: an artifact is absent or damaged.
+        StoreError: an artifact is missing or damaged.
         DataError: the place cannot be written.
     """
     tables = [
@@ -93,31 +93,31 @@ def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> di
 
 
 def attached_path(record: Path, attached: Attached) -> Path:
-    """Returns where a record's file lies.
+    """Returns the path of a file beside a record.
 
     Raises:
         DataError: the record names a file outside its own folder.
     """
     if Path(attached.file).name != attached.file:
-        raise DataError(f"{record} names the file '{attached.file}', which is not beside it.")
+        raise DataError(f"{record} refers to '{attached.file}', which is not in its folder.")
     return record.parent / attached.file
 
 
 def read_attached(
     record: Path, attached: Attached, columns: Sequence[str] | None = None
 ) -> pa.Table:
-    """Reads a record's file, or some of its columns, after comparing its bytes with the record.
+    """Reads a file beside a record, or some of its columns, after checking its SHA-256.
 
     Raises:
-        DataError: it is missing, or is not the one that the record was written with.
+        DataError: it is missing, or not the one that the record was written with.
     """
     path = attached_path(record, attached)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read ({error.strerror}), though {record.name} says that it lies "
-            "beside it. Copy both, or run the experiment again."
+            f"{path} cannot be read ({error.strerror}), but {record.name} refers to it. Copy both, "
+            "or run the experiment again."
         ) from None
     found = hashlib.sha256(content).hexdigest()
     if found != attached.sha256:
@@ -125,12 +125,12 @@ def read_attached(
             f"{path} is not the file that {record.name} was written with: its SHA-256 is "
             f"{found[:12]}…, not {attached.sha256[:12]}…. Take both from the same place."
         )
-    # Not `read_table`: it goes through data sets of many files, and loads pandas on the way.
-    return pq.ParquetFile(pa.BufferReader(content)).read(columns)
+    # Not `read_table`, which loads pandas. Threads cost more than they save on small files.
+    return pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
 
 
 def classified(record: ResultRecord, table: pa.Table, target: int, budget: str) -> Classified:
-    """Returns what a record's cell predicted on one labelled set at one budget.
+    """Returns the predictions of a record's cell on one labelled set at one budget.
 
     Args:
         record: the record.
@@ -144,7 +144,7 @@ def classified(record: ResultRecord, table: pa.Table, target: int, budget: str) 
     wanted = pc.and_(pc.equal(table["target"], target), pc.equal(table["budget"], budget))
     rows = table.filter(wanted)
     if not len(rows):
-        raise DataError(f"{record.name}: its predictions hold nothing at budget {budget}.")
+        raise DataError(f"{record.name}: its predictions have no rows at budget {budget}.")
     return classified_rows(rows, len(record.datasets[target].evaluation.labels))
 
 
@@ -205,7 +205,7 @@ def _sums(target: int, probe: str, path: Path) -> list[pa.Table]:
 
 
 def _hits(target: int, probe: str, table: pa.Table) -> list[pa.Table]:
-    """Hits of one probe's targets and scales out of what it predicted."""
+    """Returns the hits of one probe, by target and scale."""
     places = zip(table["target"].to_pylist(), table["scale"].to_pylist(), strict=True)
     made = []
     for name, scale in dict.fromkeys(places):
@@ -232,7 +232,7 @@ def _hits(target: int, probe: str, table: pa.Table) -> list[pa.Table]:
 
 
 def _write(table: pa.Table, record: Path, name: str) -> Attached:
-    """Writes a table so that the file is either absent or whole."""
+    """Writes a table completely or not at all."""
     path = record.with_name(f"{record.stem}.{name}.parquet")
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:

@@ -1,4 +1,4 @@
-"""Checks published records: their schema, the files beside them, and that both say the same."""
+"""Checks published records: their schema, the files beside them, and that both agree."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from .reading import ForeignFileError, load_record, record_files
 from .record import Attached, ResultRecord
 
 TOLERANCE = 1e-9
-"""By which a score may differ when it is computed again: sums are added in another order."""
+"""Largest difference of a score that is computed again: sums are added in another order."""
 WHOLE_SPLITS = ("k-speaker-folds", "leave-one-speaker-out")
-"""Protocols in which a fold trains on all that it does not test, so that the split follows."""
+"""Protocols in which a fold trains on all that it does not test: predictions give the split."""
 
 
 @dataclass
 class Checked:
-    """What was found in one record."""
+    """Faults of one record."""
 
     path: Path
     faults: list[str] = field(default_factory=list)
-    """Sentences; none if the record can be believed."""
+    """Sentences; empty for a sound record."""
     notes: list[str] = field(default_factory=list)
-    """What it does not hold."""
+    """Sentences on missing parts."""
     foreign: bool = False
-    """True for a file that is no record."""
+    """True for a file that is not a record."""
 
 
 def check_records(places: list[Path]) -> list[Checked]:
     """Checks all records below some folders (or single files).
 
     Raises:
-        DataError: a place does not exist or holds no record.
+        DataError: a place does not exist or has no record.
     """
     found = [(place, check_record(path)) for place in places for path in record_files(place)]
     for place, checked in found:
@@ -144,7 +144,7 @@ def _split(ids: list[str], fold_of: dict[str, int]) -> str:
 
 
 def _probes(path: Path, record: ResultRecord, sums: Attached, name: str) -> Iterator[str]:
-    """Of targets that are numbers (their R²) or classes (their UAR)."""
+    """Checks targets that are numbers (R²) or classes (UAR)."""
     numbers = name == "R²"
     table = read_attached(path, sums)
     for target, result in enumerate(record.datasets):

@@ -1,4 +1,4 @@
-"""Rewrites published records in the present schema, with predictions where a store has them."""
+"""Rewrites published records in the current schema, and adds predictions from a store."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .record import SCHEMA_VERSION, ResultRecord, save_record
 
 @dataclass(frozen=True)
 class _Keys:
-    """Keys of what a record says of one labelled set."""
+    """Keys of a record's results on one labelled set."""
 
     evaluation: str
     probes: dict[str, str]
 
 
 def migrate_record(path: Path, store: Store | None = None) -> str:
-    """Rewrites a record in place and says what became of it.
+    """Rewrites a record in place and returns what changed.
 
     Its numbers, keys, commit and dates stay as they are. Predictions are added only from artifacts
     that have the record's own keys; their bytes are compared with their checksums first.
 
     Args:
         path: the record.
-        store: where the run's artifacts may still be.
+        store: may still have the run's artifacts.
 
     Raises:
-        DataError: the file is no record, or its place cannot be written.
+        DataError: the file is not a record, or cannot be written.
     """
     record = load_record(path)
     before = read_content(path)["schema_version"]

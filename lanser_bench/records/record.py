@@ -1,4 +1,4 @@
-"""Result records: one typed JSON file per cell, with all that a reader needs to believe it."""
+"""The model of result records: one typed JSON file per cell, with its provenance."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from ..store import PluginIdentity, digest, write_atomic
 SCHEMA_VERSION = 3
 """Raised when a field is added or changes its meaning; older files stay readable: `upgrades`."""
 _SETTINGS = ("embed", "evaluate", "threads", *(s.name for s in SECTIONS if s.in_recipe))
-"""Settings that make every number; plugins and manifests stand in a record by their identity."""
+"""Settings that affect every number; plugins and manifests are recorded by their identity."""
 _LABEL_SETTINGS = ("transcribe", "label", "taxonomy")
-"""Settings that make those of a pre-trained encoder too."""
+"""Settings that also affect a pre-trained encoder."""
 
 
 class _Record(BaseModel):
-    """Base: unknown fields are refused, values do not change."""
+    """Base: unknown fields are refused, values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -55,7 +55,7 @@ class StageUse(_Record):
 
 
 class Attached(_Record):
-    """A file that lies beside the record and belongs to it."""
+    """A file beside the record."""
 
     file: str
     """Its name; it is in the record's folder."""
@@ -64,10 +64,10 @@ class Attached(_Record):
 
 
 class PluginAbout(_Record):
-    """What a plugin says of itself; it is no part of any key."""
+    """A plugin's description; it is not part of any key."""
 
     licence: str = ""
-    """Licence of the weights or the data that it brings."""
+    """Licence of its weights or data."""
     facts: dict[str, Any] = {}
     """Its ``describe()``; for a dataset its card."""
 
@@ -103,7 +103,7 @@ class DatasetResult(_Evaluated):
 
 
 class ResultRecord(_Record):
-    """One cell: what was done, with what, and what came out."""
+    """One cell: its settings, plugins and results."""
 
     schema_version: Literal[3] = 3
     experiment: str
@@ -211,7 +211,7 @@ class ResultRecord(_Record):
 
 
 def save_record(record: ResultRecord, path: Path) -> None:
-    """Writes a record so that the file is either absent or whole.
+    """Writes a record completely or not at all.
 
     Raises:
         DataError: the place cannot be written.

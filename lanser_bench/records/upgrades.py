@@ -1,4 +1,4 @@
-"""Brings records of older schema versions up to the present one, step by step."""
+"""Upgrades records of older schema versions to the current one, step by step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Content = dict[str, Any]
 
 
 def upgraded(content: Mapping[str, Any]) -> Content:
-    """Returns a record's content in the present schema; what an old one did not hold stays empty.
+    """Returns a record's content in the current schema; fields that are newer stay empty.
 
     Args:
         content: a record as it was written, with its ``schema_version``.
@@ -21,7 +21,7 @@ def upgraded(content: Mapping[str, Any]) -> Content:
 
 
 def _to_2(content: Content) -> Content:
-    """Adds what 2 brought, as far as it follows from what 1 held: the taxonomy's hash."""
+    """Adds the taxonomy's hash, if the labels' reports give it."""
     reports = content.get("labels", {})
     reports = reports.values() if isinstance(reports, dict) else ()
     hashes = {
@@ -35,9 +35,9 @@ def _to_2(content: Content) -> Content:
 
 
 def _to_3(content: Content) -> Content:
-    """What 3 brought, classes and layers of probes, an older record does not hold."""
+    """Older records have no classes and layers of probes, which version 3 added."""
     return {**content, "schema_version": 3}
 
 
 _STEPS: dict[int, Callable[[Content], Content]] = {1: _to_2, 2: _to_3}
-"""Version → what makes it the next one."""
+"""Version → step to the next version."""

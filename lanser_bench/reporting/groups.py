@@ -1,4 +1,4 @@
-"""Groups records into what is compared: one cell on one labelled set, with all its seeds."""
+"""Groups records for comparison: one cell on one labelled set, with all its seeds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ METRICS: tuple[MetricName, ...] = get_args(MetricName)
 
 
 class CellId(NamedTuple):
-    """Names a cell on a labelled set across runs; seeds, keys and paths are no part of it."""
+    """Names a cell on a labelled set across runs, without seeds, keys and paths."""
 
     experiment: str
     group: str
@@ -35,7 +35,7 @@ class CellId(NamedTuple):
     """Position of the labelled set in its records."""
 
     def __str__(self) -> str:
-        """Readable: what a table shows."""
+        """The cell's name in tables."""
         return f"{self.group} on {self.dataset}"
 
 
@@ -49,7 +49,7 @@ class Group:
 
     @property
     def first(self) -> ResultRecord:
-        """A record that stands for all: they differ in their seed only."""
+        """Any of its records, for what all share: they differ only in the seed."""
         return next(iter(self.members.values()))[1]
 
     @property
@@ -64,7 +64,7 @@ class Group:
 
     @property
     def drawn(self) -> bool:
-        """Whether anything in it is drawn from a seed."""
+        """Whether its training draws from a seed."""
         return any(seed is not None for seed in self.members)
 
     def side(self, metric: MetricName = "uar", budget: str | None = None) -> Side:
@@ -75,7 +75,7 @@ class Group:
             budget: at which label budget; the largest if left out. `area` takes all.
 
         Raises:
-            DataError: there are no predictions, not this budget, or they are damaged.
+            DataError: the predictions are missing, damaged, or have no such budget.
         """
         return Side(
             [
@@ -96,7 +96,7 @@ class Group:
     def probes(self) -> dict[str, Side]:
         """Returns ``probe.target (scale)`` → its R² or UAR per seed, as sums over speakers.
 
-        Targets that one of its records lacks, or its sums, are left out.
+        Targets that are missing in one of its records, or have no sums, are left out.
 
         Raises:
             DataError: a file of such sums is missing or damaged.
@@ -114,16 +114,16 @@ class Group:
 
     @cached_property
     def fault(self) -> str | None:
-        """Why its scores cannot be computed from what lies beside its records; None if they can."""
+        """Why its scores cannot be computed from the files beside its records; None if they can."""
         return _fault_of(self.side)
 
     @cached_property
     def probe_fault(self) -> str | None:
-        """Why those of its probes cannot; None if they can, or no sums are beside its records."""
+        """The same for its probes; None also if its records have no sums."""
         return _fault_of(self.probes)
 
     def gold(self) -> Classified:
-        """Returns the utterances with their gold labels, and what the first seed predicted."""
+        """Returns the utterances with their gold labels and the first seed's predictions."""
         path, record = next(iter(self.members.values()))
         table = _read(path, _attached(path, record))
         return classified(record, table, self.cell.target, largest(self.evaluation).budget)
@@ -150,7 +150,7 @@ def grouped(records: Sequence[tuple[Path, ResultRecord]]) -> dict[CellId, Group]
 
 
 def by_place(groups: Iterable[Group]) -> list[list[Group]]:
-    """Parts groups by what they were measured on: labelled set, split, and control of its gold."""
+    """Splits groups by labelled set, split, and control of its gold labels."""
     places: dict[tuple[str, str, str], list[Group]] = {}
     for group in groups:
         found = group.evaluation
@@ -168,14 +168,12 @@ def checked_metric(name: str) -> MetricName:
     """Returns a score's name.
 
     Raises:
-        SettingsError: there is no such score.
+        SettingsError: unknown score.
     """
     for known in METRICS:
         if known == name:
             return known
-    raise SettingsError(
-        f"There is no metric '{name}'.{did_you_mean(name, METRICS)} Known: {', '.join(METRICS)}."
-    )
+    raise SettingsError(f"Unknown metric '{name}'.{did_you_mean(name, METRICS)}")
 
 
 def statistic(
@@ -193,7 +191,7 @@ def statistic(
 
 
 def unlike(a: Group, b: Group) -> str | None:
-    """Says why two groups cannot be compared utterance by utterance; None if they can."""
+    """Returns why two groups cannot be compared utterance by utterance; None if they can."""
     mine, other = a.evaluation, b.evaluation
     if mine.labels != other.labels:
         return f"other labels: {_changed(mine.labels, other.labels)}"
@@ -226,7 +224,7 @@ def _score_at(path: Path, record: ResultRecord, target: int, budget: str, metric
         raise DataError(f"{path} has no budget {budget}, but {', '.join(known)}.")
     found = _counts(path, _attached(path, record), target, len(evaluation.labels))
     if budget not in found:
-        raise DataError(f"{record.name}: its predictions hold nothing at budget {budget}.")
+        raise DataError(f"{record.name}: its predictions have no rows at budget {budget}.")
     return classification_score(found[budget], metric)
 
 
@@ -240,9 +238,9 @@ def _counts(path: Path, attached: Attached, target: int, n_labels: int) -> dict[
 def _attached(path: Path, record: ResultRecord) -> Attached:
     if record.predictions is None:
         raise DataError(
-            f"{path} has no predictions beside it, so it cannot be compared utterance by utterance."
-            " `lanser-bench results upgrade --store STORE` adds them where the store still has "
-            "them; else run the experiment again."
+            f"{path} cannot be compared utterance by utterance: it has no predictions beside it. "
+            "If the store still has them, `lanser-bench results upgrade --store STORE` adds them. "
+            "Otherwise run the experiment again."
         )
     return record.predictions
 
@@ -265,7 +263,7 @@ def _read(path: Path, attached: Attached) -> pa.Table:
 
 
 def axes_of(record: ResultRecord) -> Mapping[str, str]:
-    """Returns what may stand before ``=`` in a filter: the grid's axes and the cell's parts."""
+    """Returns the axes that filters accept: the grid's axes and the cell's parts."""
     parts = {
         "asr": record.asr,
         "labeler": record.labeler,
@@ -280,15 +278,15 @@ def axes_of(record: ResultRecord) -> Mapping[str, str]:
 
 
 def company(record: ResultRecord, axis: str) -> tuple[str, ...]:
-    """Returns what else a cell is made of, in words: its experiment and all axes but one."""
+    """Returns a cell's experiment and its axes but one, as ``name=value``."""
     others = {**record.axes, "experiment": record.experiment}
     return tuple(f"{name}={value}" for name, value in sorted(others.items()) if name != axis)
 
 
 def declared_in(records: Sequence[ResultRecord]) -> tuple[Declared, ...]:
-    """Returns all that any record declares, each once.
+    """Returns the comparisons that any record declares, each once.
 
     Raises:
-        DataError: a record's declaration is not the one it was written with.
+        DataError: a record's declaration was changed after it was written.
     """
     return tuple(dict.fromkeys(c for record in records for c in record.comparisons))

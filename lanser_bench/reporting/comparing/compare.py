@@ -1,4 +1,4 @@
-"""Compares two cells, or all that two values of an axis have in common: paired, by speaker."""
+"""Compares two cells, or all pairs of cells that two values of an axis share, by speaker."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Line:
     """One comparison: A minus B."""
 
     what: str
-    """What the two have in common: the other axes, and the labelled set."""
+    """What the two share: the other axes, and the labelled set."""
     a: Metric
     b: Metric
     difference: Metric
     p_value: float | None
-    """Adjusted by Holm's method, the mean not counted: over the declared family if the comparison
-    is one of it, else over the lines of the table."""
+    """Adjusted by Holm's method over the declared family if the comparison belongs to it, else over
+    the lines of the table without the mean."""
     detectable: float | None
     seeds: tuple[int, int]
     seeds_known: bool
@@ -45,13 +45,13 @@ class Comparison:
     budget: str | None
     lines: list[Line]
     mean: Line | None
-    """Over all lines of one labelled set and split; None where there is one line."""
+    """Over all lines of one labelled set and split; None for a single line."""
     left_out: list[str]
-    """What one of them has and the other has not, or what cannot be compared, and why."""
+    """Sentences on cells that only one side has, or that cannot be compared."""
     targets: bool = False
-    """True where lines are probe targets: R² of numbers and UAR of classes."""
+    """Whether lines are probe targets: R² of numbers and UAR of classes."""
     family: Family = field(default_factory=Family)
-    """What was declared before the run."""
+    """Comparisons that were declared before the run."""
 
 
 def compare(
@@ -68,25 +68,25 @@ def compare(
     Args:
         a: a record file, a folder, or filters such as ``labeler=entailment`` or
             ``encoder=cnn,control=none`` within `folder`.
-        b: the other side, in the same words.
-        folder: where filters look.
+        b: the other side, in the same form.
+        folder: where filters look for records.
         metric: the score; ``uar`` if left out.
         budget: at which label budget; the largest if left out.
-        targets: compares what probes found instead: a line per target and scale, R² of numbers and
-            UAR of classes.
+        targets: compares probe targets instead: a line per target and scale, R² of numbers and UAR
+            of classes.
 
     Returns:
         A line per pair of cells that agree in everything else, and their mean.
 
     Raises:
-        SettingsError: a filter names no axis, or no value that is there; or a metric or budget
-            is asked of `targets`, which have scores of their own.
-        DataError: nothing of the two can be compared.
+        SettingsError: a filter names an unknown axis or value, or `targets` is combined with a
+            metric or budget.
+        DataError: no cells of the two can be compared.
     """
     if targets and (metric is not None or budget is not None):
         raise SettingsError(
-            "Probe targets are compared by R² or UAR, as each is measured, on all their rows: "
-            "leave --metric and --budget out with --targets."
+            "Each probe target has its own score, R² or UAR, over all its rows: leave --metric and "
+            "--budget out with --targets."
         )
     metric = metric or "uar"
     read = cache(lambda *places: Selection.read(places))
@@ -101,7 +101,7 @@ def compare(
             both = one.side(metric, budget), other.side(metric, budget)
             contrasts.append((what, difference(*both)))
     if matched and not contrasts:
-        left_out.append("no probe measured the same targets of both, with its sums beside them")
+        left_out.append("no probe measured the same targets of both, with sums beside the records")
     if not contrasts:
         reasons = "; ".join(left_out[:3]) or "they have nothing in common"
         raise DataError(f"'{a}' and '{b}' cannot be compared: {reasons}.")
@@ -164,7 +164,7 @@ def _line(what: str, contrast: Contrast, p: float | None, family: int) -> Line:
 
 
 def _mean(contrasts: Sequence[Contrast]) -> Line:
-    """The mean difference; cells that stand in several pairs are in it as often."""
+    """The mean difference; a cell counts as often as it is in a pair."""
     n = len(contrasts)
     sides: list[Side] = [c.sides[k] for k in (0, 1) for c in contrasts]
     whole = Contrast(sides, [1 / n] * n + [-1 / n] * n)

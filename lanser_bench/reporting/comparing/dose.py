@@ -1,8 +1,8 @@
-"""Dose and response: how a score follows a number that a grid turns, or the weak labels' accuracy.
+"""Dose and response: a score as a function of a numeric axis, or of the weak labels' accuracy.
 
-A line is all cells that agree in everything but the dose. Its slope is tested over speakers × seeds
-(`evaluation.dose`), by itself and for what it is ahead of the controls: only that tells what the
-dose did to the training, not to the task.
+A line is all cells that differ only in the dose. Its slope is tested over speakers × seeds
+(`evaluation.dose`), both for the score and for the lead over the controls. Only the lead shows the
+dose's effect on the training rather than on the task.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...errors import DataError, SettingsError, did_you_mean
@@ -22,10 +22,10 @@ from ..groups import Group, axes_of, by_place, company, grouped
 from .responses import Response
 
 MEASURED = "label-accuracy"
-"""A dose that is no axis: the share of weak labels that agree with the corpora's gold ones, of the
-utterances that have both. Of a control on shuffled labels it is that of the labels before."""
+"""A dose that is not an axis: the share of weak labels that equal the gold labels, over utterances
+that have both. For a control on shuffled labels it is the share before shuffling."""
 LINES = (None, "reads_gold", "control_labeler", "shuffled", "shuffled_within_speaker")
-"""Cells that are trained on labels: a dose may change them."""
+"""Controls of cells that are trained on labels, which a dose may change; None: main cells."""
 
 
 @dataclass(frozen=True)
@@ -47,20 +47,20 @@ class Slope:
     of: str
     value: Metric
     p_value: float | None
-    """Of no trend, adjusted by Holm's method over the board's slopes."""
+    """For no trend; adjusted by Holm's method over the board's slopes."""
     detectable: float | None
     seeds_known: bool
 
 
 @dataclass(frozen=True)
 class Line:
-    """Cells that differ in the dose alone, by dose."""
+    """Cells that differ only in the dose, ordered by dose."""
 
     name: str
     control: str | None
     points: list[Point]
     slopes: list[Slope]
-    """Of itself first; none with fewer than `MIN_DOSES` doses."""
+    """That of the score first; empty with fewer than `MIN_DOSES` doses."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class DoseBoard:
     n_speakers: int
     lines: list[Line]
     references: dict[str, Metric]
-    """Rows that know no dose, such as random weights."""
+    """Rows without a dose, such as random weights."""
     left_out: list[str]
 
 
@@ -91,14 +91,14 @@ def dose_response(
 
     Raises:
         SettingsError: no record has such an axis.
-        DataError: its values are no numbers, or no cell has what the score is computed from.
+        DataError: its values are not numbers, or no cell has the files for the score.
     """
     groups = list(grouped(list(records)).values())
     _check(axis, groups)
     boards = [board for place in by_place(groups) if (board := _board(axis, place, response))]
     if not boards:
         raise DataError(
-            f"No cell by '{axis}' has what {response.title} is computed from beside its record."
+            f"No cell by '{axis}' has the files that {response.title} is computed from."
         )
     return boards
 
@@ -107,20 +107,19 @@ def _check(axis: str, groups: Sequence[Group]) -> None:
     known = {name for g in groups for name in g.first.axes}
     if axis != MEASURED and axis not in known:
         raise SettingsError(
-            f"No record has the axis '{axis}'.{did_you_mean(axis, known)} There are: "
-            f"{', '.join([*sorted(known), MEASURED])}."
+            f"No record has the axis '{axis}'.{did_you_mean(axis, {*known, MEASURED})}"
         )
     if not any(dose_of(g.first, axis) is not None for g in groups):
         values = sorted({axes_of(g.first)[axis] for g in groups if axis in axes_of(g.first)})
         raise DataError(
-            f"The values of '{axis}' are no numbers: {', '.join(values)}."
+            f"The values of '{axis}' are not numbers: {', '.join(values)}."
             if axis != MEASURED
-            else "No record tells how far weak labels agree with gold: its corpora have none."
+            else "No record has the accuracy of its weak labels: their corpora have no gold labels."
         )
 
 
 def dose_of(record: ResultRecord, axis: str) -> float | None:
-    """Returns a record's dose; None where it has none."""
+    """Returns a record's dose, or None."""
     if axis != MEASURED:
         try:
             return float(record.axes[axis])
@@ -143,7 +142,9 @@ def _board(axis: str, groups: Sequence[Group], response: Response) -> DoseBoard 
         return None
     references = {g.cell.group: g for g in usable if g.first.control not in LINES}
     maker = _Maker(table, references, response.side)
-    lines = [maker.line(*key) for key in sorted(table, key=lambda key: (_order(key[0]), key[1]))]
+    lines = [
+        maker.line(*key) for key in sorted(table, key=lambda key: (LINES.index(key[0]), key[1]))
+    ]
     first = groups[0]
     return DoseBoard(
         axis,
@@ -158,22 +159,17 @@ def _board(axis: str, groups: Sequence[Group], response: Response) -> DoseBoard 
 
 
 def _alike(record: ResultRecord, axis: str) -> tuple[str, ...]:
-    """What the cells of a line have in common; a labeler's numbers make its measured accuracy."""
-    found = company(record, axis)
+    """What the cells of a line share; with measured accuracy, a labeler's numbers may differ."""
+    texts = company(record, axis)
     if axis != MEASURED:
-        return found
-    return tuple(
-        re.sub(r"(?<==)[\d.]+", "…", text) if text.startswith("labeler") else text for text in found
-    )
-
-
-def _order(control: str | None) -> int:
-    return LINES.index(control)
+        return texts
+    number = re.compile(r"(?<==)[\d.]+")
+    return tuple(number.sub("…", t) if t.startswith("labeler") else t for t in texts)
 
 
 @dataclass(frozen=True)
 class _Maker:
-    """Makes lines with what they are ahead of the controls."""
+    """Makes lines with their leads over the controls."""
 
     table: Mapping[tuple[str | None, tuple[str, ...]], Mapping[float, Group]]
     references: Mapping[str, Group]
@@ -211,7 +207,7 @@ class _Maker:
     def _rivals(
         self, control: str | None, alike: tuple[str, ...], doses: Sequence[float]
     ) -> Iterator[tuple[str, dict[float, Side]]]:
-        """Controls that were measured at every dose of a line, or that know none."""
+        """Yields controls that were measured at every dose of a line, or have no dose."""
         if control is not None and control.startswith("shuffled"):
             return
         for (other, rest), cells in self.table.items():
@@ -223,29 +219,16 @@ class _Maker:
                 yield "random_init", dict.fromkeys(doses, self.side(group))
 
 
-def _slope(of: str, found: Contrast) -> Slope:
-    return Slope(of, found.metric(), found.p_value(), found.detectable(), found.seeds_known)
+def _slope(of: str, made: Contrast) -> Slope:
+    return Slope(of, made.metric(), made.p_value(), made.detectable(), made.seeds_known)
 
 
 def _adjusted(lines: Sequence[Line]) -> list[Line]:
     """Adjusts the p-values of all slopes of a board."""
     tested = [s.p_value for line in lines for s in line.slopes if s.p_value is not None]
     adjusted = iter(holm(tested))
-    return [
-        Line(
-            line.name,
-            line.control,
-            line.points,
-            [
-                Slope(
-                    s.of,
-                    s.value,
-                    None if s.p_value is None else next(adjusted),
-                    s.detectable,
-                    s.seeds_known,
-                )
-                for s in line.slopes
-            ],
-        )
-        for line in lines
-    ]
+
+    def adjust(slope: Slope) -> Slope:
+        return slope if slope.p_value is None else replace(slope, p_value=next(adjusted))
+
+    return [replace(line, slopes=[adjust(slope) for slope in line.slopes]) for line in lines]

@@ -1,8 +1,9 @@
 """The gate: is a candidate worse than a baseline, by more than speakers and seeds vary?
 
 Cells are compared utterance by utterance, clustered by speaker, over the training seeds of both
-sides, and their p-values are adjusted by Holm's method over all cells. What cannot be compared is
-named instead: a missing cell, another split, another taxonomy, another schema.
+sides, and their p-values are adjusted by Holm's method over all cells. Cells that
+cannot be compared are named with the reason: missing, another split, another taxonomy, another
+schema.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ ALPHA = 1 - LEVEL
 
 @dataclass(frozen=True)
 class Compared:
-    """One cell in both."""
+    """A cell of both the baseline and the candidate."""
 
     cell: CellId
     verdict: Verdict
     why: str
-    """The reason of the verdict, in words."""
+    """Reason for the verdict."""
     baseline: float
     candidate: float
     difference: float
@@ -43,7 +44,7 @@ class Compared:
     p_value: float | None
     """Adjusted by Holm's method over all compared cells."""
     detectable: float | None
-    """Smallest difference that this comparison finds with 90 % power at the family's level."""
+    """Smallest difference that is detected with 90 % power at the family's level."""
     seeds: tuple[int, int]
     """Training seeds of the baseline and of the candidate."""
     n_speakers: int
@@ -51,17 +52,17 @@ class Compared:
 
 @dataclass(frozen=True)
 class NotCompared:
-    """A cell of which nothing can be said."""
+    """A cell without a verdict."""
 
     cell: CellId
     why: str
     new: bool = False
-    """True for a cell that only the candidate has, which is no fault."""
+    """True for a cell that only the candidate has; it does not fail the gate."""
 
 
 @dataclass
 class GateResult:
-    """What the gate found."""
+    """All verdicts of the gate."""
 
     metric: MetricName
     tolerance: float
@@ -69,7 +70,7 @@ class GateResult:
     compared: list[Compared] = field(default_factory=list)
     not_compared: list[NotCompared] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
-    """Files that are no records, in sentences."""
+    """Sentences on files that are not records."""
 
     def of(self, verdict: Verdict) -> list[Compared]:
         """Cells with one verdict."""
@@ -81,11 +82,11 @@ class GateResult:
         return [cell for cell in self.not_compared if not cell.new]
 
     def passed(self, *, strict: bool = False, allow_changes: bool = False) -> bool:
-        """Whether the candidate may go in.
+        """Whether the candidate passes.
 
         Args:
-            strict: an undecided cell stops it too.
-            allow_changes: cells of the baseline that could not be compared do not.
+            strict: an undecided cell fails too.
+            allow_changes: cells of the baseline that could not be compared do not fail.
         """
         stopped = self.of("worse") or (strict and self.of("undecided"))
         return not stopped and (allow_changes or not self.lost)
@@ -102,22 +103,22 @@ def gate(
 
     A cell is *worse* or *better* if its difference is significant at 5 % after Holm's adjustment
     and larger than the tolerance; *same* if its 95 % interval lies within the tolerance, or it is
-    significant but within it; else *undecided*, also where training draws from a single seed: a
-    seed's variation is not known then, and it is no effect.
+    significant but within it; else *undecided*. A cell whose training draws from a single seed is
+    undecided too, because the variation between seeds is unknown.
 
     Args:
-        baseline: folders of the records to hold on to.
+        baseline: folders of the reference records.
         candidate: folders of the new records.
         metric: the score to compare, at the largest label budget.
-        tolerance: difference that does not matter, as a share (0.01 is one point).
+        tolerance: largest negligible difference, as a share (0.01 is one point).
 
     Raises:
-        DataError: a folder holds no records or a damaged one, or the two have no cell in common.
+        DataError: a folder has no records or a damaged one, or the two share no cell.
     """
     readings = read_records(baseline), read_records(candidate)
     damaged = [sentence for reading in readings for sentence in reading.damaged]
     if damaged:
-        raise DataError("\n".join(["A damaged record may hide a regression.", *damaged]))
+        raise DataError("\n".join(["A damaged record may hide a regression:", *damaged]))
     old, new = (Selection(reading.records).groups for reading in readings)
     if not old.keys() & new.keys():
         raise DataError(
@@ -157,7 +158,7 @@ def _hindrance(old: Group, new: Group | None) -> str | None:
 
 
 def _equal(old: Group, new: Group, contrast: Contrast) -> bool:
-    """Whether the same seeds gave the same: then nothing has changed, whatever seeds vary."""
+    """Whether both have equal counts, seed by seed: then nothing has changed."""
     a, b = contrast.sides
     return list(new.members) == list(old.members) and all(
         np.array_equal(x.sums, y.sums) for x, y in zip(a.seeds, b.seeds, strict=True)
@@ -165,7 +166,7 @@ def _equal(old: Group, new: Group, contrast: Contrast) -> bool:
 
 
 def _written_schema(group: Group) -> int:
-    """The version as it stands in the file: loading brings every record to the present one."""
+    """The version in the file; loading upgrades every record to the current one."""
     path, _ = next(iter(group.members.values()))
     return int(read_content(path)["schema_version"])
 
@@ -175,7 +176,7 @@ def judged(contrasts: Mapping[CellId, Contrast], tolerance: float) -> list[Compa
 
     Args:
         contrasts: candidate minus baseline.
-        tolerance: difference that does not matter.
+        tolerance: largest negligible difference.
     """
     p_values = {cell: contrast.p_value() for cell, contrast in contrasts.items()}
     tested = [cell for cell, p in p_values.items() if p is not None]
@@ -216,7 +217,7 @@ def verdict_of(
         contrast: candidate minus baseline.
         interval: its 95 % interval.
         p: its p-value, adjusted over the family.
-        tolerance: difference that does not matter.
+        tolerance: largest negligible difference.
     """
     value = contrast.value
     if p is None or interval is None:
@@ -224,12 +225,12 @@ def verdict_of(
     if max(abs(interval.low), abs(interval.high)) <= tolerance and contrast.seeds_known:
         return "same", "the interval lies within the tolerance"
     if not contrast.seeds_known:
-        return "undecided", "one training seed: it is not known how much seeds vary"
+        return "undecided", "one training seed: variation between seeds is unknown"
     if p <= ALPHA and abs(value) > tolerance:
         return ("better" if value > 0 else "worse"), "significant and beyond the tolerance"
     if p <= ALPHA:
         return "same", "significant, but within the tolerance"
-    return "undecided", "not significant, and the interval passes the tolerance"
+    return "undecided", "not significant, and the interval exceeds the tolerance"
 
 
 def _named(groups: dict[CellId, Group]) -> str:

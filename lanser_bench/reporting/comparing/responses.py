@@ -1,4 +1,4 @@
-"""What a cell is asked for, as sums over speakers: a classification score, or R² of a probe."""
+"""Scores of cells as sums over speakers: a classification score, or R² of a probe."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Response:
     """Scale of R²: ``speaker`` or ``raw``."""
 
     def __post_init__(self) -> None:
-        """Refuses a score that there is not."""
+        """Refuses an unknown score."""
         if self.scale not in ("speaker", "raw"):
-            raise SettingsError(f"There is no scale '{self.scale}'. Known: speaker, raw.")
+            raise SettingsError(f"Unknown scale '{self.scale}'. Choose speaker or raw.")
         if not self.probed:
             checked_metric(self.metric)
 
@@ -39,14 +39,14 @@ class Response:
 
     @property
     def title(self) -> str:
-        """What a table calls it."""
+        """Its name in tables."""
         if not self.probed:
             return self.metric.replace("_", "-") + (f" at {self.budget}" if self.budget else "")
         target = self.metric.partition(":")[2]
         return f"R² of {target or 'all probe targets'} ({self.scale})"
 
     def lacking(self, group: Group) -> str | None:
-        """Says what a cell lacks for it; None if nothing."""
+        """Returns what a cell lacks for it; None if nothing."""
         if self.probed:
             kept = all(record.probe_sums is not None for _, record in group.members.values())
             return group.probe_fault if kept else "no probe sums beside it"
@@ -56,7 +56,7 @@ class Response:
         """Returns a cell's score per training seed.
 
         Raises:
-            DataError: the files beside its records are damaged, or know no such budget or target.
+            DataError: the files beside its records are damaged, or have no such budget or target.
         """
         if not self.probed:
             return group.side(checked_metric(self.metric), self.budget)
@@ -73,7 +73,7 @@ class Response:
         if not names or (wanted and wanted not in names):
             raise DataError(
                 f"{path} has no probe target '{wanted}' on the scale '{self.scale}'."
-                f"{did_you_mean(wanted, names)} There are: {', '.join(sorted(names)) or 'none'}."
+                f"{did_you_mean(wanted, names)}"
             )
         kept = [
             s

@@ -1,4 +1,4 @@
-"""The quality of a corpus' weak labels as one JSON report, with gold and without."""
+"""Reports the quality of a corpus' weak labels as JSON, with and without gold labels."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from ...taxonomy import Taxonomy
 
 Ints = npt.NDArray[np.int64]
 BINS = 5
-"""Groups of like size by which quality is shown."""
+"""Number of groups of equal size in which quality is shown."""
 MIN_ROWS_OF_SPEAKER = 5
 
 
 @dataclass(frozen=True)
 class Material:
-    """What is known of the labelled utterances, all in one order."""
+    """The labelled utterances and their labels, all in one order."""
 
     table: UtteranceTable
     texts: list[str]
-    """What the labeler read."""
+    """The texts that the labeler read."""
     transcripts: Mapping[str, Transcript] | None
-    """By utterance id; None where there are none."""
+    """By utterance id; None without transcripts of a recogniser."""
     labels: LabelTable
     taxonomy: Taxonomy
     gold_taxonomy: Taxonomy | None
@@ -50,9 +50,9 @@ class Compared:
 
     taxonomy: Taxonomy
     weak: Ints
-    """Shape (n,): position; −1 without a label or a counterpart."""
+    """Shape (n,): position of the weak label; −1 without a label or a counterpart."""
     single: Ints
-    """Shape (n,): position of the one gold label; −1 where there is not exactly one."""
+    """Shape (n,): position of the gold label; −1 unless there is exactly one."""
     sets: npt.NDArray[np.bool_]
     """Shape (n, K): all gold labels."""
 
@@ -62,11 +62,11 @@ def quality(material: Material, compare_in: Taxonomy | None = None) -> dict[str,
 
     Args:
         material: utterances and their weak labels.
-        compare_in: the taxonomy in which weak labels and gold are compared; by default that of the
-            gold, or where only gold has a map to the labels' taxonomy, that one.
+        compare_in: the taxonomy in which weak labels and gold are compared. By default that of the
+            gold labels, or that of the weak labels if only gold labels can be mapped.
 
     Raises:
-        TaxonomyError: `compare_in` is given and there is no map to it.
+        TaxonomyError: `compare_in` is set, and there is no map to it.
     """
     units = Units.of(material.table.speakers)
     report: dict[str, Any] = {"utterances": len(material.table), "intervals_over": units.kind}
@@ -85,10 +85,10 @@ def quality(material: Material, compare_in: Taxonomy | None = None) -> dict[str,
 
 
 def compare(material: Material, compare_in: Taxonomy | None = None) -> Compared:
-    """Reads weak labels and gold in one taxonomy.
+    """Maps weak labels and gold labels to one taxonomy.
 
-    A gold distribution counts as the label with the most weight, if there is one alone; several
-    gold labels count as one where they mean the same one there.
+    A gold distribution counts as its label with the most weight, unless two share it. Several gold
+    labels that map to the same label count as one.
 
     Raises:
         TaxonomyError: there is no map.
@@ -171,7 +171,7 @@ def _with_gold(material: Material, compared: Compared, units: Units) -> dict[str
 
 
 def _several(compared: Compared, units: Units) -> dict[str, Any] | None:
-    """Scores that take rows with several gold labels in: a hit is any one of them."""
+    """Scores that include rows with several gold labels: any of them is a hit."""
     rows = np.flatnonzero(compared.sets.any(1) & (compared.weak >= 0))
     if not (compared.sets.sum(1) > 1).any() or not len(rows):
         return None
@@ -212,7 +212,7 @@ def _risk(
 def _groups(
     material: Material, compared: Compared | None, units: Units
 ) -> dict[str, list[dict[str, Any]] | dict[str, Any]]:
-    """Coverage, confidence and agreement by what is known of the utterances."""
+    """Coverage, confidence and agreement by length, recogniser's confidence and speaker."""
     words = np.array([len(text.split()) for text in material.texts], dtype=np.float64)
     columns = {"words": words, "seconds": _numbers(material.table.seconds)}
     if material.transcripts is not None:
@@ -273,7 +273,7 @@ def _one_group(
 def _speakers(
     material: Material, compared: Compared | None, speakers: npt.NDArray[np.str_]
 ) -> dict[str, Any]:
-    """How far speakers differ: quantiles over those with enough utterances."""
+    """Quantiles over the speakers with enough utterances."""
     names, unit = np.unique(speakers, return_inverse=True)
     given = (material.labels.index >= 0).astype(float)
     measured = {"coverage": _means(unit, len(names), given, np.ones(len(given), dtype=bool))}

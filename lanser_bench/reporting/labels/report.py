@@ -29,7 +29,7 @@ LABELS, REPORT, PAGE = "labels.parquet", "report.json", "report.md"
 
 @dataclass(frozen=True)
 class LabelReport:
-    """What was written."""
+    """A written report."""
 
     folder: Path
     report: dict[str, Any]
@@ -37,7 +37,7 @@ class LabelReport:
 
 
 def read_material(corpus: LabelledCorpus) -> Material:
-    """Reads what is known of a labelled corpus out of the store."""
+    """Reads the utterances, transcripts and labels of a corpus from the store."""
     store = corpus.store
     table = read_utterances(store.checked(corpus.utterances))
     transcripts: Mapping[str, Transcript] | None = None
@@ -56,8 +56,8 @@ def write_label_report(
     """Writes ``labels.parquet``, pictures, ``report.md`` and, last, ``report.json``.
 
     Args:
-        corpus: what `label_corpus` returned.
-        folder: where to write; files of the same names are replaced.
+        corpus: result of `label_corpus`.
+        folder: where to write; existing files are replaced.
         compare_in: taxonomy in which weak labels and gold are compared, see `quality`.
 
     Raises:
@@ -118,7 +118,7 @@ def _write_labels(material: Material, path: Path) -> None:
 
 
 def _pictures(report: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """Draws what there is and returns title → file."""
+    """Draws the pictures and returns title → file."""
     drawn = {"How often each label was given": ("labels.png", label_views.label_picture(report))}
     gold = report["gold"]
     if gold is not None and gold["compared"]:

@@ -1,4 +1,4 @@
-"""Boards: records in, one table per labelled set and split out, rows ranked, controls apart."""
+"""Turns records into boards: one per labelled set and split, with ranked rows and controls."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PLAIN = {
     "gold": "pre-training on human labels",
     "reads_gold": "a labeler that reads human labels",
 }
-"""Controls in plain words."""
+"""Control → its name in plain words."""
 CEILINGS = ("gold", "reads_gold")
-"""Controls that learnt from human labels: what weak labels may reach, not what they must beat."""
+"""Controls that learn from human labels: an upper bound for weak labels, not a baseline."""
 
 
 @dataclass(frozen=True)
 class Board:
-    """Rows that may be compared: measured alike on the same split of the same labelled set."""
+    """Comparable rows: measured alike on the same split of the same labelled set."""
 
     dataset: str
     protocol: str
@@ -50,14 +50,14 @@ class Board:
     metric: MetricName = "uar"
     """The score that rows are ranked by."""
     title: str = ""
-    """What tells it from the other boards: the labelled set's name, after the title that a user
-    gave it, and more where there are several boards of it."""
+    """Unique among the boards: the labelled set's title and name, with its experiments and a number
+    if there are several boards of it."""
     main: list[Row] = field(default_factory=list)
     """Best first."""
     controls: list[Row] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     declared: list[str] = field(default_factory=list)
-    """Comparisons that the experiments of its records declared before their runs, in words."""
+    """Comparisons that its experiments declared before their runs, in words."""
 
 
 def rank(
@@ -69,17 +69,17 @@ def rank(
 ) -> list[Board]:
     """Groups records into boards and sorts their rows by a score at the largest budget.
 
-    Only what was measured alike stands in one board: the same labelled set, split, labels, budgets
-    and control of the evaluation. Scores of records that come with their paths are computed from
-    the predictions beside them, as `compare` and `gate` do, and such rows are compared; the main
-    rows of a board are the family of Holm's adjustment. Without predictions the recorded scores of
-    the seeds are averaged, with wide intervals; the board's notes name such rows.
+    The rows of a board have the same labelled set, split, labels, budgets and control of the
+    evaluation. For records with paths, scores are computed from the predictions beside them, as in
+    `compare` and `gate`, and rows are tested against the best; the main rows of a board are the
+    family of Holm's adjustment. Without predictions the recorded scores of the seeds are averaged,
+    with wide intervals; the board's notes name such rows.
 
     Args:
         records: the records.
         metric: the score that rows are sorted by.
-        curves: whether the points of curves have intervals, which take time.
-        targets: whether scores of probe targets have.
+        curves: whether to compute intervals of the points of curves, which takes time.
+        targets: whether to compute intervals of the scores of probe targets.
     """
     boards: dict[tuple[object, ...], list[Member]] = {}
     for given in records:
@@ -96,11 +96,11 @@ def rank(
                 found.control,
             )
             boards.setdefault(place, []).append((path, record, target))
-    return _told_apart([_board(of, metric, curves, targets) for of in boards.values()])
+    return _titled([_board(of, metric, curves, targets) for of in boards.values()])
 
 
-def _told_apart(boards: list[Board]) -> list[Board]:
-    """Gives boards of one labelled set titles of their own: its experiments, then a number."""
+def _titled(boards: list[Board]) -> list[Board]:
+    """Makes titles unique: adds the experiments, then a number."""
     titles = [board.title for board in boards]
     for longer in (_of_experiments, _numbered):
         times = Counter(titles)
@@ -157,7 +157,7 @@ def _board(members: Sequence[Member], metric: MetricName, curves: bool, targets:
 
 
 def _title(members: Sequence[Member]) -> str:
-    """Returns the labelled set's name, after its title where a user gave one in the settings."""
+    """Returns the labelled set's name, preceded by the title in the settings, if any."""
     name, given = members[0][1].datasets[members[0][2]].dataset, set()
     for _, record, target in members:
         refs = record.settings.get("targets", [])
@@ -172,9 +172,9 @@ def _told(result: DatasetResult) -> list[str]:
 
 
 def _exact(seeds: Mapping[int | None, Member], targets: bool) -> tuple[Group | None, str | None]:
-    """Returns a row's records as a group, if its scores follow from files beside them, or why not.
+    """Returns a row's records as a group, if they have predictions, or why these cannot be used.
 
-    Records without predictions are no fault.
+    Missing predictions are not a fault.
     """
     _, first, target = next(iter(seeds.values()))
     cell = CellId(first.experiment, first.group, first.datasets[target].dataset, target)
@@ -187,7 +187,7 @@ def _exact(seeds: Mapping[int | None, Member], targets: bool) -> tuple[Group | N
 
 
 def _placed(rows: Sequence[tuple[Row, Group | None]], metric: MetricName) -> list[Row]:
-    """Gives main rows their ranks, where all of them have predictions."""
+    """Ranks the main rows, if all of them have predictions."""
     groups = [group for _, group in rows if group is not None]
     if len(groups) < max(len(rows), 2):
         return [row for row, _ in rows]
@@ -196,6 +196,6 @@ def _placed(rows: Sequence[tuple[Row, Group | None]], metric: MetricName) -> lis
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
-    """Sorts numbers in a text by their size: budget 5% comes before budget 10%."""
+    """Sort key that orders numbers in a text by size: budget 5% precedes budget 10%."""
     parts = re.split(r"(\d+)", text)
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

@@ -1,7 +1,7 @@
-"""Leaderboards by an axis: what a labeler, taxonomy, encoder or recogniser is worth over a grid.
+"""Leaderboards by an axis: ranks labelers, taxonomies, encoders or recognisers over a grid.
 
-A row is one value of the axis: the mean over all cells that every value has, so that none is better
-for having been tried in better company. Cells that some value lacks are left out and counted.
+A row is one value of the axis: the mean over the cells that all values share, so that no value
+profits from better companions. Other cells are left out and named.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class AxisRow:
 
     value: str
     cells: int
-    """Cells that its mean is over."""
+    """Number of cells in its mean."""
     records: int
     score: Metric
     standing: Standing
@@ -47,28 +47,28 @@ class AxisBoard:
     n_speakers: int
     rows: list[AxisRow]
     left_out: list[str]
-    """Cells that not every value has, or that have no predictions."""
+    """Cells that some value lacks, or that have no predictions."""
 
 
 def rank_by(
     axis: str, records: Sequence[tuple[Path, ResultRecord]], *, metric: MetricName = "uar"
 ) -> list[AxisBoard]:
-    """Ranks the values of an axis on each labelled set; controls take no part.
+    """Ranks the values of an axis on each labelled set; controls are ignored.
 
     Raises:
-        SettingsError: no such axis in these records.
-        DataError: no set of records has two values with a cell in common.
+        SettingsError: the records have no such axis.
+        DataError: no two values share a cell on any labelled set.
     """
     groups = [g for g in grouped(list(records)).values() if g.first.role == "main"]
     with_axis = [g for g in groups if axis in axes_of(g.first)]
     if not with_axis:
         known = sorted({name for g in groups for name in axes_of(g.first)} - {"role", "group"})
-        raise SettingsError(f"No record has the axis '{axis}'. There are: {', '.join(known)}.")
+        raise SettingsError(f"No record has the axis '{axis}'. Choose one of: {', '.join(known)}.")
     boards = [board for place in by_place(with_axis) if (board := _board(axis, place, metric))]
     if not boards:
         raise DataError(
-            f"No two values of '{axis}' share a cell that has predictions, so they cannot be "
-            "ranked over the same company."
+            f"The values of '{axis}' cannot be ranked: no two of them share a cell that has "
+            "predictions."
         )
     return boards
 

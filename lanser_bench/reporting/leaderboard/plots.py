@@ -12,7 +12,7 @@ from .boards import Board
 from .rows import CurvePoint, Row
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")
-"""Okabe and Ito's palette, which colour-blind readers can tell apart."""
+"""Okabe and Ito's palette, which colour-blind readers can distinguish."""
 GREYS = ("#333333", "#666666", "#888888", "#aaaaaa")
 STYLES = ("--", ":", "-.", (0, (5, 1, 1, 1)))
 
@@ -32,7 +32,9 @@ def save_pictures(boards: Sequence[Board], folder: Path) -> list[Path]:
         stem = f"label-efficiency-{slug(board.dataset)}-{board.split_hash[:6]}"
         for suffix in (".png", ".svg"):
             save_picture(figure, folder / f"{stem}{suffix}")
-            figure.set_layout_engine("none")  # found once: it takes a third of the time
+            figure.set_layout_engine(
+                "none"
+            )  # keep the layout: computing it takes a third of the time
         found.append(folder / f"{stem}.png")
     return found
 
@@ -91,7 +93,7 @@ def _frame(axes: Any, board: Board) -> None:
 
 
 def _points(row: Row) -> tuple[list[float], list[CurvePoint]]:
-    """A row's budgets as shares in percent; where it has none, as numbers of labels."""
+    """A row's budgets as shares in percent, or else as numbers of labels."""
     shares = [(100 * p.fraction, p) for p in row.curve if p.fraction is not None]
     points = shares or [(p.n_labels, p) for p in row.curve]
     return [x for x, _ in points], [point for _, point in points]

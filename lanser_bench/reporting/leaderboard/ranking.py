@@ -1,4 +1,4 @@
-"""Ranks with intervals: which rows can be told apart, and by how much each is behind the best.
+"""Ranks with intervals: which rows differ significantly, and how far each is from the best.
 
 A row's rank lies between 1 + the number of rows that are significantly better and the number of
 rows less those that are significantly worse (Mogstad et al. 2024, Rev. Econ. Stud. 91, with Holm's
@@ -16,28 +16,28 @@ from ...evaluation.results import Metric
 from ...evaluation.statistics import LEVEL
 
 ALL_PAIRS = 30
-"""Above so many rows only the tests against the best are made: pairs grow with the square."""
+"""With more rows, only tests against the best are made: pairs grow with the square of rows."""
 Weighted = Sequence[tuple[float, Side]]
 """A row: the mean of cells, by weights that add up to 1."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a row stands."""
+    """A row's rank and its difference to the best row."""
 
     best: int
-    """The best rank that it may have."""
+    """Best plausible rank."""
     worst: int
     behind: Metric | None
     """Its score minus the best row's; None for the best itself."""
     p_value: float | None
-    """Of that difference, adjusted by Holm's method over all rows."""
+    """Of that difference; adjusted by Holm's method over all rows."""
     seeds_known: bool = True
-    """False where a row that draws has a single training seed."""
+    """False if a row that draws has a single training seed."""
 
     @property
     def text(self) -> str:
-        """The rank as it is printed, such as ``2`` or ``1–3``."""
+        """The rank in tables, such as ``2`` or ``1–3``."""
         return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
 
 

@@ -1,4 +1,4 @@
-"""Rows of boards: the records of one cell as scores with intervals, means over its seeds."""
+"""Rows of boards: the mean scores of a cell over its seeds, with intervals."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Gap:
-    """What a row's embedding tells of a probe target beyond the best control of that target."""
+    """Difference between a row and the best control at a probe target."""
 
     difference: Metric
-    """Of R², or of UAR for classes; paired by speaker where both have their sums."""
+    """Of R², or of UAR for classes; paired by speaker if both have sums."""
     control: str
     """In plain words."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One encoder made in one way: the mean over its pre-training seeds."""
+    """One encoder with one training recipe: the mean over its pre-training seeds."""
 
     experiment: str
     name: str
@@ -59,24 +59,24 @@ class Row:
     r2: Metric | None
     """Mean R² over the targets of the first regression probe, raw scale; None without a probe.
 
-    Probes ask for different things: what a voice does and which words it says have no mean."""
+    Other probes measure other things, such as the words, so they are not averaged with it."""
     targets: dict[str, Metric]
     """``probe.target (scale)`` → R², or UAR where the target is in `chance`."""
     curve: list[CurvePoint]
     more: dict[str, Metric | None] = field(default_factory=dict, metadata={"inline": True})
     """Column of a measurement (`measurements.COLUMNS`) → score; None where a seed has none."""
     standing: Standing | None = None
-    """Its rank among the main rows and its distance to the best; None for a control, and where a
-    row of the board has no predictions beside its records."""
+    """Its rank among the main rows and its difference to the best; None for a control, or if a row
+    of the board has no predictions."""
     chance: dict[str, float] = field(default_factory=dict)
-    """Targets that are classes, by the same names → UAR of guessing."""
+    """Targets that are classes → UAR of guessing."""
     needed: dict[str, str] = field(default_factory=dict)
-    """``labels to 50`` → how many of them bring UAR to 50 %, the median over seeds, or ``> 600``;
-    one for each of `evaluate.targets`."""
+    """``labels to 50`` → number of labels at which UAR reaches 50 %, the median over seeds, or
+    ``> 600``; one for each of `evaluate.targets`."""
     target: int = 0
     """Position of the labelled set in its records."""
     gaps: dict[str, Gap] = field(default_factory=dict)
-    """Target → difference to its best control, where asked for (`probe_gaps.with_gaps`)."""
+    """Target → difference to its best control, if computed by `probe_gaps.with_gaps`."""
 
     def score(self, name: str) -> Metric | None:
         """Returns a score by its name, also that of a measurement."""
@@ -93,10 +93,9 @@ def row_of(members: Sequence[Member], exact: Group | None, *, curves: bool, targ
 
     Args:
         members: a record per seed.
-        exact: the same, where scores follow from the predictions beside them; None where the
-            recorded scores are averaged.
+        exact: the same records, if their predictions can be used; None to average their scores.
         curves: whether the points of its curve have intervals.
-        targets: whether scores of probe targets have.
+        targets: whether scores of probe targets have intervals.
     """
     record, target = members[0][1], members[0][2]
     results = [record.datasets[place] for _, record, place in members]
@@ -140,11 +139,11 @@ def row_of(members: Sequence[Member], exact: Group | None, *, curves: bool, targ
 
 
 def regression_probes(targets: Iterable[str], chance: Container[str]) -> list[str]:
-    """Returns the names of the probes of numbers, in the experiment's order.
+    """Returns the names of probes whose targets are numbers, in the experiment's order.
 
     Args:
         targets: ``probe.target (scale)``.
-        chance: those of them that are classes.
+        chance: the targets that are classes.
     """
     numbers = (name.partition(".")[0] for name in targets if name not in chance)
     return list(dict.fromkeys(numbers))
@@ -223,7 +222,7 @@ def _chance(results: Sequence[DatasetResult]) -> dict[str, float]:
 
 
 def _mean_r2(metrics: Sequence[Metric]) -> Metric | None:
-    """Mean over targets; without an interval, because targets of one embedding go together."""
+    """Mean over targets; no interval, because targets of one embedding are correlated."""
     return _mean(metrics) if metrics else None
 
 

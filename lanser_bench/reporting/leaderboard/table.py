@@ -42,7 +42,7 @@ def ranked(board: Board) -> bool:
 
 
 def place(row: Row, position: int) -> str:
-    """Returns a main row's rank as it is printed: with its interval where there is one."""
+    """Returns a main row's rank in tables: its plausible ranks, if they were computed."""
     return str(position) if row.standing is None else row.standing.text
 
 
@@ -146,9 +146,9 @@ def _entry(row: Row, place: str) -> Entry:
 
 
 def notes(board: Board) -> list[str]:
-    """Returns what a reader of the table must know."""
+    """Returns the notes below the table."""
     made = [r.uar.interval for r in board.main + board.controls if r.uar.interval]
-    # Rows of several seeds first: their method says what is beside speakers.
+    # Rows of several seeds first: their method also names the seeds.
     method = next((i for i in made if i.method == SEEDED), made[0] if made else None)
     said = []
     if method is not None:
@@ -172,7 +172,7 @@ def notes(board: Board) -> list[str]:
 
 
 def _wide_note(board: Board) -> list[str]:
-    """Names the scores that are not computed from predictions: their intervals are not exact."""
+    """Names the scores that are averaged without predictions: their intervals are not exact."""
     rows = [row for row in (*board.main, *board.controls) if row.n_seeds > 1]
     found: dict[str, list[str]] = {}
     for name, head in {**METRIC_HEADS, **MORE_HEADS}.items():
@@ -188,7 +188,7 @@ def _wide_note(board: Board) -> list[str]:
 
 
 def _r2_note(board: Board) -> str:
-    """Returns what the column R² is the mean of."""
+    """Returns which targets the column R² is the mean of."""
     rows = [*board.main, *board.controls]
     probes = dict.fromkeys(p for row in rows for p in regression_probes(row.targets, row.chance))
     first, *others = probes or [""]
