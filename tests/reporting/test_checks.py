@@ -36,7 +36,7 @@ def test_a_published_record_is_sound_and_its_predictions_are_read_back(published
     assert record.predictions is not None
     data = classified(record, read_attached(published, record.predictions), 0, "100%")
     assert data.predicted.tolist() == [simulated(np.random.default_rng(1)).tolist()]
-    with pytest.raises(DataError, match="nothing at budget 7%"):
+    with pytest.raises(DataError, match="no rows at budget 7%"):
         classified(record, read_attached(published, record.predictions), 0, "7%")
 
 
@@ -70,7 +70,7 @@ def test_predictions_of_another_record_are_refused(published: Path, tmp_path: Pa
 
 
 def test_a_record_cannot_name_a_file_elsewhere(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not beside it"):
+    with pytest.raises(DataError, match="not in its folder"):
         attached_path(tmp_path / "r.json", Attached(file="../x", sha256="", rows=1))
 
 

@@ -153,9 +153,9 @@ def test_r2_of_probes_is_read_from_the_sums_beside_a_record() -> None:
     ("ask", "error", "said"),
     [
         (lambda f: boards(f, "corpora.0.congruenc"), SettingsError, "corpora.0.congruence'"),
-        (lambda f: boards(f, "encoder"), DataError, "no numbers: cnn"),
+        (lambda f: boards(f, "encoder"), DataError, "not numbers: cnn"),
         (lambda f: Response("ua"), SettingsError, "Did you mean 'uar'"),
-        (lambda f: Response("r2", scale="row"), SettingsError, "speaker, raw"),
+        (lambda f: Response("r2", scale="row"), SettingsError, "speaker or raw"),
         (lambda f: boards(f, "label-accuracy", Response("r2")), DataError, "beside its record"),
         (
             lambda f: dose_response("label-accuracy", load_records([BASELINE]), Response("r2:f0")),

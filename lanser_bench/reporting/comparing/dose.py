@@ -98,7 +98,7 @@ def dose_response(
     boards = [board for place in by_place(groups) if (board := _board(axis, place, response))]
     if not boards:
         raise DataError(
-            f"No cell by '{axis}' has the files that {response.title} is computed from."
+            f"No cell by '{axis}' has the files beside its record that {response.title} needs."
         )
     return boards
 
