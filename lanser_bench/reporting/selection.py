@@ -44,10 +44,15 @@ class Selection:
         return cls(reading.records, reading.left_out, ", ".join(map(str, folders)))
 
     @cached_property
+    def ordered(self) -> list[Found]:
+        """The newest records in the order of `every`."""
+        kept = {id(record) for _, record in self.found}
+        return [(path, record) for path, record in self.every if id(record) in kept]
+
+    @cached_property
     def groups(self) -> Groups:
         """Cell and labelled set → its records, one per seed; in the order of `every`."""
-        kept = {id(record) for _, record in self.found}
-        return grouped([(path, record) for path, record in self.every if id(record) in kept])
+        return grouped(self.ordered)
 
     def picked(self, wanted: str) -> Groups:
         """Returns the cells that fit all filters, such as ``encoder=cnn,control=none``.

@@ -164,7 +164,7 @@ def _line(what: str, contrast: Contrast, p: float | None, family: int) -> Line:
 
 
 def _mean(contrasts: Sequence[Contrast]) -> Line:
-    """The mean difference; a cell counts as often as it is in a pair."""
+    """The mean difference; a cell counts once for each of its pairs."""
     n = len(contrasts)
     sides: list[Side] = [c.sides[k] for k in (0, 1) for c in contrasts]
     whole = Contrast(sides, [1 / n] * n + [-1 / n] * n)

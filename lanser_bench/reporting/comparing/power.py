@@ -65,7 +65,7 @@ class PowerPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A planned comparison of two cells, as far as it is known."""
+    """The known facts of a planned comparison of two cells."""
 
     dataset: str | DatasetRef | None = None
     """A dataset, or the name of its plugin; its labelled utterances are counted."""

@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ...records.reading import latest
 from ...records.record import DatasetResult, ResultRecord
 from ..groups import CellId, Group
 from ..leaderboard.boards import Board, rank
 from ..leaderboard.rows import Row
+from ..selection import Selection
 
 RANKED = 400
 """More records than this are sorted by their recorded scores, since reading the predictions of
@@ -43,8 +43,8 @@ class Records:
         Args:
             files: from `load_records`.
         """
-        kept = {id(record) for record in latest(record for _, record in files)}
-        self.files = [(path, record) for path, record in files if id(record) in kept]
+        self.selection = Selection(files)
+        self.files = self.selection.ordered
         self.older = len(files) - len(self.files)
         self.faults: dict[str, None] = {}
         """Sentences on unusable files of records, each once."""
@@ -73,8 +73,7 @@ class Records:
     def exact(self, row: Row) -> Group | None:
         """Returns a row's records if their predictions are readable."""
         name = self.results(row)[0].dataset
-        group = Group(CellId(row.experiment, row.name, name, row.target))
-        group.members = {record.seed: (path, record) for path, record in self.of(row)}
+        group = self.selection.groups[CellId(row.experiment, row.name, name, row.target)]
         if group.has_predictions and (fault := group.fault or group.probe_fault):
             self.faults[fault] = None
         return None if group.fault or group.probe_fault else group
