@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from .paths import user_path as user_path
     from .plugins.hookspecs import hookimpl as hookimpl
     from .plugins.members import create_plugin as create_plugin
+    from .plugins.members import known_taxonomy as known_taxonomy
     from .plugins.members import member_identity as member_identity
     from .store import FileHashes as FileHashes
     from .taxonomy import Label as Label
@@ -80,7 +81,7 @@ __getattr__, __all__ = face(
         "model": "SERModel load_model",
         "paths": "UserPath user_path",
         "plugins.hookspecs": "hookimpl",
-        "plugins.members": "create_plugin member_identity",
+        "plugins.members": "create_plugin known_taxonomy member_identity",
         "store": "FileHashes",
         "taxonomy": "Label Taxonomy",
     },

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .identity import plugin_identity as plugin_identity
     from .identity import source_hash as source_hash
     from .members import create_plugin as create_plugin
+    from .members import known_taxonomy as known_taxonomy
     from .members import member_identity as member_identity
     from .taxonomies import check_maps as check_maps
     from .taxonomies import find_taxonomy as find_taxonomy
@@ -31,7 +32,7 @@ __getattr__, __all__ = face(
         "discovery": "BrokenPlugin Registered Registry load_plugins registry",
         "hookspecs": "hookimpl",
         "identity": "library_versions plugin_identity source_hash",
-        "members": "create_plugin member_identity",
+        "members": "create_plugin known_taxonomy member_identity",
         "taxonomies": "check_maps find_taxonomy",
     },
 )

@@ -8,8 +8,10 @@ from weakref import WeakKeyDictionary
 
 from ..kinds.base import Plugin
 from ..store import digest
+from ..taxonomy import Taxonomy
 from .discovery import Registry, current_registry, registry
 from .identity import plugin_identity
+from .taxonomies import find_taxonomy
 
 _registries: WeakKeyDictionary[Plugin[Any], Registry] = WeakKeyDictionary()
 
@@ -51,3 +53,15 @@ def member_identity(kind: str, name: str, plugin: Plugin[Any]) -> str:
     """
     identity = plugin_identity(_registries.get(plugin) or registry(), kind, name, plugin)
     return digest(identity.model_dump(mode="json"))
+
+
+def known_taxonomy(name: str) -> Taxonomy:
+    """Returns a taxonomy by name or path, for a plugin whose options name one.
+
+    Call it in the plugin's ``__init__``, as `create_plugin`, and include the taxonomy's `hash` in
+    the plugin's `fingerprint`.
+
+    Raises:
+        TaxonomyError: the name is unknown, or the file is invalid.
+    """
+    return find_taxonomy(current_registry(), name)

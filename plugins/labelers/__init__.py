@@ -11,6 +11,7 @@ def register_labelers(register: Callable[[str, str], None]) -> None:
     home = "lanser_bench_plugins.labelers"
     register("entailment", f"{home}.entailment:Entailment")
     register("similarity", f"{home}.similarity:Similarity")
+    register("classifier", f"{home}.classifier:Classifier")
     register("lexicon", f"{home}.lexicon:Lexicon")
     register("fill-mask", f"{home}.fill_mask:FillMask")
     register("llm", f"{home}.llm:LLM")

@@ -13,6 +13,8 @@ from lanser_bench import SettingsError, TextRecord
 from lanser_bench.plugins.discovery import registry
 from lanser_bench.testing._labeler import TAXONOMY
 
+CLASSES = {"CONTRADICTION": "anger", "NEUTRAL": "sadness", "ENTAILMENT": "joy"}
+
 
 @pytest.fixture(scope="module")
 def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -44,6 +46,8 @@ def records(*texts: str) -> list[TextRecord]:
         ("similarity", "sentences", {}),
         ("fill-mask", "masked", {"max_tokens": 16}),
         ("fill-mask", "masked", {"max_tokens": 500}),
+        ("classifier", "nli", {"max_tokens": 16, "map": CLASSES}),
+        ("classifier", "nli", {"max_tokens": 500, "map": CLASSES}),
         ("llm", "causal", {"max_tokens": 16, "templates": "all"}),
         ("llm", "causal", {"max_tokens": 5000}),
     ],

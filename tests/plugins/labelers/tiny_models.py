@@ -61,6 +61,33 @@ def nli_folder(folder: Path, classes: tuple[str, ...]) -> Path:
     return folder
 
 
+def classifier_folder(
+    folder: Path, labels: tuple[str, ...], problem_type: str | None = None, kind: str = "bert"
+) -> Path:
+    """Saves a random text classifier with the labels and the head of a published one."""
+    import transformers
+
+    torch.manual_seed(0)
+    named = {
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: column for column, label in enumerate(labels)},
+        "problem_type": problem_type,
+    }
+    spelling = tokenizer()
+    if kind == "bert":
+        model = transformers.BertForSequenceClassification(config(**named))
+    else:  # without segments, and not packed
+        size = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64}
+        distil = transformers.DistilBertConfig(
+            vocab_size=spelling.vocab_size, initializer_range=0.4, **size, **named
+        )
+        model = transformers.DistilBertForSequenceClassification(distil)
+        spelling.model_input_names = ["input_ids", "attention_mask"]
+    model.save_pretrained(folder)
+    spelling.save_pretrained(folder)
+    return folder
+
+
 def sentence_folder(folder: Path) -> Path:
     """Saves a random sentence-transformers model."""
     from sentence_transformers import SentenceTransformer
