@@ -62,13 +62,25 @@ class _Help:
                     formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
 
 
-def _name(parameter: Any) -> str:
+def _bare(parameter: Any) -> str:
     name: str = parameter.metavar or parameter.name.upper()
+    return name
+
+
+def _name(parameter: Any) -> str:
+    name = _bare(parameter)
     return name if parameter.required or name.startswith("[") else f"[{name}]"
 
 
 class Command(_Help, TyperCommand):
-    """A command."""
+    """A command whose errors name arguments as its usage line does."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """Gives each argument without a metavar its name in capitals."""
+        super().__init__(*arguments, **settings)
+        for parameter in self.params:
+            if parameter.param_type_name == "argument":
+                parameter.metavar = _bare(parameter)
 
 
 class Group(_Help, TyperGroup):

@@ -112,7 +112,7 @@ class Naming:
     known: frozenset[str]
     """Names of columns here."""
     columns: Mapping[str, str]
-    """Name here → name in the table, as the user set them."""
+    """Field → name in the table, as the user set them."""
     weak: Mapping[str, str] = field(default_factory=lambda: WEAK_ALIASES)
     """Name in a table → name here that it means if no other column does."""
     required: str = ""

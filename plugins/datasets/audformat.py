@@ -37,7 +37,7 @@ class AudformatOptions(PluginOptions):
     columns: Annotated[dict[str, str], columns_among(("label", "turn", *TEXTS))] = Field(
         default_factory=lambda: {"label": "emotion"}
     )
-    """Name here → name of the column, such as ``{label: emotion, speaker: speaker}``. A column
+    """Field → name of the column, such as ``{label: emotion, speaker: speaker}``. A column
     that the table lacks is looked up by file in the table `files`."""
     taxonomy: str | None = None
     """Taxonomy of the labels: a name, or the path of a YAML file."""

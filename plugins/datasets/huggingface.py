@@ -36,7 +36,7 @@ class HuggingFaceOptions(StatedOptions):
     columns: Annotated[dict[str, str], columns_among(_COLUMNS)] = Field(
         default_factory=lambda: {"audio": "audio", "label": "label"}
     )
-    """Name here → name in the set, such as ``{audio: audio, label: emotion, speaker: spk}``."""
+    """Field → name in the set, such as ``{audio: audio, label: emotion, speaker: spk}``."""
     title: str = "A set of the datasets library"
 
 

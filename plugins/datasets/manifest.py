@@ -41,7 +41,7 @@ class ManifestOptions(StatedOptions, TableOptions):
     name: str = ""
     """Prefix of each speaker, which separates speakers of two tables that have equal names."""
     columns: Annotated[dict[str, str], columns_among(_COLUMNS)] = Field(default_factory=dict)
-    """Name here → name in the table, such as ``{label: feeling, audio: wav_file}``."""
+    """Field → name in the table, such as ``{label: feeling, audio: wav_file}``."""
     gold_kind: GoldKind = "single"
     """What gold means if the table has no column ``gold_kind``."""
     title: str = "Recordings listed in a table"

@@ -40,7 +40,7 @@ class TextOptions(LabelOptions, TableOptions):
     """Files inside the folder; empty for all its ``.csv``, ``.tsv``, ``.jsonl`` and ``.parquet``
     files. A ``.txt`` file has one text per line."""
     columns: Annotated[dict[str, str], columns_among(_COLUMNS)] = Field(default_factory=dict)
-    """Name here → name in the table, such as ``{text: body, label: feeling, speaker: author}``; an
+    """Field → name in the table, such as ``{text: body, label: feeling, speaker: author}``; an
     empty name leaves a column out, such as ``{label: ""}`` for a table's human labels."""
     separator: str = ""
     """Separates several labels in one cell, such as ``","``; empty if a cell has one label."""
