@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,14 +18,6 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Before torch or NumPy is loaded: workers that each take every core hold one another up.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Keeps the temporary files of quick tests in memory, if there is a file system for that."""
-    memory = Path("/dev/shm")
-    quick = "not slow" in config.option.markexpr
-    if quick and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4 * 2**30:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
