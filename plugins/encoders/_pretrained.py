@@ -1,4 +1,4 @@
-"""Loads speech encoders of transformers: wav2vec 2.0, HuBERT, WavLM and Whisper's encoder."""
+"""Loads speech encoders of transformers: wav2vec 2.0, its relatives and Whisper's encoder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from .._transformers import load_extractor, load_model, refuse_missing
 from .._whisper_ct2 import transformers_encoder
 from ..weights import resolve
 
-FAMILIES = ("wav2vec2", "hubert", "wavlm", "whisper")
+FAMILIES = (
+    *("wav2vec2", "hubert", "wavlm", "unispeech-sat", "data2vec-audio", "wav2vec2-bert"),
+    "whisper",
+)
+"""Values of `model_type` in a model's configuration; ``wav2vec2-bert`` is w2v-BERT 2.0."""
 
 
 def load(name: str, families: tuple[str, ...] = FAMILIES) -> tuple[Any, Any]:

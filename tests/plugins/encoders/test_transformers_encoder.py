@@ -85,6 +85,23 @@ def test_layers_are_those_of_the_library(family: str, folders: dict[str, Path]) 
     np.testing.assert_allclose(layers[-1], answer.last_hidden_state[0].numpy(), atol=1e-5)
 
 
+def test_w2v_bert_leaves_out_the_half_frame_that_the_library_masks(
+    folders: dict[str, Path],
+) -> None:
+    import transformers
+
+    clip = noise(16_080)[0][0]  # 99 frames of log-mel, which are joined in pairs
+    (layers,) = frozen(folders["wav2vec2-bert"]).extract([clip.numpy()])
+    model: Any = transformers.AutoModel.from_pretrained(folders["wav2vec2-bert"]).eval()
+    front: Any = transformers.AutoFeatureExtractor.from_pretrained(folders["wav2vec2-bert"])
+    values = front(clip.numpy(), sampling_rate=16_000, return_tensors="pt")
+    assert values["attention_mask"].tolist() == [[1] * 49 + [0]]
+    with torch.inference_mode():
+        answer = model(**values, output_hidden_states=True)
+    for layer, expected in zip(layers, answer.hidden_states, strict=True):
+        np.testing.assert_allclose(layer, expected[0, :49].numpy(), atol=1e-5)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_padding_changes_no_true_frame(family: str, folders: dict[str, Path]) -> None:
     module = trainable(folders[family]).build(0).eval()
@@ -111,10 +128,12 @@ def test_what_is_not_trained_stays(family: str, part: str, folders: dict[str, Pa
     }
     assert "mix" in moved
     assert any(name.startswith("backbone") for name in moved) is (part != "mix")
-    convolution = {"whisper": "backbone.conv1.weight"}.get(
-        family, "backbone.feature_extractor.conv_layers.0.conv.weight"
-    )
-    assert (convolution in moved) is (part == "all" or (part, family) == ("transformer", "whisper"))
+    first = {
+        "whisper": "backbone.conv1.weight",
+        "wav2vec2-bert": "backbone.feature_projection.projection.weight",
+    }
+    convolution = first.get(family, "backbone.feature_extractor.conv_layers.0.conv.weight")
+    assert (convolution in moved) is (part == "all" or (part == "transformer" and family in first))
     assert module.backbone.training is (part != "mix")
 
 
@@ -158,7 +177,7 @@ def test_long_speech_is_cut_for_whisper_alone(folders: dict[str, Path]) -> None:
 def test_other_models_are_refused(folders: dict[str, Path], tmp_path: Path) -> None:
     clip = noise(800)[0].numpy()
     (tmp_path / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"is a 'bert'.*wav2vec2, hubert, wavlm, whisper"):
+    with pytest.raises(SettingsError, match=r"is a 'bert'.*wav2vec2, hubert, wavlm, .*whisper"):
         frozen(tmp_path).extract(clip)
     with pytest.raises(SettingsError, match="expects 8000 Hz"):
         frozen(speech_model(tmp_path / "slow", "hubert", rate=8_000)).extract(clip)

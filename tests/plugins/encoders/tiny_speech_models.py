@@ -7,7 +7,10 @@ from typing import Any
 
 import torch
 
-FAMILIES = ("wav2vec2", "wav2vec2-stable", "hubert", "wavlm", "whisper")
+FAMILIES = (
+    *("wav2vec2", "wav2vec2-stable", "hubert", "wavlm", "unispeech-sat", "unispeech-sat-stable"),
+    *("data2vec-audio", "wav2vec2-bert", "whisper"),
+)
 BLOCKS, WIDTH = 3, 16
 _SMALL: dict[str, Any] = {
     "hidden_size": WIDTH,
@@ -27,8 +30,15 @@ _SMALL: dict[str, Any] = {
 def speech_model(folder: Path, family: str, *, rate: int = 16_000) -> Path:
     """Saves a random encoder; ``-stable`` is the large models' layout of norms."""
     from transformers import (
+        Data2VecAudioConfig,
+        Data2VecAudioModel,
         HubertConfig,
         HubertModel,
+        SeamlessM4TFeatureExtractor,
+        UniSpeechSatConfig,
+        UniSpeechSatModel,
+        Wav2Vec2BertConfig,
+        Wav2Vec2BertModel,
         Wav2Vec2Config,
         Wav2Vec2FeatureExtractor,
         Wav2Vec2Model,
@@ -62,11 +72,23 @@ def speech_model(folder: Path, family: str, *, rate: int = 16_000) -> Path:
         WhisperModel(config).save_pretrained(folder)
         WhisperFeatureExtractor(feature_size=8, sampling_rate=rate).save_pretrained(folder)
         return folder
+    if family == "wav2vec2-bert":
+        bert = Wav2Vec2BertConfig(**_SMALL, feature_projection_input_dim=16)
+        Wav2Vec2BertModel(bert).save_pretrained(folder)
+        SeamlessM4TFeatureExtractor(
+            feature_size=8, num_mel_bins=8, sampling_rate=rate, padding_value=1
+        ).save_pretrained(folder)
+        return folder
     makers: dict[str, Any] = {
         "wav2vec2": lambda: Wav2Vec2Model(Wav2Vec2Config(**_SMALL)),
         "wav2vec2-stable": lambda: Wav2Vec2Model(Wav2Vec2Config(**_SMALL, **stable)),
         "hubert": lambda: HubertModel(HubertConfig(**_SMALL)),
         "wavlm": lambda: WavLMModel(WavLMConfig(**_SMALL)),
+        "unispeech-sat": lambda: UniSpeechSatModel(UniSpeechSatConfig(**_SMALL)),
+        "unispeech-sat-stable": lambda: UniSpeechSatModel(UniSpeechSatConfig(**_SMALL, **stable)),
+        "data2vec-audio": lambda: Data2VecAudioModel(
+            Data2VecAudioConfig(**_SMALL | {"num_conv_pos_embeddings": 3}, conv_pos_kernel_size=5)
+        ),
     }
     makers[family]().save_pretrained(folder)
     Wav2Vec2FeatureExtractor(sampling_rate=rate).save_pretrained(folder)
