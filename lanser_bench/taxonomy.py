@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from ._digest import digest
 from ._yaml import read_yaml
 from .errors import TaxonomyError, did_you_mean
 from .validation import describe
+from .wording import Fault, LanguageCode, Templates, Wording, template_faults
 
 
 def _whole(weights: Any) -> Any:
@@ -40,6 +48,7 @@ LabelMap = dict[str, Weights]
 """Source label → {target label: weight}; a missing source label is unmapped mass."""
 
 _PROSE = {"title", "citation", "notes"}
+_NOT_HASHED = {*_PROSE, "languages"}
 MAP_WORDS = {"maps": "to", "maps_from": "from"}
 """Field of a map → its direction in messages."""
 
@@ -80,8 +89,7 @@ class Taxonomy(BaseModel):
     title: str = ""
     citation: Annotated[str, Field(min_length=1)]
     notes: str = ""
-    templates: Annotated[tuple[str, ...], Field(min_length=1)] = ("I am {}.",)
-    """Hypothesis templates, each with one ``{}``; the first is the default."""
+    templates: Templates = ("I am {}.",)
     labels: tuple[Label, ...]
     """At least two, in the order of every score column."""
     neutral: str | None = None
@@ -91,6 +99,8 @@ class Taxonomy(BaseModel):
     """Target taxonomy → map from this one's labels to the target's."""
     maps_from: dict[str, LabelMap] = {}
     """Source taxonomy → map from the source's labels to this one's."""
+    languages: dict[LanguageCode, Wording] = {}
+    """Language → templates and labels for texts in it; other texts get the ones above."""
 
     @model_validator(mode="before")
     @classmethod
@@ -99,12 +109,17 @@ class Taxonomy(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Taxonomy:
-        for place, message in (*self._label_faults(), *self._map_faults()):
+        for place, message in (
+            *self._label_faults(),
+            *template_faults(self.templates),
+            *self._map_faults(),
+            *self._language_faults(),
+        ):
             raise PydanticCustomError("taxonomy", "{message}", {"message": message, "path": place})
         return self
 
-    def _label_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Yields (place in the file, message) for each fault of labels and templates."""
+    def _label_faults(self) -> Iterator[Fault]:
+        """Yields (place in the file, message) for each fault of labels."""
         known = set(self.names)
         if len(self.labels) < 2:
             yield ("labels",), f"a taxonomy needs at least two labels, not {len(self.labels)}"
@@ -124,11 +139,14 @@ class Taxonomy(BaseModel):
         if self.neutral is not None and self.neutral not in known:
             message = f"neutral label '{self.neutral}' is not one of the labels"
             yield ("neutral",), f"{message}.{did_you_mean(self.neutral, known)}"
-        for number, template in enumerate(self.templates):
-            if template.count("{}") != 1:
-                yield ("templates", number), f"template '{template}' needs exactly one '{{}}'"
 
-    def _map_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    def _language_faults(self) -> Iterator[Fault]:
+        """Yields the faults of wordings in other languages."""
+        for language, wording in self.languages.items():
+            for place, message in wording.faults(self.names):
+                yield ("languages", language, *place), message
+
+    def _map_faults(self) -> Iterator[Fault]:
         """Yields (place in the file, message) for each fault of maps."""
         known = set(self.names)
         for kind, other, name, weights in self.written_maps():
@@ -154,17 +172,41 @@ class Taxonomy(BaseModel):
 
     @cached_property
     def hash(self) -> str:
-        """Hash of everything that can change a score, 32 hexadecimal digits."""
+        """Hash of `content` without other languages, 32 hexadecimal digits.
+
+        Labels are the same in every language, so corpora in several languages have one taxonomy.
+        """
         return digest(self.content())
 
-    def content(self) -> dict[str, Any]:
-        """Returns everything that can change a score, as JSON values for `Taxonomy.bare`."""
-        return self.model_dump(mode="json", exclude=_PROSE)
+    def content(self, languages: Iterable[str] = ()) -> dict[str, Any]:
+        """Returns everything that can change a score, as JSON values for `Taxonomy.bare`.
+
+        Args:
+            languages: the languages whose wordings can change a score. Without any, the content is
+                that of a file without `languages`.
+        """
+        content = self.model_dump(mode="json", exclude=_NOT_HASHED)
+        worded = {code: self.languages[code] for code in languages if code in self.languages}
+        if worded:
+            content["languages"] = {
+                code: wording.model_dump(mode="json") for code, wording in worded.items()
+            }
+        return content
 
     @classmethod
     def bare(cls, content: dict[str, Any]) -> Taxonomy:
         """Returns the taxonomy of a `content`, without title and notes."""
         return cls.model_validate({**content, "citation": "(left out of keys)"})
+
+    def in_language(self, language: str) -> Taxonomy:
+        """Returns the taxonomy worded in a language; unchanged if the file has no such wording."""
+        wording = self.languages.get(language)
+        if wording is None:
+            return self
+        content = self.content()
+        for label in content["labels"]:
+            label["hypothesis"], *label["synonyms"] = wording.labels[label["name"]]
+        return self.bare({**content, "templates": wording.templates})
 
     def index(self, name: str) -> int:
         """Returns a label's column; raises `TaxonomyError` with a suggestion if it is unknown."""

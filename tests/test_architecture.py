@@ -25,7 +25,8 @@ MODEL_LIBRARIES = {
 }
 ORDER = [
     *("errors", "_version", "_face", "_digest", "_yaml", "validation", "halving", "paths"),
-    *("languages", "taxonomy", "kinds", "store", "plugins", "audio", "data", "evaluation"),
+    *("languages", "wording"),
+    *("taxonomy", "kinds", "store", "plugins", "audio", "data", "evaluation"),
     "numbers",
     *("stages", "measurements", "records", "model", "testing"),
     *("experiment.settings", "experiment.planning", "experiment.running", "experiment"),

@@ -162,6 +162,73 @@ def test_content_comes_back_as_the_same_taxonomy() -> None:
     assert Taxonomy.bare(taxonomy.content()).hash == taxonomy.hash
 
 
+GERMAN = """\
+languages:
+  German:
+    templates: ["Das ist {}.", "Wie {}!"]
+    labels: {good: gut, bad: [schlecht, übel]}
+"""
+
+
+def test_other_languages_change_neither_hash_nor_content(tmp_path: Path) -> None:
+    plain = load_taxonomy(written(tmp_path, VALID))
+    worded = load_taxonomy(written(tmp_path, VALID + GERMAN))
+    assert worded.hash == plain.hash
+    assert worded.content() == plain.content() == worded.content(["fr"])
+    assert "languages" not in plain.content()
+    assert worded.content(["de"]) == {
+        **plain.content(),
+        "languages": {
+            "de": {
+                "templates": ["Das ist {}.", "Wie {}!"],
+                "labels": {"good": ["gut"], "bad": ["schlecht", "übel"]},
+            }
+        },
+    }
+    assert Taxonomy.bare(worded.content(["de"])).languages == worded.languages
+
+
+def test_a_taxonomy_in_a_language_has_its_words(tmp_path: Path) -> None:
+    worded = load_taxonomy(written(tmp_path, VALID + GERMAN))
+    german = worded.in_language("de")
+    assert german.names == worded.names
+    assert german.hypotheses() == ["Das ist gut.", "Das ist schlecht."]
+    assert german.templates == ("Das ist {}.", "Wie {}!")
+    assert [label.synonyms for label in german.labels] == [(), ("übel",)]
+    assert german.hash != worded.hash
+    assert worded.in_language("fr") is worded.in_language("") is worded
+
+
+@pytest.mark.parametrize("name", ["ekman-6", "sentiment-3"])
+@pytest.mark.parametrize("language", ["de", "es", "zh"])
+def test_shipped_wordings_differ_from_the_default_and_among_themselves(
+    name: str, language: str
+) -> None:
+    taxonomy = find_taxonomy(registry(), name)
+    worded = taxonomy.in_language(language)
+    assert len(worded.templates) >= 3
+    assert not {*worded.templates} & {*taxonomy.templates}
+    words = [word for label in worded.labels for word in (label.hypothesis, *label.synonyms)]
+    assert len(words) == len(set(words)) >= 3 * len(taxonomy.labels)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (("Wie {}!", "Wie!"), r"line 10: template 'Wie!' needs exactly one"),
+        (("good: gut, ", ""), r"no wording for good"),
+        (("bad:", "bat:"), r"no wording for bad"),
+        (("bad: [schlecht, übel]", "bad: gut"), r"have the same hypothesis wording"),
+        (("de:", "Germanish:"), r"'Germanish' is not a language"),
+        (("[schlecht, übel]", "[schlecht, übel], bat: x"), "'bat' is not a label. Did you mean"),
+        (("[schlecht, übel]", "[]"), "should have 1 or more entries"),
+    ],
+)
+def test_faults_of_wordings_are_named(tmp_path: Path, change: tuple[str, str], fault: str) -> None:
+    with pytest.raises(TaxonomyError, match=fault):
+        load_taxonomy(written(tmp_path, VALID + GERMAN.replace("German", "de").replace(*change)))
+
+
 def test_hypotheses_fill_the_first_template_unless_told() -> None:
     taxonomy = tax("a", ["x", "y"], templates=["I am {}.", "{}?"])
     assert taxonomy.hypotheses() == ["I am very x.", "I am very y."]

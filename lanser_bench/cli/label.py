@@ -26,6 +26,9 @@ def text(
     taxonomy: str = shared.TAXONOMY,
     labeler: str = shared.LABELER,
     option: list[str] = shared.LABELER_OPTIONS,
+    language: str = shared.in_labeling(
+        "", help="Language of the sentences, such as de; it selects the wording of labels."
+    ),
     as_json: bool = shared.AS_JSON,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
@@ -46,7 +49,7 @@ def text(
     plugins = registry(tuple(plugins_dir))
     labels = find_taxonomy(plugins, taxonomy)
     plugin = plugins.create("labeler", labeler, parsed_options(option))
-    answers = label_texts(plugin, labeler, texts, labels)
+    answers = label_texts(plugin, labeler, texts, labels, language)
     for answer in answers:
         if answer["truncated"]:
             typer.echo(f"Note: '{answer['text'][:40]}…' is {ODD_TEXTS['truncated']}.", err=True)

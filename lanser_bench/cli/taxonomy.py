@@ -207,6 +207,9 @@ def _show(taxonomy: Taxonomy) -> None:
     ]
     header = ("label", "first hypothesis", "synonyms", "parent", "valence", "arousal")
     _print_table(header, rows)
+    for language, wording in taxonomy.languages.items():
+        words = ", ".join(f"{name} → {'/'.join(words)}" for name, words in wording.labels.items())
+        typer.echo(f"In {language}: {' | '.join(wording.templates)}; {words}")
     for target, mapped in taxonomy.maps.items():
         missing = [name for name in taxonomy.names if not mapped.get(name)]
         unmapped = f"  (unmapped: {', '.join(missing)})" if missing else ""

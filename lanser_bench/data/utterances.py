@@ -168,6 +168,17 @@ def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]
     return missing, total
 
 
+def utterance_languages(artifact: Artifact) -> list[str]:
+    """Returns the languages of the utterances, sorted.
+
+    Raises:
+        StoreError: the artifact has no utterances; a `LostError` if it is gone.
+    """
+    with _file(artifact) as path:
+        blocks = parquet_blocks(path, GROUP_ROWS, ["language"])
+        return sorted({code for b in blocks for code in b.column(0).unique().to_pylist() if code})
+
+
 def table_of(rows: Sequence[Mapping[str, Any]]) -> UtteranceTable:
     """Returns the table of rows such as `UtteranceTable.rows` gives."""
     return _built({name: [row[name] for row in rows] for name in SCHEMA.names})

@@ -79,6 +79,9 @@ class LabelSummary(LabelUse):
     """Fields of each utterance that the labeler reads."""
     odd_texts: dict[str, int] = Field(default_factory=dict)
     """Kind of odd text → utterances; empty in older records."""
+    wordings: dict[str, int] = Field(default_factory=dict)
+    """Language of the labels' wording → utterances with a text, empty for the taxonomy's default;
+    only if some were worded in their own language."""
     settled: dict[str, Any] = Field(default_factory=dict)
     """Facts of a labeler that settles votes."""
     beside: dict[str, LabelSummary] = Field(default_factory=dict)

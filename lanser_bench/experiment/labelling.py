@@ -15,6 +15,7 @@ from ..errors import SettingsError
 from ..kinds import Labeler
 from ..kinds.executor import StageReport
 from ..kinds.labeler import TextRecord
+from ..languages import language_code
 from ..plugins.discovery import registry
 from ..store import Store
 from ..taxonomy import Taxonomy
@@ -191,7 +192,11 @@ def _run(experiment: Experiment, parts: Parts, listener: Listener) -> list[str]:
 
 
 def label_texts(
-    plugin: Labeler[Any], name: str, texts: Sequence[str], taxonomy: Taxonomy
+    plugin: Labeler[Any],
+    name: str,
+    texts: Sequence[str],
+    taxonomy: Taxonomy,
+    language: str = "",
 ) -> list[dict[str, Any]]:
     """Labels texts as the label stage does with its default settings.
 
@@ -200,6 +205,7 @@ def label_texts(
         name: its name, for messages.
         texts: n texts.
         taxonomy: the labels.
+        language: language of the texts, if known; labels are worded in it if the taxonomy can.
 
     Returns:
         Per text: text, label (None after an abstention), confidence, scores by label in the
@@ -208,10 +214,16 @@ def label_texts(
 
     Raises:
         PluginError: the labeler violates its contract.
-        SettingsError: it reads human labels, which a text does not have.
+        SettingsError: it reads human labels, which a text does not have, or the language is
+            unknown.
     """
-    records = [TextRecord(id=text, text=text.strip()) for text in texts]
-    decision, truncated = decided_texts(plugin, name, records, taxonomy)
+    try:
+        code = language_code(language) or ""
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    records = [TextRecord(id=text, text=text.strip(), language=code) for text in texts]
+    worded = taxonomy.in_language(code) if plugin.worded_in(code) else taxonomy
+    decision, truncated = decided_texts(plugin, name, records, worded)
     return [
         {
             "text": text,

@@ -83,17 +83,35 @@ class Labeler(Plugin[OptionsT]):
     control: bool = False
     """True for a labeler that serves only as a comparison: marked in every table."""
 
+    def worded_in(self, language: str) -> bool:
+        """Whether `score` gets the taxonomy worded in the language of the texts, if it has that.
+
+        By default in every language that the labeler is made for. An option `templates`, of its own
+        or of a member, that lists templates turns this off, because they fit the default wording.
+        """
+        made_for = language in (self.languages or {language})
+        return made_for and not _lists_templates(self.options.model_dump())
+
     @abstractmethod
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Scores a batch.
 
         Args:
             records: any number of records; the labeler forms its own mini-batches.
-            taxonomy: the labels with their hypothesis wording.
+            taxonomy: the labels with their hypothesis wording, in the language of the texts if the
+                taxonomy has it and `worded_in` allows it.
 
         Returns:
             Scores with one row per record. Empty text abstains and never raises.
         """
+
+
+def _lists_templates(options: Any) -> bool:
+    """Whether options, or options inside them, contain a list of templates."""
+    if isinstance(options, Mapping):
+        own = isinstance(options.get("templates"), list | tuple)
+        return own or any(map(_lists_templates, options.values()))
+    return isinstance(options, list | tuple) and any(map(_lists_templates, options))
 
 
 class SettlingLabeler(Labeler[OptionsT]):

@@ -314,4 +314,5 @@ def _write(
 
 def _taxonomy_file(taxonomy: Taxonomy) -> str:
     unused = {"neutral_rule"} if taxonomy.neutral is not None else {"neutral"}
-    return write_yaml(taxonomy.model_dump(mode="json", exclude=unused, exclude_none=True))
+    exclude = unused if taxonomy.languages else {*unused, "languages"}
+    return write_yaml(taxonomy.model_dump(mode="json", exclude=exclude, exclude_none=True))

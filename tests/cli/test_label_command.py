@@ -60,6 +60,15 @@ def test_options_reach_the_labeler() -> None:
     assert json.loads(keyword(*words, "synonyms=false"))["label"] is None
 
 
+def test_a_language_selects_the_wording_of_labels() -> None:
+    words = ("label", "text", "Ich bin so traurig.", "--labeler", "lexicon", "--json")
+    assert json.loads(run(*words))["label"] is None
+    assert json.loads(run(*words, "--language", "German"))["label"] == "sadness"
+    shown = run("taxonomy", "show", "ekman-6")
+    assert "In es: Siento {}. | Lo que siento es {}." in shown
+    assert "anger → ira/rabia/enfado/enojo" in shown
+
+
 def test_a_taxonomy_file_is_used(tmp_path: Path) -> None:
     path = tmp_path / "moods.yaml"
     path.write_text(
@@ -80,6 +89,7 @@ def test_a_taxonomy_file_is_used(tmp_path: Path) -> None:
         (("--labeler", "random", "--option", "seed=x"), "'seed' is 'x'"),
         (("--labeler", "random", "--option", "seed"), "not of the form key=value"),
         (("--labeler", "oracle"), "a text has none"),
+        (("--labeler", "lexicon", "--language", "Germn"), "Did you mean de"),
         (("--plugins-dir", "nowhere"), "is not a folder"),
     ],
 )

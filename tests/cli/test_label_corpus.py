@@ -100,6 +100,21 @@ def test_the_same_command_reuses_everything(
     assert list(Path("results/scratch/labels").iterdir())
 
 
+def test_texts_get_labels_in_their_language(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "two.csv"
+    path.write_text(
+        "body,tongue\nI am sad,en\nIch bin traurig,de\ntraurig,\nIch bin sad,de\n",
+        encoding="utf-8",
+    )
+    words = ("label", "table", str(path), "--column", "body", "--out", "out")
+    shown = run(*words, "columns={text: body, language: tongue}")
+    assert "Texts by the language of the labels' wording: default 2, de 2" in shown
+    rows = pq.read_table("out/labels.parquet").to_pylist()
+    assert [row["label"] for row in rows] == ["sadness", "sadness", None, None]
+    report = json.loads(Path("out/report.json").read_text())
+    assert report["wordings"] == {"": 2, "de": 2}
+
+
 def test_a_column_with_a_typo_is_refused(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "two.csv"
     path.write_text("text,text_clean,emotion,rater2\nHAPPY!,happy,joy,fear\n")

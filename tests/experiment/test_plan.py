@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -385,6 +386,68 @@ def test_what_points_share_changes_no_key(
         cell.key: cell.stages for plan in alone for cell in plan.cells
     }
     assert together.nodes.keys() == {key for plan in alone for key in plan.nodes}
+
+
+WORDED = """\
+languages:
+  de: {templates: ["Ich bin {}."], labels: {glad: froh, sad: traurig}}
+  es: {templates: ["Siento {}."], labels: {glad: alegría, sad: tristeza}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("spoken", "changes", "worded"),
+    [
+        ("en", {}, []),
+        ("de", {}, ["de"]),
+        ("fr", {}, []),
+        ("de", {"labeler": "oracle"}, []),
+        ("de", {"labeler": {"name": "ensemble", "members": ["words", "lexicon"]}}, ["de"]),
+        (
+            "de",
+            {
+                "labeler": {
+                    "name": "ensemble",
+                    "members": ["words", {"name": "entailment", "templates": ["I am {}."]}],
+                }
+            },
+            [],
+        ),
+        ("de", {"labeler": "entailment"}, []),  # our own model reads English only
+    ],
+)
+def test_the_languages_of_a_corpus_decide_which_wordings_its_labels_depend_on(
+    plan: Callable[..., Plan],
+    corpora: Path,
+    tmp_path: Path,
+    spoken: str,
+    changes: dict[str, Any],
+    worded: list[str],
+) -> None:
+    for name in ("plain", "gold"):
+        shutil.copytree(corpora / name, tmp_path / name)
+        table = tmp_path / name / "manifest.csv"
+        table.write_text(table.read_text().replace(",en", f",{spoken}"))
+    gold_mood, mood = str(corpora / "mood.yaml"), tmp_path / "mood.yaml"
+    mood.write_text((corpora / "mood.yaml").read_text())
+    target = {"dataset": "manifest", "root": str(tmp_path / "gold"), "taxonomy": gold_mood}
+    corpus = (
+        target
+        if changes.get("labeler") == "oracle"
+        else {"dataset": "manifest", "root": str(tmp_path / "plain")}
+    )
+    sets = {"corpora": [corpus], "targets": [target], "taxonomy": str(mood), **changes}
+    sets |= {"controls": {"gold_of_tested": "declare"}}
+
+    def labels() -> dict[str, Any]:
+        return {k: n.spec.params for k, n in plan(**sets).nodes.items() if n.stage == "label"}
+
+    before = labels()
+    mood.write_text(mood.read_text() + WORDED)
+    after = labels()
+    [content] = [params["taxonomy"] for params in after.values()]
+    assert [*content.get("languages", {})] == worded
+    assert (before.keys() == after.keys()) is not bool(worded)
 
 
 def test_merged_cells_keep_the_axes_that_tell_them_apart(plan: Callable[..., Plan]) -> None:

@@ -33,7 +33,7 @@ CALLS = []
 
 @hookimpl
 def register_labelers(register):
-    for name in ("Letters", "Reader", "Wrong", "Typo", "Bursts", "Tires", "Short"):
+    for name in ("Letters", "Reader", "Worder", "Wrong", "Typo", "Bursts", "Tires", "Short"):
         register(name.lower(), f"{__name__}:{name}")
 
 class Letters(Labeler[PluginOptions]):
@@ -49,6 +49,15 @@ class Letters(Labeler[PluginOptions]):
 
 class Reader(Letters):
     reads = frozenset({"text", "context", "language"})
+
+class Worder(Letters):
+    """Keeps the wording that each record was scored with; reports what it cut in German only."""
+    def score(self, records, taxonomy):
+        found = super().score(records, taxonomy)
+        CALLS[-len(records):] = [(r, taxonomy.hypotheses()) for r in records]
+        german = taxonomy.templates == ("Ich {}.",)
+        cut = np.ones(len(records), bool) if german else None
+        return Scores(found.values, found.kind, found.abstained, truncated=cut)
 
 class Wrong(Letters):
     def score(self, records, taxonomy):
@@ -164,6 +173,7 @@ def run(
     taxonomy: Taxonomy = ABC,
     spoken: str | None = None,
     gold_taxonomy: Taxonomy | None = None,
+    wordings: tuple[str, ...] = (),
     **params: Any,
 ) -> Artifact:
     spec = label.spec(
@@ -174,6 +184,7 @@ def run(
         params=label.Params(**params),
         threads=1,
         gold_taxonomy=gold_taxonomy,
+        wordings=wordings,
     )
     with store.write(spec) as draft:
         label_stage.run(StageContext(spec, store, plugins), draft)
@@ -255,6 +266,58 @@ def test_a_labeler_is_told_only_what_it_declares_to_read(plugins: Registry, stor
     run(plugins, store, utterances, labeler="reader")
     told = {(r.text, r.context, r.language) for r in calls()}
     assert told == {("a", (), "en"), ("b", ("a",), "en"), ("a", (), "de")}
+
+
+WORDED = Taxonomy.model_validate(
+    {
+        **ABC.model_dump(),
+        "languages": {
+            "de": {"templates": ["Ich {}."], "labels": {"a": "Aal", "b": "Bau", "c": ["Chor", "C"]}}
+        },
+    }
+)
+MIXED: list[str | None] = ["aab", "b", "", "aab", "c", "a"]
+SPOKEN = ["de", "en", "de", None, "de", "fr"]
+
+
+def test_texts_are_scored_with_the_labels_in_their_language(
+    plugins: Registry, store: Store
+) -> None:
+    utterances = manifest(store, MIXED, language=SPOKEN)
+    found = run(plugins, store, utterances, labeler="worder", taxonomy=WORDED, wordings=("de",))
+    asked = {(r.text, r.language, hypotheses[0]) for r, hypotheses in calls()}
+    german, plain = "Ich Aal.", "I am a."
+    wanted = {("aab", german), ("c", german), ("aab", plain), ("b", plain), ("a", plain)}
+    assert asked == {(text, "", hypothesis) for text, hypothesis in {*wanted, ("", plain)}}
+    assert label_files.read_labels(found).labels == ["a", "b", None, "a", "c", "a"]
+    assert summary(found)["wordings"] == {"": 3, "de": 2}
+    assert found.meta["counts"]["truncated"] == 2
+    assert summary(found)["taxonomy_hash"] == ABC.hash
+
+
+def test_wordings_of_other_languages_change_no_key(plugins: Registry, store: Store) -> None:
+    utterances = manifest(store, ["a", "b"], language=["en", None])
+    plain = run(plugins, store, utterances)
+    assert "wordings" not in summary(plain)
+    parts = {"utterances": utterances.key, "transcripts": None, "threads": 1}
+    made = {"labeler": identity(plugins, "letters"), "params": label.Params(), **parts}
+    assert label.spec(**made, taxonomy=WORDED).key == plain.key
+    assert label.spec(**made, taxonomy=WORDED, wordings=("de",)).key != plain.key
+
+
+def test_content_free_texts_are_scored_in_every_wording(plugins: Registry, store: Store) -> None:
+    run(
+        plugins,
+        store,
+        manifest(store, ["a", "b"], language=["de", "en"]),
+        labeler="worder",
+        taxonomy=WORDED,
+        wordings=("de",),
+        prior_correction="content-free",
+        content_free=("abc",),
+    )
+    asked = [hypotheses[0] for record, hypotheses in calls() if record.text == "abc"]
+    assert sorted(asked) == ["I am a.", "Ich Aal."]
 
 
 def test_new_texts_cost_one_shard_and_new_thresholds_cost_none(

@@ -169,6 +169,7 @@ class Steps:
             transcripts=transcripts,
             labeler=identity,
             taxonomy=taxonomy,
+            wordings=self.parts.wordings(taxonomy, labeler, prepared.manifest),
             params=self.params(settings.label, label.Params),
             threads=settings.threads.label,
             gold_taxonomy=None if gold is None else self.parts.taxonomy(gold),

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ...data.manifest import BuiltManifest, build_manifest
+from ...data.utterances import utterance_languages
 from ...errors import SettingsError
-from ...kinds import Dataset, Plugin
+from ...kinds import Dataset, Labeler, Plugin
 from ...plugins.discovery import Registry
 from ...plugins.identity import plugin_identity
 from ...plugins.taxonomies import find_taxonomy
@@ -41,6 +42,7 @@ class Parts:
         self._plugins: dict[str, tuple[Any, PluginIdentity]] = {}
         self._datasets: dict[str, tuple[BuiltManifest, Dataset[Any]]] = {}
         self._taxonomies: dict[str, Taxonomy] = {}
+        self._languages: dict[str, list[str]] = {}
         self._once: dict[tuple[object, ...], tuple[Any, dict[str, Any]]] = {}
 
     def plugin(self, kind: str, ref: PluginRef) -> tuple[Any, PluginIdentity]:
@@ -81,6 +83,17 @@ class Parts:
             else:
                 self._taxonomies[name] = find_taxonomy(self.registry, name)
         return self._taxonomies[name]
+
+    def wordings(
+        self, taxonomy: Taxonomy, labeler: Labeler[Any], manifest: BuiltManifest
+    ) -> tuple[str, ...]:
+        """Returns the languages of a manifest in which a labeler gets the taxonomy's labels."""
+        if not taxonomy.languages or "text" not in labeler.reads:
+            return ()
+        if manifest.key not in self._languages:
+            self._languages[manifest.key] = utterance_languages(manifest.artifact)
+        spoken = self._languages[manifest.key]
+        return tuple(c for c in spoken if c in taxonomy.languages and labeler.worded_in(c))
 
     def manifest(self, ref: DatasetRef) -> tuple[BuiltManifest, Dataset[Any]]:
         """Builds a dataset's manifest."""

@@ -65,8 +65,9 @@ def write_label_report(
     """
     material = read_material(corpus)
     report = {"made_with": _made_with(corpus), **quality(material, compare_in)}
-    summary = corpus.store.checked(corpus.labels).path / SUMMARY
-    report["odd_texts"] = json.loads(summary.read_text(encoding="utf-8"))["odd_texts"]
+    path = corpus.store.checked(corpus.labels).path / SUMMARY
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    report |= {name: summary[name] for name in ("odd_texts", "wordings") if name in summary}
     folder.mkdir(parents=True, exist_ok=True)
     _write_labels(material, folder / LABELS)
     pictures = _pictures(report, folder)

@@ -52,6 +52,9 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
     lines += [
         f"Texts {ODD_TEXTS[what]}: {n}" for what, n in report.get("odd_texts", {}).items() if n
     ]
+    if "wordings" in report:
+        wordings = ", ".join(f"{code or 'default'} {n}" for code, n in report["wordings"].items())
+        lines.append(f"Texts by the language of the labels' wording: {wordings}")
     gold = report["gold"]
     if gold is None:
         return lines

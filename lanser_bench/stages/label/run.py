@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ...data.utterances import iter_utterances, read_summary, table_of
+from ...data.utterances import UtteranceTable, iter_utterances, read_summary, table_of
 from ...errors import SettingsError
 from ...evaluation.summaries import GoldAgreement, LabelSummary
-from ...kinds.labeler import Labeler, ScoreKind, SettlingLabeler, TextRecord
+from ...kinds.labeler import Labeler, ScoreKind, Scores, SettlingLabeler, TextRecord
 from ...store import Artifact, Draft, digest
 from ...taxonomy import Taxonomy
 from ..base import StageContext
@@ -36,6 +36,7 @@ from .settling import ScorePass, checked_settled, settled_blocks
 from .spec import SUMMARY, Params
 from .summary import gold_agreement, label_summary
 from .texts import LabelTexts
+from .wording import WORDING, worded_scores
 
 ODD_TEXTS = {
     "truncated": "longer than the labeler's model takes, so read in part",
@@ -78,7 +79,10 @@ def run(context: StageContext, draft: Draft) -> None:
         odd["truncated"] = scores.truncated()
     odd_texts = {kind: odd[kind] for kind in ODD_TEXTS}
     reads = sorted(labeling.reads)
-    summary = summary.model_copy(update={"labeler_reads": reads, "odd_texts": odd_texts})
+    update: dict[str, Any] = {"labeler_reads": reads, "odd_texts": odd_texts}
+    if taxonomy.languages:
+        update["wordings"] = dict(sorted(labeling.wordings.items()))
+    summary = summary.model_copy(update=update)
     content = summary.model_dump(mode="json", exclude_unset=True)
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     (draft.path / SUMMARY).write_text(text + "\n", encoding="utf-8")
@@ -105,6 +109,8 @@ class _Labeling:
         self.manifest = context.parent("utterances")
         self.gold_taxonomy = gold_taxonomy_of(context, read_summary(self.manifest), taxonomy)
         self.reads = checked_reads(labeler, self.name)
+        self.wordings = Counter[str]()
+        """Language of the labels' wording → utterances; empty for the default wording."""
 
     def add_rows(self, rows: RowIndex, folder: Path) -> tuple[list[Silent], Counter[str]]:
         """Adds a row for each utterance; returns silent ones block by block, and odd texts."""
@@ -117,6 +123,7 @@ class _Labeling:
                         self.name, records, table, self.gold_taxonomy, self.taxonomy
                     )
                 fields = [read_fields(record, reads) for record in records]
+                self._add_wordings(fields, records, table)
                 rows.add(
                     (id_, digest(own), json.dumps(own))
                     for id_, own in zip(table.ids, fields, strict=True)
@@ -125,10 +132,29 @@ class _Labeling:
                 odd.update(_odd_texts(records, self.labeler))
         return silent, odd
 
+    def _add_wordings(
+        self, fields: list[dict[str, Any]], records: list[TextRecord], table: UtteranceTable
+    ) -> None:
+        """Adds the language of the labels' wording to the fields of records, where it is known."""
+        for own, record, language in zip(fields, records, table.languages, strict=True):
+            worded = language in self.taxonomy.languages and bool(record.text)
+            if worded:
+                own[WORDING] = language
+            if record.text:
+                self.wordings[language if worded and language else ""] += 1
+
     def score(self, bucket: list[Row], part: Draft) -> pa.Table:
         """Returns the scores of a shard's records."""
-        batch = [record_of(row.name, json.loads(row.record)) for row in bucket]
-        return shard_table(checked_scores(self.labeler, self.name, batch, self.taxonomy))
+        fields = [json.loads(row.record) for row in bucket]
+        languages = [own.pop(WORDING, "") for own in fields]
+        batch = [record_of(row.name, own) for row, own in zip(bucket, fields, strict=True)]
+        return shard_table(self._scored(batch, languages))
+
+    def _scored(self, batch: list[TextRecord], languages: list[str]) -> Scores:
+        def score(records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
+            return checked_scores(self.labeler, self.name, records, taxonomy)
+
+        return worded_scores(score, batch, languages, self.taxonomy)
 
     def settled(self, scores: ShardScores, silent: list[Silent]) -> tuple[_Labels, LabelSummary]:
         """Lets the labeler settle the whole corpus before labels are decided."""
@@ -174,7 +200,10 @@ class _Labeling:
                 TextRecord(id=f"content-free-{i}", text=text)
                 for i, text in enumerate(params.content_free)
             ]
-            scores = checked_scores(self.labeler, self.name, records, self.taxonomy)
+            # Once in each wording that texts of the corpus get.
+            languages = sorted(self.wordings) or [""]
+            each = [language for language in languages for _ in records]
+            scores = self._scored(records * len(languages), each)
             answered = ~np.asarray(scores.abstained, dtype=bool)
             if answered.any():
                 return np.asarray(scores.values[answered], dtype=np.float64)

@@ -77,13 +77,15 @@ def spec(
     params: Params,
     threads: int,
     gold_taxonomy: Taxonomy | None = None,
+    wordings: tuple[str, ...] = (),
 ) -> Spec:
     """Returns the content of the stage's key.
 
     Without `transcripts` the manifest's own texts are labelled. The whole content of `taxonomy` is
     in the key, so a worker needs no file. `gold_taxonomy` is that of the manifest's gold labels, if
-    it has any; for labelers that read gold, and for agreement with gold. `threads` can change
-    floats.
+    it has any; for labelers that read gold, and for agreement with gold. `wordings` are
+    the languages of utterances whose labels are worded in their language; the taxonomy's other
+    languages are not in the key. `threads` can change floats.
 
     Raises:
         SettingsError: the taxonomy does not support the neutral rule of the settings.
@@ -94,7 +96,7 @@ def spec(
         stage_version=VERSION,
         plugins={"labeler": labeler},
         params={
-            "taxonomy": taxonomy.content(),
+            "taxonomy": taxonomy.content(wordings),
             "gold_taxonomy": None if gold_taxonomy is None else gold_taxonomy.content(),
             "label": params.model_dump(mode="json"),
         },

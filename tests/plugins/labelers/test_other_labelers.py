@@ -45,6 +45,26 @@ class TestRandomContract(LabelerSuite):
         return create("random", seed=1)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "worded"),
+    [
+        ("entailment", {}, {"en"}),  # the embedded models are made for English
+        ("similarity", {}, {"en"}),
+        ("similarity", {"model": "org/multilingual"}, {"en", "de"}),
+        ("entailment", {"model": "org/multilingual", "templates": "all"}, {"en", "de"}),
+        ("entailment", {"model": "org/multilingual", "templates": ["I am {}."]}, set()),
+        ("fill-mask", {"model": "org/multilingual"}, {"en", "de"}),
+        ("shuffled", {"member": {"name": "lexicon"}}, {"en", "de"}),
+        ("ensemble", {"members": ["lexicon", "similarity"]}, {"en"}),
+    ],
+)
+def test_labels_are_worded_in_the_languages_that_a_labeler_is_made_for(
+    name: str, options: dict[str, Any], worded: set[str]
+) -> None:
+    labeler = create(name, **options)
+    assert {language for language in ("en", "de") if labeler.worded_in(language)} == worded
+
+
 def test_example_sentences_stand_in_the_prototypes(sentences: Path) -> None:
     text = "we won the cup"
     options: dict[str, Any] = {"model": str(sentences), "synonyms": False}
