@@ -12,6 +12,7 @@ from ._face import face
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from .counting import tally as tally
     from .errors import DataError as DataError
     from .errors import LanserError as LanserError
     from .errors import MissingDependencyError as MissingDependencyError
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 __getattr__, __all__ = face(
     __name__,
     {
+        "counting": "tally",
         "errors": (
             "DataError LanserError MissingDependencyError PluginError SettingsError "
             "TaxonomyError WorkerError"

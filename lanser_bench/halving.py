@@ -7,32 +7,14 @@ it at most the order in which floats are added.
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import TypeVar
 
+from .counting import tally
 from .errors import WorkerError
 
 T = TypeVar("T")
-
-
 HALVINGS = "memory_halvings"
-_tally: ContextVar[Counter[str] | None] = ContextVar("tally", default=None)
-
-
-@contextmanager
-def tallied() -> Iterator[Counter[str]]:
-    """Counts `HALVINGS` of a block, for an artifact's counts; also for the enclosing block."""
-    outer, own = _tally.get(), Counter[str]()
-    token = _tally.set(own)
-    try:
-        yield own
-    finally:
-        _tally.reset(token)
-        if outer is not None:
-            outer.update(own)
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -72,9 +54,7 @@ def halved(size: int) -> int:
             "Not enough memory for even one row. Run fewer stages at once (executor.threads, or "
             "more under 'memory'), use shorter pieces, or use a smaller model."
         )
-    tally = _tally.get()
-    if tally is not None:
-        tally[HALVINGS] += 1
+    tally(HALVINGS)
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -22,6 +22,8 @@ PLAIN = {
     "too_short": "input should have {min_length} or more entries",
 }
 """Error types whose text by pydantic names Python types → text in terms of users' files."""
+SECRET = "secret"
+"""Type of custom errors whose message must not show the value."""
 
 
 def validated(model: type[ModelT], values: Mapping[str, Any], where: str) -> ModelT:
@@ -117,7 +119,8 @@ def describe(
             given = repr(finding.get("input"))
             message = _words(finding)
             shown = given if len(given) <= 60 else given[:57] + "..."
-            prefix = f"{here}: '{place}' is {shown}: " if place else f"{here}: "
+            value = "" if finding["type"] == SECRET else f" is {shown}"
+            prefix = f"{here}: '{place}'{value}: " if place else f"{here}: "
             end = "" if message.endswith((".", "?")) else "."
             sentences.append(f"{prefix}{message[:1].lower() + message[1:]}{end}")
     return "\n".join(sentences)

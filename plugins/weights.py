@@ -195,9 +195,9 @@ def _hub(name: str) -> Weights:
 def _snapshot(repo: str, revision: str | None) -> Path:
     """Returns the folder of a hub model: from the local cache, else from the hub."""
     try:
-        import httpx
+        # The hub library's own name for the base error of its HTTP library, whichever that is.
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
     except ImportError as error:
         raise MissingDependencyError(
             f"The hub model '{repo}' needs the package huggingface_hub ({error}). "
@@ -207,14 +207,14 @@ def _snapshot(repo: str, revision: str | None) -> Path:
         folder = Path(snapshot_download(repo, revision=revision, local_files_only=True))
         if _has_any(folder, *WEIGHT_FILES, PICKLES):
             return folder
-    except (OSError, ValueError, HFValidationError):
+    except (OSError, ValueError):
         pass  # not in the cache: ask the hub
     try:
         folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(HUB_FILES)))
         if not _has_any(folder, "*.safetensors", "model.bin"):
             snapshot_download(repo, revision=revision, allow_patterns=[PICKLES])
         return folder
-    except (OSError, ValueError, httpx.HTTPError) as error:
+    except (OSError, ValueError, HTTPError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MissingDependencyError(
             f"The model '{repo}'{f' at {revision}' if revision else ''} is not on this machine, "

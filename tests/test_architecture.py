@@ -24,8 +24,8 @@ MODEL_LIBRARIES = {
     "ray",
 }
 ORDER = [
-    *("errors", "_version", "_face", "_digest", "_yaml", "validation", "halving", "paths"),
-    *("languages", "wording"),
+    *("errors", "_version", "_face", "_digest", "_yaml", "validation", "counting", "halving"),
+    *("paths", "languages", "wording"),
     *("taxonomy", "kinds", "store", "plugins", "audio", "data", "evaluation"),
     "numbers",
     *("stages", "measurements", "records", "model", "testing"),

@@ -14,8 +14,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from ..counting import tallied
 from ..errors import PluginError, StoreError
-from ..halving import tallied
 from ..kinds.executor import StageCall, StageReport
 from ..plugins.discovery import Registry, registry
 from ..plugins.identity import plugin_identity

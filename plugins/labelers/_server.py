@@ -1,32 +1,55 @@
-"""Asks a language model on an OpenAI-compatible server for one label, and for nothing else."""
+"""Requests to an OpenAI-compatible server: retries, rate limits and refusals."""
 
 from __future__ import annotations
 
+import email.utils
 import http.client
 import json
 import os
+import random
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
 
 from lanser_bench import LanserError, PluginError, SettingsError
 
-MAX_ANSWER = 1 << 20
+T = TypeVar("T")
+
+MAX_ANSWER = 1 << 22
 """Largest answer in bytes."""
 PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 """Pause before the second attempt, doubled before each further one; and the longest pause."""
-RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+LONGEST_LIMIT_S = 600.0
+"""Longest pause that a server may ask for with ``Retry-After``."""
+RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
 
 class ServerError(LanserError):
     """The server is down, too slow, or refuses the request."""
 
 
+class RefusedError(ServerError):
+    """The server refuses the request itself, so the same request cannot succeed."""
+
+
 class MalformedAnswerError(PluginError):
     """The server answers, but not with one of the labels."""
+
+
+class _PassingError(Exception):
+    """A fault that may not occur at the next attempt."""
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Refuses redirects: urllib would send the key to the new address, even of another host."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Follows none."""
 
 
 def from_environment(name: str, default: float, least: float) -> float:
@@ -47,69 +70,72 @@ def from_environment(name: str, default: float, least: float) -> float:
     return value
 
 
-@dataclass(frozen=True, slots=True)
+def key_from_environment(name: str) -> str:
+    """Reads an API key from an environment variable; empty if there is none.
+
+    Raises:
+        SettingsError: it cannot be sent. The message does not show it.
+    """
+    key = os.environ.get(name, "").strip()
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise SettingsError(f"The environment variable {name} is not a key: it has odd characters.")
+    return key
+
+
+@dataclass
 class Server:
-    """A server, and how long to wait for it."""
+    """A server, how long to wait for it, and its rate limit, which all threads obey."""
 
     base_url: str
-    model: str
     timeout_s: float
     """Seconds for one answer."""
     retries: int
     """Further attempts if the server is down, slow, busy, or does not answer with a label."""
-    key: str
-    """Sent as a bearer token, if there is one."""
+    key: str = field(default="", repr=False)
+    """Sent as a bearer token, if there is one; never shown."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set to end all pauses, because another request has failed."""
+    _open_at: float = 0.0
+    """Time before which the server wants no request (`time.monotonic`)."""
 
-    def choose(self, question: str, labels: Sequence[str]) -> tuple[str, int | None]:
-        """Returns the label that the model chooses, and how many tokens of the question it read.
-
-        The number is None if the server does not report it. The request asks for JSON with an
-        enumeration of the labels (which servers with constrained decoding enforce); any other
-        answer is refused.
+    def ask(self, request: Mapping[str, Any], read: Callable[[bytes], T]) -> T:
+        """Returns what `read` makes of the answer to a chat completion.
 
         Raises:
-            ServerError: no answer after all attempts, or the server refuses the request.
-            MalformedAnswerError: none of the answers was one of the labels.
+            ServerError: no answer after all attempts.
+            RefusedError: the server refuses the request.
+            MalformedAnswerError: `read` raised it for every answer.
         """
-        body = json.dumps(self._request(question, labels)).encode()
+        body = json.dumps(request).encode()
         fault: LanserError | None = None
         for attempt in range(self.retries + 1):
-            if attempt:
-                time.sleep(min(PAUSE_S * 2 ** (attempt - 1), LONGEST_PAUSE_S))
+            self._pause(attempt)
             try:
-                return parsed(self._post(body), labels)
+                return read(self._post(body))
             except _PassingError as error:
                 fault = ServerError(
                     f"The language model server {self.base_url} gave no answer in "
                     f"{self.retries + 1} attempts: {error}. Start it, or raise "
                     "LANSER_LLM_TIMEOUT_S or LANSER_LLM_RETRIES, and run the same command again; "
-                    "finished shards are kept."
+                    "finished answers are kept."
                 )
             except MalformedAnswerError as error:
                 fault = MalformedAnswerError(
-                    f"The model '{self.model}' at {self.base_url} did not answer with a label in "
-                    f"{self.retries + 1} attempts: {error}"
+                    f"The model '{request['model']}' at {self.base_url} did not answer with a "
+                    f"label in {self.retries + 1} attempts: {self._without_key(str(error))}"
                 )
         assert fault is not None
         raise fault
 
-    def _request(self, question: str, labels: Sequence[str]) -> dict[str, Any]:
-        schema = {
-            "type": "object",
-            "properties": {"label": {"type": "string", "enum": list(labels)}},
-            "required": ["label"],
-            "additionalProperties": False,
-        }
-        return {
-            "model": self.model,
-            "messages": [{"role": "user", "content": question}],
-            "temperature": 0,
-            "seed": 0,
-            "response_format": {
-                "type": "json_schema",
-                "json_schema": {"name": "label", "strict": True, "schema": schema},
-            },
-        }
+    def _pause(self, attempt: int) -> None:
+        """Waits for the rate limit, and before each further attempt."""
+        seconds = self._open_at - time.monotonic()
+        if attempt:
+            # Threads that failed together shall not return together.
+            own = min(PAUSE_S * 2 ** (attempt - 1), LONGEST_PAUSE_S) * random.uniform(1, 1.25)
+            seconds = max(seconds, own)
+        if self.stopped.wait(max(0.0, seconds)):
+            raise ServerError(f"A request to {self.base_url} was stopped: another one failed.")
 
     def _post(self, body: bytes) -> bytes:
         """One attempt. Raises `_PassingError` if another one may succeed, else `ServerError`."""
@@ -121,28 +147,62 @@ class Server:
         # urllib's timeout applies to each read, so a slow stream of bytes would never exceed it.
         deadline = time.monotonic() + self.timeout_s
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout_s) as answer:
+            opener = urllib.request.build_opener(_NoRedirects)
+            with opener.open(request, timeout=self.timeout_s) as answer:
                 return _read(answer, deadline)
         except urllib.error.HTTPError as error:
             with error:
-                reason = error.read(300).decode("utf-8", "replace").strip()
-            if error.code in RETRIED:
-                raise _PassingError(f"HTTP {error.code}") from None
-            raise ServerError(
-                f"The language model server {self.base_url} refuses the request with HTTP "
-                f"{error.code}: {reason or error.reason}. Check the options base_url and "
-                "model, and LANSER_LLM_API_KEY."
-            ) from None
+                self._refused(error, url)
+            raise _PassingError(f"HTTP {error.code}") from None
         except urllib.error.URLError as error:
-            raise _PassingError(str(error.reason)) from None
+            raise _PassingError(self._without_key(str(error.reason))) from None
         except TimeoutError:
             raise _PassingError(f"nothing within {self.timeout_s:g} s") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise _PassingError(f"{type(error).__name__}: {error}") from None
+            shown = self._without_key(str(error))
+            raise _PassingError(f"{type(error).__name__}: {shown}") from None
+
+    def _refused(self, error: urllib.error.HTTPError, url: str) -> None:
+        """Raises `ServerError` unless another attempt may succeed; notes a rate limit."""
+        if error.code in RETRIED:
+            seconds = retry_after(error.headers.get("Retry-After"))
+            if seconds > LONGEST_LIMIT_S:
+                raise ServerError(
+                    f"The language model server {self.base_url} asks to wait {seconds:.0f} s (HTTP "
+                    f"{error.code}). Run the same command again later; finished answers are kept."
+                )
+            self._open_at = max(self._open_at, time.monotonic() + seconds)
+            return
+        if 300 <= error.code < 400:
+            new = urlsplit(urljoin(url, error.headers.get("Location") or ""))
+            raise RefusedError(
+                f"The language model server {self.base_url} redirects to {new.scheme}://"
+                f"{new.hostname}. Redirects are refused, because texts and key would go there. If "
+                "you trust it, set the option base_url to the new address."
+            )
+        reason = self._without_key(error.read(2000).decode("utf-8", "replace").strip())[:300]
+        raise RefusedError(
+            f"The language model server {self.base_url} refuses the request with HTTP "
+            f"{error.code}: {reason or error.reason}. Check the options base_url and "
+            "model, and LANSER_LLM_API_KEY."
+        )
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self.key, "***") if self.key else text
 
 
-class _PassingError(Exception):
-    """A fault that may not occur at the next attempt."""
+def retry_after(value: str | None) -> float:
+    """Returns the seconds of a ``Retry-After`` header: a number or a date; 0 if there is none."""
+    if not value:
+        return 0.0
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return 0.0
 
 
 def _read(answer: Any, deadline: float) -> bytes:
@@ -154,23 +214,3 @@ def _read(answer: Any, deadline: float) -> bytes:
         if time.monotonic() > deadline:
             raise TimeoutError
     return whole
-
-
-def parsed(answer: bytes, labels: Sequence[str]) -> tuple[str, int | None]:
-    """Reads a chat completion whose content is ``{"label": one of the labels}``, and its usage.
-
-    Raises:
-        MalformedAnswerError: it is anything else.
-    """
-    try:
-        whole = json.loads(answer)
-        content = whole["choices"][0]["message"]["content"]
-        chosen = json.loads(content)
-    except (ValueError, LookupError, TypeError):
-        shown = answer[:120].decode("utf-8", "replace")
-        raise MalformedAnswerError(f"no JSON with a label in {shown!r}.") from None
-    if not isinstance(chosen, dict) or set(chosen) != {"label"} or chosen["label"] not in labels:
-        raise MalformedAnswerError(f"{str(content)[:120]!r} is not one of the labels.")
-    usage = whole.get("usage")
-    read = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-    return str(chosen["label"]), read if type(read) is int and read > 0 else None

@@ -5,25 +5,27 @@ There are two modes, and both choose only labels of the taxonomy:
 - By default a model of transformers on this machine: the log-likelihood of each label's wording
   after a prompt, divided by its number of tokens (Brown et al. 2020, arXiv 2005.14165).
 - With `base_url`, an OpenAI-compatible server (vLLM, llama.cpp, Ollama …), which is asked to choose
-  one label. It returns no scores, so the chosen label scores 1.
+  one label. Scores are the probabilities of the labels' tokens, or the shares of several answers.
 """
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from lanser_bench import Scores, Taxonomy, TextRecord
 
+from .._file_hashes import cache_folder
 from ._causal import log_likelihoods
 from ._language_models import LanguageModelLabeler, LanguageModelOptions, longest_input, wording
-from ._server import MalformedAnswerError, Server, from_environment
+from ._served import Answer, Journal, ServedModel, answered
+from ._server import MalformedAnswerError, Server, from_environment, key_from_environment
 from ._wording import Floats, score_distinct
 
 
@@ -41,11 +43,29 @@ class LLMOptions(LanguageModelOptions):
     model's name there. The key contains only these two names, because served weights have no hash:
     note what you serve. The server gets whole texts; a text counts as truncated if the server
     reports fewer tokens than it has words. Environment variables set its key
-    (``LANSER_LLM_API_KEY``), the seconds to wait for an answer (``LANSER_LLM_TIMEOUT_S``, 60) and
-    the number of further attempts (``LANSER_LLM_RETRIES``, 3). They change no label, so they are
-    not options."""
+    (``LANSER_LLM_API_KEY``), the number of requests at once (``LANSER_LLM_CONCURRENCY``, 8), the
+    seconds to wait for an answer (``LANSER_LLM_TIMEOUT_S``, 60) and the number of further attempts
+    (``LANSER_LLM_RETRIES``, 5). They change no label, so they are not options."""
+    logprobs: bool = True
+    """For a server: scores are the probabilities of the tokens that spell the labels, if the server
+    returns them (20 alternatives per token; labels beyond them score 0). ``false`` uses `samples`
+    in any case."""
+    samples: int = Field(default=5, ge=1, le=100)
+    """For a server without log-probabilities: answers per text, drawn at temperature 1. A label
+    scores its share of them. ``1`` takes the likeliest answer, which scores 1."""
     malformed: Literal["stop", "abstain"] = "stop"
     """What to do with a text if no attempt returns one of the labels."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_secrets(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"[^@?#]+", url):
+            raise PydanticCustomError(
+                "secret",
+                "the address must have no user, password or query, because it is part of records; "
+                "put the key into LANSER_LLM_API_KEY",
+            )
+        return url
 
     @field_validator("prompt")
     @classmethod
@@ -59,8 +79,10 @@ class LLM(LanguageModelLabeler[LLMOptions]):
     """Scores each label by the likelihood of its wording, or asks a server to choose."""
 
     Options = LLMOptions
-    version = "1"
+    version = "2"
     head = "AutoModelForCausalLM"
+    _returns_logprobs = True
+    """False once the server has answered without log-probabilities."""
 
     def fingerprint(self) -> str:
         """Revision of the weights; for a served model its name, the only identity it has."""
@@ -132,47 +154,50 @@ class LLM(LanguageModelLabeler[LLMOptions]):
     def _served(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         k = len(taxonomy.labels)
         listed = "\n".join(f"- {label.name}: {label.hypothesis}" for label in taxonomy.labels)
-        undecided, cut = set[str](), set[str]()
+        answers: dict[str, Answer] = {}
 
-        def choose(text: str) -> Floats:
-            question = (
+        def question(text: str) -> str:
+            return (
                 f"{self.options.prompt.replace('{text}', text)}\n\nWhich of these labels does the "
                 f"speaker show?\n{listed}\n"
                 'Answer with JSON: {"label": "the name before the colon"}'
             )
-            row = np.zeros(k, dtype=np.float32)
-            try:
-                chosen, tokens = self._server.choose(question, taxonomy.names)
-                row[taxonomy.index(chosen)] = 1
-                # A word has at least one token.
-                if tokens is not None and tokens < len(question.split()):
-                    cut.add(text)
-            except MalformedAnswerError as error:
-                if self.options.malformed == "stop":
-                    raise MalformedAnswerError(
-                        f"{error} Choose a model or server that follows a JSON schema, or set the "
-                        "option malformed: abstain; finished shards are kept."
-                    ) from None
-                undecided.add(text)
-                row[:] = 1 / k
-            return row
 
         def score(texts: list[str]) -> tuple[Floats, Floats]:
-            values = np.stack([choose(text) for text in texts])
+            asked = self._answers([question(text) for text in texts], taxonomy.names)
+            answers.update(zip(texts, asked, strict=True))
+            values = np.array([one.shares or [1 / k] * k for one in asked], dtype=np.float32)
             return values, values
 
-        scores = score_distinct(
-            records, k, score, "distribution", truncated=lambda texts: [t in cut for t in texts]
-        )
+        def truncated(texts: list[str]) -> list[bool]:
+            return [answers[text].truncated for text in texts]
+
+        scores = score_distinct(records, k, score, "distribution", truncated=truncated)
+        undecided = {text for text, answer in answers.items() if answer.shares is None}
         lost = np.array([record.text.strip() in undecided for record in records], dtype=bool)
         return replace(scores, abstained=scores.abstained | lost, logits=None)
 
-    @cached_property
-    def _server(self) -> Server:
-        return Server(
-            base_url=self.options.base_url or "",
-            model=self.options.model,
+    def _answers(self, questions: list[str], labels: list[str]) -> list[Answer]:
+        options = self.options
+        server = Server(
+            base_url=options.base_url or "",
             timeout_s=from_environment("LANSER_LLM_TIMEOUT_S", 60.0, least=0.01),
-            retries=int(from_environment("LANSER_LLM_RETRIES", 3, least=0)),
-            key=os.environ.get("LANSER_LLM_API_KEY", ""),
+            retries=int(from_environment("LANSER_LLM_RETRIES", 5, least=0)),
+            key=key_from_environment("LANSER_LLM_API_KEY"),
         )
+        concurrency = int(from_environment("LANSER_LLM_CONCURRENCY", 8, least=1))
+        logprobs = options.logprobs and self._returns_logprobs
+        model = ServedModel(server, options.model, labels, options.samples, logprobs)
+        identity = [options.model_dump(mode="json"), labels, questions]
+        journal = Journal(cache_folder() / "answers", identity)
+        answers = answered(questions, model, journal, concurrency, self._check)
+        self._returns_logprobs = model.logprobs
+        journal.remove()
+        return answers
+
+    def _check(self, answer: Answer) -> None:
+        if answer.shares is None and self.options.malformed == "stop":
+            raise MalformedAnswerError(
+                f"{answer.problem} Choose a model or server that follows a JSON schema, or set the "
+                "option malformed: abstain; finished answers are kept."
+            )

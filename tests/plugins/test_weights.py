@@ -190,6 +190,19 @@ def test_without_hub_and_cache_the_way_out_is_named(monkeypatch: pytest.MonkeyPa
         resolve("org/absent")
 
 
+def test_a_connection_that_breaks_names_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hub library lets errors of its own HTTP library pass, whichever it uses."""
+    from huggingface_hub.errors import HTTPError
+
+    def download(repo: str, **options: Any) -> str:
+        raise FileNotFoundError if options.get("local_files_only") else HTTPError("read timed out")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    weights._snapshot.cache_clear()
+    with pytest.raises(MissingDependencyError, match="did not deliver it: read timed out"):
+        resolve("org/absent")
+
+
 @pytest.mark.parametrize("name", ["/no/such/folder", "two words", "org/name/more"])
 def test_a_name_of_no_form_is_refused(name: str) -> None:
     with pytest.raises(MissingDependencyError, match="not a path on this machine, not a hub id"):

@@ -12,7 +12,8 @@ from safetensors.numpy import load_file
 from training_world import MELS, World, identity
 
 from lanser_bench import SettingsError, WorkerError
-from lanser_bench.halving import fitting, out_of_memory, tallied
+from lanser_bench.counting import tallied
+from lanser_bench.halving import fitting, out_of_memory
 from lanser_bench.stages.embed.run import read_embeddings
 from lanser_bench.stages.pretrain import spec as pretrain
 

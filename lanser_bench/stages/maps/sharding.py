@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+from ...counting import tallied
 from ...errors import StoreError
-from ...halving import tallied
 from ...store import Artifact, DamagedError, Draft, Spec, Store, digest
 from ..base import StageContext
 from .distinct_rows import INDEX_SCHEMA, Gathered, Row, RowIndex, index_ids

@@ -10,7 +10,7 @@ import torch
 from lanser_bench_plugins.labelers._cores import on_cores
 
 from lanser_bench import fitting
-from lanser_bench.halving import tallied
+from lanser_bench.counting import tallied
 
 
 @pytest.fixture(params=[1, 3])

@@ -10,7 +10,7 @@ import pytest
 from tiny_models import nli_folder
 
 from lanser_bench import MissingDependencyError, PluginError, SettingsError, TextRecord
-from lanser_bench.halving import tallied
+from lanser_bench.counting import tallied
 from lanser_bench.plugins.discovery import registry
 from lanser_bench.testing import LabelerSuite
 from lanser_bench.testing._labeler import TAXONOMY, TEXTS

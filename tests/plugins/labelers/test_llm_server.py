@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import email.utils
 import json
+import math
 import re
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from lanser_bench_plugins.labelers import _server
+from lanser_bench_plugins.labelers._label_tokens import label_shares
 
 from lanser_bench import LanserError, PluginError, SettingsError, TextRecord
+from lanser_bench.counting import tallied
 from lanser_bench.plugins.discovery import registry
 from lanser_bench.testing import LabelerSuite
 from lanser_bench.testing._labeler import TAXONOMY
 
-Reply = tuple[int, bytes]
+Reply = tuple[int, bytes] | tuple[int, bytes, dict[str, str]]
 
 
 def completion(content: str) -> Reply:
-    return 200, json.dumps({"choices": [{"message": {"content": content}}]}).encode()
+    choice = {"message": {"content": content}}
+    usage = {"prompt_tokens": 60, "completion_tokens": 7}
+    return 200, json.dumps({"choices": [choice], "usage": usage}).encode()
 
 
 def label(name: str) -> Reply:
@@ -46,10 +56,12 @@ class Fake:
                 fake.asked.append(body | {"path": self.path})
                 fake.headers.append(dict(self.headers))
                 question = body["messages"][0]["content"]
-                status, answer = fake.reply(len(fake.asked), question)
+                status, answer, *headers = fake.reply(len(fake.asked), question)
                 try:
                     self.send_response(status)
                     self.send_header("Content-Length", str(len(answer)))
+                    for name, value in headers[0].items() if headers else ():
+                        self.send_header(name, value)
                     self.end_headers()
                     self.wfile.write(answer)
                 except OSError:
@@ -63,8 +75,10 @@ class Fake:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Fake]:
+    monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("LANSER_LLM_CONCURRENCY", raising=False)
     monkeypatch.setenv("LANSER_LLM_RETRIES", "2")
     monkeypatch.setenv("LANSER_LLM_TIMEOUT_S", "600")
     monkeypatch.setattr(_server, "PAUSE_S", 0.0)
@@ -78,7 +92,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
 
 
 def llm(fake: Fake, **options: Any) -> Any:
-    base = {"model": "tiny", "base_url": fake.url}
+    """A labeler that asks once per text, unless options say otherwise."""
+    base = {"model": "tiny", "base_url": fake.url, "samples": 1}
     return registry().create("labeler", "llm", base | options)
 
 
@@ -147,7 +162,7 @@ def test_a_busy_server_is_asked_again(fake: Fake) -> None:
 
 def test_attempts_are_bounded(fake: Fake) -> None:
     fake.reply = lambda number, question: (500, b"")
-    with pytest.raises(LanserError, match=r"no answer in 3 attempts: HTTP 500.*shards are kept"):
+    with pytest.raises(LanserError, match=r"no answer in 3 attempts: HTTP 500.*answers are kept"):
         llm(fake).score(records("we won"), TAXONOMY)
     assert len(fake.asked) == 3
 
@@ -252,3 +267,231 @@ def test_one_malformed_answer_is_made_good_by_the_next(fake: Fake) -> None:
 def test_served_models_are_known_by_name(fake: Fake) -> None:
     assert llm(fake).fingerprint() == "served:tiny"
     assert llm(fake).describe() == {"model": "tiny", "served": True}
+
+
+def spelled(*tokens: dict[str, float]) -> Reply:
+    """A completion whose tokens are the first ones of some alternatives with probabilities."""
+    listed = [
+        [{"token": token, "logprob": math.log(p)} for token, p in likely.items()]
+        for likely in tokens
+    ]
+    content = [first[0] | {"top_logprobs": first} for first in listed]
+    text = "".join(token["token"] for token in content)
+    choice = {"message": {"content": text}, "logprobs": {"content": content}}
+    return 200, json.dumps({"choices": [choice]}).encode()
+
+
+def test_scores_are_probabilities_of_the_labels_tokens(fake: Fake) -> None:
+    fake.reply = lambda number, question: spelled(
+        {'{"label": "': 0.9, "Sure": 0.1},
+        {"joy": 0.5, "ang": 0.2, "sadness": 0.1, "Joy": 0.2},
+        {'"}': 0.9, "ful": 0.1},
+    )
+    scores = llm(fake, samples=5).score(records("we won"), TAXONOMY)
+    np.testing.assert_allclose(scores.values, [[0.25, 0.625, 0.125]], atol=1e-6)
+    (asked,) = fake.asked
+    assert (asked["logprobs"], asked["top_logprobs"], asked["temperature"]) == (True, 20, 0)
+
+
+def tokens_of(*tokens: dict[str, float]) -> tuple[str, Any]:
+    choice = json.loads(spelled(*tokens)[1])["choices"][0]
+    return choice["message"]["content"], choice["logprobs"]["content"]
+
+
+def test_labels_with_a_common_beginning_are_told_apart_by_later_tokens() -> None:
+    content, tokens = tokens_of(
+        {'{"label":"': 1.0}, {"sad": 0.8, "joy": 0.2}, {"ness": 0.75, '"': 0.25}, {'"}': 1.0}
+    )
+    shares = label_shares(content, tokens, ["sad", "sadness", "joy"])
+    np.testing.assert_allclose(shares or [], [0.2, 0.6, 0.2])
+    shares = label_shares(content, tokens, ["sad", "sadness", "joy", "joyful"])
+    np.testing.assert_allclose(shares or [], [0.2, 0.6, 0.1, 0.1])
+
+
+def test_a_token_may_contain_the_quote_and_the_end_of_the_label() -> None:
+    content, tokens = tokens_of(
+        {'{"label":': 1.0}, {'"joy"': 0.6, '"anger"': 0.3, '"': 0.1}, {"}": 1}
+    )
+    shares = label_shares(content, tokens, ["anger", "joy"])
+    np.testing.assert_allclose(shares or [], [1 / 3, 2 / 3])
+
+
+def test_an_answer_after_a_thought_is_read_at_its_place() -> None:
+    content = '{"label":"joy"}'
+    _, tokens = tokens_of(
+        {"hm, joy": 1.0}, {'{"label":"': 1.0}, {"joy": 0.6, "anger": 0.4}, {'"}': 1}
+    )
+    np.testing.assert_allclose(label_shares(content, tokens, ["anger", "joy"]) or [], [0.4, 0.6])
+
+
+@pytest.mark.parametrize(
+    "tokens", [None, [], [{}], "joy", [{"token": '{"label":"joy"}'}], [{"token": 1}]]
+)
+def test_tokens_without_alternatives_give_no_shares(tokens: Any) -> None:
+    assert label_shares('{"label":"joy"}', tokens, ["anger", "joy"]) is None
+    _, alone = tokens_of({'{"label":"joy"}': 1.0})
+    assert label_shares('{"label":"joy"}', alone, ["anger", "joy"]) is None
+
+
+def test_without_log_probabilities_scores_are_shares_of_samples(fake: Fake) -> None:
+    names = ["joy", "joy", "anger", "joy"]
+
+    def reply(number: int, question: str) -> Reply:
+        asked = fake.asked[number - 1]
+        return label(names[asked["seed"]] if asked["temperature"] else "sadness")
+
+    fake.reply = reply
+    labeler = llm(fake, samples=4)
+    with tallied() as counts:
+        scores = labeler.score(records("we won"), TAXONOMY)
+        labeler.score(records("we lost"), TAXONOMY)
+    assert scores.values.tolist() == [[0.25, 0.75, 0.0]]
+    # Only the first text asks for log-probabilities.
+    assert [asked.get("logprobs", False) for asked in fake.asked] == [True, *[False] * 8]
+    assert counts == {
+        "requests": 9,
+        "prompt_tokens": 540,
+        "completion_tokens": 63,
+        "texts_by_samples": 2,
+    }
+
+
+def test_a_server_that_refuses_log_probabilities_is_asked_without(fake: Fake) -> None:
+    def reply(number: int, question: str) -> Reply:
+        if "logprobs" in fake.asked[number - 1]:
+            return 400, b"logprobs is not supported"
+        return label("anger")
+
+    fake.reply = reply
+    assert llm(fake).score(records("we won"), TAXONOMY).values.tolist() == [[1, 0, 0]]
+    assert len(fake.asked) == 2
+
+
+def test_log_probabilities_may_be_switched_off(fake: Fake) -> None:
+    llm(fake, logprobs=False).score(records("we won"), TAXONOMY)
+    assert "logprobs" not in fake.asked[0]
+
+
+@pytest.mark.parametrize("concurrency", [None, 3])
+def test_many_requests_are_under_way_at_once(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, concurrency: int | None
+) -> None:
+    """Each request waits for as many others; one request at a time would never be answered."""
+    if concurrency is not None:
+        monkeypatch.setenv("LANSER_LLM_CONCURRENCY", str(concurrency))
+    together = threading.Barrier(concurrency or 8)
+
+    def reply(number: int, question: str) -> Reply:
+        together.wait(timeout=60)
+        return label("joy")
+
+    fake.reply = reply
+    texts = [f"text {i}" for i in range(24)]
+    scores = llm(fake).score(records(*texts), TAXONOMY)
+    assert scores.values.tolist() == [[0, 1, 0]] * 24
+
+
+def test_no_finished_answer_is_asked_for_again(fake: Fake) -> None:
+    def fail(number: int, question: str) -> Reply:
+        return (400, b"too odd") if "text 9" in question else label("anger")
+
+    fake.reply = fail
+    texts = [f"text {i}" for i in range(10)]
+    with pytest.raises(LanserError, match="too odd"):
+        llm(fake).score(records(*texts), TAXONOMY)
+    fake.reply = lambda number, question: label("anger")
+    with tallied() as counts:
+        scores = llm(fake).score(records(*texts), TAXONOMY)
+    assert scores.values.tolist() == [[1, 0, 0]] * 10
+    asked = Counter(asked["messages"][0]["content"].split("\n")[0] for asked in fake.asked)
+    assert sorted(asked.values()) == [*[1] * 9, 2]
+    assert counts["requests"] == 10
+    llm(fake).score(records(*texts), TAXONOMY)
+    assert len(fake.asked) == 21, "answers of a finished batch are not kept"
+
+
+def test_half_a_line_of_kept_answers_is_ignored(fake: Fake, tmp_path: Path) -> None:
+    other_arrived = threading.Event()
+
+    def fail(number: int, question: str) -> Reply:
+        if "odd" in question:
+            other_arrived.wait(timeout=60)
+            return 400, b"no"
+        other_arrived.set()
+        return label("anger")
+
+    fake.reply = fail
+    with pytest.raises(LanserError):
+        llm(fake).score(records("odd", "we won"), TAXONOMY)
+    (kept,) = (tmp_path / "lanser-bench" / "answers").iterdir()
+    kept.write_text(kept.read_text() + '{"question": "ab', encoding="utf-8")
+    fake.reply = lambda number, question: label("joy")
+    llm(fake).score(records("odd", "we won"), TAXONOMY)
+    assert not kept.exists()
+
+
+def test_a_rate_limit_is_obeyed(fake: Fake) -> None:
+    waited: list[float] = []
+
+    class Waiting(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(timeout or 0)
+            return False
+
+    server = _server.Server(fake.url, 60, retries=1, stopped=Waiting())
+    fake.reply = lambda number, question: (
+        (429, b"slow down", {"Retry-After": "20"}) if number == 1 else label("joy")
+    )
+    server.ask({"model": "tiny", "messages": [{"content": "hi"}]}, bytes)
+    assert waited[0] == 0
+    assert 15 < waited[1] <= 20
+
+
+def test_too_long_a_limit_stops(fake: Fake) -> None:
+    fake.reply = lambda number, question: (429, b"", {"Retry-After": "86400"})
+    with pytest.raises(LanserError, match=r"asks to wait 86400 s \(HTTP 429\).*later"):
+        llm(fake).score(records("we won"), TAXONOMY)
+    assert len(fake.asked) == 1
+
+
+def test_limits_are_seconds_or_dates() -> None:
+    later = email.utils.format_datetime(datetime.now(UTC) + timedelta(seconds=100))
+    assert 90 < _server.retry_after(later) <= 100
+    assert [_server.retry_after(v) for v in (None, "", "1.5", "-3", "soon")] == [0, 0, 1.5, 0, 0]
+    assert _server.retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirects_are_refused(fake: Fake, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    monkeypatch.setenv("LANSER_LLM_API_KEY", "secret-key")
+    other = fake.url.replace("127.0.0.1", "localhost")
+    fake.reply = lambda number, question: (status, b"", {"Location": f"{other}/chat/completions"})
+    with pytest.raises(LanserError, match=r"redirects to http://localhost\. .*base_url"):
+        llm(fake).score(records("we won"), TAXONOMY)
+    assert len(fake.asked) == 1
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_no_message_shows_the_key(fake: Fake, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    monkeypatch.setenv("LANSER_LLM_API_KEY", "secret-key\n")
+    fake.reply = lambda number, question: (status, b"wrong key: secret-key")
+    with pytest.raises(LanserError) as error:
+        llm(fake).score(records("we won"), TAXONOMY)
+    assert "secret" not in str(error.value)
+    assert "secret" not in repr(_server.Server(fake.url, 1, 1, key="secret-key"))
+
+
+def test_a_key_that_cannot_be_sent_is_not_shown(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANSER_LLM_API_KEY", "secret\nkey")
+    with pytest.raises(SettingsError, match="LANSER_LLM_API_KEY is not a key") as error:
+        llm(fake).score(records("we won"), TAXONOMY)
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("url", ["http://me:secret@host/v1", "https://host/v1?key=secret"])
+def test_an_address_contains_no_key(fake: Fake, url: str) -> None:
+    with pytest.raises(SettingsError, match=r"'base_url': .*LANSER_LLM_API_KEY") as error:
+        llm(fake, base_url=url)
+    assert "secret" not in str(error.value)
