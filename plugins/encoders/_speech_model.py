@@ -157,7 +157,11 @@ class SpeechModel(nn.Module):
         # Unpadded: w2v-BERT's log-mel joins pairs of frames, and a last single one is left out.
         uncut = {"padding": False, "truncation": False}
         values = self.extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt", **uncut)
-        return torch.as_tensor(values[self.extractor.model_input_names[0]]).to(clip.device)
+        # First the type: some GPUs have no float64.
+        dtype = next(self.backbone.parameters()).dtype
+        return (
+            torch.as_tensor(values[self.extractor.model_input_names[0]]).to(dtype).to(clip.device)
+        )
 
     def _freeze(self) -> None:
         if self.train_part == "mix":

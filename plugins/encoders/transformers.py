@@ -23,6 +23,7 @@ from lanser_bench import (
     Waveform,
 )
 
+from .._devices import Device, Precision, dtype_on
 from ..weights import WithWeights
 from ._pretrained import encoder_of, load, redrawn
 from ._trained_on import published
@@ -42,15 +43,24 @@ class FrozenOptions(PluginOptions):
     """``package:NAME``, a folder, or a hub id: a CTranslate2 or transformers Whisper model."""
     random_init: int | None = None
     """A seed redraws the weights: the control for the effect of the model's training."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Part of the key, because the two give slightly different floats."""
+    device: Device = "cpu"
+    """Part of the key, because each gives slightly different floats. ``auto`` becomes the device of
+    the machine that reads the experiment: ``cuda``, else ``mps``, else ``cpu``."""
+    precision: Precision = "float32"
+    """Type of weights and activations. The shorter types save memory and time on a GPU; a CPU
+    refuses those that it has no instructions for."""
 
 
 Options = TypeVar("Options", bound=FrozenOptions)
 
 
 class FrozenEncoder(WithWeights, FeatureExtractor[Options]):
-    """All layers of a frozen encoder; clips are encoded one by one and do not affect each other."""
+    """All layers of a frozen encoder.
+
+    A CPU encodes clips one by one, so that they do not affect each other. A GPU encodes the whole
+    batch, which the harness makes of clips of similar length; padding is masked, so an embedding
+    changes in its last digits only.
+    """
 
     def extract(self, batch: Sequence[Waveform]) -> list[Layers]:
         """Returns the layers of each utterance, each of shape (positions, dim), 50 per second.
@@ -59,17 +69,30 @@ class FrozenEncoder(WithWeights, FeatureExtractor[Options]):
         """
         import torch
 
+        module, size = self._module, max(1, len(batch)) if self._together else 1
         results: list[Layers] = []
-        with torch.inference_mode():
-            for samples in batch:
-                clip = torch.tensor(samples, dtype=torch.float32, device=self.options.device)
-                layers = self._module(clip[None], torch.tensor([len(clip)]))
-                results.append([values[0].float().cpu().numpy() for values, _ in layers])
+        for begin in range(0, len(batch), size):
+            clips = [
+                torch.tensor(samples, dtype=torch.float32, device=self.options.device)
+                for samples in batch[begin : begin + size]
+            ]
+            padded = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True)
+            with torch.inference_mode():
+                layers = module(padded, torch.tensor([len(clip) for clip in clips]))
+            lengths = layers[0][1].tolist()
+            values = [values.float().cpu().numpy() for values, _ in layers]
+            results += [[layer[i, :length] for layer in values] for i, length in enumerate(lengths)]
         return results
+
+    @property
+    def _together(self) -> bool:
+        return self.options.device != "cpu"
 
     @cached_property
     def _module(self) -> SpeechModel:
-        return self._speech_model().to(self.options.device).eval()
+        device = self.options.device
+        dtype = dtype_on(device, self.options.precision)
+        return self._speech_model().to(device, dtype).eval()
 
     def _speech_model(self) -> SpeechModel:
         raise NotImplementedError
@@ -86,7 +109,7 @@ class TransformersOptions(FrozenOptions):
 
 
 class TransformersEncoder(FrozenEncoder[TransformersOptions]):
-    """All layers of a frozen speech encoder, one clip at a time."""
+    """All layers of a frozen speech encoder."""
 
     Options = TransformersOptions
     version = "1"

@@ -24,7 +24,7 @@ class Options(FrozenOptions):
 class WhisperEncoder(FrozenEncoder[Options]):
     """Every layer of a Whisper encoder, from the convolutions' output to the normalised last one.
 
-    Clips are encoded one by one, so a clip's embedding does not depend on the others.
+    Clips are encoded one by one, also on a GPU: Whisper has no mask for padding.
     """
 
     Options = Options

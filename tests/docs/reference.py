@@ -115,6 +115,8 @@ NAMES = {
     "GoldKind": "`single`, `multi` or `distribution`",
     "Tables": "text, list of text or mapping",
     "LayerType": "`basic` or `bottleneck`",
+    "Device": "`auto`, `cpu`, `cuda` or `mps`",
+    "Precision": "`float32`, `bf16` or `float16`",
 }
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lanser_bench_plugins import _devices
+from lanser_bench_plugins.encoders.transformers import FrozenEncoder
 from tiny_speech_models import BLOCKS, FAMILIES, WIDTH, speech_model
 
 from lanser_bench import MissingDependencyError, SettingsError
@@ -114,6 +116,62 @@ def test_padding_changes_no_true_frame(family: str, folders: dict[str, Path]) ->
                 assert sizes[row] == size[0] == whole.shape[1]
                 kept = padded[row, : sizes[row]]
                 torch.testing.assert_close(kept, whole[0], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_batch_as_on_a_gpu_equals_clips_one_by_one(
+    family: str, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values, lengths = noise(9_001, 16_000, 20, 400)
+    clips = [row[:length].numpy() for row, length in zip(values, lengths.tolist(), strict=True)]
+    encoder = frozen(folders[family])
+    assert not encoder._together
+    alone = encoder.extract(clips)
+    monkeypatch.setattr(FrozenEncoder, "_together", True)
+    together = encoder.extract(clips)
+    for first, second in zip(alone, together, strict=True):
+        for one, other in zip(first, second, strict=True):
+            np.testing.assert_allclose(other, one, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize(("precision", "tolerance"), [("bf16", 0.1), ("float16", 0.02)])
+def test_shorter_types_are_close_to_float32(
+    family: str,
+    precision: str,
+    tolerance: float,
+    folders: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_devices, "_cpu_computes", lambda _: True)  # slowly, on every CPU
+    clip = noise(16_000)[0].numpy()
+    (whole,) = frozen(folders[family]).extract(clip)
+    (short,) = frozen(folders[family], precision=precision).extract(clip)
+    for one, other in zip(whole, short, strict=True):
+        assert other.dtype == np.float32
+        error = np.linalg.norm(other - one) / np.linalg.norm(one)
+        assert 0 < error < tolerance
+
+
+def test_this_machine_must_have_the_device_and_the_precision(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = noise(800)[0].numpy()
+    monkeypatch.setattr(_devices, "_cpu_computes", lambda precision: precision == "float32")
+    with pytest.raises(SettingsError, match=r"does not compute in bf16. Set precision: float32"):
+        frozen(folders["hubert"], precision="bf16").extract(clip)
+    monkeypatch.setattr(_devices, "_available", lambda device: device == "cpu")
+    with pytest.raises(SettingsError, match=r"'device' is mps, but torch finds no such device"):
+        frozen(folders["hubert"], device="mps").extract(clip)
+
+
+@pytest.mark.parametrize("present", ["cuda", "mps", "cpu"])
+def test_auto_names_the_device_of_this_machine_in_the_key(
+    present: str, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_devices, "_available", lambda device: device in ("cpu", present))
+    options = frozen(folders["hubert"], device="auto").options.model_dump(mode="json")
+    assert options["device"] == present
 
 
 @pytest.mark.parametrize("family", FAMILIES)
