@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .kinds import Frontend as Frontend
     from .kinds import Labeler as Labeler
     from .kinds import Layers as Layers
+    from .kinds import ModelFacts as ModelFacts
     from .kinds import Plugin as Plugin
     from .kinds import PluginOptions as PluginOptions
     from .kinds import Probe as Probe
@@ -75,7 +76,7 @@ __getattr__, __all__ = face(
         "halving": "fitting",
         "kinds": (
             "ASR READ_SUFFIXES SAMPLE_RATE SOUND_SUFFIXES Card Dataset Event Executor "
-            "FeatureExtractor Frontend Labeler Layers Plugin PluginOptions Probe Scores "
+            "FeatureExtractor Frontend Labeler Layers ModelFacts Plugin PluginOptions Probe Scores "
             "Segmenter Settled SettlingLabeler Span Speech StageCall StageReport TextRecord "
             "Tracker TrainableEncoder Transcript Utterance Waveform"
         ),

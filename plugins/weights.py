@@ -19,10 +19,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from lanser_bench import DataError, MissingDependencyError, user_path
+from lanser_bench import DataError, MissingDependencyError, ModelFacts, user_path
 
 from ._file_hashes import cache_folder, content_hash, file_sha256
 from ._optional import package_folder
@@ -50,13 +51,39 @@ class Weights:
     """Description of the weights that is the same on every machine."""
 
 
-class WithWeights:
+class OpensModel:
+    """Base of plugins whose option `model` names a model that is checked before it is loaded."""
+
+    opens: ClassVar[str]
+    """What the plugin opens: a key of `_fits.NEEDS`."""
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model, as `resolve` takes it."""
+        return str(self.options.model)  # type: ignore[attr-defined]
+
+    def check(self) -> None:
+        """Refuses a model that the plugin cannot open."""
+        fits().check(self)
+
+    def model_facts(self) -> ModelFacts | None:
+        """Facts about the model."""
+        facts: ModelFacts | None = fits().facts(self)
+        return facts
+
+
+def fits() -> Any:
+    """Imports the checks, but not by a statement: they would be in every key."""
+    return import_module("._fits", __package__)
+
+
+class WithWeights(OpensModel):
     """Base of plugins whose option `model` names weights."""
 
     @cached_property
     def weights(self) -> Weights:
         """The model's files."""
-        return resolve(self.options.model)  # type: ignore[attr-defined]
+        return resolve(self.model_name)
 
     def fingerprint(self) -> str:
         """SHA-256 or hub commit of the weights."""

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from inspect import getdoc
 from typing import Any
 
 import typer
@@ -33,7 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("group", "Check a dataset before using it."),
     "cache": ("group", "Explain, list, measure, verify and clean the store."),
     "plugins": ("command", "List all plugins, and the broken ones with their error."),
-    "doctor": ("command", "Check the installation and print what to do."),
+    "doctor": ("group", "Check the installation, or which plugins can open a model."),
     "schema": ("command", "Print the JSON Schema of experiment files, for editors."),
 }
 """Command → whether its module has a function of its name or an `App`, and its short help."""
@@ -90,7 +91,9 @@ def build_app(argv: Sequence[str]) -> typer.Typer:
             continue
         module: Any = import_module(f".{name}", __name__)
         if sort == "group":
-            app.add_typer(module.app, name=name, help=help_text)
+            # A group that is also a command has its own help.
+            own = module.app.registered_callback
+            app.add_typer(module.app, name=name, help=getdoc(own.callback) if own else help_text)
         else:
             app.command(name)(getattr(module, name))
     if called not in COMMANDS:

@@ -94,12 +94,11 @@ class App(typer.Typer):
         """Sets what all applications of the command line have in common."""
         super().__init__(
             cls=Group,
-            no_args_is_help=True,
             add_completion=False,
             pretty_exceptions_enable=False,
             rich_markup_mode=None,
             context_settings={"help_option_names": ["-h", "--help"]},
-            **settings,
+            **{"no_args_is_help": True, **settings},
         )
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:

@@ -1,4 +1,4 @@
-"""`lanser-bench doctor`: check the installation and print what to do."""
+"""`lanser-bench doctor`: check the installation, or a model, and print what to do."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from typing import Any
 import typer
 
 from . import _shared as shared
+from ._app import App
+
+app = App(no_args_is_help=False)
 
 PACKAGES = {
     "torch": "pip install torch",
@@ -45,14 +48,18 @@ class Finding:
     optional: bool = False
 
 
-def doctor(store: Path = shared.STORE) -> None:
-    """Check packages, models, plugins and folders, and print what to do.
+@app.callback(invoke_without_command=True)
+def doctor(context: typer.Context, store: Path = shared.STORE) -> None:
+    """Check packages, models, plugins and folders, or one model, and print what to do.
 
     Exit code 0: everything that the shipped experiments need is installed; 1: something is missing.
 
     Examples:
         lanser-bench doctor
+        lanser-bench doctor model FacebookAI/roberta-large-mnli
     """
+    if context.invoked_subcommand is not None:
+        return
     findings = [*_python(), *_packages(), *_models(), *_plugins(), *_places(store), *_wandb()]
     for finding in findings:
         mark = "✓" if finding.ok else "–" if finding.optional else "✗"
@@ -60,6 +67,33 @@ def doctor(store: Path = shared.STORE) -> None:
         typer.echo(f"{mark} {finding.what}{todo}")
     if any(not finding.ok and not finding.optional for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def model(
+    name: str = typer.Argument(
+        ..., metavar="NAME", help="A hub id, a folder, a file or package:NAME."
+    ),
+    use: list[str] = typer.Option(
+        [], "--as", metavar="KIND", help="labeler, asr or encoder; repeatable. Default: all."
+    ),
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
+) -> None:
+    """Check which plugins can open a model.
+
+    Prints its size, licence and memory, and the settings to paste. Only its configuration and list
+    of files are read, from this machine or from the hub; no weights are downloaded.
+
+    Exit code 0: at least one plugin can open it; 2: none can.
+
+    Examples:
+        lanser-bench doctor model FacebookAI/roberta-large-mnli
+        lanser-bench doctor model openai/whisper-small --as asr
+    """
+    from ..plugins.discovery import registry
+    from ._doctor_model import examine
+
+    examine(registry(tuple(plugins_dir)), name, use)
 
 
 def _python() -> Iterator[Finding]:

@@ -134,6 +134,17 @@ def read_utterances(artifact: Artifact) -> UtteranceTable:
         return _table(pq.read_table(path))
 
 
+def read_languages(artifact: Artifact) -> set[str]:
+    """Returns the languages of a manifest's utterances; empty for those without one.
+
+    Raises:
+        StoreError: as `read_utterances`.
+    """
+    with _file(artifact) as path:
+        column = pq.read_table(path, columns=["language"])["language"]
+    return {language or "" for language in column.unique().to_pylist()}
+
+
 def iter_utterances(artifact: Artifact, rows: int) -> Iterator[UtteranceTable]:
     """Yields the utterances in blocks of at most `rows`, for corpora that do not fit into memory.
 

@@ -17,9 +17,10 @@ from ..kinds.executor import StageReport
 from ..kinds.labeler import TextRecord
 from ..languages import language_code
 from ..plugins.discovery import registry
+from ..plugins.identity import check_plugin
 from ..store import Store
 from ..taxonomy import Taxonomy
-from .planning.corpus_steps import Prepared, Steps
+from .planning.corpus_steps import Prepared, Steps, look_up_labeler
 from .planning.memo import Parts
 from .planning.plan import Node, Plan
 from .running.running import data_notes
@@ -107,6 +108,7 @@ def label_corpus(
     )
     planned = []
     for point in points:
+        look_up_labeler(parts, point.settings)  # before recordings are read, which takes long
         steps = Steps(parts, point)
         prepared = steps.prepare(PLACE, point.settings.corpora[0])
         steps.labels(PLACE, prepared)
@@ -221,6 +223,7 @@ def label_texts(
         code = language_code(language) or ""
     except ValueError as error:
         raise SettingsError(str(error)) from None
+    check_plugin("labeler", name, plugin)
     records = [TextRecord(id=text, text=text.strip(), language=code) for text in texts]
     worded = taxonomy.in_language(code) if plugin.worded_in(code) else taxonomy
     decision, truncated = decided_texts(plugin, name, records, worded)

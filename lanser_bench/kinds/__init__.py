@@ -1,7 +1,7 @@
 """The kinds of plugin: one file each, with its contract, its input and its output."""
 
 from .asr import ASR, Transcript
-from .base import Plugin, PluginOptions
+from .base import ModelFacts, Plugin, PluginOptions
 from .dataset import Card, Dataset, Utterance
 from .encoder import FeatureExtractor, Frontend, Layers, TrainableEncoder
 from .executor import Executor, StageCall, StageReport
@@ -24,6 +24,7 @@ __all__ = [
     "Frontend",
     "Labeler",
     "Layers",
+    "ModelFacts",
     "Plugin",
     "PluginOptions",
     "Probe",

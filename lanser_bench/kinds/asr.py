@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -38,6 +38,15 @@ class ASR(Plugin[OptionsT]):
     opened). The input names the row, so a changed transcript makes a new row only if it is read."""
     batch_size: int = 8
     """Largest number of utterances per call of `transcribe`; part of the key."""
+
+    def check_languages(self, languages: Iterable[str]) -> None:
+        """Refuses a corpus in a language that cannot be transcribed, before anything is computed.
+
+        It reads what `check` reads and raises a `LanserError`.
+
+        Args:
+            languages: all ISO 639 codes that the manifest names; empty for utterances without one.
+        """
 
     @abstractmethod
     def transcribe(self, batch: Sequence[Speech]) -> list[Transcript]:

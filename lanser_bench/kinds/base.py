@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -15,6 +16,24 @@ class PluginOptions(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a model's configuration and list of files say about it; no weights are read."""
+
+    family: str
+    """Sort, type and class, such as ``NLI model, bart, BartForSequenceClassification``."""
+    weights: str
+    """Formats of its weights."""
+    size: int
+    """Bytes of the weights."""
+    memory_gib: float
+    """Estimate of the main memory for the weights in float32 and a small batch, in GiB."""
+    licence: str
+    """Empty if no file states it."""
+    place: str
+    """Where the model is, such as ``on the hub``."""
 
 
 OptionsT = TypeVar("OptionsT", bound=PluginOptions)
@@ -46,6 +65,21 @@ class Plugin(Generic[OptionsT]):
     def memory_gib(self) -> float:
         """Main memory of its weights and a batch, in GiB; in no key."""
         return 0.5
+
+    def check(self) -> None:
+        """Refuses options or a model that cannot work, before anything is computed or downloaded.
+
+        Planning calls it once, before `fingerprint`. It reads only small files, such as a model's
+        configuration and list of files, imports no heavy library, and passes what it cannot decide.
+        It raises a `LanserError` that says what to use instead.
+        """
+
+    def model_facts(self) -> ModelFacts | None:
+        """Facts about the model that its option `model` names, for ``lanser-bench doctor model``.
+
+        None if it opens no model, or if the model's configuration cannot be read.
+        """
+        return None
 
     def fingerprint(self) -> str:
         """Identity of the weights: a content hash or a resolved revision; empty if there are none.

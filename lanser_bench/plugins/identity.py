@@ -48,6 +48,16 @@ def plugin_identity(
     )
 
 
+def check_plugin(kind: str, name: str, plugin: Plugin[Any]) -> None:
+    """Lets a plugin refuse its options or its model, before anything is computed.
+
+    Raises:
+        LanserError: it refuses them.
+    """
+    with plugin_boundary(f"{kind} '{name}' cannot check its options"):
+        plugin.check()
+
+
 def _fingerprint(entry: Registered, plugin: Plugin[Any]) -> str:
     whose = f"{entry.kind} '{entry.name}' of {entry.distribution}"
     with plugin_boundary(f"{whose} cannot identify its weights"):

@@ -10,7 +10,7 @@ from ..kinds.base import Plugin
 from ..store import digest
 from ..taxonomy import Taxonomy
 from .discovery import Registry, current_registry, registry
-from .identity import plugin_identity
+from .identity import check_plugin, plugin_identity
 from .taxonomies import find_taxonomy
 
 _registries: WeakKeyDictionary[Plugin[Any], Registry] = WeakKeyDictionary()
@@ -49,8 +49,9 @@ def member_identity(kind: str, name: str, plugin: Plugin[Any]) -> str:
         plugin: the member, from `create_plugin`.
 
     Raises:
-        MissingDependencyError: its weights are not available.
+        LanserError: it refuses its options or its model, or its weights are not available.
     """
+    check_plugin(kind, name, plugin)
     identity = plugin_identity(_registries.get(plugin) or registry(), kind, name, plugin)
     return digest(identity.model_dump(mode="json"))
 

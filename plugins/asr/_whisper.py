@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -21,7 +21,7 @@ from lanser_bench import (
     language_code,
 )
 
-from ..weights import WithWeights
+from ..weights import WithWeights, fits
 
 WINDOW = 30 * SAMPLE_RATE
 """Samples that Whisper reads at once; shorter clips are padded with silence."""
@@ -83,7 +83,24 @@ Decode = Callable[[Sequence[Speech], str, int, int], list[Window]]
 Options = TypeVar("Options", bound=WhisperOptions)
 
 
-class WhisperASR(WithWeights, ASR[Options]):
+class OpensWhisper(WithWeights):
+    """Base of recognisers that may open a Whisper model: they check its languages."""
+
+    def check_languages(self, languages: Iterable[str]) -> None:
+        """Refuses a multilingual Whisper without a language, and an English-only one with another.
+
+        Raises:
+            SettingsError: no language is given to a multilingual model.
+            DataError: the model is English-only and some speech is in another language.
+        """
+        multilingual = fits().multilingual(self)
+        if multilingual is not None:
+            option: str | None = self.options.language  # type: ignore[attr-defined]
+            for language in sorted(languages):
+                decoding_language(language, option, multilingual)
+
+
+class WhisperASR(OpensWhisper, ASR[Options]):
     """A library that decodes clips of one window, and has its own loop for longer ones."""
 
     batch_size = 8
@@ -120,7 +137,7 @@ def transcripts(
         long: transcribes a longer clip in the given language.
         whole: samples of the model's own window.
     """
-    languages = [spoken_language(speech, options.language, multilingual) for speech in batch]
+    languages = [decoding_language(s.language, options.language, multilingual) for s in batch]
     fit = [i for i, speech in enumerate(batch) if len(speech.samples) <= whole]
     size = round(options.window_s * SAMPLE_RATE)
     texts = heard([batch[i] for i in fit], [languages[i] for i in fit], size, short, whole)
@@ -194,14 +211,14 @@ def summary(windows: Sequence[Window], language: str, *, retried: bool = False) 
     )
 
 
-def spoken_language(speech: Speech, option: str | None, multilingual: bool) -> str:
+def decoding_language(manifest: str | None, option: str | None, multilingual: bool) -> str:
     """Returns the language to decode in: the manifest's, else that of the plugin's option.
 
     Raises:
         SettingsError: the model is multilingual and no language is given.
         DataError: the model is English-only and the language is another.
     """
-    named = speech.language or option
+    named = manifest or option
     try:
         code = language_code(named or "")
     except ValueError as error:

@@ -32,6 +32,7 @@ class FasterWhisper(WhisperASR[Options]):
 
     Options = Options
     version = "1"
+    opens = "faster-whisper"
     libraries = ("faster-whisper", "ctranslate2", "numpy")
 
     def describe(self) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from lanser_bench import SettingsError, Speech, Transcript
 
 from .._optional import import_optional
 from .._whisper_ct2 import POSITION, dimensions, openai_state_dict, read_ct2
-from ..weights import Weights, resolve
 from ._whisper import WhisperASR, WhisperOptions, Window, summary
 
 if TYPE_CHECKING:
@@ -35,15 +34,16 @@ class OpenAIWhisper(WhisperASR[Options]):
 
     Options = Options
     version = "1"
+    opens = "openai-whisper"
     libraries = ("openai-whisper", "torch", "tiktoken", "numpy")
 
-    @cached_property
-    def weights(self) -> Weights:
-        """The checkpoint, which openai-whisper may have in its cache, or a CTranslate2 model."""
+    @property
+    def model_name(self) -> str:
+        """The path of a checkpoint in openai-whisper's cache, else the option."""
         base = os.environ.get("XDG_CACHE_HOME")
         folder = (Path(base) if base else Path.home() / ".cache") / "whisper"
         cached = folder / f"{self.options.model}.pt"
-        return resolve(str(cached) if cached.is_file() else self.options.model)
+        return str(cached) if cached.is_file() else self.options.model
 
     def _multilingual(self) -> bool:
         return bool(self._model.is_multilingual)

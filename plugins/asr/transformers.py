@@ -14,10 +14,9 @@ from pydantic import Field, model_validator
 from lanser_bench import ASR, Language, PluginOptions, Speech, Transcript
 
 from .._transformers import load_extractor, load_model, load_part, refuse_missing
-from ..weights import WithWeights
 from ._ctc import ctc_transcript
 from ._hf_whisper import HFWhisper
-from ._whisper import Window, summary, transcripts
+from ._whisper import OpensWhisper, Window, summary, transcripts
 
 
 class Options(PluginOptions):
@@ -44,11 +43,12 @@ class Options(PluginOptions):
         return self
 
 
-class TransformersASR(WithWeights, ASR[Options]):
+class TransformersASR(OpensWhisper, ASR[Options]):
     """Whisper or CTC in float32 through transformers."""
 
     Options = Options
     version = "1"
+    opens = "asr"
     libraries = ("torch", "transformers", "tokenizers", "numpy")
     batch_size = 8
 

@@ -18,7 +18,7 @@ from pydantic import Field
 from lanser_bench import FeatureExtractor, Frontend, Layers, PluginOptions
 
 from .._sentence_model import OWN_MODEL, load_sentence_model
-from ..weights import resolve
+from ..weights import OpensModel, resolve
 
 IDENTITY_DIM = 64
 """Dimensions of the random directions: nearly orthogonal for as many sentences as a script has."""
@@ -36,17 +36,23 @@ class TextOptions(PluginOptions):
     """Changes the last digits of floats."""
 
 
-class TextEncoder(FeatureExtractor[TextOptions]):
+class TextEncoder(OpensModel, FeatureExtractor[TextOptions]):
     """One vector per transcript, as one layer of one frame."""
 
     Options = TextOptions
     version = "1"
+    opens = "text"
     libraries = ("torch", "transformers", "tokenizers", "sentence-transformers", "numpy")
 
     @property
     def frontend(self) -> Frontend:
         """The transcript."""
         return Frontend(kind="text")
+
+    def check(self) -> None:
+        """Refuses a model that embeds no sentences, if one is used."""
+        if self.options.features != "identity":
+            super().check()
 
     def fingerprint(self) -> str:
         """Revision of the weights, if they are used."""

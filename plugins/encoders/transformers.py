@@ -113,6 +113,7 @@ class TransformersEncoder(FrozenEncoder[TransformersOptions]):
 
     Options = TransformersOptions
     version = "1"
+    opens = "encoder"
     libraries = LIBRARIES
 
     def describe(self) -> dict[str, Any]:
@@ -158,6 +159,7 @@ class TransformersTrainable(WithWeights, TrainableEncoder[TrainableOptions]):
 
     Options = TrainableOptions
     version = "1"
+    opens = "trainable"
     libraries = LIBRARIES
 
     @property

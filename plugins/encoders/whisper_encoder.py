@@ -29,6 +29,7 @@ class WhisperEncoder(FrozenEncoder[Options]):
 
     Options = Options
     version = "1"
+    opens = "whisper-encoder"
     libraries = ("torch", "transformers")
     licence = "MIT (OpenAI's Whisper weights)"
 

@@ -138,11 +138,7 @@ def load_onnx(name: str, precision: Literal["float32", "int8"]) -> tuple[OnnxPai
         MissingDependencyError: the export, another file or ONNX Runtime is missing.
         SettingsError: the model is our own, which has torch weights only.
     """
-    if name == OWN_MODEL:
-        raise SettingsError(
-            f"labeler 'entailment': {OWN_MODEL} has no ONNX export. Set backend: torch, or name "
-            "the folder of an export."
-        )
+    refuse_own_onnx(name)
     need = "labeler 'entailment' with backend: onnx needs ONNX Runtime"
     onnxruntime = import_optional("onnxruntime", need, "pip install 'lanser-bench[onnx]'.")
     folder = resolve(name).path
@@ -164,6 +160,15 @@ def load_onnx(name: str, precision: Literal["float32", "int8"]) -> tuple[OnnxPai
     options.add_session_config_entry("session.x64quantprecision", "1")
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     return OnnxPairs(session, classes), load_part(name, "AutoTokenizer")
+
+
+def refuse_own_onnx(name: str) -> None:
+    """Raises a `SettingsError` for our own model, which has torch weights only."""
+    if name == OWN_MODEL:
+        raise SettingsError(
+            f"labeler 'entailment': {OWN_MODEL} has no ONNX export. Set backend: torch, or name "
+            "the folder of an export."
+        )
 
 
 def _onnx_file(folder: Path, name: str, precision: Literal["float32", "int8"]) -> Path:

@@ -8,6 +8,7 @@ one (arXiv 2209.06701).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version as installed
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from pydantic import Field, model_validator
 
 from lanser_bench import (
     Labeler,
+    ModelFacts,
     PluginOptions,
     Scores,
     SettingsError,
@@ -28,9 +30,10 @@ from lanser_bench import (
 
 from .._tokens import batches, token_counts
 from ..nli.adapter import adapter_fingerprint
-from ..weights import resolve
+from ..nli.base import PACKAGE as BASE_PACKAGE
+from ..weights import OpensModel, resolve
 from ._cores import on_cores
-from ._nli_models import OWN_MODEL, PairModel, load_onnx, load_torch, nli_columns
+from ._nli_models import OWN_MODEL, PairModel, load_onnx, load_torch, nli_columns, refuse_own_onnx
 from ._wording import Floats, Templates, chosen_templates, premise, score_distinct, softmax
 
 OWN_LICENCE = "CC BY-SA 4.0 (adapter) on Apache-2.0 (base)"
@@ -79,11 +82,12 @@ class EntailmentOptions(PluginOptions):
         return self
 
 
-class Entailment(Labeler[EntailmentOptions]):
+class Entailment(OpensModel, Labeler[EntailmentOptions]):
     """Scores each label by how strongly the text entails its hypothesis, by an NLI model."""
 
     Options = EntailmentOptions
     version = "3"
+    opens = "entailment"
     libraries = ("torch", "transformers", "tokenizers")
 
     def __init__(self, options: EntailmentOptions) -> None:
@@ -93,6 +97,26 @@ class Entailment(Labeler[EntailmentOptions]):
             self.languages = frozenset({"en"})
         if options.context:
             self.reads = frozenset({"text", "context"})
+
+    @property
+    def model_name(self) -> str:
+        """The model; for our own, its base."""
+        own = self.options.model == OWN_MODEL
+        return f"package:{BASE_PACKAGE}" if own else self.options.model
+
+    def check(self) -> None:
+        """Refuses a model that is not an NLI model, or has no export for the backend `onnx`."""
+        if self.options.backend == "onnx":
+            refuse_own_onnx(self.options.model)
+        if self.options.model != OWN_MODEL:
+            super().check()
+
+    def model_facts(self) -> ModelFacts | None:
+        """Facts about the model."""
+        facts, own = super().model_facts(), self.options.model == OWN_MODEL
+        if facts is None or not own:
+            return facts
+        return replace(facts, family="NLI model, bert with our adapter", licence=OWN_LICENCE)
 
     def fingerprint(self) -> str:
         """Hash of adapter and base for our own model, otherwise the weights' revision."""

@@ -39,6 +39,7 @@ class FillMask(LanguageModelLabeler[FillMaskOptions]):
 
     Options = FillMaskOptions
     version = "1"
+    opens = "fill-mask"
     head = "AutoModelForMaskedLM"
 
     def _room(self, templates: Sequence[str], words: list[str]) -> int:

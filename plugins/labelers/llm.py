@@ -80,9 +80,15 @@ class LLM(LanguageModelLabeler[LLMOptions]):
 
     Options = LLMOptions
     version = "2"
+    opens = "llm"
     head = "AutoModelForCausalLM"
     _returns_logprobs = True
     """False once the server has answered without log-probabilities."""
+
+    def check(self) -> None:
+        """Refuses a model that is not a causal one; a server's is not known before it is asked."""
+        if self.options.base_url is None:
+            super().check()
 
     def fingerprint(self) -> str:
         """Revision of the weights; for a served model its name, the only identity it has."""

@@ -52,6 +52,7 @@ class Similarity(WithWeights, Labeler[SimilarityOptions]):
 
     Options = SimilarityOptions
     version = "2"
+    opens = "similarity"
     libraries = ("torch", "transformers", "tokenizers", "sentence-transformers")
 
     def __init__(self, options: SimilarityOptions) -> None:

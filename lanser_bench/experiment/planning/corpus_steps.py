@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from ...audio.flatten import Cue
 from ...data.manifest import BuiltManifest
-from ...errors import DataError, SettingsError
+from ...data.utterances import read_languages
+from ...errors import DataError, SettingsError, plugin_boundary
 from ...kinds import Dataset, FeatureExtractor
 from ...kinds.encoder import Frontend
 from ...stages import features as features_stage
@@ -20,7 +21,7 @@ from ...stages.transcribe import spec as transcribe
 from ...store import Spec
 from ...taxonomy import Taxonomy
 from ..settings.grid import Point
-from ..settings.model import DatasetRef, EvaluateSettings, PluginRef, stage_params
+from ..settings.model import DatasetRef, EvaluateSettings, Experiment, PluginRef, stage_params
 from .memo import Parts
 
 TEXT_FIELDS = frozenset({"text", "context", "avg_logprob", "no_speech_prob"})
@@ -31,6 +32,13 @@ IN_NO_KEY = frozenset(
 """Settings of a run, not of a cell."""
 OF_LABELS = frozenset({"corpora", "asr", "transcribe", "labeler", "taxonomy", "label", "pretrain"})
 """Settings that take part in weak labels and in training on them."""
+
+
+def look_up_labeler(parts: Parts, settings: Experiment) -> None:
+    """Creates and checks the labeler, and the ASR if the labeler reads text."""
+    labeler, _ = parts.plugin("labeler", settings.labeler)
+    if labeler.reads & TEXT_FIELDS:
+        parts.plugin("asr", settings.asr)
 
 
 @dataclass(frozen=True)
@@ -184,6 +192,9 @@ class Steps:
                 f"'{self.settings.labeler.name}' has no text to read. Name a recogniser, such as "
                 "asr: faster-whisper."
             )
+        spoken = self.parts.once(read_languages, artifact=prepared.manifest.artifact)
+        with plugin_boundary(f"asr '{asr.name}' cannot check the languages of '{prepared.name}'"):
+            plugin.check_languages(spoken)
         threads = self.settings.threads.transcribe
         return self.stage(
             transcribe.spec,

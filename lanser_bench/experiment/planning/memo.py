@@ -12,7 +12,7 @@ from ...data.utterances import utterance_languages
 from ...errors import SettingsError
 from ...kinds import Dataset, Labeler, Plugin
 from ...plugins.discovery import Registry
-from ...plugins.identity import plugin_identity
+from ...plugins.identity import check_plugin, plugin_identity
 from ...plugins.taxonomies import find_taxonomy
 from ...store import PluginIdentity, Spec, Store, canonical
 from ...taxonomy import Taxonomy, load_taxonomy
@@ -69,6 +69,7 @@ class Parts:
                 plugin: Plugin[Any] = self.registry.create(kind, ref.name, ref.options)
             except SettingsError as error:
                 raise SettingsError(f"{self.label}: {error}") from None
+            check_plugin(kind, ref.name, plugin)
             identity = plugin_identity(self.registry, kind, ref.name, plugin)
             self._plugins[memo] = plugin, identity
         return self._plugins[memo]

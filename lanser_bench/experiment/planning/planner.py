@@ -13,7 +13,7 @@ from ..settings.grid import Point
 from ..settings.model import DatasetRef, PluginRef
 from .chain import Chain
 from .comparisons import check_comparisons
-from .corpus_steps import TEXT_FIELDS
+from .corpus_steps import look_up_labeler
 from .idle_axes import check_axes
 from .memo import Parts, Progress
 from .merged_cells import merged
@@ -81,9 +81,7 @@ def _look_up(parts: Parts, point: Point) -> None:
     if isinstance(encoder, FeatureExtractor):
         return  # nothing is pre-trained, so no labels are needed
     parts.taxonomy(settings.taxonomy)
-    labeler, _ = parts.plugin("labeler", settings.labeler)
-    if labeler.reads & TEXT_FIELDS:
-        parts.plugin("asr", settings.asr)
+    look_up_labeler(parts, settings)
 
 
 def _cells(parts: Parts, point: Point, first: bool) -> Iterator[Cell]:

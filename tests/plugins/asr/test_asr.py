@@ -13,9 +13,9 @@ from lanser_bench_plugins.asr._whisper import (
     MAX_TOKENS,
     WINDOW,
     Window,
+    decoding_language,
     heard,
     most_tokens,
-    spoken_language,
     summary,
 )
 
@@ -30,23 +30,23 @@ BACKENDS = ["faster-whisper", "openai-whisper"]
 
 
 def test_an_english_model_reads_english() -> None:
-    assert spoken_language(Speech(SILENCE), None, multilingual=False) == "en"
-    assert spoken_language(Speech(SILENCE, "en-GB"), None, multilingual=False) == "en"
+    assert decoding_language("", None, multilingual=False) == "en"
+    assert decoding_language("en-GB", None, multilingual=False) == "en"
 
 
 def test_an_english_model_refuses_other_speech() -> None:
     with pytest.raises(DataError, match=r"'de'.*English only.*multilingual"):
-        spoken_language(Speech(SILENCE, "de"), None, multilingual=False)
+        decoding_language("de", None, multilingual=False)
 
 
 def test_the_manifests_language_wins_over_the_option() -> None:
-    assert spoken_language(Speech(SILENCE, "fr_FR"), "de", multilingual=True) == "fr"
-    assert spoken_language(Speech(SILENCE), "de", multilingual=True) == "de"
+    assert decoding_language("fr_FR", "de", multilingual=True) == "fr"
+    assert decoding_language("", "de", multilingual=True) == "de"
 
 
 def test_a_language_is_never_guessed() -> None:
     with pytest.raises(SettingsError, match="option 'language'"):
-        spoken_language(Speech(SILENCE), None, multilingual=True)
+        decoding_language("", None, multilingual=True)
 
 
 def test_windows_add_up_by_their_tokens() -> None:
