@@ -59,6 +59,12 @@ NEEDS = {
         "FacebookAI/roberta-large-mnli or package:lanser-nli",
         "NLI model",
     ),
+    "classifier": _need(
+        "labeler 'classifier'",
+        "a text classifier of emotions or sentiment",
+        "j-hartmann/emotion-english-distilroberta-base",
+        "text classifier",
+    ),
     "similarity": _need("labeler 'similarity'", *EMBEDDING),
     "text": _need("encoder 'text'", *EMBEDDING),
     "fill-mask": _need(
@@ -110,7 +116,7 @@ SHOWN = {
     "CTC recogniser": "a CTC model in the format of transformers",
 }
 """Value of `sort_of` → words for messages, if it needs other words than its own."""
-READS_TEXT = {"entailment", "similarity", "text", "fill-mask", "llm"}
+READS_TEXT = {"entailment", "classifier", "similarity", "text", "fill-mask", "llm"}
 
 
 def sort_of(model: ModelFiles) -> str:
@@ -246,4 +252,8 @@ def multilingual(plugin: Any) -> bool | None:
 def facts(plugin: Any) -> ModelFacts | None:
     """Facts about the model of a plugin's options."""
     model = model_files(plugin.model_name)
-    return None if model is None else model.facts(sort_of(model))
+    if model is None:
+        return None
+    sort = sort_of(model)
+    classes = f" of {', '.join(model.classes[:8])}" if "classifier" in sort else ""
+    return model.facts(f"{sort}{classes}")

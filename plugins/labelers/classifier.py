@@ -95,6 +95,7 @@ class Classifier(WithWeights, Labeler[ClassifierOptions]):
 
     Options = ClassifierOptions
     version = "1"
+    opens = "classifier"
     libraries = ("torch", "transformers", "tokenizers")
 
     def __init__(self, options: ClassifierOptions) -> None:

@@ -131,6 +131,7 @@ def folder(tmp_path: Path) -> Callable[[str], Path]:
 
 FITS = {
     ("labeler", "entailment"): ["nli"],
+    ("labeler", "classifier"): ["emotions"],
     ("labeler", "similarity"): ["sentences", "masked", "bert"],
     ("labeler", "fill-mask"): ["masked", "bert"],
     ("labeler", "llm"): ["causal", "gpt2"],
@@ -160,6 +161,8 @@ def test_each_plugin_takes_its_models_and_refuses_all_others(
 
 WRONG = [
     ("emotions", "labeler", "entailment", "a text classifier with the classes anger, disgust"),
+    ("emotions", "labeler", "entailment", "It may fit labeler 'classifier'. Use an NLI model"),
+    ("nli", "labeler", "classifier", "an NLI model. It may fit labeler 'entailment'"),
     ("gliclass", "labeler", "entailment", "a GLiClass model, which only its own library opens"),
     ("sentences", "labeler", "entailment", "a sentence-transformers model. It may fit labeler 's"),
     ("nli", "labeler", "similarity", "an NLI model. It may fit labeler 'entailment'"),
@@ -351,10 +354,10 @@ def test_the_doctor_prints_facts_and_settings(
 def test_the_doctor_explains_why_nothing_fits(
     folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = folder("emotions")
+    path = folder("gliclass")
     code, out, err = doctor(capsys, str(path), "--as", "labeler")
     assert code == 2
-    assert out.count("✗ labeler") == 4
+    assert out.count("✗ labeler") == 5
     assert err == f"Error: No labeler plugin can open the model '{path}'.\n"
 
 
