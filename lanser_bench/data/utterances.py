@@ -134,17 +134,6 @@ def read_utterances(artifact: Artifact) -> UtteranceTable:
         return _table(pq.read_table(path))
 
 
-def read_languages(artifact: Artifact) -> set[str]:
-    """Returns the languages of a manifest's utterances; empty for those without one.
-
-    Raises:
-        StoreError: as `read_utterances`.
-    """
-    with _file(artifact) as path:
-        column = pq.read_table(path, columns=["language"])["language"]
-    return {language or "" for language in column.unique().to_pylist()}
-
-
 def iter_utterances(artifact: Artifact, rows: int) -> Iterator[UtteranceTable]:
     """Yields the utterances in blocks of at most `rows`, for corpora that do not fit into memory.
 
@@ -180,14 +169,14 @@ def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]
 
 
 def utterance_languages(artifact: Artifact) -> list[str]:
-    """Returns the languages of the utterances, sorted.
+    """Returns the languages of the utterances, sorted; empty for utterances without one.
 
     Raises:
         StoreError: the artifact has no utterances; a `LostError` if it is gone.
     """
     with _file(artifact) as path:
         blocks = parquet_blocks(path, GROUP_ROWS, ["language"])
-        return sorted({code for b in blocks for code in b.column(0).unique().to_pylist() if code})
+        return sorted({code or "" for b in blocks for code in b.column(0).unique().to_pylist()})
 
 
 def table_of(rows: Sequence[Mapping[str, Any]]) -> UtteranceTable:

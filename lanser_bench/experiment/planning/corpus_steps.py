@@ -10,7 +10,6 @@ from pydantic import BaseModel
 
 from ...audio.flatten import Cue
 from ...data.manifest import BuiltManifest
-from ...data.utterances import read_languages
 from ...errors import DataError, SettingsError, plugin_boundary
 from ...kinds import Dataset, FeatureExtractor
 from ...kinds.encoder import Frontend
@@ -192,9 +191,8 @@ class Steps:
                 f"'{self.settings.labeler.name}' has no text to read. Name a recogniser, such as "
                 "asr: faster-whisper."
             )
-        spoken = self.parts.once(read_languages, artifact=prepared.manifest.artifact)
         with plugin_boundary(f"asr '{asr.name}' cannot check the languages of '{prepared.name}'"):
-            plugin.check_languages(spoken)
+            plugin.check_languages(self.parts.languages(prepared.manifest))
         threads = self.settings.threads.transcribe
         return self.stage(
             transcribe.spec,

@@ -85,15 +85,19 @@ class Parts:
                 self._taxonomies[name] = find_taxonomy(self.registry, name)
         return self._taxonomies[name]
 
+    def languages(self, manifest: BuiltManifest) -> list[str]:
+        """Returns the languages of a manifest's utterances; empty for those without one."""
+        if manifest.key not in self._languages:
+            self._languages[manifest.key] = utterance_languages(manifest.artifact)
+        return self._languages[manifest.key]
+
     def wordings(
         self, taxonomy: Taxonomy, labeler: Labeler[Any], manifest: BuiltManifest
     ) -> tuple[str, ...]:
         """Returns the languages of a manifest in which a labeler gets the taxonomy's labels."""
         if not taxonomy.languages or "text" not in labeler.reads:
             return ()
-        if manifest.key not in self._languages:
-            self._languages[manifest.key] = utterance_languages(manifest.artifact)
-        spoken = self._languages[manifest.key]
+        spoken = self.languages(manifest)
         return tuple(c for c in spoken if c in taxonomy.languages and labeler.worded_in(c))
 
     def manifest(self, ref: DatasetRef) -> tuple[BuiltManifest, Dataset[Any]]:
