@@ -7,11 +7,13 @@ so it is in no key: what is refused changes no number.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from lanser_bench import SAMPLE_RATE, ModelFacts, SettingsError
 
 from ._model_files import ModelFiles, model_files
+from ._optional import package_folder
 from .encoders._pretrained import FAMILIES
 
 SPEECH = {
@@ -116,6 +118,8 @@ SHOWN = {
     "CTC recogniser": "a CTC model in the format of transformers",
 }
 """Value of `sort_of` → words for messages, if it needs other words than its own."""
+TYPE_TABLES = ("auto_mappings.py", "configuration_auto.py")
+"""Modules of transformers that list the types of models."""
 READS_TEXT = {"entailment", "classifier", "similarity", "text", "fill-mask", "llm"}
 
 
@@ -131,9 +135,21 @@ def sort_of(model: ModelFiles) -> str:
         return "folder without config.json"
     if "gliclass" in f"{kind} {heads}".lower():
         return "GLiClass model, which only its own library opens"
+    if not _known_type(kind):
+        return f"model of the type '{kind}', which transformers opens only by the model's own code"
     if kind == "whisper" or kind in SPEECH or "CTC" in heads:
         return _sort_of_speech(kind, heads)
     return _sort_of_text(model, kind, heads)
+
+
+@lru_cache(maxsize=256)
+def _known_type(kind: str) -> bool:
+    """Whether transformers has the type; read from its source, because importing it takes long."""
+    library = package_folder("transformers")
+    if library is None or not kind:
+        return True
+    tables = [library / "models" / "auto" / name for name in TYPE_TABLES]
+    return any(f'"{kind}"' in table.read_text() for table in tables if table.is_file())
 
 
 def _sort_of_speech(kind: str, heads: str) -> str:
@@ -155,7 +171,11 @@ def _sort_of_text(model: ModelFiles, kind: str, heads: str) -> str:
         return "text classifier"
     if model.named("modules.json"):
         return "sentence embeddings"
-    if "MaskedLM" in heads or ("ForPreTraining" in heads and kind != "electra"):
+    if (
+        "MaskedLM" in heads
+        or "WithLMHead" in heads
+        or ("ForPreTraining" in heads and kind != "electra")
+    ):
         return "masked language model"
     if "CausalLM" in heads or "LMHeadModel" in heads:
         return "causal language model"
@@ -245,8 +265,10 @@ def _wrong_files(model: ModelFiles, plugin: Any) -> str:
 
 def multilingual(plugin: Any) -> bool | None:
     """Whether a plugin's Whisper model is multilingual; None if it is no Whisper or unclear."""
-    model = model_files(plugin.model_name)
-    return None if model is None or "CTC" in sort_of(model) else model.multilingual
+    model, name = model_files(plugin.model_name), plugin.model_name
+    if model is None:  # OpenAI's own checkpoints say it in their names, also before a download
+        return not name.endswith(".en.pt") if name.endswith(".pt") else None
+    return None if "CTC" in sort_of(model) else model.multilingual
 
 
 def facts(plugin: Any) -> ModelFacts | None:

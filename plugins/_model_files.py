@@ -25,6 +25,8 @@ HERE = "on this machine"
 HALVES = ("float16", "bfloat16")
 MULTILINGUAL_WORDS = 51_865
 """Words in the vocabulary of a multilingual Whisper, at least; English-only ones have fewer."""
+LOADED = ("model.safetensors", "model-?????-of-?????.safetensors", "*.safetensors", PICKLES)
+"""Weights of transformers' models, in the order in which they are preferred."""
 OTHER_WEIGHTS = ("*.gguf", "*.h5", "*.msgpack", "*.onnx", "*.nemo", "*.ckpt", "*.pt", "*.bin")
 """Weights in formats that no loader of transformers' models reads, for messages."""
 Reader = Callable[[str], bytes]
@@ -69,8 +71,11 @@ class ModelFiles:
     @property
     def weights(self) -> list[str]:
         """The weights that loaders of transformers' models read; one format only."""
-        files = self.named("*.safetensors") or self.named(PICKLES)
-        return [file for file in files if "/" not in file] or files
+        for pattern in LOADED:
+            files = self.named(pattern)
+            if files:
+                return [file for file in files if "/" not in file] or files
+        return []
 
     @property
     def all_weights(self) -> list[str]:

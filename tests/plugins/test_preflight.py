@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import pytest
 import soundfile as sf
 import torch
 import yaml
+from lanser_bench_plugins._model_files import _hub
 
 from lanser_bench.cli import main
 from lanser_bench.errors import LanserError
@@ -312,6 +314,86 @@ def test_a_checkpoint_of_openai_names_its_languages(
             recogniser.check_languages([""])
     else:
         recogniser.check_languages([""])
+
+
+class Hub:
+    """A hub with one model, of which nothing but small files may be downloaded."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.folder, self.downloaded = folder, list[str]()
+        for function in ("snapshot_download", "hf_hub_download"):
+            patch.setattr(f"huggingface_hub.{function}", getattr(self, function))
+        patch.setattr("huggingface_hub.HfApi", lambda: self)
+        _hub.cache_clear()
+
+    def snapshot_download(self, repo: str, **options: Any) -> str:
+        assert options.get("local_files_only"), "weights are not downloaded"
+        raise OSError(f"{repo} is not in the cache")
+
+    def model_info(self, repo: str, **options: Any) -> SimpleNamespace:
+        assert options["files_metadata"]
+        assert options["timeout"] < 5
+        files = [
+            SimpleNamespace(rfilename=path.name, size=3_000_000_000)
+            for path in self.folder.iterdir()
+        ]
+        return SimpleNamespace(siblings=files, sha="0" * 40, tags=["license:mit", "pytorch"])
+
+    def hf_hub_download(self, repo: str, file: str, **_: Any) -> str:
+        self.downloaded.append(file)
+        return str(self.folder / file)
+
+
+@pytest.mark.parametrize(("name", "good"), [("nli", True), ("emotions", False)])
+def test_a_hub_model_is_judged_before_it_is_downloaded(
+    name: str,
+    good: bool,
+    folder: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hub = Hub(folder(name), monkeypatch)
+    made = registry().create("labeler", "entailment", {"model": "org/model"})
+    if good:
+        made.check()
+        assert made.model_facts().size == 3_000_000_000
+    else:
+        with pytest.raises(LanserError, match="cannot use the model 'org/model': it is a text"):
+            made.check()
+    assert set(hub.downloaded) == {"config.json"}
+    code, out, _ = doctor(capsys, "org/model")
+    assert code == 0
+    assert "on the hub; 3.00 GB (model.safetensors); licence mit" in out
+
+
+def test_a_model_in_the_hubs_cache_is_judged_offline(
+    folder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = tmp_path / "models--org--cached" / "snapshots" / ("0" * 40)
+    snapshot.parent.mkdir(parents=True)
+    folder("emotions").rename(snapshot)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **__: str(snapshot))
+    _hub.cache_clear()
+    made = registry().create("labeler", "entailment", {"model": "org/cached"})
+    with pytest.raises(LanserError, match="cannot use the model 'org/cached': it is a text"):
+        made.check()
+
+
+def test_without_the_hub_nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub(Path(), monkeypatch)
+    monkeypatch.setattr(hub, "model_info", lambda *_, **__: 1 / 0)
+    made = registry().create("labeler", "entailment", {"model": "org/unreachable"})
+    made.check()
+    assert made.model_facts() is None
+
+
+def test_a_type_that_needs_the_models_own_code_is_refused(folder: Callable[[str], Path]) -> None:
+    path = folder("sentences")
+    config = {"model_type": "new", "architectures": ["NewModel"], "auto_map": {"AutoModel": "x.y"}}
+    (path / "config.json").write_text(json.dumps(config))
+    made = registry().create("labeler", "similarity", {"model": str(path)})
+    with pytest.raises(LanserError, match="it is a model of the type 'new', which"):
+        made.check()
 
 
 def test_a_check_imports_no_heavy_library(folder: Callable[[str], Path]) -> None:
