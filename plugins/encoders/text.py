@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from pydantic import Field
 from lanser_bench import FeatureExtractor, Frontend, Layers, PluginOptions
 
 from .._sentence_model import OWN_MODEL, load_sentence_model
-from ..weights import OpensModel, resolve
+from ..weights import OpensModel, resolve, usual_names
 
 IDENTITY_DIM = 64
 """Dimensions of the random directions: nearly orthogonal for as many sentences as a script has."""
@@ -30,7 +30,7 @@ class TextOptions(PluginOptions):
     features: Literal["embedding", "identity", "both"] = "both"
     """``embedding``: a sentence embedding. ``identity``: a random direction for each distinct
     sentence, which identifies the sentence but not its meaning."""
-    model: str = OWN_MODEL
+    model: Annotated[str, usual_names("similarity")] = OWN_MODEL
     """A sentence-transformers model: ``package:NAME``, a folder or a hub id."""
     batch_size: int = Field(default=64, ge=1)
     """Changes the last digits of floats."""

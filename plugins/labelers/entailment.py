@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from importlib.metadata import version as installed
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ from lanser_bench import (
 from .._tokens import batches, token_counts
 from ..nli.adapter import adapter_fingerprint
 from ..nli.base import PACKAGE as BASE_PACKAGE
-from ..weights import OpensModel, resolve
+from ..weights import OpensModel, resolve, usual_names
 from ._cores import on_cores
 from ._nli_models import OWN_MODEL, PairModel, load_onnx, load_torch, nli_columns, refuse_own_onnx
 from ._wording import Floats, Templates, chosen_templates, premise, score_distinct, softmax
@@ -43,7 +43,7 @@ OWN_LICENCE = "CC BY-SA 4.0 (adapter) on Apache-2.0 (base)"
 class EntailmentOptions(PluginOptions):
     """Options of `entailment`."""
 
-    model: str = OWN_MODEL
+    model: Annotated[str, usual_names("entailment")] = OWN_MODEL
     """Any NLI cross-encoder of transformers: ``package:lanser-nli`` (ours, needs no network), a
     folder, or a hub id such as ``FacebookAI/roberta-large-mnli``."""
     templates: Templates = None

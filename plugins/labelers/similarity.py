@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -24,14 +24,14 @@ from lanser_bench import (
 )
 
 from .._sentence_model import OWN_MODEL, exceeds_limit, load_sentence_model
-from ..weights import WithWeights
+from ..weights import WithWeights, usual_names
 from ._wording import Floats, Templates, chosen_templates, score_distinct, softmax, verbalisations
 
 
 class SimilarityOptions(PluginOptions):
     """Options of `similarity`."""
 
-    model: str = OWN_MODEL
+    model: Annotated[str, usual_names("similarity")] = OWN_MODEL
     """A sentence-transformers model: ``package:NAME``, a folder or a hub id."""
     templates: Templates = None
     """Templates: null (the taxonomy's first), ``all`` of the taxonomy's, or your own list."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from pydantic import Field
 from lanser_bench import PluginOptions, Probe, Speech
 
 from .._sentence_model import OWN_MODEL, load_sentence_model
-from ..weights import resolve
+from ..weights import resolve, usual_names
 
 
 class TextOptions(PluginOptions):
@@ -25,7 +25,7 @@ class TextOptions(PluginOptions):
     speakers say the same few sentences."""
     components: int = Field(default=8, ge=1)
     """Number of principal components; fewer sentences have fewer."""
-    model: str = OWN_MODEL
+    model: Annotated[str, usual_names("similarity")] = OWN_MODEL
     """A sentence-transformers model: ``package:NAME``, a folder or a hub id."""
 
 
