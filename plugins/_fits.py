@@ -132,7 +132,7 @@ def sort_of(model: ModelFiles) -> str:
     if not model.weights and model.named("model.bin"):
         return "converted Whisper"
     if not model.config and not model.named("modules.json"):
-        return "folder without config.json"
+        return "model in GGUF format" if model.named("*.gguf") else "folder without config.json"
     if "gliclass" in f"{kind} {heads}".lower():
         return "GLiClass model, which only its own library opens"
     if not _known_type(kind):
@@ -149,7 +149,9 @@ def _known_type(kind: str) -> bool:
     if library is None or not kind:
         return True
     tables = [library / "models" / "auto" / name for name in TYPE_TABLES]
-    return any(f'"{kind}"' in table.read_text() for table in tables if table.is_file())
+    return any(
+        f'"{kind}"' in table.read_text(encoding="utf-8") for table in tables if table.is_file()
+    )
 
 
 def _sort_of_speech(kind: str, heads: str) -> str:
