@@ -15,7 +15,7 @@ def label_shares(content: str, tokens: Any, labels: Sequence[str]) -> list[float
     """Returns each label's probability, from the alternatives of the tokens that spell the label.
 
     A token that begins a single label adds its probability to it. Labels that begin with the same
-    token are told apart by the next tokens if the model wrote this token, and share its probability
+    token are separated by the next tokens if the model wrote this token, and share its probability
     equally if not. Alternatives that begin no label are ignored, and the rest adds up to 1.
 
     Args:

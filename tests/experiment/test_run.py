@@ -16,7 +16,7 @@ from lanser_bench import DataError
 from lanser_bench.experiment import RunOutcome, dry_run, run_experiment
 from lanser_bench.experiment.planning.plan import LOST
 from lanser_bench.experiment.running.events import read_events
-from lanser_bench.experiment.running.running import stage_notes, token_notes
+from lanser_bench.experiment.running.running import stage_notes
 from lanser_bench.records.reading import load_record
 
 Make = Callable[..., dict[str, Any]]
@@ -288,14 +288,3 @@ def test_the_log_says_what_is_odd_about_transcripts_and_texts() -> None:
     (note,) = stage_notes(node, {"utterances": 9, "truncated": 2, "empty": 1})  # type: ignore[arg-type]
     assert note.startswith("calls: 2 of 9 transcripts stop before their end")
     assert not list(stage_notes(node, {"utterances": 9}))  # type: ignore[arg-type]
-
-
-def test_the_log_says_what_was_asked_of_a_served_model() -> None:
-    node: Any = SimpleNamespace(stage="label", title="calls by llm")
-    counts = {"requests": 1200, "prompt_tokens": 90000, "completion_tokens": 8400}
-    assert list(token_notes(node, counts)) == [
-        "calls by llm: 1,200 requests to the served model; 90,000 tokens read, 8,400 written."
-    ]
-    (note,) = token_notes(node, {"requests": 2})
-    assert note.endswith("2 requests to the served model; tokens not reported.")
-    assert not list(token_notes(node, {}))

@@ -130,8 +130,6 @@ class Running(Listener):
         for sentence in stage_notes(node, report.counts):
             self.note(sentence)
         if not report.reused:
-            for sentence in token_notes(node, report.counts):
-                self.note(sentence)
             self.outcome.executed.append(node.key)
             self.timings.add(self.plan, node, report.seconds)
         self.listener.stage_ended(node, report)
@@ -234,14 +232,6 @@ def stage_notes(node: Node, counts: Mapping[str, Any]) -> Iterator[str]:
         for what, words in ODD_TEXTS.items():
             if counts.get(what):
                 yield f"{node.title}: {counts[what]} of {counts['utterances']} texts are {words}."
-
-
-def token_notes(node: Node, counts: Mapping[str, Any]) -> Iterator[str]:
-    """Yields a note on what a stage asked of a served model."""
-    if counts.get("requests"):
-        read, written = counts.get("prompt_tokens", 0), counts.get("completion_tokens", 0)
-        tokens = f"{read:,} tokens read, {written:,} written" if read else "tokens not reported"
-        yield f"{node.title}: {counts['requests']:,} requests to the served model; {tokens}."
 
 
 def _is_record_of(path: Path, cell: Cell) -> bool:
