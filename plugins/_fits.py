@@ -67,6 +67,12 @@ NEEDS = {
         "j-hartmann/emotion-english-distilroberta-base",
         "text classifier",
     ),
+    "audio-teacher": _need(
+        "labeler 'audio-teacher'",
+        "a speech emotion recogniser in the format of transformers",
+        "superb/wav2vec2-base-superb-er",
+        "speech classifier",
+    ),
     "similarity": _need("labeler 'similarity'", *EMBEDDING),
     "text": _need("encoder 'text'", *EMBEDDING),
     "fill-mask": _need(
@@ -120,6 +126,8 @@ SHOWN = {
 """Value of `sort_of` → words for messages, if it needs other words than its own."""
 TYPE_TABLES = ("auto_mappings.py", "configuration_auto.py")
 """Modules of transformers that list the types of models."""
+TEACHERS = ("ForSequenceClassification", "ForAudioClassification")
+"""Heads of speech classifiers that transformers opens without a model's own code."""
 READS_TEXT = {"entailment", "classifier", "similarity", "text", "fill-mask", "llm"}
 
 
@@ -217,6 +225,12 @@ def _wrong_sort(model: ModelFiles, need: Need, opens: str) -> str:
     if opens in {"encoder", "trainable"} and accepted and sort != "converted Whisper":
         accepted = kind in FAMILIES
         sort = sort if accepted else f"{sort} of the type {kind}"
+    if opens == "audio-teacher" and accepted:
+        accepted = model.architectures.endswith(TEACHERS)
+        sort = sort if accepted else f"{sort} with the head {model.architectures}"
+    if opens in {"classifier", "audio-teacher"} and accepted:
+        accepted = model.config.get("problem_type") != "regression"
+        sort = sort if accepted else f"{sort} that predicts numbers instead of labels"
     if opens in {"faster-whisper", "openai-whisper"} and model.named("model.bin"):
         return ""
     if accepted:

@@ -259,7 +259,7 @@ def decided_texts(
 
     Raises:
         PluginError: the labeler breaks its contract.
-        SettingsError: it reads human labels, which a bare text does not have.
+        SettingsError: it reads human labels or audio, which a bare text does not have.
     """
     import numpy as np
 
@@ -268,11 +268,12 @@ def decided_texts(
     from ..stages.label.spec import Params
 
     reads = checked_reads(plugin, name)
-    if "gold" in reads:
-        raise SettingsError(
-            f"labeler '{name}' reads human labels, and a text has none. Use it in an experiment on "
-            "a labelled dataset."
-        )
+    for needed, what in (("gold", "human labels"), ("audio", "recordings")):
+        if needed in reads:
+            raise SettingsError(
+                f"labeler '{name}' reads {what}, and a text has none. Use it in an experiment on a "
+                f"dataset with {what}."
+            )
     batches = [records[i : i + BATCH] for i in range(0, max(len(records), 1), BATCH)]
     parts = [
         checked_scores(plugin, name, [blanked(r, reads, r.id) for r in batch], taxonomy)

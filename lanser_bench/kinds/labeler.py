@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..taxonomy import Taxonomy
 from .base import OptionsT, Plugin
+from .speech import Waveform
 
 ScoreKind = Literal["distribution", "independent"]
 
@@ -30,6 +31,8 @@ class TextRecord:
     no_speech_prob: float = math.nan
     gold: Mapping[str, float] | None = None
     """Human label weights in the taxonomy's labels; only for a labeler that reads ``gold``."""
+    audio: Waveform | None = field(default=None, compare=False, repr=False)
+    """The utterance's sound; only for a labeler that reads ``audio``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ..kinds.labeler import Scores, SettlingLabeler, TextRecord
+from ..kinds.speech import Waveform
 from ..stages.label.decision import score_fault
 from ..stages.label.records import blanked, checked_reads
 from ..stages.label.settling import checked_settled
@@ -47,6 +48,12 @@ ODD_TEXTS = (
 )
 
 
+def _sound(i: int) -> Waveform:
+    """Noise of 0.1 s and more, different for each record."""
+    rng = np.random.default_rng(i)
+    return (0.1 * rng.standard_normal(1600 + 400 * (i % 7))).astype(np.float32)
+
+
 class LabelerSuite(PluginSuite):
     """Inherit and write `make`; override `taxonomy`, `texts` or `tolerance` if necessary."""
 
@@ -69,6 +76,7 @@ class LabelerSuite(PluginSuite):
                     avg_logprob=-0.3,
                     no_speech_prob=0.01,
                     gold={names[i % len(names)]: 1.0},
+                    audio=_sound(i),
                 ),
                 reads,
                 f"record-{i}",

@@ -17,7 +17,9 @@ from typer.testing import CliRunner
 from lanser_bench import DataError, LanserError, SettingsError, TaxonomyError
 from lanser_bench.cli.label import app as label_app
 from lanser_bench.cli.taxonomy import app as taxonomy_app
-from lanser_bench.experiment import label_corpus
+from lanser_bench.experiment import label_corpus, label_texts
+from lanser_bench.plugins import find_taxonomy, load_plugins
+from lanser_bench.stages.label.files import read_labels
 
 app = typer.Typer()
 app.add_typer(label_app, name="label")
@@ -171,6 +173,59 @@ def corpus(tmp_path: Path) -> Path:
         lines.append(f"c{i},{i}.wav,s{i // 2},{gold},{said}")
     (root / "manifest.csv").write_text("\n".join(lines) + "\n")
     return root
+
+
+EARS = """
+import numpy as np
+from lanser_bench import Labeler, PluginOptions, Scores, hookimpl
+
+@hookimpl
+def register_labelers(register):
+    register("ears", f"{__name__}:Ears")
+
+class Ears(Labeler[PluginOptions]):
+    version = "1"
+    reads = frozenset({"audio"})
+    def score(self, records, taxonomy):
+        values = np.zeros((len(records), len(taxonomy.labels)), np.float32)
+        for row, record in zip(values, records):
+            assert record.text == "" and record.audio.dtype == np.float32
+            row[int(len(record.audio) > 6000)] = 1
+        return Scores(values, "distribution", np.zeros(len(records), bool))
+"""
+
+
+def test_a_labeler_may_read_recordings(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "loose").mkdir()
+    (tmp_path / "loose" / "ears.py").write_text(EARS)
+    manifest = corpus / "manifest.csv"
+    manifest.write_text(manifest.read_text() + "again,0.wav,s0,joy,so happy\n")
+    settings = {"dataset": "manifest", "root": str(corpus), "taxonomy": "ekman-6"}
+    overrides = [*HERE, f"paths.store={tmp_path / 'store'}"]
+    loose = [tmp_path / "loose"]
+    [found] = label_corpus(settings, "ears", "ekman-6", overrides=overrides, plugin_dirs=loose)
+    labels = read_labels(found.store.checked(found.labels))
+    short = [4000 + 400 * i <= 6000 for i in range(12)]
+    assert labels.labels == ["anger" if s else "disgust" for s in [*short, True]]
+    assert found.transcripts is None
+    made = found.store.checked(found.labels)
+    assert made.meta["counts"]["distinct"] == 12
+    assert set(made.spec.params["libraries"]) == {"soundfile", "soxr"}
+    assert not [path for path in made.path.iterdir() if path.suffix == ".sqlite"]
+
+
+def test_a_labeler_of_recordings_is_refused_for_texts(tmp_path: Path, table: Path) -> None:
+    (tmp_path / "loose").mkdir()
+    (tmp_path / "loose" / "ears.py").write_text(EARS)
+    settings = {"dataset": "text", "root": str(table.parent), "columns": {"text": "body"}}
+    overrides = [*HERE, f"paths.store={tmp_path / 'store'}"]
+    loose = [tmp_path / "loose"]
+    with pytest.raises(LanserError, match="have no audio, which labeler 'ears' needs"):
+        label_corpus(settings, "ears", "ekman-6", overrides=overrides, plugin_dirs=loose)
+    plugins = load_plugins(loose)
+    ears, labels = plugins.create("labeler", "ears"), find_taxonomy(plugins, "ekman-6")
+    with pytest.raises(LanserError, match="reads recordings, and a text has none"):
+        label_texts(ears, "ears", ["so sad"], labels)
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ FILES = {
 }
 PLUGINS = (
     *(("labeler", name) for name in ("entailment", "classifier", "similarity")),
-    *(("labeler", name) for name in ("fill-mask", "llm")),
+    *(("labeler", name) for name in ("audio-teacher", "fill-mask", "llm")),
     *(("asr", name) for name in ("transformers", "faster-whisper", "openai-whisper")),
     *(("encoder", name) for name in ("transformers", "whisper-encoder")),
 )

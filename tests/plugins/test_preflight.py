@@ -135,6 +135,7 @@ def folder(tmp_path: Path) -> Callable[[str], Path]:
 FITS = {
     ("labeler", "entailment"): ["nli"],
     ("labeler", "classifier"): ["emotions"],
+    ("labeler", "audio-teacher"): ["ser"],
     ("labeler", "similarity"): ["sentences", "masked", "bert"],
     ("labeler", "fill-mask"): ["masked", "bert"],
     ("labeler", "llm"): ["causal", "gpt2"],
@@ -440,7 +441,7 @@ def test_the_doctor_explains_why_nothing_fits(
     path = folder("gliclass")
     code, out, err = doctor(capsys, str(path), "--as", "labeler")
     assert code == 2
-    assert out.count("✗ labeler") == 5
+    assert out.count("✗ labeler") == 6
     assert err == f"Error: No labeler plugin can open the model '{path}'.\n"
 
 

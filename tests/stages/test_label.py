@@ -184,7 +184,7 @@ def run(
         params=label.Params(**params),
         threads=1,
         gold_taxonomy=gold_taxonomy,
-        wordings=wordings,
+        reading=label.Reading(wordings),
     )
     with store.write(spec) as draft:
         label_stage.run(StageContext(spec, store, plugins), draft)
@@ -302,7 +302,7 @@ def test_wordings_of_other_languages_change_no_key(plugins: Registry, store: Sto
     parts = {"utterances": utterances.key, "transcripts": None, "threads": 1}
     made = {"labeler": identity(plugins, "letters"), "params": label.Params(), **parts}
     assert label.spec(**made, taxonomy=WORDED).key == plain.key
-    assert label.spec(**made, taxonomy=WORDED, wordings=("de",)).key != plain.key
+    assert label.spec(**made, taxonomy=WORDED, reading=label.Reading(("de",))).key != plain.key
 
 
 def test_content_free_texts_are_scored_in_every_wording(plugins: Registry, store: Store) -> None:

@@ -176,7 +176,10 @@ class Steps:
             transcripts=transcripts,
             labeler=identity,
             taxonomy=taxonomy,
-            wordings=self.parts.wordings(taxonomy, labeler, prepared.manifest),
+            reading=label.Reading(
+                self.parts.wordings(taxonomy, labeler, prepared.manifest),
+                audio="audio" in labeler.reads,
+            ),
             params=self.params(settings.label, label.Params),
             threads=settings.threads.label,
             gold_taxonomy=None if gold is None else self.parts.taxonomy(gold),

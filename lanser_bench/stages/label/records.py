@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from ...data.utterances import UtteranceTable
 from ...errors import DataError, PluginError, did_you_mean
 from ...kinds.labeler import Labeler, TextRecord
+from ...store import digest
 from ...taxonomy import Taxonomy, mapped_choice
 from ..base import StageContext
 from .summary import gold_matrix
@@ -50,6 +51,20 @@ def read_fields(record: TextRecord, reads: frozenset[str]) -> dict[str, Any]:
         return dict(value) if isinstance(value, Mapping) else value
 
     return {field: plain(getattr(record, field)) for field in sorted(reads)}
+
+
+def add_audio(fields: Sequence[dict[str, Any]], table: UtteranceTable) -> list[str]:
+    """Adds each utterance's id, recording and span to its `read_fields`.
+
+    Returns:
+        The names of the rows, which do not depend on ids: equal sound with equal fields is one row.
+    """
+    names = []
+    spans = zip(table.ids, table.audio_sha, table.start, table.end, strict=True)
+    for own, (id_, *span) in zip(fields, spans, strict=True):
+        names.append(digest({**own, "audio": span}))
+        own["audio"] = [id_, *span]
+    return names
 
 
 def record_of(name: str, fields: Mapping[str, Any]) -> TextRecord:

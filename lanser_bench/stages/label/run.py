@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,18 @@ from ...taxonomy import Taxonomy
 from ..base import StageContext
 from ..maps.distinct_rows import BLOCK, Row, RowIndex
 from ..maps.sharding import run_map
+from ..maps.spans import Recordings, check_audio
 from .calibration import Floats
 from .decision import Choices, Evidence, checked_scores, choose, corrected, fitted_prior
 from .files import ShardScores, shard_table, write_labels
-from .records import checked_reads, gold_taxonomy_of, read_fields, record_of, with_gold
+from .records import (
+    add_audio,
+    checked_reads,
+    gold_taxonomy_of,
+    read_fields,
+    record_of,
+    with_gold,
+)
 from .settling import ScorePass, checked_settled, settled_blocks
 from .spec import SUMMARY, Params
 from .summary import gold_agreement, label_summary
@@ -44,6 +52,8 @@ ODD_TEXTS = {
     "other_language": "in a language that the labeler is not made for",
 }
 """Kinds of unusual texts, which are labelled and counted → description for readers."""
+AUDIO_ROWS = 64
+"""Most records of a shard whose labeler reads audio."""
 Silent = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
 """Rows without text, and rows without speech according to the recogniser."""
 
@@ -56,20 +66,21 @@ def run(context: StageContext, draft: Draft) -> None:
     """
     taxonomy = Taxonomy.bare(context.spec.params["taxonomy"])
     params = Params.model_validate(context.spec.params["label"])
-    labeling = _Labeling(context, taxonomy, params, context.plugin("labeler"))
-    k = len(taxonomy.labels)
-    with RowIndex(draft.path) as rows:
+    labeler, k = context.plugin("labeler"), len(taxonomy.labels)
+    settings = {n: v for n, v in context.spec.params.items() if n in ("taxonomy", "libraries")}
+    with RowIndex(draft.path) as rows, Recordings(context, draft.path) as recordings:
+        labeling = _Labeling(context, taxonomy, params, labeler, recordings)
         silent, odd = labeling.add_rows(rows, draft.path)
         run_map(
             context,
             draft,
             rows,
             compute=labeling.score,
-            capacity=params.shard_rows,
-            params={"taxonomy": context.spec.params["taxonomy"]},
+            capacity=labeling.capacity,
+            params=settings,
             pace=(k, "pairs"),
         )
-    settles = isinstance(labeling.labeler, SettlingLabeler) and labeling.labeler.settles
+    settles = isinstance(labeler, SettlingLabeler) and labeler.settles
     with ShardScores(context.store, draft, k, with_votes=settles) as scores:
         if settles:
             labels, summary = labeling.settled(scores, silent)
@@ -101,16 +112,30 @@ class _Labeling:
     """Scores records and decides on labels, with one labeler and one taxonomy."""
 
     def __init__(
-        self, context: StageContext, taxonomy: Taxonomy, params: Params, labeler: Labeler[Any]
+        self,
+        context: StageContext,
+        taxonomy: Taxonomy,
+        params: Params,
+        labeler: Labeler[Any],
+        recordings: Recordings,
     ) -> None:
-        """Checks the fields that the labeler reads."""
+        """Checks the fields that the labeler reads, and that there is audio if it reads that."""
         self.context, self.taxonomy, self.params, self.labeler = context, taxonomy, params, labeler
         self.name = context.name("labeler")
         self.manifest = context.parent("utterances")
         self.gold_taxonomy = gold_taxonomy_of(context, read_summary(self.manifest), taxonomy)
         self.reads = checked_reads(labeler, self.name)
+        self.recordings = recordings
+        if "audio" in self.reads:
+            check_audio(self.manifest, f"labeler '{self.name}'")
         self.wordings = Counter[str]()
         """Language of the labels' wording → utterances; empty for the default wording."""
+
+    @property
+    def capacity(self) -> int:
+        """Most records of a shard, all of which are in memory at once."""
+        most = self.params.shard_rows
+        return min(most, AUDIO_ROWS) if "audio" in self.reads else most
 
     def add_rows(self, rows: RowIndex, folder: Path) -> tuple[list[Silent], Counter[str]]:
         """Adds a row for each utterance; returns silent ones block by block, and odd texts."""
@@ -124,10 +149,10 @@ class _Labeling:
                     )
                 fields = [read_fields(record, reads) for record in records]
                 self._add_wordings(fields, records, table)
-                rows.add(
-                    (id_, digest(own), json.dumps(own))
-                    for id_, own in zip(table.ids, fields, strict=True)
-                )
+                names = [digest(own) for own in fields]
+                if "audio" in reads:
+                    names = add_audio(fields, table)
+                rows.add(zip(table.ids, names, map(json.dumps, fields), strict=True))
                 silent.append(_silent(records, reads, self.params))
                 odd.update(_odd_texts(records, self.labeler))
         return silent, odd
@@ -147,7 +172,11 @@ class _Labeling:
         """Returns the scores of a shard's records."""
         fields = [json.loads(row.record) for row in bucket]
         languages = [own.pop(WORDING, "") for own in fields]
-        batch = [record_of(row.name, own) for row, own in zip(bucket, fields, strict=True)]
+        sounds = [own.pop("audio", None) for own in fields]
+        batch = [
+            replace(record_of(row.name, own), audio=sound and self.recordings.samples(*sound))
+            for row, own, sound in zip(bucket, fields, sounds, strict=True)
+        ]
         return shard_table(self._scored(batch, languages))
 
     def _scored(self, batch: list[TextRecord], languages: list[str]) -> Scores:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
 
 from ...errors import SettingsError
+from ...plugins.identity import library_versions
 from ...store import PluginIdentity, Spec
 from ...taxonomy import NeutralRule, Taxonomy
 from ..base import StageParams, present
@@ -68,6 +70,16 @@ def neutral_rule(taxonomy: Taxonomy, params: Params) -> NeutralRule:
     return NeutralRule(kind="abstain", min_confidence=threshold)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How a labeler reads a corpus."""
+
+    wordings: tuple[str, ...] = ()
+    """Languages of the utterances whose labels are worded in their own language."""
+    audio: bool = False
+    """Whether it reads recordings, so that the libraries that decode them are in the key."""
+
+
 def spec(
     *,
     utterances: str,
@@ -77,28 +89,29 @@ def spec(
     params: Params,
     threads: int,
     gold_taxonomy: Taxonomy | None = None,
-    wordings: tuple[str, ...] = (),
+    reading: Reading | None = None,
 ) -> Spec:
     """Returns the content of the stage's key.
 
     Without `transcripts` the manifest's own texts are labelled. The whole content of `taxonomy` is
     in the key, so a worker needs no file. `gold_taxonomy` is that of the manifest's gold labels, if
-    it has any; for labelers that read gold, and for agreement with gold. `wordings` are
-    the languages of utterances whose labels are worded in their language; the taxonomy's other
-    languages are not in the key. `threads` can change floats.
+    it has any; for labelers that read gold, and for agreement with gold. The taxonomy's
+    languages that no text needs (see `Reading`) are not in the key. `threads` can change floats.
 
     Raises:
         SettingsError: the taxonomy does not support the neutral rule of the settings.
     """
     neutral_rule(taxonomy, params)
+    reading = reading or Reading()
     return Spec(
         stage="label",
         stage_version=VERSION,
         plugins={"labeler": labeler},
         params={
-            "taxonomy": taxonomy.content(wordings),
+            "taxonomy": taxonomy.content(reading.wordings),
             "gold_taxonomy": None if gold_taxonomy is None else gold_taxonomy.content(),
             "label": params.model_dump(mode="json"),
+            **({"libraries": library_versions(("soundfile", "soxr"))} if reading.audio else {}),
         },
         parents=present({"utterances": utterances, "transcripts": transcripts}),
         threads=threads,

@@ -16,7 +16,7 @@ import pyarrow as pa
 from ...data.utterances import UtteranceTable, iter_utterances, utterances_without
 from ...errors import DataError
 from ...kinds.speech import Speech, Waveform
-from ...store import Draft, FileState, digest, file_sha256
+from ...store import Artifact, Draft, FileState, digest, file_sha256
 from ..base import StageContext
 from .distinct_rows import BLOCK, Row, RowIndex
 from .scratch import ScratchBase
@@ -75,6 +75,24 @@ class Recordings(ScratchBase):
             self.write("UPDATE recording SET verified = ? WHERE sha = ?", [(state, sha)])
         return path
 
+    def samples(self, name: str, sha: str, start: float | None, end: float | None) -> Waveform:
+        """Decodes a span of a recording: mono float32 at 16 kHz, shape (samples,).
+
+        `name` is the utterance's, for messages; `start` and `end` are in seconds.
+
+        Raises:
+            DataError: the recording is missing, has changed or cannot be decoded.
+        """
+        from ...audio import decode
+
+        path = self.verified(sha)
+        if path is None:
+            raise DataError(
+                f"The recording of utterance '{name}' is not known on this machine. Run the same "
+                "command again to read the dataset's folder."
+            )
+        return decode(path, start, end)
+
     def _column(self, name: str, sha: str) -> Any:
         query = f"SELECT {name} FROM recording WHERE sha = ?"
         return (self._base.execute(query, (sha,)).fetchone() or (None,))[0]
@@ -98,20 +116,10 @@ class Bucket:
     recordings: Recordings
 
     def samples(self, row: int) -> Waveform:
-        """Decodes one utterance: mono float32 at 16 kHz, shape (samples,).
-
-        Raises:
-            DataError: the recording is missing, has changed or cannot be decoded.
-        """
-        from ...audio import decode
-
-        path = self.recordings.verified(str(self.table.audio_sha[row]))
-        if path is None:
-            raise DataError(
-                f"The recording of utterance '{self.table.ids[row]}' is not known on this machine. "
-                "Run the same command again to read the dataset's folder."
-            )
-        return decode(path, self.table.start[row], self.table.end[row])
+        """Decodes one utterance, as `Recordings.samples`."""
+        table = self.table
+        sha, start, end = str(table.audio_sha[row]), table.start[row], table.end[row]
+        return self.recordings.samples(table.ids[row], sha, start, end)
 
     def speech(self, row: int, reads: Collection[str]) -> Speech:
         """Returns one utterance with ``audio`` and fields of `Speech` only as far as `reads` names.
@@ -122,6 +130,16 @@ class Bucket:
         samples = self.samples(row) if "audio" in reads else np.zeros(0, np.float32)
         columns = {f: column for f, column in SPEECH_COLUMNS.items() if f in reads}
         return Speech(samples, **{f: getattr(self.table, c)[row] for f, c in columns.items()})
+
+
+def check_audio(manifest: Artifact, needs_audio: str) -> None:
+    """Raises `DataError` if an utterance has no audio; `needs_audio` names what needs it."""
+    missing, total = utterances_without(manifest, "audio_sha")
+    if missing:
+        raise DataError(
+            f"{len(missing)} of {total} utterances have no audio, which {needs_audio} needs; the "
+            f"first is '{missing[0]}'. Use a dataset with recordings."
+        )
 
 
 def map_utterances(
@@ -144,12 +162,8 @@ def map_utterances(
         DataError: an utterance has no audio, and the stage needs it.
     """
     manifest = context.parent("utterances")
-    missing, total = utterances_without(manifest, "audio_sha") if needs_audio else ([], 0)
-    if missing:
-        raise DataError(
-            f"{len(missing)} of {total} utterances have no audio, which {needs_audio} needs; the "
-            f"first is '{missing[0]}'. Use a dataset with recordings."
-        )
+    if needs_audio:
+        check_audio(manifest, needs_audio)
     fields: list[str] = [field.name for field in dataclasses.fields(UtteranceTable)]
 
     def shard(rows: list[Row], part: Draft) -> pa.Table:

@@ -88,6 +88,36 @@ def classifier_folder(
     return folder
 
 
+def speech_classifier_folder(folder: Path, labels: tuple[str, ...]) -> Path:
+    """Saves a random wav2vec 2.0 classifier with the labels of a published one."""
+    from transformers import (
+        Wav2Vec2Config,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2ForSequenceClassification,
+    )
+
+    torch.manual_seed(0)
+    small = Wav2Vec2Config(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        conv_dim=(16, 16, 16),
+        conv_stride=(5, 4, 4),
+        conv_kernel=(10, 8, 4),
+        num_feat_extract_layers=3,
+        num_conv_pos_embeddings=16,
+        num_conv_pos_embedding_groups=2,
+        classifier_proj_size=16,
+        initializer_range=0.4,
+        id2label=dict(enumerate(labels)),
+        label2id={label: column for column, label in enumerate(labels)},
+    )
+    Wav2Vec2ForSequenceClassification(small).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+    return folder
+
+
 def sentence_folder(folder: Path) -> Path:
     """Saves a random sentence-transformers model."""
     from sentence_transformers import SentenceTransformer
