@@ -20,7 +20,8 @@ SPEECH = {
     *("wav2vec2", "hubert", "wavlm", "data2vec-audio", "unispeech", "unispeech-sat"),
     *("wav2vec2-bert", "wav2vec2-conformer", "sew", "sew-d", "mctct", "speech_to_text"),
     *("speecht5", "seamless_m4t", "seamless_m4t_v2", "moonshine", "clap", "encodec"),
-    *("audio-spectrogram-transformer", "parakeet_ctc", "parakeet_encoder", "emotion2vec"),
+    *("audio-spectrogram-transformer", "parakeet_ctc", "parakeet_encoder", "parakeet_tdt"),
+    "emotion2vec",
 }
 """Model types that read audio, besides Whisper."""
 TOKENIZERS = ("tokenizer*.json", "vocab*", "*.model", "merges.txt")
@@ -101,9 +102,9 @@ NEEDS = {
     ),
     "asr": _need(
         "asr 'transformers'",
-        "a Whisper or CTC model in the format of transformers",
+        "a Whisper, Moonshine, Parakeet-TDT or CTC model in the format of transformers",
         "openai/whisper-small or facebook/wav2vec2-base-960h",
-        *("Whisper", "CTC recogniser"),
+        *("Whisper", "CTC recogniser", "speech recogniser"),
     ),
     "encoder": _need("encoder 'transformers'", *SPEECH_ENCODER),
     "trainable": _need("encoder 'transformers-trainable'", *SPEECH_ENCODER),
@@ -169,6 +170,8 @@ def _sort_of_speech(kind: str, heads: str) -> str:
         return "Whisper"
     if "ForCTC" in heads:
         return "CTC recogniser"
+    if heads in {"MoonshineForConditionalGeneration", "ParakeetForTDT"}:
+        return "speech recogniser"
     if "ConditionalGeneration" in heads or "ForSpeech" in heads:
         return f"speech model of the type {kind}"
     return "speech encoder"
@@ -284,7 +287,7 @@ def multilingual(plugin: Any) -> bool | None:
     model, name = model_files(plugin.model_name), plugin.model_name
     if model is None:  # OpenAI's own checkpoints say it in their names, also before a download
         return not name.endswith(".en.pt") if name.endswith(".pt") else None
-    return None if "CTC" in sort_of(model) else model.multilingual
+    return None if "recogniser" in sort_of(model) else model.multilingual
 
 
 def facts(plugin: Any) -> ModelFacts | None:

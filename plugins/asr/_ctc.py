@@ -4,40 +4,75 @@ from __future__ import annotations
 
 import math
 import zlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from lanser_bench import SAMPLE_RATE, Speech, Transcript
+from lanser_bench import SAMPLE_RATE, Speech, Transcript, Waveform
 
 SHORTEST = SAMPLE_RATE // 10
 """Shorter clips (in samples) are padded with silence: strided convolutions need enough samples."""
 
 
-def ctc_transcript(
-    model: Any, extractor: Any, tokenizer: Any, speech: Speech, language: str | None
-) -> Transcript:
-    """Transcribes one clip by a CTC model of transformers, whose padding token is the blank.
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The text of a clip, and the log-probabilities that are its evidence."""
 
-    `avg_logprob` is the mean log-probability of the frames that are not blank, NaN if all are.
-    `language` is recorded if the manifest names none.
+    text: str
+    scores: list[float]
+    truncated: bool = False
+    """Whether the limit of tokens ended it."""
+
+
+def model_inputs(model: Any, extractor: Any, samples: Waveform) -> dict[str, Any]:
+    """Returns a clip's features on the model's device, and their mask if it excludes any.
+
+    Log-mel of Parakeet and w2v-BERT may end with a frame that is partly padding.
+    """
+    padded = np.pad(samples, (0, max(0, SHORTEST - len(samples))))
+    features = extractor(padded, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+    first = extractor.model_input_names[0]
+    return {
+        name: values.to(model.device)
+        for name, values in features.items()
+        if name == first or (name == "attention_mask" and not values.all())
+    }
+
+
+def ctc(parts: tuple[Any, Any, Any], speech: Speech) -> Decoded:
+    """Decodes a clip; its scores are those of the frames that are not blank.
+
+    Args:
+        parts: a CTC model of transformers, its feature extractor, and its tokenizer, whose padding
+            token is the blank.
+        speech: the clip.
     """
     import torch
 
-    samples = np.pad(speech.samples, (0, max(0, SHORTEST - len(speech.samples))))
-    features = extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt")
-    name = extractor.model_input_names[0]
+    model, extractor, tokenizer = parts
     with torch.inference_mode():
-        logits = model(**{name: features[name].to(model.device)}).logits[0].float()
+        logits = model(**model_inputs(model, extractor, speech.samples)).logits[0].float()
         best, tokens = logits.log_softmax(-1).max(-1)
     spoken = (tokens != tokenizer.pad_token_id).cpu().numpy()
     # The tokenizer merges repeated tokens and drops blanks.
     text = " ".join(str(tokenizer.decode(tokens.tolist())).split())
+    return Decoded(text, best.cpu().numpy()[spoken].tolist())
+
+
+def transcript(decoded: Decoded, speech: Speech, language: str | None) -> Transcript:
+    """Returns a transcript whose `avg_logprob` is the mean score, NaN without any.
+
+    `language` is recorded if the manifest names none.
+    """
     return Transcript(
-        text=text,
+        text=decoded.text,
         language=speech.language or language or "",
-        avg_logprob=float(best.cpu().numpy()[spoken].mean()) if spoken.any() else math.nan,
-        compression_ratio=compression_ratio(text),
+        avg_logprob=float(np.array(decoded.scores, np.float32).mean())
+        if decoded.scores
+        else math.nan,
+        compression_ratio=compression_ratio(decoded.text),
+        truncated=decoded.truncated,
     )
 
 

@@ -1,22 +1,25 @@
-"""Recognisers of transformers: Whisper, and CTC models such as wav2vec 2.0, HuBERT and WavLM.
+"""Recognisers of transformers: Whisper, Moonshine, Parakeet-TDT, and CTC models.
 
-Both decode greedily, so transcripts are deterministic: there is no temperature and no fallback.
+Models with CTC heads are those of wav2vec 2.0 and its relatives, w2v-BERT 2.0 and Parakeet-CTC. All
+decode greedily, so transcripts are deterministic: there is no temperature and no fallback.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from lanser_bench import ASR, Language, PluginOptions, Speech, Transcript
 
+from .._devices import Device, dtype_on
 from .._transformers import load_extractor, load_model, load_part, refuse_missing
 from ..weights import usual_names
-from ._ctc import ctc_transcript
+from ._ctc import ctc, transcript
 from ._hf_whisper import HFWhisper
+from ._sequences import DECODERS, sequence
 from ._whisper import OpensWhisper, Window, summary, transcripts
 
 
@@ -24,29 +27,30 @@ class Options(PluginOptions):
     """Options of `transformers`."""
 
     model: Annotated[str, usual_names("asr")] = ""
-    """A Whisper or CTC model of transformers: a folder, a hub id, or a usual name such as
-    ``small``."""
+    """A Whisper, Moonshine, Parakeet-TDT or CTC model of transformers: a folder, a hub id, or a
+    usual name such as ``small``."""
     language: Language | None = None
     """Code or name such as ``de``, for utterances without a language in the manifest. It is never
-    guessed. A CTC model always uses the language that it was trained on."""
+    guessed. Models other than Whisper always use the languages that they were trained on."""
     window_s: float = Field(default=12.0, ge=1.0, le=30.0)
     """Whisper only: clips are padded to this length, or to their own if they are longer, instead of
     30 s. A clip that then loops or is unlikely is transcribed again with 30 s."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Part of the key, because the two give slightly different floats."""
+    device: Device = "cpu"
+    """Part of the key, because each gives slightly different floats. ``auto`` becomes the device of
+    the machine that reads the experiment: ``cuda``, else ``mps``, else ``cpu``."""
 
     @model_validator(mode="after")
     def _named(self) -> Options:
         if not self.model:
             raise ValueError(
-                "name a Whisper or CTC model in the option 'model', a folder or a hub id such as "
+                "name a recogniser in the option 'model', a folder or a hub id such as "
                 "openai/whisper-small or facebook/wav2vec2-base-960h: none comes with lanser-bench"
             )
         return self
 
 
 class TransformersASR(OpensWhisper, ASR[Options]):
-    """Whisper or CTC in float32 through transformers."""
+    """Whisper, Moonshine, Parakeet-TDT or CTC in float32 through transformers."""
 
     Options = Options
     version = "1"
@@ -67,8 +71,9 @@ class TransformersASR(OpensWhisper, ASR[Options]):
         model, extractor, tokenizer = self._parts
         if model.config.model_type != "whisper":
             # One by one, because padding changes the output of many of these models.
+            decode = sequence if model.config.model_type in DECODERS else ctc
             return [
-                ctc_transcript(model, extractor, tokenizer, speech, self.options.language)
+                transcript(decode(self._parts, speech), speech, self.options.language)
                 for speech in batch
             ]
         whisper = HFWhisper(model, extractor, tokenizer)
@@ -98,15 +103,23 @@ class TransformersASR(OpensWhisper, ASR[Options]):
             SettingsError: the weights lack the recogniser's head, which would then be random.
         """
         name = self.options.model
-        model, missing = load_model(name, _head, "Whisper or CTC model")
+        dtype = dtype_on(self.options.device, "float32")
+        model, missing = load_model(name, _head, "recogniser (Whisper, Moonshine, Parakeet or CTC)")
         refuse_missing(
             name, "recogniser", missing, "Choose one that was fine-tuned for recognition."
         )
         extractor = load_extractor(name)
         tokenizer = load_part(name, "AutoTokenizer")
-        return model.to(self.options.device).eval(), extractor, tokenizer
+        return model.to(self.options.device, dtype).eval(), extractor, tokenizer
+
+
+HEADS = {
+    "whisper": "WhisperForConditionalGeneration",
+    "moonshine": "AutoModelForSpeechSeq2Seq",
+    "parakeet_tdt": "AutoModelForTDT",
+}
+"""Classes of transformers by `model_type`; all others are CTC."""
 
 
 def _head(config: Any) -> str:
-    whisper = config.model_type == "whisper"
-    return "WhisperForConditionalGeneration" if whisper else "AutoModelForCTC"
+    return HEADS.get(config.model_type, "AutoModelForCTC")

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lanser_bench_plugins.asr import _sequences
 from lanser_bench_plugins.asr._hf_whisper import HFWhisper
-from tiny_recognisers import ctc_folder, whisper_folder
+from tiny_recognisers import ctc_folder, moonshine_folder, parakeet_folder, whisper_folder
 
 from lanser_bench.errors import DataError, MissingDependencyError, SettingsError
 from lanser_bench.kinds import Speech
@@ -150,6 +151,65 @@ def test_ctc_joins_repeats_and_leaves_out_blanks(ctc: Path) -> None:
     said = [float(logs[i, token]) for i, token in enumerate(best) if token != 0]
     assert found.avg_logprob == pytest.approx(np.mean(said), abs=1e-4)
     assert math.isnan(found.no_speech_prob)
+
+
+@pytest.mark.parametrize("make", [moonshine_folder, parakeet_folder])
+def test_moonshine_and_parakeet_say_what_the_library_s_own_decoder_says(
+    make: Any, tmp_path: Path
+) -> None:
+    recogniser = asr(make(tmp_path))
+    clips = [noise(0.7, 4, None), noise(2.0, 5), noise(0.05)]
+    transcripts = recogniser.transcribe(clips)
+    model, extractor, tokenizer = recogniser._parts
+    for clip, transcript in zip(clips[:2], transcripts, strict=False):
+        features = extractor(clip.samples, sampling_rate=16_000, return_tensors="pt")
+        answer = model.generate(**features, do_sample=False, num_beams=1, max_new_tokens=224)
+        tokens = getattr(answer, "sequences", answer)[0]
+        apart = {} if make is moonshine_folder else {"group_tokens": False}
+        expected = tokenizer.decode(tokens, skip_special_tokens=True, **apart)
+        assert transcript.text == " ".join(expected.split())
+        assert transcript.text
+        assert transcript.avg_logprob < 0
+    assert transcripts[0].text != transcripts[1].text
+    assert [transcript.language for transcript in transcripts] == ["", "en", "en"]
+
+
+def test_moonshine_stops_at_the_limit_of_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recogniser = asr(moonshine_folder(tmp_path))
+    (whole,) = recogniser.transcribe([noise(1.0)])
+    monkeypatch.setattr(_sequences, "MAX_TOKENS", 2)
+    (cut,) = recogniser.transcribe([noise(1.0)])
+    assert (whole.truncated, cut.truncated) == (False, True)
+    assert whole.text.startswith(cut.text)
+
+
+@pytest.mark.parametrize("make", [moonshine_folder, parakeet_folder])
+def test_moonshine_and_parakeet_read_long_clips_in_pieces(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recogniser = asr(make(tmp_path))
+    parts = [noise(1.0, seed) for seed in (1, 2)]
+    whole = Speech(np.concatenate([part.samples for part in parts]), "en")
+    pieces = recogniser.transcribe(parts)
+    monkeypatch.setattr(_sequences, "LONGEST_S", {"moonshine": 1, "parakeet_tdt": 1})
+    (transcript,) = recogniser.transcribe([whole])
+    assert transcript.text == " ".join(piece.text for piece in pieces)
+
+
+def test_parakeet_ctc_masks_the_last_frame(tmp_path: Path) -> None:
+    import torch
+
+    recogniser = asr(parakeet_folder(tmp_path, ctc=True))
+    clip = noise(1.0)
+    (transcript,) = recogniser.transcribe([clip])
+    model, extractor, tokenizer = recogniser._parts
+    features = extractor(clip.samples, sampling_rate=16_000, return_tensors="pt")
+    assert not features["attention_mask"].all()
+    with torch.inference_mode():
+        tokens = model(**features).logits[0].argmax(-1)
+    assert transcript.text == " ".join(tokenizer.decode(tokens.tolist()).split())
 
 
 def test_a_model_without_a_recogniser_s_head_is_refused(tmp_path: Path) -> None:

@@ -91,6 +91,89 @@ def _wav2vec2() -> Wav2Vec2Config:
     )
 
 
+def _words(start: tuple[str, ...]) -> tuple[Tokenizer, int]:
+    """A tokenizer of single letters, and its size; `start` are its first tokens."""
+    pieces = [*start, *LETTERS, "▁"]
+    made = Tokenizer(models.BPE({piece: i for i, piece in enumerate(pieces)}, []))
+    made.decoder = decoders.Metaspace()
+    return made, len(pieces)
+
+
+def moonshine_folder(folder: Path) -> Path:
+    """Saves a random Moonshine."""
+    from transformers import (
+        MoonshineConfig,
+        MoonshineForConditionalGeneration,
+        PreTrainedTokenizerFast,
+        Wav2Vec2FeatureExtractor,
+    )
+
+    torch.manual_seed(2)
+    special = ("<unk>", "<s>", "</s>")
+    made, size = _words(special)
+    config = MoonshineConfig(
+        vocab_size=size,
+        hidden_size=16,
+        intermediate_size=32,
+        encoder_num_hidden_layers=1,
+        decoder_num_hidden_layers=1,
+        encoder_num_attention_heads=2,
+        decoder_num_attention_heads=2,
+        initializer_range=0.5,
+        tie_word_embeddings=False,
+    )
+    MoonshineForConditionalGeneration(config).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=made, unk_token="<unk>", bos_token="<s>", eos_token="</s>"
+    ).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(do_normalize=False, return_attention_mask=True).save_pretrained(folder)
+    return folder
+
+
+def parakeet_folder(folder: Path, *, ctc: bool = False) -> Path:
+    """Saves a random Parakeet, with a head for tokens and durations or for CTC."""
+    from transformers import (
+        ParakeetCTCConfig,
+        ParakeetFeatureExtractor,
+        ParakeetForCTC,
+        ParakeetForTDT,
+        ParakeetTDTConfig,
+        ParakeetTokenizer,
+    )
+
+    torch.manual_seed(0)
+    made, size = _words(("<unk>", "<pad>"))
+    encoder = {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "subsampling_conv_channels": 8,
+        "num_mel_bins": 16,
+        "initializer_range": 0.5,
+    }
+    if ctc:
+        config = ParakeetCTCConfig(vocab_size=size, pad_token_id=1, encoder_config=encoder)
+        ParakeetForCTC(config).save_pretrained(folder)
+    else:
+        transducer = ParakeetTDTConfig(
+            vocab_size=size + 1,
+            blank_token_id=size,
+            decoder_start_token_id=size,
+            pad_token_id=1,
+            decoder_hidden_size=16,
+            num_decoder_layers=1,
+            encoder_config=encoder,
+        )
+        ParakeetForTDT(transducer).save_pretrained(folder)
+        made.add_special_tokens(["<blank>"])
+    ParakeetTokenizer(tokenizer_object=made, unk_token="<unk>", pad_token="<pad>").save_pretrained(
+        folder
+    )
+    ParakeetFeatureExtractor(feature_size=16).save_pretrained(folder)
+    return folder
+
+
 def ctc_folder(folder: Path, *, head: bool = True) -> Path:
     """Saves a random wav2vec 2.0, with or without the head that names letters."""
     from transformers import (
