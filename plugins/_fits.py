@@ -21,7 +21,7 @@ SPEECH = {
     *("wav2vec2-bert", "wav2vec2-conformer", "sew", "sew-d", "mctct", "speech_to_text"),
     *("speecht5", "seamless_m4t", "seamless_m4t_v2", "moonshine", "clap", "encodec"),
     *("audio-spectrogram-transformer", "parakeet_ctc", "parakeet_encoder", "parakeet_tdt"),
-    "emotion2vec",
+    *("parakeet_rnnt", "moonshine_streaming", "emotion2vec"),
 }
 """Model types that read audio, besides Whisper."""
 TOKENIZERS = ("tokenizer*.json", "vocab*", "*.model", "merges.txt")
