@@ -118,8 +118,9 @@ def _language(plugin: ASR[Any]) -> tuple[str, str]:
 
 
 def _explain_missing(plugins: Registry, name: str, kinds: Sequence[str]) -> None:
-    """Raises the error of the first plugin that cannot find the model."""
-    for _, _, plugin in _plugins(plugins, name, kinds):
+    """Raises the error of a plugin that cannot find the model, first of one with its full name."""
+    found = [plugin for _, _, plugin in _plugins(plugins, name, kinds)]
+    for plugin in sorted(found, key=lambda plugin: plugin.options.model == name):
         plugin.fingerprint()
     raise SettingsError(f"No {' or '.join(kinds)} plugin can tell what the model '{name}' is.")
 

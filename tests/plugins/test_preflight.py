@@ -411,6 +411,10 @@ def test_a_check_imports_no_heavy_library(folder: Callable[[str], Path]) -> None
     assert done.stdout.strip() == "[]"
 
 
+def absent(repo: str, **_: Any) -> str:
+    raise OSError(f"{repo} is unknown")
+
+
 def doctor(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[Any, str, str]:
     with pytest.raises(SystemExit) as stop:
         main(["doctor", "model", *words])
@@ -450,12 +454,20 @@ def test_the_doctor_explains_why_nothing_fits(
     [
         (("package:nothing",), "'package:nothing' is not a known model"),
         (("no such model",), "does not exist"),
+        (("wavlm-base",), "The model 'microsoft/wavlm-base' is not on this machine"),
+        (("small", "--as", "asr"), "The model 'Systran/faster-whisper-small' is not on this"),
         (("a/b", "--as", "tracker"), "'tracker' is not a kind of plugin that opens models"),
     ],
 )
 def test_the_doctor_names_what_is_missing(
-    words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+    words: tuple[str, ...],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    hub = Hub(Path(), monkeypatch)
+    monkeypatch.setattr(hub, "model_info", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", absent)
     code, _, err = doctor(capsys, *words)
     assert code == 2
     assert message in err
