@@ -24,6 +24,11 @@ SPEECH = {
     *("parakeet_rnnt", "moonshine_streaming", "emotion2vec"),
 }
 """Model types that read audio, besides Whisper."""
+MULTIMODAL = {
+    *("qwen2_audio", "qwen2_5_omni", "qwen3_omni_moe", "qwen2_vl", "qwen2_5_vl", "qwen3_vl"),
+    *("voxtral", "granite_speech", "llava", "mistral3", "paligemma", "idefics3", "smolvlm"),
+}
+"""Language models that also read images or sound, and that transformers opens as no causal one."""
 TOKENIZERS = ("tokenizer*.json", "vocab*", "*.model", "merges.txt")
 
 
@@ -194,12 +199,17 @@ def _sort_of_text(model: ModelFiles, kind: str, heads: str) -> str:
         return "causal language model"
     if model.config.get("is_encoder_decoder") or kind in {"t5", "mt5", "umt5"}:
         return "sequence-to-sequence model"
-    if "ConditionalGeneration" in heads:  # a language model that also reads images or sound
+    if kind in MULTIMODAL:
+        return "language model that also reads images or sound"
+    if "ConditionalGeneration" in heads:  # such a model too, but it opens as a causal one
         return "causal language model"
     if heads.endswith("Model"):
         return "text encoder"
     if heads:
         return f"model with the head {heads}"
+    if kind in {"deberta", "deberta-v2"} and not model.classes:
+        # Microsoft's own files: transformers does not read their masked head.
+        return "text encoder"
     return "unknown"
 
 
@@ -228,27 +238,29 @@ def _wrong_sort(model: ModelFiles, need: Need, opens: str) -> str:
     if opens in {"encoder", "trainable"} and accepted and sort != "converted Whisper":
         accepted = kind in FAMILIES
         sort = sort if accepted else f"{sort} of the type {kind}"
-    if opens == "audio-teacher" and accepted:
-        accepted = model.architectures.endswith(TEACHERS)
-        sort = sort if accepted else f"{sort} with the head {model.architectures}"
     if opens in {"classifier", "audio-teacher"} and accepted:
         accepted = model.config.get("problem_type") != "regression"
         sort = sort if accepted else f"{sort} that predicts numbers instead of labels"
+    if opens == "audio-teacher" and accepted:
+        accepted = model.architectures.endswith(TEACHERS)
+        sort = sort if accepted else f"{sort} with the head {model.architectures}"
     if opens in {"faster-whisper", "openai-whisper"} and model.named("model.bin"):
         return ""
     if accepted:
         return ""
-    return f"it is {_described(sort, model)}. {_elsewhere(sort)}{_instead(need)}"
+    return f"it {_described(sort, model)}. {_elsewhere(sort)}{_instead(need)}"
 
 
 def _described(sort: str, model: ModelFiles) -> str:
     if sort in SHOWN:
-        return SHOWN[sort]
+        return f"is {SHOWN[sort]}"
+    if sort == "folder without config.json" and model.all_weights:
+        return f"has no config.json, and its weights are {', '.join(model.all_weights[:2])}"
     article = "an" if sort[0] in "aeioAEIO" or sort.startswith("NLI") else "a"
     if "classifier" not in sort or not model.classes:
-        return f"{article} {sort}"
+        return f"is {article} {sort}"
     shown = ", ".join(model.classes[:4]) + (" …" if len(model.classes) > 4 else "")
-    return f"{article} {sort} with the classes {shown}"
+    return f"is {article} {sort} with the classes {shown}"
 
 
 def _elsewhere(sort: str) -> str:

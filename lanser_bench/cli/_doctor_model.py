@@ -51,7 +51,7 @@ def examine(plugins: Registry, name: str, kinds: Sequence[str]) -> None:
         )
     quieten_libraries()
     chosen = [kind for kind in KINDS if not kinds or kind in kinds]
-    verdicts = list(_verdicts(plugins, name, chosen))
+    verdicts = list(model_verdicts(plugins, name, chosen))
     if not verdicts:
         _explain_missing(plugins, name, chosen)
     _show(name, verdicts, in_full=bool(kinds))
@@ -88,7 +88,8 @@ def _plugins(plugins: Registry, name: str, kinds: Sequence[str]) -> Iterator[tup
                 continue  # broken, or it needs other options too
 
 
-def _verdicts(plugins: Registry, name: str, kinds: Sequence[str]) -> Iterator[Verdict]:
+def model_verdicts(plugins: Registry, name: str, kinds: Sequence[str]) -> Iterator[Verdict]:
+    """Yields a verdict of each plugin of these kinds that opens models; none if it is missing."""
     for kind, plugin_name, plugin in _plugins(plugins, name, kinds):
         facts = plugin.model_facts()
         if facts is None:

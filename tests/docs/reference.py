@@ -1,4 +1,4 @@
-"""Generates the reference tables of the guides from the typed settings and plugin options.
+"""Generates the tables of the guides: typed settings, plugin options and well-known models.
 
 `python -m tests.docs.reference` writes them into the pages; a test compares.
 """
@@ -25,9 +25,11 @@ from lanser_bench.records.record import record_schema
 from lanser_bench.stages.pretrain.spec import AcousticParams
 
 from .blocks import ROOT
+from .known_models import models_table
 
 SETTINGS_PAGE = ROOT / "docs" / "experiments.md"
 OPTIONS_PAGE = ROOT / "docs" / "options.md"
+MODELS_PAGE = ROOT / "docs" / "models.md"
 RECORD_SCHEMA = ROOT / "docs" / "record.schema.json"
 SECTIONS = {
     "transcribe": settings.TranscribeParams,
@@ -191,7 +193,12 @@ def options_tables() -> str:
 
 def generated() -> Iterator[tuple[Path, str]]:
     """Yields each generated page with the text it should have."""
-    for page, made in ((SETTINGS_PAGE, settings_tables()), (OPTIONS_PAGE, options_tables())):
+    parts = {
+        SETTINGS_PAGE: settings_tables(),
+        OPTIONS_PAGE: options_tables(),
+        MODELS_PAGE: models_table(),
+    }
+    for page, made in parts.items():
         begin, end = "<!-- generated: begin -->", "<!-- generated: end -->"
         text = page.read_text(encoding="utf-8")
         before, after = text.partition(begin)[0], text.partition(end)[2]
