@@ -56,6 +56,7 @@ def layers(folder: Path) -> list[Any]:
     return list(encoder.extract([CLIP])[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["wav2vec2", "wav2vec2-stable", "hubert", "wavlm", "whisper"])
 def test_speech_encoders_give_the_same_numbers(family: str, tmp_path: Path, cache: Path) -> None:
     folder = speech_model(tmp_path / "model", family)
@@ -67,6 +68,7 @@ def test_speech_encoders_give_the_same_numbers(family: str, tmp_path: Path, cach
     assert not list(cache.rglob("*.bin"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"legacy": True}, {"shards": 2}], ids=["legacy", "shards"])
 def test_older_formats_and_shards_are_read(options: dict[str, Any], tmp_path: Path) -> None:
     folder = speech_model(tmp_path / "model", "hubert")
@@ -75,6 +77,7 @@ def test_older_formats_and_shards_are_read(options: dict[str, Any], tmp_path: Pa
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_recogniser_gives_the_same_text(tmp_path: Path) -> None:
     from lanser_bench import Speech
 
@@ -87,6 +90,7 @@ def test_a_recogniser_gives_the_same_text(tmp_path: Path) -> None:
     assert text(pickled(folder)) == expected
 
 
+@pytest.mark.slow
 def test_a_deberta_classifier_gives_the_same_scores(tmp_path: Path) -> None:
     from transformers import DebertaConfig, DebertaForSequenceClassification
 
@@ -119,6 +123,7 @@ def test_a_deberta_classifier_gives_the_same_scores(tmp_path: Path) -> None:
     np.testing.assert_array_equal(values(), expected)
 
 
+@pytest.mark.slow
 def test_a_sentence_model_keeps_its_modules(tmp_path: Path) -> None:
     def values() -> Any:
         labeler = registry().create("labeler", "similarity", {"model": str(folder)})

@@ -104,6 +104,7 @@ def test_w2v_bert_leaves_out_the_half_frame_that_the_library_masks(
         np.testing.assert_allclose(layer, expected[0, :49].numpy(), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_padding_changes_no_true_frame(family: str, folders: dict[str, Path]) -> None:
     module = trainable(folders[family]).build(0).eval()
@@ -118,6 +119,7 @@ def test_padding_changes_no_true_frame(family: str, folders: dict[str, Path]) ->
                 torch.testing.assert_close(kept, whole[0], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_batch_as_on_a_gpu_equals_clips_one_by_one(
     family: str, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
@@ -134,6 +136,7 @@ def test_a_batch_as_on_a_gpu_equals_clips_one_by_one(
             np.testing.assert_allclose(other, one, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(("precision", "tolerance"), [("bf16", 0.1), ("float16", 0.02)])
 def test_shorter_types_are_close_to_float32(

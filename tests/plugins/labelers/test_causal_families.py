@@ -103,6 +103,7 @@ def one_by_one(model: Any, prompts: list[list[int]]) -> list[list[float]]:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_likelihoods_equal_those_of_single_passes(family: str) -> None:
     from lanser_bench_plugins.labelers._causal import _shares_cache, log_likelihoods
