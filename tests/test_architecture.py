@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import ast
 import functools
+import itertools
+import re
 import statistics
+import sys
+import tomllib
 from collections.abc import Callable, Iterable
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +28,8 @@ MODEL_LIBRARIES = {
     "wandb",
     "ray",
 }
+PULLED_IN = {"markupsafe", "PIL", "ctranslate2", "pydantic_core"}
+"""Parts of declared packages: of jinja2, matplotlib, faster-whisper and pydantic."""
 ORDER = [
     *("errors", "_version", "_face", "_digest", "_yaml", "validation", "counting", "halving"),
     *("paths", "languages", "wording"),
@@ -241,3 +248,19 @@ def test_functions_have_few_parameters() -> None:
 
 def test_hookspecs_fit_one_screen() -> None:
     assert len((ROOT / "lanser_bench" / "plugins" / "hookspecs.py").read_text().splitlines()) < 60
+
+
+def test_every_imported_library_is_declared() -> None:
+    """What another library happens to install may be gone in its next version."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
+    declared = {re.split(r"[^\w.-]", one)[0].lower().replace("_", "-") for one in named}
+    own = {"lanser_bench", "lanser_bench_plugins", "lanser_bench_taxonomies"}
+    used = set().union(*map(roots, HARNESS + PLUGINS)) - own - sys.stdlib_module_names - PULLED_IN
+    distributions = packages_distributions()
+    unknown = {
+        module: distributions.get(module, [])
+        for module in used
+        if not declared & {name.lower().replace("_", "-") for name in distributions.get(module, [])}
+    }
+    assert not unknown

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -65,7 +66,6 @@ class Display(Listener):
         )
 
     def __enter__(self) -> Display:
-        self._bars.start()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -74,8 +74,10 @@ class Display(Listener):
     def reading(self, done: int, total: int, unit: str) -> None:
         """Shows the progress of reading recordings for the first time."""
         if READING not in self._tasks:
-            self._tasks[READING] = self._bars.add_task("checking recordings", unit=unit)
+            self._add(READING, "checking recordings", unit=unit)
         self._bars.update(self._tasks[READING], completed=done, total=total)
+        if done >= total:
+            self._drop(READING)
 
     def planned(self, plan: Plan, to_run: Mapping[str, Node]) -> None:
         """Prints how many stages will run."""
@@ -93,7 +95,7 @@ class Display(Listener):
     def stage_started(self, node: Node) -> None:
         """Adds a bar, or prints a line."""
         name = f"{node.stage}: {node.title}"
-        self._tasks[node.key] = self._bars.add_task(escape(name), total=None, unit="")
+        self._add(node.key, escape(name), total=None, unit="")
         if self._bars.disable:
             self._line(f"  start {name}")
 
@@ -160,9 +162,16 @@ class Display(Listener):
         """Prints a warning."""
         self._line(f"! {sentence}", "yellow")
 
+    def _add(self, key: str, name: str, **fields: Any) -> None:
+        """Adds a bar. Without bars the terminal is free for those of downloads."""
+        self._tasks[key] = self._bars.add_task(name, **fields)
+        self._bars.start()
+
     def _drop(self, key: str) -> None:
         if key in self._tasks:
             self._bars.remove_task(self._tasks.pop(key))
+            if not self._tasks:
+                self._bars.stop()
 
     def _line(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style=style))

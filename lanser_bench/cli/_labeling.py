@@ -105,9 +105,8 @@ class Labeling:
 
 
 def quieten_libraries() -> None:
-    """Keeps model libraries from printing progress bars and advice between the answers."""
+    """Keeps model libraries from printing advice between the answers."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 

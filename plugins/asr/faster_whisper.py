@@ -35,6 +35,7 @@ class FasterWhisper(WhisperASR[Options]):
     Options = Options
     version = "1"
     opens = "faster-whisper"
+    weight_files = ("model.bin",)
     libraries = ("faster-whisper", "ctranslate2", "numpy")
 
     def describe(self) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class OpenAIWhisper(WhisperASR[Options]):
     Options = Options
     version = "1"
     opens = "openai-whisper"
+    weight_files = ("model.bin",)
     libraries = ("openai-whisper", "torch", "tiktoken", "numpy")
 
     @property
@@ -70,7 +71,7 @@ class OpenAIWhisper(WhisperASR[Options]):
         """The model's files; OpenAI's checkpoint is downloaded if it is missing."""
         if self._checkpoint is not None and not self._checkpoint.is_file():
             _download(self._checkpoint)
-        return resolve(self.model_name)
+        return resolve(self.model_name, self.weight_files)
 
     def _multilingual(self) -> bool:
         return bool(self._model.is_multilingual)

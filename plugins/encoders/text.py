@@ -58,6 +58,12 @@ class TextEncoder(OpensModel, FeatureExtractor[TextOptions]):
         """Revision of the weights, if they are used."""
         return "" if self.options.features == "identity" else resolve(self.options.model).revision
 
+    def describe(self) -> dict[str, Any]:
+        """The model and its licence, if it is used."""
+        if self.options.features == "identity":
+            return {}
+        return {"model": self.options.model, "licence": resolve(self.options.model).licence}
+
     def extract(self, batch: Sequence[Any]) -> list[Layers]:
         """Returns one layer of shape (1, dim) per transcript."""
         parts = []

@@ -34,8 +34,9 @@ class WhisperEncoder(FrozenEncoder[Options]):
     licence = "MIT (OpenAI's Whisper weights)"
 
     def describe(self) -> dict[str, Any]:
-        """The weights, and the seed if they were redrawn."""
-        return {"weights": self.weights.source, "random_init": self.options.random_init}
+        """The weights, the licence on their model card, and the seed if they were redrawn."""
+        stated = {} if self.model_name.startswith("package:") else {"licence": self.weights.licence}
+        return {"weights": self.weights.source, "random_init": self.options.random_init, **stated}
 
     @property
     def trained_on(self) -> frozenset[str] | None:

@@ -141,7 +141,7 @@ def load_onnx(name: str, precision: Literal["float32", "int8"]) -> tuple[OnnxPai
     refuse_own_onnx(name)
     need = "labeler 'entailment' with backend: onnx needs ONNX Runtime"
     onnxruntime = import_optional("onnxruntime", need, "pip install 'lanser-bench[onnx]'.")
-    folder = resolve(name).path
+    folder = resolve(name, ONNX_FILES[precision]).path
     file = _onnx_file(folder, name, precision)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -159,7 +159,7 @@ def load_onnx(name: str, precision: Literal["float32", "int8"]) -> tuple[OnnxPai
     # Without VNNI instructions, sums of int8 products would overflow 16 bits.
     options.add_session_config_entry("session.x64quantprecision", "1")
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    return OnnxPairs(session, classes), load_part(name, "AutoTokenizer")
+    return OnnxPairs(session, classes), load_part(name, "AutoTokenizer", ONNX_FILES[precision])
 
 
 def refuse_own_onnx(name: str) -> None:

@@ -31,9 +31,17 @@ from lanser_bench import (
 from .._tokens import batches, token_counts
 from ..nli.adapter import adapter_fingerprint
 from ..nli.base import PACKAGE as BASE_PACKAGE
-from ..weights import OpensModel, resolve, usual_names
+from ..weights import OpensModel, Weights, resolve, usual_names
 from ._cores import on_cores
-from ._nli_models import OWN_MODEL, PairModel, load_onnx, load_torch, nli_columns, refuse_own_onnx
+from ._nli_models import (
+    ONNX_FILES,
+    OWN_MODEL,
+    PairModel,
+    load_onnx,
+    load_torch,
+    nli_columns,
+    refuse_own_onnx,
+)
 from ._wording import Floats, Templates, chosen_templates, premise, score_distinct, softmax
 
 OWN_LICENCE = "CC BY-SA 4.0 (adapter) on Apache-2.0 (base)"
@@ -118,11 +126,16 @@ class Entailment(OpensModel, Labeler[EntailmentOptions]):
             return facts
         return replace(facts, family="NLI model, bert with our adapter", licence=OWN_LICENCE)
 
+    @property
+    def _weights(self) -> Weights:
+        export = ONNX_FILES[self.options.precision] if self.options.backend == "onnx" else ()
+        return resolve(self.options.model, export)
+
     def fingerprint(self) -> str:
         """Hash of adapter and base for our own model, otherwise the weights' revision."""
         if self.options.model == OWN_MODEL:
             return adapter_fingerprint()
-        revision = resolve(self.options.model).revision
+        revision = self._weights.revision
         if self.options.backend == "torch":
             return revision
         return f"{revision} onnxruntime {installed('onnxruntime')}"
@@ -132,7 +145,7 @@ class Entailment(OpensModel, Labeler[EntailmentOptions]):
         own = self.options.model == OWN_MODEL
         return {
             **self.options.model_dump(include={"model", "backend", "precision"}),
-            "licence": OWN_LICENCE if own else resolve(self.options.model).licence,
+            "licence": OWN_LICENCE if own else self._weights.licence,
         }
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:

@@ -56,6 +56,12 @@ class Text(Probe[TextOptions]):
         sentence = self.options.predict == "sentence"
         return "" if sentence else resolve(self.options.model).revision
 
+    def describe(self) -> dict[str, Any]:
+        """The model and its licence, if it is used."""
+        if self.options.predict == "sentence":
+            return {}
+        return {"model": self.options.model, "licence": resolve(self.options.model).licence}
+
     def measure(self, batch: Sequence[Speech]) -> npt.NDArray[Any]:
         """Returns sentence embeddings, NaN without a transcript; or sentence ids."""
         if self.options.predict == "sentence":

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lanser_bench_plugins import weights
 from lanser_bench_plugins._pickled import safe_folder
 from lanser_bench_plugins.weights import resolve
 from safetensors.torch import load_file
@@ -175,28 +174,3 @@ def test_an_old_torch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
     with pytest.raises(MissingDependencyError, match=r"torch 2\.6 or later"):
         safe_folder(resolve(str(folder)))
-
-
-def test_the_hub_is_asked_for_a_pickle_only_without_other_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    snapshot = tmp_path / "snapshots" / ("0" * 40)
-    snapshot.mkdir(parents=True)
-    asked: list[Any] = []
-
-    def download(repo: str, **options: Any) -> str:
-        asked.append(options.get("allow_patterns"))
-        if options.get("local_files_only"):
-            raise OSError("not in the cache")
-        if repo == "org/new":
-            (snapshot / "model.safetensors").write_bytes(b"weights")
-        return str(snapshot)
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    weights._snapshot.cache_clear()
-    resolve("org/old")
-    assert asked == [None, list(weights.HUB_FILES), [weights.PICKLES]]
-    asked.clear()
-    resolve("org/new")
-    assert asked == [None, list(weights.HUB_FILES)]
-    weights._snapshot.cache_clear()

@@ -338,7 +338,8 @@ class Hub:
             SimpleNamespace(rfilename=path.name, size=3_000_000_000)
             for path in self.folder.iterdir()
         ]
-        return SimpleNamespace(siblings=files, sha="0" * 40, tags=["license:mit", "pytorch"])
+        card = SimpleNamespace(to_dict=lambda: {"license": "mit"})
+        return SimpleNamespace(siblings=files, sha="0" * 40, card_data=card)
 
     def hf_hub_download(self, repo: str, file: str, **_: Any) -> str:
         self.downloaded.append(file)
@@ -382,7 +383,7 @@ def test_a_model_in_the_hubs_cache_is_judged_offline(
 
 def test_without_the_hub_nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     hub = Hub(Path(), monkeypatch)
-    monkeypatch.setattr(hub, "model_info", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(hub, "model_info", absent)
     made = registry().create("labeler", "entailment", {"model": "org/unreachable"})
     made.check()
     assert made.model_facts() is None
@@ -465,7 +466,7 @@ def test_the_doctor_names_what_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hub = Hub(Path(), monkeypatch)
-    monkeypatch.setattr(hub, "model_info", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(hub, "model_info", absent)
     monkeypatch.setattr("huggingface_hub.snapshot_download", absent)
     code, _, err = doctor(capsys, *words)
     assert code == 2

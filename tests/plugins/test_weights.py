@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lanser_bench_plugins import weights
+from lanser_bench_plugins import _hub
 from lanser_bench_plugins._weight_packages import PACKAGES, WeightPackage
 from lanser_bench_plugins.weights import resolve
 
@@ -173,11 +173,12 @@ def test_a_hub_model_comes_from_the_local_cache(
         return str(snapshot)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    weights._snapshot.cache_clear()
+    _hub.snapshot.cache_clear()
     found = resolve("org/toy@main")
     assert found.revision == f"org/toy@{'0' * 40}"
     assert found.licence == "apache-2.0"
-    assert asked == [{"revision": "main", "local_files_only": True}]
+    local = {"allow_patterns": ["config.json"], "local_files_only": True}
+    assert asked == [{"revision": "main", **local}]
 
 
 def test_without_hub_and_cache_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +186,8 @@ def test_without_hub_and_cache_the_way_out_is_named(monkeypatch: pytest.MonkeyPa
         raise OSError("no route to host")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    weights._snapshot.cache_clear()
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: download(""))
+    _hub.snapshot.cache_clear()
     with pytest.raises(MissingDependencyError, match=r"no route to host.*lanser-bench\[models\]"):
         resolve("org/absent")
 
@@ -198,8 +200,9 @@ def test_a_connection_that_breaks_names_the_way_out(monkeypatch: pytest.MonkeyPa
         raise FileNotFoundError if options.get("local_files_only") else HTTPError("read timed out")
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
-    weights._snapshot.cache_clear()
-    with pytest.raises(MissingDependencyError, match="did not deliver it: read timed out"):
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: download(""))
+    _hub.snapshot.cache_clear()
+    with pytest.raises(MissingDependencyError, match=r"cannot be reached at .*: read timed out"):
         resolve("org/absent")
 
 
