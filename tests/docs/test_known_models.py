@@ -30,6 +30,7 @@ def test_there_are_many_models() -> None:
     assert len({model.name for model in MODELS}) == len(MODELS) >= 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_stored_configurations_name_classes_of_transformers(model: Known) -> None:
     import transformers
@@ -41,6 +42,7 @@ def test_stored_configurations_name_classes_of_transformers(model: Known) -> Non
         assert model.config["model_type"] in CONFIG_MAPPING_NAMES
 
 
+@pytest.mark.slow
 def test_openings_fit_the_auto_classes_of_transformers() -> None:
     from transformers.models.auto import modeling_auto as auto
 
@@ -63,6 +65,7 @@ def test_openings_fit_the_auto_classes_of_transformers() -> None:
                 assert kind in names, f"{plugin} does not open {opened.model.name}"
 
 
+@pytest.mark.slow
 def test_refused_multimodal_models_open_as_no_causal_one() -> None:
     from transformers.models.auto import modeling_auto as auto
 
