@@ -146,6 +146,8 @@ def sort_of(model: ModelFiles) -> str:
     if not model.weights and model.named("model.bin"):
         return "converted Whisper"
     if not model.config and not model.named("modules.json"):
+        if "config.json" in model.sizes:
+            return "folder with a damaged config.json"
         return "model in GGUF format" if model.named("*.gguf") else "folder without config.json"
     if "gliclass" in f"{kind} {heads}".lower():
         return "GLiClass model, which only its own library opens"

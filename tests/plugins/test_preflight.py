@@ -381,6 +381,17 @@ def test_a_model_in_the_hubs_cache_is_judged_offline(
         made.check()
 
 
+@pytest.mark.parametrize("content", ["{bad", "[1]", "\x00"])
+def test_a_damaged_configuration_is_named(
+    content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.json").write_text(content)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(SystemExit, match="2"):
+        main(["doctor", "model", str(tmp_path), "--as", "encoder"])
+    assert "a folder with a damaged config.json" in capsys.readouterr().out
+
+
 def test_without_the_hub_nothing_is_decided(monkeypatch: pytest.MonkeyPatch) -> None:
     hub = Hub(Path(), monkeypatch)
     monkeypatch.setattr(hub, "model_info", absent)
