@@ -168,6 +168,17 @@ def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]
     return missing, total
 
 
+def iter_column(artifact: Artifact, column: str) -> Iterator[Any]:
+    """Yields the values of a column of `SCHEMA`, those that are missing left out.
+
+    Raises:
+        StoreError: the artifact has no utterances; a `LostError` if it is gone.
+    """
+    with _file(artifact) as path:
+        for batch in parquet_blocks(path, GROUP_ROWS, [column]):
+            yield from batch.column(0).drop_null().to_pylist()
+
+
 def utterance_languages(artifact: Artifact) -> list[str]:
     """Returns the languages of the utterances, sorted; empty for utterances without one.
 

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from .base import OptionsT, Plugin
 from .speech import Speech
@@ -33,9 +33,10 @@ class Transcript:
 class ASR(Plugin[OptionsT]):
     """Turns batches of 16 kHz mono float32 speech into transcripts."""
 
-    reads: ClassVar[Literal["audio", "transcript"]] = "audio"
-    """Its input: audio without the manifest's text, or that text without audio (then no file is
-    opened). The input names the row, so a changed transcript makes a new row only if it is read."""
+    reads: Literal["audio", "transcript", "id", "recording"] = "audio"
+    """The one field of `Speech` that it gets beside the language: the sound, or else the manifest's
+    text, the id or the recording's hash (then no file is opened). It names the row, so a changed
+    transcript makes a new row only if it is read. Set on the class or on the instance."""
     batch_size: int = 8
     """Largest number of utterances per call of `transcribe`; part of the key."""
 

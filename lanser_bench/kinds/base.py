@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -72,6 +73,18 @@ class Plugin(Generic[OptionsT]):
         Planning calls it once, before `fingerprint`. It reads only small files, such as a model's
         configuration and list of files, imports no heavy library, and passes what it cannot decide.
         It raises a `LanserError` that says what to use instead.
+        """
+
+    def check_utterances(self, name: str, ids: Iterable[str], recordings: Iterable[str]) -> None:
+        """Refuses a corpus that it has no results for, before anything is computed.
+
+        Planning calls it for an ASR, a labeler or an encoder whose corpus is not segmented. It
+        reads what `check` reads and raises a `LanserError`.
+
+        Args:
+            name: the dataset's name, for messages.
+            ids: ids of all utterances; read from a file only if it is used.
+            recordings: SHA-256 of the recording of each utterance that has one.
         """
 
     def model_facts(self) -> ModelFacts | None:

@@ -31,6 +31,8 @@ class TextRecord:
     no_speech_prob: float = math.nan
     gold: Mapping[str, float] | None = None
     """Human label weights in the taxonomy's labels; only for a labeler that reads ``gold``."""
+    recording: str = ""
+    """SHA-256 of the utterance's recording; only for a labeler that reads ``recording``."""
     audio: Waveform | None = field(default=None, compare=False, repr=False)
     """The utterance's sound; only for a labeler that reads ``audio``."""
 

@@ -41,6 +41,10 @@ class Speech:
     """Equal for utterances of the same scripted sentence."""
     gold: Mapping[str, float] = field(default_factory=dict)
     """Human label → weight."""
+    id: str = ""
+    """The utterance's id, for recognisers that look results up, like the next field."""
+    recording: str = ""
+    """SHA-256 of the recording, 64 hexadecimal digits."""
 
     @property
     def seconds(self) -> float:

@@ -13,6 +13,7 @@ def register_labelers(register: Callable[[str, str], None]) -> None:
     register("similarity", f"{home}.similarity:Similarity")
     register("classifier", f"{home}.classifier:Classifier")
     register("audio-teacher", f"{home}.audio_teacher:AudioTeacher")
+    register("table", f"{home}.table:Table")
     register("lexicon", f"{home}.lexicon:Lexicon")
     register("fill-mask", f"{home}.fill_mask:FillMask")
     register("llm", f"{home}.llm:LLM")

@@ -53,7 +53,7 @@ class AudioTeacher(MappedLabeler[AudioTeacherOptions]):
             SettingsError: the model's labels have no map into the taxonomy.
             TaxonomyError: there is no such map, or it names an unknown label.
         """
-        matrix, most = self._matrix(taxonomy), int(self.options.max_seconds * SAMPLE_RATE)
+        matrix, most = self._map.matrix(taxonomy), int(self.options.max_seconds * SAMPLE_RATE)
         clips = [np.zeros(0, np.float32) if r.audio is None else r.audio for r in records]
         logits = np.zeros((len(clips), len(matrix)), np.float32)
         for row, clip in enumerate(clips):

@@ -62,7 +62,7 @@ class Classifier(MappedLabeler[ClassifierOptions]):
             SettingsError: the model's labels have no map into the taxonomy.
             TaxonomyError: there is no such map, or it names an unknown label.
         """
-        matrix = self._matrix(taxonomy)
+        matrix = self._map.matrix(taxonomy)
         undecided: set[str] = set()
 
         def score(texts: list[str]) -> tuple[Floats, Floats]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from ...audio.flatten import Cue
 from ...data.manifest import BuiltManifest
+from ...data.utterances import iter_column
 from ...errors import DataError, SettingsError, plugin_boundary
 from ...kinds import Dataset, FeatureExtractor
 from ...kinds.encoder import Frontend
@@ -109,6 +110,16 @@ class Steps:
             )
         return Prepared(built, dataset, ref.dataset, utterances, audio)
 
+    def _check_utterances(self, kind: str, ref: PluginRef, prepared: Prepared) -> None:
+        """Lets a plugin refuse a dataset's utterances, whose ids are known if it is not split."""
+        manifest = prepared.manifest
+        if prepared.utterances != manifest.key:
+            return
+        plugin, identity = self.parts.plugin(kind, ref)
+        ids, recordings = (iter_column(manifest.artifact, c) for c in ("id", "audio_sha"))
+        with plugin_boundary(f"{kind} '{identity.name}' cannot check '{prepared.name}'"):
+            plugin.check_utterances(prepared.name, ids, recordings)
+
     def features(
         self, place: str, prepared: Prepared, encoder: Any, cue: Cue | None = None
     ) -> str | None:
@@ -157,6 +168,7 @@ class Steps:
         """Adds the weak labels of a dataset, and its transcripts if the labeler reads them."""
         settings = self.settings
         labeler, identity = self.parts.plugin("labeler", settings.labeler)
+        self._check_utterances("labeler", settings.labeler, prepared)
         transcripts = None
         if labeler.reads & TEXT_FIELDS:
             transcripts = self._transcripts(place, prepared)
@@ -196,6 +208,7 @@ class Steps:
             )
         with plugin_boundary(f"asr '{asr.name}' cannot check the languages of '{prepared.name}'"):
             plugin.check_languages(self.parts.languages(prepared.manifest))
+        self._check_utterances("asr", self.settings.asr, prepared)
         threads = self.settings.threads.transcribe
         return self.stage(
             transcribe.spec,

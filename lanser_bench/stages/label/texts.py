@@ -73,6 +73,7 @@ class LabelTexts(ScratchBase):
                         language=own.language or table.languages[i] or "",
                         avg_logprob=_number(own.avg_logprob),
                         no_speech_prob=_number(own.no_speech_prob),
+                        recording=table.audio_sha[i] or "",
                     )
                     for i, own in enumerate(transcripts)
                 ],

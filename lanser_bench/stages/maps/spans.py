@@ -29,6 +29,8 @@ SPEECH_COLUMNS = {
     "speaker": "speakers",
     "sentence_id": "sentence_ids",
     "gold": "gold",
+    "id": "ids",
+    "recording": "audio_sha",
 }
 """Field of `Speech` → column of the manifest."""
 

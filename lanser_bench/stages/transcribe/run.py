@@ -19,7 +19,7 @@ from ...store import Draft, Store, digest
 from ..base import StageContext, write_json
 from ..maps.distinct_rows import BLOCK
 from ..maps.sharding import MapResult, draft_rows
-from ..maps.spans import Bucket, map_utterances, span_rows
+from ..maps.spans import SPEECH_COLUMNS, Bucket, map_utterances, span_rows
 from .spec import SUMMARY, Params
 from .wer import word_errors
 
@@ -55,13 +55,14 @@ def run(context: StageContext, draft: Draft) -> None:
         """Names rows by exactly what the recogniser is given, so that equal ones are one row."""
         if asr.reads == "audio":
             return [digest([*row]) for row in zip(span_rows(table), table.languages, strict=True)]
-        texts = zip(table.transcripts, table.languages, strict=True)
-        return [digest(["text", *row]) for row in texts]
+        kind = {"transcript": "text"}.get(asr.reads, asr.reads)
+        values = getattr(table, SPEECH_COLUMNS[asr.reads])
+        return [digest([kind, *row]) for row in zip(values, table.languages, strict=True)]
 
     audio = "transcribe" if asr.reads == "audio" else None
     map_utterances(context, draft, names, compute, params.shard_rows, needs_audio=audio)
     references = (
-        text if audio else None
+        None if asr.reads == "transcript" else text
         for table in iter_utterances(context.parent("utterances"), BLOCK)
         for text in table.transcripts
     )

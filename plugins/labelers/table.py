@@ -1,0 +1,186 @@
+"""Labels or scores made elsewhere, such as by a large model, read from a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+
+from lanser_bench import DataError, Labeler, Scores, SettingsError, Taxonomy, TextRecord
+
+from .._keyed_tables import KeyedTable, KeyedTableOptions
+from ..datasets._columns import as_text
+from ..datasets._tables import TableRow
+from ._label_map import LabelMap, LabelMapOptions, ScoreKind, Wide, mapped, plain, source_of
+
+WHERE = "labeler 'table'"
+PREFIX = "score_"
+TOLERANCE = 1e-3
+"""Largest deviation of a distribution's sum from 1."""
+
+
+class TableOptions(KeyedTableOptions, LabelMapOptions):
+    """Options of `table`."""
+
+    scores: tuple[str, ...] = ()
+    """The columns with scores in [0, 1], one per label. Empty: those named ``score_LABEL``, as
+    ``lanser-bench label`` writes them; else those named like labels of the taxonomy or of `map`;
+    else the column ``label`` is read."""
+    kind: Literal["auto", "distribution", "independent"] = "auto"
+    """Kind of the scores. ``auto``: a distribution if all rows add up to 1."""
+
+
+class Table(Labeler[TableOptions]):
+    """Returns the scores or the label in the row of each utterance.
+
+    It abstains without a row, with an empty label or with empty scores.
+    """
+
+    Options = TableOptions
+    version = "1"
+
+    def __init__(self, options: TableOptions) -> None:
+        """Reads nothing yet."""
+        super().__init__(options)
+        self.reads = frozenset({options.by})
+        self._table = KeyedTable(options, ["label"], WHERE)
+        self._source = source_of(options)
+
+    def fingerprint(self) -> str:
+        """Hash of the table, and the content of the taxonomy of its labels."""
+        return " ".join([self._table.sha256, *([self._source.hash] if self._source else [])])
+
+    def describe(self) -> dict[str, Any]:
+        """The table's name."""
+        return {"table": self.options.file.name}
+
+    def check_utterances(self, name: str, ids: Iterable[str], recordings: Iterable[str]) -> None:
+        """Refuses a corpus with utterances that have no row."""
+        if self.options.by != "text":
+            self._table.check(ids if self.options.by == "id" else recordings, name)
+
+    def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
+        """Looks the records up.
+
+        Raises:
+            DataError: the table cannot be read, or a score is not a number in [0, 1].
+            SettingsError: it has no label and no scores of the taxonomy's labels.
+            TaxonomyError: the labels have no map into the taxonomy.
+        """
+        labels, vectors, kind = self._given(tuple((self._source or taxonomy).names))
+        given = np.zeros((len(records), len(labels)))
+        for place, record in enumerate(records):
+            if (row := self._table.row(getattr(record, self.options.by))) is not None:
+                given[place] = vectors[id(row)]
+        values, before, lost = mapped(given, self._map_of(labels).matrix(taxonomy), kind)
+        return Scores(values, kind, lost, before)
+
+    def _map_of(self, labels: Sequence[str]) -> LabelMap:
+        whose = f"the table {self.options.file.name}"
+        return LabelMap(labels, self.options.map, self._source, whose, WHERE)
+
+    @lru_cache(maxsize=1)  # noqa: B019 - a labeler lives as long as its stage
+    def _given(self, names: tuple[str, ...]) -> tuple[Sequence[str], dict[int, Wide], ScoreKind]:
+        """Reads the table for the labels of one taxonomy.
+
+        Returns:
+            The labels; the scores of each row in their order, by the row's `id`, all zero where it
+            has no label; and their kind.
+        """
+        rows, columns = self._table.rows.values(), self._score_columns(names)
+        labels = tuple(column.removeprefix(PREFIX) for column in columns)
+        labels = labels or tuple(dict.fromkeys(filter(None, map(_label, rows))))
+        if not labels:
+            raise SettingsError(
+                f"{WHERE}: {self.options.file} has no column 'label', and no column of scores "
+                f"named like one of {', '.join(names)}. It has {', '.join(self._table.columns)}. "
+                "Name them with 'columns' or 'scores'."
+            )
+        none = np.zeros(len(labels))
+        one = dict(zip(labels, np.eye(len(labels)), strict=True))
+        vectors = {id(row): one.get(_label(row) or "", none) for row in rows}
+        if columns:
+            unlabelled = "label" in self._table.meant
+            vectors = {
+                id(row): none if unlabelled and not _label(row) else _numbers(row, columns)
+                for row in rows
+            }
+        return labels, vectors, self._kind(vectors.values())
+
+    def _kind(self, vectors: Iterable[Wide]) -> ScoreKind:
+        sums = np.array([vector.sum() for vector in vectors])
+        apart = int((np.abs(sums[sums > 0] - 1) > TOLERANCE).sum())
+        if self.options.kind == "auto":
+            return "independent" if apart else "distribution"
+        if apart and self.options.kind == "distribution":
+            raise DataError(
+                f"{WHERE}: the scores of {apart} rows of {self.options.file} do not add up to 1. "
+                "Correct them, or set `kind: independent`."
+            )
+        return self.options.kind
+
+    def _score_columns(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Returns the columns with scores, given the labels of a taxonomy; empty if none has.
+
+        Raises:
+            SettingsError: a column that the options name is missing, or a further column may have
+                scores of another label.
+        """
+        columns, options = self._table.columns, self.options
+        for name in options.scores:
+            if name not in columns:
+                raise SettingsError(
+                    f"{WHERE}: {options.file} has no column '{name}', which 'scores' names. "
+                    f"It has {', '.join(columns)}."
+                )
+        prefixed = tuple(c for c in columns if c.startswith(PREFIX))
+        meant = set(options.map) or set(map(plain, names))
+        named = tuple(c for c in columns if (c if options.map else plain(c)) in meant)
+        if options.scores or prefixed or not named:
+            return options.scores or prefixed
+        rest = set(columns) - {*named, *self._table.meant.values(), "confidence"}
+        rows = self._table.rows.values()
+        if odd := sorted(c for c in rest if all(_is_share(row.extras.get(c)) for row in rows)):
+            raise SettingsError(
+                f"{WHERE}: {options.file} has numbers from 0 to 1 in {', '.join(odd)}, which may "
+                f"be scores of labels beside {', '.join(named)}. Name the taxonomy of its labels "
+                "in 'taxonomy', write a 'map', or list the columns in 'scores'."
+            )
+        return named
+
+
+def _is_share(cell: Any) -> bool:
+    try:
+        return 0 <= float(cell) <= 1
+    except (TypeError, ValueError):
+        return False
+
+
+def _label(row: TableRow) -> str | None:
+    return as_text(row.cells.get("label"), row.origin, "label")
+
+
+def _numbers(row: TableRow, columns: Sequence[str]) -> Wide:
+    """Returns the scores of a row, shape (columns,); zeros if all cells are empty.
+
+    Raises:
+        DataError: some cells are empty, or one is not a number in [0, 1].
+    """
+    cells = [row.extras.get(column) for column in columns]
+    missing = [column for column, cell in zip(columns, cells, strict=True) if cell is None]
+    if missing and len(missing) < len(cells):
+        raise DataError(f"{row.origin}: the score of '{missing[0]}' is empty; others are not.")
+    numbers = np.zeros(len(cells))
+    for place, cell in enumerate(cells if not missing else ()):
+        try:
+            numbers[place] = float(cell)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            numbers[place] = np.nan
+        if not 0 <= numbers[place] <= 1:
+            raise DataError(
+                f"{row.origin}: the score of '{columns[place]}' is '{cell}'; it must be a number "
+                "from 0 to 1."
+            )
+    return numbers
