@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from lanser_bench import DataError, SettingsError, Utterance
-from lanser_bench.data.listing import spread
+from lanser_bench.data.listing import Part, spread
 from lanser_bench.data.manifest import BuiltManifest, build_manifest
 from lanser_bench.data.utterances import iter_utterances, read_summary, read_utterances
 from lanser_bench.errors import StoreError
@@ -262,9 +262,9 @@ def test_a_row_that_occurs_twice_is_one_utterance(build: Build, corpus: Path) ->
 
 def test_copies_count_once_before_a_limit(build: Build, corpus: Path) -> None:
     table = corpus / "manifest.csv"
-    limited = build(corpus, limit=3)
+    limited = build(corpus, part=Part(limit=3))
     table.write_text(table.read_text() + "".join(table.read_text().splitlines(True)[1:]))
-    assert build(corpus, limit=3).key == limited.key
+    assert build(corpus, part=Part(limit=3)).key == limited.key
 
 
 def test_an_unknown_label_is_named_with_line_and_suggestion(build: Build, corpus: Path) -> None:
@@ -511,7 +511,7 @@ def test_utterances_that_are_removed_while_they_are_read_are_a_sentence(
 
 def test_a_limit_below_one_is_refused(build: Build, corpus: Path) -> None:
     with pytest.raises(SettingsError, match="limit is 0"):
-        build(corpus, limit=0)
+        build(corpus, part=Part(limit=0))
 
 
 def test_a_limit_keeps_speakers_and_labels_apart_and_the_order() -> None:
@@ -528,3 +528,56 @@ def test_a_limit_keeps_speakers_and_labels_apart_and_the_order() -> None:
     assert len(cells) == len(kept) == 24
     assert {u.id for u in spread(everyone[::-1], 24)} == {u.id for u in kept}
     assert spread(everyone, 1000) == everyone
+
+
+def test_hours_are_spread_over_speakers_and_smaller_amounts_are_subsets(
+    build: Build, tmp_path: Path
+) -> None:
+    """s0 speaks 0.4 s at a time, s1 0.8 s, s2 has a single clip."""
+    root, rng = tmp_path / "hours", np.random.default_rng(0)
+    lengths = {"s0": [0.4] * 12, "s1": [0.8] * 6, "s2": [0.5]}
+    rows = [
+        {"id": f"{speaker}-{i}", "audio": f"{speaker}-{i}.wav", "speaker": speaker, "label": "joy"}
+        for speaker, clips in lengths.items()
+        for i in range(len(clips))
+    ]
+    write_table(root, rows)
+    for row in rows:
+        seconds = lengths[row["speaker"]][0]
+        noise = rng.normal(0, 0.1, round(RATE * seconds))
+        soundfile.write(root / row["audio"], noise, RATE)
+    before: set[str] = set()
+    for seconds in (0.6, 2.0, 4.1, 7.3, 10.1):
+        table = read_utterances(build(root, part=Part(hours=seconds / 3600)).artifact)
+        ids = set(table.ids)
+        spoken = {s: sum(lengths[s][0] for i in ids if i.startswith(s)) for s in lengths}
+        assert before <= ids
+        assert sum(spoken.values()) <= seconds + 1e-9
+        assert sum(spoken.values()) > seconds - 0.8 or len(ids) == len(rows)
+        assert abs(spoken["s0"] - spoken["s1"]) <= 0.8 + 1e-9
+        before = ids
+    assert len(before) == len(rows)
+    everything = build(root)
+    assert build(root, part=Part(hours=1)).key == everything.key
+    note = build(root, part=Part(hours=1)).notes[0]
+    assert note.startswith("hours is 1, but there are only 0.00281")
+
+
+def test_hours_that_cannot_be_met_are_refused(build: Build, corpus: Path) -> None:
+    with pytest.raises(DataError, match="hours is 1e-06, which is less than its first utterance"):
+        build(corpus, part=Part(hours=1e-6))
+    for hours in (0, -1, float("nan")):
+        with pytest.raises(SettingsError, match="it must be a number above 0"):
+            build(corpus, part=Part(hours=hours))
+    write_table(corpus, [{"id": "t", "transcript": "no sound", "label": "joy"}])
+    with pytest.raises(DataError, match=r"texts without recordings.* Use `limit`"):
+        build(corpus, part=Part(hours=1))
+
+
+def test_hours_name_unusable_recordings_and_do_not_count_them(build: Build, corpus: Path) -> None:
+    (corpus / "1.wav").write_bytes(b"no sound")
+    with pytest.raises(DataError, match="1 of 3 utterances"):
+        build(corpus, part=Part(hours=1.1 / 3600))
+    built = build(corpus, on_bad_audio="skip", part=Part(hours=1.1 / 3600))
+    assert built.counts["utterances"] == 2
+    assert built.counts["bad_audio"] == 1

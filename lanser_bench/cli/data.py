@@ -152,7 +152,7 @@ def _survey(plugins: Registry, dataset: DatasetRef, store: Path) -> Survey:
             folder,
             memo,
             on_bad_audio=dataset.on_bad_audio,
-            limit=dataset.limit,
+            part=dataset.part,
             progress=display.reading,
         )
 

@@ -12,6 +12,7 @@ from .._face import face
 
 if TYPE_CHECKING:
     from .audio_memo import AudioMemo as AudioMemo
+    from .listing import Part as Part
     from .manifest import BuiltManifest as BuiltManifest
     from .manifest import build_manifest as build_manifest
     from .survey import Survey as Survey
@@ -23,6 +24,7 @@ __getattr__, __all__ = face(
     __name__,
     {
         "audio_memo": "AudioMemo",
+        "listing": "Part",
         "manifest": "BuiltManifest build_manifest",
         "survey": "Survey survey_dataset",
         "utterances": "UtteranceTable read_utterances",

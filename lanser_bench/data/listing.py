@@ -6,11 +6,12 @@ import hashlib
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, SettingsError
 from ..kinds.dataset import Dataset, Utterance
 from ..paths import user_path
 from .naming import relative, some
@@ -91,12 +92,43 @@ def _nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def spread(utterances: Sequence[Utterance], limit: int) -> list[Utterance]:
-    """Returns `limit` utterances spread evenly over speakers and, within each, over gold labels.
+@dataclass(frozen=True)
+class Part:
+    """How much of a dataset to use; everything by default."""
 
-    The choice depends on ids only, not on the order or on chance, so that a trial run uses the same
-    utterances everywhere; the order is preserved.
+    limit: int | None = None
+    """Largest number of utterances."""
+    hours: float | None = None
+    """Largest amount of usable speech, in hours."""
+
+    def check(self, dataset: str) -> None:
+        """Raises `SettingsError` unless `limit` is a whole number from 1 and `hours` positive."""
+        if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
+            raise SettingsError(
+                f"dataset '{dataset}': limit is {self.limit!r}; it must be a whole number of at "
+                "least 1."
+            )
+        if self.hours is not None and not 0 < self.hours < float("inf"):
+            raise SettingsError(
+                f"dataset '{dataset}': hours is {self.hours!r}; it must be a number above 0."
+            )
+
+
+def spread(
+    utterances: Sequence[Utterance], limit: float, sizes: Sequence[float] | None = None
+) -> list[Utterance]:
+    """Returns utterances spread evenly over speakers and, within each, over gold labels.
+
+    The choice depends on ids and sizes only, not on the order or on chance, so that a trial run
+    uses the same utterances everywhere; the order is preserved. A smaller part is a subset of each
+    larger one.
+
+    Args:
+        utterances: what to choose from.
+        limit: largest sum of the sizes.
+        sizes: size of each utterance, such as its seconds; 1 if left out.
     """
+    sizes = [1] * len(utterances) if sizes is None else sizes
     shuffled = {u.id: hashlib.sha256(u.id.encode()).hexdigest() for u in utterances}
     by_label: Counter[tuple[str | None, str]] = Counter()
     turns: list[tuple[int, str, int]] = []
@@ -104,10 +136,14 @@ def spread(utterances: Sequence[Utterance], limit: int) -> list[Utterance]:
         cell = (u.speaker, ",".join(sorted(u.gold)))
         turns.append((by_label[cell], shuffled[u.id], index))
         by_label[cell] += 1
-    by_speaker: Counter[str | None] = Counter()
-    ranks: list[tuple[int, str, int]] = []
+    by_speaker: defaultdict[str | None, float] = defaultdict(float)
+    ranks: list[tuple[float, str, int]] = []
     for _, digest, index in sorted(turns):
         speaker = utterances[index].speaker
         ranks.append((by_speaker[speaker], digest, index))
-        by_speaker[speaker] += 1
-    return [utterances[index] for index in sorted(index for *_, index in sorted(ranks)[:limit])]
+        by_speaker[speaker] += sizes[index]
+    order = [index for *_, index in sorted(ranks)]
+    totals = accumulate(sizes[index] for index in order)
+    most = limit * (1 + 1e-9)
+    kept = [index for index, total in zip(order, totals, strict=True) if total <= most]
+    return [utterances[index] for index in sorted(kept)]

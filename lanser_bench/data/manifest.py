@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError, SettingsError
+from ..errors import DataError
 from ..plugins.discovery import Registry
 from ..plugins.identity import plugin_identity
 from ..store import Artifact, Spec, Store, canonical, write_atomic
 from .audio_memo import AudioMemo
+from .listing import Part
 from .survey import OnBadAudio, Progress, Survey, summary, survey_dataset
 from .utterances import UtteranceTable, read_summary, read_utterances, write_utterances
 
@@ -48,7 +49,7 @@ def build_manifest(
     options: Mapping[str, Any],
     root: Path | None,
     on_bad_audio: OnBadAudio = "stop",
-    limit: int | None = None,
+    part: Part = Part(),  # noqa: B008 - frozen
     progress: Progress | None = None,
 ) -> BuiltManifest:
     """Lists and checks a dataset and stores its table of utterances as an artifact.
@@ -63,15 +64,15 @@ def build_manifest(
         options: its options.
         root: its folder; None for a folder of the store, if the dataset makes its own files.
         on_bad_audio: ``stop`` refuses unusable recordings, ``skip`` counts and names them.
-        limit: keeps so many utterances, spread evenly over speakers and labels.
+        part: how much of it to use, spread evenly over speakers and labels.
         progress: called with done, total and unit while recordings are read for the first time.
 
     Raises:
         DataError: the folder is missing, empty or not this dataset's; utterance ids, gold labels or
             recordings are not valid. The message names the first few and counts the rest.
-        SettingsError: an option or the limit is not valid.
+        SettingsError: an option or the part is not valid.
     """
-    checked_limit(dataset_name, limit)
+    part.check(dataset_name)
     begin = time.perf_counter()
     plugin = registry.create("dataset", dataset_name, options)
     folder = dataset_root(plugin.needs_root, store, dataset_name, root)
@@ -83,7 +84,7 @@ def build_manifest(
             folder,
             memo,
             on_bad_audio=on_bad_audio,
-            limit=limit,
+            part=part,
             progress=progress,
         )
     if survey.faults:
@@ -98,15 +99,6 @@ def build_manifest(
     problems = [asdict(problem) for problem in survey.problems]
     paths = _written_paths(store, spec.key, survey.paths)
     return BuiltManifest(spec.key, artifact, survey.counts, problems, paths, survey.notes)
-
-
-def checked_limit(dataset_name: str, limit: object) -> int | None:
-    """Returns `limit` if it is None or a positive whole number; raises `SettingsError` if not."""
-    if limit is None or (type(limit) is int and limit >= 1):
-        return limit
-    raise SettingsError(
-        f"dataset '{dataset_name}': limit is {limit!r}; it must be a whole number of at least 1."
-    )
 
 
 def dataset_root(needs_root: bool, store: Store, name: str, root: Path | None) -> Path | None:

@@ -20,7 +20,7 @@ from ..plugins.discovery import Registry
 from .audio_memo import AudioMemo, Recording
 from .checks import Kind, audio_problem, gold_faults, language_faults, oddities
 from .duplicates import without_copies
-from .listing import checked_root, listed_utterances, spread
+from .listing import Part, checked_root, listed_utterances, spread
 from .naming import SHOWN, by_fault, relative, some
 from .traits import recording_traits
 
@@ -74,7 +74,7 @@ def survey_dataset(
     memo: AudioMemo,
     *,
     on_bad_audio: OnBadAudio = "stop",
-    limit: int | None = None,
+    part: Part = Part(),  # noqa: B008 - frozen
     progress: Progress | None = None,
 ) -> Survey:
     """Lists a dataset's utterances and checks every one, with its recording.
@@ -87,7 +87,7 @@ def survey_dataset(
         memo: facts of recordings seen before.
         on_bad_audio: ``stop`` makes unusable recordings a fault; ``skip`` leaves them out, counted
             and named.
-        limit: keeps so many utterances, spread evenly over speakers and labels (see `spread`).
+        part: how much to keep, spread evenly over speakers and labels (see `spread`).
         progress: called with done, total and unit while recordings are read.
 
     Raises:
@@ -100,9 +100,11 @@ def survey_dataset(
     faults += gold_faults(registry, name, plugin.card, utterances, folder, options=options)
     faults += language_faults(name, utterances, folder)
     survey = Survey(name, plugin.card, notes=[*plugin.notes, *notes], faults=faults)
-    if limit is not None:
-        utterances = spread(utterances, limit)
+    if part.limit is not None:
+        utterances = spread(utterances, part.limit)
     recordings = memo.look([u.audio for u in utterances if u.audio is not None], progress)
+    if part.hours is not None:
+        utterances = _within_hours(survey, utterances, recordings, part.hours)
     _fill(survey, utterances, recordings, folder)
     if survey.of_kind("bad audio") and on_bad_audio == "stop":
         survey.faults.append(
@@ -118,6 +120,40 @@ def survey_dataset(
     survey.counts = _counts(survey, recordings)
     survey.notes += _notes(survey.counts, utterances, recordings, folder)
     return survey
+
+
+def _within_hours(
+    survey: Survey,
+    utterances: Sequence[Utterance],
+    recordings: Mapping[Path, Recording],
+    hours: float,
+) -> list[Utterance]:
+    """Keeps `hours` of usable speech, and all unusable recordings: these must be named."""
+    usable, seconds, kept = [], [], []
+    for u in utterances:
+        recording = recordings[u.audio] if u.audio is not None else None
+        if audio_problem(u, recording):
+            kept.append(u.id)
+        elif (length := _seconds(u, recording)) is None:
+            survey.faults.append(
+                f"Dataset '{survey.dataset}' has texts without recordings, such as {u.id}, whose "
+                "hours cannot be counted. Use `limit` instead of `hours`."
+            )
+            return []
+        else:
+            usable.append(u)
+            seconds.append(length)
+    chosen = spread(usable, 3600 * hours, seconds)
+    total = sum(seconds) / 3600
+    if usable and not chosen:
+        survey.faults.append(
+            f"Dataset '{survey.dataset}': hours is {hours:g}, which is less than its first "
+            "utterance. Use more."
+        )
+    elif total < hours:
+        survey.notes.append(f"hours is {hours:g}, but there are only {total:.3g}: all are used.")
+    wanted = {*kept, *(u.id for u in chosen)}
+    return [u for u in utterances if u.id in wanted]
 
 
 def _fill(
@@ -155,16 +191,12 @@ def _fill(
 
 def _row(dataset: str, u: Utterance, recording: Recording | None) -> dict[str, Any]:
     """Returns the columns of `utterances.SCHEMA`."""
-    seconds: float | None = None
-    if recording is not None and recording.facts is not None:
-        end = recording.facts.seconds if u.end is None else u.end
-        seconds = round(end - (u.start or 0.0), 6)
     return {
         "id": u.id,
         "audio_sha": recording.sha if recording is not None else None,
         "start": u.start,
         "end": u.end,
-        "seconds": seconds,
+        "seconds": _seconds(u, recording),
         "speaker": f"{dataset}:{u.speaker}" if u.speaker else None,
         "dialogue_id": u.dialogue_id,
         "turn": u.turn,
@@ -176,6 +208,14 @@ def _row(dataset: str, u: Utterance, recording: Recording | None) -> dict[str, A
         "gold_kind": u.gold_kind,
         "extras": {key: _plain(value) for key, value in u.extras.items()},
     }
+
+
+def _seconds(u: Utterance, recording: Recording | None) -> float | None:
+    """Length of an utterance; None without a recording."""
+    if recording is None or recording.facts is None:
+        return None
+    end = recording.facts.seconds if u.end is None else u.end
+    return round(end - (u.start or 0.0), 6)
 
 
 def _language(u: Utterance) -> str | None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..data.listing import Part
 from ..errors import SettingsError
 from ..kinds import Dataset
 
 
 def check_official(
-    dataset: Dataset[Any], where: str, protocol: str, limit: int | None = None
+    dataset: Dataset[Any],
+    where: str,
+    protocol: str,
+    part: Part = Part(),  # noqa: B008 - frozen
 ) -> None:
     """Refuses an official protocol's name if the dataset's options differ from its definition.
 
@@ -17,7 +21,7 @@ def check_official(
         dataset: the labelled set with its options.
         where: start of the message, such as ``dataset 'iemocap'``.
         protocol: the requested protocol; any that is not the dataset's own passes.
-        limit: maximum number of utterances, if only a part is used.
+        part: how much of the dataset is used.
 
     Raises:
         SettingsError: an option differs from the protocol's definition, or only a part of the
@@ -32,8 +36,11 @@ def check_official(
         for option, value in wanted.items()
         if given[option] != value
     ]
-    if limit is not None:
-        differing.append(f"limit: {limit} (not all utterances)")
+    differing += [
+        f"{name}: {value:g} (not all utterances)"
+        for name, value in (("limit", part.limit), ("hours", part.hours))
+        if value is not None
+    ]
     if differing:
         raise SettingsError(
             f"{where}: the official protocol '{protocol}' does not allow {', '.join(differing)}: "

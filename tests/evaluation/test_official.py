@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from lanser_bench import SettingsError
+from lanser_bench.data.listing import Part
 from lanser_bench.evaluation.official import check_official
 from lanser_bench.plugins.discovery import registry
 
 
-def check(name: str, protocol: str, limit: int | None = None, **options: Any) -> None:
-    check_official(registry().create("dataset", name, options), name, protocol, limit)
+def check(name: str, protocol: str, part: Part | None = None, **options: Any) -> None:
+    check_official(registry().create("dataset", name, options), name, protocol, part or Part())
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,13 @@ def check(name: str, protocol: str, limit: int | None = None, **options: Any) ->
         ("iemocap", "superb-5fold", {"speech": "improvised"}, r"speech: improvised \(not all\)"),
         ("crema-d", "tfds-crema-d", {"label": "votes"}, r"label: votes \(not acted\)"),
         ("crema-d", "tfds-crema-d", {"label": "majority"}, r"label: majority \(not acted\)"),
-        ("crema-d", "tfds-crema-d", {"limit": 100}, r"limit: 100 \(not all utterances\)"),
+        ("crema-d", "tfds-crema-d", {"part": Part(hours=1.5)}, r"hours: 1\.5 \(not all"),
+        (
+            "crema-d",
+            "tfds-crema-d",
+            {"part": Part(limit=100)},
+            r"limit: 100 \(not all utterances\)",
+        ),
     ],
 )
 def test_an_official_name_is_refused_where_other_labels_or_clips_are_read(

@@ -365,7 +365,10 @@ def test_what_points_share_changes_no_key(
 ) -> None:
     """Each point planned by itself has the stages that it has in one plan of all points."""
     one = settings()["targets"][0]
-    sets = {"corpora": [[one]], "targets": [[one, {**one, "limit": 20}]]}
+    sets = {
+        "corpora": [[one]],
+        "targets": [[one, {**one, "limit": 20}], [one, {**one, "hours": 0.01}]],
+    }
     entries = [{axis: v} for axis, values in (VARIED | sets).items() for v in values]
     entries += [{**a, **b} for a, b in zip(entries, entries[5:], strict=False)]
     entries += [{"finetune.epochs": 3, **entry} for entry in entries[: len(VARIED)]]
@@ -374,7 +377,7 @@ def test_what_points_share_changes_no_key(
     built: dict[str, BuiltManifest] = {}
 
     def built_once(*given: Any) -> BuiltManifest:
-        name = repr(given[2:7])  # dataset, options, root, bad audio, limit
+        name = repr(given[2:7])  # dataset, options, root, bad audio, part
         if name not in built:
             built[name] = build_manifest(*given)
         return built[name]

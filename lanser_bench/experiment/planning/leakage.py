@@ -60,14 +60,14 @@ def leakage_report(
 
     def table_of(ref: DatasetRef) -> UtteranceTable:
         built = build_manifest(
-            registry, store, ref.dataset, ref.options, ref.root, ref.on_bad_audio, ref.limit
+            registry, store, ref.dataset, ref.options, ref.root, ref.on_bad_audio, ref.part
         )
         return read_utterances(built.artifact)
 
     settings = params or evaluate.Params()
     plugin = registry.create("dataset", target.dataset, target.options)
     where = f"dataset '{target.dataset}'"
-    check_official(plugin, where, settings.protocol, target.limit)
+    check_official(plugin, where, settings.protocol, target.part)
     table = table_of(target)
     report = LeakageReport(target.dataset, settings.protocol, identical=_identical(table))
     if plugin.card.taxonomy is not None:

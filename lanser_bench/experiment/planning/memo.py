@@ -114,7 +114,7 @@ class Parts:
                 ref.options,
                 ref.root,
                 ref.on_bad_audio,
-                ref.limit,
+                ref.part,
                 self.progress,
             )
             dataset = self.registry.create("dataset", ref.dataset, ref.options)

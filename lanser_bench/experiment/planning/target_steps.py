@@ -133,7 +133,7 @@ class Measuring(Steps):
         settings, place = self.settings, f"targets.{index}"
         prepared = self.prepare(place, dataset)
         where, protocol = f"{self.parts.label}: {place}", settings.evaluate.protocol
-        check_official(prepared.dataset, where, protocol, dataset.limit)
+        check_official(prepared.dataset, where, protocol, dataset.part)
         on = PlannedTarget(self, place, prepared, made)
         overlap = published_overlap(made.ref.name, on.encoder.trained_on, dataset.dataset)
         if overlap is not None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ...data.listing import Part
 from ...evaluation.families import Declared
 from ...measurements import SECTIONS, SWITCHES
 from ...measurements.base import Seed, with_fields
@@ -59,6 +60,9 @@ class DatasetRef(_Settings):
     """``skip`` counts and names unusable recordings instead of stopping."""
     limit: int | None = Field(default=None, ge=1)
     """Largest number of utterances, spread evenly over speakers and labels."""
+    hours: float | None = Field(default=None, gt=0)
+    """Largest amount of usable speech, in hours, spread like `limit`; a smaller amount is a subset
+    of each larger one."""
     options: dict[str, Any] = {}
 
     @model_validator(mode="before")
@@ -72,6 +76,11 @@ class DatasetRef(_Settings):
             return value
         own = {k: v for k, v in value.items() if k in cls.model_fields}
         return {**own, "options": {k: v for k, v in value.items() if k not in cls.model_fields}}
+
+    @property
+    def part(self) -> Part:
+        """How much of it to use."""
+        return Part(self.limit, self.hours)
 
 
 class PretrainSettings(PretrainParams):

@@ -68,7 +68,7 @@ def _any_of(plugins: Registry, kind: str, tag: str, definitions: dict[str, Any])
         properties = {tag: {"const": name}, **options.get("properties", {})}
         if kind == "dataset":
             own = DatasetRef.model_json_schema()["properties"]
-            properties |= {k: own[k] for k in ("root", "on_bad_audio", "limit")}
+            properties |= {k: own[k] for k in ("root", "on_bad_audio", "limit", "hours")}
         choices.append(
             {
                 "type": "object",

@@ -207,6 +207,10 @@ def count(
     """
     ref = dataset if isinstance(dataset, DatasetRef) else _named(dataset, root, options)
     name = ref.dataset
+    if ref.hours is not None:
+        raise SettingsError(
+            f"dataset '{name}': hours need its recordings, which are not read here. Use limit."
+        )
     plugin: Dataset[Any] = registry(tuple(plugin_dirs)).create("dataset", name, ref.options)
     check_official(plugin, f"dataset '{name}'", protocol)
     by = evaluate.folds_by(evaluate.Params(protocol=protocol), plugin.protocols)

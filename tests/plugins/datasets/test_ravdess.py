@@ -10,6 +10,7 @@ import pytest
 from lanser_bench_plugins.datasets.ravdess import Ravdess, RavdessOptions
 
 from lanser_bench import DataError
+from lanser_bench.data.listing import Part
 from lanser_bench.data.manifest import build_manifest
 from lanser_bench.data.utterances import read_utterances
 from lanser_bench.plugins.discovery import load_plugins
@@ -84,7 +85,9 @@ def test_the_real_corpus_with_its_one_identical_pair(data_root: Path, tmp_path: 
     assert [(p["utterance"], p["problem"]) for p in built.problems] == [
         ("03-01-03-01-02-02-07", "same sound as 03-01-03-01-02-01-07")
     ]
-    small = build_manifest(registry, store, "ravdess", {}, data_root / "ravdess", limit=36)
+    small = build_manifest(
+        registry, store, "ravdess", {}, data_root / "ravdess", part=Part(limit=36)
+    )
     table = read_utterances(small.artifact)
     assert len(set(table.speakers)) == 18
     assert len({label for gold in table.gold for label in gold}) == 8
