@@ -281,6 +281,18 @@ def mapped_choice(
     return target, np.where((top <= 0) | (unmapped > top + 1e-9), -1, best)
 
 
+def surely_mapped(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Maps labels of people, which have no score: each to the one label with most of its weight.
+
+    Args:
+        matrix: shape (K source, K target), from `Taxonomy.map_to`.
+
+    Returns:
+        Positions of target labels, shape (K source,): −1 where none has more than half the weight.
+    """
+    return np.where(matrix.max(axis=1) > 0.5, matrix.argmax(axis=1), -1)
+
+
 def load_taxonomy(path: Path) -> Taxonomy:
     """Reads a taxonomy file.
 

@@ -237,3 +237,50 @@ class FlattenResult(Result):
     """`original` minus `resynthesised`: the damage of the vocoder itself."""
     cues: list[CueDrop]
     split_hash: str
+
+
+class TransferScore(Result):
+    """Scores of a head that was trained on other labelled sets and tested on this one."""
+
+    trained_on: list[str]
+    """Names of the training sets; several if they were pooled."""
+    labels: list[str]
+    """Common labels: those of the result's taxonomy that occur on both sides."""
+    n_train: int
+    n_train_speakers: int
+    n_test: int
+    n_test_speakers: int
+    left_out: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """Set → its own label → utterances without a common label."""
+    tested_speakers: dict[str, list[str]] = Field(default_factory=dict)
+    """Training set → its speakers who were not trained on, because this set tests them."""
+    layer: str
+    """Layer chosen on the training speakers."""
+    strength: float
+    """Inverse regularisation strength C chosen on the training speakers."""
+    chosen: bool = True
+    """False if there were too few training speakers to choose, so that defaults were used."""
+    uar: Metric
+    wa: Metric
+    macro_f1: Metric
+    majority: dict[str, Metric]
+    """``uar``, ``wa`` and ``macro_f1`` of always predicting the training sets' largest class."""
+    confusion: list[list[int]]
+    """Rows are gold, columns are predicted, in the order of `labels`."""
+    within: Metric | None = None
+    """UAR of heads trained within this set, by its speaker folds, on the same utterances and
+    labels; None if a fold has fewer than 2 of the labels to train on."""
+    to_within: Metric | None = None
+    """`uar` minus `within`, paired by utterance: negative if transfer loses."""
+
+
+class TransferResult(Result):
+    """Content of `transfer.json`: heads of other labelled sets on this one, without its labels."""
+
+    taxonomy: str
+    """Taxonomy that labels were mapped to."""
+    normalise: Literal["none", "corpus", "speaker"] = "none"
+    """Units within which embeddings were z-scored."""
+    scores: list[TransferScore]
+    """One per training set and, of several, one for all of them pooled, which comes last."""
+    warnings: list[str] = Field(default_factory=list)

@@ -12,9 +12,17 @@ from .base import Measurement
 from .finetune import FINETUNE
 from .flatten import FLATTEN
 from .probe import PROBE as PROBE
+from .transfer import TRANSFER
 from .zeroshot import TEXT_ONLY, ZERO_SHOT
 
-MEASUREMENTS: tuple[Measurement[Any], ...] = (PROBE, FINETUNE, FLATTEN, ZERO_SHOT, TEXT_ONLY)
+MEASUREMENTS: tuple[Measurement[Any], ...] = (
+    PROBE,
+    FINETUNE,
+    FLATTEN,
+    ZERO_SHOT,
+    TEXT_ONLY,
+    TRANSFER,
+)
 """In the order of plans, keys and records: new ones go to the end."""
 SECTIONS = tuple(m.section for m in MEASUREMENTS if m.section is not None)
 SWITCHES = tuple(m.switch for m in MEASUREMENTS if m.switch is not None)

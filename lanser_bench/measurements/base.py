@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, Field, create_model
 
@@ -18,6 +18,9 @@ from ..stages.embed.spec import HeadPooling
 from ..stages.evaluate.spec import Params as Design
 from ..store import PluginIdentity, Spec
 from ..taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 R = TypeVar("R", bound=Result)
 M = TypeVar("M", bound=BaseModel)
@@ -54,6 +57,12 @@ class Target(Protocol):
     """Key of pre-training; None without it."""
     embeddings: str
     """Key of the embeddings that are evaluated."""
+    title: str
+    """The set's unique name among the targets, such as ``manifest.1``."""
+
+    @property
+    def others(self) -> Sequence[Target]:
+        """The cell's other labelled sets, with the same encoder and weights."""
 
     @property
     def trainable(self) -> bool:
@@ -89,6 +98,9 @@ class Target(Protocol):
 
     def plugin(self, kind: str, ref: Any) -> Any:
         """Creates a plugin that the settings name."""
+
+    def taxonomy(self, name: str) -> Taxonomy:
+        """Returns a taxonomy by its name or path."""
 
     def params(self, section: BaseModel, model: type[BaseModel]) -> Any:
         """Returns the part of a section that enters a key."""
@@ -208,6 +220,10 @@ class Measurement(Generic[R]):
     """Scores for the table of probe targets."""
     numbers: Callable[[R], Iterable[tuple[str, Metric]]] = lambda result: ()
     """Name → number that `lanser-bench rerun` compares."""
+    recomputed: Callable[[R, pa.Table], Iterable[tuple[str, float, float]]] | None = None
+    """If set, the stage's predictions are saved beside the record. Returns from a result and its
+    predictions: name, score in the result, score of the predictions; `results validate` compares
+    them."""
     report: ReportTable[R] | ReportMap | None = None
 
 

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,7 @@ from ..evaluation.predictions import (
     speaker_sums,
 )
 from ..evaluation.statistics import Statistic
+from ..measurements import MEASUREMENTS
 from ..store import Store, sync
 from .record import Attached, ResultRecord
 
@@ -55,8 +56,12 @@ class TargetArtifacts(Protocol):
     def probes(self) -> Mapping[str, str]:
         """Probe → key."""
 
+    @property
+    def measured(self) -> Mapping[str, Mapping[str, str]]:
+        """Name of a measurement → plugin or role → key."""
 
-def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> dict[str, Attached]:
+
+def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> dict[str, Any]:
     """Writes the files beside a record.
 
     Args:
@@ -65,8 +70,8 @@ def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> di
         record: path of the record, which need not exist yet.
 
     Returns:
-        The record's fields ``predictions`` and, with probes, ``probe_sums`` (of numbers) and
-        ``probe_hits`` (of classes).
+        The record's fields ``predictions``, ``measured`` and, with probes, ``probe_sums`` (of
+        numbers) and ``probe_hits`` (of classes).
 
     Raises:
         StoreError: an artifact is missing or damaged.
@@ -76,7 +81,10 @@ def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> di
         _placed(i, pq.read_table(store.checked(t.evaluation).path / PREDICTIONS))
         for i, t in enumerate(targets)
     ]
-    found = {"predictions": _write(pa.concat_tables(tables), record, "predictions")}
+    found: dict[str, Any] = {
+        "predictions": _write(pa.concat_tables(tables), record, "predictions"),
+        "measured": _measured(store, targets, record),
+    }
     sums, hits = [], []
     for i, target in enumerate(targets):
         for name, key in target.probes.items():
@@ -182,10 +190,30 @@ def probe_statistics(table: pa.Table, target: int) -> dict[Place, Statistic]:
     return {place: regression_from_sums(np.array(sums))["r2"] for place, sums in found.items()}
 
 
+def _measured(
+    store: Store, targets: Sequence[TargetArtifacts], record: Path
+) -> dict[str, Attached]:
+    """Writes the predictions of each measurement that keeps them."""
+    found = {}
+    for measurement in (m for m in MEASUREMENTS if m.recomputed is not None):
+        tables = [
+            _numbered(i, pq.read_table(store.checked(key).path / PREDICTIONS))
+            for i, target in enumerate(targets)
+            for key in target.measured.get(measurement.name, {}).values()
+        ]
+        if tables:
+            found[measurement.name] = _write(pa.concat_tables(tables), record, measurement.name)
+    return found
+
+
+def _numbered(target: int, table: pa.Table) -> pa.Table:
+    """Adds the position of the labelled set as the first column."""
+    return table.add_column(0, "target", pa.array(np.full(len(table), target, np.int16)))
+
+
 def _placed(target: int, table: pa.Table) -> pa.Table:
-    columns = {name: table[name] for name in PREDICTION_COLUMNS.names if name != "target"}
-    first = pa.array(np.full(len(table), target, np.int16))
-    return pa.table({"target": first, **columns}).cast(PREDICTION_COLUMNS).combine_chunks()
+    columns = [name for name in PREDICTION_COLUMNS.names if name != "target"]
+    return _numbered(target, table.select(columns)).cast(PREDICTION_COLUMNS).combine_chunks()
 
 
 def _sums(target: int, probe: str, path: Path) -> list[pa.Table]:

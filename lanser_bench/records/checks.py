@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..errors import DataError
 from ..evaluation.folds import Fold, split_hash
 from ..evaluation.predictions import Classified, classification, sorted_codes
 from ..evaluation.results import EvaluationResult, Metric
 from ..evaluation.statistics import Statistic
-from ..measurements import PROBE
+from ..measurements import MEASUREMENTS, PROBE
+from ..measurements.base import Measurement
 from .attachments import (
     PREDICTION_COLUMNS,
     Place,
@@ -77,6 +80,9 @@ def check_record(path: Path) -> Checked:
         _collect(found, _probes(path, record, record.probe_sums, "R²"))
     if record.probe_hits is not None:
         _collect(found, _probes(path, record, record.probe_hits, "UAR"))
+    for measurement in MEASUREMENTS:
+        if measurement.name in record.measured:
+            _collect(found, _measured(path, record, measurement))
     return found
 
 
@@ -158,6 +164,21 @@ def _probes(path: Path, record: ResultRecord, sums: Attached, name: str) -> Iter
             for score, value in written:
                 place = probe.probe, score.target, score.scale
                 yield from _again(found, place, result.dataset, name, value)
+
+
+def _measured(path: Path, record: ResultRecord, measurement: Measurement[Any]) -> Iterator[str]:
+    """Checks the scores of a measurement that keeps its predictions."""
+    table = read_attached(path, record.measured[measurement.name])
+    assert measurement.recomputed is not None
+    for target, result in enumerate(record.datasets):
+        own = table.filter(pc.equal(table["target"], target))
+        for one in result.of(measurement):
+            for name, written, value in measurement.recomputed(one, own):
+                if not abs(value - written) <= TOLERANCE:
+                    yield (
+                        f"{result.dataset}, {measurement.name} {name} is {written:.6f}, but its "
+                        f"predictions give {value:.6f}."
+                    )
 
 
 def _again(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError
@@ -18,6 +18,8 @@ class _Keys:
 
     evaluation: str
     probes: dict[str, str]
+    measured: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Empty: measurements with predictions are newer than records without any."""
 
 
 def migrate_record(path: Path, store: Store | None = None) -> str:

@@ -23,7 +23,7 @@ from ..measurements import MEASUREMENTS, SECTIONS
 from ..measurements.base import Measurement, R, with_fields
 from ..store import PluginIdentity, digest, write_atomic
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised when a field is added or changes its meaning; older files stay readable: `upgrades`."""
 _SETTINGS = ("embed", "evaluate", "threads", *(s.name for s in SECTIONS if s.in_recipe))
 """Settings that affect every number; plugins and manifests are recorded by their identity."""
@@ -105,7 +105,7 @@ class DatasetResult(_Evaluated):
 class ResultRecord(_Record):
     """One cell: its settings, plugins and results."""
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     experiment: str
     name: str
     """Unique in its experiment."""
@@ -160,6 +160,8 @@ class ResultRecord(_Record):
     probe_hits: Attached | None = None
     """Recognised utterances of each speaker, sentence and class, from which the scores of probes
     follow whose targets are classes, for paired differences of UAR."""
+    measured: dict[str, Attached] = {}
+    """Measurement → what it predicted for every utterance of each labelled set."""
     created: str
     """UTC, ISO 8601."""
 

@@ -39,5 +39,10 @@ def _to_3(content: Content) -> Content:
     return {**content, "schema_version": 3}
 
 
-_STEPS: dict[int, Callable[[Content], Content]] = {1: _to_2, 2: _to_3}
+def _to_4(content: Content) -> Content:
+    """Older records lack the measurements that version 4 added."""
+    return {**content, "schema_version": 4}
+
+
+_STEPS: dict[int, Callable[[Content], Content]] = {1: _to_2, 2: _to_3, 3: _to_4}
 """Version → step to the next version."""

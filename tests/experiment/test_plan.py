@@ -338,6 +338,7 @@ VARIED: dict[str, list[Any]] = {
     "evaluate.budgets": [[0.5]],
     "finetune.epochs": [3],
     "flatten.cues": [["f0"]],
+    "transfer.normalise": ["corpus"],
     "probe.folds": [3],
     "probe.seed": [5],
     "probes": [[]],
@@ -365,11 +366,16 @@ def test_what_points_share_changes_no_key(
 ) -> None:
     """Each point planned by itself has the stages that it has in one plan of all points."""
     one = settings()["targets"][0]
+    two = {"targets": [one, {**one, "limit": 20}]}
     sets = {
         "corpora": [[one]],
-        "targets": [[one, {**one, "limit": 20}], [one, {**one, "hours": 0.01}]],
+        "targets": [two["targets"], [one, {**one, "hours": 0.01}]],
     }
-    entries = [{axis: v} for axis, values in (VARIED | sets).items() for v in values]
+    entries = [
+        {axis: v, **(two if axis.startswith("transfer") else {})}
+        for axis, values in (VARIED | sets).items()
+        for v in values
+    ]
     entries += [{**a, **b} for a, b in zip(entries, entries[5:], strict=False)]
     entries += [{"finetune.epochs": 3, **entry} for entry in entries[: len(VARIED)]]
     points = expand(read_experiment(settings(include=[{}, *entries])))
@@ -513,7 +519,7 @@ def test_planning_loads_no_heavy_library(settings: Make, corpora: Path, tmp_path
 
 
 def test_every_stage_whose_threads_move_floats_has_them_in_its_key(
-    plan: Callable[..., Plan],
+    plan: Callable[..., Plan], settings: Make
 ) -> None:
     from importlib import import_module
     from inspect import signature
@@ -529,8 +535,19 @@ def test_every_stage_whose_threads_move_floats_has_them_in_its_key(
         return set(signature(import_module(f"lanser_bench.stages.{module}").spec).parameters)
 
     takes = {name.removesuffix(".spec") for name in names if "threads" in of(name)}
-    assert takes == {"transcribe", "label", "pretrain", "embed", "evaluate", "finetune", "probe"}
-    both = [plan(*every(threads), finetune={}) for threads in (1, 2)]
+    assert takes == {
+        "transcribe",
+        "label",
+        "pretrain",
+        "embed",
+        "evaluate",
+        "finetune",
+        "probe",
+        "transfer",
+    }
+    targets = settings()["targets"] * 2
+    more = {"finetune": {}, "transfer": {}, "targets": targets}
+    both = [plan(*every(threads), **more) for threads in (1, 2)]
     nodes = [[node for node in one.nodes.values() if node.stage in takes] for one in both]
     assert {node.stage for node in nodes[0]} == takes
     for threads, found in enumerate(nodes, start=1):

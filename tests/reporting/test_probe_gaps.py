@@ -40,6 +40,7 @@ class _Target:
 
     def __init__(self, evaluation: str, probes: dict[str, str]) -> None:
         self.evaluation, self.probes = evaluation, probes
+        self.measured = {"probes": probes}
 
 
 def _artifact(store: Store, name: str, table: pa.Table) -> str:

@@ -15,9 +15,11 @@ from ...stages.embed import spec as embed
 from ...stages.evaluate import spec as evaluate
 from ...store import Spec
 from ...taxonomy import Taxonomy
+from ..settings.grid import Point
 from ..settings.model import DatasetRef, PluginRef
 from .corpus_steps import Prepared, Steps, without
 from .gold_leakage import gold_notes
+from .memo import Parts
 from .plan import TargetKeys
 
 
@@ -38,21 +40,28 @@ class Made:
 class PlannedTarget:
     """One target of a cell: the `measurements.base.Target` that measurements plan with."""
 
-    def __init__(self, steps: Steps, place: str, prepared: Prepared, made: Made) -> None:
+    def __init__(self, steps: Measuring, index: int, prepared: Prepared, made: Made) -> None:
         """Plans the embeddings of the target."""
-        self._steps, self._prepared, self._made = steps, prepared, made
-        self.settings, self.place, self.name = steps.settings, place, prepared.name
+        self._steps, self._prepared, self._made, self._index = steps, prepared, made, index
+        self.settings, self.place, self.name = steps.settings, f"targets.{index}", prepared.name
+        place, self.title = self.place, steps.target_name(index)
         self.utterances, self.protocols = prepared.utterances, prepared.dataset.protocols
         gold = prepared.dataset.card.taxonomy
         self.gold: Taxonomy | None = None if gold is None else steps.parts.taxonomy(gold)
         self.encoder, self.identity = steps.parts.plugin("encoder", made.ref)
         self.control, self.seed, self.model = made.control, made.seed, made.model
-        self.params, self.stage = steps.params, steps.stage
+        self.params, self.stage, self.taxonomy = steps.params, steps.stage, steps.parts.taxonomy
         self.features = partial(steps.features, place, prepared, self.encoder)
         self.measured = partial(steps.measured, place, prepared)
         self.labels = partial(steps.labels, place, prepared)
         self.notes: list[str] = []
         self.embeddings = self.embedded()
+
+    @property
+    def others(self) -> list[PlannedTarget]:
+        """The cell's other labelled sets, with the same encoder and weights."""
+        n = len(self.settings.targets)
+        return [self._steps.target(i, self._made) for i in range(n) if i != self._index]
 
     @property
     def trainable(self) -> bool:
@@ -128,13 +137,24 @@ class PlannedTarget:
 class Measuring(Steps):
     """Plans the measurements of a cell on its targets."""
 
+    def __init__(self, parts: Parts, point: Point) -> None:
+        """Starts a cell without stages and targets."""
+        super().__init__(parts, point)
+        self._targets: dict[int, PlannedTarget] = {}
+
+    def target(self, index: int, made: Made) -> PlannedTarget:
+        """Returns a target of the cell; its embeddings are planned on first use."""
+        if index not in self._targets:
+            dataset, place = self.settings.targets[index], f"targets.{index}"
+            prepared = self.prepare(place, dataset)
+            where, protocol = f"{self.parts.label}: {place}", self.settings.evaluate.protocol
+            check_official(prepared.dataset, where, protocol, dataset.part)
+            self._targets[index] = PlannedTarget(self, index, prepared, made)
+        return self._targets[index]
+
     def results(self, index: int, dataset: DatasetRef, made: Made) -> TargetKeys:
         """Adds all measurements on a target; returns the keys of the results."""
-        settings, place = self.settings, f"targets.{index}"
-        prepared = self.prepare(place, dataset)
-        where, protocol = f"{self.parts.label}: {place}", settings.evaluate.protocol
-        check_official(prepared.dataset, where, protocol, dataset.part)
-        on = PlannedTarget(self, place, prepared, made)
+        settings, on = self.settings, self.target(index, made)
         overlap = published_overlap(made.ref.name, on.encoder.trained_on, dataset.dataset)
         if overlap is not None:
             on.note(overlap)
@@ -152,8 +172,9 @@ class Measuring(Steps):
                 seed=settings.seed_of("evaluate"),
                 declared=settings.controls.gold_of_tested == "declare",
             )
-        return TargetKeys(self._target_name(index), evaluation, planned, tuple(on.notes))
+        return TargetKeys(on.title, evaluation, planned, tuple(on.notes))
 
-    def _target_name(self, index: int) -> str:
+    def target_name(self, index: int) -> str:
+        """Returns a target's name, numbered if several targets have it."""
         names = [target.dataset for target in self.settings.targets]
         return names[index] if names.count(names[index]) == 1 else f"{names[index]}.{index}"

@@ -1,0 +1,152 @@
+"""The section `transfer` of an experiment: plans, refusals, and what a run writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+
+from lanser_bench import LanserError
+from lanser_bench.experiment import RunOutcome, plan_experiment, run_experiment
+from lanser_bench.experiment.planning.plan import Plan
+from lanser_bench.records.checks import check_record
+from lanser_bench.records.reading import load_record
+
+Make = Callable[..., dict[str, Any]]
+OTHER = """
+name: {name}
+version: "1"
+citation: tests
+neutral_rule: {{kind: keep}}
+labels:
+  - {{name: merry, hypothesis: merry}}
+  - {{name: glum, hypothesis: glum}}
+  - {{name: odd, hypothesis: odd}}
+"""
+
+
+@pytest.fixture
+def targets(corpora: Path, tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
+    """Three sets of the same tones: other speakers, and labels of another taxonomy in the last."""
+
+    def make(maps: str = "maps: {mood: {merry: glad, glum: sad}}") -> list[dict[str, Any]]:
+        mood, other = str(corpora / "mood.yaml"), tmp_path / "other.yaml"
+        other.write_text(OTHER.format(name="other") + maps + "\n")
+        found = [{"dataset": "manifest", "root": str(corpora / "gold"), "taxonomy": mood}]
+        own = {"glad": "merry", "sad": "glum"}
+        for name, taxonomy, words in (("second", mood, {}), ("third", str(other), own)):
+            root = tmp_path / name
+            shutil.copytree(corpora / "gold", root, dirs_exist_ok=True)
+            # Bytes of recordings must differ, or they count as the same speakers.
+            for wav in root.glob("*.wav"):
+                wav.write_bytes(wav.read_bytes()[:-2] + name[:2].encode())
+            lines = list(csv.DictReader((root / "manifest.csv").read_text().splitlines()))
+            for line in lines:
+                line["speaker"] = f"{name}-{line['speaker']}"
+                line["label"] = words.get(line["label"], line["label"])
+            with (root / "manifest.csv").open("w") as file:
+                writer = csv.DictWriter(file, list(lines[0]))
+                writer.writeheader()
+                writer.writerows(lines)
+            found.append({"dataset": "manifest", "root": str(root), "taxonomy": taxonomy})
+        return found
+
+    return make
+
+
+@pytest.fixture
+def plan(settings: Make, plugin_dirs: tuple[Path, ...]) -> Callable[..., Plan]:
+    def make(*overrides: str, **changes: Any) -> Plan:
+        made = settings(encoder="loudness", **{"transfer": {}, **changes})
+        return plan_experiment(made, overrides, plugin_dirs=plugin_dirs)[0]
+
+    return make
+
+
+@pytest.fixture
+def run(settings: Make, plugin_dirs: tuple[Path, ...]) -> Callable[..., RunOutcome]:
+    def go(**changes: Any) -> RunOutcome:
+        made = settings(encoder="loudness", **{"transfer": {}, **changes})
+        return run_experiment(made, plugin_dirs=plugin_dirs)
+
+    return go
+
+
+def test_one_stage_per_target_and_row(plan: Callable[..., Plan], targets, corpora: Path) -> None:
+    found = plan(targets=targets(), transfer={"taxonomy": str(corpora / "mood.yaml")})
+    for cell in found.cells:
+        heads = [key for place, key in cell.stages.items() if place.startswith("transfer")]
+        assert len(set(heads)) == 3
+        assert [list(t.measured["transfer"].values()) for t in cell.targets] == [[k] for k in heads]
+    [first, *_] = [n for n in found.nodes.values() if n.stage == "transfer"]
+    assert first.title.startswith("loudness from manifest.1, manifest.2 to manifest.0")
+    without = plan(targets=targets(), transfer=None)
+    same = {node.key for node in found.nodes.values() if node.stage != "transfer"}
+    assert same == set(without.nodes)
+
+
+def test_one_target_is_refused(plan: Callable[..., Plan]) -> None:
+    with pytest.raises(LanserError, match=r"'targets' has only one\. Add a labelled set"):
+        plan()
+
+
+def test_a_set_without_a_map_is_named(plan: Callable[..., Plan], targets) -> None:
+    found = plan(targets=targets(maps=""))
+    assert found.notes == [
+        "No transfer from manifest.2 to manifest.0: There is no map from other to mood. Add "
+        "`maps: {mood: …}` to the file of other.",
+        "No transfer from manifest.2 to manifest.1: There is no map from other to mood. Add "
+        "`maps: {mood: …}` to the file of other.",
+        "No transfer from manifest.0 to manifest.2: There is no map from mood to other. Add "
+        "`maps: {other: …}` to the file of mood.",
+        "No transfer from manifest.1 to manifest.2: There is no map from mood to other. Add "
+        "`maps: {other: …}` to the file of mood.",
+    ]
+    assert ["transfer" in target.measured for target in found.cells[0].targets] == [1, 1, 0]
+
+
+def test_records_have_scores_and_predictions(
+    run: Callable[..., RunOutcome], targets, corpora: Path
+) -> None:
+    outcome = run(targets=targets(), transfer={"taxonomy": str(corpora / "mood.yaml")})
+    assert outcome.ok
+    for path in outcome.records:
+        record, checked = load_record(path), check_record(path)
+        assert checked.faults == []
+        table = pq.read_table(path.parent / record.measured["transfer"].file).to_pylist()
+        for position, result in enumerate(record.datasets):
+            names = [d.dataset for d in record.datasets if d is not result]
+            scores = result.transfer.scores
+            assert [s.trained_on for s in scores] == [[n] for n in names] + [names]
+            assert result.transfer.taxonomy == "mood"
+            for score in scores:
+                assert score.labels == ["glad", "sad"]
+                rows = [
+                    row
+                    for row in table
+                    if row["target"] == position
+                    and row["trained_on"] == " + ".join(score.trained_on)
+                ]
+                gold, predicted = ([r[c] for r in rows] for c in ("gold", "predicted"))
+                again = balanced_accuracy_score(gold, predicted)
+                assert score.uar.value == pytest.approx(again, abs=1e-9)
+    # Tones of glad and sad differ in pitch in the same way everywhere.
+    main = next(r for r in map(load_record, outcome.records) if r.role == "main")
+    assert min(s.uar.value for d in main.datasets for s in d.transfer.scores) > 0.7
+
+
+def test_validate_finds_a_changed_score(run: Callable[..., RunOutcome], targets) -> None:
+    outcome = run(targets=targets(), controls={"logmel_stats": False})
+    [path] = outcome.records
+    content = json.loads(path.read_text())
+    content["datasets"][1]["transfer"]["scores"][0]["uar"]["value"] = 0.123
+    path.write_text(json.dumps(content))
+    [fault] = check_record(path).faults
+    assert "manifest.1, transfer uar predicted from manifest.0 is 0.123000, but its" in fault
