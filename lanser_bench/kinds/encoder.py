@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from .base import OptionsT, Plugin
 from .speech import Waveform
@@ -25,16 +25,44 @@ class Frontend(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["logmel", "waveform", "text"] = "logmel"
-    """``text``: the manifest's transcript, for controls without audio."""
+    kind: Literal["logmel", "waveform", "text", "frames"] = "logmel"
+    """``text``: the manifest's transcript, for controls without audio. ``frames``: the layers of a
+    frozen encoder, computed once per recording and stored."""
     sample_rate: int = 16_000
     n_mels: int = Field(default=64, ge=8, le=256)
     window_s: float = Field(default=0.025, gt=0)
     hop_s: float = Field(default=0.010, gt=0)
+    """Seconds between frames; with ``frames`` those after the mean over `every`."""
     f_min: float = Field(default=50.0, ge=0)
     f_max: float = Field(default=8_000.0, gt=0)
     floor_db: float = -80.0
     """Power below this, relative to full scale, is raised to it before the logarithm."""
+    encoder: str | None = None
+    """``frames`` only, like the fields below: name of the `FeatureExtractor`, which takes
+    waveforms."""
+    options: dict[str, Any] = Field(default={}, exclude=True)
+    """Its options. Its identity is in the keys instead, because options may be paths."""
+    layers: tuple[int, ...] | None = None
+    """The layers to store, side by side in each frame; None for all."""
+    every: int = Field(default=1, ge=1)
+    """Stores the mean of this many successive frames instead of each."""
+
+    @model_validator(mode="after")
+    def _frames_have_an_encoder(self) -> Self:
+        if (self.kind == "frames") != (self.encoder is not None):
+            raise ValueError("kind: frames needs the name of an encoder; other kinds take none")
+        return self
+
+    def __hash__(self) -> int:
+        """By content: options may be lists or mappings."""
+        return hash(repr(self))
+
+    def content(self) -> dict[str, Any]:
+        """Returns what keys contain: the fields that matter for the kind."""
+        ours = {"encoder", "layers", "every"}
+        if self.kind == "frames":
+            return self.model_dump(mode="json", include={"kind", "hop_s", *ours})
+        return self.model_dump(mode="json", exclude=ours)
 
 
 class _Encoder(Plugin[OptionsT]):
@@ -63,8 +91,8 @@ class FeatureExtractor(_Encoder[OptionsT]):
         """Returns the layers of each utterance: outer list per utterance, same order.
 
         Args:
-            batch: waveforms of shape (samples,); or log-mel arrays of shape (frames, n_mels) or
-                transcripts (str), depending on the front end.
+            batch: waveforms of shape (samples,); or log-mel or other frames of shape (frames, dim)
+                or transcripts (str), depending on the front end.
         """
 
 
@@ -80,7 +108,7 @@ class TrainableEncoder(_Encoder[OptionsT]):
     def build(self, seed: int) -> torch.nn.Module:
         """Returns the module with weights drawn from `seed`.
 
-        Its ``forward(features, frames)`` takes ``features`` of shape (batch, frames, n_mels) or
+        Its ``forward(features, frames)`` takes ``features`` of shape (batch, frames, dim) or
         (batch, samples), zero-padded at the end, and ``frames`` of shape (batch,), the true
         lengths; it returns ``list[tuple[Tensor, Tensor]]``: per layer the values of shape
         (batch, frames', dim) and the true lengths of shape (batch,). The last layer feeds the

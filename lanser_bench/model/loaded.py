@@ -43,6 +43,8 @@ class SERModel:
     """The encoder."""
     device: str = "cpu"
     """Device of a trained encoder; a frozen one takes it as an option of the plugin."""
+    frozen: Any = None
+    """The encoder whose layers are the input of `plugin`, if there is one."""
     notes: list[str] = field(default_factory=list)
     """Differences from the export: library versions, the encoder's source."""
 
@@ -109,12 +111,13 @@ class SERModel:
         return predict_file(self, Path(path), segmenter)
 
     def _inputs(self, waveforms: Sequence[Waveform]) -> tuple[list[Array], float]:
-        frontend = self.config.frontend
-        if frontend.kind == "waveform":
-            return [np.asarray(w, np.float32) for w in waveforms], float(SAMPLE_RATE)
-        from ..audio import logmel
+        from ..stages.frontends import outputs
 
-        rows = [logmel(np.asarray(w, np.float32), frontend) for w in waveforms]
+        frontend = self.config.frontend
+        sound = [np.asarray(w, np.float32) for w in waveforms]
+        if frontend.kind == "waveform":
+            return sound, float(SAMPLE_RATE)
+        rows = [row.astype(np.float32) for row in outputs(frontend, sound, self.frozen)]
         short = next((i for i, row in enumerate(rows) if not len(row)), None)
         if short is not None:
             raise DataError(
@@ -156,6 +159,7 @@ def load_model(
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
+    from ..stages.frontends import frames_encoder
     from ..taxonomy import load_taxonomy
 
     place = Path(folder)
@@ -169,7 +173,8 @@ def load_model(
     except (OSError, SafetensorError) as error:
         raise DataError(f"The model {place} is damaged: {error}. Export it again.") from None
     taxonomy = load_taxonomy(place / TAXONOMY) if config.taxonomy else None
-    return SERModel(config, tensors, taxonomy, plugin, device, notes)
+    frozen = frames_encoder(plugin.frontend, plugins)
+    return SERModel(config, tensors, taxonomy, plugin, device, frozen, notes)
 
 
 def _compare(config: ModelConfig, found: Any) -> list[str]:

@@ -1,14 +1,16 @@
-"""Features: every utterance decoded and turned into log-mel once, in memory-mapped files.
+"""Features: the front end's output for every utterance, computed once, in memory-mapped files.
 
 Training reads the same frames every epoch; decoding and log-mel would take several times as long
-as the training itself. Values are float32: half precision would halve the files at an error of up
-to 0.008 natural-log units (0.03 dB), but every reader would have to convert, and so to copy.
+as the training itself. Log-mel and samples are float32: half precision would halve the files at an
+error of up to 0.008 natural-log units (0.03 dB), but every reader would have to convert. Layers of
+a frozen encoder are float16: they are several times larger, and their readers cast anyway.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,32 +23,39 @@ from ..audio.flatten import LIBRARY, WAYS, Cue
 from ..errors import DataError
 from ..kinds.encoder import Frontend
 from ..plugins.identity import library_versions
-from ..store import Draft, Spec, Store
-from .base import StageContext
+from ..store import Draft, PluginIdentity, Spec, Store
+from .base import StageContext, limited_threads
+from .frontends import Frames, outputs
 from .maps.sharding import ROWS, MapResult
 from .maps.spans import Bucket, map_utterances, span_rows
 
 VERSION = "2"
-CAPACITY = 256
-"""Utterances per shard: about 20 MB of log-mel for clips of 3 s."""
+CAPACITY, FRAMES_CAPACITY = 256, 64
+"""Utterances per shard: about 20 MB of log-mel, or 40 MB of five layers, for clips of 3 s."""
 FRAMES = "frames.npy"
 OPEN_FILES = 256
 """Memory maps kept open at once: each uses a file descriptor, and there may be many shards."""
 
-Frames = npt.NDArray[np.float32]
 
-
-def spec(*, utterances: str, frontend: Frontend, cue: Cue | None = None) -> Spec:
+def spec(
+    *,
+    utterances: str,
+    frontend: Frontend,
+    cue: Cue | None = None,
+    encoder: PluginIdentity | None = None,
+) -> Spec:
     """Returns the key content: the same for all encoders with the same front end.
 
-    With the front end ``waveform`` the decoded samples are kept, not log-mel. `cue` is the prosodic
-    cue removed by resynthesis; None for natural speech.
+    With the front end ``waveform`` the decoded samples are kept, not log-mel; with ``frames`` the
+    layers of the frozen `encoder`. `cue` is the prosodic cue removed by resynthesis; None for
+    natural speech.
     """
     return Spec(
         stage="features",
         stage_version=VERSION,
+        plugins={} if encoder is None else {"encoder": encoder},
         params={
-            "frontend": frontend.model_dump(mode="json"),
+            "frontend": frontend.content(),
             "libraries": libraries(),
             **cue_params(cue),
         },
@@ -68,30 +77,33 @@ def cue_params(cue: Cue | None) -> dict[str, Any]:
 
 def run(context: StageContext, draft: Draft) -> None:
     """Computes the frames of every utterance, shard by shard."""
-    from ..audio import logmel
     from ..audio.flatten import resynthesise
 
     cue: Cue | None = context.spec.params.get("cue")
     frontend = Frontend.model_validate(context.spec.params["frontend"])
+    stored = frontend.kind == "frames"
+    encoder = context.plugin("encoder") if stored else None
+    capacity, group = (FRAMES_CAPACITY, FRAMES_CAPACITY) if stored else (CAPACITY, 1)
     total = 0
 
     def compute(bucket: Bucket, part: Draft) -> pa.Table:
         nonlocal total
-        rows: list[Frames] = []
-        for row, name in enumerate(bucket.table.ids):
-            frames = bucket.samples(row)
+        count, rows = len(bucket.table), list[Frames]()
+        for begin in range(0, count, group):
+            waveforms = [bucket.samples(row) for row in range(count)[begin : begin + group]]
             if cue is not None:
-                frames = resynthesise(frames, cue)
-            if frontend.kind == "logmel":
-                frames = logmel(frames, frontend)
+                waveforms = [resynthesise(samples, cue) for samples in waveforms]
+            rows += outputs(frontend, waveforms, encoder)
+        for name, frames in zip(bucket.table.ids, rows, strict=True):
             if len(frames) == 0:
                 raise DataError(f"Utterance '{name}' is too short for one frame.")
-            rows.append(frames)
         part.counts["frames"] = sum(len(frames) for frames in rows)
         total += part.counts["frames"]
         return write_frames(part.path, rows)
 
-    map_utterances(context, draft, span_rows, compute, CAPACITY, needs_audio="features")
+    # More threads would change the last digits of a frozen encoder's layers.
+    with limited_threads(1) if stored else nullcontext():
+        map_utterances(context, draft, span_rows, compute, capacity, needs_audio="features")
     draft.counts["frames_computed"] = total
 
 
@@ -99,7 +111,7 @@ def write_frames(folder: Path, rows: Sequence[Frames]) -> pa.Table:
     """Writes the stacked frames of a shard; returns where each row's frames begin."""
     lengths = [len(frames) for frames in rows]
     offsets = np.cumsum([0, *lengths[:-1]])
-    np.save(folder / FRAMES, np.concatenate(rows).astype(np.float32, copy=False))
+    np.save(folder / FRAMES, np.concatenate(rows))
     columns = {"offset": pa.array(offsets, pa.int64()), "frames": pa.array(lengths, pa.int64())}
     return pa.table(columns)
 
@@ -146,7 +158,8 @@ class Features:
     def get(self, index: int) -> Frames:
         """Returns one utterance's frames without a copy.
 
-        Shape (frames, n_mels), or (samples,) for a waveform front end; read-only.
+        Shape (frames, dim), or (samples,) for a waveform front end; read-only. Frames of a frozen
+        encoder are float16.
         """
         begin = int(self._offsets[index])
         return self._map(int(self._part[index]))[begin : begin + int(self.lengths[index])]
@@ -177,8 +190,8 @@ def crops(
     return [row[begin : begin + longest] for row, begin in zip(rows, begins.tolist(), strict=True)]
 
 
-def pad(rows: Sequence[Frames]) -> tuple[Frames, npt.NDArray[np.int64]]:
-    """Stacks rows of different lengths, zeros at the end; returns them with their lengths."""
+def pad(rows: Sequence[Frames]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Stacks rows of different lengths as float32, zeros at the end; returns their lengths too."""
     lengths = np.array([len(row) for row in rows], np.int64)
     stacked = np.empty((len(rows), int(lengths.max()), *rows[0].shape[1:]), np.float32)
     for target, row in zip(stacked, rows, strict=True):

@@ -83,7 +83,7 @@ class Network(nn.Module):
     def on(
         cls,
         encoder: nn.Module,
-        frames: npt.NDArray[np.float32],
+        frames: npt.NDArray[np.floating[Any]],
         name: str,
         seed: int,
         labels: int,
@@ -96,7 +96,7 @@ class Network(nn.Module):
             PluginError: the output of the encoder called `name` is not what
                 `TrainableEncoder.build` promises.
         """
-        dim = last_dim(encoder, torch.from_numpy(frames[None].copy()), name)
+        dim = last_dim(encoder, torch.from_numpy(np.array(frames[None], np.float32)), name)
         with deterministic(seed):
             return cls(encoder, dim, labels, pooling, measures)
 

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..kinds.encoder import FeatureExtractor, TrainableEncoder
+from ..plugins.discovery import registry
+from ..stages.frontends import frames_encoder, outputs
 from ._base import PluginSuite
 
 
@@ -20,14 +22,16 @@ class EncoderSuite(PluginSuite):
     """Largest difference that other inputs in the batch may cause."""
 
     def inputs(self) -> list[Any]:
-        """Returns random waveforms, log-mel arrays or sentences, as the front end requires."""
+        """Returns random waveforms, frames or sentences, as the front end requires."""
         frontend = self.plugin.frontend
         if frontend.kind == "text":
             return ["Well.", "I did not expect that.", "We won, and everybody was there to see it."]
         random = np.random.default_rng(0)
-        if frontend.kind == "waveform":
+        if frontend.kind in ("waveform", "frames"):
             sizes = [(int(s * frontend.sample_rate),) for s in self.lengths]
-            return [(0.1 * random.standard_normal(size)).astype(np.float32) for size in sizes]
+            sound = [(0.1 * random.standard_normal(size)).astype(np.float32) for size in sizes]
+            rows = outputs(frontend, sound, frames_encoder(frontend, registry()))
+            return [row.astype(np.float32) for row in rows]
         shapes = [(int(s / frontend.hop_s), frontend.n_mels) for s in self.lengths]
         return [random.standard_normal(shape).astype(np.float32) for shape in shapes]
 

@@ -9,6 +9,7 @@ from lanser_bench import hookimpl
 def register_encoders(register: Callable[[str, str], None]) -> None:
     """Registers the built-in encoders."""
     home = "lanser_bench_plugins.encoders"
+    register("adapter", f"{home}.adapter:AdapterEncoder")
     register("cnn", f"{home}.cnn:CNN")
     register("logmel-stats", f"{home}.logmel_stats:LogMelStats")
     register("egemaps", f"{home}.egemaps:EGeMAPS")

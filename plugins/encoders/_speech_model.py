@@ -18,7 +18,8 @@ SHORTEST = SAMPLE_RATE // 10
 """Shorter clips (in samples) are padded with silence: strided convolutions need enough samples."""
 LONGEST = 30 * SAMPLE_RATE
 """Samples that Whisper has positions for."""
-Train = Literal["all", "transformer", "mix"]
+Train = Literal["all", "transformer", "mix"] | int
+"""The part to train; a number: that many of the last blocks."""
 
 
 class SpeechModel(nn.Module):
@@ -65,14 +66,19 @@ class SpeechModel(nn.Module):
         blocks[0].register_forward_pre_hook(self._keep_input)
         for block in blocks:
             block.register_forward_hook(self._keep_output)
+        # A plain list: the blocks are registered once, in the backbone.
+        trained = self.count - train if isinstance(train, int) else self.count
+        self._trained: list[nn.Module] = list(blocks[trained : self.count])
         self.mix = nn.Parameter(torch.zeros(self.count + 1)) if mix else None
         self._freeze()
 
     def train(self, mode: bool = True) -> SpeechModel:
         """Sets the mode; frozen parts stay in eval mode."""
         super().train(mode)
-        if self.train_part == "mix":
+        if self.train_part == "mix" or isinstance(self.train_part, int):
             self.backbone.eval()
+            for block in self._trained:
+                block.train(mode)
         return self
 
     def forward(self, features: Tensor, frames: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -164,8 +170,10 @@ class SpeechModel(nn.Module):
         )
 
     def _freeze(self) -> None:
-        if self.train_part == "mix":
+        if self.train_part == "mix" or isinstance(self.train_part, int):
             self.backbone.requires_grad_(False)
+            for block in self._trained:
+                block.requires_grad_(True)
         elif self.whisper:
             self.backbone.embed_positions.requires_grad_(False)
         elif self.train_part == "transformer" and hasattr(self.backbone, "feature_extractor"):

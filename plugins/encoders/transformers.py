@@ -146,11 +146,16 @@ class TrainableOptions(PluginOptions):
     train: Literal["all", "transformer", "mix"] = "transformer"
     """``transformer`` freezes the convolutions on the waveform (Whisper and w2v-BERT have none
     and are trained completely); ``mix`` trains only the mean and the head."""
+    blocks: int | None = Field(default=None, ge=0)
+    """Trains only this many of the last blocks up to `layer`, besides the head and the mean; the
+    rest is frozen, dropout included. 0: the encoder stays as it is. Null: as `train` says."""
 
     @model_validator(mode="after")
     def _something_to_train(self) -> TrainableOptions:
         if self.train == "mix" and not self.mix:
             raise ValueError("train: mix needs mix: true, or no part of the encoder is trained")
+        if self.blocks is not None and self.train != "transformer":
+            raise ValueError("blocks says which part is trained, so leave out train")
         return self
 
 
@@ -180,7 +185,8 @@ class TransformersTrainable(WithWeights, TrainableEncoder[TrainableOptions]):
         """Returns the module; with ``init: random`` its weights are drawn from `seed`."""
         options = self.options
         drawn = seed if options.init == "random" else None
-        return _build(options.model, drawn, options.mix, options.layer, options.train)
+        part: Train = options.train if options.blocks is None else options.blocks
+        return _build(options.model, drawn, options.mix, options.layer, part)
 
 
 def _build(name: str, seed: int | None, mix: bool, layer: int | None, train: Train) -> SpeechModel:
@@ -193,5 +199,11 @@ def _build(name: str, seed: int | None, mix: bool, layer: int | None, train: Tra
         raise SettingsError(
             f"The model '{name}' has layers 0 to {depth}, but the option 'layer' is {layer}. "
             "Lower it."
+        )
+    used = depth if layer is None else layer
+    if isinstance(train, int) and train > used:
+        raise SettingsError(
+            f"The model '{name}' has {used} blocks up to the last layer that is used, but the "
+            f"option 'blocks' is {train}. Lower it."
         )
     return SpeechModel(encoder, extractor, mix=mix, layer=layer, train=train)

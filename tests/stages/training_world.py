@@ -94,8 +94,13 @@ class World:
             write_utterances(draft.path, rows, {"dataset": name})
         return spec.key
 
-    def features(self, utterances: str, frames: Sequence[npt.NDArray[np.float32]]) -> str:
-        spec = features.spec(utterances=utterances, frontend=Frontend(n_mels=MELS))
+    def features(
+        self,
+        utterances: str,
+        frames: Sequence[npt.NDArray[Any]],
+        frontend: Frontend | None = None,
+    ) -> str:
+        spec = features.spec(utterances=utterances, frontend=frontend or Frontend(n_mels=MELS))
         context = StageContext(spec, self.store, registry())
 
         def compute(bucket: Bucket, part: Draft) -> pa.Table:
@@ -184,7 +189,15 @@ class World:
         )
 
     def call(self, spec: Spec) -> StageReport:
-        return run_call(RunnableCall(spec.stage, spec.key, spec.model_dump(), self.store.root))
+        located = {role: plugin.located for role, plugin in spec.plugins.items()}
+        call = RunnableCall(
+            spec.stage,
+            spec.key,
+            spec.model_dump(),
+            self.store.root,
+            inputs={"located": located},
+        )
+        return run_call(call)
 
     def pretrain(
         self,

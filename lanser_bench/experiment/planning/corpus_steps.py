@@ -128,17 +128,23 @@ class Steps:
         With a cue, the front end gets speech resynthesised without it.
         """
         frontend = self.parts.once(_frontend, encoder=encoder)
-        if cue is None and frontend.kind != "logmel" and isinstance(encoder, FeatureExtractor):
+        as_it_is = frontend.kind in ("waveform", "text")
+        if cue is None and as_it_is and isinstance(encoder, FeatureExtractor):
             return None
+        frozen = None
+        if frontend.encoder is not None:
+            ref = PluginRef(name=frontend.encoder, options=frontend.options)
+            _, frozen = self.parts.plugin("encoder", ref)
         return self.stage(
             features_stage.spec,
-            f"{prepared.name}, {frontend.kind}{without(cue)}",
+            f"{prepared.name}, {frontend.encoder or frontend.kind}{without(cue)}",
             self.settings.threads.features,
             f"features {place}{without(cue)}",
             prepared.audio,
             utterances=prepared.utterances,
             frontend=frontend,
             cue=cue,
+            encoder=frozen,
         )
 
     def measured(self, place: str, prepared: Prepared, probe: PluginRef) -> str:

@@ -5,7 +5,7 @@ Long utterances are cut into pieces, whose frames are pooled together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from ...errors import PluginError
 from ...halving import fitting
 from ...kinds.encoder import FeatureExtractor
 from ..features import pad
+from ..frontends import batches
 
 if TYPE_CHECKING:
     import torch
@@ -62,18 +63,6 @@ def _encoded(batch: list[Array], encode: Encode) -> list[Encoded]:
         return [answer for part in parts for answer in encode(part)]
 
     return fitting(run, len(batch))
-
-
-def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Yields positions sorted by length, as many as fit `budget` once padded; at least one."""
-    batch: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-        if batch and (len(batch) + 1) * lengths[i] > budget:
-            yield batch
-            batch = []
-        batch.append(i)
-    if batch:
-        yield batch
 
 
 def combine(answers: list[Encoded], pooling: str) -> list[Array]:

@@ -99,7 +99,7 @@ def _sound_embed(context: StageContext, plugin: Any) -> Embed:
         if stored is None:
             rows = [bucket.samples(row) for row in range(len(bucket.table))]
         else:
-            rows = [stored.get(position) for position in bucket.positions]
+            rows = [stored.get(at).astype(np.float32, copy=False) for at in bucket.positions]
         return embed_rows(rows, encode, params, rate), [len(row) / rate for row in rows]
 
     return embed
@@ -109,8 +109,8 @@ def _encode(context: StageContext, plugin: Any) -> Encode:
     name, parents = context.name("encoder"), context.spec.parents
     if isinstance(plugin, FeatureExtractor) and "model" in parents:
         raise SettingsError(f"The encoder '{name}' is frozen and takes no pre-trained weights.")
-    if plugin.frontend.kind == "logmel" and "features" not in parents:
-        raise PluginError(f"The encoder '{name}' takes log-mel, but no features were planned.")
+    if plugin.frontend.kind in ("logmel", "frames") and "features" not in parents:
+        raise PluginError(f"The encoder '{name}' takes features, but none were planned.")
     if isinstance(plugin, FeatureExtractor):
         return extractor_encode(plugin, name)
     from ..network import device

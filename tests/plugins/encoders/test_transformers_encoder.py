@@ -334,3 +334,33 @@ def test_what_whisper_was_trained_on_is_not_known() -> None:
     drawn = {"random_init": 1}
     assert registry().create("encoder", "whisper-encoder").trained_on is None
     assert registry().create("encoder", "whisper-encoder", drawn).trained_on == frozenset()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("blocks", [0, 1, 2])
+def test_only_the_last_blocks_change(family: str, blocks: int, folders: dict[str, Path]) -> None:
+    """Steps of an optimiser change weights of these blocks and no others, which stay in eval."""
+    encoder = trainable(folders[family], mix=True, blocks=blocks)
+    module, before = encoder.build(0).train(), encoder.build(0).state_dict()
+    optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad], lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        module(*noise(8_000, 5_000))[-1][0].square().mean().backward()
+        optimizer.step()
+    moved = {n for n, value in module.state_dict().items() if not torch.equal(value, before[n])}
+    stem = "backbone.layers." if family == "whisper" else "backbone.encoder.layers."
+    places = tuple(f"{stem}{number}." for number in range(BLOCKS - blocks, BLOCKS))
+    assert {name for name in moved if not name.startswith(places)} == {"mix"}
+    for place in places:
+        assert f"{place}final_layer_norm.weight" in moved
+    assert not module.backbone.training
+    training = {f"{name}." for name, part in module.named_modules() if name and part.training}
+    assert all(name.startswith(places) for name in training)
+    assert bool(training) is (blocks > 0)
+
+
+def test_blocks_that_cannot_be_trained_are_refused(folders: dict[str, Path]) -> None:
+    with pytest.raises(SettingsError, match=r"has 2 blocks up to .* 'blocks' is 3. Lower it"):
+        trainable(folders["hubert"], layer=2, blocks=3).build(0)
+    with pytest.raises(SettingsError, match="blocks says which part is trained, so leave out"):
+        trainable(folders["hubert"], train="all", blocks=1)
