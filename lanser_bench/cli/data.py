@@ -143,7 +143,7 @@ def _survey(plugins: Registry, dataset: DatasetRef, store: Path) -> Survey:
     name = dataset.dataset
     plugin = plugins.create("dataset", name, dataset.options)
     opened = Store(store)
-    folder = dataset_root(plugin.needs_root, opened, name, dataset.root)
+    folder = dataset_root(plugin, opened, name, dataset.root)
     with closing(AudioMemo(opened.root / "files.sqlite")) as memo, Display() as display:
         return survey_dataset(
             plugins,

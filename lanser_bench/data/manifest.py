@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..kinds.dataset import Dataset
 from ..plugins.discovery import Registry
 from ..plugins.identity import plugin_identity
 from ..store import Artifact, Spec, Store, canonical, write_atomic
@@ -75,7 +76,7 @@ def build_manifest(
     part.check(dataset_name)
     begin = time.perf_counter()
     plugin = registry.create("dataset", dataset_name, options)
-    folder = dataset_root(plugin.needs_root, store, dataset_name, root)
+    folder = dataset_root(plugin, store, dataset_name, root)
     with closing(AudioMemo(store.root / "files.sqlite")) as memo:
         survey = survey_dataset(
             registry,
@@ -101,10 +102,11 @@ def build_manifest(
     return BuiltManifest(spec.key, artifact, survey.counts, problems, paths, survey.notes)
 
 
-def dataset_root(needs_root: bool, store: Store, name: str, root: Path | None) -> Path | None:
-    """Returns the folder to read, with ``~`` expanded; some datasets have one in the store."""
+def dataset_root(plugin: Dataset[Any], store: Store, name: str, root: Path | None) -> Path | None:
+    """Returns the folder to read, with ``~`` expanded, and gives the dataset one in the store."""
+    plugin.storage = store.root / "datasets" / name
     if root is None:
-        return None if needs_root else store.root / "datasets" / name
+        return None if plugin.needs_root else plugin.storage
     home = os.path.expanduser(root)  # noqa: PTH111 - keeps an unknown user
     return root if root.exists() else Path(home)
 

@@ -77,6 +77,9 @@ class Dataset(Plugin[OptionsT]):
         super().__init__(options)
         self.notes: list[str] = []
         """Decisions that `utterances` made for the user, one sentence each; in no key."""
+        self.storage = Path(".lanser/store/datasets")
+        """Folder for recordings that `utterances` takes out of archives; the harness names one in
+        its store. Files there are kept, and must be complete under their final names."""
 
     @abstractmethod
     def utterances(self, root: Path) -> Iterable[Utterance]:

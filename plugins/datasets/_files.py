@@ -197,3 +197,16 @@ def near(root: Path, *names: str, above: bool = True) -> Path | None:
             if not any(part in _SYSTEM for part in path.relative_to(folder).parts):
                 return path
     return None
+
+
+def published(scratch: Path, folder: Path) -> None:
+    """Renames a folder of finished files; a folder of that name, by another process, is kept."""
+    for path in scratch.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    try:
+        scratch.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise

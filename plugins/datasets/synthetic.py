@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +20,7 @@ from pydantic import Field, model_validator
 from lanser_bench import Card, Dataset, PluginOptions, Utterance
 
 from ._espeak import Clip, require, speak
+from ._files import published
 from ._prosody_plan import VOICES, Planned, Sentence, plan
 from ._text_files import rows_with
 
@@ -147,7 +147,7 @@ class Synthetic(Dataset[SyntheticOptions]):
                 speak([self._clip(clip) for clip in planned], scratch)
                 text = json.dumps([_row(clip) for clip in planned], indent=0)
                 (scratch / _INDEX).write_text(text, encoding="utf-8")
-                _publish(scratch, folder)
+                published(scratch, folder)
             finally:
                 shutil.rmtree(scratch, ignore_errors=True)
 
@@ -161,14 +161,6 @@ class Synthetic(Dataset[SyntheticOptions]):
             seed=int.from_bytes(seed[:4], "big") >> 1,
             noise_db=self.options.noise_db,
         )
-
-
-def _publish(scratch: Path, folder: Path) -> None:
-    for path in scratch.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-    scratch.rename(folder)
 
 
 def _sentences() -> list[Sentence]:

@@ -214,8 +214,8 @@ def count(
     plugin: Dataset[Any] = registry(tuple(plugin_dirs)).create("dataset", name, ref.options)
     check_official(plugin, f"dataset '{name}'", protocol)
     by = evaluate.folds_by(evaluate.Params(protocol=protocol), plugin.protocols)
-    own = None if plugin.needs_root else Path(".lanser/store/datasets") / name
-    folder = checked_root(name, plugin, ref.root or own)
+    plugin.storage /= name
+    folder = checked_root(name, plugin, ref.root or (None if plugin.needs_root else plugin.storage))
     # Copies count once, and only a single gold label is scored, as in a run.
     unique = list({u.id: u for u in listed_utterances(name, plugin, folder)}.values())
     unique = unique if ref.limit is None else spread(unique, ref.limit)
