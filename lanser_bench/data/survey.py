@@ -256,6 +256,12 @@ def _counts(survey: Survey, recordings: Mapping[Path, Recording]) -> dict[str, A
     }
 
 
+VOTED = (
+    " In an experiment, `evaluate.votes: majority` uses the label with most votes, and `soft: {}` "
+    "all votes."
+)
+
+
 def _notes(
     counts: Mapping[str, Any],
     utterances: Sequence[Utterance],
@@ -269,6 +275,7 @@ def _notes(
         notes.append(
             f"{single:,} of {labelled:,} labelled utterances have a single gold label. Training on "
             "human labels and scores by class use only these."
+            + (VOTED if any(u.gold_kind == "distribution" for u in utterances) else "")
         )
     if len(counts["labels"]) == 1:
         notes.append(f"All labels are '{next(iter(counts['labels']))}': evaluation needs two.")

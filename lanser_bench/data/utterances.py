@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ UTTERANCES = "utterances.parquet"
 SUMMARY = "manifest.json"
 GROUP_ROWS = 8192
 
+Winner = Literal["unanimous", "majority"]
+"""Which votes make a label: those of all annotators, or of most."""
 _COLUMNS = {
     "ids": ("id", pa.string()),
     "audio_sha": ("audio_sha", pa.string()),
@@ -77,16 +79,38 @@ class UtteranceTable:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def labels(self, names: Sequence[str]) -> npt.NDArray[np.int64]:
+    def labels(self, names: Sequence[str], votes: Winner = "unanimous") -> npt.NDArray[np.int64]:
         """Returns the gold label of each utterance as a position in `names`, shape (utterances,).
 
-        It is −1 without a single gold label: no label, several labels, or one not in `names`.
+        It is −1 without a single gold label: no label, several labels, or one not in `names`. With
+        `votes` ``majority``, votes for several labels are one label: the one with most votes,
+        unless it is tied.
         """
         position = {name: index for index, name in enumerate(names)}
-        return np.array(
+        labels = np.array(
             [position.get(next(iter(gold)), -1) if len(gold) == 1 else -1 for gold in self.gold],
             dtype=np.int64,
         )
+        if votes == "majority":
+            shares = np.pad(self.votes(names), ((0, 0), (0, 1)))
+            second, first = np.sort(shares, axis=1)[:, -2:].T
+            labels = np.where(first > second + 1e-9, shares.argmax(axis=1), labels)
+        return labels
+
+    def votes(self, names: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Returns the share of each label's votes, shape (utterances, len(names)).
+
+        A single gold label has all of them. A row is 0 without gold, with a set of labels (kind
+        ``multi``) or with one that is not in `names`.
+        """
+        position = {name: index for index, name in enumerate(names)}
+        shares = np.zeros((len(self), len(names)))
+        for row, (gold, kind) in enumerate(zip(self.gold, self.gold_kinds, strict=True)):
+            if gold.keys() <= position.keys() and (kind == "distribution" or len(gold) == 1):
+                total = sum(gold.values())
+                for name, weight in gold.items():
+                    shares[row, position[name]] = weight / total
+        return shares
 
     def rows(self) -> list[dict[str, Any]]:
         """Returns one dict per utterance with the columns of `SCHEMA`, for `write_utterances`."""

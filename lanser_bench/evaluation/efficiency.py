@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from . import metrics
-from .arrays import Ints, Layers
+from .arrays import Floats, Ints, Layers
 from .budgets import Budget, class_orders, subset
 from .curves import area_axis, area_weights, labels_needed
 from .folds import Fold
@@ -238,7 +238,13 @@ def training_labels(data: Labelled, fold: Fold, design: Design, number: int, dra
 
 
 def learnt(
-    features: FoldFeatures, labels: Ints, fold: Fold, data: Labelled, rows: Ints, design: Design
+    features: FoldFeatures,
+    labels: Ints,
+    fold: Fold,
+    data: Labelled,
+    rows: Ints,
+    design: Design,
+    votes: Floats | None = None,
 ) -> Answer:
     """Fits the linear protocol on some rows of a fold and predicts its test side.
 
@@ -249,17 +255,28 @@ def learnt(
         data: the labelled utterances.
         rows: positions within the training side whose labels may be used.
         design: how layer and strength are chosen.
+        votes: distributions of all utterances to learn instead of the labels, shape (n, K); the
+            answer is then a distribution too, as float32.
     """
     chosen = fold.train[rows]
     label, speakers = labels[chosen], [data.speakers[p] for p in chosen]
+    own = None if votes is None else votes[chosen]
     best, fits = choose_and_fit(
-        features.train[:, rows], label, speakers, data.n_labels, design.choosing
+        features.train[:, rows], label, speakers, data.n_labels, design.choosing, votes=own
     )
     fit = fits[best]
     logits = features.test[best] @ fit.coef + fit.intercept
     # A class without labels in the budget must not be predicted.
-    logits[:, np.bincount(label, minlength=data.n_labels) == 0] = -np.inf
-    return Answer(logits.argmax(1), features.names[best], fit.strength, chosen=fit.chosen)
+    known = np.bincount(label, minlength=data.n_labels) if own is None else own.sum(0)
+    logits[:, known == 0] = -np.inf
+    answer = logits.argmax(1) if own is None else softmax(logits).astype(np.float32)
+    return Answer(answer, features.names[best], fit.strength, chosen=fit.chosen)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Returns distributions, shape (..., K)."""
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(weights / weights.sum(-1, keepdims=True))
 
 
 def _fold_score(study: Study, cell: Cell) -> FoldScore:

@@ -52,7 +52,7 @@ class Fit:
 
 def fit_batch(
     features: Floats,
-    labels: Ints,
+    labels: Ints | Floats,
     weights: Floats,
     strengths: npt.ArrayLike,
     n_labels: int,
@@ -66,7 +66,9 @@ def fit_batch(
     Args:
         features: standardised rows, shape (G, n, r): the same utterances in G layers. Rotated into
             principal axes (`principal_axes`) they converge fastest.
-        labels: shape (n,).
+        labels: shape (n,); or distributions over the labels, shape (n, K): the loss of a row is
+            then the cross-entropy Σ_k t_k · (−log softmax_k), as if it were K rows with one label
+            each, weighted by t_k.
         weights: weight of each row in each problem, shape (n, P); 0 leaves a row out.
         strengths: C of each problem, shape (P,).
         n_labels: size K of the label set.
@@ -83,14 +85,16 @@ class _Problem:
     """The objective over preconditioned coefficients v of shape (G, r + 1, P·K)."""
 
     def __init__(
-        self, features: Floats, labels: Ints, cost: Floats, n_labels: int, dtype: Any
+        self, features: Floats, labels: Ints | Floats, cost: Floats, n_labels: int, dtype: Any
     ) -> None:
         groups, n, _ = features.shape
         ones = np.ones((groups, n, 1), dtype)
         self.rows = np.concatenate([features.astype(dtype, copy=False), ones], axis=2)
         self.columns = np.ascontiguousarray(self.rows.transpose(0, 2, 1))
         self.n_labels = n_labels
-        self.labels = labels
+        given = np.asarray(labels)
+        self.votes = given.astype(dtype)[:, None] if given.ndim == 2 else None
+        self.labels = np.zeros(0, np.int64) if given.ndim == 2 else given.astype(np.int64)
         self.cost = np.ascontiguousarray(cost, dtype)
         self.penalty = np.ones((self.rows.shape[2], 1), dtype)
         self.penalty[-1] = 0
@@ -111,13 +115,19 @@ class _Problem:
         groups, n, width = logits.shape
         p = logits.reshape(groups, n, width // self.n_labels, self.n_labels)
         p -= p.max(-1, keepdims=True)
-        hit = np.take_along_axis(p, self.labels[None, :, None, None], -1)[..., 0]
+        if self.votes is not None:
+            hit = (p * self.votes).sum(-1)
+        else:
+            hit = np.take_along_axis(p, self.labels[None, :, None, None], -1)[..., 0]
         np.exp(p, out=p)
         total = p.sum(-1)
         loss = ((np.log(total) - hit) * self.cost).sum(1)
         p *= (self.cost / total)[..., None]
-        index = (slice(None), np.arange(n), slice(None), self.labels)
-        p[index] -= self.cost[:, None, :]
+        if self.votes is not None:
+            p -= self.cost[..., None] * self.votes
+        else:
+            index = (slice(None), np.arange(n), slice(None), self.labels)
+            p[index] -= self.cost[:, None, :]
         penalised = self.penalty * w
         value = loss + 0.5 * self.per_problem(w * penalised)
         return value, self.scale * (self.columns @ logits + penalised)

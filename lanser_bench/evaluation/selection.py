@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .arrays import Bools, Floats, Ints, Layers
 from .folds import Fold, group_speakers
@@ -56,8 +58,8 @@ class FoldFeatures:
 class Answer:
     """One budget's predictions of the test side."""
 
-    predicted: Ints
-    """Label indices, shape (n_test,)."""
+    predicted: npt.NDArray[Any]
+    """Label indices, shape (n_test,); probabilities, shape (n_test, K), of soft labels."""
     layer: str
     strength: float | None
     """None if no strength was chosen, as in fine-tuning."""
@@ -136,6 +138,7 @@ def choose_and_fit(
     choosing: Choosing,
     *,
     every: bool = False,
+    votes: Floats | None = None,
 ) -> tuple[int, dict[int, Chosen]]:
     """Chooses layer and strength by inner folds and fits them on all rows.
 
@@ -151,6 +154,8 @@ def choose_and_fit(
         n_labels: size of the label set.
         choosing: the candidates, and how to choose.
         every: fits all layers, each at its own best strength.
+        votes: distributions over the labels to learn instead of the labels, shape (n, K). The
+            criterion is then their cross-entropy, the mean over rows.
 
     Returns:
         The chosen layer, and a regression for it or for every layer.
@@ -160,14 +165,14 @@ def choose_and_fit(
     strengths, balanced = choosing.strengths, choosing.balanced
     best, picks, start = len(features) - 1, [DEFAULT_STRENGTH] * len(features), None
     if group is not None:
-        best, at, start = _choose(batch, label, group, n_labels, strengths, balanced)
+        best, at, start = _choose(batch, label, group, n_labels, strengths, balanced, votes)
         picks = [strengths[c] for c in at]
     weight = class_weights(label, np.ones(len(label), np.bool_), n_labels, balanced)
     fits = {}
     for layer in range(len(features)) if every else (best,):
         fit = fit_batch(
             batch[layer : layer + 1],
-            label,
+            label if votes is None else votes,
             weight[:, None],
             [picks[layer]],
             n_labels,
@@ -210,6 +215,7 @@ def _choose(
     n_labels: int,
     strengths: Sequence[float],
     balanced: bool,
+    votes: Floats | None,
 ) -> tuple[int, list[int], list[Fit]]:
     """Returns the best layer, and per layer the best strength and a start for the final fit.
 
@@ -220,7 +226,7 @@ def _choose(
     weights = np.stack(by_fold, axis=1)
     fit = fit_batch(
         features,
-        labels,
+        labels if votes is None else votes,
         np.repeat(weights, len(strengths), axis=1),
         list(strengths) * len(folds),
         n_labels,
@@ -232,7 +238,7 @@ def _choose(
     # Each row is scored by the fit without its speaker.
     held = logits.reshape(shape)[:, np.arange(len(labels)), group]
     # Rounded, so that equals tie; of these the stronger penalty and the later layer win.
-    loss = _balanced_loss(held, labels).round(6)
+    loss = (_balanced_loss(held, labels) if votes is None else _soft_loss(held, votes)).round(6)
     layers = range(len(features))
     picks = [min(range(len(strengths)), key=lambda c: (loss[i, c], strengths[c])) for i in layers]
     best = min(layers, key=lambda i: (loss[i, picks[i]], -i))
@@ -247,12 +253,21 @@ def _choose(
 
 def _balanced_loss(held: Floats, labels: Ints) -> Floats:
     """Log-loss of held-out scores (L, n, strengths, K), the mean over classes: (L, strengths)."""
+    loss = np.take_along_axis(_log_losses(held), labels[None, :, None, None], -1)[..., 0]
+    return np.asarray(np.stack([loss[:, labels == c].mean(1) for c in np.unique(labels)]).mean(0))
+
+
+def _soft_loss(held: Floats, votes: Floats) -> Floats:
+    """Cross-entropy of held-out scores (L, n, strengths, K), the mean over rows: (L, strengths)."""
+    return np.asarray((_log_losses(held) * votes[:, None]).sum(-1).mean(1))
+
+
+def _log_losses(held: Floats) -> Floats:
+    """Log-loss of scores (..., K) for each label: (..., K)."""
     top = held.max(-1)
     norm = top + np.log(np.exp(held - top[..., None]).sum(-1))
-    own = np.take_along_axis(held, labels[None, :, None, None], -1)[..., 0]
     # A class missing from an inner training part has no probability; it must not dominate.
-    loss = np.minimum(norm - own, 20.0)
-    return np.asarray(np.stack([loss[:, labels == c].mean(1) for c in np.unique(labels)]).mean(0))
+    return np.asarray(np.minimum(norm[..., None] - held, 20.0))
 
 
 def _reduced(features: Floats) -> tuple[Floats, Floats | None]:

@@ -37,7 +37,8 @@ class Utterance:
     """Human label weights, in the labels of the dataset's taxonomy; empty if unlabelled."""
     gold_kind: GoldKind = "single"
     extras: Mapping[str, Any] = field(default_factory=dict)
-    """Numbers and strings that probes may use, such as the voice settings of `synthetic`."""
+    """Numbers and strings that probes may use, such as the voice settings of `synthetic`. ``votes``
+    is the number of votes behind a gold distribution."""
     origin: str | None = None
     """Source of this row, such as ``calls.csv, line 7``; for messages only, in no key."""
 

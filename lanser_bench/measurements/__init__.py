@@ -12,6 +12,7 @@ from .base import Measurement
 from .finetune import FINETUNE
 from .flatten import FLATTEN
 from .probe import PROBE as PROBE
+from .soft import SOFT
 from .transfer import TRANSFER
 from .zeroshot import TEXT_ONLY, ZERO_SHOT
 
@@ -22,6 +23,7 @@ MEASUREMENTS: tuple[Measurement[Any], ...] = (
     ZERO_SHOT,
     TEXT_ONLY,
     TRANSFER,
+    SOFT,
 )
 """In the order of plans, keys and records: new ones go to the end."""
 SECTIONS = tuple(m.section for m in MEASUREMENTS if m.section is not None)

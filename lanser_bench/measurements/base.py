@@ -171,6 +171,18 @@ class Score:
 
 
 @dataclass(frozen=True)
+class ReportPlot(Generic[R]):
+    """A picture above a table of the report: shares against shares, with the diagonal."""
+
+    title: str
+    x: str
+    """Name of the horizontal axis, in percent."""
+    y: str
+    points: Callable[[R], Sequence[tuple[float, Metric]]]
+    """Result → its points by rising x."""
+
+
+@dataclass(frozen=True)
 class ReportTable(Generic[R]):
     """A section of the HTML report: one or more lines per row of the leaderboard."""
 
@@ -188,6 +200,7 @@ class ReportTable(Generic[R]):
     """Head of the column that lines are sorted by, best first; None: the leaderboard's order."""
     differences: frozenset[str] = frozenset()
     """Heads of columns in bold if their interval excludes 0."""
+    plot: ReportPlot[R] | None = None
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,7 @@ def _scored(on: Target, role: str, parents: Callable[[], Mapping[str, str]]) -> 
         taxonomy=on.weak,
         gold=on.gold,
         tested=folds_by(on.design, on.protocols) == "split",
+        votes=on.design.votes,
     )
     return {role: key}
 

@@ -215,7 +215,8 @@ class _Cell:
                 "needs all utterances of a speaker at once. A single recording cannot be scored."
             )
         table = read_utterances(self.store.checked(spec.parents["utterances"]))
-        kept, data, labels = labelled(table, spec.params["labels"])
+        votes = spec.params.get("votes", "unanimous")
+        kept, data, labels = labelled(table, spec.params["labels"], votes)
         embeddings = read_embeddings(self.store, spec.parents["embeddings"])
         chosen = embeddings if isinstance(params.layers, str) else params.layers
         layers = {name: values[kept] for name, values in embeddings.items() if name in chosen}

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.utterances import UtteranceTable, read_utterances
+from ..data.utterances import UtteranceTable, Winner, read_utterances
 from ..errors import DataError
 from ..evaluation import efficiency
+from ..evaluation.arrays import Ints
 from ..evaluation.folds import Fold, Protocol, make_folds
 from ..evaluation.leakage import Side, check_leakage, fixed_sentence_warning
 from .base import StageContext
@@ -29,8 +30,10 @@ class Task:
     warnings: list[str]
 
 
-def prepared(context: StageContext) -> Task:
+def prepared(context: StageContext, *, votes: bool = False) -> Task:
     """Reads the labelled set and makes the folds that the stage's key names.
+
+    With `votes`, utterances with votes for several labels take part; see `voted`.
 
     Raises:
         DataError: too few labels or speakers, or no such split.
@@ -38,12 +41,15 @@ def prepared(context: StageContext) -> Task:
     """
     params = context.spec.params
     table = read_utterances(context.parent("utterances"))
-    kept, data, labels = labelled(table, params["labels"])
+    winner: Winner = params.get("votes", "unanimous")
+    kept, data, labels = (
+        voted(table, params["labels"]) if votes else labelled(table, params["labels"], winner)
+    )
     protocol: Protocol = params.get("folds_by", params["protocol"])
     folds = folds_of(table, kept, data, protocol, params["folds"], context.spec.seed or 0)
     warnings = [
         *fold_warnings(table, kept, folds),
-        *_several_labels(table),
+        *([] if votes else _several_labels(table, kept)),
         *_unused(folds, len(kept)),
         *_seen_in_pretraining(context, table, kept),
     ]
@@ -78,14 +84,16 @@ def folds_of(
 
 
 def labelled(
-    table: UtteranceTable, names: Sequence[str]
+    table: UtteranceTable, names: Sequence[str], votes: Winner = "unanimous"
 ) -> tuple[list[int], efficiency.Labelled, list[str]]:
     """Returns positions, data and label names of the utterances that have one gold label.
+
+    For `votes` see `UtteranceTable.labels`.
 
     Raises:
         DataError: no gold labels, a single class, or utterances without a speaker.
     """
-    gold = table.labels(names)
+    gold = table.labels(names, votes)
     kept = [int(p) for p in np.flatnonzero(gold >= 0)]
     present = np.unique(gold[kept])
     if len(present) < 2:
@@ -94,6 +102,36 @@ def labelled(
             f"utterances have a single gold label of this taxonomy ({len(present)} classes). Check "
             "the dataset's labels with `lanser-bench data check`."
         )
+    data = _data(table, kept, np.searchsorted(present, gold[kept]), len(present))
+    return kept, data, [names[label] for label in present]
+
+
+def voted(
+    table: UtteranceTable, names: Sequence[str]
+) -> tuple[list[int], efficiency.Labelled, list[str]]:
+    """Returns positions, data and label names of the utterances with one label or with votes.
+
+    Their label is the one with most votes, of tied ones the first; it stratifies folds and budgets.
+    Utterances with a set of labels (``multi``) are no votes and are left out.
+
+    Raises:
+        DataError: no gold labels, a single class, or utterances without a speaker.
+    """
+    votes = table.votes(names)
+    kept, present = (np.flatnonzero(votes.any(axis)).tolist() for axis in (1, 0))
+    labels = votes[kept][:, present].argmax(1) if kept else np.zeros(0, np.int64)
+    if len(np.unique(labels)) < 2:
+        raise DataError(
+            f"Soft labels need votes with at least 2 different winners; {len(kept)} of "
+            f"{len(table)} utterances have votes or a single gold label of this taxonomy. Check "
+            "the dataset's labels with `lanser-bench data check`."
+        )
+    return kept, _data(table, kept, labels, len(present)), [names[label] for label in present]
+
+
+def _data(
+    table: UtteranceTable, kept: Sequence[int], labels: Ints, n_labels: int
+) -> efficiency.Labelled:
     missing = [table.ids[p] for p in kept if table.speakers[p] is None]
     if missing:
         raise DataError(
@@ -101,13 +139,12 @@ def labelled(
             f"{missing[0]}), so speaker-disjoint folds cannot be made. Add speakers to the "
             "manifest."
         )
-    data = efficiency.Labelled(
+    return efficiency.Labelled(
         ids=[table.ids[p] for p in kept],
         speakers=[str(table.speakers[p]) for p in kept],
-        labels=np.searchsorted(present, gold[kept]),
-        n_labels=len(present),
+        labels=labels,
+        n_labels=n_labels,
     )
-    return kept, data, [names[label] for label in present]
 
 
 def fold_warnings(table: UtteranceTable, kept: Sequence[int], folds: Sequence[Fold]) -> list[str]:
@@ -131,15 +168,17 @@ def fold_warnings(table: UtteranceTable, kept: Sequence[int], folds: Sequence[Fo
     return [*warnings, fixed] if fixed else warnings
 
 
-def _several_labels(table: UtteranceTable) -> list[str]:
+def _several_labels(table: UtteranceTable, kept: Sequence[int]) -> list[str]:
     """Warns of utterances with several gold labels: leaving them out may make the set easier."""
-    several = sum(sum(weight > 0 for weight in gold.values()) > 1 for gold in table.gold)
-    if not several:
+    several = [sum(weight > 0 for weight in gold.values()) > 1 for gold in table.gold]
+    left_out = sum(several) - sum(several[p] for p in kept)
+    if not left_out:
         return []
+    why = "no label has most votes" if left_out < sum(several) else "raters disagree"
     return [
-        f"{several} of {len(table)} utterances have several gold labels (votes) and are left out, "
-        "so only utterances on which all raters agree remain. Let the dataset use the label with "
-        "most votes, as `label: majority` of crema-d does."
+        f"{left_out} of {len(table)} utterances have several gold labels (votes) and are left out, "
+        f"because {why}. With `votes: majority` in the section `evaluate`, the label with most "
+        "votes counts; the section `soft` evaluates all votes."
     ]
 
 

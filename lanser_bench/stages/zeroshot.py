@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..data.utterances import read_utterances
+from ..data.utterances import Winner, read_utterances
 from ..errors import DataError
 from ..evaluation.predictions import PREDICTIONS, write_table
 from ..evaluation.zeroshot import choices, zero_shot
@@ -38,13 +38,14 @@ def spec(
     model: str | None = None,
     labels: str | None = None,
     tested: bool = False,
+    votes: Winner = "unanimous",
 ) -> Spec:
     """Builds the key content.
 
     `taxonomy` is that of the weak labels, `gold` that of the gold labels. Scores come from
     `embeddings` by `model`, pooled as its head expects, or from the set's own weak `labels` (the
     text-only row). With `tested` only the test part of the set's own split is scored, as in the
-    evaluation.
+    evaluation, which also decides on `votes`.
 
     Raises:
         TaxonomyError: there is no map from `taxonomy` to `gold`.
@@ -59,6 +60,7 @@ def spec(
             "labels": gold.names,
             "map": taxonomy.map_to(gold).tolist(),
             **({"part": TESTED} if tested else {}),
+            **({"votes": votes} if votes != "unanimous" else {}),
         },
         parents=present(parents),
     )
@@ -68,7 +70,7 @@ def run(context: StageContext, draft: Draft) -> None:
     """Maps the scores to gold labels and compares them."""
     params = context.spec.params
     table = read_utterances(context.parent("utterances"))
-    gold = table.labels(params["labels"])
+    gold = table.labels(params["labels"], params.get("votes", "unanimous"))
     kept = [p for p in np.flatnonzero(gold >= 0).tolist() if table.speakers[p] is not None]
     if "part" in params:
         kept = [p for p in kept if (table.splits[p] or "").lower() == params["part"]]

@@ -35,6 +35,14 @@ def weighted_gold(origin: str, value: Any, *, names: bool = False) -> dict[str, 
     return {label: weight for label, weight in weights.items() if weight}
 
 
+def shares_of_votes(weights: dict[str, float]) -> tuple[dict[str, float], dict[str, int]]:
+    """Returns counts as shares, with their sum as ``votes``; other weights as they are."""
+    total = sum(weights.values())
+    if total <= 1 or any(weight != int(weight) for weight in weights.values()):
+        return weights, {}
+    return {label: weight / total for label, weight in weights.items()}, {"votes": int(total)}
+
+
 def as_weight(origin: str, label: str, value: Any) -> float:
     """Reads a cell as a weight of 0 or more, 0 if empty; raises `DataError` for anything else."""
     try:

@@ -45,8 +45,9 @@ class CremaDOptions(PluginOptions):
 
     label: Literal["acted", "votes", "majority"] = "acted"
     """``acted``: the emotion in the file name. ``votes``: shares of the listeners' votes (soft
-    labels). ``majority``: the emotion with most votes; clips with a tie stay unlabelled. Voice-only
-    listeners agree with the actor in fewer than half of the clips, so report which one you use."""
+    labels, for the section ``soft``), with their number as the extra ``votes``. ``majority``: the
+    emotion with most votes; clips with a tie stay unlabelled. Voice-only listeners agree with the
+    actor in fewer than half of the clips, so report which one you use."""
     shown: Literal["voice", "face", "both"] = "voice"
     """What was shown to the raters whose votes count."""
 
@@ -99,8 +100,11 @@ class CremaD(Dataset[CremaDOptions]):
         # The tables say XX of a clip whose file the release names 1040_ITH_SAD_X.
         listed = name + "X" * (2 - len(level))
         gold = {_EMOTIONS[emotion]: 1.0}
+        extras: dict[str, Any] = {"acted": _EMOTIONS[emotion]}
         if self.options.label != "acted":
             gold = self._voted(path, votes.get(listed))
+        if self.options.label == "votes":
+            extras["votes"] = int(sum(votes[listed].values()))
         return Utterance(
             id=name,
             audio=path,
@@ -111,11 +115,7 @@ class CremaD(Dataset[CremaDOptions]):
             transcript=_SENTENCES[sentence],
             gold=gold,
             gold_kind="distribution" if self.options.label == "votes" else "single",
-            extras={
-                "acted": _EMOTIONS[emotion],
-                "level": _LEVELS.get(level, "unspecified"),
-                **person,
-            },
+            extras={**extras, "level": _LEVELS.get(level, "unspecified"), **person},
         )
 
     def _voted(self, path: Path, counts: Mapping[str, float] | None) -> dict[str, float]:

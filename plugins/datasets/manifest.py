@@ -16,7 +16,7 @@ from ._columns import TEXTS, Naming, as_seconds, as_text, as_turn, columns_among
 from ._dialogues import apart
 from ._extras import plain_extras
 from ._files import counted
-from ._gold import GoldKind, weighted_gold
+from ._gold import GoldKind, shares_of_votes, weighted_gold
 from ._paths import Recordings, exists
 from ._stated import LeftOut, StatedDataset, StatedOptions
 from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, table_rows
@@ -55,9 +55,10 @@ class ManifestTable(StatedDataset[ManifestOptions]):
     `audio_root`), ``start`` and ``end`` in seconds or as ``0:01:02.5``; ``speaker``,
     ``dialogue_id``, ``turn``, ``sentence_id``, ``language``, ``split``, ``transcript``; gold as
     ``label`` (or ``emotion``; one name) or ``gold`` (a JSON object of weights), with
-    ``gold_kind``. Case and blanks of these names make no difference. All other columns become
-    extras; in CSV and TSV those with only numbers become numbers. A table without ``audio`` is a
-    text-only set and needs ``id`` and ``transcript``.
+    ``gold_kind``. Whole numbers in a ``distribution`` count votes; they become shares, and their
+    sum the extra ``votes``. Case and blanks of these names make no difference. All other columns
+    become extras; in CSV and TSV those with only numbers become numbers. A table without ``audio``
+    is a text-only set and needs ``id`` and ``transcript``.
     """
 
     Options = ManifestOptions
@@ -162,15 +163,17 @@ class ManifestTable(StatedDataset[ManifestOptions]):
         texts = text_columns(cells, origin, language=self.options.language, split=split)
         if texts["speaker"] and self.options.name:
             texts["speaker"] = f"{self.options.name}/{texts['speaker']}"
+        gold, kind = self._gold(origin, cells), self._kind(origin, cells)
+        gold, votes = shares_of_votes(gold) if kind == "distribution" else (gold, {})
         return Utterance(
             id=name,
             audio=audio,
             start=as_seconds(cells.get("start"), origin, "start"),
             end=as_seconds(cells.get("end"), origin, "end"),
             turn=as_turn(cells.get("turn"), origin),
-            gold=self._gold(origin, cells),
-            gold_kind=self._kind(origin, cells),
-            extras=row.extras,
+            gold=gold,
+            gold_kind=kind,
+            extras={**votes, **row.extras},
             origin=origin,
             **texts,
         )

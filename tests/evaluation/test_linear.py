@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lanser_bench.evaluation.efficiency import softmax
 from lanser_bench.evaluation.linear import fit_batch, principal_axes
 from lanser_bench.evaluation.selection import class_weights
 
@@ -98,3 +99,38 @@ def test_principal_axes_keep_all_products(n: int, d: int) -> None:
     assert axes.T @ axes == pytest.approx(np.eye(axes.shape[1]), abs=1e-8)
     turned = rows @ axes
     assert turned @ turned.T == pytest.approx(rows @ rows.T, abs=1e-8)
+
+
+@pytest.mark.parametrize("K", [2, 4])
+def test_distributions_are_learnt_as_rows_repeated_with_weights(K: int) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    n = 120
+    rows, _ = problem(n, 12, K)
+    rng = np.random.default_rng(5)
+    votes = rng.multinomial(7, np.ones(K) / K, n) / 7
+    weights = rng.uniform(0.5, 2, n)
+    fit = fit_batch(rows[None], votes, weights[:, None], [0.3], K, tolerance=1e-10)
+    repeated = np.repeat(np.arange(n), K)
+    repeats = fit_batch(
+        rows[repeated][None],
+        np.tile(np.arange(K), n),
+        (votes * weights[:, None]).ravel()[:, None],
+        [0.3],
+        K,
+        tolerance=1e-10,
+    )
+    assert fit.coef == pytest.approx(repeats.coef, abs=1e-9)
+    assert fit.intercept == pytest.approx(repeats.intercept, abs=1e-9)
+    other = LogisticRegression(C=0.3 * (2 if K == 2 else 1), tol=1e-12, max_iter=100_000).fit(
+        rows[repeated], np.tile(np.arange(K), n), (votes * weights[:, None]).ravel()
+    )
+    ours = softmax(fit.logits(rows[None])[0, :, 0])
+    assert ours == pytest.approx(other.predict_proba(rows), abs=1e-6)
+
+
+def test_one_hot_distributions_are_labels() -> None:
+    rows, labels = problem(80, 10, 3)
+    by_label = fit_batch(rows[None], labels, np.ones((80, 1)), [0.1], 3)
+    by_vote = fit_batch(rows[None], np.eye(3)[labels], np.ones((80, 1)), [0.1], 3)
+    assert by_vote.coef == pytest.approx(by_label.coef, abs=1e-9)

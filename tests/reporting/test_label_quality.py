@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import jensenshannon
 
 from lanser_bench.data.utterances import UtteranceTable
 from lanser_bench.kinds.asr import Transcript
@@ -121,3 +122,41 @@ def test_no_label_at_all_and_no_gold_at_all_are_reports_too() -> None:
     unlabelled = quality(material([{}, {}], ["joy", None], gold_taxonomy=None))
     assert unlabelled["gold"] is None
     assert unlabelled["abstained"] == {"labeler": 1}
+
+
+def test_calibration_is_against_votes_and_single_labels() -> None:
+    joy, fear = {"joy": 1.0}, {"joy": 0.25, "fear": 0.75}
+    made = material([joy, fear, {}, joy], ["joy", "joy", "joy", None], kind="distribution")
+    found = quality(made)["gold"]["calibration"]
+    assert (found["rows"], found["rows_with_split_votes"]) == (2, 1)
+    confidence, share = made.labels.confidence[:2].astype(float), np.array([1.0, 0.25])
+    # Two rows are two bins.
+    assert found["ece"]["value"] == pytest.approx(np.abs(confidence - share).mean(), abs=1e-12)
+    p, names = np.full((2, 6), 0.1), made.taxonomy.names
+    p[:, names.index("joy")] = 0.5
+    votes = np.array([[gold.get(name, 0) for name in names] for gold in (joy, fear)])
+    assert found["brier"]["value"] == pytest.approx(np.square(p - votes).sum(1).mean(), abs=1e-7)
+    theirs = [jensenshannon(a, b, base=2) ** 2 for a, b in zip(p, votes, strict=True)]
+    assert found["jsd"]["value"] == pytest.approx(np.mean(theirs), abs=1e-7)
+    assert found["ece"]["interval"] is None
+    assert any("Calibration over 2 rows, 1 of them" in line for line in lines_of(made))
+
+
+def test_calibration_has_intervals_over_rows_or_speakers() -> None:
+    golds = [{"joy": 1.0}, *[{"fear": 1.0}] * 3] * 20
+    for speakers, units in ((None, "rows"), ([f"s{i % 7}" for i in range(80)], "speakers")):
+        found = quality(material(golds, ["joy"] * 80, speakers=speakers))["gold"]["calibration"]
+        for name in ("ece", "brier", "jsd"):
+            assert found[name]["interval"]["method"].endswith(f"over {units}")
+        assert found["ece"]["interval"]["low"] > 0.05  # says .5 to .9, is right in a quarter
+        assert sum(one["n"] for one in found["reliability"]) == 80
+
+
+def test_sets_of_labels_are_no_votes() -> None:
+    both = {"joy": 1.0, "fear": 1.0}
+    assert quality(material([both], ["joy"], kind="multi"))["gold"]["calibration"] is None
+
+
+def lines_of(made: Material) -> list[str]:
+    report = {"made_with": {}, **quality(made)}
+    return summary_lines(report)

@@ -113,7 +113,7 @@ def planned_folds(
         DataError: too few labels or speakers, or no such split.
         SettingsError: unknown protocol.
     """
-    kept, data, _ = labelled(table, names)
+    kept, data, _ = labelled(table, names, params.votes)
     by = evaluate.folds_by(params, official)
     return kept, folds_of(table, kept, data, by, params.folds, seed)
 

@@ -23,6 +23,7 @@ from ...stages.label.decision import REASONS
 from ...stages.label.files import LabelTable
 from ...stages.label.summary import gold_matrix, label_use
 from ...taxonomy import Taxonomy
+from .calibration import calibration
 
 Ints = npt.NDArray[np.int64]
 BINS = 5
@@ -55,6 +56,8 @@ class Compared:
     """Shape (n,): position of the gold label; −1 unless there is exactly one."""
     sets: npt.NDArray[np.bool_]
     """Shape (n, K): all gold labels."""
+    shares: npt.NDArray[np.float64]
+    """Shape (n, K): share of the gold votes; 0 for a set of labels that are not votes."""
 
 
 def quality(material: Material, compare_in: Taxonomy | None = None) -> dict[str, Any]:
@@ -103,7 +106,10 @@ def compare(material: Material, compare_in: Taxonomy | None = None) -> Compared:
     leads = top[:, -1] > (top[:, -2] if weights.shape[1] > 1 else 0) + 1e-9
     spread = np.array([kind == "distribution" for kind in material.table.gold_kinds], dtype=bool)
     single = np.where(spread & leads, weights.argmax(1), single).astype(np.int64)
-    return Compared(target, _weak_in(material, target), single, sets)
+    total = weights.sum(1, keepdims=True)
+    voted = (total > 0) & (spread | (sets.sum(1) == 1))[:, None]
+    shares = np.divide(weights, total, out=np.zeros_like(weights), where=voted)
+    return Compared(target, _weak_in(material, target), single, sets, shares)
 
 
 def _common(weak: Taxonomy, gold: Taxonomy) -> Taxonomy:
@@ -167,7 +173,20 @@ def _with_gold(material: Material, compared: Compared, units: Units) -> dict[str
         "confusion": confusion_matrix(gold[answered], weak[answered], k).tolist(),
         "several_labels": _several(compared, units),
         "risk_coverage": _risk(material, compared, rows, units),
+        "calibration": _calibration(material, compared, units),
     }
+
+
+def _calibration(material: Material, compared: Compared, units: Units) -> dict[str, Any] | None:
+    rows = np.flatnonzero((compared.weak >= 0) & compared.shares.any(1))
+    if not len(rows):
+        return None
+    scores = material.labels.scores[rows].astype(np.float64)
+    if compared.taxonomy.names != material.taxonomy.names:
+        scores = scores @ material.taxonomy.map_to(compared.taxonomy)
+    confidence = material.labels.confidence[rows].astype(np.float64)
+    shares, mine = compared.shares[rows], units.part(rows)
+    return calibration(scores, confidence, compared.weak[rows], shares, mine)
 
 
 def _several(compared: Compared, units: Units) -> dict[str, Any] | None:

@@ -132,6 +132,11 @@ def _pictures(report: Mapping[str, Any], folder: Path) -> dict[str, str]:
                 "risk-coverage.png",
                 label_views.risk_picture(gold["risk_coverage"]),
             )
+        if gold["calibration"] is not None:
+            drawn["Reliability of the confidence"] = (
+                "reliability.png",
+                label_views.reliability_picture(gold["calibration"]["reliability"]),
+            )
     for file, figure in drawn.values():
         save_picture(figure, folder / file)
     return {title: file for title, (file, _) in drawn.items()}

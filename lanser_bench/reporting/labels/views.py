@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...evaluation.results import Metric
@@ -75,6 +75,14 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"Risk–coverage area {shown(risk['area'])}; the error of all labels is "
             f"{risk['overall_risk']:.3f}"
+        )
+    if gold.get("calibration"):
+        found = gold["calibration"]
+        votes = found["rows_with_split_votes"]
+        against = f"{found['rows']} rows" + (f", {votes} of them with split votes" if votes else "")
+        lines.append(
+            f"Calibration over {against}: ECE {shown(found['ece'])}, Brier "
+            f"{shown(found['brier'])}, Jensen–Shannon divergence {shown(found['jsd'])} bits"
         )
     return lines
 
@@ -207,6 +215,27 @@ def risk_picture(risk: Mapping[str, Any]) -> Any:
     axes.set_ylabel("risk: share of kept labels that are wrong")
     axes.set_title(f"Area {shown(risk['area'])}", fontsize=9, loc="left")
     axes.legend(frameon=False, fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def reliability_picture(bins: Sequence[Mapping[str, Any]]) -> Any:
+    """Returns a matplotlib figure: share of gold votes at each confidence, with the diagonal."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2, 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    xs, shares = [one["confidence"] for one in bins], [one["share"] for one in bins]
+    for x, share in zip(xs, shares, strict=True):
+        if share["interval"] is not None:
+            ends = share["interval"]["low"], share["interval"]["high"]
+            axes.plot([x, x], ends, color=BLUE, linewidth=1)
+    axes.plot(xs, [share["value"] for share in shares], color=BLUE, marker="o")
+    axes.plot([0, 1], [0, 1], color=GREY, linestyle="--")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    axes.set_xlabel("confidence of the label")
+    axes.set_ylabel("share of gold votes for it")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from ...evaluation.results import Metric
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Row
 
@@ -73,6 +74,59 @@ def curves(board: Board, shown: Sequence[Line], number: int) -> Markup:
         f'viewBox="0 0 {WIDTH} {HEIGHT}">'
         f'<title id="ct{number}">Label efficiency on {escape(board.title)}</title>'
         f'<desc id="cd{number}">{text}</desc>{"".join(parts)}</svg>'
+    )
+
+
+def diagonal(
+    title: str, x: str, y: str, points: Sequence[tuple[float, Metric]], name: str
+) -> Markup:
+    """Draws shares against shares, with their intervals, and the diagonal where both are equal.
+
+    Text alternatives: a title and a description here, and the table that the page puts below.
+
+    Args:
+        title: of the picture.
+        x: name of the horizontal axis.
+        y: name of the vertical axis.
+        points: share and score, by rising share.
+        name: unique in the page.
+    """
+    side, left, top = 300, 52, 10
+
+    def at(share: float, height: float) -> tuple[str, str]:
+        return f"{left + side * share:.1f}", f"{top + side * (1 - height):.1f}"
+
+    parts = []
+    for tick in (0, 0.25, 0.5, 0.75, 1):
+        (across, floor), (_, up) = at(tick, 0), at(0, tick)
+        parts.append(
+            f'<line class="grid" x1="{left}" x2="{left + side}" y1="{up}" y2="{up}"/>'
+            f'<text class="tick" x="{left - 8}" y="{up}" text-anchor="end">{100 * tick:g}</text>'
+            f'<text class="tick" x="{across}" y="{float(floor) + 18}" text-anchor="middle">'
+            f"{100 * tick:g}</text>"
+        )
+    (x0, y0), (x1, y1) = at(0, 0), at(1, 1)
+    parts.append(f'<line class="chance" x1="{x0}" x2="{x1}" y1="{y0}" y2="{y1}"/>')
+    middle = top + side / 2
+    parts.append(
+        f'<text class="axis" x="{left + side / 2}" y="{top + side + 36}" text-anchor="middle">'
+        f'{escape(x)}</text><text class="axis" text-anchor="middle" '
+        f'transform="translate(14 {middle}) rotate(-90)">{escape(y)}</text>'
+    )
+    places = [at(share, metric.value) for share, metric in points]
+    for (across, height), (share, metric) in zip(places, points, strict=True):
+        if metric.interval is not None:
+            low, high = (at(share, end)[1] for end in (metric.interval.low, metric.interval.high))
+            parts.append(f'<line class="s0" x1="{across}" x2="{across}" y1="{low}" y2="{high}"/>')
+        parts.append(f'<circle class="dot s0" cx="{across}" cy="{height}" r="3.5"/>')
+    path = " ".join(f"{across},{height}" for across, height in places)
+    parts.append(f'<polyline class="line s0" points="{path}"/>')
+    text = "; ".join(f"{100 * share:.0f} % → {100 * m.value:.0f} %" for share, m in points)
+    return Markup(
+        f'<svg class="chart" role="img" aria-labelledby="t-{escape(name)} d-{escape(name)}" '
+        f'viewBox="0 0 {left + side + 12} {top + side + 44}"><title id="t-{escape(name)}">'
+        f'{escape(title)}</title><desc id="d-{escape(name)}">{escape(x)} → {escape(y)}: {text}'
+        f"</desc>{''.join(parts)}</svg>"
     )
 
 

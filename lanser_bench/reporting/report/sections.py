@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from ...evaluation.results import Metric
 from ...measurements import MEASUREMENTS
 from ...measurements.base import Measurement, ReportMap, ReportTable
 from ...numbers import decimal
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Gap, Row
+from .charts import diagonal
 from .data import Records, short_name
 from .finding import verdict
 from .probe_gaps import ProbeGaps
 
 HEAT_ROWS = 12
+PLOTS = 3
+"""Main rows with a picture."""
 LINES = 50
 """Most lines of a table."""
 Cells = tuple[str | Metric, ...]
@@ -38,7 +43,29 @@ def sections(records: Records, board: Board) -> Iterator[dict[str, Any]]:
             lines = _lines(records, board, report, of[anchor])
         if maps or lines:
             note = report.note.format(chance=f"{100 / len(board.labels):.1f}")
-            yield {"report": report, "note": note, "maps": maps, "lines": lines}
+            plots = _plots(records, board, report, of[anchor])
+            yield {"report": report, "note": note, "maps": maps, "lines": lines, "plots": plots}
+
+
+def _plots(
+    records: Records,
+    board: Board,
+    report: ReportTable[Any] | ReportMap,
+    of: Sequence[Measurement[Any]],
+) -> list[tuple[str, Markup, Sequence[tuple[float, Metric]]]]:
+    """Returns title, picture and points of the first main rows and the first control."""
+    plot = None if isinstance(report, ReportMap) else report.plot
+    if plot is None:
+        return []
+    made = []
+    for number, row in enumerate((*board.main[:PLOTS], *board.controls[:1])):
+        results = [one for m in of for one in records.results(row)[0].of(m)]
+        points = plot.points(results[0]) if results else ()
+        if points:
+            title = f"{plot.title}: {short_name(row)}"
+            name = f"{report.anchor}-{board.dataset}-{number}"
+            made.append((title, diagonal(title, plot.x, plot.y, points, name), points))
+    return made
 
 
 def _lines(

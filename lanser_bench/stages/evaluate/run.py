@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ...evaluation import efficiency
+from ...evaluation.arrays import Ints
 from ...evaluation.budgets import parse_budget
 from ...evaluation.folds import split_hash
 from ...evaluation.metrics import confusion_matrix
@@ -114,6 +115,18 @@ def design_of(params: Params, seed: int | None) -> efficiency.Design:
 
 def _table(study: efficiency.Study) -> pa.Table:
     """Columns id, speaker, fold, seed, budget, gold, predicted."""
+    at, columns = prediction_columns(study)
+    predicted = np.concatenate([cell.answer.predicted for cell in study.cells])
+    columns["gold"] = pa.array(study.data.labels[at].astype(np.int16))
+    columns["predicted"] = pa.array(predicted.astype(np.int16))
+    return pa.table(columns)
+
+
+def prediction_columns(study: efficiency.Study) -> tuple[Ints, dict[str, pa.Array]]:
+    """Returns the position of each prediction's utterance, and columns that place the rows.
+
+    The columns are id, speaker, fold, seed (number of the draw) and budget.
+    """
     tests = [study.folds[cell.fold].test for cell in study.cells]
     sizes = [len(test) for test in tests]
     at = np.concatenate(tests)
@@ -122,14 +135,10 @@ def _table(study: efficiency.Study) -> pa.Table:
         indices = pa.array(np.repeat(np.arange(len(values)), sizes).astype(np.int32))
         return pa.array(values).take(indices)
 
-    predicted = np.concatenate([cell.answer.predicted for cell in study.cells])
-    columns = {
+    return at, {
         "id": pa.array([study.data.ids[p] for p in at]).dictionary_encode(),
         "speaker": pa.array([study.data.speakers[p] for p in at]).dictionary_encode(),
         "fold": repeated([cell.fold for cell in study.cells]).cast(pa.int16()),
         "seed": repeated([cell.draw for cell in study.cells]).cast(pa.int16()),
         "budget": repeated([cell.budget.name for cell in study.cells]).dictionary_encode(),
-        "gold": pa.array(study.data.labels[at].astype(np.int16)),
-        "predicted": pa.array(predicted.astype(np.int16)),
     }
-    return pa.table(columns)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from ...data.utterances import Winner
 from ...errors import SettingsError, did_you_mean
 from ...evaluation.budgets import checked_budgets
 from ...evaluation.folds import PROTOCOLS, Protocol
@@ -52,6 +53,9 @@ class Params(StageParams):
     """Control: permutes the training labels within each training speaker. Must score at chance."""
     targets: tuple[float, ...] = ()
     """UARs, fixed in advance, for which the labels needed are reported."""
+    votes: Winner = "unanimous"
+    """The label of an utterance with votes (gold of kind ``distribution``): ``unanimous``, the only
+    one; otherwise the utterance is left out. ``majority``, the one with most votes, unless tied."""
 
     _readable = field_validator("budgets")(checked_budgets)
 
@@ -77,11 +81,13 @@ def spec(
     """
     by = folds_by(params, official)
     named = {} if by == params.protocol else {"folds_by": by}
+    # Newer than the first keys: omitted at its default, so those keys stay valid.
+    unchanged = {"votes"} if params.votes == "unanimous" else set()
     return Spec(
         stage="evaluate",
         stage_version=VERSION,
         params={
-            **params.model_dump(mode="json"),
+            **params.model_dump(mode="json", exclude=unchanged),
             **named,
             "labels": taxonomy.names,
             "libraries": library_versions(("numpy",)),

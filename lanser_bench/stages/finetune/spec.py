@@ -65,6 +65,7 @@ def spec(
             "weights_seed": weights.drawn_seed,
             "libraries": library_versions(("torch", "numpy")),
             **({"permute_gold": True} if design["permute_gold"] else {}),
+            **({"votes": design["votes"]} if "votes" in design else {}),
             **device_params(device),
         },
         parents=present({"utterances": utterances, "features": features, "model": weights.model}),

@@ -6,14 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lanser_bench import DataError, Utterance
+from lanser_bench.evaluation.soft import ceiling, leaders
 from lanser_bench.plugins.discovery import registry
 from lanser_bench.plugins.taxonomies import find_taxonomy
 
 WriteClip = Callable[[Path], None]
 
+LABELS = ("anger", "disgust", "fear", "happy", "neutral", "sad")
 VOTES = '"","A","D","F","H","N","S","fileName"\n'
 
 
@@ -75,6 +78,7 @@ def test_crema_d_votes_are_those_of_listeners_alone(tmp_path: Path, write_clip: 
     first, second = read("crema-d", tmp_path, label="votes")
     assert first.gold == {"happy": pytest.approx(1 / 3), "neutral": pytest.approx(2 / 3)}
     assert first.gold_kind == "distribution"
+    assert (first.extras["votes"], second.extras["votes"]) == (9, 4)
     assert second.gold == {"anger": 0.5, "neutral": 0.5}
     assert [u.gold for u in read("crema-d", tmp_path, label="majority")] == [{"neutral": 1.0}, {}]
     with pytest.raises(DataError, match="no face votes"):
@@ -114,6 +118,15 @@ def test_the_real_votes_agree_with_the_actor_as_often_as_published(
     assert len(found) == 7442
     soft = read("crema-d", tmp_path, label="votes")
     assert sum(len(u.gold) == 1 for u in soft) == 383
+    assert all(u.gold for u in soft)  # ties too
+    shares = np.array([[u.gold.get(name, 0.0) for name in LABELS] for u in soft])
+    totals = np.array([u.extras["votes"] for u in soft], float)
+    assert (leaders(shares) == 1).any(1).sum() == sum(bool(u.gold) for u in found) == 6798
+    people = ceiling(shares, totals, [str(u.speaker) for u in soft])
+    assert people is not None
+    assert people.n_utterances == 7442
+    assert people.agreement.value == pytest.approx(0.465, abs=1e-3)
+    assert 0.22 < people.halves_jsd.value < 0.24 < people.one_jsd.value
     parts = [u.split for u in found]
     assert (parts.count("train"), parts.count("validation"), parts.count("test")) == (
         5144,

@@ -185,3 +185,19 @@ def test_a_wrong_option_is_named(
     table(tmp_path, "", "list.xls")
     with pytest.raises(error, match=message):
         read(tmp_path, **options)
+
+
+def test_counts_of_votes_are_a_distribution_and_its_number_of_votes(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "manifest.jsonl").write_text(
+        '{"id": "a", "audio": "a.wav", "gold": {"joy": 3, "fear": 2, "anger": 0}}\n'
+        '{"id": "b", "audio": "a.wav", "gold": {"joy": 0.75, "fear": 0.25}}\n'
+        '{"id": "c", "audio": "a.wav", "gold": {"joy": 1}}\n'
+        '{"id": "d", "audio": "a.wav"}\n'
+    )
+    counted, shared, single, none = read(tmp_path, gold_kind="distribution")
+    assert counted.gold == {"joy": 0.6, "fear": 0.4}
+    assert counted.extras == {"votes": 5}
+    assert shared.gold == {"joy": 0.75, "fear": 0.25}
+    assert (single.gold, none.gold) == ({"joy": 1.0}, {})
+    assert not any(u.extras for u in (shared, single, none))

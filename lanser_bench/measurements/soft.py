@@ -1,0 +1,131 @@
+"""Soft labels: heads that learn the votes of annotators, and how well they predict them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ..evaluation.contrast import averaged
+from ..evaluation.results import Metric
+from ..evaluation.soft_results import SoftBudget, SoftResult, SoftScores
+from ..numbers import decimal
+from ..stages import soft
+from .base import Column, Keys, Measurement, ReportPlot, ReportTable, Section, Target
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BRIER = (0.0, 2.0)
+
+
+def _plan(on: Target) -> Keys:
+    settings = on.settings
+    if settings.soft is None or on.gold is None:
+        return {}
+    key = on.stage(
+        soft.spec,
+        f"votes on {on.name} from {on.identity.name}",
+        settings.threads.evaluate,
+        f"soft {on.place}",
+        evaluation=on.evaluation,
+        params=settings.soft,
+    )
+    return {"soft": key}
+
+
+def _largest(result: SoftResult) -> SoftBudget:
+    return max(result.budgets, key=lambda budget: budget.n_labels)
+
+
+def _read(score: str) -> Callable[[SoftResult], Metric]:
+    return lambda result: getattr(_largest(result), score)
+
+
+def _numbers(result: SoftResult) -> Iterator[tuple[str, Metric]]:
+    for budget in result.budgets:
+        for score in SoftScores.model_fields:
+            yield f"votes {budget.budget} {score}", getattr(budget, score)
+
+
+def _recomputed(result: SoftResult, table: pa.Table) -> Iterator[tuple[str, float, float]]:
+    from ..evaluation.soft import statistics
+
+    written: list[tuple[str, str, SoftScores]] = [
+        (soft.VOTES, one.budget, one) for one in result.budgets
+    ]
+    written.append((soft.MAJORITY, _largest(result).budget, result.from_majority))
+    read = {head: soft.read_distributions(table, head) for head in (soft.VOTES, soft.MAJORITY)}
+    for head, budget, scores in written:
+        for name, found in statistics(read[head][budget], result.n_bins).items():
+            value = float(found.value(found.sums.sum(0)))
+            yield f"{name} of {head} at {budget}", getattr(scores, name).value, value
+
+
+def _lines(results: Sequence[SoftResult]) -> Iterator[tuple[str | Metric, ...]]:
+    """Yields a line per budget, then the head trained on majorities, mean votes and annotators."""
+    for budgets in zip(*(result.budgets for result in results), strict=True):
+        yield f"votes, {budgets[0].budget}", *_cells(budgets)
+    largest = _largest(results[0]).budget
+    yield f"majority label, {largest}", *_cells([r.from_majority for r in results])
+    yield "mean votes", *_cells([r.mean_votes for r in results])
+    people = results[0].ceiling
+    if people is not None:
+        yield "one annotator", *_distances(people.one_jsd, people.one_brier), "", "", ""
+        halves = _distances(people.halves_jsd, people.halves_brier)
+        yield "half of the annotators", *halves, "", people.halves_set_f1, ""
+
+
+def _cells(scores: Sequence[SoftScores]) -> tuple[str | Metric, ...]:
+    jsd = averaged([one.jsd for one in scores])
+    return (
+        *_distances(jsd, averaged([one.brier for one in scores], _BRIER)),
+        averaged([one.ece for one in scores]),
+        averaged([one.set_f1 for one in scores]),
+        averaged([one.uar for one in scores]),
+    )
+
+
+def _distances(*metrics: Metric) -> Iterator[str]:
+    """Yields decimals: papers do not give distances in percent."""
+    return (decimal(one, digits=3) for one in metrics)
+
+
+SOFT = Measurement(
+    name="soft",
+    file=soft.RESULT,
+    result=SoftResult,
+    plan=_plan,
+    section=Section(
+        "soft",
+        soft.Params,
+        "If set (``soft: {}`` for defaults), heads also learn the distribution of the annotators' "
+        "votes and are scored against it. A single human label counts as all votes for it.",
+        in_recipe=False,
+    ),
+    columns=(
+        Column("soft_jsd", "JSD", _read("jsd")),
+        Column("soft_brier", "Brier", _read("brier"), _BRIER),
+        Column("soft_ece", "ECE", _read("ece")),
+        Column("soft_f1", "top-set F1", _read("set_f1")),
+    ),
+    numbers=_numbers,
+    recomputed=_recomputed,
+    report=ReportTable(
+        order=5,
+        anchor="votes",
+        title="Votes of annotators",
+        note="Heads trained on the distribution of the votes, on held-out speakers. JSD "
+        "(Jensen–Shannon divergence, bits) and Brier: distance to the votes, lower is better. "
+        "ECE: distance of confidence from the share of votes, in points. Top-set F1: macro-F1 of "
+        "the labels with more than 1/K of the votes. UAR: of the predicted label, where one label "
+        "has most votes. Annotators: one against the others, and a random half against the other.",
+        heads=("trained on", "JSD", "Brier", "ECE", "top-set F1", "UAR"),
+        lines=_lines,
+        plot=ReportPlot(
+            title="Reliability",
+            x="confidence in the predicted label, %",
+            y="share of votes for it, %",
+            points=lambda result: [(one.confidence, one.share) for one in result.reliability],
+        ),
+    ),
+)

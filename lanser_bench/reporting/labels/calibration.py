@@ -1,0 +1,63 @@
+"""How far a labeler's confidence, and its scores as distributions, agree with human votes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...evaluation.agreement import MIN_ROWS, Units
+from ...evaluation.arrays import Floats, Ints
+from ...evaluation.calibration import (
+    BINS,
+    brier,
+    calibration_metric,
+    gap_sums,
+    jensen_shannon,
+    mean_of,
+    reliability,
+)
+from ...evaluation.results import Metric
+from ...evaluation.statistics import metric
+
+GROUPS = 200
+"""Rows without speakers form so many groups, which take the place of speakers in intervals."""
+
+
+def calibration(
+    scores: Floats, confidence: Floats, weak: Ints, votes: Floats, units: Units
+) -> dict[str, Any]:
+    """Returns the calibration of weak labels as JSON values.
+
+    Args:
+        scores: of each label, shape (n, K); they need not add up to 1.
+        confidence: the labeler's, in its label, shape (n,).
+        weak: label given, shape (n,).
+        votes: human votes, shape (n, K); a single gold label has all of them.
+        units: of the n rows.
+    """
+    n = len(weak)
+    unit = np.arange(n) % GROUPS
+    if units.speakers is not None:
+        unit = np.unique(units.speakers, return_inverse=True)[1]
+    few = units.speakers is None and n < MIN_ROWS
+    total = scores.sum(1, keepdims=True)
+    p = np.divide(scores, total, out=np.full_like(scores, 1 / scores.shape[1]), where=total > 0)
+    share = votes[np.arange(n), weak]
+
+    def shown(score: Metric) -> dict[str, Any]:
+        kept = Metric(value=score.value) if few else score
+        text = kept.model_dump(mode="json")
+        if units.speakers is None and kept.interval is not None:
+            text["interval"]["method"] = kept.interval.method.replace("speakers", "rows")
+        return text
+
+    found = reliability(confidence, share, unit)
+    return {
+        "rows": n,
+        "rows_with_split_votes": int(((votes > 0).sum(1) > 1).sum()),
+        "ece": shown(calibration_metric(gap_sums(confidence[None], share[None], unit, BINS))),
+        "brier": shown(metric(mean_of(brier(p, votes), unit, 2.0))),
+        "jsd": shown(metric(mean_of(jensen_shannon(p, votes), unit))),
+        "reliability": [{**dict(one), "share": shown(one.share)} for one in found],
+    }

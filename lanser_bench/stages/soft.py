@@ -1,0 +1,167 @@
+"""Stage `soft`: heads that learn the votes of annotators, and how well they predict them.
+
+Encoder, folds, budgets and choices are those of the evaluation, over all utterances with votes. The
+regression minimises the cross-entropy to the votes, without class weights, which would distort
+probabilities. Writes `soft.json` (a `SoftResult`) and `predictions.parquet`, one row per utterance,
+budget and draw with the votes and the predicted distribution; ``head`` is ``votes``, or
+``majority`` for the head trained on the label with most votes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from ..evaluation import efficiency, soft
+from ..evaluation.arrays import Floats
+from ..evaluation.budgets import Budget
+from ..evaluation.calibration import BINS
+from ..evaluation.folds import split_hash
+from ..evaluation.predictions import PREDICTIONS, sorted_codes, write_table
+from ..evaluation.soft_results import SoftBudget, SoftResult
+from ..store import Draft, Spec
+from .base import StageContext, StageParams, write_json
+from .evaluate import spec as evaluate
+from .evaluate.run import design_of, layers_of, prediction_columns
+from .task import Task, prepared
+
+VERSION = "1"
+RESULT = "soft.json"
+VOTES, MAJORITY = "votes", "majority"
+COUNT = "votes"
+"""Extra of an utterance with the number of votes behind its gold distribution."""
+
+
+class Params(StageParams):
+    """How calibration is measured."""
+
+    bins: int = Field(default=BINS, ge=2, le=100)
+    """Bins of the expected calibration error, with equally many predictions each."""
+
+
+def spec(*, evaluation: Spec, params: Params) -> Spec:
+    """Builds the key content. `evaluation` is what `evaluate.spec` returned for the embeddings."""
+    unused = ("class_weight", "targets", "votes")
+    own = {name: value for name, value in evaluation.params.items() if name not in unused}
+    return evaluation.model_copy(
+        update={
+            "stage": "soft",
+            "stage_version": f"{VERSION}.{evaluate.VERSION}",
+            "params": {**own, **params.model_dump(mode="json")},
+        }
+    )
+
+
+def run(context: StageContext, draft: Draft) -> None:
+    """Evaluates; the leakage check runs before every training."""
+    params, bins = evaluate.Params.of(context.spec), Params.of(context.spec).bins
+    task = prepared(context, votes=True)
+    names: list[str] = context.spec.params["labels"]
+    votes = task.table.votes(names)[np.ix_(task.kept, [names.index(n) for n in task.labels])]
+    design = replace(design_of(params, context.spec.seed), balanced=False)
+    layers = layers_of(context, task.data)
+    study = soft.run_votes(
+        task.data,
+        votes,
+        layers,
+        task.folds,
+        design,
+        lambda done, total: context.progress(done, total, "fits"),
+    )
+    last = replace(design, budgets=[_largest(study)])
+    hard = soft.run_votes(task.data, soft.leaders(votes), layers, task.folds, last)
+    write_json(draft, RESULT, _result(task, votes, study, hard, bins))
+    tables = [_table(study, votes, VOTES), _table(hard, votes, MAJORITY)]
+    write_table(draft.path / PREDICTIONS, pa.concat_tables(tables))
+    draft.counts |= {
+        "utterances": len(task.kept),
+        "left_out": len(task.table) - len(task.kept),
+        "fits": len(study.cells) + len(hard.cells),
+    }
+
+
+def _largest(study: efficiency.Study) -> Budget:
+    return max(study.design.budgets, key=lambda b: sum(c.n_train for c in study.of(b)[:1]))
+
+
+def _result(
+    task: Task, votes: Floats, study: efficiency.Study, hard: efficiency.Study, bins: int
+) -> SoftResult:
+    def budget(one: Budget) -> SoftBudget:
+        scores = soft.soft_scores(soft.distributions(study, votes, one), bins)
+        n_labels = float(np.mean([cell.n_train for cell in study.of(one)]))
+        return SoftBudget(budget=one.name, n_labels=n_labels, **dict(scores))
+
+    largest = hard.design.budgets[0]
+    totals = [task.table.extras[p].get(COUNT) for p in task.kept]
+    return SoftResult(
+        labels=task.labels,
+        n_utterances=len(task.kept),
+        n_left_out=len(task.table) - len(task.kept),
+        n_split=int(((votes > 0).sum(1) > 1).sum()),
+        n_tied=int((soft.leaders(votes) < 1).all(1).sum()),
+        n_speakers=len(set(task.data.speakers)),
+        n_bins=bins,
+        split_hash=split_hash(task.data.ids, task.folds),
+        budgets=[budget(one) for one in study.design.budgets],
+        from_majority=soft.soft_scores(soft.distributions(hard, votes, largest), bins),
+        mean_votes=soft.soft_scores(soft.mean_votes(study, votes), bins),
+        reliability=soft.reliability_of(soft.distributions(study, votes, largest), bins),
+        ceiling=soft.ceiling(votes, np.array([_number(t) for t in totals]), task.data.speakers),
+        control="permuted gold" if study.design.permute_gold else None,
+        warnings=[*task.warnings, *efficiency.default_warnings(study)],
+    )
+
+
+def _number(value: object) -> float:
+    """Returns NaN for an extra that is no number."""
+    return float(value) if isinstance(value, int | float) else np.nan
+
+
+def _table(study: efficiency.Study, votes: Floats, head: str) -> pa.Table:
+    """Columns id, speaker, fold, seed, budget, head, votes, predicted."""
+    at, columns = prediction_columns(study)
+    predicted = np.concatenate([cell.answer.predicted for cell in study.cells])
+    heads = pa.array([head]).take(pa.array(np.zeros(len(at), np.int32)))
+    return pa.table(
+        {
+            **columns,
+            "head": heads.dictionary_encode(),
+            "votes": _lists(votes[at]),
+            "predicted": _lists(predicted.astype(np.float32)),
+        }
+    )
+
+
+def _lists(rows: np.ndarray) -> pa.Array:
+    """Returns rows as lists of any length: labelled sets beside a record differ in labels."""
+    ends = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(rows.ravel()))
+
+
+def read_distributions(table: pa.Table, head: str = VOTES) -> Mapping[str, soft.Distributions]:
+    """Returns budget → the predictions of a head, from `predictions.parquet`, by id."""
+    own = table.filter(pc.equal(table["head"], head))
+    found = {}
+    for budget in own["budget"].unique().to_pylist():
+        rows = own.filter(pc.equal(own["budget"], budget))
+        ids, row = sorted_codes(rows["id"])
+        draw = np.unique(rows["seed"].to_numpy(), return_inverse=True)[1]
+        votes, given = _matrix(rows["votes"]), _matrix(rows["predicted"])
+        gold, who = np.zeros((len(ids), votes.shape[1])), [""] * len(ids)
+        predicted = np.zeros((draw.max() + 1, *gold.shape))
+        predicted[draw, row], gold[row] = given, votes
+        for at, speaker in zip(row.tolist(), rows["speaker"].to_pylist(), strict=True):
+            who[at] = speaker
+        found[budget] = soft.Distributions.of(who, gold, predicted)
+    return found
+
+
+def _matrix(column: pa.ChunkedArray) -> Floats:
+    lists = column.combine_chunks()
+    return np.asarray(lists.flatten().to_numpy().reshape(len(lists), -1))

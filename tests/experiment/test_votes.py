@@ -1,0 +1,120 @@
+"""The section `soft` of an experiment: what a run of votes writes, and what reads it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import jensenshannon
+from sklearn.metrics import f1_score
+
+from lanser_bench.experiment import RunOutcome, run_experiment
+from lanser_bench.records.attachments import read_attached
+from lanser_bench.records.checks import check_record
+from lanser_bench.records.reading import load_record, load_records
+from lanser_bench.reporting.leaderboard.boards import rank
+from lanser_bench.reporting.report.report import write_report
+
+Make = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def votes(corpora: Path, tmp_path: Path) -> dict[str, Any]:
+    """The tones, with five votes each: mostly for the true label, two of them tied with a third."""
+    root = tmp_path / "votes"
+    shutil.copytree(corpora / "gold", root)
+    rng = np.random.default_rng(0)
+    lines = list(csv.DictReader((root / "manifest.csv").read_text().splitlines()))
+    for line in lines:
+        own, other = line.pop("label"), {"glad": "sad", "sad": "glad"}
+        counts = {own: int(rng.integers(2, 6))}
+        if counts[own] < 5:
+            counts[other[own]] = 5 - counts[own]
+        line["gold"], line["gold_kind"] = json.dumps(counts), "distribution"
+    with (root / "manifest.csv").open("w") as file:
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+    mood = str(corpora / "mood.yaml")
+    return {"dataset": "manifest", "root": str(root), "taxonomy": mood}
+
+
+@pytest.fixture
+def outcome(settings: Make, plugin_dirs: tuple[Path, ...], votes: dict[str, Any]) -> RunOutcome:
+    gold = settings()["targets"][0]
+    made = settings(targets=[votes, gold], soft={"bins": 3}, probes=[])
+    made["evaluate"] |= {"votes": "majority", "budgets": [0.5, 1.0], "seeds": 2}
+    return run_experiment(made, plugin_dirs=plugin_dirs)
+
+
+def test_a_run_writes_scores_that_its_files_give_again(outcome: RunOutcome, tmp_path: Path) -> None:
+    for path in (tmp_path / "results").rglob("*.json"):
+        assert check_record(path).faults == []
+    path = next(p for p in (tmp_path / "results").rglob("*.json") if "random" not in p.name)
+    record = load_record(path)
+    voted, single = record.datasets
+    assert voted.soft is not None
+    assert single.soft is not None
+    assert voted.evaluation.n_utterances == voted.soft.n_utterances == 24
+    assert voted.soft.ceiling is not None
+    assert voted.soft.ceiling.n_votes == 5
+    assert single.soft.ceiling is None
+    assert single.soft.n_split == 0
+    table = read_attached(path, record.measured["soft"])
+    for target, found in enumerate((voted.soft, single.soft)):
+        for budget in found.budgets:
+            rows = [
+                row
+                for row in table.to_pylist()
+                if (row["target"], row["budget"], row["head"]) == (target, budget.budget, "votes")
+            ]
+            p = np.array([row["predicted"] for row in rows])
+            t = np.array([row["votes"] for row in rows])
+            theirs = [jensenshannon(a, b, base=2) ** 2 for a, b in zip(p, t, strict=True)]
+            assert budget.jsd.value == pytest.approx(np.mean(theirs), abs=1e-6)
+            p /= p.sum(1, keepdims=True)
+            brier = np.square(p - t).sum(1).mean()
+            assert budget.brier.value == pytest.approx(brier, abs=1e-9)
+            draws = np.array([row["seed"] for row in rows])
+            sets = [
+                f1_score(t[of] > 0.5, p[of] > 0.5, average="macro", zero_division=0)
+                for of in (draws == d for d in np.unique(draws))
+            ]
+            assert budget.set_f1.value == pytest.approx(np.mean(sets), abs=1e-9)
+
+
+def test_a_changed_score_is_a_fault(outcome: RunOutcome, tmp_path: Path) -> None:
+    path = sorted((tmp_path / "results").rglob("*.json"))[0]
+    content = json.loads(path.read_text())
+    content["datasets"][0]["soft"]["budgets"][0]["ece"]["value"] += 1e-3
+    path.write_text(json.dumps(content))
+    faults = check_record(path).faults
+    assert len(faults) == 1
+    assert "ece of votes at 50%" in faults[0]
+
+
+def test_tables_and_report_show_them(outcome: RunOutcome, tmp_path: Path) -> None:
+    for board in rank(load_records([tmp_path / "results"])):
+        rows = [*board.main, *board.controls]
+        assert {row.control for row in rows} == {None, "random_init", "shuffled", "logmel_stats"}
+        assert all(row.more["soft_jsd"] and row.more["soft_ece"] for row in rows)
+    page = write_report([tmp_path / "results"], tmp_path / "report.html").read_text()
+    assert "Votes of annotators" in page
+    assert page.count("Reliability: ") > 2
+    assert "half of the annotators" in page
+    assert "mean votes" in page
+
+
+def test_without_the_section_nothing_is_planned(
+    settings: Make, plugin_dirs: tuple[Path, ...], tmp_path: Path
+) -> None:
+    run_experiment(settings(probes=[]), plugin_dirs=plugin_dirs)
+    record = load_record(next((tmp_path / "results").rglob("*.json")))
+    assert record.datasets[0].soft is None
+    assert record.measured == {}
