@@ -75,9 +75,9 @@ class SoftResult(Result):
     n_bins: int
     split_hash: str
     budgets: list[SoftBudget]
-    from_majority: SoftScores
+    from_majority: SoftScores | None = None
     """The same at the largest budget, trained on the label with most votes instead of on the votes;
-    tied labels share its weight."""
+    tied labels share its weight. None if no votes are split, so that both are the same."""
     mean_votes: SoftScores
     """Always predicting the mean votes of the training side."""
     reliability: list[ReliabilityBin]

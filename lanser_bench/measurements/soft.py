@@ -50,15 +50,16 @@ def _numbers(result: SoftResult) -> Iterator[tuple[str, Metric]]:
 def _recomputed(result: SoftResult, table: pa.Table) -> Iterator[tuple[str, float, float]]:
     from ..evaluation.soft import statistics
 
-    written: list[tuple[str, str, SoftScores]] = [
-        (soft.VOTES, one.budget, one) for one in result.budgets
-    ]
-    written.append((soft.MAJORITY, _largest(result).budget, result.from_majority))
-    read = {head: soft.read_distributions(table, head) for head in (soft.VOTES, soft.MAJORITY)}
-    for head, budget, scores in written:
-        for name, found in statistics(read[head][budget], result.n_bins).items():
-            value = float(found.value(found.sums.sum(0)))
-            yield f"{name} of {head} at {budget}", getattr(scores, name).value, value
+    written: dict[str, dict[str, SoftScores]]
+    written = {soft.VOTES: {one.budget: one for one in result.budgets}}
+    if result.from_majority is not None:
+        written[soft.MAJORITY] = {_largest(result).budget: result.from_majority}
+    for head, scores in written.items():
+        read = soft.read_distributions(table, head)
+        for budget, of in scores.items():
+            for name, found in statistics(read[budget], result.n_bins).items():
+                value = float(found.value(found.sums.sum(0)))
+                yield f"{name} of {head} at {budget}", getattr(of, name).value, value
 
 
 def _lines(results: Sequence[SoftResult]) -> Iterator[tuple[str | Metric, ...]]:
@@ -66,7 +67,9 @@ def _lines(results: Sequence[SoftResult]) -> Iterator[tuple[str | Metric, ...]]:
     for budgets in zip(*(result.budgets for result in results), strict=True):
         yield f"votes, {budgets[0].budget}", *_cells(budgets)
     largest = _largest(results[0]).budget
-    yield f"majority label, {largest}", *_cells([r.from_majority for r in results])
+    hard = [one for one in (r.from_majority for r in results) if one is not None]
+    if hard:
+        yield f"majority label, {largest}", *_cells(hard)
     yield "mean votes", *_cells([r.mean_votes for r in results])
     people = results[0].ceiling
     if people is not None:

@@ -73,31 +73,29 @@ def run(context: StageContext, draft: Draft) -> None:
         design,
         lambda done, total: context.progress(done, total, "fits"),
     )
-    last = replace(design, budgets=[_largest(study)])
-    hard = soft.run_votes(task.data, soft.leaders(votes), layers, task.folds, last)
-    write_json(draft, RESULT, _result(task, votes, study, hard, bins))
-    tables = [_table(study, votes, VOTES), _table(hard, votes, MAJORITY)]
+    result, tables = _result(task, votes, study, bins), [_table(study, votes, VOTES)]
+    if result.n_split:
+        last = replace(design, budgets=[_largest(study)])
+        hard = soft.run_votes(task.data, soft.leaders(votes), layers, task.folds, last)
+        scores = soft.soft_scores(soft.distributions(hard, votes, last.budgets[0]), bins)
+        result = result.model_copy(update={"from_majority": scores})
+        tables.append(_table(hard, votes, MAJORITY))
+    write_json(draft, RESULT, result)
     write_table(draft.path / PREDICTIONS, pa.concat_tables(tables))
-    draft.counts |= {
-        "utterances": len(task.kept),
-        "left_out": len(task.table) - len(task.kept),
-        "fits": len(study.cells) + len(hard.cells),
-    }
+    draft.counts |= {"utterances": result.n_utterances, "left_out": result.n_left_out}
 
 
 def _largest(study: efficiency.Study) -> Budget:
     return max(study.design.budgets, key=lambda b: sum(c.n_train for c in study.of(b)[:1]))
 
 
-def _result(
-    task: Task, votes: Floats, study: efficiency.Study, hard: efficiency.Study, bins: int
-) -> SoftResult:
+def _result(task: Task, votes: Floats, study: efficiency.Study, bins: int) -> SoftResult:
     def budget(one: Budget) -> SoftBudget:
         scores = soft.soft_scores(soft.distributions(study, votes, one), bins)
         n_labels = float(np.mean([cell.n_train for cell in study.of(one)]))
         return SoftBudget(budget=one.name, n_labels=n_labels, **dict(scores))
 
-    largest = hard.design.budgets[0]
+    largest = soft.distributions(study, votes, _largest(study))
     totals = [task.table.extras[p].get(COUNT) for p in task.kept]
     return SoftResult(
         labels=task.labels,
@@ -109,9 +107,8 @@ def _result(
         n_bins=bins,
         split_hash=split_hash(task.data.ids, task.folds),
         budgets=[budget(one) for one in study.design.budgets],
-        from_majority=soft.soft_scores(soft.distributions(hard, votes, largest), bins),
         mean_votes=soft.soft_scores(soft.mean_votes(study, votes), bins),
-        reliability=soft.reliability_of(soft.distributions(study, votes, largest), bins),
+        reliability=soft.reliability_of(largest, bins),
         ceiling=soft.ceiling(votes, np.array([_number(t) for t in totals]), task.data.speakers),
         control="permuted gold" if study.design.permute_gold else None,
         warnings=[*task.warnings, *efficiency.default_warnings(study)],

@@ -66,6 +66,7 @@ def test_a_run_writes_scores_that_its_files_give_again(outcome: RunOutcome, tmp_
     assert voted.soft.ceiling.n_votes == 5
     assert single.soft.ceiling is None
     assert single.soft.n_split == 0
+    assert (voted.soft.from_majority is None, single.soft.from_majority is None) == (False, True)
     table = read_attached(path, record.measured["soft"])
     for target, found in enumerate((voted.soft, single.soft)):
         for budget in found.budgets:
@@ -107,6 +108,7 @@ def test_tables_and_report_show_them(outcome: RunOutcome, tmp_path: Path) -> Non
     page = write_report([tmp_path / "results"], tmp_path / "report.html").read_text()
     assert "Votes of annotators" in page
     assert page.count("Reliability: ") > 2
+    assert page.count('role="img" aria-label="Reliability: ') == page.count("The numbers of Reliab")
     assert "half of the annotators" in page
     assert "mean votes" in page
 

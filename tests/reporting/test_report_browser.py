@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from lanser_bench.evaluation.soft import Distributions, ceiling, reliability_of, soft_scores
+from lanser_bench.evaluation.soft_results import SoftBudget, SoftResult
 from lanser_bench.records.reading import load_records
 from lanser_bench.reporting.report.report import render, write_report
 
@@ -166,3 +170,38 @@ def test_many_rows_come_in_pages(browser: Any, tmp_path: Path) -> None:
     assert visit.page.locator("#n0").inner_text() == "250 of 320 rows"
     visit.page.locator("input.filter").fill("row 31")
     assert visit.page.locator("#n0").inner_text() == "13 rows"  # 31, 131, 231 and 310 to 319
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_reliability_pictures_are_accessible(browser: Any, tmp_path: Path, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    rng = np.random.default_rng(0)
+    votes = rng.multinomial(7, np.ones(3) / 3, 120) / 7
+    made = Distributions([f"s{i % 6}" for i in range(120)], votes, rng.dirichlet([2] * 3, (1, 120)))
+    scores = soft_scores(made, 5)
+    result = SoftResult(
+        labels=["a", "b", "c"],
+        n_utterances=120,
+        n_left_out=0,
+        n_split=120,
+        n_tied=0,
+        n_speakers=6,
+        n_bins=5,
+        split_hash="x",
+        budgets=[SoftBudget(budget="100%", n_labels=96, **dict(scores))],
+        from_majority=scores,
+        mean_votes=scores,
+        reliability=reliability_of(made, 5),
+        ceiling=ceiling(votes, np.full(120, 7.0), made.speakers),
+    )
+    for group, changes in (("main", MAIN), ("shuffled", control("shuffled"))):
+        path = publish(tmp_path, group, simulated(rng, 0.6), **changes)
+        content = json.loads(path.read_text())
+        content["datasets"][0]["soft"] = result.model_dump(mode="json")
+        path.write_text(json.dumps(content))
+    visit = Visit(browser, write_report([tmp_path], tmp_path / "page.html"), color_scheme=scheme)
+    visit.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    found = axe.Axe().run(visit.page)
+    assert found.violations_count == 0, found.generate_report()
+    assert visit.said == []
+    assert visit.page.locator("svg[aria-label^=Reliability]").count() == 2

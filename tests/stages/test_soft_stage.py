@@ -68,6 +68,7 @@ def test_planted_votes_are_learnt_and_calibrated(tmp_path: Path) -> None:
     assert all_labels.ece.interval.low == 0
     assert all_labels.ece.value < 0.04
     # A head that learnt winners only is too sure of them.
+    assert found.from_majority is not None
     assert found.from_majority.ece.interval is not None
     assert found.from_majority.ece.interval.low > 0.05
     assert found.from_majority.jsd.value > all_labels.jsd.value

@@ -77,56 +77,51 @@ def curves(board: Board, shown: Sequence[Line], number: int) -> Markup:
     )
 
 
-def diagonal(
-    title: str, x: str, y: str, points: Sequence[tuple[float, Metric]], name: str
-) -> Markup:
+def diagonal(title: str, x: str, y: str, points: Sequence[tuple[float, Metric]]) -> Markup:
     """Draws shares against shares, with their intervals, and the diagonal where both are equal.
 
-    Text alternatives: a title and a description here, and the table that the page puts below.
+    Text alternatives: a label here, and the table that the page puts below.
 
     Args:
         title: of the picture.
         x: name of the horizontal axis.
         y: name of the vertical axis.
         points: share and score, by rising share.
-        name: unique in the page.
     """
     side, left, top = 300, 52, 10
 
     def at(share: float, height: float) -> tuple[str, str]:
         return f"{left + side * share:.1f}", f"{top + side * (1 - height):.1f}"
 
-    parts = []
+    def line(style: str, a: tuple[str, str], b: tuple[str, str]) -> str:
+        return f'<line class="{style}" x1="{a[0]}" y1="{a[1]}" x2="{b[0]}" y2="{b[1]}"/>'
+
+    parts = [line("chance", at(0, 0), at(1, 1))]
     for tick in (0, 0.25, 0.5, 0.75, 1):
-        (across, floor), (_, up) = at(tick, 0), at(0, tick)
         parts.append(
-            f'<line class="grid" x1="{left}" x2="{left + side}" y1="{up}" y2="{up}"/>'
-            f'<text class="tick" x="{left - 8}" y="{up}" text-anchor="end">{100 * tick:g}</text>'
-            f'<text class="tick" x="{across}" y="{float(floor) + 18}" text-anchor="middle">'
+            f"{line('grid', at(0, tick), at(1, tick))}"
+            f'<text class="tick" x="{left - 8}" y="{top + side * (1 - tick) + 4}" '
+            f'text-anchor="end">{100 * tick:g}</text>'
+            f'<text class="tick" x="{at(tick, 0)[0]}" y="{top + side + 18}" text-anchor="middle">'
             f"{100 * tick:g}</text>"
         )
-    (x0, y0), (x1, y1) = at(0, 0), at(1, 1)
-    parts.append(f'<line class="chance" x1="{x0}" x2="{x1}" y1="{y0}" y2="{y1}"/>')
-    middle = top + side / 2
+    middle = 'text-anchor="middle" class="axis"'
     parts.append(
-        f'<text class="axis" x="{left + side / 2}" y="{top + side + 36}" text-anchor="middle">'
-        f'{escape(x)}</text><text class="axis" text-anchor="middle" '
-        f'transform="translate(14 {middle}) rotate(-90)">{escape(y)}</text>'
+        f'<text {middle} x="{left + side / 2}" y="{top + side + 36}">{escape(x)}</text>'
+        f'<text {middle} transform="translate(14 {top + side / 2}) rotate(-90)">{escape(y)}</text>'
     )
-    places = [at(share, metric.value) for share, metric in points]
-    for (across, height), (share, metric) in zip(places, points, strict=True):
+    for share, metric in points:
         if metric.interval is not None:
-            low, high = (at(share, end)[1] for end in (metric.interval.low, metric.interval.high))
-            parts.append(f'<line class="s0" x1="{across}" x2="{across}" y1="{low}" y2="{high}"/>')
+            low, high = metric.interval.low, metric.interval.high
+            parts.append(line("s0", at(share, low), at(share, high)))
+        across, height = at(share, metric.value)
         parts.append(f'<circle class="dot s0" cx="{across}" cy="{height}" r="3.5"/>')
-    path = " ".join(f"{across},{height}" for across, height in places)
+    path = " ".join(",".join(at(share, metric.value)) for share, metric in points)
     parts.append(f'<polyline class="line s0" points="{path}"/>')
-    text = "; ".join(f"{100 * share:.0f} % → {100 * m.value:.0f} %" for share, m in points)
+    text = "; ".join(f"{100 * share:.0f} → {100 * m.value:.0f}" for share, m in points)
     return Markup(
-        f'<svg class="chart" role="img" aria-labelledby="t-{escape(name)} d-{escape(name)}" '
-        f'viewBox="0 0 {left + side + 12} {top + side + 44}"><title id="t-{escape(name)}">'
-        f'{escape(title)}</title><desc id="d-{escape(name)}">{escape(x)} → {escape(y)}: {text}'
-        f"</desc>{''.join(parts)}</svg>"
+        f'<svg class="chart" role="img" aria-label="{escape(title)}. {escape(x)} → {escape(y)}: '
+        f'{text}" viewBox="0 0 {left + side + 12} {top + side + 44}">{"".join(parts)}</svg>'
     )
 
 

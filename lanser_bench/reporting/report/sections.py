@@ -58,13 +58,12 @@ def _plots(
     if plot is None:
         return []
     made = []
-    for number, row in enumerate((*board.main[:PLOTS], *board.controls[:1])):
+    for row in (*board.main[:PLOTS], *board.controls[:1]):
         results = [one for m in of for one in records.results(row)[0].of(m)]
         points = plot.points(results[0]) if results else ()
         if points:
             title = f"{plot.title}: {short_name(row)}"
-            name = f"{report.anchor}-{board.dataset}-{number}"
-            made.append((title, diagonal(title, plot.x, plot.y, points, name), points))
+            made.append((title, diagonal(title, plot.x, plot.y, points), points))
     return made
 
 
