@@ -20,6 +20,11 @@ def compare(
     metric: str | None = in_data(None, help="uar, wa, macro_f1 or area; default: uar."),
     budget: str | None = shared.BUDGET,
     targets: bool = in_data(False, "--targets", help="Compare scores of probes, target by target."),
+    labels_saved: bool = in_data(
+        False,
+        "--labels-saved",
+        help="Show how many times as many labels B needs for the score of A at each budget.",
+    ),
     form: Format = shared.FORMAT,
     picture: Path | None = in_output(None, help="Also draw it into this file (.png or .svg)."),
 ) -> None:
@@ -31,14 +36,24 @@ def compare(
     Examples:
         lanser-bench compare labeler=entailment labeler=random --in results/study
         lanser-bench compare results/a results/b --metric wa --format md
+        lanser-bench compare control=none control=shuffled --in results/study --labels-saved
     """
-    from ..errors import DataError
+    from ..errors import DataError, SettingsError
     from ..reporting.comparing import compare_views as views
     from ..reporting.comparing.compare import compare as compared
+    from ..reporting.comparing.saved import compare_labels, saved_sheet
     from ..reporting.groups import checked_metric
     from ._console import print_sheets
 
     score = None if metric is None else checked_metric(metric)
+    if labels_saved:
+        if targets or picture is not None:
+            raise SettingsError(
+                "--labels-saved is a table of its own: leave --targets and --picture out."
+            )
+        saved = compare_labels(a, b, folder=folder, metric=score or "uar", budget=budget)
+        print_sheets([saved_sheet(saved)], form, saved, "Labels saved")
+        return
     comparison = compared(a, b, folder=folder, metric=score, budget=budget, targets=targets)
     if picture is not None:
         if picture.suffix not in (".png", ".svg"):

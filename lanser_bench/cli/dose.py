@@ -21,6 +21,9 @@ def dose(
     ),
     budget: str | None = shared.BUDGET,
     scale: str = in_data("speaker", help="Scale of R²: speaker or raw."),
+    extrapolate: float | None = in_data(
+        None, metavar="DOSE", help="Also extrapolate the score to this dose, linearly in its log2."
+    ),
     form: Format = shared.FORMAT,
     picture: Path | None = in_output(None, help="Also draw it into this .png file."),
 ) -> None:
@@ -32,6 +35,7 @@ def dose(
     Examples:
         lanser-bench dose results/study
         lanser-bench dose results/study --by corpora.0.congruence --picture dose.png
+        lanser-bench dose results/study --by corpora.0.hours --extrapolate 100
     """
     from ..errors import DataError
     from ..reporting.comparing import dose_views as views
@@ -43,7 +47,7 @@ def dose(
     if picture is not None and picture.suffix != ".png":
         raise DataError(f"{picture}: a picture ends in .png.")
     response = Response(metric, budget, scale)
-    boards = dose_response(by, read_results(folders).found, response)
+    boards = dose_response(by, read_results(folders).found, response, extrapolate)
     if picture is not None:
         with writing(picture):
             save_picture(views.picture(boards[0]), picture)

@@ -31,6 +31,40 @@ def slope_weights(doses: Sequence[float]) -> list[float]:
     return [float(x) for x in centred / total]
 
 
+def prediction_weights(doses: Sequence[float], at: float) -> list[float]:
+    """Returns the weight of each score in the least-squares line's value at a dose; their sum is 1.
+
+    Raises:
+        ValueError: all doses are equal.
+    """
+    ahead = at - float(np.mean(doses))
+    return [1 / len(doses) + ahead * weight for weight in slope_weights(doses)]
+
+
+def predicted(
+    doses: Sequence[float], sides: Sequence[Side], at: float, minus: Sequence[Side] = ()
+) -> Contrast:
+    """Returns the value at a dose of the least-squares line through the scores, or their lead.
+
+    Its error is that of the scores over speakers and training seeds, times weights that grow with
+    the distance from the doses. It does not include that the true curve may bend.
+
+    Args:
+        doses: one per side.
+        sides: cells, all over the same speakers in the same order.
+        at: the dose to predict at.
+        minus: cells to subtract, one per side, or a single one without a dose.
+
+    Raises:
+        ValueError: all doses are equal, or `minus` has another length.
+    """
+    weights = prediction_weights(doses, at)
+    if len(minus) not in (0, 1, len(sides)):
+        raise ValueError(f"{len(sides)} cells and {len(minus)} to subtract")
+    others = weights if len(minus) == len(sides) else [1.0] * len(minus)
+    return Contrast([*sides, *minus], [*weights, *(-w for w in others)])
+
+
 def trend(doses: Sequence[float], sides: Sequence[Side], minus: Sequence[Side] = ()) -> Contrast:
     """Returns the slope of the scores, or of their lead over other cells at the same doses.
 

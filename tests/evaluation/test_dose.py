@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lanser_bench.evaluation.contrast import Contrast, Side
-from lanser_bench.evaluation.dose import slope_weights, trend
+from lanser_bench.evaluation.dose import predicted, slope_weights, trend
 from lanser_bench.evaluation.statistics import Statistic, ratio_mean
 
 SPEAKERS = 0.5 + 0.1 * np.random.default_rng(0).standard_normal(12)
@@ -61,3 +61,46 @@ def test_doses_that_are_no_range_are_refused() -> None:
         slope_weights([0.5, 0.5])
     with pytest.raises(ValueError, match="to subtract"):
         trend(DOSES, [side(0)] * 4, [side(0)])
+
+
+def test_the_extrapolated_score_is_that_of_closed_form_least_squares() -> None:
+    logs, at = np.log2([0.5, 1.0, 2.0, 4.0]), float(np.log2(32.0))
+    rng = np.random.default_rng(3)
+    hits = 0.5 + 0.03 * logs[:, None] + 0.05 * rng.standard_normal((4, 12))
+    controls = 0.4 + 0.05 * rng.standard_normal((4, 12))
+    sides, others = ([Side([score(h)], False) for h in rows] for rows in (hits, controls))
+    design = np.stack([np.ones(4), logs], axis=1)
+    line = np.array([1.0, at]) @ np.linalg.inv(design.T @ design) @ design.T
+    for minus, each in (((), line @ hits), (others, line @ (hits - controls))):
+        found = predicted(list(logs), sides, at, minus)
+        assert found.value == pytest.approx(each.mean(), abs=1e-9)
+        assert found.error == pytest.approx(each.std(ddof=1) / 12**0.5, abs=1e-9)
+    # A control without a dose is subtracted once.
+    found = predicted(list(logs), sides, at, others[:1])
+    assert found.value == pytest.approx((line @ hits - controls[0]).mean(), abs=1e-9)
+    assert found.error == pytest.approx((line @ hits - controls[0]).std(ddof=1) / 12**0.5, abs=1e-9)
+
+
+def test_intervals_of_extrapolated_scores_grow_with_distance_and_cover() -> None:
+    logs, covered, wider = [0.0, 1.0, 2.0, 3.0], 0, []
+    for trial in range(200):
+        rng = np.random.default_rng(trial)
+        people = 0.06 * rng.standard_normal(10)
+        tilts = 0.01 * rng.standard_normal(10)
+        sides = []
+        for x in logs:
+            seeds = 0.4 + 0.03 * x + 0.01 * rng.standard_normal((3, 1))
+            noise = 0.03 * rng.standard_normal((3, 10))
+            sides.append(Side([score(h) for h in seeds + people + tilts * x + noise]))
+        near, far = (predicted(logs, sides, at).metric().interval for at in (3.0, 7.0))
+        assert near is not None
+        assert far is not None
+        wider.append((far.high - far.low) / (near.high - near.low))
+        covered += far.low <= 0.4 + 0.03 * 7 <= far.high
+    assert 0.91 <= covered / 200 <= 0.99
+    assert np.mean(wider) > 1.5
+
+
+def test_extrapolation_refuses_controls_at_other_doses() -> None:
+    with pytest.raises(ValueError, match="4 cells and 2 to subtract"):
+        predicted(DOSES, [side(0.0)] * 4, 2.0, [side(0.0)] * 2)

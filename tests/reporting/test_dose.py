@@ -169,3 +169,51 @@ def test_what_cannot_be_shown_is_said(
 ) -> None:
     with pytest.raises(error, match=said):
         ask(dial)
+
+
+def hours(folder: Path) -> Path:
+    """`dial` along an axis of hours: 0.5, 1 and 2."""
+    doses = (0.5, 1.0, 2.0)
+    for control, hits in ((None, (0.35, 0.5, 0.65)), ("shuffled", (0.36, 0.35, 0.37))):
+        for dose, hit in zip(doses, hits, strict=True):
+            publish(
+                folder,
+                f"{control or 'main'}-{dose}",
+                simulated(np.random.default_rng(int(100 * hit)), hit),
+                axes={"corpora.0.hours": str(dose)},
+                role="control" if control else "main",
+                control=control,
+            )
+    return folder
+
+
+def test_scores_are_extrapolated_along_the_line_of_the_measured_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = load_records([hours(tmp_path)])
+    [board] = dose_response("corpora.0.hours", records, Response(), extrapolate=4)
+    ours, theirs = board.lines
+    scores = np.array([[p.score.value for p in line.points] for line in (ours, theirs)])
+    itself, ahead = ours.predictions
+    for made, values in ((itself, scores[0]), (ahead, scores[0] - scores[1])):
+        slope, start = np.polyfit([-1, 0, 1], values, 1)
+        assert made.value.value == pytest.approx(start + 2 * slope, abs=1e-9)
+        assert made.per_doubling.value == pytest.approx(slope, abs=1e-9)
+        assert not made.seeds_known
+    assert ahead.of == "ahead of shuffled"
+    arguments = ["dose", str(tmp_path), "--by", "corpora.0.hours", "--extrapolate", "4"]
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--format", "md"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert "## Extrapolated: uar at corpora.0.hours 4" in printed
+    assert "assumes that the line holds up to 4, beyond what was measured" in printed
+    assert "| main | ahead of shuffled | 0.5 to 2 | +" in printed
+
+
+def test_a_dose_without_a_logarithm_is_refused(dial: Path) -> None:
+    records = load_records([dial])
+    with pytest.raises(DataError, match="has the value 0, which has no logarithm"):
+        dose_response("corpora.0.congruence", records, Response(), extrapolate=4)
+    with pytest.raises(SettingsError, match="it must be above 0"):
+        dose_response("corpora.0.congruence", records, Response(), extrapolate=-1)

@@ -90,7 +90,7 @@ def compare(
         )
     metric = metric or "uar"
     read = cache(lambda *places: Selection.read(places))
-    sides, unread = _sides((str(a), str(b)), folder, read)
+    sides, unread = read_sides((str(a), str(b)), folder, read)
     matched, left_out = pairs(*sides)
     contrasts = []
     for what, one, other in matched:
@@ -116,7 +116,7 @@ def compare(
     return Comparison(str(a), str(b), metric, budget, lines, mean, left_out, targets, family)
 
 
-def _sides(
+def read_sides(
     sides: Sequence[str], folder: Path, read: Callable[[Path], Selection]
 ) -> tuple[list[Groups], list[str]]:
     """Returns the cells of each side, and sentences on what could not be read."""

@@ -7,6 +7,7 @@ dose's effect on the training rather than on the task.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from ...errors import DataError, SettingsError, did_you_mean
 from ...evaluation.contrast import Contrast, Side, difference, holm, score_of
-from ...evaluation.dose import MIN_DOSES, trend
+from ...evaluation.dose import MIN_DOSES, predicted, trend
 from ...evaluation.results import Metric
 from ...records.record import ResultRecord
 from ..groups import Group, axes_of, by_place, company, grouped
@@ -53,6 +54,17 @@ class Slope:
 
 
 @dataclass(frozen=True)
+class Prediction:
+    """A least-squares line over log2 of the doses, read at a dose that was not measured."""
+
+    of: str
+    per_doubling: Metric
+    """Its slope."""
+    value: Metric
+    seeds_known: bool
+
+
+@dataclass(frozen=True)
 class Line:
     """Cells that differ only in the dose, ordered by dose."""
 
@@ -61,6 +73,8 @@ class Line:
     points: list[Point]
     slopes: list[Slope]
     """That of the score first; empty with fewer than `MIN_DOSES` doses."""
+    predictions: list[Prediction] = field(default_factory=list)
+    """The same at the dose to extrapolate to, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +90,15 @@ class DoseBoard:
     references: dict[str, Metric]
     """Rows without a dose, such as random weights."""
     left_out: list[str]
+    extrapolate: float | None = None
+    """Dose to extrapolate to."""
 
 
 def dose_response(
-    axis: str, records: Sequence[tuple[Path, ResultRecord]], response: Response
+    axis: str,
+    records: Sequence[tuple[Path, ResultRecord]],
+    response: Response,
+    extrapolate: float | None = None,
 ) -> list[DoseBoard]:
     """Returns a board per labelled set.
 
@@ -88,14 +107,19 @@ def dose_response(
             `MEASURED`.
         records: with their paths.
         response: the score.
+        extrapolate: a dose at which lines over log2 of the doses are read.
 
     Raises:
-        SettingsError: no record has such an axis.
-        DataError: its values are not numbers, or no cell has the files for the score.
+        SettingsError: no record has such an axis, or `extrapolate` is not positive.
+        DataError: its values are not numbers (positive ones, to extrapolate), or no cell has the
+            files for the score.
     """
+    if extrapolate is not None and not 0 < extrapolate < float("inf"):
+        raise SettingsError(f"The dose to extrapolate to is {extrapolate:g}; it must be above 0.")
     groups = list(grouped(list(records)).values())
     _check(axis, groups)
-    boards = [board for place in by_place(groups) if (board := _board(axis, place, response))]
+    made = (_board(axis, place, response, extrapolate) for place in by_place(groups))
+    boards = [board for board in made if board is not None]
     if not boards:
         raise DataError(
             f"No cell by '{axis}' has the files beside its record that {response.title} needs."
@@ -130,7 +154,9 @@ def dose_of(record: ResultRecord, axis: str) -> float | None:
     return sum(found.n * found.wa.value for found in scores) / n if n else None
 
 
-def _board(axis: str, groups: Sequence[Group], response: Response) -> DoseBoard | None:
+def _board(
+    axis: str, groups: Sequence[Group], response: Response, extrapolate: float | None
+) -> DoseBoard | None:
     left_out = [f"{g.cell.group} ({why})" for g in groups if (why := response.lacking(g))]
     usable = [g for g in groups if not response.lacking(g)]
     table: dict[tuple[str | None, tuple[str, ...]], dict[float, Group]] = defaultdict(dict)
@@ -140,8 +166,14 @@ def _board(axis: str, groups: Sequence[Group], response: Response) -> DoseBoard 
             table[group.first.control, _alike(group.first, axis)][dose] = group
     if not table:
         return None
+    lowest = min(dose for cells in table.values() for dose in cells)
+    if extrapolate is not None and lowest <= 0:
+        raise DataError(
+            f"'{axis}' has the value {lowest:g}, which has no logarithm: extrapolation is linear "
+            "in log2 of the dose."
+        )
     references = {g.cell.group: g for g in usable if g.first.control not in LINES}
-    maker = _Maker(table, references, response.side)
+    maker = _Maker(table, references, response.side, extrapolate)
     lines = [
         maker.line(*key) for key in sorted(table, key=lambda key: (LINES.index(key[0]), key[1]))
     ]
@@ -155,6 +187,7 @@ def _board(axis: str, groups: Sequence[Group], response: Response) -> DoseBoard 
         _adjusted(lines),
         {name: score_of(response.side(g)) for name, g in references.items()},
         sorted(left_out),
+        extrapolate,
     )
 
 
@@ -174,6 +207,7 @@ class _Maker:
     table: Mapping[tuple[str | None, tuple[str, ...]], Mapping[float, Group]]
     references: Mapping[str, Group]
     side: Callable[[Group], Side]
+    extrapolate: float | None
 
     def line(self, control: str | None, alike: tuple[str, ...]) -> Line:
         cells = dict(sorted(self.table[control, alike].items()))
@@ -192,17 +226,26 @@ class _Maker:
             )
             for dose, group in cells.items()
         ]
-        slopes = []
+        slopes, predictions = [], []
         if len(cells) >= MIN_DOSES:
             doses, own = list(sides), list(sides.values())
-            slopes = [_slope("itself", trend(doses, own))]
-            slopes += [
-                _slope(f"ahead of {name}", trend(doses, own, [other[d] for d in doses]))
+            others = {"itself": list[Side]()} | {
+                f"ahead of {name}": list({id(other[d]): other[d] for d in doses}.values())
                 for name, other in rivals.items()
-                if len({id(other[d]) for d in doses}) > 1
+            }
+            # A control without a dose does not change the slope.
+            slopes = [
+                _slope(of, trend(doses, own, minus))
+                for of, minus in others.items()
+                if len(minus) != 1
             ]
+            if self.extrapolate is not None:
+                at = self.extrapolate
+                predictions = [
+                    _predicted(of, doses, own, minus, at) for of, minus in others.items()
+                ]
         name = ", ".join(text for text in alike if not text.startswith("experiment="))
-        return Line(name, control, points, slopes)
+        return Line(name, control, points, slopes, predictions)
 
     def _rivals(
         self, control: str | None, alike: tuple[str, ...], doses: Sequence[float]
@@ -221,6 +264,15 @@ class _Maker:
 
 def _slope(of: str, made: Contrast) -> Slope:
     return Slope(of, made.metric(), made.p_value(), made.detectable(), made.seeds_known)
+
+
+def _predicted(
+    of: str, doses: Sequence[float], own: Sequence[Side], minus: Sequence[Side], at: float
+) -> Prediction:
+    logs = [math.log2(dose) for dose in doses]
+    slope = trend(logs, own, minus if len(minus) > 1 else ())
+    value = predicted(logs, own, math.log2(at), minus)
+    return Prediction(of, slope.metric(), value.metric(), value.seeds_known)
 
 
 def _adjusted(lines: Sequence[Line]) -> list[Line]:

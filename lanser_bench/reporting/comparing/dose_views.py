@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from ...evaluation.results import Metric
 from ...numbers import decimal, detectable_text, p_text, percent
 from ..leaderboard.plots import COLOURS, GREYS, STYLES
 from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown
-from .dose import DoseBoard, Line, Slope
+from .dose import DoseBoard, Line, Prediction, Slope
 
 
 def sheets(board: DoseBoard) -> list[Sheet]:
-    """Returns a table of all cells and one of the slopes."""
-    return [_points_sheet(board), _slopes_sheet(board)]
+    """Returns a table of all cells, one of the slopes, and one of the extrapolated scores."""
+    tables = [_points_sheet(board), _slopes_sheet(board)]
+    return tables if board.extrapolate is None else [*tables, _predictions_sheet(board)]
 
 
 def _points_sheet(board: DoseBoard) -> Sheet:
@@ -74,13 +76,62 @@ def _slopes_sheet(board: DoseBoard) -> Sheet:
     )
 
 
+def _predictions_sheet(board: DoseBoard) -> Sheet:
+    unit = "R²" if board.response.probed else "points"
+    at, show = f"{board.extrapolate:g}", partial(_signed, board)
+    notes = [
+        "least-squares line over log2 of the dose; intervals over speakers × training seeds",
+        f"assumes that the line holds up to {at}, beyond what was measured: the interval does not "
+        "include that the curve may bend",
+    ]
+    if not all(made.seeds_known for line in board.lines for made in line.predictions):
+        notes.append(ONE_SEED)
+    return Sheet(
+        title=f"Extrapolated: {board.response.title} at {board.axis} {at}",
+        columns=[
+            Column("cell", ""),
+            Column("of", "score"),
+            Column("measured", "measured"),
+            Column("per_doubling", f"{unit} per doubling", show),
+            Column("predicted", f"at {at}"),
+        ],
+        rows=[_prediction(board, line, made) for line in board.lines for made in line.predictions],
+        notes=notes,
+        facts={"table": "extrapolated", "dataset": board.dataset, "split": board.split_hash},
+    )
+
+
+def _prediction(board: DoseBoard, line: Line, made: Prediction) -> Entry:
+    star = "" if made.seeds_known else " *"
+    text = _signed(board, made.value) if made.of != "itself" else _plain(board, made.value)
+    return Entry(
+        {
+            "cell": _title(line),
+            "of": made.of,
+            "measured": f"{line.points[0].dose:g} to {line.points[-1].dose:g}",
+            "per_doubling": made.per_doubling,
+            "predicted": Shown(made.value, text + star),
+        }
+    )
+
+
+def _plain(board: DoseBoard, value: Metric) -> str:
+    return decimal(value) if board.response.probed else percent(value)
+
+
+def _signed(board: DoseBoard, value: Metric) -> str:
+    if board.response.probed:
+        return decimal(value, digits=3, sign=True)
+    return percent(value, sign=True)
+
+
 def _slope(board: DoseBoard, line: Line, slope: Slope) -> Entry:
     value, least = slope.value, slope.detectable
+    shown = _signed(board, value)
     if board.response.probed:
-        shown = decimal(value, digits=3, sign=True)
         detectable = decimal(None if least is None else Metric(value=least), digits=3)
     else:
-        shown, detectable = percent(value, sign=True), detectable_text(least)
+        detectable = detectable_text(least)
     return Entry(
         {
             "cell": _title(line),
