@@ -46,11 +46,17 @@ class Frontend(BaseModel):
     """The layers to store, side by side in each frame; None for all."""
     every: int = Field(default=1, ge=1)
     """Stores the mean of this many successive frames instead of each."""
+    normalise: Literal["none", "speaker"] = "none"
+    """``speaker`` centres and scales each dimension within each speaker's frames when they are
+    read. It uses no labels, but all of a speaker's utterances; those of unknown speakers are one
+    group."""
 
     @model_validator(mode="after")
     def _frames_have_an_encoder(self) -> Self:
         if (self.kind == "frames") != (self.encoder is not None):
             raise ValueError("kind: frames needs the name of an encoder; other kinds take none")
+        if self.kind != "frames" and self.normalise != "none":
+            raise ValueError("normalise needs kind: frames")
         return self
 
     def __hash__(self) -> int:
@@ -59,9 +65,11 @@ class Frontend(BaseModel):
 
     def content(self) -> dict[str, Any]:
         """Returns what keys contain: the fields that matter for the kind."""
-        ours = {"encoder", "layers", "every"}
+        ours = {"encoder", "layers", "every", "normalise"}
         if self.kind == "frames":
-            return self.model_dump(mode="json", include={"kind", "hop_s", *ours})
+            stored = {"kind", "hop_s", "encoder", "layers", "every"}
+            used = stored if self.normalise == "none" else stored | {"normalise"}
+            return self.model_dump(mode="json", include=used)
         return self.model_dump(mode="json", exclude=ours)
 
 

@@ -92,6 +92,11 @@ def export_cell(
     if place.exists() and not overwrite:
         raise DataError(f"{place} exists already. Choose another folder, or set --overwrite.")
     cell = _Cell(record, store, registry(tuple(Path(d) for d in plugin_dirs)))
+    if cell.plugin.frontend.normalise == "speaker":
+        raise SettingsError(
+            f"The encoder of '{record.name}' normalises its input within each speaker, and an "
+            "exported model reads single recordings. Export a cell with `normalise: none`."
+        )
     tensors = cell.encoder_tensors()
     head, head_tensors = cell.weak_head() if target is None else cell.linear_head(target)
     taxonomy = cell.taxonomy() if target is None else None

@@ -20,19 +20,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..audio.flatten import LIBRARY, WAYS, Cue
+from ..data.utterances import read_utterances
 from ..errors import DataError
 from ..kinds.encoder import Frontend
 from ..plugins.identity import library_versions
 from ..store import Draft, PluginIdentity, Spec, Store
 from .base import StageContext, limited_threads
 from .frontends import Frames, outputs
-from .maps.sharding import ROWS, MapResult
+from .maps.sharding import INDEX, ROWS, MapResult
 from .maps.spans import Bucket, map_utterances, span_rows
 
 VERSION = "2"
 CAPACITY, FRAMES_CAPACITY = 256, 64
 """Utterances per shard: about 20 MB of log-mel, or 40 MB of five layers, for clips of 3 s."""
 FRAMES = "frames.npy"
+SPEAKERS = "speakers.safetensors"
+"""Only with ``normalise: speaker``: mean and 1 / standard deviation of each speaker's frames, shape
+(speakers, dim), and the speaker's row for each utterance."""
 OPEN_FILES = 256
 """Memory maps kept open at once: each uses a file descriptor, and there may be many shards."""
 
@@ -82,6 +86,7 @@ def run(context: StageContext, draft: Draft) -> None:
     cue: Cue | None = context.spec.params.get("cue")
     frontend = Frontend.model_validate(context.spec.params["frontend"])
     stored = frontend.kind == "frames"
+    as_stored = frontend.model_copy(update={"normalise": "none"})
     encoder = context.plugin("encoder") if stored else None
     capacity, group = (FRAMES_CAPACITY, FRAMES_CAPACITY) if stored else (CAPACITY, 1)
     total = 0
@@ -103,7 +108,18 @@ def run(context: StageContext, draft: Draft) -> None:
 
     # More threads would change the last digits of a frozen encoder's layers.
     with limited_threads(1) if stored else nullcontext():
-        map_utterances(context, draft, span_rows, compute, capacity, needs_audio="features")
+        map_utterances(
+            context,
+            draft,
+            span_rows,
+            compute,
+            capacity,
+            needs_audio="features",
+            # Shards contain the frames as they are: a new utterance of a speaker changes no other.
+            params={**context.spec.params, "frontend": as_stored.content()},
+        )
+    if frontend.normalise == "speaker":
+        _write_speakers(context, draft)
     draft.counts["frames_computed"] = total
 
 
@@ -114,6 +130,40 @@ def write_frames(folder: Path, rows: Sequence[Frames]) -> pa.Table:
     np.save(folder / FRAMES, np.concatenate(rows))
     columns = {"offset": pa.array(offsets, pa.int64()), "frames": pa.array(lengths, pa.int64())}
     return pa.table(columns)
+
+
+def _write_speakers(context: StageContext, draft: Draft) -> None:
+    """Writes each speaker's mean and standard deviation over all frames, and who speaks where."""
+    from safetensors.numpy import save_file
+
+    folders = [context.store.checked(key).path for key in draft.parts]
+    index = pq.read_table(draft.path / INDEX)
+    part, row = index["part"].to_numpy(), index["row"].to_numpy()
+    names = [name or "" for name in read_utterances(context.parent("utterances")).speakers]
+    known, speaker = np.unique(names, return_inverse=True)
+    sums: list[npt.NDArray[np.float64] | None] = [None] * len(known)
+    counts = np.zeros(len(known))
+    for number, folder in enumerate(folders):
+        frames = np.load(folder / FRAMES, mmap_mode="r", allow_pickle=False)
+        offsets, lengths = _offsets_and_frames(folder)
+        for position in np.flatnonzero(part == number).tolist():
+            begin, length = int(offsets[row[position]]), int(lengths[row[position]])
+            values = np.asarray(frames[begin : begin + length], np.float64)
+            moments = np.stack([values.sum(0), (values**2).sum(0)])
+            who = int(speaker[position])
+            before = sums[who]
+            sums[who] = moments if before is None else before + moments
+            counts[who] += length
+    means, squares = np.stack([m for m in sums if m is not None], 1) / counts[:, None]
+    spread = np.sqrt(np.maximum(squares - means**2, 0.0))
+    constant = spread <= 1e-6 * np.maximum(np.abs(means), 1e-30)
+    scale = np.where(constant, 0.0, 1 / np.where(constant, 1.0, spread))
+    arrays = {
+        "speaker": speaker.astype(np.int32),
+        "centre": means.astype(np.float32),
+        "scale": scale.astype(np.float32),
+    }
+    save_file(arrays, draft.path / SPEAKERS)
 
 
 class Features:
@@ -139,6 +189,11 @@ class Features:
         self._offsets, lengths = np.concatenate(rows, axis=1)[:, starts[self._part] + row]
         self.lengths: npt.NDArray[np.int64] = lengths
         """Frames (or samples) of each utterance, shape (utterances,)."""
+        self._speakers: dict[str, npt.NDArray[Any]] | None = None
+        if self.frontend.normalise == "speaker":
+            from safetensors.numpy import load_file
+
+            self._speakers = load_file(artifact.path / SPEAKERS)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -156,13 +211,18 @@ class Features:
         return 1.0 / self.frontend.hop_s
 
     def get(self, index: int) -> Frames:
-        """Returns one utterance's frames without a copy.
+        """Returns one utterance's frames, without a copy unless they are normalised.
 
         Shape (frames, dim), or (samples,) for a waveform front end; read-only. Frames of a frozen
-        encoder are float16.
+        encoder are float16, and float32 if they are normalised.
         """
         begin = int(self._offsets[index])
-        return self._map(int(self._part[index]))[begin : begin + int(self.lengths[index])]
+        frames = self._map(int(self._part[index]))[begin : begin + int(self.lengths[index])]
+        if self._speakers is None:
+            return frames
+        who = self._speakers["speaker"][index]
+        normal: Frames = (frames - self._speakers["centre"][who]) * self._speakers["scale"][who]
+        return normal
 
     def _map(self, part: int) -> Frames:
         if part in self._open:

@@ -11,7 +11,7 @@ network of the same size.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -49,6 +49,10 @@ class AdapterOptions(PluginOptions):
     every: int = Field(default=2, ge=1)
     """Stores the mean of this many successive frames. A second of speech takes layers × width × 100
     / `every` bytes: 96 kB with all five layers of Whisper tiny at the default."""
+    normalise: Literal["none", "speaker"] = "none"
+    """``speaker`` centres and scales each dimension of the layers within each speaker: what is left
+    is how the speaker's voice varies. No labels are used, but all utterances of a speaker, also of
+    a test set. Utterances of unknown speakers are one group."""
     hidden: int = Field(default=256, ge=1)
     """Width of the hidden layer."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
@@ -78,6 +82,7 @@ class AdapterEncoder(TrainableEncoder[AdapterOptions]):
             options=options.base_options,
             layers=options.layers,
             every=options.every,
+            normalise=options.normalise,
         )
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from lanser_bench.data.utterances import read_utterances
 from lanser_bench.errors import DataError, PluginError, SettingsError, StoreError
 from lanser_bench.evaluation.head import fit_head
 from lanser_bench.evaluation.selection import Choosing
+from lanser_bench.kinds import Frontend
 from lanser_bench.model import export_cell, find_record
 from lanser_bench.model.card import model_card
 from lanser_bench.model.config import ModelConfig
@@ -126,6 +128,16 @@ def test_a_cell_without_pre_training_asks_for_a_target(finished: Finished, tmp_p
     with pytest.raises(SettingsError, match="Did you mean 'manifest'"):
         export_cell(finished.records["main"], tmp_path / "m", finished.store, target="manfest")
     assert not (tmp_path / "m").exists()
+
+
+def test_an_encoder_that_needs_all_recordings_of_a_speaker_is_refused(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frontend = Frontend(kind="frames", encoder="whisper-encoder", normalise="speaker")
+    plugin = property(lambda _: SimpleNamespace(frontend=frontend))
+    monkeypatch.setattr("lanser_bench.model.export._Cell.plugin", plugin)
+    with pytest.raises(SettingsError, match=r"within each speaker, .* single recordings"):
+        export_cell(finished.records["main"], tmp_path / "m", finished.store)
 
 
 def test_another_store_or_an_existing_folder_is_refused(finished: Finished, tmp_path: Path) -> None:

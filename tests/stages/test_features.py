@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +26,17 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
-def recordings(store: Store, folder: Path, n: int = 5, audio: bool = True) -> tuple[str, Path]:
-    """A manifest of n tones, the second half of each a span of its own; and the paths' file."""
+def recordings(
+    store: Store,
+    folder: Path,
+    n: int = 5,
+    audio: bool = True,
+    speakers: Sequence[str | None] = (None,),
+) -> tuple[str, Path]:
+    """A manifest of n tones, the second half of each a span of its own; and the paths' file.
+
+    Tones are spoken by `speakers` in turn.
+    """
     rows, paths = [], {}
     for i in range(n):
         path = folder / f"{i}.wav"
@@ -36,10 +46,12 @@ def recordings(store: Store, folder: Path, n: int = 5, audio: bool = True) -> tu
         paths[sha] = str(path)
         for start in (None, 0.25):
             row = dict.fromkeys(SCHEMA.names) | {"gold": {}, "gold_kind": "single", "extras": {}}
+            row |= {"speaker": speakers[i % len(speakers)]}
             rows.append(
                 row | {"id": f"{i}-{start}", "start": start, "audio_sha": sha if audio else None}
             )
-    spec = Spec(stage="manifest", stage_version="1", params={"content": [n, audio]})
+    content = [n, audio, list(speakers)]
+    spec = Spec(stage="manifest", stage_version="1", params={"content": content})
     with store.write(spec) as draft:
         write_utterances(draft.path, rows, {})
     file = folder / "paths.json"

@@ -91,6 +91,53 @@ def test_the_frozen_encoder_reads_each_recording_once(
         np.testing.assert_array_equal(found.get(2 * i + 1), np.array(means).astype(np.float16))
 
 
+def stored(
+    world: World, folder: Path, options: dict[str, Any], speakers: list[str | None], **more: Any
+) -> tuple[str, str]:
+    """Keys of the manifest of five tones and of their stored frames."""
+    utterances, paths = recordings(world.store, folder, speakers=speakers)
+    base = identity("transformers", **options["base_options"])
+    frontend = registry().create("encoder", "adapter", {**options, **more}).frontend
+    spec = features.spec(utterances=utterances, frontend=frontend, encoder=base)
+    call = RunnableCall(spec.stage, spec.key, spec.model_dump(), world.store.root)
+    call.inputs.update(audio=[str(paths)], located={"encoder": base.located})
+    run_call(call)
+    return utterances, spec.key
+
+
+def test_frames_are_normalised_within_each_speaker(
+    world: World, tmp_path: Path, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Equal to the mean and deviation over a speaker's frames; the stored frames are shared."""
+    speakers = ["a", None, "b", "a", None]
+    _, key = stored(world, tmp_path, options, speakers)
+    monkeypatch.setattr(FrozenEncoder, "extract", None)  # a second reading would fail
+    _, normal = stored(world, tmp_path, options, speakers, normalise="speaker")
+    assert key != normal
+    raw, found = Features(world.store, key), Features(world.store, normal)
+    for rows in ([0, 1, 6, 7], [2, 3, 8, 9], [4, 5]):
+        frames = np.concatenate([raw.get(row) for row in rows]).astype(np.float64)
+        expected = (frames - frames.mean(0)) / frames.std(0)
+        values = np.concatenate([found.get(row) for row in rows])
+        assert values.dtype == np.float32
+        np.testing.assert_allclose(values, expected, rtol=0, atol=1e-4)
+
+
+def test_embeddings_of_normalised_frames_belong_to_their_speakers(
+    world: World, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    """The same recordings with other speakers are embedded again, also shard by shard."""
+    settings = {**options, "normalise": "speaker"}
+    made = []
+    for speakers in (["a", "b"], ["a"]):
+        utterances, key = stored(world, tmp_path, options, speakers, normalise="speaker")
+        corpus = Corpus(utterances, "", key, [], np.zeros(0))
+        spec = world.embed(corpus, identity("adapter", **settings), seed=0)
+        world.call(spec)
+        made.append(read_embeddings(world.store, spec.key)["layer_01"])
+    assert not np.allclose(made[0], made[1])
+
+
 def test_the_mix_finds_the_layer_that_has_the_answer(world: World, options: dict[str, Any]) -> None:
     corpus = planted(world, options)
     encoder = identity("adapter", **options, hidden=32)

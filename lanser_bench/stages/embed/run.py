@@ -47,7 +47,11 @@ def run(context: StageContext, draft: Draft) -> None:
         return pa.table({"seconds": pa.array(seconds, pa.float64())})
 
     names, audio = (_text_rows, None) if reads_text else (span_rows, "embed")
-    map_utterances(context, draft, names, compute, CAPACITY, needs_audio=audio)
+    params = dict(context.spec.params)
+    if plugin.frontend.normalise == "speaker":
+        # A speaker's other utterances change the frames, so the shards belong to this manifest.
+        params["features"] = context.spec.parents["features"]
+    map_utterances(context, draft, names, compute, CAPACITY, needs_audio=audio, params=params)
 
 
 def _params(context: StageContext) -> Params:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,6 +153,7 @@ def map_utterances(
     *,
     needs_audio: str | None = None,
     unit: str = "utterances",
+    params: Mapping[str, Any] | None = None,
 ) -> None:
     """Runs a map over the utterances of the stage's manifest, which are read in blocks.
 
@@ -177,4 +178,4 @@ def map_utterances(
         for table in iter_utterances(manifest, BLOCK):
             records = map(json.dumps, zip(*(getattr(table, n) for n in fields), strict=True))
             index.add(zip(table.ids, names(table), records, strict=True))
-        run_map(context, draft, index, compute=shard, capacity=capacity, unit=unit)
+        run_map(context, draft, index, compute=shard, capacity=capacity, unit=unit, params=params)
