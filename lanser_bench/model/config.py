@@ -28,8 +28,8 @@ class HeadConfig(_Part):
     ``linear``: the linear protocol, fitted on all human labels of one target."""
     labels: list[str]
     """Columns of the scores, in order."""
-    pooling: Literal["mean", "mean+std"]
-    """How the frames of a layer become one vector."""
+    pooling: Literal["mean", "mean+std", "attentive"]
+    """How the frames of a layer become one vector; ``attentive`` by the tensors ``attention.*``."""
     layer: str
     """``layer_00`` …; the weak head reads the last one."""
     dataset: str | None = None

@@ -22,7 +22,7 @@ from ..plugins.identity import plugin_identity
 from ..plugins.taxonomies import find_taxonomy
 from ..records.reading import latest, load_record, read_records
 from ..records.record import ResultRecord
-from ..stages.pretrain.spec import REPORT
+from ..stages.pretrain.spec import ATTENTION, REPORT
 from ..store import Artifact, Store, sync
 from ..taxonomy import Taxonomy
 from .card import Material, licence_of, model_card
@@ -187,16 +187,19 @@ class _Cell:
             )
         trained = self.artifact("pretrain")
         report = TrainingReport.model_validate_json((trained.path / REPORT).read_bytes())
-        if report.pooling == "attentive":
-            raise SettingsError(
-                f"The weak head of cell '{self.record.name}' cannot be exported: it was "
-                "pre-trained with attentive pooling, but an exported model averages frames. Set "
-                "--target to a labelled set, or pre-train with pooling mean or mean+std."
-            )
         last = MapResult(self.store, self.embed).array_names()[-1]
         head = HeadConfig(kind="weak", labels=report.labels, pooling=report.pooling, layer=last)
         tensors = load_file(trained.path / "head.safetensors")
-        return head, {f"head.{name}": values for name, values in tensors.items()}
+        own = {f"head.{name}": values for name, values in tensors.items()}
+        return head, own | self._attention(report.pooling)
+
+    def _attention(self, pooling: str) -> Tensors:
+        """Weights of the attention that pre-training learned, if the pooling uses it."""
+        from safetensors.numpy import load_file
+
+        if pooling != "attentive" or "pretrain" not in self.record.stages:
+            return {}
+        return load_file(self.artifact("pretrain").path / ATTENTION)
 
     def linear_head(self, target: str) -> tuple[HeadConfig, Tensors]:
         from ..evaluation.head import fit_head
@@ -237,7 +240,8 @@ class _Cell:
             dataset=target,
         )
         names = ("centre", "scale", "weight", "bias")
-        return config, {f"head.{n}": np.ascontiguousarray(getattr(head, n)) for n in names}
+        own = {f"head.{n}": np.ascontiguousarray(getattr(head, n)) for n in names}
+        return config, own | self._attention(config.pooling)
 
     def _target(self, name: str) -> int:
         names = [result.dataset for result in self.record.datasets]

@@ -137,9 +137,11 @@ class SERModel:
         from ..stages.network import device
 
         module = self.plugin.build(self.config.seed)
-        state = {k[8:]: v for k, v in self.tensors.items() if k.startswith("encoder.")}
-        module.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in state.items()})
-        return module_encode(module.to(device(self.device)).eval(), name)
+        tensors = {k: torch.from_numpy(np.array(v)) for k, v in self.tensors.items()}
+        state = {k[8:]: v for k, v in tensors.items() if k.startswith("encoder.")}
+        module.load_state_dict(state)
+        attention = {k: v for k, v in tensors.items() if k.startswith("attention.")}
+        return module_encode(module.to(device(self.device)).eval(), name, attention or None)
 
 
 def load_model(

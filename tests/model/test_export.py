@@ -54,6 +54,30 @@ def test_the_weak_head_predicts_what_the_stores_embeddings_and_head_do(
     assert (scores.argmax(1) == expected.argmax(1)).all()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("row", "target"), [("main", None), ("main", "manifest"), ("random_init", "manifest")]
+)
+def test_an_adapter_with_attentive_pooling_embeds_sound_as_its_cell_did(
+    finished_adapter: Finished, tmp_path: Path, row: str, target: str | None
+) -> None:
+    record = finished_adapter.records[row]
+    place = export_cell(record, tmp_path / "m", finished_adapter.store, target=target)
+    model = load_model(place)
+    assert model.config.head.pooling == "attentive"
+    learned = "attention.weight" in model.tensors
+    assert learned is (row == "main")
+    if learned:
+        assert np.abs(model.tensors["attention.weight"]).max() > 1e-3
+    _, waves = sounds(finished_adapter)
+    stored = read_embeddings(finished_adapter.store, record.stages["embed targets.0"].key)
+    found = model.embed(waves)
+    assert [values.shape[1] for values in found.values()] == [384, 8]
+    for name, values in stored.items():
+        np.testing.assert_allclose(found[name], values, atol=2e-3)
+    assert model.scores(waves).shape == (len(waves), len(model.labels))
+
+
 @pytest.mark.parametrize("row", ["main", "random_init", "logmel_stats"])
 def test_a_linear_head_predicts_from_sound_what_it_does_from_the_stores_embeddings(
     finished: Finished, tmp_path: Path, row: str

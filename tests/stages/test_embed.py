@@ -238,6 +238,31 @@ def test_what_the_heads_attention_pools_gives_the_networks_own_logits(
         torch.testing.assert_close(logits, own, rtol=1e-4, atol=1e-4)
 
 
+def test_attention_pools_what_is_evaluated_and_random_weights_begin_as_the_mean(
+    world: World,
+) -> None:
+    corpus = world.corpus(n=24)
+    trained, plain = (world.pretrain(corpus, pooling=p, epochs=3) for p in ("attentive", "mean"))
+    world.call(trained)
+    world.call(plain)
+    made = {}
+    for name, model, pooling in (
+        ("own", trained.key, "attentive"),
+        ("mean", trained.key, "mean"),
+        ("drawn", None, "attentive"),
+        ("drawn mean", None, "mean"),
+    ):
+        spec = world.embed(corpus, model=model, seed=0, pooling=pooling)
+        world.call(spec)
+        made[name] = read_embeddings(world.store, spec.key)
+    np.testing.assert_array_equal(made["own"]["layer_00"], made["mean"]["layer_00"])
+    assert np.abs(made["own"]["layer_01"] - made["mean"]["layer_01"]).max() > 1e-4
+    for name, values in made["drawn"].items():
+        np.testing.assert_array_equal(values, made["drawn mean"][name])
+    with pytest.raises(SettingsError, match=r"no attention. Set pretrain.pooling: attentive too"):
+        world.call(world.embed(corpus, model=plain.key, pooling="attentive"))
+
+
 def test_other_features_are_in_the_key_though_shards_do_not_name_them(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from ...data.utterances import UtteranceTable, utterances_without
 from ...errors import DataError, PluginError, SettingsError
 from ...kinds.encoder import FeatureExtractor, TrainableEncoder
 from ...kinds.speech import SAMPLE_RATE
-from ...store import Draft, Spec, Store, digest
+from ...store import Artifact, Draft, Spec, Store, digest
 from ..base import StageContext
 from ..features import Features
 from ..maps.sharding import ARRAYS, MapResult
@@ -55,11 +55,7 @@ def run(context: StageContext, draft: Draft) -> None:
 
 
 def _params(context: StageContext) -> Params:
-    """Returns the settings; with attentive pooling the layers before the last are averaged."""
-    settings = {name: context.spec.params[name] for name in Params.model_fields}
-    if settings["pooling"] == "attentive":
-        settings["pooling"] = "mean"
-    return Params.model_validate(settings)
+    return Params.model_validate({n: context.spec.params[n] for n in Params.model_fields})
 
 
 def _text_rows(table: UtteranceTable) -> list[str]:
@@ -120,7 +116,8 @@ def _encode(context: StageContext, plugin: Any) -> Encode:
     from ..network import device
 
     place = device(context.spec.params.get("device", "cpu"))
-    attention = _attention(context) if context.spec.params["pooling"] == "attentive" else None
+    attends = context.spec.params["pooling"] == "attentive" and "model" in parents
+    attention = load_attention(context.parent("model")) if attends else None
     return module_encode(loaded_module(context, plugin).to(place).eval(), name, attention)
 
 
@@ -143,12 +140,22 @@ def loaded_module(
     return module
 
 
-def _attention(context: StageContext) -> dict[str, torch.Tensor]:
+def load_attention(model: Artifact) -> dict[str, torch.Tensor]:
+    """Returns the weights of the attention that a `pretrain` stage learned.
+
+    Raises:
+        SettingsError: it pooled otherwise.
+    """
     from safetensors.torch import load_file
 
     from ..pretrain.spec import ATTENTION
 
-    return load_file(context.parent("model").path / ATTENTION)
+    if not (model.path / ATTENTION).is_file():
+        raise SettingsError(
+            "embed.pooling is attentive, but pre-training learned no attention. Set "
+            "pretrain.pooling: attentive too, or another embed.pooling."
+        )
+    return load_file(model.path / ATTENTION)
 
 
 def _check(vectors: list[Array], bucket: Bucket, spec: Spec) -> None:

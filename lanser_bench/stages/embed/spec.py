@@ -17,14 +17,16 @@ VERSION = "2"
 CAPACITY = 256
 """Utterances per shard."""
 HeadPooling = Literal["mean", "mean+std", "attentive"]
-"""With ``attentive`` the last layer is pooled by the head's attention, the others are averaged."""
 
 
 class Params(StageParams):
     """Settings of the stage."""
 
-    pooling: Literal["mean", "mean+std"] = "mean"
-    """How the frames of each layer become one vector; ``mean+std`` doubles its length."""
+    pooling: HeadPooling = "mean"
+    """How the frames of each layer become one vector; ``mean+std`` doubles its length.
+    ``attentive`` pools the last layer by the attention that ``pretrain.pooling: attentive``
+    learned, and averages the others; encoders that were not pre-trained average all layers, as
+    pre-training does before its first step."""
     batch_seconds: float = Field(default=60.0, gt=0)
     """Padded seconds of a batch. It can change the last digits, so it is part of the key."""
     piece_seconds: float = Field(default=30.0, gt=0)
