@@ -15,20 +15,20 @@ a single human label is a distribution with all its weight on one label.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from .arrays import Bools, Floats, Ints
-from .results import Interval, Metric
+from .results import Metric
 from .soft_results import ReliabilityBin
-from .statistics import LEVEL, MIN_SPEAKERS, RESAMPLES, Statistic, metric, ratio_mean
+from .statistics import LEVEL, RESAMPLES, Statistic, metric, ratio_mean
 
 BINS = 10
 OVER_SETS = 1e-6
 """A weight of 1/K that rounding has moved is not more than 1/K."""
-CALIBRATION = "inverted wild bootstrap over speakers"
+CALIBRATION = "symmetric studentised bootstrap, lower end by inverted wild bootstrap, over speakers"
+TINY = 1e-300
 
 
 def jensen_shannon(p: Floats, t: Floats) -> Floats:
@@ -95,33 +95,36 @@ def calibration_error(sums: Floats) -> Statistic:
 def calibration_metric(sums: Floats) -> Metric:
     """Returns the expected calibration error with its interval.
 
-    The error of a sample is biased upwards: noise in a bin counts as a gap. So the interval is that
-    of a test: it has the true errors under which the observed one is neither among the largest nor
-    the smallest 2.5 %. Truth is the observed profile of gaps times a factor; noise is a wild
-    bootstrap over speakers (Wu 1986), with Student's tails for few of them. A calibrated head thus
-    has an interval from 0. The upper end is never below the error itself.
+    The error of a sample is biased upwards: noise in a bin counts as a gap. The upper end of the
+    interval is that of the studentised bootstrap, which the bias makes wide. The lower end is the
+    smallest true error under which the observed one is not among the largest 2.5 %: gaps have the
+    observed profile, less what noise explains, and noise is a wild bootstrap over speakers (Wu
+    1986) with Student's tails. So the interval of a calibrated head starts at 0.
     """
+    plain = metric(calibration_error(sums))
     n, size = len(sums), float(sums[:, -1].sum())
+    if plain.interval is None:
+        return plain
     gaps = sums[:, :-1].sum(0) / size
-    error = float(np.abs(gaps).sum())
-    if n < MIN_SPEAKERS:
-        return Metric(value=error)
     influence = (sums[:, :-1] - sums[:, -1:] * gaps) / size * np.sqrt(n / (n - 1))
     rng = np.random.default_rng([0, n])
     noise = rng.standard_normal((RESAMPLES, n)) @ influence
     noise *= np.sqrt((n - 1) / rng.chisquare(n - 1, (RESAMPLES, 1)))
-    tail = (1 - LEVEL) / 2
+    variance = np.square(influence).sum(0)
+    profile = gaps * np.maximum(1 - variance / np.maximum(np.square(gaps), variance + TINY), 0)
+    profile /= max(float(np.abs(profile).sum()), TINY)
 
-    def at(factor: float, share: float) -> float:
-        return float(np.quantile(np.abs(factor * gaps + noise).sum(1), share)) - error
+    def largest(truth: float) -> float:
+        return float(np.quantile(np.abs(truth * profile + noise).sum(1), (1 + LEVEL) / 2))
 
-    low = _root(lambda f: at(f, 1 - tail), 1.0) if at(0.0, 1 - tail) < 0 else 0.0
-    high = 1.0
-    while error and high < 1024 and at(high, tail) < 0:
-        high *= 2
-    high = _root(lambda f: at(f, tail), high) if high > 1 else 1.0
-    ends = {"low": low * error, "high": min(1.0, high * error)}
-    return Metric(value=error, interval=Interval(**ends, level=LEVEL, method=CALIBRATION))
+    low, high = 0.0, plain.value
+    if largest(0.0) >= plain.value:
+        high = 0.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if largest(middle) < plain.value else (low, middle)
+    ends = {"low": low, "method": CALIBRATION}
+    return plain.model_copy(update={"interval": plain.interval.model_copy(update=ends)})
 
 
 def reliability(
@@ -147,12 +150,3 @@ def mean_of(values: Floats, unit: Ints, top: float = 1.0) -> Statistic:
     np.add.at(sizes[:, 0], unit, 1)
     known = sizes[:, 0] > 0
     return replace(ratio_mean(sums[known], sizes[known], np.ones(1)), bounds=(0.0, top))
-
-
-def _root(rising: Callable[[float], float], high: float) -> float:
-    """Returns where a rising function crosses 0 between 0 and `high`."""
-    low = 0.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
-    return (low + high) / 2

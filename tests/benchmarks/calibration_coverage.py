@@ -17,6 +17,7 @@ import numpy as np
 
 from lanser_bench.evaluation import soft
 from lanser_bench.evaluation.calibration import BINS
+from lanser_bench.evaluation.contrast import Contrast, Side
 
 K = 6
 RATERS = 9
@@ -74,6 +75,27 @@ def coverage(world: World, speakers: int, trials: int, each: int = 30) -> dict[s
     return {name: np.mean(of, axis=0).tolist() for name, of in rows.items()}
 
 
+def false_positives(speakers: int, odds: float, trials: int, each: int = 30) -> dict[str, float]:
+    """Returns score → share of pairs of equally good heads with p ≤ .05, paired by speaker."""
+    hits = dict.fromkeys(SCORES, 0)
+    for trial in range(trials):
+        rng = np.random.default_rng([2, trial, speakers])
+        unit = np.repeat(np.arange(speakers), each)
+        logits = 1.5 * rng.standard_normal((len(unit), K))
+        true = _softmax(logits + (0.4 * rng.standard_normal((speakers, K)))[unit])
+        votes, names = rng.multinomial(RATERS, true) / RATERS, [f"{u:05d}" for u in unit]
+        sides = []
+        for _ in range(2):
+            seen = logits + 0.7 * rng.standard_normal(logits.shape)
+            data = soft.Distributions(names, votes, _softmax(odds * seen)[None])
+            sides.append(soft.statistics(data, BINS))
+        for name in SCORES:
+            pair = [Side([side[name]], drawn=False) for side in sides]
+            p_value = Contrast(pair, [1.0, -1.0]).p_value()
+            hits[name] += p_value is not None and p_value <= 0.05
+    return {name: n / trials for name, n in hits.items()}
+
+
 def main() -> None:
     """Prints a line per number of speakers and world."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -88,6 +110,12 @@ def main() -> None:
             found = coverage(world, speakers, arguments.trials)
             cells = " ".join(f"{found[n][0]:9.3f} ({found[n][1]:.3f})" for n in SCORES)
             print(f"{speakers:8d}  {world.name:<26} {cells} {found['ece'][2]:+12.3f}", flush=True)
+    print(f"\nfalse positives of the paired difference at 5 %, {arguments.trials} trials")
+    for speakers in arguments.speakers:
+        for name, odds in (("odds as they are", 1.0), ("odds squared", 2.0)):
+            found = false_positives(speakers, odds, arguments.trials)
+            cells = " ".join(f"{found[n]:17.3f}" for n in SCORES)
+            print(f"{speakers:8d}  {name:<26}{cells}", flush=True)
 
 
 if __name__ == "__main__":
