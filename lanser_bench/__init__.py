@@ -12,6 +12,7 @@ from ._face import face
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from .audio import logmel as logmel
     from .counting import tally as tally
     from .errors import DataError as DataError
     from .errors import LanserError as LanserError
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
 __getattr__, __all__ = face(
     __name__,
     {
+        "audio": "logmel",
         "counting": "tally",
         "errors": (
             "DataError LanserError MissingDependencyError PluginError SettingsError "

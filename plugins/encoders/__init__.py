@@ -12,6 +12,7 @@ def register_encoders(register: Callable[[str, str], None]) -> None:
     register("adapter", f"{home}.adapter:AdapterEncoder")
     register("cnn", f"{home}.cnn:CNN")
     register("logmel-stats", f"{home}.logmel_stats:LogMelStats")
+    register("logmel-prosody", f"{home}.logmel_prosody:LogMelProsody")
     register("egemaps", f"{home}.egemaps:EGeMAPS")
     register("random", f"{home}.random:RandomEncoder")
     register("resnet", f"{home}.resnet:ResNet")

@@ -11,11 +11,16 @@ from ._masks import frame_mask, normalised
 class TemporalCNN(nn.Module):
     """Strided convolutions over time with the mel bins as channels, each normalised per frame."""
 
-    def __init__(self, n_mels: int, channels: tuple[int, ...], centre: float, scale: float) -> None:
-        """Builds the module with weights from the current random state of torch."""
+    def __init__(
+        self, n_mels: int, channels: tuple[int, ...], centre: float, scale: float, added: int = 0
+    ) -> None:
+        """Builds the module with weights from the current random state of torch.
+
+        Frames have `added` values, scaled already, after the mel bins.
+        """
         super().__init__()
-        self.centre, self.scale = centre, scale
-        widths = (n_mels, *channels)
+        self.centre, self.scale, self.n_mels = centre, scale, n_mels
+        widths = (n_mels + added, *channels)
         self.convolutions = nn.ModuleList(
             nn.Conv1d(before, after, kernel_size=5, stride=2, padding=2)
             for before, after in zip(widths, channels, strict=False)
@@ -26,7 +31,9 @@ class TemporalCNN(nn.Module):
     def forward(self, features: Tensor, frames: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Returns per block the values, shape (batch, frames', channels), and the true lengths."""
         mask = frame_mask(frames, features.shape[1])[:, :, None]
-        values = normalised(features, mask, self.centre, self.scale, per_utterance=False)
+        mels, added = features[:, :, : self.n_mels], features[:, :, self.n_mels :]
+        values = normalised(mels, mask, self.centre, self.scale, per_utterance=False)
+        values = torch.cat([values, added], 2) if added.shape[2] else values
         layers = []
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             values = convolution(values.transpose(1, 2)).transpose(1, 2)

@@ -6,11 +6,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field
 
-from lanser_bench import Frontend, PluginOptions, TrainableEncoder
+from lanser_bench import (
+    Frontend,
+    PluginOptions,
+    TrainableEncoder,
+    create_plugin,
+    member_identity,
+)
 
 if TYPE_CHECKING:
     import torch
 
+PROSODY = "logmel-prosody"
 CENTRE, SCALE = -15.0, 4.5
 """Approximate mean and standard deviation of `log_mel` over LibriSpeech."""
 
@@ -32,18 +39,35 @@ class LogMelOptions(PluginOptions):
     """Subtracted from log-mel: approximately its mean over read speech."""
     scale: float = Field(default=SCALE, gt=0)
     """Divisor: approximately the standard deviation of log-mel over read speech."""
+    prosody: bool = False
+    """Adds the voicing, F0 and level of each frame (`logmel-prosody`) to the input."""
 
 
 Options = TypeVar("Options", bound=LogMelOptions)
 
 
 class LogMelEncoder(TrainableEncoder[Options]):
-    """A trainable encoder on the shared log-mel."""
+    """A trainable encoder on the shared log-mel, or on log-mel and prosody."""
 
     @property
     def frontend(self) -> Frontend:
-        """The log-mel of all built-in encoders."""
-        return log_mel(self.options.n_mels)
+        """The log-mel of all built-in encoders, or the frames of `logmel-prosody`."""
+        mels = self.options.n_mels
+        if not self.options.prosody:
+            return log_mel(mels)
+        return Frontend(kind="frames", encoder=PROSODY, options={"n_mels": mels}, hop_s=0.010)
+
+    @property
+    def added(self) -> int:
+        """Values of a frame beside log-mel."""
+        return 3 if self.options.prosody else 0
+
+    def fingerprint(self) -> str:
+        """Identity of `logmel-prosody`; empty without it."""
+        if not self.options.prosody:
+            return ""
+        member = create_plugin("encoder", PROSODY, {"n_mels": self.options.n_mels})
+        return member_identity("encoder", PROSODY, member)
 
     def build(self, seed: int) -> torch.nn.Module:
         """Returns the module with weights drawn from `seed`."""

@@ -15,11 +15,21 @@ class ResNetOnLogMel(nn.Module):
     """transformers' ResNet on log-mel as an image with one channel, padding masked throughout."""
 
     def __init__(
-        self, config: ResNetConfig, centre: float, scale: float, per_utterance: bool
+        self,
+        config: ResNetConfig,
+        centre: float,
+        scale: float,
+        per_utterance: bool,
+        n_mels: int,
     ) -> None:
-        """Builds the module with weights from the current random state of torch."""
+        """Builds the module with weights from the current random state of torch.
+
+        Values of a frame after its `n_mels` bins, scaled already, are channels of the image that
+        are the same for all bins.
+        """
         super().__init__()
         self.centre, self.scale, self.per_utterance = centre, scale, per_utterance
+        self.n_mels = n_mels
         self.batch = PaddedBatch()
         net: Any = ResNetModel(config)
         self.net: nn.Module = net
@@ -35,7 +45,11 @@ class ResNetOnLogMel(nn.Module):
         """Returns per stage the values, shape (batch, frames', channels), and the true lengths."""
         self.batch.begin(frames, features.shape[1])
         mask = frame_mask(frames, features.shape[1])[:, :, None]
-        image = normalised(features, mask, self.centre, self.scale, self.per_utterance)[:, None]
+        mels, added = features[:, :, : self.n_mels], features[:, :, self.n_mels :]
+        image = normalised(mels, mask, self.centre, self.scale, self.per_utterance)[:, None]
+        if added.shape[2]:
+            wide = added.transpose(1, 2)[:, :, :, None].expand(-1, -1, -1, self.n_mels)
+            image = torch.cat([image, wide], 1)
         image = image.contiguous(memory_format=torch.channels_last)
         stages = self.net(image, output_hidden_states=True).hidden_states[1:]
         # The mean over the mel axis: the remaining information on frequency is in the channels.

@@ -34,4 +34,6 @@ class CNN(LogMelEncoder[Options]):
         from ._cnn import TemporalCNN
 
         options = self.options
-        return TemporalCNN(options.n_mels, options.channels, options.centre, options.scale)
+        return TemporalCNN(
+            options.n_mels, options.channels, options.centre, options.scale, self.added
+        )

@@ -79,6 +79,6 @@ class ResNet(LogMelEncoder[Options]):
         from ._resnet import ResNetOnLogMel
 
         options = self.options
-        config = ResNetConfig(num_channels=1, **options.architecture)
+        config = ResNetConfig(num_channels=1 + self.added, **options.architecture)
         per_utterance = options.normalise == "utterance"
-        return ResNetOnLogMel(config, options.centre, options.scale, per_utterance)
+        return ResNetOnLogMel(config, options.centre, options.scale, per_utterance, options.n_mels)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from lanser_bench import SettingsError
+from lanser_bench import Frontend, SettingsError, logmel
 from lanser_bench.plugins.discovery import registry
+from lanser_bench.testing import EncoderSuite
 
 TRAINABLE: list[tuple[str, dict[str, Any]]] = [
     ("cnn", {}),
@@ -18,6 +19,10 @@ TRAINABLE: list[tuple[str, dict[str, Any]]] = [
     ("resnet", {"layer_type": "bottleneck", "hidden_sizes": (16, 32, 64), "depths": (1, 2, 1)}),
 ]
 IDS = ["cnn", "resnet", "resnet-utterance", "resnet-bottleneck"]
+PROSODY: list[tuple[str, dict[str, Any]]] = [
+    ("cnn", {"prosody": True}),
+    ("resnet", {"prosody": True, "normalise": "utterance"}),
+]
 
 
 def create(name: str, options: dict[str, Any]) -> Any:
@@ -32,10 +37,12 @@ def noise(*lengths: int, mels: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
     return values, torch.tensor(lengths)
 
 
-@pytest.mark.parametrize(("name", "options"), TRAINABLE, ids=IDS)
+@pytest.mark.parametrize(
+    ("name", "options"), TRAINABLE + PROSODY, ids=[*IDS, "cnn-prosody", "resnet-prosody"]
+)
 def test_padding_changes_no_true_frame(name: str, options: dict[str, Any]) -> None:
     module = create(name, options).build(0)
-    values, lengths = noise(160, 131, 77, 30, 9, 1)
+    values, lengths = noise(160, 131, 77, 30, 9, 1, mels=67 if "prosody" in options else 64)
     module(values, lengths)  # moves the running statistics away from their start
     module.eval()
     with torch.no_grad():
@@ -132,3 +139,56 @@ def test_statistics_are_those_of_the_frames() -> None:
     np.testing.assert_allclose(found[0], np.concatenate(parts), atol=1e-5)
     assert found.shape == (1, encoder.describe()["dim"])
     assert not single[0, 24:].any()
+
+
+class TestCNNWithProsody(EncoderSuite):
+    def make(self) -> Any:
+        return create("cnn", {"prosody": True, "channels": (8, 8)})
+
+
+class TestResNetWithProsody(EncoderSuite):
+    def make(self) -> Any:
+        return create("resnet", {"prosody": True})
+
+
+class TestLogMelProsody(EncoderSuite):
+    def make(self) -> Any:
+        return create("logmel-prosody", {"n_mels": 16})
+
+
+@pytest.mark.parametrize("hertz", [110.0, 220.0])
+def test_prosody_is_the_voicing_pitch_and_level_of_each_frame(hertz: float) -> None:
+    t = np.arange(16_000) / 16_000
+    buzz = sum(np.sin(2 * np.pi * k * hertz * t) / k for k in range(1, 8))
+    sound = (0.1 * np.asarray(buzz) * (t < 0.5)).astype(np.float32)
+    (frames,) = create("logmel-prosody", {}).extract([sound])[0]
+    mels = logmel(sound, create("logmel-stats", {}).frontend)
+    np.testing.assert_array_equal(frames[:, :64], mels)
+    voiced, pitch, level = frames[:, 64:].T
+    inside, after = slice(3, 46), slice(55, None)
+    assert (voiced[inside] == 1).all()
+    np.testing.assert_allclose(150 * np.exp(0.4 * pitch[inside]), hertz, rtol=0.01)
+    rms = 10 * np.log10(np.square(sound[:8_000]).mean())
+    np.testing.assert_allclose(15 * level[inside] - 40, rms, atol=1.0)
+    assert (voiced[after] == 0).all()
+    assert (pitch[after] == 0).all()
+    for samples in (1, 200, 399, 400, 559, 560):
+        (short,) = create("logmel-prosody", {}).extract([sound[:samples]])[0]
+        assert short.shape == (len(logmel(sound[:samples], Frontend())), 67)
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet"])
+def test_networks_use_prosody_only_if_asked(name: str) -> None:
+    plain, asked = create(name, {}), create(name, {"prosody": True})
+    assert plain.fingerprint() == ""
+    assert (plain.frontend.kind, plain.added) == ("logmel", 0)
+    assert asked.fingerprint() != ""
+    assert asked.frontend.encoder == "logmel-prosody"
+    module = asked.build(0).eval()
+    values, lengths = noise(40, mels=67)
+    with torch.no_grad():
+        before = module(values, lengths)[-1][0]
+        for column in (64, 65, 66):
+            changed = values.clone()
+            changed[:, :, column] += 0.5
+            assert not torch.allclose(module(changed, lengths)[-1][0], before, atol=1e-4), column
