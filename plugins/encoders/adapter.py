@@ -50,9 +50,9 @@ class AdapterOptions(PluginOptions):
     """Stores the mean of this many successive frames. A second of speech takes layers × width × 100
     / `every` bytes: 96 kB with all five layers of Whisper tiny at the default."""
     normalise: Literal["none", "speaker"] = "none"
-    """``speaker`` centres and scales each dimension of the layers within each speaker: what is left
-    is how the speaker's voice varies. No labels are used, but all utterances of a speaker, also of
-    a test set. Utterances of unknown speakers are one group."""
+    """``speaker`` centres and scales each dimension of the layers within each speaker, so that only
+    the variation of each voice remains. No labels are used, but all utterances of a speaker, also
+    of a test set. Utterances of unknown speakers are one group."""
     hidden: int = Field(default=256, ge=1)
     """Width of the hidden layer."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
