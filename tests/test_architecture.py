@@ -37,8 +37,8 @@ ORDER = [
     "numbers",
     *("stages", "measurements", "records", "model", "testing"),
     *("experiment.settings", "experiment.planning", "experiment.running", "experiment"),
-    *("reporting.tables", "reporting", "reporting.leaderboard", "reporting.report"),
-    *("reporting.comparing", "reporting.labels", "reporting.rerun", "cli"),
+    *("reporting.tables", "reporting", "reporting.leaderboard", "reporting.comparing"),
+    *("reporting.report", "reporting.labels", "reporting.rerun", "cli"),
 ]
 """Folders and single modules; each imports itself and those before it."""
 

@@ -142,9 +142,11 @@ def _by_stage(planned: DryRun) -> Table:
 def _finish(outcome: RunOutcome) -> None:
     """Prints the leaderboard of this run, draws the picture and lists what failed."""
     from ..records.reading import load_record
+    from ..reporting.comparing.declared import declared_lines, declared_sheet
     from ..reporting.leaderboard.boards import rank
     from ..reporting.leaderboard.plots import save_pictures
     from ..reporting.leaderboard.table import sheets
+    from ..reporting.selection import Selection
     from ..reporting.tables.form import Format
     from ._console import print_sheets, wide_console
 
@@ -154,6 +156,8 @@ def _finish(outcome: RunOutcome) -> None:
         boards = rank(records)
         print_sheets(sheets(boards), Format.table)
         experiment = outcome.plan.experiment
+        if experiment.comparisons and (lines := declared_lines(Selection(records))):
+            print_sheets([declared_sheet(lines)], Format.table)
         folder = experiment.paths.results / experiment.name
         # Drawing loads matplotlib: a run that changed nothing leaves the pictures as they are.
         if outcome.written or not any(folder.glob("*.png")):

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from ..errors import DataError, SettingsError, did_you_mean
 from ..evaluation.arrays import Floats
-from ..evaluation.contrast import Side, score_of
+from ..evaluation.contrast import Contrast, Side, difference, score_of
 from ..evaluation.curves import area_weights
 from ..evaluation.families import Declared, MetricName
 from ..evaluation.predictions import Classified, classification_score, counts_by_budget
@@ -210,6 +210,21 @@ def unlike(a: Group, b: Group) -> str | None:
     if x.ids != y.ids or x.speakers != y.speakers or x.gold.tolist() != y.gold.tolist():
         return "other utterances, speakers or gold labels under the same split hash"
     return None
+
+
+def same_speakers(a: Side, b: Side) -> bool:
+    """Whether both were measured on as many speakers."""
+    return len({len(seed.sums) for seed in (*a.seeds, *b.seeds)}) == 1
+
+
+def probe_contrasts(a: Group, b: Group) -> dict[str, Contrast]:
+    """Returns ``probe.target (scale)`` → score of `a` minus that of `b`, paired by speaker.
+
+    Targets of only one of them, or of other speakers, are left out.
+    """
+    ours, theirs = a.probes(), b.probes()
+    shared = [name for name in ours if name in theirs and same_speakers(ours[name], theirs[name])]
+    return {name: difference(ours[name], theirs[name]) for name in shared}
 
 
 def _changed(a: Sequence[str], b: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ from lanser_bench.records.reading import load_records
 from lanser_bench.records.record import save_record
 from lanser_bench.reporting.comparing import compare_views as views
 from lanser_bench.reporting.comparing.compare import compare
+from lanser_bench.reporting.comparing.declared import declared_lines, declared_sheet
 from lanser_bench.reporting.leaderboard.boards import rank
 from lanser_bench.reporting.leaderboard.table import notes
+from lanser_bench.reporting.report.report import render
+from lanser_bench.reporting.selection import Selection
+from lanser_bench.reporting.tables.sheet import markdown
 
 from .published import publish, simulated
 
@@ -161,3 +166,21 @@ def test_without_a_declaration_the_table_is_the_family(grid: Path) -> None:
 def test_the_leaderboard_says_what_was_declared(declaring: Path) -> None:
     [board] = rank(load_records([declaring]))
     assert "encoder=cnn against encoder=late (uar)" in " ".join(notes(board))
+
+
+def test_all_declared_comparisons_are_one_table_with_the_p_values_of_compare(
+    declaring: Path,
+) -> None:
+    lines = declared_lines(Selection(load_records([declaring])))
+    assert [one.text for one in lines] == [
+        "encoder=cnn, uar: labeler=good minus labeler=bad",
+        "uar: encoder=cnn minus encoder=resnet",
+        "uar: encoder=cnn minus encoder=resnet",
+    ]
+    alone = compare("labeler=good,encoder=cnn", "labeler=bad,encoder=cnn", folder=declaring)
+    assert lines[0].line == replace(alone.lines[0], what=lines[0].line.what)
+    table = markdown(declared_sheet(lines))
+    assert "| encoder=cnn, uar: labeler=good minus labeler=bad | talk |" in table
+    page = render(load_records([declaring]))
+    assert page.count("Declared comparisons") == 1
+    assert "encoder=cnn, uar: labeler=good minus labeler=bad; p (Holm) 0.0" in page

@@ -12,7 +12,7 @@ from ...evaluation.contrast import Contrast, Side, difference, holm
 from ...evaluation.families import MetricName
 from ...evaluation.results import Metric
 from ...evaluation.statistics import LEVEL
-from ..report.probe_gaps import probe_contrasts
+from ..groups import probe_contrasts
 from ..selection import Groups, Selection
 from .family import Family, family_of
 from .sides import pairs
@@ -107,7 +107,7 @@ def compare(
         raise DataError(f"'{a}' and '{b}' cannot be compared: {reasons}.")
     places = _places(a, b, folder)
     family = Family() if targets else family_of(sides, metric, budget, lambda: read(*places))
-    lines = _lines(contrasts, family)
+    lines = tested(contrasts, family)
     same_set = {(one.cell.dataset, one.evaluation.split_hash) for _, one, _ in matched}
     mean = None
     if len(contrasts) > 1 and len(same_set) == 1 and not targets:
@@ -137,7 +137,8 @@ def _places(a: str | Path, b: str | Path, folder: Path) -> list[Path]:
     return [p.parent if p.is_file() else p for p in given] or [folder]
 
 
-def _lines(contrasts: Sequence[tuple[str, Contrast]], family: Family) -> list[Line]:
+def tested(contrasts: Sequence[tuple[str, Contrast]], family: Family) -> list[Line]:
+    """Returns differences of two cells as lines, with p adjusted over them and their family."""
     p_values = [contrast.p_value() for _, contrast in contrasts]
     adjusted = iter(holm([*(p for p in p_values if p is not None), *family.others]))
     size = len(contrasts) + len(family.others)

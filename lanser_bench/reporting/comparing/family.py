@@ -47,7 +47,7 @@ def family_of(
     wanted = {_seeds(side) for side in sides}
     mine: Declared | None = None
     for one in declared:
-        picked = _picked(one, selection)
+        picked = picked_sides(one, selection)
         same = picked is not None and {_seeds(side) for side in picked} == wanted
         if same and (one.metric, one.budget) == (metric, budget):
             mine = one
@@ -61,7 +61,7 @@ def _seeds(side: Groups) -> frozenset[tuple[CellId, frozenset[int | None]]]:
     return frozenset((cell, frozenset(group.members)) for cell, group in side.items())
 
 
-def _picked(one: Declared, selection: Selection) -> list[Groups] | None:
+def picked_sides(one: Declared, selection: Selection) -> list[Groups] | None:
     """Returns both sides of a comparison; None if one of them has not been run."""
     try:
         return [selection.picked(side) for side in (one.a, one.b)]
@@ -70,7 +70,7 @@ def _picked(one: Declared, selection: Selection) -> list[Groups] | None:
 
 
 def _tests(one: Declared, selection: Selection) -> list[float]:
-    picked = _picked(one, selection)
+    picked = picked_sides(one, selection)
     p_values = [
         difference(*(cell.side(one.metric, one.budget) for cell in (a, b))).p_value()
         for _, a, b in (pairs(*picked)[0] if picked else [])

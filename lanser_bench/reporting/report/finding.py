@@ -154,7 +154,11 @@ def _overlap(a: Metric, b: Metric) -> bool:
 def _name(row: Row) -> str:
     if row.labeler is None:
         return row.encoder
-    return f"{row.encoder} on {row.labeler} × {row.taxonomy}"
+    others = [
+        f"{k}={v}" for k, v in row.axes.items() if k not in ("encoder", "labeler", "taxonomy")
+    ]
+    where = f" ({', '.join(others)})" if others else ""
+    return f"{row.encoder} on {row.labeler} × {row.taxonomy}{where}"
 
 
 def _uar_difference(records: Records, board: Board, row: Row, control: Row) -> Metric:

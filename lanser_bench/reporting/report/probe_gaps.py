@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ...evaluation.contrast import Contrast, Side, difference
+from ...evaluation.contrast import Side, difference
 from ...evaluation.results import Metric
-from ..groups import Group
+from ..groups import same_speakers
 from ..leaderboard.boards import CEILINGS, PLAIN, Board
 from ..leaderboard.rows import Gap, Row
 from .data import Records
@@ -51,7 +51,7 @@ class ProbeGaps:
 
     def _paired(self, row: Row, control: Row, name: str) -> Metric | None:
         ours, theirs = (self._sides(one).get(name) for one in (row, control))
-        if ours is None or theirs is None or not _alike(ours, theirs):
+        if ours is None or theirs is None or not same_speakers(ours, theirs):
             return None
         return difference(ours, theirs).metric()
 
@@ -61,21 +61,6 @@ class ProbeGaps:
             group = self.records.exact(row)
             self._read[name] = {} if group is None else group.probes()
         return self._read[name]
-
-
-def _alike(a: Side, b: Side) -> bool:
-    """Whether both were measured on as many speakers."""
-    return len({len(seed.sums) for seed in (*a.seeds, *b.seeds)}) == 1
-
-
-def probe_contrasts(a: Group, b: Group) -> dict[str, Contrast]:
-    """Returns ``probe.target (scale)`` → score of `a` minus that of `b`, paired by speaker.
-
-    Targets of only one of them, or of other speakers, are left out.
-    """
-    ours, theirs = a.probes(), b.probes()
-    shared = [name for name in ours if name in theirs and _alike(ours[name], theirs[name])]
-    return {name: difference(ours[name], theirs[name]) for name in shared}
 
 
 def with_gaps(board: Board, records: Records) -> Board:

@@ -17,12 +17,13 @@ from ...evaluation.results import Metric
 from ...numbers import decimal, percent
 from ...records.reading import read_records
 from ...store import write_atomic
+from ..comparing.declared import DeclaredLine, declared_lines
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Row
 from ..leaderboard.table import header, notes, place
 from .charts import curves, lines
 from .data import RecordFile, Records, short_name
-from .finding import finding
+from .finding import finding, verdict
 from .sections import sections
 
 CURVES = 5
@@ -69,7 +70,8 @@ def render(files: Sequence[RecordFile], unread: Sequence[str] = ()) -> str:
     Every text of users is escaped. The content policy allows only the script of the page itself.
     """
     records = Records(files)
-    boards = [_board(records, board, i) for i, board in enumerate(records.boards)]
+    declared = declared_lines(records.selection)
+    boards = [_board(records, board, i, declared) for i, board in enumerate(records.boards)]
     style, script = _part("report.css"), _part("report.js")
     template = _environment().get_template("report.html.j2")
     made: str = template.render(
@@ -91,7 +93,9 @@ def render(files: Sequence[RecordFile], unread: Sequence[str] = ()) -> str:
     return made
 
 
-def _board(records: Records, board: Board, number: int) -> dict[str, Any]:
+def _board(
+    records: Records, board: Board, number: int, declared: Sequence[DeclaredLine]
+) -> dict[str, Any]:
     span = _span(board)
     rows = [_row(records, row, span, i) for i, row in enumerate((*board.main, *board.controls), 1)]
     main, controls = board.main[:CURVES], _one_of_each(board.controls)
@@ -102,6 +106,11 @@ def _board(records: Records, board: Board, number: int) -> dict[str, Any]:
         "header": header(board),
         "notes": notes(board),
         "finding": finding(records, board),
+        "declared": [
+            (one, verdict(one.line.difference))
+            for one in declared
+            if (one.dataset, one.split_hash) == (board.dataset, board.split_hash)
+        ],
         "rows": rows,
         "axes": sorted({axis for row in (*board.main, *board.controls) for axis in row.axes}),
         "majority": board.majority,

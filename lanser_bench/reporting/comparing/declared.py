@@ -1,0 +1,100 @@
+"""The comparisons that an experiment declared before its run, tested as one family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...evaluation.contrast import Contrast, difference
+from ...evaluation.families import Declared, filters
+from ...numbers import detectable_text, p_text, percent
+from ..groups import declared_in
+from ..selection import Selection
+from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown
+from .compare import Line, tested
+from .family import Family, picked_sides
+from .sides import pairs
+
+
+@dataclass(frozen=True)
+class DeclaredLine:
+    """A declared comparison on one labelled set."""
+
+    text: str
+    dataset: str
+    split_hash: str
+    line: Line
+
+
+def declared_lines(selection: Selection) -> list[DeclaredLine]:
+    """Returns a line per pair of cells; p is adjusted over each experiment's family.
+
+    A comparison whose cells have no records, or none with predictions, counts with p = 1 and has no
+    line.
+    """
+    found = []
+    for experiment in sorted({record.experiment for _, record in selection.found}):
+        own = Selection([pair for pair in selection.found if pair[1].experiment == experiment])
+        places: list[tuple[str, str, str]] = []
+        contrasts: list[tuple[str, Contrast]] = []
+        missing = 0
+        for one in declared_in([record for _, record in own.found]):
+            picked = picked_sides(one, own)
+            matched = pairs(*picked)[0] if picked else []
+            missing += not matched
+            for what, a, b in matched:
+                sides = (cell.side(one.metric, one.budget) for cell in (a, b))
+                contrasts.append((what, difference(*sides)))
+                places.append((worded(one), a.cell.dataset, a.evaluation.split_hash))
+        lines = tested(contrasts, Family(others=(1.0,) * missing))
+        found += [DeclaredLine(*p, line) for p, line in zip(places, lines, strict=True)]
+    return found
+
+
+def worded(one: Declared) -> str:
+    """Returns a comparison with the filters that both sides share written once."""
+    a, b = filters(one.a), filters(one.b)
+    shared = [f"{axis}={value}" for axis, value in a if (axis, value) in b]
+    sides = [",".join(f"{k}={v}" for k, v in x if f"{k}={v}" not in shared) for x in (a, b)]
+    at = f" at {one.budget}" if one.budget else ""
+    score = f"{one.metric.replace('_', '-')}{at}"
+    return ", ".join([*shared, f"{score}: {sides[0]} minus {sides[1]}"])
+
+
+def declared_sheet(lines: Sequence[DeclaredLine]) -> Sheet:
+    """Returns the comparisons as a table, in points."""
+    notes = [
+        "declared before the run: p by Holm over the family",
+        "95 % intervals over speakers × training seeds, paired by utterance",
+    ]
+    if not all(one.line.seeds_known for one in lines):
+        notes.append(ONE_SEED)
+    return Sheet(
+        title="Declared comparisons, in points",
+        columns=[
+            Column("what", "comparison"),
+            Column("dataset", "on"),
+            Column("a", "first", percent, True),
+            Column("b", "second", percent, True),
+            Column("difference", "difference", right=True),
+            Column("p", "p (Holm)", right=True),
+            Column("detectable", "detectable", detectable_text, True),
+        ],
+        rows=[_entry(one) for one in lines],
+        notes=notes,
+    )
+
+
+def _entry(one: DeclaredLine) -> Entry:
+    line, star = one.line, "" if one.line.seeds_known else " *"
+    return Entry(
+        {
+            "what": one.text,
+            "dataset": one.dataset,
+            "a": line.a,
+            "b": line.b,
+            "difference": Shown(line.difference, percent(line.difference, sign=True)),
+            "p": Shown(line.p_value, p_text(line.p_value) + star),
+            "detectable": line.detectable,
+        }
+    )
