@@ -96,9 +96,7 @@ def distributions(study: Study, votes: Floats, budget: Budget) -> Distributions:
     predicted = np.zeros((len(draws), *votes.shape))
     for cell in cells:
         predicted[draws.index(cell.draw), study.folds[cell.fold].test] = cell.answer.predicted
-    tested = study.tested()
-    speakers = [study.data.speakers[p] for p in tested]
-    return Distributions.of(speakers, votes[tested], predicted[:, tested])
+    return _tested(study, votes, predicted)
 
 
 def mean_votes(study: Study, votes: Floats) -> Distributions:
@@ -106,26 +104,27 @@ def mean_votes(study: Study, votes: Floats) -> Distributions:
     predicted = np.zeros((1, *votes.shape))
     for fold in study.folds:
         predicted[0, fold.test] = votes[fold.train].mean(0)
-    tested = study.tested()
-    speakers = [study.data.speakers[p] for p in tested]
-    return Distributions.of(speakers, votes[tested], predicted[:, tested])
+    return _tested(study, votes, predicted)
+
+
+def _tested(study: Study, votes: Floats, predicted: Floats) -> Distributions:
+    rows = study.tested()
+    speakers = [study.data.speakers[p] for p in rows]
+    return Distributions.of(speakers, votes[rows], predicted[:, rows])
 
 
 def statistics(data: Distributions, bins: int) -> dict[str, Statistic]:
     """Returns the scores of `SoftScores` as functions of sums over the sorted speakers."""
     names, unit = np.unique(data.speakers, return_inverse=True)
     p, t = data.predicted, data.votes
-    draws, _, K = p.shape
-
-    chosen = p.argmax(-1)
-    counts = np.zeros((len(names), draws, K, K))
+    chosen, K = p.argmax(-1), p.shape[2]
+    counts = np.zeros((len(names), len(p), K, K))
     clear = (leaders(t) == 1).any(1)
-    for draw in range(draws):
-        cell = unit[clear], draw, t[clear].argmax(1), chosen[draw, clear]
-        np.add.at(counts, cell, 1)
+    for draw, labels in enumerate(chosen[:, clear]):
+        np.add.at(counts, (unit[clear], draw, t[clear].argmax(1), labels), 1)
     share = np.take_along_axis(t, chosen.T, 1).T
     return {
-        "jsd": mean_of(jensen_shannon(p, np.broadcast_to(t, p.shape)).mean(0), unit),
+        "jsd": mean_of(jensen_shannon(p, t).mean(0), unit),
         "brier": mean_of(brier(p, t).mean(0), unit, 2.0),
         "ece": calibration_error(gap_sums(p.max(-1), share, unit, bins)),
         "set_f1": set_f1(p, t, unit),
@@ -186,12 +185,9 @@ def ceiling(votes: Floats, totals: Floats, speakers: Sequence[str]) -> Ceiling |
     rest = np.maximum(c[:, None] - one, 0) / (n - 1)[:, None, None]  # (n, K held out, K)
     held, lone = c / n[:, None], np.broadcast_to(one, rest.shape)
     rng = np.random.default_rng([0, len(rows)])
-    first = np.stack(
-        [
-            rng.multivariate_hypergeometric(of.astype(np.int64), int(of.sum()) // 2, size=SPLITS)
-            for of in c
-        ]
-    )
+    draw, sizes = rng.multivariate_hypergeometric, (n // 2).astype(np.int64)
+    pairs = zip(c.astype(np.int64), sizes, strict=True)
+    first = np.stack([draw(of, size, size=SPLITS) for of, size in pairs])
     a = first / first.sum(-1, keepdims=True)
     b = (c[:, None] - first) / (c[:, None] - first).sum(-1, keepdims=True)
 

@@ -49,7 +49,7 @@ def prepared(context: StageContext, *, votes: bool = False) -> Task:
     folds = folds_of(table, kept, data, protocol, params["folds"], context.spec.seed or 0)
     warnings = [
         *fold_warnings(table, kept, folds),
-        *([] if votes else _several_labels(table, kept)),
+        *([] if votes else _several_labels(table, kept, winner)),
         *_unused(folds, len(kept)),
         *_seen_in_pretraining(context, table, kept),
     ]
@@ -168,17 +168,21 @@ def fold_warnings(table: UtteranceTable, kept: Sequence[int], folds: Sequence[Fo
     return [*warnings, fixed] if fixed else warnings
 
 
-def _several_labels(table: UtteranceTable, kept: Sequence[int]) -> list[str]:
+def _several_labels(table: UtteranceTable, kept: Sequence[int], votes: Winner) -> list[str]:
     """Warns of utterances with several gold labels: leaving them out may make the set easier."""
     several = [sum(weight > 0 for weight in gold.values()) > 1 for gold in table.gold]
     left_out = sum(several) - sum(several[p] for p in kept)
     if not left_out:
         return []
-    why = "no label has most votes" if left_out < sum(several) else "raters disagree"
+    why = (
+        "so only utterances on which all raters agree remain. `evaluate.votes: majority` uses the "
+        "label with most votes, and the section `soft` all votes."
+        if votes == "unanimous"
+        else "because no label has most votes. The section `soft` evaluates them."
+    )
     return [
         f"{left_out} of {len(table)} utterances have several gold labels (votes) and are left out, "
-        f"because {why}. With `votes: majority` in the section `evaluate`, the label with most "
-        "votes counts; the section `soft` evaluates all votes."
+        f"{why}"
     ]
 
 
