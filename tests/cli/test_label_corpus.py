@@ -19,6 +19,7 @@ from lanser_bench.cli.label import app as label_app
 from lanser_bench.cli.taxonomy import app as taxonomy_app
 from lanser_bench.experiment import label_corpus, label_texts
 from lanser_bench.plugins import find_taxonomy, load_plugins
+from lanser_bench.reporting import write_label_report
 from lanser_bench.stages.label.files import read_labels
 
 app = typer.Typer()
@@ -100,6 +101,32 @@ def test_the_same_command_reuses_everything(
     assert again.labels == first["made_with"]["keys"]["labels"]
     assert first["gold"] is None
     assert list(Path("results/scratch/labels").iterdir())
+
+
+def test_only_labels_of_two_labelers_are_kept(run: Run, tmp_path: Path) -> None:
+    words = ("happy", "angry", "sad", "nothing")
+    rows = "".join(f"I am {words[i % 4]}\n" for i in range(80))
+    (tmp_path / "many.csv").write_text("body\n" + rows, encoding="utf-8")
+    settings = {"dataset": "text", "root": str(tmp_path), "tables": ["many.csv"], "title": "many"}
+    settings["columns"] = {"text": "body"}  # type: ignore[assignment]
+
+    def labelled(labeler: str, *overrides: str) -> Any:
+        (corpus,) = label_corpus(
+            settings, labeler, "ekman-6", overrides=[*HERE, *overrides], plugin_dirs=[EXAMPLE]
+        )
+        return corpus, read_labels(corpus.store.checked(corpus.labels))
+
+    (_, first), (_, second) = labelled("keyword"), labelled("random")
+    both, kept = labelled("keyword", "label.agree=random")
+    agree = (first.index == second.index) & (first.index >= 0)
+    assert 0 < agree.sum() < (first.index >= 0).sum()
+    np.testing.assert_array_equal(kept.index, np.where(agree, first.index, -1))
+    reasons = {why for why, ok in zip(kept.reasons, agree, strict=True) if not ok}
+    assert reasons == {"labelers disagree", "labeler"}
+    assert both.executed == [both.labels]  # the second labeler's labels were in the store
+    kept_few = labelled("keyword", "label.agree=random", "label.balance=downsample")[1].index
+    counts = np.unique(kept.index[agree], return_counts=True)[1]
+    assert set(np.unique(kept_few[kept_few >= 0], return_counts=True)[1]) == {counts.min()}
 
 
 def test_texts_get_labels_in_their_language(run: Run, tmp_path: Path) -> None:
@@ -305,3 +332,20 @@ def test_a_stage_that_fails_says_why(run: Run, table: Path) -> None:
 def test_a_labeler_that_reads_gold_is_refused_before_anything_runs(run: Run, table: Path) -> None:
     with pytest.raises(SettingsError, match=r"'oracle' reads human labels, and 'text' .* has none"):
         run("label", "table", str(table), "--column", "body", "--set", "labeler=oracle")
+
+
+def test_the_report_gives_the_word_error_rate(corpus: Path, tmp_path: Path) -> None:
+    table = tmp_path / "heard.csv"
+    table.write_text("id,transcript\n" + "".join(f"c{i},so happy\n" for i in range(12)))
+    settings = {"dataset": "manifest", "root": str(corpus), "taxonomy": "ekman-6"}
+    asr = f"asr={{name: table, file: {table}}}"
+    for given, line in ((asr, True), ("asr=reference", False)):
+        overrides = [*HERE, f"paths.store={tmp_path / 'store'}", given]
+        (found,) = label_corpus(
+            settings, "keyword", "ekman-6", overrides=overrides, plugin_dirs=[EXAMPLE]
+        )
+        written = write_label_report(found, tmp_path / "out")
+        # "so sad indeed" → "so happy", four times: one substitution and one deletion.
+        said = "Word error rate of the transcripts 0.286, of 28 words (insertions 0)"
+        assert (said in (tmp_path / "out/report.md").read_text()) is line
+        assert ("transcripts" in written.report) is line

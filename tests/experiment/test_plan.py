@@ -175,6 +175,27 @@ def test_a_labeler_that_reads_gold_is_a_control_and_needs_no_asr(
     assert count(found)["transcribe"] == 0
 
 
+def test_a_labeler_that_must_agree_with_gold_is_a_control_too(
+    plan: Callable[..., Plan], settings: Make
+) -> None:
+    leak = "controls.gold_of_tested=declare"
+    found = plan(leak, "label.agree=oracle", corpora=settings()["targets"])
+    assert {cell.role for cell in found.cells} == {"control"}
+    assert count(found)["label"] == 2
+    with pytest.raises(LeakageError):
+        plan("label.agree=oracle", corpora=settings()["targets"])
+
+
+def test_losses_are_an_axis(plan: Callable[..., Plan]) -> None:
+    names = ["sad", "glad"]
+    axes = {"pretrain.loss": ["cross-entropy", "gce", "forward"], "controls.shuffled": ["none"]}
+    confusion = {"labels": names, "confusion": [[3, 1], [1, 2]]}
+    found = plan(grid=axes, pretrain={"epochs": 1, "confusion": confusion})
+    assert len({cell.stages["pretrain"] for cell in found.cells if cell.role == "main"}) == 3
+    with pytest.raises(LanserError, match="the labels to learn are"):
+        plan("pretrain.loss=forward", pretrain={"confusion": confusion | {"labels": ["a", "b"]}})
+
+
 def test_a_frozen_encoder_is_not_pretrained_whatever_the_labels(plan: Callable[..., Plan]) -> None:
     found = plan(encoder="loudness")
     assert [(cell.name, cell.encoder) for cell in found.cells] == [

@@ -24,8 +24,7 @@ class Chain(Measuring):
     def pretrained(self, labels: pretrain.LabelsControl, seed: int, control: str | None) -> Cell:
         """The encoder pre-trained on the corpora with weak, shuffled or gold labels."""
         model = self._pretrain(labels, seed)
-        labeler, _ = self.parts.plugin("labeler", self.settings.labeler)
-        gold = labels == "gold" or (labels == "weak" and "gold" in labeler.reads)
+        gold = labels == "gold" or (labels == "weak" and self._labels_read_gold())
         return self._cell(Made(self.settings.encoder, control, seed, model, gold))
 
     def _pretrain(self, labels: pretrain.LabelsControl, seed: int) -> str:
@@ -38,10 +37,12 @@ class Chain(Measuring):
         corpora = [self.labelled_corpus(i, ref) for i, ref in enumerate(settings.corpora)]
         _, encoder = self.parts.plugin("encoder", settings.encoder)
         wording = "" if labels == "weak" else f" on {labels} labels"
-        taxonomy = self.parts.taxonomy(settings.taxonomy).name
+        taxonomy = self.parts.taxonomy(settings.taxonomy)
+        if settings.pretrain.loss == "forward" and settings.pretrain.confusion is not None:
+            settings.pretrain.confusion.matrix(taxonomy.names)  # before anything is computed
         return self.stage(
             pretrain.spec,
-            f"{encoder.name}{wording}, {taxonomy}, seed {seed}",
+            f"{encoder.name}{wording}, {taxonomy.name}, seed {seed}",
             settings.threads.pretrain,
             "pretrain",
             acoustic=tuple(self._acoustic()),
@@ -53,6 +54,12 @@ class Chain(Measuring):
             threads=settings.threads.pretrain,
             device=settings.devices.pretrain,
         )
+
+    def _labels_read_gold(self) -> bool:
+        """Whether the labeler reads human labels, or the one that it must agree with."""
+        refs = (self.settings.labeler, self.settings.label.agree)
+        labelers = [self.parts.plugin("labeler", ref)[0] for ref in refs if ref is not None]
+        return any("gold" in labeler.reads for labeler in labelers)
 
     def _acoustic(self) -> list[str]:
         """Adds the targets of the second head; returns the keys, one per corpus."""
@@ -73,7 +80,7 @@ class Chain(Measuring):
         results = [self.results(i, ref, made) for i, ref in enumerate(settings.targets)]
         if control is None and made.model is not None:
             labeler, _ = self.parts.plugin("labeler", settings.labeler)
-            control = "reads_gold" if "gold" in labeler.reads else None
+            control = "reads_gold" if self._labels_read_gold() else None
             if labeler.control:
                 control = "control_labeler"
         return Cell(

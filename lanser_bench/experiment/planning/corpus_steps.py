@@ -36,9 +36,9 @@ OF_LABELS = frozenset({"corpora", "asr", "transcribe", "labeler", "taxonomy", "l
 
 def look_up_labeler(parts: Parts, settings: Experiment) -> None:
     """Creates and checks the labeler, and the ASR if the labeler reads text."""
-    labeler, _ = parts.plugin("labeler", settings.labeler)
-    if labeler.reads & TEXT_FIELDS:
-        parts.plugin("asr", settings.asr)
+    for ref in (settings.labeler, settings.label.agree):
+        if ref is not None and parts.plugin("labeler", ref)[0].reads & TEXT_FIELDS:
+            parts.plugin("asr", settings.asr)
 
 
 @dataclass(frozen=True)
@@ -171,13 +171,32 @@ class Steps:
         return prepared.utterances, labels, frames
 
     def labels(self, place: str, prepared: Prepared) -> str:
-        """Adds the weak labels of a dataset, and its transcripts if the labeler reads them."""
+        """Adds the weak labels of a dataset, and those of the labeler that must agree."""
+        wanted, second = self.settings.label, None
+        if wanted.agree is not None:
+            plain = label.Params(neutral=wanted.neutral)
+            second = self._labels(f"agree {place}", place, prepared, wanted.agree, plain)
+        params = self.params(wanted, label.Params)
+        return self._labels(
+            f"label {place}", place, prepared, self.settings.labeler, params, second
+        )
+
+    def _labels(
+        self,
+        role: str,
+        place: str,
+        prepared: Prepared,
+        ref: PluginRef,
+        params: label.Params,
+        second: str | None = None,
+    ) -> str:
+        """Adds labels by one labeler, and the transcripts if it reads them."""
         settings = self.settings
-        labeler, identity = self.parts.plugin("labeler", settings.labeler)
-        self._check_utterances("labeler", settings.labeler, prepared)
+        labeler, identity = self.parts.plugin("labeler", ref)
+        self._check_utterances("labeler", ref, prepared)
         transcripts = None
         if labeler.reads & TEXT_FIELDS:
-            transcripts = self._transcripts(place, prepared)
+            transcripts = self._transcripts(place, prepared, identity.name)
         taxonomy, gold = self.parts.taxonomy(settings.taxonomy), prepared.dataset.card.taxonomy
         if "gold" in labeler.reads and gold is None:
             raise SettingsError(
@@ -186,9 +205,10 @@ class Steps:
             )
         return self.stage(
             label.spec,
-            f"{prepared.name} by {identity.name}, {taxonomy.name}",
+            f"{prepared.name} by {identity.name}, {taxonomy.name}"
+            + " where a second labeler agrees" * (second is not None),
             settings.threads.label,
-            f"label {place}",
+            role,
             prepared.audio,
             utterances=prepared.utterances,
             transcripts=transcripts,
@@ -197,19 +217,20 @@ class Steps:
             reading=label.Reading(
                 self.parts.wordings(taxonomy, labeler, prepared.manifest),
                 audio="audio" in labeler.reads,
+                second=second,
             ),
-            params=self.params(settings.label, label.Params),
+            params=params,
             threads=settings.threads.label,
             gold_taxonomy=None if gold is None else self.parts.taxonomy(gold),
         )
 
-    def _transcripts(self, place: str, prepared: Prepared) -> str:
+    def _transcripts(self, place: str, prepared: Prepared, labeler: str) -> str:
         plugin, asr = self.parts.plugin("asr", self.settings.asr)
         if plugin.reads == "transcript" and not prepared.manifest.counts["transcripts"]:
             raise SettingsError(
                 f"{self.parts.label}: asr '{asr.name}' returns the texts of a dataset, but "
                 f"'{prepared.name}' ({place}) has none, so labeler "
-                f"'{self.settings.labeler.name}' has no text to read. Name a recogniser, such as "
+                f"'{labeler}' has no text to read. Name a recogniser, such as "
                 "asr: faster-whisper."
             )
         with plugin_boundary(f"asr '{asr.name}' cannot check the languages of '{prepared.name}'"):

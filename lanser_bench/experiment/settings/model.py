@@ -83,6 +83,15 @@ class DatasetRef(_Settings):
         return Part(self.limit, self.hours)
 
 
+class LabelSettings(LabelParams):
+    """Settings of weak labels, and a second labeler."""
+
+    agree: PluginRef | None = None
+    """A second labeler, such as `audio-teacher`: an utterance keeps its label only if this labeler,
+    with default settings, gives it the same one. Two views of an utterance, its words and its
+    voice, rarely err alike."""
+
+
 class PretrainSettings(PretrainParams):
     """Settings of pre-training, and its seeds."""
 
@@ -222,7 +231,7 @@ class _Method(_Settings):
     """Labelled sets for evaluation and probes."""
     probes: tuple[PluginRef, ...] = ()
     transcribe: TranscribeParams = TranscribeParams()
-    label: LabelParams = LabelParams()
+    label: LabelSettings = LabelSettings()
     pretrain: PretrainSettings = PretrainSettings()
     embed: EmbedParams = EmbedParams()
     evaluate: EvaluateSettings = EvaluateSettings()

@@ -18,6 +18,7 @@ from ...kinds.asr import Transcript
 from ...stages.label.files import read_labels
 from ...stages.label.spec import SUMMARY
 from ...stages.transcribe.run import read_transcripts
+from ...stages.transcribe.spec import SUMMARY as TRANSCRIPTS
 from ...store import write_atomic
 from ...taxonomy import Taxonomy
 from ..tables.pictures import save_picture
@@ -68,6 +69,9 @@ def write_label_report(
     path = corpus.store.checked(corpus.labels).path / SUMMARY
     summary = json.loads(path.read_text(encoding="utf-8"))
     report |= {name: summary[name] for name in ("odd_texts", "wordings") if name in summary}
+    if corpus.transcripts is not None and corpus.asr != "reference":
+        text = (corpus.store.checked(corpus.transcripts).path / TRANSCRIPTS).read_text("utf-8")
+        report["transcripts"] = json.loads(text)
     folder.mkdir(parents=True, exist_ok=True)
     _write_labels(material, folder / LABELS)
     pictures = _pictures(report, folder)

@@ -55,6 +55,11 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
     if "wordings" in report:
         wordings = ", ".join(f"{code or 'default'} {n}" for code, n in report["wordings"].items())
         lines.append(f"Texts by the language of the labels' wording: {wordings}")
+    if errors := report.get("transcripts", {}).get("wer"):
+        lines.append(
+            f"Word error rate of the transcripts {errors['wer']:.3f}, of {errors['words']} words "
+            f"(insertions {errors['insertions']})"
+        )
     gold = report["gold"]
     if gold is None:
         return lines

@@ -13,7 +13,7 @@ from ...errors import PluginError, SettingsError, plugin_boundary
 from ...kinds.labeler import Labeler, ScoreKind, Scores, TextRecord
 from ...taxonomy import Taxonomy
 from .calibration import divided, mean_scores, tempered
-from .filters import not_in_top, over_balance
+from .filters import disagreeing, not_in_top, over_balance
 from .spec import neutral_rule
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ REASONS = (
     "neutral rule",
     "low confidence",
     "low margin",
+    "labelers disagree",
     "not in top q",
     "class balance",
 )
@@ -159,10 +160,12 @@ def choose(
     taxonomy: Taxonomy,
     params: Params,
     prior: Floats | None,
+    second: npt.NDArray[np.int32] | None = None,
 ) -> Choices:
     """Chooses labels block by block, then applies the filters that need all of them.
 
     `blocks` starts a pass over the `n` rows of the corpus; `prior` is from `fitted_prior`.
+    `second` are the labels of another labeler, shape (n,).
     """
     index, confidence = np.zeros(n, np.int32), np.zeros(n, np.float32)
     reason = np.zeros(n, np.int8)
@@ -177,6 +180,8 @@ def choose(
     def drop(rows: Bools, why: str) -> None:
         index[rows], reason[rows] = -1, REASONS.index(why)
 
+    if second is not None:
+        drop(disagreeing(index, second), "labelers disagree")
     drop(not_in_top(index, confidence, params.top_q), "not in top q")
     if params.balance == "downsample":
         drop(over_balance(index, params.balance_seed), "class balance")

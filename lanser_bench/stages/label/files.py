@@ -157,6 +157,12 @@ class LabelTable:
     """Why there is no label."""
 
 
+def read_index(artifact: Artifact) -> npt.NDArray[np.int32]:
+    """Returns `LabelTable.index` of a label stage, without reading the scores."""
+    column = pq.read_table(artifact.path / LABELS, columns=["index"])["index"]
+    return np.asarray(column.to_numpy(), dtype=np.int32)
+
+
 def read_labels(artifact: Artifact) -> LabelTable:
     """Reads the weak labels of a label stage.
 

@@ -1,4 +1,4 @@
-"""Filters over all labels of a corpus: the most confident of each class, and balance."""
+"""Filters over labels of a corpus: agreement, the most confident of each class, and balance."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int32]
 Bools = npt.NDArray[np.bool_]
+
+
+def disagreeing(index: Ints, second: Ints) -> Bools:
+    """Marks labels that another labeler did not give, shape (n,); −1 means no label.
+
+    Two views that err independently seldom give the same wrong label (co-training, Blum & Mitchell
+    1998).
+    """
+    return np.asarray((index >= 0) & (index != second))
 
 
 def not_in_top(index: Ints, confidence: npt.NDArray[np.float32], q: float) -> Bools:

@@ -31,7 +31,7 @@ from ..maps.sharding import run_map
 from ..maps.spans import Recordings, check_audio
 from .calibration import Floats
 from .decision import Choices, Evidence, checked_scores, choose, corrected, fitted_prior
-from .files import ShardScores, shard_table, write_labels
+from .files import ShardScores, read_index, shard_table, write_labels
 from .records import (
     add_audio,
     checked_reads,
@@ -209,10 +209,16 @@ class _Labeling:
 
         n = sum(len(empty) for empty, _ in silent)
         prior = fitted_prior(evidence, kind, params, len(taxonomy.labels), self._content_free)
-        choices = choose(evidence, n, kind, taxonomy, params, prior)
+        choices = choose(evidence, n, kind, taxonomy, params, prior, self._second)
         labels = _Labels(choices, lambda: (corrected(v, kind, params, prior) for v, _ in scores()))
         gold = _gold(self.manifest, labels, taxonomy, self.gold_taxonomy)
         return labels, label_summary(choices, kind, taxonomy, gold)
+
+    @cached_property
+    def _second(self) -> npt.NDArray[np.int32] | None:
+        """The labels of the labeler that must agree, shape (n,); None if there is none."""
+        has_second = "second" in self.context.spec.parents
+        return read_index(self.context.parent("second")) if has_second else None
 
     @cached_property
     def _content_free(self) -> Floats | None:

@@ -78,6 +78,8 @@ class Reading:
     """Languages of the utterances whose labels are worded in their own language."""
     audio: bool = False
     """Whether it reads recordings, so that the libraries that decode them are in the key."""
+    second: str | None = None
+    """Key of another labeler's labels: only utterances with the same label keep it."""
 
 
 def spec(
@@ -103,6 +105,7 @@ def spec(
     """
     neutral_rule(taxonomy, params)
     reading = reading or Reading()
+    parents = {"utterances": utterances, "transcripts": transcripts, "second": reading.second}
     return Spec(
         stage="label",
         stage_version=VERSION,
@@ -113,6 +116,6 @@ def spec(
             "label": params.model_dump(mode="json"),
             **({"libraries": library_versions(("soundfile", "soxr"))} if reading.audio else {}),
         },
-        parents=present({"utterances": utterances, "transcripts": transcripts}),
+        parents=present(parents),
         threads=threads,
     )

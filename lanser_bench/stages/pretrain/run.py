@@ -7,6 +7,7 @@ stopping; they are options here, with defaults of our own.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...errors import SettingsError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .acoustic import Acoustic
     from .checkpoint import Progress
     from .examples import Examples, Split
+    from .training import RowLosses
 
 
 def run(context: StageContext, draft: Draft) -> None:
@@ -51,7 +53,15 @@ def run(context: StageContext, draft: Draft) -> None:
         0 if params.acoustic is None else len(params.acoustic.targets),
     )
     training = Training(
-        network.to(place), examples, split, params, seed, place, params.soft_temperature, acoustic
+        network.to(place),
+        examples,
+        split,
+        params,
+        seed,
+        place,
+        params.soft_temperature,
+        acoustic,
+        _loss(params, examples, split),
     )
     progress, best = training.run(
         Checkpoint(context.store, context.spec.key),
@@ -102,6 +112,21 @@ def _acoustic(
     roles = [role for role in context.spec.parents if role.startswith("acoustic.")]
     keys = [context.spec.parents[f"acoustic.{i}"] for i in range(len(roles))]
     return load_acoustic(context.store, keys, params.acoustic, split.train, place)
+
+
+def _loss(params: Params, examples: Examples, split: Split) -> RowLosses | None:
+    """Returns the loss of the settings; None for the cross-entropy."""
+    from .forward import check_seen, forward_correction
+    from .gce import generalised_cross_entropy
+
+    if params.loss == "gce":
+        return partial(generalised_cross_entropy, q=params.gce_q)
+    if params.loss == "forward" and params.confusion is not None:
+        names = examples.taxonomy.names
+        matrix = params.confusion.matrix(names)
+        check_seen(matrix, names, set(examples.label_counts(split.train)))
+        return partial(forward_correction, matrix=matrix)
+    return None
 
 
 def counts(examples: Examples, split: Split, control: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from ...plugins.identity import library_versions
 from ...store import PluginIdentity, Spec
 from ..base import Device, StageParams, device_params
+from .forward import Confusion
 
 VERSION = "1"
 MODEL = "model.safetensors"
@@ -98,6 +99,23 @@ class Params(TrainingParams):
     ``{weight: …, targets: […]}``, such as ``f0_mean_st``, ``loudness_mean_db`` and
     ``speaking_rate`` of the probe `prosody`. Its loss does not affect which epoch is kept."""
 
+    loss: Literal["cross-entropy", "gce", "forward"] = "cross-entropy"
+    """Two losses for noisy labels. ``gce``: generalised cross-entropy (Zhang & Sabuncu 2018), which
+    gives less weight to labels that the network contradicts. ``forward``: corrects the network's
+    prediction by the labeler's `confusion` (Patrini et al. 2017)."""
+    gce_q: float = Field(default=0.7, gt=0, le=1)
+    """With ``loss: gce``: near 0 it is cross-entropy, at 1 the mean absolute error."""
+    confusion: Confusion | None = None
+    """With ``loss: forward``: the labeler's measured confusion, as the path of the ``report.json``
+    of `lanser-bench label` on a corpus with human labels, or ``{labels: […], confusion: [[…]]}``.
+    Measure it on another set than the targets: their human labels must not be learned."""
+
+    @model_validator(mode="after")
+    def _forward_has_confusion(self) -> Params:
+        if self.loss == "forward" and self.confusion is None:
+            raise ValueError("loss: forward needs confusion, the labeler's measured errors")
+        return self
+
     @model_validator(mode="after")
     def _temperature_has_scores(self) -> Params:
         if self.soft_temperature != 1 and self.targets != "soft":
@@ -130,12 +148,15 @@ def spec(
             parents[f"{role}.{i}"] = key
     defaults = {name: Params.model_fields[name].default for name in LATER}
     unchanged = {name for name, default in defaults.items() if getattr(params, name) == default}
+    unused = {
+        name for name, loss in (("gce_q", "gce"), ("confusion", "forward")) if params.loss != loss
+    }
     return Spec(
         stage="pretrain",
         stage_version=VERSION,
         plugins={"encoder": encoder},
         params={
-            **params.model_dump(mode="json", exclude=unchanged),
+            **params.model_dump(mode="json", exclude=unchanged | unused),
             "labels_control": labels_control,
             # numpy draws the order, the crops, the masks and the shuffling.
             "libraries": library_versions(("torch", "numpy")),
@@ -147,5 +168,8 @@ def spec(
     )
 
 
-LATER = ("gain_db", "noise_snr_db", "accumulate", "precision", "soft_temperature", "acoustic")
+LATER = (
+    *("gain_db", "noise_snr_db", "accumulate", "precision", "soft_temperature", "acoustic"),
+    *("loss", "gce_q", "confusion"),
+)
 """Settings newer than the first keys: omitted at their defaults, so those keys stay valid."""

@@ -38,6 +38,8 @@ NORM_SLACK = 1e-5
 Report = Callable[[int, int], None]
 Losses = tuple[float, float]
 """Of the labels, and of the acoustic targets."""
+RowLosses = Callable[[Tensor, Tensor], Tensor]
+"""From logits and targets, both of shape (rows, K), to the loss of each row."""
 Outputs = tuple[Tensor, Tensor | None]
 """Logits and, from a second head, acoustic measures."""
 
@@ -56,6 +58,8 @@ class Training:
     """Divides the logits before they are compared with the targets."""
     acoustic: Acoustic | None = None
     """The targets of the second head, if there is one."""
+    loss: RowLosses | None = None
+    """Instead of the cross-entropy."""
 
     def __post_init__(self) -> None:
         """Makes the optimiser; norms and biases are not decayed."""
@@ -154,14 +158,17 @@ class Training:
         return (total, acoustic), answers
 
     def _label_losses(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-        """Returns the cross-entropy of each row, shape (rows,).
+        """Returns the loss of each row, shape (rows,): the cross-entropy, if no other is set.
 
         The temperature is that of Hinton et al., Distilling the knowledge in a neural network
         (2015): its square keeps the scale of the gradients.
         """
         t = self.temperature
         logits = logits if t == 1 else logits / t
-        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
+        if self.loss is None:
+            losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=smoothing)
+        else:
+            losses = self.loss(logits, (1 - smoothing) * targets + smoothing / targets.shape[1])
         return losses if t == 1 else t**2 * losses
 
     def _step(self) -> None:
