@@ -34,6 +34,10 @@ RESULTS = Path("results")
 FOLDERS = typer.Argument(
     [], metavar="[DIR]...", help="Folders of result records; default: results.", show_default=False
 )
+METRICS = (
+    "uar, wa, macro_f1, area, a measurement's score such as zero_shot or finetune, r2 (mean over "
+    "probe targets) or r2:TARGET."
+)
 METRIC = in_data("uar", help="uar, wa, macro_f1 or area.")
 BUDGET = in_data(None, help="Label budget, such as 10%; default: the largest.")
 

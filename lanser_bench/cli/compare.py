@@ -17,7 +17,7 @@ def compare(
     ),
     b: str = typer.Argument(..., help="What to compare A with."),
     folder: Path = in_data(shared.RESULTS, "--in", help="Folder of records for filters."),
-    metric: str | None = in_data(None, help="uar, wa, macro_f1 or area; default: uar."),
+    metric: str | None = in_data(None, help=f"{shared.METRICS} Default: uar."),
     budget: str | None = shared.BUDGET,
     targets: bool = in_data(False, "--targets", help="Compare scores of probes, target by target."),
     labels_saved: bool = in_data(
@@ -45,16 +45,16 @@ def compare(
     from ..reporting.groups import checked_metric
     from ._console import print_sheets
 
-    score = None if metric is None else checked_metric(metric)
     if labels_saved:
         if targets or picture is not None:
             raise SettingsError(
                 "--labels-saved is a table of its own: leave --targets and --picture out."
             )
-        saved = compare_labels(a, b, folder=folder, metric=score or "uar", budget=budget)
+        score = checked_metric(metric or "uar")
+        saved = compare_labels(a, b, folder=folder, metric=score, budget=budget)
         print_sheets([saved_sheet(saved)], form, saved, "Labels saved")
         return
-    comparison = compared(a, b, folder=folder, metric=score, budget=budget, targets=targets)
+    comparison = compared(a, b, folder=folder, metric=metric, budget=budget, targets=targets)
     if picture is not None:
         if picture.suffix not in (".png", ".svg"):
             raise DataError(f"{picture}: a picture ends in .png or .svg.")

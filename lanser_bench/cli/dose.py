@@ -16,9 +16,7 @@ def dose(
         help="An axis whose values are numbers, such as corpora.0.congruence; or label-accuracy: "
         "the agreement of weak labels with gold.",
     ),
-    metric: str = in_data(
-        "uar", help="uar, wa, macro_f1, area, r2 (mean over probe targets) or r2:TARGET."
-    ),
+    metric: str = in_data("uar", help=shared.METRICS),
     budget: str | None = shared.BUDGET,
     scale: str = in_data("speaker", help="Scale of R²: speaker or raw."),
     extrapolate: float | None = in_data(

@@ -13,9 +13,9 @@ from ._shared import in_data, in_output, writing
 def gate(
     baseline: list[Path] = in_data(..., metavar="PATH", help="Folder of records; repeatable."),
     candidate: list[Path] = in_data(..., metavar="PATH", help="Folder of records; repeatable."),
-    metric: str = shared.METRIC,
+    metric: str = in_data("uar", help=shared.METRICS),
     tolerance: float = typer.Option(
-        1.0, min=0, max=100, help="Points of difference that are ignored."
+        1.0, min=0, max=100, help="Points of difference that are ignored (1 is 0.01)."
     ),
     strict: bool = typer.Option(False, "--strict", help="Also fail if a cell is undecided."),
     allow_changes: bool = typer.Option(
@@ -40,12 +40,11 @@ def gate(
 
     from ..reporting.comparing import gate_views as views
     from ..reporting.comparing.gate import gate as compare
-    from ..reporting.groups import checked_metric
     from ..reporting.tables.form import Format
     from ..store import write_atomic
     from ._console import print_sheets, wide_console
 
-    result = compare(baseline, candidate, metric=checked_metric(metric), tolerance=tolerance / 100)
+    result = compare(baseline, candidate, metric=metric, tolerance=tolerance / 100)
     passed = result.passed(strict=strict, allow_changes=allow_changes)
     content = json.dumps(views.as_json(result, passed=passed), ensure_ascii=False, indent=1) + "\n"
     files = {json_file: content} if json_file and str(json_file) != "-" else {}

@@ -27,8 +27,9 @@ class Declared(BaseModel):
     """Filters on the cells, as `lanser-bench compare` takes them: ``encoder=cnn,control=none``."""
     b: Filters
     """Filters on the cells that `a` is compared with."""
-    metric: MetricName = "uar"
-    """The score."""
+    metric: str = "uar"
+    """The score, as `lanser-bench compare` takes it: ``uar``, ``wa``, ``macro_f1``, ``area``, or
+    that of a measurement."""
     budget: str | None = None
     """Label budget, such as ``10%``; the largest if left out."""
 

@@ -18,7 +18,7 @@ from ..errors import DataError
 from . import metrics
 from .arrays import Floats, Ints
 from .results import Metric
-from .statistics import Statistic, combine, metric, ratio_mean
+from .statistics import Statistic, combine, flat, metric, ratio_mean
 
 PREDICTIONS = "predictions.parquet"
 SUMS = ("explained", "spread", "n", "x", "y", "xx", "yy", "xy")
@@ -65,6 +65,11 @@ def classification(data: Classified) -> dict[str, Statistic]:
     for draw, predicted in enumerate(data.predicted):
         np.add.at(counts[:, draw], (unit, data.gold, predicted), 1)
     return {name: classification_score(counts, name) for name in ("uar", "wa", "macro_f1")}
+
+
+def uar_sums(data: Classified) -> tuple[list[str], Floats]:
+    """Returns the sorted speakers and the sums of UAR, for `statistics.ratios_of`."""
+    return sorted(set(data.speakers)), flat(classification(data)["uar"])
 
 
 def counts_by_budget(table: pa.Table, n_labels: int) -> dict[str, Floats]:

@@ -151,6 +151,23 @@ def _mean_of_ratios(parts: Sequence[tuple[Floats, Floats]], weights: Sequence[fl
     return ratio_mean(tops, bottoms, np.ones(tops.shape[1]))
 
 
+def flat(statistic: Statistic) -> Floats:
+    """Returns the sums of a mean of ratios, shape (speakers, 2 J), for `ratios_of`.
+
+    Raises:
+        ValueError: the score is no mean of ratios.
+    """
+    if statistic.ratios is None:
+        raise ValueError("not a mean of ratios: its sums need their own function")
+    return np.concatenate(statistic.ratios, axis=1)
+
+
+def ratios_of(sums: Floats) -> Statistic:
+    """Returns the mean of ratios whose `flat` sums are given."""
+    J = sums.shape[1] // 2
+    return ratio_mean(sums[:, :J], sums[:, J:], np.ones(J))
+
+
 def ratio_mean(numerators: Floats, denominators: Floats, weights: Floats) -> Statistic:
     """Returns Σ_j weight_j · (Σ_s numerator_sj / Σ_s denominator_sj).
 

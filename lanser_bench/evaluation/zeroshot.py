@@ -55,13 +55,9 @@ def zero_shot(
         unreachable: gold labels that no label of that taxonomy maps to.
     """
     present = np.unique(gold)
-    k = len(present)
-    answers = np.full(len(gold), k)  # an extra class: predicted, never gold
-    for position, label in enumerate(present):
-        answers[predicted == label] = position
-    truth = np.searchsorted(present, gold)
-    ids = [str(i) for i in range(len(gold))]
-    scores = classification(Classified(ids, list(speakers), truth, answers[None], k + 1))
+    data = answered(predicted, gold, speakers)
+    k, answers, truth = len(present), data.predicted[0], data.gold
+    scores = classification(data)
     # The extra class has an F1 of zero and must not count.
     scores["macro_f1"] = _times(scores["macro_f1"], (k + 1) / k)
     confusion = confusion_matrix(truth, answers, k + 1)[:k]
@@ -79,6 +75,20 @@ def zero_shot(
         recalls=dict(zip(names, (np.diagonal(confusion) / support).tolist(), strict=True)),
         confusion=confusion.tolist(),
     )
+
+
+def answered(predicted: Ints, gold: Ints, speakers: Sequence[str]) -> Classified:
+    """Returns predictions over the labels that occur in gold, and one more for abstentions.
+
+    Arguments are those of `zero_shot`.
+    """
+    present = np.unique(gold)
+    answers = np.full(len(gold), len(present))  # an extra class: predicted, never gold
+    for position, label in enumerate(present):
+        answers[predicted == label] = position
+    truth = np.searchsorted(present, gold)
+    ids = [str(i) for i in range(len(gold))]
+    return Classified(ids, list(speakers), truth, answers[None], len(present) + 1)
 
 
 def _times(statistic: Statistic, factor: float) -> Statistic:

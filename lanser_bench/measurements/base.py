@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Protocol, TypeVar
 from pydantic import BaseModel, Field, create_model
 
 from ..audio.flatten import Cue
+from ..evaluation.arrays import Floats
 from ..evaluation.results import Metric, Result
+from ..evaluation.statistics import Statistic, ratios_of
 from ..stages.embed.spec import HeadPooling
 from ..stages.evaluate.spec import Params as Design
 from ..store import PluginIdentity, Spec
@@ -146,16 +148,37 @@ class Switch:
     """Its line in the reference."""
 
 
+SpeakerSums = tuple[Sequence[str], Floats]
+"""Speakers, sorted, and their sums, shape (speakers, m)."""
+WHOLE = ""
+"""Name of a score at no particular label budget, which `Column.read` returns."""
+
+
 @dataclass(frozen=True)
 class Column(Generic[R]):
-    """A column of the leaderboard; it is shown if a row has a value."""
+    """A score: a column of the leaderboard, which is shown if a row has a value.
+
+    With `sums`, it is also a metric of `lanser-bench compare`, `gate`, `dose` and of declared
+    comparisons: a file beside the record has its sums over speakers, so two cells are paired by
+    speaker, and `lanser-bench results validate` computes it again from them.
+    """
 
     name: str
-    """In JSON."""
+    """In JSON, and as ``--metric NAME``."""
     head: str
     read: Callable[[R], Metric | None]
     bounds: tuple[float, float] = (0.0, 1.0)
     """Range of the score."""
+    points: bool = True
+    """Whether tables show it in percent; otherwise as a decimal, such as a correlation."""
+    lower_is_better: bool = False
+    sums: Callable[[R, pa.Table], Mapping[str, SpeakerSums]] | None = None
+    """(result, the stage's `predictions.parquet`) → budget, or `WHOLE`, → sums over speakers.
+    `evaluation.statistics.flat` gives those of a mean of ratios, such as UAR or a mean error."""
+    score: Callable[[Floats], Statistic] = ratios_of
+    """Sums over speakers → the score; replace it for a score that is no mean of ratios."""
+    budgets: Callable[[R], Mapping[str, Metric]] = lambda result: {}
+    """Budget → the score there, for ``--budget``; a key for each one of `sums`."""
 
 
 @dataclass(frozen=True)

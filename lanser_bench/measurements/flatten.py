@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..audio.flatten import Cue, require_vocoder
 from ..evaluation.contrast import DIFFERENCE, averaged
+from ..evaluation.flatten import CONTROL
+from ..evaluation.predictions import Classified, difference_statistic
 from ..evaluation.results import FlattenResult, Metric
+from ..evaluation.statistics import flat
 from ..stages import flatten
-from .base import Column, Keys, Measurement, ReportTable, Section, Target
+from .base import WHOLE, Column, Keys, Measurement, ReportTable, Section, SpeakerSums, Target
 
 
 def _plan(on: Target) -> Keys:
@@ -28,8 +34,30 @@ def _plan(on: Target) -> Keys:
     return {"flatten": key}
 
 
-def _drop(cue: str) -> Callable[[FlattenResult], Metric | None]:
-    return lambda result: next((one.drop for one in result.cues if one.cue == cue), None)
+def _drop(cue: str) -> Column[FlattenResult]:
+    """Returns the column of a cue's drop: a larger drop is neither better nor worse speech."""
+
+    def read(result: FlattenResult) -> Metric | None:
+        return next((one.drop for one in result.cues if one.cue == cue), None)
+
+    def sums(result: FlattenResult, table: pa.Table) -> Mapping[str, SpeakerSums]:
+        if read(result) is None:
+            return {}
+        intact, without = (_answers(table, version) for version in (CONTROL, cue))
+        drop = difference_statistic(intact, without, "uar")
+        return {WHOLE: (sorted(set(intact.speakers)), flat(drop))}
+
+    head = f"drop, {'F0' if cue == 'f0' else cue} flat"
+    return Column(f"drop_{cue}", head, read, DIFFERENCE, sums=sums)
+
+
+def _answers(table: pa.Table, version: str) -> Classified:
+    own = table.filter(pc.equal(table["version"], version))
+    gold, predicted = (own[name].to_numpy().astype(int) for name in ("gold", "predicted"))
+    n_labels = 1 + max(gold.max(), predicted.max())
+    return Classified(
+        own["id"].to_pylist(), own["speaker"].to_pylist(), gold, predicted[None], n_labels
+    )
 
 
 def _lines(results: Sequence[FlattenResult]) -> Iterator[tuple[str | Metric, ...]]:
@@ -55,10 +83,7 @@ FLATTEN = Measurement(
         "with one prosodic cue removed.",
         in_recipe=False,
     ),
-    columns=(
-        Column("drop_f0", "drop, F0 flat", _drop("f0"), DIFFERENCE),
-        Column("drop_energy", "drop, energy flat", _drop("energy"), DIFFERENCE),
-    ),
+    columns=(_drop("f0"), _drop("energy")),
     report=ReportTable(
         order=3,
         anchor="cues",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import pyarrow as pa
+
 from ..errors import TaxonomyError
 from ..evaluation.contrast import averaged
+from ..evaluation.predictions import uar_sums
 from ..evaluation.results import Metric, ZeroShotResult
+from ..evaluation.zeroshot import answered
 from ..stages import zeroshot
 from ..stages.evaluate.spec import folds_by
-from .base import Column, Keys, Measurement, ReportTable, Switch, Target
+from .base import WHOLE, Column, Keys, Measurement, ReportTable, SpeakerSums, Switch, Target
 
 
 def _plan_head(on: Target) -> Keys:
@@ -67,6 +71,11 @@ def _uar(result: ZeroShotResult) -> Metric:
     return result.uar
 
 
+def _sums(_: ZeroShotResult, table: pa.Table) -> Mapping[str, SpeakerSums]:
+    predicted, gold = (table[name].to_numpy().astype(int) for name in ("predicted", "gold"))
+    return {WHOLE: uar_sums(answered(predicted, gold, table["speaker"].to_pylist()))}
+
+
 _REPORT = ReportTable(
     order=1,
     anchor="unaided",
@@ -87,7 +96,7 @@ ZERO_SHOT = Measurement(
         True,
         "The pre-trained head on each target, read through the taxonomy's map: no human label.",
     ),
-    columns=(Column("zero_shot", "UAR zero-shot", _uar),),
+    columns=(Column("zero_shot", "UAR zero-shot", _uar, sums=_sums),),
     report=_REPORT,
 )
 TEXT_ONLY = Measurement(
@@ -100,6 +109,6 @@ TEXT_ONLY = Measurement(
         False,
         "The labeler on each target's transcripts: the words alone. The targets are transcribed.",
     ),
-    columns=(Column("text_only", "UAR text-only", _uar),),
+    columns=(Column("text_only", "UAR text-only", _uar, sums=_sums),),
     report=_REPORT,
 )

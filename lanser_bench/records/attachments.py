@@ -30,6 +30,7 @@ from ..evaluation.statistics import Statistic
 from ..measurements import MEASUREMENTS
 from ..store import Store, sync
 from .record import Attached, ResultRecord
+from .score_sums import score_sums
 
 PREDICTION_COLUMNS = pa.schema(
     [
@@ -53,10 +54,6 @@ class TargetArtifacts(Protocol):
         """Key of the evaluation."""
 
     @property
-    def probes(self) -> Mapping[str, str]:
-        """Probe → key."""
-
-    @property
     def measured(self) -> Mapping[str, Mapping[str, str]]:
         """Name of a measurement → plugin or role → key."""
 
@@ -71,7 +68,7 @@ def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> di
 
     Returns:
         The record's fields ``predictions``, ``measured`` and, with probes, ``probe_sums`` (of
-        numbers) and ``probe_hits`` (of classes).
+        numbers) and ``probe_hits`` (of classes), and ``score_sums`` of other measurements.
 
     Raises:
         StoreError: an artifact is missing or damaged.
@@ -87,7 +84,7 @@ def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> di
     }
     sums, hits = [], []
     for i, target in enumerate(targets):
-        for name, key in target.probes.items():
+        for name, key in target.measured.get("probes", {}).items():
             path = store.checked(key).path / PREDICTIONS
             if "stratum" in pq.read_schema(path).names:
                 hits += _hits(i, name, pq.read_table(path))
@@ -97,6 +94,9 @@ def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> di
         found["probe_sums"] = _write(pa.concat_tables(sums), record, "probes")
     if hits:
         found["probe_hits"] = _write(pa.concat_tables(hits), record, "classes")
+    scores = score_sums(store, targets)
+    if len(scores):
+        found["score_sums"] = _write(scores, record, "scores")
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from ..evaluation.predictions import Classified, classification, sorted_codes
 from ..evaluation.results import EvaluationResult, Metric
 from ..evaluation.statistics import Statistic
 from ..measurements import MEASUREMENTS, PROBE
-from ..measurements.base import Measurement
+from ..measurements.base import WHOLE, Measurement
+from ..measurements.metrics import MEASURED
 from .attachments import (
     PREDICTION_COLUMNS,
-    Place,
     classified,
     hit_statistics,
     probe_statistics,
@@ -28,6 +28,7 @@ from .attachments import (
 )
 from .reading import ForeignFileError, load_record, record_files
 from .record import Attached, ResultRecord
+from .score_sums import speaker_scores
 
 TOLERANCE = 1e-9
 """Largest difference of a score that is computed again: sums are added in another order."""
@@ -83,6 +84,8 @@ def check_record(path: Path) -> Checked:
     for measurement in MEASUREMENTS:
         if measurement.name in record.measured:
             _collect(found, _measured(path, record, measurement))
+    if record.score_sums is not None:
+        _collect(found, _scores(path, record, record.score_sums))
     return found
 
 
@@ -163,7 +166,8 @@ def _probes(path: Path, record: ResultRecord, sums: Attached, name: str) -> Iter
             )
             for score, value in written:
                 place = probe.probe, score.target, score.scale
-                yield from _again(found, place, result.dataset, name, value)
+                what = f"{name} of {' '.join(place)}"
+                yield from _again(found.get(place), result.dataset, what, value)
 
 
 def _measured(path: Path, record: ResultRecord, measurement: Measurement[Any]) -> Iterator[str]:
@@ -181,15 +185,27 @@ def _measured(path: Path, record: ResultRecord, measurement: Measurement[Any]) -
                     )
 
 
-def _again(
-    statistics: Mapping[Place, Statistic], place: Place, dataset: str, name: str, written: Metric
-) -> Iterator[str]:
-    if place not in statistics:
-        yield f"{dataset}: there are no sums of {' '.join(place)}."
+def _scores(path: Path, record: ResultRecord, sums: Attached) -> Iterator[str]:
+    """Checks the scores of measurements that have sums."""
+    table = read_attached(path, sums)
+    for target, result in enumerate(record.datasets):
+        for name, (measurement, column) in MEASURED.items():
+            found = speaker_scores(table, target, column)
+            for one in result.of(measurement):
+                written = {WHOLE: column.read(one), **column.budgets(one)}
+                for budget, value in written.items():
+                    score = found.get(budget)
+                    if value is not None:
+                        statistic = None if score is None else score.statistic
+                        what = f"{name} at {budget}" if budget else name
+                        yield from _again(statistic, result.dataset, what, value)
+
+
+def _again(statistic: Statistic | None, where: str, name: str, written: Metric) -> Iterator[str]:
+    """Compares a written score with that of its sums; `where` names set and score."""
+    if statistic is None:
+        yield f"{where}: there are no sums of {name}."
         return
-    value = float(statistics[place].value(statistics[place].sums.sum(0)))
+    value = float(statistic.value(statistic.sums.sum(0)))
     if abs(value - written.value) > 1e-6 * max(1.0, abs(value)):
-        yield (
-            f"{dataset}, {name} of {' '.join(place)} is {written.value:.6f}, but its sums give "
-            f"{value:.6f}."
-        )
+        yield f"{where}, {name} is {written.value:.6f}, but its sums give {value:.6f}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError
@@ -17,9 +17,7 @@ class _Keys:
     """Keys of a record's results on one labelled set."""
 
     evaluation: str
-    probes: dict[str, str]
-    measured: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Empty: measurements with predictions are newer than records without any."""
+    measured: dict[str, dict[str, str]]
 
 
 def migrate_record(path: Path, store: Store | None = None) -> str:
@@ -40,7 +38,12 @@ def migrate_record(path: Path, store: Store | None = None) -> str:
     said = [] if before == SCHEMA_VERSION else [f"schema {before} → {SCHEMA_VERSION}"]
     if record.predictions is None and store is not None:
         keys = [_keys(record, target) for target in range(len(record.datasets))]
-        lost = [k for t in keys for k in (t.evaluation, *t.probes.values()) if k not in store]
+        lost = [
+            k
+            for t in keys
+            for k in (t.evaluation, *t.measured["probes"].values())
+            if k not in store
+        ]
         if lost:
             said.append(f"no predictions: {len(lost)} of its artifacts are not in {store.root}")
         else:
@@ -61,4 +64,4 @@ def _keys(record: ResultRecord, target: int) -> _Keys:
         for name, use in record.stages.items()
         if name.startswith(f"probe {place} ")
     }
-    return _Keys(evaluation.key, probes)
+    return _Keys(evaluation.key, {"probes": probes})

@@ -162,6 +162,9 @@ class ResultRecord(_Record):
     follow whose targets are classes, for paired differences of UAR."""
     measured: dict[str, Attached] = {}
     """Measurement → what it predicted for every utterance of each labelled set."""
+    score_sums: Attached | None = None
+    """Sums over each speaker from which the scores of other measurements follow, for paired
+    differences; None in older records. `score_sums.speaker_scores` reads it."""
     created: str
     """UTC, ISO 8601."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,10 +19,9 @@ from ..evaluation.families import Declared, MetricName
 from ..evaluation.predictions import Classified, classification_score, counts_by_budget
 from ..evaluation.results import BudgetResult, EvaluationResult, Metric
 from ..evaluation.statistics import Statistic, combine
+from ..measurements.metrics import CLASS_METRICS
 from ..records.attachments import Place, classified, hit_statistics, probe_statistics, read_attached
 from ..records.record import Attached, ResultRecord
-
-METRICS: tuple[MetricName, ...] = get_args(MetricName)
 
 
 class CellId(NamedTuple):
@@ -170,10 +169,10 @@ def checked_metric(name: str) -> MetricName:
     Raises:
         SettingsError: unknown score.
     """
-    for known in METRICS:
+    for known in CLASS_METRICS:
         if known == name:
             return known
-    raise SettingsError(f"Unknown metric '{name}'.{did_you_mean(name, METRICS)}")
+    raise SettingsError(f"Unknown metric '{name}'.{did_you_mean(name, CLASS_METRICS)}")
 
 
 def statistic(

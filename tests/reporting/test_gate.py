@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lanser_bench.errors import DataError
+from lanser_bench.numbers import detectable_text
 from lanser_bench.records.record import Attached
 from lanser_bench.reporting.comparing import gate_views as views
 from lanser_bench.reporting.comparing.gate import GateResult, Verdict, gate
@@ -167,4 +168,4 @@ def test_every_output_names_every_cell(sides: tuple[Path, Path]) -> None:
 def test_a_detectable_difference_past_the_scale_is_told_as_that(
     share: float | None, text: str
 ) -> None:
-    assert views.detectable_text(share) == text
+    assert detectable_text(share) == text

@@ -39,8 +39,7 @@ class _Target:
     """A labelled set's keys in a store."""
 
     def __init__(self, evaluation: str, probes: dict[str, str]) -> None:
-        self.evaluation, self.probes = evaluation, probes
-        self.measured = {"probes": probes}
+        self.evaluation, self.measured = evaluation, {"probes": probes}
 
 
 def _artifact(store: Store, name: str, table: pa.Table) -> str:
@@ -196,4 +195,4 @@ def test_class_scores_are_computed_again_from_their_hits(study: Path) -> None:
     assert check_record(path).faults == []
     path.write_text(path.read_text().replace('"target": "emotion"', '"target": "else"'))
     (fault,) = check_record(path).faults
-    assert "there are no sums of fixed else speaker" in fault
+    assert "there are no sums of UAR of fixed else speaker" in fault

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ...errors import SettingsError, did_you_mean
 from ...evaluation.families import Declared, filters
+from ...measurements.metrics import check_metric
 from .plan import Cell
 
 FROM_PLUGINS = frozenset({"asr", "labeler"})
@@ -16,8 +17,14 @@ def check_comparisons(comparisons: Sequence[Declared], cells: Sequence[Cell], la
     """Refuses a declared comparison that no record of this run could answer.
 
     Raises:
-        SettingsError: a side names an axis or values that no cell of the plan has.
+        SettingsError: a side names an axis or values that no cell of the plan has, or a metric is
+            unknown.
     """
+    for number, declared in enumerate(comparisons):
+        try:
+            check_metric(declared.metric)
+        except SettingsError as error:
+            raise SettingsError(f"{label}: 'comparisons.{number}.metric': {error}") from None
     known = [_values(cell) for cell in cells]
     axes = {axis for values in known for axis in values} | FROM_PLUGINS
     sides = ((n, name, getattr(c, name)) for n, c in enumerate(comparisons) for name in ("a", "b"))

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from ...errors import DataError, SettingsError
 from ...evaluation.contrast import Contrast, Side, difference, holm
-from ...evaluation.families import MetricName
 from ...evaluation.results import Metric
 from ...evaluation.statistics import LEVEL
 from ..groups import probe_contrasts
 from ..selection import Groups, Selection
 from .family import Family, family_of
+from .responses import Response
 from .sides import pairs
 
 
@@ -41,7 +41,7 @@ class Comparison:
 
     a: str
     b: str
-    metric: MetricName
+    metric: str
     budget: str | None
     lines: list[Line]
     mean: Line | None
@@ -59,7 +59,7 @@ def compare(
     b: str | Path,
     *,
     folder: Path = Path("results"),
-    metric: MetricName | None = None,
+    metric: str | None = None,
     budget: str | None = None,
     targets: bool = False,
 ) -> Comparison:
@@ -70,7 +70,7 @@ def compare(
             ``encoder=cnn,control=none`` within `folder`.
         b: the other side, in the same form.
         folder: where filters look for records.
-        metric: the score; ``uar`` if left out.
+        metric: the score, as `Response.metric`; ``uar`` if left out.
         budget: at which label budget; the largest if left out.
         targets: compares probe targets instead: a line per target and scale, R² of numbers and UAR
             of classes.
@@ -79,8 +79,8 @@ def compare(
         A line per pair of cells that agree in everything else, and their mean.
 
     Raises:
-        SettingsError: a filter names an unknown axis or value, or `targets` is combined with a
-            metric or budget.
+        SettingsError: a filter names an unknown axis or value, the metric is unknown, or `targets`
+            is combined with a metric or budget.
         DataError: no cells of the two can be compared.
     """
     if targets and (metric is not None or budget is not None):
@@ -88,32 +88,32 @@ def compare(
             "Each probe target has its own score, R² or UAR, over all its rows: leave --metric and "
             "--budget out with --targets."
         )
-    metric = metric or "uar"
+    response = Response(metric or "uar", budget)
     read = cache(lambda *places: Selection.read(places))
     sides, unread = read_sides((str(a), str(b)), folder, read)
-    matched, left_out = pairs(*sides)
+    matched, left_out = pairs(sides, response.hindrance)
     contrasts = []
     for what, one, other in matched:
         if targets:
             probes = probe_contrasts(one, other).items()
             contrasts += [(f"{what}, {name}", contrast) for name, contrast in probes]
         else:
-            both = one.side(metric, budget), other.side(metric, budget)
-            contrasts.append((what, difference(*both)))
+            contrasts.append((what, difference(response.side(one), response.side(other))))
     if matched and not contrasts:
         left_out.append("no probe measured the same targets of both, with sums beside the records")
     if not contrasts:
         reasons = "; ".join(left_out[:3]) or "they have nothing in common"
         raise DataError(f"'{a}' and '{b}' cannot be compared: {reasons}.")
-    places = _places(a, b, folder)
-    family = Family() if targets else family_of(sides, metric, budget, lambda: read(*places))
+    family = Family()
+    if not targets:
+        family = family_of(sides, response, lambda: read(*_places(a, b, folder)))
     lines = tested(contrasts, family)
     same_set = {(one.cell.dataset, one.evaluation.split_hash) for _, one, _ in matched}
     mean = None
     if len(contrasts) > 1 and len(same_set) == 1 and not targets:
         mean = _mean([contrast for _, contrast in contrasts])
-    left_out += unread
-    return Comparison(str(a), str(b), metric, budget, lines, mean, left_out, targets, family)
+    named = str(a), str(b), response.metric, budget
+    return Comparison(*named, lines, mean, left_out + unread, targets, family)
 
 
 def read_sides(

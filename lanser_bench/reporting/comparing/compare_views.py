@@ -5,39 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ...numbers import detectable_text, p_text, percent
+from ...numbers import p_text
 from ..tables.pictures import save_picture
 from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown, markdown, plain
 from .compare import Comparison, Line
+from .responses import Response
 
 
 def sheet(found: Comparison) -> Sheet:
     """Returns a comparison as a table, the mean last; scores are shown in points."""
-    mean = [] if found.mean is None else [_entry(found.mean, "mean")]
+    response = _response(found)
+    mean = [] if found.mean is None else [_entry(found.mean, response, "mean")]
     return Sheet(
         title=title(found),
         columns=[
             Column("what", ""),
-            Column("a", found.a, percent, True),
-            Column("b", found.b, percent, True),
+            Column("a", found.a, response.text, True),
+            Column("b", found.b, response.text, True),
             Column("difference", "difference", right=True, about="the first minus the second"),
             Column("p", "p (Holm)", right=True),
-            Column("detectable", "detectable", detectable_text, True),
+            Column("detectable", "detectable", response.size_text, True),
             Column("seeds", "seeds", right=True),
         ],
-        rows=[*(_entry(line) for line in found.lines), *mean],
+        rows=[*(_entry(line, response) for line in found.lines), *mean],
         notes=notes(found),
     )
 
 
-def _entry(line: Line, role: str = "") -> Entry:
+def _entry(line: Line, response: Response, role: str = "") -> Entry:
     star = "" if line.seeds_known else " *"
     return Entry(
         {
             "what": line.what,
             "a": line.a,
             "b": line.b,
-            "difference": Shown(line.difference, percent(line.difference, sign=True)),
+            "difference": Shown(line.difference, response.text(line.difference, sign=True)),
             "p": Shown(line.p_value, p_text(line.p_value) + star),
             "detectable": line.detectable,
             "seeds": f"{line.seeds[0]} / {line.seeds[1]}",
@@ -50,8 +52,15 @@ def title(found: Comparison) -> str:
     """Returns what is compared."""
     if found.targets:
         return f"probe targets, R² and UAR × 100: {found.a} minus {found.b}"
-    at = f" at {found.budget}" if found.budget else ""
-    return f"{found.metric.replace('_', '-')}{at}, in points: {found.a} minus {found.b}"
+    response = _response(found)
+    unit = ", in points" if response.points else ""
+    lower = ", lower is better" if response.lower_is_better else ""
+    return f"{response.title}{unit}{lower}: {found.a} minus {found.b}"
+
+
+def _response(found: Comparison) -> Response:
+    """Returns the compared score; probe targets are shown like UAR."""
+    return Response() if found.targets else Response(found.metric, found.budget)
 
 
 def notes(found: Comparison) -> list[str]:
@@ -101,16 +110,19 @@ def picture(found: Comparison, path: Path) -> None:
     """Draws the differences with their intervals about a line at 0, as PNG or SVG."""
     from matplotlib.figure import Figure
 
+    response = _response(found)
+    size, side = 100 if response.points else 1, "left" if response.lower_is_better else "right"
     lines = [*found.lines, *([found.mean] if found.mean else [])]
     figure = Figure(figsize=(8, 1.6 + 0.42 * len(lines)), layout="constrained")
     axes = figure.add_subplot()
     for row, line in enumerate(reversed(lines)):
-        value, made = 100 * line.difference.value, line.difference.interval
+        value, made = size * line.difference.value, line.difference.interval
         mean = line is found.mean
         clear = made is not None and not made.low <= 0 <= made.high
-        colour = "#333333" if not clear else "#0072b2" if value > 0 else "#d55e00"
+        ahead = (value > 0) != response.lower_is_better
+        colour = "#333333" if not clear else "#0072b2" if ahead else "#d55e00"
         if made is not None:
-            ends = [100 * made.low, 100 * made.high]
+            ends = [size * made.low, size * made.high]
             width = 3 if mean else 1.8
             axes.plot(ends, [row, row], color=colour, lw=width, solid_capstyle="round")
         axes.plot(value, row, "D" if mean else "o", color=colour, ms=8)
@@ -119,5 +131,5 @@ def picture(found: Comparison, path: Path) -> None:
     axes.set_ylim(-0.7, len(lines) - 0.3)
     axes.set_xlabel(title(found))
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.set_title("right of the line: the first is better", fontsize=9, color="#555555")
+    axes.set_title(f"{side} of the line: the first is better", fontsize=9, color="#555555")
     save_picture(figure, path)

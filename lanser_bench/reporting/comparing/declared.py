@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from ...evaluation.contrast import Contrast, difference
 from ...evaluation.families import Declared, filters
-from ...numbers import detectable_text, p_text, percent
+from ...numbers import p_text
 from ..groups import declared_in
 from ..selection import Selection
 from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown
 from .compare import Line, tested
 from .family import Family, picked_sides
+from .responses import Response
 from .sides import pairs
 
 
@@ -23,6 +24,7 @@ class DeclaredLine:
     text: str
     dataset: str
     split_hash: str
+    metric: str
     line: Line
 
 
@@ -35,17 +37,17 @@ def declared_lines(selection: Selection) -> list[DeclaredLine]:
     found = []
     for experiment in sorted({record.experiment for _, record in selection.found}):
         own = Selection([pair for pair in selection.found if pair[1].experiment == experiment])
-        places: list[tuple[str, str, str]] = []
+        places: list[tuple[str, str, str, str]] = []
         contrasts: list[tuple[str, Contrast]] = []
         missing = 0
         for one in declared_in([record for _, record in own.found]):
             picked = picked_sides(one, own)
-            matched = pairs(*picked)[0] if picked else []
+            response = Response(one.metric, one.budget)
+            matched = pairs(picked, response.hindrance)[0] if picked else []
             missing += not matched
             for what, a, b in matched:
-                sides = (cell.side(one.metric, one.budget) for cell in (a, b))
-                contrasts.append((what, difference(*sides)))
-                places.append((worded(one), a.cell.dataset, a.evaluation.split_hash))
+                contrasts.append((what, difference(*map(response.side, (a, b)))))
+                places.append((worded(one), a.cell.dataset, a.evaluation.split_hash, one.metric))
         lines = tested(contrasts, Family(others=(1.0,) * missing))
         found += [DeclaredLine(*p, line) for p, line in zip(places, lines, strict=True)]
     return found
@@ -74,11 +76,11 @@ def declared_sheet(lines: Sequence[DeclaredLine]) -> Sheet:
         columns=[
             Column("what", "comparison"),
             Column("dataset", "on"),
-            Column("a", "first", percent, True),
-            Column("b", "second", percent, True),
+            Column("a", "first", right=True),
+            Column("b", "second", right=True),
             Column("difference", "difference", right=True),
             Column("p", "p (Holm)", right=True),
-            Column("detectable", "detectable", detectable_text, True),
+            Column("detectable", "detectable", right=True),
         ],
         rows=[_entry(one) for one in lines],
         notes=notes,
@@ -86,15 +88,16 @@ def declared_sheet(lines: Sequence[DeclaredLine]) -> Sheet:
 
 
 def _entry(one: DeclaredLine) -> Entry:
+    response = Response(one.metric)
     line, star = one.line, "" if one.line.seeds_known else " *"
     return Entry(
         {
             "what": one.text,
             "dataset": one.dataset,
-            "a": line.a,
-            "b": line.b,
-            "difference": Shown(line.difference, percent(line.difference, sign=True)),
+            "a": Shown(line.a, response.text(line.a)),
+            "b": Shown(line.b, response.text(line.b)),
+            "difference": Shown(line.difference, response.text(line.difference, sign=True)),
             "p": Shown(line.p_value, p_text(line.p_value) + star),
-            "detectable": line.detectable,
+            "detectable": Shown(line.detectable, response.size_text(line.detectable)),
         }
     )

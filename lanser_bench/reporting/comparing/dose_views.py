@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from ...evaluation.results import Metric
-from ...numbers import decimal, detectable_text, p_text, percent
+from ...numbers import p_text
 from ..leaderboard.plots import COLOURS, GREYS, STYLES
 from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown
 from .dose import DoseBoard, Line, Prediction, Slope
@@ -19,7 +18,7 @@ def sheets(board: DoseBoard) -> list[Sheet]:
 
 
 def _points_sheet(board: DoseBoard) -> Sheet:
-    show = decimal if board.response.probed else percent
+    show = board.response.text
     title = board.response.title
     rivals = dict.fromkeys(n for line in board.lines for p in line.points for n in p.ahead)
     rows = [
@@ -53,7 +52,7 @@ def _points_sheet(board: DoseBoard) -> Sheet:
 
 
 def _slopes_sheet(board: DoseBoard) -> Sheet:
-    unit = "R²" if board.response.probed else "points"
+    unit = "points" if board.response.points else board.response.title.split()[0]
     notes = [
         "least-squares slope over the cells, with its interval over speakers × training seeds",
         "p: no trend; adjusted by Holm's method over this table",
@@ -77,8 +76,8 @@ def _slopes_sheet(board: DoseBoard) -> Sheet:
 
 
 def _predictions_sheet(board: DoseBoard) -> Sheet:
-    unit = "R²" if board.response.probed else "points"
-    at, show = f"{board.extrapolate:g}", partial(_signed, board)
+    unit = "points" if board.response.points else board.response.title.split()[0]
+    at, show = f"{board.extrapolate:g}", partial(board.response.text, sign=True)
     notes = [
         "least-squares line over log2 of the dose; intervals over speakers × training seeds",
         f"assumes that the line holds up to {at}, beyond what was measured: the interval does not "
@@ -103,7 +102,7 @@ def _predictions_sheet(board: DoseBoard) -> Sheet:
 
 def _prediction(board: DoseBoard, line: Line, made: Prediction) -> Entry:
     star = "" if made.seeds_known else " *"
-    text = _signed(board, made.value) if made.of != "itself" else _plain(board, made.value)
+    text = board.response.text(made.value, sign=made.of != "itself")
     return Entry(
         {
             "cell": _title(line),
@@ -115,31 +114,16 @@ def _prediction(board: DoseBoard, line: Line, made: Prediction) -> Entry:
     )
 
 
-def _plain(board: DoseBoard, value: Metric) -> str:
-    return decimal(value) if board.response.probed else percent(value)
-
-
-def _signed(board: DoseBoard, value: Metric) -> str:
-    if board.response.probed:
-        return decimal(value, digits=3, sign=True)
-    return percent(value, sign=True)
-
-
 def _slope(board: DoseBoard, line: Line, slope: Slope) -> Entry:
-    value, least = slope.value, slope.detectable
-    shown = _signed(board, value)
-    if board.response.probed:
-        detectable = decimal(None if least is None else Metric(value=least), digits=3)
-    else:
-        detectable = detectable_text(least)
+    value, response = slope.value, board.response
     return Entry(
         {
             "cell": _title(line),
             "of": slope.of,
             "cells": len(line.points),
-            "slope": Shown(value, shown),
+            "slope": Shown(value, response.text(value, sign=True)),
             "p": Shown(slope.p_value, p_text(slope.p_value) + ("" if slope.seeds_known else " *")),
-            "detectable": Shown(least, detectable),
+            "detectable": Shown(slope.detectable, response.size_text(slope.detectable)),
         }
     )
 
@@ -158,7 +142,7 @@ def picture(board: DoseBoard) -> Any:
 
     figure = Figure(figsize=(8.5, 5.2), layout="constrained")
     axes = figure.add_subplot()
-    size = 1 if board.response.probed else 100
+    size = 100 if board.response.points else 1
     colours = iter(COLOURS * len(board.lines))
     for index, line in enumerate(board.lines):
         grey = (line.control or "").startswith("shuffled")
@@ -172,7 +156,7 @@ def picture(board: DoseBoard) -> Any:
             label=name.replace("_", " "),
         )
     axes.set_xlabel(board.axis)
-    axes.set_ylabel(board.response.title + ("" if board.response.probed else ", %"))
+    axes.set_ylabel(board.response.title + (", %" if board.response.points else ""))
     axes.set_title(
         f"{board.dataset}: {board.n_speakers} speakers; bands: 95 % over speakers × seeds",
         fontsize=10,

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from ...errors import LanserError
 from ...evaluation.contrast import difference
-from ...evaluation.families import Declared, MetricName
+from ...evaluation.families import Declared
 from ..groups import CellId, declared_in
 from ..selection import Groups, Selection
+from .responses import Response
 from .sides import pairs
 
 
@@ -25,15 +26,12 @@ class Family:
     """p-values of the family's other tests; a test without records counts as 1."""
 
 
-def family_of(
-    sides: Sequence[Groups], metric: MetricName, budget: str | None, pool: Callable[[], Selection]
-) -> Family:
+def family_of(sides: Sequence[Groups], response: Response, pool: Callable[[], Selection]) -> Family:
     """Looks a comparison up in the declarations of its records.
 
     Args:
         sides: the cells of both sides.
-        metric: the score.
-        budget: the label budget.
+        response: the score.
         pool: reads the records of the family's other comparisons, if any was declared.
 
     Raises:
@@ -49,7 +47,7 @@ def family_of(
     for one in declared:
         picked = picked_sides(one, selection)
         same = picked is not None and {_seeds(side) for side in picked} == wanted
-        if same and (one.metric, one.budget) == (metric, budget):
+        if same and (one.metric, one.budget) == (response.metric, response.budget):
             mine = one
     if mine is None or any(mine not in record.comparisons for record in records):
         return Family(declared)
@@ -70,9 +68,9 @@ def picked_sides(one: Declared, selection: Selection) -> list[Groups] | None:
 
 
 def _tests(one: Declared, selection: Selection) -> list[float]:
-    picked = picked_sides(one, selection)
+    picked, response = picked_sides(one, selection), Response(one.metric, one.budget)
     p_values = [
-        difference(*(cell.side(one.metric, one.budget) for cell in (a, b))).p_value()
-        for _, a, b in (pairs(*picked)[0] if picked else [])
+        difference(*(response.side(cell) for cell in (a, b))).p_value()
+        for _, a, b in (pairs(picked, response.hindrance)[0] if picked else [])
     ]
     return [1.0 if p is None else p for p in p_values] or [1.0]

@@ -17,12 +17,12 @@ import numpy as np
 
 from ...errors import DataError
 from ...evaluation.contrast import Contrast, difference, holm
-from ...evaluation.families import MetricName
 from ...evaluation.results import Interval
 from ...evaluation.statistics import LEVEL
 from ...records.reading import read_content, read_records
-from ..groups import CellId, Group, unlike
+from ..groups import CellId, Group
 from ..selection import Selection
+from .responses import Response
 
 Verdict = Literal["better", "same", "worse", "undecided"]
 ALPHA = 1 - LEVEL
@@ -64,7 +64,7 @@ class NotCompared:
 class GateResult:
     """All verdicts of the gate."""
 
-    metric: MetricName
+    metric: str
     tolerance: float
     """In shares, not in points."""
     compared: list[Compared] = field(default_factory=list)
@@ -96,7 +96,7 @@ def gate(
     baseline: Sequence[Path],
     candidate: Sequence[Path],
     *,
-    metric: MetricName = "uar",
+    metric: str = "uar",
     tolerance: float = 0.01,
 ) -> GateResult:
     """Compares all cells of a candidate with those of a baseline.
@@ -109,12 +109,14 @@ def gate(
     Args:
         baseline: folders of the reference records.
         candidate: folders of the new records.
-        metric: the score to compare, at the largest label budget.
+        metric: the score to compare, as `Response.metric`, at the largest label budget.
         tolerance: largest negligible difference, as a share (0.01 is one point).
 
     Raises:
+        SettingsError: unknown metric.
         DataError: a folder has no records or a damaged one, or the two share no cell.
     """
+    response = Response(metric)
     readings = read_records(baseline), read_records(candidate)
     damaged = [sentence for reading in readings for sentence in reading.damaged]
     if damaged:
@@ -129,15 +131,15 @@ def gate(
     found = GateResult(metric, tolerance, ignored=ignored)
     contrasts: dict[CellId, Contrast] = {}
     for cell, group in old.items():
-        why = _hindrance(group, new.get(cell))
+        why = _hindrance(group, new.get(cell), response)
         if why is not None:
             found.not_compared.append(NotCompared(cell, why))
             continue
-        contrasts[cell] = difference(new[cell].side(metric), group.side(metric))
+        contrasts[cell] = difference(response.side(new[cell]), response.side(group))
     for cell in new.keys() - old.keys():
         found.not_compared.append(NotCompared(cell, "only in the candidate", new=True))
     found.not_compared.sort(key=lambda cell: (cell.new, cell.cell))
-    for row in judged(contrasts, tolerance):
+    for row in judged(contrasts, tolerance, lower_is_better=response.lower_is_better):
         cell = row.cell
         if _equal(old[cell], new[cell], contrasts[cell]):
             row = replace(row, verdict="same", why="every speaker's counts are equal, seed by seed")
@@ -145,7 +147,7 @@ def gate(
     return found
 
 
-def _hindrance(old: Group, new: Group | None) -> str | None:
+def _hindrance(old: Group, new: Group | None, response: Response) -> str | None:
     if new is None:
         return "missing in the candidate"
     schemas = {_written_schema(group) for group in (old, new)}
@@ -154,7 +156,7 @@ def _hindrance(old: Group, new: Group | None) -> str | None:
     hashes = {group.first.taxonomy_hash for group in (old, new)}
     if len(hashes) > 1:
         return f"another taxonomy: the content of {old.first.taxonomy} has changed"
-    return unlike(old, new)
+    return response.unlike(old, new)
 
 
 def _equal(old: Group, new: Group, contrast: Contrast) -> bool:
@@ -171,20 +173,27 @@ def _written_schema(group: Group) -> int:
     return int(read_content(path)["schema_version"])
 
 
-def judged(contrasts: Mapping[CellId, Contrast], tolerance: float) -> list[Compared]:
+def judged(
+    contrasts: Mapping[CellId, Contrast], tolerance: float, *, lower_is_better: bool = False
+) -> list[Compared]:
     """Returns the verdict on every cell of one family.
 
     Args:
         contrasts: candidate minus baseline.
         tolerance: largest negligible difference.
+        lower_is_better: whether a decrease is an improvement.
     """
     p_values = {cell: contrast.p_value() for cell, contrast in contrasts.items()}
     tested = [cell for cell, p in p_values.items() if p is not None]
     adjusted = dict(zip(tested, holm([p_values[c] or 0.0 for c in tested]), strict=True))
-    return [
+    rows = [
         _judged(cell, contrast, adjusted.get(cell), tolerance, len(contrasts))
         for cell, contrast in contrasts.items()
     ]
+    if not lower_is_better:
+        return rows
+    turned: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+    return [replace(row, verdict=turned.get(row.verdict, row.verdict)) for row in rows]
 
 
 def _judged(

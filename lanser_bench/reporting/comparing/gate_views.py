@@ -6,10 +6,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ...evaluation.results import Metric
-from ...numbers import detectable_text, p_text, percent
+from ...numbers import p_text
 from ..tables.sheet import Column, Entry, Sheet, Shown, markdown_text, plain
 from ..tables.sheet import markdown as sheet_markdown
 from .gate import Compared, GateResult
+from .responses import Response
 
 MARKS = {"worse": "✗", "better": "↑", "same": "=", "undecided": "?"}
 
@@ -17,28 +18,29 @@ MARKS = {"worse": "✗", "better": "↑", "same": "=", "undecided": "?"}
 def sheet(found: GateResult) -> Sheet:
     """Returns the compared cells as a table, worst first; scores are shown in points."""
     order = list(MARKS)
+    response = Response(found.metric)
+
+    def show(value: float) -> str:
+        return response.text(Metric(value=value))
+
     rows = sorted(found.compared, key=lambda row: (order.index(row.verdict), row.cell))
     return Sheet(
         title=_title(found),
         columns=[
             Column("verdict", "verdict"),
             Column("cell", "cell"),
-            Column("baseline", "baseline", _points, True),
-            Column("candidate", "candidate", _points, True),
+            Column("baseline", "baseline", show, True),
+            Column("candidate", "candidate", show, True),
             Column("difference", "difference", right=True, about="candidate minus baseline"),
             Column("p", "p", p_text, True),
-            Column("detectable", "detectable", detectable_text, True),
+            Column("detectable", "detectable", response.size_text, True),
             Column("seeds", "seeds", right=True),
         ],
-        rows=[_entry(row) for row in rows],
+        rows=[_entry(row, response) for row in rows],
     )
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:.1f}"
-
-
-def _entry(row: Compared) -> Entry:
+def _entry(row: Compared, response: Response) -> Entry:
     difference = Metric(value=row.difference, interval=row.interval)
     return Entry(
         {
@@ -46,7 +48,7 @@ def _entry(row: Compared) -> Entry:
             "cell": str(row.cell),
             "baseline": row.baseline,
             "candidate": row.candidate,
-            "difference": Shown(difference, percent(difference, sign=True)),
+            "difference": Shown(difference, response.text(difference, sign=True)),
             "p": row.p_value,
             "detectable": row.detectable,
             "seeds": f"{row.seeds[0]} / {row.seeds[1]}",
@@ -82,10 +84,11 @@ def junit(found: GateResult, *, strict: bool = False, allow_changes: bool = Fals
     """Returns JUnit XML: a test case per cell; what stops the gate is a failure."""
     suite = ElementTree.Element("testsuite", name="lanser-bench gate")
     failures = skipped = 0
-    table = sheet(found)
+    table, response = sheet(found), Response(found.metric)
     for row in found.compared:
         case = _case(suite, row.cell.experiment, str(row.cell))
-        text = f"{row.verdict}: {row.why}. {' · '.join(table.texts(_entry(row))[2:])}"
+        cells = table.texts(_entry(row, response))[2:]
+        text = f"{row.verdict}: {row.why}. {' · '.join(cells)}"
         if row.verdict == "worse" or (strict and row.verdict == "undecided"):
             ElementTree.SubElement(case, "failure", message=row.why).text = text
             failures += 1
@@ -118,8 +121,13 @@ def _case(suite: ElementTree.Element, experiment: str, name: str) -> ElementTree
 
 
 def _title(found: GateResult) -> str:
-    name = found.metric.replace("_", "-").upper() if found.metric != "area" else "area"
+    response = Response(found.metric)
+    name = (
+        response.title.upper() if response.metric in ("uar", "wa", "macro_f1") else response.title
+    )
+    unit = " in points" if response.points else ""
+    lower = ", lower is better" if response.lower_is_better else ""
     return (
-        f"{name} in points, candidate minus baseline, 95 % intervals over seeds × speakers; p by "
-        f"Holm over {len(found.compared)}; tolerance {100 * found.tolerance:g}"
+        f"{name}{unit}{lower}, candidate minus baseline, 95 % intervals over seeds × speakers; p "
+        f"by Holm over {len(found.compared)}; tolerance {100 * found.tolerance:g}"
     )

@@ -1,16 +1,22 @@
-"""Scores of cells as sums over speakers: a classification score, or R² of a probe."""
+"""Scores of cells as sums over speakers: of classes, of a measurement, or R² of a probe."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from ...errors import DataError, SettingsError, did_you_mean
 from ...evaluation.contrast import Side
+from ...evaluation.results import Metric
 from ...evaluation.statistics import Statistic, combine
+from ...measurements.base import WHOLE
+from ...measurements.metrics import MEASURED, R2, Measured, check_metric
+from ...numbers import decimal, detectable_text, percent
 from ...records.attachments import probe_statistics, read_attached
-from ..groups import Group, checked_metric
-
-R2 = "r2"
+from ...records.record import Attached
+from ...records.score_sums import SpeakerScore, speaker_scores
+from ..groups import Group, checked_metric, unlike
 
 
 @dataclass(frozen=True)
@@ -18,10 +24,10 @@ class Response:
     """A score of cells."""
 
     metric: str = "uar"
-    """``uar``, ``wa``, ``macro_f1``, ``area``; ``r2`` is the mean R² over all probe targets, and
-    ``r2:NAME`` that of one."""
+    """``uar``, ``wa``, ``macro_f1``, ``area``; the name of a measurement's score; ``r2`` is the
+    mean R² over all probe targets, and ``r2:NAME`` that of one."""
     budget: str | None = None
-    """Label budget of a classification score; the largest if left out."""
+    """Label budget; the largest, or that of the measurement, if left out."""
     scale: str = "speaker"
     """Scale of R²: ``speaker`` or ``raw``."""
 
@@ -29,8 +35,7 @@ class Response:
         """Refuses an unknown score."""
         if self.scale not in ("speaker", "raw"):
             raise SettingsError(f"Unknown scale '{self.scale}'. Choose speaker or raw.")
-        if not self.probed:
-            checked_metric(self.metric)
+        check_metric(self.metric)
 
     @property
     def probed(self) -> bool:
@@ -38,19 +43,76 @@ class Response:
         return self.metric.partition(":")[0] == R2
 
     @property
+    def measured(self) -> Measured | None:
+        """The measurement and the column that declare it; None for other scores."""
+        return MEASURED.get(self.metric)
+
+    @property
+    def points(self) -> bool:
+        """Whether tables show it in points of percent."""
+        return self.measured.column.points if self.measured else not self.probed
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether a decrease is an improvement."""
+        return self.measured is not None and self.measured.column.lower_is_better
+
+    @property
     def title(self) -> str:
         """Its name in tables."""
-        if not self.probed:
-            return self.metric.replace("_", "-") + (f" at {self.budget}" if self.budget else "")
-        target = self.metric.partition(":")[2]
-        return f"R² of {target or 'all probe targets'} ({self.scale})"
+        if self.probed:
+            target = self.metric.partition(":")[2]
+            return f"R² of {target or 'all probe targets'} ({self.scale})"
+        name = self.measured.column.head if self.measured else self.metric.replace("_", "-")
+        return name + (f" at {self.budget}" if self.budget else "")
+
+    def text(self, metric: Metric | None, *, sign: bool = False) -> str:
+        """Returns a score or a difference as tables show it."""
+        if self.points:
+            return percent(metric, sign=sign)
+        return decimal(metric, digits=3 if sign else 2, sign=sign)
+
+    def size_text(self, size: float | None) -> str:
+        """Returns a detectable difference as tables show it."""
+        if self.points:
+            return detectable_text(size)
+        return decimal(None if size is None else Metric(value=size), digits=3)
 
     def lacking(self, group: Group) -> str | None:
         """Returns what a cell lacks for it; None if nothing."""
+        if self.measured:
+            try:
+                found = self._measured(group)
+            except DataError as error:
+                return str(error)
+            return None if all(found) else f"no {self.measured.column.head} beside it"
         if self.probed:
             kept = all(record.probe_sums is not None for _, record in group.members.values())
             return group.probe_fault if kept else "no probe sums beside it"
         return group.fault if group.has_predictions else "no predictions beside it"
+
+    def hindrance(self, a: Group, b: Group) -> str | None:
+        """Returns why two cells cannot be paired by speaker; None if they can.
+
+        A damaged file affects only its own pairs.
+        """
+        faults = [group.fault for group in (a, b) if group.has_predictions and group.fault]
+        return faults[0] if faults else self.unlike(a, b)
+
+    def unlike(self, a: Group, b: Group) -> str | None:
+        """Returns the same, without the damaged predictions.
+
+        Raises:
+            DataError: predictions are damaged.
+        """
+        why = unlike(a, b)
+        if why is None and (self.measured or self.probed):
+            why = self.lacking(a) or self.lacking(b)
+        if why is None and self.measured:
+            cells = [cell for group in (a, b) for cell in self._measured(group)]
+            speakers = {tuple(score.speakers) for cell in cells for score in cell.values()}
+            why = "other speakers were measured" if len(speakers) > 1 else None
+        return why
 
     def side(self, group: Group) -> Side:
         """Returns a cell's score per training seed.
@@ -58,10 +120,30 @@ class Response:
         Raises:
             DataError: the files beside its records are damaged, or have no such budget or target.
         """
-        if not self.probed:
+        if self.measured:
+            found = [self._at_budget(group, scores) for scores in self._measured(group)]
+        elif self.probed:
+            found = [self._r2(group, seed) for seed in group.members]
+        else:
             return group.side(checked_metric(self.metric), self.budget)
-        found = [self._r2(group, seed) for seed in group.members]
         return Side(found, drawn=group.drawn)
+
+    def _measured(self, group: Group) -> list[dict[str, SpeakerScore]]:
+        """Returns budget → score for each training seed; empty where it was not measured."""
+        target = group.cell.target
+        return [
+            _scores(path, record.score_sums, target, self.metric)
+            for path, record in group.members.values()
+        ]
+
+    def _at_budget(self, group: Group, scores: dict[str, SpeakerScore]) -> Statistic:
+        budget = self.budget or WHOLE
+        if budget not in scores:
+            known = ", ".join(name for name in scores if name != WHOLE) or "none"
+            raise DataError(
+                f"{group.cell}: {self.title} was not measured. Its label budgets are: {known}."
+            )
+        return scores[budget].statistic
 
     def _r2(self, group: Group, seed: int | None) -> Statistic:
         path, record = group.members[seed]
@@ -81,3 +163,12 @@ class Response:
             if scale == self.scale and wanted in ("", name)
         ]
         return combine(kept, [1 / len(kept)] * len(kept)) if len(kept) > 1 else kept[0]
+
+
+@lru_cache(maxsize=2048)
+def _scores(
+    path: Path, attached: Attached | None, target: int, metric: str
+) -> dict[str, SpeakerScore]:
+    if attached is None:
+        return {}
+    return speaker_scores(read_attached(path, attached), target, MEASURED[metric].column)

@@ -17,6 +17,7 @@ from ..groups import Group
 from ..selection import Selection
 from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown
 from .compare import read_sides
+from .responses import Response
 from .sides import pairs
 
 
@@ -72,7 +73,7 @@ def compare_labels(
     sides, unread = read_sides(
         (str(a), str(b)), folder, cache(lambda place: Selection.read([place]))
     )
-    matched, left_out = pairs(*sides)
+    matched, left_out = pairs(sides, Response(metric).hindrance)
     lines = []
     for what, one, other in matched:
         curve = _curve(other, metric)

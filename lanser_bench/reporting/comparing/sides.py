@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from ..groups import Group, axes_of, unlike
+from collections.abc import Callable, Sequence
+
+from ..groups import Group, axes_of
 from ..selection import Groups
 
 
-def pairs(a: Groups, b: Groups) -> tuple[list[tuple[str, Group, Group]], list[str]]:
-    """Returns pairs of cells with what they share, and sentences on the unpaired cells."""
+def pairs(
+    sides: Sequence[Groups], hindrance: Callable[[Group, Group], str | None]
+) -> tuple[list[tuple[str, Group, Group]], list[str]]:
+    """Returns pairs of cells with what they share, and sentences on the unpaired cells.
+
+    `hindrance` returns why two cells cannot be paired, such as `Response.hindrance`.
+    """
+    a, b = sides
     if len(a) == len(b) == 1:
         one, other = next(iter(a.values())), next(iter(b.values()))
-        why = _hindrance(one, other)
+        why = hindrance(one, other)
         return ([(one.cell.dataset, one, other)], []) if why is None else ([], [why])
     ignored = _distinguishing(a, b)
     # An experiment that all cells share distinguishes none of them.
@@ -20,19 +28,13 @@ def pairs(a: Groups, b: Groups) -> tuple[list[tuple[str, Group, Group]], list[st
     matched, left_out = [], []
     for shared, one in first.items():
         match, text = second.get(shared), ", ".join(shared)
-        why = "only on the first side" if match is None else _hindrance(one, match)
+        why = "only on the first side" if match is None else hindrance(one, match)
         if match is not None and why is None:
             matched.append((text, one, match))
         else:
             left_out.append(f"{text}: {why}")
     left_out += [f"{', '.join(s)}: only on the second side" for s in second.keys() - first.keys()]
     return matched, sorted(left_out)
-
-
-def _hindrance(a: Group, b: Group) -> str | None:
-    """Says why two cells cannot be paired; a damaged file affects only its own pairs."""
-    faults = [group.fault for group in (a, b) if group.has_predictions and group.fault]
-    return faults[0] if faults else unlike(a, b)
 
 
 def _distinguishing(a: Groups, b: Groups) -> set[str]:

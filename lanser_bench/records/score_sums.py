@@ -1,0 +1,93 @@
+"""Sums over speakers of the scores of measurements, in one file beside the record.
+
+Cells are paired by speaker from them, without the store and without per-utterance predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..evaluation.predictions import PREDICTIONS
+from ..evaluation.statistics import Statistic
+from ..measurements import MEASUREMENTS
+from ..measurements.base import Column
+from ..store import Store
+
+COLUMNS = pa.schema(
+    [
+        ("target", pa.int16()),  # position in the record's `datasets`
+        ("score", pa.string()),  # name of a `measurements.base.Column`
+        ("budget", pa.string()),  # `WHOLE` at no particular budget
+        ("speaker", pa.string()),
+        ("sums", pa.list_(pa.float64())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class SpeakerScore:
+    """A score as a function of sums over speakers."""
+
+    speakers: list[str]
+    """Sorted."""
+    statistic: Statistic
+
+
+class MeasuredKeys(Protocol):
+    """Keys of the results of one labelled set in a store."""
+
+    @property
+    def measured(self) -> Mapping[str, Mapping[str, str]]:
+        """Name of a measurement → plugin or role → key."""
+
+
+def score_sums(store: Store, targets: Sequence[MeasuredKeys]) -> pa.Table:
+    """Returns the sums of all scores of some labelled sets; empty if none has such scores.
+
+    Raises:
+        StoreError: an artifact is missing or damaged.
+    """
+    rows = [row for i, target in enumerate(targets) for row in _rows(store, i, target)]
+    return pa.Table.from_pylist(rows, COLUMNS)
+
+
+def _rows(store: Store, target: int, keys: MeasuredKeys) -> Iterator[dict[str, Any]]:
+    for measurement in MEASUREMENTS:
+        columns = [(c.name, c.sums) for c in measurement.columns if c.sums is not None]
+        for key in keys.measured.get(measurement.name, {}).values() if columns else ():
+            path = store.checked(key).path
+            text = (path / measurement.file).read_bytes()
+            result = measurement.result.model_validate_json(text)
+            table = pq.read_table(path / PREDICTIONS)
+            for name, sums in columns:
+                for budget, (speakers, values) in sums(result, table).items():
+                    row = {"target": target, "score": name, "budget": budget}
+                    for speaker, own in zip(speakers, values.tolist(), strict=True):
+                        yield {**row, "speaker": speaker, "sums": own}
+
+
+def speaker_scores(table: pa.Table, target: int, column: Column[Any]) -> dict[str, SpeakerScore]:
+    """Returns budget, or `WHOLE`, → a score on one labelled set.
+
+    Args:
+        table: a record's sums, from `attachments.read_attached`.
+        target: position of the labelled set in the record.
+        column: declares the score.
+    """
+    own = table.filter(
+        pc.and_(pc.equal(table["target"], target), pc.equal(table["score"], column.name))
+    )
+    found = {}
+    for budget in own["budget"].unique().to_pylist():
+        rows = own.filter(pc.equal(own["budget"], budget))
+        statistic = column.score(np.array(rows["sums"].to_pylist()))
+        bounded = replace(statistic, bounds=column.bounds)
+        found[budget] = SpeakerScore(rows["speaker"].to_pylist(), bounded)
+    return found
