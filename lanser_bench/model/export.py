@@ -261,11 +261,14 @@ class _Cell:
         return bare
 
     def material(self) -> list[Material]:
-        """Sources of the weights: corpora, and the models that labelled them."""
+        """Sources of the weights: frozen encoders, corpora, and the models that labelled them."""
+        used = {place.partition(" ")[0]: p for place, p in self.record.plugins.items() if p.weights}
+        frozen = used.get("features")
+        sources = [] if frozen is None else [self._part("encoder", frozen.name)]
         if "pretrain" not in self.record.stages:
             made = self.encoder
-            return [self._part("encoder", made.name)] if made.weights else []
-        sources = []
+            own = made.weights and frozen is None
+            return [self._part("encoder", made.name)] if own else sources
         for place in self.record.stages:
             if place.startswith("manifest corpora."):
                 summary = read_summary(self.artifact(place))

@@ -65,6 +65,7 @@ def test_an_adapter_with_attentive_pooling_embeds_sound_as_its_cell_did(
     place = export_cell(record, tmp_path / "m", finished_adapter.store, target=target)
     model = load_model(place)
     assert model.config.head.pooling == "attentive"
+    assert "MIT (OpenAI's Whisper weights)" in (place / "README.md").read_text(encoding="utf-8")
     learned = "attention.weight" in model.tensors
     assert learned is (row == "main")
     if learned:
