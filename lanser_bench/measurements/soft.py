@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import pyarrow as pa
+
+from ..evaluation.calibration import calibration_error
 from ..evaluation.contrast import averaged
 from ..evaluation.results import Metric
+from ..evaluation.soft import statistics
 from ..evaluation.soft_results import SoftBudget, SoftResult, SoftScores
+from ..evaluation.statistics import flat
 from ..numbers import decimal
 from ..stages import soft
-from .base import Column, Keys, Measurement, ReportPlot, ReportTable, Section, Target
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from .base import (
+    WHOLE,
+    Column,
+    Keys,
+    Measurement,
+    ReportPlot,
+    ReportTable,
+    Section,
+    SpeakerSums,
+    Target,
+)
 
 _BRIER = (0.0, 2.0)
 
@@ -37,8 +49,25 @@ def _largest(result: SoftResult) -> SoftBudget:
     return max(result.budgets, key=lambda budget: budget.n_labels)
 
 
-def _read(score: str) -> Callable[[SoftResult], Metric]:
-    return lambda result: getattr(_largest(result), score)
+def _column(name: str, head: str, field: str, **about: Any) -> Column[SoftResult]:
+    """Returns the column of a score; it can be compared at every label budget."""
+
+    def sums(result: SoftResult, table: pa.Table) -> dict[str, SpeakerSums]:
+        found: dict[str, SpeakerSums] = {}
+        for budget, data in soft.read_distributions(table).items():
+            statistic = statistics(data, result.n_bins)[field]
+            own = statistic.sums if statistic.ratios is None else flat(statistic)
+            found[budget] = sorted(set(data.speakers)), own
+        return {WHOLE: found[_largest(result).budget], **found}
+
+    return Column(
+        name,
+        head,
+        lambda result: getattr(_largest(result), field),
+        sums=sums,
+        budgets=lambda result: {one.budget: getattr(one, field) for one in result.budgets},
+        **about,
+    )
 
 
 def _numbers(result: SoftResult) -> Iterator[tuple[str, Metric]]:
@@ -48,8 +77,6 @@ def _numbers(result: SoftResult) -> Iterator[tuple[str, Metric]]:
 
 
 def _recomputed(result: SoftResult, table: pa.Table) -> Iterator[tuple[str, float, float]]:
-    from ..evaluation.soft import statistics
-
     written: dict[str, dict[str, SoftScores]]
     written = {soft.VOTES: {one.budget: one for one in result.budgets}}
     if result.from_majority is not None:
@@ -106,10 +133,10 @@ SOFT = Measurement(
         in_recipe=False,
     ),
     columns=(
-        Column("soft_jsd", "JSD", _read("jsd")),
-        Column("soft_brier", "Brier", _read("brier"), _BRIER),
-        Column("soft_ece", "ECE", _read("ece")),
-        Column("soft_f1", "top-set F1", _read("set_f1")),
+        _column("soft_jsd", "JSD", "jsd", points=False, lower_is_better=True),
+        _column("soft_brier", "Brier", "brier", bounds=_BRIER, points=False, lower_is_better=True),
+        _column("soft_ece", "ECE", "ece", score=calibration_error, lower_is_better=True),
+        _column("soft_f1", "top-set F1", "set_f1"),
     ),
     numbers=_numbers,
     recomputed=_recomputed,

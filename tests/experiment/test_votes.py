@@ -18,6 +18,8 @@ from lanser_bench.experiment import RunOutcome, run_experiment
 from lanser_bench.records.attachments import read_attached
 from lanser_bench.records.checks import check_record
 from lanser_bench.records.reading import load_record, load_records
+from lanser_bench.reporting.comparing.compare import compare
+from lanser_bench.reporting.comparing.gate import gate
 from lanser_bench.reporting.leaderboard.boards import rank
 from lanser_bench.reporting.report.report import write_report
 
@@ -95,9 +97,24 @@ def test_a_changed_score_is_a_fault(outcome: RunOutcome, tmp_path: Path) -> None
     content = json.loads(path.read_text())
     content["datasets"][0]["soft"]["budgets"][0]["ece"]["value"] += 1e-3
     path.write_text(json.dumps(content))
-    faults = check_record(path).faults
-    assert len(faults) == 1
-    assert "ece of votes at 50%" in faults[0]
+    predictions, sums = check_record(path).faults
+    assert "ece of votes at 50%" in predictions
+    assert "soft_ece at 50%" in sums
+
+
+@pytest.mark.parametrize("metric", ["soft_jsd", "soft_brier", "soft_ece", "soft_f1"])
+def test_heads_are_compared_and_gated_by_their_votes(
+    outcome: RunOutcome, tmp_path: Path, metric: str
+) -> None:
+    results = tmp_path / "results"
+    for budget in (None, "50%"):
+        sides = "control=none", "control=logmel_stats"
+        found = compare(*sides, folder=results, metric=metric, budget=budget)
+        assert len(found.lines) == 2  # labelled sets
+        for line in found.lines:
+            assert line.difference.interval is not None
+            assert line.difference.value == pytest.approx(line.a.value - line.b.value, abs=1e-12)
+    assert {row.verdict for row in gate([results], [results], metric=metric).compared} == {"same"}
 
 
 def test_tables_and_report_show_them(outcome: RunOutcome, tmp_path: Path) -> None:
