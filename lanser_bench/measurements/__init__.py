@@ -11,6 +11,7 @@ from typing import Any
 from .base import Measurement
 from .finetune import FINETUNE
 from .flatten import FLATTEN
+from .listen import LISTEN
 from .probe import PROBE as PROBE
 from .soft import SOFT
 from .transfer import TRANSFER
@@ -24,6 +25,7 @@ MEASUREMENTS: tuple[Measurement[Any], ...] = (
     TEXT_ONLY,
     TRANSFER,
     SOFT,
+    LISTEN,
 )
 """In the order of plans, keys and records: new ones go to the end."""
 SECTIONS = tuple(m.section for m in MEASUREMENTS if m.section is not None)

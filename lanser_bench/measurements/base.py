@@ -45,6 +45,8 @@ class Target(Protocol):
     """Key of its utterances."""
     gold: Taxonomy | None
     """Taxonomy of its human labels; None without labels."""
+    extras: Sequence[str]
+    """Names of its utterances' extras."""
     protocols: Mapping[str, str]
     """Its official protocols → protocol that makes their folds."""
     encoder: Any
@@ -224,6 +226,8 @@ class ReportTable(Generic[R]):
     differences: frozenset[str] = frozenset()
     """Heads of columns in bold if their interval excludes 0."""
     plot: ReportPlot[R] | None = None
+    pictured: tuple[str, ...] = ()
+    """Heads of shares that are also drawn, as dots with intervals on one line from 0 to 100 %."""
 
 
 @dataclass(frozen=True)
@@ -260,6 +264,8 @@ class Measurement(Generic[R]):
     """If set, the stage's predictions are saved beside the record. Returns from a result and its
     predictions: name, score in the result, score of the predictions; `results validate` compares
     them."""
+    notes: Callable[[R], Iterable[str]] = lambda result: ()
+    """Warnings for the notes below tables."""
     report: ReportTable[R] | ReportMap | None = None
 
 

@@ -17,13 +17,21 @@ from .base import WHOLE, Column, Keys, Measurement, ReportTable, SpeakerSums, Sw
 
 
 def _plan_head(on: Target) -> Keys:
-    if not on.settings.controls.zero_shot:
-        return {}
-    return _scored(on, "head", lambda: {"embeddings": _pooled(on), "model": str(on.model)})
+    return head_answers(on) if on.settings.controls.zero_shot else {}
 
 
 def _plan_text(on: Target) -> Keys:
-    if not on.settings.controls.text_only or on.control is not None:
+    return labeler_answers(on) if on.settings.controls.text_only else {}
+
+
+def head_answers(on: Target) -> Keys:
+    """Plans the pre-trained head on the recordings; no key without pre-training or map."""
+    return _scored(on, "head", lambda: {"embeddings": _pooled(on), "model": str(on.model)})
+
+
+def labeler_answers(on: Target) -> Keys:
+    """Plans the labeler on the transcripts, for main cells; no key without a map."""
+    if on.control is not None:
         return {}
     return _scored(on, "labels", lambda: {"labels": on.labels()})
 

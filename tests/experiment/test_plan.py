@@ -360,6 +360,7 @@ VARIED: dict[str, list[Any]] = {
     "finetune.epochs": [3],
     "flatten.cues": [["f0"]],
     "transfer.normalise": ["corpus"],
+    "listen": [{"words": "gold", "voice": "gold"}],
     "probe.folds": [3],
     "probe.seed": [5],
     "probes": [[]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -46,6 +47,7 @@ class PlannedTarget:
         self.settings, self.place, self.name = steps.settings, f"targets.{index}", prepared.name
         place, self.title = self.place, steps.target_name(index)
         self.utterances, self.protocols = prepared.utterances, prepared.dataset.protocols
+        self.extras: Sequence[str] = prepared.manifest.counts["extras"]
         gold = prepared.dataset.card.taxonomy
         self.gold: Taxonomy | None = None if gold is None else steps.parts.taxonomy(gold)
         self.encoder, self.identity = steps.parts.plugin("encoder", made.ref)

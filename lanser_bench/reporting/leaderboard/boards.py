@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ...evaluation.families import MetricName
 from ...evaluation.results import Metric
+from ...measurements import MEASUREMENTS
 from ...records.record import DatasetResult, ResultRecord
 from ..groups import CellId, Group, declared_in, largest
 from .ranking import standings
@@ -168,7 +169,8 @@ def _title(members: Sequence[Member]) -> str:
 
 
 def _told(result: DatasetResult) -> list[str]:
-    return [*result.evaluation.warnings, *result.notes]
+    measured = [note for m in MEASUREMENTS for one in result.of(m) for note in m.notes(one)]
+    return [*result.evaluation.warnings, *result.notes, *measured]
 
 
 def _exact(seeds: Mapping[int | None, Member], targets: bool) -> tuple[Group | None, str | None]:

@@ -13,7 +13,6 @@ from typing import Any
 
 from ... import __version__
 from ...errors import DataError
-from ...evaluation.results import Metric
 from ...numbers import decimal, percent
 from ...records.reading import read_records
 from ...store import write_atomic
@@ -25,6 +24,7 @@ from .charts import curves, lines
 from .data import RecordFile, Records, short_name
 from .finding import finding, verdict
 from .sections import sections
+from .whiskers import ends, whisker
 
 CURVES = 5
 """Main rows whose curves are drawn; more would be indistinguishable. The tables have all rows."""
@@ -132,7 +132,7 @@ def _row(records: Records, row: Row, span: tuple[float, float], at: int) -> dict
         "role": (row.control or "main").replace("_", " "),
         "source": records.source(row),
         "r2": decimal(row.r2),
-        "whisker": _whisker(row.uar, span),
+        "whisker": whisker(row.uar, span),
     }
 
 
@@ -143,22 +143,10 @@ def _one_of_each(controls: Sequence[Row]) -> list[Row]:
     return list(first.values())
 
 
-def _ends(metric: Metric) -> tuple[float, float]:
-    interval = metric.interval
-    return (interval.low, interval.high) if interval else (metric.value, metric.value)
-
-
 def _span(board: Board) -> tuple[float, float]:
     """Returns the ends of the scale for the intervals of a board's rows."""
-    ends = [_ends(row.uar) for row in (*board.main, *board.controls)] or [(0.0, 1.0)]
-    return min(1 / len(board.labels), *(low for low, _ in ends)), max(high for _, high in ends)
-
-
-def _whisker(metric: Metric, span: tuple[float, float]) -> dict[str, float]:
-    width = max(span[1] - span[0], 1e-9)
-    places = dict(zip(("at", "low", "high"), (metric.value, *_ends(metric)), strict=True))
-    shares = {name: min(max((value - span[0]) / width, 0), 1) for name, value in places.items()}
-    return {name: round(100 * share, 1) for name, share in shares.items()}
+    places = [ends(row.uar) for row in (*board.main, *board.controls)] or [(0.0, 1.0)]
+    return min(1 / len(board.labels), *(low for low, _ in places)), max(high for _, high in places)
 
 
 def _confused(board: Board) -> list[Row]:
@@ -196,7 +184,7 @@ def _by(board: Board, what: str) -> list[dict[str, Any]]:
             "mean": sum(r.uar.value for r in rows) / len(rows),
             "best": percent(rows[0].uar),
             "best_row": short_name(rows[0]),
-            "whisker": _whisker(rows[0].uar, span),
+            "whisker": whisker(rows[0].uar, span),
         }
         for name, rows in groups.items()
     ]

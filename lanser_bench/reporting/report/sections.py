@@ -17,6 +17,7 @@ from .charts import diagonal
 from .data import Records, short_name
 from .finding import verdict
 from .probe_gaps import ProbeGaps
+from .whiskers import whisker
 
 HEAT_ROWS = 12
 PLOTS = 3
@@ -36,15 +37,17 @@ def sections(records: Records, board: Board) -> Iterator[dict[str, Any]]:
             reports[anchor] = measurement.report
             of.setdefault(anchor, []).append(measurement)
     for anchor, report in sorted(reports.items(), key=lambda item: item[1].order):
-        maps, lines = [], []
+        maps, lines, dots = [], [], []
         if isinstance(report, ReportMap):
             maps = _maps(records, board)
         else:
             lines = _lines(records, board, report, of[anchor])
+            dots = [_dots(report, line) for line in lines]
         if maps or lines:
             note = report.note.format(chance=f"{100 / len(board.labels):.1f}")
             plots = _plots(records, board, report, of[anchor])
-            yield {"report": report, "note": note, "maps": maps, "lines": lines, "plots": plots}
+            shown = {"maps": maps, "lines": lines, "dots": dots, "plots": plots}
+            yield {"report": report, "note": note, **shown}
 
 
 def _plots(
@@ -87,6 +90,14 @@ def _lines(
         [(cell, b and _is_sure(cell)) for cell, b in zip(cells, bold, strict=True)]
         for cells in lines[:LINES]
     ]
+
+
+def _dots(
+    report: ReportTable[Any], line: Sequence[tuple[str | Metric, bool]]
+) -> list[dict[str, float]]:
+    """Returns places in percent of the dots and intervals of a line's pictured shares."""
+    cells = dict(zip(report.heads, (cell for cell, _ in line[1:]), strict=True))
+    return [whisker(m) for m in map(cells.get, report.pictured) if isinstance(m, Metric)]
 
 
 def _value(cell: str | Metric) -> float:

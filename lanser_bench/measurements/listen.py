@@ -1,0 +1,129 @@
+"""Listen or read: whether answers follow the voice or the words where the two disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from ..evaluation.contrast import DIFFERENCE, averaged
+from ..evaluation.listening import Following, ListenResult, following, read_answers
+from ..evaluation.results import Metric
+from ..stages import listen
+from .base import Column, Keys, Measurement, ReportTable, Section, Target
+from .zeroshot import head_answers, labeler_answers
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SHARES = ("voice", "words", "neither")
+
+
+def _plan(on: Target) -> Keys:
+    wanted = on.settings.listen
+    if wanted is None or on.gold is None:
+        return {}
+    missing = [n for n in (wanted.words, wanted.voice) if n not in (*on.extras, listen.GOLD)]
+    if missing:
+        on.note(
+            f"Listen or read is left out on {on.title}: its utterances have no extra "
+            f"'{missing[0]}'. Name those with the emotion of words and voice in listen.words and "
+            f"listen.voice; there are {', '.join(on.extras) or 'none'}."
+        )
+        return {}
+    unaided = {
+        "zero_shot": head_answers(on).get("head"),
+        "labeler": labeler_answers(on).get("labels"),
+    }
+    key = on.stage(
+        listen.spec,
+        f"{on.identity.name} on {on.title}: voice or words",
+        on.settings.threads.evaluate,
+        f"listen {on.place}",
+        evaluation=on.evaluation,
+        params=wanted,
+        **unaided,
+    )
+    return {"listen": key}
+
+
+def _who(found: Following) -> str:
+    """Returns who answers, in words."""
+    if found.budget is not None:
+        return f"head, {found.budget} ({found.n_labels:.0f} labels)"
+    plain = {"zero_shot": "zero-shot head", "labeler": "labeler, from text"}
+    return plain.get(found.source, found.source)
+
+
+def _lines(results: Sequence[ListenResult]) -> Iterator[tuple[str | Metric, ...]]:
+    """Yields one line per head and budget, and per other source of answers."""
+    for seeds in zip(*(result.answers for result in results), strict=True):
+        same = [found.congruent for found in seeds if found.congruent is not None]
+        yield (
+            _who(seeds[0]),
+            *(averaged([getattr(found, name) for found in seeds]) for name in _SHARES),
+            averaged([found.difference for found in seeds], DIFFERENCE),
+            averaged(same) if len(same) == len(seeds) else "–",
+            f"{100 / len(results[0].labels):.1f}",
+        )
+
+
+def _at_all(name: str) -> Callable[[ListenResult], Metric | None]:
+    """Reads a score of the head at the largest budget."""
+
+    def read(result: ListenResult) -> Metric | None:
+        heads = [found for found in result.answers if found.source == "head"]
+        return getattr(max(heads, key=attrgetter("n_labels")), name) if heads else None
+
+    return read
+
+
+def _numbers(result: ListenResult) -> Iterator[tuple[str, Metric]]:
+    for found in result.answers:
+        for name in _SHARES:
+            yield f"listen {_who(found)} {name}", getattr(found, name)
+
+
+def _recomputed(result: ListenResult, table: pa.Table) -> Iterator[tuple[str, float, float]]:
+    for found in result.answers:
+        clips, predicted = read_answers(table, found.source, found.budget)
+        again = following(found.source, clips, predicted)
+        for name in _SHARES:
+            yield f"{name} {_who(found)}", getattr(found, name).value, getattr(again, name).value
+
+
+LISTEN = Measurement(
+    name="listen",
+    file=listen.RESULT,
+    result=ListenResult,
+    plan=_plan,
+    section=Section(
+        "listen",
+        listen.Params,
+        "If set (``listen: {}`` for `synthetic`), heads fitted on clips whose words and voice "
+        "agree are tested on clips where they disagree: do they follow the voice or the words?",
+        in_recipe=False,
+    ),
+    columns=(
+        Column("listen_voice", "follows voice", _at_all("voice")),
+        Column("listen_words", "follows words", _at_all("words")),
+    ),
+    numbers=_numbers,
+    recomputed=_recomputed,
+    notes=attrgetter("warnings"),
+    report=ReportTable(
+        order=6,
+        anchor="listen",
+        title="Listen or read",
+        note="Clips whose words and voice have different emotions: share of answers that follow "
+        "the voice, the words, or neither. Heads are fitted on clips of other speakers whose words "
+        "and voice agree, so that both cues are equally good in training. The zero-shot head and "
+        "the labeler use no human label. Guessing follows each of voice and words at the rate in "
+        "the last column. If right answers are as rare where both agree, neither cue was "
+        "learnt. Bold: the 95 % interval excludes 0.",
+        heads=("who answers", *_SHARES, "voice − words", "right if both agree", "guessing"),
+        lines=_lines,
+        differences=frozenset({"voice − words"}),
+        pictured=("voice", "words"),
+    ),
+)
