@@ -19,6 +19,7 @@ def power(
     pilot: list[Path] = in_data(
         [], metavar="PATH", help="Record or folder to read spreads from; give it twice."
     ),
+    metric: str = in_data("uar", help=f"Score of the pilot. {shared.METRICS}"),
     budget: str | None = shared.BUDGET,
     speakers: int | None = typer.Option(None, min=1, help="Speakers tested."),
     utterances: float | None = typer.Option(None, min=1, help="Utterances of each speaker."),
@@ -34,7 +35,7 @@ def power(
     as_json: bool = shared.AS_JSON,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Print the smallest difference in UAR that a comparison of two cells can detect.
+    """Print the smallest difference that a comparison of two cells can detect.
 
     A dataset is counted from its list of utterances; recordings are not opened.
 
@@ -52,6 +53,7 @@ def power(
         speakers=speakers,
         utterances=utterances,
         protocol=protocol,
+        metric=metric,
         budget=budget,
         seeds=seeds,
         comparisons=comparisons,

@@ -57,6 +57,11 @@ def test_a_pilot_gives_the_spreads(tmp_path: Path) -> None:
     assert any("pilot" in line for line in plan.lines())
     with pytest.raises(SettingsError, match="two places"):
         plan_power(pilot=[tmp_path / "a"])
+    other = plan_power(pilot=[tmp_path / "a", tmp_path / "b"], metric="macro_f1")
+    assert other.design.spread != plan.design.spread
+    assert "points of macro-f1 with" in other.lines()[-1]
+    with pytest.raises(SettingsError, match="is not measured in points"):
+        plan_power(pilot=[tmp_path / "a", tmp_path / "b"], metric="r2")
 
 
 def test_what_is_not_said_is_asked_for_or_assumed_aloud() -> None:

@@ -18,8 +18,9 @@ from ...experiment.settings.model import DatasetRef
 from ...kinds.dataset import Dataset
 from ...plugins.discovery import registry
 from ...stages.evaluate import spec as evaluate
-from ..groups import Group, unlike
+from ..groups import Group
 from ..selection import Selection
+from .responses import Response
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class PowerPlan:
     normal: float
     """The textbook's normal approximation, which is too small for few speakers."""
     assumptions: list[str] = field(default_factory=list)
+    score: str = "UAR"
+    """What is compared."""
 
     def lines(self) -> list[str]:
         """Returns what the command prints."""
@@ -55,7 +58,7 @@ class PowerPlan:
             return [*lines, f"not detectable: {few}"]
         least = f"{self.detectable:.1f}" if self.detectable <= 100 else "more than 100"
         lines.append(
-            f"smallest detectable difference: {least} points of UAR with "
+            f"smallest detectable difference: {least} points of {self.score} with "
             f"{100 * design.power:g} % power (normal approximation: {self.normal:.1f})"
         )
         if design.seeds < 2 and design.seed_spread > 0:
@@ -80,6 +83,8 @@ class Question:
     protocol: str = "k-speaker-folds"
     """Which speakers are tested: all; with ``split`` or an official protocol made of it, such as
     ``tfds-crema-d``, those of the test part."""
+    metric: str = "uar"
+    """Score of the pilot, in points."""
     budget: str | None = None
     """Label budget at which the pilot is read."""
     seeds: int = 3
@@ -112,6 +117,9 @@ def plan_power(**known: Any) -> PowerPlan:
         DataError: the dataset or the pilot cannot be read.
     """
     question, notes = Question(**known), []
+    score = Response(question.metric, question.budget)
+    if not score.points:
+        raise SettingsError(f"'{question.metric}' is not measured in points. Use --spread instead.")
     if question.pilot:
         question, note = _with_pilot(question)
         notes.append(note)
@@ -140,7 +148,8 @@ def plan_power(**known: Any) -> PowerPlan:
     shape = question.comparisons, question.power
     design = Design(question.speakers, spread, question.seeds, seed_spread, *shape)
     detectable, normal = design_of.detectable(design), design_of.normal_approximation(design)
-    return PowerPlan(design, detectable, normal, notes)
+    title = "UAR" if question.metric == "uar" else score.title
+    return PowerPlan(design, detectable, normal, notes, title)
 
 
 def _with_pilot(question: Question) -> tuple[Question, str]:
@@ -148,10 +157,11 @@ def _with_pilot(question: Question) -> tuple[Question, str]:
     if len(question.pilot) != 2:
         raise SettingsError("A pilot is two places: --pilot A --pilot B.")
     a, b = map(_only, question.pilot)
-    why = unlike(a, b)
+    score = Response(question.metric, question.budget)
+    why = score.unlike(a, b)
     if why is not None:
         raise SettingsError(f"The two cells of the pilot cannot be compared: {why}.")
-    sides = a.side("uar", question.budget), b.side("uar", question.budget)
+    sides = score.side(a), score.side(b)
     spread, seed_spread = design_of.measured(*sides)
     known = question.seed_spread
     measured = replace(
