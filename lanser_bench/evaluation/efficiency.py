@@ -81,6 +81,11 @@ class Study:
         """Returns the positions of the tested utterances, fold after fold."""
         return np.concatenate([fold.test for fold in self.folds])
 
+    @property
+    def largest(self) -> Budget:
+        """The budget that uses most labels."""
+        return max(self.design.budgets, key=lambda b: sum(c.n_train for c in self.of(b)[:1]))
+
     def of(self, budget: Budget) -> list[Cell]:
         """Returns the cells of one budget."""
         return [cell for cell in self.cells if cell.budget == budget]

@@ -75,7 +75,7 @@ def run(context: StageContext, draft: Draft) -> None:
     )
     result, tables = _result(task, votes, study, bins), [_table(study, votes, VOTES)]
     if result.n_split:
-        last = replace(design, budgets=[_largest(study)])
+        last = replace(design, budgets=[study.largest])
         hard = soft.run_votes(task.data, soft.leaders(votes), layers, task.folds, last)
         scores = soft.soft_scores(soft.distributions(hard, votes, last.budgets[0]), bins)
         result = result.model_copy(update={"from_majority": scores})
@@ -85,17 +85,13 @@ def run(context: StageContext, draft: Draft) -> None:
     draft.counts |= {"utterances": result.n_utterances, "left_out": result.n_left_out}
 
 
-def _largest(study: efficiency.Study) -> Budget:
-    return max(study.design.budgets, key=lambda b: sum(c.n_train for c in study.of(b)[:1]))
-
-
 def _result(task: Task, votes: Floats, study: efficiency.Study, bins: int) -> SoftResult:
     def budget(one: Budget) -> SoftBudget:
         scores = soft.soft_scores(soft.distributions(study, votes, one), bins)
         n_labels = float(np.mean([cell.n_train for cell in study.of(one)]))
         return SoftBudget(budget=one.name, n_labels=n_labels, **dict(scores))
 
-    largest = soft.distributions(study, votes, _largest(study))
+    largest = soft.distributions(study, votes, study.largest)
     totals = [task.table.extras[p].get(COUNT) for p in task.kept]
     return SoftResult(
         labels=task.labels,

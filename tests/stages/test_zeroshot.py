@@ -159,3 +159,23 @@ def test_what_cannot_be_read_is_refused(world: World) -> None:
         world.result(
             zeroshot.spec(utterances=utterances, taxonomy=WEAK, gold=GOLD, labels="k" * 32)
         )
+
+
+def test_votes_have_the_label_of_most_of_them_if_asked_for(world: World) -> None:
+    rows = [
+        {"speaker": f"made:s{i // 4}", "gold": {label: 0.6, "bored": 0.4}}
+        for i, label in enumerate(TRUTH)
+    ]
+    kinds = [{**row, "gold_kind": "distribution"} for row in rows]
+    utterances = world.manifest([*kinds, {"speaker": "made:s0", "gold": {}}])
+    parents = {"utterances": utterances, "labels": weak_labels(world, utterances)}
+    specs = [
+        zeroshot.spec(**parents, taxonomy=WEAK, gold=GOLD, votes=votes)
+        for votes in ("unanimous", "majority")
+    ]
+    found = read(world.result(specs[1]))
+    assert found.n_utterances == len(TRUTH)
+    assert found.labels == ["happy", "sad", "calm"]
+    assert "votes" not in specs[0].params
+    with pytest.raises(DataError, match="single gold label"):
+        world.result(specs[0])

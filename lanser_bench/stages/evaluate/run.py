@@ -66,8 +66,7 @@ def write_study(
     """Writes `RESULT` and `PREDICTIONS` of a finished study."""
     budgets = efficiency.budget_results(study)
     area, axis = efficiency.area(study)
-    largest = max(study.design.budgets, key=lambda b: sum(c.n_train for c in study.of(b)[:1]))
-    predictions = study.classified(largest)
+    predictions = study.classified(study.largest)
     confusion = confusion_matrix(predictions.gold, predictions.predicted[0], len(task.labels))
     majority = classification(study.majority())
     result = EvaluationResult(
