@@ -136,10 +136,10 @@ def test_generalised_cross_entropy_trains(noisy: tuple[World, Corpus]) -> None:
 
 
 def test_only_what_a_loss_uses_is_in_the_key() -> None:
-    def key(**settings: Any) -> dict[str, Any]:
+    def key(control: Any = "weak", **settings: Any) -> dict[str, Any]:
         params = pretrain.Params(**settings)
         return pretrain.spec(
-            corpora=[("a", "b", "c")], encoder=cnn(), labels_control="weak", params=params,
+            corpora=[("a", "b", "c")], encoder=cnn(), labels_control=control, params=params,
             seed=0, threads=1,
         ).params  # fmt: skip
 
@@ -147,6 +147,9 @@ def test_only_what_a_loss_uses_is_in_the_key() -> None:
     assert not {"loss", "gce_q", "confusion"} & key().keys()
     assert key(loss="gce", confusion=CONFUSION) == key() | {"loss": "gce"}
     assert key(loss="gce", gce_q=0.5) == key() | {"loss": "gce", "gce_q": 0.5}
+    gold = key("gold")
+    assert key("gold", loss="forward", confusion=CONFUSION) == gold
+    assert key("gold", loss="gce") == gold | {"loss": "gce"}
     forward = key(loss="forward", gce_q=0.5, confusion=CONFUSION)
     assert forward == key() | {"loss": "forward", "confusion": CONFUSION}
 

@@ -142,6 +142,9 @@ def spec(
     ``gold``: human labels of the same names. `seed` draws weights, order, crops and shuffling.
     `threads` change floats, as does the `device`, which is in the key unless it is the CPU.
     """
+    if labels_control == "gold" and params.loss == "forward":
+        # Human labels have no errors of the labeler, so nothing is corrected.
+        params = params.model_copy(update={"loss": "cross-entropy"})
     parents = {f"acoustic.{i}": key for i, key in enumerate(acoustic)}
     for i, keys in enumerate(corpora):
         for role, key in zip(("utterances", "labels", "features"), keys, strict=True):
