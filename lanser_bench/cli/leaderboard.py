@@ -15,6 +15,7 @@ from ._shared import in_data, in_output, read_results, writing
 if TYPE_CHECKING:
     from ..reporting.leaderboard.boards import Board
     from ..reporting.leaderboard.by_axis import AxisBoard
+    from ..reporting.selection import Selection
 
 BoardT = TypeVar("BoardT", "Board", "AxisBoard")
 
@@ -34,6 +35,11 @@ def leaderboard(
         "--targets",
         help="Also show each probe target and its difference from the best control.",
     ),
+    transfer: bool = in_data(
+        False,
+        "--transfer",
+        help="Show heads trained on one labelled set and tested on another, as a matrix per row.",
+    ),
     form: Format = shared.FORMAT,
     as_json: bool = in_output(False, "--json", help="Same as --format json."),
     markdown: Path | None = in_output(None, help="Also write a Markdown page to this file."),
@@ -49,20 +55,21 @@ def leaderboard(
     """
     from ..reporting.groups import checked_metric
     from ..reporting.leaderboard.boards import rank
-    from ..reporting.leaderboard.by_axis import axis_sheet, rank_by
+    from ..reporting.leaderboard.by_axis import rank_by
     from ..reporting.leaderboard.table import leaderboard_markdown
     from ..reporting.report.data import Records
     from ..reporting.report.probe_gaps import with_gaps
     from ..store import write_atomic
-    from ._console import print_sheets
 
     name = checked_metric(metric)
     form = Format.json if as_json else form
     selection = read_results(folders)
     shown = selection.every if everything else selection.found
+    if transfer:
+        _show_transfer(selection, form, by or dataset or markdown)
+        return
     if by is not None:
-        ranked = _on(dataset, rank_by(by, shown, metric=name))
-        print_sheets([axis_sheet(board) for board in ranked], form, ranked, "Leaderboard")
+        _show_axis(_on(dataset, rank_by(by, shown, metric=name)), form)
         return
     complete = form is Format.json
     boards = _on(dataset, rank(shown, metric=name, curves=complete, targets=targets or complete))
@@ -76,6 +83,36 @@ def leaderboard(
     older = len(selection.every) - len(shown)
     if form is Format.table and older:
         typer.echo(f"{older} older records of the same cells are hidden (--all shows them).")
+
+
+def _show_axis(boards: Sequence[AxisBoard], form: Format) -> None:
+    from ..reporting.leaderboard.by_axis import axis_sheet
+    from ._console import print_sheets
+
+    print_sheets([axis_sheet(board) for board in boards], form, boards, "Leaderboard")
+
+
+def _show_transfer(selection: Selection, form: Format, other: object) -> None:
+    from ..errors import DataError, SettingsError
+    from ..measurements.transfer import TRANSFER
+    from ..reporting.report.data import Records
+    from ..reporting.report.matrix import matrices
+    from ..reporting.report.matrix_views import matrix_sheets
+    from ._console import print_sheets
+
+    if other:
+        raise SettingsError(
+            "--transfer shows all labelled sets in one table: leave out --by, --dataset and "
+            "--markdown (`--format md` prints Markdown)."
+        )
+    boards = matrices(Records(selection.every), TRANSFER)
+    if not boards:
+        raise DataError(
+            "No record has scores of heads trained on other labelled sets. Add `transfer: {}` to "
+            "an experiment with several targets, and run it again; its embeddings are reused."
+        )
+    sheets = [sheet for board in boards for sheet in matrix_sheets(board)]
+    print_sheets(sheets, form, title="Transfer")
 
 
 def _on(dataset: str | None, boards: Sequence[BoardT]) -> list[BoardT]:

@@ -134,6 +134,27 @@ def combine(parts: Sequence[Statistic], weights: Sequence[float]) -> Statistic:
     return Statistic(sums, value, gradient, bounds=bounds)
 
 
+def among(statistic: Statistic, own: Sequence[str], every: Sequence[str]) -> Statistic:
+    """Returns the statistic over more speakers, who add nothing to its sums.
+
+    So scores of sets with different speakers can be combined.
+
+    Args:
+        statistic: over the speakers `own`, in their order.
+        own: its speakers.
+        every: all speakers, sorted; includes `own`.
+    """
+    place = np.searchsorted(np.asarray(every), np.asarray(own))
+
+    def rows(values: Floats) -> Floats:
+        wider = np.zeros((len(every), values.shape[1]))
+        wider[place] = values
+        return wider
+
+    ratios = statistic.ratios and (rows(statistic.ratios[0]), rows(statistic.ratios[1]))
+    return replace(statistic, sums=rows(statistic.sums), ratios=ratios)
+
+
 def _mean_of_ratios(parts: Sequence[tuple[Floats, Floats]], weights: Sequence[float]) -> Statistic:
     """Adds ratios with the same denominators, such as recalls of several seeds.
 

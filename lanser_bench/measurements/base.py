@@ -24,6 +24,8 @@ from ..taxonomy import Taxonomy
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ..evaluation.predictions import Classified
+
 R = TypeVar("R", bound=Result)
 M = TypeVar("M", bound=BaseModel)
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -240,6 +242,31 @@ class ReportMap:
     note: str
 
 
+@dataclass(frozen=True)
+class Crossed:
+    """Predictions of one labelled set by a head of others: an entry of a `Matrix`."""
+
+    trained_on: tuple[str, ...]
+    """Names of the training sets."""
+    labels: tuple[str, ...]
+    answers: Classified
+    within: Classified | None
+    """Of the same utterances by heads of the set itself; None if they cannot be trained."""
+
+
+@dataclass(frozen=True)
+class Matrix(Generic[R]):
+    """A view of training sets × tested sets, in the leaderboard and the report."""
+
+    anchor: str
+    title: str
+    note: str
+    cells: Callable[[R, pa.Table], Iterable[Crossed]]
+    """From a result and its predictions."""
+    notes: Callable[[str, R], Iterable[str]]
+    """Name of the tested set and its result → what was left out."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Measurement(Generic[R]):
     """One measurement: its stage, settings, part of the record, table columns, report section."""
@@ -267,6 +294,8 @@ class Measurement(Generic[R]):
     notes: Callable[[R], Iterable[str]] = lambda result: ()
     """Warnings for the notes below tables."""
     report: ReportTable[R] | ReportMap | None = None
+    matrix: Matrix[R] | None = None
+    """Needs `recomputed`, so that predictions are beside the record."""
 
 
 def with_fields(fields: Mapping[str, tuple[Any, Any]]) -> Callable[[type[M]], type[M]]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from ..errors import SettingsError, TaxonomyError
 from ..evaluation.contrast import DIFFERENCE, averaged
+from ..evaluation.leakage import named
 from ..evaluation.results import Metric, TransferResult, TransferScore
 from ..stages import transfer
 from ..stages.evaluate.spec import folds_by
 from ..taxonomy import Taxonomy, surely_mapped
-from .base import Column, Keys, Measurement, ReportTable, Section, Target
+from .base import Column, Crossed, Keys, Matrix, Measurement, ReportTable, Section, Target
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,6 +117,30 @@ def _recomputed(result: TransferResult, table: pa.Table) -> Iterator[tuple[str, 
             yield f"{name} {column} from {_name(score)}", metric.value, value
 
 
+def _cells(result: TransferResult, table: pa.Table) -> Iterator[Crossed]:
+    from ..evaluation.transfer import read_classified
+
+    for score in result.scores:
+        answers = read_classified(table, score, "predicted")
+        own = None if score.within is None else read_classified(table, score, "within")
+        yield Crossed(tuple(score.trained_on), tuple(score.labels), answers, own)
+
+
+def _notes(tested: str, result: TransferResult) -> Iterator[str]:
+    several = len({tuple(score.labels) for score in result.scores}) > 1
+    for score in result.scores:
+        for name, counts in score.left_out.items():
+            labels = ", ".join(f"{label} {n}" for label, n in counts.items())
+            pair = f" ({_name(score)} → {tested})" if several else ""
+            yield f"utterances of {name} without a common label{pair}: {labels}"
+        for name, speakers in score.tested_speakers.items():
+            yield (
+                f"{name} → {tested}: {len(speakers)} speakers of {name} are tested, so they are "
+                f"not trained on ({named(speakers)})"
+            )
+    yield from result.warnings
+
+
 TRANSFER = Measurement(
     name="transfer",
     file=transfer.RESULT,
@@ -142,5 +167,13 @@ TRANSFER = Measurement(
         heads=("trained on", "labels", "UAR", "within", "to within"),
         lines=_lines,
         differences=frozenset({"to within"}),
+    ),
+    matrix=Matrix(
+        anchor="transfer-matrix",
+        title="Transfer",
+        note="heads trained on one labelled set and tested on another, without its labels; where "
+        "both are the same, trained within the set by speaker folds on the labels of its last line",
+        cells=_cells,
+        notes=_notes,
     ),
 )

@@ -106,6 +106,7 @@ def run(context: StageContext, draft: Draft) -> None:
     design = design_of(_design(context), context.spec.seed)
     fold_warnings(test.side.facts, test.side.positions, test.folds)  # refuses leaks
     warnings: list[str] = []
+    leaks: list[str] = []
     done: list[transfer.Transferred] = []
     pools = [[one] for one in others] + ([others] if len(others) > 1 else [])
     for number, pool in enumerate(pools, start=1):
@@ -114,8 +115,11 @@ def run(context: StageContext, draft: Draft) -> None:
             warnings.append(_too_few(pool, test, task, params))
         else:
             done.append(transfer.transferred(task, params["common"], design))
-            warnings += [w for w in task.warnings if w not in warnings]
+            leaks += task.warnings
         context.progress(number, len(pools), "heads")
+    if leaks:
+        more = f" The same applies to {len(leaks) - 1} more of its heads." if leaks[1:] else ""
+        warnings.append(leaks[0] + more)
     result = TransferResult(
         taxonomy=params["taxonomy"],
         normalise=params["normalise"],

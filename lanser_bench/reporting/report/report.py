@@ -13,6 +13,7 @@ from typing import Any
 
 from ... import __version__
 from ...errors import DataError
+from ...measurements import MEASUREMENTS
 from ...numbers import decimal, percent
 from ...records.reading import read_records
 from ...store import write_atomic
@@ -23,6 +24,8 @@ from ..leaderboard.table import header, notes, place
 from .charts import curves, lines
 from .data import RecordFile, Records, short_name
 from .finding import finding, verdict
+from .matrix import matrices
+from .matrix_views import gap_text, heat_lines, label_notes
 from .sections import sections
 from .whiskers import ends, whisker
 
@@ -82,6 +85,7 @@ def render(files: Sequence[RecordFile], unread: Sequence[str] = ()) -> str:
         older=records.older,
         costs=_costs(records),
         quality=records.label_quality(),
+        matrices=_matrices(records),
         host=_host(records),
         style=style,
         script=script,
@@ -122,6 +126,22 @@ def _board(
         "taxonomies": _by(board, "taxonomy"),
         "labelers": _by(board, "labeler"),
     }
+
+
+def _matrices(records: Records) -> list[dict[str, Any]]:
+    """Returns the heat map and the means of each matrix."""
+    return [
+        {
+            "id": f"{measurement.matrix.anchor}-{number}",
+            "board": board,
+            "lines": heat_lines(board),
+            "notes": [*label_notes(board), *board.notes],
+            "gaps": [gap_text(row.gap) for row in board.rows],
+        }
+        for measurement in MEASUREMENTS
+        if measurement.matrix is not None
+        for number, board in enumerate(matrices(records, measurement))
+    ]
 
 
 def _row(records: Records, row: Row, span: tuple[float, float], at: int) -> dict[str, Any]:
