@@ -35,11 +35,7 @@ def leaderboard(
         "--targets",
         help="Also show each probe target and its difference from the best control.",
     ),
-    transfer: bool = in_data(
-        False,
-        "--transfer",
-        help="Show heads trained on one labelled set and tested on another, as a matrix per row.",
-    ),
+    transfer: bool = in_data(False, "--transfer", help="Show heads of one set on the others."),
     form: Format = shared.FORMAT,
     as_json: bool = in_output(False, "--json", help="Same as --format json."),
     markdown: Path | None = in_output(None, help="Also write a Markdown page to this file."),

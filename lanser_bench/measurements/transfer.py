@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import SettingsError, TaxonomyError
 from ..evaluation.contrast import DIFFERENCE, averaged
 from ..evaluation.leakage import named
+from ..evaluation.predictions import classification, uar_sums
 from ..evaluation.results import Metric, TransferResult, TransferScore
+from ..evaluation.transfer import read_classified
 from ..stages import transfer
 from ..stages.evaluate.spec import folds_by
 from ..taxonomy import Taxonomy, surely_mapped
-from .base import Column, Crossed, Keys, Matrix, Measurement, ReportTable, Section, Target
+from .base import (
+    WHOLE,
+    Column,
+    Crossed,
+    Keys,
+    Matrix,
+    Measurement,
+    ReportTable,
+    Section,
+    SpeakerSums,
+    Target,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,6 +92,12 @@ def _uar(result: TransferResult) -> Metric | None:
     return result.scores[-1].uar if result.scores else None
 
 
+def _sums(result: TransferResult, table: pa.Table) -> Mapping[str, SpeakerSums]:
+    if not result.scores:
+        return {}
+    return {WHOLE: uar_sums(read_classified(table, result.scores[-1], "predicted"))}
+
+
 def _name(score: TransferScore) -> str:
     return " + ".join(score.trained_on)
 
@@ -105,9 +124,6 @@ def _numbers(result: TransferResult) -> Iterator[tuple[str, Metric]]:
 
 
 def _recomputed(result: TransferResult, table: pa.Table) -> Iterator[tuple[str, float, float]]:
-    from ..evaluation.predictions import classification
-    from ..evaluation.transfer import read_classified
-
     for score in result.scores:
         written = [("predicted", name, getattr(score, name)) for name in ("uar", "wa", "macro_f1")]
         written += [("within", "uar", score.within)] if score.within is not None else []
@@ -118,8 +134,6 @@ def _recomputed(result: TransferResult, table: pa.Table) -> Iterator[tuple[str, 
 
 
 def _cells(result: TransferResult, table: pa.Table) -> Iterator[Crossed]:
-    from ..evaluation.transfer import read_classified
-
     for score in result.scores:
         answers = read_classified(table, score, "predicted")
         own = None if score.within is None else read_classified(table, score, "within")
@@ -153,7 +167,7 @@ TRANSFER = Measurement(
         "on all of them, are tested on each target, without its labels.",
         in_recipe=False,
     ),
-    columns=(Column("transfer", "UAR transferred", _uar),),
+    columns=(Column("transfer", "UAR transferred", _uar, sums=_sums),),
     numbers=_numbers,
     recomputed=_recomputed,
     report=ReportTable(

@@ -233,3 +233,18 @@ def test_a_view_without_such_scores_says_what_to_do(
     with pytest.raises(SystemExit) as stopped:
         main(["leaderboard", str(tmp_path / "results"), "--transfer", "--by", "encoder"])
     assert "leave out --by, --dataset" in capsys.readouterr().err
+
+
+def test_rows_are_compared_by_what_they_transfer(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("compare", "control=none", "control=logmel_stats", "--in", str(results))
+    found = json.loads(lanser(capsys, *words, "--metric", "transfer", "--format", "json"))
+    rows = {r.control: r for r in map(load_record, results.rglob("t/*.json"))}
+    both = [rows[name].datasets for name in (None, "logmel_stats")]
+    for line, a, b in zip(found["lines"], *both, strict=True):
+        by_hand = a.transfer.scores[-1].uar.value - b.transfer.scores[-1].uar.value
+        assert line["difference"]["value"] == pytest.approx(by_hand, abs=1e-9)
+    sides = ("--baseline", str(results), "--candidate", str(results))
+    gated = lanser(capsys, "gate", *sides, "--metric", "transfer")
+    assert "same" in gated
