@@ -191,6 +191,7 @@ def _rows(survey: Survey) -> list[tuple[str, str]]:
         ("transcripts", str(counts["transcripts"])),
         ("gold labels", f"{labels or 'none'}{taxonomy}"),
         ("unlabelled", str(counts["unlabelled"])),
+        *(("dimension", f"{n}, {low:g} to {high:g}") for n, (low, high) in card.dimensions.items()),
         ("extras", ", ".join(counts["extras"]) or "none"),
         *((title, _counted(survey, kind)) for kind, title in PROBLEMS.items()),
         *(("warning", sentence) for sentence in counts["warnings"]),

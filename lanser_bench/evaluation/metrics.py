@@ -94,6 +94,6 @@ def r_squared(truth: Floats, predicted: Floats, baseline: Floats) -> float:
     return 1.0 - rest / spread if spread > 0 else 0.0
 
 
-def is_constant(values: Floats) -> bool:
+def is_constant(values: npt.NDArray[np.floating]) -> bool:
     """Returns whether the values differ by no more than rounding."""
     return float(np.ptp(values)) <= 1e-12 * float(np.abs(values).max())

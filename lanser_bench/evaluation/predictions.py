@@ -129,9 +129,19 @@ def regression_from_sums(sums: Floats) -> dict[str, Statistic]:
     ratio = ratio_mean(sums[:, :1], sums[:, 1:2], np.ones(1))
     return {
         "r2": replace(ratio, bounds=(-np.inf, 1.0)),
-        "pearson": _smooth(sums[:, 2:], _pearson),
-        "ccc": _smooth(sums[:, 2:], _concordance),
+        "pearson": correlation(sums[:, 2:]),
+        "ccc": concordance(sums[:, 2:]),
     }
+
+
+def correlation(moments: Floats) -> Statistic:
+    """Returns Pearson's r of sums over speakers of (1, x, y, x², y², x y), shape (speakers, 6)."""
+    return _smooth(moments, _pearson)
+
+
+def concordance(moments: Floats) -> Statistic:
+    """Returns Lin's concordance correlation (1989, Biometrics 45) of sums as for `correlation`."""
+    return _smooth(moments, _concordance)
 
 
 def regression_metrics(data: Predicted) -> dict[str, Metric]:

@@ -57,6 +57,9 @@ class Card:
     fixed_sentences: bool = False
     """True if all speakers read the same few sentences, so that text carries no emotion."""
     notes: str = ""
+    dimensions: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Extras that are human ratings of a dimension of emotion, such as ``valence`` → lowest and
+    highest value of the scale."""
 
 
 class Dataset(Plugin[OptionsT]):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .base import Measurement
+from .dimensions import DIMENSIONS
 from .finetune import FINETUNE
 from .flatten import FLATTEN
 from .listen import LISTEN
@@ -26,6 +27,7 @@ MEASUREMENTS: tuple[Measurement[Any], ...] = (
     TRANSFER,
     SOFT,
     LISTEN,
+    DIMENSIONS,
 )
 """In the order of plans, keys and records: new ones go to the end."""
 SECTIONS = tuple(m.section for m in MEASUREMENTS if m.section is not None)

@@ -16,6 +16,7 @@ from ..audio.flatten import Cue
 from ..evaluation.arrays import Floats
 from ..evaluation.results import Metric, Result
 from ..evaluation.statistics import Statistic, ratios_of
+from ..kinds.dataset import Card
 from ..stages.embed.spec import HeadPooling
 from ..stages.evaluate.spec import Params as Design
 from ..store import PluginIdentity, Spec
@@ -49,6 +50,8 @@ class Target(Protocol):
     """Taxonomy of its human labels; None without labels."""
     extras: Sequence[str]
     """Names of its utterances' extras."""
+    card: Card
+    """Facts about the labelled set, such as its dimensions."""
     protocols: Mapping[str, str]
     """Its official protocols → protocol that makes their folds."""
     encoder: Any

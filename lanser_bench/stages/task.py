@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..evaluation.arrays import Ints
 from ..evaluation.folds import Fold, Protocol, make_folds
 from ..evaluation.leakage import Side, check_leakage, fixed_sentence_warning
 from .base import StageContext
+from .evaluate.spec import HALVES
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,21 @@ class Task:
     warnings: list[str]
 
 
-def prepared(context: StageContext, *, votes: bool = False) -> Task:
+Labelling = Callable[[UtteranceTable], tuple[list[int], efficiency.Labelled, list[str]]]
+"""Returns positions, data and names of labels of the utterances that take part."""
+HALVES_NOTE = (
+    "This set has no class labels: its classes are the lower and the upper half of the scale of "
+    "{}, below and above {:g}."
+)
+
+
+def prepared(
+    context: StageContext, *, votes: bool = False, labelling: Labelling | None = None
+) -> Task:
     """Reads the labelled set and makes the folds that the stage's key names.
 
-    With `votes`, utterances with votes for several labels take part; see `voted`.
+    With `votes`, utterances with votes for several labels take part; see `voted`. `labelling`
+    replaces the labels altogether.
 
     Raises:
         DataError: too few labels or speakers, or no such split.
@@ -42,14 +54,19 @@ def prepared(context: StageContext, *, votes: bool = False) -> Task:
     params = context.spec.params
     table = read_utterances(context.parent("utterances"))
     winner: Winner = params.get("votes", "unanimous")
-    kept, data, labels = (
-        voted(table, params["labels"]) if votes else labelled(table, params["labels"], winner)
-    )
+    if labelling is not None:
+        kept, data, labels = labelling(table)
+    elif HALVES in params:
+        kept, data, labels = halved(table, params["labels"], *params[HALVES])
+    elif votes:
+        kept, data, labels = voted(table, params["labels"])
+    else:
+        kept, data, labels = labelled(table, params["labels"], winner)
     protocol: Protocol = params.get("folds_by", params["protocol"])
     folds = folds_of(table, kept, data, protocol, params["folds"], context.spec.seed or 0)
     warnings = [
         *fold_warnings(table, kept, folds),
-        *([] if votes else _several_labels(table, kept, winner)),
+        *_remarks(context, table, kept, plain=not (votes or labelling)),
         *_unused(folds, len(kept)),
         *_seen_in_pretraining(context, table, kept),
     ]
@@ -93,7 +110,35 @@ def labelled(
     Raises:
         DataError: no gold labels, a single class, or utterances without a speaker.
     """
-    gold = table.labels(names, votes)
+    return _classes(table, table.labels(names, votes), names)
+
+
+def halved(
+    table: UtteranceTable, names: Sequence[str], dimension: str, middle: float
+) -> tuple[list[int], efficiency.Labelled, list[str]]:
+    """Returns the same for a set without labels: the lower and the upper half of a scale.
+
+    Utterances rated exactly `middle` are left out.
+
+    Raises:
+        DataError: ratings in one half only, or utterances without a speaker.
+    """
+    ratings = [rating(extras.get(dimension)) for extras in table.extras]
+    return _classes(table, np.array([_half(value, middle) for value in ratings]), names)
+
+
+def _half(value: float, middle: float) -> int:
+    return 0 if value < middle else 1 if value > middle else -1
+
+
+def rating(value: object) -> float:
+    """Returns NaN for an extra that is no number."""
+    return float(value) if isinstance(value, int | float) else np.nan
+
+
+def _classes(
+    table: UtteranceTable, gold: Ints, names: Sequence[str]
+) -> tuple[list[int], efficiency.Labelled, list[str]]:
     kept = [int(p) for p in np.flatnonzero(gold >= 0)]
     present = np.unique(gold[kept])
     if len(present) < 2:
@@ -102,7 +147,7 @@ def labelled(
             f"utterances have a single gold label of this taxonomy ({len(present)} classes). Check "
             "the dataset's labels with `lanser-bench data check`."
         )
-    data = _data(table, kept, np.searchsorted(present, gold[kept]), len(present))
+    data = labelled_data(table, kept, np.searchsorted(present, gold[kept]), len(present))
     return kept, data, [names[label] for label in present]
 
 
@@ -126,12 +171,21 @@ def voted(
             f"{len(table)} utterances have votes or a single gold label of this taxonomy. Check "
             "the dataset's labels with `lanser-bench data check`."
         )
-    return kept, _data(table, kept, labels, len(present)), [names[label] for label in present]
+    return (
+        kept,
+        labelled_data(table, kept, labels, len(present)),
+        [names[label] for label in present],
+    )
 
 
-def _data(
+def labelled_data(
     table: UtteranceTable, kept: Sequence[int], labels: Ints, n_labels: int
 ) -> efficiency.Labelled:
+    """Returns the utterances at the positions `kept` with their labels.
+
+    Raises:
+        DataError: utterances without a speaker.
+    """
     missing = [table.ids[p] for p in kept if table.speakers[p] is None]
     if missing:
         raise DataError(
@@ -184,6 +238,18 @@ def _several_labels(table: UtteranceTable, kept: Sequence[int], votes: Winner) -
         f"{left_out} of {len(table)} utterances have several gold labels (votes) and are left out, "
         f"{why}"
     ]
+
+
+def _remarks(
+    context: StageContext, table: UtteranceTable, kept: Sequence[int], *, plain: bool
+) -> list[str]:
+    """Warns of what the labels of the evaluation are; nothing unless `plain`."""
+    params = context.spec.params
+    if not plain:
+        return []
+    if HALVES in params:
+        return [HALVES_NOTE.format(*params[HALVES])]
+    return _several_labels(table, kept, params.get("votes", "unanimous"))
 
 
 def _unused(folds: Sequence[Fold], n: int) -> list[str]:

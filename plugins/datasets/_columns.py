@@ -181,6 +181,40 @@ def _folded(name: str) -> str:
     return re.sub(r"[\s\-]+", "_", nfc(name).casefold())
 
 
+def _increasing(scales: dict[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    for name, (low, high) in scales.items():
+        if not low < high:
+            raise ValueError(f"the scale of '{name}' must be [lowest, highest], such as [1, 5]")
+    return {nfc(name): ends for name, ends in scales.items()}
+
+
+Scales = Mapping[str, tuple[float, float]]
+"""Column with ratings of a dimension → ends of its scale."""
+
+
+def ordered() -> AfterValidator:
+    """Returns a validator of an option with `Scales`."""
+    return AfterValidator(_increasing)
+
+
+def check_rated(table: str, rows: Sequence[Mapping[str, Any]], scales: Scales) -> None:
+    """Raises a `DataError` if a dimension has no ratings, or one that is no number on its scale."""
+    for name, (low, high) in scales.items():
+        found = [row[name] for row in rows if name in row]
+        if not found:
+            columns = list(dict.fromkeys(column for row in rows for column in row))
+            raise DataError(
+                f"{table} has no ratings in a column '{name}', which the option `dimensions` names."
+                f"{closest(name, columns)}"
+            )
+        for value in found:
+            if not isinstance(value, (int, float)) or not low <= value <= high:
+                raise DataError(
+                    f"{table}: {name} is {value!r}; the option `dimensions` says that it is a "
+                    f"number from {low:g} to {high:g}."
+                )
+
+
 def empty(value: Any) -> bool:
     """Whether a cell means nothing: None, "", NaN or NaT."""
     return value is None or (isinstance(value, str) and not value.strip()) or value != value

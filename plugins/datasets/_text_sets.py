@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lanser_bench import Card, DataError, Utterance
 
-from ._text_files import all_lines
+from ._text_files import all_lines, rows_with
 
 CARDS = {
     "goemotions": Card(
@@ -31,6 +31,16 @@ CARDS = {
         taxonomy="tweeteval-4",
         notes="One label per tweet. Tasks other than emotion need the option taxonomy, such as "
         "sentiment-3.",
+    ),
+    "emobank": Card(
+        title="EmoBank",
+        licence="CC BY-SA 4.0",
+        citation="Buechel and Hahn (2017), EACL, 578-585",
+        url="https://github.com/JULIELab/EmoBank",
+        language="en",
+        notes="10,062 sentences of several genres, rated by about five readers and five writers "
+        "each. Writers are not named, so intervals can only be taken over rows.",
+        dimensions=dict.fromkeys(("valence", "arousal", "dominance"), (1.0, 5.0)),
     ),
 }
 
@@ -88,6 +98,33 @@ def tweeteval(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
                 gold={names[label.strip()]: 1.0},
                 origin=origin,
             )
+
+
+def emobank(root: Path, wanted: Sequence[str]) -> Iterator[Utterance]:
+    """Yields the sentences of ``emobank.csv`` (columns id, split, V, A, D, text)."""
+    path = root / "emobank.csv"
+    if not path.is_file():
+        raise DataError(f"{root} contains no emobank.csv. Set `root` to the corpus as released.")
+    for line, row in rows_with({"id", "split", "V", "A", "D", "text"}, path):
+        if wanted and row["split"] not in wanted:
+            continue
+        origin = f"{path}, line {line}"
+        try:
+            ratings = {name: float(row[name[0].upper()]) for name in CARDS["emobank"].dimensions}
+        except ValueError:
+            raise DataError(f"{origin}: V, A and D must be numbers.") from None
+        yield Utterance(
+            id=row["id"],
+            split=row["split"],
+            language="en",
+            transcript=row["text"].strip() or None,
+            extras=ratings,
+            origin=origin,
+        )
+
+
+READERS = {"goemotions": goemotions, "tweeteval": tweeteval, "emobank": emobank}
+"""Layout → reader of a folder and some splits."""
 
 
 def _chosen(wanted: Sequence[str]) -> list[str]:

@@ -18,6 +18,7 @@ _TURN = re.compile(
     r"\[(\d+\.\d+) - (\d+\.\d+)\]\t(\S+)\t(\w+)\t\[(\d\.\d+), (\d\.\d+), (\d\.\d+)\]"
 )
 """A line of an evaluation file: span, turn, emotion, valence, activation, dominance."""
+_DIMENSIONS = ("valence", "arousal", "dominance")
 _TEXT = re.compile(r"(\S+) \[\d+\.\d+-\d+\.\d+\]:\s*(.*)")
 _NAME = re.compile(r"Ses(0[1-5])[FM]_(impro|script)(\w*)_([FM])(\w+)")
 _EMOTIONS = {"neu": "neutral", "hap": "happy", "exc": "happy", "sad": "sad", "ang": "angry"}
@@ -60,6 +61,7 @@ class Iemocap(Dataset[IemocapOptions]):
         url="https://sail.usc.edu/iemocap",
         language="en",
         taxonomy="iemocap-4",
+        dimensions=dict.fromkeys(_DIMENSIONS, (1.0, 5.0)),
         notes="Acted dialogues of five pairs. Turns with a label other than the four have no gold "
         "but stay in the dialogue; excited counts as happy unless merge_excited is false. Scripted "
         f"turns with the same words have the same sentence_id. {UNTRIED}",
@@ -132,8 +134,7 @@ def _ratings(file: Path) -> dict[str, _Rating]:
         match = _TURN.fullmatch(line.strip())
         if match is not None:
             begin, _, turn, emotion, *values = match.groups()
-            names = ("valence", "arousal", "dominance")
-            dimensions = dict(zip(names, map(float, values), strict=True))
+            dimensions = dict(zip(_DIMENSIONS, map(float, values), strict=True))
             ratings[turn] = _Rating(f"{file}, line {number}", float(begin), emotion, dimensions)
     if not ratings:
         raise DataError(f"{file} has no line such as [6.29 - 8.23] TURN neu [2.5, 2.5, 2.5].")

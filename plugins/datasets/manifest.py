@@ -12,7 +12,17 @@ from pydantic import Field
 
 from lanser_bench import Card, DataError, Utterance
 
-from ._columns import TEXTS, Naming, as_seconds, as_text, as_turn, columns_among, text_columns
+from ._columns import (
+    TEXTS,
+    Naming,
+    as_seconds,
+    as_text,
+    as_turn,
+    check_rated,
+    columns_among,
+    ordered,
+    text_columns,
+)
 from ._dialogues import apart
 from ._extras import plain_extras
 from ._files import counted
@@ -44,6 +54,9 @@ class ManifestOptions(StatedOptions, TableOptions):
     """Field → name in the table, such as ``{label: feeling, audio: wav_file}``."""
     gold_kind: GoldKind = "single"
     """What gold means if the table has no column ``gold_kind``."""
+    dimensions: Annotated[dict[str, tuple[float, float]], ordered()] = Field(default_factory=dict)
+    """Column with human ratings of a dimension of emotion → ends of its scale, such as ``{valence:
+    [1, 5], arousal: [1, 5]}``. A table of ratings needs no labels."""
     title: str = "Recordings listed in a table"
 
 
@@ -64,6 +77,10 @@ class ManifestTable(StatedDataset[ManifestOptions]):
     Options = ManifestOptions
     version = "1"
     card = Card(title="Recordings listed in a table", licence="not stated", citation="not stated")
+
+    def __init__(self, options: ManifestOptions) -> None:
+        super().__init__(options)
+        self.card = replace(self.card, dimensions=options.dimensions)
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the utterances in the tables' order."""
@@ -120,6 +137,7 @@ class ManifestTable(StatedDataset[ManifestOptions]):
             )
         typed = path.suffix.lower() not in DELIMITERS
         plain_extras(path.name, rows, typed=typed, notes=self.notes)
+        check_rated(path.name, [row.extras for row in rows], self.options.dimensions)
         silent = sum("audio" not in row.cells for row in rows)
         if 0 < silent < len(rows):
             self.notes.append(f"{path.name}: {counted(silent, 'row')} without audio.")

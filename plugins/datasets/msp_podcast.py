@@ -45,6 +45,7 @@ class MspPodcast(Dataset[MspPodcastOptions]):
         url="https://ecs.utdallas.edu/research/researchlabs/msp-lab/MSP-Podcast.html",
         language="en",
         taxonomy="msp-podcast-8",
+        dimensions=dict.fromkeys(_NUMBERS.values(), (1.0, 7.0)),
         notes="Spontaneous speech; clips labelled 'other' or without agreement are included "
         f"without gold. Its makers do not publish Test3's labels. {UNTRIED}",
     )

@@ -11,13 +11,23 @@ from pydantic import Field
 
 from lanser_bench import Card, DataError, Dataset, Utterance
 
-from ._columns import WEAK_ALIASES, Naming, as_text, as_turn, columns_among, text_columns
+from ._columns import (
+    WEAK_ALIASES,
+    Naming,
+    as_text,
+    as_turn,
+    check_rated,
+    columns_among,
+    ordered,
+    text_columns,
+)
 from ._dialogues import apart
+from ._extras import plain_extras
 from ._gold import GoldKind, as_weight, weighted_gold
 from ._stated import LabelOptions, LeftOut
-from ._tables import TABLES, TableOptions, TableRow, table_rows
+from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, table_rows
 from ._text_files import lines
-from ._text_sets import CARDS, goemotions, tweeteval
+from ._text_sets import CARDS, READERS
 
 _COLUMNS = ("id", "text", "label", "gold", "speaker", "dialogue_id", "turn", "language", "split")
 _WEAK = {
@@ -30,10 +40,11 @@ _WEAK = {
 class TextOptions(LabelOptions, TableOptions):
     """Options of `text`."""
 
-    layout: Literal["table", "goemotions", "tweeteval"] = "table"
+    layout: Literal["table", "goemotions", "tweeteval", "emobank"] = "table"
     """``table``: any tables, by the options below. ``goemotions``: ``train.tsv``, ``dev.tsv``,
     ``test.tsv`` and ``emotions.txt`` as released. ``tweeteval``: ``train_text.txt``,
-    ``train_labels.txt`` and so on with ``mapping.txt``, as any task of TweetEval has them."""
+    ``train_labels.txt`` and so on with ``mapping.txt``, as any task of TweetEval has them.
+    ``emobank``: ``emobank.csv``, with valence, arousal and dominance instead of labels."""
     splits: tuple[str, ...] = ()
     """Keep only these, such as ``[test]``; empty for all. TweetEval's ``val`` is called dev."""
     tables: tuple[str, ...] = ()
@@ -51,6 +62,9 @@ class TextOptions(LabelOptions, TableOptions):
     gold_kind: GoldKind | None = None
     """What gold means. If not set: ``multi`` with `separator`, ``distribution`` with `weights`
     (each row is divided by its sum), else ``single``."""
+    dimensions: Annotated[dict[str, tuple[float, float]], ordered()] = Field(default_factory=dict)
+    """Column with human ratings of a dimension of emotion → ends of its scale, such as ``{valence:
+    [1, 5]}``."""
     taxonomy: str | None = None
     """Taxonomy of the gold labels: a name, or the path of a YAML file."""
     language: str | None = None
@@ -81,6 +95,7 @@ class Text(Dataset[TextOptions]):
             card,
             language=options.language or card.language,
             taxonomy=options.taxonomy or card.taxonomy,
+            dimensions=options.dimensions or card.dimensions,
         )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
@@ -106,7 +121,7 @@ class Text(Dataset[TextOptions]):
     def _all(self, root: Path) -> Iterator[tuple[str, Utterance]]:
         """Yields all texts, each with the name of its table if there are several."""
         if self.options.layout != "table":
-            read = goemotions if self.options.layout == "goemotions" else tweeteval
+            read = READERS[self.options.layout]
             yield from (("", text) for text in read(root, self.options.splits))
             return
         tables = self._tables(root)
@@ -132,7 +147,12 @@ class Text(Dataset[TextOptions]):
 
     def _table(self, path: Path, part: str) -> Iterator[Utterance]:
         """Yields the texts of a table; `part` is its name if there are several tables."""
-        for number, row in enumerate(self._rows(path), start=1):
+        rows, scales = self._rows(path), self.options.dimensions
+        for row in rows:
+            row.extras = {name: row.extras[name] for name in scales if name in row.extras}
+        plain_extras(path.name, rows, typed=path.suffix not in DELIMITERS, notes=self.notes)
+        check_rated(path.name, [row.extras for row in rows], scales)
+        for number, row in enumerate(rows, start=1):
             origin, cells = row.origin, row.cells
             name = as_text(cells.get("id"), origin, "id")
             if name is None:
@@ -146,6 +166,7 @@ class Text(Dataset[TextOptions]):
                 turn=as_turn(cells.get("turn"), origin),
                 gold=self._gold(origin, cells),
                 gold_kind=self._kind(),
+                extras=row.extras,
                 origin=origin,
                 **texts,
             )

@@ -359,6 +359,7 @@ VARIED: dict[str, list[Any]] = {
     "evaluate.budgets": [[0.5]],
     "finetune.epochs": [3],
     "flatten.cues": [["f0"]],
+    "dimensions.penalties": [[1.0]],
     "transfer.normalise": ["corpus"],
     "listen": [{"words": "gold", "voice": "gold"}],
     "probe.folds": [3],

@@ -16,6 +16,7 @@ from ...kinds import Dataset, FeatureExtractor
 from ...kinds.encoder import Frontend
 from ...stages import features as features_stage
 from ...stages import segment, targets
+from ...stages.evaluate.spec import halves_of
 from ...stages.label import spec as label
 from ...stages.transcribe import spec as transcribe
 from ...store import Spec
@@ -249,15 +250,17 @@ class Steps:
             threads=threads,
         )
 
-    def gold_taxonomy(self, prepared: Prepared, wanted: EvaluateSettings) -> Taxonomy:
+    def gold_taxonomy(self, prepared: Prepared, wanted: EvaluateSettings) -> Taxonomy | None:
         """Returns the taxonomy of a target's human labels, if the evaluation is possible.
 
+        It is None for a set with ratings instead of labels.
+
         Raises:
-            SettingsError: it has no labels, or fewer speakers than folds.
+            SettingsError: it has neither, or fewer speakers than folds.
             DataError: it has one speaker.
         """
         gold = prepared.dataset.card.taxonomy
-        if gold is None:
+        if gold is None and halves_of(prepared.dataset.card) is None:
             raise SettingsError(
                 f"{self.parts.label}: dataset '{prepared.name}' has no human labels, so it "
                 "cannot be one of 'targets'. It may be one of 'corpora'."
@@ -274,4 +277,4 @@ class Steps:
                 f"{self.parts.label}: 'evaluate.folds' is {wanted.folds}, but target "
                 f"'{prepared.name}' has {speakers} speakers. Set it to {speakers} or fewer."
             )
-        return self.parts.taxonomy(gold)
+        return None if gold is None else self.parts.taxonomy(gold)

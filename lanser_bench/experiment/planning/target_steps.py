@@ -48,7 +48,8 @@ class PlannedTarget:
         place, self.title = self.place, steps.target_name(index)
         self.utterances, self.protocols = prepared.utterances, prepared.dataset.protocols
         self.extras: Sequence[str] = prepared.manifest.counts["extras"]
-        gold = prepared.dataset.card.taxonomy
+        self.card = prepared.dataset.card
+        gold = self.card.taxonomy
         self.gold: Taxonomy | None = None if gold is None else steps.parts.taxonomy(gold)
         self.encoder, self.identity = steps.parts.plugin("encoder", made.ref)
         self.control, self.seed, self.model = made.control, made.seed, made.model
@@ -101,6 +102,7 @@ class PlannedTarget:
             "seed": self.settings.seed_of("evaluate"),
             "threads": self.settings.threads.evaluate,
             "official": self.protocols,
+            "halves": evaluate.halves_of(self.card),
         }
 
     def embedded(self, cue: Cue | None = None, pooling: embed.HeadPooling | None = None) -> str:
@@ -162,7 +164,7 @@ class Measuring(Steps):
             on.note(overlap)
         planned = {m.name: dict(keys) for m in MEASUREMENTS if (keys := m.plan(on))}
         evaluation = on.evaluated()
-        if made.learns_gold:
+        if made.learns_gold and on.gold is not None:
             on.notes += self.parts.once(
                 gold_notes,
                 parts=self.parts,

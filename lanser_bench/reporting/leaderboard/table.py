@@ -22,6 +22,7 @@ ABOUT = {
     "area": "area under UAR over the label budgets, %",
 }
 MORE_HEADS = {name: column.head for name, column in COLUMNS.items()}
+POINTS = {name: column.points for name, column in COLUMNS.items()}
 """Columns of measurements; they are shown if any row has a value."""
 PARTS = ("experiment", "asr", "labeler", "taxonomy", "encoder")
 """What a row is made of besides the other axes of its grid."""
@@ -115,7 +116,7 @@ def _scores(board: Board, rows: Sequence[Row]) -> list[Column]:
         Column("to_best", to_best, right=True, about=f"{name} minus that of the best row", order=1),
         Column("p", None),
         Column("r2", "R²", decimal, True, "mean over probe targets", 2),
-        *(Column(name, MORE_HEADS[name], percent, True, order=3) for name in more),
+        *(Column(n, MORE_HEADS[n], percent if POINTS[n] else decimal, True, order=3) for n in more),
         *(Column(head, head, right=True, order=3) for head in needed),
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -12,6 +12,7 @@ from ...data.utterances import Winner
 from ...errors import SettingsError, did_you_mean
 from ...evaluation.budgets import checked_budgets
 from ...evaluation.folds import PROTOCOLS, Protocol
+from ...kinds.dataset import Card
 from ...plugins.identity import library_versions
 from ...store import Spec
 from ...taxonomy import Taxonomy
@@ -20,6 +21,9 @@ from ..embed.corrections import LayerChoice
 
 VERSION = "2"
 RESULT = "evaluation.json"
+HALVES = "halves"
+"""Param of sets without class labels: the dimension whose halves are the classes, and the middle
+of its scale."""
 
 
 class Params(StageParams):
@@ -64,15 +68,17 @@ def spec(
     *,
     utterances: str,
     embeddings: str,
-    taxonomy: Taxonomy,
+    taxonomy: Taxonomy | None,
     params: Params,
     seed: int,
     threads: int = 1,
     official: Mapping[str, str] = MappingProxyType({}),
+    halves: tuple[str, float] | None = None,
 ) -> Spec:
     """Builds the key content.
 
-    Only the label names of the gold labels' `taxonomy` are used. `seed` decides folds, subsets and
+    Only the label names of the gold labels' `taxonomy` are used. `halves` replaces it in a set
+    without such labels, see `HALVES`. `seed` decides folds, subsets and
     ties. More than one of `threads` can change the floats of numpy's matrix products. For
     `official` see `folds_by`.
 
@@ -89,13 +95,30 @@ def spec(
         params={
             **params.model_dump(mode="json", exclude=unchanged),
             **named,
-            "labels": taxonomy.names,
+            "labels": [] if taxonomy is None else taxonomy.names,
+            **({} if halves is None else halved_params(*halves)),
             "libraries": library_versions(("numpy",)),
         },
         parents={"utterances": utterances, "embeddings": embeddings},
         seed=seed,
         threads=threads,
     )
+
+
+def halves_of(card: Card) -> tuple[str, float] | None:
+    """Returns the dimension that replaces missing class labels, valence if rated, and its middle.
+
+    It is None for a set with class labels, or without ratings.
+    """
+    if card.taxonomy is not None or not card.dimensions:
+        return None
+    name = "valence" if "valence" in card.dimensions else next(iter(card.dimensions))
+    return name, sum(card.dimensions[name]) / 2
+
+
+def halved_params(dimension: str, middle: float) -> dict[str, Any]:
+    """Returns the labels of the halves of a dimension, and how they are made."""
+    return {"labels": [f"low {dimension}", f"high {dimension}"], HALVES: [dimension, middle]}
 
 
 def folds_by(params: Params, official: Mapping[str, str]) -> Protocol:
