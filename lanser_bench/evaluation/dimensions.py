@@ -65,7 +65,7 @@ def run_ratings(
 
     Args:
         data: the utterances; their labels stratify the budgets.
-        ratings: what is learnt, shape (n, D); NaN if not rated.
+        ratings: training values, shape (n, D); NaN if not rated.
         middle: middle of each scale, shape (D,).
         layers: embeddings.
         folds: speaker-disjoint folds.

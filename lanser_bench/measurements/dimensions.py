@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CUSTOMARY = ("arousal", "valence", "dominance")
-"""Dimensions with a column of their own; others are in the record and the report."""
+"""Dimensions that have their own column; others are in the record and the report."""
 _CCC = (-1.0, 1.0)
 
 

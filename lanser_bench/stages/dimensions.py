@@ -40,7 +40,7 @@ RESULT = "dimensions.json"
 
 
 class Params(StageParams):
-    """How ratings are learnt."""
+    """Regression of ratings."""
 
     penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         default=(1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0), min_length=1
@@ -51,8 +51,8 @@ class Params(StageParams):
 def spec(*, evaluation: Spec, scales: Scales, params: Params) -> Spec:
     """Builds the key content.
 
-    `evaluation` is what `evaluate.spec` returned for the embeddings; `scales` maps the dimensions
-    that are learnt to the ends of their scales.
+    `evaluation` is what `evaluate.spec` returned for the embeddings; `scales` maps the predicted
+    dimensions to the ends of their scales.
     """
     unused = ("class_weight", "targets", "votes", "labels", "strengths", "halves")
     own = {name: value for name, value in evaluation.params.items() if name not in unused}

@@ -13,7 +13,7 @@ import pytest
 import soundfile as sf
 
 from lanser_bench.errors import DataError, SettingsError
-from lanser_bench.experiment import run_experiment
+from lanser_bench.experiment import plan_experiment, run_experiment
 from lanser_bench.records.checks import check_record
 from lanser_bench.records.reading import load_record, load_records
 from lanser_bench.records.record import ResultRecord
@@ -254,3 +254,15 @@ def test_corpora_are_read_in_their_own_layouts(
     for scores in found.largest.scores.values():
         assert scores.ccc.value > 0.8
     assert not any("no class labels" in text for text in result.evaluation.warnings)
+
+
+def test_penalties_change_the_key_of_ratings_alone(rated: Path, tmp_path: Path) -> None:
+    given = settings(rated, tmp_path)
+    plans = [
+        plan_experiment(given | {"dimensions": section}, plugin_dirs=[rated / "plugins"])[0]
+        for section in ({}, {"penalties": [1.0, 10.0]})
+    ]
+    stages = [plan.cells[0].stages for plan in plans]
+    assert {place for place in stages[0] if stages[0][place] != stages[1][place]} == {
+        "dimensions targets.0"
+    }
