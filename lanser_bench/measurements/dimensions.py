@@ -149,8 +149,9 @@ DIMENSIONS = Measurement(
     ),
     numbers=_numbers,
     recomputed=_recomputed,
+    notes=lambda result: result.warnings,
     report=ReportTable(
-        order=6,
+        order=7,
         anchor="dimensions",
         title="Dimensions of emotion",
         note="Ratings predicted by ridge regression on held-out speakers. CCC: Lin's concordance "

@@ -171,7 +171,7 @@ def _result(
             for k, name in enumerate(names)
         },
         control="permuted gold" if study.design.permute_gold else None,
-        warnings=[*task.warnings, *efficiency.default_warnings(study)],
+        warnings=[*task.warnings, *(f"Ratings: {w}" for w in efficiency.default_warnings(study))],
     )
 
 

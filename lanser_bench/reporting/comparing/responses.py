@@ -110,9 +110,11 @@ class Response:
             why = self.lacking(a) or self.lacking(b)
         if why is None and self.measured:
             cells = [cell for group in (a, b) for cell in self._measured(group)]
-            scores = [score for cell in cells for score in cell.values()]
-            speakers = {(tuple(s.speakers), s.statistic.sums.shape[1]) for s in scores}
-            why = "other speakers or labels were measured" if len(speakers) > 1 else None
+            alike = {
+                tuple((b, tuple(s.speakers), s.statistic.sums.shape[1]) for b, s in cell.items())
+                for cell in cells
+            }
+            why = "other speakers or labels were measured" if len(alike) > 1 else None
         return why
 
     def side(self, group: Group) -> Side:
