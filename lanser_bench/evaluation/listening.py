@@ -166,7 +166,7 @@ def following(
         n_labels: labels of that budget.
     """
     rows, others = np.flatnonzero(clips.conflict), np.flatnonzero(~clips.conflict)
-    shares = statistics(clips.part(rows), predicted[:, rows])
+    shares = statistics(clips, predicted)
     right = predicted[:, others] == clips.voice[others]
     return Following(
         source=source,
@@ -179,12 +179,14 @@ def following(
 
 
 def statistics(clips: Clips, predicted: Ints) -> dict[str, Statistic]:
-    """Returns ``voice``, ``words``, ``neither`` and ``difference`` as sums over speakers.
+    """Returns ``voice``, ``words``, ``neither`` and ``difference`` as sums over speakers, sorted.
 
     Args:
-        clips: conflict clips.
+        clips: those in conflict count.
         predicted: as for `following`; draws are averaged.
     """
+    rows = np.flatnonzero(clips.conflict)
+    clips, predicted = clips.part(rows), predicted[:, rows]
     voice, words = predicted == clips.voice, predicted == clips.words
     difference = _share(voice.astype(np.float64) - words, clips.speakers)
     return {

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
 
 from ..evaluation.contrast import DIFFERENCE, averaged
-from ..evaluation.listening import Following, ListenResult, following, read_answers
+from ..evaluation.listening import (
+    Following,
+    ListenResult,
+    following,
+    read_answers,
+    statistics,
+)
 from ..evaluation.results import Metric
+from ..evaluation.statistics import flat
 from ..stages import listen
-from .base import Column, Keys, Measurement, ReportTable, Section, Target
+from .base import WHOLE, Column, Keys, Measurement, ReportTable, Section, SpeakerSums, Target
 from .zeroshot import head_answers, labeler_answers
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _SHARES = ("voice", "words", "neither")
 
@@ -68,14 +74,30 @@ def _lines(results: Sequence[ListenResult]) -> Iterator[tuple[str | Metric, ...]
         )
 
 
-def _at_all(name: str) -> Callable[[ListenResult], Metric | None]:
-    """Reads a score of the head at the largest budget."""
+def _heads(result: ListenResult) -> dict[str, Following]:
+    """Returns budget → what the head follows; `WHOLE` is the largest budget."""
+    heads = {str(found.budget): found for found in result.answers if found.source == "head"}
+    return {WHOLE: max(heads.values(), key=attrgetter("n_labels")), **heads} if heads else {}
+
+
+def _column(name: str, head: str, bounds: tuple[float, float] = (0.0, 1.0)) -> Column[ListenResult]:
+    """Returns the column of a score of heads; it can be compared at every label budget."""
+
+    def sums(result: ListenResult, table: pa.Table) -> dict[str, SpeakerSums]:
+        found = {}
+        for budget, one in _heads(result).items():
+            clips, predicted = read_answers(table, one.source, one.budget)
+            speakers = clips.part(np.flatnonzero(clips.conflict)).speakers
+            found[budget] = sorted(set(speakers)), flat(statistics(clips, predicted)[name])
+        return found
+
+    def budgets(result: ListenResult) -> dict[str, Metric]:
+        return {budget: getattr(found, name) for budget, found in _heads(result).items()}
 
     def read(result: ListenResult) -> Metric | None:
-        heads = [found for found in result.answers if found.source == "head"]
-        return getattr(max(heads, key=attrgetter("n_labels")), name) if heads else None
+        return budgets(result).get(WHOLE)
 
-    return read
+    return Column(f"listen_{name}", head, read, bounds, sums=sums, budgets=budgets)
 
 
 def _numbers(result: ListenResult) -> Iterator[tuple[str, Metric]]:
@@ -105,8 +127,9 @@ LISTEN = Measurement(
         in_recipe=False,
     ),
     columns=(
-        Column("listen_voice", "follows voice", _at_all("voice")),
-        Column("listen_words", "follows words", _at_all("words")),
+        _column("voice", "follows voice"),
+        _column("words", "follows words"),
+        _column("difference", "voice − words", DIFFERENCE),
     ),
     numbers=_numbers,
     recomputed=_recomputed,

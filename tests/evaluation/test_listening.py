@@ -6,11 +6,11 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from benchmarks.listening_coverage import simulated
 
 from lanser_bench.evaluation.folds import Fold
-from lanser_bench.evaluation.listening import Clips, following, statistics, trial_of
+from lanser_bench.evaluation.listening import Clips, following, trial_of
 from lanser_bench.evaluation.results import Metric
-from lanser_bench.evaluation.statistics import interval
 
 
 def clips(words: list[int], voice: list[int], speakers: list[str]) -> Clips:
@@ -107,25 +107,7 @@ def test_nothing_to_test_is_no_error() -> None:
     assert trial_of(clips([], [], []), []).folds == []
 
 
-def covered(trials: int, speakers: int, seed: int = 0) -> dict[str, float]:
-    """Coverage where speakers differ in how often each of voice and words is followed."""
-    rng = np.random.default_rng(seed)
-    hits = dict.fromkeys(("voice", "words", "difference"), 0)
-    truth = {"voice": 0.5, "words": 0.25, "difference": 0.25}  # means of a Dirichlet
-    for _ in range(trials):
-        n = 4 + rng.poisson(8, speakers)
-        unit = np.repeat(np.arange(speakers), n)
-        shares = rng.dirichlet(6 * np.array([0.5, 0.25, 0.25]), speakers)
-        drawn = (rng.random(len(unit))[:, None] > shares.cumsum(1)[unit, :2]).sum(1)
-        zero = np.zeros(len(unit), np.int64)
-        of = Clips([""] * len(unit), [f"s{u:02d}" for u in unit], zero + 1, zero)
-        for name, statistic in statistics(of, drawn[None]).items():
-            around = interval(statistic, resamples=400)
-            if name in hits and around is not None:
-                hits[name] += around.low <= truth[name] <= around.high
-    return {name: count / trials for name, count in hits.items()}
-
-
 def test_intervals_cover() -> None:
-    for share in covered(400, 10).values():
-        assert share > 0.92
+    covered, wrong = simulated("unlike speakers", speakers=10, trials=150)
+    assert min(covered.values()) > 0.9
+    assert max(wrong.values()) < 0.1

@@ -17,6 +17,8 @@ from lanser_bench.experiment import RunOutcome, run_experiment
 from lanser_bench.records.checks import check_record
 from lanser_bench.records.reading import load_record, load_records
 from lanser_bench.records.record import ResultRecord
+from lanser_bench.reporting.comparing.compare import compare
+from lanser_bench.reporting.comparing.gate import gate
 from lanser_bench.reporting.leaderboard.boards import rank
 from lanser_bench.reporting.report.report import render
 from lanser_bench.store import Store
@@ -166,6 +168,16 @@ def test_a_reader_a_listener_and_guessing_are_told_apart(run: Run, tmp_path: Pat
     files = load_records([tmp_path / "results"])
     rows = {row.encoder: row.more for row in rank(files)[0].main}
     assert {name: row["listen_voice"].value for name, row in rows.items()}["listener"] == 1  # type: ignore[union-attr]
+    for metric, budget, wanted in (
+        ("listen_voice", None, 1),
+        ("listen_words", "k=2", -1),
+        ("listen_difference", None, 2),
+    ):
+        sides = "encoder=listener", "encoder=reader"
+        found_by = compare(*sides, folder=tmp_path / "results", metric=metric, budget=budget)
+        assert [line.difference.value for line in found_by.lines] == [wanted]
+    same = gate([tmp_path / "results"], [tmp_path / "results"], metric="listen_difference")
+    assert {row.verdict for row in same.compared} == {"same"}
     page = render(files)
     assert "Listen or read" in page
     assert page.count('class="whisker wide k1"') == 3 * 3
@@ -200,8 +212,9 @@ def test_validation_recomputes_the_shares(run: Run) -> None:
     content = json.loads(path.read_text())
     content["datasets"][0]["listen"]["answers"][0]["voice"]["value"] = 0.123456
     path.write_text(json.dumps(content))
-    [fault] = check_record(path).faults
-    assert "listen voice head, 100% (54 labels) is 0.123456" in fault
+    faults = check_record(path).faults
+    assert "listen voice head, 100% (54 labels) is 0.123456" in faults[0]
+    assert all("listen_voice" in fault for fault in faults[1:])
 
 
 def test_the_labeler_reads_and_zero_shot_heads_have_a_row(run: Run, planted: Path) -> None:
