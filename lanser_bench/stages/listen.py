@@ -8,13 +8,13 @@ The head of pre-training and the labeler answer the same clips. Writes `listen.j
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from pydantic import Field
 
-from ..data.utterances import UtteranceTable
 from ..evaluation.arrays import Ints
 from ..evaluation.efficiency import Labelled, default_warnings, run_study
 from ..evaluation.folds import Fold, split_hash
@@ -53,11 +53,11 @@ class Params(StageParams):
     labels: dict[str, str] = Field(default_factory=dict)
     """Label in these extras → label of the set's taxonomy, where they differ."""
 
-    def label(self, table: UtteranceTable, row: int, name: str) -> str | None:
-        """Returns the label that an utterance has in an extra; None without a single label."""
+    def label(self, extras: Mapping[str, Any], name: str, gold: str) -> str | None:
+        """Returns the label that an utterance has in an extra, if any, or its `gold` label."""
         if name == GOLD:
-            return next(iter(table.gold[row])) if len(table.gold[row]) == 1 else None
-        value = table.extras[row].get(name)
+            return gold
+        value = extras.get(name)
         text = f"{value:g}" if isinstance(value, float) else str(value or "").strip()
         return self.labels.get(text, text) or None
 
@@ -91,10 +91,11 @@ def run(context: StageContext, draft: Draft) -> None:
     clips, folds, left_out = _clips(context, task)
     trial = trial_of(clips, folds)
     warnings = _warnings(trial, clips, names)
-    if trial.lost:
-        left_out["conflict, of a class without congruent clips to train on"] = trial.lost
-    answers, found = [], []
     tested, used = clips.part(trial.tested), clips.part(trial.used)
+    untested = int(clips.conflict.sum() - tested.conflict.sum())
+    left_out["conflict, of a class without congruent clips to train on"] = trial.lost
+    left_out["conflict, in no test part"] = untested - trial.lost
+    answers, found = [], []
     for source, budget, n_labels, predicted in _answers(context, clips, trial, warnings):
         found.append(following(source, tested, predicted, budget, n_labels))
         answers.append(predicted)
@@ -106,7 +107,7 @@ def run(context: StageContext, draft: Draft) -> None:
         n_speakers=len(set(scored.speakers)),
         classes=clips.classes(names),
         answers=found,
-        left_out=left_out,
+        left_out={why: n for why, n in left_out.items() if n},
         warnings=warnings,
         split_hash=split_hash(task.data.ids, task.folds),
     )
@@ -151,7 +152,8 @@ def _clips(context: StageContext, task: Task) -> tuple[Clips, list[Fold], dict[s
     found: dict[int, list[int]] = {}
     left_out = Counter({"no single human label": len(task.table) - len(task.kept)})
     for row, at in enumerate(task.kept):
-        both = [params.label(task.table, at, name) for name in (params.words, params.voice)]
+        extras, gold = task.table.extras[at], task.labels[task.data.labels[row]]
+        both = [params.label(extras, name, gold) for name in (params.words, params.voice)]
         named = [label for label in both if label is not None]
         unknown = [label for label in named if label not in position]
         if len(named) < 2:
@@ -166,8 +168,7 @@ def _clips(context: StageContext, task: Task) -> tuple[Clips, list[Fold], dict[s
     place[list(found)] = np.arange(len(found))
     parts = [(place[fold.train], place[fold.test]) for fold in task.folds]
     folds = [Fold(train[train >= 0], test[test >= 0], place[:0]) for train, test in parts]
-    reasons = {why: n for why, n in left_out.items() if n}
-    return Clips(ids, speakers, words, voice), folds, reasons
+    return Clips(ids, speakers, words, voice), folds, left_out
 
 
 def _warnings(trial: Trial, clips: Clips, names: Sequence[str]) -> list[str]:

@@ -84,7 +84,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "plugins").mkdir()
     (root / "plugins" / "planted.py").write_text(PLUGINS)
     rng = np.random.default_rng(0)
-    lines = ["id,path,speaker,transcript,feeling,said,tone"]
+    lines = ["id,path,speaker,transcript,feeling,said,tone,part"]
     for speaker in range(SPEAKERS):
         for take in range(CLIPS):
             voice, shift = take % 3, (take // 3 % 2) * (1 + take // 6 % 2)
@@ -97,7 +97,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
             said = ("GLAD", "mad", "sad")[words]
             lines.append(
                 f"{speaker}-{take},{speaker}-{take}.wav,s{speaker},i am {EMOTIONS[words]},"
-                f"{EMOTIONS[voice]},{said},{EMOTIONS[voice]}"
+                f"{EMOTIONS[voice]},{said},{EMOTIONS[voice]},{'test' if speaker < 3 else 'train'}"
             )
     (root / "manifest.csv").write_text("\n".join(lines) + "\n")
     return root
@@ -242,7 +242,17 @@ def test_a_set_without_both_labels_is_named(run: Run) -> None:
     assert listened(record) is None
     [note] = record.datasets[0].notes
     assert "no extra 'words_emotion'" in note
-    assert "said, tone" in note
+    assert "part, said, tone" in note
+
+
+def test_conflict_clips_of_the_training_part_are_counted(run: Run, planted: Path) -> None:
+    mood, columns = str(planted / "mood.yaml"), {"label": "feeling", "split": "part"}
+    clips = {"dataset": "manifest", "root": str(planted), "taxonomy": mood, "columns": columns}
+    evaluate = {"protocol": "split", "budgets": [1.0], "seeds": 1, "strengths": [1.0]}
+    found = listened(load_record(run(targets=[clips], evaluate=evaluate).records[0]))
+    assert (found.n_conflict, found.n_congruent, found.n_speakers) == (27, 72, 3)
+    assert found.left_out == {"conflict, in no test part": 45}
+    assert found.answers[0].voice.interval is None
 
 
 def test_labels_outside_the_taxonomy_are_counted_and_too_few_clips_are_a_sentence(run: Run) -> None:

@@ -37,16 +37,18 @@ def sections(records: Records, board: Board) -> Iterator[dict[str, Any]]:
             reports[anchor] = measurement.report
             of.setdefault(anchor, []).append(measurement)
     for anchor, report in sorted(reports.items(), key=lambda item: item[1].order):
-        maps, lines, dots = [], [], []
+        maps, lines, dots, more = [], [], [], 0
         if isinstance(report, ReportMap):
             maps = _maps(records, board)
         else:
             lines = _lines(records, board, report, of[anchor])
+            more = max(len(lines) - LINES, 0)
+            lines = lines[:LINES]
             dots = [_dots(report, line) for line in lines]
         if maps or lines:
             note = report.note.format(chance=f"{100 / len(board.labels):.1f}")
             plots = _plots(records, board, report, of[anchor])
-            shown = {"maps": maps, "lines": lines, "dots": dots, "plots": plots}
+            shown = {"maps": maps, "lines": lines, "dots": dots, "plots": plots, "more": more}
             yield {"report": report, "note": note, **shown}
 
 
@@ -88,7 +90,7 @@ def _lines(
     bold = [head in report.differences for head in heads]
     return [
         [(cell, b and _is_sure(cell)) for cell, b in zip(cells, bold, strict=True)]
-        for cells in lines[:LINES]
+        for cells in lines
     ]
 
 
