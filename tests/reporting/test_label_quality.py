@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ def material(
         none,
         gold,
         [kind] * n,
-        [{}] * n,
+        [{} for _ in range(n)],
     )
     heard = None
     if logprobs is not None:
@@ -160,3 +161,31 @@ def test_sets_of_labels_are_no_votes() -> None:
 def lines_of(made: Material) -> list[str]:
     report = {"made_with": {}, **quality(made)}
     return summary_lines(report)
+
+
+def test_labels_are_compared_with_ratings_through_the_valence_of_the_taxonomy() -> None:
+    rng = np.random.default_rng(0)
+    labels: list[str | None] = [["joy", "fear", "sadness", None][k % 4] for k in range(80)]
+    speakers: list[str | None] = [f"s{k % 8}" for k in range(80)]
+    made = material([{}] * 80, labels, gold_taxonomy=None, speakers=speakers)
+    values = np.array([label.valence or 0.0 for label in made.taxonomy.labels])
+    expected = 3 + 2 * (made.labels.scores.astype(float) @ values) / made.labels.scores.sum(1)
+    ratings = np.clip(expected + rng.normal(0, 0.3, 80), 1, 5)
+    for row, value in zip(made.table.extras, ratings, strict=True):
+        row |= {"valence": float(value), "dominance": 3.0}
+    made.table.extras[1].clear()
+    scales = {"valence": (1.0, 5.0), "dominance": (1.0, 5.0)}
+    report = quality(replace(made, scales=scales))
+    (found,) = report["rated"]
+    kept = [k for k in range(80) if labels[k] is not None and k != 1]
+    x, y = ratings[kept], expected[kept]
+    cross = ((x - x.mean()) * (y - y.mean())).mean()
+    ccc = 2 * cross / (x.var() + y.var() + (x.mean() - y.mean()) ** 2)
+    assert (found["dimension"], found["rows"]) == ("valence", 59)
+    assert found["ccc"]["value"] == pytest.approx(ccc, abs=1e-6)
+    assert found["pearson"]["value"] == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-6)
+    assert found["ccc"]["interval"]["low"] < ccc < found["ccc"]["interval"]["high"]
+    lines = summary_lines({**report, "made_with": {}})
+    assert any(line.startswith("Against ratings of valence (59 rows): CCC") for line in lines)
+    bare = quality(replace(made, scales={"dominance": (1.0, 5.0)}))
+    assert bare["rated"] == []

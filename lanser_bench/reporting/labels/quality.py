@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from ...stages.label.files import LabelTable
 from ...stages.label.summary import gold_matrix, label_use
 from ...taxonomy import Taxonomy
 from .calibration import calibration
+from .ratings import rated
 
 Ints = npt.NDArray[np.int64]
 BINS = 5
@@ -43,6 +44,8 @@ class Material:
     labels: LabelTable
     taxonomy: Taxonomy
     gold_taxonomy: Taxonomy | None
+    scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Extra with human ratings of a dimension → ends of its scale."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,9 @@ def quality(material: Material, compare_in: Taxonomy | None = None) -> dict[str,
     units = Units.of(material.table.speakers)
     report: dict[str, Any] = {"utterances": len(material.table), "intervals_over": units.kind}
     report |= _without_gold(material, units)
+    report["rated"] = rated(
+        material.table, material.labels, material.taxonomy, material.scales, units
+    )
     report["by"] = _groups(material, None, units)
     if material.gold_taxonomy is None or not any(material.table.gold):
         return report | {"gold": None}

@@ -60,6 +60,12 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
             f"Word error rate of the transcripts {errors['wer']:.3f}, of {errors['words']} words "
             f"(insertions {errors['insertions']})"
         )
+    lines += [
+        f"Against ratings of {one['dimension']} ({one['rows']} rows): CCC {shown(one['ccc'])}, r "
+        f"{shown(one['pearson'])}, RMSE {shown(one['rmse'])}; intervals over "
+        f"{report['intervals_over']}"
+        for one in report.get("rated", [])
+    ]
     gold = report["gold"]
     if gold is None:
         return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -173,3 +174,54 @@ def test_the_real_sets(data_root: Path) -> None:
         1421,
     ]
     assert {label for u in tweets for label in u.gold} == {"anger", "joy", "optimism", "sadness"}
+
+
+def test_emobank_is_read_as_released(tmp_path: Path) -> None:
+    rows = 'a_1,train,3.44,3.0,3.2,"Well, yes."\nb,test,1,5,2,No\n'
+    write(tmp_path, "emobank.csv", "id,split,V,A,D,text\n" + rows)
+    first, second = read(tmp_path, layout="emobank")
+    assert first.extras == {"valence": 3.44, "arousal": 3.0, "dominance": 3.2}
+    assert (first.id, first.split, first.transcript, first.gold) == (
+        "a_1",
+        "train",
+        "Well, yes.",
+        {},
+    )
+    assert [u.id for u in read(tmp_path, layout="emobank", splits=["test"])] == [second.id]
+    card = Text(TextOptions(layout="emobank")).card
+    assert card.dimensions == dict.fromkeys(("valence", "arousal", "dominance"), (1.0, 5.0))
+    write(tmp_path, "emobank.csv", "id,split,V,A,D,text\na,train,x,3,3,Hm\n")
+    with pytest.raises(DataError, match="line 2: V, A and D must be numbers"):
+        read(tmp_path, layout="emobank")
+    with pytest.raises(DataError, match=r"no emobank\.csv"):
+        read(tmp_path / "..", layout="emobank")
+
+
+def test_tables_of_texts_may_have_ratings(tmp_path: Path) -> None:
+    write(tmp_path, "texts.csv", "id,text,valence,other\na,Fine,4.5,1\nb,Bad,,2\n")
+    scales = {"valence": [1, 5]}
+    assert [u.extras for u in read(tmp_path, dimensions=scales)] == [{"valence": 4.5}, {}]
+    assert [u.extras for u in read(tmp_path)] == [{}, {}]
+    with pytest.raises(DataError, match=r"valence is 4\.5; .* from 1 to 3"):
+        read(tmp_path, dimensions={"valence": [1, 3]})
+
+
+@pytest.mark.skipif("LANSER_DATA_ROOT" not in os.environ, reason="needs the development data")
+def test_a_lexicon_follows_the_valence_of_emobank(tmp_path: Path) -> None:
+    from lanser_bench.experiment import label_corpus
+    from lanser_bench.reporting.labels.report import write_label_report
+
+    corpus = label_corpus(
+        {
+            "dataset": "text",
+            "root": str(Path(os.environ["LANSER_DATA_ROOT"]) / "text_emobank"),
+            "layout": "emobank",
+            "splits": ["test"],
+        },
+        {"name": "lexicon", "source": "vader"},
+        "goemotions-ekman",
+        overrides=[f"paths.store={tmp_path / 'store'}"],
+    )[0]
+    valence, arousal = write_label_report(corpus, tmp_path / "report").report["rated"]
+    assert valence["ccc"]["interval"]["low"] > 0.3
+    assert arousal["ccc"]["value"] < 0.1

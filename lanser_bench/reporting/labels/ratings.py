@@ -1,0 +1,46 @@
+"""Weak labels against human ratings of valence and arousal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ...data.utterances import UtteranceTable
+from ...evaluation.agreement import Units
+from ...evaluation.expected import DIMENSIONS, agreement, expected
+from ...stages.label.files import LabelTable
+from ...stages.task import rating
+from ...taxonomy import Taxonomy
+
+
+def rated(
+    table: UtteranceTable,
+    labels: LabelTable,
+    taxonomy: Taxonomy,
+    scales: Mapping[str, tuple[float, float]],
+    units: Units,
+) -> list[dict[str, Any]]:
+    """Returns the agreement of each dimension that both sides have, as JSON values.
+
+    Args:
+        table: the utterances, with ratings as extras.
+        labels: their weak labels; rows without a label are left out.
+        taxonomy: of the labels.
+        scales: extra with ratings → ends of its scale.
+        units: of the intervals.
+    """
+    found = []
+    for name in (name for name in DIMENSIONS if name in scales):
+        answers = expected(labels.scores, taxonomy, name, scales[name])
+        if answers is None:
+            continue
+        ratings = np.array([rating(extras.get(name)) for extras in table.extras])
+        compared = agreement(ratings, np.where(labels.index >= 0, answers, np.nan), units)
+        if compared is not None:
+            scores = compared.scores.model_dump(mode="json")
+            found.append(
+                {"dimension": name, "scale": list(scales[name]), "rows": compared.rows, **scores}
+            )
+    return found
