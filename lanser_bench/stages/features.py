@@ -250,10 +250,10 @@ def crops(
     return [row[begin : begin + longest] for row, begin in zip(rows, begins.tolist(), strict=True)]
 
 
-def pad(rows: Sequence[Frames]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Stacks rows of different lengths as float32, zeros at the end; returns their lengths too."""
+def pad(rows: Sequence[Frames]) -> tuple[Frames, npt.NDArray[np.int64]]:
+    """Stacks rows of different lengths, zeros at the end; returns them with their lengths."""
     lengths = np.array([len(row) for row in rows], np.int64)
-    stacked = np.empty((len(rows), int(lengths.max()), *rows[0].shape[1:]), np.float32)
+    stacked = np.empty((len(rows), int(lengths.max()), *rows[0].shape[1:]), rows[0].dtype)
     for target, row in zip(stacked, rows, strict=True):
         target[: len(row)] = row
         target[len(row) :] = 0.0

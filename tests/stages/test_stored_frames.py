@@ -12,17 +12,22 @@ import torch
 from lanser_bench_plugins.encoders.transformers import FrozenEncoder
 from safetensors.torch import load_file
 from test_features import recordings
-from training_world import Corpus, World, identity
+from training_world import TAXONOMY, Corpus, World, identity
 
 from lanser_bench.audio import decode
 from lanser_bench.errors import SettingsError
+from lanser_bench.evaluation.results import EvaluationResult
 from lanser_bench.kinds import Frontend
 from lanser_bench.plugins.discovery import registry
 from lanser_bench.stages import features
 from lanser_bench.stages.base import RunnableCall, run_call
 from lanser_bench.stages.embed.run import read_embeddings
+from lanser_bench.stages.embed.spec import Weights
+from lanser_bench.stages.evaluate import spec as evaluate
 from lanser_bench.stages.features import Features
+from lanser_bench.stages.finetune import spec as finetune
 from lanser_bench.stages.pretrain import spec as pretrain
+from lanser_bench.store import PluginIdentity, Spec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "plugins" / "encoders"))
 
@@ -53,7 +58,8 @@ def planted(world: World, options: dict[str, Any], n: int = 90) -> Corpus:
         layers[:, PLANTED, label] += 1.5
         layers *= np.array([10.0, 1.0, 0.1, 3.0])[:, None]
         frames.append(layers.reshape(len(layers), -1).astype(np.float16))
-    utterances = world.manifest("planted", truth.tolist(), [f"s{i % 9}" for i in range(n)])
+    gold = [TAXONOMY.names[label] for label in truth]
+    utterances = world.manifest("planted", truth.tolist(), [f"s{i % 9}" for i in range(n)], gold)
     frontend = registry().create("encoder", "adapter", options).frontend
     key = world.features(utterances, frames, frontend)
     return Corpus(utterances, world.labels(utterances, truth.tolist()), key, frames, truth)
@@ -186,7 +192,8 @@ def sounding(world: World) -> Corpus:
         )
         for label in truth
     ]
-    utterances = world.manifest("sounding", truth.tolist(), [f"s{i % 6}" for i in range(24)])
+    gold = [TAXONOMY.names[label] for label in truth]
+    utterances = world.manifest("sounding", truth.tolist(), [f"s{i % 6}" for i in range(24)], gold)
     key = world.features(utterances, clips, Frontend(kind="waveform"))
     return Corpus(utterances, world.labels(utterances, truth.tolist()), key, clips, truth)
 
@@ -215,3 +222,45 @@ def test_pre_training_changes_only_the_last_blocks(
         for number, layer in enumerate(frozen.extract([clip])[0]):
             same = np.array_equal(found[number][0][0].numpy(), layer)
             assert same is not (blocks == 1 and number == BLOCKS), number
+
+
+def tuned(world: World, corpus: Corpus, encoder: PluginIdentity, **changes: Any) -> Spec:
+    """A fine-tuning from the weights that the encoder starts with."""
+    evaluation = evaluate.spec(
+        utterances=corpus.utterances,
+        embeddings="",
+        taxonomy=TAXONOMY,
+        params=evaluate.Params(folds=2),
+        seed=0,
+    )
+    training = {"epochs": 2, "batch_size": 8, "budgets": [1.0], "seeds": 1, **changes}
+    return finetune.spec(
+        evaluation=evaluation,
+        features=corpus.features,
+        encoder=encoder,
+        weights=Weights(None, 0),
+        params=finetune.Params.model_validate(training),
+        threads=1,
+    )
+
+
+def test_fine_tuning_takes_stored_frames_and_last_blocks(
+    world: World, options: dict[str, Any]
+) -> None:
+    adapter, last = (
+        identity("adapter", **options, hidden=32),
+        identity("transformers-trainable", **options["base_options"], blocks=1),
+    )
+    found = {}
+    for name, corpus, encoder, changes in (
+        ("adapter", planted(world, options), adapter, {"epochs": 12, "learning_rate": 2e-2}),
+        ("bf16", planted(world, options), adapter, {"precision": "bf16"}),
+        ("blocks", sounding(world), last, {}),
+    ):
+        spec = tuned(world, corpus, encoder, **changes)
+        world.call(spec)
+        path = world.store.checked(spec.key).path / finetune.RESULT
+        found[name] = EvaluationResult.model_validate_json(path.read_bytes())
+    assert found["adapter"].budgets[-1].uar.value > 0.8
+    with pytest.raises(SettingsError, match="takes stored frames"):
+        world.call(tuned(world, planted(world, options), adapter, gain_db=6.0))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...errors import SettingsError
 from .examples import Floats, Ints
 
 if TYPE_CHECKING:
@@ -16,6 +17,17 @@ NEPERS = math.log(10) / 10
 """Natural-log units of power in a decibel."""
 SNR_RANGE = 20.0
 """Width of the range of signal-to-noise ratios, in dB above the lowest."""
+
+
+def check_augmentation(params: TrainingParams, kind: str) -> None:
+    """Raises `SettingsError` if an encoder's front end of this kind cannot be augmented so."""
+    if params.spec_augment and kind != "logmel":
+        raise SettingsError("spec_augment needs an encoder that takes log-mel. Remove it.")
+    if kind == "frames" and (params.gain_db or params.noise_snr_db is not None):
+        raise SettingsError(
+            "gain_db and noise_snr_db need an encoder that takes sound or log-mel; this one takes "
+            "stored frames, computed from the sound as it is. Remove them."
+        )
 
 
 def augment(

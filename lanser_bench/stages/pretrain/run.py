@@ -39,7 +39,6 @@ def run(context: StageContext, draft: Draft) -> None:
     control: LabelsControl = context.spec.params["labels_control"]
     place = device(context.spec.params.get("device", "cpu"))
     params, seed = Params.of(context.spec), context.spec.seed or 0
-    _refuse_augmentation(params, encoder.frontend.kind)
     examples = load_examples(context, control, seed)
     split = split_by_speaker(examples, params.dev_fraction)
     acoustic = _acoustic(context, params, split, place)
@@ -74,16 +73,6 @@ def run(context: StageContext, draft: Draft) -> None:
     }
     _write_weights(draft, best)
     _write_report(draft, progress, examples, params, acoustic)
-
-
-def _refuse_augmentation(params: Params, kind: str) -> None:
-    if params.spec_augment and kind != "logmel":
-        raise SettingsError("pretrain.spec_augment needs an encoder that takes log-mel.")
-    if kind == "frames" and (params.gain_db or params.noise_snr_db is not None):
-        raise SettingsError(
-            "pretrain.gain_db and pretrain.noise_snr_db need an encoder that takes sound or "
-            "log-mel; this one takes stored frames, computed from the sound as it is. Remove them."
-        )
 
 
 def trainable(plugin: Any, name: str) -> TrainableEncoder[Any]:
