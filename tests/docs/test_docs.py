@@ -35,6 +35,7 @@ SLOW = {
     "python.md",
     "plugins.md",
     "datasets.md",
+    "measurements.md",
     "results.md",
     "report.md",
     "weak-labels.md",

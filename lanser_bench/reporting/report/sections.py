@@ -75,14 +75,19 @@ def _plots(
 def _lines(
     records: Records, board: Board, report: ReportTable[Any], of: Sequence[Measurement[Any]]
 ) -> list[list[tuple[str | Metric, bool]]]:
-    """Returns lines of cells, the row's name first, and whether a cell is in bold."""
-    lines: list[Cells] = []
+    """Returns lines of cells, the row's name first, and whether a cell is in bold.
+
+    Equal lines of several rows, such as those of one labeler, are one line.
+    """
+    names: dict[Cells, list[str]] = {}
     for row in (*board.main, *board.controls):
         results = records.results(row)
         for measurement in of:
             found = [one for result in results for one in result.of(measurement)]
             if len(found) == len(results):  # otherwise some seeds lack it
-                lines += ((short_name(row), *cells) for cells in report.lines(found))
+                for cells in report.lines(found):
+                    names.setdefault(cells, []).append(short_name(row))
+    lines: list[Cells] = [(_joined(of_cells), *cells) for cells, of_cells in names.items()]
     heads = ("", *report.heads)
     if report.sort_by is not None:
         column = heads.index(report.sort_by)
@@ -92,6 +97,10 @@ def _lines(
         [(cell, b and _is_sure(cell)) for cell, b in zip(cells, bold, strict=True)]
         for cells in lines
     ]
+
+
+def _joined(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
 def _dots(
