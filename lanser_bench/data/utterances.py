@@ -250,5 +250,11 @@ def read_summary(artifact: Artifact) -> dict[str, Any]:
     return summary
 
 
+def read_scales(artifact: Artifact) -> dict[str, tuple[float, float]]:
+    """Returns the dimensions of a set's ratings with the ends of their scales."""
+    found = read_summary(artifact).get("card", {}).get("dimensions", {})
+    return {name: (low, high) for name, (low, high) in found.items()}
+
+
 def _as_json(value: Mapping[str, Any]) -> str:
     return json.dumps(dict(value), sort_keys=True, ensure_ascii=False, allow_nan=False)

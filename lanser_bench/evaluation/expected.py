@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 
 from ..taxonomy import Taxonomy
 from .agreement import MIN_ROWS, Units
 from .arrays import Floats
-from .dimension_results import DimensionScores
 from .dimensions import Rated, dimension_scores
+from .results import Metric, Result
 
 DIMENSIONS = ("valence", "arousal")
 """Those that taxonomies give for their labels, from −1 to 1."""
@@ -19,12 +17,14 @@ GROUPS = 100
 """Rows without speakers are independent; they form so many groups, which replace speakers."""
 
 
-@dataclass(frozen=True)
-class Agreement:
+class Agreement(Result):
     """Expected ratings against human ratings of one dimension."""
 
     rows: int
-    scores: DimensionScores
+    concordance: Metric
+    """Lin's coefficient, as in `DimensionScores`."""
+    pearson: Metric
+    rmse: Metric
 
 
 def expected(
@@ -64,4 +64,7 @@ def agreement(ratings: Floats, answers: Floats, units: Units) -> Agreement | Non
     few = own is None and len(rows) < MIN_ROWS
     groups = np.arange(len(rows)) % (1 if few else GROUPS) if own is None else own
     data = Rated([str(g) for g in groups], ratings[rows, None], answers[None, rows, None])
-    return Agreement(len(rows), dimension_scores(data, 0))
+    scores = dimension_scores(data, 0)
+    return Agreement(
+        rows=len(rows), concordance=scores.ccc, pearson=scores.pearson, rmse=scores.rmse
+    )

@@ -213,6 +213,15 @@ class ReportPlot(Generic[R]):
 
 
 @dataclass(frozen=True)
+class ReportCurve(Generic[R]):
+    """Label-efficiency curves above a table of the report."""
+
+    score: str
+    points: Callable[[R], Sequence[tuple[float | None, float, Metric]]]
+    """Result → share of the labels, number of labels and score of each budget."""
+
+
+@dataclass(frozen=True)
 class ReportTable(Generic[R]):
     """A section of the HTML report: one or more lines per row of the leaderboard."""
 
@@ -231,6 +240,7 @@ class ReportTable(Generic[R]):
     differences: frozenset[str] = frozenset()
     """Heads of columns in bold if their interval excludes 0."""
     plot: ReportPlot[R] | None = None
+    curve: ReportCurve[R] | None = None
     pictured: tuple[str, ...] = ()
     """Heads of shares that are also drawn, as dots with intervals on one line from 0 to 100 %."""
 

@@ -11,7 +11,17 @@ from ..evaluation.dimension_results import DimensionScores, DimensionsResult
 from ..evaluation.results import Metric
 from ..numbers import decimal
 from ..stages import dimensions
-from .base import WHOLE, Column, Keys, Measurement, ReportTable, Section, SpeakerSums, Target
+from .base import (
+    WHOLE,
+    Column,
+    Keys,
+    Measurement,
+    ReportCurve,
+    ReportTable,
+    Section,
+    SpeakerSums,
+    Target,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -105,20 +115,17 @@ def _recomputed(result: DimensionsResult, table: pa.Table) -> Iterator[tuple[str
 
 
 def _lines(results: Sequence[DimensionsResult]) -> Iterator[tuple[str | Metric, ...]]:
-    """Yields a line per dimension and budget, then its area and the mean rating as prediction."""
+    """Yields a line per dimension: scores at the largest budget, area, and of the mean rating."""
     for name, (low, high) in results[0].scales.items():
-        scale = f"{name}, {low:g} to {high:g}"
-        for budgets in zip(*(result.budgets for result in results), strict=True):
-            yield scale, budgets[0].budget, *_cells([one.scores[name] for one in budgets])
-        area = decimal(averaged([result.areas[name] for result in results], _CCC))
-        yield scale, "area under CCC", area, "", ""
-        yield scale, "mean rating", *_cells([result.mean[name] for result in results])
-
-
-def _cells(scores: Sequence[DimensionScores]) -> Iterator[str]:
-    yield decimal(averaged([one.ccc for one in scores], _CCC))
-    yield decimal(averaged([one.pearson for one in scores], _CCC))
-    yield decimal(averaged([one.rmse for one in scores], (0.0, float("inf"))))
+        scores = [result.largest.scores[name] for result in results]
+        yield (
+            f"{name}, {low:g} to {high:g}",
+            decimal(averaged([one.ccc for one in scores], _CCC)),
+            decimal(averaged([one.pearson for one in scores], _CCC)),
+            decimal(averaged([one.rmse for one in scores], (0.0, float("inf")))),
+            decimal(averaged([result.areas[name] for result in results], _CCC)),
+            decimal(averaged([result.mean[name].ccc for result in results], _CCC)),
+        )
 
 
 DIMENSIONS = Measurement(
@@ -156,8 +163,13 @@ DIMENSIONS = Measurement(
         title="Dimensions of emotion",
         note="Ratings predicted by ridge regression on held-out speakers. CCC: Lin's concordance "
         "correlation, which is lowered by wrong means and spreads; r: Pearson correlation; RMSE in "
-        "units of the scale. Mean rating: the mean of the training side as prediction.",
-        heads=("dimension", "labels", "CCC", "r", "RMSE"),
+        "units of the scale. Area: under the CCC over the label budgets. Mean rating: CCC of the "
+        "training side's mean as prediction. The curve is the mean CCC × 100 over dimensions.",
+        heads=("dimension", "CCC", "r", "RMSE", "area", "mean rating"),
         lines=_lines,
+        curve=ReportCurve(
+            "Mean CCC × 100",
+            lambda result: [(one.fraction, one.n_labels, one.ccc) for one in result.budgets],
+        ),
     ),
 )

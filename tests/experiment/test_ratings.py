@@ -150,6 +150,8 @@ def test_tables_and_report_show_the_concordance(results: Path) -> None:
     report = render(records)
     assert "Dimensions of emotion" in report
     assert "arousal, 1 to 7" in report
+    ends = f"{100 * found.largest.ccc.value:.1f} %"
+    assert f"Mean CCC × 100 over human labels used. At the most labels: t {ends}" in report
 
 
 @pytest.mark.parametrize("metric", ["ccc", "ccc_valence", "ccc_area"])

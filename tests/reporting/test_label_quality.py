@@ -182,9 +182,9 @@ def test_labels_are_compared_with_ratings_through_the_valence_of_the_taxonomy() 
     cross = ((x - x.mean()) * (y - y.mean())).mean()
     ccc = 2 * cross / (x.var() + y.var() + (x.mean() - y.mean()) ** 2)
     assert (found["dimension"], found["rows"]) == ("valence", 59)
-    assert found["ccc"]["value"] == pytest.approx(ccc, abs=1e-6)
+    assert found["concordance"]["value"] == pytest.approx(ccc, abs=1e-6)
     assert found["pearson"]["value"] == pytest.approx(np.corrcoef(x, y)[0, 1], abs=1e-6)
-    assert found["ccc"]["interval"]["low"] < ccc < found["ccc"]["interval"]["high"]
+    assert found["concordance"]["interval"]["low"] < ccc < found["concordance"]["interval"]["high"]
     lines = summary_lines({**report, "made_with": {}})
     assert any(line.startswith("Against ratings of valence (59 rows): CCC") for line in lines)
     bare = quality(replace(made, scales={"dominance": (1.0, 5.0)}))

@@ -39,8 +39,6 @@ def rated(
         ratings = np.array([rating(extras.get(name)) for extras in table.extras])
         compared = agreement(ratings, np.where(labels.index >= 0, answers, np.nan), units)
         if compared is not None:
-            scores = compared.scores.model_dump(mode="json")
-            found.append(
-                {"dimension": name, "scale": list(scales[name]), "rows": compared.rows, **scores}
-            )
+            where = {"dimension": name, "scale": list(scales[name])}
+            found.append({**where, **compared.model_dump(mode="json")})
     return found

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...data.utterances import read_summary, read_utterances
+from ...data.utterances import read_scales, read_utterances
 from ...experiment.labelling import LabelledCorpus
 from ...kinds.asr import Transcript
 from ...stages.label.files import read_labels
@@ -48,7 +48,7 @@ def read_material(corpus: LabelledCorpus) -> Material:
         texts = [transcripts[name].text for name in table.ids]
     labels = read_labels(store.checked(corpus.labels))
     heard = transcripts if corpus.asr != "reference" else None
-    scales = read_summary(corpus.manifest.artifact)["card"].get("dimensions", {})
+    scales = read_scales(corpus.manifest.artifact)
     taxonomies = corpus.taxonomy, corpus.gold_taxonomy
     return Material(table, texts, heard, labels, *taxonomies, scales)
 

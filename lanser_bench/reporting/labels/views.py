@@ -61,9 +61,9 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
             f"(insertions {errors['insertions']})"
         )
     lines += [
-        f"Against ratings of {one['dimension']} ({one['rows']} rows): CCC {shown(one['ccc'])}, r "
-        f"{shown(one['pearson'])}, RMSE {shown(one['rmse'])}; intervals over "
-        f"{report['intervals_over']}"
+        f"Against ratings of {one['dimension']} ({one['rows']} rows): CCC "
+        f"{shown(one['concordance'])}, r {shown(one['pearson'])}, RMSE {shown(one['rmse'])}; "
+        f"intervals over {report['intervals_over']}"
         for one in report.get("rated", [])
     ]
     gold = report["gold"]

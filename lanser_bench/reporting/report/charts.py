@@ -37,43 +37,71 @@ def lines(board: Board, main: Sequence[Row], controls: Sequence[Row], name: obje
     drawn = []
     for kind, rows in (("s", main), ("k", controls)):
         for index, row in enumerate(rows):
-            shares = all(p.fraction is not None for p in row.curve)
-            xs = [100 * p.fraction if shares and p.fraction else p.n_labels for p in row.curve]
-            points = [(x, 100 * p.uar.value) for x, p in zip(xs, row.curve, strict=True)]
-            band = [
-                (x, 100 * p.uar.interval.low, 100 * p.uar.interval.high)
-                for x, p in zip(xs, row.curve, strict=True)
-                if p.uar.interval is not None
-            ]
-            whole = band if len(band) == len(points) else []
-            drawn.append(Line(name(row), f"{kind}{index}", sorted(points), sorted(whole)))
+            points = [(p.fraction, p.n_labels, p.uar) for p in row.curve]
+            drawn.append(line_of(name(row), f"{kind}{index}", points))
     return drawn
 
 
-def curves(board: Board, shown: Sequence[Line], number: int) -> Markup:
+def line_of(name: str, style: str, points: Sequence[tuple[float | None, float, Metric]]) -> Line:
+    """Returns a curve of (share of the labels, number of labels, score)."""
+    shares = all(share is not None for share, _, _ in points)
+    xs = [100 * share if shares and share else n_labels for share, n_labels, _ in points]
+    scores = [score for _, _, score in points]
+    values = [(x, 100 * score.value) for x, score in zip(xs, scores, strict=True)]
+    band = [
+        (x, 100 * score.interval.low, 100 * score.interval.high)
+        for x, score in zip(xs, scores, strict=True)
+        if score.interval is not None
+    ]
+    return Line(name, style, sorted(values), sorted(band) if len(band) == len(values) else [])
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What a chart shows."""
+
+    title: str
+    score: str
+    chance: float | None
+    """Score of guessing in percent."""
+    shares: bool
+    """Whether budgets are shares of the labels, not numbers."""
+
+
+def board_curves(board: Board, shown: Sequence[Line], number: int) -> Markup:
+    """Draws the curves of a board; see `curves`."""
+    return curves(shown, Axes(board.title, "UAR", 100 / len(board.labels), _shares(board)), number)
+
+
+def _shares(board: Board) -> bool:
+    return any(p.fraction is not None for row in board.main + board.controls for p in row.curve)
+
+
+def curves(shown: Sequence[Line], axes: Axes, name: object) -> Markup:
     """Draws the curves: main rows with bands, controls broken, chance as a thin line.
 
     Text alternatives: a title and a description here, and the table that the page puts below.
+    `name` is unique in the page.
     """
     xs = sorted({x for line in shown for x, _ in line.points})
     if len(xs) < 2:
         return Markup("")
-    chance = 100 / len(board.labels)
     highs = [y for line in shown for _, y in line.points]
     highs += [high for line in shown for _, _, high in line.band if line.style[0] == "s"]
     top = min(100.0, 10 * math.ceil((max(highs) + 2) / 10))
     scale = _Scale(xs[0], xs[-1], top)
-    parts = [_axes(scale, xs, top, board), _rule(scale, chance)]
+    parts = [_axes(scale, xs, axes)]
+    parts += [_rule(scale, axes.chance)] if axes.chance is not None else []
     parts += [_band(scale, line) for line in shown if line.band and line.style[0] == "s"]
     parts += [_curve(scale, line) for line in reversed(shown)]
     parts += [_names(scale, shown)]
     ends = "; ".join(f"{line.name} {line.points[-1][1]:.1f} %" for line in shown)
-    text = escape(f"UAR over human labels used. At the most labels: {ends}.")
+    text = escape(f"{axes.score} over human labels used. At the most labels: {ends}.")
     return Markup(
-        f'<svg class="chart" role="img" aria-labelledby="ct{number} cd{number}" '
+        f'<svg class="chart" role="img" aria-labelledby="ct{name} cd{name}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}">'
-        f'<title id="ct{number}">Label efficiency on {escape(board.title)}</title>'
-        f'<desc id="cd{number}">{text}</desc>{"".join(parts)}</svg>'
+        f'<title id="ct{name}">Label efficiency on {escape(axes.title)}</title>'
+        f'<desc id="cd{name}">{text}</desc>{"".join(parts)}</svg>'
     )
 
 
@@ -136,11 +164,12 @@ class _Scale:
         return LEFT + share * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
+        value = max(value, 0.0)  # a score below 0 is drawn at 0
         return HEIGHT - BOTTOM - value / self.top * (HEIGHT - TOP - BOTTOM)
 
 
-def _axes(scale: _Scale, xs: Sequence[float], top: float, board: Board) -> str:
-    right = WIDTH - RIGHT
+def _axes(scale: _Scale, xs: Sequence[float], axes: Axes) -> str:
+    right, top = WIDTH - RIGHT, scale.top
     parts = []
     for tick in range(0, int(top) + 1, 10 if top <= 60 else 20):
         y = scale.y(tick)
@@ -158,12 +187,12 @@ def _axes(scale: _Scale, xs: Sequence[float], top: float, board: Board) -> str:
             f'<text class="tick" x="{place:.1f}" y="{HEIGHT - BOTTOM + 18}" '
             f'text-anchor="middle">{x:g}</text>'
         )
-    shares = any(p.fraction is not None for row in board.main + board.controls for p in row.curve)
-    unit = "% of the training speakers’ labels" if shares else "labels"
+    unit = "% of the training speakers’ labels" if axes.shares else "labels"
+    score = axes.score if axes.chance is None else f"{axes.score}, %"
     parts.append(
         f'<text class="axis" x="{LEFT}" y="{HEIGHT - 8}">human labels used, {unit} (log scale)'
         f'</text><text class="axis" transform="translate(14 {HEIGHT - BOTTOM}) rotate(-90)">'
-        f"UAR on held-out speakers, %</text>"
+        f"{escape(score)} on held-out speakers</text>"
     )
     return "".join(parts)
 

@@ -21,7 +21,7 @@ from ..comparing.declared import DeclaredLine, declared_lines
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Row
 from ..leaderboard.table import header, notes, place
-from .charts import curves, lines
+from .charts import board_curves, lines
 from .data import RecordFile, Records, short_name
 from .finding import finding, verdict
 from .matrix import matrices
@@ -118,7 +118,7 @@ def _board(
         "rows": rows,
         "axes": sorted({axis for row in (*board.main, *board.controls) for axis in row.axes}),
         "majority": board.majority,
-        "chart": curves(board, shown, number),
+        "chart": board_curves(board, shown, number),
         "curve_rows": [(short_name(row), row.curve) for row in (*main, *controls)],
         "left_out": len(board.main) - len(main),
         "sections": list(sections(records, board)),

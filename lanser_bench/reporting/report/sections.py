@@ -7,13 +7,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ...evaluation.contrast import averaged
 from ...evaluation.results import Metric
 from ...measurements import MEASUREMENTS
 from ...measurements.base import Measurement, ReportMap, ReportTable
 from ...numbers import decimal
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Gap, Row
-from .charts import diagonal
+from .charts import Axes, Line, curves, diagonal, line_of
 from .data import Records, short_name
 from .finding import verdict
 from .probe_gaps import ProbeGaps
@@ -49,7 +50,34 @@ def sections(records: Records, board: Board) -> Iterator[dict[str, Any]]:
             note = report.note.format(chance=f"{100 / len(board.labels):.1f}")
             plots = _plots(records, board, report, of[anchor])
             shown = {"maps": maps, "lines": lines, "dots": dots, "plots": plots, "more": more}
+            shown["chart"] = _chart(records, board, report, of[anchor])
             yield {"report": report, "note": note, **shown}
+
+
+def _chart(
+    records: Records,
+    board: Board,
+    report: ReportTable[Any] | ReportMap,
+    of: Sequence[Measurement[Any]],
+) -> Markup:
+    """Returns the curves of the first main rows and of one control of each kind, over seeds."""
+    curve = None if isinstance(report, ReportMap) else report.curve
+    if curve is None:
+        return Markup("")
+    shown: list[Line] = []
+    shares = False
+    controls = {row.control: row for row in reversed(board.controls)}
+    for kind, rows in (("s", board.main[:PLOTS]), ("k", list(controls.values()))):
+        for row in rows:
+            found = [one for r in records.results(row) for m in of for one in r.of(m)]
+            budgets = list(zip(*(curve.points(one) for one in found), strict=True))
+            points = [(b[0][0], b[0][1], averaged([x[2] for x in b], (-1.0, 1.0))) for b in budgets]
+            if points:
+                style = f"{kind}{sum(line.style[0] == kind for line in shown)}"
+                shown.append(line_of(short_name(row), style, points))
+                shares = shares or points[0][0] is not None
+    axes = Axes(board.title, curve.score, None, shares)
+    return curves(shown, axes, f"{report.anchor}-{board.split_hash[:8]}") if shown else Markup("")
 
 
 def _plots(

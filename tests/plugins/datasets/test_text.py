@@ -223,5 +223,5 @@ def test_a_lexicon_follows_the_valence_of_emobank(tmp_path: Path) -> None:
         overrides=[f"paths.store={tmp_path / 'store'}"],
     )[0]
     valence, arousal = write_label_report(corpus, tmp_path / "report").report["rated"]
-    assert valence["ccc"]["interval"]["low"] > 0.3
-    assert arousal["ccc"]["value"] < 0.1
+    assert valence["concordance"]["interval"]["low"] > 0.3
+    assert arousal["concordance"]["value"] < 0.1
