@@ -22,7 +22,7 @@ from ..evaluation.arrays import Floats
 from ..evaluation.budgets import Budget
 from ..evaluation.calibration import BINS
 from ..evaluation.folds import split_hash
-from ..evaluation.predictions import PREDICTIONS, sorted_codes, write_table
+from ..evaluation.predictions import PREDICTIONS, write_table
 from ..evaluation.soft_results import SoftBudget, SoftResult
 from ..store import Draft, Spec
 from .base import StageContext, StageParams, write_json
@@ -92,7 +92,8 @@ def _result(task: Task, votes: Floats, study: efficiency.Study, bins: int) -> So
         return SoftBudget(budget=one.name, n_labels=n_labels, **dict(scores))
 
     largest = soft.distributions(study, votes, study.largest)
-    totals = [task.table.extras[p].get(COUNT) for p in task.kept]
+    counted = [task.table.extras[p].get(COUNT) for p in task.kept]
+    totals = np.array([c if isinstance(c, int | float) else np.nan for c in counted], np.float64)
     return SoftResult(
         labels=task.labels,
         n_utterances=len(task.kept),
@@ -105,15 +106,10 @@ def _result(task: Task, votes: Floats, study: efficiency.Study, bins: int) -> So
         budgets=[budget(one) for one in study.design.budgets],
         mean_votes=soft.soft_scores(soft.mean_votes(study, votes), bins),
         reliability=soft.reliability_of(largest, bins),
-        ceiling=soft.ceiling(votes, np.array([_number(t) for t in totals]), task.data.speakers),
+        ceiling=soft.ceiling(votes, totals, task.data.speakers),
         control="permuted gold" if study.design.permute_gold else None,
         warnings=[*task.warnings, *efficiency.default_warnings(study)],
     )
-
-
-def _number(value: object) -> float:
-    """Returns NaN for an extra that is no number."""
-    return float(value) if isinstance(value, int | float) else np.nan
 
 
 def _table(study: efficiency.Study, votes: Floats, head: str) -> pa.Table:
@@ -138,20 +134,19 @@ def _lists(rows: np.ndarray) -> pa.Array:
 
 
 def read_distributions(table: pa.Table, head: str = VOTES) -> Mapping[str, soft.Distributions]:
-    """Returns budget → the predictions of a head, from `predictions.parquet`, by id."""
+    """Returns budget → the predictions of a head, from `predictions.parquet`."""
     own = table.filter(pc.equal(table["head"], head))
     found = {}
     for budget in own["budget"].unique().to_pylist():
         rows = own.filter(pc.equal(own["budget"], budget))
-        ids, row = sorted_codes(rows["id"])
-        draw = np.unique(rows["seed"].to_numpy(), return_inverse=True)[1]
-        votes, given = _matrix(rows["votes"]), _matrix(rows["predicted"])
-        gold, who = np.zeros((len(ids), votes.shape[1])), [""] * len(ids)
-        predicted = np.zeros((draw.max() + 1, *gold.shape))
-        predicted[draw, row], gold[row] = given, votes
-        for at, speaker in zip(row.tolist(), rows["speaker"].to_pylist(), strict=True):
-            who[at] = speaker
-        found[budget] = soft.Distributions.of(who, gold, predicted)
+        seeds = rows["seed"].to_numpy()
+        # Folds are tested in the same order in every draw.
+        order, draws = np.argsort(seeds, kind="stable"), len(np.unique(seeds))
+        first = order[: len(order) // draws]
+        predicted = _matrix(rows["predicted"])[order].reshape(draws, len(first), -1)
+        speakers = rows["speaker"].take(pa.array(first)).to_pylist()
+        votes = _matrix(rows["votes"])[first]
+        found[budget] = soft.Distributions.of(speakers, votes, predicted)
     return found
 
 
