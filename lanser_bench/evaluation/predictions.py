@@ -201,11 +201,13 @@ def sorted_codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
     This is tens of times faster than `np.unique`, which compares the strings of all rows.
     """
     coded = column.combine_chunks().dictionary_encode()
-    names: list[str] = coded.dictionary.to_pylist()
+    # A filtered column still has the names of the rows that were removed.
+    used, code = np.unique(coded.indices.to_numpy(), return_inverse=True)
+    names: list[str] = coded.dictionary.take(pa.array(used)).to_pylist()
     order = sorted(range(len(names)), key=names.__getitem__)
     place = np.empty(len(names), np.int64)
     place[order] = np.arange(len(names))
-    return [names[i] for i in order], place[coded.indices.to_numpy()]
+    return [names[i] for i in order], place[code]
 
 
 def read_predicted(path: Path, target: str, scale: str) -> Predicted:

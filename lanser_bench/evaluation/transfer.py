@@ -1,10 +1,10 @@
 """Cross-corpus transfer: a head trained on some labelled sets and tested on another.
 
-The protocol is that of EmoBox (Ma et al. 2024) and SER Evals (Osman et al. 2024): labels are mapped
-to a common taxonomy, utterances without a common label are left out, and no label of the tested set
-is used. Layer and strength are chosen on the training sets' speakers. Unlike there, each score has
-an interval over the tested speakers and, beside it, the score of heads trained within the tested
-set by its speaker folds, on the same utterances and labels.
+The setting is that of EmoBox (Ma et al. 2024, arXiv 2406.07162) and SER Evals (Osman et al. 2024,
+arXiv 2408.07851): labels are mapped to a common taxonomy, utterances without a common label are
+left out, and no label of the tested set is used. Layer and strength are chosen on the training
+sets' speakers. Each score has an interval over the tested speakers and, beside it, the score of
+heads trained within the tested set by its speaker folds, on the same utterances and labels.
 """
 
 from __future__ import annotations

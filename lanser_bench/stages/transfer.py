@@ -117,8 +117,8 @@ def run(context: StageContext, draft: Draft) -> None:
             done.append(transfer.transferred(task, params["common"], design))
             leaks += task.warnings
         context.progress(number, len(pools), "heads")
-    if leaks:
-        more = f" The same applies to {len(leaks) - 1} more of its heads." if leaks[1:] else ""
+    if leaks := list(dict.fromkeys(leaks)):
+        more = f" The same applies to {len(leaks) - 1} more training sets." if leaks[1:] else ""
         warnings.append(leaks[0] + more)
     result = TransferResult(
         taxonomy=params["taxonomy"],

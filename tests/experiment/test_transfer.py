@@ -53,7 +53,7 @@ def targets(corpora: Path, tmp_path: Path) -> Callable[..., list[dict[str, Any]]
             for i, line in enumerate(lines):
                 if i % 7 == len(found):  # faults, so that no score is perfect
                     line["label"] = {"glad": "sad", "sad": "glad"}[line["label"]]
-                line["speaker"] = f"{name}-{line['speaker']}"
+                line |= {key: f"{name}-{line[key]}" for key in ("id", "speaker")}
                 line["label"] = words.get(line["label"], line["label"])
             with (root / "manifest.csv").open("w") as file:
                 writer = csv.DictWriter(file, list(lines[0]))

@@ -178,7 +178,7 @@ def _row(records: Records, board: Board, row: Row, means: Mapping[str, _Means]) 
     mean = of.score(of.mean(of.single))
     assert mean is not None
     return MatrixRow(
-        name=short_name(row),
+        name=short_name(row) if row.role == "main" else row.name.replace("_", " "),
         control=row.control if row.role != "main" else None,
         seeds=row.n_seeds,
         scores={pair: score_of(side) for pair, side in sides.items() if side is not None},
