@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -208,6 +209,30 @@ def sorted_codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
     place = np.empty(len(names), np.int64)
     place[order] = np.arange(len(names))
     return [names[i] for i in order], place[code]
+
+
+def vectors(rows: npt.NDArray[Any]) -> pa.Array:
+    """Returns rows as lists of any length: labelled sets beside a record differ in columns."""
+    ends = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
+    return pa.ListArray.from_arrays(pa.array(ends), pa.array(rows.ravel()))
+
+
+def read_vectors(table: pa.Table, truth: str) -> tuple[list[str], Floats, Floats]:
+    """Returns speakers, truth (n, K) and predictions (draws, n, K) of one budget.
+
+    `table` has rows (speaker, seed, predicted) and a column `truth`; both are `vectors`. The order
+    is that of the file: folds are tested in the same order in every draw.
+    """
+    seeds = table["seed"].to_numpy()
+    order, draws = np.argsort(seeds, kind="stable"), len(np.unique(seeds))
+    first = order[: len(order) // draws]
+
+    def matrix(name: str) -> Floats:
+        values = table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return np.asarray(values.reshape(len(table), -1))
+
+    predicted = matrix("predicted")[order].reshape(draws, len(first), -1)
+    return table["speaker"].take(pa.array(first)).to_pylist(), matrix(truth)[first], predicted
 
 
 def read_predicted(path: Path, target: str, scale: str) -> Predicted:

@@ -206,7 +206,7 @@ class _Cell:
         from ..stages.embed.run import read_embeddings
         from ..stages.evaluate.run import design_of
         from ..stages.evaluate.spec import Params
-        from ..stages.task import labelled
+        from ..stages.task import labelled_by
 
         number = self._target(target)
         evaluation = self.artifact(f"evaluate targets.{number}")
@@ -223,8 +223,7 @@ class _Cell:
                 "needs all utterances of a speaker at once. A single recording cannot be scored."
             )
         table = read_utterances(self.store.checked(spec.parents["utterances"]))
-        votes = spec.params.get("votes", "unanimous")
-        kept, data, labels = labelled(table, spec.params["labels"], votes)
+        kept, data, labels = labelled_by(table, spec.params)
         embeddings = read_embeddings(self.store, spec.parents["embeddings"])
         chosen = embeddings if isinstance(params.layers, str) else params.layers
         layers = {name: values[kept] for name, values in embeddings.items() if name in chosen}

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
@@ -26,7 +25,7 @@ from ..evaluation.arrays import Floats
 from ..evaluation.curves import area_axis
 from ..evaluation.dimension_results import DimensionBudget, DimensionScores, DimensionsResult
 from ..evaluation.folds import split_hash
-from ..evaluation.predictions import PREDICTIONS, sorted_codes, write_table
+from ..evaluation.predictions import PREDICTIONS, read_vectors, vectors, write_table
 from ..store import Draft, Spec
 from .base import StageContext, StageParams, write_json
 from .evaluate import spec as evaluate
@@ -89,7 +88,7 @@ def run(context: StageContext, draft: Draft) -> None:
     write_json(draft, RESULT, result)
     at, columns = prediction_columns(study)
     predicted = np.concatenate([cell.answer.predicted for cell in study.cells])
-    columns |= {"truth": number_lists(ratings[at]), "predicted": number_lists(predicted)}
+    columns |= {"truth": vectors(ratings[at]), "predicted": vectors(predicted)}
     write_table(draft.path / PREDICTIONS, pa.table(columns))
     draft.counts |= {"utterances": result.n_utterances, "left_out": result.n_left_out}
 
@@ -175,27 +174,11 @@ def _result(
     )
 
 
-def number_lists(rows: npt.NDArray[Any]) -> pa.Array:
-    """Returns rows as lists of any length: labelled sets beside a record differ in dimensions."""
-    ends = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
-    return pa.ListArray.from_arrays(pa.array(ends), pa.array(rows.ravel()))
-
-
 def read_rated(table: pa.Table) -> dict[str, dimensions.Rated]:
-    """Returns budget → the predictions, from `predictions.parquet`, by id."""
-    found = {}
-    for budget in table["budget"].unique().to_pylist():
-        rows = table.filter(pc.equal(table["budget"], budget))
-        ids, row = sorted_codes(rows["id"])
-        draw = np.unique(rows["seed"].to_numpy(), return_inverse=True)[1]
-        truth, given = (_matrix(rows[name]) for name in ("truth", "predicted"))
-        gold, who = np.zeros((len(ids), truth.shape[1])), np.empty(len(ids), object)
-        predicted = np.zeros((draw.max() + 1, *gold.shape), np.float32)
-        predicted[draw, row], gold[row], who[row] = given, truth, rows["speaker"].to_pylist()
-        found[budget] = dimensions.Rated(who.tolist(), gold, predicted)
-    return found
-
-
-def _matrix(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    lists = column.combine_chunks()
-    return np.asarray(lists.flatten().to_numpy(zero_copy_only=False).reshape(len(lists), -1))
+    """Returns budget → the predictions, from `predictions.parquet`."""
+    return {
+        budget: dimensions.Rated(
+            *read_vectors(table.filter(pc.equal(table["budget"], budget)), "truth")
+        )
+        for budget in table["budget"].unique().to_pylist()
+    }

@@ -22,7 +22,7 @@ from ..evaluation.arrays import Floats
 from ..evaluation.budgets import Budget
 from ..evaluation.calibration import BINS
 from ..evaluation.folds import split_hash
-from ..evaluation.predictions import PREDICTIONS, write_table
+from ..evaluation.predictions import PREDICTIONS, read_vectors, vectors, write_table
 from ..evaluation.soft_results import SoftBudget, SoftResult
 from ..store import Draft, Spec
 from .base import StageContext, StageParams, write_json
@@ -121,16 +121,10 @@ def _table(study: efficiency.Study, votes: Floats, head: str) -> pa.Table:
         {
             **columns,
             "head": heads.dictionary_encode(),
-            "votes": _lists(votes[at]),
-            "predicted": _lists(predicted.astype(np.float32)),
+            "votes": vectors(votes[at]),
+            "predicted": vectors(predicted.astype(np.float32)),
         }
     )
-
-
-def _lists(rows: np.ndarray) -> pa.Array:
-    """Returns rows as lists of any length: labelled sets beside a record differ in labels."""
-    ends = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
-    return pa.ListArray.from_arrays(pa.array(ends), pa.array(rows.ravel()))
 
 
 def read_distributions(table: pa.Table, head: str = VOTES) -> Mapping[str, soft.Distributions]:
@@ -139,17 +133,5 @@ def read_distributions(table: pa.Table, head: str = VOTES) -> Mapping[str, soft.
     found = {}
     for budget in own["budget"].unique().to_pylist():
         rows = own.filter(pc.equal(own["budget"], budget))
-        seeds = rows["seed"].to_numpy()
-        # Folds are tested in the same order in every draw.
-        order, draws = np.argsort(seeds, kind="stable"), len(np.unique(seeds))
-        first = order[: len(order) // draws]
-        predicted = _matrix(rows["predicted"])[order].reshape(draws, len(first), -1)
-        speakers = rows["speaker"].take(pa.array(first)).to_pylist()
-        votes = _matrix(rows["votes"])[first]
-        found[budget] = soft.Distributions.of(speakers, votes, predicted)
+        found[budget] = soft.Distributions.of(*read_vectors(rows, "votes"))
     return found
-
-
-def _matrix(column: pa.ChunkedArray) -> Floats:
-    lists = column.combine_chunks()
-    return np.asarray(lists.flatten().to_numpy().reshape(len(lists), -1))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -53,15 +54,12 @@ def prepared(
     """
     params = context.spec.params
     table = read_utterances(context.parent("utterances"))
-    winner: Winner = params.get("votes", "unanimous")
     if labelling is not None:
         kept, data, labels = labelling(table)
-    elif HALVES in params:
-        kept, data, labels = halved(table, params["labels"], *params[HALVES])
     elif votes:
         kept, data, labels = voted(table, params["labels"])
     else:
-        kept, data, labels = labelled(table, params["labels"], winner)
+        kept, data, labels = labelled_by(table, params)
     protocol: Protocol = params.get("folds_by", params["protocol"])
     folds = folds_of(table, kept, data, protocol, params["folds"], context.spec.seed or 0)
     warnings = [
@@ -98,6 +96,15 @@ def folds_of(
         splits=[table.splits[p] for p in kept],
         sessions=[table.extras[p].get("session") for p in kept],
     )
+
+
+def labelled_by(
+    table: UtteranceTable, params: Mapping[str, Any]
+) -> tuple[list[int], efficiency.Labelled, list[str]]:
+    """Returns `labelled`, or `halved` in a set without labels, by the params of an evaluation."""
+    if HALVES in params:
+        return halved(table, params["labels"], *params[HALVES])
+    return labelled(table, params["labels"], params.get("votes", "unanimous"))
 
 
 def labelled(
