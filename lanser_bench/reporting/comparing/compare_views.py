@@ -69,7 +69,8 @@ def notes(found: Comparison) -> list[str]:
     made = next((x.difference.interval for x in lines if x.difference.interval), None)
     said = ["too few speakers for intervals"]
     if made is not None:
-        said = [f"95 % intervals: {made.method}, paired by utterance"]
+        unit = "utterance" if _response(found).measured is None else "speaker"
+        said = [f"95 % intervals: {made.method}, paired by {unit}"]
     said.append(family_note(found))
     if not all(line.seeds_known for line in lines):
         said.append(ONE_SEED)

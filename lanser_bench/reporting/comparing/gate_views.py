@@ -125,9 +125,9 @@ def _title(found: GateResult) -> str:
     name = (
         response.title.upper() if response.metric in ("uar", "wa", "macro_f1") else response.title
     )
-    unit = " in points" if response.points else ""
+    size, unit = (100, " in points") if response.points else (1, "")
     lower = ", lower is better" if response.lower_is_better else ""
     return (
         f"{name}{unit}{lower}, candidate minus baseline, 95 % intervals over seeds × speakers; p "
-        f"by Holm over {len(found.compared)}; tolerance {100 * found.tolerance:g}"
+        f"by Holm over {len(found.compared)}; tolerance {size * found.tolerance:g}"
     )
