@@ -1,9 +1,9 @@
 """The stages of LanSER.
 
 In the order of the method: segment, transcribe, label, features, pretrain, embed, targets,
-evaluate, probe; then finetune, flatten and zeroshot. A large stage is a folder: `spec` has its
-settings and key and imports nothing heavy, `run` computes. `maps` is the engine of stages that
-process a corpus in shards.
+evaluate, probe; then finetune, flatten, zeroshot and transfer. A large stage is a folder: `spec`
+has its settings and key and imports nothing heavy, `run` computes. `maps` is the engine of stages
+that process a corpus in shards.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def plan(settings: Make, plugin_dirs: tuple[Path, ...]) -> Callable[..., Plan]:
 @pytest.fixture
 def run(settings: Make, plugin_dirs: tuple[Path, ...]) -> Callable[..., RunOutcome]:
     def go(**changes: Any) -> RunOutcome:
-        made = settings(encoder="loudness", **{"transfer": {}, **changes})
+        made = settings(**{"encoder": "loudness", "transfer": {}, **changes})
         return run_experiment(made, plugin_dirs=plugin_dirs)
 
     return go
@@ -248,3 +248,38 @@ def test_rows_are_compared_by_what_they_transfer(
     sides = ("--baseline", str(results), "--candidate", str(results))
     gated = lanser(capsys, "gate", *sides, "--metric", "transfer")
     assert "same" in gated
+
+
+@pytest.mark.slow
+def test_pre_trained_rows_and_their_controls_have_their_own_matrices(
+    run: Callable[..., RunOutcome],
+    targets,
+    corpora: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(
+        targets=targets(),
+        encoder={"name": "cnn", "channels": [4]},
+        pretrain={"epochs": 1, "seeds": [0, 1]},
+        probes=[],
+        transfer={"taxonomy": str(corpora / "mood.yaml")},
+    ).ok
+    folder = tmp_path / "results"
+    assert all(check_record(path).faults == [] for path in folder.rglob("t/*.json"))
+    text = lanser(capsys, "leaderboard", str(folder), "--transfer", "--format=json")
+    _, means = (sheet["rows"] for sheet in json.loads(text))
+    rows = {line["row"]: line for line in means}
+    assert set(rows) == {"t (2 seeds)", "random init", "shuffled", "logmel stats"}
+    records = [r for r in map(load_record, folder.rglob("t/*.json")) if r.control is None]
+    scores = [
+        s.uar.value
+        for r in records
+        for d in r.datasets
+        for s in d.transfer.scores
+        if len(s.trained_on) == 1
+    ]
+    assert rows["t (2 seeds)"]["mean"] == pytest.approx(sum(scores) / 12, abs=1e-9)
+    best = max(line["mean"] for name, line in rows.items() if "seeds" not in name)
+    gap = rows["t (2 seeds)"]["mean"] - best
+    assert rows["t (2 seeds)"]["to_control"] == pytest.approx(gap, abs=1e-9)

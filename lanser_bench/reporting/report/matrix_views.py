@@ -10,7 +10,8 @@ from ..leaderboard.rows import Gap
 from ..tables.sheet import Column, Entry, Sheet, Shown
 from .matrix import MatrixBoard, MatrixRow
 
-HEAT_ROWS = 4
+HEAT_ROWS = 3
+"""Main rows of a heat map; the control with the best mean follows."""
 
 
 def matrix_sheets(board: MatrixBoard) -> list[Sheet]:
@@ -82,9 +83,11 @@ def gap_text(gap: Gap | None) -> str:
 
 def heat_lines(board: MatrixBoard) -> list[tuple[str, list[dict[str, Any]]]]:
     """Returns lines of a heat map: a row and a training set against the tested sets."""
+    main = [row for row in board.rows if row.control is None]
+    controls = [row for row in board.rows if row.control is not None]
     return [
         (f"{row.name}, trained on {t}", [_heat(board, row, t, tested) for tested in board.sets])
-        for row in board.rows[:HEAT_ROWS]
+        for row in (*main[:HEAT_ROWS], *controls[:1])
         for t in board.trained_on
     ]
 
