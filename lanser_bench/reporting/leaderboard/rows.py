@@ -84,8 +84,26 @@ class Row:
         return score
 
 
+METHOD = ("labeler", "taxonomy", "encoder")
+"""Axes that every table shows in columns of their own."""
 Member = tuple[Path | None, ResultRecord, int]
 """Path of a record, the record, and the position of a labelled set in it."""
+
+
+def short_name(row: Row) -> str:
+    """Returns a row's name for charts: the values of its axes, or the control."""
+    if row.role == "main":
+        texts = {axis: f"{axis.rpartition('.')[2]}={value}" for axis, value in row.axes.items()}
+        texts |= {axis: value for axis, value in row.axes.items() if axis in METHOD}
+        name = ", ".join(texts.values()) or row.name
+        return f"{name} ({row.n_seeds} seeds)" if row.n_seeds > 1 else name
+    return (row.control or row.name).replace("_", " ") + other_axes(row.axes)
+
+
+def other_axes(axes: Mapping[str, str]) -> str:
+    """Returns the axes that no column of the method shows, such as `` (congruence=1.0)``."""
+    texts = [f"{a.rpartition('.')[2]}={value}" for a, value in axes.items() if a not in METHOD]
+    return f" ({', '.join(texts)})" if texts else ""
 
 
 def row_of(members: Sequence[Member], exact: Group | None, *, curves: bool, targets: bool) -> Row:

@@ -139,14 +139,6 @@ class Records:
         )
 
 
-def short_name(row: Row) -> str:
-    """Returns a row's name for charts: the values of its axes, or the control."""
-    if row.role == "main":
-        name = ", ".join(row.axes.values()) or row.name
-        return f"{name} ({row.n_seeds} seeds)" if row.n_seeds > 1 else name
-    return (row.control or row.name).replace("_", " ")
-
-
 def _weight(board: Board) -> tuple[int, int]:
     return -len(board.main), -board.n_utterances
 

@@ -10,7 +10,7 @@ from ...evaluation.contrast import difference
 from ...evaluation.results import Metric
 from ...numbers import percent
 from ..leaderboard.boards import PLAIN, Board
-from ..leaderboard.rows import Row
+from ..leaderboard.rows import Row, other_axes
 from .data import Records
 from .probe_gaps import ProbeGaps
 
@@ -56,7 +56,7 @@ def finding(records: Records, board: Board) -> Finding:
     row = trained[0]
     differences = [
         Difference(
-            PLAIN.get(control.control or "", control.name),
+            PLAIN.get(control.control or "", control.name) + _elsewhere(control, row),
             control.control in MATCHED,
             metric := _uar_difference(records, board, row, control),
             verdict(metric),
@@ -154,11 +154,12 @@ def _overlap(a: Metric, b: Metric) -> bool:
 def _name(row: Row) -> str:
     if row.labeler is None:
         return row.encoder
-    others = [
-        f"{k}={v}" for k, v in row.axes.items() if k not in ("encoder", "labeler", "taxonomy")
-    ]
-    where = f" ({', '.join(others)})" if others else ""
-    return f"{row.encoder} on {row.labeler} × {row.taxonomy}{where}"
+    return f"{row.encoder} on {row.labeler} × {row.taxonomy}{other_axes(row.axes)}"
+
+
+def _elsewhere(control: Row, row: Row) -> str:
+    """Names the axes in which a control differs from a row, because no other was run."""
+    return other_axes({axis: v for axis, v in control.axes.items() if row.axes.get(axis) != v})
 
 
 def _uar_difference(records: Records, board: Board, row: Row, control: Row) -> Metric:

@@ -19,10 +19,10 @@ from ...records.reading import read_records
 from ...store import write_atomic
 from ..comparing.declared import DeclaredLine, declared_lines
 from ..leaderboard.boards import Board
-from ..leaderboard.rows import Row
+from ..leaderboard.rows import Row, short_name
 from ..leaderboard.table import header, notes, place
 from .charts import board_curves, lines
-from .data import RecordFile, Records, short_name
+from .data import RecordFile, Records
 from .finding import finding, verdict
 from .matrix import matrices
 from .matrix_views import gap_text, heat_lines, label_notes
@@ -102,7 +102,9 @@ def _board(
 ) -> dict[str, Any]:
     span = _span(board)
     rows = [_row(records, row, span, i) for i, row in enumerate((*board.main, *board.controls), 1)]
-    main, controls = board.main[:CURVES], _one_of_each(board.controls)
+    main = board.main[:CURVES]
+    matched = {c.name: c for row in main for c in records.controls_of(board, row)}
+    controls = list(matched.values()) or _one_of_each(board.controls)
     shown = lines(board, main, controls, short_name)
     return {
         "id": number,
@@ -149,7 +151,7 @@ def _row(records: Records, row: Row, span: tuple[float, float], at: int) -> dict
         "row": row,
         "name": short_name(row),
         "place": place(row, at) if row.role == "main" else "",
-        "role": (row.control or "main").replace("_", " "),
+        "role": "main" if row.role == "main" else short_name(row),
         "source": records.source(row),
         "r2": decimal(row.r2),
         "whisker": whisker(row.uar, span),

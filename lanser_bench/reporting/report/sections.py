@@ -13,9 +13,9 @@ from ...measurements import MEASUREMENTS
 from ...measurements.base import Measurement, ReportMap, ReportTable
 from ...numbers import decimal
 from ..leaderboard.boards import Board
-from ..leaderboard.rows import Gap, Row
+from ..leaderboard.rows import Gap, Row, short_name
 from .charts import Axes, Line, curves, diagonal, line_of
-from .data import Records, short_name
+from .data import Records
 from .finding import verdict
 from .probe_gaps import ProbeGaps
 from .whiskers import whisker
