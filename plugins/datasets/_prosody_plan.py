@@ -77,6 +77,7 @@ def plan(
     congruence: float,
     fixed_text: bool,
     seed: int,
+    variation: float = 1.0,
 ) -> Iterator[Planned]:
     """Yields the clips, speaker by speaker.
 
@@ -101,7 +102,7 @@ def plan(
             used[emotion] += 1
             name = f"{speaker}-{index + 1:04d}"
             spoken = emotion if fixed_text else _spoken(emotion, congruence, f"{seed} {name}")
-            values = _settings(spoken, f"{seed} {speaker}", f"{seed} {name}")
+            values = _settings(spoken, variation, f"{seed} {speaker}", f"{seed} {name}")
             yield Planned(name, speaker, voice, sex, sentence, emotion, spoken, *values)
 
 
@@ -112,11 +113,13 @@ def _spoken(emotion: str, congruence: float, seed: str) -> str:
     return EMOTIONS[int(_uniform(f"{seed} other") * len(EMOTIONS))]
 
 
-def _settings(emotion: str, speaker_seed: str, clip_seed: str) -> tuple[int, int, int, int]:
+def _settings(
+    emotion: str, variation: float, speaker_seed: str, clip_seed: str
+) -> tuple[int, int, int, int]:
     values = []
     for axis, (mean, limits) in enumerate(zip(_MEANS[emotion], _LIMITS, strict=True)):
         offset = _SPEAKER_SPREADS[axis] * _normal(f"{speaker_seed} offset {axis}")
-        noise = _SPREADS[axis] * _normal(f"{clip_seed} noise {axis}")
+        noise = variation * _SPREADS[axis] * _normal(f"{clip_seed} noise {axis}")
         values.append(min(max(round(mean + offset + noise), limits[0]), limits[1]))
     return values[0], values[1], values[2], values[3]
 

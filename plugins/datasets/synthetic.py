@@ -42,6 +42,9 @@ class SyntheticOptions(PluginOptions):
     congruence: float = Field(default=0.75, ge=0, le=1)
     """Probability that a clip's prosody follows its words; else it follows an emotion drawn at
     random from all seven. 0: prosody says nothing about the words."""
+    variation: float = Field(default=1.0, ge=0, le=2)
+    """How much the prosody of one emotion varies from clip to clip, relative to the usual spread.
+    Below 1, emotions differ more clearly in the voice."""
     fixed_text: bool = False
     """If true, four neutral sentences are said in every emotion. The gold label is then the
     prosody's, and `congruence` is ignored."""
@@ -121,17 +124,20 @@ class Synthetic(Dataset[SyntheticOptions]):
 
     def _digest(self) -> str:
         """Names the folder by everything that can change its bytes, which `gold` cannot."""
+        options = self.options.model_dump(mode="json", exclude={"gold"})
+        if self.options.variation == 1:
+            del options["variation"]  # the folder of earlier versions
         content = {
             "format": self.version,
             "sentences": self.fingerprint(),
-            "options": self.options.model_dump(mode="json", exclude={"gold"}),
+            "options": options,
             "libraries": {name: version(name) for name in _ENGINE},
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def _speak_into(self, folder: Path) -> None:
-        names = ("speakers", "first_voice", "clips", "congruence", "fixed_text", "seed")
-        planned = list(plan(_sentences(), **self.options.model_dump(include=set(names))))
+        options = self.options.model_dump(exclude={"gold", "noise_db"})
+        planned = list(plan(_sentences(), **options))
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = folder.with_name(f".making-{folder.name}")
         from filelock import FileLock  # of the extra `synth`, as the engine is

@@ -20,8 +20,8 @@ from ...evaluation.statistics import MIN_SPEAKERS, Statistic, among, combine
 from ...measurements.base import Crossed, Measurement
 from ...records.attachments import read_attached
 from ..leaderboard.boards import CEILINGS, PLAIN, Board
-from ..leaderboard.rows import Gap, Row
-from .data import Records, short_name
+from ..leaderboard.rows import Gap, Row, short_name
+from .data import Records
 
 OTHERS = "all others"
 """Trained on all sets but the tested one."""

@@ -241,3 +241,19 @@ def test_two_corpora_can_share_no_voice() -> None:
     assert not voices[0] & voices[1]
     with pytest.raises(ValueError, match="there are 24 voices"):
         SyntheticOptions(speakers=12, first_voice=13)
+
+
+def test_less_variation_moves_each_clip_towards_the_mean_of_its_emotion() -> None:
+    usual, less = planned(), planned(variation=0.25)
+    assert planned(variation=1.0) == usual
+    for clips, limit in ((usual, 30), (less, 8)):
+        by_voice: dict[tuple[str, str], list[int]] = {}
+        for clip in clips:
+            by_voice.setdefault((clip.speaker, clip.prosody_emotion), []).append(clip.rate)
+        within = [max(rates) - min(rates) for rates in by_voice.values() if len(rates) > 2]
+        assert np.median(within) < limit
+    assert [c.sentence for c in less] == [c.sentence for c in usual]
+    assert (
+        Synthetic(SyntheticOptions())._digest()
+        != Synthetic(SyntheticOptions(variation=0.25))._digest()
+    )
