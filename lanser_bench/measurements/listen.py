@@ -84,7 +84,7 @@ def _column(name: str, head: str, bounds: tuple[float, float] = (0.0, 1.0)) -> C
     """Returns the column of a score of heads; it can be compared at every label budget."""
 
     def sums(result: ListenResult, table: pa.Table) -> dict[str, SpeakerSums]:
-        found = {}
+        found: dict[str, SpeakerSums] = {}
         for budget, one in _heads(result).items():
             clips, predicted = read_answers(table, one.source, one.budget)
             speakers = clips.part(np.flatnonzero(clips.conflict)).speakers
