@@ -1,7 +1,7 @@
 """Dimensions of emotion: label-efficiency curves of ridge regression, and their concordance.
 
-Budgets, draws and folds are those of classes. Subsets are stratified by the half of each dimension
-that an utterance is in (`strata`).
+Budgets and draws are those of classes. Folds and subsets are stratified by the half of each
+dimension that an utterance is in (`strata`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Stage `dimensions`: how well ratings of arousal, valence … are predicted from embeddings.
 
-Encoder, folds, budgets and draws are those of the evaluation, over all utterances with a rating;
-ridge regression replaces the classifier. Writes `dimensions.json` (a `DimensionsResult`) and
-`predictions.parquet`, one row per utterance, budget and draw, with the ratings and the predictions
-in the order of the result's `scales`.
+Encoder, protocol, budgets and draws are those of the evaluation, over all utterances with a rating,
+so folds may differ; ridge regression replaces the classifier. Writes `dimensions.json` (a
+`DimensionsResult`) and `predictions.parquet`, one row per utterance, budget and draw, with the
+ratings and the predictions in the order of the result's `scales`.
 """
 
 from __future__ import annotations
