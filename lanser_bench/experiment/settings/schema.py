@@ -36,6 +36,8 @@ def experiment_schema(plugins: Registry) -> dict[str, Any]:
         properties[key] = {"type": "array", "items": {"$ref": f"#/$defs/plugin.{kind}"}}
     for key in ("corpora", "targets"):
         properties[key] = {"type": "array", "items": {"$ref": "#/$defs/dataset"}}
+    second = definitions["LabelSettings"]["properties"]["agree"]
+    second["anyOf"][0] = {"$ref": "#/$defs/plugin.labeler"}
     properties["taxonomy"]["examples"] = plugins.names("taxonomy")
     axes = {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}}
     entries = {"type": "array", "items": {"type": "object"}}
