@@ -173,7 +173,8 @@ def test_a_missing_file_suggests_a_shipped_experiment() -> None:
 
 
 def test_the_shipped_experiments_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LANSER_DATA_ROOT", "/data")
+    for name in ("LANSER_DATA_ROOT", "LANSER_TALKIES_ROOT"):
+        monkeypatch.setenv(name, "/data")
     assert {"quickstart", "lanser"} <= set(shipped())
     for name in shipped():
         assert expand(read_experiment(name))
