@@ -25,7 +25,8 @@ def test_published_records_load_and_tell_where_they_come_from(study: Path) -> No
         assert record.commit is not None
         assert not record.commit.dirty
         assert {d.evaluation.split_hash for d in record.datasets}
-    assert {r.role for r in records} == {"main", "control"}
+    # All rows of a study of `noisy` labels read gold, so they are controls.
+    assert {r.role for r in records} - {"main"} == {"control"}
 
 
 @pytest.mark.slow
