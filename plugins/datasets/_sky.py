@@ -156,12 +156,12 @@ def _names(data: bytes) -> dict[int, str]:
     at = 4 + 2 * lists + 4
     (size,) = struct.unpack_from("<I", data, at)
     words = struct.unpack_from(f"<{size}H", data, at + 4)
-    texts = iter(data[at + 4 + 2 * size + 4 :].split(b"\0"))
+    texts = data[at + 4 + 2 * size + 4 :].split(b"\0")[::-1]
     names, at = {}, 0
     for number, length in enumerate(lengths):
         for entry in range(length):
             if words[at]:
-                names[number << 12 | entry] = next(texts).decode("latin-1")
+                names[number << 12 | entry] = texts.pop().decode("latin-1")
                 at += 1 + words[at]
             at += 1
     return names

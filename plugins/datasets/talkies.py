@@ -6,9 +6,9 @@ import hashlib
 import io
 import json
 import re
+import secrets
 import shutil
 import struct
-import tempfile
 import wave
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -125,8 +125,8 @@ class Talkies(Dataset[TalkiesOptions]):
             sha.update(hashlib.sha256(content).digest())
         folder = self.storage / f"{game}-{sha.hexdigest()[:16]}"
         if not (folder / _INDEX).is_file():
-            self.storage.mkdir(parents=True, exist_ok=True)
-            scratch = Path(tempfile.mkdtemp(prefix=f".making-{game}-", dir=self.storage))
+            scratch = self.storage / f".making-{game}-{secrets.token_hex(4)}"
+            scratch.mkdir(parents=True)
             try:
                 rows = [_written(scratch, game, clip) for clip in _GAMES[game](*contents)]
                 (scratch / _INDEX).write_text(json.dumps(rows, indent=0), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -142,6 +143,20 @@ def test_a_truncated_file(game: str, games: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"is damaged or of another version .*apt-get download"):
         read(games, tmp_path / "store", game=game)
     assert not list((tmp_path / "store").iterdir())
+
+
+@pytest.mark.parametrize("name", ["queen.1c", "sky.dnr", "sky.dsk", "sky.cpt"])
+def test_damage_is_one_sentence_or_none(name: str, games: Path, tmp_path: Path) -> None:
+    (file,) = games.rglob(name)
+    whole, rng = file.read_bytes(), np.random.default_rng(0)
+    for attempt in range(6):
+        content = bytearray(whole)
+        for place in rng.integers(min(len(content), 3000), size=20):
+            content[place] = rng.integers(256)
+        file.write_bytes(content)
+        with contextlib.suppress(DataError):
+            game = "fotaq" if name == "queen.1c" else "bass"
+            read(games, tmp_path / f"store {attempt}", game=game)
 
 
 def test_other_versions(games: Path, tmp_path: Path) -> None:
