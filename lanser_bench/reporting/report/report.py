@@ -14,7 +14,7 @@ from typing import Any
 from ... import __version__
 from ...errors import DataError
 from ...measurements import MEASUREMENTS
-from ...numbers import decimal, percent
+from ...numbers import decimal, p_text, percent
 from ...records.reading import read_records
 from ...store import write_atomic
 from ..comparing.declared import DeclaredLine, declared_lines
@@ -256,10 +256,12 @@ def _hash(text: str) -> str:
 def _environment() -> Any:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FunctionLoader(_part),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["p_text"] = p_text
+    return environment
