@@ -9,6 +9,7 @@ from typing import Literal
 from ...evaluation.contrast import difference
 from ...evaluation.results import Metric
 from ...numbers import percent
+from ..comparing.declared import DeclaredLine
 from ..leaderboard.boards import PLAIN, Board
 from ..leaderboard.rows import Row, other_axes
 from .data import Records
@@ -73,6 +74,25 @@ def finding(records: Records, board: Board) -> Finding:
         board.dataset,
         _prosody(ProbeGaps(records, board), row),
     )
+
+
+def declared_headline(board: Board, lines: Sequence[DeclaredLine]) -> tuple[str, Verdict]:
+    """Returns a headline on a board's declared comparisons, and their common verdict.
+
+    A difference counts if its p-value is at most 5 % after Holm's adjustment.
+    """
+    verdicts = [
+        "same" if line.p_value is None or line.p_value > 0.05 else verdict(line.difference)
+        for line in (one.line for one in lines)
+    ]
+    said = {"above": "above 0", "below": "below 0", "same": "without a detectable difference"}
+    counts = [f"{verdicts.count(v)} {text}" for v, text in said.items() if v in verdicts]
+    if len(lines) > 1:
+        text = f"Of {len(lines)} declared comparisons on {board.title}, {' and '.join(counts)}"
+    else:
+        text = f"The declared comparison on {board.title} is {said[verdicts[0]]}"
+    common: set[Verdict] = {*verdicts}
+    return text, common.pop() if len(common) == 1 else "same"
 
 
 def _prosody(gaps: ProbeGaps, row: Row) -> str:

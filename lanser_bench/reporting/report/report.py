@@ -23,7 +23,7 @@ from ..leaderboard.rows import Row, short_name
 from ..leaderboard.table import header, notes, place
 from .charts import board_curves, lines
 from .data import RecordFile, Records
-from .finding import finding, verdict
+from .finding import declared_headline, finding, verdict
 from .matrix import matrices
 from .matrix_views import gap_text, heat_lines, label_notes
 from .sections import sections
@@ -106,17 +106,16 @@ def _board(
     matched = {c.name: c for row in main for c in records.controls_of(board, row)}
     controls = list(matched.values()) or _one_of_each(board.controls)
     shown = lines(board, main, controls, short_name)
+    place = (board.dataset, board.split_hash)
+    tested = [one for one in declared if (one.dataset, one.split_hash) == place]
     return {
         "id": number,
         "board": board,
         "header": header(board),
         "notes": notes(board),
         "finding": finding(records, board),
-        "declared": [
-            (one, verdict(one.line.difference))
-            for one in declared
-            if (one.dataset, one.split_hash) == (board.dataset, board.split_hash)
-        ],
+        "declared": [(one, verdict(one.line.difference)) for one in tested],
+        "tested": declared_headline(board, tested) if tested else None,
         "rows": rows,
         "axes": sorted({axis for row in (*board.main, *board.controls) for axis in row.axes}),
         "majority": board.majority,
