@@ -146,6 +146,7 @@ def test_a_budget_without_ratings_of_a_dimension_predicts_the_middle() -> None:
     assert last.answer.predicted[:, 1].tolist() == [4.0] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("speakers", [6, 12])
 def test_intervals_of_the_mean_ccc_cover(speakers: int) -> None:
     rng = np.random.default_rng(speakers)

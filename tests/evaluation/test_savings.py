@@ -121,6 +121,7 @@ def test_fieller_s_interval_of_one_segment_is_the_closed_form() -> None:
     assert found.ratio == pytest.approx(2 ** (d.mean() / e.mean()), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_over_speakers_and_seeds() -> None:
     """True ratio 2; 60 repetitions. A large one: tests/benchmarks/savings_simulation.py."""
     covered = 0

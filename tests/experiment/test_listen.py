@@ -23,6 +23,8 @@ from lanser_bench.reporting.leaderboard.boards import rank
 from lanser_bench.reporting.report.report import render
 from lanser_bench.store import Store
 
+pytestmark = pytest.mark.slow
+
 RATE = 16_000
 EMOTIONS = ("glad", "mad", "sad")
 SPEAKERS, CLIPS = 8, 18

@@ -23,6 +23,8 @@ from lanser_bench.reporting.comparing.responses import Response
 from lanser_bench.reporting.groups import CellId
 from lanser_bench.reporting.selection import Selection
 
+pytestmark = pytest.mark.slow
+
 DECLARED = {"a": "pretrain.epochs=1", "b": "pretrain.epochs=3", "metric": "zero_shot"}
 
 

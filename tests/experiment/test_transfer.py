@@ -21,6 +21,8 @@ from lanser_bench.experiment.planning.plan import Plan
 from lanser_bench.records.checks import check_record
 from lanser_bench.records.reading import load_record
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., dict[str, Any]]
 OTHER = """
 name: {name}

@@ -23,6 +23,8 @@ from lanser_bench.reporting.comparing.gate import gate
 from lanser_bench.reporting.leaderboard.boards import rank
 from lanser_bench.reporting.report.report import write_report
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., dict[str, Any]]
 
 

@@ -22,6 +22,8 @@ from lanser_bench.stages.transcribe.run import read_transcripts
 from lanser_bench.store import file_sha256
 from lanser_bench.testing import LabelerSuite
 
+pytestmark = pytest.mark.slow
+
 TEXTS = {
     "a": "I was so happy today",
     "b": "The bus leaves at nine",
