@@ -23,6 +23,8 @@ from .statistics import LEVEL, RESAMPLES, Statistic, metric, ratio_mean
 OVER_ROWS = "percentile bootstrap over rows"
 MIN_ROWS = 20
 """Fewer rows get no interval."""
+GROUPS = 200
+"""Rows without speakers form so many groups, which take the place of speakers in differences."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class Units:
     def part(self, rows: npt.NDArray[np.bool_ | np.int64]) -> Units:
         """Returns the units of a subset of rows."""
         return replace(self, speakers=None if self.speakers is None else self.speakers[rows])
+
+    def codes(self, n: int) -> Ints:
+        """Returns the speaker of each of n rows as a position, or the group of rows without one."""
+        if self.speakers is None:
+            return np.arange(n) % GROUPS
+        return np.unique(self.speakers, return_inverse=True)[1].astype(np.int64)
 
 
 def agreement(gold: Ints, labels: Ints, k: int, units: Units) -> dict[str, Metric]:
@@ -65,6 +73,19 @@ def agreement(gold: Ints, labels: Ints, k: int, units: Units) -> dict[str, Metri
     scores["macro_f1"] = _scaled(scores["macro_f1"], (k + 1) / k)
     scores["kappa"] = metric(kappa_statistic(gold, answers, k + 1, units.speakers))
     return scores
+
+
+def statistics(gold: Ints, labels: Ints, k: int, units: Units) -> dict[str, Statistic]:
+    """Returns ``uar``, ``wa`` and ``kappa`` of `agreement` as sums over speakers.
+
+    Two labelers of the same rows are compared by ``contrast.difference`` of their statistics, which
+    is paired by speaker. Rows without speakers are independent, so sums over `GROUPS` groups of
+    them have the same distribution as sums over as many speakers.
+    """
+    answers, unit = np.where(labels < 0, k, labels), units.codes(len(gold))
+    data = Classified([""] * len(gold), unit.tolist(), gold, answers[None], k + 1)
+    scores = {name: score for name, score in classification(data).items() if name != "macro_f1"}
+    return {**scores, "kappa": kappa_statistic(gold, answers, k + 1, unit)}
 
 
 def share(hits: Bools, units: Units) -> Metric:
@@ -92,7 +113,7 @@ def per_class(gold: Ints, labels: Ints, k: int, units: Units) -> list[dict[str, 
     return [scores(gold == position, labels == position) for position in range(k)]
 
 
-def kappa_statistic(gold: Ints, answers: Ints, k: int, speakers: Strings) -> Statistic:
+def kappa_statistic(gold: Ints, answers: Ints, k: int, speakers: Strings | Ints) -> Statistic:
     """Cohen's kappa (1960) as a smooth function of the speakers' counts."""
     names, unit = np.unique(speakers, return_inverse=True)
     counts = np.zeros((len(names), k, k))

@@ -20,9 +20,6 @@ from ...evaluation.calibration import (
 from ...evaluation.results import Metric
 from ...evaluation.statistics import metric
 
-GROUPS = 200
-"""Rows without speakers form so many groups, which take the place of speakers in intervals."""
-
 
 def calibration(
     scores: Floats, confidence: Floats, weak: Ints, votes: Floats, units: Units
@@ -37,9 +34,7 @@ def calibration(
         units: of the n rows.
     """
     n = len(weak)
-    unit = np.arange(n) % GROUPS
-    if units.speakers is not None:
-        unit = np.unique(units.speakers, return_inverse=True)[1]
+    unit = units.codes(n)
     few = units.speakers is None and n < MIN_ROWS
     total = scores.sum(1, keepdims=True)
     p = np.divide(scores, total, out=np.full_like(scores, 1 / scores.shape[1]), where=total > 0)
