@@ -79,7 +79,7 @@ def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> di
         for i, t in enumerate(targets)
     ]
     found: dict[str, Any] = {
-        "predictions": _write(pa.concat_tables(tables), record, "predictions"),
+        "predictions": write_attached(pa.concat_tables(tables), record, "predictions"),
         "measured": _measured(store, targets, record),
     }
     sums, hits = [], []
@@ -91,12 +91,12 @@ def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> di
             else:
                 sums += _sums(i, name, path)
     if sums:
-        found["probe_sums"] = _write(pa.concat_tables(sums), record, "probes")
+        found["probe_sums"] = write_attached(pa.concat_tables(sums), record, "probes")
     if hits:
-        found["probe_hits"] = _write(pa.concat_tables(hits), record, "classes")
+        found["probe_hits"] = write_attached(pa.concat_tables(hits), record, "classes")
     scores = score_sums(store, targets)
     if len(scores):
-        found["score_sums"] = _write(scores, record, "scores")
+        found["score_sums"] = write_attached(scores, record, "scores")
     return found
 
 
@@ -202,7 +202,9 @@ def _measured(
             for key in target.measured.get(measurement.name, {}).values()
         ]
         if tables:
-            found[measurement.name] = _write(pa.concat_tables(tables), record, measurement.name)
+            found[measurement.name] = write_attached(
+                pa.concat_tables(tables), record, measurement.name
+            )
     return found
 
 
@@ -259,8 +261,12 @@ def _hits(target: int, probe: str, table: pa.Table) -> list[pa.Table]:
     return made
 
 
-def _write(table: pa.Table, record: Path, name: str) -> Attached:
-    """Writes a table completely or not at all."""
+def write_attached(table: pa.Table, record: Path, name: str) -> Attached:
+    """Writes a table beside a record, completely or not at all.
+
+    Raises:
+        DataError: the place cannot be written.
+    """
     path = record.with_name(f"{record.stem}.{name}.parquet")
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from ..errors import DataError
 from ..evaluation.folds import Fold, split_hash
+from ..evaluation.metrics import confusion_matrix
 from ..evaluation.predictions import Classified, classification, sorted_codes
 from ..evaluation.results import EvaluationResult, Metric
 from ..evaluation.statistics import Statistic
@@ -29,6 +30,7 @@ from .attachments import (
 from .reading import ForeignFileError, load_record, record_files
 from .record import Attached, ResultRecord
 from .score_sums import speaker_scores
+from .weak_labels import corpus_labels, has_gold
 
 TOLERANCE = 1e-9
 """Largest difference of a score that is computed again: sums are added in another order."""
@@ -86,6 +88,8 @@ def check_record(path: Path) -> Checked:
             _collect(found, _measured(path, record, measurement))
     if record.score_sums is not None:
         _collect(found, _scores(path, record, record.score_sums))
+    if record.weak_labels is not None:
+        _collect(found, _weak_labels(path, record, record.weak_labels))
     return found
 
 
@@ -199,6 +203,18 @@ def _scores(path: Path, record: ResultRecord, sums: Attached) -> Iterator[str]:
                         statistic = None if score is None else score.statistic
                         what = f"{name} at {budget}" if budget else name
                         yield from _again(statistic, result.dataset, what, value)
+
+
+def _weak_labels(path: Path, record: ResultRecord, attached: Attached) -> Iterator[str]:
+    """Checks the confusion matrices of weak labels."""
+    for corpus, summary in record.labels.items():
+        if has_gold(summary) and summary.gold is not None:
+            labels = corpus_labels(path, attached, corpus)
+            kept = labels.weak >= 0
+            k = len(summary.gold.labels)
+            found = confusion_matrix(labels.gold[kept], labels.weak[kept], k)
+            if found.tolist() != summary.gold.confusion:
+                yield f"{corpus}: its weak labels give another confusion matrix than its summary."
 
 
 def _again(statistic: Statistic | None, where: str, name: str, written: Metric) -> Iterator[str]:

@@ -23,7 +23,7 @@ from ..measurements import MEASUREMENTS, SECTIONS
 from ..measurements.base import Measurement, R, with_fields
 from ..store import PluginIdentity, digest, write_atomic
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised when a field is added or changes its meaning; older files stay readable: `upgrades`."""
 _SETTINGS = ("embed", "evaluate", "threads", *(s.name for s in SECTIONS if s.in_recipe))
 """Settings that affect every number; plugins and manifests are recorded by their identity."""
@@ -105,7 +105,7 @@ class DatasetResult(_Evaluated):
 class ResultRecord(_Record):
     """One cell: its settings, plugins and results."""
 
-    schema_version: Literal[4] = 4
+    schema_version: Literal[5] = 5
     experiment: str
     name: str
     """Unique in its experiment."""
@@ -148,6 +148,9 @@ class ResultRecord(_Record):
     datasets: list[DatasetResult] = Field(min_length=1)
     labels: dict[str, LabelSummary] = {}
     """Corpus → quality of its weak labels."""
+    weak_labels: Attached | None = None
+    """Weak and human label and confidence of every utterance with one human label; None in older
+    records and without such utterances. `weak_labels.corpus_labels` reads it."""
     transcripts: dict[str, TranscriptSummary] = {}
     """Corpus → how its transcription went, with the word error rate where it is known."""
     training: Annotated[TrainingSummary | None, BeforeValidator(lambda given: given or None)] = None

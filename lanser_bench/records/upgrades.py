@@ -44,5 +44,10 @@ def _to_4(content: Content) -> Content:
     return {**content, "schema_version": 4}
 
 
-_STEPS: dict[int, Callable[[Content], Content]] = {1: _to_2, 2: _to_3, 3: _to_4}
+def _to_5(content: Content) -> Content:
+    """Older records have no file of weak labels, which version 5 added."""
+    return {**content, "schema_version": 5}
+
+
+_STEPS: dict[int, Callable[[Content], Content]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}
 """Version → step to the next version."""

@@ -13,7 +13,7 @@ from lanser_bench.evaluation.predictions import Classified, classification
 from lanser_bench.evaluation.results import BudgetResult, EvaluationResult, FoldScore, Metric
 from lanser_bench.evaluation.statistics import metric
 from lanser_bench.evaluation.summaries import AgreementScores, GoldAgreement, LabelSummary
-from lanser_bench.records.attachments import PREDICTION_COLUMNS, _write
+from lanser_bench.records.attachments import PREDICTION_COLUMNS, write_attached
 from lanser_bench.records.record import DatasetResult, ResultRecord, save_record
 
 LABELS = ["calm", "glad", "sad", "wild"]
@@ -124,7 +124,7 @@ def publish(
         }
     ).cast(PREDICTION_COLUMNS)
     path = folder / f"{group}-{seed}.json"
-    attached = _write(table, path, "predictions")
+    attached = write_attached(table, path, "predictions")
     save_record(record.model_copy(update={"predictions": attached}), path)
     return path
 

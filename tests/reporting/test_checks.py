@@ -77,7 +77,7 @@ def test_a_record_cannot_name_a_file_elsewhere(tmp_path: Path) -> None:
 def test_a_record_of_schema_1_loads_and_says_what_it_lacks() -> None:
     assert json.loads(OLD.read_text())["schema_version"] == 1
     record = load_record(OLD)
-    assert (record.schema_version, record.predictions) == (4, None)
+    assert (record.schema_version, record.predictions) == (5, None)
     found = check_record(OLD)
     assert found.faults == []
     assert "no predictions" in found.notes[0]
@@ -87,8 +87,8 @@ def test_an_upgrade_keeps_the_numbers_and_is_done_once(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_bytes(OLD.read_bytes())
     before = load_record(path)
-    assert migrate_record(path) == "schema 1 → 4"
-    assert json.loads(path.read_text())["schema_version"] == 4
+    assert migrate_record(path) == "schema 1 → 5"
+    assert json.loads(path.read_text())["schema_version"] == 5
     assert load_record(path) == before
     assert migrate_record(path) == "as it should be"
 
@@ -109,7 +109,7 @@ def test_the_schema_refuses_unknown_fields_everywhere() -> None:
     schema = record_schema()
     assert schema["additionalProperties"] is False
     assert all(d["additionalProperties"] is False for d in schema["$defs"].values())
-    assert schema["properties"]["schema_version"]["const"] == 4
+    assert schema["properties"]["schema_version"]["const"] == 5
     assert set(schema["properties"]) == set(ResultRecord.model_fields)
 
 

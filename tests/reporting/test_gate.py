@@ -119,7 +119,7 @@ def test_what_changed_is_named_and_not_compared(tmp_path: Path) -> None:
     assert "another split" in said["split"]
     assert "another taxonomy" in said["taxonomy"]
     assert "no predictions" in said["bare"]
-    assert "another schema: versions 1 and 4" in said["schema"]
+    assert "another schema: versions 1 and 5" in said["schema"]
     assert "missing" in said["gone"]
     assert not found.passed()
     assert found.passed(allow_changes=True)

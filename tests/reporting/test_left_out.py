@@ -37,8 +37,8 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda whole: b"",
     "not UTF-8": lambda whole: whole.replace(b'"glad"', b'"gl\xe4d"', 1),
     "a label lost": lambda whole: whole.replace(b'"wa": {', b'"wax": {', 1),
-    "newer": lambda whole: whole.replace(b'"schema_version": 4', b'"schema_version": 99'),
-    "version lost": lambda whole: whole.replace(b'"schema_version": 4,', b""),
+    "newer": lambda whole: whole.replace(b'"schema_version": 5', b'"schema_version": 99'),
+    "version lost": lambda whole: whole.replace(b'"schema_version": 5,', b""),
 }
 
 

@@ -18,7 +18,7 @@ def test_a_record_survives_its_file(record: Make, tmp_path: Path) -> None:
     path = tmp_path / "deep" / "r.json"
     save_record(record(), path)
     assert load_record(path) == record()
-    assert json.loads(path.read_text())["schema_version"] == 4
+    assert json.loads(path.read_text())["schema_version"] == 5
     assert [p.name for p in path.parent.iterdir()] == ["r.json"]
 
 

@@ -13,7 +13,7 @@ import pytest
 from lanser_bench.cli import main
 from lanser_bench.errors import DataError
 from lanser_bench.evaluation.results import CueDrop, FlattenResult, Interval, Metric, ZeroShotResult
-from lanser_bench.records.attachments import _write, read_attached
+from lanser_bench.records.attachments import read_attached, write_attached
 from lanser_bench.records.reading import load_record, load_records
 from lanser_bench.records.record import ResultRecord, StageUse, save_record
 from lanser_bench.reporting.report.data import Records
@@ -140,7 +140,9 @@ def test_two_sets_of_one_plugin_have_their_own_numbers(tmp_path: Path) -> None:
             for i, t in enumerate(read)
         ]
         path = tmp_path / "both" / f"{group}.json"
-        beside = _write(pa.concat_tables(tables, promote_options="default"), path, "predictions")
+        beside = write_attached(
+            pa.concat_tables(tables, promote_options="default"), path, "predictions"
+        )
         datasets = [one.datasets[0] for one in loaded]
         save_record(
             loaded[0].model_copy(update={"datasets": datasets, "predictions": beside}), path

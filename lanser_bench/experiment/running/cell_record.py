@@ -31,6 +31,7 @@ from ...records.record import (
     StageUse,
     save_record,
 )
+from ...records.weak_labels import attach_labels
 from ...stages.evaluate import spec as evaluate
 from ...stages.label.spec import SUMMARY as LABELS
 from ...stages.pretrain.spec import REPORT
@@ -47,14 +48,16 @@ BASE_LIBRARIES = ("numpy", "pyarrow", "scipy", "soundfile", "soxr", "torch")
 
 
 def publish_record(plan: Plan, cell: Cell, store: Store, path: Path) -> ResultRecord:
-    """Writes a finished cell's predictions, then its record.
+    """Writes a finished cell's predictions and weak labels, then its record.
 
     Raises:
         StoreError: a result is damaged; it is removed and will be computed again.
         DataError: the place cannot be written.
     """
     record = build_record(plan, cell, store)
-    record = record.model_copy(update=attach(store, cell.targets, path))
+    labels = attach_labels(store, record, path)
+    beside = {**attach(store, cell.targets, path), "weak_labels": labels}
+    record = record.model_copy(update=beside)
     save_record(record, path)
     return record
 
