@@ -118,6 +118,12 @@ def kappa_statistic(gold: Ints, answers: Ints, k: int, speakers: Strings | Ints)
     names, unit = np.unique(speakers, return_inverse=True)
     counts = np.zeros((len(names), k, k))
     np.add.at(counts, (unit, gold, answers), 1)
+    return kappa_of(counts)
+
+
+def kappa_of(counts: Floats) -> Statistic:
+    """Cohen's kappa of the units' tables, shape (units, K, K)."""
+    n_units, k, _ = counts.shape
 
     def square(totals: Floats) -> Floats:
         return totals.reshape(*totals.shape[:-1], k, k)
@@ -134,7 +140,7 @@ def kappa_statistic(gold: Ints, answers: Ints, k: int, speakers: Strings | Ints)
         slope = (d_observed * rest - (1 - observed) * d_expected) / rest**2
         return np.asarray(slope.reshape(totals.shape))
 
-    flat = counts.reshape(len(names), -1)
+    flat = counts.reshape(n_units, -1)
     return Statistic(flat, lambda totals: kappa(square(totals)), gradient, bounds=(-1.0, 1.0))
 
 
