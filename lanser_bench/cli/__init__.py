@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "dose": ("command", "Show how a score depends on a number or on label accuracy."),
     "power": ("command", "Print the smallest difference that a design can detect."),
     "gate": ("command", "Fail if a candidate's records are worse than a baseline's."),
-    "results": ("group", "Check published records, and upgrade old ones."),
+    "results": ("group", "Check, merge and upgrade result records."),
     "report": ("command", "Write results as one self-contained page."),
     "track": ("command", "Send finished results to W&B, TensorBoard or another tracker."),
     "export": ("command", "Export a cell's model, with a card of its scores."),

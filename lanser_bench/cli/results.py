@@ -1,4 +1,4 @@
-"""`lanser-bench results`: check published records and upgrade old ones."""
+"""`lanser-bench results`: check, merge and upgrade records."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import typer
 
 from ._app import App
-from ._shared import echo_json, in_store
+from ._shared import echo_json, in_output, in_store, note
 
-app = App(help="Check published records, and upgrade old ones.")
+app = App(help="Check, merge and upgrade result records.")
 
 
 @app.command()
@@ -68,6 +68,33 @@ def upgrade(
                 if path == place:
                     raise
                 typer.echo(f"{path}: not a result record, left unchanged")
+
+
+@app.command()
+def merge(
+    sources: list[Path] = typer.Argument(..., metavar="SRC...", help="Folders of records."),
+    into: Path = in_output(..., "--into", help="Folder; it may have records already."),
+    newest: bool = typer.Option(
+        False, "--newest", help="Settle conflicts: keep the newest record of each cell."
+    ),
+) -> None:
+    """Merge the records of several machines into one folder.
+
+    Every record is validated and copied with the files beside it. Records with equal numbers are
+    kept once. Two records of one cell with other numbers, or repetitions of one cell with other
+    settings, are a conflict.
+
+    Exit code 2: a record is not valid, or there is a conflict; nothing is copied.
+
+    Examples:
+        lanser-bench results merge node1/results node2/results --into results
+    """
+    from ..records.merge import merge_records
+
+    merged = merge_records(sources, into, newest_wins=newest)
+    for sentence in merged.notes:
+        note(f"{sentence}.")
+    typer.echo(f"{into}: {merged.copied} records copied, {merged.equal} were there or equal.")
 
 
 @app.command()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .attachments import classified as classified
     from .attachments import read_attached as read_attached
     from .checks import check_records as check_records
+    from .merge import merge_records as merge_records
     from .reading import load_record as load_record
     from .reading import load_records as load_records
     from .record import ResultRecord as ResultRecord
@@ -23,6 +24,7 @@ __getattr__, __all__ = face(
     {
         "attachments": "classified read_attached",
         "checks": "check_records",
+        "merge": "merge_records",
         "reading": "load_record load_records",
         "record": "ResultRecord",
     },

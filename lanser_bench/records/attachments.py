@@ -100,6 +100,13 @@ def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> di
     return found
 
 
+def attachments_of(record: ResultRecord) -> dict[str, Attached]:
+    """Returns field, or name of a measurement, → file beside a record."""
+    fields = {name: getattr(record, name) for name in type(record).model_fields}
+    own = {name: value for name, value in fields.items() if isinstance(value, Attached)}
+    return own | record.measured
+
+
 def attached_path(record: Path, attached: Attached) -> Path:
     """Returns the path of a file beside a record.
 
