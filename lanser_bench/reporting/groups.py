@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -123,9 +123,17 @@ class Group:
 
     def gold(self) -> Classified:
         """Returns the utterances with their gold labels and the first seed's predictions."""
-        path, record = next(iter(self.members.values()))
-        table = _read(path, _attached(path, record))
-        return classified(record, table, self.cell.target, largest(self.evaluation).budget)
+        return next(self.predictions())
+
+    def predictions(self) -> Iterator[Classified]:
+        """Yields each seed's predictions at the largest budget.
+
+        Raises:
+            DataError: they are missing or damaged.
+        """
+        for path, record in self.members.values():
+            table = _read(path, _attached(path, record))
+            yield classified(record, table, self.cell.target, largest(self.evaluation).budget)
 
 
 def _fault_of(read: Callable[[], object]) -> str | None:

@@ -105,7 +105,13 @@ def curves(shown: Sequence[Line], axes: Axes, name: object) -> Markup:
     )
 
 
-def diagonal(title: str, x: str, y: str, points: Sequence[tuple[float, Metric]]) -> Markup:
+def diagonal(
+    title: str,
+    x: str,
+    y: str,
+    points: Sequence[tuple[float, Metric]],
+    level: float | None = None,
+) -> Markup:
     """Draws shares against shares, with their intervals, and the diagonal where both are equal.
 
     Text alternatives: a label here, and the table that the page puts below.
@@ -115,6 +121,7 @@ def diagonal(title: str, x: str, y: str, points: Sequence[tuple[float, Metric]])
         x: name of the horizontal axis.
         y: name of the vertical axis.
         points: share and score, by rising share.
+        level: height of a line in place of the diagonal; the curve then has no dots.
     """
     side, left, top = 300, 52, 10
 
@@ -124,7 +131,8 @@ def diagonal(title: str, x: str, y: str, points: Sequence[tuple[float, Metric]])
     def line(style: str, a: tuple[str, str], b: tuple[str, str]) -> str:
         return f'<line class="{style}" x1="{a[0]}" y1="{a[1]}" x2="{b[0]}" y2="{b[1]}"/>'
 
-    parts = [line("chance", at(0, 0), at(1, 1))]
+    ends = (0.0, 1.0) if level is None else (level, level)
+    parts = [line("chance", at(0, ends[0]), at(1, ends[1]))]
     for tick in (0, 0.25, 0.5, 0.75, 1):
         parts.append(
             f"{line('grid', at(0, tick), at(1, tick))}"
@@ -138,7 +146,7 @@ def diagonal(title: str, x: str, y: str, points: Sequence[tuple[float, Metric]])
         f'<text {middle} x="{left + side / 2}" y="{top + side + 36}">{escape(x)}</text>'
         f'<text {middle} transform="translate(14 {top + side / 2}) rotate(-90)">{escape(y)}</text>'
     )
-    for share, metric in points:
+    for share, metric in points if level is None else ():
         if metric.interval is not None:
             low, high = metric.interval.low, metric.interval.high
             parts.append(line("s0", at(share, low), at(share, high)))
@@ -146,7 +154,8 @@ def diagonal(title: str, x: str, y: str, points: Sequence[tuple[float, Metric]])
         parts.append(f'<circle class="dot s0" cx="{across}" cy="{height}" r="3.5"/>')
     path = " ".join(",".join(at(share, metric.value)) for share, metric in points)
     parts.append(f'<polyline class="line s0" points="{path}"/>')
-    text = "; ".join(f"{100 * share:.0f} → {100 * m.value:.0f}" for share, m in points)
+    named = points if level is None else points[:: max(len(points) // 5, 1)]
+    text = "; ".join(f"{100 * share:.0f} → {100 * m.value:.0f}" for share, m in named)
     return Markup(
         f'<svg class="chart" role="img" aria-label="{escape(title)}. {escape(x)} → {escape(y)}: '
         f'{text}" viewBox="0 0 {left + side + 12} {top + side + 44}">{"".join(parts)}</svg>'
