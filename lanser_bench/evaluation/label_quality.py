@@ -128,7 +128,13 @@ def label_sums(
 
 
 def error_sums(units: Sequence[str], words: Ints, characters: Ints) -> QualitySums:
-    """Sums edits over units; both have shape (n, 2): edits, and length of the reference."""
+    """Sums edits over units of n utterances.
+
+    Args:
+        units: of the utterances, from `units_of`.
+        words: edits of words, and their number in the reference, shape (n, 2).
+        characters: the same of characters.
+    """
     names, unit = np.unique(np.asarray(units, dtype=str), return_inverse=True)
     parts: dict[str, Floats] = {}
     for name, values in (("words", words), ("characters", characters)):

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from ..taxonomy import mapped_choice
+from ..errors import TaxonomyError
+from ..taxonomy import Taxonomy, mapped_choice
 from .agreement import Units, share
 from .arrays import Bools, Floats, Ints
 from .metrics import confusion_matrix
@@ -29,6 +30,23 @@ def choices(scores: npt.NDArray[np.floating], matrix: Floats, abstained: Bools) 
     shares = np.divide(scores, total, out=np.zeros_like(scores, np.float64), where=total > 0)
     _, best = mapped_choice(shares, matrix)
     return np.where(abstained, -1, best)
+
+
+def common_taxonomy(weak: Taxonomy, gold: Taxonomy) -> Taxonomy:
+    """Returns the taxonomy in which both are compared: that of gold, if a map leads there.
+
+    Raises:
+        TaxonomyError: neither can be mapped to the other.
+    """
+    try:
+        weak.map_to(gold)
+    except TaxonomyError as error:
+        try:
+            gold.map_to(weak)
+        except TaxonomyError:
+            raise error from None
+        return weak
+    return gold
 
 
 def zero_shot(

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from ..errors import DataError
 from ..evaluation.folds import Fold, split_hash
+from ..evaluation.label_quality import statistics
 from ..evaluation.metrics import confusion_matrix
 from ..evaluation.predictions import Classified, classification, sorted_codes
 from ..evaluation.results import EvaluationResult, Metric
@@ -30,6 +31,7 @@ from .attachments import (
 from .reading import ForeignFileError, load_record, record_files
 from .record import Attached, ResultRecord
 from .score_sums import speaker_scores
+from .stage_sums import record_sums
 from .weak_labels import corpus_labels, has_gold
 
 TOLERANCE = 1e-9
@@ -90,6 +92,7 @@ def check_record(path: Path) -> Checked:
         _collect(found, _scores(path, record, record.score_sums))
     if record.weak_labels is not None:
         _collect(found, _weak_labels(path, record, record.weak_labels))
+    _collect(found, _stages(path, record))
     return found
 
 
@@ -215,6 +218,23 @@ def _weak_labels(path: Path, record: ResultRecord, attached: Attached) -> Iterat
             found = confusion_matrix(labels.gold[kept], labels.weak[kept], k)
             if found.tolist() != summary.gold.confusion:
                 yield f"{corpus}: its weak labels give another confusion matrix than its summary."
+
+
+def _stages(path: Path, record: ResultRecord) -> Iterator[str]:
+    """Checks the scores of weak labels and transcripts."""
+    for corpus, sums in record_sums(path, record).items():
+        labels, texts = record.labels.get(corpus), record.transcripts.get(corpus)
+        written: dict[str, float | None] = {}
+        if labels is not None:
+            written["coverage"] = labels.coverage
+            if has_gold(labels) and labels.gold and (gold := labels.gold.abstention_is_wrong):
+                written |= {"uar": gold.uar.value, "kappa": gold.kappa}
+        if texts is not None and texts.wer is not None:
+            written |= {"wer": texts.wer.wer, "cer": texts.wer.cer}
+        found = statistics(sums)
+        for name, value in written.items():
+            if value is not None:
+                yield from _again(found.get(name), corpus, name, Metric(value=value))
 
 
 def _again(statistic: Statistic | None, where: str, name: str, written: Metric) -> Iterator[str]:

@@ -151,6 +151,9 @@ class ResultRecord(_Record):
     weak_labels: Attached | None = None
     """Weak and human label and confidence of every utterance with one human label; None in older
     records and without such utterances. `weak_labels.corpus_labels` reads it."""
+    stage_sums: Attached | None = None
+    """Sums over speakers of the quality of weak labels and transcripts, for paired differences;
+    None in older records and without corpora. `stage_sums.record_sums` reads it."""
     transcripts: dict[str, TranscriptSummary] = {}
     """Corpus → how its transcription went, with the word error rate where it is known."""
     training: Annotated[TrainingSummary | None, BeforeValidator(lambda given: given or None)] = None

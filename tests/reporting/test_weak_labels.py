@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, recall_score
 
+from lanser_bench.evaluation.label_quality import never_given, statistics
 from lanser_bench.experiment import run_experiment
 from lanser_bench.records.checks import check_record
 from lanser_bench.records.reading import load_record, load_records
 from lanser_bench.records.record import ResultRecord
+from lanser_bench.records.stage_sums import record_sums
 from lanser_bench.records.weak_labels import corpus_labels
 
 pytestmark = pytest.mark.slow
@@ -80,3 +82,24 @@ def test_another_confusion_than_that_of_the_labels_is_a_fault(home: Path, tmp_pa
     (fault,) = check_record(path).faults
     assert "another confusion matrix" in fault
     assert load_record(path).weak_labels == record.weak_labels
+
+
+def test_the_sums_beside_a_record_give_the_scores_of_its_labels(home: Path, tmp_path: Path) -> None:
+    path, record = main_record(home / "results")
+    sums = record_sums(path, record)[CORPUS]
+    summary = record.labels[CORPUS]
+    assert summary.gold is not None
+    found = {name: float(s.value(s.sums.sum(0))) for name, s in statistics(sums).items()}
+    assert found["uar"] == pytest.approx(summary.gold.abstention_is_wrong.uar.value)
+    assert found["kappa"] == pytest.approx(summary.gold.abstention_is_wrong.kappa)
+    assert found["coverage"] == pytest.approx(summary.coverage)
+    assert never_given(sums) == summary.never_firing
+    assert len(sums.units) == 6
+    assert 0 < found["jsd"] < 1
+    shutil.copytree(home / "results", tmp_path / "results")
+    path, record = main_record(tmp_path / "results")
+    content = json.loads(path.read_text())
+    content["labels"][CORPUS]["coverage"] += 0.01
+    path.write_text(json.dumps(content))
+    (fault,) = check_record(path).faults
+    assert "coverage is" in fault

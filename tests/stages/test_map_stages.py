@@ -177,6 +177,11 @@ def test_word_errors_of_many_blocks_are_those_of_one(monkeypatch: pytest.MonkeyP
     whole = _wer.word_errors(references, texts)
     monkeypatch.setattr(_wer, "_BLOCK", 3)
     assert _wer.word_errors(iter(references), iter(texts)) == whole
+    assert whole is not None
+    words, characters = _wer.utterance_edits(references, texts)
+    edits = whole.substitutions + whole.deletions + whole.insertions
+    assert words.sum(0).tolist() == [edits, whole.words]
+    assert characters[:, 0].sum() / characters[:, 1].sum() == whole.cer
     import jiwer
 
     pairs = [

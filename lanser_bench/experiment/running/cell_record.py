@@ -31,6 +31,7 @@ from ...records.record import (
     StageUse,
     save_record,
 )
+from ...records.stage_sums import attach_stages
 from ...records.weak_labels import attach_labels
 from ...stages.evaluate import spec as evaluate
 from ...stages.label.spec import SUMMARY as LABELS
@@ -55,8 +56,11 @@ def publish_record(plan: Plan, cell: Cell, store: Store, path: Path) -> ResultRe
         DataError: the place cannot be written.
     """
     record = build_record(plan, cell, store)
-    labels = attach_labels(store, record, path)
-    beside = {**attach(store, cell.targets, path), "weak_labels": labels}
+    beside = {
+        **attach(store, cell.targets, path),
+        "weak_labels": attach_labels(store, record, path),
+        "stage_sums": attach_stages(store, record, path),
+    }
     record = record.model_copy(update=beside)
     save_record(record, path)
     return record

@@ -17,7 +17,7 @@ from ...evaluation.agreement import Units
 from ...evaluation.metrics import confusion_matrix
 from ...evaluation.results import Metric
 from ...evaluation.risk_coverage import risk_coverage
-from ...evaluation.zeroshot import choices
+from ...evaluation.zeroshot import choices, common_taxonomy
 from ...kinds.asr import Transcript
 from ...stages.label.decision import REASONS
 from ...stages.label.files import LabelTable
@@ -104,7 +104,7 @@ def compare(material: Material, compare_in: Taxonomy | None = None) -> Compared:
     """
     gold_taxonomy = material.gold_taxonomy
     assert gold_taxonomy is not None
-    target = compare_in or _common(material.taxonomy, gold_taxonomy)
+    target = compare_in or common_taxonomy(material.taxonomy, gold_taxonomy)
     weights = gold_matrix(material.table, gold_taxonomy) @ gold_taxonomy.map_to(target)
     sets = weights > 0
     single = np.where(sets.sum(1) == 1, weights.argmax(1), -1)
@@ -116,18 +116,6 @@ def compare(material: Material, compare_in: Taxonomy | None = None) -> Compared:
     voted = (total > 0) & (spread | (sets.sum(1) == 1))[:, None]
     shares = np.divide(weights, total, out=np.zeros_like(weights), where=voted)
     return Compared(target, _weak_in(material, target), single, sets, shares)
-
-
-def _common(weak: Taxonomy, gold: Taxonomy) -> Taxonomy:
-    try:
-        weak.map_to(gold)
-    except TaxonomyError as error:
-        try:
-            gold.map_to(weak)
-        except TaxonomyError:
-            raise error from None
-        return weak
-    return gold
 
 
 def _weak_in(material: Material, target: Taxonomy) -> Ints:

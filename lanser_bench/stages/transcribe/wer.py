@@ -7,7 +7,11 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from itertools import islice
+from typing import Any
 
+import numpy as np
+
+from ...evaluation.arrays import Ints
 from ...evaluation.summaries import WordErrors
 
 _BLOCK = 256
@@ -59,3 +63,35 @@ def word_errors(references: Iterable[str], texts: Iterable[str]) -> WordErrors |
         **{name: words[name] for name in _EDITS},
         cer=cer,
     )
+
+
+def utterance_edits(references: Iterable[str], texts: Iterable[str]) -> tuple[Ints, Ints]:
+    """Returns the word and the character edits of each of n utterances, as `word_errors` sums them.
+
+    Returns:
+        Two arrays of shape (n, 2): edits, and length of the reference; 0 without a reference.
+    """
+    import jiwer
+
+    pairs = [(normalised(a), normalised(b)) for a, b in zip(references, texts, strict=True)]
+    known = [i for i, (reference, _) in enumerate(pairs) if reference]
+    found = np.zeros((2, len(pairs), 2), np.int64)
+    for begin in range(0, len(known), _BLOCK):
+        rows = known[begin : begin + _BLOCK]
+        own, recognised = map(list, zip(*(pairs[i] for i in rows), strict=True))
+        found[0, rows] = _counted(jiwer.process_words(own, recognised))
+        found[1, rows] = _counted(jiwer.process_characters(own, recognised))
+    return found[0], found[1]
+
+
+def _counted(alignment: Any) -> list[tuple[int, int]]:
+    """Returns edits and length of the reference of each text of an alignment of `jiwer`."""
+    counts = []
+    for reference, chunks in zip(alignment.references, alignment.alignments, strict=True):
+        sizes = [
+            max(c.ref_end_idx - c.ref_start_idx, c.hyp_end_idx - c.hyp_start_idx)
+            for c in chunks
+            if c.type != "equal"
+        ]
+        counts.append((sum(sizes), len(reference)))
+    return counts
