@@ -186,7 +186,7 @@ def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]
     total = 0
     with _file(artifact) as path:
         for batch in parquet_blocks(path, GROUP_ROWS, ["id", column]):
-            names, values = (column.to_pylist() for column in batch.columns)
+            names, values = (batch[name].to_pylist() for name in ("id", column))
             missing += [name for name, value in zip(names, values, strict=True) if not value]
             total += len(batch)
     return missing, total

@@ -25,9 +25,10 @@ class Frontend(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["logmel", "waveform", "text", "frames"] = "logmel"
-    """``text``: the manifest's transcript, for controls without audio. ``frames``: the layers of a
-    frozen encoder, computed once per recording and stored."""
+    kind: Literal["logmel", "waveform", "text", "id", "recording", "frames"] = "logmel"
+    """``text``: the manifest's transcript, for controls without audio. ``id``, ``recording``: the
+    utterance's id, or the SHA-256 of its recording, for encoders that look vectors up. ``frames``:
+    the layers of a frozen encoder, computed once per recording and stored."""
     sample_rate: int = 16_000
     n_mels: int = Field(default=64, ge=8, le=256)
     window_s: float = Field(default=0.025, gt=0)
@@ -62,6 +63,11 @@ class Frontend(BaseModel):
     def __hash__(self) -> int:
         """By content: options may be lists or mappings."""
         return hash(repr(self))
+
+    @property
+    def needs_sound(self) -> bool:
+        """Whether the input is made from sound; otherwise it is a text of the manifest."""
+        return self.kind not in ("text", "id", "recording")
 
     def content(self) -> dict[str, Any]:
         """Returns what keys contain: the fields that matter for the kind."""
@@ -100,7 +106,7 @@ class FeatureExtractor(_Encoder[OptionsT]):
 
         Args:
             batch: waveforms of shape (samples,); or log-mel or other frames of shape (frames, dim)
-                or transcripts (str), depending on the front end.
+                or transcripts, ids or hashes (str), depending on the front end.
         """
 
 

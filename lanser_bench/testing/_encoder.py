@@ -24,7 +24,7 @@ class EncoderSuite(PluginSuite):
     def inputs(self) -> list[Any]:
         """Returns random waveforms, frames or sentences, as the front end requires."""
         frontend = self.plugin.frontend
-        if frontend.kind == "text":
+        if not frontend.needs_sound:
             return ["Well.", "I did not expect that.", "We won, and everybody was there to see it."]
         random = np.random.default_rng(0)
         if frontend.kind in ("waveform", "frames"):

@@ -15,8 +15,8 @@ class TableOptions(KeyedTableOptions):
     """Options of `table`."""
 
     by: Literal["id", "recording"] = "id"
-    """How rows are found: by the utterance's id, or by the SHA-256 of its recording (64 hexadecimal
-    digits; only for recordings of one utterance). The table has a column of this name."""
+    """How rows are found: by the utterance's id, which may be a file name, or by the SHA-256 of its
+    recording (64 hexadecimal digits; only for recordings of one utterance)."""
 
 
 class Table(ASR[TableOptions]):
@@ -38,11 +38,11 @@ class Table(ASR[TableOptions]):
 
     def check_utterances(self, name: str, ids: Iterable[str], recordings: Iterable[str]) -> None:
         """Refuses a corpus with utterances that have no row."""
-        self._table.check(ids if self.options.by == "id" else recordings, name)
+        self._table.check(ids, recordings, name)
 
     def transcribe(self, batch: Sequence[Speech]) -> list[Transcript]:
         """Looks the transcripts up; an empty cell is an empty text."""
-        rows = [self._table.row(getattr(speech, self.options.by)) for speech in batch]
+        rows = [self._table.lookup.get(getattr(speech, self.options.by)) for speech in batch]
         texts = [
             None if row is None else as_text(row.cells.get("transcript"), row.origin, "transcript")
             for row in rows

@@ -16,6 +16,7 @@ def register_encoders(register: Callable[[str, str], None]) -> None:
     register("egemaps", f"{home}.egemaps:EGeMAPS")
     register("random", f"{home}.random:RandomEncoder")
     register("resnet", f"{home}.resnet:ResNet")
+    register("table", f"{home}.table:Table")
     register("text", f"{home}.text:TextEncoder")
     register("transformers", f"{home}.transformers:TransformersEncoder")
     register("transformers-trainable", f"{home}.transformers:TransformersTrainable")

@@ -58,8 +58,7 @@ class Table(Labeler[TableOptions]):
 
     def check_utterances(self, name: str, ids: Iterable[str], recordings: Iterable[str]) -> None:
         """Refuses a corpus with utterances that have no row."""
-        if self.options.by != "text":
-            self._table.check(ids if self.options.by == "id" else recordings, name)
+        self._table.check(ids, recordings, name)
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Looks the records up.
@@ -72,7 +71,7 @@ class Table(Labeler[TableOptions]):
         labels, vectors, kind = self._given(tuple((self._source or taxonomy).names))
         given = np.zeros((len(records), len(labels)))
         for place, record in enumerate(records):
-            if (row := self._table.row(getattr(record, self.options.by))) is not None:
+            if (row := self._table.lookup.get(getattr(record, self.options.by))) is not None:
                 given[place] = vectors[id(row)]
         values, before, lost = mapped(given, self._map_of(labels).matrix(taxonomy), kind)
         return Scores(values, kind, lost, before)

@@ -111,7 +111,7 @@ class Steps:
             )
         return Prepared(built, dataset, ref.dataset, utterances, audio)
 
-    def _check_utterances(self, kind: str, ref: PluginRef, prepared: Prepared) -> None:
+    def check_utterances(self, kind: str, ref: PluginRef, prepared: Prepared) -> None:
         """Lets a plugin refuse a dataset's utterances, whose ids are known if it is not split."""
         manifest = prepared.manifest
         if prepared.utterances != manifest.key:
@@ -129,7 +129,7 @@ class Steps:
         With a cue, the front end gets speech resynthesised without it.
         """
         frontend = self.parts.once(_frontend, encoder=encoder)
-        as_it_is = frontend.kind in ("waveform", "text")
+        as_it_is = frontend.kind == "waveform" or not frontend.needs_sound
         if cue is None and as_it_is and isinstance(encoder, FeatureExtractor):
             return None
         frozen = None
@@ -194,7 +194,7 @@ class Steps:
         """Adds labels by one labeler, and the transcripts if it reads them."""
         settings = self.settings
         labeler, identity = self.parts.plugin("labeler", ref)
-        self._check_utterances("labeler", ref, prepared)
+        self.check_utterances("labeler", ref, prepared)
         transcripts = None
         if labeler.reads & TEXT_FIELDS:
             transcripts = self._transcripts(place, prepared, identity.name)
@@ -236,7 +236,7 @@ class Steps:
             )
         with plugin_boundary(f"asr '{asr.name}' cannot check the languages of '{prepared.name}'"):
             plugin.check_languages(self.parts.languages(prepared.manifest))
-        self._check_utterances("asr", self.settings.asr, prepared)
+        self.check_utterances("asr", self.settings.asr, prepared)
         threads = self.settings.threads.transcribe
         return self.stage(
             transcribe.spec,

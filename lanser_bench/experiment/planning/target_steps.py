@@ -108,6 +108,7 @@ class PlannedTarget:
     def embedded(self, cue: Cue | None = None, pooling: embed.HeadPooling | None = None) -> str:
         """Plans embeddings, of speech without a cue or pooled as the pre-trained head expects."""
         settings, frames = self.settings, self.features(cue)
+        self._steps.check_utterances("encoder", self._made.ref, self._prepared)
         origin = ", pre-trained" if self.model else f", random weights, seed {self.seed}"
         key = self._steps.parts.stage(
             embed.spec,

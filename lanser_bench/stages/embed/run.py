@@ -7,12 +7,13 @@ with weights drawn from the seed: the random-init control.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from ...data.utterances import UtteranceTable, utterances_without
+from ...data.utterances import FIELDS, UtteranceTable, utterances_without
 from ...errors import DataError, PluginError, SettingsError
 from ...kinds.encoder import FeatureExtractor, TrainableEncoder
 from ...kinds.speech import SAMPLE_RATE
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 Embed = Callable[[Bucket], tuple[list[Array], list[float]]]
 """Utterances in; per layer their vectors, shape (utterances, dim), and their seconds out."""
+GIVEN = {"text": "transcript", "id": "id", "recording": "audio_sha"}
+"""Kind of a front end without sound → column of the manifest that it gives to the encoder."""
 
 
 def run(context: StageContext, draft: Draft) -> None:
@@ -36,8 +39,9 @@ def run(context: StageContext, draft: Draft) -> None:
     from safetensors.numpy import save_file
 
     plugin = context.plugin("encoder")
-    reads_text = isinstance(plugin, FeatureExtractor) and plugin.frontend.kind == "text"
-    embed = _text_embed(context, plugin) if reads_text else _sound_embed(context, plugin)
+    kind = plugin.frontend.kind
+    given = kind in GIVEN and isinstance(plugin, FeatureExtractor)
+    embed = _given_embed(context, plugin) if given else _sound_embed(context, plugin)
 
     def compute(bucket: Bucket, part: Draft) -> pa.Table:
         vectors, seconds = embed(bucket)
@@ -46,7 +50,7 @@ def run(context: StageContext, draft: Draft) -> None:
         save_file(arrays, part.path / ARRAYS)
         return pa.table({"seconds": pa.array(seconds, pa.float64())})
 
-    names, audio = (_text_rows, None) if reads_text else (span_rows, "embed")
+    names, audio = (partial(_given_rows, kind), None) if given else (span_rows, "embed")
     params = dict(context.spec.params)
     if plugin.frontend.normalise == "speaker":
         # A speaker's other utterances change the frames, so the shards belong to this manifest.
@@ -58,27 +62,29 @@ def _params(context: StageContext) -> Params:
     return Params.model_validate({n: context.spec.params[n] for n in Params.model_fields})
 
 
-def _text_rows(table: UtteranceTable) -> list[str]:
-    return [digest(["text", text]) for text in table.transcripts]
+def _given_rows(kind: str, table: UtteranceTable) -> list[str]:
+    return [digest([kind, text]) for text in getattr(table, FIELDS[GIVEN[kind]])]
 
 
-def _text_embed(context: StageContext, plugin: FeatureExtractor[Any]) -> Embed:
-    """Embeds transcripts; equal ones are embedded once.
+def _given_embed(context: StageContext, plugin: FeatureExtractor[Any]) -> Embed:
+    """Embeds texts of the manifest, such as transcripts; equal ones are embedded once.
 
     Raises:
-        DataError: an utterance has no transcript.
+        DataError: an utterance has no such text.
     """
-    missing, total = utterances_without(context.parent("utterances"), "transcript")
+    column = GIVEN[plugin.frontend.kind]
+    missing, total = utterances_without(context.parent("utterances"), column)
     name, params = context.name("encoder"), _params(context)
     if missing:
+        what = "transcripts" if column == "transcript" else "recordings"
         raise DataError(
-            f"Encoder '{name}' reads transcripts, and {len(missing)} of {total} utterances "
-            f"have none (first: {missing[0]}). Leave it out, or give the manifest transcripts."
+            f"Encoder '{name}' reads {what}, and {len(missing)} of {total} utterances "
+            f"have none (first: {missing[0]}). Leave it out, or give the manifest {what}."
         )
     encode = extractor_encode(plugin, name)
 
     def embed(bucket: Bucket) -> tuple[list[Array], list[float]]:
-        texts: list[Any] = bucket.table.transcripts
+        texts: list[Any] = getattr(bucket.table, FIELDS[column])
         vectors = pooled_layers([[answer] for answer in encode(texts)], params.pooling)
         return vectors, [seconds or 0.0 for seconds in bucket.table.seconds]
 
