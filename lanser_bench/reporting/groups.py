@@ -21,6 +21,7 @@ from ..evaluation.results import BudgetResult, EvaluationResult, Metric
 from ..evaluation.statistics import Statistic, combine
 from ..measurements.metrics import CLASS_METRICS
 from ..records.attachments import Place, classified, hit_statistics, probe_statistics, read_attached
+from ..records.names import Names
 from ..records.record import Attached, ResultRecord
 
 
@@ -154,6 +155,12 @@ def grouped(records: Sequence[tuple[Path, ResultRecord]]) -> dict[CellId, Group]
     for group in groups.values():
         group.members = dict(sorted(group.members.items(), key=lambda m: (m[0] is None, m[0])))
     return groups
+
+
+def cell_titles(groups: Mapping[CellId, Group]) -> dict[CellId, str]:
+    """Returns names of cells on their labelled sets, as short as the others allow."""
+    names = Names(group.first for group in groups.values())
+    return {cell: f"{names.name(g.first)} on {cell.dataset}" for cell, g in groups.items()}
 
 
 def by_place(groups: Iterable[Group]) -> list[list[Group]]:

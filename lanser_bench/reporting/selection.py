@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import SettingsError, did_you_mean
 from ..evaluation.families import filters
+from ..records.names import Names
 from ..records.reading import Found, newest, read_records
 from .groups import CellId, Group, axes_of, grouped
 
@@ -57,18 +58,36 @@ class Selection:
     def picked(self, wanted: str) -> Groups:
         """Returns the cells that fit all filters, such as ``encoder=cnn,control=none``.
 
+        Axes and values are written as in records, or as tables show them.
+
         Raises:
             SettingsError: a filter names an unknown axis or value.
         """
         groups = self.groups
         for axis, value in filters(wanted):
-            axes = {name for group in groups.values() for name in axes_of(group.first)}
-            if axis not in axes:
-                hint = did_you_mean(axis, axes)
+            recorded = {cell: axes_of(group.first) for cell, group in groups.items()}
+            known = {name for axes in recorded.values() for name in axes}
+            name = axis if axis in known else self._long.get(axis, axis)
+            if name not in known:
+                hint = did_you_mean(axis, {*known, *self._long})
                 raise SettingsError(f"No record in {self.where} has the axis '{axis}'.{hint}")
-            values = {axes_of(group.first).get(axis, "") for group in groups.values()} - {""}
-            groups = {c: g for c, g in groups.items() if axes_of(g.first).get(axis) == value}
-            if not groups:
+            short = {c: self._names.shown(g.first).get(name) for c, g in groups.items()}
+            for texts in ({c: axes.get(name) for c, axes in recorded.items()}, short):
+                kept = {c: g for c, g in groups.items() if texts[c] == value}
+                if kept:
+                    break
+            else:
+                values = {t for c, a in recorded.items() for t in (a.get(name), short[c]) if t}
                 hint = did_you_mean(value, values)
                 raise SettingsError(f"No record in {self.where} has {axis}={value}.{hint}")
+            groups = kept
         return groups
+
+    @cached_property
+    def _names(self) -> Names:
+        return Names(group.first for group in self.groups.values())
+
+    @cached_property
+    def _long(self) -> dict[str, str]:
+        """Short name of an axis in tables → its name in records."""
+        return {short: axis for axis, short in self._names.heads.items()}

@@ -47,8 +47,8 @@ def grid(tmp_path: Path) -> Path:
 def test_cells_that_agree_in_everything_else_are_paired(grid: Path) -> None:
     found = compare("labeler=good", "labeler=bad", folder=grid)
     assert [line.what for line in found.lines] == [
-        "encoder=cnn, talk",
-        "encoder=resnet, talk",
+        "encoder=cnn on talk",
+        "encoder=resnet on talk",
     ]
     assert found.mean is not None
     means = [line.difference.value for line in found.lines]
@@ -66,7 +66,7 @@ def test_what_one_side_lacks_is_left_out_and_named(grid: Path) -> None:
     found = compare("labeler=good", "labeler=bad", folder=grid)
     assert len(found.lines) == 1
     assert found.mean is None
-    assert found.left_out == ["encoder=cnn, talk: only on the first side"]
+    assert found.left_out == ["encoder=cnn on talk: only on the first side"]
 
 
 def test_commas_inside_a_value_part_no_filters() -> None:

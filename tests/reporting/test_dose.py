@@ -85,8 +85,8 @@ def test_a_line_rises_with_its_dose_and_its_shuffled_control_does_not(dial: Path
     [flat] = shuffled.slopes
     assert flat.value.interval is not None
     assert flat.value.interval.low < 0 < flat.value.interval.high
-    assert set(main_line.points[0].ahead) == {"shuffled", "random_init"}
-    assert list(board.references) == ["random_init"]
+    assert set(main_line.points[0].ahead) == {"shuffled", "random init"}
+    assert list(board.references) == ["random init"]
 
 
 def test_labelers_that_differ_in_their_numbers_make_a_line_by_measured_accuracy(
@@ -103,7 +103,7 @@ def test_labelers_that_differ_in_their_numbers_make_a_line_by_measured_accuracy(
     [board] = boards(tmp_path, "label-accuracy")
     single, line = board.lines
     assert (single.points[0].dose, single.slopes) == (0.4, [])
-    assert line.name == "encoder=cnn, labeler=noisy(accuracy=…)"
+    assert line.name == "reads gold: noisy"
     assert line.slopes[0].value.value == pytest.approx(0.6, abs=0.2)
 
 
@@ -127,7 +127,7 @@ def test_the_command_prints_and_draws(
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--picture", str(image)])
     assert ended.value.code == 0
-    assert "| shuffled: encoder=cnn | 0.5 | 3 |" in capsys.readouterr().out
+    assert "| shuffled | 0.5 | 3 |" in capsys.readouterr().out
     assert image.read_bytes()[:4] == b"\x89PNG"
 
 

@@ -64,7 +64,7 @@ def test_a_narrow_terminal_shows_what_fits_and_names_the_rest(records: list[Resu
     [narrow], [wide] = tables(boards, width=90), tables(boards, width=300)
     heads = [str(column.header) for column in narrow.columns]
     assert [str(column.header) for column in wide.columns] == sheet(boards[0]).heads
-    assert heads[:5] == ["#", "row", "labeler", "taxonomy", "encoder"]
+    assert heads[:3] == ["#", "row", "labeler"]
     assert f"UAR {boards[0].budget}" in heads
     away = [head for head in sheet(boards[0]).heads if head not in heads]
     assert away
@@ -221,9 +221,10 @@ def test_a_narrow_terminal_shows_the_targets_of_the_rows_that_fit(
     boards = rank(records)
     [_, narrow], [_, wide] = (tables(boards, targets=True, width=w) for w in (70, 300))
     heads = [str(column.header) for column in wide.columns]
-    assert heads == ["target", "score", "high", "low", "random_init"]
+    names = ["labeler=<b>bold</b>\n\\[red]", "labeler=words", "random init"]
+    assert heads == ["target", "score", *names]
     assert [str(column.header) for column in narrow.columns] == heads[:3]
-    assert "hidden for width: low, random_init" in str(narrow.caption)
+    assert "hidden for width: labeler=words, random init" in str(narrow.caption)
     assert "hidden for width" not in str(wide.caption)
     console = Console(file=io.StringIO(), width=70)
     console.print(narrow)
@@ -410,7 +411,7 @@ def test_an_axis_is_ranked_over_the_cells_that_all_its_values_have(study: Path) 
         path.unlink()
     (board,) = rank_by("labeler", load_records([study]))
     assert {row.cells for row in board.rows} == {1}
-    assert board.left_out == ["good-cnn", "plain-cnn"]
+    assert board.left_out == ["labeler=good, encoder=cnn", "labeler=plain, encoder=cnn"]
     with pytest.raises(SettingsError, match="No record has the axis 'colour'"):
         rank_by("colour", load_records([study]))
 
@@ -434,7 +435,7 @@ def test_every_form_holds_every_row(study: Path) -> None:
 
 
 def test_user_text_cannot_be_markup_in_a_page(record: Make) -> None:
-    boards = rank([record(name="x", group="x", labeler="<script>alert(1)</script>")])
+    boards = rank([record(name="x", group="x", labeler="<script>alert(1)</script>"), record()])
     page = html(list(map(sheet, boards)), "Leaderboard")
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
@@ -445,7 +446,8 @@ def test_a_table_that_is_no_terminals_is_as_wide_as_its_texts(
 ) -> None:
     wide = "a-very-long-name-" * 12
     found = [
-        (p, r.model_copy(update={"labeler": wide, "axes": {}})) for p, r in load_records([study])
+        (p, r.model_copy(update={"labeler": f"{wide}{r.labeler}", "axes": {}}))
+        for p, r in load_records([study])
     ]
     print_tables(tables(rank(found)))
     assert wide in capsys.readouterr().out

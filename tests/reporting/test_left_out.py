@@ -145,7 +145,7 @@ def test_without_predictions_intervals_are_averaged_and_marked(folder: Path) -> 
     content = json.loads((folder / "b-1.json").read_text())
     (folder / "b-1.json").write_text(json.dumps({**content, "predictions": None}))
     (board,) = rank(load_records([folder]))
-    assert any(note.endswith("UAR, WA, F1, area of b") for note in notes(board))
+    assert any(note.endswith("UAR, WA, F1, area of encoder=b") for note in notes(board))
     rows = [{row.name: row.uar for row in one.main} for one in (exact, board)]
     assert rows[0]["a"] == rows[1]["a"]
     assert width(rows[1]["b"]) > width(rows[0]["b"])

@@ -28,11 +28,10 @@ from .memo import Parts
 TEXT_FIELDS = frozenset({"text", "context", "avg_logprob", "no_speech_prob"})
 """Fields of a labeler's records that come from transcripts."""
 IN_NO_KEY = frozenset(
-    {"name", "trackers", "tracker_timeout_s", "executor", "paths", "memory", "comparisons"}
+    {"name", "titles", "comparisons", "trackers", "tracker_timeout_s"}
+    | {"executor", "paths", "memory"}
 )
 """Settings of a run, not of a cell."""
-OF_LABELS = frozenset({"corpora", "asr", "transcribe", "labeler", "taxonomy", "label", "pretrain"})
-"""Settings that take part in weak labels and in training on them."""
 
 
 def look_up_labeler(parts: Parts, settings: Experiment) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 from ...errors import SettingsError
 from ...kinds import FeatureExtractor
+from ...records.names import OF_LABELS
 from ..settings.grid import Point
 from ..settings.model import PluginRef
-from .corpus_steps import IN_NO_KEY, OF_LABELS, TEXT_FIELDS
+from .corpus_steps import IN_NO_KEY, TEXT_FIELDS
 from .memo import Parts
 
 Results = Sequence[tuple[str, ...]]

@@ -235,7 +235,7 @@ def stage_notes(node: Node, counts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_record_of(path: Path, cell: Cell) -> bool:
-    """Whether a cell's record exists with its predictions: the first one of a key stays."""
+    """Whether a cell's record exists with its predictions and titles: then it stays."""
     from ...records.record import SCHEMA_VERSION
 
     try:
@@ -245,9 +245,11 @@ def _is_record_of(path: Path, cell: Cell) -> bool:
     if not isinstance(content, dict):
         return False
     identity = content.get("key"), content.get("name"), content.get("schema_version")
+    titles = (content.get("settings") or {}).get("titles", {})
     beside = content.get("predictions") or {}
     whole = (path.parent / str(beside.get("file"))).is_file()
-    return whole and identity == (cell.key, cell.name, SCHEMA_VERSION)
+    wanted = cell.key, cell.name, SCHEMA_VERSION
+    return whole and identity == wanted and titles == cell.settings.titles
 
 
 def stage_event(place: str, key: str, store: Store) -> dict[str, Any] | None:

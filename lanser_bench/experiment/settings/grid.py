@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import SettingsError
+from ...errors import SettingsError, did_you_mean
+from ...records.names import short_values, value_of
 from .axis_names import Shown, names_of
 from .files import ExperimentFile
 from .model import Experiment
@@ -49,7 +50,27 @@ def expand(file: ExperimentFile) -> list[Point]:
             seen.add(identity)
             points.append((chosen, settings))
     shown = Shown(file.label, values, points)
-    return [Point(shown.axes(chosen, settings), settings) for chosen, settings in points]
+    made = [Point(shown.axes(chosen, settings), settings) for chosen, settings in points]
+    for axis in made[0].settings.titles:
+        _check_titles(file, axis, made)
+    return made
+
+
+def _check_titles(file: ExperimentFile, axis: str, points: Sequence[Point]) -> None:
+    """Refuses titles of unknown axes and values, and one title for two values."""
+    where, titles = file.where(["titles", axis]), points[0].settings.titles[axis]
+    if axis not in points[0].axes:
+        hint = did_you_mean(axis, points[0].axes)
+        raise SettingsError(f"{where}: 'titles' names '{axis}', which is not an axis.{hint}")
+    found = (value_of(p.settings.model_dump(mode="json"), axis, p.axes[axis]) for p in points)
+    values = {value.identity: value for value in found}
+    known = {*short_values(values).values(), *(value.recorded for value in values.values())}
+    for value in titles:
+        if value not in known:
+            hint = did_you_mean(value, known)
+            raise SettingsError(f"{where}: 'titles' names {axis}={value}, which is no point.{hint}")
+    if len(set(titles.values())) < len(titles):
+        raise SettingsError(f"{where}: two values of '{axis}' have the same title.")
 
 
 _UNSET = object()

@@ -19,6 +19,7 @@ from ...stages.evaluate.spec import Params as EvaluateParams
 from ...stages.label.spec import Params as LabelParams
 from ...stages.pretrain.spec import Params as PretrainParams
 from ...stages.transcribe.spec import Params as TranscribeParams
+from ...store import canonical
 from .files import PLUGIN_KEYS
 
 ControlScope = Literal["each", "first", "none"]
@@ -255,6 +256,9 @@ class Experiment(_Method):
     """Confirmatory comparisons, declared before the run: the family of Holm's adjustment. Sides are
     written as for `lanser-bench compare`: ``{a: "encoder=cnn,control=none", b: control=shuffled}``,
     optionally with a `metric` and a `budget`. In no key."""
+    titles: dict[str, dict[str, str]] = {}
+    """Axis → value → the text that tables and pictures show for it, in no key. A value is written
+    as tables show it without a title: ``{corpora: {synthetic(congruence=1.0): acted speech}}``."""
     threads: StageThreads = StageThreads()
     devices: StageDevices = StageDevices()
     memory: StageMemory = StageMemory()
@@ -263,6 +267,21 @@ class Experiment(_Method):
     """Longest time of a tracker for one cell; in no key."""
     executor: PluginRef = _default("executor")
     paths: Paths = Paths()
+
+    @field_validator("titles", mode="before")
+    @classmethod
+    def _texts(cls, titles: Any) -> Any:
+        """Reads values that YAML takes for numbers, such as ``1.0: all of it``."""
+        if not isinstance(titles, Mapping):
+            return titles
+        return {
+            axis: {
+                value if isinstance(value, str) else canonical(value): t for value, t in of.items()
+            }
+            if isinstance(of, Mapping)
+            else of
+            for axis, of in titles.items()
+        }
 
     def seed_of(self, section: str) -> int:
         """Returns the seed of a section, or the experiment's where the section sets none."""

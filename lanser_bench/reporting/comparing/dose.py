@@ -18,6 +18,7 @@ from ...errors import DataError, SettingsError, did_you_mean
 from ...evaluation.contrast import Contrast, Side, difference, holm, score_of
 from ...evaluation.dose import MIN_DOSES, predicted, trend
 from ...evaluation.results import Metric
+from ...records.names import Names, control_text
 from ...records.record import ResultRecord
 from ..groups import Group, axes_of, by_place, company, grouped
 from .responses import Response
@@ -157,7 +158,8 @@ def dose_of(record: ResultRecord, axis: str) -> float | None:
 def _board(
     axis: str, groups: Sequence[Group], response: Response, extrapolate: float | None
 ) -> DoseBoard | None:
-    left_out = [f"{g.cell.group} ({why})" for g in groups if (why := response.lacking(g))]
+    names = Names(group.first for group in groups)
+    left_out = [f"{names.name(g.first)}: {why}" for g in groups if (why := response.lacking(g))]
     usable = [g for g in groups if not response.lacking(g)]
     table: dict[tuple[str | None, tuple[str, ...]], dict[float, Group]] = defaultdict(dict)
     for group in usable:
@@ -172,8 +174,8 @@ def _board(
             f"'{axis}' has the value {lowest:g}, which has no logarithm: extrapolation is linear "
             "in log2 of the dose."
         )
-    references = {g.cell.group: g for g in usable if g.first.control not in LINES}
-    maker = _Maker(table, references, response.side, extrapolate)
+    references = {names.name(g.first): g for g in usable if g.first.control not in LINES}
+    maker = _Maker(axis, names, table, references, response.side, extrapolate)
     lines = [
         maker.line(*key) for key in sorted(table, key=lambda key: (LINES.index(key[0]), key[1]))
     ]
@@ -204,6 +206,8 @@ def _alike(record: ResultRecord, axis: str) -> tuple[str, ...]:
 class _Maker:
     """Makes lines with their leads over the controls."""
 
+    axis: str
+    names: Names
     table: Mapping[tuple[str | None, tuple[str, ...]], Mapping[float, Group]]
     references: Mapping[str, Group]
     side: Callable[[Group], Side]
@@ -216,7 +220,7 @@ class _Maker:
         points = [
             Point(
                 dose,
-                group.cell.group,
+                self.names.name(group.first),
                 score_of(sides[dose]),
                 len(group.members),
                 {
@@ -244,8 +248,21 @@ class _Maker:
                 predictions = [
                     _predicted(of, doses, own, minus, at) for of, minus in others.items()
                 ]
-        name = ", ".join(text for text in alike if not text.startswith("experiment="))
-        return Line(name, control, points, slopes, predictions)
+        return Line(
+            self._name([group.first for group in cells.values()]),
+            control,
+            points,
+            slopes,
+            predictions,
+        )
+
+    def _name(self, records: Sequence[ResultRecord]) -> str:
+        """Names a line by what its cells share; labelers that differ in numbers by their plugin."""
+        labelers = {self.names.values(record).get("labeler") for record in records}
+        if len(labelers) == 1 or self.axis == "labeler":
+            return self.names.name(records[0], {self.axis})
+        plugin = axes_of(records[0]).get("labeler", "").partition("(")[0]
+        return f"{self.names.name(records[0], {self.axis, 'labeler'})}: {plugin}"
 
     def _rivals(
         self, control: str | None, alike: tuple[str, ...], doses: Sequence[float]
@@ -255,11 +272,11 @@ class _Maker:
             return
         for (other, rest), cells in self.table.items():
             if (other or "").startswith("shuffled") and rest == alike and set(cells) >= set(doses):
-                yield str(other), {dose: self.side(cells[dose]) for dose in doses}
+                yield control_text(other), {dose: self.side(cells[dose]) for dose in doses}
         for group in self.references.values():
             own = set(company(group.first, "")) - {f"experiment={group.first.experiment}"}
             if group.first.control == "random_init" and own <= set(alike):
-                yield "random_init", dict.fromkeys(doses, self.side(group))
+                yield control_text("random_init"), dict.fromkeys(doses, self.side(group))
 
 
 def _slope(of: str, made: Contrast) -> Slope:

@@ -23,7 +23,7 @@ def _points_sheet(board: DoseBoard) -> Sheet:
     rivals = dict.fromkeys(n for line in board.lines for p in line.points for n in p.ahead)
     rows = [
         {
-            "cell": _title(line),
+            "cell": line.name,
             "dose": point.dose,
             "seeds": point.seeds,
             "score": point.score,
@@ -105,7 +105,7 @@ def _prediction(board: DoseBoard, line: Line, made: Prediction) -> Entry:
     text = board.response.text(made.value, sign=made.of != "itself")
     return Entry(
         {
-            "cell": _title(line),
+            "cell": line.name,
             "of": made.of,
             "measured": f"{line.points[0].dose:g} to {line.points[-1].dose:g}",
             "per_doubling": made.per_doubling,
@@ -118,7 +118,7 @@ def _slope(board: DoseBoard, line: Line, slope: Slope) -> Entry:
     value, response = slope.value, board.response
     return Entry(
         {
-            "cell": _title(line),
+            "cell": line.name,
             "of": slope.of,
             "cells": len(line.points),
             "slope": Shown(value, response.text(value, sign=True)),
@@ -126,10 +126,6 @@ def _slope(board: DoseBoard, line: Line, slope: Slope) -> Entry:
             "detectable": Shown(slope.detectable, response.size_text(slope.detectable)),
         }
     )
-
-
-def _title(line: Line) -> str:
-    return ": ".join(text for text in (line.control or "", line.name) if text) or "main"
 
 
 def picture(board: DoseBoard) -> Any:
@@ -153,7 +149,7 @@ def picture(board: DoseBoard) -> Any:
             color=GREYS[index % len(GREYS)],
             lw=1,
             ls=STYLES[index % len(STYLES)],
-            label=name.replace("_", " "),
+            label=name,
         )
     axes.set_xlabel(board.axis)
     axes.set_ylabel(board.response.title + (", %" if board.response.points else ""))
@@ -182,7 +178,7 @@ def _draw(axes: Any, line: Line, size: float, colour: str, *, grey: bool) -> Non
         color=colour,
         ms=5,
         zorder=3,
-        label=_title(line)[:64].replace("_", " "),
+        label=line.name[:64],
     )
     if len(known) == len(x):
         if single:

@@ -20,7 +20,7 @@ from ...evaluation.contrast import Contrast, difference, holm
 from ...evaluation.results import Interval
 from ...evaluation.statistics import LEVEL
 from ...records.reading import read_content, read_records
-from ..groups import CellId, Group
+from ..groups import CellId, Group, cell_titles
 from ..selection import Selection
 from .responses import Response
 
@@ -71,6 +71,12 @@ class GateResult:
     not_compared: list[NotCompared] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     """Sentences on files that are not records."""
+    titles: dict[str, str] = field(default_factory=dict)
+    """Experiment and cell → its name in tables."""
+
+    def title(self, cell: CellId) -> str:
+        """Returns a cell's name among the others of the gate."""
+        return self.titles.get(f"{cell.experiment}: {cell}", str(cell))
 
     def of(self, verdict: Verdict) -> list[Compared]:
         """Cells with one verdict."""
@@ -128,7 +134,8 @@ def gate(
             f"candidate {_named(new)}. Cells are matched by experiment, name and labelled set."
         )
     ignored = [sentence for reading in readings for sentence in reading.left_out]
-    found = GateResult(metric, tolerance, ignored=ignored)
+    titles = {f"{c.experiment}: {c}": name for c, name in cell_titles({**old, **new}).items()}
+    found = GateResult(metric, tolerance, ignored=ignored, titles=titles)
     contrasts: dict[CellId, Contrast] = {}
     for cell, group in old.items():
         why = _hindrance(group, new.get(cell), response)

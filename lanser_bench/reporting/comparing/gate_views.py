@@ -36,16 +36,16 @@ def sheet(found: GateResult) -> Sheet:
             Column("detectable", "detectable", response.size_text, True),
             Column("seeds", "seeds", right=True),
         ],
-        rows=[_entry(row, response) for row in rows],
+        rows=[_entry(found, row, response) for row in rows],
     )
 
 
-def _entry(row: Compared, response: Response) -> Entry:
+def _entry(found: GateResult, row: Compared, response: Response) -> Entry:
     difference = Metric(value=row.difference, interval=row.interval)
     return Entry(
         {
             "verdict": Shown(row.verdict, f"{MARKS[row.verdict]} {row.verdict}"),
-            "cell": str(row.cell),
+            "cell": found.title(row.cell),
             "baseline": row.baseline,
             "candidate": row.candidate,
             "difference": Shown(difference, response.text(difference, sign=True)),
@@ -59,8 +59,8 @@ def _entry(row: Compared, response: Response) -> Entry:
 
 def sentences(found: GateResult) -> list[str]:
     """Returns what is not in the table: what was not compared, and why cells are undecided."""
-    said = [f"not compared: {cell.cell}: {cell.why}" for cell in found.not_compared]
-    said += [f"undecided: {cell.cell}: {cell.why}" for cell in found.of("undecided")]
+    said = [f"not compared: {found.title(c.cell)}: {c.why}" for c in found.not_compared]
+    said += [f"undecided: {found.title(c.cell)}: {c.why}" for c in found.of("undecided")]
     return [*said, *(f"ignored: {sentence}" for sentence in found.ignored)]
 
 
@@ -87,7 +87,7 @@ def junit(found: GateResult, *, strict: bool = False, allow_changes: bool = Fals
     table, response = sheet(found), Response(found.metric)
     for row in found.compared:
         case = _case(suite, row.cell.experiment, str(row.cell))
-        cells = table.texts(_entry(row, response))[2:]
+        cells = table.texts(_entry(found, row, response))[2:]
         text = f"{row.verdict}: {row.why}. {' · '.join(cells)}"
         if row.verdict == "worse" or (strict and row.verdict == "undecided"):
             ElementTree.SubElement(case, "failure", message=row.why).text = text

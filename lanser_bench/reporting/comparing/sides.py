@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ...records.names import MAIN, Names
 from ..groups import Group, axes_of
 from ..selection import Groups
 
@@ -24,17 +25,28 @@ def pairs(
     # An experiment that all cells share distinguishes none of them.
     if len({_axes(group)["experiment"] for side in (a, b) for group in side.values()}) == 1:
         ignored.add("experiment")
+    names = Names(group.first for side in (a, b) for group in side.values())
     first, second = ({_shared(g, ignored): g for g in side.values()} for side in (a, b))
     matched, left_out = [], []
     for shared, one in first.items():
-        match, text = second.get(shared), ", ".join(shared)
+        match, text = second.get(shared), _what(names, one, ignored)
         why = "only on the first side" if match is None else hindrance(one, match)
         if match is not None and why is None:
             matched.append((text, one, match))
         else:
             left_out.append(f"{text}: {why}")
-    left_out += [f"{', '.join(s)}: only on the second side" for s in second.keys() - first.keys()]
+    left_out += [
+        f"{_what(names, group, ignored)}: only on the second side"
+        for shared, group in second.items()
+        if shared not in first
+    ]
     return matched, sorted(left_out)
+
+
+def _what(names: Names, group: Group, ignored: set[str]) -> str:
+    """Returns what two cells of a pair share, in words."""
+    name, dataset = names.name(group.first, ignored), _axes(group)["dataset"]
+    return dataset if name == MAIN else f"{name} on {dataset}"
 
 
 def _distinguishing(a: Groups, b: Groups) -> set[str]:
@@ -51,7 +63,7 @@ def _axes(group: Group) -> dict[str, str]:
 
 
 def _shared(group: Group, ignored: set[str]) -> tuple[str, ...]:
-    """What two cells of a pair share, in words."""
+    """What two cells of a pair share."""
     axes = _axes(group)
     named = dict(sorted(group.first.axes.items()))
     named |= {name: axes[name] for name in ("control", "experiment")}

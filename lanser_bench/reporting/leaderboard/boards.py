@@ -11,6 +11,7 @@ from pathlib import Path
 from ...evaluation.families import MetricName
 from ...evaluation.results import Metric
 from ...measurements import MEASUREMENTS
+from ...records.names import Names
 from ...records.record import DatasetResult, ResultRecord
 from ..groups import CellId, Group, declared_in, largest
 from .ranking import standings
@@ -53,6 +54,10 @@ class Board:
     title: str = ""
     """Unique among the boards: the labelled set's title and name, with its experiments and a number
     if there are several boards of it."""
+    axes: dict[str, str] = field(default_factory=dict)
+    """Axis that varies among its rows → its short name."""
+    shared: str = ""
+    """What its rows share, in words."""
     main: list[Row] = field(default_factory=list)
     """Best first."""
     controls: list[Row] = field(default_factory=list)
@@ -128,11 +133,13 @@ def _board(members: Sequence[Member], metric: MetricName, curves: bool, targets:
     for member in members:
         # A seed counts once, however many records of the same numbers there are.
         groups.setdefault(member[1].recipe, {})[member[1].seed] = member
+    names = Names(record for _, record, _ in members)
     rows, faults = [], []
     for seeds in groups.values():
         exact, fault = _exact(seeds, targets)
         faults += [fault] if fault else []
-        rows.append((row_of(list(seeds.values()), exact, curves=curves, targets=targets), exact))
+        row = row_of(list(seeds.values()), exact, names, curves=curves, targets=targets)
+        rows.append((row, exact))
     rows.sort(key=lambda found: (-getattr(found[0], metric).value, found[0].name))
     main = [found for found in rows if found[0].role == "main"]
     return Board(
@@ -150,6 +157,8 @@ def _board(members: Sequence[Member], metric: MetricName, curves: bool, targets:
         majority=evaluation.majority,
         metric=metric,
         title=_title(members),
+        axes=names.heads,
+        shared=names.caption,
         main=_placed(main, metric),
         controls=[row for row, _ in rows if row.role != "main"],
         warnings=faults + sorted({w for r in results for w in _told(r)}, key=_natural),

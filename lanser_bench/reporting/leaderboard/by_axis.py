@@ -15,6 +15,7 @@ from ...errors import DataError, SettingsError
 from ...evaluation.families import MetricName
 from ...evaluation.results import Metric
 from ...numbers import percent
+from ...records.names import Names
 from ...records.record import ResultRecord
 from ..groups import Group, axes_of, by_place, company, grouped
 from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown
@@ -74,19 +75,21 @@ def rank_by(
 
 
 def _board(axis: str, groups: Sequence[Group], metric: MetricName) -> AxisBoard | None:
+    names = Names(group.first for group in groups)
     table: dict[str, dict[tuple[str, ...], Group]] = defaultdict(dict)
     left_out = []
     for group in groups:
         if group.fault is None:
-            table[axes_of(group.first)[axis]][company(group.first, axis)] = group
+            value = names.shown(group.first).get(axis, axes_of(group.first)[axis])
+            table[value][company(group.first, axis)] = group
         else:
             why = group.fault if group.has_predictions else "no predictions"
-            left_out.append(f"{group.cell.group} ({why})")
+            left_out.append(f"{names.name(group.first)}: {why}")
     common = set.intersection(*(set(cells) for cells in table.values())) if table else set()
     if len(table) < 2 or not common:
         return None
     left_out += [
-        group.cell.group
+        names.name(group.first)
         for cells in table.values()
         for company, group in cells.items()
         if company not in common

@@ -9,7 +9,7 @@ from typing import Any
 from ...experiment.settings.axis_names import slug
 from ..tables.pictures import save_picture
 from .boards import Board
-from .rows import CurvePoint, Row, short_name
+from .rows import CurvePoint, Row
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")
 """Okabe and Ito's palette, which colour-blind readers can distinguish."""
@@ -113,5 +113,4 @@ def _band(axes: Any, row: Row, colour: str, alpha: float) -> None:
 
 
 def _label(row: Row) -> str:
-    name = short_name(row)
-    return name if len(name) <= 60 else name[:59] + "…"
+    return row.title if len(row.title) <= 60 else row.title[:59] + "…"

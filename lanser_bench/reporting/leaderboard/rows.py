@@ -13,6 +13,7 @@ from ...evaluation.families import MetricName
 from ...evaluation.results import EvaluationResult, Metric
 from ...measurements import MEASUREMENTS
 from ...measurements.base import Score
+from ...records.names import Names
 from ...records.record import DatasetResult, ResultRecord
 from ..groups import Group, largest
 from .ranking import Standing
@@ -44,6 +45,11 @@ class Row:
 
     experiment: str
     name: str
+    """Of its group of records."""
+    title: str
+    """Its name among the rows of its board."""
+    shown: dict[str, str]
+    """Axis that varies among them → short text of its value; without axes that it does not have."""
     role: str
     control: str | None
     asr: str | None
@@ -52,6 +58,8 @@ class Row:
     encoder: str
     axes: dict[str, str]
     n_seeds: int
+    drawn: bool
+    """Whether its training draws from a seed."""
     uar: Metric
     area: Metric
     wa: Metric
@@ -84,34 +92,19 @@ class Row:
         return score
 
 
-METHOD = ("labeler", "taxonomy", "encoder")
-"""Axes that every table shows in columns of their own."""
 Member = tuple[Path | None, ResultRecord, int]
 """Path of a record, the record, and the position of a labelled set in it."""
 
 
-def short_name(row: Row) -> str:
-    """Returns a row's name for charts: the values of its axes, or the control."""
-    if row.role == "main":
-        texts = {axis: f"{axis.rpartition('.')[2]}={value}" for axis, value in row.axes.items()}
-        texts |= {axis: value for axis, value in row.axes.items() if axis in METHOD}
-        name = ", ".join(texts.values()) or row.name
-        return f"{name} ({row.n_seeds} seeds)" if row.n_seeds > 1 else name
-    return (row.control or row.name).replace("_", " ") + other_axes(row.axes)
-
-
-def other_axes(axes: Mapping[str, str]) -> str:
-    """Returns the axes that no column of the method shows, such as `` (congruence=1.0)``."""
-    texts = [f"{a.rpartition('.')[2]}={value}" for a, value in axes.items() if a not in METHOD]
-    return f" ({', '.join(texts)})" if texts else ""
-
-
-def row_of(members: Sequence[Member], exact: Group | None, *, curves: bool, targets: bool) -> Row:
+def row_of(
+    members: Sequence[Member], exact: Group | None, names: Names, *, curves: bool, targets: bool
+) -> Row:
     """Returns the row of a cell.
 
     Args:
         members: a record per seed.
         exact: the same records, if their predictions can be used; None to average their scores.
+        names: of the board's rows.
         curves: whether the points of its curve have intervals.
         targets: whether scores of probe targets have intervals.
     """
@@ -134,6 +127,8 @@ def row_of(members: Sequence[Member], exact: Group | None, *, curves: bool, targ
     return Row(
         experiment=record.experiment,
         name=record.group,
+        title=names.name(record),
+        shown=names.values(record),
         role=record.role,
         control=record.control,
         asr=record.asr,
@@ -142,6 +137,7 @@ def row_of(members: Sequence[Member], exact: Group | None, *, curves: bool, targ
         encoder=record.encoder,
         axes=record.axes,
         n_seeds=len(members),
+        drawn=any(record.seed is not None for _, record, _ in members),
         uar=uar,
         area=score("area"),
         wa=score("wa"),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ...evaluation.contrast import QUADRATURE, SEEDED
 from ...measurements import COLUMNS
 from ...numbers import decimal, p_text, percent
+from ...records.names import AXES_SHOWN, control_text
 from ..tables.sheet import NONE, ONE_SEED, Column, Entry, Sheet, Shown, csv_text, markdown
 from .boards import Board
 from .ranking import Standing
@@ -61,14 +62,15 @@ def to_best_text(standing: Standing | None) -> str:
 def sheet(board: Board) -> Sheet:
     """Returns a board as a table: main rows best first, then controls and the majority class."""
     rows = [*board.main, *board.controls]
-    entries = [_entry(row, place(row, i)) for i, row in enumerate(board.main, start=1)]
+    entries = [_entry(board, row, place(row, i)) for i, row in enumerate(board.main, start=1)]
     entries[:1] = [replace(entry, role="best") for entry in entries[:1]]
-    entries += [_entry(row, "") for row in board.controls]
+    entries += [_entry(board, row, "") for row in board.controls]
     majority = {"rank_best": "", "row": "majority", **board.majority}
     return Sheet(
         title=header(board),
         columns=[*_identity(board, rows), *_scores(board, rows)],
         rows=[*entries, Entry(majority, "majority")],
+        shared=shared_text(board),
         notes=notes(board),
         facts={"dataset": board.dataset, "split": board.split_hash, "budget": board.budget},
         whole="leaderboard --format md",
@@ -82,21 +84,31 @@ def sheets(boards: Sequence[Board], *, targets: bool = False) -> list[Sheet]:
 
 
 def _identity(board: Board, rows: Sequence[Row]) -> list[Column]:
-    """Columns that identify a row; `asr` and the experiment are shown only where they differ."""
-    several = {
-        "experiment": len({row.experiment for row in rows}) > 1,
-        "asr": len({row.asr for row in rows if row.asr}) > 1,
-    }
-    axes = dict.fromkeys(axis for row in rows for axis in row.axes)
+    """Columns that identify a row: the axes that vary, or its name if there are many."""
+    axes = dict.fromkeys((*PARTS, *(axis for row in rows for axis in row.axes)))
+    heads = board.axes if len(board.axes) <= AXES_SHOWN else {}
     return [
         Column("rank_best", "#", right=True, about="rank, or plausible ranks (95 %)"),
         Column("row", "row"),
-        *(Column(name, name if several.get(name, True) else None) for name in PARTS),
-        *(Column(axis, axis) for axis in axes if axis not in PARTS),
+        *(Column(axis, heads.get(axis)) for axis in axes),
         Column("role", None),
         Column("control", None),
-        Column("seeds", "seeds", right=True, about="training seeds"),
+        Column("seeds", None if _seeds(rows) else "seeds", right=True, about="training seeds"),
     ]
+
+
+def _seeds(rows: Sequence[Row]) -> str:
+    """Returns how many seeds all rows have whose training draws; empty if they differ."""
+    numbers = {row.n_seeds for row in rows if row.drawn}
+    if len(numbers) > 1:
+        return ""
+    return f"{n} training seed{'s' * (n > 1)}" if (n := max(numbers, default=0)) else "no seeds"
+
+
+def shared_text(board: Board) -> str:
+    """Returns what all rows of a board share, in words."""
+    seeds = _seeds((*board.main, *board.controls))
+    return "; ".join(text for text in (board.shared, seeds) if text not in ("", "no seeds"))
 
 
 def _scores(board: Board, rows: Sequence[Row]) -> list[Column]:
@@ -121,21 +133,19 @@ def _scores(board: Board, rows: Sequence[Row]) -> list[Column]:
     ]
 
 
-def _entry(row: Row, place: str) -> Entry:
+def _entry(board: Board, row: Row, place: str) -> Entry:
+    name = row.title if len(board.axes) > AXES_SHOWN else control_text(row.control)
     standing = row.standing
-    shown = {name: row.axes.get(name, getattr(row, name)) for name in PARTS}
-    if row.labeler is None:
-        shown |= {"labeler": None, "taxonomy": None, "encoder": row.encoder}
     behind = standing.behind if standing else None
+    axes = {**row.axes, **{name: getattr(row, name) for name in PARTS}}
     return Entry(
         {
-            **row.axes,
-            **{name: Shown(getattr(row, name), shown[name] or NONE) for name in PARTS},
+            **{axis: Shown(value, row.shown.get(axis, NONE)) for axis, value in axes.items()},
             **{name: row.score(name) for name in (*METRIC_HEADS, "r2", *MORE_HEADS)},
             **row.needed,
             "rank_best": Shown(standing.best if standing else None, place),
             "rank_worst": standing.worst if standing else None,
-            "row": Shown(row.name, (row.control or "main").replace("_", " ")),
+            "row": Shown(row.name, name),
             "role": row.role,
             "control": row.control,
             "seeds": row.n_seeds,
@@ -177,7 +187,7 @@ def _wide_note(board: Board) -> list[str]:
     rows = [row for row in (*board.main, *board.controls) if row.n_seeds > 1]
     found: dict[str, list[str]] = {}
     for name, head in {**METRIC_HEADS, **MORE_HEADS}.items():
-        scores = [(row.name, row.score(name)) for row in rows]
+        scores = [(row.title, row.score(name)) for row in rows]
         wide = [row for row, m in scores if m and m.interval and QUADRATURE in m.interval.method]
         if wide:
             of = f" of {', '.join(wide)}" if name in METRIC_HEADS and len(wide) < len(rows) else ""

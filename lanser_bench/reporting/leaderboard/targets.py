@@ -20,7 +20,7 @@ def target_sheet(board: Board) -> Sheet:
     columns = [Column("target", "target"), Column("score", "score")]
     for n, row in enumerate(rows):
         key = f"{row.experiment}/{row.name}"
-        columns.append(Column(key, row.name, right=True, order=n or None))
+        columns.append(Column(key, row.title, right=True, order=n or None))
         if row.gaps:
             columns.append(
                 Column(f"{key} {TO_CONTROL}", TO_CONTROL, right=True, order=n, beside=True)

@@ -31,14 +31,13 @@ class Line:
     """(share, low, high); empty if an interval is missing."""
 
 
-def lines(board: Board, main: Sequence[Row], controls: Sequence[Row], name: object) -> list[Line]:
-    """Returns the curves of some rows; `name` makes a row's short name."""
-    assert callable(name)
+def lines(board: Board, main: Sequence[Row], controls: Sequence[Row]) -> list[Line]:
+    """Returns the curves of some rows."""
     drawn = []
     for kind, rows in (("s", main), ("k", controls)):
         for index, row in enumerate(rows):
             points = [(p.fraction, p.n_labels, p.uar) for p in row.curve]
-            drawn.append(line_of(name(row), f"{kind}{index}", points))
+            drawn.append(line_of(row.title, f"{kind}{index}", points))
     return drawn
 
 

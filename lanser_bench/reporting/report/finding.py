@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,11 +11,12 @@ from ...evaluation.results import Metric
 from ...numbers import percent
 from ..comparing.declared import DeclaredLine
 from ..leaderboard.boards import PLAIN, Board
-from ..leaderboard.rows import Row, other_axes
+from ..leaderboard.rows import Row
 from .data import Records
 from .probe_gaps import ProbeGaps
 
 Verdict = Literal["above", "below", "same", "unknown"]
+PARTS = ("encoder", "labeler", "taxonomy")
 MATCHED = ("random_init", "shuffled", "shuffled_within_speaker")
 """Controls with the same network, but without the information of weak labels."""
 
@@ -57,7 +58,7 @@ def finding(records: Records, board: Board) -> Finding:
     row = trained[0]
     differences = [
         Difference(
-            PLAIN.get(control.control or "", control.name) + _elsewhere(control, row),
+            PLAIN.get(control.control or "", control.name) + _elsewhere(board, control, row),
             control.control in MATCHED,
             metric := _uar_difference(records, board, row, control),
             verdict(metric),
@@ -135,9 +136,10 @@ def _headline(overall: Verdict, board: Board) -> str:
 
 
 def _detail(board: Board, row: Row, of: int, matched: Sequence[Difference]) -> str:
+    name = _name(board, row)
     chosen = f", the best of {of} pre-trained rows," if of > 1 else ""
     text = (
-        f"{_name(row)}{chosen} reaches {percent(row.uar)} % UAR with {board.budget} of the human "
+        f"{name}{chosen} reaches {percent(row.uar)} % UAR with {board.budget} of the human "
         f"labels; chance is {100 / len(board.labels):.1f} %."
     )
     if not matched:
@@ -156,12 +158,12 @@ def _detail(board: Board, row: Row, of: int, matched: Sequence[Difference]) -> s
 
 def _best_only(board: Board) -> Finding:
     rows = board.main or board.controls
-    head = f"{_name(rows[0])} is ahead on {board.title}" if rows else board.title
+    head = f"{_name(board, rows[0])} is ahead on {board.title}" if rows else board.title
     if len(rows) > 1 and _overlap(rows[0].uar, rows[1].uar):
         head = f"No encoder is clearly ahead on {board.title}"
     detail = "No row is pre-trained on weak labels. "
     if rows:
-        detail += f"{_name(rows[0])} reaches {percent(rows[0].uar)} % UAR."
+        detail += f"{_name(board, rows[0])} reaches {percent(rows[0].uar)} % UAR."
     return Finding(head, detail, "unknown", [], board.dataset)
 
 
@@ -171,15 +173,23 @@ def _overlap(a: Metric, b: Metric) -> bool:
     return a.interval.low <= b.interval.high
 
 
-def _name(row: Row) -> str:
-    if row.labeler is None:
-        return row.encoder
-    return f"{row.encoder} on {row.labeler} × {row.taxonomy}{other_axes(row.axes)}"
+def _name(board: Board, row: Row) -> str:
+    encoder, labeler, taxonomy = (row.shown.get(part, getattr(row, part)) for part in PARTS)
+    if labeler is None:
+        return str(encoder)
+    others = {axis: text for axis, text in row.shown.items() if axis not in PARTS}
+    return f"{encoder} on {labeler} × {taxonomy}{_in_brackets(board, others)}"
 
 
-def _elsewhere(control: Row, row: Row) -> str:
+def _elsewhere(board: Board, control: Row, row: Row) -> str:
     """Names the axes in which a control differs from a row, because no other was run."""
-    return other_axes({axis: v for axis, v in control.axes.items() if row.axes.get(axis) != v})
+    unlike = {axis: v for axis, v in control.shown.items() if row.shown.get(axis) != v}
+    return _in_brackets(board, unlike)
+
+
+def _in_brackets(board: Board, shown: Mapping[str, str]) -> str:
+    texts = [f"{board.axes[axis]}={text}" for axis, text in shown.items()]
+    return f" ({', '.join(texts)})" if texts else ""
 
 
 def _uar_difference(records: Records, board: Board, row: Row, control: Row) -> Metric:

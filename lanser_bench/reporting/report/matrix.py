@@ -20,7 +20,7 @@ from ...evaluation.statistics import MIN_SPEAKERS, Statistic, among, combine
 from ...measurements.base import Crossed, Measurement
 from ...records.attachments import read_attached
 from ..leaderboard.boards import CEILINGS, PLAIN, Board
-from ..leaderboard.rows import Gap, Row, short_name
+from ..leaderboard.rows import Gap, Row
 from .data import Records
 
 OTHERS = "all others"
@@ -178,7 +178,7 @@ def _row(records: Records, board: Board, row: Row, means: Mapping[str, _Means]) 
     mean = of.score(of.mean(of.single))
     assert mean is not None
     return MatrixRow(
-        name=short_name(row) if row.role == "main" else row.name.replace("_", " "),
+        name=row.title,
         control=row.control if row.role != "main" else None,
         seeds=row.n_seeds,
         scores={pair: score_of(side) for pair, side in sides.items() if side is not None},

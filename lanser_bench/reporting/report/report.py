@@ -19,7 +19,7 @@ from ...records.reading import read_records
 from ...store import write_atomic
 from ..comparing.declared import DeclaredLine, declared_lines
 from ..leaderboard.boards import Board
-from ..leaderboard.rows import Row, short_name
+from ..leaderboard.rows import Row
 from ..leaderboard.table import header, notes, place
 from .charts import board_curves, lines
 from .data import RecordFile, Records
@@ -105,7 +105,7 @@ def _board(
     main = board.main[:CURVES]
     matched = {c.name: c for row in main for c in records.controls_of(board, row)}
     controls = list(matched.values()) or _one_of_each(board.controls)
-    shown = lines(board, main, controls, short_name)
+    shown = lines(board, main, controls)
     place = (board.dataset, board.split_hash)
     tested = [one for one in declared if (one.dataset, one.split_hash) == place]
     return {
@@ -120,7 +120,7 @@ def _board(
         "axes": sorted({axis for row in (*board.main, *board.controls) for axis in row.axes}),
         "majority": board.majority,
         "chart": board_curves(board, shown, number),
-        "curve_rows": [(short_name(row), row.curve) for row in (*main, *controls)],
+        "curve_rows": [(row.title, row.curve) for row in (*main, *controls)],
         "left_out": len(board.main) - len(main),
         "sections": list(sections(records, board)),
         "confusions": [_confusion(records, board, row) for row in _confused(board)],
@@ -148,9 +148,9 @@ def _matrices(records: Records) -> list[dict[str, Any]]:
 def _row(records: Records, row: Row, span: tuple[float, float], at: int) -> dict[str, Any]:
     return {
         "row": row,
-        "name": short_name(row),
+        "name": row.title,
         "place": place(row, at) if row.role == "main" else "",
-        "role": "main" if row.role == "main" else short_name(row),
+        "role": "main" if row.role == "main" else row.title,
         "source": records.source(row),
         "r2": decimal(row.r2),
         "whisker": whisker(row.uar, span),
@@ -185,7 +185,7 @@ def _confusion(records: Records, board: Board, row: Row) -> dict[str, Any]:
     for label, line in zip(board.labels, total, strict=True):
         size = sum(line) or 1
         cells.append((label, [(n, 100 * n / size, round(min(n / size, 1) * 45)) for n in line]))
-    return {"name": short_name(row), "labels": board.labels, "rows": cells, "seeds": row.n_seeds}
+    return {"name": row.title, "labels": board.labels, "rows": cells, "seeds": row.n_seeds}
 
 
 def _by(board: Board, what: str) -> list[dict[str, Any]]:
@@ -204,7 +204,7 @@ def _by(board: Board, what: str) -> list[dict[str, Any]]:
             "n": len(rows),
             "mean": sum(r.uar.value for r in rows) / len(rows),
             "best": percent(rows[0].uar),
-            "best_row": short_name(rows[0]),
+            "best_row": rows[0].title,
             "whisker": whisker(rows[0].uar, span),
         }
         for name, rows in groups.items()

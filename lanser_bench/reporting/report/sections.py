@@ -13,7 +13,7 @@ from ...measurements import MEASUREMENTS
 from ...measurements.base import Measurement, ReportMap, ReportTable
 from ...numbers import decimal
 from ..leaderboard.boards import Board
-from ..leaderboard.rows import Gap, Row, short_name
+from ..leaderboard.rows import Gap, Row
 from .charts import Axes, Line, curves, diagonal, line_of
 from .data import Records
 from .finding import verdict
@@ -74,7 +74,7 @@ def _chart(
             points = [(b[0][0], b[0][1], averaged([x[2] for x in b], (-1.0, 1.0))) for b in budgets]
             if points:
                 style = f"{kind}{sum(line.style[0] == kind for line in shown)}"
-                shown.append(line_of(short_name(row), style, points))
+                shown.append(line_of(row.title, style, points))
                 shares = shares or points[0][0] is not None
     axes = Axes(board.title, curve.score, None, shares)
     return curves(shown, axes, f"{report.anchor}-{board.split_hash[:8]}") if shown else Markup("")
@@ -95,7 +95,7 @@ def _plots(
         results = [one for m in of for one in records.results(row)[0].of(m)]
         points = plot.points(results[0]) if results else ()
         if points:
-            title = f"{plot.title}: {short_name(row)}"
+            title = f"{plot.title}: {row.title}"
             made.append((title, diagonal(title, plot.x, plot.y, points), points))
     return made
 
@@ -114,7 +114,7 @@ def _lines(
             found = [one for result in results for one in result.of(measurement)]
             if len(found) == len(results):  # otherwise some seeds lack it
                 for cells in report.lines(found):
-                    names.setdefault(cells, []).append(short_name(row))
+                    names.setdefault(cells, []).append(row.title)
     lines: list[Cells] = [(_joined(of_cells), *cells) for cells, of_cells in names.items()]
     heads = ("", *report.heads)
     if report.sort_by is not None:
@@ -158,7 +158,7 @@ def _maps(records: Records, board: Board) -> list[dict[str, Any]]:
         if names:
             classes = {name for row, _ in rows for name in row.chance}
             heads = [_target(name, name in classes) for name in names]
-            lines = [(short_name(r), [_heat_cell(r, gaps, n) for n in names]) for r, gaps in rows]
+            lines = [(r.title, [_heat_cell(r, gaps, n) for n in names]) for r, gaps in rows]
             maps.append({"scale": scale, "names": heads, "rows": lines})
     return maps
 

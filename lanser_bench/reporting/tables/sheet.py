@@ -81,6 +81,8 @@ class Sheet:
     """What all rows share: the first columns in CSV and JSON."""
     whole: str = ""
     """Command that shows all columns, named where a terminal is too narrow."""
+    shared: str = ""
+    """What all rows share, in words, for people."""
 
     @property
     def shown(self) -> list[Column]:
@@ -149,6 +151,7 @@ def markdown(sheet: Sheet, heading: str = "## {}") -> str:
         heading: how the title is written; a sheet without a title has none.
     """
     lines = [heading.format(markdown_text(sheet.title)), ""] if sheet.title else []
+    lines += [markdown_text(f"All rows: {sheet.shared}."), ""] if sheet.shared else []
     lines += [_md_row(sheet.heads), "|" + " --- |" * len(sheet.heads)]
     lines += [_md_row(_emphasised(entry, sheet.texts(entry))) for entry in sheet.rows]
     notes = [f"- {markdown_text(note)}" for note in sheet.notes]

@@ -44,7 +44,7 @@ def terminal(sheet: Sheet, width: int | None = None) -> Table:
                 f"hidden for width: {', '.join(hidden)} (widen the window or use `{sheet.whole}`)"
             )
     table = Table(
-        title=escape(sheet.title),
+        title=escape("\n".join(filter(None, (sheet.title, sheet.shared)))),
         title_justify="left",
         caption=escape(" · ".join(notes)) if notes else None,
         caption_justify="left",
