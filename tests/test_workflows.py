@@ -14,6 +14,7 @@ from lanser_bench.cli import COMMANDS, build_app
 ROOT = Path(__file__).parents[1]
 ACTION = ROOT / ".github" / "actions" / "gate" / "action.yml"
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"
+PAGES = ROOT / ".github" / "workflows" / "pages.yml"
 
 
 def runs(steps: list[dict[str, str]]) -> list[str]:
@@ -21,10 +22,10 @@ def runs(steps: list[dict[str, str]]) -> list[str]:
 
 
 def test_the_workflow_makes_targets_that_the_makefile_has() -> None:
-    jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"]
     targets = {
         target
-        for job in jobs.values()
+        for workflow in (WORKFLOW, PAGES)
+        for job in yaml.safe_load(workflow.read_text())["jobs"].values()
         for run in runs(job["steps"])
         for target in re.findall(r"make (\w+)", run)
     }

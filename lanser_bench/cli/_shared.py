@@ -56,6 +56,8 @@ SETTINGS = in_labeling(
     help="A setting as in an experiment, such as label.temperature=2, segmenter=vad or "
     "asr.language=en; repeatable.",
 )
+HISTORY = in_data(Path("results/history.parquet"), help="History of scores.")
+COMMIT = in_data(None, metavar="REV", help="Commit of the records; default: that in them.")
 
 AS_JSON = in_output(False, "--json", help="Print JSON.")
 FORMAT = in_output("table", "--format", help="Format of the output.")

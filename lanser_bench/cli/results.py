@@ -1,4 +1,4 @@
-"""`lanser-bench results`: check, merge and upgrade records."""
+"""`lanser-bench results`: check, merge, publish and upgrade records."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import typer
 
+from . import _shared as shared
 from ._app import App
 from ._shared import echo_json, in_output, in_store, note
 
-app = App(help="Check, merge and upgrade result records.")
+app = App(help="Check, merge, publish and upgrade result records.")
 
 
 @app.command()
@@ -95,6 +96,48 @@ def merge(
     for sentence in merged.notes:
         note(f"{sentence}.")
     typer.echo(f"{into}: {merged.copied} records copied, {merged.equal} were there or equal.")
+
+
+@app.command()
+def publish(
+    folders: list[Path] = typer.Argument(..., metavar="DIR...", help="Folders of records."),
+    output: Path = in_output(..., "--output", "-o", help="Folder of the site."),
+) -> None:
+    """Validate records, then write their index and their static site.
+
+    Exit code 2: some records are not valid; nothing is written.
+
+    Examples:
+        lanser-bench results publish results -o public
+    """
+    from .site import site
+
+    validate(folders)
+    site(folders, output)
+
+
+_history = App(help="Keep one line of scores per commit and cell.")
+app.add_typer(_history, name="history")
+
+
+@_history.command()
+def add(
+    folders: list[Path] = typer.Argument(..., metavar="DIR...", help="Folders of records."),
+    commit: str | None = shared.COMMIT,
+    history: Path = shared.HISTORY,
+) -> None:
+    """Add the scores of each cell, with intervals, to a history of commits.
+
+    A line of the same commit and cell is replaced.
+
+    Examples:
+        lanser-bench results history add results/scratch/study
+    """
+    from ..reporting.comparing.history import add_history
+
+    lines = add_history(folders, history, commit=commit)
+    names = sorted({line["commit"][:10] for line in lines})
+    typer.echo(f"{history}: {len(lines)} cells of {', '.join(names)}.")
 
 
 @app.command()

@@ -50,7 +50,8 @@ def merge_records(sources: Sequence[Path], into: Path, *, newest_wins: bool = Fa
     groups: dict[tuple[str, str], list[Found]] = {}
     for path, record in _sound([*present, *sources], merged):
         groups.setdefault((record.experiment, record.group), []).append((path, record))
-    kept, conflicts = [], []
+    kept: list[Found] = []
+    conflicts: list[str] = []
     for found in groups.values():
         distinct = _distinct(found, merged)
         conflicts += _conflicts(distinct)

@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING
 from .._face import face
 
 if TYPE_CHECKING:
+    from .comparing.against_last import Past as Past
+    from .comparing.against_last import gate_against_last as gate_against_last
     from .comparing.compare import compare as compare
     from .comparing.compare_views import comparison_markdown as comparison_markdown
     from .comparing.gate import gate as gate
     from .comparing.gate import judged as judged
+    from .comparing.history import add_history as add_history
+    from .comparing.history import read_history as read_history
     from .comparing.power import plan_power as plan_power
     from .labels.report import read_material as read_material
     from .labels.report import write_label_report as write_label_report
@@ -24,19 +28,23 @@ if TYPE_CHECKING:
     from .leaderboard.table import leaderboard_markdown as leaderboard_markdown
     from .report.report import render as render
     from .report.report import write_report as write_report
+    from .report.site import write_site as write_site
     from .rerun.replay import track_results as track_results
 
 __getattr__, __all__ = face(
     __name__,
     {
+        "comparing.against_last": "Past gate_against_last",
         "comparing.compare": "compare",
         "comparing.compare_views": "comparison_markdown",
         "comparing.gate": "gate judged",
+        "comparing.history": "add_history read_history",
         "comparing.power": "plan_power",
         "labels.report": "read_material write_label_report",
         "leaderboard.boards": "rank",
         "leaderboard.table": "comma_separated leaderboard_markdown",
         "report.report": "render write_report",
+        "report.site": "write_site",
         "rerun.replay": "track_results",
     },
 )

@@ -9,7 +9,8 @@ seed, ridge regression on speaker folds. Speakers, recordings and seeds are draw
 pair. A planted drop turns right answers into wrong ones at random until the score has lost what
 `power` names, which is told the worlds' spreads as a pilot would tell them.
 
-The last table is the coverage of the interval over seeds × speakers.
+The second table is the gate against the median of the last N commits (`gate --against-last N`),
+each with seeds of its own. The last table is the coverage of the interval over seeds × speakers.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lanser_bench.evaluation.contrast import Contrast, Side, difference
+from lanser_bench.evaluation.contrast import Contrast, Side, difference, score_of
 from lanser_bench.evaluation.power import Design, detectable
 from lanser_bench.evaluation.statistics import Statistic, ratio_mean
+from lanser_bench.reporting.comparing.against_last import median_line
 from lanser_bench.reporting.comparing.gate import judged
 from lanser_bench.reporting.groups import CellId
 
@@ -153,6 +155,25 @@ def gates(
     return alarms / pairs
 
 
+def against_last(
+    world: World, pairs: int, rng: np.random.Generator, last: int, drop: float
+) -> float:
+    """Share of alarms against the median of `last` commits, each trained with seeds of its own."""
+    alarms = 0
+    for _ in range(pairs):
+        train = world.world(rng)
+        past = [
+            {"side": s, "uar": score_of(s).value} for s in (side(train(SEEDS)) for _ in range(last))
+        ]
+        new = train(SEEDS)
+        new = dropped(new, drop, rng) if drop else new
+        middle = median_line(past, "uar")["side"]
+        cell = CellId("simulated", "cell", "drawn", 0)
+        (row,) = judged({cell: difference(side(new), middle)}, 0.01 if drop else 0.0)
+        alarms += row.verdict == "worse"
+    return alarms / pairs
+
+
 def coverage(speakers: int, seeds: int, trials: int, rng: np.random.Generator) -> float:
     """Share of intervals over seeds × speakers that hold the score over all of both."""
     whole = Drawn(4000)
@@ -192,6 +213,15 @@ def main() -> None:
                 f"{false:>14.3f}{caught:>8.3f}",
                 flush=True,
             )
+    print(f"\n{'world':<16}{'last':>6}{'false alarms':>14}{'caught':>8}")
+    for world in (Drawn(18), Trained(18)):
+        spread, over_seeds = pilot(world, rng)
+        size = detectable(Design(18, spread, SEEDS, over_seeds, 1))
+        assert size is not None
+        for last in (1, 5, 10):
+            false = against_last(world, options.pairs, rng, last, 0.0)
+            caught = against_last(world, options.pairs, rng, last, size)
+            print(f"{world.name:<16}{last:>6}{false:>14.3f}{caught:>8.3f}", flush=True)
     print("\ncoverage of 95 % intervals over seeds × speakers")
     for speakers in (5, 10, 18):
         for seeds in (2, 3, 5):

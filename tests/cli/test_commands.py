@@ -263,7 +263,7 @@ def test_results_are_validated_and_upgraded(
     path = tmp_path / "r.json"
     path.write_bytes(old.read_bytes())
     code, out, _ = lanser(capsys, "results", "upgrade", str(tmp_path))
-    assert (code, "schema 1 → 4" in out) == (0, True)
+    assert (code, "schema 1 → 5" in out) == (0, True)
     code, out, _ = lanser(capsys, "results", "validate", str(tmp_path))
     assert (code, "1 of 1 records are sound" in out) == (0, True)
     path.write_text('{"schema_version": 4}')

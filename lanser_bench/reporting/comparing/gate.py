@@ -26,6 +26,7 @@ from .responses import Response
 
 Verdict = Literal["better", "same", "worse", "undecided"]
 ALPHA = 1 - LEVEL
+EQUAL = "every speaker's counts are equal, seed by seed"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class GateResult:
     not_compared: list[NotCompared] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     """Sentences on files that are not records."""
+    baselines: list[str] = field(default_factory=list)
+    """The commit that each cell was compared with, where a history is the baseline."""
     titles: dict[str, str] = field(default_factory=dict)
     """Experiment and cell → its name in tables."""
 
@@ -149,7 +152,7 @@ def gate(
     for row in judged(contrasts, tolerance, lower_is_better=response.lower_is_better):
         cell = row.cell
         if _equal(old[cell], new[cell], contrasts[cell]):
-            row = replace(row, verdict="same", why="every speaker's counts are equal, seed by seed")
+            row = replace(row, verdict="same", why=EQUAL)
         found.compared.append(row)
     return found
 

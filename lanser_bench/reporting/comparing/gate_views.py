@@ -61,6 +61,7 @@ def sentences(found: GateResult) -> list[str]:
     """Returns what is not in the table: what was not compared, and why cells are undecided."""
     said = [f"not compared: {found.title(c.cell)}: {c.why}" for c in found.not_compared]
     said += [f"undecided: {found.title(c.cell)}: {c.why}" for c in found.of("undecided")]
+    said += [f"baseline of {sentence}" for sentence in found.baselines]
     return [*said, *(f"ignored: {sentence}" for sentence in found.ignored)]
 
 

@@ -75,8 +75,8 @@ def render(files: Sequence[RecordFile], unread: Sequence[str] = ()) -> str:
     records = Records(files)
     declared = declared_lines(records.selection)
     boards = [_board(records, board, i, declared) for i, board in enumerate(records.boards)]
-    style, script = _part("report.css"), _part("report.js")
-    template = _environment().get_template("report.html.j2")
+    style, script = part("report.css"), part("report.js")
+    template = environment().get_template("report.html.j2")
     made: str = template.render(
         boards=boards,
         unread=[*unread, *records.faults],
@@ -243,7 +243,8 @@ def _host(records: Records) -> str:
     return "; ".join(sorted(hosts))
 
 
-def _part(name: str) -> str:
+def part(name: str) -> str:
+    """Returns the text of a template, style or script."""
     return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
 
 
@@ -252,11 +253,12 @@ def _hash(text: str) -> str:
 
 
 @cache
-def _environment() -> Any:
+def environment() -> Any:
+    """Returns what fills the templates; every text of users is escaped."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     environment = Environment(
-        loader=FunctionLoader(_part),
+        loader=FunctionLoader(part),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

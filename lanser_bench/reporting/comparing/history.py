@@ -1,0 +1,157 @@
+"""The history of scores: one line per commit and cell, in one Parquet file.
+
+A line has the cell's scores with intervals, and the sums over speakers behind them. So a candidate
+is compared with an earlier commit by the paired test of the gate, without that commit's records.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...errors import DataError
+from ...evaluation.contrast import Side
+from ...evaluation.families import MetricName
+from ...evaluation.statistics import flat, ratios_of
+from ...measurements import COLUMNS
+from ...measurements.metrics import CLASS_METRICS
+from ...records.names import Names
+from ...records.reading import read_records
+from ...store import write_atomic
+from ..groups import Group
+from ..leaderboard.rows import row_of
+from ..selection import Selection
+
+HISTORY = Path("results/history.parquet")
+Line = dict[str, Any]
+"""A line of the file: column → value."""
+CELL = ("experiment", "cell", "dataset", "target")
+"""Columns that name a cell on a labelled set."""
+IDENTITY = ("commit", "with_changes", *CELL)
+"""Columns of which no two lines have the same values."""
+
+
+def add_history(
+    folders: Sequence[Path], file: Path = HISTORY, *, commit: str | None = None
+) -> list[Line]:
+    """Adds a line for each cell of some records; it replaces one of the same commit and cell.
+
+    Args:
+        folders: of records; the newest of each cell are taken.
+        file: the history, which need not exist yet.
+        commit: revision that the lines are for; that of the records if left out.
+
+    Returns:
+        The new lines.
+
+    Raises:
+        DataError: no records, a damaged one, one without a commit, or a file that cannot be used.
+    """
+    reading = read_records(folders)
+    if reading.damaged:
+        raise DataError("\n".join(["The history takes no damaged records:", *reading.damaged]))
+    new = [line_of(group, commit) for group in Selection(reading.records).groups.values()]
+    places = {tuple(line[name] for name in IDENTITY) for line in new}
+    kept = [
+        line
+        for line in (read_history(file) if file.exists() else [])
+        if tuple(line[name] for name in IDENTITY) not in places
+    ]
+    lines = sorted([*kept, *new], key=lambda line: (line["date"], *(line[n] for n in CELL)))
+    names = dict.fromkeys(name for line in lines for name in line)
+    table = pa.table({name: [line.get(name) for line in lines] for name in names})
+    content = io.BytesIO()
+    pq.write_table(table, content, compression="zstd")
+    try:
+        write_atomic(file, content.getvalue())
+    except OSError as error:
+        raise DataError(f"{file} cannot be written: {error.strerror}.") from None
+    return new
+
+
+def read_history(file: Path) -> list[Line]:
+    """Reads all lines, oldest first.
+
+    Raises:
+        DataError: the file is missing, or not a history.
+    """
+    if not file.is_file():
+        raise DataError(f"{file} does not exist; `lanser-bench results history add` starts one.")
+    try:
+        lines: list[Line] = pq.ParquetFile(file).read().to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{file} cannot be read as Parquet: {error}") from None
+    lacking = {"date", *IDENTITY} - {name for line in lines for name in line}
+    if lacking:
+        raise DataError(f"{file} is not a history: it has no column {', '.join(sorted(lacking))}.")
+    return lines
+
+
+def side_of(line: Line, metric: str) -> Side:
+    """Returns a score of a line as sums over speakers."""
+    return Side([ratios_of(np.array(seed)) for seed in line[f"{metric}_sums"]], line["drawn"])
+
+
+def sums_of(group: Group, metric: MetricName) -> list[list[list[float]]]:
+    """Returns a score's sums as a line has them: seeds × speakers × columns."""
+    return [flat(seed).tolist() for seed in group.side(metric).seeds]
+
+
+def design(group: Group) -> dict[str, str]:
+    """Returns what two lines of a cell must have in common to be compared."""
+    evaluation = group.evaluation
+    return {
+        "labels": ", ".join(evaluation.labels),
+        "budgets": ", ".join(budget.budget for budget in evaluation.budgets),
+        "split": evaluation.split_hash,
+        "taxonomy": group.first.taxonomy_hash or "",
+    }
+
+
+def line_of(group: Group, revision: str | None) -> Line:
+    """Returns the line of a cell; `revision` replaces the commit of its records.
+
+    Raises:
+        DataError: neither is known.
+    """
+    files = list(group.members.values())
+    newest = max((record for _, record in files), key=lambda record: record.created)
+    commit = newest.commit
+    if revision is None and commit is None:
+        raise DataError(
+            f"{files[0][0]} names no commit, because lanser-bench was not run from a checkout. "
+            "Name the commit with --commit."
+        )
+    line: Line = {
+        "date": newest.created,
+        "commit": revision or (commit.revision if commit else ""),
+        "with_changes": revision is None and commit is not None and commit.dirty,
+        **dict(zip(CELL, group.cell, strict=True)),
+        "role": newest.role,
+        "version": newest.versions.get("lanser-bench", ""),
+        "versions": json.dumps(newest.versions),
+        **design(group),
+        "speakers": group.evaluation.n_speakers,
+        "seeds": list(group.members),
+        "drawn": group.drawn,
+    }
+    members = [(path, record, group.cell.target) for path, record in files]
+    exact = group if group.has_predictions and not group.fault else None
+    row = row_of(members, exact, Names([newest]), curves=False, targets=False)
+    for name in (*CLASS_METRICS, "r2", *COLUMNS):
+        score = row.score(name)
+        if score is not None:
+            line[name] = score.value
+            for end in ("low", "high"):
+                line[f"{name}_{end}"] = getattr(score.interval, end, None)
+    if exact is not None:
+        for metric in CLASS_METRICS:
+            line[f"{metric}_sums"] = sums_of(exact, metric)
+    return line
