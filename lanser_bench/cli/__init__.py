@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("command", "Run an experiment or a grid, from audio to leaderboard."),
     "rerun": ("command", "Run a result record's cell again and compare every number."),
     "leaderboard": ("command", "Show result records as a table, with intervals and controls."),
-    "compare": ("command", "Compare two runs, labelers, taxonomies or encoders, paired."),
+    "compare": ("group", "Compare runs, labelers or recognisers, paired."),
     "dose": ("command", "Show how a score depends on a number or on label accuracy."),
     "power": ("command", "Print the smallest difference that a design can detect."),
     "gate": ("group", "Fail if a candidate's records are worse than a baseline's."),
@@ -94,7 +94,8 @@ def build_app(argv: Sequence[str]) -> typer.Typer:
         if sort == "group":
             # A group that is also a command has its own help.
             own = module.app.registered_callback
-            app.add_typer(module.app, name=name, help=getdoc(own.callback) if own else help_text)
+            about = getdoc(own.callback) if own else module.app.info.help
+            app.add_typer(module.app, name=name, help=about)
         else:
             app.command(name)(getattr(module, name))
     if called not in COMMANDS:

@@ -13,6 +13,8 @@ from ._shared import DATASET
 
 LABEL = {"text", "table", "corpus", "-h", "--help"}
 """Words after `label` in the current spelling; `text FOLDER` was the dataset `text`."""
+COMPARE = {"records", "labels", "asr", "-h", "--help"}
+"""Words after `compare` that are not the first side of a comparison of records."""
 IGNORED = {
     "text": "--column --gold --gold-taxonomy --asr --set --compare-in --out --store",
     "table": "--asr",
@@ -26,6 +28,8 @@ def current_spelling(argv: Sequence[str]) -> list[str]:
     words = list(argv)
     if words[:1] == ["label"] and words[1:]:
         return _label(words[1:])
+    if words[:1] == ["compare"] and words[1:] and words[1] not in COMPARE:
+        return ["compare", "records", *words[1:]]  # short for it, not deprecated
     if words[:1] == ["power"]:
         return _dataset(words, ("--dataset", "--root", "--option"), f"power {DATASET}")
     if words[:2] == ["taxonomy", "compare"]:

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from ..errors import DataError
-from ..experiment.labelling import LabelledCorpus, label_corpus
+from ..experiment.labelling import LabelledCorpus, PluginWords, label_corpus
 from ..experiment.settings.axis_names import slug
 from ..experiment.settings.model import DatasetRef
 from ..plugins.discovery import registry
@@ -39,13 +39,21 @@ class Labeling:
         place = json.dumps(str(store), ensure_ascii=False)
         self.settings = [f"paths.store={place}", f"asr={asr}", *settings]
 
-    def label(self, dataset: DatasetRef, taxonomies: str | Sequence[str]) -> list[LabelledCorpus]:
-        """Labels a dataset through the stages of an experiment, with progress on stderr."""
+    def label(
+        self,
+        dataset: DatasetRef,
+        taxonomies: str | Sequence[str],
+        labelers: Sequence[PluginWords] = (),
+    ) -> list[LabelledCorpus]:
+        """Labels a dataset through the stages of an experiment, with progress on stderr.
+
+        `labelers` are used in place of the command's own labeler.
+        """
         quieten_libraries()
         with Display() as display:
             return label_corpus(
                 dataset.model_dump(mode="json", exclude_unset=True),
-                {"name": self.name, "options": self.options},
+                list(labelers) or {"name": self.name, "options": self.options},
                 taxonomies,
                 overrides=self.settings,
                 plugin_dirs=self.plugins.plugin_dirs,

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from .._yaml import read_value
-from ..errors import SettingsError
+from ..errors import SettingsError, did_you_mean
+from ._shared import DATASET
 
 if TYPE_CHECKING:
     from ..experiment.settings.model import DatasetRef
@@ -36,6 +37,56 @@ def parsed_options(pairs: Iterable[str]) -> dict[str, Any]:
         # Only the plugin's options know whether 1.10 is a number or the name of a revision.
         options[key.strip()] = value.strip() if isinstance(read, float) else read
     return options
+
+
+def plugins_and_dataset(
+    words: Sequence[str], kind: str, plugins: Registry, command: str
+) -> tuple[dict[str, dict[str, Any]], DatasetRef]:
+    """Reads ``A B [C]... DATASET [ROOT] [KEY=VALUE]...``.
+
+    Leading words that name plugins of the kind are those to compare, such as ``random`` or
+    ``"fill-mask(top=3)"``; the first other word names the dataset.
+
+    Returns:
+        Readable name → plugin as in an experiment; and the dataset.
+
+    Raises:
+        SettingsError: fewer than two plugins, no dataset, or an unknown name.
+    """
+    from ..experiment.settings.axis_names import names_of
+
+    known, datasets = plugins.names(kind), plugins.names("dataset")
+    count = next((i for i, w in enumerate(words) if w.partition("(")[0] not in known), len(words))
+    given, rest = [plugin_words(word) for word in words[:count]], words[count:]
+    if rest and rest[0].partition("(")[0] not in datasets and not is_path(rest[0]):
+        raise SettingsError(
+            f"'{rest[0]}' is neither a {kind} nor a dataset.{did_you_mean(rest[0], known)} Write "
+            f"`lanser-bench {command} A B {DATASET}`."
+        )
+    if count < 2 or not rest:
+        raise SettingsError(
+            f"`{command}` takes at least two plugins of kind {kind}, then a dataset: "
+            f"`lanser-bench {command} A B {DATASET}`."
+        )
+    named = dict(zip(names_of(given, f"`{command}`", 1), given, strict=True))
+    return named, dataset_ref(rest, plugins, " ".join([command, *words[:count]]))
+
+
+def plugin_words(text: str) -> dict[str, Any]:
+    """Reads ``NAME`` or ``NAME(KEY=VALUE,...)``, as tables write a plugin.
+
+    Raises:
+        SettingsError: the brackets or an option cannot be read.
+    """
+    from ..evaluation.families import filters
+
+    name, bracket, inner = text.partition("(")
+    if not bracket:
+        return {"name": name}
+    if not inner.endswith(")"):
+        raise SettingsError(f"'{text}' has no closing bracket. Write \"{name}(KEY=VALUE,...)\".")
+    pairs = filters(inner[:-1]) if inner != ")" else []
+    return {"name": name, **parsed_options(f"{key}={value}" for key, value in pairs)}
 
 
 def dataset_ref(words: Sequence[str], plugins: Registry, command: str) -> DatasetRef:

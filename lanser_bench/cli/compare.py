@@ -1,4 +1,4 @@
-"""`lanser-bench compare`: compare two runs, taxonomies, labelers or encoders, paired."""
+"""`lanser-bench compare`: compare runs, labelers or recognisers, paired."""
 
 from __future__ import annotations
 
@@ -8,10 +8,21 @@ import typer
 
 from ..reporting.tables.form import Format
 from . import _shared as shared
-from ._shared import in_data, in_output, writing
+from ._app import App
+from ._shared import DATASET, in_data, in_labeling, in_output, writing
+
+app = App(
+    help="Compare runs, labelers or recognisers, paired.\n\n"
+    "`lanser-bench compare A B` is short for `lanser-bench compare records A B`."
+)
+
+SUFFIXES = (".png", ".svg", ".pdf")
+PICTURE = in_output(None, help=f"Also draw it into this file ({', '.join(SUFFIXES)}).")
+PARTS = "A B... " + DATASET
 
 
-def compare(
+@app.command()
+def records(
     a: str = typer.Argument(
         ..., help="A record, a folder, or filters: labeler=entailment,encoder=cnn."
     ),
@@ -26,19 +37,19 @@ def compare(
         help="Show how many times as many labels B needs for the score of A at each budget.",
     ),
     form: Format = shared.FORMAT,
-    picture: Path | None = in_output(None, help="Also draw it into this file (.png or .svg)."),
+    picture: Path | None = PICTURE,
 ) -> None:
-    """Compare two sides utterance by utterance, clustered by speaker, over training seeds.
+    """Compare records by utterance, over speakers and training seeds.
 
     A and B are record files, folders of records, or filters on the records of --in. If a side has
     several cells, those that agree in everything else are paired; the last line is their mean.
 
     Examples:
-        lanser-bench compare labeler=entailment labeler=random --in results/study
-        lanser-bench compare results/a results/b --metric wa --format md
-        lanser-bench compare control=none control=shuffled --in results/study --labels-saved
+        lanser-bench compare records labeler=entailment labeler=random --in results/study
+        lanser-bench compare records results/a results/b --metric wa --format md
+        lanser-bench compare records control=none control=shuffled --labels-saved
     """
-    from ..errors import DataError, SettingsError
+    from ..errors import SettingsError
     from ..reporting.comparing import compare_views as views
     from ..reporting.comparing.compare import compare as compared
     from ..reporting.comparing.saved import compare_labels, saved_sheet
@@ -54,13 +65,74 @@ def compare(
         saved = compare_labels(a, b, folder=folder, metric=score, budget=budget)
         print_sheets([saved_sheet(saved)], form, saved, "Labels saved")
         return
+    _check_suffix(picture)
     comparison = compared(a, b, folder=folder, metric=metric, budget=budget, targets=targets)
     if picture is not None:
-        if picture.suffix not in (".png", ".svg"):
-            raise DataError(f"{picture}: a picture ends in .png or .svg.")
         with writing(picture):
             views.picture(comparison, picture)
     if form is Format.md:
         typer.echo(views.comparison_markdown(comparison), nl=False)
     else:
         print_sheets([views.sheet(comparison)], form, views.as_json(comparison), "Comparison")
+
+
+@app.command()
+def labels(
+    words: list[str] = typer.Argument(
+        ...,
+        metavar=PARTS,
+        show_default=False,
+        help='Labelers, such as random or "similarity(templates=all)"; then a labelled dataset, '
+        "its folder and options, as in `label corpus`.",
+    ),
+    taxonomy: str = shared.TAXONOMY,
+    asr: str = shared.RECOGNISER,
+    set_: list[str] = shared.SETTINGS,
+    compare_in: str | None = in_labeling(
+        None, help="Taxonomy in which labels and human labels are compared; maps both."
+    ),
+    by: str = in_data(
+        "uar", help="Score of the order and the differences: uar, kappa, jsd, brier."
+    ),
+    form: Format = shared.FORMAT,
+    picture: Path | None = PICTURE,
+    store: Path = shared.STORE,
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
+) -> None:
+    """Compare labelers with gold and each other, and their cost.
+
+    Intervals and differences are over speakers, or over texts if they have no speakers. Labels are
+    stored as those of a run, and reused; labelers run one after another.
+
+    Examples:
+        lanser-bench compare labels random lexicon synthetic clips=48 --taxonomy goemotions-ekman
+        lanser-bench compare labels lexicon "similarity(templates=all)" manifest speech --by kappa
+    """
+    from ..plugins.taxonomies import find_taxonomy
+    from ..reporting.labels import ladder_views as views
+    from ..reporting.labels.ladder import check_gold, check_score, compare_labelers
+    from ._console import print_sheets
+    from ._labeling import Labeling
+    from ._options import plugins_and_dataset
+
+    _check_suffix(picture)
+    check_score(by)
+    labeling = Labeling("", [], store, set_, plugins_dir, asr)
+    labelers, dataset = plugins_and_dataset(words, "labeler", labeling.plugins, "compare labels")
+    plugin = labeling.plugins.create("dataset", dataset.dataset, dataset.options)
+    check_gold(dataset.dataset, plugin.card.taxonomy)
+    common = find_taxonomy(labeling.plugins, compare_in) if compare_in else None
+    corpora = labeling.label(dataset, taxonomy, list(labelers.values()))
+    named = dict(zip(labelers, corpora, strict=True))
+    ladder = compare_labelers(named, by=by, compare_in=common)
+    if picture is not None:
+        with writing(picture):
+            views.picture(ladder, picture)
+    print_sheets(views.sheets(ladder), form, ladder, "Labelers")
+
+
+def _check_suffix(picture: Path | None) -> None:
+    from ..errors import DataError
+
+    if picture is not None and picture.suffix.lower() not in SUFFIXES:
+        raise DataError(f"{picture}: a picture ends in {', '.join(SUFFIXES)}.")

@@ -38,7 +38,7 @@ def text(
         lanser-bench label text "I am so happy that you came!"
         lanser-bench label text "We lost." "We won!" --labeler lexicon --taxonomy plutchik-8 --json
     """
-    from ..experiment.labelling import label_texts
+    from ..experiment.text_labels import label_texts
     from ..plugins.discovery import registry
     from ..plugins.taxonomies import find_taxonomy
     from ..stages.label.run import ODD_TEXTS

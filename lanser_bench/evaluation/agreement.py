@@ -75,19 +75,6 @@ def agreement(gold: Ints, labels: Ints, k: int, units: Units) -> dict[str, Metri
     return scores
 
 
-def statistics(gold: Ints, labels: Ints, k: int, units: Units) -> dict[str, Statistic]:
-    """Returns ``uar``, ``wa`` and ``kappa`` of `agreement` as sums over speakers.
-
-    Two labelers of the same rows are compared by ``contrast.difference`` of their statistics, which
-    is paired by speaker. Rows without speakers are independent, so sums over `GROUPS` groups of
-    them have the same distribution as sums over as many speakers.
-    """
-    answers, unit = np.where(labels < 0, k, labels), units.codes(len(gold))
-    data = Classified([""] * len(gold), unit.tolist(), gold, answers[None], k + 1)
-    scores = {name: score for name, score in classification(data).items() if name != "macro_f1"}
-    return {**scores, "kappa": kappa_statistic(gold, answers, k + 1, unit)}
-
-
 def share(hits: Bools, units: Units) -> Metric:
     """Returns the share of rows that are hits, with its interval."""
     if units.speakers is None:
@@ -113,7 +100,7 @@ def per_class(gold: Ints, labels: Ints, k: int, units: Units) -> list[dict[str, 
     return [scores(gold == position, labels == position) for position in range(k)]
 
 
-def kappa_statistic(gold: Ints, answers: Ints, k: int, speakers: Strings | Ints) -> Statistic:
+def kappa_statistic(gold: Ints, answers: Ints, k: int, speakers: Strings) -> Statistic:
     """Cohen's kappa (1960) as a smooth function of the speakers' counts."""
     names, unit = np.unique(speakers, return_inverse=True)
     counts = np.zeros((len(names), k, k))

@@ -1,7 +1,7 @@
 """Quality of weak labels and transcripts as sums over speakers, for paired differences.
 
 Two labelers of one corpus are compared speaker by speaker, like cells (`contrast`); rows without a
-speaker in groups, as in `agreement.statistics`. A file of such sums is all that a later comparison
+speaker in groups, as in `Units.codes`. A file of such sums is all that a later comparison
 needs.
 """
 

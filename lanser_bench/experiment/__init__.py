@@ -5,12 +5,13 @@
 `running` executes the stages and writes a record for each cell.
 """
 
-from .labelling import LabelledCorpus, label_corpus, label_texts
+from .labelling import LabelledCorpus, label_corpus
 from .run import dry_run, plan_experiment, run_experiment
 from .running.outcome import DryRun, RunOutcome
 from .running.scheduler import Failure, Listener
 from .settings.files import read_experiment, shipped
 from .settings.model import Experiment
+from .text_labels import label_texts
 
 __all__ = [
     "DryRun",

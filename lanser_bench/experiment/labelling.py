@@ -1,23 +1,19 @@
-"""Weak labels of a corpus or of single texts, without training.
+"""Weak labels of a corpus, without training.
 
-`label_corpus` and `label_texts` are the Python twins of ``lanser-bench label``.
+`label_corpus` is the Python twin of ``lanser-bench label corpus``, `transcribe_corpus` is its part
+before the labels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..data.manifest import BuiltManifest
-from ..errors import SettingsError
-from ..kinds import Labeler
 from ..kinds.executor import StageReport
-from ..kinds.labeler import TextRecord
-from ..languages import language_code
 from ..plugins.discovery import registry
-from ..plugins.identity import check_plugin
 from ..store import Store
 from ..taxonomy import Taxonomy
 from .planning.corpus_steps import Prepared, Steps, look_up_labeler
@@ -30,14 +26,11 @@ from .settings.grid import expand
 from .settings.model import Experiment
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    pass
 
-    from ..stages.label.decision import Decision
-
+PluginWords = str | Mapping[str, Any]
+"""A plugin as in an experiment: its name, or a mapping of its name and its options."""
 PLACE = "corpora.0"
-BATCH = 256
-"""Bare texts that a labeler is given at a time."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +56,19 @@ class LabelledCorpus:
     """Keys of the stages that ran; the others were cached."""
 
 
+@dataclass(frozen=True)
+class TranscribedCorpus:
+    """Keys of the transcripts of a corpus."""
+
+    store: Store
+    utterances: str
+    """Key of the manifest, or of its segmentation."""
+    transcripts: str
+
+
 def label_corpus(
     dataset: str | Mapping[str, Any],
-    labeler: str | Mapping[str, Any],
+    labeler: PluginWords | Sequence[PluginWords],
     taxonomies: str | Sequence[str],
     *,
     overrides: Sequence[str] = (),
@@ -80,7 +83,7 @@ def label_corpus(
     Args:
         dataset: a dataset as in an experiment: its name, or a mapping with ``dataset``, ``root``,
             ``limit``, ``on_bad_audio`` and its options.
-        labeler: the labeler as in an experiment.
+        labeler: the labeler as in an experiment, or several.
         taxonomies: a name or the path of a YAML file, or several.
         overrides: ``key=value`` of an experiment, such as ``asr=faster-whisper``,
             ``label.temperature=2`` or ``paths.store=/tmp/store``. Transcripts come from `reference`
@@ -89,14 +92,71 @@ def label_corpus(
         listener: receives the events.
 
     Returns:
-        One per taxonomy.
+        One per labeler and taxonomy, in their order. Several labelers run one after another, so
+        that their times can be compared.
 
     Raises:
         LanserError: settings, plugins, taxonomies or datasets that cannot be used, or a stage that
             failed.
     """
+    labelers = [labeler] if isinstance(labeler, str | Mapping) else list(labeler)
     names = [taxonomies] if isinstance(taxonomies, str) else list(taxonomies)
-    points = expand(read_experiment(_settings(dataset, labeler, names), overrides))
+    alone = len(labelers) > 1
+    # One labeler is no axis, so that an override may change it.
+    grid: dict[str, list[Any]] = {"taxonomy": names}
+    if alone:
+        grid = {"labeler": labelers, **grid}
+    settings = {**_settings(dataset, grid), "labeler": labelers[0]}
+
+    def add(steps: Steps) -> Prepared:
+        # Before recordings are read, which takes long.
+        look_up_labeler(steps.parts, steps.settings)
+        prepared = steps.prepare(PLACE, steps.settings.corpora[0])
+        steps.labels(PLACE, prepared)
+        return prepared
+
+    steps, executed = _computed(settings, overrides, plugin_dirs, listener, add, alone=alone)
+    return [_labelled(each, prepared, executed) for each, prepared in steps]
+
+
+def transcribe_corpus(
+    dataset: str | Mapping[str, Any],
+    recognisers: Sequence[PluginWords],
+    *,
+    overrides: Sequence[str] = (),
+    plugin_dirs: Iterable[Path] = (),
+    listener: Listener | None = None,
+) -> list[TranscribedCorpus]:
+    """Transcribes a corpus by several recognisers, one after another; see `label_corpus`."""
+
+    def add(steps: Steps) -> Prepared:
+        steps.parts.plugin("asr", steps.settings.asr)
+        prepared = steps.prepare(PLACE, steps.settings.corpora[0])
+        steps.transcripts(PLACE, prepared)
+        return prepared
+
+    settings = _settings(dataset, {"asr": list(recognisers)})
+    steps, _ = _computed(settings, overrides, plugin_dirs, listener, add, alone=True)
+    return [
+        TranscribedCorpus(each.parts.store, prepared.utterances, each.stages[f"transcribe {PLACE}"])
+        for each, prepared in steps
+    ]
+
+
+def _computed(
+    settings: dict[str, Any],
+    overrides: Sequence[str],
+    plugin_dirs: Iterable[Path],
+    listener: Listener | None,
+    add: Callable[[Steps], Prepared],
+    *,
+    alone: bool,
+) -> tuple[list[tuple[Steps, Prepared]], list[str]]:
+    """Adds and runs the stages of every point; returns them and the keys of what ran.
+
+    With `alone` the points run one after another.
+    """
+    points = expand(read_experiment(settings, overrides))
     listener = listener or Listener()
     paths = points[0].settings.paths
     parts = Parts(
@@ -106,32 +166,26 @@ def label_corpus(
         None,
         listener.reading,
     )
-    planned = []
-    for point in points:
-        look_up_labeler(parts, point.settings)  # before recordings are read, which takes long
-        steps = Steps(parts, point)
-        prepared = steps.prepare(PLACE, point.settings.corpora[0])
-        steps.labels(PLACE, prepared)
-        planned.append((steps, prepared))
+    steps = [Steps(parts, point) for point in points]
+    planned = [(each, add(each)) for each in steps]
     for manifest in parts.manifests.values():
         for sentence in data_notes(manifest):
             listener.note(sentence)
-    executed = _run(points[0].settings, parts, listener)
-    return [_labelled(steps, prepared, executed) for steps, prepared in planned]
+    turns = [set(each.stages.values()) for each in steps] if alone else [set(parts.nodes)]
+    return planned, _run(points[0].settings, parts, listener, turns)
 
 
-def _settings(
-    dataset: str | Mapping[str, Any], labeler: str | Mapping[str, Any], taxonomies: list[str]
-) -> dict[str, Any]:
+def _settings(dataset: str | Mapping[str, Any], grid: dict[str, list[Any]]) -> dict[str, Any]:
+    """Returns an experiment, whose unused parts are never looked up."""
     return {
         "name": "label",
         "corpora": [dataset],
         "targets": [dataset],
-        "labeler": labeler,
-        "taxonomy": taxonomies[0],
-        "encoder": "logmel-stats",
+        "labeler": "unused",
+        "taxonomy": "unused",
+        "encoder": "unused",
         "trackers": [],
-        "grid": {"taxonomy": taxonomies},
+        "grid": grid,
     }
 
 
@@ -172,8 +226,10 @@ class _Stops(Listener):
         self.listener.stage_failed(node, error)
 
 
-def _run(experiment: Experiment, parts: Parts, listener: Listener) -> list[str]:
-    """Runs the stages that are not in the store and returns their keys."""
+def _run(
+    experiment: Experiment, parts: Parts, listener: Listener, turns: Sequence[set[str]]
+) -> list[str]:
+    """Runs the stages that are not in the store, turn by turn, and returns their keys."""
     store = parts.store
     plan = Plan(experiment, [], dict(parts.nodes), parts.manifests, parts.registry.plugin_dirs)
     to_run = {key: node for key, node in plan.nodes.items() if key not in store}
@@ -184,106 +240,12 @@ def _run(experiment: Experiment, parts: Parts, listener: Listener) -> list[str]:
     executor = parts.registry.create("executor", ref.name, ref.options)
     stops, finished = _Stops(listener), False
     try:
-        Scheduler(plan, to_run, executor, store, stops, fail_fast=True).run()
-        finished = stops.error is None
+        for turn in turns:
+            todo = {k: to_run[k] for k in to_run if k in turn and k not in stops.executed}
+            Scheduler(plan, todo, executor, store, stops, fail_fast=True).run()
+            if stops.error is not None:
+                raise stops.error
+        finished = True
     finally:
         executor.close(cancel=not finished)
-    if stops.error is not None:
-        raise stops.error
     return stops.executed
-
-
-def label_texts(
-    plugin: Labeler[Any],
-    name: str,
-    texts: Sequence[str],
-    taxonomy: Taxonomy,
-    language: str = "",
-) -> list[dict[str, Any]]:
-    """Labels texts as the label stage does with its default settings.
-
-    Args:
-        plugin: the labeler.
-        name: its name, for messages.
-        texts: n texts.
-        taxonomy: the labels.
-        language: language of the texts, if known; labels are worded in it if the taxonomy can.
-
-    Returns:
-        Per text: text, label (None after an abstention), confidence, scores by label in the
-        taxonomy's order, abstained, reason (None with a label), truncated (whether the labeler read
-        only a part of it).
-
-    Raises:
-        PluginError: the labeler violates its contract.
-        SettingsError: it reads human labels, which a text does not have, or the language is
-            unknown.
-    """
-    try:
-        code = language_code(language) or ""
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
-    check_plugin("labeler", name, plugin)
-    records = [TextRecord(id=text, text=text.strip(), language=code) for text in texts]
-    worded = taxonomy.in_language(code) if plugin.worded_in(code) else taxonomy
-    decision, truncated = decided_texts(plugin, name, records, worded)
-    return [
-        {
-            "text": text,
-            "label": taxonomy.names[index] if index >= 0 else None,
-            "confidence": round(confidence, 6),
-            "scores": {n: round(v, 6) for n, v in zip(taxonomy.names, row, strict=True)},
-            "abstained": index < 0,
-            "reason": reason,
-            "truncated": cut,
-        }
-        for text, index, confidence, row, reason, cut in zip(
-            texts,
-            decision.index.tolist(),
-            decision.confidence.tolist(),
-            decision.scores.tolist(),
-            decision.reasons,
-            truncated.tolist(),
-            strict=True,
-        )
-    ]
-
-
-def decided_texts(
-    plugin: Labeler[Any], name: str, records: Sequence[TextRecord], taxonomy: Taxonomy
-) -> tuple[Decision, npt.NDArray[np.bool_]]:
-    """Labels n bare texts at once, as the label stage would with its default settings.
-
-    Returns:
-        The labels, and which texts the labeler read only in part, shape (n,).
-
-    Raises:
-        PluginError: the labeler breaks its contract.
-        SettingsError: it reads human labels or audio, which a bare text does not have.
-    """
-    import numpy as np
-
-    from ..stages.label.decision import checked_scores, decide
-    from ..stages.label.records import blanked, checked_reads
-    from ..stages.label.spec import Params
-
-    reads = checked_reads(plugin, name)
-    for needed, what in (("gold", "human labels"), ("audio", "recordings")):
-        if needed in reads:
-            raise SettingsError(
-                f"labeler '{name}' reads {what}, and a text has none. Use it in an experiment on a "
-                f"dataset with {what}."
-            )
-    batches = [records[i : i + BATCH] for i in range(0, max(len(records), 1), BATCH)]
-    parts = [
-        checked_scores(plugin, name, [blanked(r, reads, r.id) for r in batch], taxonomy)
-        for batch in batches
-    ]
-    values = np.concatenate([part.values for part in parts])
-    abstained = np.concatenate([part.abstained for part in parts])
-    # As in the stage, an empty text does not stop a labeler that does not read texts.
-    empty = np.array([not record.text for record in records]) if "text" in reads else None
-    decision = decide(values, parts[0].kind, abstained, taxonomy, Params(), empty=empty)
-    none = np.zeros(len(records), dtype=bool)
-    cut = [none[: len(p.values)] if p.truncated is None else p.truncated for p in parts]
-    return decision, np.concatenate(cut)

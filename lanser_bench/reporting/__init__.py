@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .comparing.history import add_history as add_history
     from .comparing.history import read_history as read_history
     from .comparing.power import plan_power as plan_power
+    from .labels.ladder import compare_labelers as compare_labelers
     from .labels.report import read_material as read_material
     from .labels.report import write_label_report as write_label_report
     from .leaderboard.boards import rank as rank
@@ -40,6 +41,7 @@ __getattr__, __all__ = face(
         "comparing.gate": "gate judged",
         "comparing.history": "add_history read_history",
         "comparing.power": "plan_power",
+        "labels.ladder": "compare_labelers",
         "labels.report": "read_material write_label_report",
         "leaderboard.boards": "rank",
         "leaderboard.table": "comma_separated leaderboard_markdown",

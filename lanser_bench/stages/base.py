@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -112,6 +114,16 @@ def tell(store: Store, key: str, **state: Any) -> None:
 def write_json(draft: Draft, name: str, result: BaseModel) -> None:
     """Writes a stage's result into its artifact."""
     (draft.path / name).write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+@cache
+def machine() -> str:
+    """Returns the processor of this machine and its number of CPUs."""
+    name = platform.processor() or platform.machine()
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(x.partition(":")[2].strip() for x in lines if x.startswith("model name"))
+    return f"{name}, {os.cpu_count()} CPUs"
 
 
 def device_params(device: Device) -> dict[str, str]:

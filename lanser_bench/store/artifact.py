@@ -86,4 +86,6 @@ class Draft:
         """Numbers of items read, skipped, abstained …: shown to the user, kept in the marker."""
         self.parts: list[str] = []
         """Keys of the shard artifacts that this one refers to."""
+        self.cost: dict[str, Any] = {}
+        """Time that it took, and the machine; kept in the marker if it is set."""
         self.seconds: float = 0.0

@@ -171,6 +171,7 @@ class Store:
             "parts": draft.parts,
             "counts": draft.counts,
             "seconds": round(draft.seconds, 3),
+            **({"cost": draft.cost} if draft.cost else {}),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         marker["check"] = marker_check(marker)

@@ -196,7 +196,7 @@ class Steps:
         self.check_utterances("labeler", ref, prepared)
         transcripts = None
         if labeler.reads & TEXT_FIELDS:
-            transcripts = self._transcripts(place, prepared, identity.name)
+            transcripts = self.transcripts(place, prepared, f"labeler '{identity.name}' has")
         taxonomy, gold = self.parts.taxonomy(settings.taxonomy), prepared.dataset.card.taxonomy
         if "gold" in labeler.reads and gold is None:
             raise SettingsError(
@@ -224,14 +224,14 @@ class Steps:
             gold_taxonomy=None if gold is None else self.parts.taxonomy(gold),
         )
 
-    def _transcripts(self, place: str, prepared: Prepared, labeler: str) -> str:
+    def transcripts(self, place: str, prepared: Prepared, reader: str = "there is") -> str:
+        """Adds the transcripts of a dataset; `reader` is what lacks a text without them."""
         plugin, asr = self.parts.plugin("asr", self.settings.asr)
         if plugin.reads == "transcript" and not prepared.manifest.counts["transcripts"]:
             raise SettingsError(
                 f"{self.parts.label}: asr '{asr.name}' returns the texts of a dataset, but "
-                f"'{prepared.name}' ({place}) has none, so labeler "
-                f"'{labeler}' has no text to read. Name a recogniser, such as "
-                "asr: faster-whisper."
+                f"'{prepared.name}' ({place}) has none, so {reader} no text to read. Name a "
+                "recogniser, such as asr: faster-whisper."
             )
         with plugin_boundary(f"asr '{asr.name}' cannot check the languages of '{prepared.name}'"):
             plugin.check_languages(self.parts.languages(prepared.manifest))

@@ -115,14 +115,16 @@ def _as_written(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def names_of(values: list[Any], where: str) -> list[str]:
+def names_of(values: list[Any], where: str, least: int = 0) -> list[str]:
     """Returns readable, distinct names of an axis' values, as short as possible.
+
+    With `least` 1 they contain all options.
 
     Raises:
         SettingsError: a duplicate value, or one that JSON does not have, such as NaN or a date.
     """
     try:
-        tried = [[_name(value, level) for value in values] for level in range(LEVELS)]
+        tried = [[_name(value, level) for value in values] for level in range(least, LEVELS)]
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{where}: {error}. Use numbers, words, lists or mappings.") from None
     names = [

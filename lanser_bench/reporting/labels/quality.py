@@ -165,7 +165,7 @@ def _with_gold(material: Material, compared: Compared, units: Units) -> dict[str
             for name, scores in zip(names, agreement.per_class(gold, weak, k, mine), strict=True)
         ],
         "confusion": confusion_matrix(gold[answered], weak[answered], k).tolist(),
-        "several_labels": _several(compared, units),
+        "several_labels": several_labels(compared, units),
         "risk_coverage": _risk(material, compared, rows, units),
         "calibration": _calibration(material, compared, units),
     }
@@ -183,7 +183,7 @@ def _calibration(material: Material, compared: Compared, units: Units) -> dict[s
     return calibration(scores, confidence, compared.weak[rows], shares, mine)
 
 
-def _several(compared: Compared, units: Units) -> dict[str, Any] | None:
+def several_labels(compared: Compared, units: Units) -> dict[str, Any] | None:
     """Scores that include rows with several gold labels: any of them is a hit."""
     rows = np.flatnonzero(compared.sets.any(1) & (compared.weak >= 0))
     if not (compared.sets.sum(1) > 1).any() or not len(rows):

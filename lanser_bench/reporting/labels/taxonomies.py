@@ -18,7 +18,7 @@ from ...errors import TaxonomyError
 from ...evaluation.agreement import Units, cohen_kappa, proportion, share
 from ...evaluation.metrics import confusion_matrix
 from ...evaluation.zeroshot import choices
-from ...experiment.labelling import decided_texts
+from ...experiment.text_labels import decided_texts
 from ...kinds.labeler import Labeler, TextRecord
 from ...stages.label.summary import entropy_bits, label_use
 from ...taxonomy import Taxonomy

@@ -12,17 +12,17 @@ import numpy.typing as npt
 
 
 def save_picture(figure: Any, path: Path) -> None:
-    """Writes a PNG or SVG completely or not at all; the same data give the same bytes."""
+    """Writes a PNG, SVG or PDF completely or not at all; the same data give the same bytes."""
     import matplotlib as mpl
 
-    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    changing = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix.lower(), "Software")
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=path.parent, prefix=".picture-") as folder,
         mpl.rc_context({"svg.hashsalt": "lanser-bench", "svg.fonttype": "none"}),
     ):
         draft = Path(folder) / path.name
-        figure.savefig(draft, dpi=150, metadata=metadata)
+        figure.savefig(draft, dpi=150, metadata={changing: None})
         draft.replace(path)
 
 

@@ -9,6 +9,7 @@ bucket that it was computing.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -25,7 +26,7 @@ from safetensors.numpy import load_file
 from ...counting import tallied
 from ...errors import StoreError
 from ...store import Artifact, DamagedError, Draft, Spec, Store, digest
-from ..base import StageContext
+from ..base import StageContext, machine
 from .distinct_rows import INDEX_SCHEMA, Gathered, Row, RowIndex, index_ids
 
 INDEX = "index.parquet"
@@ -97,7 +98,13 @@ def compute_shard(store: Store, spec: Spec, compute: Callable[[Draft], None]) ->
         if spec.key in store:  # another process computed it while this one waited
             return False
         with store.write(spec) as part, tallied() as tally:
+            begin, cpu = time.perf_counter(), time.process_time()
             compute(part)
+            part.cost = {
+                "wall_s": round(time.perf_counter() - begin, 6),
+                "cpu_s": round(time.process_time() - cpu, 6),
+                "machine": machine(),
+            }
             part.counts |= tally
     return True
 
