@@ -1,9 +1,11 @@
-"""The built wheel holds the plugins and taxonomies and works outside the source tree."""
+"""The built wheel and the recipes of container images: complete, and of the pinned versions."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,21 +13,30 @@ from pathlib import Path
 
 import pytest
 import typer
-from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+RECIPE = (ROOT / "apptainer.def").read_text(encoding="utf-8")
+
+
+def copied() -> list[str]:
+    """What the Dockerfile copies from the repository."""
+    lines = re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE)
+    return [name for line in lines for name in line.split()]
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("dist")
-    # Two test workers must not build at once: setuptools works in one folder of the source tree.
-    with FileLock(tmp_path_factory.getbasetemp().parent / "wheel.lock"):
-        subprocess.run(
-            [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(ROOT)],
-            check=True,
-            capture_output=True,
-        )
+    """The wheel of the files that container images copy: nothing else may be needed."""
+    context, out = tmp_path_factory.mktemp("context"), tmp_path_factory.mktemp("dist")
+    for name in copied():
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, context / name)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", str(out), str(context)],
+        check=True,
+        capture_output=True,
+    )
     [path] = out.glob("*.whl")
     return path
 
@@ -89,3 +100,24 @@ def test_wheel_runs_in_an_environment_without_the_source_tree(wheel: Path, tmp_p
         env=environment,
     ).stdout
     assert str(site) in location
+
+
+def test_the_dockerfile_has_no_fault_that_a_linter_sees() -> None:
+    linter = Path(sys.executable).with_name("hadolint")
+    if not linter.exists():
+        pytest.skip("hadolint is not installed")
+    done = subprocess.run([linter, ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_both_images_have_the_same_files_versions_and_extras() -> None:
+    pinned = re.search(r"^torch==\S+", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    assert pinned is not None
+    assert f"ARG TORCH_SPEC={pinned[0]}\n" in DOCKERFILE
+    assert f"'{pinned[0]}'" in RECIPE
+    for extras in re.findall(r"'\.\[(.*?)\]'", DOCKERFILE + RECIPE):
+        assert extras == "all,ray,slurm"
+    in_recipe = re.findall(r"^ {4}(\S+) /opt/lanser-bench/\S+$", RECIPE, re.MULTILINE)
+    assert in_recipe == copied()
+    shown = (ROOT / ".dockerignore").read_text().splitlines()
+    assert [line[1:] for line in shown if line.startswith("!")] == copied()

@@ -6,6 +6,7 @@ import ctypes
 import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from lanser_bench import LanserError, StageCall, StageReport
@@ -40,6 +41,16 @@ def carry_out(call: StageCall) -> StageReport:
         if isinstance(error, LanserError):
             raise LanserError(str(error)) from error
         raise RuntimeError(f"{type(error).__qualname__}: {error}") from error
+
+
+def carry_out_elsewhere(call: StageCall, folder: str) -> StageReport:
+    """Runs a call on a machine of a cluster, in the driver's `folder`."""
+    with suppress(OSError):  # the folder may exist only on the driver's machine
+        os.chdir(folder)
+    if not call.gpus:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    keep_freed_memory()
+    return carry_out(call)
 
 
 def _open_log(folder: Path) -> None:

@@ -29,7 +29,7 @@ from lanser_bench import (
 )
 
 from ._machine import GIB, available_gib, gpu_names
-from ._worker import CancelledCallError, carry_out, keep_freed_memory, log_folder
+from ._worker import CancelledCallError, carry_out_elsewhere, log_folder
 
 OBJECT_STORE_BYTES = 80 * 2**20
 """Ray's shared memory, near its minimum: results go to the store, not through Ray."""
@@ -106,7 +106,7 @@ class Ray(Executor[RayOptions]):
         """Passes a call to Ray, which restarts it if a worker or a node dies."""
         ray = self._ray
         most = self._largest_node()
-        task = ray.remote(_task).options(
+        task = ray.remote(carry_out_elsewhere).options(
             name=f"{call.stage} {call.key[:8]}",
             # A stage that requests more than any node has would wait forever.
             num_cpus=min(call.threads, most["CPU"]),
@@ -193,16 +193,6 @@ class Ray(Executor[RayOptions]):
             outer = self._open.pop(reference, None)
             if outer is not None:
                 outer.set_exception(CancelledCallError())
-
-
-def _task(call: StageCall, folder: str) -> StageReport:
-    """Runs in a Ray worker."""
-    with suppress(OSError):  # the folder may exist only on the driver's machine
-        os.chdir(folder)
-    if not call.gpus:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    keep_freed_memory()
-    return carry_out(call)
 
 
 def _own_error(call: StageCall, error: BaseException) -> BaseException:

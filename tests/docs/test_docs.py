@@ -31,6 +31,7 @@ from .reference import generated
 LANGUAGES = {"console", "python", "yaml", "toml", "text", "mermaid", "csv"}
 SLOW = {
     "README.md",
+    "clusters.md",
     "experiments.md",
     "store.md",
     "python.md",
