@@ -13,13 +13,26 @@ from ._shared import in_output, note
 def report(
     folders: list[Path] = shared.FOLDERS,
     output: Path = in_output(Path("report.html"), "--output", "-o", help="The page."),
+    store: Path = shared.STORE,
+    with_audio: list[str] = in_output(
+        [],
+        "--with-audio",
+        metavar="DATASET",
+        help="A dataset whose transcripts and sound you may pass on, though its licence does not "
+        "let everybody do so; repeatable.",
+    ),
 ) -> None:
     """Write results as one self-contained HTML page: finding, tables, curves, provenance.
+
+    Transcripts and sound of the surest wrong weak labels and of the hardest clips come from the
+    store of the run, where the dataset's licence allows it.
 
     Examples:
         lanser-bench report results/study -o study.html
     """
     from ..reporting.report.report import write_report
 
-    page = write_report(folders or [shared.RESULTS], output, report=note)
+    page = write_report(
+        folders or [shared.RESULTS], output, report=note, store=store, with_audio=with_audio
+    )
     typer.echo(f"{page} ({page.stat().st_size / 1e6:.1f} MB): open it in a browser.")

@@ -138,8 +138,19 @@ def _stored(store: Store, spec: Spec, survey: Survey, begin: float) -> Artifact:
 
 
 def _written_paths(store: Store, key: str, paths: Mapping[str, Path]) -> Path:
-    file = store.root / "paths" / f"{key}.json"
+    file = _paths_file(store, key)
     text = json.dumps({sha: str(path) for sha, path in sorted(paths.items())}, indent=0) + "\n"
     if not file.is_file() or file.read_text(encoding="utf-8") != text:
         write_atomic(file, text)
     return file
+
+
+def recording_paths(store: Store, key: str) -> dict[str, Path]:
+    """Returns SHA-256 → path of a manifest's recordings on this machine; empty if unknown."""
+    file = _paths_file(store, key)
+    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return {sha: Path(path) for sha, path in found.items()}
+
+
+def _paths_file(store: Store, key: str) -> Path:
+    return store.root / "paths" / f"{key}.json"

@@ -266,7 +266,7 @@ def test_results_are_validated_and_upgraded(
     assert (code, "schema 1 → 5" in out) == (0, True)
     code, out, _ = lanser(capsys, "results", "validate", str(tmp_path))
     assert (code, "1 of 1 records are sound" in out) == (0, True)
-    path.write_text('{"schema_version": 4}')
+    path.write_text('{"schema_version": 5}')
     code, _, err = lanser(capsys, "results", "validate", str(tmp_path))
     assert code == 2
     assert f"{path}: 'key' is missing" in err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
@@ -22,11 +22,14 @@ from ..leaderboard.boards import Board
 from ..leaderboard.rows import Row
 from ..leaderboard.table import header, notes, place
 from .charts import board_curves, lines
+from .clips import SECONDS, Clips
 from .data import RecordFile, Records
 from .finding import declared_headline, finding, verdict
+from .hardest import hardest
 from .matrix import matrices
 from .matrix_views import gap_text, heat_lines, label_notes
 from .sections import sections
+from .weak_labels import label_panels
 from .whiskers import ends, whisker
 
 CURVES = 5
@@ -41,6 +44,8 @@ def write_report(
     output: str | Path,
     *,
     report: Callable[[str], None] = lambda sentence: None,
+    store: str | Path | None = None,
+    with_audio: Collection[str] = (),
 ) -> Path:
     """Writes the report of some results: the Python twin of `lanser-bench report`.
 
@@ -48,6 +53,9 @@ def write_report(
         results: folders of result records, or single files.
         output: the page to write.
         report: called with a sentence for each file left out; the page shows it too.
+        store: the run's store, for transcripts and sound of single clips.
+        with_audio: datasets whose transcripts and sound you may pass on, though their licence does
+            not let everybody do so.
 
     Returns:
         The page's path.
@@ -59,7 +67,8 @@ def write_report(
     reading = read_records(Path(place) for place in results)
     for sentence in reading.left_out:
         report(f"Left out: {sentence}")
-    text = render(reading.records, reading.left_out)
+    clips = Clips(None if store is None else Path(store), with_audio)
+    text = render(reading.records, reading.left_out, clips)
     try:
         write_atomic(page, text)
     except OSError as error:
@@ -67,15 +76,17 @@ def write_report(
     return page
 
 
-def render(files: Sequence[RecordFile], unread: Sequence[str] = ()) -> str:
+def render(
+    files: Sequence[RecordFile], unread: Sequence[str] = (), clips: Clips | None = None
+) -> str:
     """Returns the page's HTML.
 
     Every text of users is escaped. The content policy allows only the script of the page itself.
     """
-    records = Records(files)
+    records, clips = Records(files), clips or Clips(None)
     declared = declared_lines(records.selection)
-    boards = [_board(records, board, i, declared) for i, board in enumerate(records.boards)]
-    style, script = part("report.css"), part("report.js")
+    boards = [_board(records, board, i, declared, clips) for i, board in enumerate(records.boards)]
+    style, script = (part(f"report.{x}") + part(f"clips.{x}") for x in ("css", "js"))
     template = environment().get_template("report.html.j2")
     made: str = template.render(
         boards=boards,
@@ -85,6 +96,8 @@ def render(files: Sequence[RecordFile], unread: Sequence[str] = ()) -> str:
         older=records.older,
         costs=_costs(records),
         quality=records.label_quality(),
+        label_panels=label_panels(records, clips),
+        cut=SECONDS,
         matrices=_matrices(records),
         host=_host(records),
         style=style,
@@ -98,7 +111,7 @@ def render(files: Sequence[RecordFile], unread: Sequence[str] = ()) -> str:
 
 
 def _board(
-    records: Records, board: Board, number: int, declared: Sequence[DeclaredLine]
+    records: Records, board: Board, number: int, declared: Sequence[DeclaredLine], clips: Clips
 ) -> dict[str, Any]:
     span = _span(board)
     rows = [_row(records, row, span, i) for i, row in enumerate((*board.main, *board.controls), 1)]
@@ -124,6 +137,7 @@ def _board(
         "left_out": len(board.main) - len(main),
         "sections": list(sections(records, board)),
         "confusions": [_confusion(records, board, row) for row in _confused(board)],
+        "hardest": hardest(records, board, clips),
         "taxonomies": _by(board, "taxonomy"),
         "labelers": _by(board, "labeler"),
     }
