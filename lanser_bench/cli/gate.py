@@ -27,7 +27,9 @@ def gate(
     ),
     history: Path = shared.HISTORY,
     commit: str | None = shared.COMMIT,
-    metric: str = in_data("uar", help=shared.METRICS),
+    metric: str | None = in_data(
+        None, help=f"Only one score: {shared.METRICS} Default: every one."
+    ),
     tolerance: float = typer.Option(
         1.0, min=0, max=100, help="Points of difference that are ignored (1 is 0.01)."
     ),
@@ -82,7 +84,7 @@ def _compared(
     baseline: list[Path],
     candidate: list[Path],
     past: tuple[Path, int, str | None],
-    metric: str,
+    metric: str | None,
     tolerance: float,
 ) -> GateResult:
     from ..errors import SettingsError
@@ -93,7 +95,7 @@ def _compared(
         raise SettingsError("Name a --candidate, and either a --baseline or --against-last.")
     if baseline:
         return compare(baseline, candidate, metric=metric, tolerance=tolerance)
-    return gate_against_last(candidate, Past(*past), metric=metric, tolerance=tolerance)
+    return gate_against_last(candidate, Past(*past), metric=metric or "uar", tolerance=tolerance)
 
 
 def _write(path: Path, text: str) -> None:

@@ -74,11 +74,20 @@ def leaderboard(
         boards = [with_gaps(board, cells) for board in boards]
     if markdown is not None:
         with writing(markdown):
-            write_atomic(markdown, leaderboard_markdown(boards, targets=targets))
-    _show(boards, form, targets)
+            page = leaderboard_markdown(boards, targets=targets) + _left_out(selection)
+            write_atomic(markdown, page)
+    _show(boards, form, targets, selection)
     older = len(selection.every) - len(shown)
     if form is Format.table and older:
         typer.echo(f"{older} older records of the same cells are hidden (--all shows them).")
+
+
+def _left_out(selection: Selection) -> str:
+    """Returns the end of a Markdown page: failed cells and files that were left out."""
+    from ..reporting.tables.sheet import markdown_text
+
+    lines = [f"- Left out: {markdown_text(sentence)}" for sentence in selection.left_out]
+    return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _show_axis(boards: Sequence[AxisBoard], form: Format) -> None:
@@ -121,12 +130,13 @@ def _on(dataset: str | None, boards: Sequence[BoardT]) -> list[BoardT]:
     return kept
 
 
-def _show(boards: Sequence[Board], form: Format, targets: bool) -> None:
+def _show(boards: Sequence[Board], form: Format, targets: bool, selection: Selection) -> None:
     from ..reporting.leaderboard.table import comma_separated, leaderboard_markdown, sheets
     from ._console import print_sheets
 
     if form is Format.md:
-        typer.echo(leaderboard_markdown(boards, targets=targets), nl=False)
+        page = leaderboard_markdown(boards, targets=targets) + _left_out(selection)
+        typer.echo(page, nl=False)
     elif form is Format.csv:
         typer.echo(comma_separated(boards), nl=False)
     else:

@@ -7,7 +7,9 @@ settings means nothing.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from ..errors import DataError
 from ..store import write_atomic
 from .attachments import attached_path, attachments_of, read_attached
 from .checks import check_record
+from .failed import FailedCell
 from .reading import Found, newest, read_records
 from .record import ResultRecord
 
@@ -29,7 +32,9 @@ class Merged:
     equal: int = 0
     """Records whose numbers the folder, or an earlier source, already had."""
     notes: list[str] = field(default_factory=list)
-    """Sentences on files that were not copied."""
+    """Sentences on files that were not copied, and on failed cells."""
+    failed: list[tuple[Path, FailedCell]] = field(default_factory=list)
+    """Error records of cells that failed, which are copied too."""
 
 
 def merge_records(sources: Sequence[Path], into: Path, *, newest_wins: bool = False) -> Merged:
@@ -70,6 +75,11 @@ def merge_records(sources: Sequence[Path], into: Path, *, newest_wins: bool = Fa
         if not path.is_relative_to(into):
             _copy(path, record, folder)
             merged.copied += 1
+    for path, failed in merged.failed:
+        folder = into if into.name == failed.experiment else into / failed.experiment
+        with suppress(shutil.SameFileError):
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / path.name)
     return merged
 
 
@@ -85,6 +95,8 @@ def _sound(folders: Sequence[Path], merged: Merged) -> Iterator[Found]:
         reading = read_records([folder])
         faults += reading.damaged
         merged.notes += [f"{path} is not a result record" for path in reading.foreign]
+        merged.notes += map(str, reading.failed)
+        merged.failed += [pair for pair in reading.failures if pair[1] in reading.failed]
         found = newest(reading.records)
         older = {path for path, _ in reading.records} - {path for path, _ in found}
         merged.notes += [f"{path} has a newer one in its folder" for path in sorted(older)]

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from ..errors import DataError
 from ..validation import describe
+from .failed import SUFFIX, FailedCell, read_failed
 from .record import SCHEMA_VERSION, ResultRecord
 from .upgrades import upgraded
 
@@ -39,17 +40,33 @@ class Reading:
     """JSON files that are not result records."""
     damaged: list[str] = field(default_factory=list)
     """A sentence for each record that cannot be read."""
+    failures: list[tuple[Path, FailedCell]] = field(default_factory=list)
+    """All error records with their files."""
+
+    @property
+    def failed(self) -> list[FailedCell]:
+        """Cells whose last try failed: those without a newer record."""
+        newest: dict[tuple[str, str], str] = {}
+        for _, record in self.records:
+            cell = record.experiment, record.name
+            newest[cell] = max(record.created, newest.get(cell, ""))
+        return [
+            one
+            for _, one in self.failures
+            if newest.get((one.experiment, one.cell), "") <= one.time
+        ]
 
     @property
     def left_out(self) -> list[str]:
-        """Sentences on the other files in the folders; damaged records first."""
+        """Sentences on failed cells and on other files in the folders; damaged records first."""
+        said = [*self.damaged, *map(str, self.failed)]
         if not self.foreign:
-            return self.damaged
+            return said
         names = ", ".join(map(str, self.foreign[:3]))
         if len(self.foreign) == 1:
-            return [*self.damaged, f"{names} is not a result record."]
+            return [*said, f"{names} is not a result record."]
         more = f" and {len(self.foreign) - 3} more" if self.foreign[3:] else ""
-        return [*self.damaged, f"{names}{more} are not result records."]
+        return [*said, f"{names}{more} are not result records."]
 
 
 def load_record(path: Path) -> ResultRecord:
@@ -144,6 +161,9 @@ def read_records(folders: Iterable[Path]) -> Reading:
     reading = Reading()
     for folder in folders:
         before = len(reading.records)
+        failures, damaged = read_failed(folder)
+        reading.failures += failures
+        reading.damaged += damaged
         with _no_collection():
             for path in record_files(folder):
                 try:
@@ -183,8 +203,9 @@ def record_files(place: Path) -> list[Path]:
     if place.is_file():
         return [place]
     # A broken link may be a record that was not downloaded.
-    paths = sorted(path for path in place.rglob("*.json") if path.is_file() or path.is_symlink())
-    if not paths:
+    every = [path for path in place.rglob("*.json") if path.is_file() or path.is_symlink()]
+    paths = sorted(path for path in every if not path.name.endswith(SUFFIX))
+    if not every:
         raise DataError(f"{place} has no result records (*.json).")
     return paths
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from .comparing.compare import compare as compare
     from .comparing.compare_views import comparison_markdown as comparison_markdown
     from .comparing.gate import gate as gate
-    from .comparing.gate import judged as judged
     from .comparing.history import add_history as add_history
     from .comparing.history import read_history as read_history
     from .comparing.power import plan_power as plan_power
+    from .comparing.verdicts import judged as judged
     from .labels.ladder import compare_labelers as compare_labelers
     from .labels.report import read_material as read_material
     from .labels.report import write_label_report as write_label_report
@@ -38,9 +38,10 @@ __getattr__, __all__ = face(
         "comparing.against_last": "Past gate_against_last",
         "comparing.compare": "compare",
         "comparing.compare_views": "comparison_markdown",
-        "comparing.gate": "gate judged",
+        "comparing.gate": "gate",
         "comparing.history": "add_history read_history",
         "comparing.power": "plan_power",
+        "comparing.verdicts": "judged",
         "labels.ladder": "compare_labelers",
         "labels.report": "read_material write_label_report",
         "leaderboard.boards": "rank",

@@ -281,7 +281,7 @@ def test_gate_compare_and_power_answer_with_their_exit_codes(
     code, out, _ = lanser(
         capsys, "gate", "--baseline", study, "--candidate", study, *files, "--tolerance", "0"
     )
-    assert (code, "passed: 0 worse, 0 undecided, 6 same" in out) == (0, True)
+    assert (code, "passed: 0 worse, 0 undecided, 18 same" in out) == (0, True)
     assert all(Path(path).stat().st_size > 100 for path in outputs)
     code, _, err = lanser(capsys, "gate", "--baseline", study, "--candidate", str(tmp_path / "no"))
     assert (code, "does not exist" in err) == (2, True)

@@ -18,8 +18,9 @@ from lanser_bench.records.reading import load_record
 from lanser_bench.reporting.comparing import compare_views, gate_views
 from lanser_bench.reporting.comparing.compare import compare
 from lanser_bench.reporting.comparing.dose import dose_response
-from lanser_bench.reporting.comparing.gate import gate, judged
+from lanser_bench.reporting.comparing.gate import gate
 from lanser_bench.reporting.comparing.responses import Response
+from lanser_bench.reporting.comparing.verdicts import judged, scale_of
 from lanser_bench.reporting.groups import CellId
 from lanser_bench.reporting.selection import Selection
 
@@ -108,7 +109,9 @@ def test_the_gate_takes_a_measured_score_and_names_what_lacks_it(results: Path) 
     found = gate([results], [results], metric="zero_shot")
     assert {row.verdict for row in found.compared} == {"same"}
     assert len(found.compared) == 3
-    assert "UAR zero-shot in points" in gate_views.sheet(found).title
+    assert {gate_views.title_of(r.metric, scale_of(r.metric)) for r in found.compared} == {
+        "UAR zero-shot"
+    }
     missing = gate([results], [results], metric="drop_f0")
     assert not missing.compared
     assert {cell.why for cell in missing.not_compared} == {"no drop, F0 flat beside it"}
@@ -145,9 +148,9 @@ def test_lower_is_better_turns_the_verdict() -> None:
     def side(mean: float) -> Side:
         return Side([ratio_mean(mean + speakers, ones, np.ones(1))], drawn=False)
 
-    contrast = {cell: difference(side(0.2), side(0.5))}
+    contrast = {(cell, "m"): difference(side(0.2), side(0.5))}
     assert [row.verdict for row in judged(contrast, 0.01)] == ["worse"]
-    assert [row.verdict for row in judged(contrast, 0.01, lower_is_better=True)] == ["better"]
+    assert [row.verdict for row in judged(contrast, 0.01, lower_is_better=["m"])] == ["better"]
 
 
 def test_flat_sums_give_the_statistic_back() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +14,14 @@ from typing import Any
 import pytest
 
 from lanser_bench import DataError
+from lanser_bench.cli import main
 from lanser_bench.experiment import RunOutcome, dry_run, run_experiment
 from lanser_bench.experiment.planning.plan import LOST
 from lanser_bench.experiment.running.events import read_events
 from lanser_bench.experiment.running.running import stage_notes
 from lanser_bench.records.reading import load_record
+from lanser_bench.reporting.comparing import gate_views
+from lanser_bench.reporting.comparing.gate import gate
 
 Make = Callable[..., dict[str, Any]]
 Run = Callable[..., RunOutcome]
@@ -229,7 +233,7 @@ def failure_files(outcome: RunOutcome) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_an_error_record_names_the_settings_and_goes_when_the_cell_succeeds(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LANSER_TEST_SERVER", "down")
     failed = run(**MENDED)
@@ -241,11 +245,30 @@ def test_an_error_record_names_the_settings_and_goes_when_the_cell_succeeds(
     assert "extract" in record["traceback"]
     assert record["run"] == failed.run_id
     assert failed.failures[0].settings == record["settings"]
+    results = failed.plan.experiment.paths.results
+    (beside,) = results.rglob("*.failed.json")
+    assert str(tmp_path) not in beside.read_text()
+    shutil.copytree(results, tmp_path / "candidate")
 
     monkeypatch.setenv("LANSER_TEST_SERVER", "up")
     again = run(**MENDED)
     assert again.ok
     assert failure_files(again) == []
+    assert not beside.exists()
+    # The run in which it failed has no record of it, and yet every comparison names it.
+    found = gate([results], [tmp_path / "candidate"])
+    assert not found.passed(allow_changes=True)
+    named = [one for one in found.lost if one.failed]
+    assert [(one.cell.group, "ConnectionError" in one.why) for one in named] == [
+        ("encoder=mendable", True)
+    ]
+    assert "<failure" in gate_views.junit(found, allow_changes=True)
+    page = tmp_path / "r.html"
+    for command in (["leaderboard"], ["leaderboard", "--by", "encoder"], ["report", f"-o{page}"]):
+        with pytest.raises(SystemExit):
+            main([*command, str(tmp_path / "candidate")])
+        assert "cell 'encoder=mendable' failed" in capsys.readouterr().err, command
+    assert "cell &#39;encoder=mendable&#39; failed" in page.read_text()
 
 
 @pytest.mark.slow

@@ -11,7 +11,8 @@ from lanser_bench.errors import DataError
 from lanser_bench.numbers import detectable_text
 from lanser_bench.records.record import Attached
 from lanser_bench.reporting.comparing import gate_views as views
-from lanser_bench.reporting.comparing.gate import GateResult, Verdict, gate
+from lanser_bench.reporting.comparing.gate import GateResult, gate
+from lanser_bench.reporting.comparing.verdicts import Verdict
 
 from .published import publish, simulated
 
@@ -146,7 +147,7 @@ def test_every_output_names_every_cell(sides: tuple[Path, Path]) -> None:
     found = gate([sides[0]], [sides[1]])
     page = views.markdown(found, passed=False)
     assert "## Gate: failed" in page
-    assert "| ✗ worse | down on talk |" in page
+    assert "| ✗ worse | UAR | down on talk |" in page
     assert "&lt;gone>\\| on talk: missing in the candidate" in page
     suite = ElementTree.fromstring(views.junit(found))
     assert suite.attrib == {
@@ -156,7 +157,7 @@ def test_every_output_names_every_cell(sides: tuple[Path, Path]) -> None:
         "skipped": "0",
     }
     failed = {case.attrib["name"] for case in suite if case.find("failure") is not None}
-    assert failed == {"down on talk", "<gone>| on talk"}
+    assert failed == {"down on talk, uar", "<gone>| on talk"}
     content = json.loads(json.dumps(views.as_json(found, passed=False)))
     assert {row["verdict"] for row in content["compared"]} == {"better", "worse", "same"}
     assert content["not_compared"][0]["why"] == "missing in the candidate"

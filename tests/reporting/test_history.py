@@ -13,8 +13,9 @@ from lanser_bench.evaluation.contrast import Side, difference, score_of
 from lanser_bench.evaluation.statistics import ratio_mean
 from lanser_bench.records.reading import load_records
 from lanser_bench.reporting.comparing.against_last import Past, gate_against_last, median_line
-from lanser_bench.reporting.comparing.gate import gate, judged
+from lanser_bench.reporting.comparing.gate import gate
 from lanser_bench.reporting.comparing.history import add_history, read_history
+from lanser_bench.reporting.comparing.verdicts import judged
 from lanser_bench.reporting.groups import CellId
 from lanser_bench.reporting.leaderboard.boards import rank
 
@@ -100,7 +101,7 @@ def test_the_candidates_own_commit_is_no_baseline(history: Path, tmp_path: Path)
     assert row.verdict == "better"
     found = gate_against_last([tmp_path / "c4"], Past(history, 1, "other"))
     assert [(row.verdict, row.why) for row in found.compared] == [
-        ("same", "every speaker's counts are equal, seed by seed")
+        ("same", "every speaker's sums are equal, seed by seed")
     ]
 
 
@@ -162,6 +163,6 @@ def test_false_alarms_against_the_median_are_rare() -> None:
         sides = [trained(hard) for _ in range(5)]
         past = [{"uar": score_of(side).value, "side": side} for side in sides]
         contrast = difference(trained(hard), median_line(past, "uar")["side"])
-        (row,) = judged({CellId("e", "c", "d", 0): contrast}, 0.0)
+        (row,) = judged({(CellId("e", "c", "d", 0), "uar"): contrast}, 0.0)
         alarms += row.verdict == "worse"
     assert alarms <= 8  # 2.5 % of 150 is 3.75; more than 8 has a probability below 2 %

@@ -80,12 +80,12 @@ def plugin_differences(
         yield f"{name}: source changed: {old.source[:4]} → {new.source[:4]}"
     if old.weights != new.weights:
         yield f"{name}: weights {old.weights[:12] or 'none'} → {new.weights[:12] or 'none'}"
-    for place, before, after in _leaves(old.options, new.options):
+    for place, before, after in leaves(old.options, new.options):
         if after.startswith("sha256:") and before.startswith("sha256:"):
             yield f"{name}: content of {place} changed: {before[7:11]} → {after[7:11]}"
         else:
             yield f"{name}: {place} {before} → {after}"
-    for place, before, after in _leaves(old.libraries, new.libraries):
+    for place, before, after in leaves(old.libraries, new.libraries):
         yield f"library {place} {before} → {after}"
 
 
@@ -99,9 +99,9 @@ def _params(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         rows = [str(params.pop("content", ""))[:4] or "none" for params in (one, two)]
         yield f"rows changed: {' → '.join(rows)}"
     for group in ("libraries", "audio_libraries"):
-        for name, was, now in _leaves(one.pop(group, {}), two.pop(group, {})):
+        for name, was, now in leaves(one.pop(group, {}), two.pop(group, {})):
             yield f"library {name} {was} → {now}"
-    for place, was, now in _leaves(one, two):
+    for place, was, now in leaves(one, two):
         yield f"{place} {was} → {now}"
 
 
@@ -112,14 +112,14 @@ def _taxonomy(called: str, old: Any, new: Any) -> str:
     return f"{called} {names[1]} changed: {digest(old)[:4]} → {digest(new)[:4]}"
 
 
-def _leaves(old: Any, new: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yields dotted place, old and new value of each difference."""
+def leaves(old: Any, new: Any, place: str = "") -> Iterator[tuple[str, str, str]]:
+    """Yields dotted place, old and new value of each difference of two JSON values."""
     if old == new:
         return
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted(old.keys() | new.keys()):
             inner = f"{place}.{key}" if place else str(key)
-            yield from _leaves(old.get(key), new.get(key), inner)
+            yield from leaves(old.get(key), new.get(key), inner)
         return
     yield place, _short(old), _short(new)
 

@@ -1,6 +1,7 @@
-"""Error records: one file per failed cell, removed when the cell succeeds.
+"""Error records: one file per failed cell in the store, and one among the results.
 
-A file has the name of its cell, not of its key: fixing the cause often changes the key.
+Both are removed when the cell succeeds. A file has the name of its cell, not of its key: fixing the
+cause often changes the key.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import json
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from ...records.failed import SUFFIX, FailedCell, portable_error
 from ...store import Store, digest, write_atomic
 from ..planning.plan import Cell, Plan
 from ..settings.axis_names import slug
@@ -35,7 +38,7 @@ class FailureFiles:
     def write(self, failure: Failure, run_id: str) -> None:
         """Writes a failure; the stage itself has reported a full disk."""
         cell = failure.cell
-        content = {
+        content: dict[str, Any] = {
             "experiment": cell.experiment,
             "cell": cell.name,
             "cell_key": cell.key,
@@ -48,10 +51,19 @@ class FailureFiles:
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
             "run": run_id,
         }
+        failed = FailedCell(
+            experiment=cell.experiment,
+            group=cell.group,
+            cell=cell.name,
+            stage=failure.stage,
+            error=portable_error(failure.sentence),
+            time=content["time"],
+        )
         path = self.path(cell)
         with suppress(OSError):
             write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
             self._names.add(path.name)
+            write_atomic(_among_results(cell), failed.model_dump_json(indent=1) + "\n")
 
     def forget(self, cell: Cell) -> None:
         """Removes the record of a finished cell."""
@@ -60,6 +72,14 @@ class FailureFiles:
             self._names.discard(path.name)
             with suppress(OSError):
                 path.unlink()
+        with suppress(OSError):
+            _among_results(cell).unlink()
+
+
+def _among_results(cell: Cell) -> Path:
+    """Returns the path of a cell's error record beside the records of the other cells."""
+    folder = (cell.settings.paths.results / cell.record_path).parent
+    return folder / f"{slug(cell.name)}-{digest(cell.name)[:8]}{SUFFIX}"
 
 
 def failed_part(plan: Plan, store: Store) -> Plan:

@@ -18,8 +18,9 @@ from ...evaluation.families import MetricName
 from ...records.reading import Found, read_records
 from ..groups import CellId, Group, cell_titles, checked_metric
 from ..selection import Selection
-from .gate import EQUAL, GateResult, NotCompared, judged
+from .gate import GateResult, NotCompared
 from .history import CELL, HISTORY, Line, design, read_history, side_of, sums_of
+from .verdicts import EQUAL, Score, judged
 
 ALIKE = {
     "labels": "other labels",
@@ -79,7 +80,8 @@ def gate_against_last(
         raise DataError(f"{past.history} has no earlier commit with a cell of the candidate.")
     titles = {f"{c.experiment}: {c}": name for c, name in cell_titles(groups).items()}
     found = GateResult(metric, tolerance, ignored=reading.left_out, titles=titles)
-    contrasts: dict[CellId, Contrast] = {}
+    found.add_failed(reading.failed)
+    contrasts: dict[Score, Contrast] = {}
     equal: set[CellId] = set()
     ran = {cell.experiment for cell in groups}
     for cell, lines in known.items():
@@ -89,7 +91,7 @@ def gate_against_last(
         if isinstance(middle, str):
             found.not_compared.append(NotCompared(cell, middle))
         else:
-            contrasts[cell] = difference(groups[cell].side(score), side_of(middle, score))
+            contrasts[cell, score] = difference(groups[cell].side(score), side_of(middle, score))
             found.baselines.append(
                 f"{found.title(cell)}: {middle['commit'][:10]} of {middle['date'][:10]}"
             )

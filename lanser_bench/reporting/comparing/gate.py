@@ -1,71 +1,52 @@
 """The gate: is a candidate worse than a baseline, by more than speakers and seeds vary?
 
-Cells are compared utterance by utterance, clustered by speaker, over the training seeds of both
-sides, and their p-values are adjusted by Holm's method over all cells. Cells that
-cannot be compared are named with the reason: missing, another split, another taxonomy, another
+Every stage is compared by its own quality: weak labels and transcripts once for each pair of
+stages, and cells by every score that both have. All are paired by speaker, cells over the training
+seeds of both sides, and p-values are adjusted by Holm's method over all that differs. What cannot
+be compared is named with the reason: missing, failed, another split, another taxonomy, another
 schema.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
 
 from ...errors import DataError
-from ...evaluation.contrast import Contrast, difference, holm
-from ...evaluation.results import Interval
-from ...evaluation.statistics import LEVEL
+from ...evaluation.contrast import Contrast, difference
+from ...measurements.metrics import MEASURED, R2
+from ...records.failed import FailedCell
 from ...records.reading import read_content, read_records
 from ..groups import CellId, Group, cell_titles
-from ..selection import Selection
+from ..selection import Groups, Selection
+from .changes import group_changes, group_seconds, slower
+from .gate_stages import stage_pairs
 from .responses import Response
+from .verdicts import Compared, Score, Verdict, compared
 
-Verdict = Literal["better", "same", "worse", "undecided"]
-ALPHA = 1 - LEVEL
-EQUAL = "every speaker's counts are equal, seed by seed"
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A cell of both the baseline and the candidate."""
-
-    cell: CellId
-    verdict: Verdict
-    why: str
-    """Reason for the verdict."""
-    baseline: float
-    candidate: float
-    difference: float
-    """Candidate minus baseline."""
-    interval: Interval | None
-    p_value: float | None
-    """Adjusted by Holm's method over all compared cells."""
-    detectable: float | None
-    """Smallest difference that is detected with 90 % power at the family's level."""
-    seeds: tuple[int, int]
-    """Training seeds of the baseline and of the candidate."""
-    n_speakers: int
+SLOWER = 2.0
+"""Times as long as the baseline's stage that a stage may take without a warning."""
 
 
 @dataclass(frozen=True)
 class NotCompared:
-    """A cell without a verdict."""
+    """A cell, or a score of it, without a verdict."""
 
     cell: CellId
     why: str
     new: bool = False
     """True for a cell that only the candidate has; it does not fail the gate."""
+    failed: bool = False
+    """True for a cell of the candidate that failed; it fails the gate in any case."""
 
 
 @dataclass
 class GateResult:
     """All verdicts of the gate."""
 
-    metric: str
+    metric: str | None
+    """None if every score is compared."""
     tolerance: float
     """In shares, not in points."""
     compared: list[Compared] = field(default_factory=list)
@@ -81,13 +62,26 @@ class GateResult:
         """Returns a cell's name among the others of the gate."""
         return self.titles.get(f"{cell.experiment}: {cell}", str(cell))
 
+    changes: list[str] = field(default_factory=list)
+    """What differs between baseline and candidate: plugins, settings, versions."""
+    warnings: list[str] = field(default_factory=list)
+    """Stages that have become slower; they do not fail the gate."""
+
     def of(self, verdict: Verdict) -> list[Compared]:
         """Cells with one verdict."""
         return [cell for cell in self.compared if cell.verdict == verdict]
 
+    def add_failed(self, failed: Iterable[FailedCell]) -> None:
+        """Adds the candidate's cells that failed."""
+        for one in failed:
+            cell = CellId(one.experiment, one.cell, "every set", 0)
+            why = f"failed in the candidate ({one.stage}): {one.error}"
+            self.not_compared.append(NotCompared(cell, why, failed=True))
+            self.ignored = [sentence for sentence in self.ignored if sentence != str(one)]
+
     @property
     def lost(self) -> list[NotCompared]:
-        """Cells of the baseline that could not be compared."""
+        """What could not be compared, though the baseline has it or the candidate failed."""
         return [cell for cell in self.not_compared if not cell.new]
 
     def passed(self, *, strict: bool = False, allow_changes: bool = False) -> bool:
@@ -95,37 +89,45 @@ class GateResult:
 
         Args:
             strict: an undecided cell fails too.
-            allow_changes: cells of the baseline that could not be compared do not fail.
+            allow_changes: cells of the baseline that could not be compared do not fail, unless
+                they failed in the candidate.
         """
         stopped = self.of("worse") or (strict and self.of("undecided"))
-        return not stopped and (allow_changes or not self.lost)
+        lost = [one for one in self.lost if one.failed or not allow_changes]
+        return not stopped and not lost
 
 
 def gate(
     baseline: Sequence[Path],
     candidate: Sequence[Path],
     *,
-    metric: str = "uar",
+    metric: str | None = None,
     tolerance: float = 0.01,
+    slower_by: float = SLOWER,
 ) -> GateResult:
-    """Compares all cells of a candidate with those of a baseline.
+    """Compares all cells of a candidate, and the stages before them, with those of a baseline.
 
-    A cell is *worse* or *better* if its difference is significant at 5 % after Holm's adjustment
+    A score is *worse* or *better* if its difference is significant at 5 % after Holm's adjustment
     and larger than the tolerance; *same* if its 95 % interval lies within the tolerance, or it is
     significant but within it; else *undecided*. A cell whose training draws from a single seed is
-    undecided too, because the variation between seeds is unknown.
+    undecided too, because the variation between seeds is unknown. Scores that are equal, speaker by
+    speaker and seed by seed, are no tests.
 
     Args:
         baseline: folders of the reference records.
         candidate: folders of the new records.
-        metric: the score to compare, as `Response.metric`, at the largest label budget.
+        metric: the only score to compare, as `Response.metric`, at the largest label budget; if
+            left out, UAR, the area, every score of the measurements, the mean R² of the probes, and
+            the quality of weak labels and transcripts.
         tolerance: largest negligible difference, as a share (0.01 is one point).
+        slower_by: ratio of times above which a stage is called slower.
 
     Raises:
         SettingsError: unknown metric.
         DataError: a folder has no records or a damaged one, or the two share no cell.
     """
-    response = Response(metric)
+    if metric is not None:
+        Response(metric)
     readings = read_records(baseline), read_records(candidate)
     damaged = [sentence for reading in readings for sentence in reading.damaged]
     if damaged:
@@ -137,24 +139,72 @@ def gate(
             f"candidate {_named(new)}. Cells are matched by experiment, name and labelled set."
         )
     ignored = [sentence for reading in readings for sentence in reading.left_out]
+    pairs = [(group, new[cell]) for cell, group in old.items() if cell in new]
     titles = {f"{c.experiment}: {c}": name for c, name in cell_titles({**old, **new}).items()}
     found = GateResult(metric, tolerance, ignored=ignored, titles=titles)
-    contrasts: dict[CellId, Contrast] = {}
-    for cell, group in old.items():
-        why = _hindrance(group, new.get(cell), response)
-        if why is not None:
-            found.not_compared.append(NotCompared(cell, why))
-            continue
-        contrasts[cell] = difference(response.side(new[cell]), response.side(group))
+    found.changes = group_changes(pairs)
+    found.warnings = _slower(pairs, slower_by)
+    contrasts = _of_cells(old, new, metric, found)
+    if metric is None:
+        contrasts = _of_stages(pairs, found) | contrasts
+    found.add_failed(readings[1].failed)
     for cell in new.keys() - old.keys():
         found.not_compared.append(NotCompared(cell, "only in the candidate", new=True))
     found.not_compared.sort(key=lambda cell: (cell.new, cell.cell))
-    for row in judged(contrasts, tolerance, lower_is_better=response.lower_is_better):
-        cell = row.cell
-        if _equal(old[cell], new[cell], contrasts[cell]):
-            row = replace(row, verdict="same", why=EQUAL)
-        found.compared.append(row)
+    found.compared = compared(contrasts, tolerance)
     return found
+
+
+def _of_cells(
+    old: Groups, new: Groups, metric: str | None, found: GateResult
+) -> dict[Score, Contrast]:
+    contrasts: dict[Score, Contrast] = {}
+    for cell, group in old.items():
+        first = Response(metric or "uar")
+        why = _hindrance(group, new.get(cell), first)
+        if why is not None:
+            found.not_compared.append(NotCompared(cell, why))
+            continue
+        for response in [first] if metric else _responses(group):
+            why = None if metric else response.unmeasured(group, new[cell])
+            if why is not None:
+                found.not_compared.append(NotCompared(cell, f"{response.title}: {why}"))
+            else:
+                sides = response.side(new[cell]), response.side(group)
+                contrasts[cell, response.metric] = difference(*sides)
+    return contrasts
+
+
+def _responses(group: Group) -> Iterator[Response]:
+    """Yields every score that a cell of the baseline has."""
+    yield Response("uar")
+    if sum(budget.fraction is not None for budget in group.evaluation.budgets) > 1:
+        yield Response("area")
+    for response in map(Response, (*MEASURED, R2)):
+        if response.lacking(group) is None:
+            yield response
+
+
+def _of_stages(pairs: Sequence[tuple[Group, Group]], found: GateResult) -> dict[Score, Contrast]:
+    contrasts: dict[Score, Contrast] = {}
+    for stage in stage_pairs(pairs):
+        if stage.old is None:
+            if stage.new is not None:
+                found.ignored.append(
+                    f"{stage.cell}: no quality of {stage.what} beside the baseline's records. Make "
+                    "the baseline again to compare it."
+                )
+        elif stage.why is not None:
+            found.not_compared.append(NotCompared(stage.cell, f"{stage.what}: {stage.why}"))
+        else:
+            contrasts |= {(stage.cell, name): c for name, c in stage.contrasts().items()}
+    return contrasts
+
+
+def _slower(pairs: Sequence[tuple[Group, Group]], ratio: float) -> list[str]:
+    hosts = {tuple(sorted(group.first.host.items())) for pair in pairs for group in pair}
+    before, after = (group_seconds(pair[side] for pair in pairs) for side in (0, 1))
+    return slower(before, after, ratio, " on another kind of machine" if len(hosts) > 1 else "")
 
 
 def _hindrance(old: Group, new: Group | None, response: Response) -> str | None:
@@ -169,87 +219,10 @@ def _hindrance(old: Group, new: Group | None, response: Response) -> str | None:
     return response.unlike(old, new)
 
 
-def _equal(old: Group, new: Group, contrast: Contrast) -> bool:
-    """Whether both have equal counts, seed by seed: then nothing has changed."""
-    a, b = contrast.sides
-    return list(new.members) == list(old.members) and all(
-        np.array_equal(x.sums, y.sums) for x, y in zip(a.seeds, b.seeds, strict=True)
-    )
-
-
 def _written_schema(group: Group) -> int:
     """The version in the file; loading upgrades every record to the current one."""
     path, _ = next(iter(group.members.values()))
     return int(read_content(path)["schema_version"])
-
-
-def judged(
-    contrasts: Mapping[CellId, Contrast], tolerance: float, *, lower_is_better: bool = False
-) -> list[Compared]:
-    """Returns the verdict on every cell of one family.
-
-    Args:
-        contrasts: candidate minus baseline.
-        tolerance: largest negligible difference.
-        lower_is_better: whether a decrease is an improvement.
-    """
-    p_values = {cell: contrast.p_value() for cell, contrast in contrasts.items()}
-    tested = [cell for cell, p in p_values.items() if p is not None]
-    adjusted = dict(zip(tested, holm([p_values[c] or 0.0 for c in tested]), strict=True))
-    rows = [
-        _judged(cell, contrast, adjusted.get(cell), tolerance, len(contrasts))
-        for cell, contrast in contrasts.items()
-    ]
-    if not lower_is_better:
-        return rows
-    turned: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
-    return [replace(row, verdict=turned.get(row.verdict, row.verdict)) for row in rows]
-
-
-def _judged(
-    cell: CellId, contrast: Contrast, p: float | None, tolerance: float, family: int
-) -> Compared:
-    made = contrast.metric()
-    verdict, why = verdict_of(contrast, made.interval, p, tolerance)
-    sides = [Contrast([side], [1.0]).value for side in contrast.sides]
-    return Compared(
-        cell=cell,
-        verdict=verdict,
-        why=why,
-        baseline=sides[1],
-        candidate=sides[0],
-        difference=made.value,
-        interval=made.interval,
-        p_value=p,
-        detectable=contrast.detectable(alpha=ALPHA / family),
-        seeds=(len(contrast.sides[1].seeds), len(contrast.sides[0].seeds)),
-        n_speakers=contrast.n_speakers,
-    )
-
-
-def verdict_of(
-    contrast: Contrast, interval: Interval | None, p: float | None, tolerance: float
-) -> tuple[Verdict, str]:
-    """Returns the verdict on one cell and its reason.
-
-    Args:
-        contrast: candidate minus baseline.
-        interval: its 95 % interval.
-        p: its p-value, adjusted over the family.
-        tolerance: largest negligible difference.
-    """
-    value = contrast.value
-    if p is None or interval is None:
-        return "undecided", f"{contrast.n_speakers} speakers are too few for a test"
-    if max(abs(interval.low), abs(interval.high)) <= tolerance and contrast.seeds_known:
-        return "same", "the interval lies within the tolerance"
-    if not contrast.seeds_known:
-        return "undecided", "one training seed: variation between seeds is unknown"
-    if p <= ALPHA and abs(value) > tolerance:
-        return ("better" if value > 0 else "worse"), "significant and beyond the tolerance"
-    if p <= ALPHA:
-        return "same", "significant, but within the tolerance"
-    return "undecided", "not significant, and the interval exceeds the tolerance"
 
 
 def _named(groups: dict[CellId, Group]) -> str:

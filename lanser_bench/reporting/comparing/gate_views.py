@@ -2,67 +2,87 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 from xml.etree import ElementTree
 
+from ...evaluation.label_quality import Scale
 from ...evaluation.results import Metric
-from ...numbers import p_text
+from ...numbers import decimal, detectable_text, p_text, percent
 from ..tables.sheet import Column, Entry, Sheet, Shown, markdown_text, plain
 from ..tables.sheet import markdown as sheet_markdown
-from .gate import Compared, GateResult
-from .responses import Response
+from .gate import GateResult
+from .verdicts import EQUAL, Compared, scale_of
 
 MARKS = {"worse": "✗", "better": "↑", "same": "=", "undecided": "?"}
 
 
 def sheet(found: GateResult) -> Sheet:
-    """Returns the compared cells as a table, worst first; scores are shown in points."""
+    """Returns the compared scores as a table, worst first; shares are shown in points."""
     order = list(MARKS)
-    response = Response(found.metric)
-
-    def show(value: float) -> str:
-        return response.text(Metric(value=value))
-
-    rows = sorted(found.compared, key=lambda row: (order.index(row.verdict), row.cell))
+    rows = sorted(found.compared, key=lambda row: (order.index(row.verdict), row.cell, row.metric))
     return Sheet(
         title=_title(found),
         columns=[
             Column("verdict", "verdict"),
+            Column("score", "score"),
             Column("cell", "cell"),
-            Column("baseline", "baseline", show, True),
-            Column("candidate", "candidate", show, True),
+            Column("baseline", "baseline", right=True),
+            Column("candidate", "candidate", right=True),
             Column("difference", "difference", right=True, about="candidate minus baseline"),
             Column("p", "p", p_text, True),
-            Column("detectable", "detectable", response.size_text, True),
+            Column("detectable", "detectable", right=True),
             Column("seeds", "seeds", right=True),
         ],
-        rows=[_entry(found, row, response) for row in rows],
+        rows=[_entry(found, row) for row in rows],
     )
 
 
-def _entry(found: GateResult, row: Compared, response: Response) -> Entry:
+def _entry(found: GateResult, row: Compared) -> Entry:
+    scale = scale_of(row.metric)
     difference = Metric(value=row.difference, interval=row.interval)
+    size = detectable_text(row.detectable)
+    if not scale.points:
+        size = decimal(None if row.detectable is None else Metric(value=row.detectable), digits=3)
     return Entry(
         {
             "verdict": Shown(row.verdict, f"{MARKS[row.verdict]} {row.verdict}"),
+            "score": Shown(row.metric, title_of(row.metric, scale)),
             "cell": found.title(row.cell),
-            "baseline": row.baseline,
-            "candidate": row.candidate,
-            "difference": Shown(difference, response.text(difference, sign=True)),
+            "baseline": Shown(row.baseline, _text(scale, Metric(value=row.baseline))),
+            "candidate": Shown(row.candidate, _text(scale, Metric(value=row.candidate))),
+            "difference": Shown(difference, _text(scale, difference, sign=True)),
             "p": row.p_value,
-            "detectable": row.detectable,
-            "seeds": f"{row.seeds[0]} / {row.seeds[1]}",
+            "detectable": Shown(row.detectable, size),
+            "seeds": f"{row.seeds[0]} / {row.seeds[1]}" if row.cell.target >= 0 else "–",
         },
         row.verdict,
     )
 
 
+def _text(scale: Scale, metric: Metric, *, sign: bool = False) -> str:
+    return percent(metric, sign=sign) if scale.points else decimal(metric, digits=3, sign=sign)
+
+
+def title_of(metric: str, scale: Scale) -> str:
+    """Returns the name of a score in tables."""
+    name = scale.title.upper() if metric in ("uar", "wa", "macro_f1") else scale.title
+    return f"{name} ↓" if scale.lower_is_better else name
+
+
 def sentences(found: GateResult) -> list[str]:
-    """Returns what is not in the table: what was not compared, and why cells are undecided."""
-    said = [f"not compared: {found.title(c.cell)}: {c.why}" for c in found.not_compared]
-    said += [f"undecided: {found.title(c.cell)}: {c.why}" for c in found.of("undecided")]
+    """Returns what is not in the table: changes, what was not compared, why rows are undecided."""
+    said = [f"changed: {sentence}" for sentence in found.changes]
     said += [f"baseline of {sentence}" for sentence in found.baselines]
+    said += [f"not compared: {found.title(c.cell)}: {c.why}" for c in found.not_compared]
+    whys = Counter(row.why for row in found.of("undecided"))
+    said += [f"undecided: {n} {_scores(n)}: {why}" for why, n in whys.items()]
+    said += [f"slower: {sentence}" for sentence in found.warnings]
     return [*said, *(f"ignored: {sentence}" for sentence in found.ignored)]
+
+
+def _scores(n: int) -> str:
+    return "score" if n == 1 else "scores"
 
 
 def summary(found: GateResult) -> str:
@@ -85,10 +105,10 @@ def junit(found: GateResult, *, strict: bool = False, allow_changes: bool = Fals
     """Returns JUnit XML: a test case per cell; what stops the gate is a failure."""
     suite = ElementTree.Element("testsuite", name="lanser-bench gate")
     failures = skipped = 0
-    table, response = sheet(found), Response(found.metric)
+    table = sheet(found)
     for row in found.compared:
-        case = _case(suite, row.cell.experiment, str(row.cell))
-        cells = table.texts(_entry(found, row, response))[2:]
+        case = _case(suite, row.cell.experiment, f"{row.cell}, {row.metric}")
+        cells = table.texts(_entry(found, row))[3:]
         text = f"{row.verdict}: {row.why}. {' · '.join(cells)}"
         if row.verdict == "worse" or (strict and row.verdict == "undecided"):
             ElementTree.SubElement(case, "failure", message=row.why).text = text
@@ -99,12 +119,15 @@ def junit(found: GateResult, *, strict: bool = False, allow_changes: bool = Fals
         ElementTree.SubElement(case, "system-out").text = text
     for lost in found.not_compared:
         case = _case(suite, lost.cell.experiment, str(lost.cell))
-        if lost.new or allow_changes:
+        if lost.new or (allow_changes and not lost.failed):
             ElementTree.SubElement(case, "skipped", message=lost.why)
             skipped += 1
         else:
             ElementTree.SubElement(case, "failure", message=lost.why)
             failures += 1
+    if found.changes or found.warnings:
+        said = [s for s in sentences(found) if s.startswith(("changed: ", "slower: "))]
+        ElementTree.SubElement(suite, "system-out").text = "\n".join(said)
     total = len(found.compared) + len(found.not_compared)
     suite.attrib |= {"tests": str(total), "failures": str(failures), "skipped": str(skipped)}
     ElementTree.indent(suite)
@@ -122,13 +145,8 @@ def _case(suite: ElementTree.Element, experiment: str, name: str) -> ElementTree
 
 
 def _title(found: GateResult) -> str:
-    response = Response(found.metric)
-    name = (
-        response.title.upper() if response.metric in ("uar", "wa", "macro_f1") else response.title
-    )
-    size, unit = (100, " in points") if response.points else (1, "")
-    lower = ", lower is better" if response.lower_is_better else ""
+    n = sum(row.why != EQUAL for row in found.compared)
     return (
-        f"{name}{unit}{lower}, candidate minus baseline, 95 % intervals over seeds × speakers; p "
-        f"by Holm over {len(found.compared)}; tolerance {size * found.tolerance:g}"
+        "Candidate minus baseline (shares in points; ↓ lower is better), 95 % intervals over seeds "
+        f"× speakers; p by Holm over {n}; tolerance {100 * found.tolerance:g} points"
     )

@@ -105,8 +105,12 @@ class Response:
         Raises:
             DataError: predictions are damaged.
         """
-        why = unlike(a, b)
-        if why is None and (self.measured or self.probed):
+        return unlike(a, b) or self.unmeasured(a, b)
+
+    def unmeasured(self, a: Group, b: Group) -> str | None:
+        """Returns why a measurement's score cannot be paired in cells that are alike."""
+        why = None
+        if self.measured or self.probed:
             why = self.lacking(a) or self.lacking(b)
         if why is None and self.measured:
             cells = [cell for group in (a, b) for cell in self._measured(group)]

@@ -17,6 +17,7 @@ from ...measurements import MEASUREMENTS
 from ...records.reading import load_record
 from ...records.record import ResultRecord
 from ...store import PluginIdentity
+from ..comparing.changes import environment_changes, environment_of
 
 HIDDEN = "…/"
 """Start of an absolute path in a record; only its last part follows."""
@@ -219,19 +220,7 @@ def _metrics(record: ResultRecord) -> Iterator[tuple[str, Metric]]:
 
 def environment(old: ResultRecord, new: ResultRecord) -> Iterator[str]:
     """Yields differences of versions, commit and machine, as ``name then → now``."""
-    then, now = _environment(old), _environment(new)
-    for name in sorted(then | now, key=lambda n: (n.startswith("host "), n == "commit", n)):
-        one, two = then.get(name, "–"), now.get(name, "–")
-        if one != two:
-            yield f"{name} {one} → {two}"
-
-
-def _environment(record: ResultRecord) -> dict[str, str]:
-    commit = "none"
-    if record.commit is not None:
-        commit = record.commit.revision[:10] + (" with changes" if record.commit.dirty else "")
-    host = {f"host {name}": str(value) for name, value in record.host.items()}
-    return {**record.versions, "commit": commit, **host}
+    return environment_changes(*(environment_of(r.versions, r.commit, r.host) for r in (old, new)))
 
 
 def changed_keys(old: ResultRecord, new: ResultRecord, outcome: RunOutcome) -> Iterator[str]:
