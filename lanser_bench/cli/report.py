@@ -21,6 +21,9 @@ def report(
         help="A dataset whose transcripts and sound you may pass on, though its licence does not "
         "let everybody do so; repeatable.",
     ),
+    pictures: Path | None = in_output(
+        None, "--pictures", help="Also draw every picture here for a paper: PDF and SVG."
+    ),
 ) -> None:
     """Write results as one self-contained HTML page: finding, tables, curves, provenance.
 
@@ -29,6 +32,7 @@ def report(
 
     Examples:
         lanser-bench report results/study -o study.html
+        lanser-bench report results/study --pictures figures
     """
     from ..reporting.report.report import write_report
 
@@ -36,3 +40,8 @@ def report(
         folders or [shared.RESULTS], output, report=note, store=store, with_audio=with_audio
     )
     typer.echo(f"{page} ({page.stat().st_size / 1e6:.1f} MB): open it in a browser.")
+    if pictures is not None:
+        from ..reporting.report.pictures import write_pictures
+
+        written = write_pictures(folders or [shared.RESULTS], pictures)
+        typer.echo(f"{len(written)} pictures are in {pictures}.")

@@ -144,8 +144,8 @@ def _finish(outcome: RunOutcome) -> None:
     from ..records.reading import load_record
     from ..reporting.comparing.declared import declared_lines, declared_sheet
     from ..reporting.leaderboard.boards import rank
-    from ..reporting.leaderboard.plots import save_pictures
     from ..reporting.leaderboard.table import sheets
+    from ..reporting.report.pictures import save_curves
     from ..reporting.selection import Selection
     from ..reporting.tables.form import Format
     from ._console import print_sheets, wide_console
@@ -161,7 +161,7 @@ def _finish(outcome: RunOutcome) -> None:
         folder = experiment.paths.results / experiment.name
         # Drawing loads matplotlib: a run that changed nothing leaves the pictures as they are.
         if outcome.written or not any(folder.glob("*.png")):
-            save_pictures(boards, folder)
+            save_curves(boards, folder)
         for picture in sorted(folder.glob("*.png")):
             console.print(f"Picture: {picture}", soft_wrap=True)
         console.print(f"Records: {folder}", soft_wrap=True)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..evaluation.contrast import averaged
 from ..evaluation.predictions import classified_rows, uar_sums
 from ..evaluation.results import EvaluationResult, Metric
 from ..stages.embed.spec import Weights
 from ..stages.finetune import spec as finetune
-from .base import WHOLE, Column, Keys, Measurement, Section, SpeakerSums, Target
+from .base import (
+    WHOLE,
+    Column,
+    Keys,
+    Measurement,
+    ReportCurve,
+    ReportTable,
+    Section,
+    SpeakerSums,
+    Target,
+)
 
 
 def _plan(on: Target) -> Keys:
@@ -57,6 +68,13 @@ def _sums(result: EvaluationResult, table: pa.Table) -> Mapping[str, SpeakerSums
     return {WHOLE: found[largest.budget], **found}
 
 
+def _lines(results: Sequence[EvaluationResult]) -> Iterator[tuple[str | Metric, ...]]:
+    """Yields UAR, WA and macro-F1 at the largest budget, and the area under UAR."""
+    top = [max(result.budgets, key=lambda budget: budget.n_labels) for result in results]
+    scores = [averaged([getattr(one, name) for one in top]) for name in ("uar", "wa", "macro_f1")]
+    yield (*scores, averaged([result.area for result in results]))
+
+
 FINETUNE = Measurement(
     name="finetune",
     file=finetune.RESULT,
@@ -69,4 +87,19 @@ FINETUNE = Measurement(
         "its pre-trained weights and, in the control ``random_init``, from scratch.",
     ),
     columns=(Column("finetune", "UAR fine-tuned", _uar, sums=_sums, budgets=_by_budget),),
+    report=ReportTable(
+        order=0,
+        anchor="finetune",
+        title="Fine-tuned",
+        note="The whole encoder is trained on the human labels, on the folds of the evaluation: "
+        "from its pre-trained weights and, in the control random weights, from scratch. Chance is "
+        "{chance} %.",
+        heads=("UAR", "WA", "F1", "area"),
+        lines=_lines,
+        sort_by="UAR",
+        curve=ReportCurve(
+            "UAR, %", lambda result: [(b.fraction, b.n_labels, b.uar) for b in result.budgets]
+        ),
+        pictured=("UAR",),
+    ),
 )

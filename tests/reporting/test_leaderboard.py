@@ -20,7 +20,6 @@ from lanser_bench.records.reading import latest, load_records
 from lanser_bench.records.record import ResultRecord, StageUse
 from lanser_bench.reporting.leaderboard.boards import Board, rank
 from lanser_bench.reporting.leaderboard.by_axis import axis_sheet, rank_by
-from lanser_bench.reporting.leaderboard.plots import save_pictures
 from lanser_bench.reporting.leaderboard.table import (
     comma_separated,
     header,
@@ -29,6 +28,7 @@ from lanser_bench.reporting.leaderboard.table import (
     sheet,
     sheets,
 )
+from lanser_bench.reporting.report.pictures import save_curves
 from lanser_bench.reporting.tables.sheet import csv_text, html, latex, markdown, plain
 from lanser_bench.reporting.tables.terminal import terminal
 
@@ -309,8 +309,8 @@ def test_markdown_has_a_row_per_row(records: list[ResultRecord]) -> None:
 def test_pictures_are_whole_and_the_same_each_time(
     records: list[ResultRecord], tmp_path: Path
 ) -> None:
-    (first,) = save_pictures(rank(records), tmp_path / "a")
-    (second,) = save_pictures(rank(records), tmp_path / "b")
+    (first,) = save_curves(rank(records), tmp_path / "a")
+    (second,) = save_curves(rank(records), tmp_path / "b")
     assert first.read_bytes()[:4] == b"\x89PNG"
     assert first.read_bytes() == second.read_bytes()
     svg = first.with_suffix(".svg")

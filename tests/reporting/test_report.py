@@ -17,7 +17,7 @@ from lanser_bench.records.attachments import read_attached, write_attached
 from lanser_bench.records.reading import load_record, load_records
 from lanser_bench.records.record import ResultRecord, StageUse, save_record
 from lanser_bench.reporting.report.data import Records
-from lanser_bench.reporting.report.finding import finding
+from lanser_bench.reporting.report.questions import answer
 from lanser_bench.reporting.report.report import render, write_report
 from lanser_bench.reporting.report.sections import sections
 
@@ -44,36 +44,36 @@ def study(folder: Path, **hits: float) -> Records:
 
 def test_a_gain_over_every_matched_control_is_a_finding(tmp_path: Path) -> None:
     records = study(tmp_path, main=0.8, shuffled=0.4, random_init=0.45, logmel_stats=0.85)
-    found = finding(records, records.boards[0])
+    found = answer(records, records.boards[0]).finding
     assert found.headline == "Pre-training on weak labels helped on talk"
-    assert {d.control: d.verdict for d in found.differences}["shuffled labels"] == "above"
-    plain = next(d for d in found.differences if d.control == "shuffled labels").difference
+    assert {d.name: d.verdict for d in found.differences}["shuffled labels"] == "above"
+    plain = next(d for d in found.differences if d.name == "shuffled labels").difference
     assert plain.value == pytest.approx(0.4, abs=0.1)
     assert plain.interval is not None
 
 
 def test_an_interval_around_zero_is_no_detectable_difference(tmp_path: Path) -> None:
     records = study(tmp_path, main=0.6, random_init=0.4, shuffled=0.6)
-    found = finding(records, records.boards[0])
+    found = answer(records, records.boards[0]).finding
     assert "no detectable gain" in found.headline
     assert found.verdict == "same"
 
 
 def test_a_loss_against_a_control_is_said(tmp_path: Path) -> None:
     records = study(tmp_path, main=0.4, shuffled=0.8)
-    assert "worse than a control" in finding(records, records.boards[0]).headline
+    assert "worse than a control" in answer(records, records.boards[0]).finding.headline
 
 
 def test_without_predictions_or_controls_there_is_no_verdict(tmp_path: Path) -> None:
     records = study(tmp_path / "a", main=0.8)
-    found = finding(records, records.boards[0])
+    found = answer(records, records.boards[0]).finding
     assert "allow no conclusion" in found.headline
     assert "no control of pre-training" in found.detail
     records = study(tmp_path / "b", main=0.8, shuffled=0.4)
     for path in (tmp_path / "b").glob("*.parquet"):
         path.unlink()
     records = Records(load_records([tmp_path / "b"]))
-    found = finding(records, records.boards[0])
+    found = answer(records, records.boards[0]).finding
     assert found.verdict == "unknown"
     assert found.differences[0].difference.interval is None
 
@@ -82,10 +82,10 @@ def test_without_pre_trained_rows_the_leader_is_named_only_if_it_is_clear(tmp_pa
     for name, hit in (("big", 0.9), ("small", 0.3)):
         publish(tmp_path, name, simulated(np.random.default_rng(0), hit), encoder=name)
     records = Records(load_records([tmp_path]))
-    assert finding(records, records.boards[0]).headline == "big is ahead on talk"
+    assert answer(records, records.boards[0]).finding.headline == "big is ahead on talk"
     publish(tmp_path, "twin", simulated(np.random.default_rng(1), 0.9), encoder="twin")
     records = Records(load_records([tmp_path]))
-    assert "No encoder is clearly ahead" in finding(records, records.boards[0]).headline
+    assert "No encoder is clearly ahead" in answer(records, records.boards[0]).finding.headline
 
 
 def test_choosing_the_best_of_several_is_said(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_choosing_the_best_of_several_is_said(tmp_path: Path) -> None:
         )
     publish(tmp_path, "random_init", np.where(truth > 1, truth, 0), **control("random_init"))
     records = Records(load_records([tmp_path]))
-    detail = finding(records, records.boards[0]).detail
+    detail = answer(records, records.boards[0]).finding.detail
     assert "the best of 2 pre-trained rows" in detail
     assert "optimistic" in detail
 
@@ -148,7 +148,7 @@ def test_two_sets_of_one_plugin_have_their_own_numbers(tmp_path: Path) -> None:
             loaded[0].model_copy(update={"datasets": datasets, "predictions": beside}), path
         )
     records = Records(load_records([tmp_path / "both"]))
-    found = {board.n_speakers: finding(records, board) for board in records.boards}
+    found = {board.n_speakers: answer(records, board).finding for board in records.boards}
     gains = {n: one.differences[0].difference.value for n, one in found.items()}
     assert gains[8] == pytest.approx(0, abs=1e-9)
     assert gains[9] == pytest.approx(0.6, abs=0.15)

@@ -24,6 +24,18 @@ from .files import PLUGIN_KEYS
 
 ControlScope = Literal["each", "first", "none"]
 """A control for each cell, for the first cell of a grid, or for none."""
+Question = Literal[
+    "gain",
+    "label-efficiency",
+    "dose",
+    "cues",
+    "fine-tuning",
+    "taxonomy",
+    "labelers",
+    "transfer",
+    "listen-or-read",
+]
+"""What the finding of an experiment's report answers."""
 
 
 class _Settings(BaseModel):
@@ -259,6 +271,10 @@ class Experiment(_Method):
     titles: dict[str, dict[str, str]] = {}
     """Axis → value → the text that tables and pictures show for it, in no key. A value is written
     as tables show it without a title: ``{corpora: {synthetic(congruence=1.0): acted speech}}``."""
+    question: Question | None = None
+    """What the report's finding and headline figure answer, stated before the run: ``gain`` over
+    controls, ``dose`` (slope over an axis of numbers) and so on. If left out, it is read from what
+    varies. In no key."""
     threads: StageThreads = StageThreads()
     devices: StageDevices = StageDevices()
     memory: StageMemory = StageMemory()

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from ...numbers import p_text
-from ..leaderboard.plots import COLOURS, GREYS, STYLES
+from ..tables.pictures import COLOURS, GREYS, STYLES
 from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown
 from .dose import DoseBoard, Line, Prediction, Slope
 

@@ -1,16 +1,20 @@
-"""Label-efficiency curves as SVG, coloured by the theme of the page."""
+"""Label-efficiency curves: as SVG with the theme of the page, and as figures for paper."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from markupsafe import Markup, escape
 
 from ...evaluation.results import Metric
+from ...numbers import percent
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Row
+from ..tables.pictures import COLOURS, GREYS, STYLES, column_figure
 
 WIDTH, HEIGHT = 860, 420
 LEFT, RIGHT, TOP, BOTTOM = 52, 210, 14, 46
@@ -26,18 +30,27 @@ class Line:
     style: str
     """CSS class: ``s0`` … for main rows, ``k0`` … for controls."""
     points: list[tuple[float, float]]
-    """(share of labels or number of labels, UAR)."""
+    """(share of labels or number of labels, UAR), sorted."""
     band: list[tuple[float, float, float]]
     """(share, low, high); empty if an interval is missing."""
+    texts: list[str]
+    """Score at each point, as tables write it."""
+    row: str = ""
+    """Anchor of the row in the leaderboard, which is highlighted with it."""
+    off: bool = False
+    """Whether it is hidden at first."""
 
 
-def lines(board: Board, main: Sequence[Row], controls: Sequence[Row]) -> list[Line]:
-    """Returns the curves of some rows."""
+def lines(rows: Sequence[tuple[Row, str, str]], shown: int) -> list[Line]:
+    """Returns the curves of rows with their names and anchors; the first `shown` are visible."""
     drawn = []
-    for kind, rows in (("s", main), ("k", controls)):
-        for index, row in enumerate(rows):
-            points = [(p.fraction, p.n_labels, p.uar) for p in row.curve]
-            drawn.append(line_of(row.title, f"{kind}{index}", points))
+    counts = {"s": 0, "k": 0}
+    for number, (row, name, anchor) in enumerate(rows):
+        kind = "s" if row.role == "main" else "k"
+        points = [(p.fraction, p.n_labels, p.uar) for p in row.curve]
+        made = line_of(name, f"{kind}{counts[kind] % (8 if kind == 's' else 5)}", points)
+        counts[kind] += 1
+        drawn.append(replace(made, row=anchor, off=number >= shown))
     return drawn
 
 
@@ -52,7 +65,9 @@ def line_of(name: str, style: str, points: Sequence[tuple[float | None, float, M
         for x, score in zip(xs, scores, strict=True)
         if score.interval is not None
     ]
-    return Line(name, style, sorted(values), sorted(band) if len(band) == len(values) else [])
+    made = sorted(zip(values, map(percent, scores), strict=True))
+    whole = sorted(band) if len(band) == len(values) else []
+    return Line(name, style, [at for at, _ in made], whole, [text for _, text in made])
 
 
 @dataclass(frozen=True)
@@ -67,13 +82,11 @@ class Axes:
     """Whether budgets are shares of the labels, not numbers."""
 
 
-def board_curves(board: Board, shown: Sequence[Line], number: int) -> Markup:
-    """Draws the curves of a board; see `curves`."""
-    return curves(shown, Axes(board.title, "UAR", 100 / len(board.labels), _shares(board)), number)
-
-
-def _shares(board: Board) -> bool:
-    return any(p.fraction is not None for row in board.main + board.controls for p in row.curve)
+def board_axes(board: Board) -> Axes:
+    """Returns the axes of a board's curves."""
+    rows = board.main + board.controls
+    shares = any(p.fraction is not None for row in rows for p in row.curve)
+    return Axes(board.title, "UAR", 100 / len(board.labels), shares)
 
 
 def curves(shown: Sequence[Line], axes: Axes, name: object) -> Markup:
@@ -87,18 +100,19 @@ def curves(shown: Sequence[Line], axes: Axes, name: object) -> Markup:
         return Markup("")
     highs = [y for line in shown for _, y in line.points]
     highs += [high for line in shown for _, _, high in line.band if line.style[0] == "s"]
+    lows = [y for line in shown for _, y in line.points] + [axes.chance or 0.0]
     top = min(100.0, 10 * math.ceil((max(highs) + 2) / 10))
-    scale = _Scale(xs[0], xs[-1], top)
+    scale = _Scale(xs[0], xs[-1], max(0.0, 10 * math.floor((min(lows) - 2) / 10)), top)
     parts = [_axes(scale, xs, axes)]
     parts += [_rule(scale, axes.chance)] if axes.chance is not None else []
-    parts += [_band(scale, line) for line in shown if line.band and line.style[0] == "s"]
-    parts += [_curve(scale, line) for line in reversed(shown)]
-    parts += [_names(scale, shown)]
-    ends = "; ".join(f"{line.name} {line.points[-1][1]:.1f} %" for line in shown)
+    places = _places(scale, shown)
+    parts += [_series(scale, line, places) for line in reversed(shown)]
+    parts += [f'<line class="cursor" x1="0" x2="0" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>']
+    ends = "; ".join(f"{x.name} {x.points[-1][1]:.1f} %" for x in shown if not x.off)
     text = escape(f"{axes.score} over human labels used. At the most labels: {ends}.")
     return Markup(
-        f'<svg class="chart" role="img" aria-labelledby="ct{name} cd{name}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}">'
+        f'<svg class="chart curves" role="img" aria-labelledby="ct{name} cd{name}" '
+        f'viewBox="0 0 {WIDTH} {HEIGHT}" data-plot="{WIDTH - RIGHT + 8}">'
         f'<title id="ct{name}">Label efficiency on {escape(axes.title)}</title>'
         f'<desc id="cd{name}">{text}</desc>{"".join(parts)}</svg>'
     )
@@ -165,6 +179,7 @@ def diagonal(
 class _Scale:
     first: float
     last: float
+    low: float
     top: float
 
     def x(self, value: float) -> float:
@@ -172,14 +187,14 @@ class _Scale:
         return LEFT + share * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
-        value = max(value, 0.0)  # a score below 0 is drawn at 0
-        return HEIGHT - BOTTOM - value / self.top * (HEIGHT - TOP - BOTTOM)
+        share = max(value - self.low, 0.0) / (self.top - self.low)  # lower scores are at the edge
+        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
 
 
 def _axes(scale: _Scale, xs: Sequence[float], axes: Axes) -> str:
     right, top = WIDTH - RIGHT, scale.top
     parts = []
-    for tick in range(0, int(top) + 1, 10 if top <= 60 else 20):
+    for tick in range(int(scale.low), int(top) + 1, 10 if top - scale.low <= 60 else 20):
         y = scale.y(tick)
         parts.append(
             f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
@@ -188,7 +203,7 @@ def _axes(scale: _Scale, xs: Sequence[float], axes: Axes) -> str:
     drawn = -100.0
     for x in xs:
         place = scale.x(x)
-        if place - drawn < 30:
+        if place - drawn < 34:
             continue
         drawn = place
         parts.append(
@@ -214,42 +229,95 @@ def _rule(scale: _Scale, chance: float) -> str:
     )
 
 
-def _band(scale: _Scale, line: Line) -> str:
-    there = [f"{scale.x(x):.1f},{scale.y(high):.1f}" for x, _, high in line.band]
-    back = [f"{scale.x(x):.1f},{scale.y(low):.1f}" for x, low, _ in reversed(line.band)]
-    return f'<polygon class="band {line.style}" points="{" ".join(there + back)}"/>'
-
-
-def _curve(scale: _Scale, line: Line) -> str:
-    places = [(scale.x(x), scale.y(y)) for x, y in line.points]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    dots = ""
-    if line.style[0] == "s":
-        dots = "".join(
-            f'<circle class="dot {line.style}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
-            for x, y in places
-        )
-    return f'<polyline class="line {line.style}" points="{path}"/>{dots}'
-
-
-def _names(scale: _Scale, shown: Sequence[Line]) -> str:
-    """Names at the ends of the lines, moved apart if they would overlap."""
-    ends = sorted(((scale.y(line.points[-1][1]), line) for line in shown), key=lambda e: e[0])
-    places: list[float] = []
-    for y, _ in ends:
-        places.append(max(y, places[-1] + GAP) if places else y)
-    over = places[-1] - (HEIGHT - BOTTOM) if places else 0
-    if over > 0:
-        places[-1] -= over
-        for i in range(len(places) - 2, -1, -1):
-            places[i] = min(places[i], places[i + 1] - GAP)
-    right = WIDTH - RIGHT
+def _series(scale: _Scale, line: Line, places: dict[int, float]) -> str:
+    """Returns a row's band, line, points and name as one group that the page's script can hide."""
+    at = [(scale.x(x), scale.y(y)) for x, y in line.points]
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
     parts = []
-    for place, (y, line) in zip(places, ends, strict=True):
-        short = line.name if len(line.name) <= 30 else line.name[:29] + "…"
-        parts.append(
-            f'<line class="lead {line.style}" x1="{right + 3}" y1="{y:.1f}" x2="{right + 14}" '
-            f'y2="{place:.1f}"/><text class="name {line.style}" x="{right + 18}" '
-            f'y="{place + 4:.1f}">{escape(short)}</text>'
+    if line.band and line.style[0] == "s":
+        there = [f"{scale.x(x):.1f},{scale.y(high):.1f}" for x, _, high in line.band]
+        back = [f"{scale.x(x):.1f},{scale.y(low):.1f}" for x, low, _ in reversed(line.band)]
+        parts.append(f'<polygon class="band" points="{" ".join(there + back)}"/>')
+    parts.append(f'<polyline class="line" points="{path}"/>')
+    if line.style[0] == "s":
+        parts += [f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>' for x, y in at]
+    short = line.name if len(line.name) <= 30 else line.name[:29] + "…"
+    right, place = WIDTH - RIGHT, places.get(id(line), at[-1][1])
+    parts.append(
+        f'<line class="lead" x1="{right + 3}" y1="{at[-1][1]:.1f}" x2="{right + 14}" '
+        f'y2="{place:.1f}"/><text class="name" x="{right + 18}" y="{place + 4:.1f}">'
+        f"{escape(short)}</text>"
+    )
+    values = [
+        [round(scale.x(x), 1), f"{x:g}", text]
+        for (x, _), text in zip(line.points, line.texts, strict=True)
+    ]
+    return (
+        f'<g class="series {line.style}" data-row="{escape(line.row)}" '
+        f'data-name="{escape(line.name)}" data-values="{escape(json.dumps(values))}"'
+        f"{' hidden' if line.off else ''}>{''.join(parts)}</g>"
+    )
+
+
+def _places(scale: _Scale, shown: Sequence[Line]) -> dict[int, float]:
+    """Returns heights of the names at the ends of the visible lines, moved apart."""
+    ends = [(scale.y(line.points[-1][1]), id(line)) for line in shown if not line.off]
+    heights = apart([y for y, _ in ends], GAP)
+    return {key: height for (_, key), height in zip(sorted(ends), heights, strict=True)}
+
+
+def apart(places: Sequence[float], gap: float) -> list[float]:
+    """Returns the sorted places, moved so that neighbours are at least `gap` apart."""
+    made: list[float] = []
+    for place in sorted(places):
+        made.append(max(place, made[-1] + gap) if made else place)
+    shift = (made[-1] - max(places)) / 2 if made else 0
+    return [place - shift for place in made]
+
+
+def draw(shown: Sequence[Line], axes: Axes) -> Any:
+    """Returns a figure at column width, with names at the ends of the lines."""
+    figure, plot = column_figure(2.4)
+    visible = [line for line in shown if not line.off]
+    for line in visible:
+        _draw_line(plot, line)
+    if axes.chance is not None:
+        plot.axhline(axes.chance, color="#777777", lw=0.7, ls=":")
+    _draw_names(plot, visible)
+    xs = sorted({x for line in visible for x, _ in line.points})
+    plot.set_xscale("log")
+    ticks = [x for i, x in enumerate(xs) if i == 0 or x / xs[i - 1] > 1.5 or x == xs[-1]]
+    plot.set_xticks(ticks, [f"{x:g}" for x in ticks])
+    plot.minorticks_off()
+    plot.set_xlabel(f"human labels used{', %' if axes.shares else ''}")
+    plot.set_ylabel(f"{axes.score}{', %' if axes.chance is not None else ''}")
+    plot.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _draw_line(plot: Any, line: Line) -> None:
+    number, main = int(line.style[1:]), line.style[0] == "s"
+    palette = COLOURS if main else GREYS
+    colour = palette[number % len(palette)]
+    style = "-" if main else STYLES[number % len(STYLES)]
+    plot.plot(*zip(*line.points, strict=True), color=colour, ls=style, lw=1.2 if main else 0.9)
+    if main and line.band:
+        plot.fill_between(*zip(*line.band, strict=True), color=colour, alpha=0.1, lw=0)
+
+
+def _draw_names(plot: Any, shown: Sequence[Line]) -> None:
+    ends = sorted(shown, key=lambda line: line.points[-1][1])
+    low, high = plot.get_ylim()
+    heights = apart([line.points[-1][1] for line in ends], (high - low) / 20)
+    for line, height in zip(ends, heights, strict=True):
+        plot.annotate(
+            line.name if len(line.name) <= 26 else line.name[:25] + "…",
+            line.points[-1],
+            xytext=(1.06, height),
+            textcoords=plot.get_yaxis_transform(),
+            arrowprops={"arrowstyle": "-", "lw": 0.4, "color": "#888888"},
+            fontsize=6,
+            fontweight="bold" if line.style[0] == "s" else "normal",
+            va="center",
+            annotation_clip=False,
         )
-    return "".join(parts)

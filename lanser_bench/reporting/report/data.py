@@ -8,7 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ...experiment.settings.axis_names import slug
 from ...records.record import DatasetResult, ResultRecord
+from ...store import digest
 from ..groups import CellId, Group
 from ..leaderboard.boards import Board, rank
 from ..leaderboard.rows import Row
@@ -17,6 +19,10 @@ from ..selection import Selection
 RANKED = 400
 """More records than this are sorted by their recorded scores, since reading the predictions of
 thousands takes too long."""
+COLOURS = 8
+"""Colours of labels in the page's style."""
+LISTED = 12
+"""Most labels of a taxonomy that are listed with their numbers."""
 RecordFile = tuple[Path, ResultRecord]
 
 
@@ -32,6 +38,18 @@ class Source:
     version: str
     command: str
     """Command that explains the number."""
+
+
+def board_anchor(board: Board) -> str:
+    """Returns a board's stable anchor in pages, such as ``ravdess-1a2b3c4d``."""
+    shape = (board.budget, board.area_axis, board.control)
+    place = (board.protocol, board.split_hash, board.labels, *shape)
+    return f"{slug(board.dataset)}-{digest(list(place))[:8]}"
+
+
+def row_anchor(row: Row) -> str:
+    """Returns a row's stable anchor in pages; it is not changed by other rows or another run."""
+    return f"cell-{digest([row.experiment, row.name, row.target])[:10]}"
 
 
 class Records:
@@ -93,12 +111,13 @@ class Records:
         )
 
     def controls_of(self, board: Board, row: Row) -> list[Row]:
-        """Returns the controls that a row is compared with, one of each kind.
+        """Returns a row's own controls, one of each kind: those that were run for it.
 
-        Among several, the one that shares most axes with the row is taken. Controls of pre-training
-        must have its encoder; a frozen encoder has none.
+        A control has a row's axes, or those of them that it depends on: random weights depend on
+        the encoder, not on the labeler. Where several fit, that with the most axes is taken.
+        Controls of pre-training must have the row's encoder; a frozen encoder has none.
         """
-        nearest: dict[str, Row] = {}
+        own: dict[str, Row] = {}
         for control in board.controls:
             if control.experiment != row.experiment or control.control is None:
                 continue
@@ -106,10 +125,10 @@ class Records:
                 row.labeler is None or control.encoder != row.encoder
             ):
                 continue
-            best = nearest.get(control.control)
-            if best is None or _likeness(control, row) > _likeness(best, row):
-                nearest[control.control] = control
-        return list(nearest.values())
+            best = own.get(control.control)
+            if _matches(control, row) and (best is None or len(control.axes) > len(best.axes)):
+                own[control.control] = control
+        return list(own.values())
 
     def costs(self) -> dict[str, list[float]]:
         """Returns stage → seconds of its distinct artifacts."""
@@ -119,6 +138,12 @@ class Records:
             costs.setdefault(use.stage, []).append(use.seconds or 0.0)
         return costs
 
+    def seconds(self, row: Row) -> float | None:
+        """Returns the wall time of all stages that one seed needs; None if one is unknown."""
+        times = [use.seconds for _, record in self.of(row) for use in record.stages.values()]
+        known = [seconds for seconds in times if seconds is not None]
+        return sum(known) / row.n_seeds if known and len(known) == len(times) else None
+
     def label_quality(self) -> list[dict[str, Any]]:
         """Returns the distinct weak labels of each corpus, labeler and taxonomy."""
         quality: dict[str, dict[str, Any]] = {}
@@ -126,12 +151,17 @@ class Records:
             for corpus, summary in record.labels.items():
                 place, _, name = corpus.partition(" ")
                 use = record.stages.get(f"label {place}")
+                # A label keeps its colour on every corpus, whatever others occur there.
+                parts = [(one, n, i % COLOURS) for i, (one, n) in enumerate(summary.labels.items())]
+                often = sorted(parts, key=lambda part: -part[1])[:LISTED]
                 quality.setdefault(
                     use.key if use else f"{corpus} {id(record)}",
                     {
                         "corpus": name or corpus,
                         "labeler": record.labeler or "–",
                         "summary": summary,
+                        "parts": parts,
+                        "listed": parts if len(parts) <= LISTED else often,
                     },
                 )
         return sorted(
@@ -143,8 +173,10 @@ def _weight(board: Board) -> tuple[int, int]:
     return -len(board.main), -board.n_utterances
 
 
-def _likeness(control: Row, row: Row) -> int:
-    return sum(row.axes.get(axis) == value for axis, value in control.axes.items())
+def _matches(control: Row, row: Row) -> bool:
+    """Whether all axes of a control are the row's, but those that make it a control."""
+    changed = ("labeler", "taxonomy") if control.control == "reads_gold" else ()
+    return all(row.axes.get(a) == value for a, value in control.axes.items() if a not in changed)
 
 
 def _commit(record: ResultRecord) -> str:

@@ -1,15 +1,16 @@
-"""The finding: whether weak pre-training beats its controls, from paired differences."""
+"""The finding: whether weak pre-training beats its own controls, from paired differences."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ...evaluation.contrast import difference
 from ...evaluation.results import Metric
 from ...numbers import percent
 from ..comparing.declared import DeclaredLine
+from ..comparing.responses import Response
 from ..leaderboard.boards import PLAIN, Board
 from ..leaderboard.rows import Row
 from .data import Records
@@ -17,19 +18,25 @@ from .probe_gaps import ProbeGaps
 
 Verdict = Literal["above", "below", "same", "unknown"]
 PARTS = ("encoder", "labeler", "taxonomy")
+PARTS = ("encoder", "labeler", "taxonomy")
 MATCHED = ("random_init", "shuffled", "shuffled_within_speaker")
 """Controls with the same network, but without the information of weak labels."""
+SCORES = {"uar": "UAR", "area": "area under UAR", "finetune": "UAR after fine-tuning"}
+ROWS = 6
+"""Pre-trained rows that are compared with their controls; the leaderboard has all."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A row minus one control, in points of UAR, paired by speaker."""
+    """One line of a forest plot: a difference, or another score that is compared with 0."""
 
-    control: str
-    """In plain words."""
-    matched: bool
+    name: str
+    """In plain words: the control, or what is measured."""
+    decides: bool
+    """Whether the verdict follows from it."""
     difference: Metric
     verdict: Verdict
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,41 +47,77 @@ class Finding:
     detail: str
     verdict: Verdict
     differences: list[Difference]
-    dataset: str
+    caption: str = ""
+    """What the lines are differences of."""
+    ends: tuple[str, str] = ("control better", "weak labels better")
+    """What a difference below and above 0 means."""
     prosody: str = ""
     """Number of probe targets on which the row beats its best control; empty without a probe."""
+    others: list[tuple[str, list[Difference]]] = field(default_factory=list)
+    """Further pre-trained rows and their differences to their own controls."""
 
 
-def finding(records: Records, board: Board) -> Finding:
-    """Returns a board's finding.
+def gain(records: Records, board: Board, metric: str = "uar") -> Finding:
+    """Returns whether pre-training on weak labels beats its controls.
 
-    The best pre-trained row is compared with its controls; a note says that it was selected among
-    several. Pre-training *helps* only if the differences to all matched controls exclude 0; an
-    interval that contains 0 is "no detectable difference", never "equal".
+    The best pre-trained row with the most controls of its own is compared with them; a note says
+    that it was selected among several. Pre-training *helps* only if the differences to all own
+    controls of pre-training exclude 0; an interval that contains 0 is "no detectable difference",
+    never "equal". Without a control on shuffled labels, nothing is said of the labels.
+
+    Args:
+        records: all records of the page.
+        board: one of theirs.
+        metric: ``uar``; ``area`` for label efficiency; ``finetune``.
     """
-    trained = [row for row in board.main if row.labeler is not None]
+    trained = [r for r in board.main if r.labeler is not None and r.score(metric) is not None]
     if not trained:
-        return _best_only(board)
-    row = trained[0]
-    differences = [
-        Difference(
-            PLAIN.get(control.control or "", control.name) + _elsewhere(board, control, row),
-            control.control in MATCHED,
-            metric := _uar_difference(records, board, row, control),
-            verdict(metric),
-        )
-        for control in records.controls_of(board, row)
-    ]
-    matched = [d for d in differences if d.matched]
+        return best_only(board)
+    deciding = {id(row): _deciding(records, board, row) for row in trained}
+    most = max(deciding.values())
+    own = [row for row in trained if deciding[id(row)] == most]
+    row = own[0]
+    differences = versus(records, board, row, metric)
+    matched = [d for d in differences if d.decides]
     overall = _overall(matched)
+    others = [other for other in trained if other is not row and deciding[id(other)]]
     return Finding(
-        _headline(overall, board),
-        _detail(board, row, len(trained), matched),
+        _headline(overall, board, metric, shuffled="shuffled" in " ".join(d.name for d in matched)),
+        _detail(board, row, matched, of=len(own), left_out=len(trained) - len(own)),
         overall,
         differences,
-        board.dataset,
-        _prosody(ProbeGaps(records, board), row),
+        f"{name_of(board, row)} minus each of its own controls, in points of {SCORES[metric]}. "
+        "Bold: controls of pre-training, which decide",
+        prosody=_prosody(ProbeGaps(records, board), row),
+        others=[
+            (name_of(board, one), versus(records, board, one, metric)) for one in others[: ROWS - 1]
+        ],
     )
+
+
+def versus(records: Records, board: Board, row: Row, metric: str = "uar") -> list[Difference]:
+    """Returns a row's differences to its own controls."""
+    made = []
+    for control in records.controls_of(board, row):
+        if control.score(metric) is None:
+            continue
+        name = PLAIN.get(control.control or "", control.name)
+        found = paired(records, row, control, metric)
+        made.append(Difference(name, control.control in MATCHED, found, verdict(found)))
+    return sorted(made, key=lambda d: not d.decides)
+
+
+def paired(records: Records, a: Row, b: Row, metric: str = "uar") -> Metric:
+    """Returns the score of `a` minus that of `b`, which both have, paired by speaker.
+
+    Without predictions it is the plain difference, which has no interval.
+    """
+    response = Response(metric)
+    ours, theirs = records.exact(a), records.exact(b)
+    if ours is None or theirs is None or response.hindrance(ours, theirs):
+        known = [score.value for one in (a, b) if (score := one.score(metric)) is not None]
+        return Metric(value=known[0] - known[1])
+    return difference(response.side(ours), response.side(theirs)).metric()
 
 
 def declared_headline(board: Board, lines: Sequence[DeclaredLine]) -> tuple[str, Verdict]:
@@ -117,6 +160,10 @@ def verdict(metric: Metric) -> Verdict:
     return "below" if metric.interval.high < 0 else "same"
 
 
+def _deciding(records: Records, board: Board, row: Row) -> int:
+    return sum(control.control in MATCHED for control in records.controls_of(board, row))
+
+
 def _overall(matched: Sequence[Difference]) -> Verdict:
     verdicts = {d.verdict for d in matched}
     if not matched or "unknown" in verdicts:
@@ -126,22 +173,28 @@ def _overall(matched: Sequence[Difference]) -> Verdict:
     return "below" if "below" in verdicts else "same"
 
 
-def _headline(overall: Verdict, board: Board) -> str:
+def _headline(overall: Verdict, board: Board, metric: str, *, shuffled: bool) -> str:
+    how = {"area": " in label efficiency", "finetune": " after fine-tuning"}.get(metric, "")
+    if overall == "above" and not shuffled:
+        return f"Pre-training beat random weights{how} on {board.title}; its labels were not tested"
     return {
-        "above": f"Pre-training on weak labels helped on {board.title}",
-        "same": f"Pre-training on weak labels showed no detectable gain on {board.title}",
-        "below": f"Pre-training on weak labels did worse than a control on {board.title}",
-        "unknown": f"{board.title}: the records allow no conclusion on weak pre-training",
+        "above": f"Pre-training on weak labels helped{how} on {board.title}",
+        "same": f"Pre-training on weak labels showed no detectable gain{how} on {board.title}",
+        "below": f"Pre-training on weak labels did worse than a control{how} on {board.title}",
+        "unknown": f"{board.title}: the records allow no conclusion on weak pre-training{how}",
     }[overall]
 
 
-def _detail(board: Board, row: Row, of: int, matched: Sequence[Difference]) -> str:
-    name = _name(board, row)
+def _detail(
+    board: Board, row: Row, matched: Sequence[Difference], *, of: int, left_out: int
+) -> str:
     chosen = f", the best of {of} pre-trained rows," if of > 1 else ""
     text = (
-        f"{name}{chosen} reaches {percent(row.uar)} % UAR with {board.budget} of the human "
-        f"labels; chance is {100 / len(board.labels):.1f} %."
+        f"{name_of(board, row)}{chosen} reaches {percent(row.uar)} % UAR with {board.budget} of "
+        f"the human labels; chance is {100 / len(board.labels):.1f} %."
     )
+    if left_out:
+        text += f" {left_out} other pre-trained rows have fewer controls of their own."
     if not matched:
         return f"{text} It has no control of pre-training, so nothing can be concluded."
     if any(d.verdict == "unknown" for d in matched):
@@ -156,15 +209,16 @@ def _detail(board: Board, row: Row, of: int, matched: Sequence[Difference]) -> s
     return text
 
 
-def _best_only(board: Board) -> Finding:
+def best_only(board: Board) -> Finding:
+    """Returns which row is ahead, for a board without pre-trained rows."""
     rows = board.main or board.controls
-    head = f"{_name(board, rows[0])} is ahead on {board.title}" if rows else board.title
+    head = f"{name_of(board, rows[0])} is ahead on {board.title}" if rows else board.title
     if len(rows) > 1 and _overlap(rows[0].uar, rows[1].uar):
         head = f"No encoder is clearly ahead on {board.title}"
     detail = "No row is pre-trained on weak labels. "
     if rows:
-        detail += f"{_name(board, rows[0])} reaches {percent(rows[0].uar)} % UAR."
-    return Finding(head, detail, "unknown", [], board.dataset)
+        detail += f"{name_of(board, rows[0])} reaches {percent(rows[0].uar)} % UAR."
+    return Finding(head, detail, "unknown", [])
 
 
 def _overlap(a: Metric, b: Metric) -> bool:
@@ -173,29 +227,10 @@ def _overlap(a: Metric, b: Metric) -> bool:
     return a.interval.low <= b.interval.high
 
 
-def _name(board: Board, row: Row) -> str:
+def name_of(board: Board, row: Row) -> str:
+    """Returns a row's name in sentences."""
     encoder, labeler, taxonomy = (row.shown.get(part, getattr(row, part)) for part in PARTS)
     if labeler is None:
         return str(encoder)
-    others = {axis: text for axis, text in row.shown.items() if axis not in PARTS}
-    return f"{encoder} on {labeler} × {taxonomy}{_in_brackets(board, others)}"
-
-
-def _elsewhere(board: Board, control: Row, row: Row) -> str:
-    """Names the axes in which a control differs from a row, because no other was run."""
-    unlike = {axis: v for axis, v in control.shown.items() if row.shown.get(axis) != v}
-    return _in_brackets(board, unlike)
-
-
-def _in_brackets(board: Board, shown: Mapping[str, str]) -> str:
-    texts = [f"{board.axes[axis]}={text}" for axis, text in shown.items()]
-    return f" ({', '.join(texts)})" if texts else ""
-
-
-def _uar_difference(records: Records, board: Board, row: Row, control: Row) -> Metric:
-    """Paired by speaker over seeds × speakers; without predictions the plain difference."""
-    ours, theirs = records.exact(row), records.exact(control)
-    if ours is None or theirs is None:
-        return Metric(value=row.uar.value - control.uar.value)
-    sides = (group.side("uar", board.budget) for group in (ours, theirs))
-    return difference(*sides).metric()
+    others = [f"{board.axes[a]}={text}" for a, text in row.shown.items() if a not in PARTS]
+    return f"{encoder} on {labeler} × {taxonomy}" + (f" ({', '.join(others)})" if others else "")

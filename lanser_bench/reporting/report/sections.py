@@ -1,8 +1,9 @@
-"""The report's sections of measurements, filled from their declarations: tables and a heat map."""
+"""The report's sections of measurements, filled from their declarations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
@@ -15,12 +16,14 @@ from ...numbers import decimal
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Gap, Row
 from .charts import Axes, Line, curves, diagonal, line_of
-from .data import Records
+from .data import Records, board_anchor, row_anchor
 from .finding import verdict
 from .probe_gaps import ProbeGaps
-from .whiskers import whisker
+from .whiskers import ends, place_on, whisker
 
-HEAT_ROWS = 12
+DOT_ROWS = 12
+MOST = 0.6
+"""Largest difference of R² on the scale of dots; larger ones are drawn at its end."""
 PLOTS = 3
 """Main rows with a picture."""
 LINES = 50
@@ -50,7 +53,7 @@ def sections(records: Records, board: Board) -> Iterator[dict[str, Any]]:
             note = report.note.format(chance=f"{100 / len(board.labels):.1f}")
             plots = _plots(records, board, report, of[anchor])
             shown = {"maps": maps, "lines": lines, "dots": dots, "plots": plots, "more": more}
-            shown["chart"] = _chart(records, board, report, of[anchor])
+            shown["chart"], shown["curves"] = _chart(records, board, report, of[anchor])
             yield {"report": report, "note": note, **shown}
 
 
@@ -59,11 +62,11 @@ def _chart(
     board: Board,
     report: ReportTable[Any] | ReportMap,
     of: Sequence[Measurement[Any]],
-) -> Markup:
+) -> tuple[Markup, list[Line]]:
     """Returns the curves of the first main rows and of one control of each kind, over seeds."""
     curve = None if isinstance(report, ReportMap) else report.curve
     if curve is None:
-        return Markup("")
+        return Markup(""), []
     shown: list[Line] = []
     shares = False
     controls = {row.control: row for row in reversed(board.controls)}
@@ -74,10 +77,12 @@ def _chart(
             points = [(b[0][0], b[0][1], averaged([x[2] for x in b], (-1.0, 1.0))) for b in budgets]
             if points:
                 style = f"{kind}{sum(line.style[0] == kind for line in shown)}"
-                shown.append(line_of(row.title, style, points))
+                made = line_of(row.title, style, points)
+                shown.append(replace(made, row=row_anchor(row)))
                 shares = shares or points[0][0] is not None
     axes = Axes(board.title, curve.score, None, shares)
-    return curves(shown, axes, f"{report.anchor}-{board.split_hash[:8]}") if shown else Markup("")
+    name = f"{report.anchor}-{board_anchor(board)}"
+    return (curves(shown, axes, name), shown) if shown else (Markup(""), [])
 
 
 def _plots(
@@ -148,18 +153,21 @@ def _is_sure(cell: str | Metric) -> bool:
 
 
 def _maps(records: Records, board: Board) -> list[dict[str, Any]]:
-    """Returns a heat map per scale: main rows against targets, as differences to controls."""
+    """Returns dots per scale: main rows against targets, as differences to controls."""
     maps = []
     probes = ProbeGaps(records, board)
     for scale in ("speaker", "raw"):
-        gaps_of = [(row, probes.of(row, scale)) for row in board.main[:HEAT_ROWS]]
+        gaps_of = [(row, probes.of(row, scale)) for row in board.main[:DOT_ROWS]]
         rows = [(row, gaps) for row, gaps in gaps_of if gaps]
         names = dict.fromkeys(name for _, gaps in rows for name in gaps)
         if names:
             classes = {name for row, _ in rows for name in row.chance}
             heads = [_target(name, name in classes) for name in names]
-            lines = [(r.title, [_heat_cell(r, gaps, n) for n in names]) for r, gaps in rows]
-            maps.append({"scale": scale, "names": heads, "rows": lines})
+            places = [end for _, of in rows for gap in of.values() for end in ends(gap.difference)]
+            span = max(-MOST, min(0.0, *places)), min(MOST, max(0.0, *places))
+            lines = [(r.title, [_dot(r, gaps, n, span) for n in names]) for r, gaps in rows]
+            zero = place_on(0.0, span)
+            maps.append({"scale": scale, "names": heads, "rows": lines, "zero": zero, "span": span})
     return maps
 
 
@@ -168,19 +176,20 @@ def _target(name: str, classes: bool) -> str:
     return f"{probe} (UAR)" if classes else target.replace("_", " ")
 
 
-def _heat_cell(row: Row, gaps: Mapping[str, Gap], name: str) -> dict[str, Any]:
+def _dot(
+    row: Row, gaps: Mapping[str, Gap], name: str, span: tuple[float, float]
+) -> dict[str, Any] | None:
     if name not in gaps:
-        return {"text": "–", "side": "none", "strength": 0, "title": "not measured"}
+        return None
     gap, control = gaps[name].difference, gaps[name].control
+    found = verdict(gap)
     words = {"above": "above", "below": "below", "same": "no detectable difference from"}
-    word = words.get(verdict(gap), "unpaired, against")
-    # Colour saturates at a difference of 0.3 R²: beyond that more does not change the reading.
     return {
         "text": f"{gap.value:+.2f}".replace("-", "−"),
-        "side": "pos" if gap.value > 0 else "neg",
-        "strength": round(min(abs(gap.value) / 0.3, 1) * 38),
-        "sure": _is_sure(gap),
-        "title": f"{_score(row, name)}; {word} {control}: {decimal(gap)}",
+        "verdict": found,
+        "whisker": whisker(gap, span),
+        "title": f"{_score(row, name)}; {words.get(found, 'unpaired, against')} {control}: "
+        f"{decimal(gap)}",
     }
 
 

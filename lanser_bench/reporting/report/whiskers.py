@@ -13,7 +13,11 @@ def ends(metric: Metric) -> tuple[float, float]:
 
 def whisker(metric: Metric, span: tuple[float, float] = (0.0, 1.0)) -> dict[str, float]:
     """Returns ``at``, ``low`` and ``high`` of a score on a scale with the ends `span`."""
-    width = max(span[1] - span[0], 1e-9)
     places = dict(zip(("at", "low", "high"), (metric.value, *ends(metric)), strict=True))
-    shares = {name: min(max((value - span[0]) / width, 0), 1) for name, value in places.items()}
-    return {name: round(100 * share, 1) for name, share in shares.items()}
+    return {name: place_on(value, span) for name, value in places.items()}
+
+
+def place_on(value: float, span: tuple[float, float]) -> float:
+    """Returns the place of a value on a scale in percent, at an end if it is outside."""
+    share = (value - span[0]) / max(span[1] - span[0], 1e-9)
+    return round(100 * min(max(share, 0), 1), 1)

@@ -10,16 +10,46 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")
+"""Okabe and Ito's palette, which colour-blind readers can distinguish."""
+GREYS = ("#333333", "#666666", "#888888", "#aaaaaa")
+STYLES = ("--", ":", "-.", (0, (5, 1, 1, 1)))
+COLUMN = 3.35
+"""Width of a column of a paper in inches."""
+GOOD, BAD, SAME = "#0f7a4d", "#b3401a", "#525b66"
+"""Colours of differences above 0, below 0, and that are not told apart from it."""
+
+
+def column_figure(height: float) -> tuple[Any, Any]:
+    """Returns a figure at the width of a paper's column, with its axes.
+
+    Args:
+        height: in inches.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({"font.size": 7, "axes.linewidth": 0.6, "xtick.major.width": 0.6}):
+        figure = Figure(figsize=(COLUMN, height), layout="constrained")
+        axes = figure.add_subplot()
+    axes.tick_params(labelsize=6.5, width=0.6, length=2.5)
+    return figure, axes
+
 
 def save_picture(figure: Any, path: Path) -> None:
-    """Writes a PNG, SVG or PDF completely or not at all; the same data give the same bytes."""
+    """Writes a PNG, SVG or PDF completely or not at all; the same data give the same bytes.
+
+    A PDF embeds its fonts.
+    """
     import matplotlib as mpl
 
     changing = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix.lower(), "Software")
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=path.parent, prefix=".picture-") as folder,
-        mpl.rc_context({"svg.hashsalt": "lanser-bench", "svg.fonttype": "none"}),
+        mpl.rc_context(
+            {"svg.hashsalt": "lanser-bench", "svg.fonttype": "none", "pdf.fonttype": 42}
+        ),
     ):
         draft = Path(folder) / path.name
         figure.savefig(draft, dpi=150, metadata={changing: None})

@@ -18,9 +18,9 @@
     const body = table.tBodies[0], page = Number(table.dataset.page);
     const own = (kind) => document.querySelector(`${kind}[data-table="${table.id}"]`);
     const filter = own("input"), role = own("select"), more = own("button");
-    const count = document.getElementById("n" + table.id.slice(1));
+    const count = own(".count");
     let rows = [...body.rows], limit = page;
-    const words = new Map(rows.map((row) => [row, [1, 2, 3, 4].map((c) => text(row, c)).join(" ")]));
+    const words = new Map(rows.map((row) => [row, row.dataset.words]));
 
     const draw = () => {
       const wanted = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -50,5 +50,67 @@
       if (control) control.addEventListener("click", () => sort(head, column, control.dataset.kind));
     });
     draw();
+  }
+
+  // A row of a table, its curve and its button are one thing: all are highlighted together.
+  const light = (target) => {
+    const id = target?.closest?.("[data-row]")?.dataset.row;
+    for (const one of document.querySelectorAll(".lit")) one.classList.remove("lit");
+    for (const one of document.querySelectorAll(".lighting")) one.classList.remove("lighting");
+    if (!id) return;
+    for (const one of document.querySelectorAll(`[data-row="${CSS.escape(id)}"]`)) {
+      one.classList.add("lit");
+      one.closest(".chart")?.classList.add("lighting");
+    }
+  };
+  for (const kind of ["pointerover", "focusin"]) document.addEventListener(kind, (event) => light(event.target));
+
+  const narrow = matchMedia("(max-width: 640px)");
+  for (const chart of document.querySelectorAll("svg.curves")) {
+    const box = chart.closest(".plotted"), readout = box.querySelector(".readout"), cursor = chart.querySelector(".cursor");
+    const series = [...chart.querySelectorAll(".series")].reverse().map((g) => ({ g, name: g.dataset.name, values: JSON.parse(g.dataset.values) }));
+    const places = [...new Set(series.flatMap((one) => one.values.map((v) => v[0])))].sort((a, b) => a - b);
+    const full = chart.getAttribute("viewBox");
+    const fit = () => chart.setAttribute("viewBox", narrow.matches ? full.replace(/^0 0 \S+/, `0 0 ${chart.dataset.plot}`) : full);
+    narrow.addEventListener("change", fit);
+    fit();
+    let at = -1;
+    const read = (index) => {
+      at = Math.max(0, Math.min(places.length - 1, index));
+      const x = places[at], found = series.filter((one) => !one.g.hasAttribute("hidden")).map((one) => [one.name, one.values.find((v) => v[0] === x)]).filter((one) => one[1]);
+      cursor.setAttribute("x1", x); cursor.setAttribute("x2", x);
+      chart.classList.add("reading");
+      readout.textContent = found.length ? `At ${found[0][1][1]}: ` + found.map(([name, v]) => `${name} ${v[2]}`).join("; ") : "";
+    };
+    const nearest = (event) => {
+      const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(chart.getScreenCTM().inverse());
+      return places.reduce((best, x, i) => Math.abs(x - point.x) < Math.abs(places[best] - point.x) ? i : best, 0);
+    };
+    chart.addEventListener("pointermove", (event) => { const i = nearest(event); if (i !== at) read(i); });
+    chart.setAttribute("tabindex", "0");
+    chart.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step) { event.preventDefault(); read(at + step); }
+    });
+    for (const button of box.querySelectorAll(".legend button")) {
+      button.addEventListener("click", () => {
+        const on = button.getAttribute("aria-pressed") !== "true";
+        button.setAttribute("aria-pressed", String(on));
+        const of = series.find((one) => one.g.dataset.row === button.dataset.row && one.name === button.textContent);
+        if (of) of.g.toggleAttribute("hidden", !on);
+        spread(series.filter((one) => !one.g.hasAttribute("hidden")));
+        if (at >= 0) read(at);
+      });
+    }
+  }
+  // Names at the ends of the visible curves are moved apart.
+  function spread(shown) {
+    let last = -Infinity;
+    const named = shown.map(({ g }) => ({ text: g.querySelector(".name"), lead: g.querySelector(".lead") })).sort((a, b) => a.lead.getAttribute("y1") - b.lead.getAttribute("y1"));
+    for (const { text, lead } of named) {
+      last = Math.max(Number(lead.getAttribute("y1")), last + 15);
+      text.setAttribute("y", last + 4);
+      lead.setAttribute("y2", last);
+    }
   }
 })();

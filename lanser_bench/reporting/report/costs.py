@@ -1,0 +1,143 @@
+"""Cost against quality: rows by the wall time of their stages, and the front of the best ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from ...evaluation.results import Metric
+from ..tables.pictures import COLOURS, GREYS, column_figure
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 340, 52, 210, 14, 46
+UNITS = ((1, "s"), (60, "min"), (3600, "h"))
+STEPS = (1, 2, 5, 10, 20, 30)
+NAMES = 12
+"""Most names in the picture; the table has all."""
+
+
+@dataclass(frozen=True)
+class Priced:
+    """One row."""
+
+    name: str
+    anchor: str
+    main: bool
+    seconds: float
+    """Wall time of all stages that one training seed needs, also those that others share."""
+    score: Metric
+    front: bool = False
+    """Whether no other row is both cheaper and better."""
+
+    @property
+    def time(self) -> str:
+        """The time in words."""
+        return clock(self.seconds)
+
+
+def priced(rows: Iterable[Priced]) -> list[Priced]:
+    """Returns the rows by rising cost, with the Pareto front of cost and score marked."""
+    made: list[Priced] = []
+    best = -math.inf
+    for row in sorted(rows, key=lambda row: (row.seconds, -row.score.value)):
+        made.append(replace(row, front=row.score.value > best))
+        best = max(best, row.score.value)
+    return made
+
+
+def clock(seconds: float) -> str:
+    """Returns a time in words, such as ``4 min 05 s``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def _ticks(low: float, high: float) -> list[tuple[float, str]]:
+    steps = [(size * n, f"{n} {unit}") for size, unit in UNITS for n in STEPS]
+    return [(at, text) for at, text in steps if low <= at <= high]
+
+
+def picture(rows: Sequence[Priced], name: str) -> Markup:
+    """Draws UAR over cost, on a logarithmic axis, with the front as a step line."""
+    if len(rows) < 3:
+        return Markup("")
+    low, high = 0.8 * max(rows[0].seconds, 0.1), 1.25 * rows[-1].seconds
+    scores = [100 * row.score.value for row in rows]
+    floor, top = 10 * math.floor(min(scores) / 10), 10 * math.ceil((max(scores) + 1) / 10)
+
+    def x(seconds: float) -> float:
+        share = math.log(max(seconds, low) / low) / math.log(high / low)
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
+
+    def y(score: float) -> float:
+        return HEIGHT - BOTTOM - (score - floor) / (top - floor) * (HEIGHT - TOP - BOTTOM)
+
+    right = WIDTH - RIGHT
+    parts = [
+        f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>'
+        f'<text class="tick" x="{LEFT - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick}</text>'
+        for tick in range(floor, top + 1, 10)
+    ]
+    parts += [
+        f'<text class="tick" x="{x(at):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">'
+        f"{text}</text>"
+        for at, text in _ticks(low, high)
+    ]
+    front = [(x(row.seconds), y(100 * row.score.value)) for row in rows if row.front]
+    path = "".join(f"H{a:.1f}V{b:.1f}" for a, b in front[1:]) + f"H{right}"
+    parts.append(f'<path class="pareto" d="M{front[0][0]:.1f} {front[0][1]:.1f}{path}"/>')
+    taken: list[tuple[float, float]] = []
+    for row in sorted(rows, key=lambda row: (not row.front, not row.main)):
+        at = x(row.seconds), y(100 * row.score.value)
+        free = all(abs(at[1] - b) > 13 or abs(at[0] - a) > 190 for a, b in taken)
+        named = free and len(taken) < NAMES
+        taken += [at] if named else []
+        parts.append(_dot(row, at, named=named))
+    text = "; ".join(f"{row.name}: {row.time}, {100 * row.score.value:.1f} %" for row in rows)
+    return Markup(
+        f'<svg class="chart" role="img" aria-labelledby="st{name} sd{name}" '
+        f'viewBox="0 0 {WIDTH} {HEIGHT}"><title id="st{name}">Cost against quality</title>'
+        f'<desc id="sd{name}">UAR over wall time. {escape(text)}</desc>{"".join(parts)}'
+        f'<text class="axis" x="{LEFT}" y="{HEIGHT - 8}">wall time of all stages of one seed (log '
+        f'scale)</text><text class="axis" transform="translate(14 {HEIGHT - BOTTOM}) rotate(-90)">'
+        "UAR, %</text></svg>"
+    )
+
+
+def _dot(row: Priced, at: tuple[float, float], *, named: bool) -> str:
+    kind = ("front " if row.front else "") + ("s0" if row.main else "k0")
+    short = row.name if len(row.name) <= 34 else row.name[:33] + "…"
+    name = f'<text class="name" x="{at[0] + 9:.1f}" y="{at[1] + 4:.1f}">{escape(short)}</text>'
+    return (
+        f'<g class="series {kind}" data-row="{escape(row.anchor)}"><circle class="dot" '
+        f'cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{5 if row.front else 4}"/>{name * named}'
+        f"<title>{escape(row.name)}: {row.time}, UAR {100 * row.score.value:.1f} %</title></g>"
+    )
+
+
+def draw(rows: Sequence[Priced]) -> Any:
+    """Returns a figure at column width: UAR over cost, with the front and its names."""
+    figure, axes = column_figure(2.2)
+    for row in rows:
+        colour = COLOURS[0] if row.main else GREYS[2]
+        axes.plot(row.seconds, 100 * row.score.value, "o", color=colour, ms=3.5, zorder=3)
+    front = [(row.seconds, 100 * row.score.value) for row in rows if row.front]
+    x, y = zip(*[*front, (rows[-1].seconds, front[-1][1])], strict=True)
+    axes.step(x, y, where="post", color=COLOURS[1], lw=0.9)
+    for row in (row for row in rows if row.front):
+        at = row.seconds, 100 * row.score.value
+        style = {"xytext": (3, 3), "textcoords": "offset points", "fontsize": 6}
+        axes.annotate(row.name[:34], at, **style)
+    axes.set_xscale("log")
+    ticks = _ticks(0.8 * rows[0].seconds, 1.25 * rows[-1].seconds)
+    axes.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("wall time of all stages of one seed")
+    axes.set_ylabel("UAR, %")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
