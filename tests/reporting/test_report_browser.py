@@ -105,11 +105,11 @@ def test_sort_filter_and_theme_work(browser: Any, study: Path) -> None:
     page = visit.page
     names = visit.column(1)
     page.get_by_role("button", name="UAR 100%").click()
-    scores = [float(text.split()[0]) for text in visit.column(5)]
+    scores = [float(text.split()[0]) for text in visit.column(3)]
     assert scores == sorted(scores, reverse=True)
     page.get_by_role("button", name="UAR 100%").click()
-    assert [float(text.split()[0]) for text in visit.column(5)] == scores[::-1]
-    page.get_by_role("button", name="row", exact=True).click()
+    assert [float(text.split()[0]) for text in visit.column(3)] == scores[::-1]
+    page.get_by_role("button", name="pre-trained on", exact=True).click()
     assert [n.lower() for n in visit.column(1)] == sorted(n.lower() for n in names)
     page.locator("select.role").first.select_option("main")
     assert len(visit.column(1)) == 2

@@ -47,9 +47,14 @@ def board_anchor(board: Board) -> str:
     return f"{slug(board.dataset)}-{digest(list(place))[:8]}"
 
 
+def cell_anchor(experiment: str, group: str, target: int = 0) -> str:
+    """Returns a row's stable anchor in pages; other rows and another run do not change it."""
+    return f"cell-{digest([experiment, group, target])[:10]}"
+
+
 def row_anchor(row: Row) -> str:
-    """Returns a row's stable anchor in pages; it is not changed by other rows or another run."""
-    return f"cell-{digest([row.experiment, row.name, row.target])[:10]}"
+    """Returns the anchor of a row of a board."""
+    return cell_anchor(row.experiment, row.name, row.target)
 
 
 class Records:

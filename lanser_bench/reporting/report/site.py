@@ -21,7 +21,7 @@ from ...store import write_atomic
 from ..comparing.history import Line, read_history
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Row
-from .data import RecordFile, Records
+from .data import RecordFile, Records, cell_anchor
 from .finding import verdict
 from .report import environment, part, render
 from .whiskers import whisker
@@ -118,6 +118,7 @@ def _index(experiments: dict[str, list[RecordFile]], names: dict[str, str]) -> d
             "records": [
                 {
                     "cell": record.group,
+                    "anchor": cell_anchor(record.experiment, record.group),
                     "seed": record.seed,
                     "key": record.key,
                     "file": path.name,
