@@ -34,7 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "taxonomy": ("group", "List, show, check and compare taxonomies."),
     "data": ("group", "Check a dataset before using it."),
     "cache": ("group", "Explain, list, measure, verify and clean the store."),
-    "plugins": ("command", "List all plugins, and the broken ones with their error."),
+    "plugins": ("group", "List all plugins, or show one with its options."),
     "doctor": ("group", "Check the installation, or which plugins can open a model."),
     "schema": ("command", "Print the JSON Schema of experiment files, for editors."),
 }

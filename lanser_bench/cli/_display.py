@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,11 +27,14 @@ from rich.text import Text
 
 from ..experiment.planning.plan import Cell, Node, Plan
 from ..experiment.running.scheduler import Failure, Listener
+from ..experiment.running.timings import Estimate, duration
 from ..kinds.executor import StageReport
 from ._interrupt import stoppable
 
-READING = "reading"
-"""Name of the bar that is shown while recordings are read; the others are named by keys."""
+READING, ALL = "reading", "all"
+"""Names of the bars of recordings that are read and of all stages; the others are named by keys."""
+SURE = 0.05
+"""Share of the expected work after which the time left follows from the time so far."""
 
 
 class RateColumn(ProgressColumn):
@@ -43,6 +47,15 @@ class RateColumn(ProgressColumn):
         return Text(f"{speed:.1f} {unit}/s" if speed else "", style="progress.data.speed")
 
 
+class LeftColumn(TimeRemainingColumn):
+    """Time left: of a bar that gives it itself, or from the bar's rate."""
+
+    def render(self, task: Task) -> Text:
+        """Returns the time left."""
+        left = task.fields.get("left")
+        return super().render(task) if left is None else Text(left, style="progress.remaining")
+
+
 class Display(Listener):
     """A listener that prints to stderr; use it as a context."""
 
@@ -52,6 +65,11 @@ class Display(Listener):
         self.store: Path | None = None
         self._waited: dict[str, str] = {}
         self._total = self._done = 0
+        self._began = time.monotonic()
+        self._wall_s = 0.0
+        self._work: dict[str, float] = {}
+        self._worked = 0.0
+        self._refused: dict[str, str] = {}
         self._tasks: dict[str, TaskID] = {}
         self._bars = Progress(
             TextColumn("{task.description}"),
@@ -59,7 +77,7 @@ class Display(Listener):
             MofNCompleteColumn(),
             RateColumn(),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            LeftColumn(),
             console=self.console,
             transient=True,
             disable=not self.console.is_terminal,
@@ -87,10 +105,18 @@ class Display(Listener):
         cells = f"{len(plan.cells)} cells, " if plan.cells else ""
         stages = f"{len(plan.nodes)} distinct stages, {len(to_run)} to run"
         self._line(f"{plan.experiment.name}: {cells}{stages}")
+        self._work = dict.fromkeys(to_run, 1.0)
 
-    def expected(self, sentence: str) -> None:
-        """Prints the expected duration."""
-        self._line(sentence)
+    def expected(self, estimate: Estimate) -> None:
+        """Prints the expected duration, and adds a bar for all stages."""
+        if estimate.sentence:
+            self._line(estimate.sentence)
+        self._began, self._wall_s = time.monotonic(), estimate.wall_s
+        # Stages without a timing count like the average of the others.
+        mean = estimate.seconds / estimate.known if estimate.seconds else 1.0
+        self._work = {key: estimate.each.get(key, mean) for key in self._work}
+        if self._total > 1:
+            self._add(ALL, "all stages", total=self._total, unit="", left="")
 
     def stage_started(self, node: Node) -> None:
         """Adds a bar, or prints a line."""
@@ -102,7 +128,7 @@ class Display(Listener):
     def stage_ended(self, node: Node, report: StageReport) -> None:
         """Prints one line with time and counts."""
         self._done += 1
-        self._drop(node.key)
+        self._end(node)
         counts = ", ".join(
             f"{value} {name.replace('_', ' ')}"
             for name, value in report.counts.items()
@@ -122,11 +148,22 @@ class Display(Listener):
 
     def stage_failed(self, node: Node, error: BaseException) -> None:
         """Removes the bar; `cell_failed` prints the error."""
+        self._end(node)
+
+    def _end(self, node: Node) -> None:
         self._drop(node.key)
+        self._worked += self._work.get(node.key, 0.0)
+        if ALL in self._tasks:
+            self._bars.update(self._tasks[ALL], completed=self._done)
 
     def cell_failed(self, failure: Failure) -> None:
-        """Prints the failure immediately."""
-        self._line(f"✗ {failure.cell.name} failed in {failure.stage}: {failure.sentence}", "red")
+        """Prints the failure immediately; one with the same cause in a line without it."""
+        begin = f"✗ {failure.cell.name} failed in {failure.stage}"
+        first = self._refused.setdefault(failure.sentence, failure.cell.name)
+        if first != failure.cell.name:
+            self._line(f"{begin}, like {first}", "red")
+            return
+        self._line(f"{begin}: {failure.sentence}", "red")
         shown = ", ".join(f"{name}: {value}" for name, value in failure.settings.items())
         if shown:
             self._line(f"  settings: {shown}", "red")
@@ -140,6 +177,7 @@ class Display(Listener):
         """Reads the progress files of running stages."""
         if self.store is None:
             return
+        worked = self._worked
         for key, node in running.items():
             path = self.store / "progress" / f"{key}.json"
             try:
@@ -149,8 +187,18 @@ class Display(Listener):
             if "waits_for" in now:
                 self._waits(node, now["waits_for"])
             elif key in self._tasks:
+                worked += self._work.get(key, 0.0) * now["done"] / max(now["total"], 1)
                 now = {"completed": now["done"], "total": now["total"], "unit": now["unit"]}
                 self._bars.update(self._tasks[key], **now)
+        if ALL in self._tasks:
+            self._bars.update(self._tasks[ALL], left=self._left(worked))
+
+    def _left(self, worked: float) -> str:
+        """Returns the time left of the run, from its pace so far or from earlier runs."""
+        share = worked / max(sum(self._work.values()), 1e-9)
+        spent = time.monotonic() - self._began
+        left = spent * (1 - share) / share if share > SURE else self._wall_s - spent
+        return f"{duration(left)} left" if left > 0 else ""
 
     def _waits(self, node: Node, owner: str) -> None:
         """Prints once that another run is computing a stage."""

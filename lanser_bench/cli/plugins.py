@@ -1,38 +1,141 @@
-"""`lanser-bench plugins`: all plugins, and the broken ones."""
+"""`lanser-bench plugins`: all plugins and the broken ones, or one with its options."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from . import _shared as shared
+from ._app import App
 from ._shared import echo_json
 
+if TYPE_CHECKING:
+    from ..plugins.discovery import Registered, Registry
 
-def plugins(as_json: bool = shared.AS_JSON, plugins_dir: list[Path] = shared.PLUGINS_DIRS) -> None:
-    """List all plugins by kind, and the broken ones with their error.
+app = App(no_args_is_help=False)
+
+
+@app.callback(invoke_without_command=True)
+def plugins(
+    context: typer.Context,
+    as_json: bool = shared.AS_JSON,
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
+) -> None:
+    """List all plugins with a description, and the broken ones with their error.
 
     Only the modules that register names are imported, so this is quick.
 
     Examples:
         lanser-bench plugins
+        lanser-bench plugins show entailment
         lanser-bench plugins --plugins-dir my_plugins --json
     """
+    if context.invoked_subcommand is not None:
+        return
+    from ..plugins.describe import summary
     from ..plugins.discovery import load_plugins
 
     registry = load_plugins(plugins_dir)
     entries = sorted(registry.entries.values(), key=lambda entry: (entry.kind, entry.name))
+    about = {entry: summary(entry) for entry in entries if entry.kind != "taxonomy"}
     if as_json:
+        listed = [asdict(entry) | {"summary": about.get(entry, "")} for entry in entries]
         broken_entries = [asdict(entry) for entry in registry.broken]
-        echo_json({"plugins": [asdict(e) for e in entries], "broken": broken_entries}, indent=1)
+        echo_json({"plugins": listed, "broken": broken_entries}, indent=1)
         return
-    widths = [max((len(getattr(e, part)) for e in entries), default=0) for part in ("kind", "name")]
-    kind = ""
-    for entry in entries:
-        shown = entry.kind if entry.kind != kind else ""
-        kind = entry.kind
-        typer.echo(f"{shown:<{widths[0]}}  {entry.name:<{widths[1]}}  {entry.distribution}")
+    for kind in dict.fromkeys(entry.kind for entry in entries):
+        typer.secho(kind, bold=True)
+        rows = [(e.name, about.get(e, ""), _foreign(e)) for e in entries if e.kind == kind]
+        if kind == "taxonomy":
+            names = ", ".join(name + foreign for name, _, foreign in rows)
+            rows = [(names, "lanser-bench taxonomy list describes them.", "")]
+        _print_pairs([(name, text + foreign) for name, text, foreign in rows])
     for broken in registry.broken:
         typer.echo(f"✗ {broken.entry_point} of {broken.distribution}: {broken.error}", err=True)
+
+
+@app.command()
+def show(
+    name: str = typer.Argument(..., help="A plugin's name."),
+    kind: str | None = typer.Option(None, help="Its kind, if several have the name."),
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
+) -> None:
+    """Show what a plugin does, its options, and the contract of its kind.
+
+    Examples:
+        lanser-bench plugins show entailment
+        lanser-bench plugins show table --kind labeler
+    """
+    from ..plugins.discovery import CONTRACTS, load_plugins
+
+    registry = load_plugins(plugins_dir)
+    kinds = [kind] if kind else [k for k in CONTRACTS if (k, name) in registry.entries]
+    for one in kinds or [_kind_of_nothing(registry, name)]:
+        _show(registry, registry.entry(one, name))
+
+
+def _kind_of_nothing(registry: Registry, name: str) -> str:
+    from ..errors import PluginError, did_you_mean
+
+    if ("taxonomy", name) in registry.entries:
+        raise PluginError(
+            f"'{name}' is a taxonomy: `lanser-bench taxonomy show {name}` describes it."
+        )
+    known = {other for _, other in registry.entries}
+    raise PluginError(f"No plugin is named '{name}'.{did_you_mean(name, known)}")
+
+
+def _show(registry: Registry, entry: Registered) -> None:
+    from pydantic_core import PydanticUndefined, to_json
+
+    from ..plugins.describe import documented, first_sentence
+    from ..plugins.discovery import CONTRACTS
+
+    cls = registry.plugin_class(entry.kind, entry.name)
+    typer.secho(f"{entry.kind} {entry.name}, version {cls.version}", bold=True)
+    typer.echo(f"{inspect.getdoc(cls) or ''}\n")
+    notes, fields = documented(cls.Options), cls.Options.model_fields
+    typer.secho("Options" if fields else "No options", bold=True)
+    rows = []
+    for name, field in fields.items():
+        value = field.get_default(call_default_factory=True)
+        default = "required" if value is PydanticUndefined else to_json(value).decode()
+        rows.append((f"{name} = {default}", notes.get(name, ("", ""))[1]))
+    _print_pairs(rows)
+    names = CONTRACTS[entry.kind].split()
+    contract = next(base for base in cls.__mro__ if base.__name__ in names)
+    abstract = sorted(name for name, of in inspect.getmembers(contract) if _abstract(of))
+    typer.secho(f"\nEvery {contract.__name__} has", bold=True)
+    about = ((name, inspect.getdoc(getattr(contract, name))) for name in abstract)
+    _print_pairs([(name, first_sentence(text or "")) for name, text in about])
+    typer.echo(f"\n{entry.reference} of {entry.distribution}")
+
+
+def _abstract(member: object) -> bool:
+    return getattr(member, "__isabstractmethod__", False)
+
+
+def _foreign(entry: Registered) -> str:
+    from ..plugins.discovery import OWN_DISTRIBUTION
+
+    return "" if entry.distribution == OWN_DISTRIBUTION else f" ({entry.distribution})"
+
+
+def _print_pairs(rows: Sequence[tuple[str, str]]) -> None:
+    """Prints names and texts in two columns; a text goes on below itself."""
+    from rich.table import Table
+
+    from ._console import wide_console
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(max_width=40, overflow="fold")
+    table.add_column()
+    for name, text in rows:
+        table.add_row(f"  {name}", text)
+    if rows:
+        wide_console().print(table, markup=False)

@@ -58,7 +58,7 @@ def test_help_is_in_the_imperative_and_ends_with_examples(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["label text", "label corpus", "power", "data check", "taxonomy show", "plugins"]
+    "name", ["label text", "label corpus", "power", "data check", "taxonomy show", "plugins show"]
 )
 def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

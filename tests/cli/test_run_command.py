@@ -8,10 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+
+from lanser_bench.cli._display import Display
+from lanser_bench.experiment.running.scheduler import Failure
 
 PATIENCE_S = 600.0
 """Longer than any step takes, even on a busy machine."""
@@ -180,3 +184,18 @@ def test_a_second_ctrl_c_stops_at_once() -> None:
             assert process.stdout.readline().strip() == word
             process.send_signal(signal.SIGINT)
         assert process.wait(timeout=PATIENCE_S) == 130
+
+
+def test_equal_failures_are_shown_once_with_their_cause(capsys: pytest.CaptureFixture[str]) -> None:
+    display = Display()
+    for name, sentence in (("a", "no such file"), ("b", "no such file"), ("c", "another")):
+        cell = SimpleNamespace(name=name)
+        display.cell_failed(
+            Failure(cell, "label: x", "k", sentence, "")  # type: ignore[arg-type]
+        )
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "✗ a failed in label: x: no such file",
+        "✗ b failed in label: x, like a",
+        "✗ c failed in label: x: another",
+    ]

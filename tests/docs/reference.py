@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import json
 import re
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from pydantic_core import PydanticUndefined
 from lanser_bench import measurements
 from lanser_bench.experiment.settings import model as settings
 from lanser_bench.experiment.settings.model import Experiment
+from lanser_bench.plugins.describe import documented
 from lanser_bench.plugins.discovery import load_plugins
 from lanser_bench.records.record import record_schema
 from lanser_bench.stages.pretrain.spec import AcousticParams
@@ -77,21 +76,8 @@ def _notes(model: type[BaseModel]) -> dict[str, tuple[str, str]]:
         notes[section.name] = kind, _cell(section.doc)
     for switch in measurements.SWITCHES:
         notes[switch.name] = "true or false", _cell(switch.doc)
-    for cls in reversed(model.__mro__):
-        if not (issubclass(cls, BaseModel) and cls is not BaseModel):
-            continue
-        try:
-            source = inspect.getsource(cls)
-        except OSError:  # made by `with_fields`; its base has the source
-            continue
-        body = ast.parse(textwrap.dedent(source)).body[0].body  # type: ignore[attr-defined]
-        for node, after in zip(body, [*body[1:], None], strict=True):
-            if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)):
-                continue
-            text = ""
-            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                text = str(after.value.value)
-            notes[node.target.id] = (_type(ast.unparse(node.annotation)), _cell(text))
+    for name, (annotation, text) in documented(model).items():
+        notes[name] = _type(annotation), _cell(text)
     return notes
 
 

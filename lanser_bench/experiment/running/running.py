@@ -90,9 +90,7 @@ class Running(Listener):
         for key, reason in reasons.items():
             self.log.add("stage-planned", key=key, stage=self.plan.nodes[key].stage, why=reason)
         self.listener.planned(self.plan, to_run)
-        expected = self.timings.estimate(self.plan, to_run, self.executor.threads).sentence
-        if expected:
-            self.listener.expected(expected)
+        self.listener.expected(self.timings.estimate(self.plan, to_run, self.executor.threads))
         of_data = (
             note for manifest in self.plan.manifests.values() for note in data_notes(manifest)
         )
@@ -101,10 +99,7 @@ class Running(Listener):
 
     def _close(self) -> None:
         self.executor.close(cancel=self.cancelled)
-        if self.outcome.records and not self.cancelled:
-            self.trackers.send_grid(self.outcome.records[0].parent)
         self.trackers.close(cancel=self.cancelled)
-        self.outcome.views = self.trackers.views()
         self.timings.save()
         self.log.add(
             "run-end",

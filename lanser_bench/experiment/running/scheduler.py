@@ -15,6 +15,7 @@ from ...kinds.executor import Executor, StageReport
 from ...store import LostError, Store
 from ..planning.plan import Cell, Node, Plan
 from .resources import Need, capacity, gpus_of
+from .timings import Estimate
 
 TICK_S = 0.2
 """How often listeners may show progress while no stage ends, in seconds."""
@@ -52,8 +53,8 @@ class Listener:
     def planned(self, plan: Plan, to_run: Mapping[str, Node]) -> None:
         """The plan is ready; `to_run` are the stages that are not in the store."""
 
-    def expected(self, sentence: str) -> None:
-        """Estimated time of the run."""
+    def expected(self, estimate: Estimate) -> None:
+        """Estimated time of the run and of its stages."""
 
     def stage_started(self, node: Node) -> None:
         """A stage was handed to the executor."""

@@ -33,6 +33,8 @@ class Estimate:
     """Number of stages with an estimate."""
     unknown: Counter[str] = field(default_factory=Counter)
     """Stage → number of them without a timing."""
+    each: dict[str, float] = field(default_factory=dict)
+    """Key → seconds, of stages with an estimate."""
 
     @property
     def sentence(self) -> str:
@@ -94,17 +96,20 @@ class Timings:
         """
         ends: dict[str, float] = {}
         unknown: Counter[str] = Counter()
+        each: dict[str, float] = {}
         total = busy = 0.0
         for key, node in to_run.items():
-            took = self.seconds(plan, node)
-            if took is None:
+            known = self.seconds(plan, node)
+            if known is None:
                 unknown[node.stage] += 1
-                took = 0.0
+            else:
+                each[key] = known
+            took = known or 0.0
             ends[key] = took + max((ends.get(parent, 0.0) for parent in node.parents), default=0.0)
             total += took
             busy += took * min(node.threads, threads) / threads
         wall = max([busy, *ends.values()])
-        return Estimate(total, wall, len(to_run) - sum(unknown.values()), unknown)
+        return Estimate(total, wall, len(each), unknown, each)
 
 
 def name_of(node: Node) -> str:
