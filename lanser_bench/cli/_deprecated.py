@@ -30,6 +30,8 @@ def current_spelling(argv: Sequence[str]) -> list[str]:
         return _label(words[1:])
     if words[:1] == ["compare"] and words[1:] and words[1] not in COMPARE:
         return ["compare", "records", *words[1:]]  # short for it, not deprecated
+    if words[:2] == ["gate", "--labels"]:
+        return ["gate", "labels", *words[2:]]  # another spelling of it, not deprecated
     if words[:1] == ["power"]:
         return _dataset(words, ("--dataset", "--root", "--option"), f"power {DATASET}")
     if words[:2] == ["taxonomy", "compare"]:

@@ -49,6 +49,9 @@ LABELER_OPTIONS = in_labeling(
 RECOGNISER = in_labeling(
     "reference", help="Speech recogniser; reference: the dataset's own transcripts."
 )
+COMPARE_IN = in_labeling(
+    None, help="Taxonomy in which labels and human labels are compared; maps both."
+)
 SETTINGS = in_labeling(
     [],
     "--set",

@@ -9,7 +9,7 @@ import typer
 from ..reporting.tables.form import Format
 from . import _shared as shared
 from ._app import App
-from ._shared import DATASET, in_data, in_labeling, in_output, writing
+from ._shared import DATASET, in_data, in_output, writing
 
 app = App(
     help="Compare runs, labelers or recognisers, paired.\n\n"
@@ -88,9 +88,7 @@ def labels(
     taxonomy: str = shared.TAXONOMY,
     asr: str = shared.RECOGNISER,
     set_: list[str] = shared.SETTINGS,
-    compare_in: str | None = in_labeling(
-        None, help="Taxonomy in which labels and human labels are compared; maps both."
-    ),
+    compare_in: str | None = shared.COMPARE_IN,
     by: str = in_data(
         "uar", help="Score of the order and the differences: uar, kappa, jsd, brier."
     ),

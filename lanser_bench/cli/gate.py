@@ -9,12 +9,19 @@ import typer
 
 from . import _shared as shared
 from ._app import App
-from ._shared import in_data, in_output, writing
+from ._shared import DATASET, dataset_words, in_data, in_output, writing
 
 if TYPE_CHECKING:
     from ..reporting.comparing.gate import GateResult
 
 app = App(no_args_is_help=False)
+TOLERANCE = typer.Option(
+    1.0, min=0, max=100, help="Points of difference that are ignored (1 is 0.01)."
+)
+STRICT = typer.Option(False, "--strict", help="Also fail if a score is undecided.")
+MARKDOWN = in_output(None, help="Also append a summary to this Markdown file.")
+JUNIT = in_output(None, help="Also write JUnit XML to this file.")
+JSON_FILE = in_output(None, "--json", help="Also write JSON to this file; - prints it.")
 
 
 @app.callback(invoke_without_command=True)
@@ -30,27 +37,24 @@ def gate(
     metric: str | None = in_data(
         None, help=f"Only one score: {shared.METRICS} Default: every one."
     ),
-    tolerance: float = typer.Option(
-        1.0, min=0, max=100, help="Points of difference that are ignored (1 is 0.01)."
-    ),
-    strict: bool = typer.Option(False, "--strict", help="Also fail if a cell is undecided."),
+    tolerance: float = TOLERANCE,
+    strict: bool = STRICT,
     allow_changes: bool = typer.Option(
         False, "--allow-changes", help="Do not fail if cells cannot be compared."
     ),
-    markdown: Path | None = in_output(None, help="Also append a summary to this Markdown file."),
-    junit: Path | None = in_output(None, help="Also write JUnit XML to this file."),
-    json_file: Path | None = in_output(
-        None, "--json", help="Also write JSON to this file; - prints it."
-    ),
+    markdown: Path | None = MARKDOWN,
+    junit: Path | None = JUNIT,
+    json_file: Path | None = JSON_FILE,
     add_to_history: bool = in_output(
         False, "--add-to-history", help="Also add the candidate's scores to the history."
     ),
 ) -> None:
-    """Compare a candidate's records with a baseline's, and fail if a cell is worse.
+    """Compare a candidate with a baseline, stage by stage, and fail if a score is worse.
 
-    Paired by utterance, clustered by speaker, over training seeds, Holm over all cells. Exit code
-    0: no cell is worse. 1: a cell is worse, or one of the baseline cannot be compared (it is
-    missing, or its split, taxonomy or schema has changed). 2: a folder or an option is not valid.
+    Paired by utterance, clustered by speaker, over training seeds, Holm over all scores. Exit code
+    0: no score is worse. 1: a score is worse, a cell failed, or one of the baseline cannot be
+    compared (it is missing, or its split, taxonomy or schema has changed). 2: a folder or an option
+    is not valid.
 
     Examples:
         lanser-bench gate --baseline results/main --candidate results/branch --tolerance 2
@@ -58,26 +62,105 @@ def gate(
     """
     if context.invoked_subcommand is not None:
         return
-    import json
-
-    from ..reporting.comparing import gate_views as views
     from ..reporting.comparing.history import add_history
 
     past = (history, against_last, commit)
     result = _compared(baseline, candidate, past, metric, tolerance / 100)
-    passed = result.passed(strict=strict, allow_changes=allow_changes)
-    content = json.dumps(views.as_json(result, passed=passed), ensure_ascii=False, indent=1) + "\n"
-    if json_file and str(json_file) != "-":
-        _write(json_file, content)
-    if junit is not None:
-        _write(junit, views.junit(result, strict=strict, allow_changes=allow_changes))
-    if markdown is not None:
-        _append(markdown, views.markdown(result, passed=passed))
-    typer.echo(content, nl=False) if str(json_file) == "-" else _print(result, passed)
+    fails = {"strict": strict, "allow_changes": allow_changes}
+    passed = _report(result, fails, markdown, junit, json_file)
     if add_to_history:
         add_history(candidate, history, commit=commit)
     if not passed:
         raise typer.Exit(1)
+
+
+@app.command()
+def labels(
+    dataset: list[str] = dataset_words(..., metavar=DATASET),
+    baseline: Path | None = in_data(None, metavar="FILE", help="Baseline that --write wrote."),
+    against: str | None = in_data(
+        None, metavar="LABELER", help='A labeler in place of a baseline, such as "random(seed=1)".'
+    ),
+    write: Path | None = in_output(
+        None, metavar="FILE", help="Write the labels' quality as a baseline, if the gate passes."
+    ),
+    taxonomy: str = shared.TAXONOMY,
+    labeler: str = shared.LABELER,
+    option: list[str] = shared.LABELER_OPTIONS,
+    asr: str = shared.RECOGNISER,
+    set_: list[str] = shared.SETTINGS,
+    compare_in: str | None = shared.COMPARE_IN,
+    tolerance: float = TOLERANCE,
+    strict: bool = STRICT,
+    markdown: Path | None = MARKDOWN,
+    junit: Path | None = JUNIT,
+    json_file: Path | None = JSON_FILE,
+    store: Path = shared.STORE,
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
+) -> None:
+    """Label a dataset with human labels, and fail if the labels are worse; nothing is trained.
+
+    Compares UAR, kappa, coverage, distances of scores, labels never given and, with a recogniser,
+    word errors: paired by speaker, or by groups of texts without speakers. Exit codes are those of
+    `gate`. `lanser-bench gate --labels DATASET` is the same command.
+
+    Examples:
+        lanser-bench gate labels synthetic clips=48 --labeler lexicon --write baseline.parquet
+        lanser-bench gate labels synthetic clips=48 --labeler lexicon --baseline baseline.parquet
+        lanser-bench gate labels manifest speech --labeler lexicon --against random
+    """
+    from ..errors import SettingsError
+    from ..plugins.taxonomies import find_taxonomy
+    from ..reporting.labels import gate as of_labels
+    from ._labeling import Labeling
+    from ._options import dataset_ref, plugin_words
+
+    if (baseline is not None and against is not None) or not (baseline or against or write):
+        raise SettingsError("Name a --baseline or a labeler --against, or --write a baseline.")
+    labeling = Labeling(labeler, option, store, set_, plugins_dir, asr)
+    named = dataset_ref(dataset, labeling.plugins, "gate labels")
+    common = find_taxonomy(labeling.plugins, compare_in) if compare_in else None
+    reference = of_labels.read_baseline(baseline) if baseline else None
+    (corpus,) = labeling.label(named, taxonomy)
+    side = of_labels.label_side(corpus, common)
+    if against:
+        (other,) = labeling.label(named, taxonomy, [plugin_words(against)])
+        reference = of_labels.label_side(other, common)
+    if reference is not None:
+        result = of_labels.gate_labels(side, reference, tolerance=tolerance / 100)
+        if not _report(result, {"strict": strict}, markdown, junit, json_file):
+            raise typer.Exit(1)
+    if write is not None:
+        with writing(write):
+            of_labels.write_baseline(side, write)
+        typer.echo(f"Baseline: {write}", err=True)
+
+
+def _report(
+    result: GateResult,
+    fails: dict[str, bool],
+    markdown: Path | None,
+    junit: Path | None,
+    json_file: Path | None,
+) -> bool:
+    """Writes and prints a result; returns whether it passed.
+
+    `fails` are the arguments of `GateResult.passed`.
+    """
+    import json
+
+    from ..reporting.comparing import gate_views as views
+
+    passed = result.passed(**fails)
+    content = json.dumps(views.as_json(result, passed=passed), ensure_ascii=False, indent=1) + "\n"
+    if json_file and str(json_file) != "-":
+        _write(json_file, content)
+    if junit is not None:
+        _write(junit, views.junit(result, **fails))
+    if markdown is not None:
+        _append(markdown, views.markdown(result, passed=passed))
+    typer.echo(content, nl=False) if str(json_file) == "-" else _print(result, passed)
+    return passed
 
 
 def _compared(

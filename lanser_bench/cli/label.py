@@ -9,13 +9,9 @@ import typer
 
 from . import _shared as shared
 from ._app import App
-from ._shared import DATASET, dataset_words, echo_json, in_data, in_labeling, in_output
+from ._shared import DATASET, dataset_words, echo_json, in_data, in_output
 
 app = App(help="Label sentences, a table of texts or a dataset, without training anything.")
-
-COMPARE_IN = in_labeling(
-    None, help="Taxonomy in which labels and human labels are compared; maps both."
-)
 
 OUT = in_output(None, help="Folder for labels and report; default: one in results/scratch/labels.")
 
@@ -77,7 +73,7 @@ def table(
     labeler: str = shared.LABELER,
     option: list[str] = shared.LABELER_OPTIONS,
     set_: list[str] = shared.SETTINGS,
-    compare_in: str | None = COMPARE_IN,
+    compare_in: str | None = shared.COMPARE_IN,
     out: Path | None = OUT,
     as_json: bool = shared.AS_JSON,
     store: Path = shared.STORE,
@@ -107,7 +103,7 @@ def corpus(
     option: list[str] = shared.LABELER_OPTIONS,
     asr: str = shared.RECOGNISER,
     set_: list[str] = shared.SETTINGS,
-    compare_in: str | None = COMPARE_IN,
+    compare_in: str | None = shared.COMPARE_IN,
     out: Path | None = OUT,
     as_json: bool = shared.AS_JSON,
     store: Path = shared.STORE,

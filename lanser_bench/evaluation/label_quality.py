@@ -36,7 +36,7 @@ SCALES = {
     "uar": Scale("UAR of weak labels"),
     "kappa": Scale("kappa of weak labels", points=False),
     "coverage": Scale("coverage"),
-    NEVER_GIVEN: Scale("utterances whose label only one side gives"),
+    NEVER_GIVEN: Scale("labels that one side never gives"),
     "jsd": Scale("JSD of label scores to gold", points=False, lower_is_better=True),
     "brier": Scale("Brier score of label scores", points=False, lower_is_better=True),
     "wer": Scale("WER", lower_is_better=True),

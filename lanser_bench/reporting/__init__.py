@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .comparing.history import read_history as read_history
     from .comparing.power import plan_power as plan_power
     from .comparing.verdicts import judged as judged
+    from .labels.gate import gate_labels as gate_labels
+    from .labels.gate import label_side as label_side
+    from .labels.gate import read_baseline as read_baseline
+    from .labels.gate import write_baseline as write_baseline
     from .labels.ladder import compare_labelers as compare_labelers
     from .labels.report import read_material as read_material
     from .labels.report import write_label_report as write_label_report
@@ -42,6 +46,7 @@ __getattr__, __all__ = face(
         "comparing.history": "add_history read_history",
         "comparing.power": "plan_power",
         "comparing.verdicts": "judged",
+        "labels.gate": "gate_labels label_side read_baseline write_baseline",
         "labels.ladder": "compare_labelers",
         "labels.report": "read_material write_label_report",
         "leaderboard.boards": "rank",

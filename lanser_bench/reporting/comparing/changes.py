@@ -59,7 +59,8 @@ def _parts(old: Origin, new: Origin) -> Iterator[Iterable[str]]:
     roles = sorted(old.plugins.keys() | new.plugins.keys())
     for name in roles:
         role = name.partition(": ")[2]
-        yield plugin_differences(role, old.plugins.get(name), new.plugins.get(name))
+        found = plugin_differences(role, old.plugins.get(name), new.plugins.get(name))
+        yield (sentence for sentence in found if not sentence.startswith("library "))
     if old.taxonomy[0] != new.taxonomy[0]:
         yield [f"taxonomy {old.taxonomy[0]} → {new.taxonomy[0]}"]
     elif old.taxonomy[1] != new.taxonomy[1]:
@@ -75,7 +76,9 @@ def _parts(old: Origin, new: Origin) -> Iterator[Iterable[str]]:
         {k: v for k, v in side.settings.items() if k not in _NO_CHANGE} for side in (old, new)
     )
     yield (f"{place} {was} → {now}" for place, was, now in leaves(before, after))
-    yield environment_changes(old.environment, new.environment)
+    # A library that one side does not use belongs to another plugin, which is named above.
+    shared = old.environment.keys() & new.environment.keys()
+    yield environment_changes(*({n: side.environment[n] for n in shared} for side in (old, new)))
 
 
 def environment_of(

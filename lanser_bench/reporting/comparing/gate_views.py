@@ -146,7 +146,9 @@ def _case(suite: ElementTree.Element, experiment: str, name: str) -> ElementTree
 
 def _title(found: GateResult) -> str:
     n = sum(row.why != EQUAL for row in found.compared)
+    cells = any(row.cell.target >= 0 for row in found.compared)
     return (
-        "Candidate minus baseline (shares in points; ↓ lower is better), 95 % intervals over seeds "
-        f"× speakers; p by Holm over {n}; tolerance {100 * found.tolerance:g} points"
+        "Candidate minus baseline (shares in points; ↓ lower is better), 95 % intervals over "
+        f"{'seeds × speakers' if cells else 'speakers or groups of texts'}; p by Holm over {n}; "
+        f"tolerance {100 * found.tolerance:g} points"
     )
