@@ -62,6 +62,11 @@ if TYPE_CHECKING:
     from .plugins.members import create_plugin as create_plugin
     from .plugins.members import known_taxonomy as known_taxonomy
     from .plugins.members import member_identity as member_identity
+    from .records.headline import headline as headline
+    from .records.headline import metric_name as metric_name
+    from .reporting.report.grid import GridBoard as GridBoard
+    from .reporting.report.grid import GridSummary as GridSummary
+    from .reporting.report.grid import grid_summary as grid_summary
     from .store import FileHashes as FileHashes
     from .taxonomy import Label as Label
     from .taxonomy import Taxonomy as Taxonomy
@@ -87,6 +92,8 @@ __getattr__, __all__ = face(
         "paths": "UserPath user_path",
         "plugins.hookspecs": "hookimpl",
         "plugins.members": "create_plugin known_taxonomy member_identity",
+        "records.headline": "headline metric_name",
+        "reporting.report.grid": "GridBoard GridSummary grid_summary",
         "store": "FileHashes",
         "taxonomy": "Label Taxonomy",
     },

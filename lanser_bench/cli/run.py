@@ -165,6 +165,8 @@ def _finish(outcome: RunOutcome) -> None:
         for picture in sorted(folder.glob("*.png")):
             console.print(f"Picture: {picture}", soft_wrap=True)
         console.print(f"Records: {folder}", soft_wrap=True)
+    for tracker, command in outcome.views.items():
+        console.print(f"Tracker {tracker}: {command}", soft_wrap=True, markup=False)
     done = len(outcome.executed)
     console.print(f"{done} stages run, {len(outcome.plan.nodes) - done} not needed or reused.")
     for failure in outcome.failures:

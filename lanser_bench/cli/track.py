@@ -47,6 +47,8 @@ def track(
     )
     known = f", {replay.had} were sent before" if replay.had else ""
     typer.echo(f"{replay.sent} cells sent to {to}{known}. Its files are in {replay.folder}.")
+    if replay.view is not None:
+        typer.echo(f"Next: {replay.view}")
     if replay.failed:
         typer.echo(f"{replay.failed} cells were not sent.", err=True)
         raise typer.Exit(1)

@@ -22,10 +22,18 @@ class Tracker(Plugin[OptionsT]):
         return False
 
     def prepare(self) -> None:
-        """Imports the libraries that `log_cell` needs; called once, before the first cell.
+        """Imports the libraries that the other methods need; called once, before the first cell.
 
         `tracker_timeout_s` does not limit it, as imports take long on a busy machine.
         """
+
+    def view(self, folder: Path) -> str | None:
+        """Returns the command that shows, or uploads, what was sent; None if there is none.
+
+        Args:
+            folder: as in `log_cell`.
+        """
+        return None
 
     @abstractmethod
     def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
@@ -38,4 +46,15 @@ class Tracker(Plugin[OptionsT]):
             record: the result record as plain JSON values, without secrets and absolute paths.
             events: the events of the cell's stages, oldest first.
             folder: a scratch folder of this run where the tracker may keep files.
+        """
+
+    def log_grid(self, results: Path, folder: Path) -> None:
+        """Sends a summary of the experiment, after its cells; by default nothing is sent.
+
+        Called at the end of a run whose records have changed. `grid_summary` of `lanser_bench`
+        makes the summary.
+
+        Args:
+            results: a folder with copies of the experiment's records, without secrets and paths.
+            folder: as in `log_cell`.
         """

@@ -1,28 +1,43 @@
-"""The parts of a record and its events that trackers show: curves, scores, a table, a picture."""
+"""What trackers share: names, curves and scores of a record, pictures."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from html import escape
+from importlib import import_module
+from io import BytesIO
 from typing import Any
 
-from lanser_bench import Event
+from lanser_bench import Event, GridBoard
 
 Scores = dict[str, float | int | str]
 CONFIGURATION = (
     *("key", "group", "role", "control", "axes", "seed", "seeds", "asr", "labeler", "taxonomy"),
     *("encoder", "settings", "versions", "commit", "stages", "schema_version"),
 )
+LONGEST = 128
+"""Characters in a name, which servers of W&B limit."""
 METRICS = ("uar", "wa", "macro_f1")
+MOST_NUMBERS = 20
+"""Labels of a confusion matrix up to which its cells have numbers."""
 TARGET = ("target", "scale", "layer", "strength", "n")
 NUMBER_METRICS, CLASS_METRICS = ("r2", "pearson", "ccc"), ("uar", "wa")
 
 
-def run_id(record: Mapping[str, Any]) -> str:
-    """Returns the run's id: the same for the same cell of the same experiment."""
-    text = f"{record['experiment']}\n{record['name']}\n{record['key']}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def run_id(*parts: object) -> str:
+    """Returns a run's id, from experiment, name and key for a cell: resending it updates it."""
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def cell_id(record: Mapping[str, Any]) -> str:
+    """Returns the id of a cell's run."""
+    return run_id(record["experiment"], record["name"], record["key"])
+
+
+def group_name(experiment: str, group: str) -> str:
+    """Returns the group of a cell's runs, one per seed, at most 128 characters."""
+    text = f"{experiment}/{group}"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 9]}-{run_id(text)[:8]}"
 
 
 def configuration(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,16 +52,31 @@ def curves(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
             yield {f"pretrain/{name}": value for name, value in line.items()}
 
 
+def datasets(record: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Returns the labelled sets of a record with unique names, as in `headline`."""
+    names = [result["dataset"] for result in record["datasets"]]
+    return [
+        (name if names.count(name) == 1 else f"{name}.{i}", record["datasets"][i])
+        for i, name in enumerate(names)
+    ]
+
+
+def budget_curves(record: Mapping[str, Any]) -> Iterator[tuple[str, float, int]]:
+    """Yields name, score and number of labels at each label budget."""
+    for name, result in datasets(record):
+        for budget in result["evaluation"]["budgets"]:
+            for metric in METRICS:
+                value = budget[metric]["value"]
+                yield f"{name}/curve/{metric}", value, round(budget["n_labels"])
+
+
 def score_lines(record: Mapping[str, Any]) -> Iterator[Scores]:
-    """Yields one line per label budget, one per fold score and one per probe target.
+    """Yields one line per label budget, one per fold score and probe target, one of other scores.
 
     A target's line also contains the score of each single layer: ``r2@layer_00``.
-
-    Lines and not `wandb.Table`: a table becomes an artifact, and an offline run then contains the
-    absolute path of its staging folder.
     """
-    for result in record["datasets"]:
-        name, budgets = result["dataset"], result["evaluation"]["budgets"]
+    for name, result in datasets(record):
+        budgets = result["evaluation"]["budgets"]
         for budget in budgets:
             line: Scores = {"budget": budget["budget"], "n_labels": budget["n_labels"]}
             if budget["fraction"] is not None:
@@ -55,6 +85,14 @@ def score_lines(record: Mapping[str, Any]) -> Iterator[Scores]:
         for budget in budgets:
             for fold in budget["folds"]:
                 yield _under(f"{name}/folds", {"budget": budget["budget"], **fold})
+        majority = result["evaluation"]["majority"]
+        line = flat_all("majority/", majority, majority) | flat(
+            "area", result["evaluation"]["area"]
+        )
+        for kind in ("zero_shot", "text_only"):
+            if result.get(kind):
+                line |= flat_all(f"{kind}/", result[kind], ("coverage", *METRICS))
+        yield _under(f"{name}/other", line)
         for probe in result["probes"]:
             for target in probe["targets"]:
                 line = {key: target[key] for key in TARGET}
@@ -64,32 +102,6 @@ def score_lines(record: Mapping[str, Any]) -> Iterator[Scores]:
                 line = {key: target[key] for key in (*TARGET, "chance")}
                 line |= flat_all("", target, CLASS_METRICS) | _by_layer("uar", target)
                 yield _under(f"{name}/{probe['probe']}", line)
-
-
-def summary(record: Mapping[str, Any]) -> Scores:
-    """Returns a run's columns: scores at each budget, area, majority, probes, label quality."""
-    columns: Scores = {}
-    for result in record["datasets"]:
-        name, evaluation = result["dataset"], result["evaluation"]
-        for budget in evaluation["budgets"]:
-            for metric in METRICS:
-                columns |= flat(f"{name}/{metric}@{budget['budget']}", budget[metric])
-        columns |= flat(f"{name}/area", evaluation["area"])
-        for kind in ("zero_shot", "text_only"):
-            if result.get(kind):
-                columns |= flat_all(f"{name}/{kind}/", result[kind], ("coverage", *METRICS))
-        majority = evaluation["majority"]
-        columns |= flat_all(f"{name}/majority/", majority, majority)
-        for probe in result["probes"]:
-            for target in probe["targets"]:
-                place = f"{name}/{probe['probe']}/{target['target']}/{target['scale']}/"
-                columns |= flat_all(place, target, NUMBER_METRICS)
-            for target in probe.get("classes", ()):
-                place = f"{name}/{probe['probe']}/{target['target']}/{target['scale']}/"
-                columns |= flat_all(place, target, ("uar",)) | {f"{place}chance": target["chance"]}
-    for group in ("labels", "transcripts", "training"):
-        columns |= dict(_numbers(record[group], group))
-    return columns
 
 
 def _under(place: str, line: Mapping[str, Any]) -> Scores:
@@ -119,34 +131,6 @@ def _by_layer(name: str, target: Mapping[str, Any]) -> Scores:
     return flat_all(f"{name}@", layers, layers)
 
 
-def _numbers(value: Any, place: str) -> Iterator[tuple[str, float]]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _numbers(inner, f"{place}/{key}")
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield place, value
-
-
-def score_table(record: Mapping[str, Any]) -> str:
-    """Returns the scores at each label budget as an HTML table."""
-    rows = []
-    for result in record["datasets"]:
-        for budget in result["evaluation"]["budgets"]:
-            cells = [result["dataset"], budget["budget"], f"{budget['n_labels']:.0f}"]
-            cells += [_shown(budget[metric]) for metric in METRICS]
-            rows.append("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in cells) + "</tr>")
-    heads = ("dataset", "budget", "labels", "UAR %", "WA %", "macro-F1 %")
-    head = "".join(f"<th>{h}</th>" for h in heads)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-
-
-def _shown(metric: Mapping[str, Any]) -> str:
-    text, interval = f"{100 * metric['value']:.1f}", metric["interval"]
-    if interval is None:
-        return text
-    return f"{text} [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}]"
-
-
 def picture(record: Mapping[str, Any]) -> Any | None:
     """Returns a matplotlib figure of the label-efficiency curves; None with a single budget."""
     shown = [r for r in record["datasets"] if len(r["evaluation"]["budgets"]) > 1]
@@ -170,3 +154,39 @@ def picture(record: Mapping[str, Any]) -> Any | None:
     axes.set_ylabel("UAR on held-out speakers, %")
     axes.legend(frameon=False)
     return figure
+
+
+def confusion_picture(board: GridBoard) -> Any:
+    """Returns a matplotlib figure: shares of each gold label, in percent."""
+    from matplotlib.figure import Figure
+
+    n = len(board.labels)
+    side = 2.4 + 0.32 * n
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.add_subplot()
+    shares = [[100 * count / max(sum(line), 1) for count in line] for line in board.confusion]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    for i, line in enumerate(shares if n <= MOST_NUMBERS else ()):
+        for j, share in enumerate(line):
+            dark = "white" if share > 60 else "black"
+            axes.text(j, i, f"{share:.0f}", ha="center", va="center", color=dark, fontsize=8)
+    axes.set_xticks(range(n), board.labels, rotation=90)
+    axes.set_yticks(range(n), board.labels)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("gold")
+    axes.set_title(f"{board.best}\n{board.title}, % of gold", fontsize=8, wrap=True)
+    return figure
+
+
+def load_pictures() -> None:
+    """Imports what draws pictures, so that the first cell's time does not count it."""
+    for module in ("matplotlib.backends.backend_agg", "matplotlib.figure", "PIL.Image"):
+        import_module(module)
+
+
+def png(figure: Any) -> BytesIO:
+    """Returns a figure as PNG; a tracker given a figure would load pyplot and its windows."""
+    file = BytesIO()
+    figure.savefig(file, format="png", dpi=120)
+    file.seek(0)
+    return file

@@ -7,13 +7,14 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from shlex import quote
 from textwrap import indent
 from typing import Any
 
-from lanser_bench import Event, PluginOptions, Tracker, UserPath
+from lanser_bench import Event, PluginOptions, Tracker, UserPath, headline
 
 from .._optional import import_optional
-from ._lines import METRICS, configuration, curves, picture, run_id, summary
+from ._lines import budget_curves, cell_id, configuration, curves, load_pictures, picture
 
 
 class TensorBoardOptions(PluginOptions):
@@ -39,6 +40,11 @@ class TensorBoard(Tracker[TensorBoardOptions]):
         need = "The tracker 'tensorboard' needs its package"
         install = "pip install 'lanser-bench[tensorboard]', or remove it from 'trackers'."
         import_optional("torch.utils.tensorboard", need, install)
+        load_pictures()
+
+    def view(self, folder: Path) -> str | None:
+        """Returns the command that shows the curves in a browser."""
+        return f"tensorboard --logdir {quote(str(self.options.folder or folder))}"
 
     def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
         """Writes training curves, label-efficiency curves, all scores, settings and a picture."""
@@ -51,14 +57,10 @@ class TensorBoard(Tracker[TensorBoardOptions]):
                 for name, value in line.items():
                     if isinstance(value, int | float):
                         writer.add_scalar(name, value, step)
-            for result in record["datasets"]:
-                for budget in result["evaluation"]["budgets"]:
-                    for metric in METRICS:
-                        name, value = f"{result['dataset']}/curve/{metric}", budget[metric]["value"]
-                        writer.add_scalar(name, value, round(budget["n_labels"]))
-            for name, number in summary(record).items():
-                if isinstance(number, int | float):
-                    writer.add_scalar(f"summary/{name}", number, 0)
+            for name, value, labels in budget_curves(record):
+                writer.add_scalar(name, value, labels)
+            for name, value in headline(record).items():
+                writer.add_scalar(f"summary/{name}", value, 0)
             writer.add_text("settings", _markdown(configuration(record)))
             figure = picture(record)
             if figure is not None:
@@ -68,7 +70,7 @@ class TensorBoard(Tracker[TensorBoardOptions]):
 def _folder(record: Mapping[str, Any]) -> str:
     name = re.sub(r"[^\w.=-]+", "-", str(record["name"])).strip("-")[:60]
     experiment = re.sub(r"[^\w.=-]+", "-", str(record["experiment"])).strip("-.") or "experiment"
-    return f"{experiment}/{name}-{run_id(record)[:6]}"
+    return f"{experiment}/{name}-{cell_id(record)[:6]}"
 
 
 def _markdown(settings: Mapping[str, Any]) -> str:

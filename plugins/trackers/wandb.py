@@ -1,8 +1,9 @@
-"""Weights & Biases: one run per cell, offline without a key.
+"""Weights & Biases: one run per cell and one for the grid, offline without a key.
 
-The run is written after the cell's record is on disk, and contains only data of the record: no
-console, no source, no git remote, no machine facts, no absolute paths. Artifacts are references by
-key, never bytes: ``lanser-store://pretrain/<key>``.
+A run is written after the cell's record is on disk, and contains only data of the record: no
+console, no source, no git remote, no machine facts, no absolute paths. A cell's artifacts are
+references by key, never bytes: ``lanser-store://pretrain/<key>``. The grid's report is uploaded;
+until then, its offline file names the report's place on this machine.
 """
 
 from __future__ import annotations
@@ -10,16 +11,31 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from io import BytesIO
+from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
+from urllib.parse import quote as quote_url
 
 from pydantic import Field
 
-from lanser_bench import Event, PluginOptions, Tracker
+from lanser_bench import Event, PluginOptions, Tracker, grid_summary, headline, metric_name
 
 from .._optional import import_optional
-from ._lines import configuration, curves, picture, run_id, score_lines, score_table, summary
+from ._lines import (
+    LONGEST,
+    METRICS,
+    cell_id,
+    configuration,
+    confusion_picture,
+    curves,
+    datasets,
+    group_name,
+    load_pictures,
+    png,
+    run_id,
+    score_lines,
+)
 
 LOCAL_TIMEOUT_S = 600.0
 """Longest wait for wandb's own process when offline."""
@@ -54,46 +70,60 @@ class WandB(Tracker[WandBOptions]):
     version = "1"
     libraries = ("wandb",)
 
+    @cached_property
+    def _stages(self) -> set[str]:
+        """Keys of the stages that have a run; cells share them."""
+        return set()
+
     def prepare(self) -> None:
-        """Imports wandb.
+        """Imports wandb and the libraries of pictures.
 
         Raises:
             MissingDependencyError: wandb is not installed.
         """
         install = "pip install wandb, or remove it from 'trackers'."
-        import_optional("wandb", "The tracker 'wandb' needs its package", install)
+        import_optional("wandb.apis.public", "The tracker 'wandb' needs its package", install)
+        load_pictures()
+
+    def view(self, folder: Path) -> str | None:
+        """Returns the command that uploads offline runs; None if they were sent at once."""
+        return f"wandb sync {quote(str(folder / 'wandb'))}" if self._mode() == "offline" else None
 
     def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
         """Writes one run: configuration, training curves, scores per budget and fold, probes."""
         if self._mode() == "disabled":
             return
-        events = list(events)
+        events, experiment = list(events), str(record["experiment"])
         for event in events if self.options.stages else ():
-            self._log_stage(record, event, folder)
+            self._log_stage(experiment, event, folder)
         about = {
-            "id": run_id(record),
-            "name": str(record["name"]),
-            "config": configuration(record),
+            "id": cell_id(record),
+            "name": str(record["name"])[:LONGEST],
+            "group": group_name(experiment, str(record["group"])),
             "job_type": str(record["control"] or record["role"]),
+            "config": configuration(record),
         }
-        with self._run(record, folder, about) as run:
-            for line in curves(events):
+        with self._run(folder, about) as run:
+            _define_axes(run, record)
+            for line in (*curves(events), *score_lines(record)):
                 run.log(line)
-            for scores in score_lines(record):
-                run.log(scores)
-            run.log(_media(record))
-            for key, value in summary(record).items():
-                run.summary[key] = value
+            run.summary.update(headline(record))
             run.log_artifact(_references(record))
 
-    def _log_stage(self, record: Mapping[str, Any], event: Event, folder: Path) -> None:
+    def _log_stage(self, experiment: str, event: Event, folder: Path) -> None:
+        key, stage = str(event["key"]), str(event["stage"])
+        if key in self._stages:
+            return
+        self._stages.add(key)
         about = {
-            "id": str(event["key"])[:16],
-            "name": str(event["place"]),
-            "job_type": str(event["stage"]),
-            "config": {"key": event["key"], "stage": event["stage"]},
+            "id": key[:16],
+            "name": f"{stage} {key[:8]}",
+            "group": group_name(experiment, "stages"),
+            "job_type": stage,
+            "config": {"key": key, "stage": stage},
         }
-        with self._run(record, folder, about) as run:
+        with self._run(folder, about) as run:
+            run.define_metric("pretrain/*", step_metric="pretrain/epoch")
             for line in curves([event]):
                 run.log(line)
             run.summary["seconds"] = event["seconds"]
@@ -101,13 +131,50 @@ class WandB(Tracker[WandBOptions]):
                 if isinstance(value, int | float | str):
                     run.summary[f"counts/{name}"] = value
 
+    def log_grid(self, results: Path, folder: Path) -> None:
+        """Writes one run: a table per leaderboard with links, confusion matrices, the report."""
+        import wandb
+
+        if self._mode() == "disabled":
+            return
+        grid = grid_summary(results, folder)
+        about = {
+            "id": run_id(grid.experiment, "grid"),
+            "name": f"{grid.experiment}: all cells"[:LONGEST],
+            "group": group_name(grid.experiment, "grid"),
+            "job_type": "grid",
+        }
+        with self._run(folder, about) as run:
+            for board in grid.boards:
+                rows = [self._linked(run, grid.experiment, row) for row in board.rows]
+                heads = list(dict.fromkeys(name for row in rows for name in row))
+                values = [[row.get(head) for head in heads] for row in rows]
+                table = wandb.Table(heads, values, allow_mixed_types=True)
+                place = metric_name(board.title)
+                confusion = _image(confusion_picture(board))
+                run.log({f"{place}/board": table, f"{place}/confusion": confusion})
+            run.summary.update(grid.headline)
+            report = wandb.Artifact(f"report-{run.id}", type="report")
+            report.add_file(str(grid.report), policy="immutable", skip_cache=True)
+            run.log_artifact(report)
+
+    def _linked(self, run: Any, experiment: str, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns a row with its W&B group and the group's page.
+
+        The page is None as long as the owner of the project is unknown.
+        """
+        group, base = group_name(experiment, row["group"]), (run.url or "").partition("/runs/")[0]
+        if not base and self.options.entity:
+            base = f"https://wandb.ai/{self.options.entity}/{self.options.project}"
+        link = f"{base}/groups/{quote_url(group, safe='')}" if base else None
+        return {**row, "group": group, "link": link}
+
     @contextmanager
-    def _run(
-        self, record: Mapping[str, Any], folder: Path, about: Mapping[str, Any]
-    ) -> Iterator[Any]:
+    def _run(self, folder: Path, about: Mapping[str, Any]) -> Iterator[Any]:
         """Opens a run, or the same run again, and closes it completely."""
         import wandb
 
+        os.environ |= {"WANDB_DATA_DIR": str(folder), "WANDB_CACHE_DIR": str(folder / "cache")}
         timeout_s = self.options.timeout_s if self.remote else LOCAL_TIMEOUT_S
         wanted = PRIVATE | dict.fromkeys(TIMEOUTS, timeout_s)
         # As far as this version of wandb has these settings.
@@ -119,7 +186,6 @@ class WandB(Tracker[WandBOptions]):
             mode=self._mode(),
             resume="allow" if self.remote else None,
             settings=wandb.Settings(**settings),
-            group=str(record["experiment"]),
             **about,
         )
         try:
@@ -155,29 +221,30 @@ def _has_key() -> bool:
         return False
 
 
-def _media(record: Mapping[str, Any]) -> dict[str, Any]:
-    """The scores as a table and a picture.
+def _define_axes(run: Any, record: Mapping[str, Any]) -> None:
+    """Draws curves over epochs and over labels; other lines get no chart and no summary."""
+    run.define_metric("pretrain/*", step_metric="pretrain/epoch", summary="none")
+    for name, result in datasets(record):
+        probes = (str(probe["probe"]) for probe in result["probes"])
+        for part in ("curve", "folds", "other", *probes):
+            run.define_metric(f"{name}/{part}/*", hidden=True, summary="none")
+        for metric in METRICS:
+            labels = f"{name}/curve/n_labels"
+            run.define_metric(f"{name}/curve/{metric}", step_metric=labels, summary="none")
 
-    HTML and not `wandb.Table`, see `score_lines`.
-    """
+
+def _image(figure: Any) -> Any:
     import wandb
+    from PIL import Image
 
-    media: dict[str, Any] = {"scores": wandb.Html(score_table(record))}
-    figure = picture(record)
-    if figure is not None:
-        from PIL import Image
-
-        file = BytesIO()  # for a figure, wandb would load pyplot and its windows
-        figure.savefig(file, format="png", dpi=120)
-        media["label-efficiency"] = wandb.Image(Image.open(file))
-    return media
+    return wandb.Image(Image.open(png(figure)))
 
 
 def _references(record: Mapping[str, Any]) -> Any:
     """The cell's artifacts in the store, by key: no bytes and no paths leave the machine."""
     import wandb
 
-    artifact = wandb.Artifact(f"cell-{run_id(record)}", type="cell")
+    artifact = wandb.Artifact(f"cell-{cell_id(record)}", type="cell")
     for place, use in record["stages"].items():
         uri, name = f"lanser-store://{use['stage']}/{use['key']}", place.replace(" ", "/")
         artifact.add_reference(uri, name=name, checksum=False)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -189,6 +192,17 @@ def test_validate_checks_every_file_and_its_maps(tmp_path: Path) -> None:
         run("taxonomy", "validate", *map(str, files.values()))
     assert f"{files['far']}, line 8: the map to ekman-6 names 'rage'" in str(caught.value)
     assert f"{files['bad']}, line 8" in str(caught.value)
+
+
+@pytest.mark.slow
+def test_stdout_is_json_although_transformers_prints_on_import(tmp_path: Path) -> None:
+    words = ["label", "text", "We won!", "--labeler", "similarity", "--json"]
+    command = [sys.executable, "-m", "lanser_bench", *words]
+    environment = {**os.environ, "WANDB_MODE": "offline"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["text"] == "We won!"
 
 
 @pytest.mark.slow

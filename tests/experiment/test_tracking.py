@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ class Odd(Tracker[Options]):
 
     @property
     def remote(self):
-        return self.options.how == "slow"
+        return self.options.how in ("slow", "grid hangs")
 
     def prepare(self):
         if self.options.how == "import":
@@ -41,6 +42,16 @@ class Odd(Tracker[Options]):
         print("chatter")
         (folder / record["name"]).write_text(str([e["event"] for e in events]))
         (folder / "seen").write_text(str(record))
+
+    def view(self, folder):
+        return f"show {folder.name}"
+
+    def log_grid(self, results, folder):
+        if self.options.how == "grid hangs":
+            time.sleep(1200)
+        lines = [path.read_text() for path in sorted(results.glob("*.json"))]
+        with (folder / "grids").open("a") as file:
+            file.write(str(lines) + chr(10))
 
 @hookimpl
 def register_trackers(register):
@@ -172,3 +183,66 @@ def test_trackers_see_neither_secrets_nor_paths(
     feed.close()
     seen = (case.folder / "run" / "trackers" / "odd" / "seen").read_text()
     assert seen == str({"name": "x", "a": "[hidden]", "b": "…/y"})
+
+
+PUBLISHED = Path(__file__).parents[2] / "results" / "ravdess-finetune"
+
+
+def published(folder: Path) -> Path:
+    """An experiment's folder with one record, whose settings name a path and a token."""
+    folder.mkdir()
+    path = min(PUBLISHED.glob("*.json"))
+    for beside in PUBLISHED.glob(f"{path.stem}.*"):
+        shutil.copy(beside, folder)
+    content = json.loads(path.read_text())
+    content["settings"] |= {"token": "planted-secret", "place": "/home/somebody/data"}
+    (folder / path.name).write_text(json.dumps(content))
+    (folder / "notes.json").write_text("{}")
+    return folder
+
+
+def test_a_grid_arrives_once_as_copies_without_secrets_and_paths(case: Case) -> None:
+    place = published(case.folder / "study")
+    for _ in range(2):
+        feed = case.feed("write")
+        feed.send_grid(place)
+        feed.close()
+    folder = case.folder / "run" / "trackers" / "odd"
+    [line] = (folder / "grids").read_text().splitlines()
+    names = {path.name for path in place.iterdir()} - {"notes.json"}
+    assert {path.name for path in (folder / "results" / "study").iterdir()} == names
+    for secret in ("planted-secret", "/home/somebody"):
+        assert secret not in line
+    assert "…/data" in line
+    assert case.told == []
+    (place / "another.json").write_text("{}")
+    feed = case.feed("write")
+    feed.send_grid(place)
+    feed.close()
+    assert len((folder / "grids").read_text().splitlines()) == 2
+
+
+def test_a_grid_that_hangs_stops_no_run_and_is_offered_again(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking, "GRACE_S", 0.1)
+    monkeypatch.setattr(tracking, "GRID_GRACE_S", 0.3)
+    place = published(case.folder / "study")
+    feed = case.feed("grid hangs")
+    case.send(feed, "a")
+    feed.close(patient=True)
+    feed = case.feed("grid hangs")
+    feed.send_grid(place)
+    feed.close()
+    [told] = case.told
+    assert "the grid's summary has not arrived" in told
+    assert feed.undelivered() == 0
+    assert feed.views() == {}
+
+
+def test_what_arrived_has_a_command_that_shows_it(case: Case) -> None:
+    feed = case.feed("write")
+    assert feed.views() == {}
+    case.send(feed, "a")
+    feed.close()
+    assert feed.views() == {"odd": "show odd"}

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from wandb_files import wandb_records
+from wandb_files import offline_runs
 
 from .conftest import Project
-
-
-def logged(folder: Path) -> list[dict[str, Any]]:
-    """Every summary and history value of each offline run under a folder, by key."""
-    from wandb.proto import wandb_internal_pb2
-
-    runs = []
-    for path in sorted(folder.rglob("*.wandb")):
-        values: dict[str, list[Any]] = {}
-        for data in wandb_records(path):
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(data)
-            for update in (*record.summary.update, *record.history.item):
-                key = update.key or ".".join(update.nested_key)
-                values.setdefault(key, []).append(json.loads(update.value_json))
-        runs.append(values)
-    return runs
 
 
 def scores(value: Any) -> list[float]:
@@ -62,9 +43,9 @@ def test_offline_runs_hold_every_score(project: Project) -> None:
     }
     project.run()
     records = project.records().values()
-    runs = logged(project.root)
-    assert len(runs) == len(records)
-    everything = set().union(*(numbers(values) for values in runs))
+    runs = offline_runs(project.root)
+    assert len(runs) == len(records) + 1  # that of the grid
+    everything = set().union(*(numbers([*run.summary.values(), run.history]) for run in runs))
     for record in records:
         wanted = {round(s, 9) for s in scores(record["datasets"])}
         assert wanted

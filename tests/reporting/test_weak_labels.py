@@ -162,12 +162,10 @@ def test_confidence_is_judged_as_by_hand(home: Path) -> None:
     risks = [sum(wrong[: n + 1]) / (n + 1) for n in range(84)]
     assert len(set(labels.confidence)) == 84  # no ties
     trust = panel["trust"]
-    assert trust["area"].value == pytest.approx(np.mean(risks))
-    assert trust["overall"] == pytest.approx(risks[-1])
+    assert trust["risk"].area.value == pytest.approx(np.mean(risks))
+    assert trust["risk"].overall == pytest.approx(risks[-1])
     half = trust["kept"][2]
-    assert (half["share"], half["coverage"]) == (0.5, 0.5)
-    assert half["accuracy"] == pytest.approx(1 - risks[41])
-    assert half["confidence"] == labels.confidence[order[41]]
+    assert half == pytest.approx((0.5, 0.5, 1 - risks[41], labels.confidence[order[41]]))
     assert sum(one.n for one in trust["bins"]) == 84
     gaps = []
     for own in np.array_split(order[::-1], 10):

@@ -26,6 +26,8 @@ class RunOutcome:
     executed: list[str] = field(default_factory=list)
     """Keys of the stages that ran."""
     notes: list[str] = field(default_factory=list)
+    views: dict[str, str] = field(default_factory=dict)
+    """Tracker that received cells → command that shows or uploads them."""
 
     @property
     def ok(self) -> bool:

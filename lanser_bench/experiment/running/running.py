@@ -99,7 +99,10 @@ class Running(Listener):
 
     def _close(self) -> None:
         self.executor.close(cancel=self.cancelled)
+        if self.outcome.records and not self.cancelled:
+            self.trackers.send_grid(self.outcome.records[0].parent)
         self.trackers.close(cancel=self.cancelled)
+        self.outcome.views = self.trackers.views()
         self.timings.save()
         self.log.add(
             "run-end",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import signal
 import sys
 import threading
@@ -22,7 +23,10 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
+from ...kinds.tracker import Tracker
 from ...plugins.discovery import Registry, registry
+from ...records.attachments import attached_path, attachments_of
+from ...records.reading import newest, read_records
 from ...store import Store, digest, write_atomic
 from ..settings.model import PluginRef
 from .privacy import scrubbed
@@ -38,8 +42,10 @@ START_S = 600.0
 """How long a tracker may take to start; slow imports on a busy machine are no hang."""
 NICENESS = 5
 """Trackers yield the processor to the run, but keep a share on a busy machine."""
+GRID_GRACE_S = 30.0
+"""A remote tracker that has received all cells gets so long for the summary of the grid."""
 Job = tuple[str, Path, list[dict[str, Any]]]
-"""Name of the cell, its record, the events of its stages."""
+"""Name of the cell, its record, the events of its stages; for a grid its folder of records."""
 
 
 class TrackerFeed:
@@ -74,7 +80,7 @@ class TrackerFeed:
         self._lanes = [
             _Lane(
                 ref,
-                plugins.create("tracker", ref.name, ref.options).remote,
+                plugins.create("tracker", ref.name, ref.options),
                 plugins.plugin_dirs,
                 store,
                 folder,
@@ -105,6 +111,18 @@ class TrackerFeed:
             if self._again or not lane.has(record_key):
                 lane.send(record_key, (name, path, events), wait=wait)
 
+    def send_grid(self, records: Path) -> None:
+        """Queues the summary of an experiment, unless a tracker has received it.
+
+        Args:
+            records: the experiment's folder of records; their names contain their keys.
+        """
+        names = sorted(path.name for path in records.glob("*.json"))
+        identity = digest(["grid", records.name, names])
+        for lane in self._lanes:
+            if lane.has_grids and (self._again or not lane.has(identity)):
+                lane.send(identity, (records.name, records, []), wait=False)
+
     def close(self, *, cancel: bool = False, patient: bool = False) -> None:
         """Waits until all cells are sent, within the time-outs, or drops them if `cancel`.
 
@@ -119,24 +137,32 @@ class TrackerFeed:
 
     def undelivered(self) -> int:
         """Number of cells that were queued and not received, over all trackers."""
-        return sum(lane.offered - lane.delivered for lane in self._lanes)
+        return sum(lane.left for lane in self._lanes)
+
+    def views(self) -> dict[str, str]:
+        """Returns tracker → command that shows what it received; only of those that did."""
+        lanes = [lane for lane in self._lanes if lane.delivered]
+        views = {lane.name: lane.tracker.view(lane.folder) for lane in lanes}
+        return {name: command for name, command in views.items() if command is not None}
 
 
 class _Lane:
     def __init__(
         self,
         ref: PluginRef,
-        remote: bool,
+        tracker: Tracker[Any],
         plugin_dirs: tuple[Path, ...],
         store: Store,
         folder: Path,
         timeout_s: float,
         report: Report,
     ) -> None:
-        self.remote, self.offered, self.delivered = remote, 0, 0
+        self.name, self.tracker, self.remote = ref.name, tracker, tracker.remote
+        self.folder, self._timeout_s = folder / "trackers" / ref.name, timeout_s
+        self.has_grids = type(tracker).log_grid is not Tracker.log_grid
+        self.offered = self.delivered = 0
         self._until: float | None = None
         self._ref, self._plugin_dirs, self._report = ref, plugin_dirs, report
-        self._folder, self._timeout_s = folder / "trackers" / ref.name, timeout_s
         self._sent = store.root / "tracked" / f"{ref.name}-{digest(ref.model_dump())[:12]}"
         self._queue: queue.Queue[tuple[str, Job]] = queue.Queue(CAPACITY)
         self._over = threading.Event()
@@ -145,6 +171,10 @@ class _Lane:
         self._connection: Connection | None = None
         self._broken = threading.Event()
 
+    @property
+    def left(self) -> int:
+        return self.offered - self.delivered
+
     def has(self, record_key: str) -> bool:
         return (self._sent / record_key).is_file()
 
@@ -152,7 +182,7 @@ class _Lane:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=self._ref.name, daemon=True)
             self._thread.start()
-        self.offered += 1
+        self.offered += not _is_grid(job)
         while not self._broken.is_set():
             try:
                 self._queue.put((record_key, job), block=wait, timeout=0.1)
@@ -177,7 +207,7 @@ class _Lane:
             problem = self._deliver(job)
             if problem is None:
                 write_atomic(self._sent / record_key, job[0] + "\n")
-                self.delivered += 1
+                self.delivered += not _is_grid(job)
             elif not self._broken.is_set():
                 self._broken.set()
                 self._report(
@@ -204,33 +234,34 @@ class _Lane:
                 if (problem := self._answer(START_S)) is not None:
                     return problem
             self._connection.send(job)
-            return self._answer(self._timeout_s)
+            return self._answer(self._timeout_s, GRID_GRACE_S if _is_grid(job) else 0.0)
         except (EOFError, OSError):
-            return f"its process died; see its log in {self._folder}."
+            return f"its process died; see its log in {self.folder}."
 
-    def _answer(self, limit_s: float) -> str | None:
-        """Waits for the process; returns the problem, or None."""
+    def _answer(self, limit_s: float, grace_s: float = 0.0) -> str | None:
+        """Waits for the process, at least `grace_s`; returns the problem, or None."""
         assert self._connection is not None
         begin = time.monotonic()
         while not self._connection.poll(0.1):
             if self._broken.is_set():
                 return "stopped."
             now = time.monotonic()
-            if self._until is not None and (now > self._until or now - begin > STUCK_S):
-                left = self.offered - self.delivered
-                return f"the run is over and {left} cells have not arrived yet."
+            until = self._until if now - begin > grace_s else None
+            if until is not None and (now > until or now - begin > STUCK_S):
+                what = f"{self.left} cells have" if self.left else "the grid's summary has"
+                return f"the run is over and {what} not arrived yet."
             if now - begin > limit_s:
                 return f"no answer within {limit_s:g} s."
         answer: str | None = self._connection.recv()
         return answer
 
     def _start(self) -> Connection:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
         context = get_context("spawn")
         connection, theirs = context.Pipe()
         self._process = context.Process(
             target=_track,
-            args=(theirs, self._ref.name, self._ref.options, self._plugin_dirs, self._folder),
+            args=(theirs, self._ref.name, self._ref.options, self._plugin_dirs, self.folder),
             daemon=True,
         )
         self._process.start()
@@ -272,18 +303,38 @@ def _track(
             return
         connection.send(None)
         while True:
-            _, path, events = connection.recv()
-            connection.send(_log(tracker, Path(path), events, folder))
+            connection.send(_log(tracker, connection.recv(), folder))
 
 
-def _log(tracker: Any, path: Path, events: list[dict[str, Any]], folder: Path) -> str | None:
-    """Passes a cell to the tracker; returns what went wrong, or None."""
+def _is_grid(job: Job) -> bool:
+    return job[1].is_dir()
+
+
+def _log(tracker: Tracker[Any], job: Job, folder: Path) -> str | None:
+    """Passes a cell or a grid to the tracker; returns what went wrong, or None."""
+    _, path, events = job
     try:
-        record = json.loads(path.read_text(encoding="utf-8-sig"))
-        tracker.log_cell(scrubbed(record), scrubbed(events), folder)
+        if _is_grid(job):
+            tracker.log_grid(_scrubbed_copy(path, folder / "results" / path.name), folder)
+        else:
+            record = json.loads(path.read_text(encoding="utf-8-sig"))
+            tracker.log_cell(scrubbed(record), scrubbed(events), folder)
     except Exception as error:  # noqa: BLE001
         return f"{type(error).__name__}: {error}."
     return None
+
+
+def _scrubbed_copy(records: Path, copy: Path) -> Path:
+    """Copies the newest records without secrets and paths, with links to the files beside them."""
+    shutil.rmtree(copy, ignore_errors=True)
+    copy.mkdir(parents=True)
+    for path, record in newest(read_records([records]).records):
+        content = scrubbed(record.model_dump(mode="json"))
+        text = json.dumps(content, ensure_ascii=False)
+        (copy / path.name).write_text(text, encoding="utf-8")
+        for beside in attachments_of(record).values():
+            (copy / beside.file).symlink_to(attached_path(path.resolve(), beside))
+    return copy
 
 
 def _leave_with(parent: int) -> None:

@@ -18,7 +18,6 @@ from ...evaluation.calibration import (
     reliability,
 )
 from ...evaluation.results import Metric
-from ...evaluation.soft_results import ReliabilityBin
 from ...evaluation.statistics import metric
 
 
@@ -34,48 +33,26 @@ def calibration(
         votes: human votes, shape (n, K); a single gold label has all of them.
         units: of the n rows.
     """
-    n, unit = len(weak), units.codes(len(weak))
+    n = len(weak)
+    unit = units.codes(n)
+    few = units.speakers is None and n < MIN_ROWS
     total = scores.sum(1, keepdims=True)
     p = np.divide(scores, total, out=np.full_like(scores, 1 / scores.shape[1]), where=total > 0)
-    error, bins = confidence_error(confidence, votes[np.arange(n), weak], units)
-    scored = {
-        "ece": error,
-        "brier": _over(metric(mean_of(brier(p, votes), unit, 2.0)), units, n),
-        "jsd": _over(metric(mean_of(jensen_shannon(p, votes), unit)), units, n),
-    }
+    share = votes[np.arange(n), weak]
+
+    def shown(score: Metric) -> dict[str, Any]:
+        kept = Metric(value=score.value) if few else score
+        text = kept.model_dump(mode="json")
+        if units.speakers is None and kept.interval is not None:
+            text["interval"]["method"] = kept.interval.method.replace("speakers", "rows")
+        return text
+
+    found = reliability(confidence, share, unit)
     return {
         "rows": n,
         "rows_with_split_votes": int(((votes > 0).sum(1) > 1).sum()),
-        **{name: score.model_dump(mode="json") for name, score in scored.items()},
-        "reliability": [one.model_dump(mode="json") for one in bins],
+        "ece": shown(calibration_metric(gap_sums(confidence[None], share[None], unit, BINS))),
+        "brier": shown(metric(mean_of(brier(p, votes), unit, 2.0))),
+        "jsd": shown(metric(mean_of(jensen_shannon(p, votes), unit))),
+        "reliability": [{**dict(one), "share": shown(one.share)} for one in found],
     }
-
-
-def confidence_error(
-    confidence: Floats, share: Floats, units: Units
-) -> tuple[Metric, list[ReliabilityBin]]:
-    """Returns the expected calibration error of a confidence, and the bins of its diagram.
-
-    Args:
-        confidence: the labeler's, in its label, shape (n,).
-        share: of the human votes that the label has, shape (n,).
-        units: of the n rows.
-    """
-    n, unit = len(share), units.codes(len(share))
-    error = calibration_metric(gap_sums(confidence[None], share[None], unit, BINS))
-    bins = [
-        one.model_copy(update={"share": _over(one.share, units, n)})
-        for one in reliability(confidence, share, unit)
-    ]
-    return _over(error, units, n), bins
-
-
-def _over(score: Metric, units: Units, n: int) -> Metric:
-    """Names rows as the units of an interval without speakers; few rows have no interval."""
-    if units.speakers is not None or score.interval is None:
-        return score
-    if n < MIN_ROWS:
-        return Metric(value=score.value)
-    method = score.interval.method.replace("speakers", "rows")
-    interval = score.interval.model_copy(update={"method": method})
-    return score.model_copy(update={"interval": interval})

@@ -1,9 +1,7 @@
-"""Transcripts and sound of single utterances in the report, where their licence allows it.
+"""Transcripts and sound of single utterances in the report, from the store of the run.
 
-Both are the work of others. They come from the store of the run, and are put into the page only if
-the licence on the dataset's card lets everybody pass them on, or if the user declares it. Licences
-for non-commercial use (NC) or research do not: the page cannot know who will read it. Sound is Ogg
-Opus in data URIs, so the page needs no network.
+Both are the work of others. The page has them only if the licence on the dataset's card lets
+everybody pass them on for any purpose, or if the user declares it. Sound is Ogg Opus in data URIs.
 """
 
 from __future__ import annotations
@@ -38,13 +36,12 @@ SECONDS = 6.0
 MOST_BYTES = 2_000_000
 """Sound of a page; clips beyond it have none."""
 FREE = re.compile(
-    r"(sentences )?(cc0|cc[ -]by([ -]sa)?[ -]\d|public domain|pddl|odc-by|odbl|apache-2|mit\b|bsd)",
+    r"(?!.*(annotation|metadata))(sentences )?"
+    r"(cc0|cc[ -]by([ -]sa)?[ -]\d|public domain|pddl|odc-by|odbl|apache-2|mit\b|bsd)",
     re.IGNORECASE,
 )
-"""Licences, as cards begin with them, that let everybody pass recordings on for any purpose. Only
-the sentences of `synthetic` are anybody's work; its voice is a program's output."""
-PARTIAL = re.compile(r"annotation|metadata|labels", re.IGNORECASE)
-"""Licences that mention these may not be those of the sound."""
+"""How such licences begin. Those of annotations or metadata alone do not cover the sound; of
+`synthetic`, only the sentences are somebody's work."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +51,16 @@ class Clip:
     text: str
     """Words according to the recogniser, or to the dataset without one."""
     said: str | None
-    """Words according to the dataset, if a recogniser wrote other ones."""
+    """Other words according to the dataset."""
     audio: str | None
-    """Data URI; None without a recording, or without room for it."""
+    """Data URI."""
     seconds: float
     """Duration of the utterance, of which the page has at most `SECONDS`."""
 
 
 def may_pass_on(licence: str) -> bool:
     """Whether a licence lets everybody pass recordings and transcripts on."""
-    return FREE.match(licence) is not None and PARTIAL.search(licence) is None
+    return FREE.match(licence) is not None
 
 
 class Clips:
@@ -83,7 +80,7 @@ class Clips:
     def of(
         self, record: ResultRecord, place: str, ids: Sequence[str]
     ) -> tuple[dict[str, Clip], str]:
-        """Returns clips by utterance id, and sentences on their licence and on what is missing.
+        """Returns clips by utterance id, and sentences on their licence or on why there are none.
 
         Args:
             record: the record.
@@ -97,38 +94,43 @@ class Clips:
         if not free and dataset not in self._declared:
             return {}, (
                 f"Without transcripts and sound: the licence of {dataset} ({licence}) does not let "
-                f"everybody pass them on. If you may, use `report --with-audio {dataset}`."
+                "everybody pass them on. If you may, use lanser-bench report --with-audio "
+                f"{dataset}."
             )
         rows = self._rows(record, place, ids)
-        if not rows:
+        if self._store is None or not rows:
             return {}, (
-                f"Without transcripts and sound: no store was named that has the utterances of "
-                f"{dataset}. Name that of the run with `report --store`."
+                "Without transcripts and sound: no store was named that has the utterances of "
+                f"{dataset}. Name that of the run with lanser-bench report --store."
             )
-        clips, missing = self._clips(record, place, rows)
-        by = "" if free else "; passed on by declaration"
-        source = [about.facts.get("title", dataset), f"licence: {licence}{by}"]
-        source += [about.facts["citation"]] if about.facts.get("citation") else []
-        return clips, f"Transcripts and sound: {'; '.join(source)}. {missing}".rstrip()
+        heard = self._heard(self._store, record, place)
+        paths = recording_paths(self._store, record.stages[f"manifest {place}"].key)
+        clips = {row["id"]: self._clip(row, heard, paths) for row in rows}
+        facts = [about.facts.get("title", dataset), f"licence: {licence}"]
+        facts += [] if free else ["passed on by declaration"]
+        facts += [about.facts["citation"]] if about.facts.get("citation") else []
+        note = f"Transcripts and sound: {'; '.join(facts)}."
+        if silent := sum(bool(row["audio_sha"]) and not clips[row["id"]].audio for row in rows):
+            note += (
+                f" {silent} clips have no sound: their recordings were moved, changed or removed, "
+                f"or the page has its {MOST_BYTES / 1e6:g} MB of sound."
+            )
+        return clips, note
 
     def scores(
         self, record: ResultRecord, place: str, ids: Sequence[str]
     ) -> dict[str, list[tuple[str, float, int]]]:
-        """Returns utterance id → (label, score, number of its colour), the highest score first.
-
-        It is empty without the store.
-        """
+        """Returns utterance id → (label, score, position), by falling score; empty if unknown."""
         artifact = self._artifact(record, f"label {place}")
         if artifact is None:
             return {}
         labels = read_labels(artifact)
         names = [label["name"] for label in artifact.spec.params["taxonomy"]["labels"]]
-        found = {}
-        for name in ids:
-            values = labels.scores[labels.ids.index(name)].tolist()
-            lines = [(names[i], value, i % 8) for i, value in enumerate(values)]
-            found[name] = sorted(lines, key=lambda line: -line[1])
-        return found
+        rows = {name: labels.scores[labels.ids.index(name)].tolist() for name in ids}
+        return {
+            name: sorted(zip(names, row, range(len(row)), strict=True), key=lambda own: -own[1])
+            for name, row in rows.items()
+        }
 
     def _artifact(self, record: ResultRecord, stage: str) -> Artifact | None:
         use = record.stages.get(stage)
@@ -138,55 +140,36 @@ class Clips:
             return None
 
     def _rows(self, record: ResultRecord, place: str, ids: Sequence[str]) -> list[dict[str, Any]]:
-        artifact = self._artifact(record, f"segment {place}")
-        artifact = artifact or self._artifact(record, f"manifest {place}")
+        stage = "segment" if f"segment {place}" in record.stages else "manifest"
+        artifact = self._artifact(record, f"{stage} {place}")
         if artifact is None:
             return []
         with pq.ParquetFile(artifact.path / UTTERANCES) as file:
             table = file.read(["id", "audio_sha", "start", "end", "seconds", "transcript"])
-        rows: list[dict[str, Any]] = table.filter(
-            pc.is_in(table["id"], pa.array(ids, pa.string()))
-        ).to_pylist()
-        return rows
+        rows = table.filter(pc.is_in(table["id"], pa.array(ids, pa.string())))
+        return list(rows.to_pylist())
 
-    def _clips(
-        self, record: ResultRecord, place: str, rows: Sequence[dict[str, Any]]
-    ) -> tuple[dict[str, Clip], str]:
-        """Returns the clips of some rows, and a sentence on missing recordings."""
-        assert self._store is not None
-        paths = recording_paths(self._store, record.stages[f"manifest {place}"].key)
-        heard = self._heard(record, place)
-        clips, lost, over = {}, 0, 0
-        for row in rows:
-            audio, room = None, self._bytes < MOST_BYTES
-            if row["audio_sha"] is not None and room:
-                audio = _sound(paths.get(row["audio_sha"]), row)
-                self._bytes += len(audio or "")
-                lost += audio is None
-            over += row["audio_sha"] is not None and not room
-            said = row["transcript"]
-            text = heard.get(row["id"], said or "")
-            other = said if said and said != text else None
-            clips[row["id"]] = Clip(text, other, audio, row["seconds"] or 0.0)
-        missing = f"{lost} recordings were moved, changed or removed." if lost else ""
-        if over:
-            missing = f"{over} clips have no sound: a page has at most {MOST_BYTES / 1e6:g} MB."
-        return clips, missing
-
-    def _heard(self, record: ResultRecord, place: str) -> dict[str, str]:
-        """Returns utterance id → words of the recogniser; empty without one, or without them."""
+    def _heard(self, store: Store, record: ResultRecord, place: str) -> dict[str, str]:
+        """Returns utterance id → words of the recogniser; empty if unknown."""
         artifact = self._artifact(record, f"transcribe {place}")
         try:
-            found = read_transcripts(self._store, artifact.key) if artifact and self._store else {}
-        except StoreError:  # one of its shards is gone
+            found = read_transcripts(store, artifact.key) if artifact else {}
+        except StoreError:  # one of its shards is missing
             return {}
         return {name: transcript.text for name, transcript in found.items()}
 
+    def _clip(self, row: dict[str, Any], heard: dict[str, str], paths: dict[str, Path]) -> Clip:
+        path, said = paths.get(row["audio_sha"]), row["transcript"]
+        audio = _sound(path, row) if path and self._bytes < MOST_BYTES else None
+        self._bytes += len(audio or "")
+        text = heard.get(row["id"], said or "")
+        return Clip(text, said if said != text else None, audio, row["seconds"] or 0.0)
 
-def _sound(path: Path | None, row: dict[str, Any]) -> str | None:
+
+def _sound(path: Path, row: dict[str, Any]) -> str | None:
     """Returns a recording's beginning as a data URI; None if it is not the one of the run."""
     try:
-        if path is None or file_sha256(path) != row["audio_sha"]:
+        if file_sha256(path) != row["audio_sha"]:
             return None
         samples = decode(path, row["start"], row["end"])[: int(SECONDS * SAMPLE_RATE)]
         file = io.BytesIO()

@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ... import __version__
+from ..._version import __version__
 from ...errors import DataError
 from ...measurements import MEASUREMENTS
 from ...numbers import p_text

@@ -27,6 +27,8 @@ class Replay:
     failed: int
     folder: Path
     """Where the tracker keeps its files."""
+    view: str | None = None
+    """Command that shows or uploads what it received."""
 
 
 def track_results(
@@ -58,7 +60,8 @@ def track_results(
     Raises:
         LanserError: no records, unknown tracker or wrong option.
     """
-    reading = read_records(Path(place) for place in results)
+    places = [Path(place) for place in results]
+    reading = read_records(places)
     for sentence in reading.left_out:
         report(f"Left out: {sentence}")
     home = store.root / "tracked" / "replay"
@@ -73,9 +76,12 @@ def track_results(
             continue
         feed.send(identity, record.name, path, record_events(record, store), wait=True)
         sent += 1
+    whole = (path.parent for path, _ in reading.records if path not in places)
+    for folder in dict.fromkeys(whole):
+        feed.send_grid(folder)
     feed.close(patient=True)
-    failed = feed.undelivered()
-    return Replay(sent - failed, had, failed, home / "trackers" / tracker)
+    failed, view = feed.undelivered(), feed.views().get(tracker)
+    return Replay(sent - failed, had, failed, home / "trackers" / tracker, view)
 
 
 def record_events(record: ResultRecord, store: Store) -> list[dict[str, Any]]:

@@ -201,7 +201,11 @@ def _tr(texts: Sequence[str], role: str) -> str:
 
 def csv_text(sheets: Sequence[Sheet]) -> str:
     """Returns numbers, not texts: a header, and a line per row of every sheet."""
-    lines = [line for sheet in sheets for line in sheet.records()]
+    return csv_lines([line for sheet in sheets for line in sheet.records()])
+
+
+def csv_lines(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Returns plain values as CSV, with the columns of all lines."""
     out = io.StringIO()
     names = dict.fromkeys(name for line in lines for name in line)
     writer = csv.DictWriter(out, list(names), lineterminator="\n")

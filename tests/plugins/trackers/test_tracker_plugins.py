@@ -1,122 +1,47 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from wandb_files import wandb_records
+from wandb_files import offline_runs
 
+from lanser_bench import headline
 from lanser_bench.plugins.discovery import load_plugins
 
-BUDGETS = [("10%", 0.1, 0.31), ("100%", 1.0, 0.47)]
-
-
-def metric(value: float, half: float | None = 0.0625) -> dict[str, Any]:
-    if half is None:
-        return {"value": value, "interval": None}
-    interval = {"low": value - half, "high": value + half, "level": 0.95, "method": "t"}
-    return {"value": value, "interval": interval}
-
-
-@pytest.fixture
-def record() -> dict[str, Any]:
-    budgets = [
-        {
-            "budget": name,
-            "fraction": fraction,
-            "per_class": None,
-            "n_labels": 100 * fraction,
-            "uar": metric(uar),
-            "wa": metric(uar + 0.01),
-            "macro_f1": metric(uar - 0.01, None),
-            "folds": [
-                {
-                    "fold": f,
-                    "seed": 0,
-                    "n_train": 9,
-                    "n_test": 4,
-                    "uar": uar + f / 128,
-                    "wa": uar,
-                    "macro_f1": uar,
-                    "layer": "layer_01",
-                    "strength": 0.1,
-                }
-                for f in range(2)
-            ],
-        }
-        for name, fraction, uar in BUDGETS
-    ]
-    evaluation = {
-        "budgets": budgets,
-        "area": metric(0.40625),
-        "majority": {
-            "uar": metric(0.125, None),
-            "wa": metric(0.15, None),
-            "macro_f1": metric(0.03, None),
-        },
-    }
-    target = {
-        "target": "f0_mean_st",
-        "scale": "raw",
-        "layer": "layer_00",
-        "strength": 1.0,
-        "n": 40,
-        "r2": metric(0.3125),
-        "pearson": metric(0.57),
-        "ccc": metric(0.52),
-        "layers": {"layer_00": metric(0.3), "layer_01": metric(0.21, None)},
-    }
-    return {
-        "schema_version": 1,
-        "experiment": "study",
-        "name": "labeler=words",
-        "group": "g",
-        "key": "ab" * 16,
-        "role": "main",
-        "control": None,
-        "axes": {"labeler": "words"},
-        "seed": 0,
-        "seeds": {"evaluate": 0},
-        "asr": "reference",
-        "labeler": "words",
-        "taxonomy": "mood",
-        "encoder": "cnn",
-        "settings": {"root": "…/data"},
-        "versions": {},
-        "commit": None,
-        "stages": {"pretrain": {"stage": "pretrain", "key": "cd" * 16, "seconds": 3.5}},
-        "labels": {"corpora.0": {"coverage": 0.875}},
-        "transcripts": {},
-        "training": {},
-        "datasets": [
-            {
-                "dataset": "talk",
-                "evaluation": evaluation,
-                "probes": [{"probe": "prosody", "targets": [target]}],
-            }
-        ],
-    }
-
-
+RESULTS = Path(__file__).parents[3] / "results"
 EVENTS = [
     {
         "event": "stage",
         "stage": "pretrain",
-        "training": {"epochs": [{"epoch": 0, "train_loss": 1.75}, {"epoch": 1, "train_loss": 1.5}]},
+        "training": {"epochs": [{"epoch": 1, "train_loss": 1.75}, {"epoch": 2, "train_loss": 1.5}]},
     },
 ]
+SEED = ", seed=0", ""
+
+
+@pytest.fixture
+def record() -> dict[str, Any]:
+    """A cell that a run wrote: seven budgets, three probes, zero-shot scores."""
+    [path] = RESULTS.glob("ravdess/encoder-cnn-corpora-librispeech-*-seed-0-*.json")
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
 
 
 def numbers(value: Any) -> Iterator[float]:
     """Every score below a part of a record."""
     if isinstance(value, dict):
-        for inner in value.values():
-            yield from numbers(inner)
+        if isinstance(value.get("value"), float):
+            yield value["value"]
+            value = value["interval"] and {k: value["interval"][k] for k in ("low", "high")}
+        yield from (n for inner in (value or {}).values() for n in numbers(inner))
     elif isinstance(value, list):
-        for inner in value:
-            yield from numbers(inner)
+        yield from (n for inner in value for n in numbers(inner))
     elif isinstance(value, float):
         yield value
 
@@ -129,72 +54,79 @@ def test_jsonl_appends_one_line_per_cell(record: dict[str, Any], tmp_path: Path)
     assert [json.loads(line) for line in lines] == [{"record": record, "events": EVENTS}] * 2
 
 
+@pytest.fixture
+def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for W&B, which has no key, and writes nothing elsewhere."""
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):
+        monkeypatch.setenv(name, "")  # the tracker sets them; the test takes them back
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
+    return tmp_path
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_an_offline_run_holds_every_score_and_no_path(
-    record: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: dict[str, Any], offline: Path
 ) -> None:
-    pytest.importorskip("wandb")
-    from wandb.proto import wandb_internal_pb2
-
-    for name in ("WANDB_MODE", "WANDB_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     tracker = load_plugins(only="").create("tracker", "wandb", {"project": "p"})
-    tracker.log_cell(record, EVENTS, tmp_path)
-    (path,) = tmp_path.rglob("*.wandb")
-    found: dict[str, Any] = {}
-    run = None
-    for data in wandb_records(path):
-        line = wandb_internal_pb2.Record()
-        line.ParseFromString(data)
-        if line.WhichOneof("record_type") == "run":
-            run = line.run
-        for item in (*line.summary.update, *line.history.item):
-            key = item.key or "/".join(item.nested_key)
-            found.setdefault(key, []).append(json.loads(item.value_json))
-    assert run is not None
-    assert (run.project, run.run_group, run.display_name) == ("p", "study", "labeler=words")
-    assert run.run_id == path.stem.removeprefix("run-")
-    logged = {n for values in found.values() for n in values if isinstance(n, int | float)}
-    wanted = set(numbers(record["datasets"])) - {0.95}
-    assert wanted <= logged
-    assert list(dict.fromkeys(found["pretrain/train_loss"])) == [1.75, 1.5]
-    assert found["labels/corpora.0/coverage"] == [0.875]
-    content = path.read_bytes()
-    for secret in (str(tmp_path), str(Path.cwd()), str(Path.home())):
+    tracker.log_cell(record, EVENTS, offline)
+    [found] = offline_runs(offline)
+    name, group = (f"encoder=cnn, corpora=[librispeech,librispeech,ljspeech]{s}" for s in SEED)
+    run = found.run
+    assert (run.project, run.run_group, run.job_type) == ("p", f"ravdess/{group}", "main")
+    assert run.display_name == name
+    assert run.run_id == found.path.stem.removeprefix("run-")
+    values = [*found.summary.values(), *(v for line in found.history.values() for v in line)]
+    result = record["datasets"][0]
+    del result["zero_shot"]["recalls"]
+    assert set(numbers(result)) <= {v for v in values if isinstance(v, int | float)}
+    assert found.history["pretrain/train_loss"] == [1.75, 1.5]
+    content = found.path.read_bytes()
+    for secret in (str(offline), str(Path.cwd()), str(Path.home())):
         assert secret.encode() not in content
-    assert f"lanser-store://pretrain/{'cd' * 16}".encode() in content
-    assert found["scores/_type"] == ["html-file"] * len(found["scores/_type"])
-    assert "image-file" in found["label-efficiency/_type"]
-    [table] = path.parent.rglob("scores_*.html")
-    assert "31.0 [24.8, 37.2]" in table.read_text()
+    key = record["stages"]["pretrain"]["key"]
+    assert f"lanser-store://pretrain/{key}".encode() in content
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_stages_can_be_runs_of_their_own(
-    record: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_curves_have_their_axes_and_the_summary_has_only_headlines(
+    record: dict[str, Any], offline: Path
 ) -> None:
-    pytest.importorskip("wandb")
-    from wandb.proto import wandb_internal_pb2
+    load_plugins(only="").create("tracker", "wandb").log_cell(record, EVENTS, offline)
+    [found] = offline_runs(offline)
+    axis = {name: metric.step_metric for name, metric in found.metrics.items()}
+    assert axis["ravdess/curve/uar"] == "ravdess/curve/n_labels"
+    assert axis["pretrain/*"] == "pretrain/epoch"
+    budgets = record["datasets"][0]["evaluation"]["budgets"]
+    assert found.history["ravdess/curve/n_labels"] == [b["n_labels"] for b in budgets]
+    assert found.history["ravdess/curve/uar"] == [b["uar"]["value"] for b in budgets]
+    assert all(metric.summary.none for metric in found.metrics.values())
+    assert found.metrics["ravdess/folds/*"].options.hidden
+    assert not found.metrics["ravdess/curve/uar"].options.hidden
+    # wandb's own service keeps last values in the summary; servers follow `summary.none`.
+    shown = {k for k in found.summary if k not in found.history and not k.startswith("_")}
+    assert shown == set(headline(record))
 
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setenv("HOME", str(tmp_path))
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_stages_are_runs_of_their_own_and_shared_by_cells(
+    record: dict[str, Any], offline: Path
+) -> None:
     tracker = load_plugins(only="").create("tracker", "wandb", {"stages": True})
     event = EVENTS[0] | {"place": "pretrain", "key": "cd" * 16, "seconds": 3.5, "counts": {"n": 2}}
-    tracker.log_cell(record, [event], tmp_path)
-    kinds = {}
-    for path in tmp_path.rglob("*.wandb"):
-        for data in wandb_records(path):
-            line = wandb_internal_pb2.Record()
-            line.ParseFromString(data)
-            if line.WhichOneof("record_type") == "run":
-                kinds[line.run.run_id] = line.run.job_type, line.run.run_group
-    assert kinds["cd" * 8] == ("pretrain", "study")
-    assert ("main", "study") in kinds.values()
-    assert len(kinds) == 2
+    for key in ("ab" * 16, "ef" * 16):
+        tracker.log_cell(record | {"key": key}, [event], offline)
+    runs = {found.run.run_id: found for found in offline_runs(offline)}
+    assert len(runs) == 3
+    stage = runs["cd" * 8]
+    assert (stage.run.job_type, stage.run.run_group) == ("pretrain", "ravdess/stages")
+    assert stage.run.display_name == "pretrain cdcdcdcd"
+    assert (stage.summary["seconds"], stage.summary["counts/n"]) == (3.5, 2)
 
 
 @pytest.mark.slow
@@ -211,16 +143,52 @@ def test_tensorboard_holds_curves_scores_and_a_picture(
     found = EventAccumulator(str(events.parent))
     found.Reload()
     assert [e.value for e in found.Scalars("pretrain/train_loss")] == [1.75, 1.5]
-    uar = [(e.step, round(e.value, 2)) for e in found.Scalars("talk/curve/uar")]
-    assert uar == [(10, 0.31), (100, 0.47)]
+    uar = [(e.step, e.value) for e in found.Scalars("ravdess/curve/uar")]
+    budgets = record["datasets"][0]["evaluation"]["budgets"]
+    assert uar == [(round(b["n_labels"]), pytest.approx(b["uar"]["value"])) for b in budgets]
+    for name, value in headline(record).items():
+        assert found.Scalars(f"summary/{name}")[0].value == pytest.approx(value)
     assert found.Tags()["images"] == ["label-efficiency"]
     assert str(tmp_path).encode() not in events.read_bytes()
+    assert tracker.view(tmp_path) == f"tensorboard --logdir {tmp_path}"
+
+
+PREPARED = """
+import json, sys
+from pathlib import Path
+from lanser_bench.plugins.discovery import load_plugins
+name, record, folder = sys.argv[1:]
+tracker = load_plugins(only="").create("tracker", name)
+tracker.prepare()
+known = set(sys.modules)
+tracker.log_cell(json.loads(Path(record).read_text()), [], Path(folder))
+print(json.dumps(sorted(set(sys.modules) - known)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["wandb", "tensorboard", "mlflow"])
+def test_the_time_of_a_cell_does_not_count_imports(
+    name: str, record: dict[str, Any], offline: Path
+) -> None:
+    pytest.importorskip(name)
+    path = offline / "record.json"
+    path.write_text(json.dumps(record))
+    command = [sys.executable, "-c", PREPARED, name, str(path), str(offline)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    imported = json.loads(done.stdout.splitlines()[-1])
+    large = {"torch", "matplotlib", "pandas", "wandb", "tensorboard", "mlflow", "lanser_bench"}
+    late = Counter(module.partition(".")[0] for module in imported)
+    assert sum(late[library] for library in large) < 100, late
 
 
 def test_the_same_cell_has_the_same_run_and_another_cell_another(record: dict[str, Any]) -> None:
     module = pytest.importorskip("lanser_bench_plugins.trackers._lines")
-    assert module.run_id(record) == module.run_id(dict(record))
-    assert module.run_id(record) != module.run_id({**record, "key": "cd" * 16})
+    assert module.cell_id(record) == module.cell_id(dict(record))
+    assert module.cell_id(record) != module.cell_id({**record, "key": "cd" * 16})
+    long = [module.group_name("study", f"labeler={'x' * 200}, seed={i}") for i in range(2)]
+    assert len(set(long)) == 2
+    assert {len(group) for group in long} == {128}
 
 
 @pytest.mark.parametrize(
