@@ -58,7 +58,12 @@ def print_tables(tables: Iterable[Table]) -> None:
 
 
 def print_sheets(
-    sheets: Sequence[Sheet], form: Format, content: object = None, title: str = ""
+    sheets: Sequence[Sheet],
+    form: Format,
+    content: object = None,
+    title: str = "",
+    *,
+    notes: bool = False,
 ) -> None:
     """Prints tables.
 
@@ -67,12 +72,13 @@ def print_sheets(
         form: how they are printed.
         content: the content of JSON; default: the sheets.
         title: of an HTML page.
+        notes: whether a terminal shows all notes, not only two lines of them.
     """
     from ..reporting.tables.sheet import plain, rendered
     from ..reporting.tables.terminal import terminal
 
     if form == "table":
-        print_tables(terminal(sheet, terminal_width()) for sheet in sheets)
+        print_tables(terminal(sheet, terminal_width(), notes=notes) for sheet in sheets)
     elif form == "json":
         values = plain(sheets if content is None else content)
         typer.echo(json.dumps(values, ensure_ascii=False, indent=1))

@@ -64,6 +64,7 @@ COMMIT = in_data(None, metavar="REV", help="Commit of the records; default: that
 
 AS_JSON = in_output(False, "--json", help="Print JSON.")
 FORMAT = in_output("table", "--format", help="Format of the output.")
+NOTES = in_output(False, "--notes", help="Show all notes below tables, not only two lines.")
 
 STORE = in_store(Path(".lanser/store"), help="Folder of the store.")
 STORE_OF_RUN = in_store(Path(".lanser/store"), envvar="LANSER_STORE", help="Folder of the store.")

@@ -37,6 +37,7 @@ def records(
         help="Show how many times as many labels B needs for the score of A at each budget.",
     ),
     form: Format = shared.FORMAT,
+    notes: bool = shared.NOTES,
     picture: Path | None = PICTURE,
 ) -> None:
     """Compare records by utterance, over speakers and training seeds.
@@ -63,7 +64,7 @@ def records(
             )
         score = checked_metric(metric or "uar")
         saved = compare_labels(a, b, folder=folder, metric=score, budget=budget)
-        print_sheets([saved_sheet(saved)], form, saved, "Labels saved")
+        print_sheets([saved_sheet(saved)], form, saved, "Labels saved", notes=notes)
         return
     _check_suffix(picture)
     comparison = compared(a, b, folder=folder, metric=metric, budget=budget, targets=targets)
@@ -73,7 +74,8 @@ def records(
     if form is Format.md:
         typer.echo(views.comparison_markdown(comparison), nl=False)
     else:
-        print_sheets([views.sheet(comparison)], form, views.as_json(comparison), "Comparison")
+        content = views.as_json(comparison)
+        print_sheets([views.sheet(comparison)], form, content, "Comparison", notes=notes)
 
 
 @app.command()
@@ -93,6 +95,7 @@ def labels(
         "uar", help="Score of the order and the differences: uar, kappa, jsd, brier."
     ),
     form: Format = shared.FORMAT,
+    notes: bool = shared.NOTES,
     picture: Path | None = PICTURE,
     store: Path = shared.STORE,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
@@ -126,7 +129,7 @@ def labels(
     if picture is not None:
         with writing(picture):
             views.picture(ladder, picture)
-    print_sheets(views.sheets(ladder), form, ladder, "Labelers")
+    print_sheets(views.sheets(ladder), form, ladder, "Labelers", notes=notes)
 
 
 def _check_suffix(picture: Path | None) -> None:

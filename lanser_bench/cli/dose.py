@@ -23,6 +23,7 @@ def dose(
         None, metavar="DOSE", help="Also extrapolate the score to this dose, linearly in its log2."
     ),
     form: Format = shared.FORMAT,
+    notes: bool = shared.NOTES,
     picture: Path | None = in_output(None, help="Also draw it into this .png file."),
 ) -> None:
     """Show a score by a dose, with the slope tested over speakers and training seeds.
@@ -50,4 +51,4 @@ def dose(
         with writing(picture):
             save_picture(views.picture(boards[0]), picture)
     tables = [sheet for board in boards for sheet in views.sheets(board)]
-    print_sheets(tables, form, boards, "Dose and response")
+    print_sheets(tables, form, boards, "Dose and response", notes=notes)

@@ -37,6 +37,7 @@ def leaderboard(
     ),
     transfer: bool = in_data(False, "--transfer", help="Show heads of one set on the others."),
     form: Format = shared.FORMAT,
+    notes: bool = shared.NOTES,
     as_json: bool = in_output(False, "--json", help="Same as --format json."),
     markdown: Path | None = in_output(None, help="Also write a Markdown page to this file."),
 ) -> None:
@@ -62,10 +63,10 @@ def leaderboard(
     selection = read_results(folders)
     shown = selection.every if everything else selection.found
     if transfer:
-        _show_transfer(selection, form, by or dataset or markdown)
+        _show_transfer(selection, form, by or dataset or markdown, notes=notes)
         return
     if by is not None:
-        _show_axis(_on(dataset, rank_by(by, shown, metric=name)), form)
+        _show_axis(_on(dataset, rank_by(by, shown, metric=name)), form, notes=notes)
         return
     complete = form is Format.json
     boards = _on(dataset, rank(shown, metric=name, curves=complete, targets=targets or complete))
@@ -76,7 +77,7 @@ def leaderboard(
         with writing(markdown):
             page = leaderboard_markdown(boards, targets=targets) + _left_out(selection)
             write_atomic(markdown, page)
-    _show(boards, form, targets, selection)
+    _show(boards, form, targets, selection, notes=notes)
     older = len(selection.every) - len(shown)
     if form is Format.table and older:
         typer.echo(f"{older} older records of the same cells are hidden (--all shows them).")
@@ -90,14 +91,15 @@ def _left_out(selection: Selection) -> str:
     return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
-def _show_axis(boards: Sequence[AxisBoard], form: Format) -> None:
+def _show_axis(boards: Sequence[AxisBoard], form: Format, *, notes: bool) -> None:
     from ..reporting.leaderboard.by_axis import axis_sheet
     from ._console import print_sheets
 
-    print_sheets([axis_sheet(board) for board in boards], form, boards, "Leaderboard")
+    sheets = [axis_sheet(board) for board in boards]
+    print_sheets(sheets, form, boards, "Leaderboard", notes=notes)
 
 
-def _show_transfer(selection: Selection, form: Format, other: object) -> None:
+def _show_transfer(selection: Selection, form: Format, other: object, *, notes: bool) -> None:
     from ..errors import DataError, SettingsError
     from ..measurements.transfer import TRANSFER
     from ..reporting.report.data import Records
@@ -117,7 +119,7 @@ def _show_transfer(selection: Selection, form: Format, other: object) -> None:
             "an experiment with several targets, and run it again; its embeddings are reused."
         )
     sheets = [sheet for board in boards for sheet in matrix_sheets(board)]
-    print_sheets(sheets, form, title="Transfer")
+    print_sheets(sheets, form, title="Transfer", notes=notes)
 
 
 def _on(dataset: str | None, boards: Sequence[BoardT]) -> list[BoardT]:
@@ -130,7 +132,9 @@ def _on(dataset: str | None, boards: Sequence[BoardT]) -> list[BoardT]:
     return kept
 
 
-def _show(boards: Sequence[Board], form: Format, targets: bool, selection: Selection) -> None:
+def _show(
+    boards: Sequence[Board], form: Format, targets: bool, selection: Selection, *, notes: bool
+) -> None:
     from ..reporting.leaderboard.table import comma_separated, leaderboard_markdown, sheets
     from ._console import print_sheets
 
@@ -140,4 +144,5 @@ def _show(boards: Sequence[Board], form: Format, targets: bool, selection: Selec
     elif form is Format.csv:
         typer.echo(comma_separated(boards), nl=False)
     else:
-        print_sheets(sheets(boards, targets=targets), form, boards, "Leaderboard")
+        tables = sheets(boards, targets=targets)
+        print_sheets(tables, form, boards, "Leaderboard", notes=notes)

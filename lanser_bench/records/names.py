@@ -44,7 +44,10 @@ class Value(NamedTuple):
 
 
 class Names:
-    """Names the rows of one table by what distinguishes them from the others."""
+    """Names the rows of one table by what distinguishes them from the others.
+
+    Rows of several experiments are named within their own, which precedes the name.
+    """
 
     def __init__(self, records: Iterable[ResultRecord]) -> None:
         """Finds the axes that vary.
@@ -52,44 +55,15 @@ class Names:
         Args:
             records: at least one of each row of the table.
         """
-        rows = {(record.experiment, record.group): record for record in records}
-        self._own = {row: _taking_part(record) for row, record in rows.items()}
-        self._records = rows
-        self._whole: dict[tuple[str, str], str] = {}
-        self._decide()
-        for same in self._alike():
-            for axis in dict.fromkeys(a for row in same for a in rows[row].axes):
-                if len({rows[row].axes.get(axis) for row in same}) > 1:
-                    for row in same:
-                        self._own[row].setdefault(axis, _value(rows[row], axis))
-        self._decide()
-        self._whole = {row: row[1] for same in self._alike() for row in same}
-
-    def _decide(self) -> None:
-        values: dict[str, dict[str, Value]] = {}
-        for own in self._own.values():
-            for axis, value in own.items():
-                values.setdefault(axis, {})[value.identity] = value
-        order = {axis: place for place, axis in enumerate(("experiment", *METHOD))}
-        values = dict(sorted(values.items(), key=lambda item: order.get(item[0], len(order))))
-        heads = short_axes(values)
-        self.heads = {axis: heads[axis] for axis, of in values.items() if len(of) > 1}
+        rows: dict[str, dict[str, ResultRecord]] = {}
+        for record in records:
+            rows.setdefault(record.experiment, {})[record.group] = record
+        self._of = {experiment: _Names(own) for experiment, own in rows.items()}
+        varying = dict.fromkeys(axis for names in self._of.values() for axis in names.heads)
+        axes = [*(axis for axis in METHOD if axis in varying), *varying]
+        several = {"experiment": "experiment"} if len(rows) > 1 else {}
+        self.heads: dict[str, str] = several | short_axes(axes)
         """Axes that vary → their short names."""
-        self._texts = {axis: short_values(of) for axis, of in values.items()}
-        self._constant = {a: heads[a] for a, of in values.items() if len(of) == 1}
-        self._usual: dict[str, str] = {}
-        for axis in self.heads if len(self.heads) > AXES_SHOWN else ():
-            of = [own[axis].identity for own in self._own.values() if axis in own]
-            most, times = Counter(of).most_common(1)[0]
-            if 2 * times > len(of):
-                self._usual[axis] = most
-
-    def _alike(self) -> list[list[tuple[str, str]]]:
-        """Rows with the same name."""
-        named: dict[str, list[tuple[str, str]]] = {}
-        for row, record in self._records.items():
-            named.setdefault(self.name(record), []).append(row)
-        return [same for same in named.values() if len(same) > 1]
 
     def values(self, record: ResultRecord) -> dict[str, str]:
         """Returns axis → short text of its value, or its title, of the axes that vary.
@@ -100,13 +74,7 @@ class Names:
 
     def shown(self, record: ResultRecord) -> dict[str, str]:
         """Returns the same of all axes, also of those that do not vary."""
-        titles = record.settings.get("titles", {})
-        shown = {}
-        for axis, value in self._own[record.experiment, record.group].items():
-            text = self._texts[axis][value.identity]
-            given = titles.get(axis, {})
-            shown[axis] = str(given.get(value.recorded, given.get(text, text)))
-        return shown
+        return {"experiment": record.experiment, **self._of[record.experiment].shown(record)}
 
     def name(self, record: ResultRecord, without: Collection[str] = ()) -> str:
         """Returns a row's name: ``encoder=cnn, hours=2``, ``main``, ``shuffled (hours=2)``.
@@ -115,14 +83,81 @@ class Names:
             record: one of the row's records.
             without: axes to leave out; ``control`` leaves out the control.
         """
-        row = record.experiment, record.group
-        if row in self._whole and not without:
-            return self._whole[row]
-        own = self._own[row]
+        name = self._of[record.experiment].name(record, without)
+        alone = "experiment" not in self.heads or "experiment" in without
+        return name if alone else f"{record.experiment}: {name}"
+
+    @property
+    def captions(self) -> list[str]:
+        """What the rows of each experiment share: ``encoder=cnn``.
+
+        Values that names leave out because most rows have them follow after ``unless stated``.
+        """
+        if len(self._of) == 1:
+            return [names.caption for names in self._of.values() if names.caption]
+        return [f"{name}: {names.caption}" for name, names in self._of.items() if names.caption]
+
+
+class _Names:
+    """Names the rows of one experiment."""
+
+    def __init__(self, rows: Mapping[str, ResultRecord]) -> None:
+        self._own = {row: _taking_part(record) for row, record in rows.items()}
+        self._records = rows
+        self._whole: set[str] = set()
+        self._decide()
+        for same in self._alike():
+            for axis in dict.fromkeys(a for row in same for a in rows[row].axes):
+                if len({rows[row].axes.get(axis) for row in same}) > 1:
+                    for row in same:
+                        self._own[row].setdefault(axis, _value(rows[row], axis))
+        self._decide()
+        self._whole = {row for same in self._alike() for row in same}
+
+    def _decide(self) -> None:
+        values: dict[str, dict[str, Value]] = {}
+        for own in self._own.values():
+            for axis, value in own.items():
+                values.setdefault(axis, {})[value.identity] = value
+        heads = short_axes(values)
+        self.heads = {axis: heads[axis] for axis, of in values.items() if len(of) > 1}
+        self._texts = {axis: short_values(of) for axis, of in values.items()}
+        self._constant = {a: heads[a] for a, of in values.items() if len(of) == 1}
+        self._usual: dict[str, str] = {}
+        for axis in self.heads if len(self.heads) > AXES_SHOWN else ():
+            of = [own[axis].identity for own in self._own.values() if axis in own]
+            most, times = Counter(of).most_common(1)[0]
+            if 2 * times > len(of):
+                self._usual[axis] = most
+
+    def _alike(self) -> list[list[str]]:
+        """Rows with the same name."""
+        named: dict[str, list[str]] = {}
+        for row, record in self._records.items():
+            named.setdefault(self.name(record, ()), []).append(row)
+        return [same for same in named.values() if len(same) > 1]
+
+    def shown(self, record: ResultRecord) -> dict[str, str]:
+        """Returns axis → short text of its value, or its title."""
+        titles = record.settings.get("titles", {})
+        shown = {}
+        for axis, value in self._own[record.group].items():
+            text = self._texts[axis][value.identity]
+            given = titles.get(axis, {})
+            shown[axis] = str(given.get(value.recorded, given.get(text, text)))
+        return shown
+
+    def name(self, record: ResultRecord, without: Collection[str]) -> str:
+        """Returns a row's name within the experiment; its group if two have the same."""
+        if record.group in self._whole and not without:
+            return record.group
+        own = self._own[record.group]
         axes = ", ".join(
             f"{self.heads[axis]}={text}"
-            for axis, text in self.values(record).items()
-            if axis not in without and own[axis].identity != self._usual.get(axis)
+            for axis, text in self.shown(record).items()
+            if axis in self.heads
+            and axis not in without
+            and own[axis].identity != self._usual.get(axis)
         )
         if record.role == "main" or "control" in without:
             return axes or MAIN
@@ -131,15 +166,12 @@ class Names:
 
     @property
     def caption(self) -> str:
-        """What rows share: ``encoder=cnn; rows trained on labels: labeler=entailment``.
-
-        Values that names leave out because most rows have them follow after ``unless stated``.
-        """
+        """What rows share: ``encoder=cnn; rows trained on labels: labeler=entailment``."""
         shared: dict[str, str] = {}
         usual: dict[str, str] = {}
         for row, record in self._records.items():
             for axis, text in self.shown(record).items():
-                if axis in self._constant and axis != "experiment":
+                if axis in self._constant:
                     shared[axis] = f"{self._constant[axis]}={text}"
                 elif self._own[row][axis].identity == self._usual.get(axis):
                     usual[axis] = f"{self.heads[axis]}={text}"
@@ -163,15 +195,14 @@ def _of_labels(axis: str) -> bool:
 
 
 def _taking_part(record: ResultRecord) -> dict[str, Value]:
-    """Returns the axes that take part in a row, with their values; the experiment first."""
+    """Returns the axes that take part in a row, with their values."""
     trained = record.labeler is not None
     named = record.control in NAMES_ENCODER
     axes = [axis for axis in METHOD if getattr(record, axis) is not None]
     axes += [
         axis for axis in record.axes if axis not in METHOD and (trained or not _of_labels(axis))
     ]
-    own = {axis: _value(record, axis) for axis in axes if not (named and axis == "encoder")}
-    return {"experiment": Value(record.experiment, record.experiment), **own}
+    return {axis: _value(record, axis) for axis in axes if not (named and axis == "encoder")}
 
 
 def _value(record: ResultRecord, axis: str) -> Value:

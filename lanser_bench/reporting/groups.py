@@ -163,6 +163,19 @@ def cell_titles(groups: Mapping[CellId, Group]) -> dict[CellId, str]:
     return {cell: f"{names.name(g.first)} on {cell.dataset}" for cell, g in groups.items()}
 
 
+def shared_text(groups: Iterable[Group]) -> str:
+    """Returns what cells share, in words: the axes that their names leave out."""
+    return "; ".join(Names(group.first for group in groups).captions)
+
+
+def axis_named(axis: str, groups: Iterable[Group]) -> str:
+    """Returns the axis in records that has this short name in tables; else the name itself."""
+    every = [group.first for group in groups]
+    if any(axis in axes_of(record) for record in every):
+        return axis
+    return next((a for a, short in Names(every).heads.items() if short == axis), axis)
+
+
 def by_place(groups: Iterable[Group]) -> list[list[Group]]:
     """Splits groups by labelled set, split, and control of its gold labels."""
     places: dict[tuple[str, str, str], list[Group]] = {}

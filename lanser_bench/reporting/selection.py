@@ -10,7 +10,7 @@ from ..errors import SettingsError, did_you_mean
 from ..evaluation.families import filters
 from ..records.names import Names
 from ..records.reading import Found, newest, read_records
-from .groups import CellId, Group, axes_of, grouped
+from .groups import CellId, Group, axes_of, axis_named, grouped
 
 Groups = dict[CellId, Group]
 
@@ -67,9 +67,9 @@ class Selection:
         for axis, value in filters(wanted):
             recorded = {cell: axes_of(group.first) for cell, group in groups.items()}
             known = {name for axes in recorded.values() for name in axes}
-            name = axis if axis in known else self._long.get(axis, axis)
+            name = axis_named(axis, self.groups.values())
             if name not in known:
-                hint = did_you_mean(axis, {*known, *self._long})
+                hint = did_you_mean(axis, {*known, *self._names.heads.values()})
                 raise SettingsError(f"No record in {self.where} has the axis '{axis}'.{hint}")
             short = {c: self._names.shown(g.first).get(name) for c, g in groups.items()}
             for texts in ({c: axes.get(name) for c, axes in recorded.items()}, short):
@@ -83,11 +83,12 @@ class Selection:
             groups = kept
         return groups
 
+    def short(self, axis: str, value: str) -> tuple[str, str]:
+        """Returns an axis and one of its values as tables show them."""
+        of = (g.first for g in self.groups.values() if axes_of(g.first).get(axis) == value)
+        text = next((self._names.shown(record).get(axis, value) for record in of), value)
+        return self._names.heads.get(axis, axis), text
+
     @cached_property
     def _names(self) -> Names:
         return Names(group.first for group in self.groups.values())
-
-    @cached_property
-    def _long(self) -> dict[str, str]:
-        """Short name of an axis in tables → its name in records."""
-        return {short: axis for axis, short in self._names.heads.items()}

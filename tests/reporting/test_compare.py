@@ -47,8 +47,8 @@ def grid(tmp_path: Path) -> Path:
 def test_cells_that_agree_in_everything_else_are_paired(grid: Path) -> None:
     found = compare("labeler=good", "labeler=bad", folder=grid)
     assert [line.what for line in found.lines] == [
-        "encoder=cnn on talk",
-        "encoder=resnet on talk",
+        "encoder=cnn",
+        "encoder=resnet",
     ]
     assert found.mean is not None
     means = [line.difference.value for line in found.lines]
@@ -66,7 +66,7 @@ def test_what_one_side_lacks_is_left_out_and_named(grid: Path) -> None:
     found = compare("labeler=good", "labeler=bad", folder=grid)
     assert len(found.lines) == 1
     assert found.mean is None
-    assert found.left_out == ["encoder=cnn on talk: only on the first side"]
+    assert found.left_out == ["encoder=cnn: only on the first side"]
 
 
 def test_commas_inside_a_value_part_no_filters() -> None:
@@ -180,7 +180,7 @@ def test_all_declared_comparisons_are_one_table_with_the_p_values_of_compare(
     alone = compare("labeler=good,encoder=cnn", "labeler=bad,encoder=cnn", folder=declaring)
     assert lines[0].line == replace(alone.lines[0], what=lines[0].line.what)
     table = markdown(declared_sheet(lines))
-    assert "| encoder=cnn, uar: labeler=good minus labeler=bad | talk |" in table
+    assert "| encoder=cnn, uar: labeler=good minus labeler=bad |" in table
     page = render(load_records([declaring]))
     judged = ["above 0" if (one.line.p_value or 1) <= 0.05 else "other" for one in lines]
     headline = page.split("<h1 ")[1].split(">")[1].split("<")[0]

@@ -43,9 +43,9 @@ def test_corpora_and_encoders_are_named_by_the_settings_that_differ() -> None:
     assert "shuffled (encoder=resnet, corpora=librispeech ×2 + ljspeech)" in rows.values()
     # A frozen encoder reads no corpus, and log-mel statistics have no encoder beside their name.
     assert {"encoder=egemaps", "logmel stats"} <= set(rows.values())
-    assert names.caption == (
+    assert names.captions == [
         "rows trained on labels: asr=faster-whisper, labeler=entailment, taxonomy=ekman-6"
-    )
+    ]
 
 
 def test_a_search_names_rows_by_what_is_unusual_in_them() -> None:
@@ -53,8 +53,8 @@ def test_a_search_names_rows_by_what_is_unusual_in_them() -> None:
     assert {"main", "targets=soft", "shuffled within speaker", "labeler=random"} <= set(
         rows.values()
     )
-    assert "unless stated: labeler=similarity, taxonomy=goemotions-ekman" in names.caption
-    assert "targets=hard" in names.caption
+    assert "unless stated: labeler=similarity, taxonomy=goemotions-ekman" in names.captions[0]
+    assert "targets=hard" in names.captions[0]
 
 
 def test_controls_that_read_gold_carry_their_axes() -> None:

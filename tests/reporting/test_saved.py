@@ -60,7 +60,7 @@ def run(capsys: pytest.CaptureFixture[str], *more: str) -> str:
 def test_the_command_prints_markdown_html_and_json(capsys: pytest.CaptureFixture[str]) -> None:
     lines = compare_labels(A, B, folder=FOLDER).lines
     [row] = [line for line in run(capsys, "--format", "md").splitlines() if "| 10% |" in line]
-    assert row.split(" | ")[-1].startswith(f"{lines[1].saved.ratio:.2g} [")
+    assert row.split(" | ")[-1].startswith(f"{lines[1].saved.ratio:.2g}\N{NO-BREAK SPACE}[")
     assert "<td" in run(capsys, "--format", "html")
     content: dict[str, Any] = json.loads(run(capsys, "--format", "json", "--budget", "10%"))
     [only] = content["lines"]

@@ -11,7 +11,7 @@ from ...errors import DataError, SettingsError
 from ...evaluation.contrast import Contrast, Side, difference, holm
 from ...evaluation.results import Metric
 from ...evaluation.statistics import LEVEL
-from ..groups import probe_contrasts
+from ..groups import probe_contrasts, shared_text
 from ..selection import Groups, Selection
 from .family import Family, family_of
 from .responses import Response
@@ -50,6 +50,8 @@ class Comparison:
     """Sentences on cells that only one side has, or that cannot be compared."""
     targets: bool = False
     """Whether lines are probe targets: R² of numbers and UAR of classes."""
+    shared: str = ""
+    """What all cells share, in words."""
     family: Family = field(default_factory=Family)
     """Comparisons that were declared before the run."""
 
@@ -113,7 +115,14 @@ def compare(
     if len(contrasts) > 1 and len(same_set) == 1 and not targets:
         mean = _mean([contrast for _, contrast in contrasts])
     named = str(a), str(b), response.metric, budget
-    return Comparison(*named, lines, mean, left_out + unread, targets, family)
+    return Comparison(*named, lines, mean, left_out + unread, targets, _shared(sides), family)
+
+
+def _shared(sides: Sequence[Groups]) -> str:
+    cells = [group for side in sides for group in side.values()]
+    datasets = {group.cell.dataset for group in cells}
+    told = [f"on {name}" for name in datasets if len(datasets) == 1]
+    return "; ".join(filter(None, [*told, shared_text(cells)]))
 
 
 def read_sides(

@@ -7,9 +7,10 @@ from typing import Any
 
 from ...numbers import p_text
 from ..tables.pictures import save_picture
-from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown, markdown, plain
+from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown, markdown, plain, verdict
 from .compare import Comparison, Line
 from .responses import Response
+from .sides import left_out_notes, side_head
 
 
 def sheet(found: Comparison) -> Sheet:
@@ -20,14 +21,22 @@ def sheet(found: Comparison) -> Sheet:
         title=title(found),
         columns=[
             Column("what", ""),
-            Column("a", found.a, response.text, True),
-            Column("b", found.b, response.text, True),
-            Column("difference", "difference", right=True, about="the first minus the second"),
+            Column("a", side_head(found.a), response.text, True, order=0),
+            Column("b", side_head(found.b), response.text, True, order=0),
+            Column(
+                "difference",
+                "difference",
+                right=True,
+                about="the first minus the second",
+                judged=True,
+            ),
             Column("p", "p (Holm)", right=True),
-            Column("detectable", "detectable", response.size_text, True),
-            Column("seeds", "seeds", right=True),
+            Column("detectable", "detectable", response.size_text, True, order=1),
+            Column("seeds", "seeds", right=True, order=2),
         ],
         rows=[*(_entry(line, response) for line in found.lines), *mean],
+        shared=found.shared,
+        faults=left_out_notes(found.left_out)[1],
         notes=notes(found),
     )
 
@@ -45,6 +54,7 @@ def _entry(line: Line, response: Response, role: str = "") -> Entry:
             "seeds": f"{line.seeds[0]} / {line.seeds[1]}",
         },
         role,
+        verdict(line.difference, line.p_value, lower_is_better=response.lower_is_better),
     )
 
 
@@ -74,7 +84,8 @@ def notes(found: Comparison) -> list[str]:
     said.append(family_note(found))
     if not all(line.seeds_known for line in lines):
         said.append(ONE_SEED)
-    return [*said, *(f"left out: {text}" for text in found.left_out)]
+    alone, _ = left_out_notes(found.left_out)
+    return [*alone[:1], *said, *alone[1:]]
 
 
 def family_note(found: Comparison) -> str:

@@ -10,7 +10,7 @@ from ...evaluation.families import Declared, filters
 from ...numbers import p_text
 from ..groups import declared_in
 from ..selection import Selection
-from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown
+from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown, verdict
 from .compare import Line, tested
 from .family import Family, picked_sides
 from .responses import Response
@@ -47,15 +47,17 @@ def declared_lines(selection: Selection) -> list[DeclaredLine]:
             missing += not matched
             for what, a, b in matched:
                 contrasts.append((what, difference(*map(response.side, (a, b)))))
-                places.append((worded(one), a.cell.dataset, a.evaluation.split_hash, one.metric))
+                places.append(
+                    (worded(one, own), a.cell.dataset, a.evaluation.split_hash, one.metric)
+                )
         lines = tested(contrasts, Family(others=(1.0,) * missing))
         found += [DeclaredLine(*p, line) for p, line in zip(places, lines, strict=True)]
     return found
 
 
-def worded(one: Declared) -> str:
-    """Returns a comparison with the filters that both sides share written once."""
-    a, b = filters(one.a), filters(one.b)
+def worded(one: Declared, selection: Selection) -> str:
+    """Returns a comparison in short names, with the filters that both sides share written once."""
+    a, b = ([selection.short(*given) for given in filters(side)] for side in (one.a, one.b))
     shared = [f"{axis}={value}" for axis, value in a if (axis, value) in b]
     sides = [",".join(f"{k}={v}" for k, v in x if f"{k}={v}" not in shared) for x in (a, b)]
     at = f" at {one.budget}" if one.budget else ""
@@ -69,21 +71,23 @@ def declared_sheet(lines: Sequence[DeclaredLine]) -> Sheet:
         "declared before the run: p by Holm over the family",
         "95 % intervals over speakers × training seeds, paired by utterance",
     ]
+    sets = {one.dataset for one in lines}
     if not all(one.line.seeds_known for one in lines):
         notes.append(ONE_SEED)
     return Sheet(
         title="Declared comparisons, in points",
         columns=[
             Column("what", "comparison"),
-            Column("dataset", "on"),
-            Column("a", "first", right=True),
-            Column("b", "second", right=True),
-            Column("difference", "difference", right=True),
+            Column("dataset", "on" if len(sets) > 1 else None),
+            Column("a", "first", right=True, order=0),
+            Column("b", "second", right=True, order=0),
+            Column("difference", "difference", right=True, judged=True),
             Column("p", "p (Holm)", right=True),
-            Column("detectable", "detectable", right=True),
+            Column("detectable", "detectable", right=True, order=1),
         ],
         rows=[_entry(one) for one in lines],
         notes=notes,
+        shared="".join(f"on {name}" for name in sets if len(sets) == 1),
     )
 
 
@@ -99,5 +103,6 @@ def _entry(one: DeclaredLine) -> Entry:
             "difference": Shown(line.difference, response.text(line.difference, sign=True)),
             "p": Shown(line.p_value, p_text(line.p_value) + star),
             "detectable": Shown(line.detectable, response.size_text(line.detectable)),
-        }
+        },
+        verdict=verdict(line.difference, line.p_value, lower_is_better=response.lower_is_better),
     )

@@ -20,7 +20,7 @@ from ...evaluation.dose import MIN_DOSES, predicted, trend
 from ...evaluation.results import Metric
 from ...records.names import Names, control_text
 from ...records.record import ResultRecord
-from ..groups import Group, axes_of, by_place, company, grouped
+from ..groups import Group, axes_of, axis_named, by_place, company, grouped, shared_text
 from .responses import Response
 
 MEASURED = "label-accuracy"
@@ -93,6 +93,10 @@ class DoseBoard:
     left_out: list[str]
     extrapolate: float | None = None
     """Dose to extrapolate to."""
+    shared: str = ""
+    """What all cells share, in words."""
+    head: str = ""
+    """Short name of the axis."""
 
 
 def dose_response(
@@ -118,6 +122,7 @@ def dose_response(
     if extrapolate is not None and not 0 < extrapolate < float("inf"):
         raise SettingsError(f"The dose to extrapolate to is {extrapolate:g}; it must be above 0.")
     groups = list(grouped(list(records)).values())
+    axis = axis_named(axis, groups)
     _check(axis, groups)
     made = (_board(axis, place, response, extrapolate) for place in by_place(groups))
     boards = [board for board in made if board is not None]
@@ -190,6 +195,8 @@ def _board(
         {name: score_of(response.side(g)) for name, g in references.items()},
         sorted(left_out),
         extrapolate,
+        shared_text(groups),
+        names.heads.get(axis, axis),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...numbers import p_text
 from ..tables.pictures import COLOURS, GREYS, STYLES
-from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown
+from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown, verdict
 from .dose import DoseBoard, Line, Prediction, Slope
 
 
@@ -34,16 +34,16 @@ def _points_sheet(board: DoseBoard) -> Sheet:
     ]
     rows += [{"cell": name, "score": score} for name, score in board.references.items()]
     notes = ["95 % intervals over speakers × training seeds, differences paired by speaker"]
-    if board.left_out:
-        notes.append(f"left out: {', '.join(board.left_out)}")
     return Sheet(
-        title=f"{title} on {board.dataset} by {board.axis}: {board.n_speakers} speakers",
+        title=f"{title} on {board.dataset} by {board.head}: {board.n_speakers} speakers",
+        shared=board.shared,
+        faults=[f"left out: {text}" for text in board.left_out],
         columns=[
             Column("cell", ""),
-            Column("dose", board.axis, "{:g}".format),
-            Column("seeds", "seeds"),
-            Column("score", title, show),
-            *(Column(f"minus {name}", f"minus {name}", show) for name in rivals),
+            Column("dose", board.head, "{:.4g}".format, True),
+            Column("score", title, show, True),
+            *(Column(f"minus {name}", f"minus {name}", show, True, order=0) for name in rivals),
+            Column("seeds", "seeds", right=True, order=1),
         ],
         rows=list(map(Entry, rows)),
         notes=notes,
@@ -60,14 +60,14 @@ def _slopes_sheet(board: DoseBoard) -> Sheet:
     if not all(slope.seeds_known for line in board.lines for slope in line.slopes):
         notes.append(ONE_SEED)
     return Sheet(
-        title=f"Slopes: {board.response.title} by {board.axis}",
+        title=f"Slopes: {board.response.title} by {board.head}",
         columns=[
             Column("cell", ""),
             Column("of", "slope of"),
-            Column("cells", "cells"),
-            Column("slope", f"{unit} per 1 of {board.axis}"),
-            Column("p", "p (Holm)"),
-            Column("detectable", "detectable"),
+            Column("slope", f"{unit} per 1 of {board.head}", right=True, judged=True),
+            Column("p", "p (Holm)", right=True),
+            Column("detectable", "detectable", right=True, order=1),
+            Column("cells", "cells", right=True, order=2),
         ],
         rows=[_slope(board, line, slope) for line in board.lines for slope in line.slopes],
         notes=notes,
@@ -86,13 +86,13 @@ def _predictions_sheet(board: DoseBoard) -> Sheet:
     if not all(made.seeds_known for line in board.lines for made in line.predictions):
         notes.append(ONE_SEED)
     return Sheet(
-        title=f"Extrapolated: {board.response.title} at {board.axis} {at}",
+        title=f"Extrapolated: {board.response.title} at {board.head} {at}",
         columns=[
             Column("cell", ""),
             Column("of", "score"),
             Column("measured", "measured"),
-            Column("per_doubling", f"{unit} per doubling", show),
-            Column("predicted", f"at {at}"),
+            Column("per_doubling", f"{unit} per doubling", show, True),
+            Column("predicted", f"at {at}", right=True),
         ],
         rows=[_prediction(board, line, made) for line in board.lines for made in line.predictions],
         notes=notes,
@@ -124,7 +124,8 @@ def _slope(board: DoseBoard, line: Line, slope: Slope) -> Entry:
             "slope": Shown(value, response.text(value, sign=True)),
             "p": Shown(slope.p_value, p_text(slope.p_value) + ("" if slope.seeds_known else " *")),
             "detectable": Shown(slope.detectable, response.size_text(slope.detectable)),
-        }
+        },
+        verdict=verdict(value, slope.p_value, lower_is_better=response.lower_is_better),
     )
 
 
@@ -151,7 +152,7 @@ def picture(board: DoseBoard) -> Any:
             ls=STYLES[index % len(STYLES)],
             label=name,
         )
-    axes.set_xlabel(board.axis)
+    axes.set_xlabel(board.head)
     axes.set_ylabel(board.response.title + (", %" if board.response.points else ""))
     axes.set_title(
         f"{board.dataset}: {board.n_speakers} speakers; bands: 95 % over speakers × seeds",

@@ -31,8 +31,8 @@ def sheet(found: GateResult) -> Sheet:
             Column("candidate", "candidate", right=True),
             Column("difference", "difference", right=True, about="candidate minus baseline"),
             Column("p", "p", p_text, True),
-            Column("detectable", "detectable", right=True),
-            Column("seeds", "seeds", right=True),
+            Column("detectable", "detectable", right=True, order=1),
+            Column("seeds", "seeds", right=True, order=2),
         ],
         rows=[_entry(found, row) for row in rows],
     )

@@ -18,7 +18,7 @@ from ..selection import Selection
 from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown
 from .compare import read_sides
 from .responses import Response
-from .sides import pairs
+from .sides import left_out_notes, pairs, side_head
 
 
 @dataclass(frozen=True)
@@ -130,13 +130,14 @@ def saved_sheet(found: SavedBoard) -> Sheet:
             Column("what", ""),
             Column("budget", "budget"),
             Column("n_labels", "labels", "{:.0f}".format, True),
-            Column("a", found.a, percent, True),
-            Column("b", found.b, percent, True),
+            Column("a", side_head(found.a), percent, True),
+            Column("b", side_head(found.b), percent, True),
             Column("saved", "labels saved", right=True),
             *(Column(key, None) for key in ("low", "high", "least", "most", "beyond")),
         ],
         rows=[_entry(line) for line in found.lines],
-        notes=[*notes, *(f"left out: {text}" for text in found.left_out)],
+        notes=[*notes, *left_out_notes(found.left_out)[0]],
+        faults=left_out_notes(found.left_out)[1],
     )
 
 

@@ -56,11 +56,13 @@ class Board:
     if there are several boards of it."""
     axes: dict[str, str] = field(default_factory=dict)
     """Axis that varies among its rows → its short name."""
-    shared: str = ""
-    """What its rows share, in words."""
+    shared: list[str] = field(default_factory=list)
+    """What the rows of each experiment share, in words."""
     main: list[Row] = field(default_factory=list)
     """Best first."""
     controls: list[Row] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    """Files beside its records that cannot be used."""
     warnings: list[str] = field(default_factory=list)
     declared: list[str] = field(default_factory=list)
     """Comparisons that its experiments declared before their runs, in words."""
@@ -158,10 +160,11 @@ def _board(members: Sequence[Member], metric: MetricName, curves: bool, targets:
         metric=metric,
         title=_title(members),
         axes=names.heads,
-        shared=names.caption,
+        shared=names.captions,
         main=_placed(main, metric),
         controls=[row for row, _ in rows if row.role != "main"],
-        warnings=faults + sorted({w for r in results for w in _told(r)}, key=_natural),
+        faults=faults,
+        warnings=sorted({w for r in results for w in _told(r)}, key=_natural),
         declared=[str(one) for one in declared_in([record for _, record, _ in members])],
     )
 

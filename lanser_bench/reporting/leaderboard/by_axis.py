@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import DataError, SettingsError
@@ -17,8 +17,8 @@ from ...evaluation.results import Metric
 from ...numbers import percent
 from ...records.names import Names
 from ...records.record import ResultRecord
-from ..groups import Group, axes_of, by_place, company, grouped
-from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown
+from ..groups import Group, axes_of, axis_named, by_place, company, grouped, shared_text
+from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown, verdict
 from .ranking import Standing, mean, standings
 from .table import METRIC_HEADS, to_best_text
 
@@ -46,9 +46,14 @@ class AxisBoard:
     dataset: str
     split_hash: str
     n_speakers: int
+    n_labels: int
     rows: list[AxisRow]
     left_out: list[str]
-    """Cells that some value lacks, or that have no predictions."""
+    """Cells that some value lacks."""
+    shared: str = ""
+    """What all cells share, in words."""
+    faults: list[str] = field(default_factory=list)
+    """Cells without usable predictions."""
 
 
 def rank_by(
@@ -61,6 +66,7 @@ def rank_by(
         DataError: no two values share a cell on any labelled set.
     """
     groups = [g for g in grouped(list(records)).values() if g.first.role == "main"]
+    axis = axis_named(axis, groups)
     with_axis = [g for g in groups if axis in axes_of(g.first)]
     if not with_axis:
         known = sorted({name for g in groups for name in axes_of(g.first)} - {"role", "group"})
@@ -77,18 +83,18 @@ def rank_by(
 def _board(axis: str, groups: Sequence[Group], metric: MetricName) -> AxisBoard | None:
     names = Names(group.first for group in groups)
     table: dict[str, dict[tuple[str, ...], Group]] = defaultdict(dict)
-    left_out = []
+    faults = []
     for group in groups:
         if group.fault is None:
             value = names.shown(group.first).get(axis, axes_of(group.first)[axis])
             table[value][company(group.first, axis)] = group
         else:
             why = group.fault if group.has_predictions else "no predictions"
-            left_out.append(f"{names.name(group.first)}: {why}")
+            faults.append(f"left out: {names.name(group.first)}: {why}")
     common = set.intersection(*(set(cells) for cells in table.values())) if table else set()
     if len(table) < 2 or not common:
         return None
-    left_out += [
+    left_out = [
         names.name(group.first)
         for cells in table.values()
         for company, group in cells.items()
@@ -115,40 +121,49 @@ def _board(axis: str, groups: Sequence[Group], metric: MetricName) -> AxisBoard 
         first.cell.dataset,
         first.evaluation.split_hash,
         first.evaluation.n_speakers,
+        len(first.evaluation.labels),
         rows,
         sorted(left_out),
+        shared_text(groups),
+        sorted(faults),
     )
 
 
 def axis_sheet(board: AxisBoard) -> Sheet:
     """Returns a board by an axis as a table."""
-    name = METRIC_HEADS[board.metric]
+    name, cells = METRIC_HEADS[board.metric], board.rows[0].cells
+    chance = f"chance {100 / board.n_labels:.1f} % UAR"
     notes = [
-        f"mean over the cells that every {board.axis} has; 95 % intervals over seeds × speakers",
+        f"mean over {cells} cell{'s' * (cells > 1)} that every {board.axis} has; "
+        "95 % intervals over seeds × speakers",
         f"#: plausible ranks (95 %); to best: paired by utterance, p by Holm over the "
         f"{len(board.rows)} rows",
     ]
     if not all(row.standing.seeds_known for row in board.rows):
         notes.append(ONE_SEED)
     if board.left_out:
+        n = len(board.left_out)
         notes.append(
-            f"left out, since not every {board.axis} has them: {', '.join(board.left_out)}"
+            f"left out, since not every {board.axis} has them: {n} cell{'s' * (n > 1)}: "
+            f"{'; '.join(board.left_out)}"
         )
     return Sheet(
-        title=f"{board.dataset} by {board.axis}: {board.n_speakers} speakers",
+        title=f"{board.dataset} by {board.axis}: {board.n_speakers} speakers, {chance}",
         columns=[
-            Column("rank_best", "#"),
+            Column("rank_best", "#", right=True),
             Column("rank_worst", None),
             Column(board.axis, board.axis),
-            Column("cells", "cells"),
-            Column("records", "records"),
-            Column(board.metric, name),
+            Column(board.metric, name, right=True),
             Column("low", None),
             Column("high", None),
-            Column("to_best", f"{name} to best"),
+            Column("to_best", f"{name} to best", right=True, judged=True),
             Column("p", None),
+            Column("records", None),
+            Column("cells", None),
         ],
         rows=[_entry(board, row) for row in board.rows],
+        shared=board.shared,
+        faults=board.faults,
         notes=notes,
         facts={"dataset": board.dataset, "split": board.split_hash},
     )
@@ -168,5 +183,6 @@ def _entry(board: AxisBoard, row: AxisRow) -> Entry:
             "high": made and made.high,
             "to_best": Shown(standing.behind and standing.behind.value, to_best_text(standing)),
             "p": standing.p_value,
-        }
+        },
+        verdict=verdict(standing.behind, standing.p_value),
     )

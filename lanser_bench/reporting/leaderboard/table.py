@@ -9,7 +9,7 @@ from ...evaluation.contrast import QUADRATURE, SEEDED
 from ...measurements import COLUMNS
 from ...numbers import decimal, p_text, percent
 from ...records.names import AXES_SHOWN, control_text
-from ..tables.sheet import NONE, ONE_SEED, Column, Entry, Sheet, Shown, csv_text, markdown
+from ..tables.sheet import NONE, ONE_SEED, Column, Entry, Sheet, Shown, csv_text, markdown, verdict
 from .boards import Board
 from .ranking import Standing
 from .rows import Row, regression_probes
@@ -62,18 +62,18 @@ def to_best_text(standing: Standing | None) -> str:
 def sheet(board: Board) -> Sheet:
     """Returns a board as a table: main rows best first, then controls and the majority class."""
     rows = [*board.main, *board.controls]
-    entries = [_entry(board, row, place(row, i)) for i, row in enumerate(board.main, start=1)]
+    entries = [_entry(row, place(row, i)) for i, row in enumerate(board.main, start=1)]
     entries[:1] = [replace(entry, role="best") for entry in entries[:1]]
-    entries += [_entry(board, row, "") for row in board.controls]
-    majority = {"rank_best": "", "row": "majority", **board.majority}
+    entries += [_entry(row, "") for row in board.controls]
+    majority = {"rank_best": "", "row": "majority", "name": "majority", **board.majority}
     return Sheet(
         title=header(board),
         columns=[*_identity(board, rows), *_scores(board, rows)],
         rows=[*entries, Entry(majority, "majority")],
         shared=shared_text(board),
-        notes=notes(board),
+        faults=board.faults,
+        notes=notes(board)[len(board.faults) :],
         facts={"dataset": board.dataset, "split": board.split_hash, "budget": board.budget},
-        whole="leaderboard --format md",
     )
 
 
@@ -86,11 +86,13 @@ def sheets(boards: Sequence[Board], *, targets: bool = False) -> list[Sheet]:
 def _identity(board: Board, rows: Sequence[Row]) -> list[Column]:
     """Columns that identify a row: the axes that vary, or its name if there are many."""
     axes = dict.fromkeys((*PARTS, *(axis for row in rows for axis in row.axes)))
-    heads = board.axes if len(board.axes) <= AXES_SHOWN else {}
+    several = len(board.axes) > AXES_SHOWN
+    heads = {} if several else board.axes
     return [
         Column("rank_best", "#", right=True, about="rank, or plausible ranks (95 %)"),
-        Column("row", "row"),
-        *(Column(axis, heads.get(axis)) for axis in axes),
+        Column("row", None if several else "row", names="axes"),
+        Column("name", "row", names="" if several else "name"),
+        *(Column(axis, heads.get(axis), names="axes") for axis in axes),
         Column("role", None),
         Column("control", None),
         Column("seeds", None if _seeds(rows) else "seeds", right=True, about="training seeds"),
@@ -108,7 +110,8 @@ def _seeds(rows: Sequence[Row]) -> str:
 def shared_text(board: Board) -> str:
     """Returns what all rows of a board share, in words."""
     seeds = _seeds((*board.main, *board.controls))
-    return "; ".join(text for text in (board.shared, seeds) if text not in ("", "no seeds"))
+    shared = board.shared if len(board.shared) == 1 else []
+    return "; ".join(text for text in (*shared, seeds) if text != "no seeds")
 
 
 def _scores(board: Board, rows: Sequence[Row]) -> list[Column]:
@@ -125,16 +128,17 @@ def _scores(board: Board, rows: Sequence[Row]) -> list[Column]:
     return [
         *map(score, ("uar", "area", "wa", "macro_f1")),
         Column("rank_worst", None),
-        Column("to_best", to_best, right=True, about=f"{name} minus that of the best row", order=1),
+        Column(
+            "to_best", to_best, right=True, about=f"{name} minus that of the best row", judged=True
+        ),
         Column("p", None),
         Column("r2", "R²", decimal, True, "mean over probe targets", 2),
-        *(Column(n, MORE_HEADS[n], percent if POINTS[n] else decimal, True, order=3) for n in more),
+        *(Column(n, MORE_HEADS[n], percent if POINTS[n] else decimal, True, order=1) for n in more),
         *(Column(head, head, right=True, order=3) for head in needed),
     ]
 
 
-def _entry(board: Board, row: Row, place: str) -> Entry:
-    name = row.title if len(board.axes) > AXES_SHOWN else control_text(row.control)
+def _entry(row: Row, place: str) -> Entry:
     standing = row.standing
     behind = standing.behind if standing else None
     axes = {**row.axes, **{name: getattr(row, name) for name in PARTS}}
@@ -145,7 +149,8 @@ def _entry(board: Board, row: Row, place: str) -> Entry:
             **row.needed,
             "rank_best": Shown(standing.best if standing else None, place),
             "rank_worst": standing.worst if standing else None,
-            "row": Shown(row.name, name),
+            "row": Shown(row.name, control_text(row.control)),
+            "name": row.title,
             "role": row.role,
             "control": row.control,
             "seeds": row.n_seeds,
@@ -153,11 +158,12 @@ def _entry(board: Board, row: Row, place: str) -> Entry:
             "p": standing.p_value if standing else None,
         },
         "" if row.role == "main" else "control",
+        verdict(standing.behind if standing else None, standing.p_value if standing else None),
     )
 
 
 def notes(board: Board) -> list[str]:
-    """Returns the notes below the table."""
+    """Returns the notes below the table, faults first."""
     made = [r.uar.interval for r in board.main + board.controls if r.uar.interval]
     # Rows of several seeds first: their method also names the seeds.
     method = next((i for i in made if i.method == SEEDED), made[0] if made else None)
@@ -179,7 +185,7 @@ def notes(board: Board) -> list[str]:
     said.append(_r2_note(board))
     if board.fixed_sentences:
         said.append("fixed sentences: words carry no emotion here")
-    return [*said, *board.warnings]
+    return [*board.faults, *said, *(board.shared if len(board.shared) > 1 else ()), *board.warnings]
 
 
 def _wide_note(board: Board) -> list[str]:

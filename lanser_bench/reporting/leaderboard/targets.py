@@ -32,7 +32,6 @@ def target_sheet(board: Board) -> Sheet:
         rows=[Entry(_values(target, rows)) for target in targets],
         notes=[TARGET_NOTE],
         facts={"dataset": board.dataset, "split": board.split_hash},
-        whole="leaderboard --targets --format md",
     )
 
 

@@ -7,125 +7,32 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel
 
-from ...evaluation.results import Metric
 from .form import Format
+from .latex import latex as latex
+from .layout import PAGE, bound, fitted
+from .table import NONE as NONE
+from .table import ONE_SEED as ONE_SEED
+from .table import Column as Column
+from .table import Entry as Entry
+from .table import Sheet as Sheet
+from .table import Shown as Shown
+from .table import set_off as set_off
+from .table import verdict as verdict
 
-NONE = "–"
-"""Shown for a missing value."""
-ONE_SEED = "* one training seed: variation between seeds is not included"
-"""Note on a p-value that is marked with a star."""
 CSS = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;color-scheme:light dark}"
     "table{border-collapse:collapse;margin:1rem 0}th,td{padding:.3rem .7rem;text-align:left;"
     "border-bottom:1px solid #8884}tr.control,tr.majority{opacity:.75;font-style:italic}"
+    ".num{text-align:right;white-space:nowrap}td.better{color:#0a7d32}td.worse{color:#b3261e}"
+    "@media(prefers-color-scheme:dark){td.better{color:#5fd38a}td.worse{color:#ff8a80}}"
 )
-
-
-APART = ("control", "majority", "mean")
-"""Roles of rows that follow a rule."""
-
-
-class Shown(NamedTuple):
-    """A value with its own text, where the column's format does not say enough."""
-
-    value: Any
-    text: str
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a sheet."""
-
-    key: str
-    """Name in CSV and JSON, and of the value in a row."""
-    head: str | None
-    """Heading; None for a column of CSV and JSON alone."""
-    show: Callable[[Any], str] = str
-    """Formats a value that is not missing."""
-    right: bool = False
-    about: str = ""
-    """What the column means."""
-    order: int | None = None
-    """None: always shown. Else terminals show columns of low order first and leave out the rest."""
-    beside: bool = False
-    """Whether terminals show it only beside the column before it."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One row of a sheet."""
-
-    values: Mapping[str, Any]
-    """Column's key → value, or `Shown`; a missing one is shown as a dash."""
-    role: str = ""
-    """How it is set off: see `terminal.STYLES`; HTML has it as a class."""
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A titled table with notes."""
-
-    title: str
-    columns: Sequence[Column]
-    rows: Sequence[Entry]
-    notes: Sequence[str] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    """What all rows share: the first columns in CSV and JSON."""
-    whole: str = ""
-    """Command that shows all columns, named where a terminal is too narrow."""
-    shared: str = ""
-    """What all rows share, in words, for people."""
-
-    @property
-    def shown(self) -> list[Column]:
-        """Columns that people see."""
-        return [column for column in self.columns if column.head is not None]
-
-    @property
-    def heads(self) -> list[str]:
-        """Headings of the columns that people see."""
-        return [column.head or "" for column in self.shown]
-
-    def texts(self, entry: Entry) -> list[str]:
-        """Returns a row's texts under `heads`."""
-        return [_text(column, entry.values.get(column.key)) for column in self.shown]
-
-    def records(self) -> list[dict[str, Any]]:
-        """Returns rows as plain values; a score's interval is in ``KEY_low`` and ``KEY_high``."""
-        return [
-            {
-                **self.facts,
-                **{
-                    key: value
-                    for column in self.columns
-                    for key, value in _fields(column.key, entry.values.get(column.key))
-                },
-            }
-            for entry in self.rows
-        ]
-
-
-def _text(column: Column, value: Any) -> str:
-    if isinstance(value, Shown):
-        return value.text
-    return NONE if value is None else column.show(value)
-
-
-def _fields(key: str, value: Any) -> list[tuple[str, Any]]:
-    value = value.value if isinstance(value, Shown) else value
-    if not isinstance(value, Metric):
-        return [(key, value)]
-    made = value.interval
-    low, high = (None, None) if made is None else (made.low, made.high)
-    return [(key, value.value), (f"{key}_low", low), (f"{key}_high", high)]
 
 
 def rendered(sheets: Sequence[Sheet], form: Format, title: str = "") -> str:
@@ -144,17 +51,20 @@ def rendered(sheets: Sequence[Sheet], form: Format, title: str = "") -> str:
 
 
 def markdown(sheet: Sheet, heading: str = "## {}") -> str:
-    """Returns a heading, a table and its notes as a list.
+    """Returns a heading, a table as wide as GitHub's page, and its notes as a list.
 
     Args:
         sheet: the table.
         heading: how the title is written; a sheet without a title has none.
     """
+    sheet, _, hidden = fitted(sheet, PAGE)
     lines = [heading.format(markdown_text(sheet.title)), ""] if sheet.title else []
-    lines += [markdown_text(f"All rows: {sheet.shared}."), ""] if sheet.shared else []
-    lines += [_md_row(sheet.heads), "|" + " --- |" * len(sheet.heads)]
+    lines += [markdown_text(sheet.shared), ""] if sheet.shared else []
+    marks = ("---:" if column.right else "---" for column in sheet.shown)
+    lines += [_md_row(sheet.heads), f"| {' | '.join(marks)} |"]
     lines += [_md_row(_emphasised(entry, sheet.texts(entry))) for entry in sheet.rows]
-    notes = [f"- {markdown_text(note)}" for note in sheet.notes]
+    away = [f"columns left out: {', '.join(hidden)} (`--format csv` has them)"] if hidden else []
+    notes = [f"- {markdown_text(note)}" for note in (*sheet.told, *away)]
     return "\n".join([*lines, "", *([*notes, ""] if notes else [])])
 
 
@@ -164,7 +74,7 @@ def _emphasised(entry: Entry, texts: Sequence[str]) -> list[str]:
 
 
 def _md_row(texts: Sequence[str]) -> str:
-    return f"| {' | '.join(map(markdown_text, texts))} |"
+    return f"| {' | '.join(markdown_text(bound(text)) for text in texts)} |"
 
 
 def markdown_text(text: str) -> str:
@@ -175,12 +85,14 @@ def markdown_text(text: str) -> str:
 def html(sheets: Sequence[Sheet], title: str) -> str:
     """Returns a page without scripts; every text is escaped."""
     parts = []
-    for sheet in sheets:
+    for every in sheets:
+        sheet, _, _ = fitted(every, None)
         head = "".join(map(_th, sheet.shown))
-        body = "".join(_tr(sheet.texts(entry), entry.role) for entry in sheet.rows)
-        notes = "".join(f"<li>{escape(note)}</li>" for note in sheet.notes)
+        body = "".join(_tr(sheet, entry) for entry in sheet.rows)
+        shared = f"<p>{escape(sheet.shared)}</p>" if sheet.shared else ""
+        notes = "".join(f"<li>{escape(note)}</li>" for note in sheet.told)
         parts.append(
-            f"<h2>{escape(sheet.title)}</h2><table><thead><tr>{head}</tr></thead>"
+            f"<h2>{escape(sheet.title)}</h2>{shared}<table><thead><tr>{head}</tr></thead>"
             f"<tbody>{body}</tbody></table><ul>{notes}</ul>"
         )
     return (
@@ -191,12 +103,17 @@ def html(sheets: Sequence[Sheet], title: str) -> str:
 
 def _th(column: Column) -> str:
     about = f' title="{escape(column.about)}"' if column.about else ""
-    return f"<th scope=col{about}>{escape(column.head or '')}</th>"
+    of = " class=num" if column.right else ""
+    return f"<th scope=col{of}{about}>{escape(column.head or '')}</th>"
 
 
-def _tr(texts: Sequence[str], role: str) -> str:
-    of = f" class={role}" if role else ""
-    return f"<tr{of}>" + "".join(f"<td>{escape(text)}</td>" for text in texts) + "</tr>"
+def _tr(sheet: Sheet, entry: Entry) -> str:
+    cells = ""
+    for column, text in zip(sheet.shown, sheet.texts(entry), strict=True):
+        judged = entry.verdict if column.judged else ""
+        names = " ".join(filter(None, ("num" if column.right else "", judged)))
+        cells += f'<td class="{names}">{escape(text)}</td>' if names else f"<td>{escape(text)}</td>"
+    return f"<tr class={entry.role}>{cells}</tr>" if entry.role else f"<tr>{cells}</tr>"
 
 
 def csv_text(sheets: Sequence[Sheet]) -> str:
@@ -214,55 +131,6 @@ def csv_lines(lines: Sequence[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
-LATEX = str.maketrans(
-    {mark: f"\\{mark}" for mark in "&%$#_{}"}
-    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    | {"<": r"\textless{}", ">": r"\textgreater{}", "²": r"\textsuperscript{2}"}
-    | {"→": r"$\rightarrow$", "−": "$-$", "×": r"$\times$", "\n": " "}
-)
-
-
-def latex_text(text: str) -> str:
-    """Escapes a text for LaTeX; a hyphen before a digit becomes a minus sign."""
-    return re.sub(r"(?<![\w.])-(?=\d)", "$-$", text.translate(LATEX))
-
-
-def latex(sheet: Sheet) -> str:
-    """Returns a table of the packages ``booktabs`` and ``caption``; notes stand below it."""
-
-    def line(texts: Sequence[str]) -> str:
-        return " & ".join(map(latex_text, texts)) + r" \\"
-
-    align = "".join("r" if column.right else "l" for column in sheet.shown)
-    body: list[str] = []
-    for number, entry in enumerate(sheet.rows):
-        if number and set_off(sheet.rows[number - 1], entry):
-            body.append(r"\midrule")
-        body.append(line(sheet.texts(entry)))
-    notes = [rf"\par\footnotesize {latex_text(note)}" for note in sheet.notes]
-    return "\n".join(
-        [
-            r"\begin{table}",
-            rf"\caption{{{latex_text(sheet.title)}}}",
-            rf"\begin{{tabular}}{{{align}}}",
-            r"\toprule",
-            line(sheet.heads),
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            *notes,
-            r"\end{table}",
-            "",
-        ]
-    )
-
-
-def set_off(before: Entry, entry: Entry) -> bool:
-    """Whether a rule separates two rows: one precedes the controls, and one the mean."""
-    return entry.role in APART and before.role not in APART
-
-
 def plain(value: Any) -> Any:
     """Returns plain JSON values of results: models, dataclasses, named tuples and sheets.
 
@@ -271,7 +139,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Sheet):
         about = {column.key: column.about for column in value.columns}
         rows = plain(value.records())
-        return {"title": value.title, "columns": about, "rows": rows, "notes": [*value.notes]}
+        return {"title": value.title, "columns": about, "rows": rows, "notes": value.told}
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if is_dataclass(value):
