@@ -31,8 +31,13 @@ dataset_words = partial(
 TEXT_COLUMN = in_data("text", "--column", help="Column of a table's texts.")
 
 RESULTS = Path("results")
+SCRATCH = "scratch"
+"""Folder in `RESULTS` where experiments write unless they name another."""
 FOLDERS = typer.Argument(
-    [], metavar="[DIR]...", help="Folders of result records; default: results.", show_default=False
+    [],
+    metavar="[DIR]...",
+    help="Folders of result records; default: the newest run, else results.",
+    show_default=False,
 )
 METRICS = (
     "uar, wa, macro_f1, area, a measurement's score such as zero_shot or finetune, r2 (mean over "
@@ -90,13 +95,34 @@ def echo_json(content: Any, indent: int | None = None) -> None:
 
 
 def read_results(folders: list[Path]) -> Selection:
-    """Reads the records of `folders`, or of `results`; notes name files that are left out."""
+    """Reads the records of `folders`, else those of the newest run, else of `results`.
+
+    Records in ``scratch`` of a folder are those of runs, and not read with the others. Notes name
+    what is left out.
+    """
     from ..reporting.selection import Selection
 
-    selection = Selection.read(folders or [RESULTS])
+    selection = Selection.read(folders or [_newest_run()])
     for sentence in selection.left_out:
         note(f"Left out: {sentence}")
+    runs = [folder / SCRATCH for folder in folders]
+    kept = [one for one in selection.every if not any(run in one[0].parents for run in runs)]
+    if 0 < len(kept) < len(selection.every):
+        hidden = len(selection.every) - len(kept)
+        note(f"{hidden} records in {SCRATCH} are not shown: name that folder to see them.")
+        return Selection(kept, selection.left_out, selection.where)
     return selection
+
+
+def _newest_run() -> Path:
+    """Returns the folder of the newest run in ``results/scratch``, or `results` without any."""
+    written = {path.parent: path.stat().st_mtime for path in RESULTS.glob(f"{SCRATCH}/*/*.json")}
+    if not written:
+        return RESULTS
+    newest, *others = sorted(written, key=lambda folder: -written[folder])
+    more = f" Other runs: {', '.join(folder.name for folder in others)}." if others else ""
+    note(f"{newest}: the newest run.{more} Name folders to see others, such as {RESULTS}.")
+    return newest
 
 
 @contextmanager

@@ -53,7 +53,6 @@ def leaderboard(
     from ..reporting.groups import checked_metric
     from ..reporting.leaderboard.boards import rank
     from ..reporting.leaderboard.by_axis import rank_by
-    from ..reporting.leaderboard.table import leaderboard_markdown
     from ..reporting.report.data import Records
     from ..reporting.report.probe_gaps import with_gaps
     from ..store import write_atomic
@@ -75,20 +74,21 @@ def leaderboard(
         boards = [with_gaps(board, cells) for board in boards]
     if markdown is not None:
         with writing(markdown):
-            page = leaderboard_markdown(boards, targets=targets) + _left_out(selection)
-            write_atomic(markdown, page)
+            write_atomic(markdown, _page(boards, targets, selection))
     _show(boards, form, targets, selection, notes=notes)
     older = len(selection.every) - len(shown)
     if form is Format.table and older:
         typer.echo(f"{older} older records of the same cells are hidden (--all shows them).")
 
 
-def _left_out(selection: Selection) -> str:
-    """Returns the end of a Markdown page: failed cells and files that were left out."""
+def _page(boards: Sequence[Board], targets: bool, selection: Selection) -> str:
+    """Returns a Markdown page; it ends with failed cells and files that were left out."""
+    from ..reporting.leaderboard.table import leaderboard_markdown
     from ..reporting.tables.sheet import markdown_text
 
     lines = [f"- Left out: {markdown_text(sentence)}" for sentence in selection.left_out]
-    return "\n" + "\n".join(lines) + "\n" if lines else ""
+    page = leaderboard_markdown(boards, targets=targets)
+    return "\n".join([page, *lines, ""]) if lines else page
 
 
 def _show_axis(boards: Sequence[AxisBoard], form: Format, *, notes: bool) -> None:
@@ -135,12 +135,11 @@ def _on(dataset: str | None, boards: Sequence[BoardT]) -> list[BoardT]:
 def _show(
     boards: Sequence[Board], form: Format, targets: bool, selection: Selection, *, notes: bool
 ) -> None:
-    from ..reporting.leaderboard.table import comma_separated, leaderboard_markdown, sheets
+    from ..reporting.leaderboard.table import comma_separated, sheets
     from ._console import print_sheets
 
     if form is Format.md:
-        page = leaderboard_markdown(boards, targets=targets) + _left_out(selection)
-        typer.echo(page, nl=False)
+        typer.echo(_page(boards, targets, selection), nl=False)
     elif form is Format.csv:
         typer.echo(comma_separated(boards), nl=False)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,3 +186,39 @@ def test_damaged_predictions_leave_the_other_pairs_and_axes_as_they_are(
     assert (code, "b-1.predictions.parquet" in out, "| a |" in out) == (0, True, True)
     code, out, _ = lanser("leaderboard", str(folder), "--targets")
     assert code == 0
+
+
+def test_runs_and_published_records_are_told_apart(
+    tmp_path: Path, lanser: Lanser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in ("results/study", "results/scratch/first", "results/scratch/second"):
+        name = place.rpartition("/")[2]
+        predicted = simulated(np.random.default_rng(0))
+        publish(tmp_path / place, "main", predicted, experiment=name, dataset=f"set of {name}")
+    os.utime(next(Path("results/scratch/first").glob("*.json")), (1, 1))
+    code, out, err = lanser("leaderboard")
+    assert (code, "set of second" in out, "first" in out, "study" in out) == (0, True, False, False)
+    assert err == (
+        "! results/scratch/second: the newest run. Other runs: first. Name folders to see others, "
+        "such as results.\n"
+    )
+    code, out, err = lanser("leaderboard", "results")
+    assert (code, "set of study" in out, "second" in out) == (0, True, False)
+    assert "2 records in scratch are not shown" in err
+    code, out, err = lanser("leaderboard", "results/scratch")
+    assert (code, "set of first" in out, "set of second" in out, err) == (0, True, True, "")
+
+
+def test_what_one_side_lacks_is_counted_and_what_is_damaged_is_named(
+    folder: Path, lanser: Lanser
+) -> None:
+    for n in range(5):
+        predicted = simulated(np.random.default_rng(n))
+        publish(folder, f"a-{n}", predicted, axes={"encoder": "a", "taxonomy": f"t{n}"})
+    code, out, _ = lanser("compare", "encoder=a", "encoder=b", "--in", str(folder))
+    text = " ".join(out.split())
+    assert (code, "left out: 5 cells only on the first side" in text) == (0, True)
+    assert "taxonomy=t3: only on the first side" not in text
+    code, out, _ = lanser("compare", "encoder=a", "encoder=b", "--in", str(folder), "--notes")
+    assert "taxonomy=t3: only on the first side" in " ".join(out.split())

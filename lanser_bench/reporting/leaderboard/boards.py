@@ -78,10 +78,11 @@ def rank(
     """Groups records into boards and sorts their rows by a score at the largest budget.
 
     The rows of a board have the same labelled set, split, labels, budgets and control of the
-    evaluation. For records with paths, scores are computed from the predictions beside them, as in
-    `compare` and `gate`, and rows are tested against the best; the main rows of a board are the
-    family of Holm's adjustment. Without predictions the recorded scores of the seeds are averaged,
-    with wide intervals; the board's notes name such rows.
+    evaluation. Boards with the newest records come first. For records with paths, scores are
+    computed from the predictions beside them, as in `compare` and `gate`, and rows are tested
+    against the best; the main rows of a board are the family of Holm's adjustment. Without
+    predictions the recorded scores of the seeds are averaged, with wide intervals; the board's
+    notes name such rows.
 
     Args:
         records: the records.
@@ -104,7 +105,8 @@ def rank(
                 found.control,
             )
             boards.setdefault(place, []).append((path, record, target))
-    return _titled([_board(of, metric, curves, targets) for of in boards.values()])
+    newest = sorted(boards.values(), key=lambda of: max(r.created for _, r, _ in of), reverse=True)
+    return _titled([_board(of, metric, curves, targets) for of in newest])
 
 
 def _titled(boards: list[Board]) -> list[Board]:

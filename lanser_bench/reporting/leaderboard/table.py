@@ -115,7 +115,7 @@ def shared_text(board: Board) -> str:
 
 
 def _scores(board: Board, rows: Sequence[Row]) -> list[Column]:
-    heads = {**METRIC_HEADS, "uar": f"UAR {board.budget}"}
+    heads: dict[str, str | None] = {**METRIC_HEADS, "uar": f"UAR {board.budget}", "r2": "R²"}
     by = board.metric
 
     def score(name: str) -> Column:
@@ -125,6 +125,10 @@ def _scores(board: Board, rows: Sequence[Row]) -> list[Column]:
     to_best = f"{name} to best" if ranked(board) else None
     more = [name for name in MORE_HEADS if any(row.more.get(name) is not None for row in rows)]
     needed = dict.fromkeys(head for row in rows for head in row.needed)
+    if all(row.r2 is None for row in rows):
+        heads["r2"] = None
+    if all(len(row.curve) == 1 for row in rows):
+        heads["area"] = None  # it is the score itself
     return [
         *map(score, ("uar", "area", "wa", "macro_f1")),
         Column("rank_worst", None),
@@ -132,7 +136,7 @@ def _scores(board: Board, rows: Sequence[Row]) -> list[Column]:
             "to_best", to_best, right=True, about=f"{name} minus that of the best row", judged=True
         ),
         Column("p", None),
-        Column("r2", "R²", decimal, True, "mean over probe targets", 2),
+        Column("r2", heads["r2"], decimal, True, "mean over probe targets", 2),
         *(Column(n, MORE_HEADS[n], percent if POINTS[n] else decimal, True, order=1) for n in more),
         *(Column(head, head, right=True, order=3) for head in needed),
     ]
