@@ -1,4 +1,4 @@
-"""`lanser-bench gate`: fail on a regression."""
+"""`lanser-bench gate`: fail on a regression, on this machine or in a workflow."""
 
 from __future__ import annotations
 
@@ -134,6 +134,35 @@ def labels(
         with writing(write):
             of_labels.write_baseline(side, write)
         typer.echo(f"Baseline: {write}", err=True)
+
+
+@app.command()
+def init(
+    experiment: str = typer.Argument(..., help="A file of this repository, or a shipped one."),
+    baseline: Path = in_data(Path("results/baseline"), help="Folder for the baseline's records."),
+    install: list[str] = in_data(
+        [],
+        metavar="REQUIREMENT",
+        help="What the workflow installs; repeatable. Default: this version of lanser-bench, and "
+        "this folder if it has a pyproject.toml.",
+    ),
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
+    output: Path = in_output(
+        Path(".github/workflows/lanser-bench.yml"), "--output", "-o", help="The workflow."
+    ),
+    force: bool = typer.Option(False, "--force", help="Replace the workflow and the baseline."),
+) -> None:
+    """Write a GitHub workflow for the gate, and its baseline.
+
+    Run it in the root of the repository: it runs the experiment and copies the records.
+
+    Examples:
+        lanser-bench gate init grid.yaml --plugins-dir my_plugins
+    """
+    from ._gate_init import write_gate
+
+    for sentence in write_gate(experiment, baseline, install, plugins_dir, output, force=force):
+        typer.echo(sentence)
 
 
 def _report(

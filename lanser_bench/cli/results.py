@@ -116,7 +116,10 @@ def publish(
     site(folders, output)
 
 
-_history = App(help="Keep one line of scores per commit and cell.")
+_history = App(
+    help="Keep one line of scores per commit and cell.\n\nExamples:\n"
+    "    lanser-bench results history add results/scratch/study"
+)
 app.add_typer(_history, name="history")
 
 
