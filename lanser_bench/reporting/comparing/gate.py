@@ -189,7 +189,7 @@ def _of_stages(pairs: Sequence[tuple[Group, Group]], found: GateResult) -> dict[
     contrasts: dict[Score, Contrast] = {}
     for stage in stage_pairs(pairs):
         if stage.old is None:
-            if stage.new is not None:
+            if stage.new is not None and stage.measured:
                 found.ignored.append(
                     f"{stage.cell}: no quality of {stage.what} beside the baseline's records. Make "
                     "the baseline again to compare it."

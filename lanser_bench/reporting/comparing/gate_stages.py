@@ -40,6 +40,12 @@ class StagePair:
         return CellId(self.experiment, group, self.corpus, -1)
 
     @property
+    def measured(self) -> bool:
+        """Whether the candidate has such quality: a recogniser that reads no sound has none."""
+        part = "words" if self.what == "transcripts" else "given"
+        return self.new is not None and part in self.new.parts
+
+    @property
     def why(self) -> str | None:
         """Why it cannot be compared; None if it can."""
         if self.new is None or self.old is None:
