@@ -11,6 +11,7 @@ import typer
 from . import _shared as shared
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from ..experiment import DryRun, RunOutcome
@@ -140,37 +141,50 @@ def _by_stage(planned: DryRun) -> Table:
 
 
 def _finish(outcome: RunOutcome) -> None:
-    """Prints the leaderboard of this run, draws the picture and lists what failed."""
-    from ..records.reading import load_record
-    from ..reporting.comparing.declared import declared_lines, declared_sheet
-    from ..reporting.leaderboard.boards import rank
-    from ..reporting.leaderboard.table import sheets
-    from ..reporting.report.pictures import save_curves
-    from ..reporting.selection import Selection
-    from ..reporting.tables.form import Format
-    from ._console import print_sheets, wide_console
+    """Prints the leaderboard and the finding of this run, writes the report, lists what failed."""
+    from ._console import wide_console
 
     console = wide_console()
-    records = [(path, load_record(path)) for path in dict.fromkeys(outcome.records)]
-    if records:
-        boards = rank(records)
-        print_sheets(sheets(boards), Format.table)
-        experiment = outcome.plan.experiment
-        if experiment.comparisons and (lines := declared_lines(Selection(records))):
-            print_sheets([declared_sheet(lines)], Format.table)
-        folder = experiment.paths.results / experiment.name
-        # Drawing loads matplotlib: a run that changed nothing leaves the pictures as they are.
-        if outcome.written or not any(folder.glob("*.png")):
-            save_curves(boards, folder)
-        for picture in sorted(folder.glob("*.png")):
-            console.print(f"Picture: {picture}", soft_wrap=True)
-        console.print(f"Records: {folder}", soft_wrap=True)
+    if outcome.records:
+        _show_results(outcome, console)
     for tracker, command in outcome.views.items():
         console.print(f"Tracker {tracker}: {command}", soft_wrap=True, markup=False)
     done = len(outcome.executed)
     console.print(f"{done} stages run, {len(outcome.plan.nodes) - done} not needed or reused.")
+    cells: dict[tuple[str, str], list[str]] = defaultdict(list)
     for failure in outcome.failures:
-        where = f"{failure.cell.name}: {failure.stage}"
-        console.print(f"✗ {where}: {failure.sentence}", style="red", markup=False)
+        cells[failure.stage, failure.sentence].append(failure.cell.name)
+    for (stage, sentence), names in cells.items():
+        others = f" and {len(names) - 1} more" if names[1:] else ""
+        console.print(f"✗ {names[0]}{others}: {stage}: {sentence}", style="red", markup=False)
     if any(failure.traceback for failure in outcome.failures):
         console.print(f"Tracebacks are in {outcome.log}", soft_wrap=True)
+
+
+def _show_results(outcome: RunOutcome, console: Console) -> None:
+    from ..records.reading import load_record
+    from ..reporting.comparing.declared import declared_lines, declared_sheet
+    from ..reporting.leaderboard.table import sheets
+    from ..reporting.report.data import Records
+    from ..reporting.report.pictures import save_curves
+    from ..reporting.report.report import findings, write_report
+    from ..reporting.tables.form import Format
+    from ._console import print_sheets
+
+    experiment, files = outcome.plan.experiment, list(dict.fromkeys(outcome.records))
+    records = Records([(path, load_record(path)) for path in files])
+    print_sheets(sheets(records.boards), Format.table)
+    if experiment.comparisons and (lines := declared_lines(records.selection)):
+        print_sheets([declared_sheet(lines)], Format.table)
+    folder = experiment.paths.results / experiment.name
+    page = folder / "report.html"
+    # Drawing loads matplotlib: a run that changed nothing leaves pictures and report as they are.
+    if outcome.written or not page.exists():
+        save_curves(records.boards, folder)
+        write_report(files, page, store=experiment.paths.store)
+    for headline in findings(records):
+        console.print(f"Finding: {headline}.", soft_wrap=True, markup=False)
+    for picture in sorted(folder.glob("*.png")):
+        console.print(f"Picture: {picture}", soft_wrap=True)
+    console.print(f"Report: {page}", soft_wrap=True)
+    console.print(f"Records: {folder}", soft_wrap=True)

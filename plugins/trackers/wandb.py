@@ -147,8 +147,8 @@ class WandB(Tracker[WandBOptions]):
         with self._run(folder, about) as run:
             for board in grid.boards:
                 rows = [self._linked(run, grid.experiment, row) for row in board.rows]
-                heads = list(dict.fromkeys(name for row in rows for name in row))
-                values = [[row.get(head) for head in heads] for row in rows]
+                heads: list[str | int] = list(dict.fromkeys(name for row in rows for name in row))
+                values = [[row.get(str(head)) for head in heads] for row in rows]
                 table = wandb.Table(heads, values, allow_mixed_types=True)
                 place = metric_name(board.title)
                 confusion = _image(confusion_picture(board))

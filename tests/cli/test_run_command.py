@@ -112,6 +112,10 @@ def test_a_run_prints_the_leaderboard_and_a_second_one_runs_nothing(project: Pat
     assert "majority" in first.stdout
     (picture,) = (project / "results" / "scratch" / "t").glob("*.png")
     assert str(picture.relative_to(project)) in first.stdout
+    assert "\nFinding: " in first.stdout
+    page = project / "results" / "scratch" / "t" / "report.html"
+    assert f"\nReport: {page.relative_to(project)}\n" in first.stdout
+    assert first.stdout.split("\nFinding: ")[1].split(".\n")[0] in page.read_text()
     assert "✓ t → results/scratch/t/t-" in first.stderr
     second = run(project)
     assert second.returncode == 0

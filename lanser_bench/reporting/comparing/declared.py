@@ -27,6 +27,11 @@ class DeclaredLine:
     metric: str
     line: Line
 
+    @property
+    def of(self) -> tuple[str, str]:
+        """The board that it belongs to: labelled set and split."""
+        return self.dataset, self.split_hash
+
 
 def declared_lines(selection: Selection) -> list[DeclaredLine]:
     """Returns a line per pair of cells; p is adjusted over each experiment's family.

@@ -61,8 +61,7 @@ def board_content(
         for i, row in enumerate((*board.main, *board.controls), 1)
     ]
     axes = board.axes if len(board.axes) <= AXES_SHOWN else {}
-    place = (board.dataset, board.split_hash)
-    tested = [one for one in declared if (one.dataset, one.split_hash) == place]
+    tested = [one for one in declared if one.of == (board.dataset, board.split_hash)]
     asked = answer(records, board, matrices)
     shown = curve_lines(records, board)
     name = board_anchor(board)

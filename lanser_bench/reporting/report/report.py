@@ -14,6 +14,7 @@ from typing import Any
 from ..._version import __version__
 from ...errors import DataError
 from ...measurements import MEASUREMENTS
+from ...measurements.base import Measurement
 from ...numbers import p_text
 from ...records.reading import read_records
 from ...store import write_atomic
@@ -21,7 +22,9 @@ from ..comparing.declared import declared_lines
 from .clips import SECONDS, Clips
 from .content import WIDE, board_content, matrix_content, stage_costs
 from .data import RecordFile, Records
-from .matrix import matrices
+from .finding import declared_headline
+from .matrix import MatrixBoard, matrices
+from .questions import answer
 from .weak_labels import label_panels
 
 PAGE = 50
@@ -74,7 +77,7 @@ def render(
     """
     records, clips = Records(files), clips or Clips(None)
     declared = declared_lines(records.selection)
-    matrix = [(m, b) for m in MEASUREMENTS if m.matrix is not None for b in matrices(records, m)]
+    matrix = _matrices(records)
     found = [board for _, board in matrix]
     boards = [board_content(records, b, declared, found, clips) for b in records.boards]
     style, script = (part(f"report.{x}") + part(f"clips.{x}") for x in ("css", "js"))
@@ -100,6 +103,25 @@ def render(
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
     return made
+
+
+def findings(records: Records) -> list[str]:
+    """Returns the headline of each board: of its declared comparisons, else of its question."""
+    declared = declared_lines(records.selection)
+    found = [board for _, board in _matrices(records)]
+    headlines = []
+    for board in records.boards:
+        tested = [one for one in declared if one.of == (board.dataset, board.split_hash)]
+        headlines.append(
+            declared_headline(board, tested)[0]
+            if tested
+            else answer(records, board, found).finding.headline
+        )
+    return headlines
+
+
+def _matrices(records: Records) -> list[tuple[Measurement[Any], MatrixBoard]]:
+    return [(m, b) for m in MEASUREMENTS if m.matrix is not None for b in matrices(records, m)]
 
 
 def _host(records: Records) -> str:
