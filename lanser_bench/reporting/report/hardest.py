@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,13 +31,16 @@ def hardest(records: Records, board: Board, clips: Clips) -> dict[str, Any] | No
     if not of_rows:
         return None
     first = of_rows[0][0]
-    shares = np.mean([_shares(seeds, first) for seeds in of_rows], axis=0)
+    others = np.mean([_shares(seeds) for seeds in of_rows], axis=0)
     rows = np.arange(len(first.ids))
-    wrong = 1 - shares[rows, first.gold]
-    others = shares.copy()
+    wrong = (1 - others[rows, first.gold]).round(9)
     others[rows, first.gold] = 0
-    order = _ordered(wrong.round(9), others.max(1).round(9), first.speakers)
-    order = [i for i in order if wrong[i] > 0][:SHOWN]
+    turns: Counter[tuple[str, float]] = Counter()
+    keys = {}
+    for i in np.lexsort((rows, -others.max(1).round(9), -wrong)).tolist():
+        turns[first.speakers[i], wrong[i]] += 1
+        keys[i] = -wrong[i], turns[first.speakers[i], wrong[i]]
+    order = [i for i in sorted(keys, key=keys.__getitem__) if wrong[i] > 0][:SHOWN]
     record, target = groups[0].first, groups[0].cell.target
     found, note = clips.of(record, f"targets.{target}", [first.ids[i] for i in order])
     lines = [
@@ -54,25 +56,14 @@ def hardest(records: Records, board: Board, clips: Clips) -> dict[str, Any] | No
         }
         for i in order
     ]
-    always = int((wrong > 1 - 1e-9).sum())
+    always = int((wrong == 1).sum())
     return {"lines": lines, "note": note, "rows": len(of_rows), "always": always, "n": len(rows)}
 
 
-def _ordered(wrong: Floats, agreed: Floats, speakers: Sequence[str]) -> list[int]:
-    turns: Counter[tuple[str, float]] = Counter()
-    keys = {}
-    for i in np.lexsort((np.arange(len(wrong)), -agreed, -wrong)).tolist():
-        turns[speakers[i], wrong[i]] += 1
-        keys[i] = -wrong[i], turns[speakers[i], wrong[i]]
-    return sorted(keys, key=keys.__getitem__)
-
-
-def _shares(seeds: list[Classified], like: Classified) -> Floats:
+def _shares(seeds: list[Classified]) -> Floats:
     """Returns the share of a row's predictions that name each label, shape (n, K)."""
-    place = {name: i for i, name in enumerate(like.ids)}
-    counts = np.zeros((len(like.ids), like.n_labels))
-    for seed in seeds:
-        own = np.array([place[name] for name in seed.ids])
-        for draw in seed.predicted:
-            np.add.at(counts, (own, draw), 1 / len(seed.predicted) / len(seeds))
+    drawn = np.concatenate([seed.predicted for seed in seeds])
+    counts = np.zeros((drawn.shape[1], seeds[0].n_labels))
+    for draw in drawn:
+        counts[np.arange(len(draw)), draw] += 1 / len(drawn)
     return counts

@@ -80,6 +80,7 @@ def render(
     matrix = _matrices(records)
     found = [board for _, board in matrix]
     boards = [board_content(records, b, declared, found, clips) for b in records.boards]
+    panels = label_panels(records, clips)
     style, script = (part(f"report.{x}") + part(f"clips.{x}") for x in ("css", "js"))
     template = environment().get_template("report.html.j2")
     made: str = template.render(
@@ -90,7 +91,7 @@ def render(
         older=records.older,
         costs=stage_costs(records),
         quality=records.label_quality(),
-        label_panels=label_panels(records, clips),
+        label_panels=panels,
         cut=SECONDS,
         matrices=matrix_content(matrix),
         host=_host(records),
