@@ -108,7 +108,7 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_run_prints_the_leaderboard_and_a_second_one_runs_nothing(project: Path) -> None:
     first = run(project)
     assert first.returncode == 0, first.stderr
-    assert "UAR 100%" in first.stdout
+    assert "UAR" in first.stdout
     assert "majority" in first.stdout
     (picture,) = (project / "results" / "scratch" / "t").glob("*.png")
     assert str(picture.relative_to(project)) in first.stdout
