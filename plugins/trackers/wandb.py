@@ -147,9 +147,9 @@ class WandB(Tracker[WandBOptions]):
         with self._run(folder, about) as run:
             for board in grid.boards:
                 rows = [self._linked(run, grid.experiment, row) for row in board.rows]
-                heads: list[str | int] = list(dict.fromkeys(name for row in rows for name in row))
-                values = [[row.get(str(head)) for head in heads] for row in rows]
-                table = wandb.Table(heads, values, allow_mixed_types=True)
+                heads = list(dict.fromkeys(name for row in rows for name in row))
+                values = [[row.get(head) for head in heads] for row in rows]
+                table = wandb.Table([*heads], values, allow_mixed_types=True)
                 place = metric_name(board.title)
                 confusion = _image(confusion_picture(board))
                 run.log({f"{place}/board": table, f"{place}/confusion": confusion})
@@ -163,7 +163,8 @@ class WandB(Tracker[WandBOptions]):
 
         The page is None as long as the owner of the project is unknown.
         """
-        group, base = group_name(experiment, row["group"]), (run.url or "").partition("/runs/")[0]
+        group = group_name(experiment, row["group"])
+        base = str(run.url).partition("/runs/")[0] if self.remote else ""
         if not base and self.options.entity:
             base = f"https://wandb.ai/{self.options.entity}/{self.options.project}"
         link = f"{base}/groups/{quote_url(group, safe='')}" if base else None
