@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
-from io import BytesIO
 from typing import Any
 
-from lanser_bench import Event, GridBoard
+from lanser_bench import Event
 
 Scores = dict[str, float | int | str]
 CONFIGURATION = (
@@ -18,8 +17,6 @@ CONFIGURATION = (
 LONGEST = 128
 """Characters in a name, which servers of W&B limit."""
 METRICS = ("uar", "wa", "macro_f1")
-MOST_NUMBERS = 20
-"""Labels of a confusion matrix up to which its cells have numbers."""
 TARGET = ("target", "scale", "layer", "strength", "n")
 NUMBER_METRICS, CLASS_METRICS = ("r2", "pearson", "ccc"), ("uar", "wa")
 
@@ -156,37 +153,7 @@ def picture(record: Mapping[str, Any]) -> Any | None:
     return figure
 
 
-def confusion_picture(board: GridBoard) -> Any:
-    """Returns a matplotlib figure: shares of each gold label, in percent."""
-    from matplotlib.figure import Figure
-
-    n = len(board.labels)
-    side = 2.4 + 0.32 * n
-    figure = Figure(figsize=(side, side), layout="constrained")
-    axes = figure.add_subplot()
-    shares = [[100 * count / max(sum(line), 1) for count in line] for line in board.confusion]
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
-    for i, line in enumerate(shares if n <= MOST_NUMBERS else ()):
-        for j, share in enumerate(line):
-            dark = "white" if share > 60 else "black"
-            axes.text(j, i, f"{share:.0f}", ha="center", va="center", color=dark, fontsize=8)
-    axes.set_xticks(range(n), board.labels, rotation=90)
-    axes.set_yticks(range(n), board.labels)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("gold")
-    axes.set_title(f"{board.best}\n{board.title}, % of gold", fontsize=8, wrap=True)
-    return figure
-
-
 def load_pictures() -> None:
     """Imports what draws pictures, so that the first cell's time does not count it."""
     for module in ("matplotlib.backends.backend_agg", "matplotlib.figure", "PIL.Image"):
         import_module(module)
-
-
-def png(figure: Any) -> BytesIO:
-    """Returns a figure as PNG; a tracker given a figure would load pyplot and its windows."""
-    file = BytesIO()
-    figure.savefig(file, format="png", dpi=120)
-    file.seek(0)
-    return file

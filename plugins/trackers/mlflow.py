@@ -16,7 +16,6 @@ from ._lines import (
     budget_curves,
     cell_id,
     configuration,
-    confusion_picture,
     curves,
     group_name,
     load_pictures,
@@ -108,7 +107,7 @@ class MLflow(Tracker[MLflowOptions]):
         client.set_terminated(run)
 
     def log_grid(self, results: Path, folder: Path) -> None:
-        """Writes the parent of the cells' runs: boards, confusion matrices and the report.
+        """Writes the parent of the cells' runs: boards, pictures and the report.
 
         Cells also get their differences to controls.
         """
@@ -126,7 +125,8 @@ class MLflow(Tracker[MLflowOptions]):
         for board in grid.boards:
             place = metric_name(board.title)
             client.log_text(parent, board.csv, f"{place}/board.csv")
-            client.log_figure(parent, confusion_picture(board), f"{place}/confusion.png")
+            for path in board.pictures.values():
+                client.log_artifact(parent, str(path), place)
             for row in board.rows:
                 points = [(f"{place}/{n}", v, 0) for n, v in row.items() if n.startswith(MINUS)]
                 for run in cells.get(row["group"], ()) if points else ():

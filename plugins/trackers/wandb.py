@@ -27,12 +27,10 @@ from ._lines import (
     METRICS,
     cell_id,
     configuration,
-    confusion_picture,
     curves,
     datasets,
     group_name,
     load_pictures,
-    png,
     run_id,
     score_lines,
 )
@@ -132,7 +130,7 @@ class WandB(Tracker[WandBOptions]):
                     run.summary[f"counts/{name}"] = value
 
     def log_grid(self, results: Path, folder: Path) -> None:
-        """Writes one run: a table per leaderboard with links, confusion matrices, the report."""
+        """Writes one run: leaderboards with links, the report's pictures, the report."""
         import wandb
 
         if self._mode() == "disabled":
@@ -150,9 +148,9 @@ class WandB(Tracker[WandBOptions]):
                 heads = list(dict.fromkeys(name for row in rows for name in row))
                 values = [[row.get(head) for head in heads] for row in rows]
                 table = wandb.Table([*heads], values, allow_mixed_types=True)
+                pictures = {n: wandb.Image(str(path)) for n, path in board.pictures.items()}
                 place = metric_name(board.title)
-                confusion = _image(confusion_picture(board))
-                run.log({f"{place}/board": table, f"{place}/confusion": confusion})
+                run.log({f"{place}/{n}": v for n, v in {"board": table, **pictures}.items()})
             run.summary.update(grid.headline)
             report = wandb.Artifact(f"report-{run.id}", type="report")
             report.add_file(str(grid.report), policy="immutable", skip_cache=True)
@@ -232,13 +230,6 @@ def _define_axes(run: Any, record: Mapping[str, Any]) -> None:
         for metric in METRICS:
             labels = f"{name}/curve/n_labels"
             run.define_metric(f"{name}/curve/{metric}", step_metric=labels, summary="none")
-
-
-def _image(figure: Any) -> Any:
-    import wandb
-    from PIL import Image
-
-    return wandb.Image(Image.open(png(figure)))
 
 
 def _references(record: Mapping[str, Any]) -> Any:

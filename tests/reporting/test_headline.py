@@ -78,16 +78,19 @@ def test_differences_of_a_grid_are_those_of_compare(tmp_path: Path) -> None:
     assert summary.headline[f"{board.title}/best/uar"] == row["uar"]
 
 
-def test_the_confusion_counts_all_seeds_and_the_report_has_no_place(tmp_path: Path) -> None:
+def test_a_grid_has_the_reports_pictures_and_no_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     place = RESULTS / "ravdess-finetune"
-    summary = grid_summary(place, tmp_path)
-    board = summary.boards[0]
+    summary = grid_summary(place, Path("here"))
     records = [content(path) for path in place.glob("*.json")]
-    of_best = [r["datasets"][0]["evaluation"] for r in records if r["group"] == board.best]
-    assert len(of_best) > 1
-    assert sum(map(sum, board.confusion)) == sum(sum(map(sum, e["confusion"])) for e in of_best)
-    assert board.confusion[0][0] == sum(e["confusion"][0][0] for e in of_best)
+    assert {(r["name"], r["group"], r["key"]) for r in records} == set(summary.cells)
+    [board] = summary.boards
+    assert {"finding", "label-efficiency", "confusions-1"} <= board.pictures.keys()
+    for path in (*board.pictures.values(), summary.report):
+        assert path.is_relative_to(tmp_path / "here")
+        assert path.stat().st_size > 1000
     page = summary.report.read_text()
     assert "ravdess-finetune/" in page
     assert str(RESULTS) not in page
-    assert {(r["name"], r["group"], r["key"]) for r in records} == set(summary.cells)

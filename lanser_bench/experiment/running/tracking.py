@@ -42,6 +42,8 @@ START_S = 600.0
 """How long a tracker may take to start; slow imports on a busy machine are no hang."""
 NICENESS = 5
 """Trackers yield the processor to the run, but keep a share on a busy machine."""
+GRID_TIMES = 10
+"""A grid may take as long as so many cells: its report and pictures are computed."""
 GRID_GRACE_S = 30.0
 """A remote tracker that has received all cells gets so long for the summary of the grid."""
 Job = tuple[str, Path, list[dict[str, Any]]]
@@ -234,7 +236,9 @@ class _Lane:
                 if (problem := self._answer(START_S)) is not None:
                     return problem
             self._connection.send(job)
-            return self._answer(self._timeout_s, GRID_GRACE_S if _is_grid(job) else 0.0)
+            if _is_grid(job):
+                return self._answer(GRID_TIMES * self._timeout_s, GRID_GRACE_S)
+            return self._answer(self._timeout_s)
         except (EOFError, OSError):
             return f"its process died; see its log in {self.folder}."
 

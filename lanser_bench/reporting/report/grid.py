@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...evaluation.results import Metric
 from ...records.headline import metric_name
 from ...records.reading import load_records
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Row
 from ..leaderboard.table import sheet
+from ..tables.pictures import save_picture
 from ..tables.sheet import csv_lines
-from .data import Records
+from .data import Records, board_anchor
 from .finding import paired
+from .pictures import pictures_of
 from .report import render
 
 
@@ -30,11 +30,8 @@ class GridBoard:
     rows: list[dict[str, Any]]
     """Plain values, main rows best first. ``group`` is the cell's group; ``minus_CONTROL`` is its
     UAR minus that of its own control, paired by speaker, with ``_low`` and ``_high``."""
-    labels: list[str]
-    best: str
-    """The first main row; a control if there is none."""
-    confusion: list[list[int]]
-    """Of the best row, all seeds: rows are gold, columns are predicted."""
+    pictures: dict[str, Path]
+    """Name, such as ``label-efficiency`` or ``confusions-1`` of the best row → PNG file."""
     csv: str
     """The rows as CSV."""
 
@@ -62,19 +59,20 @@ class GridSummary:
 
 
 def grid_summary(results: Path, folder: Path) -> GridSummary:
-    """Summarises the records of an experiment, and writes ``report.html``.
+    """Summarises the records of an experiment, and writes its report and pictures.
 
     Args:
         results: the records, as `Tracker.log_grid` gets them.
-        folder: where to write the report.
+        folder: where to write the report and ``pictures``.
 
     Raises:
         DataError: the records cannot be read.
     """
+    folder = folder.absolute()
     with chdir(results.parent):  # the report names its files, here without the machine's folders
         records = Records(load_records([Path(results.name)]))
         page = render(records.files)
-        boards = [_grid_board(records, board) for board in records.boards]
+        boards = [_grid_board(records, board, folder) for board in records.boards]
     report = folder / "report.html"
     report.write_text(page, encoding="utf-8")
     cells = [record for _, record in records.files]
@@ -86,10 +84,12 @@ def grid_summary(results: Path, folder: Path) -> GridSummary:
     )
 
 
-def _grid_board(records: Records, board: Board) -> GridBoard:
+def _grid_board(records: Records, board: Board, folder: Path) -> GridBoard:
     rows = [*board.main, *board.controls]
-    best = rows[0]
-    counts = np.sum([r.evaluation.confusion for r in records.results(best)], axis=0)
+    pictures = {}
+    for name, draw in pictures_of(records, board):
+        pictures[name] = folder / "pictures" / f"{board_anchor(board)}-{name}.png"
+        save_picture(draw(), pictures[name])
     values = [
         {"group": row.name} | found | dict(_differences(records, board, row))
         for found, row in zip(sheet(board).records(), rows, strict=False)
@@ -100,9 +100,7 @@ def _grid_board(records: Records, board: Board) -> GridBoard:
         title=board.title,
         rows=values,
         csv=csv_lines(values),
-        labels=board.labels,
-        best=best.name,
-        confusion=counts.tolist(),
+        pictures=pictures,
     )
 
 

@@ -56,7 +56,7 @@ def write_pictures(
     found = [b for m in MEASUREMENTS if m.matrix is not None for b in matrices(records, m)]
     written = []
     for board in records.boards:
-        for name, draw in _pictures(records, board, found):
+        for name, draw in pictures_of(records, board, found):
             figure = draw()
             for suffix in formats:
                 path = Path(folder) / f"{board_anchor(board)}-{name}{suffix}"
@@ -68,7 +68,7 @@ def write_pictures(
     return written
 
 
-def _pictures(records: Records, board: Board, matrix: Sequence[MatrixBoard]) -> Pictures:
+def pictures_of(records: Records, board: Board, matrix: Sequence[MatrixBoard] = ()) -> Pictures:
     """Yields the pictures of a board; add others here."""
     found = answer(records, board, matrix).finding
     if found.differences:

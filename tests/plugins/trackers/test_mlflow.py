@@ -86,7 +86,8 @@ def check(client: Any, folder: Path) -> None:
     assert "report.html" in files
     [board] = files - {"report.html"}
     pictures = {file.path for file in client.list_artifacts(parent.info.run_id, board)}
-    assert pictures == {f"{board}/board.csv", f"{board}/confusion.png"}
+    assert f"{board}/board.csv" in pictures
+    assert any("confusions-1" in path for path in pictures)
 
 
 def test_a_database_in_the_runs_own_folder(tmp_path: Path) -> None:
