@@ -138,8 +138,8 @@ def test_a_cell_costs_few_files(tracked: Any) -> None:
     media = [path for path in files if "media" in path.parts]
     assert len(files) <= 4 * len(runs) + len(media)  # the run and its logs
     assert len(media) < 15
-    assert not (root / ".cache").exists()
-    assert not (root / ".local").exists()
+    assert not (root / ".cache" / "wandb").exists()
+    assert not (root / ".local" / "share" / "wandb").exists()
 
 
 def test_the_run_names_the_command_that_uploads_all(tracked: Any) -> None:
