@@ -26,7 +26,7 @@ from lanser_bench.records.reading import load_record, load_records
 from lanser_bench.records.record import ResultRecord
 from lanser_bench.records.stage_sums import record_sums
 from lanser_bench.records.weak_labels import corpus_labels
-from lanser_bench.reporting.report.clips import Clips, may_pass_on
+from lanser_bench.reporting.report.clips import SHOWN, Clips, may_pass_on
 from lanser_bench.reporting.report.data import Records
 from lanser_bench.reporting.report.hardest import hardest
 from lanser_bench.reporting.report.report import write_report
@@ -175,7 +175,7 @@ def test_confidence_is_judged_as_by_hand(home: Path) -> None:
     confusion = np.array([[n for n, _, _ in cells] for _, cells in panel["confusion"]])
     assert panel["wrong"] == sum(wrong) == 84 - confusion.trace()
     surest = [labels.ids[i] for i in order if labels.weak[i] != labels.gold[i]]
-    assert [line["id"] for line in panel["errors"]] == surest[:12]
+    assert [line["id"] for line in panel["errors"]] == surest[:SHOWN]
 
 
 def test_the_hardest_clips_are_those_that_most_predictions_miss(home: Path) -> None:
@@ -191,7 +191,7 @@ def test_the_hardest_clips_are_those_that_most_predictions_miss(home: Path) -> N
                     misses.setdefault(row["id"], []).append(row["gold"] != row["predicted"])
     shares = {name: np.mean(missed) for name, missed in misses.items()}
     assert {len(missed) for missed in misses.values()} == {2 * 2}  # labelers, seeds
-    hardest_first = sorted(shares.values(), reverse=True)[:12]
+    hardest_first = sorted(shares.values(), reverse=True)[:SHOWN]
     assert [line["wrong"] for line in found["lines"]] == pytest.approx(hardest_first)
     assert all(line["wrong"] == pytest.approx(shares[line["id"]]) for line in found["lines"])
     assert all(line["predicted"] != line["gold"] for line in found["lines"])
@@ -201,7 +201,7 @@ def test_sound_and_words_of_free_sets_are_in_the_page(page: Path) -> None:
     text = page.read_text()
     assert page.stat().st_size < 3_000_000
     sounds = re.findall(r'src="data:audio/ogg;base64,([^"]+)"', text)
-    assert 12 < len(sounds) <= 4 * 12
+    assert SHOWN < len(sounds) <= 4 * SHOWN
     infos = [sf.info(io.BytesIO(base64.b64decode(sound))) for sound in sounds]
     assert {(one.samplerate, one.channels, one.subtype) for one in infos} == {(16_000, 1, "OPUS")}
     assert max(one.duration for one in infos) == pytest.approx(6)

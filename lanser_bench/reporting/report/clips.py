@@ -29,7 +29,7 @@ from ...stages.label.files import read_labels
 from ...stages.transcribe.run import read_transcripts
 from ...store import Artifact, Store, file_sha256
 
-SHOWN = 12
+SHOWN = 10
 """Clips of a list."""
 SECONDS = 6.0
 """Longer clips are cut."""
