@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .kinds import FeatureExtractor as FeatureExtractor
     from .kinds import Frontend as Frontend
     from .kinds import Labeler as Labeler
+    from .kinds import LabelTable as LabelTable
     from .kinds import Layers as Layers
     from .kinds import ModelFacts as ModelFacts
     from .kinds import Plugin as Plugin
@@ -83,9 +84,9 @@ __getattr__, __all__ = face(
         "halving": "fitting",
         "kinds": (
             "ASR READ_SUFFIXES SAMPLE_RATE SOUND_SUFFIXES Card Dataset Event Executor "
-            "FeatureExtractor Frontend Labeler Layers ModelFacts Plugin PluginOptions Probe Scores "
-            "Segmenter Settled SettlingLabeler Span Speech StageCall StageReport TextRecord "
-            "Tracker TrainableEncoder Transcript Utterance Waveform"
+            "FeatureExtractor Frontend LabelTable Labeler Layers ModelFacts Plugin PluginOptions "
+            "Probe Scores Segmenter Settled SettlingLabeler Span Speech StageCall StageReport "
+            "TextRecord Tracker TrainableEncoder Transcript Utterance Waveform"
         ),
         "languages": "Language language_code",
         "model": "SERModel load_model",

@@ -174,18 +174,18 @@ class KeyedTable:
     def values(self, columns: Sequence[str]) -> list[dict[str, str]]:
         """Returns the distinct values of some columns, those that the table lacks left out."""
         names = [name for name in columns if name in self.columns]
-        rows = (tuple(_text(row, name) for name in names) for row in self._table[0])
+        rows = (tuple(_text(row, name) for name in names) for row in self._wanted)
         return [dict(zip(names, found, strict=True)) for found in dict.fromkeys(rows)]
 
     @cached_property
-    def lookup(self) -> Lookup[TableRow]:
-        """The wanted rows by their key.
+    def _wanted(self) -> list[TableRow]:
+        """The rows that fit `where`.
 
         Raises:
-            DataError: the table cannot be read, a row has no key, or a key has two unlike rows.
+            DataError: the table cannot be read.
             SettingsError: it has no column that `where` names, or no row with these values.
         """
-        where, by = self._options.where, self._options.by
+        where = self._options.where
         if absent := where.keys() - set(self.columns):
             raise SettingsError(
                 f"{self._whose}: {self._options.file} has no column '{min(absent)}', which "
@@ -194,12 +194,28 @@ class KeyedTable:
         rows = [r for r in self._table[0] if all(_text(r, c) == v for c, v in where.items())]
         if where and not rows:
             raise SettingsError(f"{self._whose}: no row of {self._options.file} fits {where}.")
-        pairs = []
-        for row in rows:
-            name = as_text(row.cells.get(by), row.origin, by)
-            if name is None:
-                raise DataError(f"{row.origin}: {by} is empty. Fill it, or remove the row.")
-            pairs.append((name, row))
+        return rows
+
+    def key(self, row: TableRow) -> str:
+        """Returns the key of a row.
+
+        Raises:
+            DataError: it has none.
+        """
+        by = self._options.by
+        name = as_text(row.cells.get(by), row.origin, by)
+        if name is None:
+            raise DataError(f"{row.origin}: {by} is empty. Fill it, or remove the row.")
+        return name
+
+    @cached_property
+    def lookup(self) -> Lookup[TableRow]:
+        """The wanted rows by their key.
+
+        Raises:
+            DataError: as for `key`, or a key has two unlike rows.
+        """
+        by, pairs = self._options.by, ((self.key(row), row) for row in self._wanted)
 
         def content(row: TableRow) -> Any:
             return {**row.cells, by: None}, row.extras

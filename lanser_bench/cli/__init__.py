@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "power": ("command", "Print the smallest difference that a design can detect."),
     "gate": ("group", "Fail if a candidate's records are worse than a baseline's."),
     "results": ("group", "Check, merge, publish and upgrade result records."),
+    "predictions": ("group", "Score predictions made elsewhere, and write those of a record."),
     "report": ("command", "Write results as one self-contained page."),
     "site": ("command", "Write results as a static site, with a page per experiment."),
     "track": ("command", "Send finished results to W&B, TensorBoard or another tracker."),

@@ -287,7 +287,7 @@ def softmax(logits: Floats) -> Floats:
 def _fold_score(study: Study, cell: Cell) -> FoldScore:
     test = study.folds[cell.fold].test
     gold = study.data.labels[test]
-    confusion = metrics.confusion_matrix(gold, cell.answer.predicted, study.data.n_labels)
+    confusion = metrics.with_misses(gold, cell.answer.predicted, study.data.n_labels)
     return FoldScore(
         fold=cell.fold,
         seed=cell.draw,

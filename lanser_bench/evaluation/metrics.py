@@ -43,6 +43,11 @@ def confusion_matrix(gold: npt.ArrayLike, predicted: npt.ArrayLike, n_labels: in
     return counts.reshape(n_labels, n_labels).astype(np.int64)
 
 
+def with_misses(gold: Ints, predicted: Ints, n_labels: int) -> Ints:
+    """Returns the same, shape (K, K + 1): the last column counts −1, no label."""
+    return confusion_matrix(gold, predicted % (n_labels + 1), n_labels + 1)[:n_labels]
+
+
 def recalls(confusion: npt.NDArray[np.number]) -> Floats:
     """Returns the recall of each class, shape (..., K); NaN for a class without gold."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1).astype(np.float64)
@@ -74,7 +79,7 @@ def macro_f1(confusion: npt.NDArray[np.number]) -> float:
     ``labels=range(K), zero_division=0``, so the number of classes never changes silently.
     """
     hits = 2.0 * np.diagonal(confusion)
-    total = (confusion.sum(0) + confusion.sum(1)).astype(np.float64)
+    total = (confusion.sum(0)[: len(hits)] + confusion.sum(1)).astype(np.float64)
     return float(np.divide(hits, total, out=np.zeros_like(hits), where=total > 0).mean())
 
 

@@ -36,7 +36,7 @@ class Classified:
     gold: Ints
     """Shape (n,)."""
     predicted: Ints
-    """Shape (draws, n)."""
+    """Shape (draws, n); −1 for no label, which is a miss."""
     n_labels: int
 
 
@@ -62,7 +62,7 @@ def classification(data: Classified) -> dict[str, Statistic]:
     """
     speakers, unit = np.unique(data.speakers, return_inverse=True)
     draws, K = len(data.predicted), data.n_labels
-    counts = np.zeros((len(speakers), draws, K, K))
+    counts = np.zeros((len(speakers), draws, K, K + 1))  # −1 is the last column
     for draw, predicted in enumerate(data.predicted):
         np.add.at(counts[:, draw], (unit, data.gold, predicted), 1)
     return {name: classification_score(counts, name) for name in ("uar", "wa", "macro_f1")}
@@ -74,23 +74,27 @@ def uar_sums(data: Classified) -> tuple[list[str], Floats]:
 
 
 def counts_by_budget(table: pa.Table, n_labels: int) -> dict[str, Floats]:
-    """Returns budget → counts, shape (speakers, draws, K gold, K predicted), in one pass.
+    """Returns budget → counts, shape (speakers, draws, K gold, K + 1 predicted), in one pass.
 
-    `table` has rows (speaker, seed, budget, gold, predicted) of one labelled set with K labels.
+    `table` has rows (speaker, seed, budget, gold, predicted) of one labelled set with K labels;
+    −1, no label, is the last column.
     """
     budgets, budget = sorted_codes(table["budget"])
     speakers, speaker = sorted_codes(table["speaker"])
     draws = np.sort(table["seed"].unique().to_numpy())
     draw = np.searchsorted(draws, table["seed"].to_numpy())
-    shape = (len(budgets), len(speakers), len(draws), n_labels, n_labels)
-    labels = (table[name].to_numpy().astype(np.int64) for name in ("gold", "predicted"))
-    cells = np.ravel_multi_index((budget, speaker, draw, *labels), shape)
+    shape = (len(budgets), len(speakers), len(draws), n_labels, n_labels + 1)
+    gold, predicted = (table[name].to_numpy().astype(np.int64) for name in ("gold", "predicted"))
+    cells = np.ravel_multi_index((budget, speaker, draw, gold, predicted % shape[-1]), shape)
     counts = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
     return {name: of[:, of.any((0, 2, 3))] for name, of in zip(budgets, counts, strict=True)}
 
 
 def classification_score(counts: Floats, name: str) -> Statistic:
-    """Returns ``uar``, ``wa`` or ``macro_f1`` of counts by (speaker, draw, gold, predicted)."""
+    """Returns ``uar``, ``wa`` or ``macro_f1`` of counts by (speaker, draw, gold, predicted).
+
+    A column after those of the K labels counts predictions of no label.
+    """
     n_speakers, draws, K, _ = counts.shape
     hits = np.diagonal(counts, axis1=2, axis2=3)
     support = counts.sum(3)
@@ -101,7 +105,7 @@ def classification_score(counts: Floats, name: str) -> Statistic:
     elif name == "wa":
         score = ratio_mean(hit.sum(1, keepdims=True), gold.sum(1, keepdims=True), np.ones(1))
     else:
-        marked = (support + counts.sum(2)).reshape(n_speakers, draws * K)
+        marked = (support + counts.sum(2)[..., :K]).reshape(n_speakers, draws * K)
         shares = np.full(draws * K, 1 / (draws * K))
         score = ratio_mean(2 * hits.reshape(n_speakers, draws * K), marked, shares)
     return replace(score, bounds=(0.0, 1.0))

@@ -41,16 +41,18 @@ class FoldScore(Result):
     seed: int
     """Number of the draw of the labelled subset, from 0; not the seed of the stage."""
     n_train: int
-    """Labels used, both to fit and to choose strength and layer."""
+    """Labels used, both to fit and to choose strength and layer; of external predictions those that
+    the budget allows."""
     n_test: int
     uar: float
     wa: float
     macro_f1: float
     layer: str
-    """Layer chosen inside the budget; ``fine-tuned`` if the whole encoder was trained."""
+    """Layer chosen inside the budget; ``fine-tuned`` if the whole encoder was trained, and
+    ``external``."""
     strength: float | None
-    """Inverse regularisation strength C (as in scikit-learn) chosen inside the budget; None if the
-    whole encoder was trained."""
+    """Inverse regularisation strength C (as in scikit-learn) chosen inside the budget; None without
+    a linear classifier."""
 
 
 class BudgetResult(Result):
@@ -90,8 +92,9 @@ class EvaluationResult(Result):
     """Content of `evaluation.json`: one encoder's embeddings on one labelled set."""
 
     protocol: str
-    method: Literal["linear", "finetune"] = "linear"
-    """``linear``: logistic regression on frozen embeddings; ``finetune``: the whole encoder."""
+    method: Literal["linear", "finetune", "external"] = "linear"
+    """``linear``: logistic regression on frozen embeddings; ``finetune``: the whole encoder;
+    ``external``: predictions made elsewhere, of which −1, no label, counts as a miss."""
     labels: list[str]
     """The frozen label set, in the taxonomy's order, without labels that never occur in gold."""
     n_utterances: int
@@ -113,7 +116,8 @@ class EvaluationResult(Result):
     majority: dict[str, Metric]
     """``uar``, ``wa`` and ``macro_f1`` of always predicting the training side's largest class."""
     confusion: list[list[int]]
-    """Counts at the largest budget of the first draw; rows are gold, columns are predicted."""
+    """Counts at the largest budget of the first draw, of those with a label; rows are gold, columns
+    are predicted."""
     control: str | None = None
     """``"permuted gold"`` if training labels were permuted within speakers; None otherwise."""
     warnings: list[str] = Field(default_factory=list)

@@ -5,6 +5,7 @@
 `running` executes the stages and writes a record for each cell.
 """
 
+from .importing import import_predictions
 from .labelling import LabelledCorpus, label_corpus
 from .run import dry_run, plan_experiment, run_experiment
 from .running.outcome import DryRun, RunOutcome
@@ -21,6 +22,7 @@ __all__ = [
     "Listener",
     "RunOutcome",
     "dry_run",
+    "import_predictions",
     "label_corpus",
     "label_texts",
     "plan_experiment",

@@ -5,7 +5,7 @@ from .base import ModelFacts, Plugin, PluginOptions
 from .dataset import Card, Dataset, Utterance
 from .encoder import FeatureExtractor, Frontend, Layers, TrainableEncoder
 from .executor import Executor, StageCall, StageReport
-from .labeler import Labeler, Scores, Settled, SettlingLabeler, TextRecord
+from .labeler import Labeler, LabelTable, Scores, Settled, SettlingLabeler, TextRecord
 from .probe import Probe
 from .segmenter import Segmenter, Span
 from .speech import READ_SUFFIXES, SAMPLE_RATE, SOUND_SUFFIXES, Speech, Waveform
@@ -22,6 +22,7 @@ __all__ = [
     "Executor",
     "FeatureExtractor",
     "Frontend",
+    "LabelTable",
     "Labeler",
     "Layers",
     "ModelFacts",

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -117,6 +117,18 @@ def _lists_templates(options: Any) -> bool:
         own = isinstance(options.get("templates"), list | tuple)
         return own or any(map(_lists_templates, options.values()))
     return isinstance(options, list | tuple) and any(map(_lists_templates, options))
+
+
+class LabelTable(Labeler[OptionsT]):
+    """A labeler that reads its answers from a table, so that ``predictions import`` can use it."""
+
+    @abstractmethod
+    def parts(self, columns: Sequence[str]) -> list[tuple[dict[str, str], Self]]:
+        """Splits the table by the values of those of some columns that it has.
+
+        Returns:
+            Column → value, and a labeler of the rows with these values, in the table's order.
+        """
 
 
 class SettlingLabeler(Labeler[OptionsT]):

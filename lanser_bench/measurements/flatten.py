@@ -23,7 +23,7 @@ def _plan(on: Target) -> Keys:
         return {}
     if not on.encoder.frontend.needs_sound:
         if on.control is None:
-            on.note(f"Flatten tests are left out: '{on.identity.name}' hears no sound.")
+            on.note(f"Flatten tests are left out: '{on.identity.name}' reads no sound.")
         return {}
     require_vocoder()
     cues: tuple[Cue, ...] = ("none", *settings.flatten.cues)

@@ -92,11 +92,7 @@ def export_cell(
     if place.exists() and not overwrite:
         raise DataError(f"{place} exists already. Choose another folder, or set --overwrite.")
     cell = _Cell(record, store, registry(tuple(Path(d) for d in plugin_dirs)))
-    if cell.plugin.frontend.normalise == "speaker":
-        raise SettingsError(
-            f"The encoder of '{record.name}' normalises its input within each speaker, and an "
-            "exported model reads single recordings. Export a cell with `normalise: none`."
-        )
+    cell.check()
     tensors = cell.encoder_tensors()
     head, head_tensors = cell.weak_head() if target is None else cell.linear_head(target)
     taxonomy = cell.taxonomy() if target is None else None
@@ -124,6 +120,26 @@ class _Cell:
     record: ResultRecord
     store: Store
     plugins: Registry
+
+    def check(self) -> None:
+        """Refuses a cell whose model cannot label single recordings."""
+        name = self.record.name
+        if self.record.external:
+            raise SettingsError(
+                f"'{name}' is external: its predictions were made elsewhere, so there is no model "
+                "to export."
+            )
+        frontend = self.plugin.frontend
+        if not frontend.needs_sound:
+            raise SettingsError(
+                f"The encoder of '{name}' reads no sound, and an exported model labels recordings. "
+                "Export a cell with another encoder."
+            )
+        if frontend.normalise == "speaker":
+            raise SettingsError(
+                f"The encoder of '{name}' normalises its input within each speaker, and an "
+                "exported model reads single recordings. Export a cell with `normalise: none`."
+            )
 
     def artifact(self, place: str) -> Artifact:
         use = self.record.stages[place]

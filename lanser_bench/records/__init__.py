@@ -12,6 +12,7 @@ from .._face import face
 
 if TYPE_CHECKING:
     from .attachments import classified as classified
+    from .attachments import labelled_predictions as labelled_predictions
     from .attachments import read_attached as read_attached
     from .checks import check_records as check_records
     from .merge import merge_records as merge_records
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __getattr__, __all__ = face(
     __name__,
     {
-        "attachments": "classified read_attached",
+        "attachments": "classified labelled_predictions read_attached",
         "checks": "check_records",
         "merge": "merge_records",
         "reading": "load_record load_records",

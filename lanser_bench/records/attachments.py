@@ -29,6 +29,7 @@ from ..evaluation.predictions import (
 from ..evaluation.statistics import Statistic
 from ..measurements import MEASUREMENTS
 from ..store import Store, sync
+from .reading import load_record
 from .record import Attached, ResultRecord
 from .score_sums import score_sums
 
@@ -161,6 +162,34 @@ def classified(record: ResultRecord, table: pa.Table, target: int, budget: str) 
     if not len(rows):
         raise DataError(f"{record.name}: its predictions have no rows at budget {budget}.")
     return classified_rows(rows, len(record.datasets[target].evaluation.labels))
+
+
+def labelled_predictions(path: Path, target: int = 0) -> pa.Table:
+    """Returns a record's predictions on one labelled set with the names of labels.
+
+    Its columns are id, speaker, budget, fold, draw (of the labelled subset), seed (of training, if
+    there is one), gold and predicted, as `lanser-bench predictions import` reads them.
+
+    Args:
+        path: the record.
+        target: position of the labelled set in the record.
+
+    Raises:
+        DataError: the predictions are missing or damaged.
+    """
+    record = load_record(path)
+    if record.predictions is None:
+        raise DataError(f"{path} has no predictions beside it.")
+    table = read_attached(path, record.predictions)
+    table = table.filter(pc.equal(table["target"], target))
+    names = pa.array([*record.datasets[target].evaluation.labels, None])
+    columns = {name: table[name].cast(pa.string()) for name in ("id", "speaker", "budget")}
+    columns |= {"fold": table["fold"], "draw": table["seed"]}
+    if record.seed is not None:
+        columns["seed"] = pa.array(np.full(len(table), record.seed))
+    for name in ("gold", "predicted"):  # −1 is no label, the last
+        columns[name] = names.take(pa.array(table[name].to_numpy() % len(names)))
+    return pa.table(columns)
 
 
 Place = tuple[str, str, str]

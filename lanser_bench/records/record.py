@@ -178,6 +178,11 @@ class ResultRecord(_Record):
     def _training(self, training: TrainingSummary | None) -> TrainingSummary | dict[str, Any]:
         return training or {}
 
+    @property
+    def external(self) -> bool:
+        """Whether its predictions were made elsewhere, so that it cannot be run again."""
+        return any(result.evaluation.method == "external" for result in self.datasets)
+
     @cached_property
     def comparisons(self) -> tuple[Declared, ...]:
         """The comparisons that were declared when the record was written.

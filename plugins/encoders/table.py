@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -112,39 +112,31 @@ class Table(FeatureExtractor[TableOptions]):
 
     def _key(self, arrays: Mapping[str, Array]) -> str | None:
         """Returns the array of the keys; None if arrays are named by keys."""
-        by, file = self.options.by, self.options.file
-        known = [
-            self.options.key or by,
-            *(ID_ALIASES if by == "id" and not self.options.key else ()),
-        ]
+        by, key, file = self.options.by, self.options.key, self.options.file
+        known = [key] if key else [by, *ID_ALIASES] if by == "id" else [by]
         found = next((name for name in known if name in arrays), None)
-        if found is None and (self.options.key or file.suffix.lower() == ".parquet"):
-            raise SettingsError(
-                f"{WHERE}: {file} has no column '{known[0]}' of keys. It has {', '.join(arrays)}. "
-                "Name the right one in `key`."
-            )
+        if found is None and (key or file.suffix.lower() == ".parquet"):
+            self._refuse(f"no column '{known[0]}' of keys. Name it in `key`", arrays)
         return found
+
+    def _refuse(self, lack: str, arrays: Mapping[str, Array]) -> NoReturn:
+        has = ", ".join(arrays)
+        raise SettingsError(f"{WHERE}: {self.options.file} has {lack}. It has {has}.")
 
     def _vectors(self, arrays: Mapping[str, Array], keys: Sequence[str]) -> Iterator[Array]:
         """Yields arrays of shape (n, dim) or (n, layers, dim)."""
-        file, wanted = self.options.file, self.options.vectors
+        wanted = self.options.vectors
         if absent := set(wanted) - arrays.keys():
-            raise SettingsError(
-                f"{WHERE}: {file} has no '{min(absent)}', which 'vectors' names. It has "
-                f"{', '.join(arrays)}."
-            )
-        read = {name: _stacked(arrays[name], keys, file) for name in wanted or arrays}
+            self._refuse(f"no '{min(absent)}', which 'vectors' names", arrays)
+        read = {n: _stacked(arrays[n], keys, self.options.file) for n in wanted or arrays}
         numbers = {name: array for name, array in read.items() if array.dtype.kind in "fiu"}
         wide = [array for array in numbers.values() if array.ndim > 1]
         odd = [
             n for n, a in numbers.items() if len(a) != len(keys) or (not wide and n in NO_VALUES)
         ]
         if odd or not numbers:
-            raise SettingsError(
-                f"{WHERE}: {file} has {len(keys)} keys and the arrays {', '.join(read)}; "
-                f"{odd[0] if odd else 'none'} is no vector of each. List those that are in "
-                "`vectors`."
-            )
+            what = f"'{odd[0]}', which has no vector" if odd else "no vector"
+            self._refuse(f"{what} for each of {len(keys)} keys. List those in `vectors`", read)
         yield from wide or [np.stack(list(numbers.values()), axis=1)]
 
 

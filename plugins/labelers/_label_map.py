@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -28,8 +28,8 @@ class LabelMapOptions(PluginOptions):
     taxonomy of the run. Null: the labels are those of the latter."""
     map: dict[str, dict[str, float]] = Field(default={})
     """The given labels to those of `taxonomy`: ``{LABEL_0: anger}`` or ``{LABEL_0: {anger: 0.5,
-    fear: 0.5}}``. Labels that are left out have no counterpart. Empty: labels map by name, in any
-    case, and all must be known."""
+    fear: 0.5}}``. Labels that are left out have no counterpart. Empty: labels map by name or
+    wording (``angry`` is anger), in any case, and all must be known."""
 
     @field_validator("map", mode="before")
     @classmethod
@@ -70,6 +70,8 @@ class LabelMap:
     """What has them, such as ``the model 'x'``."""
     where: str
     """Begins messages, such as ``labeler 'classifier'``."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Label → how often it was given, for messages."""
 
     def check(self) -> str:
         """Checks the part that does not depend on the run's taxonomy.
@@ -104,14 +106,18 @@ class LabelMap:
         return self._rows(self.source) @ self.source.map_to(taxonomy)
 
     def _rows(self, source: Taxonomy) -> Wide:
-        by_name = {plain(name): {name: 1.0} for name in source.names}
+        by_name = {plain(label.hypothesis): {label.name: 1.0} for label in source.labels}
+        by_name |= {plain(name): {name: 1.0} for name in source.names}
         rows = np.zeros((len(self.labels), len(source.labels)))
         unknown = [label for label in self.labels if plain(label) not in by_name]
         if unknown and not self.map:
+            named = [f"{n} ({self.counts[n]} ×)" if n in self.counts else n for n in unknown]
+            rest = [f"{n}: {next(iter(by_name.get(plain(n), '?')))}" for n in self.labels]
             raise SettingsError(
-                f"{self.where}: {self.whose} has the labels {', '.join(unknown[:SHOWN])}"
+                f"{self.where}: {self.whose} has the labels {', '.join(named[:SHOWN])}"
                 f"{' …' if len(unknown) > SHOWN else ''}, which are not labels of {source.name}. "
-                "Name the taxonomy of its labels in 'taxonomy', or write a 'map'."
+                "Name the taxonomy of its labels in 'taxonomy', or write a 'map', with {} for a "
+                f"label without a counterpart: {{{', '.join(rest[: 2 * SHOWN])}}}."
             )
         meant = self.map or {label: by_name[plain(label)] for label in self.labels}
         for row, label in enumerate(self.labels):

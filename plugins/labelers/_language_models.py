@@ -5,27 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from lanser_bench import Labeler, PluginError, PluginOptions, Scores, Taxonomy, TextRecord
+from lanser_bench import Labeler, PluginError, Scores, Taxonomy, TextRecord
 
 from .._tokens import token_counts
 from .._transformers import load_model, load_part, refuse_missing
 from ..weights import WithWeights
+from ._named_model import NamedModelOptions
 from ._wording import Floats, Templates, chosen_templates, score_distinct, softmax, verbalisations
 
 
-class LanguageModelOptions(PluginOptions):
+class LanguageModelOptions(NamedModelOptions):
     """Options of labelers that score labels by the likelihood of their wordings."""
 
-    kind: ClassVar[str]
-    example: ClassVar[str]
-
-    model: str = ""
-    """A transformers model: a folder, or a hub id such as ``org/name`` (``org/name@revision``)."""
     templates: Templates = None
     """Templates: null (the taxonomy's first), ``all`` of the taxonomy's, or your own list.
     Log-likelihoods of several are averaged."""
@@ -39,17 +35,6 @@ class LanguageModelOptions(PluginOptions):
     """Longest text. Longer texts are cut at their end and counted."""
     batch_tokens: int = Field(default=2048, ge=256)
     """Most tokens of a batch, padding included. Changes the last digits of floats."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Part of the key, because the two give slightly different floats."""
-
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        if not self.model:
-            raise ValueError(
-                f"name a {self.kind} in the option 'model', a folder or a hub id such as "
-                f"{self.example}: none comes with lanser-bench"
-            )
-        return self
 
 
 LM = TypeVar("LM", bound=LanguageModelOptions)

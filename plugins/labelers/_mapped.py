@@ -4,42 +4,26 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import model_validator
 
 from lanser_bench import Labeler, MissingDependencyError, SettingsError
 
 from ..weights import WithWeights
 from ._label_map import LabelMap, LabelMapOptions, ScoreKind, Wide, mapped, source_of
+from ._named_model import NamedModelOptions
 from ._wording import Floats, softmax
 
 
-class MappedOptions(LabelMapOptions):
+class MappedOptions(NamedModelOptions, LabelMapOptions):
     """Options of labelers whose model has labels of its own."""
 
-    kind: ClassVar[str]
-    example: ClassVar[str]
-
-    model: str = ""
-    """A model of transformers: a folder, or a hub id, ``org/name`` or ``org/name@revision``."""
     activation: Literal["auto", "softmax", "sigmoid"] = "auto"
     """``softmax``: one label each, scores add up to 1. ``sigmoid``: a score for each label alone;
     of several labels with the same counterpart, the highest counts. ``auto``: as the model's
     configuration says in `problem_type`; softmax if it says nothing."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Part of the key, because the two give slightly different floats."""
-
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        if not self.model:
-            raise ValueError(
-                f"name a {self.kind} in the option 'model', a folder or a hub id such as "
-                f"{self.example}: none comes with lanser-bench"
-            )
-        return self
 
 
 Options = TypeVar("Options", bound=MappedOptions)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
-from lanser_bench import DataError, Labeler, Scores, SettingsError, Taxonomy, TextRecord
+from lanser_bench import DataError, LabelTable, Scores, SettingsError, Taxonomy, TextRecord
 
-from .._keyed_tables import KeyedTable, KeyedTableOptions
+from .._keyed_tables import KeyedTable, KeyedTableOptions, first
 from ..datasets._columns import as_text
 from ..datasets._tables import TableRow
 from ._label_map import LabelMap, LabelMapOptions, ScoreKind, Wide, mapped, plain, source_of
@@ -19,6 +20,9 @@ WHERE = "labeler 'table'"
 PREFIX = "score_"
 TOLERANCE = 1e-3
 """Largest deviation of a distribution's sum from 1."""
+PREDICTED = ("predicted", "prediction", "predicted_label", "pred", "answer")
+"""Columns that are read as `label` if there is none."""
+NO_SCORES = {"confidence", "fold", "seed", "draw", "start", "end", "gold"}
 
 
 class TableOptions(KeyedTableOptions, LabelMapOptions):
@@ -32,7 +36,7 @@ class TableOptions(KeyedTableOptions, LabelMapOptions):
     """Kind of the scores. ``auto``: a distribution if all rows add up to 1."""
 
 
-class Table(Labeler[TableOptions]):
+class Table(LabelTable[TableOptions]):
     """Returns the scores or the label in the row of each utterance.
 
     It abstains without a row, with an empty label or with empty scores.
@@ -45,7 +49,7 @@ class Table(Labeler[TableOptions]):
         """Reads nothing yet."""
         super().__init__(options)
         self.reads = frozenset({options.by})
-        self._table = KeyedTable(options, ["label"], WHERE)
+        self._table = KeyedTable(options, ["label"], WHERE, dict.fromkeys(PREDICTED, "label"))
         self._source = source_of(options)
 
     def fingerprint(self) -> str:
@@ -59,6 +63,14 @@ class Table(Labeler[TableOptions]):
     def check_utterances(self, name: str, ids: Iterable[str], recordings: Iterable[str]) -> None:
         """Refuses a corpus with utterances that have no row."""
         self._table.check(ids, recordings, name)
+
+    def parts(self, columns: Sequence[str]) -> list[tuple[dict[str, str], Self]]:
+        """Adds the values of each part to `where`."""
+        where = self.options.where
+        return [
+            (part, type(self)(self.options.model_copy(update={"where": {**where, **part}})))
+            for part in self._table.values(columns)
+        ]
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
         """Looks the records up.
@@ -78,7 +90,8 @@ class Table(Labeler[TableOptions]):
 
     def _map_of(self, labels: Sequence[str]) -> LabelMap:
         whose = f"the table {self.options.file.name}"
-        return LabelMap(labels, self.options.map, self._source, whose, WHERE)
+        counts = Counter(filter(None, map(_label, self._table.rows.values())))
+        return LabelMap(labels, self.options.map, self._source, whose, WHERE, counts)
 
     @lru_cache(maxsize=1)  # noqa: B019 - a labeler lives as long as its stage
     def _given(self, names: tuple[str, ...]) -> tuple[Sequence[str], dict[int, Wide], ScoreKind]:
@@ -89,6 +102,13 @@ class Table(Labeler[TableOptions]):
             has no label; and their kind.
         """
         rows, columns = self._table.rows.values(), self._score_columns(names)
+        odd = [c for c in self._table.columns if c in PREDICTED and "label" in self._table.meant]
+        if odd and self._table.meant["label"] not in (*odd, self.options.columns.get("label")):
+            raise SettingsError(
+                f"{WHERE}: {self.options.file} has a column '{self._table.meant['label']}' and a "
+                f"column '{odd[0]}'. If the first has human labels, set `columns: {{label: "
+                f"{odd[0]}}}`; else `columns: {{label: {self._table.meant['label']}}}`."
+            )
         labels = tuple(column.removeprefix(PREFIX) for column in columns)
         labels = labels or tuple(dict.fromkeys(filter(None, map(_label, rows))))
         if not labels:
@@ -102,21 +122,43 @@ class Table(Labeler[TableOptions]):
         vectors = {id(row): one.get(_label(row) or "", none) for row in rows}
         if columns:
             unlabelled = "label" in self._table.meant
-            vectors = {
-                id(row): none if unlabelled and not _label(row) else _numbers(row, columns)
-                for row in rows
-            }
+            scored = [row for row in rows if not unlabelled or _label(row)]
+            vectors = {id(row): none for row in rows} | self._numbers(scored, columns)
         return labels, vectors, self._kind(vectors.values())
+
+    def _numbers(self, rows: Sequence[TableRow], columns: Sequence[str]) -> dict[int, Wide]:
+        """Returns the scores of rows, by the row's `id`; zeros if all cells are empty.
+
+        Raises:
+            DataError: some cells of a row are empty, or not numbers in [0, 1].
+        """
+        cells = [[row.extras.get(column) for column in columns] for row in rows]
+        given = [
+            row if any(cell is not None for cell in row) else [0.0] * len(row) for row in cells
+        ]
+        vectors = [np.array([_number(cell) for cell in row]) for row in given]
+        odd = [n for n, vector in enumerate(vectors) if not ((vector >= 0) & (vector <= 1)).all()]
+        if odd:
+            column = int(np.argmin((vectors[odd[0]] >= 0) & (vectors[odd[0]] <= 1)))
+            cell = given[odd[0]][column]
+            raise DataError(
+                f"{rows[odd[0]].origin}: the score of '{columns[column]}' is "
+                f"{'empty; others are not' if cell is None else repr(str(cell))}. Scores are "
+                f"numbers from 0 to 1; {len(odd)} of {len(rows)} rows have others "
+                f"({first([self._table.key(rows[n]) for n in odd])})."
+            )
+        return {id(row): vector for row, vector in zip(rows, vectors, strict=True)}
 
     def _kind(self, vectors: Iterable[Wide]) -> ScoreKind:
         sums = np.array([vector.sum() for vector in vectors])
-        apart = int((np.abs(sums[sums > 0] - 1) > TOLERANCE).sum())
+        odd = np.flatnonzero((sums > 0) & (np.abs(sums - 1) > TOLERANCE))
         if self.options.kind == "auto":
-            return "independent" if apart else "distribution"
-        if apart and self.options.kind == "distribution":
+            return "independent" if len(odd) else "distribution"
+        if len(odd) and self.options.kind == "distribution":
+            keys = list(self._table.rows)
             raise DataError(
-                f"{WHERE}: the scores of {apart} rows of {self.options.file} do not add up to 1. "
-                "Correct them, or set `kind: independent`."
+                f"{WHERE}: the scores of {len(odd)} rows of {self.options.file} do not add up to 1 "
+                f"({first([keys[row] for row in odd])}). Correct them, or set `kind: independent`."
             )
         return self.options.kind
 
@@ -139,7 +181,7 @@ class Table(Labeler[TableOptions]):
         named = tuple(c for c in columns if (c if options.map else plain(c)) in meant)
         if options.scores or prefixed or not named:
             return options.scores or prefixed
-        rest = set(columns) - {*named, *self._table.meant.values(), "confidence"}
+        rest = set(columns) - {*named, *self._table.meant.values(), *NO_SCORES}
         rows = self._table.rows.values()
         if odd := sorted(c for c in rest if all(_is_share(row.extras.get(c)) for row in rows)):
             raise SettingsError(
@@ -151,35 +193,16 @@ class Table(Labeler[TableOptions]):
 
 
 def _is_share(cell: Any) -> bool:
-    try:
-        return 0 <= float(cell) <= 1
-    except (TypeError, ValueError):
-        return False
+    return 0 <= _number(cell) <= 1
 
 
 def _label(row: TableRow) -> str | None:
     return as_text(row.cells.get("label"), row.origin, "label")
 
 
-def _numbers(row: TableRow, columns: Sequence[str]) -> Wide:
-    """Returns the scores of a row, shape (columns,); zeros if all cells are empty.
-
-    Raises:
-        DataError: some cells are empty, or one is not a number in [0, 1].
-    """
-    cells = [row.extras.get(column) for column in columns]
-    missing = [column for column, cell in zip(columns, cells, strict=True) if cell is None]
-    if missing and len(missing) < len(cells):
-        raise DataError(f"{row.origin}: the score of '{missing[0]}' is empty; others are not.")
-    numbers = np.zeros(len(cells))
-    for place, cell in enumerate(cells if not missing else ()):
-        try:
-            numbers[place] = float(cell)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            numbers[place] = np.nan
-        if not 0 <= numbers[place] <= 1:
-            raise DataError(
-                f"{row.origin}: the score of '{columns[place]}' is '{cell}'; it must be a number "
-                "from 0 to 1."
-            )
-    return numbers
+def _number(cell: Any) -> float:
+    """Returns NaN for what is no number."""
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        return float("nan")

@@ -10,12 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.metrics import f1_score, recall_score
 
-from lanser_bench import LanserError
+from lanser_bench import LanserError, SettingsError
+from lanser_bench.cli import main
 from lanser_bench.data import read_utterances
-from lanser_bench.experiment import RunOutcome, run_experiment
+from lanser_bench.experiment import RunOutcome, import_predictions, run_experiment
+from lanser_bench.model.export import export_cell
 from lanser_bench.plugins.discovery import registry
-from lanser_bench.records import load_record
+from lanser_bench.records import ResultRecord, check_records, labelled_predictions, load_record
+from lanser_bench.reporting import compare, rank
+from lanser_bench.reporting.rerun.rerun import rerun
 from lanser_bench.stages import read_embeddings
 from lanser_bench.store import Store, file_sha256
 
@@ -129,8 +134,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "NaN": ({"ids": ["a", "b", "c"], "v": V * [[1], [np.nan], [np.inf]]}, r"2 of 3 .*'b', 'c'"),
     "repeated": ({"ids": ["a", "b", "a"], "v": V * [[1], [2], [3]]}, "1 rows repeat the id .*'a'"),
     "unlike": ({"a": V[0], "b": V[0], "c": V[0, :1]}, r"1 of 3 .* than \(2,\) \('c'\)"),
-    "too few": ({"ids": ["a", "b"], "v": V}, "2 keys and the arrays v; v is no vector"),
-    "no vector": ({"ids": ["a", "b", "c"], "label": V[:, 0]}, "label is no vector"),
+    "too few": ({"ids": ["a", "b"], "v": V}, "'v', which has no vector for each of 2"),
+    "no vector": ({"ids": ["a", "b", "c"], "label": V[:, 0]}, "'label', which has no vector"),
     "objects": ({"ids": np.array(["a", "b", "c"], object), "v": V}, "dtype=str"),
     "missing": ({"ids": ["x", "y", "b"], "v": V}, r"no row for 1 of the 2 .*\('a'\)"),
     "all missing": ({"ids": ["x", "y", "z"], "v": V}, "id is 'a', 'b' in the corpus and 'x', 'y'"),
@@ -154,3 +159,176 @@ def test_missing_vectors_stop_a_run_before_anything_is_computed(run: Run, tmp_pa
     file = npz(tmp_path / "few", ids[:-2], {name: layer[:-2] for name, layer in layers.items()})
     with pytest.raises(LanserError, match=r"no row for 2 of the 24 utterances of 'manifest'"):
         run({"name": "table", "file": str(file)})
+
+
+# -- predictions -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def imported(settings: Make, tmp_path: Path) -> Callable[..., list[ResultRecord]]:
+    """Imports rows of predictions under the folds of the run; the control comes last."""
+
+    def go(rows: list[dict[str, Any]], *overrides: str, **options: Any) -> list[ResultRecord]:
+        file = tmp_path / "model.parquet"
+        pq.write_table(pa.Table.from_pylist(rows), file)
+        like = settings(evaluate={"folds": 2, **BUDGETS})
+        records = import_predictions(file, like=like, options=options, overrides=overrides)
+        found = [(path, load_record(path)) for path in records]
+        assert not any(checked.faults for checked in check_records(records))
+        found.sort(key=lambda one: (one[1].role, one[1].seed or 0), reverse=True)
+        return [record for _, record in found]
+
+    return go
+
+
+def gold(corpora: Path) -> list[tuple[str, str]]:
+    lines = (corpora / "gold" / "manifest.csv").read_text().splitlines()[1:]
+    return [(line.split(",")[0], line.split(",")[-1]) for line in lines]
+
+
+def test_predictions_of_a_run_come_back_to_the_bit(
+    run: Run, imported: Callable[..., list[ResultRecord]], tmp_path: Path
+) -> None:
+    """Exported predictions of all budgets, draws and folds give every score and interval."""
+    path = run("loudness").records[0]
+    ours, rows = load_record(path), labelled_predictions(path).to_pylist()
+    assert {(row["budget"], row["draw"]) for row in rows} == {("50%", 0), ("50%", 1), ("100%", 0)}
+    np.random.default_rng(0).shuffle(rows)  # type: ignore[arg-type]
+    theirs = imported(rows)[0]
+
+    def compared(record: ResultRecord) -> Any:
+        found = record.datasets[0].evaluation.model_dump(exclude={"method", "warnings"})
+        for budget in found["budgets"]:
+            for fold in budget["folds"]:
+                del fold["layer"], fold["strength"]
+        return found
+
+    assert compared(theirs) == compared(ours)
+    assert theirs.datasets[0].evaluation.area.interval is not None
+    assert (theirs.external, ours.external) == (True, False)
+    assert theirs.labeler is None
+    assert "External: the predictions of 'model' were made elsewhere" in theirs.datasets[0].notes[0]
+    records = [path, *(tmp_path / "results" / "t").glob("*external*.json")]
+    [board] = rank([(path, load_record(path)) for path in records])
+    assert board.main[0].uar == board.main[1].uar
+    assert board.main[0].uar.interval is not None
+    assert [row.control for row in board.controls] == ["permuted_predictions"]
+    same = compare(
+        "encoder=external:model,control=none", "encoder=loudness", folder=tmp_path / "results"
+    )
+    assert same.lines[0].difference.value == 0
+    [external] = [path for path in records if load_record(path).key == theirs.key]
+    with pytest.raises(SettingsError, match="external: its predictions were made elsewhere"):
+        rerun(external, store=tmp_path / "again", results=tmp_path / "again")
+    with pytest.raises(SettingsError, match="no model to export"):
+        export_cell(theirs, tmp_path / "out", Store(tmp_path / "store"))
+
+
+def test_misses_are_counted_as_scikit_learn_counts_a_further_class(
+    imported: Callable[..., list[ResultRecord]], corpora: Path
+) -> None:
+    """A label without a counterpart, an empty cell and a missing row are wrong answers."""
+    truth = gold(corpora)
+    said = ["glad", "sad", "other", None, "sad", *(label for _, label in truth[5:-1])]
+    rows = [
+        {"file": f"x/{name}.wav", "gold": label, "prediction": one}
+        for (name, label), one in zip(truth[:-1], said, strict=True)
+    ]
+    record, _ = imported(rows, map={"glad": "glad", "sad": "sad", "other": {}}, absent="skip")
+    evaluation = record.datasets[0].evaluation
+    true = [label for _, label in truth]
+    answers = [one if one in ("glad", "sad") else "none" for one in [*said, None]]
+    for budget in evaluation.budgets:  # no label was learned, so all budgets are alike
+        names = ["glad", "sad"]
+        assert budget.uar.value == pytest.approx(
+            recall_score(true, answers, labels=names, average="macro")
+        )
+        assert budget.macro_f1.value == pytest.approx(
+            f1_score(true, answers, labels=names, average="macro")
+        )
+        pooled = sum(fold.wa * fold.n_test for fold in budget.folds if fold.seed == 0)
+        assert pooled == pytest.approx(sum(a == b for a, b in zip(true, answers, strict=True)))
+    assert "3 of 24 utterances have no prediction" in " ".join(evaluation.warnings)
+    assert sum(map(sum, evaluation.confusion)) == 21
+
+
+def test_scores_and_seeds_give_a_record_each_and_permuted_ones_fall_to_chance(
+    imported: Callable[..., list[ResultRecord]], corpora: Path
+) -> None:
+    rows = [
+        {"id": name, "seed": seed, "glad": share, "sad": 1 - share}
+        for seed in (3, 4)
+        for name, label in gold(corpora)
+        for share in [0.9 if label == "glad" else 0.2]
+    ]
+    first, second, *controls = imported(rows)
+    assert [first.seed, second.seed] == [4, 3]
+    assert first.group == second.group == "encoder=external:model"
+    for record in (first, second):
+        assert {b.uar.value for b in record.datasets[0].evaluation.budgets} == {1.0}
+    for control in controls:
+        # Half of each speaker's clips are glad, so a permutation hits half of them.
+        for budget in control.datasets[0].evaluation.budgets:
+            assert budget.uar.interval is not None
+            assert budget.uar.interval.low < 0.5 < budget.uar.interval.high
+
+
+def changed(rows: list[dict[str, Any]], **cells: Any) -> list[dict[str, Any]]:
+    return [{**rows[0], **cells}, *rows[1:]]
+
+
+UNUSABLE: dict[str, tuple[Callable[[list[dict[str, Any]]], Any], str]] = {
+    "missing": (lambda rows: rows[2:], r"no row for 2 of the 24 .*\('0-0', '0-1'\)"),
+    "doubled": (lambda rows: [*rows, {**rows[0], "label": "sad"}], "1 rows repeat the id .*'0-0'"),
+    "unknown": (lambda rows: changed(rows, label="joy"), r"labels joy \(1 ×\), which .*joy: \?"),
+    "two labels": (lambda rows: [{**r, "predicted": "sad"} for r in rows], "'label' and a column"),
+    "NaN": (
+        lambda rows: [
+            {"id": r["id"], "glad": np.nan if i < 2 else 1.0, "sad": 0.0}
+            for i, r in enumerate(rows)
+        ],
+        r"score of 'glad' is empty.* 2 of 24 rows .*\('0-0', '0-1'\)",
+    ),
+    "no fold": (lambda rows: [{**r, "fold": 7} for r in rows], "fold '7', which is no number"),
+    "few folds": (
+        lambda rows: [{**r, "fold": 0} for r in rows],
+        "lacks rows of some of the 2 folds",
+    ),
+    "budgets": (lambda rows: [{**r, "budget": "100%"} for r in rows], "evaluation 50%, 100%"),
+    "seed": (lambda rows: [{**r, "seed": "x"} for r in rows], "seed 'x', which is no whole number"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), UNUSABLE.values(), ids=UNUSABLE)
+def test_unusable_predictions_are_counted_and_named(
+    change: Callable[[list[dict[str, Any]]], Any],
+    message: str,
+    imported: Callable[..., list[ResultRecord]],
+    corpora: Path,
+) -> None:
+    rows = [{"id": name, "label": label} for name, label in gold(corpora)]
+    with pytest.raises(LanserError, match=message):
+        imported(change(rows))
+
+
+def test_the_commands_export_and_import(
+    run: Run, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    record = run("loudness", evaluate={"folds": 2, "budgets": [1.0]}).records[0]
+    monkeypatch.chdir(tmp_path)
+
+    def command(*words: str) -> int:
+        with pytest.raises(SystemExit) as stopped:
+            main(["predictions", *words])
+        return int(str(stopped.value))
+
+    assert command("export", str(record), "answers.csv") == 0
+    words = ["manifest", str(corpora / "gold"), f"taxonomy={corpora / 'mood.yaml'}"]
+    settings = ["--set", "evaluate.folds=2", "--set", "evaluate.budgets=[1.0]"]
+    assert command("import", "answers.csv", *words, *settings, "--name", "mine") == 0
+    printed = capsys.readouterr().out
+    assert "external:mine" in printed
+    assert "permuted predictions" in printed
+    assert len(list((tmp_path / "results/scratch/external").glob("*.json"))) == 2
+    assert command("import", "answers.csv") == 2
+    assert "Name the dataset of the predictions: there are 0" in capsys.readouterr().err

@@ -132,7 +132,7 @@ REFUSED = {
         "2 rows repeat the id",
     ),
     "nameless": ([("", "joy")], "line 2: id is empty"),
-    "unknown label": ([("a", "bliss")], "labels bliss, which are not labels of ekman-6"),
+    "unknown label": ([("a", "bliss")], r"labels bliss \(1 ×\), which are not labels of ekman-6"),
 }
 
 

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 Summary = TypeVar("Summary", LabelSummary, TranscriptSummary)
 _SEEDED = ("evaluate", *(s.name for s in SECTIONS if "seed" in s.model.model_fields))
 """Sections that have a seed."""
+_OF_EXTERNAL = {"name", "labeler", "targets", "evaluate"}
+"""Settings that take part in scoring predictions made elsewhere."""
 BASE_LIBRARIES = ("numpy", "pyarrow", "scipy", "soundfile", "soxr", "torch")
 
 
@@ -74,6 +76,7 @@ def build_record(plan: Plan, cell: Cell, store: Store) -> ResultRecord:
     """
     reader = _Reader(plan, cell, store)
     settings, plugins = cell.settings, reader.plugins()
+    external = any(place.startswith("external ") for place in cell.stages)
     libraries = {name for identity in plugins.values() for name in identity.libraries}
     return ResultRecord(
         experiment=cell.experiment,
@@ -86,11 +89,17 @@ def build_record(plan: Plan, cell: Cell, store: Store) -> ResultRecord:
         seed=cell.seed,
         seeds={name: settings.seed_of(name) for name in _SEEDED},
         asr=reader.role_name("asr"),
-        labeler=reader.role_name("labeler"),
+        labeler=None if external else reader.role_name("labeler"),
         taxonomy=cell.taxonomy,
         taxonomy_hash=reader.taxonomy_hash(),
         encoder=cell.encoder,
-        settings=portable(settings.model_dump(mode="json", exclude={"paths", "executor"})),
+        settings=portable(
+            settings.model_dump(
+                mode="json",
+                include=_OF_EXTERNAL if external else None,
+                exclude={"paths", "executor"},
+            )
+        ),
         family=family_hash(settings.comparisons),
         stages=reader.stages(),
         plugins=plugins,
@@ -163,7 +172,7 @@ class _Reader:
 
     def dataset(self, target: TargetKeys) -> DatasetResult:
         place = next(p for p, k in self.cell.stages.items() if k == target.evaluation)
-        manifest = self.cell.stages[place.replace("evaluate", "manifest", 1)]
+        manifest = self.cell.stages[f"manifest {place.partition(' ')[2]}"]
         card = self._card(manifest)
         return DatasetResult(
             dataset=target.dataset,

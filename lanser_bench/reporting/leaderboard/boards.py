@@ -25,6 +25,7 @@ PLAIN = {
     "text": "the words alone",
     "gold": "pre-training on human labels",
     "reads_gold": "a labeler that reads human labels",
+    "permuted_predictions": "predictions permuted within speakers",
 }
 """Control → its name in plain words."""
 CEILINGS = ("gold", "reads_gold")

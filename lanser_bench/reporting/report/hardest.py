@@ -63,7 +63,8 @@ def hardest(records: Records, board: Board, clips: Clips) -> dict[str, Any] | No
 def _shares(seeds: list[Classified]) -> Floats:
     """Returns the share of a row's predictions that name each label, shape (n, K)."""
     drawn = np.concatenate([seed.predicted for seed in seeds])
-    counts = np.zeros((drawn.shape[1], seeds[0].n_labels))
+    # −1, no label, is the last column.
+    counts = np.zeros((drawn.shape[1], seeds[0].n_labels + 1))
     for draw in drawn:
         counts[np.arange(len(draw)), draw] += 1 / len(drawn)
-    return counts
+    return counts[:, :-1]

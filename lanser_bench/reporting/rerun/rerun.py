@@ -140,8 +140,14 @@ def recreated(
     """Returns the experiment of a record's cell with paths of this machine.
 
     Raises:
-        SettingsError: a root names no dataset of the record, or a path is unknown.
+        SettingsError: the record is external, a root names no dataset of it, or a path is unknown.
     """
+    if record.external:
+        raise SettingsError(
+            f"{record.name} of {record.experiment} is external: its predictions were made "
+            "elsewhere, so nothing can be run again. `lanser-bench predictions import` scores a "
+            "table."
+        )
     settings = deepcopy(record.settings)
     if record.seed is not None:
         settings.setdefault("pretrain", {})["seeds"] = [record.seed]

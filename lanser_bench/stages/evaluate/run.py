@@ -17,7 +17,7 @@ from ...evaluation import efficiency
 from ...evaluation.arrays import Ints
 from ...evaluation.budgets import parse_budget
 from ...evaluation.folds import split_hash
-from ...evaluation.metrics import confusion_matrix
+from ...evaluation.metrics import with_misses
 from ...evaluation.predictions import PREDICTIONS, classification, write_table
 from ...evaluation.results import EvaluationResult
 from ...evaluation.statistics import metric
@@ -61,13 +61,13 @@ def write_study(
     task: Task,
     params: Params,
     warnings: Sequence[str],
-    method: Literal["linear", "finetune"] = "linear",
+    method: Literal["linear", "finetune", "external"] = "linear",
 ) -> None:
     """Writes `RESULT` and `PREDICTIONS` of a finished study."""
     budgets = efficiency.budget_results(study)
     area, axis = efficiency.area(study)
     predictions = study.classified(study.largest)
-    confusion = confusion_matrix(predictions.gold, predictions.predicted[0], len(task.labels))
+    confusion = with_misses(predictions.gold, predictions.predicted[0], len(task.labels))
     majority = classification(study.majority())
     result = EvaluationResult(
         protocol=params.protocol,
@@ -84,7 +84,7 @@ def write_study(
         area_axis=axis,
         labels_needed=efficiency.needed(budgets, params.targets),
         majority={name: metric(statistic) for name, statistic in majority.items()},
-        confusion=confusion.tolist(),
+        confusion=confusion[:, :-1].tolist(),
         control="permuted gold" if params.permute_gold else None,
         warnings=[*task.warnings, *warnings],
     )
