@@ -47,6 +47,7 @@ baseline: .venv/run.stamp
 	rm -rf results/baseline && mkdir -p results/baseline/regression
 	cd .lanser/gate/results/regression && cp *.json *.parquet $(CURDIR)/results/baseline/regression
 	$(GATE_LABELS) --write results/baseline/labels.parquet
+	$(BIN)/lanser-bench results history add results/baseline
 
 bench: .venv/dev.stamp
 	$(BIN)/python tests/benchmarks/linear_speed.py

@@ -98,11 +98,11 @@ def labels(
     store: Path = shared.STORE,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Label a dataset with human labels, and fail if the labels are worse; nothing is trained.
+    """Fail if the weak labels of a human-labelled dataset are worse.
 
-    Compares UAR, kappa, coverage, distances of scores, labels never given and, with a recogniser,
-    word errors: paired by speaker, or by groups of texts without speakers. Exit codes are those of
-    `gate`. `lanser-bench gate --labels DATASET` is the same command.
+    Nothing is trained. Compares UAR, kappa, coverage, distances of scores, labels never given and,
+    with a recogniser, word errors: paired by speaker, or by groups of texts without speakers. Exit
+    codes are those of `gate`. `lanser-bench gate --labels DATASET` is the same command.
 
     Examples:
         lanser-bench gate labels synthetic clips=48 --labeler lexicon --write baseline.parquet
@@ -207,7 +207,7 @@ def _compared(
         raise SettingsError("Name a --candidate, and either a --baseline or --against-last.")
     if baseline:
         return compare(baseline, candidate, metric=metric, tolerance=tolerance)
-    return gate_against_last(candidate, Past(*past), metric=metric or "uar", tolerance=tolerance)
+    return gate_against_last(candidate, Past(*past), metric=metric, tolerance=tolerance)
 
 
 def _write(path: Path, text: str) -> None:

@@ -15,7 +15,7 @@ from lanser_bench.records.reading import load_records
 from lanser_bench.reporting.comparing.against_last import Past, gate_against_last, median_line
 from lanser_bench.reporting.comparing.gate import gate
 from lanser_bench.reporting.comparing.history import add_history, read_history
-from lanser_bench.reporting.comparing.verdicts import judged
+from lanser_bench.reporting.comparing.verdicts import EQUAL, judged
 from lanser_bench.reporting.groups import CellId
 from lanser_bench.reporting.leaderboard.boards import rank
 
@@ -58,7 +58,7 @@ def test_a_real_run_has_the_scores_of_the_leaderboard(tmp_path: Path) -> None:
             assert written == [score.value, score.interval.low, score.interval.high]
         assert row.r2 is not None
         assert line["r2"] == pytest.approx(row.r2.value)
-        assert len(line["seeds"]) == row.n_seeds
+        assert line["seeds"] == row.n_seeds
     commit = records[0][1].commit
     assert commit is not None
     assert {line["commit"] for line in lines.values()} == {commit.revision}
@@ -81,7 +81,7 @@ def test_the_baseline_is_the_commit_with_the_median_score(history: Path, tmp_pat
     ranked = sorted(scores, key=scores.__getitem__)
     new = run(tmp_path / "new", 0.4, 77)
     for last, among in ((5, ranked), (1, ["commit4"])):
-        found = gate_against_last([new], Past(history, last))
+        found = gate_against_last([new], Past(history, last), metric="uar")
         middle = among[(len(among) - 1) // 2]
         # The same as the gate against the records of that commit.
         (expected,) = gate([tmp_path / middle.replace("commit", "c")], [new]).compared
@@ -90,18 +90,19 @@ def test_the_baseline_is_the_commit_with_the_median_score(history: Path, tmp_pat
         assert (row.difference, row.p_value) == pytest.approx(
             (expected.difference, expected.p_value), rel=1e-9
         )
-        assert found.baselines == [f"main on talk: {middle} of 2026-01-01"]
+        assert found.baselines == [f"main on talk (uar): {middle} of 2026-01-01"]
     assert not found.passed()
 
 
 def test_the_candidates_own_commit_is_no_baseline(history: Path, tmp_path: Path) -> None:
-    found = gate_against_last([tmp_path / "c4"], Past(history, 1, "commit4"))
-    assert found.baselines[0].startswith("main on talk: commit3")
+    found = gate_against_last([tmp_path / "c4"], Past(history, 1, "commit4"), metric="uar")
+    assert found.baselines[0].startswith("main on talk (uar): commit3")
     (row,) = found.compared
     assert row.verdict == "better"
     found = gate_against_last([tmp_path / "c4"], Past(history, 1, "other"))
     assert [(row.verdict, row.why) for row in found.compared] == [
-        ("same", "every speaker's sums are equal, seed by seed")
+        ("same", EQUAL),
+        ("same", EQUAL),
     ]
 
 
@@ -110,7 +111,7 @@ def test_what_cannot_be_compared_is_named(history: Path, tmp_path: Path) -> None
         rng = np.random.default_rng(seed)
         publish(tmp_path / "new", "main", simulated(rng, speakers=10), seed=seed)
     found = gate_against_last([tmp_path / "new"], Past(history, 3))
-    assert [(lost.why, lost.new) for lost in found.not_compared] == [("another split", False)]
+    assert [(lost.why, lost.new) for lost in found.not_compared] == [("different split", False)]
     assert not found.passed()
     with pytest.raises(DataError, match="no earlier commit"):
         gate_against_last([BASELINE], Past(history, 3))
@@ -134,15 +135,16 @@ def test_the_commands(history: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     gated = ["gate", "--candidate", str(new), "--history", str(history)]
     code, out, _ = lanser(*gated, "--against-last", "5", "--commit", "new", "--add-to-history")
     assert code == 1
-    assert "baseline of main on talk: commit" in out
+    assert "baseline of main on talk (area): commit" in out
     assert read_history(history)[-1]["commit"] == "new"
     code, _, err = lanser(*gated)
     assert (code, err) == (
         2,
         "Error: Name a --candidate, and either a --baseline or --against-last.\n",
     )
+    commit = load_records([BASELINE])[0][1].commit.revision  # type: ignore[union-attr]
     code, out, _ = lanser("results", "history", "add", str(BASELINE), "--history", str(history))
-    assert (code, out) == (0, f"{history}: 3 cells of 40b6cd5d65.\n")
+    assert (code, out) == (0, f"{history}: 3 cells of {commit[:10]}.\n")
 
 
 def test_false_alarms_against_the_median_are_rare() -> None:

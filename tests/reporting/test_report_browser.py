@@ -14,7 +14,9 @@ import pytest
 from lanser_bench.evaluation.soft import Distributions, ceiling, reliability_of, soft_scores
 from lanser_bench.evaluation.soft_results import SoftBudget, SoftResult
 from lanser_bench.records.reading import load_records
+from lanser_bench.reporting.comparing.history import add_history
 from lanser_bench.reporting.report.report import render, write_report
+from lanser_bench.reporting.report.site import write_site
 
 from .published import publish, simulated
 from .test_report import MAIN, NASTY, control
@@ -207,3 +209,40 @@ def test_reliability_pictures_are_accessible(browser: Any, tmp_path: Path, schem
     assert found.violations_count == 0, found.generate_report()
     assert visit.said == []
     assert visit.page.locator("svg[aria-label^=Reliability]").count() == 2
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of two committed folders, with a history of one."""
+    folder = tmp_path_factory.mktemp("results")
+    for name in ("real-speech", "baseline"):
+        shutil.copytree(RESULTS / name, folder / name)
+    for commit in ("1" * 40, "2" * 40):
+        add_history([folder / "baseline"], folder / "history.parquet", commit=commit)
+    return write_site([folder], folder / "site").parent
+
+
+@pytest.mark.parametrize("page", ["index", "history", "plugins", "experiments/lanser"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 390)])
+def test_the_site_is_quiet_and_accessible(
+    browser: Any, site: Path, page: str, scheme: str, width: int
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    path = site / f"{page}.html"
+    visit = Visit(browser, path, color_scheme=scheme, viewport={"width": width, "height": 800})
+    visit.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    found = axe.Axe().run(visit.page)
+    assert found.violations_count == 0, found.generate_report()
+    assert visit.said == []
+    assert visit.asked == [path.as_uri()]
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_deep_link_of_the_history_shows_the_cells_row(browser: Any, site: Path) -> None:
+    visit = Visit(browser, site / "history.html")
+    visit.page.get_by_role("link", name="logmel_stats on synthetic").click()
+    anchor = visit.page.url.partition("#")[2]
+    assert "logmel" in visit.page.locator(f"#{anchor}").inner_text().replace("-", "")
+    visit.page.get_by_role("link", name="All experiments").click()
+    assert visit.page.url == (site / "index.html").as_uri()
+    assert visit.said == []

@@ -72,12 +72,11 @@ def test_the_pages_are_linked_and_show_the_paired_differences(folder: Path, tmp_
     assert history.count("<circle") == 2 * 3  # commits × cells
     assert "2" * 10 in history
     listed = json.loads((tmp_path / "site" / "index.json").read_text())
-    for experiment, entry in listed.items():
-        assert (tmp_path / "site" / entry["page"]).is_file()
-        keys = {
-            record.key for _, record in load_records([folder]) if record.experiment == experiment
-        }
-        assert {record["key"] for record in entry["records"]} == keys
+    for experiment, records in listed.items():
+        page, _, anchor = records[0]["page"].partition("#")
+        assert f'id="{anchor}"' in (tmp_path / "site" / page).read_text()
+        keys = {one.key for _, one in load_records([folder]) if one.experiment == experiment}
+        assert {record["key"] for record in records} == keys
 
 
 def test_publish_writes_only_valid_records(

@@ -9,7 +9,7 @@ single commit that was lucky in its seeds does not become the baseline, as it wo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import DataError
@@ -20,15 +20,7 @@ from ..groups import CellId, Group, cell_titles, checked_metric
 from ..selection import Selection
 from .gate import GateResult, NotCompared
 from .history import CELL, HISTORY, Line, design, read_history, side_of, sums_of
-from .verdicts import EQUAL, Score, judged
-
-ALIKE = {
-    "labels": "other labels",
-    "budgets": "other label budgets",
-    "split": "another split",
-    "taxonomy": "another taxonomy",
-}
-"""Columns in which a line must be like the candidate → what to call a difference."""
+from .verdicts import Score, compared
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,7 @@ class Past:
 
 
 def gate_against_last(
-    candidate: Sequence[Path], past: Past, *, metric: str = "uar", tolerance: float = 0.01
+    candidate: Sequence[Path], past: Past, *, metric: str | None = None, tolerance: float = 0.01
 ) -> GateResult:
     """Compares all cells of a candidate with the median of the last commits of a history.
 
@@ -63,14 +55,15 @@ def gate_against_last(
     Args:
         candidate: folders of the new records.
         past: the commits to compare with.
-        metric: ``uar``, ``wa``, ``macro_f1`` or ``area``.
+        metric: the only score to compare: ``uar``, ``wa``, ``macro_f1`` or ``area``; UAR and area
+            if left out.
         tolerance: largest negligible difference, as a share (0.01 is one point).
 
     Raises:
         SettingsError: unknown metric.
         DataError: damaged records, no history, or it has none of the candidate's cells.
     """
-    score = checked_metric(metric)
+    scores: list[MetricName] = ["uar", "area"] if metric is None else [checked_metric(metric)]
     reading = read_records(candidate)
     if reading.damaged:
         raise DataError("\n".join(["A damaged record may hide a regression:", *reading.damaged]))
@@ -82,50 +75,41 @@ def gate_against_last(
     found = GateResult(metric, tolerance, ignored=reading.left_out, titles=titles)
     found.add_failed(reading.failed)
     contrasts: dict[Score, Contrast] = {}
-    equal: set[CellId] = set()
     ran = {cell.experiment for cell in groups}
     for cell, lines in known.items():
         if cell.experiment not in ran:
             continue
-        middle = _middle(lines, groups.get(cell), score, past.last)
-        if isinstance(middle, str):
-            found.not_compared.append(NotCompared(cell, middle))
-        else:
-            contrasts[cell, score] = difference(groups[cell].side(score), side_of(middle, score))
-            found.baselines.append(
-                f"{found.title(cell)}: {middle['commit'][:10]} of {middle['date'][:10]}"
-            )
-            if _equal(groups[cell], middle, score):
-                equal.add(cell)
-    found.not_compared += [
-        NotCompared(cell, "not in the history", new=True) for cell in groups.keys() - known.keys()
-    ]
+        alike = _alike(lines, groups.get(cell))
+        if isinstance(alike, str):
+            found.not_compared.append(NotCompared(cell, alike))
+            continue
+        for score in scores:
+            line = median_line(alike[-past.last :], score)
+            # Both from the same kind of sums, so that equal results are equal to the bit.
+            ours = side_of(sums_of(groups[cell], score), drawn=groups[cell].drawn)
+            theirs = side_of(line[f"{score}_sums"], drawn=line["drawn"])
+            contrasts[cell, score] = difference(ours, theirs)
+            commit = f"{line['commit'][:10]} of {line['date'][:10]}"
+            found.baselines.append(f"{found.title(cell)} ({score}): {commit}")
+    for cell in groups.keys() - known.keys():
+        found.not_compared.append(NotCompared(cell, "not in the history", new=True))
     found.not_compared.sort(key=lambda lost: (lost.new, lost.cell))
-    found.compared = [
-        replace(row, verdict="same", why=EQUAL) if row.cell in equal else row
-        for row in judged(contrasts, tolerance)
-    ]
+    found.compared = compared(contrasts, tolerance)
     return found
 
 
-def _equal(group: Group, line: Line, score: MetricName) -> bool:
-    sums: object = line[f"{score}_sums"]
-    return line["seeds"] == list(group.members) and sums == sums_of(group, score)
-
-
-def _middle(lines: Sequence[Line], group: Group | None, score: str, last: int) -> Line | str:
-    """Returns the line with the median score, or why there is none."""
+def _alike(lines: Sequence[Line], group: Group | None) -> list[Line] | str:
+    """Returns the lines that a cell can be compared with, or why there are none."""
     if group is None:
         return "missing in the candidate"
     if group.fault or not group.has_predictions:
         return group.fault or "no predictions beside some of the records"
     now = design(group)
-    reasons = [next((n for n in ALIKE if line[n] != now[n]), None) for line in lines]
-    alike = [line for line, why in zip(lines, reasons, strict=True) if why is None]
-    alike = [line for line in alike if line.get(f"{score}_sums")][-last:]
+    alike = [line for line in lines if all(line[name] == now[name] for name in now)]
     if not alike:
-        return ALIKE.get(reasons[-1] or "", "no predictions in the history")
-    return median_line(alike, score)
+        return next(f"different {name}" for name in now if lines[-1][name] != now[name])
+    measured = [line for line in alike if line.get("uar_sums")]
+    return measured or "no predictions in the history"
 
 
 def median_line(lines: Sequence[Line], score: str) -> Line:

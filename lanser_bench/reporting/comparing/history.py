@@ -32,6 +32,8 @@ from ..selection import Selection
 HISTORY = Path("results/history.parquet")
 Line = dict[str, Any]
 """A line of the file: column → value."""
+Sums = list[list[list[float]]]
+"""Seeds × speakers × columns: the ratios of which a score is the mean (`statistics.flat`)."""
 CELL = ("experiment", "cell", "dataset", "target")
 """Columns that name a cell on a labelled set."""
 IDENTITY = ("commit", "with_changes", *CELL)
@@ -94,13 +96,13 @@ def read_history(file: Path) -> list[Line]:
     return lines
 
 
-def side_of(line: Line, metric: str) -> Side:
-    """Returns a score of a line as sums over speakers."""
-    return Side([ratios_of(np.array(seed)) for seed in line[f"{metric}_sums"]], line["drawn"])
+def side_of(sums: Sums, *, drawn: bool) -> Side:
+    """Returns a score from the sums over speakers of a line."""
+    return Side([ratios_of(np.array(seed)) for seed in sums], drawn)
 
 
-def sums_of(group: Group, metric: MetricName) -> list[list[list[float]]]:
-    """Returns a score's sums as a line has them: seeds × speakers × columns."""
+def sums_of(group: Group, metric: MetricName) -> Sums:
+    """Returns a score's sums as a line has them."""
     return [flat(seed).tolist() for seed in group.side(metric).seeds]
 
 
@@ -139,7 +141,7 @@ def line_of(group: Group, revision: str | None) -> Line:
         "versions": json.dumps(newest.versions),
         **design(group),
         "speakers": group.evaluation.n_speakers,
-        "seeds": list(group.members),
+        "seeds": len(files),
         "drawn": group.drawn,
     }
     members = [(path, record, group.cell.target) for path, record in files]

@@ -12,32 +12,29 @@ from typing import Any
 
 from ... import __version__
 from ...errors import DataError
-from ...evaluation.contrast import difference
-from ...evaluation.results import Metric
+from ...evaluation.results import Interval, Metric
 from ...experiment.settings.axis_names import slug
 from ...plugins.discovery import registry
 from ...records.reading import read_records
-from ...store import write_atomic
-from ..comparing.history import Line, read_history
-from ..leaderboard.boards import Board
+from ...store import digest, write_atomic
+from ..comparing.history import CELL, Line, read_history
+from ..leaderboard.boards import PLAIN, Board
 from ..leaderboard.rows import Row
 from .data import RecordFile, Records, cell_anchor
-from .finding import verdict
+from .finding import MATCHED, versus
 from .report import environment, part, render
-from .whiskers import whisker
+from .whiskers import ends, whisker
 
-DECIDING = ("shuffled", "random_init")
+DECIDING = [PLAIN["shuffled"], PLAIN["random_init"]]
 """Controls that weak pre-training must beat in the overview's headline."""
-CONTROLS = {
-    "shuffled": "shuffled labels",
-    "random_init": "random weights",
-    "logmel_stats": "log-mel statistics",
-}
-"""Controls in the overview → head of their column."""
+CONTROLS = [*DECIDING, PLAIN["logmel_stats"]]
+"""Controls with a column in the overview."""
 SCALE = (-0.2, 0.2)
 """Ends of the overview's scale, in shares; longer intervals are cut there."""
 BACK = '<nav class="card" aria-label="Site"><a href="../index.html">All experiments</a></nav>'
 """Put before the head of each report."""
+Experiments = Mapping[str, Sequence[RecordFile]]
+"""Name → records, in the order of their paths."""
 
 
 def write_site(
@@ -63,71 +60,59 @@ def write_site(
     reading = read_records(folders)
     for sentence in reading.left_out:
         report(f"Left out: {sentence}")
-    experiments: dict[str, list[RecordFile]] = {}
-    for path, record in sorted(reading.records, key=lambda found: found[1].created, reverse=True):
-        experiments.setdefault(record.experiment, []).append((path, record))
-    names = _file_names(experiments)
-    pages = {
-        f"experiments/{names[name]}.html": render(sorted(files)).replace(
-            "<header", f"{BACK}<header", 1
-        )
-        for name, files in experiments.items()
-    }
-    lines = {name: _overview(Records(sorted(files))) for name, files in experiments.items()}
-    files = [folder / "history.parquet" for folder in folders]
-    history = [line for file in files if file.is_file() for line in read_history(file)]
-    shared = {"names": names, "version": __version__, "style": part("report.css")}
-    template = environment().get_template("site.html.j2")
+    found: dict[str, list[RecordFile]] = {}
+    for path, record in sorted(reading.records, key=lambda pair: pair[1].created, reverse=True):
+        found.setdefault(record.experiment, []).append((path, record))
+    experiments = {name: sorted(files, key=lambda file: file[0]) for name, files in found.items()}
+    links = _links(experiments)
+    parquet = [file for folder in folders if (file := folder / "history.parquet").is_file()]
+    lines = {name: _overview(Records(files)) for name, files in experiments.items()}
     contents: dict[str, dict[str, Any]] = {
-        "index": {
-            "experiments": lines,
-            "headline": _headline(lines),
-            "controls": CONTROLS,
-            "left_out": reading.left_out,
-        },
-        "history": {"trends": _trends(history)},
+        "index": {"lines": lines, "headline": _headline(lines), "left_out": reading.left_out},
+        "history": {"trends": _trends([line for file in parquet for line in read_history(file)])},
         "plugins": {"plugins": _plugins(reading.records)},
     }
-    for page, content in contents.items():
-        pages[f"{page}.html"] = template.render(page=page, **shared, **content)
-    pages["index.json"] = json.dumps(_index(experiments, names), indent=1, ensure_ascii=False)
+    template = environment().get_template("site.html.j2")
+    shared = {"links": links, "controls": CONTROLS, "style": part("report.css")}
+    pages = {
+        f"{page}.html": template.render(page=page, version=__version__, **shared, **content)
+        for page, content in contents.items()
+    }
+    for name, files in experiments.items():
+        pages[links[name]] = render(files).replace("<header", f"{BACK}<header", 1)
+    pages["index.json"] = json.dumps(_index(experiments, links), indent=1, ensure_ascii=False)
     try:
-        for name, text in pages.items():
-            write_atomic(site / name, text)
+        for page, text in pages.items():
+            write_atomic(site / page, text)
     except OSError as error:
         raise DataError(f"{site} cannot be written: {error.strerror}.") from None
     return site / "index.html"
 
 
-def _file_names(experiments: Iterable[str]) -> dict[str, str]:
-    """Returns experiment → name of its page, unique among them."""
-    names: dict[str, str] = {}
-    for name in sorted(experiments):
-        made = slug(name)
-        while made in names.values():
-            made += "-2"
-        names[name] = made
-    return names
-
-
-def _index(experiments: dict[str, list[RecordFile]], names: dict[str, str]) -> dict[str, Any]:
-    """Returns what a program needs to find a cell: its page, keys and files."""
+def _links(experiments: Iterable[str]) -> dict[str, str]:
+    """Returns experiment → its page; names that make the same file name have a digest in it."""
+    slugs = {name: slug(name) for name in experiments}
+    alike = [*slugs.values()]
     return {
-        name: {
-            "page": f"experiments/{names[name]}.html",
-            "records": [
-                {
-                    "cell": record.group,
-                    "anchor": cell_anchor(record.experiment, record.group),
-                    "seed": record.seed,
-                    "key": record.key,
-                    "file": path.name,
-                    "created": record.created,
-                }
-                for path, record in sorted(files)
-            ],
-        }
-        for name, files in experiments.items()
+        name: f"experiments/{made if alike.count(made) == 1 else f'{made}-{digest(name)[:8]}'}.html"
+        for name, made in slugs.items()
+    }
+
+
+def _index(experiments: Experiments, links: Mapping[str, str]) -> dict[str, Any]:
+    """Returns what a program needs to find a cell: its place in the pages, key and file."""
+    return {
+        experiment: [
+            {
+                "cell": record.group,
+                "seed": record.seed,
+                "key": record.key,
+                "file": path.name,
+                "page": f"{links[experiment]}#{cell_anchor(experiment, record.group)}",
+            }
+            for path, record in files
+        ]
+        for experiment, files in experiments.items()
     }
 
 
@@ -136,70 +121,59 @@ def _overview(records: Records) -> list[dict[str, Any]]:
     return [_line(records, board) for board in records.boards if board.control is None]
 
 
+def _line(records: Records, board: Board) -> dict[str, Any]:
+    """Returns the best row and, if it is pre-trained on weak labels, its differences to controls.
+
+    Among pre-trained rows, those with most controls of pre-training come first, as in the report.
+    """
+
+    def controls(row: Row) -> int:
+        return sum(control.control in MATCHED for control in records.controls_of(board, row))
+
+    trained = sorted(
+        (row for row in board.main if row.labeler is not None), key=lambda r: -controls(r)
+    )
+    row = (trained or board.main or board.controls)[0]
+    gaps = {gap.name: gap for gap in (versus(records, board, row) if trained else ())}
+    whiskers = {name: whisker(gap.difference, SCALE) for name, gap in gaps.items()}
+    return {"board": board, "row": row, "gaps": gaps, "whiskers": whiskers}
+
+
 def _headline(lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     gaps = [line["gaps"] for of_experiment in lines.values() for line in of_experiment]
-    decided = [
-        {of[name]["verdict"] for name in DECIDING} for of in gaps if {*DECIDING} <= of.keys()
-    ]
-    won = decided.count({"above"})
+    decided = [{of[name].verdict for name in DECIDING} for of in gaps if {*DECIDING} <= of.keys()]
     return (
-        f"{len(lines)} experiments: weak pre-training beats shuffled labels and random weights in "
-        f"{won} of {len(decided)}"
+        f"{len(lines)} experiments: weak pre-training beats {' and '.join(DECIDING)} in "
+        f"{decided.count({'above'})} of {len(decided)}"
     )
-
-
-def _line(records: Records, board: Board) -> dict[str, Any]:
-    trained = [row for row in board.main if row.labeler is not None]
-    row = (trained or board.main or board.controls)[0]
-    gaps = {}
-    for control in records.controls_of(board, row) if trained else ():
-        gap = _gap(records, row, control) if control.control in CONTROLS else None
-        if gap is not None:
-            gaps[control.control] = {
-                "gap": gap,
-                "whisker": whisker(gap, SCALE),
-                "verdict": verdict(gap),
-            }
-    return {"board": board, "row": row, "gaps": gaps}
-
-
-def _gap(records: Records, row: Row, control: Row) -> Metric | None:
-    ours, theirs = records.exact(row), records.exact(control)
-    if ours is None or theirs is None or not (ours.has_predictions and theirs.has_predictions):
-        return None
-    return difference(ours.side("uar"), theirs.side("uar")).metric()
 
 
 def _trends(history: Sequence[Line]) -> list[dict[str, Any]]:
     """Returns a chart per cell: the places of its commits in percent, oldest first."""
-    cells: dict[tuple[str, str, str], list[Line]] = {}
+    cells: dict[tuple[Any, ...], list[Line]] = {}
     for line in history:
-        cells.setdefault((line["experiment"], line["cell"], line["dataset"]), []).append(line)
+        cells.setdefault(tuple(line[name] for name in CELL), []).append(line)
     trends = []
-    for (experiment, cell, dataset), lines in sorted(cells.items()):
-        ends = [v for x in lines for v in (x["uar_low"], x["uar_high"], x["uar"]) if v is not None]
-        low, high = min(ends), max(ends)
-        points = [
-            {
-                "x": round(100 * (i + 0.5) / len(lines), 1),
-                "line": line,
-                **{
-                    end: round(100 * (high - (line[name] or line["uar"])) / ((high - low) or 1), 1)
-                    for end, name in (("y", "uar"), ("y1", "uar_low"), ("y2", "uar_high"))
-                },
-            }
-            for i, line in enumerate(lines)
-        ]
+    for (experiment, cell, dataset, target), lines in sorted(cells.items()):
+        scores = [Metric(value=x["uar"], interval=_interval(x)) for x in lines]
+        low = min(ends(score)[0] for score in scores)
+        high = max(ends(score)[1] for score in scores)
+        places = [whisker(score, (low, high)) for score in scores]
         trends.append(
             {
                 "experiment": experiment,
+                "anchor": cell_anchor(experiment, cell, target),
                 "name": f"{cell} on {dataset}",
-                "points": points,
-                "low": low,
-                "high": high,
+                "points": list(zip(lines, places, strict=True)),
+                "range": f"{100 * low:.1f} to {100 * high:.1f} %",
             }
         )
     return trends
+
+
+def _interval(line: Line) -> Interval | None:
+    low, high = line["uar_low"], line["uar_high"]
+    return None if low is None else Interval(low=low, high=high, method="")
 
 
 def _plugins(files: Sequence[RecordFile]) -> list[tuple[str, str, str, list[str]]]:
