@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from ..errors import DataError
-from ..experiment.labelling import LabelledCorpus, PluginWords, label_corpus
+from ..experiment.labelling import (
+    LabelledCorpus,
+    PluginWords,
+    TranscribedCorpus,
+    label_corpus,
+    transcribe_corpus,
+)
 from ..experiment.settings.axis_names import slug
 from ..experiment.settings.model import DatasetRef
 from ..plugins.discovery import registry
@@ -37,17 +43,19 @@ class Labeling:
         self.name, self.options = name, parsed_options(options)
         self.plugins = registry(tuple(plugin_dirs))
         place = json.dumps(str(store), ensure_ascii=False)
-        self.settings = [f"paths.store={place}", f"asr={asr}", *settings]
+        self.shared = [f"paths.store={place}", *settings]
+        self.settings = [f"asr={asr}", *self.shared]
 
     def label(
         self,
         dataset: DatasetRef,
         taxonomies: str | Sequence[str],
         labelers: Sequence[PluginWords] = (),
+        asr: PluginWords | None = None,
     ) -> list[LabelledCorpus]:
         """Labels a dataset through the stages of an experiment, with progress on stderr.
 
-        `labelers` are used in place of the command's own labeler.
+        `labelers` and `asr` are used in place of the command's own.
         """
         quieten_libraries()
         with Display() as display:
@@ -55,10 +63,27 @@ class Labeling:
                 dataset.model_dump(mode="json", exclude_unset=True),
                 list(labelers) or {"name": self.name, "options": self.options},
                 taxonomies,
-                overrides=self.settings,
+                overrides=self.settings
+                if asr is None
+                else [f"asr={json.dumps(asr)}", *self.shared],
                 plugin_dirs=self.plugins.plugin_dirs,
                 listener=display,
             )
+
+    def transcribe(
+        self, dataset: DatasetRef, recognisers: Mapping[str, PluginWords]
+    ) -> dict[str, TranscribedCorpus]:
+        """Transcribes a dataset by several recognisers, with progress on stderr."""
+        quieten_libraries()
+        with Display() as display:
+            corpora = transcribe_corpus(
+                dataset.model_dump(mode="json", exclude_unset=True),
+                list(recognisers.values()),
+                overrides=self.shared,
+                plugin_dirs=self.plugins.plugin_dirs,
+                listener=display,
+            )
+        return dict(zip(recognisers, corpora, strict=True))
 
     def report(
         self,

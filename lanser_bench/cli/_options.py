@@ -48,7 +48,7 @@ def plugins_and_dataset(
     ``"fill-mask(top=3)"``; the first other word names the dataset.
 
     Returns:
-        Readable name → plugin as in an experiment; and the dataset.
+        Short name → plugin as in an experiment; and the dataset.
 
     Raises:
         SettingsError: fewer than two plugins, no dataset, or an unknown name.
@@ -68,7 +68,7 @@ def plugins_and_dataset(
             f"`{command}` takes at least two plugins of kind {kind}, then a dataset: "
             f"`lanser-bench {command} A B {DATASET}`."
         )
-    named = dict(zip(names_of(given, f"`{command}`", 1), given, strict=True))
+    named = dict(zip(names_of(given, f"`{command}`"), given, strict=True))
     return named, dataset_ref(rest, plugins, " ".join([command, *words[:count]]))
 
 

@@ -9,7 +9,7 @@ import typer
 from ..reporting.tables.form import Format
 from . import _shared as shared
 from ._app import App
-from ._shared import DATASET, in_data, in_output, writing
+from ._shared import DATASET, in_data, in_labeling, in_output, writing
 
 app = App(
     help="Compare runs, labelers or recognisers, paired.\n\n"
@@ -129,7 +129,67 @@ def labels(
     if picture is not None:
         with writing(picture):
             views.picture(ladder, picture)
-    print_sheets(views.sheets(ladder), form, ladder, "Labelers", notes=notes)
+    print_sheets(views.sheets(ladder, labelers), form, ladder, "Labelers", notes=notes)
+
+
+@app.command()
+def asr(
+    words: list[str] = typer.Argument(
+        ...,
+        metavar=PARTS,
+        show_default=False,
+        help='Recognisers, such as openai-whisper or "faster-whisper(language=en)"; then a dataset '
+        "with transcripts, its folder and options.",
+    ),
+    silence: bool = in_data(True, help="Also transcribe clips without words."),
+    labeler: str | None = in_labeling(
+        None, help="Labeler whose labels from recognised and reference texts are compared."
+    ),
+    taxonomy: str = shared.TAXONOMY,
+    set_: list[str] = shared.SETTINGS,
+    form: Format = shared.FORMAT,
+    notes: bool = shared.NOTES,
+    picture: Path | None = PICTURE,
+    store: Path = shared.STORE,
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
+) -> None:
+    """Compare recognisers: errors, words in silence, speed, labels.
+
+    Intervals and differences are over speakers, or over utterances if they have no speakers.
+    Transcripts are stored as those of a run, and reused; recognisers run one after another.
+
+    Examples:
+        lanser-bench compare asr faster-whisper openai-whisper synthetic clips=48 speakers=6
+        lanser-bench compare asr faster-whisper openai-whisper librispeech dev --labeler lexicon
+    """
+    from ..reporting.labels import recogniser_views as views
+    from ..reporting.labels.recognisers import REFERENCE, compare_recognisers
+    from ._console import print_sheets
+    from ._labeling import Labeling
+    from ._options import dataset_ref, plugin_words, plugins_and_dataset
+
+    _check_suffix(picture)
+    labeling = Labeling("", [], store, set_, plugins_dir)
+    recognisers, dataset = plugins_and_dataset(words, "asr", labeling.plugins, "compare asr")
+    read = labeling.transcribe(dataset, recognisers)
+    quiet = None
+    if silence:
+        quiet = labeling.transcribe(dataset_ref(["silence"], labeling.plugins, ""), recognisers)
+    labelled = None
+    if labeler is not None:
+        sources = {REFERENCE: {"name": REFERENCE}, **recognisers}
+        one = [plugin_words(labeler)]
+        labelled = {
+            name: labeling.label(dataset, taxonomy, one, source)[0]
+            for name, source in sources.items()
+        }
+    found = compare_recognisers(dataset.dataset, read, silence=quiet, labelled=labelled)
+    if picture is not None:
+        with writing(picture):
+            views.picture(found, picture)
+    print_sheets(
+        views.sheets(found, recognisers, labeler or ""), form, found, "Recognisers", notes=notes
+    )
 
 
 def _check_suffix(picture: Path | None) -> None:

@@ -100,7 +100,7 @@ def per_class(gold: Ints, labels: Ints, k: int, units: Units) -> list[dict[str, 
     return [scores(gold == position, labels == position) for position in range(k)]
 
 
-def kappa_statistic(gold: Ints, answers: Ints, k: int, speakers: Strings) -> Statistic:
+def kappa_statistic(gold: Ints, answers: Ints, k: int, speakers: Strings | Ints) -> Statistic:
     """Cohen's kappa (1960) as a smooth function of the speakers' counts."""
     names, unit = np.unique(speakers, return_inverse=True)
     counts = np.zeros((len(names), k, k))

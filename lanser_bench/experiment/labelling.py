@@ -135,7 +135,7 @@ def transcribe_corpus(
         steps.transcripts(PLACE, prepared)
         return prepared
 
-    settings = _settings(dataset, {"asr": list(recognisers)})
+    settings = {**_settings(dataset, {"asr": list(recognisers)}), "name": "transcribe"}
     steps, _ = _computed(settings, overrides, plugin_dirs, listener, add, alone=True)
     return [
         TranscribedCorpus(each.parts.store, prepared.utterances, each.stages[f"transcribe {PLACE}"])

@@ -8,8 +8,8 @@ _DATASETS = """
 audformat:Audformat audiofolder:AudioFolder condensed_movies:CondensedMovies crema_d:CremaD
 emodb:EmoDB esd:ESD huggingface:HuggingFace iemocap:Iemocap librispeech:LibriSpeech
 ljspeech:LJSpeech manifest:ManifestTable meld:Meld msp_podcast:MspPodcast
-peoples_speech:PeoplesSpeech ravdess:Ravdess savee:Savee synthetic:Synthetic talkies:Talkies
-tess:Tess text:Text
+peoples_speech:PeoplesSpeech ravdess:Ravdess savee:Savee silence:Silence synthetic:Synthetic
+talkies:Talkies tess:Tess text:Text
 """
 """Module and class; the name of a dataset is that of its module, with hyphens."""
 

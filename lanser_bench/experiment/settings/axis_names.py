@@ -27,7 +27,7 @@ ROWS = frozenset(
 )
 """Settings that do not change the record of a point, only which controls are added."""
 LEVELS = 12
-"""Number of lengths that are tried for a name; see `_name`."""
+"""Number of lengths that are tried for a name; see `readable`."""
 
 
 class Shown:
@@ -115,16 +115,14 @@ def _as_written(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def names_of(values: list[Any], where: str, least: int = 0) -> list[str]:
+def names_of(values: list[Any], where: str) -> list[str]:
     """Returns readable, distinct names of an axis' values, as short as possible.
-
-    With `least` 1 they contain all options.
 
     Raises:
         SettingsError: a duplicate value, or one that JSON does not have, such as NaN or a date.
     """
     try:
-        tried = [[_name(value, level) for value in values] for level in range(least, LEVELS)]
+        tried = [[readable(value, level) for value in values] for level in range(LEVELS)]
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{where}: {error}. Use numbers, words, lists or mappings.") from None
     names = [
@@ -140,20 +138,20 @@ def names_of(values: list[Any], where: str, least: int = 0) -> list[str]:
     return names
 
 
-def _name(value: Any, level: int) -> str:
-    """Level 0: only names of plugins; from 1 on with options, and paths cut to their last parts.
+def readable(value: Any, level: int = 1) -> str:
+    """Returns a value as text: at level 0 only names of plugins, from 1 on with their options.
 
-    Paths keep as few parts as possible: records contain names and must show no home folder.
+    Paths keep only `level` last parts: records contain names and must show no home folder.
     """
     if isinstance(value, Mapping):
         name = str(value.get("name") or value.get("dataset") or "")
         rest = {k: v for k, v in value.items() if k not in ("name", "dataset")}
         if name and level == 0:
             return name
-        inner = ",".join(f"{key}={_name(option, level)}" for key, option in rest.items())
+        inner = ",".join(f"{key}={readable(option, level)}" for key, option in rest.items())
         return f"{name}({inner})" if inner else name
     if isinstance(value, list):
-        return "[" + ",".join(_name(item, level) for item in value) + "]"
+        return "[" + ",".join(readable(item, level) for item in value) + "]"
     if isinstance(value, str):
         return "/".join(value.split("/")[-max(1, level) :]).removesuffix(".yaml")
     return canonical(value)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...evaluation.label_quality import SCALES
 from ...evaluation.results import Metric
+from ...experiment.settings.axis_names import readable
 from ...numbers import decimal, p_text
 from ..tables.pictures import save_picture
 from ..tables.sheet import Column, Entry, Sheet, Shown
@@ -15,40 +16,52 @@ from .costs import Cost
 from .ladder import SCORES, Ladder, Rung
 from .pairs import pairs_sheet
 
+FIRST = {"uar": 0, "kappa": 0, "coverage": 1, "jsd": 5, "hit": 6, "wa": 7, "brier": 9}
+"""Order in which scores are left out of narrow tables, from the last."""
 BLUE, GREY = "#0072b2", "#888888"
 
 
-def sheets(ladder: Ladder) -> list[Sheet]:
-    """Returns the ladder, the best labeler first, and all pairs."""
+def sheets(ladder: Ladder, written: Mapping[str, Any], texts_of: str = "") -> list[Sheet]:
+    """Returns the ladder, the best labeler first, and all pairs.
+
+    Args:
+        ladder: the comparison.
+        written: labeler → as in an experiment, with its options.
+        texts_of: a labeler, if each row has its labels of another recogniser's texts.
+    """
     name = SCORES[ladder.metric]
     better = "lower" if SCALES[ladder.metric].lower_is_better else "higher"
-    more = {"wa": "accuracy", "coverage": "coverage", "hit": "hit in gold set"}
-    scores = {name: SCORES[name] for name in ("uar", "kappa")} | more | SCORES
+    scores = {**SCORES, "coverage": "coverage", "hit": "hit in gold set", "wa": "accuracy"}
     known = [key for key in scores if any(key in rung.scores for rung in ladder.rungs)]
     columns = [
-        Column("labeler", "labeler"),
-        *(_score_column(ladder, key, scores[key], i) for i, key in enumerate(known)),
-        Column("to_best", f"{name} − best", lambda d: decimal(d, digits=3, sign=True), True),
-        Column("p_value", "p (Holm)", p_text, True),
-        Column("never_given", "labels never given", right=True, order=len(known)),
-        *cost_columns("1,000"),
+        Column("labeler", f"{texts_of} reads" if texts_of else "labeler"),
+        *(
+            Column(
+                key, scores[key], three, True, order=None if key == ladder.metric else FIRST[key]
+            )
+            for key in sorted(known, key=lambda key: (key != ladder.metric, FIRST[key]))
+        ),
+        Column("to_best", f"{name} − best", signed, True, order=4),
+        Column("p_value", "p to best (Holm)", p_text, True, order=3),
+        Column("never_given", "labels never given", right=True, order=8),
+        *cost_columns("1,000", 2),
     ]
     return [
         Sheet(
-            f"Labelers of {ladder.dataset} against gold in {ladder.compared_in}",
+            f"Labels of {ladder.dataset} against gold in {ladder.compared_in}",
             columns,
             [_entry(ladder, rung) for rung in ladder.rungs],
-            notes(ladder),
+            [*notes(ladder), *option_notes(written)],
             {"dataset": ladder.dataset, "taxonomy": ladder.taxonomy},
         ),
-        pairs_sheet(ladder.pairs, f"Differences in {name} between labelers, {better} is better"),
+        pairs_sheet(ladder.pairs, f"Differences in {name}, {better} is better"),
     ]
 
 
-def _score_column(ladder: Ladder, key: str, head: str, order: int) -> Column:
-    mine = key == ladder.metric
-    shown = head if mine or key != "brier" else None
-    return Column(key, shown, three, True, order=None if mine else order)
+def option_notes(written: Mapping[str, Any]) -> list[str]:
+    """Returns the options of plugins that are not in their names."""
+    hidden = [text for name, value in written.items() if (text := readable(value)) != name]
+    return [f"options: {'; '.join(hidden)}"] if hidden else []
 
 
 def three(metric: Metric) -> str:
@@ -56,10 +69,15 @@ def three(metric: Metric) -> str:
     return decimal(metric, digits=3)
 
 
-def cost_columns(unit: str) -> list[Column]:
-    """Returns the columns of `cost_values`."""
+def signed(metric: Metric) -> str:
+    """Returns a difference with three decimals and its interval."""
+    return decimal(metric, digits=3, sign=True)
+
+
+def cost_columns(unit: str, order: int) -> list[Column]:
+    """Returns the columns of `cost_values`; `order` is that of the processor time."""
     return [
-        Column("cpu_s", f"CPU s / {unit}", right=True, about="seconds of all cores", order=0),
+        Column("cpu_s", f"CPU s / {unit}", right=True, about="seconds of all cores", order=order),
         Column("wall_s", f"wall s / {unit}", right=True, order=20),
         Column("machine", None),
     ]
