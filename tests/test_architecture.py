@@ -38,7 +38,7 @@ ORDER = [
     *("stages", "measurements", "records", "model", "testing"),
     *("experiment.settings", "experiment.planning", "experiment.running", "experiment"),
     *("reporting.tables", "reporting", "reporting.leaderboard", "reporting.comparing"),
-    *("reporting.report", "reporting.labels", "reporting.rerun", "cli"),
+    *("reporting.report", "reporting.labels", "reporting.rerun", "reporting.frames", "cli"),
 ]
 """Folders and single modules; each imports itself and those before it."""
 

@@ -22,9 +22,9 @@ from ..experiment.settings.axis_names import slug
 from ..experiment.settings.model import DatasetRef
 from ..plugins.discovery import registry
 from ..plugins.taxonomies import find_taxonomy
+from ..reporting.tables.form import Format
 from ._display import Display
 from ._options import parsed_options
-from ._shared import echo_json
 
 
 class Labeling:
@@ -92,11 +92,12 @@ class Labeling:
         compare_in: str | None,
         out: Path | None,
         *,
-        as_json: bool,
+        form: Format,
     ) -> None:
-        """Labels a dataset, writes labels and report to `out`, and prints a summary."""
+        """Labels a dataset, writes labels and report to `out`, and prints a summary or tables."""
         from ..reporting.labels.report import write_label_report
-        from ..reporting.labels.views import summary_lines
+        from ..reporting.labels.views import sheets, summary_lines
+        from ._console import print_sheets
 
         common = find_taxonomy(self.plugins, compare_in) if compare_in else None
         [labelled] = self.label(dataset, taxonomy)
@@ -105,8 +106,8 @@ class Labeling:
             name = f"{'-'.join(map(slug, parts))}-{labelled.labels[:8]}"
             out = Path("results/scratch/labels") / name
         written = write_label_report(labelled, out, common)
-        if as_json:
-            echo_json(written.report)
+        if form is not Format.table:
+            print_sheets(sheets(written.report), form, written.report, "Weak labels")
         else:
             typer.echo("\n".join(summary_lines(written.report)))
             typer.echo(f"Labels, report and pictures: {written.folder}")

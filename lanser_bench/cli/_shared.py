@@ -68,6 +68,7 @@ HISTORY = in_data(Path("results/history.parquet"), help="History of scores.")
 COMMIT = in_data(None, metavar="REV", help="Commit of the records; default: that in them.")
 
 AS_JSON = in_output(False, "--json", help="Print JSON.")
+AS_JSON_FORM = in_output(False, "--json", help="Same as --format json.")
 FORMAT = in_output("table", "--format", help="Format of the output.")
 NOTES = in_output(False, "--notes", help="Show all notes below tables, not only two lines.")
 

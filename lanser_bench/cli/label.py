@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from ..reporting.tables.form import Format
 from . import _shared as shared
 from ._app import App
 from ._shared import DATASET, dataset_words, echo_json, in_data, in_output
@@ -75,7 +76,8 @@ def table(
     set_: list[str] = shared.SETTINGS,
     compare_in: str | None = shared.COMPARE_IN,
     out: Path | None = OUT,
-    as_json: bool = shared.AS_JSON,
+    form: Format = shared.FORMAT,
+    as_json: bool = shared.AS_JSON_FORM,
     store: Path = shared.STORE,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
@@ -92,7 +94,7 @@ def table(
 
     labeling = Labeling(labeler, option, store, set_, plugins_dir)
     dataset = labeling.table(file, column, gold, gold_taxonomy or taxonomy, options)
-    labeling.report(dataset, taxonomy, compare_in, out, as_json=as_json)
+    labeling.report(dataset, taxonomy, compare_in, out, form=Format.json if as_json else form)
 
 
 @app.command()
@@ -105,7 +107,8 @@ def corpus(
     set_: list[str] = shared.SETTINGS,
     compare_in: str | None = shared.COMPARE_IN,
     out: Path | None = OUT,
-    as_json: bool = shared.AS_JSON,
+    form: Format = shared.FORMAT,
+    as_json: bool = shared.AS_JSON_FORM,
     store: Path = shared.STORE,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
@@ -123,7 +126,7 @@ def corpus(
 
     labeling = Labeling(labeler, option, store, set_, plugins_dir, asr)
     named = dataset_ref(dataset, labeling.plugins, "label corpus")
-    labeling.report(named, taxonomy, compare_in, out, as_json=as_json)
+    labeling.report(named, taxonomy, compare_in, out, form=Format.json if as_json else form)
 
 
 def _show_scores(answer: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ def leaderboard(
     transfer: bool = in_data(False, "--transfer", help="Show heads of one set on the others."),
     form: Format = shared.FORMAT,
     notes: bool = shared.NOTES,
-    as_json: bool = in_output(False, "--json", help="Same as --format json."),
+    as_json: bool = shared.AS_JSON_FORM,
     markdown: Path | None = in_output(None, help="Also write a Markdown page to this file."),
 ) -> None:
     """Show result records as a table: ranks with intervals, tests against the best, controls.
@@ -136,12 +136,15 @@ def _show(
     boards: Sequence[Board], form: Format, targets: bool, selection: Selection, *, notes: bool
 ) -> None:
     from ..reporting.leaderboard.table import comma_separated, sheets
+    from ..reporting.leaderboard.targets import target_rows
+    from ..reporting.tables.sheet import csv_text
     from ._console import print_sheets
 
     if form is Format.md:
         typer.echo(_page(boards, targets, selection), nl=False)
     elif form is Format.csv:
-        typer.echo(comma_separated(boards), nl=False)
+        rows = csv_text([target_rows(board) for board in boards])
+        typer.echo(rows if targets else comma_separated(boards), nl=False)
     else:
         tables = sheets(boards, targets=targets)
         print_sheets(tables, form, boards, "Leaderboard", notes=notes)

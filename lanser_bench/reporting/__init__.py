@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .comparing.history import read_history as read_history
     from .comparing.power import plan_power as plan_power
     from .comparing.verdicts import judged as judged
+    from .frames import frame as frame
     from .labels.gate import gate_labels as gate_labels
     from .labels.gate import label_side as label_side
     from .labels.gate import read_baseline as read_baseline
@@ -49,6 +50,7 @@ __getattr__, __all__ = face(
         "labels.gate": "gate_labels label_side read_baseline write_baseline",
         "labels.ladder": "compare_labelers",
         "labels.report": "read_material write_label_report",
+        "frames": "frame",
         "leaderboard.boards": "rank",
         "leaderboard.table": "comma_separated leaderboard_markdown",
         "report.report": "render write_report",

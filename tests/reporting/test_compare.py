@@ -178,7 +178,7 @@ def test_all_declared_comparisons_are_one_table_with_the_p_values_of_compare(
         "uar: encoder=cnn minus encoder=resnet",
     ]
     alone = compare("labeler=good,encoder=cnn", "labeler=bad,encoder=cnn", folder=declaring)
-    assert lines[0].line == replace(alone.lines[0], what=lines[0].line.what)
+    assert lines[0].line == replace(alone.lines[0], what=lines[0].line.what, axes={})
     table = markdown(declared_sheet(lines))
     assert "| encoder=cnn, uar: labeler=good minus labeler=bad |" in table
     page = render(load_records([declaring]))

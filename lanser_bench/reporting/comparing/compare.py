@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from ...errors import DataError, SettingsError
 from ...evaluation.contrast import Contrast, Side, difference, holm
 from ...evaluation.results import Metric
 from ...evaluation.statistics import LEVEL
-from ..groups import probe_contrasts, shared_text
+from ..groups import Group, probe_contrasts, shared_text
 from ..selection import Groups, Selection
 from .family import Family, family_of
 from .responses import Response
-from .sides import pairs
+from .sides import pairs, shared_axes
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Line:
     detectable: float | None
     seeds: tuple[int, int]
     seeds_known: bool
+    axes: dict[str, str] = field(default_factory=dict)
+    """What the two share, as in their records; empty for the mean."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,7 @@ def compare(
     read = cache(lambda *places: Selection.read(places))
     sides, unread = read_sides((str(a), str(b)), folder, read)
     matched, left_out = pairs(sides, response.hindrance)
-    contrasts = []
-    for what, one, other in matched:
-        if targets:
-            probes = probe_contrasts(one, other).items()
-            contrasts += [(f"{what}, {name}", contrast) for name, contrast in probes]
-        else:
-            contrasts.append((what, difference(response.side(one), response.side(other))))
+    contrasts, axes = _contrasts(matched, response, targets)
     if matched and not contrasts:
         left_out.append("no probe measured the same targets of both, with sums beside the records")
     if not contrasts:
@@ -109,13 +105,31 @@ def compare(
     family = Family()
     if not targets:
         family = family_of(sides, response, lambda: read(*_places(a, b, folder)))
-    lines = tested(contrasts, family)
+    tests = zip(tested(contrasts, family), axes, strict=True)
+    lines = [replace(line, axes=of) for line, of in tests]
     same_set = {(one.cell.dataset, one.evaluation.split_hash) for _, one, _ in matched}
     mean = None
     if len(contrasts) > 1 and len(same_set) == 1 and not targets:
         mean = _mean([contrast for _, contrast in contrasts])
     named = str(a), str(b), response.metric, budget
     return Comparison(*named, lines, mean, left_out + unread, targets, _shared(sides), family)
+
+
+def _contrasts(
+    matched: Sequence[tuple[str, Group, Group]], response: Response, targets: bool
+) -> tuple[list[tuple[str, Contrast]], list[dict[str, str]]]:
+    """Returns the difference of each line with its name, and what its two cells share."""
+    contrasts, axes = [], []
+    for what, one, other in matched:
+        own = shared_axes(one, other)
+        if targets:
+            probes = probe_contrasts(one, other).items()
+            contrasts += [(f"{what}, {name}", contrast) for name, contrast in probes]
+            axes += [{**own, "target": name} for name, _ in probes]
+        else:
+            contrasts.append((what, difference(response.side(one), response.side(other))))
+            axes.append(own)
+    return contrasts, axes
 
 
 def _shared(sides: Sequence[Groups]) -> str:

@@ -7,7 +7,17 @@ from typing import Any
 
 from ...numbers import p_text
 from ..tables.pictures import save_picture
-from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown, markdown, plain, verdict
+from ..tables.sheet import (
+    ONE_SEED,
+    Column,
+    Entry,
+    Sheet,
+    Shown,
+    axis_columns,
+    markdown,
+    plain,
+    verdict,
+)
 from .compare import Comparison, Line
 from .responses import Response
 from .sides import left_out_notes, side_head
@@ -33,6 +43,7 @@ def sheet(found: Comparison) -> Sheet:
             Column("p", "p (Holm)", right=True),
             Column("detectable", "detectable", response.size_text, True, order=1),
             Column("seeds", "seeds", right=True, order=2),
+            *axis_columns(line.axes for line in found.lines),
         ],
         rows=[*(_entry(line, response) for line in found.lines), *mean],
         shared=found.shared,
@@ -45,6 +56,7 @@ def _entry(line: Line, response: Response, role: str = "") -> Entry:
     star = "" if line.seeds_known else " *"
     return Entry(
         {
+            **line.axes,
             "what": line.what,
             "a": line.a,
             "b": line.b,

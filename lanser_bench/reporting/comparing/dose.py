@@ -40,6 +40,8 @@ class Point:
     seeds: int
     ahead: dict[str, Metric] = field(default_factory=dict)
     """Control → paired difference to it."""
+    axes: dict[str, str] = field(default_factory=dict)
+    """As in its records."""
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,7 @@ class _Maker:
                     name: difference(sides[dose], other[dose]).metric()
                     for name, other in rivals.items()
                 },
+                dict(axes_of(group.first)),
             )
             for dose, group in cells.items()
         ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...numbers import p_text
 from ..tables.pictures import COLOURS, GREYS, STYLES
-from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown, verdict
+from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown, axis_columns, verdict
 from .dose import DoseBoard, Line, Prediction, Slope
 
 
@@ -23,6 +23,7 @@ def _points_sheet(board: DoseBoard) -> Sheet:
     rivals = dict.fromkeys(n for line in board.lines for p in line.points for n in p.ahead)
     rows = [
         {
+            **point.axes,
             "cell": line.name,
             "dose": point.dose,
             "seeds": point.seeds,
@@ -44,6 +45,7 @@ def _points_sheet(board: DoseBoard) -> Sheet:
             Column("score", title, show, True),
             *(Column(f"minus {name}", f"minus {name}", show, True, order=0) for name in rivals),
             Column("seeds", "seeds", right=True, order=1),
+            *axis_columns(point.axes for line in board.lines for point in line.points),
         ],
         rows=list(map(Entry, rows)),
         notes=notes,

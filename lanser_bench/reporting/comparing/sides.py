@@ -54,6 +54,12 @@ def _what(names: Names, group: Group, ignored: set[str], alone: bool) -> str:
     return dataset if name == MAIN else name if alone else f"{name} on {dataset}"
 
 
+def shared_axes(a: Group, b: Group) -> dict[str, str]:
+    """Returns the axes on which two cells agree, with their values in records."""
+    theirs = _axes(b)
+    return {axis: value for axis, value in _axes(a).items() if theirs.get(axis) == value}
+
+
 def _distinguishing(a: Groups, b: Groups) -> set[str]:
     """Axes in which no cell of one side agrees with any cell of the other."""
     sides = [[_axes(group) for group in side.values()] for side in (a, b)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from ...evaluation.results import Metric
@@ -28,15 +30,23 @@ def markdown(report: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
         report: what `label_report` writes as ``report.json``.
         pictures: title → file beside it.
     """
-    parts = [_head(report), sheet_markdown(_given(report))]
     gold = report["gold"]
-    if gold is not None and gold["compared"]:
-        parts += _gold(gold)
-    elif gold is not None:
+    parts = [_head(report)]
+    if gold is not None and not gold["compared"]:
         parts.append(f"## Gold\n\n{gold['reason']}\n")
-    parts += [sheet_markdown(sheet) for sheet in _by(report["by"])]
+    parts += [sheet_markdown(sheet) for sheet in sheets(report)]
     parts += [f"![{title}]({file})\n" for title, file in pictures.items()]
     return "\n".join(parts)
+
+
+def sheets(report: Mapping[str, Any]) -> list[Sheet]:
+    """Returns the tables of a report: labels, agreement with gold, and both by groups of rows."""
+    gold = report["gold"]
+    against = _gold(gold) if gold is not None and gold["compared"] else ()
+    made = report["made_with"]
+    facts = {name: made[name] for name in ("dataset", "labeler", "taxonomy", "asr")}
+    found = [_given(report), *against, *_by(report["by"])]
+    return [replace(sheet, facts={**facts, **sheet.facts}) for sheet in found]
 
 
 def summary_lines(report: Mapping[str, Any]) -> list[str]:
@@ -115,7 +125,7 @@ def _given(report: Mapping[str, Any]) -> Sheet:
     total = max(report["labelled"], 1)
     return Sheet(
         "Labels given",
-        [Column("label", "label"), Column("utterances", "utterances"), _share("share")],
+        [Column("label", "label"), Column("utterances", "utterances", right=True), _share("share")],
         [
             Entry({"label": name, "utterances": n, "share": n / total})
             for name, n in report["labels"].items()
@@ -123,59 +133,73 @@ def _given(report: Mapping[str, Any]) -> Sheet:
     )
 
 
-def _gold(gold: Mapping[str, Any]) -> Iterator[str]:
-    yield f"## Against gold, in {gold['taxonomy']}\n"
-    yield (
+def _gold(gold: Mapping[str, Any]) -> Iterator[Sheet]:
+    notes = [
         f"{gold['rows_with_gold']} rows have gold; in {gold['gold_without_counterpart']} it has no "
         f"counterpart there; {gold['rows_with_one_label']} have one label. "
         f"{gold['labels_without_counterpart']} weak labels have no counterpart and count as "
-        "abstentions.\n"
-    )
+        "abstentions."
+    ]
+    if gold["several_labels"]:
+        several = gold["several_labels"]
+        notes.append(
+            f"All {several['rows']} labelled rows with gold, {several['rows_with_several']} of "
+            f"them with several labels: hit in the gold set {shown(several['hit_in_gold_set'])}, "
+            f"macro-F1 {several['macro_f1']:.3f}."
+        )
     heads = {"uar": "UAR", "kappa": "kappa", "wa": "accuracy", "macro_f1": "macro-F1"}
     counted = {
         "abstention_is_wrong": "an abstention is wrong",
         "abstention_left_out": "abstentions left out",
     }
-    rows = [{"counted": words, **gold[key]} for key, words in counted.items() if gold[key]]
-    columns = [Column("counted", ""), *(Column(key, head, shown) for key, head in heads.items())]
-    yield sheet_markdown(Sheet("", columns, list(map(Entry, rows))))
-    if gold["several_labels"]:
-        several = gold["several_labels"]
-        yield (
-            f"All {several['rows']} labelled rows with gold, {several['rows_with_several']} of "
-            f"them with several labels: hit in the gold set {shown(several['hit_in_gold_set'])}, "
-            f"macro-F1 {several['macro_f1']:.3f}.\n"
-        )
+    rows = [{"counted": words, **_scores(gold[key])} for key, words in counted.items() if gold[key]]
+    columns = [Column("counted", ""), *(_score(key, head) for key, head in heads.items())]
+    title = f"Against gold, in {gold['taxonomy']}"
+    yield Sheet(title, columns, list(map(Entry, rows)), notes)
     columns = [
         Column("label", "label"),
-        Column("support", "gold"),
-        Column("given", "given"),
-        Column("precision", "precision", shown),
-        Column("recall", "recall", shown),
+        Column("support", "gold", right=True),
+        Column("given", "given", right=True),
+        _score("precision", "precision"),
+        _score("recall", "recall"),
     ]
     classes = [
-        {
-            **scores,
-            "precision": scores["precision"] if scores["given"] else None,
-            "recall": scores["recall"] if scores["support"] else None,
-        }
+        _scores(
+            {
+                **scores,
+                "precision": scores["precision"] if scores["given"] else None,
+                "recall": scores["recall"] if scores["support"] else None,
+            }
+        )
         for scores in gold["per_class"]
     ]
-    yield sheet_markdown(Sheet("", columns, list(map(Entry, classes))))
+    yield Sheet(f"{title}, label by label", columns, list(map(Entry, classes)))
+
+
+def _score(key: str, head: str) -> Column:
+    return Column(key, head, partial(decimal, digits=3), True)
+
+
+def _scores(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns values of a report with its scores as metrics."""
+    return {
+        key: Metric.model_validate(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+    }
 
 
 def _by(groups: Mapping[str, Any]) -> Iterator[Sheet]:
     columns = [
-        Column("low", "from", "{:.3g}".format),
-        Column("high", "to", "{:.3g}".format),
-        Column("utterances", "utterances"),
+        Column("low", "from", "{:.3g}".format, True),
+        Column("high", "to", "{:.3g}".format, True),
+        Column("utterances", "utterances", right=True),
         _share("coverage"),
         _share("mean_confidence", "mean confidence"),
-        Column("agreement", "agreement with gold", shown),
+        _score("agreement", "agreement with gold"),
     ]
     for name, title in GROUPS.items():
         if name in groups:
-            yield Sheet(f"By {title}", columns, list(map(Entry, groups[name])))
+            yield Sheet(f"By {title}", columns, [Entry(_scores(group)) for group in groups[name]])
     if "speakers" in groups:
         yield _by_speaker(groups["speakers"])
 
@@ -190,7 +214,7 @@ def _by_speaker(speakers: Mapping[str, Any]) -> Sheet:
     ]
     return Sheet(
         "By speaker",
-        [Column("measure", ""), Column("speakers", "speakers"), *map(_share, marks)],
+        [Column("measure", ""), Column("speakers", "speakers", right=True), *map(_share, marks)],
         list(map(Entry, rows)),
         [
             f"{speakers['speakers']} speakers; quantiles over those with at least "
@@ -200,7 +224,7 @@ def _by_speaker(speakers: Mapping[str, Any]) -> Sheet:
 
 
 def _share(key: str, head: str | None = None) -> Column:
-    return Column(key, head or key, "{:.3f}".format)
+    return Column(key, head or key, "{:.3f}".format, True)
 
 
 def confusion_picture(gold: Mapping[str, Any]) -> Any:

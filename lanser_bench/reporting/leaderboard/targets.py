@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...numbers import decimal, percent
-from ..tables.sheet import Column, Entry, Sheet, Shown
+from ..tables.sheet import Column, Entry, Sheet, Shown, axis_columns
 from .boards import Board
 from .rows import Row
 
@@ -49,3 +49,33 @@ def _values(target: str, rows: list[Row]) -> dict[str, object]:
                 gap.difference, f"{show(gap.difference, sign=True)}, {gap.control}"
             )
     return values
+
+
+def target_rows(board: Board) -> Sheet:
+    """Returns the same with a line per target and row, for CSV and data frames."""
+    rows = [*board.main, *board.controls]
+    keys = ("target", "row", "name", "role", "control", "score", "chance", "gap", "rival")
+    return Sheet(
+        title=f"{board.title}: probe targets",
+        columns=[*(Column(key, key) for key in keys), *axis_columns(row.axes for row in rows)],
+        rows=[
+            Entry(
+                {
+                    **row.axes,
+                    "target": target,
+                    "row": row.name,
+                    "name": row.title,
+                    "role": row.role,
+                    "control": row.control,
+                    "score": score,
+                    "chance": row.chance.get(target),
+                    "gap": gap and gap.difference,
+                    "rival": gap and gap.control,
+                }
+            )
+            for row in rows
+            for target, score in row.targets.items()
+            for gap in [row.gaps.get(target)]
+        ],
+        facts={"dataset": board.dataset, "split": board.split_hash},
+    )

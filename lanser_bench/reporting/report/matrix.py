@@ -7,7 +7,7 @@ of their own set only, so one interval covers sets of different sizes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow.compute as pc
@@ -48,6 +48,8 @@ class MatrixRow:
     """Mean over tested sets of heads trained within them; None if one cannot be trained."""
     gap: Gap | None
     """Difference of `mean` to the control that is best at it; None for a control."""
+    axes: dict[str, str] = field(default_factory=dict)
+    """As in its records."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class MatrixBoard:
     """Labels of each pair, which may differ; chance is one over their number."""
     rows: list[MatrixRow]
     notes: list[str]
+    shared: str = ""
+    """What the rows share, in words."""
 
     @property
     def trained_on(self) -> list[str]:
@@ -124,6 +128,7 @@ def _board(
         labels={pair: cells[0].labels for pair, cells in pairs.items()},
         rows=rows,
         notes=list(dict.fromkeys(n for named in results for n in measurement.matrix.notes(*named))),
+        shared="; ".join(of[0][0].shared),
     )
 
 
@@ -186,6 +191,7 @@ def _row(records: Records, board: Board, row: Row, means: Mapping[str, _Means]) 
         others=of.score(of.mean(of.pooled)),
         within=of.score(of.mean(last, own=True)),
         gap=_gap(records, board, of, means) if row.role == "main" else None,
+        axes={**row.axes, "encoder": row.encoder},
     )
 
 

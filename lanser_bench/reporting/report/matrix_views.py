@@ -7,7 +7,7 @@ from typing import Any
 from ...evaluation.results import Metric
 from ...numbers import percent
 from ..leaderboard.rows import Gap
-from ..tables.sheet import Column, Entry, Sheet, Shown
+from ..tables.sheet import Column, Entry, Sheet, Shown, axis_columns
 from .matrix import MatrixBoard, MatrixRow
 
 HEAT_ROWS = 3
@@ -16,18 +16,27 @@ HEAT_ROWS = 3
 
 def matrix_sheets(board: MatrixBoard) -> list[Sheet]:
     """Returns the matrices of all rows as one table, and the means as another."""
-    heads = [Column(name, f"on {name}", percent, right=True) for name in board.sets]
+    heads = [
+        Column(name, f"on {name}", percent, True, order=n or None)
+        for n, name in enumerate(board.sets)
+    ]
+    axes = axis_columns(row.axes for row in board.rows)
     where = f"{board.title} in {board.experiment}"
     chance = {pair: Metric(value=1 / len(labels)) for pair, labels in board.labels.items()}
-    lines = [(row.name, row.scores, _role(row)) for row in board.rows]
+    same = {score.value for score in chance.values()}
+    lines = [({**row.axes, "row": row.name}, row.scores, _role(row)) for row in board.rows]
+    if len(same) > 1:
+        lines.append(({"row": "chance"}, chance, "majority"))
+    alike = f", chance {100 * max(same):.1f}" if len(same) == 1 else ""
     matrix = Sheet(
-        title=f"{where}: UAR by training and tested set",
-        columns=[Column("row", "row"), Column("trained_on", "trained on"), *heads],
+        title=f"{where}: UAR by training and tested set{alike}",
+        columns=[Column("row", "row"), Column("trained_on", "trained on"), *heads, *axes],
         rows=[
-            Entry({"row": name, "trained_on": t, **{s: of.get((t, s)) for s in board.sets}}, role)
-            for name, of, role in [*lines, ("chance", chance, "majority")]
+            Entry({**own, "trained_on": t, **{s: of.get((t, s)) for s in board.sets}}, role)
+            for own, of, role in lines
             for t in board.trained_on
         ],
+        shared=board.shared,
         notes=[board.note, *label_notes(board), *board.notes],
         facts={"experiment": board.experiment},
     )
@@ -36,16 +45,18 @@ def matrix_sheets(board: MatrixBoard) -> list[Sheet]:
         title=f"{where}: means",
         columns=[
             Column("row", "row"),
-            Column("seeds", "seeds", right=True),
             Column("mean", "mean UAR", percent, True, "over all pairs of two sets"),
-            Column("others", others, percent, True, "trained on all other sets"),
-            Column("within", "within", percent, True, "trained within the tested set"),
+            Column("others", others, percent, True, "trained on all other sets", 1),
+            Column("within", "within", percent, True, "trained within the tested set", 2),
             Column("to_control", "mean to best control", right=True),
+            Column("seeds", "seeds", right=True, order=3),
+            *axes,
         ],
         rows=[
             Entry(
                 {
                     **{name: getattr(row, name) for name in ("seeds", "mean", "others", "within")},
+                    **row.axes,
                     "row": row.name,
                     "to_control": row.gap and Shown(row.gap.difference, gap_text(row.gap)),
                 },

@@ -78,7 +78,7 @@ def fitted(sheet: Sheet, width: int | None) -> tuple[Sheet, list[int], list[str]
     wide = [_width(found.heads[i], texts[i]) for i in range(len(texts))]
     if width is None:
         return found, wide, []
-    kept = _kept(found, wide, width)
+    kept = _kept(found, texts, wide, width)
     gone = {column.key for i, column in enumerate(found.shown) if i not in kept}
     shown = replace(found, columns=[c for c in found.columns if c.key not in gone])
     cells = [texts[i] for i in kept]
@@ -122,7 +122,9 @@ def _taken(widths: Iterable[int]) -> int:
     return sum(width + PADDING for width in widths) + 1
 
 
-def _kept(sheet: Sheet, wide: Sequence[int], width: int) -> list[int]:
+def _kept(
+    sheet: Sheet, texts: Sequence[Sequence[str]], wide: Sequence[int], width: int
+) -> list[int]:
     """Returns the columns that are always shown, and as many others as fit, by their order.
 
     For those of order 0 texts are broken into lines.
@@ -130,10 +132,12 @@ def _kept(sheet: Sheet, wide: Sequence[int], width: int) -> list[int]:
     columns = list(enumerate(sheet.shown))
     kept = {i for i, column in columns if column.order is None}
     wanted = [(column.order, i) for i, column in columns if column.order is not None]
+    most = [
+        max(least(of), 0 if c.right else TEXTS) for (_, c), of in zip(columns, texts, strict=True)
+    ]
     for order, i in sorted(wanted):
         alone = sheet.shown[i].beside and i - 1 not in kept
-        most = [width if sheet.shown[j].right or order else TEXTS for j in (*kept, i)]
-        needs = (min(wide[j], m) for j, m in zip((*kept, i), most, strict=True))
+        needs = [wide[j] if order else min(wide[j], most[j]) for j in (*kept, i)]
         if not alone and _taken(needs) <= width:
             kept.add(i)
     return sorted(kept)

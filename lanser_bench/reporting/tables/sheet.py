@@ -23,6 +23,7 @@ from .table import Column as Column
 from .table import Entry as Entry
 from .table import Sheet as Sheet
 from .table import Shown as Shown
+from .table import axis_columns as axis_columns
 from .table import set_off as set_off
 from .table import verdict as verdict
 
@@ -118,7 +119,17 @@ def _tr(sheet: Sheet, entry: Entry) -> str:
 
 def csv_text(sheets: Sequence[Sheet]) -> str:
     """Returns numbers, not texts: a header, and a line per row of every sheet."""
-    return csv_lines([line for sheet in sheets for line in sheet.records()])
+    return csv_lines(table_rows(sheets))
+
+
+def table_rows(sheets: Sequence[Sheet]) -> list[dict[str, Any]]:
+    """Returns the rows of all sheets as numbers; several unlike sheets name theirs in `table`."""
+    unlike = len({tuple(column.key for column in sheet.columns) for sheet in sheets}) > 1
+    return [
+        {"table": sheet.title, **row} if unlike else row
+        for sheet in sheets
+        for row in sheet.records()
+    ]
 
 
 def csv_lines(lines: Sequence[Mapping[str, Any]]) -> str:

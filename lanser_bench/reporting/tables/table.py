@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -136,3 +136,8 @@ def verdict(difference: Metric | None, p: float | None, *, lower_is_better: bool
     if difference is None or p is None or p > 1 - LEVEL:
         return ""
     return "better" if (difference.value > 0) != lower_is_better else "worse"
+
+
+def axis_columns(rows: Iterable[Mapping[str, str]]) -> list[Column]:
+    """Returns columns of CSV and JSON alone: an axis each, with its value as in records."""
+    return [Column(axis, None) for axis in dict.fromkeys(axis for row in rows for axis in row)]
