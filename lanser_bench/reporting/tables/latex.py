@@ -35,7 +35,7 @@ def latex(sheet: Sheet) -> str:
     Intervals are small, the best row and a mean are bold. The packages that it needs, and columns
     that do not fit a page, are named in comments.
     """
-    sheet, _, hidden = fitted(sheet, PAGE)
+    sheet, _, hidden = fitted(sheet, PAGE, wraps=True)
     lines = [sheet.texts(entry) for entry in sheet.rows]
     columns = [_Column(c, [line[i] for line in lines]) for i, c in enumerate(sheet.shown)]
     texts = [column for column in columns if not column.scores]

@@ -57,7 +57,9 @@ def least(texts: Iterable[str]) -> int:
     )
 
 
-def fitted(sheet: Sheet, width: int | None) -> tuple[Sheet, list[int], list[str]]:
+def fitted(
+    sheet: Sheet, width: int | None, *, wraps: bool = False
+) -> tuple[Sheet, list[int], list[str]]:
     """Returns a sheet with the columns that fit, their widths, and the heads of the others.
 
     Columns without an `order` are always kept; if they need more than the line, the widest are
@@ -67,6 +69,7 @@ def fitted(sheet: Sheet, width: int | None) -> tuple[Sheet, list[int], list[str]
     Args:
         sheet: the table.
         width: characters of a line; None if all columns are wanted.
+        wraps: whether texts may be broken for the sake of any column, as on a page.
     """
     for names in ("axes", "name"):
         columns = [c for c in sheet.columns if c.names in ("", names)]
@@ -78,7 +81,7 @@ def fitted(sheet: Sheet, width: int | None) -> tuple[Sheet, list[int], list[str]
     wide = [_width(found.heads[i], texts[i]) for i in range(len(texts))]
     if width is None:
         return found, wide, []
-    kept = _kept(found, texts, wide, width)
+    kept = _kept(found, texts, wide, width, wraps)
     gone = {column.key for i, column in enumerate(found.shown) if i not in kept}
     shown = replace(found, columns=[c for c in found.columns if c.key not in gone])
     cells = [texts[i] for i in kept]
@@ -123,21 +126,23 @@ def _taken(widths: Iterable[int]) -> int:
 
 
 def _kept(
-    sheet: Sheet, texts: Sequence[Sequence[str]], wide: Sequence[int], width: int
+    sheet: Sheet, texts: Sequence[Sequence[str]], wide: Sequence[int], width: int, wraps: bool
 ) -> list[int]:
     """Returns the columns that are always shown, and as many others as fit, by their order.
 
-    For those of order 0 texts are broken into lines.
+    For those of order 0, or for all on a page, texts are broken into lines.
     """
     columns = list(enumerate(sheet.shown))
     kept = {i for i, column in columns if column.order is None}
     wanted = [(column.order, i) for i, column in columns if column.order is not None]
+    least_text = WORD if wraps else TEXTS
     most = [
-        max(least(of), 0 if c.right else TEXTS) for (_, c), of in zip(columns, texts, strict=True)
+        max(least(of), 0 if c.right else least_text)
+        for (_, c), of in zip(columns, texts, strict=True)
     ]
     for order, i in sorted(wanted):
         alone = sheet.shown[i].beside and i - 1 not in kept
-        needs = [wide[j] if order else min(wide[j], most[j]) for j in (*kept, i)]
+        needs = [wide[j] if order and not wraps else min(wide[j], most[j]) for j in (*kept, i)]
         if not alone and _taken(needs) <= width:
             kept.add(i)
     return sorted(kept)

@@ -58,7 +58,7 @@ def markdown(sheet: Sheet, heading: str = "## {}") -> str:
         sheet: the table.
         heading: how the title is written; a sheet without a title has none.
     """
-    sheet, _, hidden = fitted(sheet, PAGE)
+    sheet, _, hidden = fitted(sheet, PAGE, wraps=True)
     lines = [heading.format(markdown_text(sheet.title)), ""] if sheet.title else []
     lines += [markdown_text(sheet.shared), ""] if sheet.shared else []
     marks = ("---:" if column.right else "---" for column in sheet.shown)
