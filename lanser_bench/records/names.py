@@ -18,13 +18,13 @@ OF_LABELS = frozenset(
 )
 """Settings that take part only in weak labels and in training on them."""
 NAMES_ENCODER = ("logmel_stats", "text")
-"""Controls whose name tells their encoder."""
+"""Controls whose name says which encoder they have."""
 MAIN = "main"
 """Name of a row that is no control, where no axis varies."""
 LONGEST = 32
 """Characters of a value of an option; longer ones are cut."""
 AXES_SHOWN = 3
-"""Axes that a table shows in columns of their own; with more, names leave out the usual values."""
+"""Most axes that a table shows as columns; with more, names leave out the usual values."""
 
 
 class Value(NamedTuple):

@@ -1,4 +1,4 @@
-"""Results as data frames: the rows of their tables, with every axis in a column of its own."""
+"""Results as data frames: the rows of their tables, with a column for every axis."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def fitted(
     """Returns a sheet with the columns that fit, their widths, and the heads of the others.
 
     Columns without an `order` are always kept; if they need more than the line, the widest are
-    narrowed, texts before numbers. Axes have columns of their own if these fit side by side, else
+    narrowed, so that the table has few lines. Axes are columns if these fit side by side, else
     one column has the names of the rows.
 
     Args:
@@ -162,7 +162,7 @@ def _named(sheet: Sheet, kept: Sequence[int]) -> list[str]:
 def notes_of(sheet: Sheet, hidden: Sequence[str], width: int, *, every: bool) -> list[str]:
     """Returns the lines below a table: faults and at most two others, unless `every` is wanted.
 
-    The columns that are hidden, and the number of notes left out, are always told.
+    Hidden columns and the number of notes left out are always named.
     """
     told, lines = [*sheet.faults[FAULTS:], *sheet.notes], [""]
     shown = [line for note in sheet.faults[:FAULTS] for line in wrapped(f"! {note}", width)]
