@@ -11,9 +11,10 @@ from .comparing.compare import Comparison
 from .comparing.dose import DoseBoard
 from .comparing.gate import GateResult
 from .comparing.saved import SavedBoard, saved_sheet
-from .labels import ladder_views
+from .labels import ladder_views, recogniser_views
 from .labels import views as label_views
 from .labels.ladder import Ladder
+from .labels.recognisers import Recognisers
 from .labels.report import LabelReport
 from .leaderboard.boards import Board
 from .leaderboard.by_axis import AxisBoard, axis_sheet
@@ -34,7 +35,8 @@ def frame(results: Any) -> pd.DataFrame:
 
     Args:
         results: what `rank`, `rank_by`, `compare`, `compare_labels`, `dose_response`, `gate`,
-            `matrices`, `compare_labelers` or `write_label_report` returns, or a list of such.
+            `matrices`, `compare_labelers`, `compare_recognisers` or `write_label_report` returns,
+            or a list of such.
 
     Raises:
         MissingDependencyError: pandas is not installed.
@@ -74,7 +76,9 @@ def sheets_of(result: Any) -> Iterable[Sheet]:
         case MatrixBoard():
             return matrix_sheets(result)
         case Ladder():
-            return ladder_views.sheets(result)
+            return ladder_views.sheets(result, {})
+        case Recognisers():
+            return recogniser_views.sheets(result, {})
         case LabelReport():
             return label_views.sheets(result.report)
         case Mapping() if "labels" in result and "made_with" in result:

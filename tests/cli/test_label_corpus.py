@@ -19,7 +19,8 @@ from lanser_bench.cli.label import app as label_app
 from lanser_bench.cli.taxonomy import app as taxonomy_app
 from lanser_bench.experiment import label_corpus, label_texts
 from lanser_bench.plugins import find_taxonomy, load_plugins
-from lanser_bench.reporting import write_label_report
+from lanser_bench.reporting import frame, write_label_report
+from lanser_bench.reporting.labels.ladder import compare_labelers
 from lanser_bench.stages.label.files import read_labels
 
 app = typer.Typer()
@@ -349,3 +350,9 @@ def test_the_report_gives_the_word_error_rate(corpus: Path, tmp_path: Path) -> N
         said = "Word error rate of the transcripts 0.286, of 28 words (insertions 0)"
         assert (said in (tmp_path / "out/report.md").read_text()) is line
         assert ("transcripts" in written.report) is line
+        rows = frame(written)
+        counts = rows[rows["table"] == "Labels given"].set_index("label")["utterances"]
+        assert counts.sum() == written.report["labelled"]
+        ladder = frame(compare_labelers({"keyword": found, "again": found}))
+        best = written.report["gold"]["abstention_is_wrong"]["uar"]["value"]
+        assert ladder["uar"].dropna().tolist() == pytest.approx([best, best])
