@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ..data.utterances import iter_utterances, read_summary
 from ..errors import TaxonomyError
@@ -219,8 +218,3 @@ def record_sums(path: Path, record: ResultRecord) -> dict[str, QualitySums]:
 @lru_cache(maxsize=512)
 def _record_sums(path: Path, attached: Attached) -> dict[str, QualitySums]:
     return sums_of(read_attached(path, attached))
-
-
-def read_sums(path: Path) -> dict[str, QualitySums]:
-    """Reads a `sums_table` from its file."""
-    return sums_of(pq.read_table(path))
