@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -123,6 +124,53 @@ def test_sort_filter_and_theme_work(browser: Any, study: Path) -> None:
     page.reload()
     assert page.locator("html").get_attribute("data-theme") == "dark"
     assert visit.said == []
+
+
+def test_curves_are_read_toggled_and_linked_with_the_table(browser: Any, study: Path) -> None:
+    visit = Visit(browser, study)
+    page = visit.page
+    chart, readout = page.locator("svg.curves").first, page.locator(".readout").first
+    chart.focus()
+    page.keyboard.press("ArrowRight")
+    first = readout.inner_text()
+    assert first.startswith("At 1: encoder=whisper-encoder ")
+    page.keyboard.press("ArrowRight")
+    assert readout.inner_text() != first
+    box = chart.bounding_box()
+    page.mouse.move(box["x"] + 0.72 * box["width"], box["y"] + 50)
+    assert readout.inner_text().startswith("At 100: ")
+    [score] = [text for text in visit.column(3) if text.startswith("70.3")]
+    assert f"encoder=whisper-encoder {score}" in readout.inner_text()
+    button = page.get_by_role("button", name="encoder=whisper-encoder", exact=True)
+    button.press("Enter")
+    assert button.get_attribute("aria-pressed") == "false"
+    assert "whisper" not in readout.inner_text()
+    page.locator("table.board tr.main").nth(1).hover()
+    assert page.locator("svg.curves .series.lit").get_attribute("data-name") == "encoder=resnet"
+    assert visit.said == []
+
+
+def test_print_is_light_and_nothing_is_cut(browser: Any, study: Path) -> None:
+    visit = Visit(browser, study, color_scheme="dark", viewport={"width": 720, "height": 1000})
+    visit.page.emulate_media(media="print")
+    background = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == "rgb(255, 255, 255)"
+    colour = visit.page.evaluate("getComputedStyle(document.body).color")
+    assert max(map(int, re.findall(r"\d+", colour))) < 60
+    cut = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+    labels = visit.page.evaluate(f"{cut}.map(e => e.getAttribute('aria-label'))")
+    assert labels == []
+    visit.page.emulate_media(media="screen", color_scheme="dark")
+
+
+@pytest.mark.parametrize("width", [1400, 1024, 390])
+@pytest.mark.parametrize("name", ["ravdess", "ravdess-search", "talkies-arms"])
+def test_boards_of_grids_are_not_cut(browser: Any, tmp_path: Path, name: str, width: int) -> None:
+    page = write_report([RESULTS / name], tmp_path / "page.html")
+    visit = Visit(browser, page, viewport={"width": width, "height": 900})
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+    board = "document.querySelector('.board').parentElement"
+    assert visit.page.evaluate(f"{board}.scrollWidth <= {board}.clientWidth")
 
 
 def test_hostile_names_are_shown_and_not_run(browser: Any, tmp_path: Path) -> None:

@@ -210,12 +210,12 @@ def _axes(scale: _Scale, xs: Sequence[float], axes: Axes) -> str:
             f'<text class="tick" x="{place:.1f}" y="{HEIGHT - BOTTOM + 18}" '
             f'text-anchor="middle">{x:g}</text>'
         )
-    unit = "% of the training speakers’ labels" if axes.shares else "labels"
+    unit = ", %" if axes.shares else ""
     score = axes.score if axes.chance is None else f"{axes.score}, %"
     parts.append(
-        f'<text class="axis" x="{LEFT}" y="{HEIGHT - 8}">human labels used, {unit} (log scale)'
+        f'<text class="axis" x="{LEFT}" y="{HEIGHT - 8}">human labels used{unit} (log scale)'
         f'</text><text class="axis" transform="translate(14 {HEIGHT - BOTTOM}) rotate(-90)">'
-        f"{escape(score)} on held-out speakers</text>"
+        f"{escape(score)}</text>"
     )
     return "".join(parts)
 

@@ -19,7 +19,7 @@ from .clips import Clips
 from .costs import Priced, clock, priced
 from .costs import picture as costs_picture
 from .data import Records, board_anchor, row_anchor
-from .finding import Difference, declared_headline, verdict
+from .finding import Difference, declared_headline, leading, verdict
 from .forest import forest
 from .hardest import hardest
 from .matrix import MatrixBoard
@@ -56,10 +56,9 @@ def board_content(
         clips: transcripts and sound.
     """
     span = _span(board)
-    rows = [
-        _row(records, board, row, span, i)
-        for i, row in enumerate((*board.main, *board.controls), 1)
-    ]
+    places = {id(row): place(row, i) for i, row in enumerate(board.main, 1)}
+    every = sorted((*board.main, *board.controls), key=lambda row: -row.uar.value)
+    rows = [_row(records, board, row, span, places.get(id(row), "")) for row in every]
     axes = board.axes if len(board.axes) <= AXES_SHOWN else {}
     tested = [one for one in declared if one.of == (board.dataset, board.split_hash)]
     asked = answer(records, board, matrices)
@@ -98,9 +97,9 @@ def board_content(
 
 def curve_lines(records: Records, board: Board) -> list[Line]:
     """Returns the curves of a board: the best rows, then the controls of the pre-trained ones."""
-    trained = [row for row in board.main if row.labeler is not None]
-    first = [*board.main[:CURVES], *trained[:1]]
-    own = [c for row in [*trained[:1], *first] for c in records.controls_of(board, row)]
+    lead = leading(records, board)
+    first = [*board.main[:CURVES], *filter(None, [lead])]
+    own = [c for row in filter(None, [lead, *first]) for c in records.controls_of(board, row)]
     if not board.main:
         own = board.controls
     shown = list({id(row): row for row in (*first, *own[:CURVES])}.values())
@@ -148,7 +147,7 @@ def matrix_content(
 
 
 def _row(
-    records: Records, board: Board, row: Row, span: tuple[float, float], at: int
+    records: Records, board: Board, row: Row, span: tuple[float, float], rank: str
 ) -> dict[str, Any]:
     trained = "frozen" if row.labeler is None else "weak labels"
     what = trained if row.control is None else PLAIN.get(row.control, row.control)
@@ -158,7 +157,7 @@ def _row(
         "what": what if len(board.axes) <= AXES_SHOWN else row.title,
         "words": " ".join([row.title, *method]),
         "anchor": row_anchor(row),
-        "place": place(row, at) if row.role == "main" else "",
+        "place": rank,
         "source": records.source(row),
         "r2": decimal(row.r2),
         "whisker": whisker(row.uar, span),

@@ -94,7 +94,7 @@ def picture(rows: Sequence[Priced], name: str) -> Markup:
     taken: list[tuple[float, float]] = []
     for row in sorted(rows, key=lambda row: (not row.front, not row.main)):
         at = x(row.seconds), y(100 * row.score.value)
-        free = all(abs(at[1] - b) > 13 or abs(at[0] - a) > 190 for a, b in taken)
+        free = all(abs(at[1] - b) > 13 or abs(at[0] - a) > 230 for a, b in taken)
         named = free and len(taken) < NAMES
         taken += [at] if named else []
         parts.append(_dot(row, at, named=named))
@@ -103,16 +103,16 @@ def picture(rows: Sequence[Priced], name: str) -> Markup:
         f'<svg class="chart" role="img" aria-labelledby="st{name} sd{name}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}"><title id="st{name}">Cost against quality</title>'
         f'<desc id="sd{name}">UAR over wall time. {escape(text)}</desc>{"".join(parts)}'
-        f'<text class="axis" x="{LEFT}" y="{HEIGHT - 8}">wall time of all stages of one seed (log '
-        f'scale)</text><text class="axis" transform="translate(14 {HEIGHT - BOTTOM}) rotate(-90)">'
+        f'<text class="axis" x="{LEFT}" y="{HEIGHT - 8}">wall time of one seed (log scale)'
+        f'</text><text class="axis" transform="translate(14 {HEIGHT - BOTTOM}) rotate(-90)">'
         "UAR, %</text></svg>"
     )
 
 
 def _dot(row: Priced, at: tuple[float, float], *, named: bool) -> str:
     kind = ("front " if row.front else "") + ("s0" if row.main else "k0")
-    short = row.name if len(row.name) <= 34 else row.name[:33] + "…"
-    name = f'<text class="name" x="{at[0] + 9:.1f}" y="{at[1] + 4:.1f}">{escape(short)}</text>'
+    short = row.name if len(row.name) <= 30 else row.name[:29] + "…"
+    name = f'<text class="name" x="{at[0] + 6:.1f}" y="{at[1] - 6:.1f}">{escape(short)}</text>'
     return (
         f'<g class="series {kind}" data-row="{escape(row.anchor)}"><circle class="dot" '
         f'cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{5 if row.front else 4}"/>{name * named}'

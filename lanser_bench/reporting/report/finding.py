@@ -70,20 +70,19 @@ def gain(records: Records, board: Board, metric: str = "uar") -> Finding:
         board: one of theirs.
         metric: ``uar``; ``area`` for label efficiency; ``finetune``.
     """
-    trained = [r for r in board.main if r.labeler is not None and r.score(metric) is not None]
+    trained = _trained(board, metric)
     if not trained:
         return best_only(board)
-    deciding = {id(row): _deciding(records, board, row) for row in trained}
-    most = max(deciding.values())
-    own = [row for row in trained if deciding[id(row)] == most]
+    deciding = [_deciding(records, board, row) for row in trained]
+    own = [row for row, n in zip(trained, deciding, strict=True) if n == max(deciding)]
     row = own[0]
     differences = versus(records, board, row, metric)
     matched = [d for d in differences if d.decides]
     overall = _overall(matched)
-    others = [other for other in trained if other is not row and deciding[id(other)]]
+    others = [one for one, n in zip(trained, deciding, strict=True) if n and one is not row]
     return Finding(
         _headline(overall, board, metric, shuffled="shuffled" in " ".join(d.name for d in matched)),
-        _detail(board, row, matched, of=len(own), left_out=len(trained) - len(own)),
+        _detail(board, row, matched, metric, of=len(own), left_out=len(trained) - len(own)),
         overall,
         differences,
         f"{name_of(board, row)} minus each of its own controls, in points of {SCORES[metric]}. "
@@ -93,6 +92,16 @@ def gain(records: Records, board: Board, metric: str = "uar") -> Finding:
             (name_of(board, one), versus(records, board, one, metric)) for one in others[: ROWS - 1]
         ],
     )
+
+
+def leading(records: Records, board: Board) -> Row | None:
+    """Returns the best pre-trained row with the most controls of its own: that of the finding."""
+    return max(_trained(board), key=lambda row: _deciding(records, board, row), default=None)
+
+
+def _trained(board: Board, metric: str = "uar") -> list[Row]:
+    rows = [row for row in board.main if row.labeler is not None]
+    return [row for row in rows if row.score(metric) is not None]
 
 
 def versus(records: Records, board: Board, row: Row, metric: str = "uar") -> list[Difference]:
@@ -186,12 +195,18 @@ def _headline(overall: Verdict, board: Board, metric: str, *, shuffled: bool) ->
 
 
 def _detail(
-    board: Board, row: Row, matched: Sequence[Difference], *, of: int, left_out: int
+    board: Board,
+    row: Row,
+    matched: Sequence[Difference],
+    metric: str,
+    *,
+    of: int,
+    left_out: int,
 ) -> str:
     chosen = f", the best of {of} pre-trained rows," if of > 1 else ""
     text = (
-        f"{name_of(board, row)}{chosen} reaches {percent(row.uar)} % UAR with {board.budget} of "
-        f"the human labels; chance is {100 / len(board.labels):.1f} %."
+        f"{name_of(board, row)}{chosen} reaches {percent(row.score(metric))} % {SCORES[metric]} "
+        f"with {board.budget} of the human labels; chance is {100 / len(board.labels):.1f} %."
     )
     if left_out:
         text += f" {left_out} other pre-trained rows have fewer controls of their own."

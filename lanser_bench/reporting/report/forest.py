@@ -21,7 +21,7 @@ def scale(lines: Sequence[Difference]) -> tuple[tuple[float, float], list[float]
     places = [0.0, *(end for line in lines for end in ends(line.difference))]
     low, high = min(places), max(places)
     width = max(high - low, 0.02)
-    steps = (s * 10.0**e for e in (-3, -2, -1, 0) for s in (1, 2, 5))
+    steps = (s * 10.0**e for e in (-2, -1, 0) for s in (1, 2, 5))
     step = next(s for s in steps if width / s <= TICKS - 1)
     first, last = math.floor(low / step), math.ceil(high / step)
     ticks = [step * number for number in range(first, max(last, first + 1) + 1)]

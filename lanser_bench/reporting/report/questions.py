@@ -19,7 +19,7 @@ from ..leaderboard.boards import PLAIN, Board
 from ..leaderboard.by_axis import rank_by
 from ..leaderboard.rows import Row
 from .data import Records
-from .finding import Difference, Finding, Verdict, best_only, gain, name_of, paired, verdict
+from .finding import Difference, Finding, Verdict, gain, name_of, paired, verdict
 from .matrix import MatrixBoard
 
 TITLES: dict[Question, str] = {
@@ -144,20 +144,24 @@ def _dose(records: Records, board: Board) -> Finding | None:
     )
 
 
+def _of(slope: Slope) -> str:
+    rival = slope.of.removeprefix("ahead of ")
+    return "UAR" if slope.of == "itself" else f"its lead over {_plain(rival)}"
+
+
+def _plain(control: str) -> str:
+    return PLAIN.get(control.replace(" ", "_"), control)
+
+
 def _slope_text(slope: Slope, span: float) -> str:
-    of = "UAR" if slope.of == "itself" else f"its lead, {_plain(slope.of)},"
     value = percent(_scaled(slope.value, span), sign=True)
-    return f"{of} changes by {value} points over the range (p {p_text(slope.p_value)})"
-
-
-def _plain(of: str) -> str:
-    return " ".join([*of.split()[:-1], PLAIN.get(of.split()[-1], of.split()[-1])])
+    return f"{_of(slope)} changes by {value} points over the range (p {p_text(slope.p_value)})"
 
 
 def _doses(line: Line, slopes: Sequence[Slope], name: str, span: float) -> list[Difference]:
     made = [
         Difference(
-            f"slope of {'UAR' if s.of == 'itself' else s.of.replace('_', ' ')}",
+            f"slope of {_of(s)}",
             True,
             _scaled(s.value, span),
             verdict(s.value),
@@ -166,9 +170,7 @@ def _doses(line: Line, slopes: Sequence[Slope], name: str, span: float) -> list[
         for s in slopes
     ]
     return made + [
-        Difference(
-            f"{name} {p.dose:g} minus {PLAIN.get(rival, rival)}", False, ahead, verdict(ahead)
-        )
+        Difference(f"{name} {p.dose:g} minus {_plain(rival)}", False, ahead, verdict(ahead))
         for rival in dict.fromkeys(r for p in line.points for r in p.ahead)
         for p in line.points
         for ahead in [p.ahead[rival]]
@@ -243,14 +245,14 @@ def _ladder(axis: str, records: Records, board: Board) -> Finding | None:
         if floor:
             metric = paired(records, row, floor[0])
             name = ", ".join(row.shown.values()) or str(getattr(row, axis))
-            reads = " (reads human labels)" if row.control else ""
-            lines.append(Difference(name + reads, row.control is None, metric, verdict(metric), ""))
+            reads = "reads human labels" if row.control else ""
+            lines.append(Difference(name, row.control is None, metric, verdict(metric), reads))
     if not lines:
         return None
     above = sum(line.verdict == "above" for line in lines)
     overall, head, detail = _best_value(axis, records, board)
     return Finding(
-        head or f"{above} of {len(lines)} {axis}s beat random weights on {board.title}",
+        head or f"{above} of {len(lines)} rows beat random weights on {board.title}",
         f"{detail}{above} of {len(lines)} rows beat the same network with random weights.",
         overall,
         lines,
@@ -283,10 +285,8 @@ def _transfer(records: Records, board: Board, matrices: Sequence[MatrixBoard]) -
     experiment = _rows(board)[0].experiment
     own = [b for b in records.boards if any(r.experiment == experiment for r in _rows(b))]
     found = next((m for m in matrices if m.experiment == experiment), None)
-    if found is None:
+    if found is None or own[0] is not board:
         return None
-    if own[0] is not board:
-        return best_only(board) if not _trained(board) else gain(records, board)
     rows = [(row, row.gap) for row in found.rows if row.gap is not None]
     if not rows:
         return None
@@ -294,9 +294,10 @@ def _transfer(records: Records, board: Board, matrices: Sequence[MatrixBoard]) -
     overall = verdict(first_gap.difference)
     said = {"above": "carries over better than", "below": "carries over worse than"}
     word = said.get(overall, "carries over no better than")
+    name = first.name.replace("encoder=", "")
     return Finding(
-        f"{first.name} {word} its best control: {', '.join(found.sets)}",
-        f"Trained on one set and tested on another, {first.name} reaches {percent(first.mean)} % "
+        f"{name} {word} its best control: {', '.join(found.sets)}",
+        f"Trained on one set and tested on another, {name} reaches {percent(first.mean)} % "
         "UAR, the mean over all pairs of sets.",
         overall,
         [

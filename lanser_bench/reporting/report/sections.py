@@ -22,8 +22,6 @@ from .probe_gaps import ProbeGaps
 from .whiskers import ends, place_on, whisker
 
 DOT_ROWS = 12
-MOST = 0.6
-"""Largest difference of R² on the scale of dots; larger ones are drawn at its end."""
 PLOTS = 3
 """Main rows with a picture."""
 LINES = 50
@@ -163,12 +161,16 @@ def _maps(records: Records, board: Board) -> list[dict[str, Any]]:
         if names:
             classes = {name for row, _ in rows for name in row.chance}
             heads = [_target(name, name in classes) for name in names]
-            places = [end for _, of in rows for gap in of.values() for end in ends(gap.difference)]
-            span = max(-MOST, min(0.0, *places)), min(MOST, max(0.0, *places))
-            lines = [(r.title, [_dot(r, gaps, n, span) for n in names]) for r, gaps in rows]
-            zero = place_on(0.0, span)
-            maps.append({"scale": scale, "names": heads, "rows": lines, "zero": zero, "span": span})
+            spans = {name: _span([of[name] for _, of in rows if name in of]) for name in names}
+            lines = [(r.title, [_dot(r, gaps, n, spans[n]) for n in names]) for r, gaps in rows]
+            maps.append({"scale": scale, "names": heads, "rows": lines})
     return maps
+
+
+def _span(gaps: Sequence[Gap]) -> tuple[float, float]:
+    """Returns the ends of a target's scale, with 0."""
+    places = [end for gap in gaps for end in ends(gap.difference)]
+    return min(0.0, *places), max(0.0, *places)
 
 
 def _target(name: str, classes: bool) -> str:
@@ -188,6 +190,7 @@ def _dot(
         "text": f"{gap.value:+.2f}".replace("-", "−"),
         "verdict": found,
         "whisker": whisker(gap, span),
+        "zero": place_on(0.0, span),
         "title": f"{_score(row, name)}; {words.get(found, 'unpaired, against')} {control}: "
         f"{decimal(gap)}",
     }
