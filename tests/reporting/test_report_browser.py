@@ -137,7 +137,7 @@ def test_curves_are_read_toggled_and_linked_with_the_table(browser: Any, study: 
     page.keyboard.press("ArrowRight")
     assert readout.inner_text() != first
     box = chart.bounding_box()
-    page.mouse.move(box["x"] + 0.72 * box["width"], box["y"] + 50)
+    chart.hover(position={"x": 0.72 * box["width"], "y": box["height"] / 2})
     assert readout.inner_text().startswith("At 100: ")
     [score] = [text for text in visit.column(3) if text.startswith("70.3")]
     assert f"encoder=whisper-encoder {score}" in readout.inner_text()

@@ -17,7 +17,7 @@ STYLES = ("--", ":", "-.", (0, (5, 1, 1, 1)))
 COLUMN = 3.35
 """Width of a column of a paper in inches."""
 GOOD, BAD, SAME = "#0f7a4d", "#b3401a", "#525b66"
-"""Colours of differences above 0, below 0, and that are not told apart from it."""
+"""Colours of differences above 0, below 0, and not distinguishable from 0."""
 
 
 def column_figure(height: float) -> tuple[Any, Any]:
