@@ -71,7 +71,7 @@ def import_(
             progress=display.reading,
         )
     boards = rank([(path, load_record(path)) for path in records], curves=False)
-    print_sheets(sheets(boards), Format.table, boards, "Predictions made elsewhere")
+    print_sheets(sheets(boards), Format.table, notes=True)  # misses, and the mark
     typer.echo("\n".join(f"Record: {path}" for path in records))
 
 

@@ -102,12 +102,13 @@ class Table(LabelTable[TableOptions]):
             has no label; and their kind.
         """
         rows, columns = self._table.rows.values(), self._score_columns(names)
-        odd = [c for c in self._table.columns if c in PREDICTED and "label" in self._table.meant]
-        if odd and self._table.meant["label"] not in (*odd, self.options.columns.get("label")):
+        label = self._table.meant.get("label")
+        odd = [column for column in self._table.columns if column in PREDICTED]
+        if odd and label not in (None, *odd, self.options.columns.get("label")):
             raise SettingsError(
-                f"{WHERE}: {self.options.file} has a column '{self._table.meant['label']}' and a "
-                f"column '{odd[0]}'. If the first has human labels, set `columns: {{label: "
-                f"{odd[0]}}}`; else `columns: {{label: {self._table.meant['label']}}}`."
+                f"{WHERE}: {self.options.file} has the columns '{label}' and '{odd[0]}'. If the "
+                f"first has human labels, set `columns: {{label: {odd[0]}}}`, else "
+                f"`columns: {{label: {label}}}`."
             )
         labels = tuple(column.removeprefix(PREFIX) for column in columns)
         labels = labels or tuple(dict.fromkeys(filter(None, map(_label, rows))))
@@ -121,8 +122,7 @@ class Table(LabelTable[TableOptions]):
         one = dict(zip(labels, np.eye(len(labels)), strict=True))
         vectors = {id(row): one.get(_label(row) or "", none) for row in rows}
         if columns:
-            unlabelled = "label" in self._table.meant
-            scored = [row for row in rows if not unlabelled or _label(row)]
+            scored = [row for row in rows if label is None or _label(row)]
             vectors = {id(row): none for row in rows} | self._numbers(scored, columns)
         return labels, vectors, self._kind(vectors.values())
 
@@ -133,14 +133,13 @@ class Table(LabelTable[TableOptions]):
             DataError: some cells of a row are empty, or not numbers in [0, 1].
         """
         cells = [[row.extras.get(column) for column in columns] for row in rows]
-        given = [
-            row if any(cell is not None for cell in row) else [0.0] * len(row) for row in cells
-        ]
-        vectors = [np.array([_number(cell) for cell in row]) for row in given]
-        odd = [n for n, vector in enumerate(vectors) if not ((vector >= 0) & (vector <= 1)).all()]
+        empty = [None] * len(columns)
+        vectors = [np.array([0 if row == empty else _number(c) for c in row]) for row in cells]
+        inside = [(vector >= 0) & (vector <= 1) for vector in vectors]
+        odd = [n for n, fits in enumerate(inside) if not fits.all()]
         if odd:
-            column = int(np.argmin((vectors[odd[0]] >= 0) & (vectors[odd[0]] <= 1)))
-            cell = given[odd[0]][column]
+            column = int(np.argmin(inside[odd[0]]))
+            cell = cells[odd[0]][column]
             raise DataError(
                 f"{rows[odd[0]].origin}: the score of '{columns[column]}' is "
                 f"{'empty; others are not' if cell is None else repr(str(cell))}. Scores are "

@@ -20,6 +20,7 @@ from lanser_bench.model.export import export_cell
 from lanser_bench.plugins.discovery import registry
 from lanser_bench.records import ResultRecord, check_records, labelled_predictions, load_record
 from lanser_bench.reporting import compare, rank
+from lanser_bench.reporting.report.data import Records
 from lanser_bench.reporting.rerun.rerun import rerun
 from lanser_bench.stages import read_embeddings
 from lanser_bench.store import Store, file_sha256
@@ -213,6 +214,9 @@ def test_predictions_of_a_run_come_back_to_the_bit(
     assert board.main[0].uar == board.main[1].uar
     assert board.main[0].uar.interval is not None
     assert [row.control for row in board.controls] == ["permuted_predictions"]
+    found = Records([(path, load_record(path)) for path in records])
+    costs = {row.encoder: found.seconds(row) is not None for row in board.main}
+    assert costs == {"external:model": False, "loudness": True}
     same = compare(
         "encoder=external:model,control=none", "encoder=loudness", folder=tmp_path / "results"
     )
@@ -281,7 +285,10 @@ UNUSABLE: dict[str, tuple[Callable[[list[dict[str, Any]]], Any], str]] = {
     "missing": (lambda rows: rows[2:], r"no row for 2 of the 24 .*\('0-0', '0-1'\)"),
     "doubled": (lambda rows: [*rows, {**rows[0], "label": "sad"}], "1 rows repeat the id .*'0-0'"),
     "unknown": (lambda rows: changed(rows, label="joy"), r"labels joy \(1 ×\), which .*joy: \?"),
-    "two labels": (lambda rows: [{**r, "predicted": "sad"} for r in rows], "'label' and a column"),
+    "two labels": (
+        lambda rows: [{**r, "predicted": "sad"} for r in rows],
+        "the columns 'label' and 'predicted'",
+    ),
     "NaN": (
         lambda rows: [
             {"id": r["id"], "glad": np.nan if i < 2 else 1.0, "sad": 0.0}

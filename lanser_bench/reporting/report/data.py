@@ -145,7 +145,11 @@ class Records:
 
     def seconds(self, row: Row) -> float | None:
         """Returns the wall time of all stages that one seed needs; None if one is unknown."""
-        times = [use.seconds for _, record in self.of(row) for use in record.stages.values()]
+        times = [
+            None if record.external else use.seconds
+            for _, record in self.of(row)
+            for use in record.stages.values()
+        ]
         known = [seconds for seconds in times if seconds is not None]
         return sum(known) / row.n_seeds if known and len(known) == len(times) else None
 
