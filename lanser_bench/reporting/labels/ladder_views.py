@@ -8,6 +8,7 @@ from typing import Any
 
 from ...evaluation.label_quality import SCALES
 from ...evaluation.results import Metric
+from ...evaluation.statistics import MIN_SPEAKERS
 from ...experiment.settings.axis_names import readable
 from ...numbers import decimal, p_text
 from ..tables.pictures import save_picture
@@ -101,7 +102,7 @@ def cost_notes(costs: Sequence[Cost | None], unit: str) -> list[str]:
         machines = "; ".join(dict.fromkeys(cost.where for cost in known))
         said.append(f"times per {unit}, measured when the stage ran, on {machines}")
     if any(cost.loading for cost in known):
-        said.append("≤: few shards, so the time includes loading the model")
+        said.append("≤ or ≥: few shards, so the time includes loading the model")
     if len(known) < len(costs):
         said.append("–: computed by a version that did not measure times")
     return said
@@ -128,11 +129,16 @@ def negative(metric: Metric) -> Metric:
     return Metric(value=-metric.value, interval=made)
 
 
+def speakers_text(n: int) -> str:
+    """Returns what intervals are over."""
+    return f"{n} speakers" + (" (none: at least 5 are needed)" if n < MIN_SPEAKERS else "")
+
+
 def notes(ladder: Ladder) -> list[str]:
     """Returns what a reader must know."""
     over = "independent rows, because texts have no speakers"
     if ladder.speakers is not None:
-        over = f"{ladder.speakers} speakers"
+        over = speakers_text(ladder.speakers)
     said = [
         f"{ladder.utterances} utterances labelled in {ladder.taxonomy}; {ladder.rows} with one "
         f"gold label are compared, an abstention is wrong; chance UAR {ladder.chance:.3f}",
@@ -194,7 +200,7 @@ def draw_ladder(
         if cost:
             right.plot(cost, row, "D", color=GREY, ms=5)
             right.annotate(
-                f"{cost:.2g}",
+                f"{cost:.3g}",
                 (cost, row),
                 (6, 0),
                 textcoords="offset points",

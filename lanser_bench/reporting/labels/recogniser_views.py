@@ -17,6 +17,7 @@ from .ladder_views import (
     negative,
     option_notes,
     signed,
+    speakers_text,
     three,
 )
 from .pairs import pairs_sheet
@@ -78,7 +79,7 @@ def notes(found: Recognisers) -> list[str]:
     """Returns what a reader must know."""
     over = "independent utterances"
     if found.speakers is not None:
-        over = f"{found.speakers} speakers"
+        over = speakers_text(found.speakers)
     said = [
         f"{found.utterances} utterances with {found.words} words in their references, "
         f"{found.hours:.2g} hours; case and punctuation do not count",
