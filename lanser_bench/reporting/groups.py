@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +23,8 @@ from ..measurements.metrics import CLASS_METRICS
 from ..records.attachments import Place, classified, hit_statistics, probe_statistics, read_attached
 from ..records.names import Names
 from ..records.record import Attached, ResultRecord
+
+T = TypeVar("T")
 
 
 class CellId(NamedTuple):
@@ -153,7 +155,7 @@ def grouped(records: Sequence[tuple[Path, ResultRecord]]) -> dict[CellId, Group]
             cell = CellId(record.experiment, record.group, result.dataset, target)
             groups.setdefault(cell, Group(cell)).members[record.seed] = path, record
     for group in groups.values():
-        group.members = dict(sorted(group.members.items(), key=lambda m: (m[0] is None, m[0])))
+        group.members = by_seed(group.members)
     return groups
 
 
@@ -174,6 +176,11 @@ def axis_named(axis: str, groups: Iterable[Group]) -> str:
     if any(axis in axes_of(record) for record in every):
         return axis
     return next((a for a, short in Names(every).heads.items() if short == axis), axis)
+
+
+def by_seed(members: Mapping[int | None, T]) -> dict[int | None, T]:
+    """Returns members in the order of their seeds; one without a seed comes last."""
+    return dict(sorted(members.items(), key=lambda member: (member[0] is None, member[0])))
 
 
 def by_place(groups: Iterable[Group]) -> list[list[Group]]:

@@ -13,7 +13,7 @@ from ...evaluation.results import Metric
 from ...measurements import MEASUREMENTS
 from ...records.names import Names
 from ...records.record import DatasetResult, ResultRecord
-from ..groups import CellId, Group, declared_in, largest
+from ..groups import CellId, Group, by_seed, declared_in, largest
 from .ranking import standings
 from .rows import Member, Row, row_of
 
@@ -138,6 +138,8 @@ def _board(members: Sequence[Member], metric: MetricName, curves: bool, targets:
     for member in members:
         # A seed counts once, however many records of the same numbers there are.
         groups.setdefault(member[1].recipe, {})[member[1].seed] = member
+    # In the order of seeds, as elsewhere: records of several machines come in another order.
+    groups = {recipe: by_seed(seeds) for recipe, seeds in groups.items()}
     names = Names(record for _, record, _ in members)
     rows, faults = [], []
     for seeds in groups.values():

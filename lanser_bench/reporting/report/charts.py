@@ -261,9 +261,10 @@ def _series(scale: _Scale, line: Line, places: dict[int, float]) -> str:
 
 def _places(scale: _Scale, shown: Sequence[Line]) -> dict[int, float]:
     """Returns heights of the names at the ends of the visible lines, moved apart."""
-    ends = [(scale.y(line.points[-1][1]), id(line)) for line in shown if not line.off]
+    visible = [line for line in shown if not line.off]
+    ends = sorted((scale.y(line.points[-1][1]), number) for number, line in enumerate(visible))
     heights = apart([y for y, _ in ends], GAP)
-    return {key: height for (_, key), height in zip(sorted(ends), heights, strict=True)}
+    return {id(visible[at]): height for (_, at), height in zip(ends, heights, strict=True)}
 
 
 def apart(places: Sequence[float], gap: float) -> list[float]:
