@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from lanser_bench import Event
+from lanser_bench import Event, metric_name
 
 Scores = dict[str, float | int | str]
 CONFIGURATION = (
@@ -31,10 +31,14 @@ def cell_id(record: Mapping[str, Any]) -> str:
     return run_id(record["experiment"], record["name"], record["key"])
 
 
-def group_name(experiment: str, group: str) -> str:
-    """Returns the group of a cell's runs, one per seed, at most 128 characters."""
-    text = f"{experiment}/{group}"
+def shortened(text: str) -> str:
+    """Returns a name of at most 128 characters; those of unlike texts stay unlike."""
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 9]}-{run_id(text)[:8]}"
+
+
+def group_name(experiment: str, group: str) -> str:
+    """Returns the group of a cell's runs, one per seed."""
+    return shortened(f"{experiment}/{group}")
 
 
 def configuration(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +55,7 @@ def curves(events: Iterable[Event]) -> Iterator[dict[str, Any]]:
 
 def datasets(record: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     """Returns the labelled sets of a record with unique names, as in `headline`."""
-    names = [result["dataset"] for result in record["datasets"]]
+    names = [metric_name(result["dataset"]) for result in record["datasets"]]
     return [
         (name if names.count(name) == 1 else f"{name}.{i}", record["datasets"][i])
         for i, name in enumerate(names)

@@ -79,7 +79,9 @@ class MLflow(Tracker[MLflowOptions]):
         """Returns the command that shows the runs in a browser; None for a server."""
         if self.remote:
             return None
-        return f"mlflow ui --backend-store-uri {quote(self._uri(folder))}"
+        uri = self._uri(folder)
+        allowed = "" if "://" in uri.removeprefix("file://") else "MLFLOW_ALLOW_FILE_STORE=true "
+        return f"{allowed}mlflow ui --backend-store-uri {quote(uri)}"
 
     def log_cell(self, record: Mapping[str, Any], events: Iterable[Event], folder: Path) -> None:
         """Writes one run: parameters, training curves, scores, settings and a picture."""

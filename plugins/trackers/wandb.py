@@ -23,7 +23,6 @@ from lanser_bench import Event, PluginOptions, Tracker, grid_summary, headline, 
 
 from .._optional import import_optional
 from ._lines import (
-    LONGEST,
     METRICS,
     cell_id,
     configuration,
@@ -33,6 +32,7 @@ from ._lines import (
     load_pictures,
     run_id,
     score_lines,
+    shortened,
 )
 
 LOCAL_TIMEOUT_S = 600.0
@@ -96,7 +96,7 @@ class WandB(Tracker[WandBOptions]):
             self._log_stage(experiment, event, folder)
         about = {
             "id": cell_id(record),
-            "name": str(record["name"])[:LONGEST],
+            "name": shortened(str(record["name"])),
             "group": group_name(experiment, str(record["group"])),
             "job_type": str(record["control"] or record["role"]),
             "config": configuration(record),
@@ -138,7 +138,7 @@ class WandB(Tracker[WandBOptions]):
         grid = grid_summary(results, folder)
         about = {
             "id": run_id(grid.experiment, "grid"),
-            "name": f"{grid.experiment}: all cells"[:LONGEST],
+            "name": shortened(f"{grid.experiment}: all cells"),
             "group": group_name(grid.experiment, "grid"),
             "job_type": "grid",
         }

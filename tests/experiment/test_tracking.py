@@ -90,9 +90,11 @@ def case(tmp_path: Path) -> Case:
 
 def test_cells_arrive_once_and_chatter_goes_to_a_log(case: Case) -> None:
     feed = case.feed("write")
+    assert feed.views() == {}
     for name in ("a", "b"):
         case.send(feed, name)
     feed.close()
+    assert feed.views() == {"odd": "show odd"}
     folder = case.folder / "run" / "trackers" / "odd"
     assert (folder / "a").read_text() == (folder / "b").read_text() == "['stage']"
     assert (folder / "output.log").read_text() == "chatter\nchatter\n"
@@ -201,6 +203,7 @@ def published(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_grid_arrives_once_as_copies_without_secrets_and_paths(case: Case) -> None:
     place = published(case.folder / "study")
     for _ in range(2):
@@ -222,6 +225,7 @@ def test_a_grid_arrives_once_as_copies_without_secrets_and_paths(case: Case) -> 
     assert len((folder / "grids").read_text().splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_a_grid_that_hangs_stops_no_run_and_is_offered_again(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,11 +242,3 @@ def test_a_grid_that_hangs_stops_no_run_and_is_offered_again(
     assert "the grid's summary has not arrived" in told
     assert feed.undelivered() == 0
     assert feed.views() == {}
-
-
-def test_what_arrived_has_a_command_that_shows_it(case: Case) -> None:
-    feed = case.feed("write")
-    assert feed.views() == {}
-    case.send(feed, "a")
-    feed.close()
-    assert feed.views() == {"odd": "show odd"}

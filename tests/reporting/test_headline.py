@@ -63,6 +63,7 @@ def test_two_sets_of_one_name_are_told_apart() -> None:
     assert twice[f"{name}.0/uar"] == twice[f"{name}.1/uar"] == alone[f"{name}/uar"]
 
 
+@pytest.mark.slow
 def test_differences_of_a_grid_are_those_of_compare(tmp_path: Path) -> None:
     place = RESULTS / "ravdess-finetune"
     summary = grid_summary(place, tmp_path)
@@ -78,6 +79,7 @@ def test_differences_of_a_grid_are_those_of_compare(tmp_path: Path) -> None:
     assert summary.headline[f"{board.title}/best/uar"] == row["uar"]
 
 
+@pytest.mark.slow
 def test_a_grid_has_the_reports_pictures_and_no_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

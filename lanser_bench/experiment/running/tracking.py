@@ -303,7 +303,7 @@ def _track(
             tracker.prepare()
         # The boundary of a third-party tracker, in its own process: the run must not fail.
         except Exception as error:  # noqa: BLE001
-            connection.send(f"{type(error).__name__}: {error}.")
+            connection.send(f"{type(error).__name__}: {str(error).rstrip('.')}.")
             return
         connection.send(None)
         while True:
@@ -324,7 +324,7 @@ def _log(tracker: Tracker[Any], job: Job, folder: Path) -> str | None:
             record = json.loads(path.read_text(encoding="utf-8-sig"))
             tracker.log_cell(scrubbed(record), scrubbed(events), folder)
     except Exception as error:  # noqa: BLE001
-        return f"{type(error).__name__}: {error}."
+        return f"{type(error).__name__}: {str(error).rstrip('.')}."
     return None
 
 

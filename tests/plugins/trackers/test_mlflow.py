@@ -103,6 +103,10 @@ def test_a_folder_which_mlflow_itself_refuses_by_default(tmp_path: Path) -> None
     client = tracked(str(tmp_path / "mlruns"), tmp_path)
     check(client, tmp_path)
     assert list((tmp_path / "mlruns").rglob("meta.yaml"))
+    for uri in ("mlruns", "file:///there/mlruns"):
+        tracker = load_plugins(only="").create("tracker", "mlflow", {"uri": uri})
+        command = f"MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {uri}"
+        assert tracker.view(tmp_path) == command
 
 
 @pytest.fixture

@@ -189,6 +189,8 @@ def test_the_same_cell_has_the_same_run_and_another_cell_another(record: dict[st
     long = [module.group_name("study", f"labeler={'x' * 200}, seed={i}") for i in range(2)]
     assert len(set(long)) == 2
     assert {len(group) for group in long} == {128}
+    names = {f"labeler={'x' * 200}, seed={i}" for i in range(2)}
+    assert len({module.shortened(name) for name in names}) == 2
 
 
 @pytest.mark.parametrize(
