@@ -99,7 +99,7 @@ def read_results(folders: list[Path]) -> Selection:
     """Reads the records of `folders`, else those of the newest run, else of `results`.
 
     Records in ``scratch`` of a folder are those of runs, and not read with the others. Notes name
-    what is left out.
+    the rest.
     """
     from ..reporting.selection import Selection
 

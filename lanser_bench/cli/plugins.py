@@ -127,7 +127,7 @@ def _foreign(entry: Registered) -> str:
 
 
 def _print_pairs(rows: Sequence[tuple[str, str]]) -> None:
-    """Prints names and texts in two columns; a text goes on below itself."""
+    """Prints names and texts in two columns; long texts continue below themselves."""
     from rich.table import Table
 
     from ._console import wide_console

@@ -11,7 +11,7 @@ from . import _shared as shared
 from ._app import App
 from ._shared import DATASET, dataset_words, in_data, in_output, writing
 
-app = App(help="Score predictions made elsewhere, and write those of a record.")
+app = App(help="Score predictions made elsewhere, or export a record's.")
 
 
 @app.command("import")
@@ -35,7 +35,7 @@ def import_(
     store: Path = shared.STORE,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Score predictions made elsewhere as if they were made here, marked as external.
+    """Score predictions made elsewhere, marked as external.
 
     The table has the utterance's id, file name or recording's hash, and a label or a score per
     label (score_LABEL). Further columns may be seed, draw, budget and fold. Folds, intervals over
@@ -81,7 +81,7 @@ def export(
     output: Path = typer.Argument(..., help="CSV file to write."),
     target: int = in_data(0, min=0, help="Position of the labelled set in the record."),
 ) -> None:
-    """Write a record's predictions with ids and names of labels, as `import` reads them.
+    """Write a record's predictions as a table, with ids and labels.
 
     Examples:
         lanser-bench predictions export results/study/cell.json predictions.csv

@@ -259,7 +259,8 @@ def command_options() -> dict[str, set[str]]:
             f"{command} {child}": sub for child, sub in getattr(group, "commands", {}).items()
         }
         for path, sub in children.items():
-            options[path] = {"--help"} | {o for p in sub.params for o in p.opts if o[:2] == "--"}
+            named = (o for p in sub.params for o in (*p.opts, *p.secondary_opts))
+            options[path] = {"--help"} | {o for o in named if o[:2] == "--"}
     return options
 
 

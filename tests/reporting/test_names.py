@@ -106,7 +106,7 @@ titles:
             "  corpus: {a: b}",
             "'titles' names 'corpus', which is not an axis. Did you mean 'corpora'",
         ),
-        ("  label.top_q: {0.7: most}", "'titles' names label.top_q=0.7, which is no point"),
+        ("  label.top_q: {0.7: most}", "'titles' names label.top_q=0.7, which is not a value"),
         (
             "  label.top_q: {0.5: some, 1.0: some}",
             "two values of 'label.top_q' have the same title",

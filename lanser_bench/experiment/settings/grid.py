@@ -68,7 +68,9 @@ def _check_titles(file: ExperimentFile, axis: str, points: Sequence[Point]) -> N
     for value in titles:
         if value not in known:
             hint = did_you_mean(value, known)
-            raise SettingsError(f"{where}: 'titles' names {axis}={value}, which is no point.{hint}")
+            raise SettingsError(
+                f"{where}: 'titles' names {axis}={value}, which is not a value of the grid.{hint}"
+            )
     if len(set(titles.values())) < len(titles):
         raise SettingsError(f"{where}: two values of '{axis}' have the same title.")
 

@@ -135,8 +135,8 @@ def _contrasts(
 def _shared(sides: Sequence[Groups]) -> str:
     cells = [group for side in sides for group in side.values()]
     datasets = {group.cell.dataset for group in cells}
-    told = [f"on {name}" for name in datasets if len(datasets) == 1]
-    return "; ".join(filter(None, [*told, shared_text(cells)]))
+    where = [f"on {name}" for name in datasets if len(datasets) == 1]
+    return "; ".join(filter(None, [*where, shared_text(cells)]))
 
 
 def read_sides(

@@ -65,7 +65,7 @@ def latex(sheet: Sheet) -> str:
             *body,
             r"\bottomrule",
             r"\end{tabular}",
-            *(rf"\par\raggedright\footnotesize {latex_text(note)}" for note in sheet.told),
+            *(rf"\par\raggedright\footnotesize {latex_text(note)}" for note in sheet.remarks),
             r"\end{table}",
             "",
         ]

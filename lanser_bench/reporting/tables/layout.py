@@ -164,18 +164,18 @@ def notes_of(sheet: Sheet, hidden: Sequence[str], width: int, *, every: bool) ->
 
     Hidden columns and the number of notes left out are always named.
     """
-    told, lines = [*sheet.faults[FAULTS:], *sheet.notes], [""]
+    shown_notes, lines = [*sheet.faults[FAULTS:], *sheet.notes], [""]
     shown = [line for note in sheet.faults[:FAULTS] for line in wrapped(f"! {note}", width)]
     away = [f"hidden for width: {', '.join(hidden)} (wider window or {sheet.whole})"] * bool(hidden)
     if every:
-        return [line for note in (*sheet.told, *away) for line in wrapped(f"- {note}", width)]
+        return [line for note in (*sheet.remarks, *away) for line in wrapped(f"- {note}", width)]
     more = "s" * (len(hidden) > 1)
     counted = [f"{len(hidden)} column{more} hidden: {sheet.whole}"] * bool(hidden)
-    fewer = [(n, where) for n in range(len(told), 0, -1) for where in (away, counted)]
+    fewer = [(n, where) for n in range(len(shown_notes), 0, -1) for where in (away, counted)]
     for n, where in [*sorted(fewer, key=lambda tried: tried[1] == counted), (0, away)]:
-        left = len(told) - n
+        left = len(shown_notes) - n
         rest = [f"{left} {'more ' * (n > 0)}note{'s' * (left > 1)}: --notes"] * bool(left)
-        lines = wrapped(" · ".join([*told[:n], *where, *rest]), width)
+        lines = wrapped(" · ".join([*shown_notes[:n], *where, *rest]), width)
         if len(lines) <= 2:
             break
     return [*shown, *filter(None, lines)]

@@ -65,7 +65,7 @@ def markdown(sheet: Sheet, heading: str = "## {}") -> str:
     lines += [_md_row(sheet.heads), f"| {' | '.join(marks)} |"]
     lines += [_md_row(_emphasised(entry, sheet.texts(entry))) for entry in sheet.rows]
     away = [f"columns left out: {', '.join(hidden)} (`--format csv` has them)"] if hidden else []
-    notes = [f"- {markdown_text(note)}" for note in (*sheet.told, *away)]
+    notes = [f"- {markdown_text(note)}" for note in (*sheet.remarks, *away)]
     return "\n".join([*lines, "", *([*notes, ""] if notes else [])])
 
 
@@ -91,7 +91,7 @@ def html(sheets: Sequence[Sheet], title: str) -> str:
         head = "".join(map(_th, sheet.shown))
         body = "".join(_tr(sheet, entry) for entry in sheet.rows)
         shared = f"<p>{escape(sheet.shared)}</p>" if sheet.shared else ""
-        notes = "".join(f"<li>{escape(note)}</li>" for note in sheet.told)
+        notes = "".join(f"<li>{escape(note)}</li>" for note in sheet.remarks)
         parts.append(
             f"<h2>{escape(sheet.title)}</h2>{shared}<table><thead><tr>{head}</tr></thead>"
             f"<tbody>{body}</tbody></table><ul>{notes}</ul>"
@@ -150,7 +150,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, Sheet):
         about = {column.key: column.about for column in value.columns}
         rows = plain(value.records())
-        return {"title": value.title, "columns": about, "rows": rows, "notes": value.told}
+        return {"title": value.title, "columns": about, "rows": rows, "notes": value.remarks}
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if is_dataclass(value):

@@ -78,7 +78,7 @@ class Sheet:
     """Notes on what could not be used; terminals show the first of them in any case."""
 
     @property
-    def told(self) -> list[str]:
+    def remarks(self) -> list[str]:
         """All notes, faults first."""
         return [*self.faults, *self.notes]
 
