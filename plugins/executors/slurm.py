@@ -30,6 +30,8 @@ from ._worker import CancelledCallError, carry_out_elsewhere, log_folder
 
 POLL_S = 1.0
 """Time between looks at waiting calls and results."""
+PATIENCE_S = 5.0
+"""Time that a cancelled local job has to end."""
 STATES_S = 30.0
 """Time between questions to Slurm about the states of all jobs."""
 
@@ -132,7 +134,7 @@ class Slurm(Executor[SlurmOptions]):
             with suppress(OSError):
                 job.cancel(check=False)
                 if self.options.cluster == "local":
-                    job.wait()
+                    _end(job)
         for future in list(self._futures):
             future.set_exception(CancelledCallError())
 
@@ -210,6 +212,16 @@ class _Job:
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self, call, folder)
+
+
+def _end(job: Any) -> None:
+    """Waits for a cancelled local job, and kills it if it ignores the signal, as under nohup."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not job.done() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if not job.done():
+        job._process.kill()
+        job._process.wait()
 
 
 def _alike(waiting: list[Open]) -> list[list[Open]]:

@@ -123,9 +123,9 @@ def test_a_preempted_job_is_requeued(executor: Any, tmp_path: Path) -> None:
 
 
 def test_closing_cancels_running_and_waiting_jobs(executor: Any, tmp_path: Path) -> None:
-    running = executor.submit(call(Tell, tmp_path, sleep=1200))
+    running = executor.submit(call(Tell, tmp_path, sleep=40))
     time.sleep(3)
-    waiting = executor.submit(call(Tell, tmp_path, sleep=1200))
+    waiting = executor.submit(call(Tell, tmp_path, sleep=40))
     executor.close(cancel=True)
     for future in (running, waiting):
         with pytest.raises(LanserError, match="cancelled"):
