@@ -45,8 +45,8 @@ def users(store: Store, results: Iterable[Path], *, records_only: bool = False) 
     roots: dict[str, set[str]] = defaultdict(set)
     planned: dict[str, Spec] = {}
     reading = read_records(results)
-    if reading.left_out:
-        raise DataError("\n".join(["Some records cannot be read:", *reading.left_out]))
+    if reading.unread:
+        raise DataError("\n".join(["Some records cannot be read:", *reading.unread]))
     for _, record in reading.records:
         roots[record.experiment] |= {use.key for use in record.stages.values()}
     for plan in (*active_plans(store), *(() if records_only else saved_plans(store))):

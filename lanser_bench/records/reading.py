@@ -57,16 +57,20 @@ class Reading:
         ]
 
     @property
-    def left_out(self) -> list[str]:
-        """Sentences on failed cells and on other files in the folders; damaged records first."""
-        said = [*self.damaged, *map(str, self.failed)]
+    def unread(self) -> list[str]:
+        """Sentences on damaged records and on other files in the folders."""
         if not self.foreign:
-            return said
+            return self.damaged
         names = ", ".join(map(str, self.foreign[:3]))
         if len(self.foreign) == 1:
-            return [*said, f"{names} is not a result record."]
+            return [*self.damaged, f"{names} is not a result record."]
         more = f" and {len(self.foreign) - 3} more" if self.foreign[3:] else ""
-        return [*said, f"{names}{more} are not result records."]
+        return [*self.damaged, f"{names}{more} are not result records."]
+
+    @property
+    def left_out(self) -> list[str]:
+        """Sentences on all that a table of the folders lacks: failed cells and unread files."""
+        return [*map(str, self.failed), *self.unread]
 
 
 def load_record(path: Path) -> ResultRecord:

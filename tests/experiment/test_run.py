@@ -268,6 +268,12 @@ def test_an_error_record_names_the_settings_and_goes_when_the_cell_succeeds(
         with pytest.raises(SystemExit):
             main([*command, str(tmp_path / "candidate")])
         assert "cell 'encoder=mendable' failed" in capsys.readouterr().err, command
+    # The store is measured and cleaned all the same: the plan of a failed cell keeps its artifacts.
+    store = str(failed.plan.experiment.paths.store)
+    for command in (["size"], ["gc", "--dry-run"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["cache", *command, "--results", str(tmp_path / "candidate"), "--store", store])
+        assert ended.value.code == 0, capsys.readouterr().err
     assert "cell &#39;encoder=mendable&#39; failed" in page.read_text()
 
 
