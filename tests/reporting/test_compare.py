@@ -180,7 +180,7 @@ def test_all_declared_comparisons_are_one_table_with_the_p_values_of_compare(
     alone = compare("labeler=good,encoder=cnn", "labeler=bad,encoder=cnn", folder=declaring)
     assert lines[0].line == replace(alone.lines[0], what=lines[0].line.what, axes={})
     table = markdown(declared_sheet(lines))
-    assert "| encoder=cnn, uar: labeler=good minus labeler=bad |" in table
+    assert "| encoder=cnn | uar | labeler=good minus labeler=bad |" in table
     page = render(load_records([declaring]))
     judged = ["above 0" if (one.line.p_value or 1) <= 0.05 else "other" for one in lines]
     headline = page.split("<h1 ")[1].split(">")[1].split("<")[0]

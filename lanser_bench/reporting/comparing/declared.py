@@ -21,11 +21,19 @@ from .sides import pairs
 class DeclaredLine:
     """A declared comparison on one labelled set."""
 
-    text: str
+    settings: tuple[str, ...]
+    """The filters that both sides share, `axis=value`."""
+    score: str
+    sides: str
     dataset: str
     split_hash: str
     metric: str
     line: Line
+
+    @property
+    def text(self) -> str:
+        """The whole comparison in short names."""
+        return ", ".join([*self.settings, f"{self.score}: {self.sides}"])
 
     @property
     def of(self) -> tuple[str, str]:
@@ -42,7 +50,7 @@ def declared_lines(selection: Selection) -> list[DeclaredLine]:
     found = []
     for experiment in sorted({record.experiment for _, record in selection.found}):
         own = Selection([pair for pair in selection.found if pair[1].experiment == experiment])
-        places: list[tuple[str, str, str, str]] = []
+        places: list[tuple[tuple[str, ...], str, str, str, str, str]] = []
         contrasts: list[tuple[str, Contrast]] = []
         missing = 0
         for one in declared_in([record for _, record in own.found]):
@@ -52,22 +60,20 @@ def declared_lines(selection: Selection) -> list[DeclaredLine]:
             missing += not matched
             for what, a, b in matched:
                 contrasts.append((what, difference(*map(response.side, (a, b)))))
-                places.append(
-                    (worded(one, own), a.cell.dataset, a.evaluation.split_hash, one.metric)
-                )
+                place = a.cell.dataset, a.evaluation.split_hash, one.metric
+                settings, sides = _worded(one, own)
+                places.append((settings, response.title, sides, *place))
         lines = tested(contrasts, Family(others=(1.0,) * missing))
         found += [DeclaredLine(*p, line) for p, line in zip(places, lines, strict=True)]
     return found
 
 
-def worded(one: Declared, selection: Selection) -> str:
-    """Returns a comparison in short names, with the filters that both sides share written once."""
+def _worded(one: Declared, selection: Selection) -> tuple[tuple[str, ...], str]:
+    """Returns the filters that both sides share, and what the sides are, in short names."""
     a, b = ([selection.short(*given) for given in filters(side)] for side in (one.a, one.b))
-    shared = [f"{axis}={value}" for axis, value in a if (axis, value) in b]
-    sides = [",".join(f"{k}={v}" for k, v in x if f"{k}={v}" not in shared) for x in (a, b)]
-    at = f" at {one.budget}" if one.budget else ""
-    score = f"{one.metric.replace('_', '-')}{at}"
-    return ", ".join([*shared, f"{score}: {sides[0]} minus {sides[1]}"])
+    shared = [given for given in a if given in b]
+    sides = [",".join(f"{k}={v}" for k, v in x if (k, v) not in shared) for x in (a, b)]
+    return tuple(f"{k}={v}" for k, v in shared), f"{sides[0]} minus {sides[1]}"
 
 
 def declared_sheet(lines: Sequence[DeclaredLine]) -> Sheet:
@@ -76,13 +82,21 @@ def declared_sheet(lines: Sequence[DeclaredLine]) -> Sheet:
         "declared before the run: p by Holm over the family",
         "95 % intervals over speakers × training seeds, paired by utterance",
     ]
-    sets = {one.dataset for one in lines}
+    sets, sides = {one.dataset for one in lines}, {one.sides for one in lines}
+    everywhere = set.intersection(*(set(one.settings) for one in lines))
+    shared = [f"on {name}" for name in sets if len(sets) == 1]
+    shared += [text for text in lines[0].settings if text in everywhere]
+    shared += [text for text in sides if len(sides) == 1]
     if not all(one.line.seeds_known for one in lines):
         notes.append(ONE_SEED)
     return Sheet(
         title="Declared comparisons, in points",
         columns=[
-            Column("what", "comparison"),
+            Column(
+                "settings", None if all(set(x.settings) <= everywhere for x in lines) else "where"
+            ),
+            Column("score", "score"),
+            Column("sides", "comparison" if len(sides) > 1 else None),
             Column("dataset", "on" if len(sets) > 1 else None),
             Column("a", "first", right=True, order=0),
             Column("b", "second", right=True, order=0),
@@ -90,18 +104,20 @@ def declared_sheet(lines: Sequence[DeclaredLine]) -> Sheet:
             Column("p", "p (Holm)", right=True),
             Column("detectable", "detectable", right=True, order=1),
         ],
-        rows=[_entry(one) for one in lines],
+        rows=[_entry(one, everywhere) for one in lines],
         notes=notes,
-        shared="".join(f"on {name}" for name in sets if len(sets) == 1),
+        shared=", ".join(shared),
     )
 
 
-def _entry(one: DeclaredLine) -> Entry:
+def _entry(one: DeclaredLine, everywhere: set[str]) -> Entry:
     response = Response(one.metric)
     line, star = one.line, "" if one.line.seeds_known else " *"
     return Entry(
         {
-            "what": one.text,
+            "settings": ", ".join(text for text in one.settings if text not in everywhere),
+            "score": one.score,
+            "sides": one.sides,
             "dataset": one.dataset,
             "a": Shown(line.a, response.text(line.a)),
             "b": Shown(line.b, response.text(line.b)),

@@ -222,9 +222,10 @@ def declared_note(board: Board) -> str:
     """Returns which comparisons were declared before the runs."""
     if not board.declared:
         return "no comparison was declared in advance; p is corrected over all main rows"
+    few = "; ".join(board.declared) if len(board.declared) < 4 else ""
     return (
-        f"declared in advance: {'; '.join(board.declared)} (`lanser-bench compare` tests them as "
-        "one family); everything else here is exploratory"
+        f"declared in advance: {few or f'{len(board.declared)} comparisons'} (`lanser-bench "
+        "compare` tests them as one family); everything else here is exploratory"
     )
 
 
