@@ -6,12 +6,52 @@
         def make(self) -> MyLabeler:
             return MyLabeler(MyOptions())
 
-They are plain classes that pytest collects; nothing here imports pytest.
+They are plain classes that pytest collects; nothing here imports pytest. `check` runs the same
+checks without pytest.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 from ._asr import ASRSuite
+from ._base import ContractError, Failure, PluginSuite
 from ._encoder import EncoderSuite
 from ._labeler import LabelerSuite
 from ._segmenter import SegmenterSuite
 
-__all__ = ["ASRSuite", "EncoderSuite", "LabelerSuite", "SegmenterSuite"]
+SUITES: dict[str, Any] = {
+    "labeler": LabelerSuite,
+    "asr": ASRSuite,
+    "encoder": EncoderSuite,
+    "segmenter": SegmenterSuite,
+}
+"""Kind of plugin → its suite."""
+
+__all__ = [
+    "SUITES",
+    "ASRSuite",
+    "ContractError",
+    "EncoderSuite",
+    "Failure",
+    "LabelerSuite",
+    "PluginSuite",
+    "SegmenterSuite",
+    "check",
+]
+
+
+def check(kind: str, make: Callable[[], Any], **settings: Any) -> list[Failure]:
+    """Runs the suite of a kind of plugin without pytest.
+
+    Args:
+        kind: a key of `SUITES`.
+        make: returns a new plugin with its options.
+        settings: attributes of the suite to replace, such as ``tolerance``.
+
+    Returns:
+        The checks that the plugin does not pass, basic ones first; empty if it passes all.
+    """
+    suite: PluginSuite = type("Suite", (SUITES[kind],), {"make": lambda _: make(), **settings})()
+    return suite.failures()

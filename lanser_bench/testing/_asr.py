@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,11 @@ class ASRSuite(PluginSuite):
     """Inherit and write `make`; override `clips` with real speech to check words."""
 
     clips: ClassVar[Sequence[Speech]] = (tone(1.0), tone(2.0, 440.0), tone(0.3, 110.0))
+
+    def use(self, plugin: Any) -> list[Transcript]:
+        """Transcribes the clips."""
+        transcripts: list[Transcript] = plugin.transcribe(list(self.clips))
+        return transcripts
 
     def transcripts(self, clips: Sequence[Speech]) -> list[Transcript]:
         """Transcribes clips and checks types and evidence."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -83,6 +83,11 @@ class LabelerSuite(PluginSuite):
             )
             for i, text in enumerate(texts)
         ]
+
+    def use(self, plugin: Any) -> Scores:
+        """Scores the texts."""
+        scores: Scores = plugin.score(self.records(self.texts), self.taxonomy)
+        return scores
 
     def scores(self, records: Sequence[TextRecord]) -> Scores:
         """Scores records and checks the scores."""

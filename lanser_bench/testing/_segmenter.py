@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,6 +20,10 @@ class SegmenterSuite(PluginSuite):
     """Inherit and write `make`; override `recordings` with real speech to check cuts."""
 
     recordings: ClassVar[Sequence[Speech]] = (tone(3.0), tone(0.5, 440.0), tone(21.0, 110.0))
+
+    def use(self, plugin: Any) -> list[list[Span]]:
+        """Cuts the recordings."""
+        return [plugin.segment(recording) for recording in self.recordings]
 
     def spans(self, recording: Speech) -> list[Span]:
         """Cuts a recording and checks that spans are in order, inside and apart."""

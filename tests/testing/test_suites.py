@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from lanser_bench import (
     Transcript,
     Waveform,
 )
-from lanser_bench.testing import ASRSuite, EncoderSuite, LabelerSuite, SegmenterSuite
+from lanser_bench.testing import ASRSuite, EncoderSuite, LabelerSuite, SegmenterSuite, check
 from lanser_bench.testing._base import PluginSuite
 
 
@@ -226,3 +227,13 @@ def test_each_breach_of_a_segmenter_s_contract_is_caught(broken: type[Halves], t
     suite = type("Suite", (SegmenterSuite,), {"make": lambda self: broken(PluginOptions())})()
     with pytest.raises(AssertionError):
         getattr(suite, test)()
+
+
+def test_check_names_the_check_the_fault_the_contract_and_the_remedy() -> None:
+    assert check("labeler", lambda: Lengths(PluginOptions())) == []
+    (failure,) = check("labeler", lambda: Wandering(PluginOptions()))
+    assert failure.check == "its fingerprint is stable"
+    assert re.search(r"gave '\d+', then '\d+'", failure.problem)
+    assert failure.contract.startswith("Two plugins with the same options")
+    assert failure.anchor in str(failure)
+    assert "no object address" in failure.remedy

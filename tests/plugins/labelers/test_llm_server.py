@@ -112,7 +112,7 @@ class TestServedContract(LabelerSuite):
 
         fake.reply = choose
         type(self).fake = fake
-        type(self)._made = None
+        type(self)._kept = {}
 
     def make(self) -> Any:
         return llm(self.fake)
