@@ -17,6 +17,8 @@ from lanser_bench.reporting.comparing.compare import compare
 from lanser_bench.reporting.comparing.declared import declared_lines, declared_sheet
 from lanser_bench.reporting.leaderboard.boards import rank
 from lanser_bench.reporting.leaderboard.table import notes
+from lanser_bench.reporting.report.data import Records
+from lanser_bench.reporting.report.pictures import pictures_of
 from lanser_bench.reporting.report.report import render
 from lanser_bench.reporting.selection import Selection
 from lanser_bench.reporting.tables.sheet import markdown
@@ -181,6 +183,9 @@ def test_all_declared_comparisons_are_one_table_with_the_p_values_of_compare(
     assert lines[0].line == replace(alone.lines[0], what=lines[0].line.what, axes={})
     table = markdown(declared_sheet(lines))
     assert "| encoder=cnn | uar | labeler=good minus labeler=bad |" in table
+    records = Records(load_records([declaring]))
+    drawn = [name for board in records.boards for name, _ in pictures_of(records, board)]
+    assert drawn.count("declared") == 1
     page = render(load_records([declaring]))
     judged = ["above 0" if (one.line.p_value or 1) <= 0.05 else "other" for one in lines]
     headline = page.split("<h1 ")[1].split(">")[1].split("<")[0]

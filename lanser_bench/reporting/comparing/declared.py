@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ...evaluation.contrast import Contrast, difference
@@ -33,7 +33,12 @@ class DeclaredLine:
     @property
     def text(self) -> str:
         """The whole comparison in short names."""
-        return ", ".join([*self.settings, f"{self.score}: {self.sides}"])
+        return self.name(())
+
+    def name(self, common: Collection[str]) -> str:
+        """The comparison without what is written elsewhere."""
+        sides = "" if self.sides in common else f": {self.sides}"
+        return ", ".join([*(x for x in self.settings if x not in common), self.score + sides])
 
     @property
     def of(self) -> tuple[str, str]:
@@ -76,27 +81,31 @@ def _worded(one: Declared, selection: Selection) -> tuple[tuple[str, ...], str]:
     return tuple(f"{k}={v}" for k, v in shared), f"{sides[0]} minus {sides[1]}"
 
 
+def common(lines: Sequence[DeclaredLine]) -> list[str]:
+    """Returns what all lines share: settings, and the sides."""
+    return [
+        text
+        for text in (*lines[0].settings, lines[0].sides)
+        if all(text in (*one.settings, one.sides) for one in lines)
+    ]
+
+
 def declared_sheet(lines: Sequence[DeclaredLine]) -> Sheet:
     """Returns the comparisons as a table, in points."""
     notes = [
         "declared before the run: p by Holm over the family",
         "95 % intervals over speakers × training seeds, paired by utterance",
     ]
-    sets, sides = {one.dataset for one in lines}, {one.sides for one in lines}
-    everywhere = set.intersection(*(set(one.settings) for one in lines))
-    shared = [f"on {name}" for name in sets if len(sets) == 1]
-    shared += [text for text in lines[0].settings if text in everywhere]
-    shared += [text for text in sides if len(sides) == 1]
+    sets, shared = {one.dataset for one in lines}, common(lines)
+    where = any(set(one.settings) - set(shared) for one in lines)
     if not all(one.line.seeds_known for one in lines):
         notes.append(ONE_SEED)
     return Sheet(
         title="Declared comparisons, in points",
         columns=[
-            Column(
-                "settings", None if all(set(x.settings) <= everywhere for x in lines) else "where"
-            ),
+            Column("settings", "where" if where else None),
             Column("score", "score"),
-            Column("sides", "comparison" if len(sides) > 1 else None),
+            Column("sides", None if lines[0].sides in shared else "comparison"),
             Column("dataset", "on" if len(sets) > 1 else None),
             Column("a", "first", right=True, order=0),
             Column("b", "second", right=True, order=0),
@@ -104,18 +113,18 @@ def declared_sheet(lines: Sequence[DeclaredLine]) -> Sheet:
             Column("p", "p (Holm)", right=True),
             Column("detectable", "detectable", right=True, order=1),
         ],
-        rows=[_entry(one, everywhere) for one in lines],
+        rows=[_entry(one, shared) for one in lines],
         notes=notes,
-        shared=", ".join(shared),
+        shared=", ".join([*(f"on {name}" for name in sets if len(sets) == 1), *shared]),
     )
 
 
-def _entry(one: DeclaredLine, everywhere: set[str]) -> Entry:
+def _entry(one: DeclaredLine, shared: Collection[str]) -> Entry:
     response = Response(one.metric)
     line, star = one.line, "" if one.line.seeds_known else " *"
     return Entry(
         {
-            "settings": ", ".join(text for text in one.settings if text not in everywhere),
+            "settings": ", ".join(text for text in one.settings if text not in shared),
             "score": one.score,
             "sides": one.sides,
             "dataset": one.dataset,

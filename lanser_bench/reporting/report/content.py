@@ -10,7 +10,7 @@ from ...experiment.settings.axis_names import slug
 from ...measurements.base import Measurement
 from ...numbers import decimal, p_text, percent
 from ...records.names import AXES_SHOWN
-from ..comparing.declared import DeclaredLine
+from ..comparing.declared import DeclaredLine, common
 from ..leaderboard.boards import CEILINGS, PLAIN, Board
 from ..leaderboard.rows import Row
 from ..leaderboard.table import header, notes, place, shared_text
@@ -34,6 +34,7 @@ MOST_CURVES = 24
 """Curves that a reader can switch on."""
 CONFUSIONS = 3
 TICKS = 6
+DECLARED_ENDS = "below 0", "above 0"
 WIDE = 12
 """More labels than this have a list of the most frequent confusions in place of a matrix."""
 TOP_ERRORS = 15
@@ -76,7 +77,8 @@ def board_content(
         "finding": asked.finding,
         "forest": forest(asked.finding.differences, asked.finding.ends),
         "others": [(n, forest(d, asked.finding.ends)) for n, d in asked.finding.others],
-        "declared": forest([_declared(one) for one in tested], ("below 0", "above 0")),
+        "declared": forest(declared_differences(tested), DECLARED_ENDS),
+        "declared_common": ", ".join(common(tested)) if tested else "",
         "tested": declared_headline(board, tested) if tested else None,
         "rows": rows,
         "ticks": _ticks(span),
@@ -118,10 +120,16 @@ def row_costs(records: Records, board: Board) -> list[Priced]:
     )
 
 
-def _declared(one: DeclaredLine) -> Difference:
-    p = one.line.p_value
-    note = "" if p is None else f"p (Holm) {p_text(p)}"
-    return Difference(one.text, True, one.line.difference, verdict(one.line.difference), note)
+def declared_differences(lines: Sequence[DeclaredLine]) -> list[Difference]:
+    """Returns lines of a forest plot, named by what tells them apart."""
+    found = []
+    for one in lines:
+        p, difference = one.line.p_value, one.line.difference
+        note = "" if p is None else f"p (Holm) {p_text(p)}"
+        found.append(
+            Difference(one.name(common(lines)), True, difference, verdict(difference), note)
+        )
+    return found
 
 
 def _ticks(span: tuple[float, float]) -> list[tuple[float, str]]:

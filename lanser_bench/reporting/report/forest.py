@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from .whiskers import ends, whisker
 
 TICKS = 6
 """Most ticks of the scale."""
+NAME_WIDTH = 26
+"""Characters of a name before it goes on in the next line."""
 COLOURS = {"above": GOOD, "below": BAD, "same": SAME, "unknown": SAME}
 
 
@@ -48,7 +51,9 @@ def draw(lines: Sequence[Difference], side: tuple[str, str], unit: str = "points
         side: what is true left and right of 0.
         unit: ``points`` of percent, or the score itself.
     """
-    figure, axes = column_figure(0.55 + 0.17 * len(lines))
+    names = [textwrap.fill(line.name, NAME_WIDTH, break_long_words=False) for line in lines]
+    deepest = max(name.count("\n") for name in names)
+    figure, axes = column_figure(0.55 + (0.17 + 0.1 * deepest) * len(lines))
     span, ticks = scale(lines)
     size, text_of = (100, percent) if unit == "points" else (1, decimal)
     for place, line in enumerate(reversed(lines)):
@@ -58,7 +63,7 @@ def draw(lines: Sequence[Difference], side: tuple[str, str], unit: str = "points
         weight = "bold" if line.decides else "normal"
         style = {"va": "center", "fontsize": 6, "transform": axes.get_yaxis_transform()}
         axes.text(1.03, place, text_of(line.difference, sign=True), **style)
-        axes.text(-0.03, place, line.name, ha="right", fontweight=weight, **style)
+        axes.text(-0.03, place, names[-1 - place], ha="right", fontweight=weight, **style)
     axes.axvline(0, color="#333333", lw=0.7)
     axes.set_xlim(size * span[0], size * span[1])
     axes.set_xticks([size * tick for tick in ticks])

@@ -11,11 +11,19 @@ from ...errors import DataError
 from ...experiment.settings.axis_names import slug
 from ...measurements import MEASUREMENTS
 from ...records.reading import read_records
+from ..comparing.declared import declared_lines
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Row
 from ..tables.pictures import COLUMN, heat_map, save_picture
 from . import charts, costs, forest
-from .content import confused, confusion_counts, curve_lines, row_costs
+from .content import (
+    DECLARED_ENDS,
+    confused,
+    confusion_counts,
+    curve_lines,
+    declared_differences,
+    row_costs,
+)
 from .data import Records, board_anchor
 from .finding import Difference, verdict
 from .matrix import MatrixBoard, matrices
@@ -70,12 +78,16 @@ def write_pictures(
 
 def pictures_of(records: Records, board: Board, matrix: Sequence[MatrixBoard] = ()) -> Pictures:
     """Yields the pictures of a board; add others here."""
+    lines = declared_lines(records.selection)
+    tested = [one for one in lines if one.of == (board.dataset, board.split_hash)]
+    if tested:
+        yield "declared", partial(forest.draw, declared_differences(tested), DECLARED_ENDS)
     found = answer(records, board, matrix).finding
     if found.differences:
         yield "finding", partial(forest.draw, found.differences, found.ends)
-    lines = curve_lines(records, board)
-    if any(len(line.points) > 1 for line in lines):
-        yield "label-efficiency", partial(charts.draw, lines, charts.board_axes(board))
+    curves = curve_lines(records, board)
+    if any(len(line.points) > 1 for line in curves):
+        yield "label-efficiency", partial(charts.draw, curves, charts.board_axes(board))
     rows = row_costs(records, board)
     if len(rows) > 2:
         yield "cost", partial(costs.draw, rows)
