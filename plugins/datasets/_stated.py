@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import Field, field_validator
@@ -13,8 +14,12 @@ from ._columns import closest, nfc_names
 
 
 class LabelOptions(PluginOptions):
-    """Which labels of the data count."""
+    """Which labels of the data count, and their names."""
 
+    taxonomy: str | None = None
+    """Taxonomy of the labels: a name, or the path of a YAML file."""
+    labels: dict[str, str] = Field(default_factory=dict)
+    """Label of the data (or name of a folder) → label of the taxonomy, where they differ."""
     leave_out: tuple[str, ...] = ()
     """Labels of the data whose utterances are left out, such as ``[other]``; `data check` counts
     them."""
@@ -60,10 +65,6 @@ class LeftOut:
 class StatedOptions(LabelOptions):
     """Facts about the user's recordings that no file states."""
 
-    taxonomy: str | None = None
-    """Taxonomy of the labels: a name, or the path of a YAML file."""
-    labels: dict[str, str] = Field(default_factory=dict)
-    """Label of the data (or name of a folder) → label of the taxonomy, where they differ."""
     language: str | None = None
     """ISO 639-1 code of rows or recordings without one."""
     fixed_sentences: bool = False
@@ -94,6 +95,14 @@ class StatedDataset(Dataset[StatedT]):
     def url(self) -> str:
         """Returns the address of the set; empty if it has none."""
         return ""
+
+
+def renamed(gold: Mapping[str, float], labels: Mapping[str, str]) -> dict[str, float]:
+    """Returns gold in the taxonomy's labels; weights of labels that become one add up."""
+    weights: dict[str, float] = defaultdict(float)
+    for label, weight in gold.items():
+        weights[labels.get(label, label)] += weight
+    return dict(weights)
 
 
 def single_gold(

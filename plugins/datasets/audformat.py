@@ -14,7 +14,6 @@ from lanser_bench import (
     DataError,
     Dataset,
     MissingDependencyError,
-    PluginOptions,
     SettingsError,
     Utterance,
     language_code,
@@ -23,12 +22,12 @@ from lanser_bench import (
 from ._columns import TEXTS, as_text, as_turn, columns_among, nfc, present, text_columns
 from ._dialogues import apart
 from ._paths import Recordings
-from ._stated import single_gold
+from ._stated import LabelOptions, LeftOut, single_gold
 
 _CARD = Card(title="An audformat database", licence="see db.yaml", citation="see db.yaml")
 
 
-class AudformatOptions(PluginOptions):
+class AudformatOptions(LabelOptions):
     """Options of `audformat`."""
 
     tables: tuple[str, ...]
@@ -39,10 +38,6 @@ class AudformatOptions(PluginOptions):
     )
     """Field → name of the column, such as ``{label: emotion, speaker: speaker}``. A column
     that the table lacks is looked up by file in the table `files`."""
-    taxonomy: str | None = None
-    """Taxonomy of the labels: a name, or the path of a YAML file."""
-    labels: dict[str, str] = Field(default_factory=dict)
-    """Label of the database → label of the taxonomy, where they differ."""
     fixed_sentences: bool = False
     """Set it if all speakers read the same few sentences."""
 
@@ -70,9 +65,13 @@ class Audformat(Dataset[AudformatOptions]):
             citation=str(database.source or "not stated"),
             url=str(database.license_url or ""),
         )
-        yield from apart(self._rows(root, database), self.notes)
+        left_out = LeftOut(self.options.leave_out)
+        yield from apart(self._rows(root, database, left_out), self.notes)
+        self.notes += left_out.notes()
 
-    def _rows(self, root: Path, database: Any) -> Iterator[tuple[str, Utterance]]:
+    def _rows(
+        self, root: Path, database: Any, left_out: LeftOut
+    ) -> Iterator[tuple[str, Utterance]]:
         languages = [str(code) for code in database.languages]
         language = language_code(languages[0]) if len(languages) == 1 else None
         for table in self.options.tables:
@@ -84,7 +83,11 @@ class Audformat(Dataset[AudformatOptions]):
             split = last if last in ("train", "dev", "test") else None
             for number, (row, cells) in enumerate(self._cells(database, table)):
                 origin = f"{root}/db.{table}, row {number}"
+                label = as_text(cells.pop("label", None), origin, "label")
+                if label is not None and left_out([label]):
+                    continue
                 texts = text_columns(cells, origin, split=split, language=language)
+                texts["gold"] = single_gold(label, self.options.taxonomy, self.options.labels)
                 yield table, self._utterance(root, origin, row, cells, texts)
 
     def _cells(
@@ -111,14 +114,12 @@ class Audformat(Dataset[AudformatOptions]):
     ) -> Utterance:
         file, start, end = str(row["file"]), _seconds(row.get("start")), _seconds(row.get("end"))
         span = "" if start is None and end is None else f"@{start or 0:.3f}"
-        label = as_text(cells.get("label"), origin, "label")
         return Utterance(
             id=f"{nfc(file)}{span}",
             audio=Recordings(root).located(file),
             start=start,
             end=end,
             turn=as_turn(cells.get("turn"), origin),
-            gold=single_gold(label, self.options.taxonomy, self.options.labels),
             origin=origin,
             **texts,
         )

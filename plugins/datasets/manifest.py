@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from ._extras import plain_extras
 from ._files import counted
 from ._gold import GoldKind, shares_of_votes, weighted_gold
 from ._paths import Recordings, exists
-from ._stated import LeftOut, StatedDataset, StatedOptions
+from ._stated import LeftOut, StatedDataset, StatedOptions, renamed
 from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, table_rows
 
 Tables = str | tuple[str, ...] | dict[str, str]
@@ -181,7 +181,7 @@ class ManifestTable(StatedDataset[ManifestOptions]):
         texts = text_columns(cells, origin, language=self.options.language, split=split)
         if texts["speaker"] and self.options.name:
             texts["speaker"] = f"{self.options.name}/{texts['speaker']}"
-        gold, kind = self._gold(origin, cells), self._kind(origin, cells)
+        gold, kind = renamed(_gold(origin, cells), self.options.labels), self._kind(origin, cells)
         gold, votes = shares_of_votes(gold) if kind == "distribution" else (gold, {})
         return Utterance(
             id=name,
@@ -195,13 +195,6 @@ class ManifestTable(StatedDataset[ManifestOptions]):
             origin=origin,
             **texts,
         )
-
-    def _gold(self, origin: str, cells: Mapping[str, Any]) -> dict[str, float]:
-        # Two labels of the table may be one of the taxonomy's: their weights add up.
-        gold: dict[str, float] = defaultdict(float)
-        for label, weight in _gold(origin, cells).items():
-            gold[self.options.labels.get(label, label)] += weight
-        return dict(gold)
 
     def _kind(self, origin: str, cells: Mapping[str, Any]) -> GoldKind:
         kind = str(cells.get("gold_kind", self.options.gold_kind))

@@ -24,7 +24,7 @@ from ._columns import (
 from ._dialogues import apart
 from ._extras import plain_extras
 from ._gold import GoldKind, as_weight, weighted_gold
-from ._stated import LabelOptions, LeftOut
+from ._stated import LabelOptions, LeftOut, renamed
 from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, table_rows
 from ._text_files import lines
 from ._text_sets import CARDS, READERS
@@ -65,8 +65,6 @@ class TextOptions(LabelOptions, TableOptions):
     dimensions: Annotated[dict[str, tuple[float, float]], ordered()] = Field(default_factory=dict)
     """Column with human ratings of a dimension of emotion → ends of its scale, such as ``{valence:
     [1, 5]}``."""
-    taxonomy: str | None = None
-    """Taxonomy of the gold labels: a name, or the path of a YAML file."""
     language: str | None = None
     """ISO 639-1 code for rows without one."""
     title: str = "Texts listed in a table"
@@ -110,7 +108,7 @@ class Text(Dataset[TextOptions]):
                 continue
             empty = False
             if not left_out(utterance.gold):
-                yield utterance
+                yield replace(utterance, gold=renamed(utterance.gold, self.options.labels))
         self.notes += left_out.notes()
         if empty and self.options.splits:
             raise DataError(

@@ -15,6 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from lanser_bench import DataError, LanserError, SettingsError, TaxonomyError
+from lanser_bench.cli.data import app as data_app
 from lanser_bench.cli.label import app as label_app
 from lanser_bench.cli.taxonomy import app as taxonomy_app
 from lanser_bench.experiment import label_corpus, label_texts
@@ -267,6 +268,12 @@ def test_a_corpus_of_speech_is_reported_by_speaker_and_length(run: Run, corpus: 
     assert [g["utterances"] for g in found["by"]["words"]] == [8, 4]
     assert "seconds" in found["by"]
     assert "asr_avg_logprob" not in found["by"]
+    [table] = Path("results").rglob("labels.parquet")
+    words = ("manifest", table.parent, "table=labels.parquet", "taxonomy=ekman-6")
+    check = CliRunner().invoke(data_app, ["check", *map(str, words)])
+    assert "utterances: 12\n" in check.stdout, "the labels are a table for `manifest`"
+    assert "transcripts: 12\n" in check.stdout
+    assert "usable: yes" in check.stdout
 
 
 @pytest.mark.slow

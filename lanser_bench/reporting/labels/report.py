@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ...data.manifest import recording_paths
 from ...data.utterances import read_scales, read_utterances
 from ...experiment.labelling import LabelledCorpus
 from ...kinds.asr import Transcript
@@ -75,7 +77,8 @@ def write_label_report(
         text = (corpus.store.checked(corpus.transcripts).path / TRANSCRIPTS).read_text("utf-8")
         report["transcripts"] = json.loads(text)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_labels(material, folder / LABELS)
+    paths = recording_paths(corpus.store, corpus.manifest.key)
+    _write_labels(material, paths, folder / LABELS)
     pictures = _pictures(report, folder)
     write_atomic(folder / PAGE, label_views.markdown(report, pictures))
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
@@ -103,12 +106,21 @@ def _made_with(corpus: LabelledCorpus) -> dict[str, Any]:
     }
 
 
-def _write_labels(material: Material, path: Path) -> None:
-    """One row per utterance: id, speaker, text, label, confidence, a score per label, reason."""
-    labels = material.labels
+def _write_labels(material: Material, paths: Mapping[str, Path], path: Path) -> None:
+    """Writes one row per utterance; the dataset `manifest` reads the table where it is.
+
+    `file` is relative to the table, as in a manifest, so that it has no folder of this machine.
+    """
+    labels, table = material.labels, material.table
+    files: dict[str | None, str] = {
+        sha: os.path.relpath(file, path.parent) for sha, file in paths.items()
+    }
     columns: dict[str, Any] = {
         "id": pa.array(labels.ids, pa.string()),
-        "speaker": pa.array(material.table.speakers, pa.string()),
+        "file": pa.array([files.get(sha) for sha in table.audio_sha], pa.string()),
+        "start": pa.array(table.start, pa.float64()),
+        "end": pa.array(table.end, pa.float64()),
+        "speaker": pa.array(table.speakers, pa.string()),
         "text": pa.array(material.texts, pa.string()),
         "label": pa.array(labels.labels, pa.string()),
         "confidence": pa.array(labels.confidence, pa.float32()),

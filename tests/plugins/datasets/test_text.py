@@ -48,6 +48,14 @@ def test_columns_may_have_other_names_and_rows_no_id(tmp_path: Path) -> None:
     )
 
 
+def test_labels_of_the_table_become_those_of_the_taxonomy(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv", "text;label\na;froh,heiter\nb;Wut,froh\nc;?\n")
+    options = {"delimiter": ";", "separator": ",", "leave_out": ["?"]}
+    names = {"froh": "joy", "heiter": "joy", "Wut": "anger"}
+    found = [u.gold for u in read(tmp_path, labels=names, **options)]
+    assert found == [{"joy": 2.0}, {"anger": 1.0, "joy": 1.0}]
+
+
 def test_several_tables_are_splits_and_their_ids_stay_apart(tmp_path: Path) -> None:
     write(tmp_path, "test.csv", "id,text\n1,a\n")
     write(tmp_path, "train.csv", "id,text\n1,b\n")
