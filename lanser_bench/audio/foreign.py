@@ -6,6 +6,7 @@ import re
 from typing import BinaryIO
 
 _CONVERT = "Convert it: `ffmpeg -i IN OUT.flac`"
+_INSTALL = "run `pip install 'lanser-bench[media]'`, which reads files such as .m4a, .mp4 and .webm"
 _OTHERS = (
     "wav, flac, ogg and mp3 are read; convert others, for example with `ffmpeg -i IN OUT.flac`"
 )
@@ -28,7 +29,7 @@ _DOWNLOADS = {
     rb"\xff\xd8\xff": "a picture (JPEG)",
     rb"GIF8": "a picture (GIF)",
 }
-_FORMATS = {
+FORMATS = {
     rb".{4}ftyp": "in MPEG-4 (M4A, MP4 or 3GP)",
     rb".{4}moov": "in QuickTime",
     rb"\x1a\x45\xdf\xa3": "in Matroska or WebM",
@@ -54,6 +55,7 @@ _FORMATS = {
     rb"caff": "a CAF file with an unsupported codec",
     rb".{8}AIFC": "an AIFF file with an unsupported codec",
 }
+"""First bytes of a file → the format, which PyAV may read."""
 _SIGNATURES = {
     rb"version https://git-lfs": "is a Git LFS pointer, not the recording itself. Run `git lfs "
     "pull` in its repository",
@@ -66,7 +68,7 @@ _SIGNATURES = {
     rb".?#!SILK": "is in SILK. Convert it with a SILK decoder",
     **{pattern: f"is {kind} archive. {_UNPACK}" for pattern, kind in _ARCHIVES.items()},
     **{pattern: f"is {kind}. {_AGAIN}" for pattern, kind in _DOWNLOADS.items()},
-    **{pattern: f"is {kind}. {_CONVERT}" for pattern, kind in _FORMATS.items()},
+    **{pattern: f"is {kind}. {_CONVERT}, or {_INSTALL}" for pattern, kind in FORMATS.items()},
 }
 """First bytes of a file → what it is and what to do."""
 

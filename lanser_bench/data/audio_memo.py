@@ -6,10 +6,12 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..audio import AudioFacts, inspect
+from ..audio.layout import SoundError
+from ..audio.media import convert, media_format
 from ..errors import DataError
 from ..plugins.identity import library_versions, source_hash
 from ..store import ChangedError, FileHashes, Memo
@@ -22,8 +24,10 @@ _BATCH = 256
 class Recording:
     """One file: its identity and the facts from a full decode."""
 
+    path: Path
+    """What is decoded: the file itself, or its conversion."""
     sha: str
-    """SHA-256 of its bytes; empty if they cannot be read."""
+    """SHA-256 of the bytes of `path`; empty if they cannot be read."""
     facts: AudioFacts | None
     """None if the bytes cannot be read."""
     unreadable: str = ""
@@ -34,7 +38,7 @@ class Recording:
         return (self.facts.problem or "") if self.facts is not None else self.unreadable
 
 
-_CHANGING = Recording("", None, "changed while it was being read")
+_CHANGING = "changed while it was being read"
 
 
 class AudioMemo:
@@ -46,6 +50,7 @@ class AudioMemo:
         # Another decoder may give other facts for the same bytes.
         versions = library_versions(("soundfile", "soxr", "numpy"))
         self._code = f"{source_hash('lanser_bench.audio')} {sorted(versions.items())}"
+        self._converted = path.parent / "datasets" / "converted"
         self._facts = Memo(path, "facts (sha TEXT PRIMARY KEY, code TEXT, facts TEXT)")
 
     def look(
@@ -55,20 +60,29 @@ class AudioMemo:
 
         `progress` is called with done, total and unit.
         """
-        hashed: dict[Path, str] = {}
-        unread: dict[Path, Recording] = {}
-        for path in dict.fromkeys(paths):
-            try:
-                hashed[path] = self._hashes.sha256(path)
-            except ChangedError:
-                unread[path] = _CHANGING
-            except (DataError, ValueError):  # a path with a zero byte
-                unread[path] = Recording("", None, _why_unreadable(path))
-        known = self._known(set(hashed.values()))
-        new = {sha: path for path, sha in hashed.items() if sha not in known}
-        known |= self._learn(new, progress)
-        read = {p: Recording(s, known[s]) if s in known else _CHANGING for p, s in hashed.items()}
-        return read | unread
+        files = {path: self._identified(path) for path in dict.fromkeys(paths)}
+        sounds = {file.sha: file.path for file in files.values() if file.sha}
+        known = self._known(set(sounds))
+        known |= self._learn({s: path for s, path in sounds.items() if s not in known}, progress)
+        return {path: _with_facts(path, file, known.get(file.sha)) for path, file in files.items()}
+
+    def _identified(self, path: Path) -> Recording:
+        """Returns a file without facts; a format that needs PyAV is converted once and kept."""
+        try:
+            sha = self._hashes.sha256(path)
+            if not media_format(path):
+                return Recording(path, sha, None, _CHANGING)
+            sound = self._converted / f"{sha}.flac"
+            if not sound.is_file():
+                convert(path, sound)
+            return Recording(sound, self._hashes.sha256(sound), None, _CHANGING)
+        except ChangedError:
+            reason = _CHANGING
+        except SoundError as error:
+            reason = str(error)
+        except (DataError, ValueError):  # a path with a zero byte
+            reason = _why_unreadable(path)
+        return Recording(path, "", None, reason)
 
     def _known(self, shas: set[str]) -> dict[str, AudioFacts]:
         query = "SELECT facts FROM facts WHERE sha=? AND code=?"
@@ -103,6 +117,12 @@ class AudioMemo:
         """Closes the memo."""
         self._hashes.close()
         self._facts.close()
+
+
+def _with_facts(path: Path, file: Recording, facts: AudioFacts | None) -> Recording:
+    if facts is not None and file.path != path:
+        facts = replace(facts, format=f"{path.suffix[1:].upper()}, converted")
+    return replace(file, facts=facts)
 
 
 def _why_unreadable(path: Path) -> str:

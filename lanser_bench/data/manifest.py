@@ -98,7 +98,7 @@ def build_manifest(
     )
     artifact = _stored(store, spec, survey, begin)
     problems = [asdict(problem) for problem in survey.problems]
-    paths = _written_paths(store, spec.key, survey.paths)
+    paths = _written_paths(store, spec.key, survey.paths | survey.converted)
     return BuiltManifest(spec.key, artifact, survey.counts, problems, paths, survey.notes)
 
 

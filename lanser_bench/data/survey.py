@@ -49,6 +49,8 @@ class Survey:
     """Usable utterances, in order, with the columns of `utterances.SCHEMA`."""
     paths: dict[str, Path] = field(default_factory=dict)
     """SHA-256 of a recording's bytes → its path."""
+    converted: dict[str, Path] = field(default_factory=dict)
+    """The same, of conversions in the store, which are decoded instead."""
     problems: list[Problem] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     """Sentences that forbid using the dataset; empty if it is usable."""
@@ -179,6 +181,8 @@ def _fill(
         if recording is None or recording.facts is None or u.audio is None:
             continue
         survey.paths.setdefault(recording.sha, u.audio)
+        if recording.path != u.audio:
+            survey.converted[recording.sha] = recording.path
         same_bytes = first.setdefault((recording.sha, u.start, u.end), u.id)
         same_samples = first.setdefault((recording.facts.samples, u.start, u.end), u.id)
         odd = list(oddities(u, recording.facts))
@@ -290,7 +294,7 @@ def _notes(
         notes.append(
             f"Speakers that differ only in upper and lower case count as two: {some(pairs)}."
         )
-    read = (path for path, recording in recordings.items() if not recording.problem)
+    read = (path for path, one in recordings.items() if one.path == path and not one.problem)
     odd = sorted(relative(path, root) for path in read if path.suffix.lower() not in READ_SUFFIXES)
     if odd:
         notes.append(

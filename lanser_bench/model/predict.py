@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -93,6 +93,13 @@ def predict_file(
     model: Scorer, path: Path, segmenter: Segmenter[Any] | str | None = None
 ) -> Prediction:
     """Labels one recording; see `SERModel.predict`."""
+    from ..audio.media import readable
+
+    with readable(path) as sound:
+        return replace(_predicted(model, sound, segmenter), path=path)
+
+
+def _predicted(model: Scorer, path: Path, segmenter: Segmenter[Any] | str | None) -> Prediction:
     from ..audio import decode
 
     facts = readable_facts(path)
