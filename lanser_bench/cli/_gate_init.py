@@ -84,7 +84,7 @@ def _workflow(
         "RUN": run,
         "BASELINE": shlex.quote(baseline.as_posix()),
         "WORKFLOW": output.as_posix(),
-        "REQUIREMENTS": shlex.join(requirements or [f"lanser-bench=={__version__}", *own]),
+        "REQUIREMENTS": shlex.join(requirements or [f"lanser-bench[all]=={__version__}", *own]),
     }
     text = files(__package__).joinpath("gate_workflow.yml").read_text(encoding="utf-8")
     for key, value in texts.items():

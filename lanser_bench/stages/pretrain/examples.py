@@ -160,9 +160,9 @@ def _enough_labels(examples: Examples, control: LabelsControl) -> None:
             "labelled set."
         )
     raise DataError(
-        f"Pre-training needs utterances of at least two labels of {name}; of {total} utterances "
-        f"{total - len(labelled)} abstained and the rest are {listed}. Add speech, or loosen the "
-        "label stage's filters."
+        f"Pre-training needs utterances of at least two labels of {name}; of {total} utterances, "
+        f"{total - len(labelled)} have no label, and these have one: {listed}. Add speech, loosen "
+        "the label stage's filters, or choose another labeler."
     )
 
 
