@@ -37,12 +37,12 @@ def plugins(
     """
     if context.invoked_subcommand is not None:
         return
-    from ..plugins.describe import summary
+    from ..plugins.describe import summaries
     from ..plugins.discovery import load_plugins
 
     registry = load_plugins(plugins_dir)
     entries = sorted(registry.entries.values(), key=lambda entry: (entry.kind, entry.name))
-    about = {entry: summary(entry) for entry in entries if entry.kind != "taxonomy"}
+    about = summaries([entry for entry in entries if entry.kind != "taxonomy"])
     if as_json:
         listed = [asdict(entry) | {"summary": about.get(entry, "")} for entry in entries]
         broken_entries = [asdict(entry) for entry in registry.broken]

@@ -7,6 +7,8 @@ import importlib.util
 import inspect
 import sys
 import textwrap
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -14,20 +16,33 @@ from pydantic import BaseModel
 from .discovery import Registered
 
 
-def summary(entry: Registered) -> str:
-    """Returns the first sentence of a plugin's docstring; empty if its source is not readable."""
-    module, _, name = entry.reference.partition(":")
+def summaries(entries: Collection[Registered]) -> dict[Registered, str]:
+    """Returns a sentence on each plugin; empty if its source is not readable.
+
+    It is the first sentence of the module's docstring, or of the class's if the module registers
+    several plugins or has no docstring.
+    """
+    modules = Counter(entry.reference.partition(":")[0] for entry in entries)
+    found = {}
+    for entry in entries:
+        module, _, name = entry.reference.partition(":")
+        tree = _source(module)
+        classes = (x for x in tree.body if isinstance(x, ast.ClassDef) and x.name == name)
+        nodes = [*([tree] if modules[module] == 1 else []), *classes]
+        text = next(filter(None, map(ast.get_docstring, nodes)), "")
+        line = first_sentence(text).removeprefix(f"`{entry.name}`: ")
+        found[entry] = line[:1].upper() + line[1:]
+    return found
+
+
+def _source(module: str) -> ast.Module:
     try:
         loaded = sys.modules.get(module)
         spec = loaded.__spec__ if loaded else importlib.util.find_spec(module)
-        tree = ast.parse(Path(str(spec and spec.origin)).read_bytes())
+        return ast.parse(Path(str(spec and spec.origin)).read_bytes())
     # A module of a third party may raise anything while its package is imported.
     except Exception:  # noqa: BLE001
-        return ""
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            return first_sentence(ast.get_docstring(node) or "")
-    return ""
+        return ast.Module([], [])
 
 
 def first_sentence(text: str) -> str:

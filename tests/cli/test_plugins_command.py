@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lanser_bench.cli import main
-from lanser_bench.plugins.describe import summary
+from lanser_bench.plugins.describe import summaries
 from lanser_bench.plugins.discovery import CONTRACTS, load_plugins
 
 BUILT_IN = [e for e in load_plugins(only="").entries.values() if e.kind in CONTRACTS]
@@ -21,7 +21,7 @@ def lanser(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, s
 
 
 def test_every_built_in_plugin_has_a_description_of_a_line() -> None:
-    lengths = {f"{e.kind} {e.name}": len(summary(e)) for e in BUILT_IN}
+    lengths = {f"{e.kind} {e.name}": len(text) for e, text in summaries(BUILT_IN).items()}
     assert {name: n for name, n in lengths.items() if not 10 < n <= 110} == {}
 
 
@@ -37,8 +37,8 @@ def test_the_list_has_names_descriptions_and_other_distributions(
     assert code == 0
     lines = " ".join(out.split())
     assert f"mine Labels like me. ({tmp_path}/mine.py)" in lines
-    assert "similarity Scores each label by the cosine" in lines
-    assert "random Draws each utterance's scores" in lines
+    assert "similarity Weak labels by sentence similarity" in lines
+    assert "random Chance level: scores that ignore" in lines
     assert "ekman-6" in lines
 
 
