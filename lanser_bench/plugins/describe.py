@@ -28,8 +28,11 @@ def summaries(entries: Collection[Registered]) -> dict[Registered, str]:
         module, _, name = entry.reference.partition(":")
         tree = _source(module)
         classes = (x for x in tree.body if isinstance(x, ast.ClassDef) and x.name == name)
-        nodes = [*([tree] if modules[module] == 1 else []), *classes]
-        text = next(filter(None, map(ast.get_docstring, nodes)), "")
+        nodes: list[ast.Module | ast.ClassDef] = [
+            *([tree] if modules[module] == 1 else []),
+            *classes,
+        ]
+        text = next((text for node in nodes if (text := ast.get_docstring(node))), "")
         line = first_sentence(text).removeprefix(f"`{entry.name}`: ")
         found[entry] = line[:1].upper() + line[1:]
     return found
