@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import yaml
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_jsonable_python
 
 from .errors import SettingsError, did_you_mean
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _KEYS = "input should be keys and values"
 PLAIN = {
-    "tuple_type": "input should be a list",
-    "list_type": "input should be a list",
     "string_type": "input should be text: put it in quotes",
     "path_type": "input should be a path: put it in quotes",
     "dict_type": _KEYS,
@@ -22,17 +21,26 @@ PLAIN = {
     "too_short": "input should have {min_length} or more entries",
 }
 """Error types whose text by pydantic names Python types → text in terms of users' files."""
+_LIST = {"tuple_type", "list_type"}
+_SINGLE = {
+    *("string_type", "path_type", "int_type", "float_type", "bool_type", "literal_error"),
+    "plugin_type",
+}
+"""Error types of values that are not lists."""
 SECRET = "secret"
 """Type of custom errors whose message must not show the value."""
 
 
-def validated(model: type[ModelT], values: Mapping[str, Any], where: str) -> ModelT:
+def validated(
+    model: type[ModelT], values: Mapping[str, Any], where: str, axis: str | None = None
+) -> ModelT:
     """Validates `values` into `model`.
 
     Args:
         model: the typed model, which must forbid unknown keys.
         values: plain values.
         where: start of the message, such as ``grid.yaml`` or ``labeler 'x'``.
+        axis: see `describe`.
 
     Raises:
         SettingsError: one sentence per error, with "did you mean" for an unknown key.
@@ -40,7 +48,7 @@ def validated(model: type[ModelT], values: Mapping[str, Any], where: str) -> Mod
     try:
         return validate(model, values)
     except ValidationError as error:
-        raise SettingsError(describe(error, model, where)) from None
+        raise SettingsError(describe(error, model, where, axis)) from None
 
 
 def validate(
@@ -92,6 +100,7 @@ def describe(
     error: ValidationError,
     model: type[BaseModel],
     where: str | Callable[[Sequence[str | int]], str],
+    axis: str | None = None,
 ) -> str:
     """Returns the sentences for a validation error.
 
@@ -100,6 +109,8 @@ def describe(
             as ``path``.
         model: the validated model.
         where: start of the sentences, or a function that returns it for a place.
+        axis: what precedes a key of the model as an axis of a grid, such as ``labeler.``; None if
+            the values are no part of an experiment.
     """
     sentences = []
     findings = error.errors(include_url=False)
@@ -117,7 +128,7 @@ def describe(
             sentences.append(f"{here}: '{place}' is missing.")
         else:
             given = repr(finding.get("input"))
-            message = _words(finding)
+            message = _words(finding, None if axis is None else axis + place)
             shown = given if len(given) <= 60 else given[:57] + "..."
             value = "" if finding["type"] == SECRET else f" is {shown}"
             prefix = f"{here}: '{place}'{value}: " if place else f"{here}: "
@@ -133,11 +144,25 @@ def _is_consequence(finding: ErrorDetails, findings: Sequence[ErrorDetails]) -> 
     return finding["type"] == "too_short" and any(loc[: len(own)] == own for loc in below)
 
 
-def _words(finding: ErrorDetails) -> str:
+def _words(finding: ErrorDetails, axis: str | None) -> str:
+    given = finding["input"]
+    if finding["type"] in _LIST:
+        return f"input should be a list. Write {_flow([given])}"
+    if finding["type"] in _SINGLE and isinstance(given, list) and given and axis is not None:
+        return f"expected one value. To try several, write grid: {{{axis}: {_flow(given)}}}"
     plain = PLAIN.get(finding["type"])
     if plain is not None:
         return plain.format_map(finding.get("ctx", {}))
     return finding["msg"].removeprefix("Value error, ")
+
+
+def _flow(values: list[Any]) -> str:
+    """Returns a list as in a YAML file, without its values if it is long."""
+    plain = to_jsonable_python(values, fallback=str)
+    text = yaml.safe_dump(
+        plain, default_flow_style=True, width=1000, sort_keys=False, allow_unicode=True
+    ).strip()
+    return text if len(text) <= 80 else "[…]"
 
 
 def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,32 +38,40 @@ class Budget:
 
 
 def parse_budget(value: float | str) -> Budget:
-    """Reads a budget: a fraction in (0, 1], or ``"k=5"``.
+    """Reads a budget: a fraction in (0, 1], ``"10%"``, or ``"k=5"``.
 
     Raises:
         SettingsError: it is neither.
     """
+    fraction = value
     if isinstance(value, str):
-        match = re.fullmatch(r"k=([1-9]\d*)", value.replace(" ", ""))
-        if match:
+        text = value.replace(" ", "")
+        if match := re.fullmatch(r"k=([1-9]\d*)", text):
             return Budget(per_class=int(match[1]))
-    elif 0 < value <= 1:
-        return Budget(fraction=float(value))
+        percent = re.fullmatch(r"(\d+(?:\.\d+)?)%", text)
+        # Decimal: the same float, and so the same key, as that of the fraction.
+        fraction = float(Decimal(percent[1]) / 100) if percent else 0.0
+    if 0 < float(fraction) <= 1:
+        return Budget(fraction=float(fraction))
     raise SettingsError(
-        f"Budget {value!r} is neither a fraction in (0, 1], such as 0.1, nor a number of labels "
-        "per class, such as 'k=5'."
+        f"Budget {value!r} is neither a fraction in (0, 1], such as 0.1 or '10%', nor a number of "
+        "labels per class, such as 'k=5'."
     )
 
 
 def checked_budgets(values: tuple[float | str, ...]) -> tuple[float | str, ...]:
-    """Returns a setting's budgets; for validators: raises `ValueError` if one is invalid."""
+    """Returns a setting's budgets, percentages as fractions.
+
+    Raises:
+        ValueError: one is invalid, for validators.
+    """
     try:
-        names = [parse_budget(value).name for value in values]
+        budgets = [parse_budget(value) for value in values]
     except SettingsError as error:
         raise ValueError(str(error).rstrip(".")) from None
-    if len(set(names)) < len(names):
+    if len({budget.name for budget in budgets}) < len(budgets):
         raise ValueError("duplicate budget")
-    return values
+    return tuple(b.fraction or v for b, v in zip(budgets, values, strict=True))
 
 
 def class_orders(

@@ -134,7 +134,9 @@ class Registry:
         from ..validation import validated
 
         cls = self.plugin_class(kind, name)
-        checked = validated(cls.Options, dict(options or {}), f"{kind} '{name}'")
+        # Datasets, probes and trackers are entries of lists, whose axes have other names.
+        axis = f"{kind}." if kind in ("segmenter", "asr", "labeler", "encoder") else None
+        checked = validated(cls.Options, dict(options or {}), f"{kind} '{name}'", axis)
         # A plugin made of others looks them up in this registry.
         outer = _making.set(self)
         whose = f"{kind} '{name}' of {self.entry(kind, name).distribution}"

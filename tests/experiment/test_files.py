@@ -104,6 +104,14 @@ def test_a_fault_of_an_override_is_not_said_of_the_file(tmp_path: Path) -> None:
         ({"taxonomy": 6.5}, "'taxonomy' is 6.5: input should be text: put it in quotes."),
         ({"pretrain": [1]}, "'pretrain' is [1]: input should be keys and values."),
         ({"targets": []}, "'targets' is []: input should have 1 or more entries."),
+        ({"labeler": ["random", "lexicon"]}, "write grid: {labeler: [random, lexicon]}."),
+        ({"labeler": {"random": {"seed": 1}}}, "a mapping {name: random, option: …}"),
+        ({"taxonomy": ["a", "b"]}, "expected one value. To try several, write grid: {taxonomy:"),
+        ({"pretrain": {"epochs": [1, 2]}}, "write grid: {pretrain.epochs: [1, 2]}."),
+        ({"probes": "prosody"}, "input should be a list. Write [prosody]."),
+        ({"seeds": 3}, "for 3 seeds write [0, 1, 2], for the seed 3 alone [3]."),
+        ({"evaluate": {"budgets": "10%"}}, "input should be a list. Write [10%]."),
+        ({"evaluate": {"budgets": [10]}}, "such as 0.1 or '10%'"),
     ],
 )
 def test_a_wrong_type_is_told_in_words_of_the_file(changes: dict[str, Any], words: str) -> None:
@@ -356,6 +364,16 @@ def test_an_option_that_a_grid_does_not_set_is_shown_as_the_file_has_it() -> Non
         ({"gird": {"seed": [1]}}, "unknown key 'gird'. Did you mean 'grid'"),
         ({"grid": {"evaluate.fold": [3]}}, "unknown key 'evaluate.fold'.*'folds'"),
         ({"grid": {"seed": [0]}, "exclude": [{"sed": 1}]}, "not an axis.*'seed'"),
+        ({"grid": {"seed": [0, 1]}, "exclude": [{"seed": 2}]}, "not a value.*Known: 0, 1"),
+        (
+            {
+                "zip": {"seed": [0, 1], "taxonomy": ["a", "b"]},
+                "exclude": [{"seed": 0, "taxonomy": "b"}],
+            },
+            "matches no point",
+        ),
+        ({"grid": {"pretrain": {"epochs": [1]}}}, r"grid: {pretrain\.epochs: \[…\]}"),
+        ({"grid": {"seed": 1}}, r"Write seed: \[1\]"),
         ({"seeds": [1], "pretrain": {"seeds": [2]}}, "both set and mean the same"),
         ({"seeds": [1, 1]}, "duplicate seed"),
     ],
@@ -393,6 +411,18 @@ def test_seeds_are_short_for_those_of_pretraining(tmp_path: Path) -> None:
 )
 def test_overrides_reach_the_grid(override: str, expected: list[str]) -> None:
     assert shown(points(override, grid={"labeler": ["random", "oracle"]})) == expected
+
+
+def test_an_exclusion_may_miss_an_axis_that_the_command_line_shortens() -> None:
+    grid = {"labeler": ["random", "oracle"]}
+    found = points("grid.labeler=[random]", grid=grid, exclude=[{"labeler": "oracle"}])
+    assert len(found) == 1
+
+
+def test_percentages_are_the_same_budgets_as_fractions() -> None:
+    shares = [0.005, 0.07, 0.3, 1.0]
+    one = points(evaluate={"budgets": ["0.5%", "7%", "30 %", "100%"]})
+    assert one[0].settings.evaluate.budgets == tuple(shares)
 
 
 def test_overrides_reach_one_of_several_grids() -> None:

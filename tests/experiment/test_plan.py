@@ -257,6 +257,10 @@ def test_a_misspelt_name_does_not_wait_for_the_recordings_to_be_read(
             "axes 'threads.targets' and 'threads.features' together",
         ),
         ({"grid": {"labeler.sharp": [2, 2.0]}}, "all cells along it have the same keys"),
+        (
+            {"grid": {"labeler": ["words", "random"], "labeler.sharp": [1, 2]}},
+            "axis 'labeler.sharp': labeler 'random' has no option 'sharp'.*{name: …, sharp: 1}",
+        ),
     ],
 )
 def test_an_axis_that_cannot_change_a_result_is_refused(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,10 +33,11 @@ class Parts:
         label: str,
         folder: Path | None,
         progress: Progress | None,
+        axes: Collection[str] = (),
     ) -> None:
-        """Starts empty; the arguments are those of `make_plan`."""
+        """Starts empty; the arguments are those of `make_plan`, and the axes of its grid."""
         self.registry, self.store, self.label = registry, store, label
-        self.folder, self.progress = folder, progress
+        self.folder, self.progress, self._axes = folder, progress, axes
         self.nodes: dict[str, Node] = {}
         self.manifests: dict[str, BuiltManifest] = {}
         self._plugins: dict[str, tuple[Any, PluginIdentity]] = {}
@@ -68,11 +69,24 @@ class Parts:
             try:
                 plugin: Plugin[Any] = self.registry.create(kind, ref.name, ref.options)
             except SettingsError as error:
-                raise SettingsError(f"{self.label}: {error}") from None
+                raise SettingsError(f"{self.label}: {self._of_axis(kind, ref) or error}") from None
             check_plugin(kind, ref.name, plugin)
             identity = plugin_identity(self.registry, kind, ref.name, plugin)
             self._plugins[memo] = plugin, identity
         return self._plugins[memo]
+
+    def _of_axis(self, kind: str, ref: PluginRef) -> str:
+        """Explains an axis of an option that a plugin lacks; empty if there is none."""
+        own = self.registry.plugin_class(kind, ref.name).Options.model_fields
+        for axis in self._axes:
+            head, _, option = axis.partition(".")
+            if head == kind and option in ref.options and option not in own:
+                return (
+                    f"axis '{axis}': {kind} '{ref.name}' has no option '{option}'. Remove this "
+                    f"axis and set the option of each plugin that has it: grid: {{{kind}: "
+                    f"[{ref.name}, {{name: …, {option}: {ref.options[option]}}}, …]}}."
+                )
+        return ""
 
     def taxonomy(self, name: str) -> Taxonomy:
         """Returns a taxonomy by name or path, which may be relative to the experiment's folder."""

@@ -48,7 +48,7 @@ def make_plan(
     Raises:
         LanserError: an unknown plugin, option or taxonomy, or a dataset that cannot be used.
     """
-    parts = Parts(registry, store, label, folder, progress)
+    parts = Parts(registry, store, label, folder, progress, tuple(points[0].axes))
     for point in points:
         _look_up(parts, point)
     by_point = [list(_cells(parts, p, position == 0)) for position, p in enumerate(points)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,18 +36,27 @@ class Grid:
         """Axes of the product and of `zip`."""
         return {**self.grid, **self.zip}
 
-    def choices(self) -> Iterator[dict[str, Any]]:
+    def choices(self, replaced: Collection[str] = ()) -> Iterator[dict[str, Any]]:
         """Yields the settings of each point: dotted key → value; one empty point without any.
+
+        Args:
+            replaced: axes with values of the command line, which may lack those that the file
+                excludes.
 
         Raises:
             SettingsError: axes of `zip` of unequal length, an axis of both `grid` and `zip`, or
-                `exclude` names an unknown axis.
+                `exclude` names an unknown axis, or matches no point.
         """
         self._check()
+        unused = [entry for entry in self.exclude if not entry.keys() & set(replaced)]
         if self.axes or not self.include:
             for chosen in self._product():
-                if not any(_matches(entry, chosen) for entry in self.exclude):
+                matching = [entry for entry in self.exclude if _matches(entry, chosen)]
+                unused = [entry for entry in unused if entry not in matching]
+                if not matching:
                     yield chosen
+        for entry in unused:
+            raise SettingsError(f"{self.label}: 'exclude' {self._unmatched(entry)}")
         for entry in self.include:
             yield {str(key): value for key, value in entry.items()}
 
@@ -79,6 +88,13 @@ class Grid:
                 f"{self.label}: 'exclude' names '{unknown}', which is not an axis."
                 f"{did_you_mean(str(unknown), self.axes)}"
             )
+
+    def _unmatched(self, entry: Mapping[str, Any]) -> str:
+        for axis, value in entry.items():
+            if value not in self.axes[axis]:
+                hint = did_you_mean(str(value), map(str, self.axes[axis]))
+                return f"names {axis}={value}, which is not a value of this axis.{hint}"
+        return f"has an entry that matches no point: {entry}. Remove it."
 
 
 def _matches(entry: Mapping[str, Any], chosen: Mapping[str, Any]) -> bool:
@@ -126,10 +142,17 @@ def _spans(value: Any, key: str, label: str) -> dict[str, list[Any]]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise SettingsError(f"{label}: '{key}' is a mapping {{axis: [value, …]}}.")
+        many = f" Several grids are a list under '{MANY}'." if isinstance(value, list) else ""
+        raise SettingsError(f"{label}: '{key}' is a mapping {{axis: [value, …]}}.{many}")
     for axis, values in value.items():
-        if not isinstance(values, list) or not values:
-            raise SettingsError(f"{label}: axis '{axis}' of '{key}' needs a list of values.")
+        if isinstance(values, list) and values:
+            continue
+        advice = ""
+        if isinstance(values, dict) and values:
+            advice = f" Write nested keys with dots: {key}: {{{axis}.{next(iter(values))}: […]}}."
+        elif isinstance(values, str | int | float):
+            advice = f" Write {axis}: [{values}]."
+        raise SettingsError(f"{label}: axis '{axis}' of '{key}' needs a list of values.{advice}")
     return {_axis(str(axis)): values for axis, values in value.items()}
 
 

@@ -35,7 +35,8 @@ def expand(file: ExperimentFile) -> list[Point]:
     for grid in file.grids:
         for axis, given in grid.axes.items():
             names_of(given, f"{grid.label}: axis '{axis}'")
-    choices = [chosen for grid in file.grids for chosen in grid.choices()]
+    replaced = {path[-1] for path in file.overrides if path[-2:-1] in (("grid",), ("zip",))}
+    choices = [chosen for grid in file.grids for chosen in grid.choices(replaced)]
     if not choices:
         raise SettingsError(f"{file.label}: 'exclude' leaves no point of the grid.")
     axes = dict.fromkeys(axis for chosen in choices for axis in chosen)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from ...data.listing import Part
 from ...evaluation.families import Declared
@@ -59,7 +60,10 @@ class PluginRef(_Settings):
         if isinstance(value, Mapping) and isinstance(value.get("options"), Mapping):
             return value
         if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
-            raise ValueError("expected a plugin: its name, or a mapping {name: …, option: …}")
+            nested = isinstance(value, Mapping) and len(value) == 1 and "name" not in value
+            form = f"{{name: {next(iter(value))}, option: …}}" if nested else "{name: …, option: …}"
+            sentence = f"expected a plugin: its name, or a mapping {form}"
+            raise PydanticCustomError("plugin_type", "{sentence}", {"sentence": sentence})
         return {"name": value["name"], "options": {k: v for k, v in value.items() if k != "name"}}
 
 
@@ -110,6 +114,14 @@ class PretrainSettings(PretrainParams):
 
     seeds: tuple[Seed, ...] = Field(default=(0,), min_length=1)
     """One cell per seed; tables show the mean. Use several: one seed proves nothing."""
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _listed(cls, seeds: Any) -> Any:
+        if type(seeds) is not int:
+            return seeds
+        several = f"for {seeds} seeds write {[*range(seeds)]}, " if 1 < seeds <= 20 else ""
+        raise ValueError(f"expected a list: {several}for the seed {seeds} alone [{seeds}]")
 
     @field_validator("seeds")
     @classmethod

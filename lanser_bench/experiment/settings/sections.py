@@ -102,4 +102,4 @@ def _validated(settings: Mapping[str, Any], file: ExperimentFile) -> Experiment:
     try:
         return validate(Experiment, settings, file.written)
     except ValidationError as error:
-        raise SettingsError(describe(error, Experiment, file.where)) from None
+        raise SettingsError(describe(error, Experiment, file.where, "")) from None
