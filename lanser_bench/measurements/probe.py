@@ -67,7 +67,7 @@ PROBE = Measurement(
         anchor="prosody",
         title="Prosody, against the best control",
         note="R² of a linear probe on held-out speakers (for classes UAR, as a share), minus that "
-        "of the best control of each target. Bold: the 95 % interval excludes 0. Only a difference "
-        "above the controls supports a claim.",
+        "of the best control of each target. In colour: the 95 % interval excludes 0. Only a "
+        "difference above the controls supports a claim.",
     ),
 )

@@ -174,10 +174,10 @@ def test_all_declared_comparisons_are_one_table_with_the_p_values_of_compare(
     declaring: Path,
 ) -> None:
     lines = declared_lines(Selection(load_records([declaring])))
-    assert [one.text for one in lines] == [
-        "encoder=cnn, uar: labeler=good minus labeler=bad",
-        "uar: encoder=cnn minus encoder=resnet",
-        "uar: encoder=cnn minus encoder=resnet",
+    assert [(*one.settings, one.score, one.sides) for one in lines] == [
+        ("encoder=cnn", "uar", "labeler=good minus labeler=bad"),
+        ("uar", "encoder=cnn minus encoder=resnet"),
+        ("uar", "encoder=cnn minus encoder=resnet"),
     ]
     alone = compare("labeler=good,encoder=cnn", "labeler=bad,encoder=cnn", folder=declaring)
     assert lines[0].line == replace(alone.lines[0], what=lines[0].line.what, axes={})

@@ -14,12 +14,15 @@ from ...evaluation.results import Metric
 from ...numbers import percent
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Row
+from ..tables.layout import wrapped
 from ..tables.pictures import COLOURS, GREYS, STYLES, column_figure
 
-WIDTH, HEIGHT = 860, 420
-LEFT, RIGHT, TOP, BOTTOM = 52, 210, 14, 46
+HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420, 52, 650, 14, 46
+"""Height of a chart and the edges of what is drawn; names are to the right of it."""
 GAP = 15
-"""Least distance between two names at the ends of lines."""
+"""Least distance between two lines of the names at the ends of curves."""
+LONGEST = 40
+"""Characters of a line of such a name, which has at most two."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +110,14 @@ def curves(shown: Sequence[Line], axes: Axes, name: object) -> Markup:
     parts += [_rule(scale, axes.chance)] if axes.chance is not None else []
     places = _places(scale, shown)
     parts += [_series(scale, line, places) for line in reversed(shown)]
+    names = {x.name: name_lines(x.name) for x in shown}
+    width = RIGHT + 30 + round(7.3 * max(len(line) for name in names.values() for line in name))
     parts += [f'<line class="cursor" x1="0" x2="0" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>']
     ends = "; ".join(f"{x.name} {x.points[-1][1]:.1f} %" for x in shown if not x.off)
     text = escape(f"{axes.score} over human labels used. At the most labels: {ends}.")
     return Markup(
         f'<svg class="chart curves" role="img" aria-labelledby="ct{name} cd{name}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}" data-plot="{WIDTH - RIGHT + 8}">'
+        f'viewBox="0 0 {width} {HEIGHT}" data-plot="{RIGHT + 8}">'
         f'<title id="ct{name}">Label efficiency on {escape(axes.title)}</title>'
         f'<desc id="cd{name}">{text}</desc>{"".join(parts)}</svg>'
     )
@@ -184,7 +189,7 @@ class _Scale:
 
     def x(self, value: float) -> float:
         share = math.log(value / self.first) / math.log(self.last / self.first)
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
+        return LEFT + share * (RIGHT - LEFT)
 
     def y(self, value: float) -> float:
         share = max(value - self.low, 0.0) / (self.top - self.low)  # lower scores are at the edge
@@ -192,7 +197,7 @@ class _Scale:
 
 
 def _axes(scale: _Scale, xs: Sequence[float], axes: Axes) -> str:
-    right, top = WIDTH - RIGHT, scale.top
+    right, top = RIGHT, scale.top
     parts = []
     for tick in range(int(scale.low), int(top) + 1, 10 if top - scale.low <= 60 else 20):
         y = scale.y(tick)
@@ -223,8 +228,8 @@ def _axes(scale: _Scale, xs: Sequence[float], axes: Axes) -> str:
 def _rule(scale: _Scale, chance: float) -> str:
     y = scale.y(chance)
     return (
-        f'<line class="chance" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text class="tick" x="{WIDTH - RIGHT - 4}" y="{y - 5:.1f}" text-anchor="end">'
+        f'<line class="chance" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text class="tick" x="{RIGHT - 4}" y="{y - 5:.1f}" text-anchor="end">'
         "chance</text>"
     )
 
@@ -241,12 +246,10 @@ def _series(scale: _Scale, line: Line, places: dict[int, float]) -> str:
     parts.append(f'<polyline class="line" points="{path}"/>')
     if line.style[0] == "s":
         parts += [f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>' for x, y in at]
-    short = line.name if len(line.name) <= 30 else line.name[:29] + "…"
-    right, place = WIDTH - RIGHT, places.get(id(line), at[-1][1])
+    place = places.get(id(line), at[-1][1])
     parts.append(
-        f'<line class="lead" x1="{right + 3}" y1="{at[-1][1]:.1f}" x2="{right + 14}" '
-        f'y2="{place:.1f}"/><text class="name" x="{right + 18}" y="{place + 4:.1f}">'
-        f"{escape(short)}</text>"
+        f'<line class="lead" x1="{RIGHT + 3}" y1="{at[-1][1]:.1f}" x2="{RIGHT + 14}" '
+        f'y2="{place:.1f}"/>{name_text(line.name, RIGHT + 18, place + 4)}'
     )
     values = [
         [round(scale.x(x), 1), f"{x:g}", text]
@@ -263,16 +266,37 @@ def _places(scale: _Scale, shown: Sequence[Line]) -> dict[int, float]:
     """Returns heights of the names at the ends of the visible lines, moved apart."""
     visible = [line for line in shown if not line.off]
     ends = sorted((scale.y(line.points[-1][1]), number) for number, line in enumerate(visible))
-    heights = apart([y for y, _ in ends], GAP)
+    sizes = [GAP * len(name_lines(visible[number].name)) for _, number in ends]
+    heights = apart([y for y, _ in ends], sizes, HEIGHT - BOTTOM)
     return {id(visible[at]): height for (_, at), height in zip(ends, heights, strict=True)}
 
 
-def apart(places: Sequence[float], gap: float) -> list[float]:
-    """Returns the sorted places, moved so that neighbours are at least `gap` apart."""
+def name_lines(name: str, longest: int = LONGEST) -> list[str]:
+    """Returns a name in at most two lines."""
+    first, *more = wrapped(name, longest)
+    return [first, f"{more[0]} …" if len(more) > 1 else more[0]] if more else [first]
+
+
+def name_text(name: str, x: float, y: float, anchor: str = "start") -> str:
+    """Returns a name in a chart as SVG, in at most two lines with their middle at `y`."""
+    rows = name_lines(name)
+    start = -0.55 * (len(rows) - 1)
+    lines = "".join(
+        f'<tspan x="{x:.1f}" dy="{1.1 if number else start:.2f}em">{escape(row)}</tspan>'
+        for number, row in enumerate(rows)
+    )
+    return f'<text class="name" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{lines}</text>'
+
+
+def apart(places: Sequence[float], sizes: Sequence[float], last: float = math.inf) -> list[float]:
+    """Returns the sorted places of names of some sizes, moved so that none covers another.
+
+    `last` is the end of the scale.
+    """
     made: list[float] = []
-    for place in sorted(places):
-        made.append(max(place, made[-1] + gap) if made else place)
-    shift = (made[-1] - max(places)) / 2 if made else 0
+    for place, size, before in zip(places, sizes, [0.0, *sizes], strict=False):
+        made.append(max(place, made[-1] + (before + size) / 2) if made else place)
+    shift = max((made[-1] - places[-1]) / 2, made[-1] - last) if made else 0.0
     return [place - shift for place in made]
 
 
@@ -309,10 +333,12 @@ def _draw_line(plot: Any, line: Line) -> None:
 def _draw_names(plot: Any, shown: Sequence[Line]) -> None:
     ends = sorted(shown, key=lambda line: line.points[-1][1])
     low, high = plot.get_ylim()
-    heights = apart([line.points[-1][1] for line in ends], (high - low) / 20)
-    for line, height in zip(ends, heights, strict=True):
+    names = ["\n".join(name_lines(line.name, 28)) for line in ends]
+    sizes = [(high - low) / 21 * (1 + name.count("\n")) for name in names]
+    heights = apart([line.points[-1][1] for line in ends], sizes, high)
+    for line, name, height in zip(ends, names, heights, strict=True):
         plot.annotate(
-            line.name if len(line.name) <= 26 else line.name[:25] + "…",
+            name,
             line.points[-1],
             xytext=(1.06, height),
             textcoords=plot.get_yaxis_transform(),

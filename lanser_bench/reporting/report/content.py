@@ -8,7 +8,7 @@ from typing import Any
 
 from ...experiment.settings.axis_names import slug
 from ...measurements.base import Measurement
-from ...numbers import decimal, p_text, percent
+from ...numbers import decimal, p_text
 from ...records.names import AXES_SHOWN
 from ..comparing.declared import DeclaredLine, common
 from ..leaderboard.boards import CEILINGS, PLAIN, Board
@@ -19,7 +19,7 @@ from .clips import Clips
 from .costs import Priced, clock, priced
 from .costs import picture as costs_picture
 from .data import Records, board_anchor, row_anchor
-from .finding import Difference, declared_headline, leading, verdict
+from .finding import Difference, declared_headline, in_words, leading, verdict
 from .forest import forest
 from .hardest import hardest
 from .matrix import MatrixBoard
@@ -61,7 +61,8 @@ def board_content(
     every = sorted((*board.main, *board.controls), key=lambda row: -row.uar.value)
     rows = [_row(records, board, row, span, places.get(id(row), "")) for row in every]
     axes = board.axes if len(board.axes) <= AXES_SHOWN else {}
-    tested = [one for one in declared if one.of == (board.dataset, board.split_hash)]
+    place_of = (board.dataset, board.split_hash)
+    tested = [in_words(one) for one in declared if one.of == place_of]
     asked = answer(records, board, matrices)
     shown = curve_lines(records, board)
     name = board_anchor(board)
@@ -82,6 +83,8 @@ def board_content(
         "tested": declared_headline(board, tested) if tested else None,
         "rows": rows,
         "ticks": _ticks(span),
+        "areas": any(len(row.curve) > 1 for row in every),
+        "probed": any(row.r2 is not None for row in every),
         "majority": board.majority,
         "chart": curves(shown, board_axes(board), name),
         "lines": shown,
@@ -92,8 +95,6 @@ def board_content(
         "sections": list(sections(records, board)),
         "confusions": [_confusion(records, board, row) for row in confused(board)],
         "hardest": hardest(records, board, clips),
-        "taxonomies": _by(board, "taxonomy"),
-        "labelers": _by(board, "labeler"),
     }
 
 
@@ -126,9 +127,8 @@ def declared_differences(lines: Sequence[DeclaredLine]) -> list[Difference]:
     for one in lines:
         p, difference = one.line.p_value, one.line.difference
         note = "" if p is None else f"p (Holm) {p_text(p)}"
-        found.append(
-            Difference(one.name(common(lines)), True, difference, verdict(difference), note)
-        )
+        name = one.name(common(lines))
+        found.append(Difference(name, True, difference, verdict(difference), note))
     return found
 
 
@@ -224,30 +224,6 @@ def _shares(line: Sequence[int]) -> list[tuple[int, float, int]]:
     """Returns count, share of the line in percent, and strength of the shade."""
     size = sum(line) or 1
     return [(n, 100 * n / size, round(min(n / size, 1) * 45)) for n in line]
-
-
-def _by(board: Board, what: str) -> list[dict[str, Any]]:
-    """Returns the rows of each taxonomy, or labeler, side by side; empty if there is only one."""
-    groups: dict[str, list[Row]] = {}
-    for row in board.main:
-        value = getattr(row, what)
-        if value is not None:
-            groups.setdefault(str(value), []).append(row)
-    if len(groups) < 2:
-        return []
-    span = _span(board)
-    lines = [
-        {
-            "name": name,
-            "n": len(rows),
-            "mean": sum(r.uar.value for r in rows) / len(rows),
-            "best": percent(rows[0].uar),
-            "best_row": rows[0].title,
-            "whisker": whisker(rows[0].uar, span),
-        }
-        for name, rows in groups.items()
-    ]
-    return sorted(lines, key=lambda g: -float(str(g["mean"])))
 
 
 def stage_costs(records: Records) -> list[dict[str, Any]]:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup, escape
 
 from ...evaluation.results import Metric
 from ..tables.pictures import COLOURS, GREYS, column_figure
+from .charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, name_lines, name_text
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 340, 52, 210, 14, 46
+WIDTH = 900
 UNITS = ((1, "s"), (60, "min"), (3600, "h"))
 STEPS = (1, 2, 5, 10, 20, 30)
-NAMES = 12
-"""Most names in the picture; the table has all."""
+PLACES = ((9, 4, "start"), (9, -10, "start"), (9, 17, "start"), (-9, -9, "end"), (-9, 17, "end"))
+"""Places of a name beside its dot."""
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def _ticks(low: float, high: float) -> list[tuple[float, str]]:
 
 def picture(rows: Sequence[Priced], name: str) -> Markup:
     """Draws UAR over cost, on a logarithmic axis, with the front as a step line."""
-    if len(rows) < 3:
+    if len(rows) < 3 or not any(row.main for row in rows):
         return Markup("")
     low, high = 0.8 * max(rows[0].seconds, 0.1), 1.25 * rows[-1].seconds
     scores = [100 * row.score.value for row in rows]
@@ -72,14 +78,13 @@ def picture(rows: Sequence[Priced], name: str) -> Markup:
 
     def x(seconds: float) -> float:
         share = math.log(max(seconds, low) / low) / math.log(high / low)
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
+        return LEFT + share * (RIGHT - LEFT)
 
     def y(score: float) -> float:
         return HEIGHT - BOTTOM - (score - floor) / (top - floor) * (HEIGHT - TOP - BOTTOM)
 
-    right = WIDTH - RIGHT
     parts = [
-        f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>'
+        f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>'
         f'<text class="tick" x="{LEFT - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick}</text>'
         for tick in range(floor, top + 1, 10)
     ]
@@ -89,19 +94,21 @@ def picture(rows: Sequence[Priced], name: str) -> Markup:
         for at, text in _ticks(low, high)
     ]
     front = [(x(row.seconds), y(100 * row.score.value)) for row in rows if row.front]
-    path = "".join(f"H{a:.1f}V{b:.1f}" for a, b in front[1:]) + f"H{right}"
+    path = "".join(f"H{a:.1f}V{b:.1f}" for a, b in front[1:]) + f"H{RIGHT}"
     parts.append(f'<path class="pareto" d="M{front[0][0]:.1f} {front[0][1]:.1f}{path}"/>')
-    taken: list[tuple[float, float]] = []
+    dots = {row.anchor: (x(row.seconds), y(100 * row.score.value)) for row in rows}
+    taken = [(a - 5, b - 5, a + 5, b + 5) for a, b in dots.values()]
+    for (a, b), (c, d) in pairwise([*front, (RIGHT, front[-1][1])]):
+        taken += [(a, b - 1, c, b + 1), (c - 1, d, c + 1, b)]
     for row in sorted(rows, key=lambda row: (not row.front, not row.main)):
-        at = x(row.seconds), y(100 * row.score.value)
-        free = all(abs(at[1] - b) > 13 or abs(at[0] - a) > 230 for a, b in taken)
-        named = free and len(taken) < NAMES
-        taken += [at] if named else []
-        parts.append(_dot(row, at, named=named))
+        said, box = _named(row.name, dots[row.anchor], taken)
+        taken += [box] if said else []
+        parts.append(_dot(row, dots[row.anchor], said))
     text = "; ".join(f"{row.name}: {row.time}, {100 * row.score.value:.1f} %" for row in rows)
     return Markup(
         f'<svg class="chart" role="img" aria-labelledby="st{name} sd{name}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}"><title id="st{name}">Cost against quality</title>'
+        f'data-plot="{RIGHT + 8}" viewBox="0 0 {WIDTH} {HEIGHT}">'
+        f'<title id="st{name}">Cost against quality</title>'
         f'<desc id="sd{name}">UAR over wall time. {escape(text)}</desc>{"".join(parts)}'
         f'<text class="axis" x="{LEFT}" y="{HEIGHT - 8}">wall time of one seed (log scale)'
         f'</text><text class="axis" transform="translate(14 {HEIGHT - BOTTOM}) rotate(-90)">'
@@ -109,13 +116,25 @@ def picture(rows: Sequence[Priced], name: str) -> Markup:
     )
 
 
-def _dot(row: Priced, at: tuple[float, float], *, named: bool) -> str:
+def _named(name: str, at: tuple[float, float], taken: Sequence[Box]) -> tuple[str, Box]:
+    """Returns a name where it covers nothing, and its place; no name if there is no such place."""
+    rows = name_lines(name)
+    wide, high = 7.3 * max(map(len, rows)), 7.5 * len(rows)
+    for right, down, anchor in PLACES:
+        x, y = at[0] + right, at[1] + down
+        left = x if anchor == "start" else x - wide
+        box = left, y - 4 - high, left + wide, y - 4 + high
+        free = all(box[2] < a or box[0] > c or box[3] < b or box[1] > d for a, b, c, d in taken)
+        if free and box[0] > LEFT and box[2] < WIDTH and TOP - 14 < box[1] < HEIGHT - BOTTOM - 12:
+            return name_text(name, x, y, anchor), box
+    return "", (0, 0, 0, 0)
+
+
+def _dot(row: Priced, at: tuple[float, float], name: str) -> str:
     kind = ("front " if row.front else "") + ("s0" if row.main else "k0")
-    short = row.name if len(row.name) <= 30 else row.name[:29] + "…"
-    name = f'<text class="name" x="{at[0] + 6:.1f}" y="{at[1] - 6:.1f}">{escape(short)}</text>'
     return (
         f'<g class="series {kind}" data-row="{escape(row.anchor)}"><circle class="dot" '
-        f'cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{5 if row.front else 4}"/>{name * named}'
+        f'cx="{at[0]:.1f}" cy="{at[1]:.1f}" r="{5 if row.front else 4}"/>{name}'
         f"<title>{escape(row.name)}: {row.time}, UAR {100 * row.score.value:.1f} %</title></g>"
     )
 

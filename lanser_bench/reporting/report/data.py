@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from ...experiment.settings.axis_names import slug
 from ...records.record import DatasetResult, ResultRecord
@@ -19,10 +18,6 @@ from ..selection import Selection
 RANKED = 400
 """More records than this are sorted by their recorded scores, since reading the predictions of
 thousands takes too long."""
-COLOURS = 8
-"""Colours of labels in the page's style."""
-LISTED = 12
-"""Most labels of a taxonomy that are listed with their numbers."""
 RecordFile = tuple[Path, ResultRecord]
 
 
@@ -152,30 +147,6 @@ class Records:
         ]
         known = [seconds for seconds in times if seconds is not None]
         return sum(known) / row.n_seeds if known and len(known) == len(times) else None
-
-    def label_quality(self) -> list[dict[str, Any]]:
-        """Returns the distinct weak labels of each corpus, labeler and taxonomy."""
-        quality: dict[str, dict[str, Any]] = {}
-        for _, record in self.files:
-            for corpus, summary in record.labels.items():
-                place, _, name = corpus.partition(" ")
-                use = record.stages.get(f"label {place}")
-                # A label keeps its colour on every corpus, whatever others occur there.
-                parts = [(one, n, i % COLOURS) for i, (one, n) in enumerate(summary.labels.items())]
-                often = sorted(parts, key=lambda part: -part[1])[:LISTED]
-                quality.setdefault(
-                    use.key if use else f"{corpus} {id(record)}",
-                    {
-                        "corpus": name or corpus,
-                        "labeler": record.labeler or "–",
-                        "summary": summary,
-                        "parts": parts,
-                        "listed": parts if len(parts) <= LISTED else often,
-                    },
-                )
-        return sorted(
-            quality.values(), key=lambda q: (q["labeler"], q["summary"].taxonomy, q["corpus"])
-        )
 
 
 def _weight(board: Board) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ...evaluation.contrast import difference
@@ -17,7 +17,6 @@ from .data import Records
 from .probe_gaps import ProbeGaps
 
 Verdict = Literal["above", "below", "same", "unknown"]
-PARTS = ("encoder", "labeler", "taxonomy")
 PARTS = ("encoder", "labeler", "taxonomy")
 MATCHED = ("random_init", "shuffled", "shuffled_within_speaker")
 """Controls with the same network, but without the information of weak labels."""
@@ -112,7 +111,8 @@ def versus(records: Records, board: Board, row: Row, metric: str = "uar") -> lis
             continue
         name = PLAIN.get(control.control or "", control.name)
         found = paired(records, row, control, metric)
-        made.append(Difference(name, control.control in MATCHED, found, verdict(found)))
+        note = "" if found.interval else _unpaired(records, row, control, metric)
+        made.append(Difference(name, control.control in MATCHED, found, verdict(found), note))
     return sorted(made, key=lambda d: not d.decides)
 
 
@@ -129,6 +129,15 @@ def paired(records: Records, a: Row, b: Row, metric: str = "uar") -> Metric:
     return difference(response.side(ours), response.side(theirs)).metric()
 
 
+def _unpaired(records: Records, a: Row, b: Row, metric: str) -> str:
+    """Returns why the difference of two rows has no interval."""
+    ours, theirs = records.exact(a), records.exact(b)
+    why = "damaged predictions"
+    if ours is not None and theirs is not None:
+        why = Response(metric).hindrance(ours, theirs) or "too few speakers"
+    return f"no interval: {why}"
+
+
 def declared_headline(board: Board, lines: Sequence[DeclaredLine]) -> tuple[str, Verdict]:
     """Returns a headline on a board's declared comparisons, and their common verdict.
 
@@ -143,9 +152,21 @@ def declared_headline(board: Board, lines: Sequence[DeclaredLine]) -> tuple[str,
     if len(lines) > 1:
         text = f"Of {len(lines)} declared comparisons on {board.title}, {' and '.join(counts)}"
     else:
-        text = f"The declared comparison on {board.title} is {said[verdicts[0]]}"
+        score, (a, _, b) = lines[0].score, in_words(lines[0]).sides.partition(" minus ")
+        text = {
+            "above": f"{score} is higher with {a} than with {b} on {board.title}",
+            "below": f"{score} is lower with {a} than with {b} on {board.title}",
+        }.get(verdicts[0], f"No detectable difference in {score} of {a} and {b} on {board.title}")
     common: set[Verdict] = {*verdicts}
     return text, common.pop() if len(common) == 1 else "same"
+
+
+def in_words(one: DeclaredLine) -> DeclaredLine:
+    """Returns a declared comparison whose controls are in plain words."""
+    words = {f"control={name}": text for name, text in PLAIN.items()}
+    words["control=none"] = "weak labels"
+    sides = " minus ".join(words.get(side, side) for side in one.sides.split(" minus "))
+    return replace(one, sides=sides)
 
 
 def _prosody(gaps: ProbeGaps, row: Row) -> str:
@@ -213,10 +234,7 @@ def _detail(
     if not matched:
         return f"{text} It has no control of pre-training, so nothing can be concluded."
     if any(d.verdict == "unknown" for d in matched):
-        return (
-            f"{text} Some differences have no interval: there are too few speakers, or the "
-            "predictions of a record are missing."
-        )
+        return f"{text} Some differences have no interval, so nothing can be concluded."
     if row.n_seeds == 1:
         text += " It has one training seed: intervals do not include variation between seeds."
     if of > 1:

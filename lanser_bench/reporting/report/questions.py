@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 
 from ...errors import LanserError
 from ...evaluation.results import Interval, Metric
+from ...experiment.settings.files import read_experiment, shipped
 from ...experiment.settings.model import Question
 from ...numbers import p_text, percent
+from ...records.record import ResultRecord
 from ..comparing.dose import Line, Slope, dose_response
 from ..comparing.responses import Response
 from ..leaderboard.boards import PLAIN, Board
@@ -55,17 +57,28 @@ def answer(records: Records, board: Board, matrices: Sequence[MatrixBoard] = ())
     """
     experiments = {row.experiment for row in _rows(board)}
     own = [record for _, record in records.files if record.experiment in experiments]
-    stated = {str(record.settings.get("question") or "") for record in own} - {""}
-    known = stated.pop() if len(stated) == 1 else None
-    question = next((name for name in TITLES if name == known), None)
+    question = _stated(own)
     asked = question or (_inferred(board, matrices) if len(experiments) == 1 else "gain")
     if asked == "transfer":
         found = _transfer(records, board, matrices)
     else:
         found = _ANSWERS[asked](records, board) if asked in _ANSWERS else None
     if found is None:
-        return Answer(TITLES["gain"], stated=False, finding=gain(records, board))
+        title = TITLES["gain"] if _trained(board) else "Which row is best?"
+        return Answer(title, stated=False, finding=gain(records, board))
     return Answer(TITLES[asked], question is not None, found)
+
+
+def _stated(own: Sequence[ResultRecord]) -> Question | None:
+    """Returns the question that all experiments state; None without one.
+
+    Records of before there were questions have that of the shipped experiment of their name.
+    """
+    known = {record.experiment: record.settings.get("question") for record in own}
+    for name in known.keys() & shipped().keys():
+        known[name] = known[name] or read_experiment(name).settings.get("question")
+    stated = {str(name) for name in known.values() if name}
+    return next((name for name in TITLES if stated == {name}), None)
 
 
 def _rows(board: Board) -> list[Row]:
@@ -138,15 +151,15 @@ def _dose(records: Records, board: Board) -> Finding | None:
         f"{detail}.",
         overall,
         _doses(line, deciding, name, high - low),
-        f"Bold: slope over the whole range of {name}, which decides. Others: each {name} minus a "
-        "control, in points of UAR",
+        f"Bold: slope over the whole range of {name}, which decides. Others: each value of {name} "
+        "minus a control, in points of UAR",
         ("falls, or control better", "rises, or weak labels better"),
     )
 
 
 def _of(slope: Slope) -> str:
     rival = slope.of.removeprefix("ahead of ")
-    return "UAR" if slope.of == "itself" else f"its lead over {_plain(rival)}"
+    return "UAR" if slope.of == "itself" else f"the lead over {_plain(rival)}"
 
 
 def _plain(control: str) -> str:
@@ -244,16 +257,19 @@ def _ladder(axis: str, records: Records, board: Board) -> Finding | None:
         floor = [c for c in records.controls_of(board, row) if c.control == "random_init"]
         if floor:
             metric = paired(records, row, floor[0])
-            name = ", ".join(row.shown.values()) or str(getattr(row, axis))
+            others = [f"{board.axes[a]}={text}" for a, text in row.shown.items() if a != axis]
+            name = ", ".join([row.shown.get(axis, str(getattr(row, axis))), *others])
             reads = "reads human labels" if row.control else ""
             lines.append(Difference(name, row.control is None, metric, verdict(metric), reads))
     if not lines:
         return None
     above = sum(line.verdict == "above" for line in lines)
     overall, head, detail = _best_value(axis, records, board)
+    ends = [f"{percent(x.difference, sign=True)} ({x.name})" for x in (lines[0], lines[-1])]
+    of_all = "" if head else f" The differences go from {ends[0]} to {ends[1]} points of UAR."
     return Finding(
         head or f"{above} of {len(lines)} rows beat random weights on {board.title}",
-        f"{detail}{above} of {len(lines)} rows beat the same network with random weights.",
+        f"{detail}{above} of {len(lines)} rows beat the same network with random weights.{of_all}",
         overall,
         lines,
         f"Pre-trained with each {axis} minus random weights, in points of UAR. Bold: without "
@@ -296,7 +312,7 @@ def _transfer(records: Records, board: Board, matrices: Sequence[MatrixBoard]) -
     word = said.get(overall, "carries over no better than")
     name = first.name.replace("encoder=", "")
     return Finding(
-        f"{name} {word} its best control: {', '.join(found.sets)}",
+        f"{name} {word} its best control between {', '.join(found.sets)}",
         f"Trained on one set and tested on another, {name} reaches {percent(first.mean)} % "
         "UAR, the mean over all pairs of sets.",
         overall,
@@ -310,7 +326,7 @@ def _transfer(records: Records, board: Board, matrices: Sequence[MatrixBoard]) -
 
 
 _ANSWERS: dict[Question, Callable[[Records, Board], Finding | None]] = {
-    "gain": gain,
+    "gain": lambda records, board: gain(records, board) if _trained(board) else None,
     "label-efficiency": lambda records, board: _of_metric(records, board, "area"),
     "fine-tuning": lambda records, board: _of_metric(records, board, "finetune"),
     "dose": _dose,

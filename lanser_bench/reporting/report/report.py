@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from ..._version import __version__
 from ...errors import DataError
 from ...measurements import MEASUREMENTS
 from ...measurements.base import Measurement
-from ...numbers import p_text
 from ...records.reading import read_records
 from ...store import write_atomic
 from ..comparing.declared import declared_lines
@@ -23,6 +23,7 @@ from .clips import SECONDS, Clips
 from .content import WIDE, board_content, matrix_content, stage_costs
 from .data import RecordFile, Records
 from .finding import declared_headline
+from .label_sets import label_sets
 from .matrix import MatrixBoard, matrices
 from .questions import answer
 from .weak_labels import label_panels
@@ -90,7 +91,7 @@ def render(
         n_records=len(records.files),
         older=records.older,
         costs=stage_costs(records),
-        quality=records.label_quality(),
+        quality=label_sets(records.files),
         label_panels=panels,
         cut=SECONDS,
         matrices=matrix_content(matrix),
@@ -155,5 +156,5 @@ def environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["p_text"] = p_text
+    environment.filters["minus"] = partial(re.sub, r"(?<![\w.])-(?=\d)", "−")
     return environment

@@ -12,7 +12,7 @@ from ...evaluation.contrast import averaged
 from ...evaluation.results import Metric
 from ...measurements import MEASUREMENTS
 from ...measurements.base import Measurement, ReportMap, ReportTable
-from ...numbers import decimal
+from ...numbers import decimal, percent
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Gap, Row
 from .charts import Axes, Line, curves, diagonal, line_of
@@ -27,6 +27,8 @@ PLOTS = 3
 LINES = 50
 """Most lines of a table."""
 Cells = tuple[str | Metric, ...]
+Cell = tuple[str | Metric, bool]
+"""Content, and whether it is in bold."""
 
 
 def sections(records: Records, board: Board) -> Iterator[dict[str, Any]]:
@@ -40,6 +42,8 @@ def sections(records: Records, board: Board) -> Iterator[dict[str, Any]]:
             of.setdefault(anchor, []).append(measurement)
     for anchor, report in sorted(reports.items(), key=lambda item: item[1].order):
         maps, lines, dots, more = [], [], [], 0
+        heads: tuple[str, ...] = ()
+        same = ""
         if isinstance(report, ReportMap):
             maps = _maps(records, board)
         else:
@@ -47,12 +51,13 @@ def sections(records: Records, board: Board) -> Iterator[dict[str, Any]]:
             more = max(len(lines) - LINES, 0)
             lines = lines[:LINES]
             dots = [_dots(report, line) for line in lines]
+            heads, lines, same = _varying(report, lines)
         if maps or lines:
             note = report.note.format(chance=f"{100 / len(board.labels):.1f}")
             plots = _plots(records, board, report, of[anchor])
             shown = {"maps": maps, "lines": lines, "dots": dots, "plots": plots, "more": more}
             shown["chart"], shown["curves"] = _chart(records, board, report, of[anchor])
-            yield {"report": report, "note": note, **shown}
+            yield {"report": report, "note": f"{note}{same}", "heads": heads, **shown}
 
 
 def _chart(
@@ -105,7 +110,7 @@ def _plots(
 
 def _lines(
     records: Records, board: Board, report: ReportTable[Any], of: Sequence[Measurement[Any]]
-) -> list[list[tuple[str | Metric, bool]]]:
+) -> list[list[Cell]]:
     """Returns lines of cells, the row's name first, and whether a cell is in bold.
 
     Equal lines of several rows, such as those of one labeler, are one line.
@@ -130,13 +135,34 @@ def _lines(
     ]
 
 
+def _varying(
+    report: ReportTable[Any], lines: list[list[Cell]]
+) -> tuple[tuple[str, ...], list[list[Cell]], str]:
+    """Returns heads and lines without the columns that are the same in all, and a note on these."""
+    same = [
+        i
+        for i, head in enumerate(report.heads, 1)
+        if len(lines) > 1
+        and head not in (report.sort_by, *report.pictured, *report.differences)
+        and all(line[i][0] == lines[0][i][0] for line in lines)
+    ]
+    texts = [f"{report.heads[i - 1]} {_text(lines[0][i][0])}" for i in same]
+    return (
+        tuple(head for i, head in enumerate(report.heads, 1) if i not in same),
+        [[cell for i, cell in enumerate(line) if i not in same] for line in lines],
+        f" The same in every row: {'; '.join(texts)}." if texts else "",
+    )
+
+
+def _text(cell: str | Metric) -> str:
+    return percent(cell) if isinstance(cell, Metric) else cell
+
+
 def _joined(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _dots(
-    report: ReportTable[Any], line: Sequence[tuple[str | Metric, bool]]
-) -> list[dict[str, float]]:
+def _dots(report: ReportTable[Any], line: Sequence[Cell]) -> list[dict[str, float]]:
     """Returns places in percent of the dots and intervals of a line's pictured shares."""
     cells = dict(zip(report.heads, (cell for cell, _ in line[1:]), strict=True))
     return [whisker(m) for m in map(cells.get, report.pictured) if isinstance(m, Metric)]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +14,11 @@ from ...evaluation.calibration import BINS, calibration_metric, gap_sums, reliab
 from ...evaluation.results import Metric
 from ...evaluation.risk_coverage import RiskCoverage, risk_coverage
 from ...evaluation.summaries import GoldAgreement
-from ...records.record import ResultRecord
 from ...records.weak_labels import CorpusLabels, corpus_labels
 from .charts import diagonal
 from .clips import SHOWN, Clips
 from .data import Records
+from .label_sets import LabelSet, label_sets
 
 PANELS = 8
 """Label sets with pictures; the table above them has all."""
@@ -36,51 +34,26 @@ OLD = (
 )
 
 
-@dataclass(frozen=True)
-class LabelSet:
-    """Weak labels of one corpus that were compared with human ones."""
-
-    path: Path
-    record: ResultRecord
-    corpus: str
-    """Key of the record's `labels`."""
-    gold: GoldAgreement
-
-    @property
-    def name(self) -> str:
-        """Its labeler, taxonomy and corpus."""
-        taxonomy = self.record.labels[self.corpus].taxonomy
-        return f"{self.record.labeler}, {taxonomy}, {self.corpus.partition(' ')[2]}"
-
-    @property
-    def kappa(self) -> float:
-        """Its agreement with gold; −1 if unknown."""
-        scores = self.gold.abstention_left_out
-        return -1.0 if scores is None or scores.kappa is None else scores.kappa
-
-
 def label_panels(records: Records, clips: Clips) -> list[dict[str, Any]]:
-    """Returns what the template shows of each distinct label set, best kappa first."""
-    found: dict[str, LabelSet] = {}
-    for path, record in records.files:
-        for corpus, summary in record.labels.items() if record.role == "main" else ():
-            use = record.stages.get(f"label {corpus.partition(' ')[0]}")
-            if use is None or summary.gold is None or not summary.gold.confusion:
-                continue
-            if record.weak_labels or use.key not in found:
-                found[use.key] = LabelSet(path, record, corpus, summary.gold)
-    shown = sorted(found.values(), key=lambda one: -one.kappa)[:PANELS]
-    names = Counter(one.name for one in shown)
-    return [
-        {"name": one.name + (f" ({one.record.group})" if names[one.name] > 1 else "")}
-        | _panel(records, one, clips)
-        for one in shown
+    """Returns what the template shows of each label set with human labels, best kappa first."""
+    found = [
+        (one, gold)
+        for one in label_sets(records.files)
+        if one.record.role == "main" and (gold := one.summary.gold) and gold.confusion
     ]
+    shown = sorted(found, key=lambda pair: -_kappa(pair[1]))[:PANELS]
+    return [{"name": one.name} | _panel(records, one, gold, clips) for one, gold in shown]
 
 
-def _panel(records: Records, one: LabelSet, clips: Clips) -> dict[str, Any]:
+def _kappa(gold: GoldAgreement) -> float:
+    """Returns the agreement with gold; −1 if unknown."""
+    scores = gold.abstention_left_out
+    return -1.0 if scores is None or scores.kappa is None else scores.kappa
+
+
+def _panel(records: Records, one: LabelSet, gold: GoldAgreement, clips: Clips) -> dict[str, Any]:
     shaded = []
-    for label, line in zip(one.gold.labels, one.gold.confusion, strict=True):
+    for label, line in zip(gold.labels, gold.confusion, strict=True):
         size = sum(line) or 1
         shaded.append((label, [(n, 100 * n / size, round(45 * n / size)) for n in line]))
     panel: dict[str, Any] = {"confusion": shaded, "trust": None, "errors": [], "why": ""}
@@ -96,7 +69,7 @@ def _panel(records: Records, one: LabelSet, clips: Clips) -> dict[str, Any]:
     panel |= {"wrong": len(wrong), "given": int(given.sum())}
     if panel["given"] >= FEW:
         panel["trust"] = _trust(one.name, labels)
-    return panel | _errors(one, labels, wrong, clips)
+    return panel | _errors(one, gold.labels, labels, wrong, clips)
 
 
 def _trust(name: str, labels: CorpusLabels) -> dict[str, Any]:
@@ -135,13 +108,15 @@ def _kept(risk: RiskCoverage, share: float) -> tuple[float, float, float]:
     return risk.coverage[at], 1 - risk.risk[at], risk.thresholds[at]
 
 
-def _errors(one: LabelSet, labels: CorpusLabels, wrong: Ints, clips: Clips) -> dict[str, Any]:
+def _errors(
+    one: LabelSet, names: Sequence[str], labels: CorpusLabels, wrong: Ints, clips: Clips
+) -> dict[str, Any]:
     """Returns the lines of the surest wrong labels, alike ones once, and a note on their sound."""
     alike: dict[tuple[float, int, int], list[int]] = {}
     for i in wrong[np.argsort(-labels.confidence[wrong], kind="stable")].tolist():
         alike.setdefault((labels.confidence[i], labels.weak[i], labels.gold[i]), []).append(i)
     shown = {labels.ids[rows[0]]: rows for rows in list(alike.values())[:SHOWN]}
-    place, names = one.corpus.partition(" ")[0], one.gold.labels
+    place = one.corpus.partition(" ")[0]
     found, note = clips.of(one.record, place, list(shown))
     scores = clips.scores(one.record, place, list(shown))
     lines = [

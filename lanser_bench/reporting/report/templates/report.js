@@ -11,7 +11,7 @@
   });
   show();
 
-  const text = (row, column) => (row.cells[column].querySelector(".who") ?? row.cells[column]).textContent.trim().toLowerCase();
+  const text = (row, column) => (row.cells[column].querySelector("summary") ?? row.cells[column]).textContent.trim().toLowerCase();
   const number = (row, column) => Number(row.cells[column].dataset.v ?? NaN);
 
   for (const table of document.querySelectorAll("table.board")) {
@@ -66,14 +66,16 @@
   for (const kind of ["pointerover", "focusin"]) document.addEventListener(kind, (event) => light(event.target));
 
   const narrow = matchMedia("(max-width: 640px)");
-  for (const chart of document.querySelectorAll("svg.curves")) {
-    const box = chart.closest(".plotted"), readout = box.querySelector(".readout"), cursor = chart.querySelector(".cursor");
-    const series = [...chart.querySelectorAll(".series")].reverse().map((g) => ({ g, name: g.dataset.name, values: JSON.parse(g.dataset.values) }));
-    const places = [...new Set(series.flatMap((one) => one.values.map((v) => v[0])))].sort((a, b) => a - b);
+  for (const chart of document.querySelectorAll("svg[data-plot]")) {
     const full = chart.getAttribute("viewBox");
     const fit = () => chart.setAttribute("viewBox", narrow.matches ? full.replace(/^0 0 \S+/, `0 0 ${chart.dataset.plot}`) : full);
     narrow.addEventListener("change", fit);
     fit();
+  }
+  for (const chart of document.querySelectorAll("svg.curves")) {
+    const box = chart.closest(".plotted"), readout = box.querySelector(".readout"), cursor = chart.querySelector(".cursor");
+    const series = [...chart.querySelectorAll(".series")].reverse().map((g) => ({ g, name: g.dataset.name, values: JSON.parse(g.dataset.values) }));
+    const places = [...new Set(series.flatMap((one) => one.values.map((v) => v[0])))].sort((a, b) => a - b);
     let at = -1;
     const read = (index) => {
       at = Math.max(0, Math.min(places.length - 1, index));
@@ -105,10 +107,12 @@
   }
   // Names at the ends of the visible curves are moved apart.
   function spread(shown) {
-    let last = -Infinity;
+    let last = -Infinity, before = 0;
     const named = shown.map(({ g }) => ({ text: g.querySelector(".name"), lead: g.querySelector(".lead") })).sort((a, b) => a.lead.getAttribute("y1") - b.lead.getAttribute("y1"));
     for (const { text, lead } of named) {
-      last = Math.max(Number(lead.getAttribute("y1")), last + 15);
+      const size = 15 * text.children.length;
+      last = Math.max(Number(lead.getAttribute("y1")), last + (before + size) / 2);
+      before = size;
       text.setAttribute("y", last + 4);
       lead.setAttribute("y2", last);
     }
