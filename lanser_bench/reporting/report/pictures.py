@@ -25,7 +25,7 @@ from .content import (
     row_costs,
 )
 from .data import Records, board_anchor
-from .finding import Difference, verdict
+from .finding import Difference, in_words, verdict
 from .matrix import MatrixBoard, matrices
 from .probe_gaps import ProbeGaps
 from .questions import answer
@@ -79,7 +79,7 @@ def write_pictures(
 def pictures_of(records: Records, board: Board, matrix: Sequence[MatrixBoard] = ()) -> Pictures:
     """Yields the pictures of a board; add others here."""
     lines = declared_lines(records.selection)
-    tested = [one for one in lines if one.of == (board.dataset, board.split_hash)]
+    tested = [in_words(one) for one in lines if one.of == (board.dataset, board.split_hash)]
     if tested:
         yield "declared", partial(forest.draw, declared_differences(tested), DECLARED_ENDS)
     found = answer(records, board, matrix).finding
