@@ -35,7 +35,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "taxonomy": ("group", "List, show, check and compare taxonomies."),
     "data": ("group", "Check a dataset before using it."),
     "cache": ("group", "Explain, list, measure, verify and clean the store."),
-    "plugins": ("group", "List all plugins, or show one with its options."),
+    "new": ("command", "Write a small working plugin to start from."),
+    "plugins": ("group", "List all plugins, show one with its options, or check one."),
     "doctor": ("group", "Check the installation, or which plugins can open a model."),
     "schema": ("command", "Print the JSON Schema of experiment files, for editors."),
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +19,7 @@ from ._shared import echo_json
 
 if TYPE_CHECKING:
     from ..plugins.discovery import Registered, Registry
+    from ..testing import Failure
 
 app = App(no_args_is_help=False)
 
@@ -77,6 +81,57 @@ def show(
     kinds = [kind] if kind else [k for k in CONTRACTS if (k, name) in registry.entries]
     for one in kinds or [_kind_of_nothing(registry, name)]:
         _show(registry, registry.entry(one, name))
+
+
+@app.command()
+def check(
+    name: str = typer.Argument(..., help="A plugin's name."),
+    kind: str | None = typer.Option(None, help="Its kind, if several have the name."),
+    option: list[str] = typer.Option(
+        [], "--option", metavar="KEY=VALUE", help="Option of the plugin; repeatable."
+    ),
+    root: Path | None = typer.Option(None, help="Folder of a dataset."),
+    as_json: bool = shared.AS_JSON,
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
+) -> None:
+    """Check a plugin against the contract of its kind, and use it in a small experiment.
+
+    Exit code 0: it passes; 1: it does not, and each failure says what to do; 2: it cannot be
+    created. The experiment takes a few seconds and leaves nothing behind.
+
+    Examples:
+        lanser-bench plugins check shout --plugins-dir my_plugins
+        lanser-bench plugins check my-corpus --root /data/my-corpus
+    """
+    from ..plugins.discovery import registry
+    from ._check import check_plugin, kind_of
+    from ._options import parsed_options
+
+    plugins = registry(tuple(plugins_dir))
+    with redirect_stdout(sys.stderr):
+        one = kind_of(plugins, name, kind)
+        checked = check_plugin(plugins, one, name, parsed_options(option), root)
+    if as_json:
+        echo_json(asdict(checked), indent=1)
+    else:
+        typer.secho(f"{one} {name} of {checked.distribution}", bold=True)
+        same: dict[str, list[Failure]] = defaultdict(list)
+        for failure in checked.failures:
+            same[failure.problem].append(failure)
+        for first, *others in same.values():
+            typer.echo(f"✗ {first}")
+            if others:
+                names = "; ".join(failure.check for failure in others)
+                typer.echo(f"  The same problem fails: {names}.")
+        failed = len(checked.failures)
+        typer.echo(
+            f"✗ {failed} of {checked.checks + 1} checks failed."
+            if failed
+            else f"✓ {checked.checks} checks of the contract passed.\n"
+            f"✓ A small experiment ran in {checked.seconds:.1f} s."
+        )
+    if checked.failures:
+        raise typer.Exit(1)
 
 
 def _kind_of_nothing(registry: Registry, name: str) -> str:

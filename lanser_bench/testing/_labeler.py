@@ -30,9 +30,9 @@ TAXONOMY = Taxonomy(
 )
 
 TEXTS = (
-    "Get out of my house, I have had enough of you!",
-    "We won, we really won, I could hug everybody!",
-    "I miss her every single day.",
+    "Get out of my house, I am angry with you!",
+    "We won, we really won, I am so happy!",
+    "I am sad, I miss her every single day.",
     "The bus leaves at nine.",
     "No.",
     "Well, I suppose that we could try the other road, if the bridge is closed and you have time.",

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from lanser_bench import DataError, LanserError
 from lanser_bench.cli.compare import app
 
-EXAMPLE = Path(__file__).parents[1] / "example_plugin"
+EXAMPLE = Path(__file__).parents[2] / "lanser_bench" / "templates"
 MOODS = ("happy", "sad", "angry", "scared")
 TEXTS = [f"number {i} feels so very {MOODS[i % 4]} today" for i in range(24)]
 """The clip of text i has 4000 + 400 i samples, from which the planted recognisers know it."""

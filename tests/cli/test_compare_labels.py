@@ -23,7 +23,7 @@ from lanser_bench.experiment import label_corpus
 from lanser_bench.plugins import find_taxonomy, load_plugins
 from lanser_bench.reporting import read_material
 
-EXAMPLE = Path(__file__).parents[1] / "example_plugin"
+EXAMPLE = Path(__file__).parents[2] / "lanser_bench" / "templates"
 NAMES = find_taxonomy(load_plugins(), "ekman-6").names
 GIVEN = ("random", "keyword", "oracle", "majority(member=oracle)")
 Run = Callable[..., str]

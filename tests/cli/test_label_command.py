@@ -20,7 +20,7 @@ from lanser_bench.cli.taxonomy import app as taxonomy_app
 app = typer.Typer()
 app.add_typer(label_app, name="label")
 app.add_typer(taxonomy_app, name="taxonomy")
-EXAMPLE = Path(__file__).parents[1] / "example_plugin"
+EXAMPLE = Path(__file__).parents[2] / "lanser_bench" / "templates"
 
 
 def run(*words: str) -> str:

@@ -27,7 +27,7 @@ from lanser_bench.stages.label.files import read_labels
 app = typer.Typer()
 app.add_typer(label_app, name="label")
 app.add_typer(taxonomy_app, name="taxonomy")
-EXAMPLE = Path(__file__).parents[1] / "example_plugin"
+EXAMPLE = Path(__file__).parents[2] / "lanser_bench" / "templates"
 Run = Callable[..., str]
 HERE = ("executor.inline=true", "threads.label=1")
 

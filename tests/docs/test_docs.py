@@ -43,6 +43,7 @@ SLOW = {
     "weak-labels.md",
 }
 """Pages whose examples read recordings or train models."""
+TEMPLATES = ROOT / "lanser_bench" / "templates"
 EXAMPLES = [block for page in PAGES for block in blocks(page)]
 MARK = "\x1e"
 """Printed between the outputs of a page's Python blocks."""
@@ -80,11 +81,6 @@ def test_an_included_file_is_the_file(block: Block) -> None:
     assert block.text == path.read_text(encoding="utf-8"), f"{block.where}: differs from {path}"
 
 
-def test_the_first_plugin_of_the_readme_is_the_example_plugin() -> None:
-    [first] = [b for b in blocks(ROOT / "README.md") if b.language == "python"]
-    assert first.note("from") == "tests/example_plugin/lanser_bench_example.py"
-
-
 @pytest.mark.parametrize(
     ("expected", "printed", "fits"),
     [
@@ -110,9 +106,8 @@ def test_ellipses_in_shown_output_are_wildcards(expected: str, printed: str, fit
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One folder for all pages, so that they share a store, with the README's plugin in it."""
     place = tmp_path_factory.mktemp("docs")
-    plugin = ROOT / "tests" / "example_plugin" / "lanser_bench_example.py"
     (place / "my_plugins").mkdir()
-    shutil.copy(plugin, place / "my_plugins" / "keyword_labeler.py")
+    shutil.copy(TEMPLATES / "labeler.py", place / "my_plugins" / "keyword_labeler.py")
     return place
 
 
@@ -202,7 +197,7 @@ BASE: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def plugins() -> Registry:
-    return load_plugins([ROOT / "tests" / "example_plugin"], only="")
+    return load_plugins([TEMPLATES], only="")
 
 
 @pytest.mark.parametrize("block", of("yaml"), ids=where)

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Project, taxonomy
+from lanser_bench.cli import main
 
-EXAMPLE = Path(__file__).parents[1] / "example_plugin"
+from .conftest import Project, taxonomy
 
 
 @pytest.fixture
 def installed(tmp_path: Path) -> str:
-    """Installs the example package into a folder of its own and returns it as a PYTHONPATH."""
-    import shutil
-
-    source = tmp_path / "source"
-    shutil.copytree(EXAMPLE, source)
+    """Installs a package of `lanser-bench new` into a folder and returns it as a PYTHONPATH."""
+    with pytest.raises(SystemExit) as stop:
+        main(["new", "labeler", "shout", "--package", "--into", str(tmp_path)])
+    assert stop.value.code == 0
+    source = tmp_path / "lanser-bench-shout"
     target = tmp_path / "site"
     subprocess.run(
         [
@@ -44,11 +44,17 @@ def installed(tmp_path: Path) -> str:
 
 @pytest.mark.slow
 def test_third_party_labeler_runs_in_a_grid_beside_built_ins(
-    project: Project, installed: str
+    project: Project, installed: str, tmp_path: Path
 ) -> None:
     project.environment["PYTHONPATH"] = installed
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    package = tmp_path / "lanser-bench-shout"
+    done = subprocess.run(
+        command, cwd=package, env=os.environ | project.environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
     listed = json.loads(project.lanser("plugins", "--json").stdout)
-    [entry] = [p for p in listed["plugins"] if p["distribution"] == "lanser-bench-example"]
+    [entry] = [p for p in listed["plugins"] if p["distribution"] == "lanser-bench-shout"]
     assert entry["kind"] == "labeler"
 
     cues = {"glad": "lovely", "sad": "lost", "plain": "open"}

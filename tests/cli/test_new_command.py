@@ -1,0 +1,84 @@
+"""`lanser-bench new` and `plugins check`: what is written works, and faults are explained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from lanser_bench.cli import main
+from lanser_bench.cli.new import USES
+
+
+def lanser(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main([str(word) for word in words])
+    out = capsys.readouterr()
+    return int(stop.value.code or 0), out.out, out.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", USES)
+def test_each_template_passes_the_check_under_another_name(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = lanser(capsys, "new", kind, "my-own", "--into", tmp_path)
+    assert code == 0, err
+    assert f"lanser-bench plugins check my-own --plugins-dir {tmp_path}" in out
+    for speaker in ("anna", "bob", "eve", "ian", "liv", "tom"):
+        sound = np.random.default_rng(ord(speaker[0])).normal(0, 0.1, (4, 8_000))
+        for take, label in enumerate(("joy", "sadness", "joy", "sadness")):
+            sf.write(tmp_path / f"{speaker}_{label}_{take}.wav", sound[take], 16_000)
+    root = ["--root", tmp_path] if kind == "dataset" else []
+    words = ["plugins", "check", "my-own", "--plugins-dir", tmp_path, "--json", *root]
+    code, out, err = lanser(capsys, *words)
+    assert json.loads(out)["failures"] == [], err
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["labeller", "shout"], "Did you mean 'labeler'?"),
+        (["labeler", "Shout!"], "Use lower-case letters, digits and single hyphens"),
+        (["labeler", "random"], "lanser-bench has a labeler 'random'"),
+        (["segmenter", "span"], "'span' would hide a name that the plugin imports"),
+        (["labeler", "old"], "old_labeler.py exists. Choose another name"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(
+    words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "old_labeler.py").write_text("mine")
+    code, _, err = lanser(capsys, "new", *words, "--into", tmp_path)
+    assert code == 2
+    assert sentence in err
+    assert [path.name for path in tmp_path.iterdir()] == ["old_labeler.py"]
+    assert (tmp_path / "old_labeler.py").read_text() == "mine"
+
+
+@pytest.mark.slow
+def test_a_fault_names_the_rule_and_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lanser(capsys, "new", "labeler", "shout", "--into", tmp_path)
+    file = tmp_path / "shout_labeler.py"
+    file.write_text(file.read_text().replace("axis=1, keepdims=True", "axis=0, keepdims=True"))
+    code, out, _ = lanser(capsys, "plugins", "check", "shout", "--plugins-dir", tmp_path)
+    assert code == 1
+    assert "Contract: " in out
+    assert "What to do: " in out
+    assert "The same problem fails: the columns follow the taxonomy" in out
+    assert "it works in an experiment: label (manifest by shout" in out
+
+
+def test_a_name_of_several_kinds_and_a_dataset_without_folder_are_answered(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, _, err = lanser(capsys, "plugins", "check", "table")
+    assert (code, "set --kind" in err) == (2, True)
+    code, _, err = lanser(capsys, "plugins", "check", "ravdess")
+    assert (code, "add --root FOLDER" in err) == (2, True)
