@@ -186,7 +186,7 @@ def notes(board: Board) -> list[str]:
         said.append(ONE_SEED)
     said += _wide_note(board)
     said.append(f"area: under UAR over {board.area_axis}")
-    said.append(_r2_note(board))
+    said += _r2_note(board)
     if board.fixed_sentences:
         said.append("fixed sentences: words carry no emotion here")
     return [*board.faults, *said, *(board.shared if len(board.shared) > 1 else ()), *board.warnings]
@@ -208,14 +208,14 @@ def _wide_note(board: Board) -> list[str]:
     return [f"seeds averaged without predictions, so intervals are wider than exact ones: {named}"]
 
 
-def _r2_note(board: Board) -> str:
-    """Returns which targets the column R² is the mean of."""
+def _r2_note(board: Board) -> list[str]:
+    """Returns which targets the column R² is the mean of, if there is one."""
     rows = [*board.main, *board.controls]
     probes = dict.fromkeys(p for row in rows for p in regression_probes(row.targets, row.chance))
-    first, *others = probes or [""]
-    if not others:
-        return "R²: mean over probe targets, raw scale"
-    return f"R²: mean over the targets of {first}, raw scale (not of {', '.join(others)})"
+    if len(probes) < 2:
+        return ["R²: mean over probe targets, raw scale"] * len(probes)
+    first, *others = probes
+    return [f"R²: mean over the targets of {first}, raw scale (not of {', '.join(others)})"]
 
 
 def declared_note(board: Board) -> str:
