@@ -16,8 +16,8 @@ def register_labelers(register):
 class KeywordOptions(PluginOptions):
     """Options of the labeler."""
 
-    synonyms: bool = True
-    """Count the synonyms of a label as well as its name and hypothesis wording."""
+    words: dict[str, tuple[str, ...]] = {}
+    """More words of labels, such as ``{joy: [won, love]}``."""
 
 
 class Keyword(Labeler[KeywordOptions]):
@@ -30,9 +30,8 @@ class Keyword(Labeler[KeywordOptions]):
         """Returns each label's share of the matching words."""
         counts = np.zeros((len(records), len(taxonomy.labels)), dtype=np.float32)
         for column, label in enumerate(taxonomy.labels):
-            words = {label.name, label.hypothesis}
-            if self.options.synonyms:
-                words |= set(label.synonyms)
+            words = {label.name, label.hypothesis, *label.synonyms}
+            words |= set(self.options.words.get(label.name, ()))
             pattern = re.compile(r"\b(" + "|".join(map(re.escape, words)) + r")\b", re.IGNORECASE)
             for row, record in enumerate(records):
                 counts[row, column] = len(pattern.findall(record.text))

@@ -58,9 +58,9 @@ def test_without_json_the_best_label_and_all_scores_are_shown() -> None:
 
 
 def test_options_reach_the_labeler() -> None:
-    words = ("delighted", "--json", "--option")
-    assert json.loads(keyword(*words, "synonyms=true"))["label"] == "joy"
-    assert json.loads(keyword(*words, "synonyms=false"))["label"] is None
+    words = ("We won!", "--json", "--option")
+    assert json.loads(keyword(*words, "words={joy: [won]}"))["label"] == "joy"
+    assert json.loads(keyword(*words, "words={}"))["label"] is None
 
 
 def test_a_language_selects_the_wording_of_labels() -> None:
