@@ -7,8 +7,11 @@ traceback and exits with 2. Any other exception is a bug and keeps its traceback
 from __future__ import annotations
 
 import difflib
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
 
 
 class LanserError(Exception):
@@ -65,7 +68,27 @@ def plugin_boundary(sentence: str) -> Iterator[None]:
     except LanserError:
         raise
     except Exception as error:
-        raise PluginError(f"{sentence}: {type(error).__name__}: {error}.") from error
+        shown = f"{type(error).__name__}: {error}{place_in_plugin(error)}"
+        raise PluginError(f"{sentence}: {shown}.") from error
+
+
+def place_in_plugin(error: BaseException) -> str:
+    """Returns the deepest line of a plugin's own folder that an exception passed, in brackets.
+
+    Empty if it passed no code besides lanser-bench and the standard library.
+    """
+    skipped = {*sys.stdlib_module_names, "lanser_bench"}
+    lines = [
+        (frame.f_code.co_filename, number)
+        for frame, number in walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] not in skipped
+    ]
+    own = [line for line in lines if os.path.dirname(line[0]) == os.path.dirname(lines[0][0])]  # noqa: PTH120
+    if not own:
+        return ""
+    file, number = own[-1]
+    here = os.path.relpath(file)
+    return f" ({file if here.startswith('..') else here}, line {number})"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from lanser_bench import PluginError, SettingsError
 from lanser_bench.plugins.discovery import Registry, load_plugins
+from lanser_bench.plugins.identity import check_installed, plugin_identity
 
 LABELER = """
 from typing import Sequence
@@ -32,6 +33,9 @@ class Bursts(Mine):
     def __init__(self, options):
         raise KeyError("nothing there")
 
+class Unfinished(Labeler[Options]):
+    version = "1"
+
 class NotALabeler:
     version = "1"
 
@@ -41,6 +45,7 @@ def register_labelers(register):
     register("no-version", f"{__name__}:NoVersion")
     register("not-a-labeler", f"{__name__}:NotALabeler")
     register("bursts", f"{__name__}:Bursts")
+    register("unfinished", f"{__name__}:Unfinished")
     register("lost", f"{__name__}:Nowhere")
 """
 
@@ -79,6 +84,7 @@ def test_unknown_name_is_refused_with_a_suggestion(loose: Path) -> None:
         ("no-version", "declares no version"),
         ("not-a-labeler", "is not a subclass of lanser_bench.Labeler"),
         ("lost", "does not load from"),
+        ("unfinished", r"Unfinished does not define `def score\(self, records: Sequence\[TextRec"),
     ],
 )
 def test_class_that_breaks_the_contract_is_named(loose: Path, name: str, sentence: str) -> None:
@@ -89,7 +95,7 @@ def test_class_that_breaks_the_contract_is_named(loose: Path, name: str, sentenc
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("import a_library_that_is_not_there", "ModuleNotFoundError"),
+        ("\nimport a_library_that_is_not_there", "broken.py, line 2)"),
         ("raise SystemExit('no')", "SystemExit"),
         ("def broken(:", "SyntaxError"),
         (
@@ -120,9 +126,24 @@ def test_a_missing_name_mentions_the_broken_plugin_that_may_hold_it(loose: Path)
 
 def test_a_class_that_fails_when_it_is_made_is_named(loose: Path) -> None:
     with pytest.raises(
-        PluginError, match=r"labeler 'bursts' of .*mine\.py cannot be created: KeyEr"
+        PluginError,
+        match=r"labeler 'bursts' of .*mine\.py cannot be created: KeyEr.* \(.*e\.py, line \d+\)\.",
     ):
         load(loose).create("labeler", "bursts")
+
+
+def test_a_plugin_of_a_record_that_is_not_installed_is_named_with_its_distribution(
+    loose: Path,
+) -> None:
+    registry = load(loose)
+    plugin = registry.create("labeler", "mine")
+    used = plugin_identity(registry, "labeler", "mine", plugin)
+    check_installed(registry, [used])
+    with pytest.raises(PluginError, match=r"'mine' of loose file is not installed.*--plugins-dir"):
+        check_installed(load_plugins(), [used])
+    elsewhere = used.model_copy(update={"distribution": "their-plugins"})
+    with pytest.raises(PluginError, match="pip install their-plugins"):
+        check_installed(load_plugins(), [elsewhere])
 
 
 def test_name_clash_names_both_distributions(loose: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from inspect import getdoc
@@ -13,7 +14,8 @@ from typing import Any
 import typer
 
 from ..errors import LanserError
-from ._app import App
+from . import _shared as shared
+from ._app import TRACEBACK, App
 from ._deprecated import current_spelling
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -56,10 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     to stderr); 130 stopped by Ctrl-C.
     """
     argv = [_expanded(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    end = argv.index("--") if "--" in argv else len(argv)
+    shared.tracebacks = TRACEBACK in argv[:end]
+    argv = [word for word in argv[:end] if word != TRACEBACK] + argv[end:]
     try:
         argv = current_spelling(argv)
         build_app(argv)(args=argv, prog_name="lanser-bench")
     except LanserError as error:
+        if shared.tracebacks:
+            traceback.print_exception(error)
         typer.echo(f"Error: {error}", err=True)
         raise SystemExit(2) from None
     except KeyboardInterrupt:

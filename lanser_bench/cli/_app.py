@@ -13,6 +13,10 @@ EXAMPLES = "\n\nExamples:\n"
 """Separates a command's help from its examples, one a line."""
 
 
+TRACEBACK = "--traceback"
+"""An option of all commands, which `main` takes."""
+
+
 class _Help:
     """Formats the help of a command or a group of commands."""
 
@@ -44,6 +48,7 @@ class _Help:
             else:
                 panels[getattr(parameter, "rich_help_panel", None) or "Options"].append(record)
         rest = panels.pop("Options")
+        rest.insert(-1, (TRACEBACK, "Show errors with their tracebacks."))
         for title, rows in [*panels.items(), ("Options", rest)]:
             with formatter.section(title):
                 formatter.write_dl(rows)

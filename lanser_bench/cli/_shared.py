@@ -85,6 +85,10 @@ PLUGINS_DIRS = in_store(
 )
 
 
+tracebacks = False
+"""Whether errors are shown with their tracebacks; set by `main`."""
+
+
 def note(sentence: str) -> None:
     """Prints a sentence that the user must not miss to stderr."""
     typer.echo(f"! {sentence}", err=True)

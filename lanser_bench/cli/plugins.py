@@ -149,7 +149,7 @@ def _show(registry: Registry, entry: Registered) -> None:
     from pydantic_core import PydanticUndefined, to_json
 
     from ..plugins.describe import documented, first_sentence
-    from ..plugins.discovery import CONTRACTS
+    from ..plugins.discovery import CONTRACTS, abstract_names
 
     cls = registry.plugin_class(entry.kind, entry.name)
     typer.secho(f"{entry.kind} {entry.name}, version {cls.version}", bold=True)
@@ -164,15 +164,10 @@ def _show(registry: Registry, entry: Registered) -> None:
     _print_pairs(rows)
     names = CONTRACTS[entry.kind].split()
     contract = next(base for base in cls.__mro__ if base.__name__ in names)
-    abstract = sorted(name for name, of in inspect.getmembers(contract) if _abstract(of))
     typer.secho(f"\nEvery {contract.__name__} has", bold=True)
-    about = ((name, inspect.getdoc(getattr(contract, name))) for name in abstract)
+    about = ((name, inspect.getdoc(getattr(contract, name))) for name in abstract_names(contract))
     _print_pairs([(name, first_sentence(text or "")) for name, text in about])
     typer.echo(f"\n{entry.reference} of {entry.distribution}")
-
-
-def _abstract(member: object) -> bool:
-    return getattr(member, "__isabstractmethod__", False)
 
 
 def _foreign(entry: Registered) -> str:

@@ -157,8 +157,11 @@ def _finish(outcome: RunOutcome) -> None:
     for (stage, sentence), names in cells.items():
         others = f" and {len(names) - 1} more" if names[1:] else ""
         console.print(f"✗ {names[0]}{others}: {stage}: {sentence}", style="red", markup=False)
-    if any(failure.traceback for failure in outcome.failures):
-        console.print(f"Tracebacks are in {outcome.log}", soft_wrap=True)
+    tracebacks = dict.fromkeys(f.traceback for f in outcome.failures if f.traceback)
+    if shared.tracebacks:
+        typer.echo("\n".join(tracebacks), err=True)
+    elif tracebacks:
+        console.print(f"Tracebacks: --traceback shows them; {outcome.log}", soft_wrap=True)
 
 
 def _show_results(outcome: RunOutcome, console: Console) -> None:

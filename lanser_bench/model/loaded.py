@@ -15,7 +15,7 @@ from ..errors import DataError, PluginError
 from ..kinds.encoder import FeatureExtractor
 from ..kinds.speech import SAMPLE_RATE, Waveform
 from ..plugins.discovery import registry
-from ..plugins.identity import plugin_identity
+from ..plugins.identity import check_installed, plugin_identity
 from .config import TAXONOMY, WEIGHTS, ModelConfig, read_config
 
 if TYPE_CHECKING:
@@ -167,6 +167,7 @@ def load_model(
     place = Path(folder)
     config = read_config(place)
     plugins = registry(tuple(Path(d) for d in plugin_dirs))
+    check_installed(plugins, [config.encoder])
     plugin = plugins.create("encoder", config.encoder.name, config.encoder.options)
     found = plugin_identity(plugins, "encoder", config.encoder.name, plugin)
     notes = _compare(config, found)

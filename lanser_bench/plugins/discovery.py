@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
-from ..errors import PluginError, did_you_mean, plugin_boundary
+from ..errors import PluginError, did_you_mean, place_in_plugin, plugin_boundary
 from . import hookspecs
 
 if TYPE_CHECKING:
@@ -122,6 +122,12 @@ class Registry:
                 f'{whose} declares no version: add `version = "1"` to {attribute}, and change it '
                 "whenever its numbers may change."
             )
+        missing = [_written(cls, name) for name in abstract_names(cls)]
+        if missing:
+            raise PluginError(
+                f"{whose}: {attribute} does not define {' or '.join(missing)}, which its contract "
+                "asks for."
+            )
         return cast("type[Plugin[Any]]", cls)
 
     def create(self, kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
@@ -145,6 +151,19 @@ class Registry:
                 return cls(checked)
         finally:
             _making.reset(outer)
+
+
+def abstract_names(cls: type) -> list[str]:
+    """Returns the methods and properties that a contract asks for and a class does not define."""
+    return [n for n in dir(cls) if getattr(getattr(cls, n, None), "__isabstractmethod__", False)]
+
+
+def _written(cls: type, name: str) -> str:
+    """Returns a method as one writes it, or the name of a property."""
+    member = getattr(cls, name)
+    if not callable(member):
+        return f"the property `{name}`"
+    return f"`def {name}{inspect.signature(member)}`".replace("'", "")
 
 
 _making: ContextVar[Registry | None] = ContextVar("_making", default=None)
@@ -233,7 +252,8 @@ def _register(
     # A third-party module may raise anything; the other plugins must still work.
     except (Exception, SystemExit) as error:  # noqa: BLE001
         registry.manager.unregister(name=f"{distribution}:{name}")
-        registry.broken.append(BrokenPlugin(name, distribution, f"{type(error).__name__}: {error}"))
+        sentence = f"{type(error).__name__}: {error}{place_in_plugin(error)}"
+        registry.broken.append(BrokenPlugin(name, distribution, sentence))
         return
     for entry in entries:
         _add(registry, entry)

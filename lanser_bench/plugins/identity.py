@@ -20,7 +20,10 @@ from ..errors import PluginError, plugin_boundary
 from ..kinds.base import Plugin
 from ..store.hashes import file_sha256
 from ..store.keys import PluginIdentity
-from .discovery import Registered, Registry
+from .discovery import OWN_DISTRIBUTION, Registered, Registry
+
+LOOSE = "loose file"
+"""Distribution of a plugin file."""
 
 
 def plugin_identity(
@@ -58,6 +61,23 @@ def check_plugin(kind: str, name: str, plugin: Plugin[Any]) -> None:
         plugin.check()
 
 
+def check_installed(registry: Registry, used: Iterable[PluginIdentity]) -> None:
+    """Refuses to repeat what other plugins made.
+
+    Raises:
+        PluginError: a plugin is not installed; the sentence names its distribution.
+    """
+    for one in used:
+        if (one.kind, one.name) in registry.entries or one.distribution == OWN_DISTRIBUTION:
+            continue
+        advice = f"Run: pip install {one.distribution}"
+        if one.distribution == LOOSE:
+            advice = "It was a plugin file: name its folder with --plugins-dir"
+        raise PluginError(
+            f"The {one.kind} '{one.name}' of {one.distribution} is not installed. {advice}."
+        )
+
+
 def _fingerprint(entry: Registered, plugin: Plugin[Any]) -> str:
     whose = f"{entry.kind} '{entry.name}' of {entry.distribution}"
     with plugin_boundary(f"{whose} cannot identify its weights"):
@@ -66,7 +86,7 @@ def _fingerprint(entry: Registered, plugin: Plugin[Any]) -> str:
 
 def _portable(distribution: str) -> str:
     """Replaces the path of a plugin file, which its source hash identifies."""
-    return "loose file" if "/" in distribution or "\\" in distribution else distribution
+    return LOOSE if "/" in distribution or "\\" in distribution else distribution
 
 
 def _by_content(value: Any, weights: str) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict
 
 from ..counting import tallied
-from ..errors import PluginError, StoreError
+from ..errors import LanserError, PluginError, StoreError, place_in_plugin
 from ..kinds.executor import StageCall, StageReport
 from ..plugins.discovery import Registry, registry
 from ..plugins.identity import plugin_identity
@@ -191,6 +191,10 @@ def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageR
             stage_module(spec.stage).run(context, draft)
             draft.counts |= tally
             draft.seconds = time.perf_counter() - begin
+    except Exception as error:
+        if not isinstance(error, LanserError) and (place := place_in_plugin(error)):
+            error.add_note(place.strip())  # unlike the traceback, it reaches the driver
+        raise
     finally:
         with suppress(OSError):
             (store.root / "progress" / f"{call.key}.json").unlink(missing_ok=True)

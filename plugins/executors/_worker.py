@@ -40,7 +40,9 @@ def carry_out(call: StageCall) -> StageReport:
             raise
         if isinstance(error, LanserError):
             raise LanserError(str(error)) from error
-        raise RuntimeError(f"{type(error).__qualname__}: {error}") from error
+        plain = RuntimeError(f"{type(error).__qualname__}: {error}")
+        plain.__notes__ = getattr(error, "__notes__", [])
+        raise plain from error
 
 
 def carry_out_elsewhere(call: StageCall, folder: str) -> StageReport:

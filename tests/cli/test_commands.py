@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,29 @@ def test_doctor_names_what_is_missing_and_what_to_do(
     assert line.startswith("✗")
     assert "pip install" in line
     assert not (tmp_path / "store").exists()
+
+
+def test_doctor_says_what_each_extra_adds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lanser_bench.cli import doctor
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    declared = project["optional-dependencies"].keys()
+    assert declared - {"all", "dev", "faster-whisper", "models", "synth"} == set(doctor.EXTRAS)
+    version = doctor._version
+    monkeypatch.setattr(doctor, "_version", lambda n: None if n == "silero-vad" else version(n))
+    _, out, _ = lanser(capsys, "doctor")
+    (line,) = (line for line in out.splitlines() if "segmenter vad" in line)
+    assert "(silero-vad not installed) → pip install 'lanser-bench[vad]'" in line
+
+
+def test_an_error_has_its_traceback_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = lanser(capsys, "run", "nowhere.yaml", "--traceback")
+    assert code == 2
+    assert err.startswith("Traceback")
+    assert err.splitlines()[-1].startswith("Error: Experiment file nowhere.yaml")
+    assert "Traceback" not in lanser(capsys, "run", "nowhere.yaml")[2]
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,9 @@ def may_pass(error: BaseException) -> bool:
 def failure(cell: Cell, node: Node, error: BaseException) -> Failure:
     """Describes why a cell failed: a sentence, and a traceback unless users can fix the error."""
     expected = isinstance(error, LanserError)
-    sentence = str(error) if expected else f"{type(error).__name__}: {error}"
+    # A stage notes the line of the plugin that raised; see `stages.base`.
+    place = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
+    sentence = str(error) if expected else f"{type(error).__name__}: {error}{place}"
     users = expected and not isinstance(error, PluginError)
     trace = "" if users else "".join(traceback.format_exception(error))
     title = f"{node.stage} ({node.title})"

@@ -14,6 +14,8 @@ from ...experiment import Listener, RunOutcome, read_experiment, run_experiment
 from ...experiment.planning.spec_diff import plugin_differences
 from ...experiment.settings.files import ExperimentFile
 from ...measurements import MEASUREMENTS
+from ...plugins.discovery import registry
+from ...plugins.identity import check_installed
 from ...records.reading import load_record
 from ...records.record import ResultRecord
 from ...store import PluginIdentity
@@ -100,6 +102,10 @@ def rerun(
         LanserError: plugins or datasets that cannot be used.
     """
     old = load_record(record) if isinstance(record, Path) else record
+    # Plugins of the overrides are checked like those of every experiment.
+    changed = {text.partition("=")[0] for text in overrides}
+    kept = (one for one in old.plugins.values() if one.kind not in changed)
+    check_installed(registry(tuple(plugin_dirs)), kept)
     experiment = recreated(old, overrides, roots or {}, data, store, results)
     outcome = run_experiment(
         experiment,
