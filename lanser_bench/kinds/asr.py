@@ -57,5 +57,6 @@ class ASR(Plugin[OptionsT]):
             batch: utterances, sorted by length; with audio unless it `reads` text.
 
         Returns:
-            One transcript per utterance, same order. An inaudible utterance has an empty text.
+            One transcript per utterance, same order. An inaudible utterance has an empty text, or a
+            `no_speech_prob` above a half.
         """

@@ -6,56 +6,82 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ..kinds.asr import Transcript
-from ..kinds.speech import SAMPLE_RATE, Speech
-from ._base import PluginSuite
+from ..kinds.speech import Speech
+from ._batches import BatchSuite
+from ._speech import CLIPS, only, silence, tone
+
+READS = ("audio", "transcript", "id", "recording")
 
 
-def tone(seconds: float, hertz: float = 220.0) -> Speech:
-    """Returns a quiet buzz with a transcript, for recognisers that read it from the manifest."""
-    time = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    wave = 0.1 * np.sin(2 * np.pi * hertz * time) * (1 + np.sin(2 * np.pi * 3 * time)) / 2
-    return Speech(wave.astype(np.float32), language="en", transcript=f"{hertz:.0f} hertz")
-
-
-class ASRSuite(PluginSuite):
+class ASRSuite(BatchSuite):
     """Inherit and write `make`; override `clips` with real speech to check words."""
 
-    clips: ClassVar[Sequence[Speech]] = (tone(1.0), tone(2.0, 440.0), tone(0.3, 110.0))
+    clips: ClassVar[Sequence[Speech]] = CLIPS
+    ties: ClassVar[int] = 1
 
-    def use(self, plugin: Any) -> list[Transcript]:
-        """Transcribes the clips."""
-        transcripts: list[Transcript] = plugin.transcribe(list(self.clips))
-        return transcripts
+    def items(self) -> list[Speech]:
+        """Returns the clips, with the one field that the recogniser reads and the language."""
+        return self._given(self.clips)
 
-    def transcripts(self, clips: Sequence[Speech]) -> list[Transcript]:
-        """Transcribes clips and checks types and evidence."""
-        transcripts: list[Transcript] = self.plugin.transcribe(list(clips))
-        assert len(transcripts) == len(clips)
-        for transcript in transcripts:
-            assert isinstance(transcript, Transcript)
-            for value in (transcript.avg_logprob, transcript.no_speech_prob):
-                assert math.isnan(value) or math.isfinite(value)
-        return transcripts
+    def full_items(self) -> Sequence[Speech]:
+        """Returns the clips with everything that the manifest knows about them."""
+        return self.clips
 
-    def test_one_transcript_per_utterance(self) -> None:
-        """There is a transcript per clip, with finite or NaN evidence."""
-        self.transcripts(self.clips)
+    def _given(self, clips: Sequence[Speech]) -> list[Speech]:
+        return [only(clip, {self.plugin.reads, "language"}) for clip in clips]
 
-    def test_it_keeps_the_order(self) -> None:
-        """A reversed batch gives the reversed texts."""
-        straight = [t.text for t in self.transcripts(self.clips)]
-        turned = [t.text for t in self.transcripts(self.clips[::-1])]
-        assert turned[::-1] == straight
+    def run(self, plugin: Any, items: Sequence[Speech]) -> list[Any]:
+        """Transcribes clips in batches of at most `batch_size`; returns texts."""
+        self.require(
+            plugin.reads in READS and isinstance(plugin.batch_size, int) and plugin.batch_size > 0,
+            f"reads is {plugin.reads!r} and batch_size is {plugin.batch_size!r}.",
+            f"Set `reads` to one of {', '.join(READS)}, and `batch_size` to a whole number from 1.",
+        )
+        rows = []
+        for begin in range(0, len(items), plugin.batch_size):
+            batch = list(items[begin : begin + plugin.batch_size])
+            transcripts = plugin.transcribe(batch)
+            self.require(
+                isinstance(transcripts, list) and len(transcripts) == len(batch),
+                f"{len(batch)} clips gave {_count(transcripts)}.",
+                "Return a list with one Transcript per clip; an empty text where nothing is heard.",
+            )
+            rows += [self._row(transcript) for transcript in transcripts]
+        return rows
 
-    def test_it_is_deterministic(self) -> None:
-        """Transcribing the same speech twice gives the same words."""
-        first = [t.text for t in self.transcripts(self.clips)]
-        assert [t.text for t in self.transcripts(self.clips)] == first
+    def _row(self, transcript: Any) -> tuple[str, str, bool]:
+        self.require(
+            isinstance(transcript, Transcript) and isinstance(transcript.text, str),
+            f"A clip gave {transcript!r}.",
+            "Return `Transcript(text)`, with an empty text where nothing is heard.",
+        )
+        chance, evidence = transcript.no_speech_prob, transcript.avg_logprob
+        self.require(
+            not (chance < 0 or chance > 1 or evidence > 0 or math.isinf(evidence)),
+            f"no_speech_prob is {chance}, avg_logprob is {evidence}.",
+            "Give a probability in [0, 1] and a finite mean log-probability up to 0, or neither.",
+        )
+        return transcript.text, transcript.language, transcript.truncated
 
-    def test_silence_and_shortness_survive(self) -> None:
-        """Silence and a clip of 10 ms raise no exception."""
-        silence = Speech(np.zeros(SAMPLE_RATE, np.float32), language="en", transcript="")
-        self.transcripts([silence, tone(0.01)])
+    def test_silence_has_no_words(self) -> None:
+        """An inaudible utterance has an empty text, or a `no_speech_prob` above a half."""
+        if self.plugin.reads != "audio":
+            return
+        transcripts = self.plugin.transcribe(self._given([silence(1.0)]))
+        heard = [t for t in transcripts if t.text.strip() and not t.no_speech_prob > 0.5]
+        self.require(
+            not heard,
+            f"It hears {heard and heard[0].text!r} in digital silence.",
+            "Return `Transcript('')` below a level, or report the model's `no_speech_prob`.",
+        )
+
+    def test_short_clips_survive(self) -> None:
+        """Clips of 10 ms and of one sample raise no exception, alone and among others."""
+        tiny = [tone(0.01), tone(1 / 16_000)]
+        self.run(self.plugin, self._given([*tiny, self.clips[0]]))
+        self.run(self.plugin, self._given(tiny[:1]))
+
+
+def _count(results: object) -> str:
+    return f"{len(results)} results" if isinstance(results, list) else type(results).__name__
