@@ -71,7 +71,7 @@ def test_a_fault_names_the_rule_and_what_to_do(
     assert code == 1
     assert "Contract: " in out
     assert "What to do: " in out
-    assert "The same problem fails: the columns follow the taxonomy" in out
+    assert "✗ results have the declared form: rows of a 'distribution' do not add up to 1" in out
     assert "it works in an experiment: label (manifest by shout" in out
 
 
