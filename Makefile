@@ -11,7 +11,7 @@ NUMERIC := $(addprefix tests/,audio evaluation model stages plugins/encoders plu
 GATE_LABELS = $(BIN)/lanser-bench gate labels text plugins/datasets "tables=[synthetic_sentences.tsv]" \
 	"columns={label: emotion}" taxonomy=goemotions-ekman --taxonomy ekman-6 --store .lanser/gate/store
 
-.PHONY: quickstart install test test-quick test-avx2 check gate baseline bench clean
+.PHONY: quickstart install test test-quick test-avx2 check docs gate baseline bench clean
 
 quickstart: .venv/run.stamp
 	$(BIN)/lanser-bench run --grid quickstart
@@ -32,6 +32,10 @@ check: .venv/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site of the documentation, in build/site. Every warning is an error.
+docs: .venv/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 # Uses a separate store, so that artifacts of older code are not reused.
 gate: .venv/run.stamp
@@ -72,3 +76,7 @@ clean:
 .venv/dev.stamp: .venv/pins.txt pyproject.toml
 	$(PIP) install --constraint .venv/pins.txt --editable '.[all,dev]'
 	touch $@ .venv/run.stamp
+
+.venv/docs.stamp: .venv/run.stamp
+	$(PIP) install --constraint .venv/pins.txt --editable '.[docs]'
+	touch $@

@@ -56,7 +56,7 @@ PATTERNS = {
 FILES = [
     *(ROOT / "lanser_bench").rglob("*.py"),
     *(ROOT / "plugins").rglob("*.py"),
-    *(ROOT / "docs").glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
     *(ROOT / "README.md", ROOT / "CHANGELOG.md"),
 ]
 

@@ -35,6 +35,17 @@ def test_the_workflow_makes_targets_that_the_makefile_has() -> None:
     assert "make gate" in (ROOT / ".ci" / "run").read_text()
 
 
+def test_documentation_and_results_are_published_together() -> None:
+    [job] = yaml.safe_load(PAGES.read_text())["jobs"].values()
+    [upload] = [s["with"]["path"] for s in job["steps"] if "upload-pages" in s.get("uses", "")]
+    [built] = re.findall(r"^site_dir: (.+)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    lines = runs(job["steps"])
+    order = [lines.index("make docs"), *(n for n, line in enumerate(lines) if "publish" in line)]
+    assert upload == built
+    assert order == sorted(order), "mkdocs empties the folder of its site"
+    assert f"results publish results -o {upload}/results" in lines[order[1]]
+
+
 def test_the_action_is_given_inputs_that_it_has() -> None:
     action = yaml.safe_load(ACTION.read_text())
     jobs = yaml.safe_load(WORKFLOW.read_text())["jobs"]

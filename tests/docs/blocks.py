@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _COMMENT = re.compile(r"<!--\s*(.*?)\s*-->")
 _FENCE = re.compile(r"^(`{3,})\s*(\S*)\s*$")
 

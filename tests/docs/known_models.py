@@ -1,7 +1,7 @@
 """Says which plugins open well-known models, by the checks that run before anything is computed.
 
 `known_models.yaml` has facts about the models. They are written as folders with empty weights, for
-which the checks of `lanser-bench doctor model` give the table in `docs/models.md`.
+which the checks of `lanser-bench doctor model` give the table in `docs/known-models.md`.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _opened(model: Known, folder: Path) -> Opened:
 
 
 def models_table() -> str:
-    """Returns the generated part of `docs/models.md`."""
+    """Returns the generated part of `docs/known-models.md`."""
     parts: dict[str, list[str]] = {}
     for opened in opened_models():
         rows = parts.setdefault(

@@ -26,9 +26,9 @@ from lanser_bench.stages.pretrain.spec import AcousticParams
 from .blocks import ROOT
 from .known_models import models_table
 
-SETTINGS_PAGE = ROOT / "docs" / "experiments.md"
+SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 OPTIONS_PAGE = ROOT / "docs" / "options.md"
-MODELS_PAGE = ROOT / "docs" / "models.md"
+MODELS_PAGE = ROOT / "docs" / "known-models.md"
 RECORD_SCHEMA = ROOT / "docs" / "record.schema.json"
 SECTIONS = {
     "transcribe": settings.TranscribeParams,
@@ -151,7 +151,7 @@ def _cell(text: str) -> str:
 
 
 def settings_tables() -> str:
-    """Returns the generated part of `docs/experiments.md`."""
+    """Returns the generated part of `docs/settings.md`."""
     parts = [
         "### Top level",
         table(Experiment),

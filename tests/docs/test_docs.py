@@ -29,20 +29,6 @@ from .blocks import PAGES, ROOT, Block, blocks, prose, shown
 from .reference import generated
 
 LANGUAGES = {"console", "python", "yaml", "toml", "text", "mermaid", "csv"}
-SLOW = {
-    "README.md",
-    "clusters.md",
-    "experiments.md",
-    "store.md",
-    "python.md",
-    "plugins.md",
-    "datasets.md",
-    "measurements.md",
-    "results.md",
-    "report.md",
-    "weak-labels.md",
-}
-"""Pages whose examples read recordings or train models."""
 TEMPLATES = ROOT / "lanser_bench" / "templates"
 EXAMPLES = [block for page in PAGES for block in blocks(page)]
 MARK = "\x1e"
@@ -50,7 +36,7 @@ MARK = "\x1e"
 
 
 def name(page: Path) -> str:
-    return page.name
+    return str(page.relative_to(ROOT))
 
 
 def of(language: str) -> list[Block]:
@@ -104,20 +90,27 @@ def test_ellipses_in_shown_output_are_wildcards(expected: str, printed: str, fit
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all pages, so that they share a store, with the README's plugin in it."""
+    """One folder for all pages, so that they share a store.
+
+    It has the README's plugin and the experiment of the page that a reader begins with.
+    """
     place = tmp_path_factory.mktemp("docs")
     (place / "my_plugins").mkdir()
     shutil.copy(TEMPLATES / "labeler.py", place / "my_plugins" / "keyword_labeler.py")
+    [first] = [block for block in blocks(ROOT / "docs" / "start.md") if block.note("file")]
+    (place / str(first.note("file"))).write_text(first.text, encoding="utf-8")
     return place
 
 
+def runs(block: Block) -> bool:
+    """Whether its page's test does anything with a block besides reading it."""
+    code = block.language in ("console", "python")
+    return code and block.note("not run here") is None and block.note("from") is None
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "page",
-    [
-        pytest.param(page, marks=[pytest.mark.slow] if page.name in SLOW else [], id=page.name)
-        for page in PAGES
-        if any(b.language in ("console", "python") for b in blocks(page))
-    ],
+    "page", [page for page in PAGES if any(runs(b) for b in blocks(page))], ids=name
 )
 def test_examples_run_and_print_the_shown_output(page: Path, folder: Path) -> None:
     programs: list[Block] = []
@@ -248,14 +241,15 @@ def test_reference_tables_are_current() -> None:
 def command_options() -> dict[str, set[str]]:
     """Returns the options of every command, such as ``cache explain``."""
     options = {"": {"--help", "--version"}}
-    for command in COMMANDS:
-        group = typer.main.get_command(build_app([command])).commands[command]  # type: ignore[attr-defined]
-        children = {command: group} | {
-            f"{command} {child}": sub for child, sub in getattr(group, "commands", {}).items()
-        }
-        for path, sub in children.items():
-            named = (o for p in sub.params for o in (*p.opts, *p.secondary_opts))
-            options[path] = {"--help"} | {o for o in named if o[:2] == "--"}
+
+    def add(path: str, command: Any) -> None:
+        named = (o for p in command.params for o in (*p.opts, *p.secondary_opts))
+        options[path] = {"--help"} | {o for o in named if o[:2] == "--"}
+        for child, sub in getattr(command, "commands", {}).items():
+            add(f"{path} {child}", sub)
+
+    for name in COMMANDS:
+        add(name, typer.main.get_command(build_app([name])).commands[name])  # type: ignore[attr-defined]
     return options
 
 
@@ -273,7 +267,7 @@ def test_named_commands_and_options_exist(page: Path) -> None:
     for text in mentions(page):
         for call in re.findall(r"(?:^|\s|&&)lanser-bench(?=\s|$)([^|;&]*)", text):
             words = current_spelling(shlex.split(call))
-            path = [w for w in words[:2] if re.fullmatch(r"[a-z]+", w)]
+            path = [w for w in words[:3] if re.fullmatch(r"[a-z]+", w)]
             while path and " ".join(path) not in known:
                 path.pop()
             started = bool(words) and not words[0].startswith(("-", "…"))
@@ -317,7 +311,7 @@ def test_named_files_of_the_repository_exist(page: Path) -> None:
         assert list(ROOT.glob(path.rstrip("/"))), f"{page.name}: {path} does not exist"
 
 
-def test_the_readme_links_every_guide() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for page in PAGES[1:]:
-        assert f"(docs/{page.name})" in readme
+def test_the_navigation_of_the_site_lists_every_page_once() -> None:
+    listed = re.findall(r"[\w/-]+\.md$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
+    pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES[1:]}
+    assert sorted(listed) == sorted(pages)

@@ -1,6 +1,6 @@
 """Plugins open the well-known models that they say they open: facts and verdicts fit transformers.
 
-`test_docs.py` compares the verdicts with the tables in `docs/models.md`.
+`test_docs.py` compares the verdicts with the tables in `docs/known-models.md`.
 """
 
 from __future__ import annotations
