@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from .taxonomy import Label as Label
     from .taxonomy import Taxonomy as Taxonomy
 
-__getattr__, __all__ = face(
+__getattr__, __dir__, __all__ = face(
     __name__,
     {
         "audio": "logmel",

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 
 
-def face(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], object], list[str]]:
-    """Returns a package's ``__getattr__`` (PEP 562) and ``__all__``.
+def face(
+    package: str, modules: Mapping[str, str]
+) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
+    """Returns a package's ``__getattr__`` and ``__dir__`` (PEP 562), and ``__all__``.
 
     Args:
         package: the package's ``__name__``.
@@ -23,4 +25,5 @@ def face(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], obje
             raise AttributeError(f"module '{package}' has no attribute {name!r}")
         return getattr(import_module(f".{homes[name]}", package), name)
 
-    return load, sorted(homes)
+    names = sorted(homes)
+    return load, lambda: [*names, *vars(import_module(package))], names

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .utterances import UtteranceTable as UtteranceTable
     from .utterances import read_utterances as read_utterances
 
-__getattr__, __all__ = face(
+__getattr__, __dir__, __all__ = face(
     __name__,
     {
         "audio_memo": "AudioMemo",

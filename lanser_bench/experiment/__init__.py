@@ -5,28 +5,38 @@
 `running` executes the stages and writes a record for each cell.
 """
 
-from .importing import import_predictions
-from .labelling import LabelledCorpus, label_corpus
-from .run import dry_run, plan_experiment, run_experiment
-from .running.outcome import DryRun, RunOutcome
-from .running.scheduler import Failure, Listener
-from .settings.files import read_experiment, shipped
-from .settings.model import Experiment
-from .text_labels import label_texts
+from __future__ import annotations
 
-__all__ = [
-    "DryRun",
-    "Experiment",
-    "Failure",
-    "LabelledCorpus",
-    "Listener",
-    "RunOutcome",
-    "dry_run",
-    "import_predictions",
-    "label_corpus",
-    "label_texts",
-    "plan_experiment",
-    "read_experiment",
-    "run_experiment",
-    "shipped",
-]
+from typing import TYPE_CHECKING
+
+from .._face import face
+
+if TYPE_CHECKING:
+    from .importing import import_predictions as import_predictions
+    from .labelling import LabelledCorpus as LabelledCorpus
+    from .labelling import label_corpus as label_corpus
+    from .run import dry_run as dry_run
+    from .run import plan_experiment as plan_experiment
+    from .run import run_experiment as run_experiment
+    from .running.outcome import DryRun as DryRun
+    from .running.outcome import RunOutcome as RunOutcome
+    from .running.scheduler import Failure as Failure
+    from .running.scheduler import Listener as Listener
+    from .settings.files import read_experiment as read_experiment
+    from .settings.files import shipped as shipped
+    from .settings.model import Experiment as Experiment
+    from .text_labels import label_texts as label_texts
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "importing": "import_predictions",
+        "labelling": "LabelledCorpus label_corpus",
+        "run": "dry_run plan_experiment run_experiment",
+        "running.outcome": "DryRun RunOutcome",
+        "running.scheduler": "Failure Listener",
+        "settings.files": "read_experiment shipped",
+        "settings.model": "Experiment",
+        "text_labels": "label_texts",
+    },
+)

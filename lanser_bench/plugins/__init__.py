@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .taxonomies import check_maps as check_maps
     from .taxonomies import find_taxonomy as find_taxonomy
 
-__getattr__, __all__ = face(
+__getattr__, __dir__, __all__ = face(
     __name__,
     {
         "discovery": "BrokenPlugin Registered Registry load_plugins registry",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .reading import load_records as load_records
     from .record import ResultRecord as ResultRecord
 
-__getattr__, __all__ = face(
+__getattr__, __dir__, __all__ = face(
     __name__,
     {
         "attachments": "classified labelled_predictions read_attached",

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .report.site import write_site as write_site
     from .rerun.replay import track_results as track_results
 
-__getattr__, __all__ = face(
+__getattr__, __dir__, __all__ = face(
     __name__,
     {
         "comparing.against_last": "Past gate_against_last",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .targets import read_targets as read_targets
     from .transcribe.run import read_transcripts as read_transcripts
 
-__getattr__, __all__ = face(
+__getattr__, __dir__, __all__ = face(
     __name__,
     {
         "embed.run": "read_embeddings",

@@ -9,8 +9,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
 from lanser_bench.cli import COMMANDS, main
+from lanser_bench.experiment import shipped
 from lanser_bench.store import Spec, Store
 
 HEAVY = ("torch", "numpy", "scipy", "sklearn", "matplotlib", "transformers", "wandb", "pandas")
@@ -124,6 +127,29 @@ def test_the_schema_has_plugins_and_their_options(capsys: pytest.CaptureFixture[
     text = json.dumps(schema)
     wanted = {part.split('"')[0] for part in text.split("#/$defs/")[1:]}
     assert wanted <= set(schema["$defs"]), "every reference leads somewhere"
+    axes = schema["$defs"]["axes"]["properties"]
+    assert {"labeler", "pretrain.epochs", "encoder.size", "seeds"} <= axes.keys()
+    described = [
+        "description" in value
+        for model in schema["$defs"].values()
+        for one in (model, *model.get("anyOf", ()))
+        for name, value in one.get("properties", {}).items()
+        if name not in ("name", "dataset") and not {"$ref", "items"} & value.keys()
+    ]
+    assert sum(described) > 400
+    assert sum(described) / len(described) > 0.85
+
+
+def test_the_schema_takes_the_shipped_experiments_and_refuses_what_they_cannot_have(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    judge = Draft202012Validator(json.loads(lanser(capsys, "schema")[1]))
+    for path in shipped().values():
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert not [error.message for error in judge.iter_errors(content)], path
+    content["grid"] = {"evaluate.folds": ["many"], "labeler": ["entailmnt"], "asr": ["reference"]}
+    (where,) = {tuple(error.absolute_path)[:1] for error in judge.iter_errors(content)}
+    assert where == ("grid",)
 
 
 @pytest.fixture
