@@ -1,4 +1,4 @@
-"""Hooks of mkdocs: what the pages name outside `docs/`.
+"""Hooks of mkdocs: the reference of commands, and what the pages name outside `docs/`.
 
 Pictures become files of the site. Other links lead to the repository if its address is known
 (``DOCS_REPOSITORY``); otherwise only their text stays. ``DOCS_RESULTS`` is the address of the
@@ -9,8 +9,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import typer
+
+from lanser_bench.cli import COMMANDS, build_app
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(((?:\.\./)+[^)\s]+)\)")
@@ -20,6 +25,29 @@ def on_config(config: Any) -> None:
     """Adds the results to the navigation."""
     if address := os.environ.get("DOCS_RESULTS"):
         config.nav.append({"Published results": address})
+
+
+def on_files(files: Any, config: Any) -> None:
+    """Adds the reference of commands."""
+    from mkdocs.structure.files import File
+
+    files.append(File.generated(config, "commands.md", content="\n".join(command_reference())))
+
+
+def command_reference() -> Iterator[str]:
+    """Yields the lines of the page: what ``--help`` of each command prints."""
+
+    def helps(command: Any, context: Any, level: int) -> Iterator[str]:
+        yield f"\n{'#' * level} {context.command_path}\n\n```text\n{command.get_help(context)}\n```"
+        for name, sub in getattr(command, "commands", {}).items():
+            yield from helps(sub, sub.make_context(name, [], context, resilient_parsing=True), 3)
+
+    yield "# Commands\n\nThe texts of `--help`."
+    for name in COMMANDS:
+        app: Any = typer.main.get_command(build_app([name]))
+        top = app.make_context("lanser-bench", [], resilient_parsing=True, max_content_width=100)
+        command = app.commands[name]
+        yield from helps(command, command.make_context(name, [], top, resilient_parsing=True), 2)
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:

@@ -27,6 +27,7 @@ from lanser_bench.taxonomy import load_taxonomy
 
 from .blocks import PAGES, ROOT, Block, blocks, prose, shown
 from .reference import generated
+from .site import command_reference
 
 LANGUAGES = {"console", "python", "yaml", "toml", "text", "mermaid", "csv"}
 TEMPLATES = ROOT / "lanser_bench" / "templates"
@@ -311,7 +312,14 @@ def test_named_files_of_the_repository_exist(page: Path) -> None:
         assert list(ROOT.glob(path.rstrip("/"))), f"{page.name}: {path} does not exist"
 
 
+def test_the_reference_of_commands_has_the_help_of_every_command() -> None:
+    page = "\n".join(command_reference())
+    for command in command_options():
+        assert f"# lanser-bench {command}\n" in page or not command
+    assert "gate --baseline" in page  # examples, too
+
+
 def test_the_navigation_of_the_site_lists_every_page_once() -> None:
     listed = re.findall(r"[\w/-]+\.md$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES[1:]}
-    assert sorted(listed) == sorted(pages)
+    assert sorted(listed) == sorted({*pages, "commands.md"})
