@@ -18,25 +18,33 @@ from typing import Any
 from ._asr import ASRSuite
 from ._base import ContractError, Failure, PluginSuite
 from ._encoder import EncoderSuite
+from ._executor import ExecutorSuite
 from ._labeler import LabelerSuite
+from ._probe import ProbeSuite
 from ._segmenter import SegmenterSuite
+from ._speech import CLIPS
 
 SUITES: dict[str, Any] = {
     "labeler": LabelerSuite,
     "asr": ASRSuite,
     "encoder": EncoderSuite,
     "segmenter": SegmenterSuite,
+    "probe": ProbeSuite,
+    "executor": ExecutorSuite,
 }
 """Kind of plugin → its suite."""
 
 __all__ = [
+    "CLIPS",
     "SUITES",
     "ASRSuite",
     "ContractError",
     "EncoderSuite",
+    "ExecutorSuite",
     "Failure",
     "LabelerSuite",
     "PluginSuite",
+    "ProbeSuite",
     "SegmenterSuite",
     "check",
 ]

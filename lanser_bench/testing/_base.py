@@ -71,6 +71,8 @@ class PluginSuite(ABC):
         {"test_results_have_the_declared_form", "test_it_is_deterministic"}
     )
     """Checks without which the later ones mean nothing."""
+    shares_process: ClassVar[bool] = True
+    """Whether other plugins run in the process that it runs in."""
     _kept: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -114,7 +116,8 @@ class PluginSuite(ABC):
         # A plugin may raise anything, or leave the process.
         except (Exception, SystemExit) as error:  # noqa: BLE001
             problem = f"{type(error).__name__}: {error or 'no message'}{_place(error)}."
-            remedy = "Mend the line that raised it; the plugin must be able to do this."
+            told = isinstance(error, LanserError)
+            remedy = "Do what the message says." if told else "Mend the line that raised it."
         else:
             return None
         words = name.removeprefix("test_").replace("_", " ")
@@ -235,6 +238,8 @@ class PluginSuite(ABC):
 
     def test_it_leaves_the_process_as_it_was(self) -> None:
         """A plugin prints nothing and leaves process-wide settings as they were."""
+        if not self.shares_process:
+            return
         (_, second), traces = self._fresh()
         _, first = self._first()
         reseeded = [name for name, state in second.items() if first.get(name) == state]

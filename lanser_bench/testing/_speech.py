@@ -11,11 +11,12 @@ from ..kinds.speech import SAMPLE_RATE, Speech
 
 
 def tone(seconds: float, hertz: float = 220.0) -> Speech:
-    """Returns a quiet buzz of a changing pitch, with all fields of an utterance."""
+    """Returns a quiet buzz of a changing pitch, with a pause if it is long, and all fields."""
     time = np.arange(int(seconds * SAMPLE_RATE)) / SAMPLE_RATE
     phase = 2 * np.pi * hertz * (time + 0.02 * np.sin(2 * np.pi * 1.5 * time))
     buzz = sum(np.sin(k * phase) / k for k in range(1, 6))
     wave = 0.1 * buzz * (1 + np.sin(2 * np.pi * 3 * time)) / 2
+    wave[int(0.9 * SAMPLE_RATE) : int(1.4 * SAMPLE_RATE) * (seconds > 1.5)] = 0  # a pause
     name = f"{hertz:.0f} hertz"
     return Speech(
         np.asarray(wave, np.float32),

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from museum import EXHIBITS, Exhibit, asr, encoders, labelers, segmenters
+from museum import EXHIBITS, Exhibit, asr, encoders, executors, labelers, probes, segmenters
 
 from lanser_bench.testing import SUITES, check
 
@@ -14,6 +14,9 @@ GOOD = {
     "labeler": labelers.Letters,
     "asr": asr.Level,
     "segmenter": segmenters.Halves,
+    "probe": probes.Loudness,
+    "probe-classes": probes.Sentence,
+    "executor": executors.Pool,
     "encoder": encoders.Energy,
     "encoder-trainable": encoders.Trained,
 }

@@ -13,6 +13,7 @@ from lanser_bench_plugins.executors._machine import available_gib
 
 from lanser_bench import LanserError, StageCall, StageReport, WorkerError
 from lanser_bench.plugins.discovery import load_plugins
+from lanser_bench.testing import ExecutorSuite
 
 PATIENCE_S = 600.0
 """Only a fault takes so long, even on a machine with much else to do."""
@@ -61,6 +62,19 @@ class Odd(StageCall):
 
 def local(**options: object):  # type: ignore[no-untyped-def]
     return load_plugins(only="").create("executor", "local", options)
+
+
+class TestInlineContract(ExecutorSuite):
+    def make(self) -> object:
+        return local(inline=True)
+
+
+@pytest.mark.slow
+class TestLocalContract(ExecutorSuite):
+    patience_s = PATIENCE_S
+
+    def make(self) -> object:
+        return local(threads=2)
 
 
 def call(kind: type[StageCall], tmp_path: Path, **spec: object) -> StageCall:

@@ -14,6 +14,7 @@ from lanser_bench.evaluation.results import ProbeResult
 from lanser_bench.plugins.discovery import registry
 from lanser_bench.stages import targets
 from lanser_bench.stages.probe import spec as probe
+from lanser_bench.testing import check
 
 PARAMS = probe.Params(folds=3, sentence_folds=1, inner_folds=2, strengths=(0.01, 1.0))
 SPEAKERS, SENTENCES, EMOTIONS = 6, 4, ("angry", "calm", "glad")
@@ -42,6 +43,14 @@ def holding(rows: list[dict[str, Any]], column: str, seed: int = 0) -> np.ndarra
     names = [str(row[column]) for row in rows]
     centres = {name: 3 * rng.standard_normal(6) for name in sorted(set(names))}
     return np.array([centres[name] for name in names]) + rng.standard_normal((len(rows), 6))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("speaker", {}), ("emotion-fixed-text", {}), ("text", {"predict": "sentence"})],
+)
+def test_classes_keep_the_contract(name: str, options: dict[str, Any]) -> None:
+    assert check("probe", lambda: registry().create("probe", name, options)) == []
 
 
 def probed(

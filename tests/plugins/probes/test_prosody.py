@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,23 @@ from lanser_bench_plugins.probes.planted import Planted, PlantedOptions
 from lanser_bench_plugins.probes.prosody import Prosody, ProsodyOptions
 
 from lanser_bench import SAMPLE_RATE, Speech
+from lanser_bench.testing import CLIPS, ProbeSuite
 
 PROBE = Prosody(ProsodyOptions())
+PLANTED = PlantedOptions().names
 TIME = np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE
+
+
+class TestProsodyContract(ProbeSuite):
+    def make(self) -> Prosody:
+        return Prosody(ProsodyOptions())
+
+
+class TestPlantedContract(ProbeSuite):
+    clips = tuple(replace(c, extras=dict.fromkeys(PLANTED, c.seconds + 1)) for c in CLIPS)
+
+    def make(self) -> Planted:
+        return Planted(PlantedOptions())
 
 
 def voice(f0: np.ndarray | float, level: np.ndarray | float = 0.1) -> np.ndarray:
