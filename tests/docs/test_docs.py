@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
@@ -245,7 +246,7 @@ def command_options() -> dict[str, set[str]]:
 
     def add(path: str, command: Any) -> None:
         named = (o for p in command.params for o in (*p.opts, *p.secondary_opts))
-        options[path] = {"--help"} | {o for o in named if o[:2] == "--"}
+        options[path] = {"--help", "--traceback"} | {o for o in named if o[:2] == "--"}
         for child, sub in getattr(command, "commands", {}).items():
             add(f"{path} {child}", sub)
 
@@ -310,6 +311,26 @@ def test_named_files_of_the_repository_exist(page: Path) -> None:
     pattern = r"`((?:lanser_bench|plugins|taxonomies|tests|docs)/[\w./*-]+)`"
     for path in re.findall(pattern, prose(page)):
         assert list(ROOT.glob(path.rstrip("/"))), f"{page.name}: {path} does not exist"
+
+
+def test_messages_in_questions_and_errors_are_those_of_the_program() -> None:
+    page = (ROOT / "docs" / "faq.md").read_text(encoding="utf-8")
+    trees = (
+        ast.parse(f.read_text())
+        for d in ("lanser_bench", "plugins")
+        for f in (ROOT / d).rglob("*.py")
+    )
+    texts = [
+        "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+        if isinstance(node, ast.JoinedStr)
+        else str(node.value)
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr | ast.Constant)
+    ]
+    for message in re.findall(r"^### \"(.+)\"$", page, re.MULTILINE):
+        pattern = ".*".join(re.escape(part.strip()) for part in message.split("…"))
+        assert any(re.search(pattern, text, re.DOTALL) for text in texts), message
 
 
 def test_the_reference_of_commands_has_the_help_of_every_command() -> None:
