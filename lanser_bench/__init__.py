@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .kinds import Plugin as Plugin
     from .kinds import PluginOptions as PluginOptions
     from .kinds import Probe as Probe
+    from .kinds import Proposal as Proposal
     from .kinds import Scores as Scores
     from .kinds import Segmenter as Segmenter
     from .kinds import Settled as Settled
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from .kinds import Transcript as Transcript
     from .kinds import Utterance as Utterance
     from .kinds import Waveform as Waveform
+    from .kinds import label_word as label_word
     from .languages import Language as Language
     from .languages import language_code as language_code
     from .model import SERModel as SERModel
@@ -85,8 +87,9 @@ __getattr__, __dir__, __all__ = face(
         "kinds": (
             "ASR READ_SUFFIXES SAMPLE_RATE SOUND_SUFFIXES Card Dataset Event Executor "
             "FeatureExtractor Frontend LabelTable Labeler Layers ModelFacts Plugin PluginOptions "
-            "Probe Scores Segmenter Settled SettlingLabeler Span Speech StageCall StageReport "
-            "TextRecord Tracker TrainableEncoder Transcript Utterance Waveform"
+            "Probe Proposal Scores Segmenter Settled SettlingLabeler Span Speech StageCall "
+            "StageReport TextRecord Tracker TrainableEncoder Transcript Utterance Waveform "
+            "label_word"
         ),
         "languages": "Language language_code",
         "model": "SERModel load_model",

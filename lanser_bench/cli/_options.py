@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,9 +16,6 @@ from ._shared import DATASET
 if TYPE_CHECKING:
     from ..experiment.settings.model import DatasetRef
     from ..plugins.discovery import Registry
-
-TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
-"""Suffixes of tables that the dataset `manifest` reads."""
 
 
 def parsed_options(pairs: Iterable[str]) -> dict[str, Any]:
@@ -142,18 +138,8 @@ def is_path(text: str) -> bool:
 
 def _refuse_path(given: str, names: Sequence[str], command: str) -> None:
     """Raises a `SettingsError` that shows what to type if a path is given in place of a name."""
-    path = Path(given)
-    if given in names or not path.exists():
-        return
-    listed = path.iterdir() if path.is_dir() and os.access(path, os.R_OK) else [path]
-    tables = sorted(file for file in listed if file.suffix.lower() in TABLES)
-    if not (tables or path.is_dir()):
-        return
-    words = f"audiofolder {given}"
-    if tables:
-        first = next((table for table in tables if table.stem == "manifest"), tables[0])
-        words = f"manifest {first.parent}" + f" table={first.name}" * (first.stem != "manifest")
-    raise SettingsError(
-        f"'{given}' is a path, but the name of a dataset comes first. Try "
-        f"`lanser-bench {command} {words}`; `lanser-bench plugins` lists the names."
-    )
+    if given not in names and is_path(given):
+        raise SettingsError(
+            f"'{given}' is a path, but the name of a dataset comes first: `lanser-bench {command} "
+            f"{DATASET}`. `lanser-bench data check {shlex.quote(given)}` proposes both."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,7 @@ import typer
 from ..errors import LanserError
 from . import _shared as shared
 from ._app import App
-from ._shared import DATASET, dataset_words, echo_json, in_data
+from ._shared import DATASET, dataset_words, echo_json, in_data, in_output
 
 if TYPE_CHECKING:
     from ..data.survey import Survey
@@ -46,19 +47,23 @@ def check(
 ) -> None:
     """Count and check labels, speakers, spans and recordings.
 
-    Results for recordings are cached in the store. Exit code 0: the dataset can be used. 2: it
-    cannot; the errors say why.
+    A folder or a table in place of the dataset's name is guessed, and the command that reads it is
+    shown. Results for recordings are cached in the store. Exit code 0: the dataset can be used. 2:
+    it cannot; the errors say why.
 
     Examples:
         lanser-bench data check synthetic clips=24 speakers=4
+        lanser-bench data check recordings
         lanser-bench data check manifest calls taxonomy=ekman-6
     """
     from ..plugins.discovery import registry
     from ._options import dataset_ref
+    from ._own_data import contact_lines, first_contact
 
     plugins = registry(tuple(plugins_dir))
     try:
-        survey = _survey(plugins, dataset_ref(dataset, plugins, "data check"), store)
+        proposed, words = first_contact(plugins, dataset)
+        survey = _survey(plugins, dataset_ref(words, plugins, "data check"), store)
     except LanserError as error:
         if as_json:  # a program that reads JSON gets JSON, whatever is wrong
             echo_json({"usable": False, "faults": [str(error)]})
@@ -68,7 +73,53 @@ def check(
 
         echo_json({"usable": not survey.faults, "faults": survey.faults, **summary(survey)})
     else:
-        _print_survey(survey)
+        _print_survey(survey, contact_lines(proposed, words, survey))
+    _end_with_faults(survey)
+
+
+@app.command()
+def init(
+    data: list[str] = typer.Argument(
+        ...,
+        metavar="PATH [KEY=VALUE]...",
+        help="A folder, table or recording; then options that replace guesses.",
+    ),
+    output: Path | None = in_output(None, help="File to write; default: the data's name.yaml."),
+    force: bool = in_output(False, "--force", help="Replace the file."),
+    store: Path = shared.STORE,
+    plugins_dir: list[Path] = shared.PLUGINS_DIRS,
+) -> None:
+    """Write an experiment for recordings or a table of your own.
+
+    Columns, speakers and labels are guessed and shown, and the data is checked. The experiment
+    says what the data lacks to be a target.
+
+    Examples:
+        lanser-bench data init recordings
+        lanser-bench data init calls/list.csv taxonomy=ekman-6
+    """
+    from ..errors import SettingsError
+    from ..plugins.discovery import registry
+    from ..store import write_atomic
+    from ._options import dataset_ref
+    from ._own_data import contact_lines, experiment_text, first_contact
+
+    plugins = registry(tuple(plugins_dir))
+    file = output or Path(f"{Path(data[0]).resolve().stem}.yaml")
+    if file.exists() and not force:
+        raise SettingsError(f"{file} exists already. Choose another --output, or --force.")
+    proposed, words = first_contact(plugins, data)
+    ref = dataset_ref(words, plugins, "data init")
+    survey = _survey(plugins, ref, store)
+    _print_survey(survey, contact_lines(proposed, words, survey))
+    _end_with_faults(survey)
+    text = experiment_text(ref, survey, file)
+    with shared.writing(file):
+        write_atomic(file, text)
+    typer.echo(f"Written: {file}. Next: lanser-bench run {file} --dry-run")
+
+
+def _end_with_faults(survey: Survey) -> None:
     for fault in survey.faults:
         typer.echo(f"Error: {fault}", err=True)
     if survey.faults:
@@ -157,14 +208,14 @@ def _survey(plugins: Registry, dataset: DatasetRef, store: Path) -> Survey:
         )
 
 
-def _print_survey(survey: Survey) -> None:
+def _print_survey(survey: Survey, contact: Sequence[tuple[str, str]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(highlight=False)
     table = Table(title=f"{survey.dataset}: {survey.card.title}", show_header=False)
-    for title, value in _rows(survey):
+    for title, value in [*_rows(survey), *contact]:
         if console.is_terminal:
             table.add_row(title, Text(value))
         else:

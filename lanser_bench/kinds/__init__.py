@@ -2,7 +2,7 @@
 
 from .asr import ASR, Transcript
 from .base import ModelFacts, Plugin, PluginOptions
-from .dataset import Card, Dataset, Utterance
+from .dataset import Card, Dataset, Proposal, Utterance, label_word
 from .encoder import FeatureExtractor, Frontend, Layers, TrainableEncoder
 from .executor import Executor, StageCall, StageReport
 from .labeler import Labeler, LabelTable, Scores, Settled, SettlingLabeler, TextRecord
@@ -29,6 +29,7 @@ __all__ = [
     "Plugin",
     "PluginOptions",
     "Probe",
+    "Proposal",
     "Scores",
     "Segmenter",
     "Settled",
@@ -43,4 +44,5 @@ __all__ = [
     "Transcript",
     "Utterance",
     "Waveform",
+    "label_word",
 ]

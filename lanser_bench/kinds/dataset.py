@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,6 +13,11 @@ from typing import Any, ClassVar, Literal
 from .base import OptionsT, Plugin
 
 GoldKind = Literal["single", "multi", "distribution"]
+
+
+def label_word(text: str) -> str:
+    """Returns a label in lower case and composed Unicode, without digits and outer punctuation."""
+    return re.sub(r"[\W\d_]+", " ", unicodedata.normalize("NFC", text)).strip().casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,19 @@ class Card:
     highest value of the scale."""
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """How a dataset would read an unknown folder or file."""
+
+    root: Path | None
+    """Its folder; None if an option names it."""
+    options: Mapping[str, Any]
+    findings: tuple[str, ...] = ()
+    """What was guessed, such as ``speaker: column 'Sprecher'``."""
+    certainty: float = 0.5
+    """From 0 to 1; the proposal with most wins. 1: a file says what the folder is."""
+
+
 class Dataset(Plugin[OptionsT]):
     """Reads a local folder in its original layout. Never downloads unless asked to."""
 
@@ -84,6 +104,15 @@ class Dataset(Plugin[OptionsT]):
         self.storage = Path(".lanser/store/datasets")
         """Folder for recordings that `utterances` takes out of archives; the harness names one in
         its store. Files there are kept, and must be complete under their final names."""
+
+    @classmethod
+    def propose(cls, path: Path, emotions: Container[str]) -> Proposal | None:
+        """Returns how to read a folder or file, for `data init`; None if it is not this dataset's.
+
+        `emotions` has words for emotions as `label_word` returns them. Faults are left to
+        `utterances`.
+        """
+        return None
 
     @abstractmethod
     def utterances(self, root: Path) -> Iterable[Utterance]:

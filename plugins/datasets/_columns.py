@@ -29,13 +29,22 @@ WEAK_ALIASES = {
     "emo": "label",
 }
 """Names that mean a column only if the table has no better name for it."""
+SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(
+    ("dev", "val", "valid", "validation"), "dev"
+)
+"""Name of a part → split."""
 _LIKELY = {
     "id": ("key", "utt_id", "utterance_id", "segment_id"),
-    "start": ("start_time", "start_s", "begin", "onset"),
-    "end": ("end_time", "end_s", "stop", "offset"),
-    "speaker": ("spk", "spk_id", "subject", "actor", "author", "user"),
-    "transcript": ("sentence", "utterance", "words", "asr"),
-    "label": ("class", "category", "mood", "feeling", "target", "sentiment"),
+    "audio": ("clip", "recording", "datei", "aufnahme", "archivo", "grabación", "fichier"),
+    "start": ("start_time", "start_s", "begin", "onset", "anfang", "beginn", "inicio", "début"),
+    "end": ("end_time", "end_s", "stop", "offset", "ende", "schluss", "final"),
+    "speaker": (
+        *("spk", "spk_id", "subject", "actor", "author", "user", "participant", "person"),
+        *("sprecher", "sprecherin", "stimme", "hablante", "locutor", "locuteur", "voz"),
+    ),
+    "transcript": ("sentence", "utterance", "words", "asr", "satz", "texto", "frase", "phrase"),
+    "label": ("class", "category", "mood", "feeling", "target", "sentiment", "gefühl", "emoción"),
+    "language": ("lang", "locale", "sprache", "idioma", "langue"),
     "split": ("subset", "partition", "fold"),
     "dialogue_id": ("dialogue", "dialog", "dialog_id", "conversation", "conversation_id"),
     "turn": ("turn_id", "utterance_number"),
@@ -170,11 +179,19 @@ class Naming:
 
 def likely(extras: Iterable[str], known: Iterable[str]) -> dict[str, str]:
     """Returns column → the column of `known`, absent from the table, that it may be."""
-    names = {name: ours for ours in known for name in (ours, *_LIKELY.get(ours, ()))}
+    same = {"text": "transcript"}
+    names = {n: ours for ours in known for n in (ours, *_LIKELY.get(same.get(ours, ours), ()))}
     aliases = {**ALIASES, **WEAK_ALIASES}
     names |= {name: ours for name, ours in aliases.items() if ours in names}
-    close = {c: difflib.get_close_matches(_folded(c), names, n=1, cutoff=0.8) for c in extras}
-    return {column: names[matches[0]] for column, matches in close.items() if matches}
+    found: dict[str, str] = {}
+    for column in extras:
+        folded = _folded(column)
+        close = difflib.get_close_matches(folded, names, n=1, cutoff=0.8)
+        match = folded if folded in names else next(iter(close), "")
+        # Short words are too similar to others: "gender" to "ende".
+        if match == folded or min(len(match), len(folded)) > 4:
+            found[column] = names[match]
+    return found
 
 
 def _folded(name: str) -> str:

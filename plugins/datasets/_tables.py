@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -107,6 +108,11 @@ def table_rows(
     return rows, columns
 
 
+def sample_rows(path: Path, options: TableOptions, count: int = 300) -> list[dict[str, Any]]:
+    """Returns cells by column of the first rows; raises as `table_rows`."""
+    return [cells for _, cells in islice(_read_table(path, options, []), count)]
+
+
 def _read_table(path: Path, options: TableOptions, notes: list[str]) -> Iterable[Row]:
     """Reads a table by its suffix."""
     match path.suffix.lower():
@@ -148,7 +154,7 @@ def _delimited(path: Path, options: TableOptions, notes: list[str]) -> Lines:
         delimiter, text = delimiter or text[4], text[5:]
     head = next((line for line in io.StringIO(text, newline="") if line.strip()), "")
     if not delimiter:
-        others = [sign for sign in (",", ";", "\t") if sign != default and sign in head]
+        others = [sign for sign in (",", ";", "\t", "|") if sign != default and sign in head]
         certain = default in head or len(others) != 1 or len(options.names) == 1
         delimiter = default if certain else others[0]
         if not certain:

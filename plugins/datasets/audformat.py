@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import yaml
 from pydantic import Field
 
 from lanser_bench import (
@@ -14,12 +15,13 @@ from lanser_bench import (
     DataError,
     Dataset,
     MissingDependencyError,
+    Proposal,
     SettingsError,
     Utterance,
     language_code,
 )
 
-from ._columns import TEXTS, as_text, as_turn, columns_among, nfc, present, text_columns
+from ._columns import SPLITS, TEXTS, as_text, as_turn, columns_among, nfc, present, text_columns
 from ._dialogues import apart
 from ._paths import Recordings
 from ._stated import LabelOptions, LeftOut, single_gold
@@ -54,6 +56,23 @@ class Audformat(Dataset[AudformatOptions]):
         self.card = replace(
             _CARD, taxonomy=options.taxonomy, fixed_sentences=options.fixed_sentences
         )
+
+    @classmethod
+    def propose(cls, path: Path, emotions: Container[str]) -> Proposal | None:
+        """Returns the tables with labels that ``db.yaml`` declares, those of splits first."""
+        header = path / "db.yaml"
+        if not header.is_file():
+            return None
+        tables = (yaml.safe_load(header.read_text("utf-8")) or {}).get("tables", {})
+        for column in ("emotion", "label", "category", "emotion.categories"):
+            names = [name for name, one in tables.items() if column in one.get("columns", {})]
+            parts = [name for name in names if name.rpartition(".")[2] in SPLITS] or names
+            if parts:
+                speaker = any("speaker" in one.get("columns", {}) for one in tables.values())
+                columns = {"label": column} | ({"speaker": "speaker"} if speaker else {})
+                findings = tuple(f"{ours}: column '{c}'" for ours, c in columns.items())
+                return Proposal(path, {"tables": parts, "columns": columns}, findings, 1.0)
+        return Proposal(path, {"tables": list(tables)[:1], "columns": {}}, (), 1.0)
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the rows of the tables in their order."""

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import field_validator
 
-from lanser_bench import Card, DataError, Utterance
+from lanser_bench import Card, DataError, Proposal, Utterance
 
-from ._columns import nfc
-from ._files import folders_without, preferred, walk
+from ._columns import SPLITS, nfc
+from ._files import folders_without, is_sound, preferred, walk
+from ._guess import guessed_pattern, hub_tables
 from ._stated import LeftOut, StatedDataset, StatedOptions, single_gold
-from ._text_files import read_bytes
+from .manifest import ManifestOptions, ManifestTable
 
-_HUGGING_FACE = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _GROUPS = ("label", "speaker", "split", "sentence_id", "language", "dialogue_id")
 
 
@@ -28,6 +27,8 @@ class AudioFolderOptions(StatedOptions):
     pattern: str = r"(?P<label>[^/]+)/.+"
     """Regular expression for the whole path below the folder, with `/` between its parts. Its
     groups label, speaker, split, sentence_id, language and dialogue_id become columns."""
+    files: tuple[str, ...] = ()
+    """Paths of the recordings to read, below the folder; empty for all."""
     title: str = "Recordings in folders"
 
     @field_validator("pattern")
@@ -49,6 +50,9 @@ class AudioFolderOptions(StatedOptions):
 class AudioFolder(StatedDataset[AudioFolderOptions]):
     """Reads ``label/anything.wav``, or paths that match the option `pattern`.
 
+    In Hugging Face's layout (``metadata.csv``, ``.jsonl`` or ``.parquet`` with ``file_name``, in
+    the folder or in one per split) the table is read, unless `pattern` is set.
+
     A recording whose path does not match is an error, since a class that is silently left out would
     change every score.
     """
@@ -57,13 +61,32 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
     version = "1"
     card = Card(title="Recordings in folders", licence="not stated", citation="not stated")
 
+    @classmethod
+    def propose(cls, path: Path, emotions: Container[str]) -> Proposal | None:
+        """Returns the roles of folders and parts of file names, or one recording."""
+        if path.is_file():
+            options = {"pattern": ".+", "files": [path.name]}
+            return Proposal(path.parent, options, ("one recording",)) if is_sound(path) else None
+        names = [nfc(found.relative_to(path).as_posix()) for found in walk(path, [])]
+        if not names:
+            return None
+        pattern, findings = guessed_pattern(names, emotions)
+        is_default = pattern == cls.Options.model_fields["pattern"].default
+        return Proposal(path, {} if is_default else {"pattern": pattern}, tuple(findings))
+
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the recordings sorted by path."""
-        self._check_no_table(root)
         options = self.options
+        tables = hub_tables(root)
+        if tables and "pattern" not in options.model_fields_set:
+            yield from self._listed(root, tables)
+            return
+        if tables:
+            names = ", ".join(tables.values())
+            self.notes.append(f"{names} not read, because `pattern` is set.")
         pattern = re.compile(options.pattern)
         left_out = LeftOut(options.leave_out)
-        paths = preferred(walk(root, self.notes), self.notes, lambda p: str(p.with_suffix("")))
+        paths = self._paths(root)
         for path in paths:
             # A Mac writes ü as u and a mark; both spellings are one name.
             below = nfc(path.relative_to(root).as_posix())
@@ -74,6 +97,8 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
                     f"'{options.pattern}'. Move it away, or change the option `pattern`."
                 )
             cells: dict[str, Any] = {c: value for c, value in match.groupdict().items() if value}
+            if "split" in cells:
+                cells["split"] = SPLITS.get(cells["split"], cells["split"])
             label = cells.pop("label", None)
             label = label and nfc(label)
             if label is not None and left_out([label]):
@@ -92,33 +117,18 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
         if bare := folders_without(root, paths):
             self.notes.append(f"Folders without a sound file: {', '.join(bare)}.")
 
-    def _check_no_table(self, root: Path) -> None:
-        """Refuses Hugging Face's layout, unless the user has set a pattern.
+    def _paths(self, root: Path) -> list[Path]:
+        if self.options.files:
+            return [root / name for name in self.options.files]
+        return preferred(walk(root, self.notes), self.notes, lambda p: str(p.with_suffix("")))
 
-        Raises:
-            DataError: with the command that reads the table.
-        """
-        places = [root.glob(below + name) for name in _HUGGING_FACE for below in ("", "*/")]
-        tables = [path for place in places for path in sorted(place) if _lists_files(path)]
-        if not tables:
-            return
-        if "pattern" in self.options.model_fields_set:
-            self.notes.append(f"{', '.join(map(str, tables))} not read, because `pattern` is set.")
-            return
-        names = {path.parent.name: path.relative_to(root).as_posix() for path in tables}
-        table = json.dumps(names, ensure_ascii=False) if tables[1:] else names.popitem()[1]
-        words = ["manifest", str(root), f"table={table}", "columns={audio: file_name}"]
-        if self.options.taxonomy:
-            words.append(f"taxonomy={self.options.taxonomy}")
-        raise DataError(
-            f"{tables[0]} lists the recordings, but `audiofolder` does not read tables. Use "
-            f"`lanser-bench data check {shlex.join(words)}` (in an experiment: the dataset "
-            "manifest with these options). To use the names of the folders instead, set `pattern`."
+    def _listed(self, root: Path, tables: dict[str, str]) -> Iterator[Utterance]:
+        """Yields the rows of Hugging Face's tables."""
+        stated = self.options.model_dump(include=set(StatedOptions.model_fields))
+        columns = {"audio": "file_name"}
+        reader = ManifestTable(
+            ManifestOptions(**stated, table=tables.get("", tables), columns=columns)
         )
-
-
-def _lists_files(table: Path) -> bool:
-    """Whether a table has the column of Hugging Face's layout, by its first line or schema."""
-    raw = read_bytes(table)
-    head = raw if table.suffix == ".parquet" else raw.partition(b"\n")[0]
-    return b"file_name" in head
+        reader.notes = self.notes
+        for utterance in reader.utterances(root):
+            yield utterance if self.options.taxonomy else replace(utterance, gold={})

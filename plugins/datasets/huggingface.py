@@ -5,20 +5,24 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from lanser_bench import Card, DataError, MissingDependencyError, Utterance
+from lanser_bench import Card, DataError, MissingDependencyError, Proposal, Utterance
 
-from ._columns import TEXTS, as_text, as_turn, columns_among, present, text_columns
+from ._columns import TEXTS, Naming, as_text, as_turn, columns_among, present, text_columns
 from ._dialogues import apart
+from ._guess import guessed_columns
 from ._paths import Recordings
 from ._stated import LeftOut, StatedDataset, StatedOptions, single_gold
 
 _SUFFIX = re.compile(r"\.\w{1,5}")
+_SAVED = ("dataset_info.json", "dataset_dict.json")
+_SAMPLE = 300
+"""Rows from which columns are guessed."""
 _COLUMNS = ("id", "audio", "label", "turn", *TEXTS)
 
 
@@ -52,6 +56,26 @@ class HuggingFace(StatedDataset[HuggingFaceOptions]):
     version = "1"
     needs_root = False
     card = Card(title="A set of the datasets library", licence="not stated", citation="not stated")
+
+    @classmethod
+    def propose(cls, path: Path, emotions: Container[str]) -> Proposal | None:
+        """Returns a folder of ``save_to_disk``, or of Parquet files that contain sound."""
+        folder = path if path.is_dir() else path.parent
+        saved = any((folder / name).is_file() for name in _SAVED)
+        if not saved and not any(map(_has_sound, folder.glob("*.parquet"))):
+            return None
+        part = next(iter(cls(cls.Options(path=str(folder)))._parts().values()))
+        sound = [c for c, f in part.features.items() if isinstance(f, dict) or hasattr(f, "decode")]
+        classes = [c for c, f in part.features.items() if hasattr(f, "names")]
+        rest = part.remove_columns(sound).select(range(min(_SAMPLE, len(part)))).to_list()
+        naming = Naming(frozenset(_COLUMNS), {})
+        known = naming.meanings(str(path), [c for c in part.column_names if c not in sound])
+        columns = {ours: column for column, ours in known.items() if ours in _COLUMNS}
+        columns |= guessed_columns(rest, naming, emotions)
+        columns |= {"audio": sound[0]} if sound else {}
+        columns |= {"label": classes[0]} if classes and "label" not in columns else {}
+        findings = tuple(f"{ours}: column '{column}'" for ours, column in columns.items())
+        return Proposal(None, {"path": str(folder), "columns": columns}, findings, 1.0)
 
     @property
     def _folder(self) -> Path:
@@ -98,7 +122,7 @@ class HuggingFace(StatedDataset[HuggingFaceOptions]):
             ) from None
         folder = self._folder
         try:
-            if (folder / "dataset_info.json").is_file() or (folder / "dataset_dict.json").is_file():
+            if any((folder / name).is_file() for name in _SAVED):
                 loaded = datasets.load_from_disk(str(folder))
             else:
                 local_only = not self.options.download
@@ -130,6 +154,17 @@ class HuggingFace(StatedDataset[HuggingFaceOptions]):
             origin=origin,
             **text_columns(cells, origin, language=options.language, split=split),
         )
+
+
+def _has_sound(table: Path) -> bool:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        kinds = pq.read_schema(table).types
+    except (pa.ArrowException, OSError):
+        return False
+    return any(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0 for kind in kinds)
 
 
 def _undecoded(rows: Any, column: str | None) -> Any:

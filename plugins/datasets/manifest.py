@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
 from pydantic import Field
 
-from lanser_bench import Card, DataError, Utterance
+from lanser_bench import Card, DataError, Proposal, Utterance
 
 from ._columns import (
+    SPLITS,
     TEXTS,
     Naming,
     as_seconds,
@@ -20,6 +21,7 @@ from ._columns import (
     as_turn,
     check_rated,
     columns_among,
+    empty,
     ordered,
     text_columns,
 )
@@ -27,16 +29,14 @@ from ._dialogues import apart
 from ._extras import plain_extras
 from ._files import counted
 from ._gold import GoldKind, shares_of_votes, weighted_gold
+from ._guess import OWN_TABLES, audio_root, guessed_columns, listed_tables
 from ._paths import Recordings, exists
 from ._stated import LeftOut, StatedDataset, StatedOptions, renamed
-from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, table_rows
+from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, sample_rows, table_rows
 
 Tables = str | tuple[str, ...] | dict[str, str]
-_TABLES = ("manifest.csv", "manifest.tsv", "manifest.jsonl", "manifest.parquet")
 _COLUMNS = frozenset({"id", "audio", "start", "end", "turn", "label", "gold", "gold_kind", *TEXTS})
-_SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(
-    ("dev", "val", "valid", "validation"), "dev"
-)
+_SHOWN = ("audio", "start", "end", "speaker", "label", "gold", "transcript", "language", "split")
 
 
 class ManifestOptions(StatedOptions, TableOptions):
@@ -82,6 +82,28 @@ class ManifestTable(StatedDataset[ManifestOptions]):
         super().__init__(options)
         self.card = replace(self.card, dimensions=options.dimensions)
 
+    @classmethod
+    def propose(cls, path: Path, emotions: Container[str]) -> Proposal | None:
+        """Returns the first table of a folder that lists recordings, or the table itself."""
+        root = path if path.is_dir() else path.parent
+        for table in listed_tables(path):
+            first = root / next(iter(table.values()))
+            rows = sample_rows(first, TableOptions())
+            columns = guessed_columns(rows, Naming(_COLUMNS, {}), emotions)
+            meant = Naming(_COLUMNS, columns).meanings(str(first), list(rows[0])) if rows else {}
+            named = {ours: column for column, ours in meant.items()}
+            if "audio" not in named:
+                continue
+            options: dict[str, Any] = {"columns": columns} if columns else {}
+            if len(table) > 1 or first.name not in OWN_TABLES or first.parent != root:
+                names = {part: name for part, name in table.items() if part}
+                options["table"] = names or first.relative_to(root).as_posix()
+            cells = [str(row[named["audio"]]) for row in rows if not empty(row[named["audio"]])]
+            options |= audio_root(root, first.parent, cells)
+            findings = [f"{o}: column '{c}'" for o, c in named.items() if o in _SHOWN]
+            return Proposal(root, options, tuple(findings), 0.7)
+        return None
+
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the utterances in the tables' order."""
         left_out = LeftOut(self.options.leave_out)
@@ -101,13 +123,13 @@ class ManifestTable(StatedDataset[ManifestOptions]):
         given = self.options.table
         tables: list[tuple[str, str | None, str]]
         if isinstance(given, dict):
-            tables = [(split, _SPLITS.get(split, split), name) for split, name in given.items()]
+            tables = [(split, SPLITS.get(split, split), name) for split, name in given.items()]
         elif isinstance(given, tuple):
             stems = {name: Path(name).with_suffix("") for name in given}
-            tables = [(s.as_posix(), _SPLITS.get(s.name), name) for name, s in stems.items()]
+            tables = [(s.as_posix(), SPLITS.get(s.name), name) for name, s in stems.items()]
         else:
-            existing = (name for name in _TABLES if (root / name).is_file())
-            tables = [("", None, given or next(existing, _TABLES[0]))]
+            existing = (name for name in OWN_TABLES if (root / name).is_file())
+            tables = [("", None, given or next(existing, OWN_TABLES[0]))]
         places = Recordings(root)
         for _, _, name in tables:
             if not places.located(name).is_file():
@@ -115,7 +137,7 @@ class ManifestTable(StatedDataset[ManifestOptions]):
         return [(part, split, places.located(name)) for part, split, name in tables]
 
     def _refuse(self, root: Path, name: str) -> None:
-        names = [name] if self.options.table else _TABLES
+        names = [name] if self.options.table else OWN_TABLES
         beside = sorted(p.name for p in root.iterdir() if p.suffix.lower() in TABLES)
         others = f" It contains {', '.join(beside[:5])}." if beside else ""
         raise DataError(

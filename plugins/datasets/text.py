@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lanser_bench import Card, DataError, Dataset, Utterance
+from lanser_bench import Card, DataError, Dataset, Proposal, Utterance
 
 from ._columns import (
     WEAK_ALIASES,
@@ -24,8 +24,9 @@ from ._columns import (
 from ._dialogues import apart
 from ._extras import plain_extras
 from ._gold import GoldKind, as_weight, weighted_gold
+from ._guess import guessed_columns, listed_tables
 from ._stated import LabelOptions, LeftOut, renamed
-from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, table_rows
+from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, sample_rows, table_rows
 from ._text_files import lines
 from ._text_sets import CARDS, READERS
 
@@ -95,6 +96,21 @@ class Text(Dataset[TextOptions]):
             taxonomy=options.taxonomy or card.taxonomy,
             dimensions=options.dimensions or card.dimensions,
         )
+
+    @classmethod
+    def propose(cls, path: Path, emotions: Container[str]) -> Proposal | None:
+        """Returns the first table with sentences, for labels without sound."""
+        root = path if path.is_dir() else path.parent
+        for table in listed_tables(path):
+            name = next(iter(table.values()))
+            rows = sample_rows(root / name, TableOptions())
+            naming = Naming(frozenset(_COLUMNS), {}, _WEAK)
+            columns = guessed_columns(rows, naming, emotions)
+            meant = replace(naming, columns=columns).meanings(name, list(rows[0])) if rows else {}
+            if "text" in meant.values():
+                findings = (f"{ours}: column '{theirs}'" for theirs, ours in meant.items())
+                return Proposal(root, {"tables": [name], "columns": columns}, tuple(findings), 0.2)
+        return None
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the texts in the tables' order.

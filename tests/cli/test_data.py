@@ -55,28 +55,13 @@ def test_bad_recordings_are_named_and_exit_with_2(
     assert "on_bad_audio: skip" in captured.err
 
 
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        (".", "data check manifest ."),
-        ("manifest.csv", "data check manifest ."),
-        ("other", "data check manifest other table=list.tsv"),
-        ("wavs", "data check audiofolder wavs"),
-    ],
-)
-def test_a_path_in_place_of_a_name_is_refused_with_the_command(
-    corpus: Path,
-    given: str,
-    words: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_path_in_place_of_a_name_is_read_or_refused_with_the_command(
+    corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (corpus / "wavs").mkdir()
-    (corpus / "other").mkdir()
-    (corpus / "other" / "list.tsv").touch()
-    monkeypatch.chdir(corpus)
-    assert check(given) == 2
-    assert f"Try `lanser-bench {words}`" in capsys.readouterr().err
+    assert check(corpus / "manifest.csv", "--store", corpus / "store") == 0
+    assert f"command: lanser-bench data check manifest {corpus}" in capsys.readouterr().out
+    assert leakage(corpus) == 2
+    assert f"`lanser-bench data check {corpus}` proposes both" in capsys.readouterr().err
 
 
 def test_skipping_makes_the_rest_usable(

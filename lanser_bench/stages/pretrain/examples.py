@@ -161,8 +161,8 @@ def _enough_labels(examples: Examples, control: LabelsControl) -> None:
         )
     raise DataError(
         f"Pre-training needs utterances of at least two labels of {name}; of {total} utterances, "
-        f"{total - len(labelled)} have no label, and these have one: {listed}. Add speech, loosen "
-        "the label stage's filters, or choose another labeler."
+        f"{total - len(labelled)} have no label, and these have one: {listed}. Add speech that "
+        "says other sentences, loosen the label stage's filters, or choose another labeler."
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import unicodedata
 from collections.abc import Callable
@@ -254,28 +253,27 @@ def test_archives_that_are_not_unpacked_are_named(tmp_path: Path, look: Look, na
         look(name, tmp_path / "in" / "Audio_Speech.ZIP")
 
 
-def test_hugging_face_s_tables_are_named_with_the_command_that_reads_them(
+def test_hugging_face_s_tables_are_read_unless_a_pattern_is_set(
     tmp_path: Path, write_clip: WriteClip, look: Look
 ) -> None:
     write_clip(tmp_path / "clips" / "a.wav")
     table = tmp_path / "metadata.csv"
-    table.write_text("file_name,label\nclips/a.wav,angry\n")
-    command = (
-        f"`lanser-bench data check manifest {tmp_path} table=metadata.csv "
-        "'columns={audio: file_name}' taxonomy=ravdess-8`"
-    )
-    with pytest.raises(DataError, match=re.escape(command)):
-        look("audiofolder", tmp_path, taxonomy="ravdess-8")
-    given = {"table": "metadata.csv", "columns": {"audio": "file_name"}, "taxonomy": "ravdess-8"}
-    assert look("manifest", tmp_path, **given).rows[0]["gold"] == {"angry": 1.0}
+    table.write_text("file_name,label,text\nclips/a.wav,Angry,Go away.\n")
+    options = {"taxonomy": "ravdess-8", "labels": {"Angry": "angry"}}
+    [row] = look("audiofolder", tmp_path, **options).rows
+    assert (row["gold"], row["transcript"], row["split"]) == ({"angry": 1.0}, "Go away.", None)
+    assert look("audiofolder", tmp_path).counts["labels"] == {}, "unused without a taxonomy"
     unread = look("audiofolder", tmp_path, pattern=".+")
-    assert unread.notes == [f"{table} not read, because `pattern` is set."]
-    for part in ("train", "test"):
-        (tmp_path / part).mkdir()
+    assert unread.notes == ["metadata.csv not read, because `pattern` is set."]
+    for part in ("train", "validation"):
+        write_clip(tmp_path / part / "clips" / "a.wav")
         shutil.copy(table, tmp_path / part)
     table.write_text("a|b\nc, d|e\n")
-    with pytest.raises(DataError, match=r'"test": "test/metadata.csv", "train": "train/metadata'):
-        look("audiofolder", tmp_path)
+    survey = look("audiofolder", tmp_path, "skip", **options)
+    assert {row["id"]: row["split"] for row in survey.rows} == {
+        "train/clips/a": "train",
+        "validation/clips/a": "dev",
+    }
 
 
 def test_a_pattern_with_windows_separators_is_refused() -> None:
