@@ -73,11 +73,16 @@ def show(
         lanser-bench plugins show entailment
         lanser-bench plugins show table --kind labeler
     """
-    from ..plugins.discovery import CONTRACTS, load_plugins
+    from ..errors import PluginError
+    from ..plugins.discovery import load_plugins
 
     registry = load_plugins(plugins_dir)
-    kinds = [kind] if kind else [k for k in CONTRACTS if (k, name) in registry.entries]
-    for one in kinds or [_kind_of_nothing(registry, name)]:
+    kinds = _kinds(registry, name, kind)
+    if kinds == ["taxonomy"]:
+        raise PluginError(
+            f"'{name}' is a taxonomy: `lanser-bench taxonomy show {name}` describes it."
+        )
+    for one in kinds:
         _show(registry, registry.entry(one, name))
 
 
@@ -101,13 +106,17 @@ def check(
         lanser-bench plugins check shout --plugins-dir my_plugins
         lanser-bench plugins check my-corpus --root /data/my-corpus
     """
+    from ..errors import PluginError
     from ..plugins.discovery import registry
-    from ._check import check_plugin, kind_of
+    from ._check import check_plugin
     from ._options import parsed_options
 
     plugins = registry(tuple(plugins_dir))
+    one, *others = _kinds(plugins, name, kind)
+    if others:
+        kinds = ", ".join([one, *others])
+        raise PluginError(f"'{name}' names plugins of the kinds {kinds}: set --kind.")
     with redirect_stdout(sys.stderr):
-        one = kind_of(plugins, name, kind)
         checked = check_plugin(plugins, one, name, parsed_options(option), root)
     if as_json:
         echo_json(asdict(checked), indent=1)
@@ -115,26 +124,26 @@ def check(
         typer.secho(f"{one} {name} of {checked.distribution}", bold=True)
         for failure in checked.failures:
             typer.echo(f"✗ {failure}")
-        failed = len(checked.failures)
-        typer.echo(
-            f"✗ {failed} checks failed; some others may not have run."
-            if failed
-            else f"✓ {checked.checks} checks of the contract passed.\n"
-            f"✓ A small experiment ran in {checked.seconds:.1f} s."
-        )
+        if not checked.failures:
+            typer.echo(f"✓ {checked.checks} checks of the contract passed.")
+        if checked.seconds is None:
+            typer.echo("The experiment runs when all checks of the contract pass.")
+        elif not checked.failures:
+            typer.echo(f"✓ A small experiment ran in {checked.seconds:.1f} s.")
     if checked.failures:
         raise typer.Exit(1)
 
 
-def _kind_of_nothing(registry: Registry, name: str) -> str:
+def _kinds(registry: Registry, name: str, kind: str | None) -> list[str]:
+    """Returns the given kind, or all that have the name; raises `PluginError` if none has."""
     from ..errors import PluginError, did_you_mean
 
-    if ("taxonomy", name) in registry.entries:
-        raise PluginError(
-            f"'{name}' is a taxonomy: `lanser-bench taxonomy show {name}` describes it."
-        )
+    kinds = [kind] if kind else [k for k, other in registry.entries if other == name]
+    if kinds:
+        return kinds
     known = {other for _, other in registry.entries}
-    raise PluginError(f"No plugin is named '{name}'.{did_you_mean(name, known)}")
+    broken = "".join(f" {b.entry_point} of {b.distribution}: {b.error}." for b in registry.broken)
+    raise PluginError(f"No plugin is named '{name}'.{did_you_mean(name, known)}{broken}")
 
 
 def _show(registry: Registry, entry: Registered) -> None:

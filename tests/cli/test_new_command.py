@@ -61,18 +61,35 @@ def test_what_cannot_be_written_is_refused(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("right", "wrong", "sentences"),
+    [
+        (
+            "axis=1, keepdims=True",
+            "axis=0, keepdims=True",
+            ["rows of a 'distribution' do not add up to 1", "The experiment runs when all checks"],
+        ),
+        (
+            "abstained = ",
+            "assert not [r for r in records if 'happy today' in r.text]\n        abstained = ",
+            ["✗ it works in an experiment: label (", "shout_labeler.py, line 3"],
+        ),
+    ],
+)
 def test_a_fault_names_the_rule_and_what_to_do(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    right: str,
+    wrong: str,
+    sentences: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     lanser(capsys, "new", "labeler", "shout", "--into", tmp_path)
     file = tmp_path / "shout_labeler.py"
-    file.write_text(file.read_text().replace("axis=1, keepdims=True", "axis=0, keepdims=True"))
+    file.write_text(file.read_text().replace(right, wrong))
     code, out, _ = lanser(capsys, "plugins", "check", "shout", "--plugins-dir", tmp_path)
     assert code == 1
-    assert "Contract: " in out
-    assert "What to do: " in out
-    assert "✗ results have the declared form: rows of a 'distribution' do not add up to 1" in out
-    assert "it works in an experiment: label (manifest by shout" in out
+    for sentence in ["  Contract: ", "  What to do: ", *sentences]:
+        assert sentence in out
 
 
 def test_a_name_of_several_kinds_and_a_dataset_without_folder_are_answered(
