@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -97,6 +99,32 @@ def note(sentence: str) -> None:
 def echo_json(content: Any, indent: int | None = None) -> None:
     """Prints content as JSON."""
     typer.echo(json.dumps(content, ensure_ascii=False, indent=indent))
+
+
+class _NoPandas:
+    """An entry of `sys.meta_path` that hides pandas."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
+
+
+def many_small_tables() -> None:
+    """Prepares a process for thousands of small tables, in which no plugin runs.
+
+    A second thread of BLAS costs more than it saves. pyarrow does without pandas, which it would
+    load for half a second; it looks for it once, and again if it converts to or from pandas.
+    """
+    if "numpy" not in sys.modules:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    import pyarrow
+
+    sys.meta_path.insert(0, _NoPandas)
+    try:
+        pyarrow.scalar(0)
+    finally:
+        sys.meta_path.remove(_NoPandas)
 
 
 def read_results(folders: list[Path]) -> Selection:

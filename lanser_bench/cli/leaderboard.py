@@ -10,7 +10,7 @@ import typer
 
 from ..reporting.tables.form import Format
 from . import _shared as shared
-from ._shared import in_data, in_output, read_results, writing
+from ._shared import in_data, in_output, many_small_tables, read_results, writing
 
 if TYPE_CHECKING:
     from ..reporting.leaderboard.boards import Board
@@ -50,6 +50,7 @@ def leaderboard(
         lanser-bench leaderboard
         lanser-bench leaderboard results/study --by labeler --metric wa --format md
     """
+    many_small_tables()
     from ..reporting.groups import checked_metric
     from ..reporting.leaderboard.boards import rank
     from ..reporting.leaderboard.by_axis import rank_by

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from . import _shared as shared
-from ._shared import in_output, note
+from ._shared import in_output, many_small_tables, note
 
 
 def report(
@@ -34,6 +34,7 @@ def report(
         lanser-bench report results/study -o study.html
         lanser-bench report results/study --pictures figures
     """
+    many_small_tables()
     from ..reporting.report.report import write_report
 
     page = write_report(

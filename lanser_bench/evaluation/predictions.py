@@ -79,13 +79,16 @@ def counts_by_budget(table: pa.Table, n_labels: int) -> dict[str, Floats]:
     `table` has rows (speaker, seed, budget, gold, predicted) of one labelled set with K labels;
     −1, no label, is the last column.
     """
-    budgets, budget = sorted_codes(table["budget"])
+    budgets, cells = sorted_codes(table["budget"])
     speakers, speaker = sorted_codes(table["speaker"])
-    draws = np.sort(table["seed"].unique().to_numpy())
-    draw = np.searchsorted(draws, table["seed"].to_numpy())
+    seeds = table["seed"].to_numpy()
+    draws = np.flatnonzero(np.bincount(seeds))
     shape = (len(budgets), len(speakers), len(draws), n_labels, n_labels + 1)
-    gold, predicted = (table[name].to_numpy().astype(np.int64) for name in ("gold", "predicted"))
-    cells = np.ravel_multi_index((budget, speaker, draw, gold, predicted % shape[-1]), shape)
+    gold, predicted = table["gold"].to_numpy(), table["predicted"].to_numpy() % shape[-1]
+    for size, code in zip(
+        shape[1:], (speaker, np.searchsorted(draws, seeds), gold, predicted), strict=True
+    ):
+        cells = cells * size + code
     counts = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
     return {name: of[:, of.any((0, 2, 3))] for name, of in zip(budgets, counts, strict=True)}
 
@@ -98,7 +101,7 @@ def classification_score(counts: Floats, name: str) -> Statistic:
     n_speakers, draws, K, _ = counts.shape
     hits = np.diagonal(counts, axis1=2, axis2=3)
     support = counts.sum(3)
-    hit, gold = hits.mean(1), support.mean(1)
+    hit, gold = hits.sum(1) / draws, support.sum(1) / draws
     if name == "uar":
         present = support.sum((0, 1)) > 0
         score = ratio_mean(hit, gold, present / present.sum())

@@ -196,8 +196,6 @@ def ratio_mean(numerators: Floats, denominators: Floats, weights: Floats) -> Sta
     resample keeps its value in the whole sample.
     """
     J = len(weights)
-    top, bottom = numerators.sum(0), denominators.sum(0)
-    whole = np.divide(top, bottom, out=np.zeros(J), where=bottom > 0)
 
     def ratios(totals: Floats) -> tuple[Floats, Floats]:
         a, b = totals[..., :J], totals[..., J:]
@@ -206,6 +204,8 @@ def ratio_mean(numerators: Floats, denominators: Floats, weights: Floats) -> Sta
             inverse = 1.0 / b
             return a * inverse, inverse
         inverse = np.divide(1.0, b, out=np.zeros_like(b), where=defined)
+        top, bottom = numerators.sum(0), denominators.sum(0)
+        whole = np.divide(top, bottom, out=np.zeros(J), where=bottom > 0)
         return np.where(defined, a * inverse, whole), inverse
 
     def value(totals: Floats) -> Floats:
@@ -213,8 +213,10 @@ def ratio_mean(numerators: Floats, denominators: Floats, weights: Floats) -> Sta
 
     def gradient(totals: Floats) -> Floats:
         values, inverse = ratios(totals)
-        slope = weights * inverse
-        return np.concatenate([slope, -slope * values], axis=-1)
+        slopes = np.empty(totals.shape)
+        slope = np.multiply(weights, inverse, out=slopes[..., :J])
+        np.negative(np.multiply(slope, values, out=slopes[..., J:]), out=slopes[..., J:])
+        return slopes
 
     sums = np.concatenate([numerators, denominators], axis=1)
     return Statistic(sums, value, gradient, ratios=(numerators * weights, denominators))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..errors import DataError, SettingsError, did_you_mean
 from ..evaluation.arrays import Floats
-from ..evaluation.contrast import Contrast, Side, difference, score_of
+from ..evaluation.contrast import Contrast, Side, difference, once, score_of
 from ..evaluation.curves import area_weights
 from ..evaluation.families import Declared, MetricName
 from ..evaluation.predictions import Classified, classification_score, counts_by_budget
@@ -48,6 +47,8 @@ class Group:
     cell: CellId
     members: dict[int | None, tuple[Path, ResultRecord]] = field(default_factory=dict)
     """Seed → record."""
+    _sides: dict[tuple[str, str | None], Side] = field(default_factory=dict, repr=False)
+    """Score and budget → its sums, which are small beside the predictions."""
 
     @property
     def first(self) -> ResultRecord:
@@ -79,13 +80,13 @@ class Group:
         Raises:
             DataError: the predictions are missing, damaged, or have no such budget.
         """
-        return Side(
-            [
-                statistic(path, record, self.cell.target, metric, budget)
-                for path, record in self.members.values()
-            ],
-            drawn=self.drawn,
-        )
+        if (metric, budget) not in self._sides:
+            target = self.cell.target
+            seeds = [
+                statistic(path, r, target, metric, budget) for path, r in self.members.values()
+            ]
+            self._sides[metric, budget] = Side(seeds, self.drawn)
+        return self._sides[metric, budget]
 
     def score(self, metric: MetricName = "uar", budget: str | None = None) -> Metric:
         """Returns its mean over seeds, with its interval over seeds × speakers.
@@ -114,12 +115,12 @@ class Group:
             for probe, target, scale in [place]
         }
 
-    @cached_property
+    @once
     def fault(self) -> str | None:
         """Why its scores cannot be computed from the files beside its records; None if they can."""
         return _fault_of(self.side)
 
-    @cached_property
+    @once
     def probe_fault(self) -> str | None:
         """The same for its probes; None also if its records have no sums."""
         return _fault_of(self.probes)
@@ -277,11 +278,12 @@ def _score_at(path: Path, record: ResultRecord, target: int, budget: str, metric
     return classification_score(found[budget], metric)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=64)
 def _counts(path: Path, attached: Attached, target: int, n_labels: int) -> dict[str, Floats]:
     wanted = ("target", "speaker", "seed", "budget", "gold", "predicted")
     table = read_attached(path, attached, wanted)
-    return counts_by_budget(table.filter(pc.equal(table["target"], target)), n_labels)
+    own = table["target"].to_numpy() == target
+    return counts_by_budget(table if own.all() else table.filter(pa.array(own)), n_labels)
 
 
 def _attached(path: Path, record: ResultRecord) -> Attached:

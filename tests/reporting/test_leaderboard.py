@@ -222,7 +222,7 @@ def test_a_narrow_terminal_shows_the_targets_of_the_rows_that_fit(
     boards = rank(records)
     [_, narrow], [_, wide] = (tables(boards, targets=True, width=w) for w in (70, 300))
     heads = [str(column.header) for column in wide.columns]
-    names = ["labeler=<b>bold</b>\n\\[red]", "labeler=words", "random init"]
+    names = ["labeler=<b>bold</b>\n[red]", "labeler=words", "random init"]
     assert heads == ["target", "score", *names]
     assert [str(column.header) for column in narrow.columns] == heads[:3]
     assert "hidden for width: labeler=words, random init" in str(narrow.caption)

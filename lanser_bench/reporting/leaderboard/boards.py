@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -30,6 +31,8 @@ PLAIN = {
 """Control → its name in plain words."""
 CEILINGS = ("gold", "reads_gold")
 """Controls that learn from human labels: an upper bound for weak labels, not a baseline."""
+THREADS = 2
+"""Reading and resampling release Python's lock; more threads would wait for the rest."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +144,16 @@ def _board(members: Sequence[Member], metric: MetricName, curves: bool, targets:
     # In the order of seeds, as elsewhere: records of several machines come in another order.
     groups = {recipe: by_seed(seeds) for recipe, seeds in groups.items()}
     names = Names(record for _, record, _ in members)
-    rows, faults = [], []
-    for seeds in groups.values():
+
+    def scored(seeds: Mapping[int | None, Member]) -> tuple[Row, Group | None, str | None]:
         exact, fault = _exact(seeds, targets)
-        faults += [fault] if fault else []
         row = row_of(list(seeds.values()), exact, names, curves=curves, targets=targets)
-        rows.append((row, exact))
+        return row, exact, fault
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        scores = list(pool.map(scored, groups.values()))
+    rows = [(row, exact) for row, exact, _ in scores]
+    faults = [fault for _, _, fault in scores if fault]
     rows.sort(key=lambda found: (-getattr(found[0], metric).value, found[0].name))
     main = [found for found in rows if found[0].role == "main"]
     return Board(

@@ -49,7 +49,7 @@ def terminal(sheet: Sheet, width: int | None = None, *, notes: bool = False) -> 
     for column, head, wide in zip(sheet.shown, sheet.heads, widths, strict=True):
         text = _drawn(wrapped(head, wide))
         side: JustifyMethod = "right" if column.right else "left"
-        table.add_column(text, justify=side, no_wrap=True, min_width=wide)
+        table.add_column(text, justify=side, no_wrap=True, width=wide)
     for number, entry in enumerate(sheet.rows):
         if number and set_off(sheet.rows[number - 1], entry):
             table.add_section()
@@ -57,13 +57,12 @@ def terminal(sheet: Sheet, width: int | None = None, *, notes: bool = False) -> 
     return table
 
 
-def _cells(sheet: Sheet, entry: Entry, widths: list[int]) -> list[str]:
+def _cells(sheet: Sheet, entry: Entry, widths: list[int]) -> list[Text]:
     """Returns a row's cells; those that hold its verdict are coloured."""
-    cells = [_drawn(wrapped(t, w)) for t, w in zip(sheet.texts(entry), widths, strict=True)]
-    style = STYLES.get(entry.verdict)
+    style = STYLES.get(entry.verdict, "")
     return [
-        f"[{style}]{cell}[/]" if style and column.judged else cell
-        for column, cell in zip(sheet.shown, cells, strict=True)
+        _drawn(wrapped(text, wide), style if column.judged else "")
+        for column, text, wide in zip(sheet.shown, sheet.texts(entry), widths, strict=True)
     ]
 
 
@@ -75,7 +74,7 @@ def _lines(lines: list[str]) -> Text:
     return Text(text, no_wrap=True, overflow="ignore", style="italic")
 
 
-def _drawn(lines: list[str]) -> str:
-    from rich.markup import escape
+def _drawn(lines: list[str], style: str = "") -> Text:
+    from rich.text import Text
 
-    return escape("\n".join(lines).replace(NBSP, " "))
+    return Text("\n".join(lines).replace(NBSP, " "), style)
