@@ -23,6 +23,7 @@ from ._labeler import LabelerSuite
 from ._probe import ProbeSuite
 from ._segmenter import SegmenterSuite
 from ._speech import CLIPS
+from ._tracker import TrackerSuite
 
 SUITES: dict[str, Any] = {
     "labeler": LabelerSuite,
@@ -31,6 +32,7 @@ SUITES: dict[str, Any] = {
     "segmenter": SegmenterSuite,
     "probe": ProbeSuite,
     "executor": ExecutorSuite,
+    "tracker": TrackerSuite,
 }
 """Kind of plugin → its suite."""
 
@@ -46,6 +48,7 @@ __all__ = [
     "PluginSuite",
     "ProbeSuite",
     "SegmenterSuite",
+    "TrackerSuite",
     "check",
 ]
 

@@ -17,6 +17,7 @@ READS = ("audio", "transcript", "id", "recording")
 class ASRSuite(BatchSuite):
     """Inherit and write `make`; override `clips` with real speech to check words."""
 
+    anchor: ClassVar[str] = "docs/plugins/asr.md#rules"
     clips: ClassVar[Sequence[Speech]] = CLIPS
     ties: ClassVar[int] = 1
 

@@ -26,6 +26,7 @@ MASK_REMEDY = (
 class EncoderSuite(BatchSuite):
     """Inherit and write `make`; for feature extractors and trainable encoders."""
 
+    anchor: ClassVar[str] = "docs/plugins/encoder.md#rules"
     lengths: ClassVar[tuple[float, ...]] = (0.5, 0.8, 1.2, 0.8)
     """Seconds of the inputs; some shorter than others, some equal."""
     tolerance: ClassVar[float] = 1e-4

@@ -63,6 +63,7 @@ class Session:
 class ExecutorSuite(PluginSuite):
     """Inherit and write `make`."""
 
+    anchor: ClassVar[str] = "docs/plugins/executor.md#rules"
     patience_s: ClassVar[float] = 120.0
     """Seconds for a call to begin and end, with the start of a worker."""
     shares_process: ClassVar[bool] = False

@@ -55,6 +55,7 @@ Row = tuple[Any, bool]
 class LabelerSuite(BatchSuite):
     """Inherit and write `make`; override `taxonomy`, `texts` or `tolerance` if necessary."""
 
+    anchor: ClassVar[str] = "docs/plugins/labeler.md#rules"
     taxonomy: ClassVar[Taxonomy] = TAXONOMY
     texts: ClassVar[Sequence[str]] = TEXTS
 

@@ -19,6 +19,7 @@ FOR_CLASSES = ("sentences", "speakers-within-sentence")
 class ProbeSuite(BatchSuite):
     """Inherit and write `make`; override `clips` if it reads extras or needs real speech."""
 
+    anchor: ClassVar[str] = "docs/plugins/probe.md#rules"
     clips: ClassVar[Sequence[Speech]] = CLIPS
 
     def items(self) -> list[Speech]:

@@ -19,6 +19,7 @@ ROUNDING_S = 1e-3
 class SegmenterSuite(BatchSuite):
     """Inherit and write `make`; override `recordings` with real speech to check cuts."""
 
+    anchor: ClassVar[str] = "docs/plugins/segmenter.md#rules"
     recordings: ClassVar[Sequence[Speech]] = (tone(3.0), tone(0.5, 440.0), tone(21.0, 110.0))
 
     def items(self) -> list[Speech]:

@@ -6,7 +6,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from museum import EXHIBITS, Exhibit, asr, encoders, executors, labelers, probes, segmenters
+from museum import (
+    EXHIBITS,
+    Exhibit,
+    asr,
+    encoders,
+    executors,
+    labelers,
+    probes,
+    segmenters,
+    trackers,
+)
 
 from lanser_bench.testing import SUITES, check
 
@@ -17,6 +27,7 @@ GOOD = {
     "probe": probes.Loudness,
     "probe-classes": probes.Sentence,
     "executor": executors.Pool,
+    "tracker": trackers.Lines,
     "encoder": encoders.Energy,
     "encoder-trainable": encoders.Trained,
 }

@@ -13,6 +13,7 @@ from wandb_files import offline_runs
 
 from lanser_bench import headline
 from lanser_bench.plugins.discovery import load_plugins
+from lanser_bench.testing import check
 
 RESULTS = Path(__file__).parents[3] / "results"
 EVENTS = [
@@ -64,6 +65,13 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["jsonl", "tensorboard", "wandb"])
+def test_trackers_keep_the_contract(name: str, offline: Path) -> None:
+    assert check("tracker", lambda: load_plugins(only="").create("tracker", name)) == []
 
 
 @pytest.mark.slow

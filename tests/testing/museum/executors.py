@@ -103,13 +103,13 @@ class OneAtATime(Pool):
         self.pool = ThreadPoolExecutor(1)
 
 
-@caught("close waits for what was submitted", "close() lost late-0")
+@caught("close waits for what was submitted", "close() lost late-")
 class DropsAtClose(Pool):
     def close(self, *, cancel=False):
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
-@caught("close waits for what was submitted", "close() lost late-0")
+@caught("close waits for what was submitted", "close() lost late-")
 class LeavesEarly(Pool):
     def close(self, *, cancel=False):
         self.pool.shutdown(wait=False)
