@@ -7,20 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from warnings import warn
 
 
 def face(
-    package: str, modules: Mapping[str, str]
+    package: str, modules: Mapping[str, str], deprecated: Mapping[str, str] | None = None
 ) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
     """Returns a package's ``__getattr__`` and ``__dir__`` (PEP 562), and ``__all__``.
 
     Args:
         package: the package's ``__name__``.
         modules: module inside the package → its public names, separated by spaces.
+        deprecated: former name → public name that replaces it. It works until the next plugin API,
+            with a `DeprecationWarning`, and is not in ``__all__``.
     """
     homes = {name: module for module, names in modules.items() for name in names.split()}
 
     def load(name: str) -> object:
+        current = (deprecated or {}).get(name)
+        if current is not None:
+            sentence = f"{package}.{name} is deprecated; use {package}.{current}."
+            warn(sentence, DeprecationWarning, stacklevel=2)
+            name = current
         if name not in homes:
             raise AttributeError(f"module '{package}' has no attribute {name!r}")
         return getattr(import_module(f".{homes[name]}", package), name)

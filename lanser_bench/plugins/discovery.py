@@ -19,14 +19,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
+from .._version import __version__
 from ..errors import PluginError, did_you_mean, place_in_plugin, plugin_boundary
 from . import hookspecs
+from .isolation import UNGUARDED, guard, isolated, own
 
 if TYPE_CHECKING:
     from ..kinds.base import Plugin
 
 GROUP = "lanser_bench"
 OWN_DISTRIBUTION = "lanser-bench"
+API = 1
+"""Version of the contracts, of the hooks and of the public names; a plugin module may declare the
+one that it is written for: ``lanser_bench_api = 1``."""
+OLDEST_API = 1
+"""Plugins for an older version are refused."""
 KINDS = {
     "asr": "register_asr",
     "labeler": "register_labelers",
@@ -105,7 +112,8 @@ class Registry:
         whose = f"{kind} '{name}' of {entry.distribution}"
         module_name, _, attribute = entry.reference.partition(":")
         try:
-            cls = getattr(import_module(module_name), attribute)
+            with isolated(whose, "its import"):
+                cls = getattr(import_module(module_name), attribute)
         except (ImportError, AttributeError, SyntaxError) as error:
             raise PluginError(
                 f"{whose} does not load from '{entry.reference}': {error}. Install what it needs, "
@@ -128,6 +136,9 @@ class Registry:
                 f"{whose}: {attribute} does not define {' or '.join(missing)}, which its contract "
                 "asks for."
             )
+        if kind not in UNGUARDED:
+            for contract in expected:
+                guard(cls, contract)
         return cast("type[Plugin[Any]]", cls)
 
     def create(self, kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
@@ -147,8 +158,10 @@ class Registry:
         outer = _making.set(self)
         whose = f"{kind} '{name}' of {self.entry(kind, name).distribution}"
         try:
-            with plugin_boundary(f"{whose} cannot be created"):
-                return cls(checked)
+            with plugin_boundary(f"{whose} cannot be created"), isolated(whose, "__init__()"):
+                plugin = cls(checked)
+            own(plugin, whose)
+            return plugin
         finally:
             _making.reset(outer)
 
@@ -243,20 +256,38 @@ def _register(
     registry: Registry, name: str, distribution: str, load: Callable[[], ModuleType]
 ) -> None:
     try:
-        module = load()
+        with isolated(f"plugin '{name}' of {distribution}", "its import"):
+            module = load()
+        _check_api(getattr(module, "lanser_bench_api", API))
         registry.manager.register(module, name=f"{distribution}:{name}")
         _check_hooks(module)
         entries = _collect(module, distribution)
-    except PluginError:
-        raise
     # A third-party module may raise anything; the other plugins must still work.
-    except (Exception, SystemExit) as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001
         registry.manager.unregister(name=f"{distribution}:{name}")
-        sentence = f"{type(error).__name__}: {error}{place_in_plugin(error)}"
-        registry.broken.append(BrokenPlugin(name, distribution, sentence))
+        registry.broken.append(BrokenPlugin(name, distribution, _why(error)))
         return
     for entry in entries:
         _add(registry, entry)
+
+
+def _check_api(wanted: object) -> None:
+    """Refuses a plugin that is written for a version of the contracts that is not supported."""
+    has = f"lanser-bench {__version__} supports {OLDEST_API} to {API}"
+    if not isinstance(wanted, int) or wanted < OLDEST_API:
+        raise PluginError(f"It is written for plugin API {wanted!r}; {has}. Upgrade the plugin.")
+    if wanted > API:
+        raise PluginError(f"It needs plugin API {wanted}; {has}. Upgrade lanser-bench.")
+
+
+def _why(error: Exception) -> str:
+    """Returns why a module is not registered, without a full stop."""
+    if isinstance(error, PluginError):
+        return str(error).rstrip(".")
+    if isinstance(error, ImportError) and error.name == "lanser_bench":
+        what = str(error).partition(" (")[0]
+        return f"{what}: version {__version__} has no such name. Upgrade lanser-bench or the plugin"
+    return f"{type(error).__name__}: {error}{place_in_plugin(error)}"
 
 
 def _check_hooks(module: ModuleType) -> None:

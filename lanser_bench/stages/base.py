@@ -21,6 +21,7 @@ from ..errors import LanserError, PluginError, StoreError, place_in_plugin
 from ..kinds.executor import StageCall, StageReport
 from ..plugins.discovery import Registry, registry
 from ..plugins.identity import plugin_identity
+from ..plugins.isolation import collected
 from ..store import Artifact, Draft, Lease, LeaseLostError, Owner, Spec, Store
 
 THREAD_VARIABLES = (
@@ -187,7 +188,7 @@ def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageR
     context = StageContext(spec, store, registry(call.plugin_dirs), call.inputs, lease)
     begin = time.perf_counter()
     try:
-        with store.write(spec) as draft, tallied() as tally:
+        with store.write(spec) as draft, tallied() as tally, collected() as notes:
             stage_module(spec.stage).run(context, draft)
             draft.counts |= tally
             draft.seconds = time.perf_counter() - begin
@@ -198,7 +199,8 @@ def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageR
     finally:
         with suppress(OSError):
             (store.root / "progress" / f"{call.key}.json").unlink(missing_ok=True)
-    return StageReport(call.key, draft.seconds, counts=draft.counts)
+    told = {"plugin_notes": notes} if notes else {}
+    return StageReport(call.key, draft.seconds, counts=draft.counts | told)
 
 
 @contextmanager

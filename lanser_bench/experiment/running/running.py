@@ -129,7 +129,8 @@ class Running(Listener):
             counts=report.counts,
         )
         for sentence in stage_notes(node, report.counts):
-            self.note(sentence)
+            if sentence not in self.outcome.notes:
+                self.note(sentence)
         if not report.reused:
             self.outcome.executed.append(node.key)
             self.timings.add(self.plan, node, report.seconds)
@@ -225,7 +226,8 @@ def data_notes(manifest: BuiltManifest) -> Iterator[str]:
 
 
 def stage_notes(node: Node, counts: Mapping[str, Any]) -> Iterator[str]:
-    """Yields notes on the texts that a stage has transcribed or labelled."""
+    """Yields notes on what a plugin changed, and on the texts of a stage."""
+    yield from counts.get("plugin_notes", ())
     if node.stage == "transcribe" and counts.get("truncated"):
         n = f"{counts['truncated']} of {counts['utterances']}"
         yield f"{node.title}: {n} transcripts stop before their end; cut the recordings shorter."
