@@ -46,7 +46,7 @@ def described() -> Iterator[str]:
 
 def members(cls: type) -> dict[str, str]:
     """Returns the public members that a class declares → signature or annotation."""
-    found = {name: f": {kind}" for name, kind in cls.__dict__.get("__annotations__", {}).items()}
+    found = {name: f": {kind}" for name, kind in inspect.get_annotations(cls).items()}
     for name, value in vars(cls).items():
         function = getattr(value, "fget", None) or getattr(value, "__func__", value)
         if inspect.isfunction(function):

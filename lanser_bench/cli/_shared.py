@@ -87,6 +87,21 @@ PLUGINS_DIRS = in_store(
 )
 
 
+def _strictly(strict: bool) -> None:
+    if strict:
+        from ..plugins import isolation
+
+        os.environ[isolation.STRICT] = "1"
+
+
+STRICT = typer.Option(
+    False,
+    "--strict",
+    help="Fail if a plugin prints to stdout, leaves threads running or changes the process "
+    "(directory, environment, signals, seeds); without it, this is a warning.",
+    callback=_strictly,
+)
+
 tracebacks = False
 """Whether errors are shown with their tracebacks; set by `main`."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,12 +42,7 @@ def run(
     retry_failed: bool = typer.Option(
         False, "--retry-failed", help="Run only the cells that failed last time."
     ),
-    strict: bool = typer.Option(
-        False,
-        "--strict",
-        help="Fail if a plugin prints to stdout, leaves threads running or changes the process "
-        "(directory, environment, signals, seeds), instead of a warning.",
-    ),
+    strict: bool = shared.STRICT,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
     """Run an experiment or a grid, from audio to leaderboard.
@@ -63,11 +57,8 @@ def run(
     from ..experiment import dry_run as plan_only
     from ..experiment import run_experiment
     from ..plugins.discovery import registry
-    from ..plugins.isolation import STRICT
     from ._display import displayed_run
 
-    if strict:
-        os.environ[STRICT] = "1"
     source, overrides = _source(arguments, grid)
     folders = registry(tuple(plugins_dir)).plugin_dirs
     with displayed_run() as display:

@@ -19,6 +19,7 @@ from lanser_bench.experiment import RunOutcome, dry_run, run_experiment
 from lanser_bench.experiment.planning.plan import LOST
 from lanser_bench.experiment.running.events import read_events
 from lanser_bench.experiment.running.running import stage_notes
+from lanser_bench.plugins import isolation
 from lanser_bench.records.reading import load_record
 from lanser_bench.reporting.comparing import gate_views
 from lanser_bench.reporting.comparing.gate import gate
@@ -175,6 +176,19 @@ def test_a_removed_artifact_is_named_as_such(
     Store(Path(settings()["paths"]["store"])).discard(key)
     planned = dry_run(settings(**FROZEN), plugin_dirs=plugin_dirs)
     assert planned.reasons == {key: LOST}
+
+
+@pytest.mark.slow
+def test_a_plugin_that_changes_the_process_is_noted_once_or_fails_in_strict_mode(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(isolation, "_reported", set())
+    notes = [note for note in run(encoder="noisy").notes if "encoder 'noisy' of" in note]
+    assert ["printed to stdout" in note for note in notes] == [True, False]
+    assert "cheap.py changed environment variables in extract()." in notes[1]
+    monkeypatch.setenv(isolation.STRICT, "1")
+    [failed, *_] = run(encoder="noisy", name="strict", embed={"piece_seconds": 5}).failures
+    assert "encoder 'noisy'" in failed.sentence
 
 
 @pytest.mark.slow

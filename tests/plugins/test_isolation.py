@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from lanser_bench import PluginError
-from lanser_bench.plugins import isolation
+from lanser_bench.plugins import isolation, process_state
 from lanser_bench.plugins.discovery import load_plugins
 
 PLUGIN = """
@@ -73,9 +73,9 @@ def state() -> dict[str, Any]:
     return {
         "cwd": os.getcwd(),  # noqa: PTH109
         "env": dict(os.environ),
-        "umask": isolation._umask(),
+        "umask": process_state._umask(),
         "locale": locale.setlocale(locale.LC_ALL),
-        "signals": [signal.getsignal(number) for number in isolation.SIGNALS],
+        "signals": [signal.getsignal(number) for number in process_state.SIGNALS],
         "filters": warnings.filters[:],
         "seed": (torch.initial_seed(), torch.get_rng_state().tolist()),
         "modes": (torch.get_default_dtype(), torch.is_grad_enabled()),
