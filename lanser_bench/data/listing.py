@@ -61,16 +61,17 @@ def listed_utterances(name: str, plugin: Dataset[Any], folder: Path) -> list[Utt
     try:
         listed = [_composed(u) for u in plugin.utterances(folder)]
     except DataError as error:
-        raise DataError(f"{error}{_packed(folder)}") from None
+        raise DataError(f"{error}{packed(folder)}") from None
     if not listed:
         raise DataError(
             f"Dataset '{name}' finds no utterance in {folder}. Check that it is the right folder "
-            f"for '{name}' ({plugin.card.title}).{_packed(folder)}"
+            f"for '{name}' ({plugin.card.title}).{packed(folder)}"
         )
     return listed
 
 
-def _packed(folder: Path) -> str:
+def packed(folder: Path) -> str:
+    """Returns a sentence that names archives in a folder; empty without any."""
     packed = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _ARCHIVES and p.is_file())
     names = some((relative(path, folder) for path in packed), ", ")
     return f" Archives there are not unpacked: {names}. Unpack them first." if packed else ""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, LanserError, plugin_boundary
 from ..kinds.dataset import Dataset, Proposal
 from ..plugins.discovery import Registry
 from .label_words import emotion_words, likely_taxonomy
-from .listing import listed_utterances
+from .listing import listed_utterances, packed
 from .survey import Survey
 
 FEW_SPEAKERS = 5
@@ -21,18 +21,7 @@ LONG_S = 60
 """Mean seconds of a recording from which a segmenter should cut it."""
 
 
-@dataclass(frozen=True)
-class Proposed:
-    """A dataset plugin and the options with which it reads the data."""
-
-    dataset: str
-    root: Path | None
-    options: dict[str, Any]
-    findings: list[str] = field(default_factory=list)
-    """What was guessed, one sentence each."""
-
-
-def propose(registry: Registry, path: Path, given: Mapping[str, Any]) -> Proposed:
+def propose(registry: Registry, path: Path, given: Mapping[str, Any]) -> Proposal:
     """Asks every dataset plugin how it would read a folder or file, and takes the surest answer.
 
     Labels are matched to the taxonomy that fits best; labels without a match are left out, unless
@@ -42,50 +31,52 @@ def propose(registry: Registry, path: Path, given: Mapping[str, Any]) -> Propose
         DataError: no plugin can read it.
     """
     words = emotion_words(registry)
-    answers: list[tuple[str, Proposal]] = []
-    faults: list[str] = []
+    answers: list[Proposal] = []
+    faults: dict[str, None] = {}
     for name in registry.names("dataset"):
         kind: Any = registry.plugin_class("dataset", name)
         try:
-            answer = kind.propose(path, words)
-        except DataError as error:
-            faults.append(str(error))
-        else:
-            answers += [(name, answer)] if answer else []
+            with plugin_boundary(f"dataset '{name}' cannot look at {path}"):
+                answer = kind.propose(path, words)
+            answers += [replace(answer, dataset=name)] if answer else []
+        except LanserError as error:
+            # Corpora say what they lack; only a fault of a general reader helps.
+            faults |= {f"not read: {error}": None} if "propose" in vars(kind) else {}
     if not answers:
+        reasons = " ".join(faults) + packed(path)
         raise DataError(
-            f"{path} contains neither recordings nor a table of them. {' '.join(faults)}".strip()
+            f"{path} contains neither recordings nor a table of them. {reasons}".strip()
         )
-    name, best = max(answers, key=lambda pair: pair[1].certainty)
-    options, findings = {**best.options, **given}, [*best.findings, *faults]
-    if "title" in registry.plugin_class("dataset", name).Options.model_fields:
+    best = max(answers, key=lambda answer: answer.certainty)
+    options = {**best.options, **given}
+    if "title" in registry.plugin_class("dataset", best.dataset).Options.model_fields:
         options.setdefault("title", path.resolve().stem)
-    proposed = Proposed(name, best.root, options, findings)
-    labels = _labels(registry, proposed, path)
+    best = replace(best, options=options, findings=(*best.findings, *faults))
+    return _with_labels(registry, best, path) if "labels" not in given else best
+
+
+def _with_labels(registry: Registry, proposal: Proposal, path: Path) -> Proposal:
+    """Adds the options of labels: taxonomy, labels and leave_out."""
+    name, options = proposal.dataset, proposal.options
+    if "labels" not in registry.plugin_class("dataset", name).Options.model_fields:
+        return proposal
+    read = {"taxonomy": registry.names("taxonomy")[0], **options}
+    plugin: Dataset[Any] = registry.create("dataset", name, read)
+    listed = listed_utterances(name, plugin, proposal.root or path)
+    labels = Counter(label for u in listed for label in sorted(u.gold))
     taxonomy, matched = likely_taxonomy(registry, labels, options.get("taxonomy"))
-    if "labels" not in given and sum(labels[label] for label in matched) * 2 > labels.total():
-        other = [label for label in labels if label not in matched]
-        renamed = {label: ours for label, ours in matched.items() if label != ours}
-        options |= {"taxonomy": taxonomy.name}
-        options |= {"labels": renamed} if renamed else {}
-        options |= {"leave_out": other} if other else {}
-        counts = (
-            f"{label} → {matched.get(label, 'left out')} ({n})" for label, n in labels.items()
-        )
-        findings.append(f"labels by {taxonomy.name}: {', '.join(counts)}")
-    return proposed
-
-
-def _labels(registry: Registry, proposed: Proposed, path: Path) -> Counter[str]:
-    """Counts the labels as the data names them."""
-    name = proposed.dataset
-    plugin: Dataset[Any] = registry.create("dataset", name, proposed.options)
-    if "labels" not in type(plugin.options).model_fields:
-        return Counter()
-    options = {"taxonomy": registry.names("taxonomy")[0], **proposed.options}
-    plugin = registry.create("dataset", name, options)
-    listed = listed_utterances(name, plugin, proposed.root or path)
-    return Counter(label for u in listed for label in sorted(u.gold))
+    if sum(labels[label] for label in matched) * 2 <= labels.total():
+        return proposal
+    renamed = {label: ours for label, ours in matched.items() if label != ours}
+    other = [label for label in labels if label not in matched]
+    new: dict[str, Any] = {"taxonomy": taxonomy.name}
+    new |= {"labels": renamed} if renamed else {}
+    new |= {"leave_out": other} if other else {}
+    arrows = {label: f" → {ours}" for label, ours in renamed.items()}
+    arrows |= dict.fromkeys(other, ", left out")
+    counts = (f"{label}{arrows.get(label, '')} ({n})" for label, n in labels.items())
+    found = f"labels of {taxonomy.name}: {'; '.join(counts)}"
+    return replace(proposal, options={**options, **new}, findings=(*proposal.findings, found))
 
 
 def corpus_verdict(survey: Survey) -> tuple[bool, str]:
@@ -99,7 +90,7 @@ def corpus_verdict(survey: Survey) -> tuple[bool, str]:
     if counts["transcripts"] < counts["utterances"]:
         texts = "a recogniser must transcribe it"
     elif not has_varied_texts(survey):
-        texts = "but its few sentences are the same for all labels, so weak labels say nothing"
+        texts = "but its sentences repeat, so weak labels say little about the voice"
     return True, f"yes, {counts['seconds'] / 60:.1f} minutes; {texts}"
 
 

@@ -80,6 +80,8 @@ class Proposal:
     """What was guessed, such as ``speaker: column 'Sprecher'``."""
     certainty: float = 0.5
     """From 0 to 1; the proposal with most wins. 1: a file says what the folder is."""
+    dataset: str = ""
+    """The plugin's name, which the harness adds."""
 
 
 class Dataset(Plugin[OptionsT]):
@@ -109,10 +111,18 @@ class Dataset(Plugin[OptionsT]):
     def propose(cls, path: Path, emotions: Container[str]) -> Proposal | None:
         """Returns how to read a folder or file, for `data init`; None if it is not this dataset's.
 
-        `emotions` has words for emotions as `label_word` returns them. Faults are left to
-        `utterances`.
+        By default, a folder is this dataset's if it is read without options. `emotions` has words
+        for emotions as `label_word` returns them.
+
+        Raises:
+            LanserError: it is not this dataset's, with the reason.
         """
-        return None
+        if not (cls.needs_root and path.is_dir()):
+            return None
+        dataset = cls(cls.Options())  # type: ignore[arg-type]
+        listed = list(dataset.utterances(path))
+        certainty = 0.4 if dataset.notes else 0.9
+        return Proposal(path, {}, (f"corpus: {dataset.card.title}",), certainty) if listed else None
 
     @abstractmethod
     def utterances(self, root: Path) -> Iterable[Utterance]:

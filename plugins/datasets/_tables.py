@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from lanser_bench import DataError, PluginOptions, SettingsError
+from lanser_bench import SOUND_SUFFIXES, DataError, PluginOptions, SettingsError
 
 from ._columns import WORDS, Naming, empty, likely, nfc
 from ._files import counted
@@ -24,6 +24,8 @@ Lines = list[tuple[int, int, dict[str, str]]]
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 TABLES = (".csv", ".tsv", ".jsonl", ".parquet")
 """Suffixes of tables, in the order of search."""
+_WORDS_OF_NAME = 6
+"""More words than a column's name has."""
 _COMMON_VOICE = {"client_id", "path", "sentence"}
 """Columns of Common Voice's tables, in which quotes are ordinary characters."""
 
@@ -109,8 +111,15 @@ def table_rows(
 
 
 def sample_rows(path: Path, options: TableOptions, count: int = 300) -> list[dict[str, Any]]:
-    """Returns cells by column of the first rows; raises as `table_rows`."""
-    return [cells for _, cells in islice(_read_table(path, options, []), count)]
+    """Returns cells by column of the first rows; raises as `table_rows`, or without a header."""
+    rows = [cells for _, cells in islice(_read_table(path, options, []), count)]
+    for column in rows[0] if rows else ():
+        if column.lower().endswith(SOUND_SUFFIXES) or len(column.split()) > _WORDS_OF_NAME:
+            raise DataError(
+                f"{path}: '{column}' is not the name of a column. Name the columns of a table "
+                "without a header line with the option `names`, such as names=[audio, label]."
+            )
+    return rows
 
 
 def _read_table(path: Path, options: TableOptions, notes: list[str]) -> Iterable[Row]:

@@ -11,12 +11,11 @@ from pydantic import Field
 
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
-from ._files import UNTRIED, counted, is_readable, near, walk
+from ._files import UNTRIED, near, preferred, walk
 from ._subtitles import read_cues, utterances_of
 from ._text_files import rows_with
 
 _SUBTITLES = (".vtt", ".srt")
-_VIDEO = (".mkv", ".mp4", ".webm")
 
 
 class CondensedMoviesOptions(PluginOptions):
@@ -42,7 +41,7 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
     """Reads ``metadata/clips.csv`` (and ``split.csv``, ``movies.csv``) and sound you extracted.
 
     Sound: ``VIDEOID.wav`` (or .flac, .ogg, .mp3) anywhere below the folder, such as
-    ``videos/2019/VIDEOID.flac``; videos themselves are not decoded. Subtitles: ``VIDEOID.vtt``,
+    ``videos/2019/VIDEOID.flac``; PyAV converts videos. Subtitles: ``VIDEOID.vtt``,
     ``VIDEOID.en.vtt`` or ``.srt`` anywhere below the folder.
     """
 
@@ -76,8 +75,7 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
                 f"{self.card.url} and put the sound below the same folder."
             )
         sound: dict[str, list[Path]] = {}
-        # A film without extracted sound is a missing recording: decoding it takes too long.
-        for path in filter(is_readable, walk(root, self.notes)):
+        for path in preferred(walk(root, self.notes), self.notes):
             sound.setdefault(path.stem, []).append(path)
         subtitles, splits, empty = _subtitles(root), _splits(root), True
         for line, row in rows_with(("videoid", "imdbid"), table):
@@ -101,7 +99,10 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
                 empty = False
                 yield from self._cut(replace(clip, audio=audio), subtitles.get(name, {}))
         if empty:
-            raise DataError(_no_sound(root))
+            raise DataError(
+                f"{root} contains no sound of any clip of clips.csv. Name files VIDEOID.wav, .flac "
+                "or .mkv by that column of clips.csv."
+            )
 
     def _cut(self, clip: Utterance, subtitles: dict[str, Path]) -> Iterator[Utterance]:
         """Yields a clip with sound, or its sentences; `subtitles` are files by language."""
@@ -149,12 +150,3 @@ def _subtitles(root: Path) -> dict[str, dict[str, Path]]:
         name, _, language = path.stem.partition(".")
         files.setdefault(name, {}).setdefault(language, path)
     return files
-
-
-def _no_sound(root: Path) -> str:
-    videos = [p for p in sorted(root.rglob("*")) if p.suffix.lower() in _VIDEO]
-    content = f"{counted(videos, 'video')} such as {videos[0].name}, but " if videos else ""
-    advice = "Name files VIDEOID.wav or .flac by that column of clips.csv."
-    if videos:
-        advice = "Extract it, for example with ffmpeg -i VIDEOID.mkv -ac 1 -ar 16000 VIDEOID.flac."
-    return f"{root} contains {content}no sound of any clip of clips.csv. {advice}"

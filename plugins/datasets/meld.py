@@ -40,7 +40,7 @@ class MeldOptions(PluginOptions):
 class Meld(Dataset[MeldOptions]):
     """Reads ``train_sent_emo.csv`` and its two sisters, and ``train_splits/dia0_utt0.wav``.
 
-    The release has pictures and sound together in .mp4; extract the sound once, beside them.
+    The release's .mp4 clips are read by PyAV, or extract the sound once, beside them.
     """
 
     Options = MeldOptions
@@ -82,20 +82,12 @@ class Meld(Dataset[MeldOptions]):
                     yield replace(u, audio=audio)
 
     def _clips(self, root: Path, part: str) -> dict[str, list[Path]]:
-        """Returns clip → its recordings; raises `DataError` if there are only films, or none."""
+        """Returns clip → its recordings; raises `DataError` if there are none."""
         folders = [p for name in _FOLDERS[part] for p in sorted(root.rglob(name)) if p.is_dir()]
-        sound = {folder: [p for p in sorted(folder.iterdir()) if is_sound(p)] for folder in folders}
-        for files in sound.values():
-            if any(map(is_readable, files)):
+        sound = [[p for p in sorted(folder.iterdir()) if is_sound(p)] for folder in folders]
+        for files in sorted(sound, key=lambda files: not any(map(is_readable, files))):
+            if files:
                 return by_stem(files, self.notes)
-        for folder, films in sound.items():
-            if films:
-                end = films[0].suffix
-                raise DataError(
-                    f"{folder} contains films but no sound files. Extract the sound once: "
-                    f"cd {folder} && for f in *{end}; do ffmpeg -i $f -ac 1 -ar 16000 "
-                    f"${{f%{end}}}.wav; done. For the words alone set text_only: true."
-                )
         raise DataError(
             f"{root} contains no folder {' or '.join(_FOLDERS[part])} with the clips of the {part} "
             "part. For the words alone set text_only: true."

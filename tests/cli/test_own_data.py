@@ -108,6 +108,11 @@ def init(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
     return run(capsys, "data", "init", *words)
 
 
+def known_corpus(root: Path) -> Path:
+    write(root, [f"wav/{i:02}a01{letter}a.wav" for i in (3, 8) for letter in "FTW"])
+    return root
+
+
 ROADS: dict[str, tuple[Callable[[Path], Path], dict[str, Any], int, bool]] = {
     "flat": (
         flat,
@@ -140,6 +145,7 @@ ROADS: dict[str, tuple[Callable[[Path], Path], dict[str, Any], int, bool]] = {
         True,
     ),
     "audformat": (audformat_database, {"dataset": "audformat", "tables": ["emotion"]}, 36, True),
+    "corpus": (known_corpus, {"dataset": "emodb", "root": "corpus"}, 6, True),
     "podcast": (podcast, {"dataset": "audiofolder", "files": ["episode.flac"]}, 1, False),
 }
 
@@ -190,7 +196,9 @@ def test_what_cannot_be_read_is_explained(
     )
     code, printed = init(capsys, "texts.csv")
     assert (code, "as a corpus: no, it has no recordings" in printed) == (2, True)
-    assert "labels by ekman-6: Freude → joy (1), Angst → fear (1)" in printed
+    assert "labels of ekman-6: Freude → joy (1); Angst → fear (1)" in printed
+    Path("texts.csv").write_text("a.wav,anna\nb.wav,ben\n")
+    assert "'a.wav' is not the name of a column" in init(capsys, "texts.csv")[1]
 
 
 @pytest.mark.slow
