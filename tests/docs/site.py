@@ -1,4 +1,4 @@
-"""Hooks of mkdocs: the reference of commands, and what the pages name outside `docs/`.
+"""Hooks of mkdocs: the reference of commands, notebooks, and what pages name outside `docs/`.
 
 Pictures become files of the site. Other links lead to the repository if its address is known
 (``DOCS_REPOSITORY``); otherwise only their text stays. ``DOCS_RESULTS`` is the address of the
@@ -7,6 +7,7 @@ results, which the workflow publishes with the pages.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -28,10 +29,31 @@ def on_config(config: Any) -> None:
 
 
 def on_files(files: Any, config: Any) -> None:
-    """Adds the reference of commands."""
+    """Adds the reference of commands, and the notebooks as pages."""
     from mkdocs.structure.files import File
 
-    files.append(File.generated(config, "commands.md", content="\n".join(command_reference())))
+    made = {"commands.md": "\n".join(command_reference())}
+    for path in sorted(Path(config.docs_dir, "notebooks").glob("*.ipynb")):
+        made[f"notebooks/{path.stem}.md"] = notebook_page(path)
+    for uri, content in made.items():
+        files.append(File.generated(config, uri, content=content))
+
+
+def notebook_page(path: Path) -> str:
+    """Returns a notebook as Markdown: its texts, its code and what the code printed."""
+    parts = []
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source)
+            continue
+        language = "bash" if source.startswith("%%bash") else "python"
+        parts.append(f"```{language}\n{source}\n```")
+        for output in cell["outputs"]:
+            text = "".join(output.get("text") or output["data"]["text/plain"])
+            parts.append(f"```text\n{text.strip()}\n```")
+    title, _, rest = "\n\n".join(parts).partition("\n")
+    return f"{title}\n\n[The notebook as a file]({path.name}).\n{rest}"
 
 
 def command_reference() -> Iterator[str]:

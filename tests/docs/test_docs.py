@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from .site import command_reference
 LANGUAGES = {"console", "python", "yaml", "toml", "text", "mermaid", "csv"}
 TEMPLATES = ROOT / "lanser_bench" / "templates"
 EXAMPLES = [block for page in PAGES for block in blocks(page)]
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 MARK = "\x1e"
 """Printed between the outputs of a page's Python blocks."""
 
@@ -134,6 +136,24 @@ def test_examples_run_and_print_the_shown_output(page: Path, folder: Path) -> No
         _run_programs(programs, outputs, folder)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_notebooks_run_and_print_again(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nbclient, nbformat = (pytest.importorskip(name) for name in ("nbclient", "nbformat"))
+    for name, value in _environment().items():
+        monkeypatch.setenv(name, value)
+    stored = nbformat.read(path, as_version=4)
+    notebook = deepcopy(stored)
+    nbclient.NotebookClient(
+        notebook, timeout=600, resources={"metadata": {"path": tmp_path}}
+    ).execute()
+    for before, after in zip(stored.cells, notebook.cells, strict=True):
+        if before.cell_type == "code":
+            assert bool(before.outputs) <= bool(after.outputs), before.source
+
+
 def _run_commands(block: Block, folder: Path) -> None:
     code = int((block.note("run") or "exit 0").removeprefix("exit "))
     commands = block.commands
@@ -157,18 +177,21 @@ def _run_programs(programs: list[Block], outputs: Mapping[int, Block], folder: P
         assert shown(block.text.splitlines(), text), f"{block.where}: it prints\n{text}"
 
 
-def _process(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def _environment() -> dict[str, str]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LANSER_", "WANDB_"))}
-    environment |= {
+    return environment | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "100",
         "NO_COLOR": "1",
         "WANDB_MODE": "offline",
     }
+
+
+def _process(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
         cwd=folder,
-        env=environment,
+        env=_environment(),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -343,4 +366,6 @@ def test_the_reference_of_commands_has_the_help_of_every_command() -> None:
 def test_the_navigation_of_the_site_lists_every_page_once() -> None:
     listed = re.findall(r"[\w/-]+\.md$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     pages = {str(page.relative_to(ROOT / "docs")) for page in PAGES[1:]}
-    assert sorted(listed) == sorted({*pages, "commands.md"})
+    assert sorted(listed) == sorted(
+        pages | {"commands.md", *(f"notebooks/{n.stem}.md" for n in NOTEBOOKS)}
+    )
