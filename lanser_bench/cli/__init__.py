@@ -16,6 +16,7 @@ import typer
 from ..errors import LanserError
 from . import _shared as shared
 from ._app import TRACEBACK, App
+from ._complete import COMPLETE
 from ._deprecated import current_spelling
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -40,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("command", "Write a small working plugin to start from."),
     "plugins": ("group", "List all plugins, show one with its options, or check one."),
     "doctor": ("group", "Check the installation, or which plugins can open a model."),
+    "completion": ("command", "Print the completion script of bash or zsh."),
     "schema": ("command", "Print the JSON Schema of experiment files, for editors."),
 }
 """Command → whether its module has a function of its name or an `App`, and its short help."""
@@ -57,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit codes: 0 success; 1 some cells failed; 2 an error that the user can fix (its message goes
     to stderr); 130 stopped by Ctrl-C.
     """
+    if COMPLETE in os.environ:
+        _complete()
     argv = [_expanded(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     end = argv.index("--") if "--" in argv else len(argv)
     shared.tracebacks = TRACEBACK in argv[:end]
@@ -80,6 +84,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         typer.echo(f"Error: {error.filename} cannot be used: {error.strerror}.", err=True)
         raise SystemExit(2) from None
+
+
+def _complete() -> None:
+    """Prints the completions of the command line that the shell passes, and exits."""
+    import_module("typer.completion").completion_init()
+    words = os.environ["COMP_WORDS"].split("\n")[1 : int(os.environ["COMP_CWORD"])]
+    build_app(words)(args=[], prog_name="lanser-bench", complete_var=COMPLETE)
 
 
 def _expanded(word: str) -> str:

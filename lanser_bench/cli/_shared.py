@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from . import _complete
+
 if TYPE_CHECKING:
     from ..reporting.selection import Selection
 
@@ -26,6 +28,7 @@ DATASET = "DATASET [ROOT] [KEY=VALUE]..."
 """How every command takes a dataset."""
 dataset_words = partial(
     typer.Argument,
+    autocompletion=_complete.dataset_words,
     show_default=False,
     help="A dataset plugin, such as ravdess; its folder, unless it makes its own files; then "
     "options of the plugin, limit=N, hours=H and on_bad_audio=skip.",
@@ -48,13 +51,27 @@ METRICS = (
 METRIC = in_data("uar", help="uar, wa, macro_f1 or area.")
 BUDGET = in_data(None, help="Label budget, such as 10%; default: the largest.")
 
-TAXONOMY = in_labeling("ekman-6", help="A taxonomy's name, or the path of a YAML file.")
-LABELER = in_labeling("entailment", help="Name of the labeler.")
+TAXONOMY = in_labeling(
+    "ekman-6",
+    help="A taxonomy's name, or the path of a YAML file.",
+    autocompletion=_complete.plugin_names("taxonomy"),
+)
+LABELER = in_labeling(
+    "entailment",
+    help="Name of the labeler.",
+    autocompletion=_complete.plugin_names("labeler"),
+)
 LABELER_OPTIONS = in_labeling(
-    [], "--option", metavar="KEY=VALUE", help="Option of the labeler; repeatable."
+    [],
+    "--option",
+    metavar="KEY=VALUE",
+    help="Option of the labeler; repeatable.",
+    autocompletion=_complete.labeler_options,
 )
 RECOGNISER = in_labeling(
-    "reference", help="Speech recogniser; reference: the dataset's own transcripts."
+    "reference",
+    help="Speech recogniser; reference: the dataset's own transcripts.",
+    autocompletion=_complete.plugin_names("asr"),
 )
 COMPARE_IN = in_labeling(
     None, help="Taxonomy in which labels and human labels are compared; maps both."
@@ -65,6 +82,7 @@ SETTINGS = in_labeling(
     metavar="KEY=VALUE",
     help="A setting as in an experiment, such as label.temperature=2, segmenter=vad or "
     "asr.language=en; repeatable.",
+    autocompletion=_complete.setting,
 )
 HISTORY = in_data(Path("results/history.parquet"), help="History of scores.")
 COMMIT = in_data(None, metavar="REV", help="Commit of the records; default: that in them.")

@@ -9,6 +9,7 @@ import typer
 from ..reporting.tables.form import Format
 from . import _shared as shared
 from ._app import App
+from ._complete import plugin_names
 from ._shared import DATASET, in_data, in_labeling, in_output, writing
 
 app = App(
@@ -18,6 +19,7 @@ app = App(
 
 SUFFIXES = (".png", ".svg", ".pdf")
 PICTURE = in_output(None, help=f"Also draw it into this file ({', '.join(SUFFIXES)}).")
+LABELERS, RECOGNISERS = plugin_names("labeler", "dataset"), plugin_names("asr", "dataset")
 PARTS = "A B... " + DATASET
 
 
@@ -84,6 +86,7 @@ def labels(
         ...,
         metavar=PARTS,
         show_default=False,
+        autocompletion=LABELERS,
         help='Labelers, such as random or "similarity(templates=all)"; then a labelled dataset, '
         "its folder and options, as in `label corpus`.",
     ),
@@ -138,6 +141,7 @@ def asr(
         ...,
         metavar=PARTS,
         show_default=False,
+        autocompletion=RECOGNISERS,
         help='Recognisers, such as openai-whisper or "faster-whisper(language=en)"; then a dataset '
         "with transcripts, its folder and options.",
     ),

@@ -14,12 +14,14 @@ import typer
 
 from . import _shared as shared
 from ._app import App
+from ._complete import plugin_names
 from ._shared import echo_json
 
 if TYPE_CHECKING:
     from ..plugins.discovery import Registered, Registry
 
 app = App(no_args_is_help=False)
+NAME = typer.Argument(..., help="A plugin's name.", autocompletion=plugin_names())
 
 
 @app.callback(invoke_without_command=True)
@@ -63,7 +65,7 @@ def plugins(
 
 @app.command()
 def show(
-    name: str = typer.Argument(..., help="A plugin's name."),
+    name: str = NAME,
     kind: str | None = typer.Option(None, help="Its kind, if several have the name."),
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
@@ -88,7 +90,7 @@ def show(
 
 @app.command()
 def check(
-    name: str = typer.Argument(..., help="A plugin's name."),
+    name: str = NAME,
     kind: str | None = typer.Option(None, help="Its kind, if several have the name."),
     option: list[str] = typer.Option(
         [], "--option", metavar="KEY=VALUE", help="Option of the plugin; repeatable."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from . import _shared as shared
+from ._complete import experiment_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,14 +20,17 @@ if TYPE_CHECKING:
 SHOWN_STAGES = 200
 """A dry run with more stages shows one line per kind of stage."""
 
+ARGUMENTS = typer.Argument(
+    [],
+    metavar="EXPERIMENT [KEY=VALUE]...",
+    autocompletion=experiment_words,
+    help="An experiment file or the name of a shipped one (quickstart, lanser), then settings "
+    "to change, such as labeler=similarity or pretrain.epochs=2.",
+)
+
 
 def run(
-    arguments: list[str] = typer.Argument(
-        [],
-        metavar="EXPERIMENT [KEY=VALUE]...",
-        help="An experiment file or the name of a shipped one (quickstart, lanser), then settings "
-        "to change, such as labeler=similarity or pretrain.epochs=2.",
-    ),
+    arguments: list[str] = ARGUMENTS,
     grid: str | None = typer.Option(None, help="Same as EXPERIMENT."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only show what would run, and why."),
     fail_fast: bool = typer.Option(

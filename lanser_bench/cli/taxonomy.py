@@ -10,6 +10,7 @@ import typer
 
 from . import _shared as shared
 from ._app import App
+from ._complete import plugin_names
 from ._shared import DATASET, dataset_words, echo_json, in_data, in_output
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from ._labeling import Labeling
 
 app = App(help="List, show, check and compare taxonomies.")
+NAMES = plugin_names("taxonomy")
+B = typer.Argument(..., help="The taxonomy to compare it with.", autocompletion=NAMES)
+A = typer.Argument(..., help="A taxonomy's name, or the path of a YAML file.", autocompletion=NAMES)
 
 
 @app.command("list")
@@ -59,7 +63,9 @@ def list_taxonomies(
 
 @app.command()
 def show(
-    taxonomy: str = typer.Argument(..., help="A name, or the path of a YAML file."),
+    taxonomy: str = typer.Argument(
+        ..., help="A name, or the path of a YAML file.", autocompletion=NAMES
+    ),
     as_json: bool = shared.AS_JSON,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
@@ -111,8 +117,8 @@ def validate(
 
 @app.command()
 def compare(
-    a: str = typer.Argument(..., help="A taxonomy's name, or the path of a YAML file."),
-    b: str = typer.Argument(..., help="The taxonomy to compare it with."),
+    a: str = A,
+    b: str = B,
     dataset: list[str] = dataset_words([], metavar=f"[{DATASET}]"),
     texts: Path | None = in_data(
         None, help="Texts to label by both: CSV, TSV, JSONL, or .txt with one per line."
