@@ -51,7 +51,8 @@ def notebook_page(path: Path) -> str:
         parts.append(f"```{language}\n{source}\n```")
         for output in cell["outputs"]:
             text = "".join(output.get("text") or output["data"]["text/plain"])
-            parts.append(f"```text\n{text.strip()}\n```")
+            text = text.strip("\n")
+            parts.append(f"```text\n{text}\n```")
     title, _, rest = "\n\n".join(parts).partition("\n")
     return f"{title}\n\n[The notebook as a file]({path.name}).\n{rest}"
 
