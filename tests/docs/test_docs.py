@@ -19,7 +19,7 @@ import pytest
 import typer
 import yaml
 
-from lanser_bench.cli import COMMANDS, build_app
+from lanser_bench.cli import COMMANDS, build_app, main
 from lanser_bench.cli._deprecated import current_spelling
 from lanser_bench.experiment.settings.files import read_experiment
 from lanser_bench.experiment.settings.grid import expand
@@ -214,8 +214,11 @@ BASE: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def plugins() -> Registry:
-    return load_plugins([TEMPLATES], only="")
+def plugins(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    folder = tmp_path_factory.mktemp("plugins")
+    with pytest.raises(SystemExit):
+        main(["new", "labeler", "cues", "--into", str(folder)])
+    return load_plugins([TEMPLATES, folder], only="")
 
 
 @pytest.mark.parametrize("block", of("yaml"), ids=where)
