@@ -18,6 +18,7 @@ from . import _shared as shared
 from ._app import TRACEBACK, App
 from ._complete import COMPLETE
 from ._deprecated import current_spelling
+from ._stdout import reserved_stdout
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("command", "Run an experiment or a grid, from audio to leaderboard."),
@@ -67,7 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     argv = [word for word in argv[:end] if word != TRACEBACK] + argv[end:]
     try:
         argv = current_spelling(argv)
-        build_app(argv)(args=argv, prog_name="lanser-bench")
+        with reserved_stdout(argv):
+            build_app(argv)(args=argv, prog_name="lanser-bench")
     except LanserError as error:
         if shared.tracebacks:
             traceback.print_exception(error)

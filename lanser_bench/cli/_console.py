@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ import typer
 from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
+
+from ._shared import echo_json
 
 if TYPE_CHECKING:
     from ..reporting.tables.form import Format
@@ -81,6 +82,6 @@ def print_sheets(
         print_tables(terminal(sheet, terminal_width(), notes=notes) for sheet in sheets)
     elif form == "json":
         values = plain(sheets if content is None else content)
-        typer.echo(json.dumps(values, ensure_ascii=False, indent=1))
+        echo_json(values, indent=1)
     else:
         typer.echo(rendered(sheets, form, title), nl=False)

@@ -142,9 +142,6 @@ def quieten_libraries() -> None:
     """Keeps model libraries from printing advice between the answers."""
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    if os.environ.get("WANDB_MODE") == "offline":
-        # transformers prints a line on stdout for this value, when imported; nothing here tracks.
-        del os.environ["WANDB_MODE"]
 
 
 def text_options(path: Path, column: str) -> dict[str, Any]:

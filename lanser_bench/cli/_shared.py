@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from . import _complete
+from ._stdout import emit
 
 if TYPE_CHECKING:
     from ..reporting.selection import Selection
@@ -131,7 +132,7 @@ def note(sentence: str) -> None:
 
 def echo_json(content: Any, indent: int | None = None) -> None:
     """Prints content as JSON."""
-    typer.echo(json.dumps(content, ensure_ascii=False, indent=indent))
+    emit(json.dumps(content, ensure_ascii=False, indent=indent))
 
 
 class _NoPandas:

@@ -10,6 +10,7 @@ import typer
 from . import _shared as shared
 from ._app import App
 from ._shared import DATASET, dataset_words, in_data, in_output, writing
+from ._stdout import emit
 
 if TYPE_CHECKING:
     from ..reporting.comparing.gate import GateResult
@@ -181,14 +182,14 @@ def _report(
     from ..reporting.comparing import gate_views as views
 
     passed = result.passed(**fails)
-    content = json.dumps(views.as_json(result, passed=passed), ensure_ascii=False, indent=1) + "\n"
+    content = json.dumps(views.as_json(result, passed=passed), ensure_ascii=False, indent=1)
     if json_file and str(json_file) != "-":
-        _write(json_file, content)
+        _write(json_file, content + "\n")
     if junit is not None:
         _write(junit, views.junit(result, **fails))
     if markdown is not None:
         _append(markdown, views.markdown(result, passed=passed))
-    typer.echo(content, nl=False) if str(json_file) == "-" else _print(result, passed)
+    emit(content) if str(json_file) == "-" else _print(result, passed)
     return passed
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -48,6 +48,9 @@ def run(
     ),
     strict: bool = shared.STRICT,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
+    as_json: bool = typer.Option(
+        False, "--json", help="Print files, counts and failures as JSON; the rest goes to stderr."
+    ),
 ) -> None:
     """Run an experiment or a grid, from audio to leaderboard.
 
@@ -79,11 +82,25 @@ def run(
                 listener=display,
             )
     if dry_run:
-        _show_plan(planned)
+        _show_plan(planned, as_json=as_json)
         return
-    _finish(outcome)
+    _finish(outcome, as_json=as_json)
     if not outcome.ok:
         raise typer.Exit(1)
+
+
+def _summary(outcome: RunOutcome) -> dict[str, Any]:
+    failures = [
+        {"cell": f.cell.name, "stage": f.stage, "why": f.sentence} for f in outcome.failures
+    ]
+    return {
+        "experiment": outcome.plan.experiment.name,
+        "run": outcome.run_id,
+        "records": [str(path) for path in dict.fromkeys(outcome.records)],
+        "stages_run": len(outcome.executed),
+        "stages_reused": len(outcome.plan.nodes) - len(outcome.executed),
+        "failures": failures,
+    }
 
 
 def _source(arguments: list[str], grid: str | None) -> tuple[str, list[str]]:
@@ -98,7 +115,7 @@ def _source(arguments: list[str], grid: str | None) -> tuple[str, list[str]]:
     return arguments[0], arguments[1:]
 
 
-def _show_plan(planned: DryRun) -> None:
+def _show_plan(planned: DryRun, *, as_json: bool) -> None:
     from ..experiment.running.running import data_notes
     from ._console import plain_table, wide_console
 
@@ -113,6 +130,8 @@ def _show_plan(planned: DryRun) -> None:
     if planned.estimate.sentence:
         console.print(planned.estimate.sentence)
     console.print(f"{len(planned.to_run)} to run, {len(plan.nodes) - len(planned.to_run)} to reuse")
+    if as_json:
+        shared.echo_json({"to_run": len(planned.to_run), "stages": len(plan.nodes)})
 
 
 def _stages(planned: DryRun) -> Table:
@@ -145,7 +164,7 @@ def _by_stage(planned: DryRun) -> Table:
     return plain_table(("stage", "to run", "to reuse", "why"), rows, title)
 
 
-def _finish(outcome: RunOutcome) -> None:
+def _finish(outcome: RunOutcome, *, as_json: bool) -> None:
     """Prints the leaderboard and the finding of this run, writes the report, lists what failed."""
     from ._console import wide_console
 
@@ -167,6 +186,8 @@ def _finish(outcome: RunOutcome) -> None:
         typer.echo("\n".join(tracebacks), err=True)
     elif tracebacks:
         console.print(f"Tracebacks: --traceback shows them; {outcome.log}", soft_wrap=True)
+    if as_json:
+        shared.echo_json(_summary(outcome), indent=1)
 
 
 def _show_results(outcome: RunOutcome, console: Console) -> None:

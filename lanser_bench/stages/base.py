@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -208,7 +209,8 @@ def limited_threads(threads: int) -> Iterator[None]:
     """Limits the threads of a stage's libraries, and restores the process's own limits afterwards.
 
     The number is part of keys where it changes floats. The variables reach libraries that have not
-    started their thread pools yet; running pools are resized directly.
+    started their thread pools yet; running pools are resized directly. torch is not imported for
+    this: it takes seconds, and many stages do without.
     """
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
@@ -216,18 +218,21 @@ def limited_threads(threads: int) -> Iterator[None]:
     # processes two such threads trained two to nine times slower than sleeping ones.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import pyarrow as pa
-    import torch
     from threadpoolctl import threadpool_limits
 
-    arrow, tensors = pa.cpu_count(), torch.get_num_threads()
+    own = (before["OMP_NUM_THREADS"] or "").partition(",")[0]
+    arrow, tensors = pa.cpu_count(), int(own) if own.isdecimal() else os.cpu_count() or 1
     pa.set_cpu_count(threads)
-    torch.set_num_threads(threads)
+    if torch := sys.modules.get("torch"):
+        tensors = torch.get_num_threads()
+        torch.set_num_threads(threads)
     try:
         with threadpool_limits(threads):
             yield
     finally:
         pa.set_cpu_count(arrow)
-        torch.set_num_threads(tensors)
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(tensors)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -41,8 +42,9 @@ def test_offline_runs_hold_every_score(project: Project) -> None:
         "logmel_stats": False,
         "shuffled": "none",
     }
-    project.run()
+    done = project.run("--json")  # W&B and libraries print lines, too
     records = project.records().values()
+    assert len(json.loads(done.stdout)["records"]) == len(records)
     runs = offline_runs(project.root)
     assert len(runs) == len(records) + 1  # that of the grid
     everything = set().union(*(numbers([*run.summary.values(), run.history]) for run in runs))
