@@ -16,13 +16,15 @@ from collections.abc import Callable
 from typing import Any
 
 from ._asr import ASRSuite
-from ._base import ContractError, Failure, PluginSuite
+from ._base import ContractError, Failure, PluginSuite, Suite
+from ._dataset import DatasetSuite
 from ._encoder import EncoderSuite
 from ._executor import ExecutorSuite
 from ._labeler import LabelerSuite
 from ._probe import ProbeSuite
 from ._segmenter import SegmenterSuite
 from ._speech import CLIPS
+from ._taxonomy import TaxonomySuite
 from ._tracker import TrackerSuite
 
 SUITES: dict[str, Any] = {
@@ -32,6 +34,8 @@ SUITES: dict[str, Any] = {
     "segmenter": SegmenterSuite,
     "probe": ProbeSuite,
     "executor": ExecutorSuite,
+    "dataset": DatasetSuite,
+    "taxonomy": TaxonomySuite,
     "tracker": TrackerSuite,
 }
 """Kind of plugin → its suite."""
@@ -41,6 +45,7 @@ __all__ = [
     "SUITES",
     "ASRSuite",
     "ContractError",
+    "DatasetSuite",
     "EncoderSuite",
     "ExecutorSuite",
     "Failure",
@@ -48,6 +53,7 @@ __all__ = [
     "PluginSuite",
     "ProbeSuite",
     "SegmenterSuite",
+    "TaxonomySuite",
     "TrackerSuite",
     "check",
 ]
@@ -58,11 +64,11 @@ def check(kind: str, make: Callable[[], Any], **settings: Any) -> list[Failure]:
 
     Args:
         kind: a key of `SUITES`.
-        make: returns a new plugin with its options.
+        make: returns a new plugin with its options; for a taxonomy, the path of its file.
         settings: attributes of the suite to replace, such as ``tolerance``.
 
     Returns:
         The checks that the plugin does not pass, basic ones first; empty if it passes all.
     """
-    suite: PluginSuite = type("Suite", (SUITES[kind],), {"make": lambda _: make(), **settings})()
+    suite: Suite = type("Suite", (SUITES[kind],), {"make": lambda _: make(), **settings})()
     return suite.failures()

@@ -57,8 +57,8 @@ class Failure:
         )
 
 
-class PluginSuite(ABC):
-    """Base of the suites; `make` returns the plugin under test.
+class Suite(ABC):
+    """Base of all suites; `make` returns what is under test.
 
     Methods whose name begins with ``test_`` are the checks, basic ones first: a fault often fails
     later checks too, so mend the first failure first. Their docstrings state the contract.
@@ -71,8 +71,6 @@ class PluginSuite(ABC):
         {"test_results_have_the_declared_form", "test_it_is_deterministic"}
     )
     """Checks without which the later ones mean nothing."""
-    shares_process: ClassVar[bool] = True
-    """Whether other plugins run in the process that it runs in."""
     _kept: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -83,11 +81,7 @@ class PluginSuite(ABC):
 
     @abstractmethod
     def make(self) -> Any:
-        """Returns a new plugin under test, with its options."""
-
-    @abstractmethod
-    def use(self, plugin: Any) -> Any:
-        """Uses a plugin in the usual way; returns what it gave, for comparison."""
+        """Returns a new plugin under test, with its options; or the path of a taxonomy."""
 
     @classmethod
     def checks(cls) -> list[str]:
@@ -138,6 +132,19 @@ class PluginSuite(ABC):
         value: Value = kept[name]
         return value
 
+
+class PluginSuite(Suite):
+    """Base of the suites of plugins with options."""
+
+    shares_process: ClassVar[bool] = True
+    """Whether other plugins run in the process that it runs in."""
+    keyed_by_options: ClassVar[bool] = True
+    """Whether its options are part of keys; of a dataset the utterances are."""
+
+    @abstractmethod
+    def use(self, plugin: Any) -> Any:
+        """Uses a plugin in the usual way; returns what it gave, for comparison."""
+
     @property
     def plugin(self) -> Any:
         """The plugin, created once per class, so that its weights load once."""
@@ -178,7 +185,7 @@ class PluginSuite(ABC):
         )
         hidden = [name for name, field in options.model_fields.items() if field.exclude]
         self.require(
-            not hidden,
+            not (hidden and self.keyed_by_options),
             f"The options {', '.join(hidden)} are excluded from the key.",
             "Remove `exclude=True`: two values would share one cached result.",
         )

@@ -10,6 +10,7 @@ from museum import (
     EXHIBITS,
     Exhibit,
     asr,
+    datasets,
     encoders,
     executors,
     labelers,
@@ -17,7 +18,10 @@ from museum import (
     segmenters,
     trackers,
 )
+from museum import taxonomies as moods
 
+from lanser_bench import PluginOptions
+from lanser_bench.plugins.discovery import KINDS, registry
 from lanser_bench.testing import SUITES, check
 
 GOOD = {
@@ -47,7 +51,18 @@ def test_the_good_plugin_that_they_are_made_from_passes(kind: str) -> None:
     assert check(kind.partition("-")[0], lambda: plugin(plugin.Options())) == []
 
 
-@pytest.mark.parametrize("kind", SUITES)
+def test_the_good_dataset_passes() -> None:
+    assert check("dataset", lambda: datasets.Moods(PluginOptions()), root=datasets.ROOT) == []
+
+
+def test_taxonomies_that_are_shipped_pass() -> None:
+    names = registry().names("taxonomy")
+    paths = [Path(registry().entry("taxonomy", name).reference) for name in names]
+    for path in [moods.written(moods.GOOD), *paths]:
+        assert check("taxonomy", lambda path=path: path) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_has_a_suite_a_written_contract_and_enough_broken_plugins(kind: str) -> None:
     assert Counter(e.kind for _, e in EXHIBITS)[kind] >= 8
     page, _, heading = SUITES[kind].anchor.partition("#")
