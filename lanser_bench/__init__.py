@@ -1,6 +1,7 @@
 """lanser-bench: a plugin benchmark for speech emotion recognition from weak labels.
 
-The names below are all that plugins need. They load on first use, so importing the package is
+The names below are all that plugins need, and the main commands as functions: `run`, `label`,
+`compare`, `leaderboard`, `report`, `predict`. They load on first use, so importing the package is
 fast.
 """
 
@@ -67,9 +68,16 @@ if TYPE_CHECKING:
     from .plugins.members import member_identity as member_identity
     from .records.headline import headline as headline
     from .records.headline import metric_name as metric_name
+    from .reporting.comparing.compare import compare as compare
+    from .reporting.frames import frame as frame
     from .reporting.report.grid import GridBoard as GridBoard
     from .reporting.report.grid import GridSummary as GridSummary
     from .reporting.report.grid import grid_summary as grid_summary
+    from .scripting import label as label
+    from .scripting import leaderboard as leaderboard
+    from .scripting import predict as predict
+    from .scripting import report as report
+    from .scripting import run as run
     from .store import FileHashes as FileHashes
     from .taxonomy import Label as Label
     from .taxonomy import Taxonomy as Taxonomy
@@ -98,6 +106,9 @@ __getattr__, __dir__, __all__ = face(
         "plugins.members": "create_plugin known_taxonomy member_identity",
         "records.headline": "headline metric_name",
         "reporting.report.grid": "GridBoard GridSummary grid_summary",
+        "reporting.comparing.compare": "compare",
+        "reporting.frames": "frame",
+        "scripting": "label leaderboard predict report run",
         "store": "FileHashes",
         "taxonomy": "Label Taxonomy",
     },

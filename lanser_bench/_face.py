@@ -35,3 +35,14 @@ def face(
 
     names = sorted(homes)
     return load, lambda: [*names, *vars(import_module(package))], names
+
+
+class Tabled:
+    """Is shown in a notebook as the tables that commands print of it."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        # By name, as for a face: the tables of all results are the last things to be known.
+        html: str = import_module(f"{__package__}.reporting.frames").html_of(self)
+        return html

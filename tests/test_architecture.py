@@ -38,7 +38,8 @@ ORDER = [
     *("stages", "measurements", "records", "model", "testing"),
     *("experiment.settings", "experiment.planning", "experiment.running", "experiment"),
     *("reporting.tables", "reporting", "reporting.leaderboard", "reporting.comparing"),
-    *("reporting.report", "reporting.labels", "reporting.rerun", "reporting.frames", "cli"),
+    *("reporting.report", "reporting.labels", "reporting.rerun", "reporting.results"),
+    *("reporting.run_views", "reporting.frames", "scripting", "cli"),
 ]
 """Folders and single modules; each imports itself and those before it."""
 

@@ -18,12 +18,12 @@ from ..experiment.labelling import (
     label_corpus,
     transcribe_corpus,
 )
+from ..experiment.running.display import Display
 from ..experiment.settings.axis_names import slug
 from ..experiment.settings.model import DatasetRef
 from ..plugins.discovery import registry
 from ..plugins.taxonomies import find_taxonomy
 from ..reporting.tables.form import Format
-from ._display import Display
 from ._options import parsed_options
 
 

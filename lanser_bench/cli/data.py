@@ -188,8 +188,8 @@ def _survey(plugins: Registry, dataset: DatasetRef, store: Path) -> Survey:
     from ..data.audio_memo import AudioMemo
     from ..data.manifest import dataset_root
     from ..data.survey import survey_dataset
+    from ..experiment.running.display import Display
     from ..store import Store
-    from ._display import Display
 
     name = dataset.dataset
     plugin = plugins.create("dataset", name, dataset.options)

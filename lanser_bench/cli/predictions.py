@@ -46,13 +46,13 @@ def import_(
         lanser-bench predictions import emotion2vec.csv --like study.yaml --option absent=skip
     """
     from ..experiment import import_predictions
+    from ..experiment.running.display import Display
     from ..plugins.discovery import registry
     from ..records import load_record
     from ..reporting.leaderboard.boards import rank
     from ..reporting.leaderboard.table import sheets
     from ..reporting.tables.form import Format
     from ._console import print_sheets
-    from ._display import Display
     from ._options import dataset_ref, parsed_options
 
     plugins = registry(tuple(plugins_dir))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..experiment import DryRun, RunOutcome
+    from ..reporting.results import Results
 
 SHOWN_STAGES = 200
 """A dry run with more stages shows one line per kind of stage."""
@@ -166,11 +167,12 @@ def _by_stage(planned: DryRun) -> Table:
 
 def _finish(outcome: RunOutcome, *, as_json: bool) -> None:
     """Prints the leaderboard and the finding of this run, writes the report, lists what failed."""
+    from ..reporting.results import write_results
     from ._console import wide_console
 
     console = wide_console()
     if outcome.records:
-        _show_results(outcome, console)
+        _show_results(write_results(outcome), console)
     for tracker, command in outcome.views.items():
         console.print(f"Tracker {tracker}: {command}", soft_wrap=True, markup=False)
     done = len(outcome.executed)
@@ -190,30 +192,15 @@ def _finish(outcome: RunOutcome, *, as_json: bool) -> None:
         shared.echo_json(_summary(outcome), indent=1)
 
 
-def _show_results(outcome: RunOutcome, console: Console) -> None:
-    from ..records.reading import load_record
-    from ..reporting.comparing.declared import declared_lines, declared_sheet
-    from ..reporting.leaderboard.table import sheets
-    from ..reporting.report.data import Records
-    from ..reporting.report.pictures import save_curves
-    from ..reporting.report.report import findings, write_report
+def _show_results(results: Results, console: Console) -> None:
     from ..reporting.tables.form import Format
     from ._console import print_sheets
 
-    experiment, files = outcome.plan.experiment, list(dict.fromkeys(outcome.records))
-    records = Records([(path, load_record(path)) for path in files])
-    print_sheets(sheets(records.boards), Format.table)
-    if experiment.comparisons and (lines := declared_lines(records.selection)):
-        print_sheets([declared_sheet(lines)], Format.table)
-    folder = experiment.paths.results / experiment.name
-    page = folder / "report.html"
-    # Drawing loads matplotlib: a run that changed nothing leaves pictures and report as they are.
-    if outcome.written or not page.exists():
-        save_curves(records.boards, folder)
-        write_report(files, page, store=experiment.paths.store)
-    for headline in findings(records):
+    print_sheets(results.sheets, Format.table)
+    for headline in results.findings:
         console.print(f"Finding: {headline}.", soft_wrap=True, markup=False)
-    for picture in sorted(folder.glob("*.png")):
+    for picture in results.pictures:
         console.print(f"Picture: {picture}", soft_wrap=True)
-    console.print(f"Report: {page}", soft_wrap=True)
-    console.print(f"Records: {folder}", soft_wrap=True)
+    if results.report is not None:
+        console.print(f"Report: {results.report}", soft_wrap=True)
+        console.print(f"Records: {results.report.parent}", soft_wrap=True)

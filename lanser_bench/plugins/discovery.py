@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 
+from .._face import Tabled
 from .._version import __version__
 from ..errors import PluginError, did_you_mean, place_in_plugin, plugin_boundary
 from . import hookspecs
@@ -80,7 +81,7 @@ class BrokenPlugin:
 
 
 @dataclass(slots=True)
-class Registry:
+class Registry(Tabled):
     """All plugins of this process, registered and broken."""
 
     entries: dict[tuple[str, str], Registered] = field(default_factory=dict)

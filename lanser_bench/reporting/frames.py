@@ -6,6 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingDependencyError, SettingsError
+from ..experiment.planning.plan import Plan
+from ..experiment.running.outcome import DryRun, RunOutcome
+from ..plugins.discovery import Registry
+from . import run_views
 from .comparing import compare_views, dose_views, gate_views
 from .comparing.compare import Comparison
 from .comparing.dose import DoseBoard
@@ -21,7 +25,8 @@ from .leaderboard.by_axis import AxisBoard, axis_sheet
 from .leaderboard.table import sheet as board_sheet
 from .report.matrix import MatrixBoard
 from .report.matrix_views import matrix_sheets
-from .tables.sheet import Sheet, table_rows
+from .results import Results
+from .tables.sheet import Sheet, html_tables, table_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,8 +53,13 @@ def frame(results: Any) -> pd.DataFrame:
         raise MissingDependencyError(
             "Data frames need pandas. Install it: pip install pandas."
         ) from None
-    several = results if isinstance(results, list | tuple) else [results]
-    return pd.DataFrame(table_rows([sheet for one in several for sheet in sheets_of(one)]))
+    several = list(results) if isinstance(results, list | tuple) else [results]
+    return pd.DataFrame(table_rows(list(sheets_of(several))))
+
+
+def html_of(result: Any) -> str:
+    """Returns the tables of a result as HTML, for a notebook."""
+    return html_tables(sheets_of(result))
 
 
 def sheets_of(result: Any) -> Iterable[Sheet]:
@@ -61,6 +71,14 @@ def sheets_of(result: Any) -> Iterable[Sheet]:
     match result:
         case Sheet():
             return [result]
+        case list():
+            return [sheet for one in result for sheet in sheets_of(one)]
+        case Results():
+            return result.sheets
+        case RunOutcome() | DryRun() | Plan():
+            return [run_views.sheet(result)]
+        case Registry():
+            return [run_views.registry_sheet(result)]
         case Board():
             return [board_sheet(result)]
         case AxisBoard():

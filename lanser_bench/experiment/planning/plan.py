@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from ..._face import Tabled
 from ...data.manifest import BuiltManifest
 from ...kinds.executor import StageCall
 from ...stages.base import RunnableCall
@@ -141,7 +142,7 @@ def users_of(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
 
 
 @dataclass(repr=False)
-class Plan:
+class Plan(Tabled):
     """Cells, distinct stages and the manifests they start from."""
 
     experiment: Experiment

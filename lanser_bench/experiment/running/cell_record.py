@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ... import __version__
+from ..._version import __version__
 from ...evaluation.families import family_hash
 from ...evaluation.results import EvaluationResult
 from ...evaluation.summaries import LabelSummary, TrainingReport, TrainingSummary, TranscriptSummary

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..._face import Tabled
 from ..planning.plan import Node, Plan
 from .scheduler import Failure
 from .timings import Estimate
 
 
 @dataclass(repr=False)
-class RunOutcome:
+class RunOutcome(Tabled):
     """Outcome of a run."""
 
     plan: Plan
@@ -44,7 +45,7 @@ class RunOutcome:
 
 
 @dataclass(frozen=True, repr=False)
-class DryRun:
+class DryRun(Tabled):
     """Stages that a run would execute."""
 
     plan: Plan

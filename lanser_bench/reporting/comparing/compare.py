@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from ..._face import Tabled
 from ...errors import DataError, SettingsError
 from ...evaluation.contrast import Contrast, Side, difference, holm
 from ...evaluation.results import Metric
@@ -38,7 +39,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Tabled):
     """A against B."""
 
     a: str

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..._face import Tabled
 from ...errors import DataError, SettingsError, did_you_mean
 from ...evaluation.contrast import Contrast, Side, difference, holm, score_of
 from ...evaluation.dose import MIN_DOSES, predicted, trend
@@ -81,7 +82,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class DoseBoard:
+class DoseBoard(Tabled):
     """All lines on one labelled set and split."""
 
     axis: str

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..._face import Tabled
 from ...errors import DataError
 from ...evaluation.contrast import Contrast, difference
 from ...measurements.metrics import MEASURED, R2
@@ -42,7 +43,7 @@ class NotCompared:
 
 
 @dataclass
-class GateResult:
+class GateResult(Tabled):
     """All verdicts of the gate."""
 
     metric: str | None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ..._face import Tabled
 from ...errors import DataError, SettingsError
 from ...evaluation.contrast import score_of
 from ...evaluation.families import MetricName
@@ -37,7 +38,7 @@ class SavedLine:
 
 
 @dataclass(frozen=True)
-class SavedBoard:
+class SavedBoard(Tabled):
     """Labels that A saves against B."""
 
     a: str

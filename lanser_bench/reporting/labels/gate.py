@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ... import __version__
+from ..._version import __version__
 from ...errors import DataError
 from ...evaluation.contrast import Contrast
 from ...evaluation.label_quality import QualitySums

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from ..._face import Tabled
 from ...errors import DataError, SettingsError, did_you_mean
 from ...evaluation.agreement import Units, agreement, share
 from ...evaluation.label_quality import (
@@ -55,7 +56,7 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class Ladder:
+class Ladder(Tabled):
     """Several labelers on the same utterances, the best one first."""
 
     dataset: str

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..._face import Tabled
 from ...data.utterances import read_utterances
 from ...errors import DataError
 from ...evaluation.agreement import Units, kappa_statistic, proportion, share
@@ -66,7 +67,7 @@ class Recogniser:
 
 
 @dataclass(frozen=True)
-class Recognisers:
+class Recognisers(Tabled):
     """Several recognisers on the same utterances, that with the fewest word errors first."""
 
     dataset: str

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..._face import Tabled
 from ...data.manifest import recording_paths
 from ...data.utterances import read_scales, read_utterances
 from ...experiment.labelling import LabelledCorpus
@@ -31,7 +32,7 @@ LABELS, REPORT, PAGE = "labels.parquet", "report.json", "report.md"
 
 
 @dataclass(frozen=True)
-class LabelReport:
+class LabelReport(Tabled):
     """A written report."""
 
     folder: Path

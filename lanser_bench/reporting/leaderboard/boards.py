@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from ..._face import Tabled
 from ...evaluation.families import MetricName
 from ...evaluation.results import Metric
 from ...measurements import MEASUREMENTS
@@ -36,7 +37,7 @@ THREADS = 2
 
 
 @dataclass(frozen=True)
-class Board:
+class Board(Tabled):
     """Comparable rows: measured alike on the same split of the same labelled set."""
 
     dataset: str

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..._face import Tabled
 from ...errors import DataError, SettingsError
 from ...evaluation.families import MetricName
 from ...evaluation.results import Metric
@@ -38,7 +39,7 @@ class AxisRow:
 
 
 @dataclass(frozen=True)
-class AxisBoard:
+class AxisBoard(Tabled):
     """The values of an axis on one labelled set and split."""
 
     axis: str

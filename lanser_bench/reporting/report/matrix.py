@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from ..._face import Tabled
 from ...errors import DataError
 from ...evaluation.contrast import Contrast, Side, difference, score_of
 from ...evaluation.predictions import Classified, classification
@@ -53,7 +54,7 @@ class MatrixRow:
 
 
 @dataclass(frozen=True)
-class MatrixBoard:
+class MatrixBoard(Tabled):
     """Rows of an experiment that were tested on the same pairs of sets with the same labels."""
 
     experiment: str

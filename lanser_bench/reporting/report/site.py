@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ... import __version__
+from ..._version import __version__
 from ...errors import DataError
 from ...evaluation.results import Interval, Metric
 from ...experiment.settings.axis_names import slug

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from html import escape
 from typing import Any
@@ -85,6 +85,14 @@ def markdown_text(text: str) -> str:
 
 def html(sheets: Sequence[Sheet], title: str) -> str:
     """Returns a page without scripts; every text is escaped."""
+    return (
+        f'<!doctype html><html lang=en><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{CSS}</style><h1>{escape(title)}</h1>{html_tables(sheets)}</html>\n"
+    )
+
+
+def html_tables(sheets: Iterable[Sheet]) -> str:
+    """Returns the tables of a page, with titles and notes."""
     parts = []
     for every in sheets:
         sheet, _, _ = fitted(every, None)
@@ -96,10 +104,7 @@ def html(sheets: Sequence[Sheet], title: str) -> str:
             f"<h2>{escape(sheet.title)}</h2>{shared}<table><thead><tr>{head}</tr></thead>"
             f"<tbody>{body}</tbody></table><ul>{notes}</ul>"
         )
-    return (
-        f'<!doctype html><html lang=en><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{CSS}</style><h1>{escape(title)}</h1>{''.join(parts)}</html>\n"
-    )
+    return "".join(parts)
 
 
 def _th(column: Column) -> str:
