@@ -38,6 +38,9 @@ MODELS = {
     "espeakng-loader": "eSpeak NG, which speaks the dataset synthetic (extra synth)",
 }
 """Distribution with weights or voices → its use."""
+GPU_DRIVERS = ("nvidiactl", "kfd", "dxg")
+"""Devices of NVIDIA, AMD and WSL, without which torch has no GPU on Linux."""
+CPU = Path("/proc/cpuinfo")
 EXTRAS = {
     "vad": "the segmenter vad",
     "lexicon": "VADER's words for the labeler lexicon",
@@ -153,18 +156,26 @@ def _packages() -> Iterator[Finding]:
 
 
 def _device() -> str:
+    cpu = f"CPU, {os.cpu_count()} cores"
+    if sys.platform == "linux" and not any(Path("/dev", name).exists() for name in GPU_DRIVERS):
+        return cpu  # torch takes seconds to load
     import torch
 
     if torch.cuda.is_available():
         return f"{torch.cuda.get_device_name(0)} ({torch.cuda.device_count()} GPU)"
-    return f"CPU, {os.cpu_count()} cores"
+    return cpu
 
 
 def _precision() -> str:
-    import torch
+    if sys.platform == "linux" and platform.machine() == "x86_64":
+        flags = CPU.read_text(encoding="utf-8").partition("\nflags")[2].partition("\n")[0]
+        supported = {"avx512bw", "avx512vl", "avx512dq"} <= set(flags.split())
+    else:
+        import torch
 
-    library: Any = torch.backends.mkldnn
-    if library.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        library: Any = torch.backends.mkldnn
+        supported = library.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if supported:
         return "float32 or bf16"
     return "float32; bf16 works but is slower, because this CPU has no instructions for it"
 
