@@ -160,6 +160,7 @@ def test_print_is_light_and_nothing_is_cut(browser: Any, study: Path) -> None:
     cut = "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth + 1)"
     labels = visit.page.evaluate(f"{cut}.map(e => e.getAttribute('aria-label'))")
     assert labels == []
+    assert all(visit.column(1))
     visit.page.emulate_media(media="screen", color_scheme="dark")
 
 

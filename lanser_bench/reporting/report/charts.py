@@ -117,7 +117,7 @@ def curves(shown: Sequence[Line], axes: Axes, name: object) -> Markup:
     text = escape(f"{axes.score} over human labels used. At the most labels: {ends}.")
     return Markup(
         f'<svg class="chart curves" role="img" aria-labelledby="ct{name} cd{name}" '
-        f'viewBox="0 0 {width} {HEIGHT}" data-plot="{RIGHT + 8}">'
+        f'viewBox="0 0 {width} {HEIGHT}" data-plot="{RIGHT + 20}">'
         f'<title id="ct{name}">Label efficiency on {escape(axes.title)}</title>'
         f'<desc id="cd{name}">{text}</desc>{"".join(parts)}</svg>'
     )

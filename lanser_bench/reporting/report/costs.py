@@ -107,7 +107,7 @@ def picture(rows: Sequence[Priced], name: str) -> Markup:
     text = "; ".join(f"{row.name}: {row.time}, {100 * row.score.value:.1f} %" for row in rows)
     return Markup(
         f'<svg class="chart" role="img" aria-labelledby="st{name} sd{name}" '
-        f'data-plot="{RIGHT + 8}" viewBox="0 0 {WIDTH} {HEIGHT}">'
+        f'data-plot="{RIGHT + 20}" viewBox="0 0 {WIDTH} {HEIGHT}">'
         f'<title id="st{name}">Cost against quality</title>'
         f'<desc id="sd{name}">UAR over wall time. {escape(text)}</desc>{"".join(parts)}'
         f'<text class="axis" x="{LEFT}" y="{HEIGHT - 8}">wall time of one seed (log scale)'

@@ -20,9 +20,9 @@ from ...store import digest, write_atomic
 from ..comparing.history import CELL, Line, read_history
 from ..leaderboard.boards import PLAIN, Board
 from ..leaderboard.rows import Row
-from .data import RecordFile, Records, cell_anchor
+from .data import RecordFile, Records, board_anchor, cell_anchor
 from .finding import MATCHED, versus
-from .report import environment, part, render
+from .report import environment, findings, part, render
 from .whiskers import ends, whisker
 
 DECIDING = [PLAIN["shuffled"], PLAIN["random_init"]]
@@ -31,8 +31,8 @@ CONTROLS = [*DECIDING, PLAIN["logmel_stats"]]
 """Controls with a column in the overview."""
 SCALE = (-0.2, 0.2)
 """Ends of the overview's scale, in shares; longer intervals are cut there."""
-BACK = '<nav class="card" aria-label="Site"><a href="../index.html">All experiments</a></nav>'
-"""Put before the head of each report."""
+NAV = '<nav aria-label="Sections">'
+"""Start of the links in the head of a report."""
 Experiments = Mapping[str, Sequence[RecordFile]]
 """Name → records, in the order of their paths."""
 
@@ -73,13 +73,15 @@ def write_site(
         "plugins": {"plugins": _plugins(reading.records)},
     }
     template = environment().get_template("site.html.j2")
-    shared = {"links": links, "controls": CONTROLS, "style": part("report.css")}
+    shared = {"links": links, "controls": CONTROLS, "style": part("report.css") + part("clips.css")}
     pages = {
         f"{page}.html": template.render(page=page, version=__version__, **shared, **content)
         for page, content in contents.items()
     }
     for name, files in experiments.items():
-        pages[links[name]] = render(files).replace("<header", f"{BACK}<header", 1)
+        pages[links[name]] = render(files).replace(
+            NAV, f'{NAV}<a href="../index.html">All experiments</a>', 1
+        )
     pages["index.json"] = json.dumps(_index(experiments, links), indent=1, ensure_ascii=False)
     try:
         for page, text in pages.items():
@@ -118,7 +120,11 @@ def _index(experiments: Experiments, links: Mapping[str, str]) -> dict[str, Any]
 
 def _overview(records: Records) -> list[dict[str, Any]]:
     """Returns a line per labelled set of an experiment."""
-    return [_line(records, board) for board in records.boards if board.control is None]
+    return [
+        _line(records, board) | {"finding": finding}
+        for board, finding in zip(records.boards, findings(records), strict=True)
+        if board.control is None
+    ]
 
 
 def _line(records: Records, board: Board) -> dict[str, Any]:
@@ -136,7 +142,13 @@ def _line(records: Records, board: Board) -> dict[str, Any]:
     row = (trained or board.main or board.controls)[0]
     gaps = {gap.name: gap for gap in (versus(records, board, row) if trained else ())}
     whiskers = {name: whisker(gap.difference, SCALE) for name, gap in gaps.items()}
-    return {"board": board, "row": row, "gaps": gaps, "whiskers": whiskers}
+    return {
+        "id": board_anchor(board),
+        "board": board,
+        "row": row,
+        "gaps": gaps,
+        "whiskers": whiskers,
+    }
 
 
 def _headline(lines: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
@@ -163,7 +175,7 @@ def _trends(history: Sequence[Line]) -> list[dict[str, Any]]:
             {
                 "experiment": experiment,
                 "anchor": cell_anchor(experiment, cell, target),
-                "name": f"{cell} on {dataset}",
+                "name": f"{cell} on {dataset}".replace("_", " "),
                 "points": list(zip(lines, places, strict=True)),
                 "range": f"{100 * low:.1f} to {100 * high:.1f} %",
             }

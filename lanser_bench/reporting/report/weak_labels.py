@@ -46,8 +46,8 @@ def label_panels(records: Records, clips: Clips) -> list[dict[str, Any]]:
 
 
 def _kappa(gold: GoldAgreement) -> float:
-    """Returns the agreement with gold; −1 if unknown."""
-    scores = gold.abstention_left_out
+    """Returns the agreement with gold, abstentions counted as wrong; −1 if unknown."""
+    scores = gold.abstention_is_wrong
     return -1.0 if scores is None or scores.kappa is None else scores.kappa
 
 
