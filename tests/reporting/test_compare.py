@@ -193,5 +193,5 @@ def test_all_declared_comparisons_are_one_table_with_the_p_values_of_compare(
     assert f"{judged.count('above 0')} above 0" in headline
     assert page.count("Comparisons declared before the run") == 1
     assert "confirmatory: declared before the run" in page
-    line = page.split("encoder=cnn, uar: labeler=good minus labeler=bad</th>")[1]
+    line = page.split("encoder=cnn, UAR: labeler=good minus labeler=bad</th>")[1]
     assert "p (Holm) 0.0" in line.split("</tr>")[0]

@@ -289,7 +289,7 @@ def test_the_site_is_quiet_and_accessible(
 
 def test_a_deep_link_of_the_history_shows_the_cells_row(browser: Any, site: Path) -> None:
     visit = Visit(browser, site / "history.html")
-    visit.page.get_by_role("link", name="logmel_stats on synthetic").click()
+    visit.page.get_by_role("link", name="logmel stats on synthetic").click()
     anchor = visit.page.url.partition("#")[2]
     assert "logmel" in visit.page.locator(f"#{anchor}").inner_text().replace("-", "")
     visit.page.get_by_role("link", name="All experiments").click()

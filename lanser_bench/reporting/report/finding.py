@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -162,11 +163,13 @@ def declared_headline(board: Board, lines: Sequence[DeclaredLine]) -> tuple[str,
 
 
 def in_words(one: DeclaredLine) -> DeclaredLine:
-    """Returns a declared comparison whose controls are in plain words."""
+    """Returns a declared comparison whose score and controls are in plain words."""
     words = {f"control={name}": text for name, text in PLAIN.items()}
     words["control=none"] = "weak labels"
     sides = " minus ".join(words.get(side, side) for side in one.sides.split(" minus "))
-    return replace(one, sides=sides)
+    return replace(
+        one, sides=sides, score=re.sub(r"^(uar|wa)\b", lambda m: m[0].upper(), one.score)
+    )
 
 
 def _prosody(gaps: ProbeGaps, row: Row) -> str:

@@ -43,17 +43,23 @@ def forest(lines: Sequence[Difference], side: tuple[str, str]) -> dict[str, Any]
     }
 
 
-def draw(lines: Sequence[Difference], side: tuple[str, str], unit: str = "points") -> Any:
+def draw(
+    lines: Sequence[Difference], side: tuple[str, str], unit: str = "points", title: str = ""
+) -> Any:
     """Returns a figure at column width: the deciding lines in bold, numbers at the right.
 
     Args:
         lines: from above.
         side: what is true left and right of 0.
         unit: ``points`` of percent, or the score itself.
+        title: what all lines have in common.
     """
     names = [textwrap.fill(line.name, NAME_WIDTH, break_long_words=False) for line in lines]
     deepest = max(name.count("\n") for name in names)
-    figure, axes = column_figure(0.55 + (0.17 + 0.1 * deepest) * len(lines))
+    title = textwrap.fill(title, 66)
+    heads = 0.1 * len(title.splitlines())
+    figure, axes = column_figure(0.55 + heads + (0.17 + 0.1 * deepest) * len(lines))
+    figure.suptitle(title, x=0.01, ha="left", fontsize=6.5)
     span, ticks = scale(lines)
     size, text_of = (100, percent) if unit == "points" else (1, decimal)
     for place, line in enumerate(reversed(lines)):

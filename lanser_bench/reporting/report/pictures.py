@@ -11,7 +11,7 @@ from ...errors import DataError
 from ...experiment.settings.axis_names import slug
 from ...measurements import MEASUREMENTS
 from ...records.reading import read_records
-from ..comparing.declared import declared_lines
+from ..comparing.declared import common, declared_lines
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Row
 from ..tables.pictures import COLUMN, heat_map, save_picture
@@ -81,7 +81,8 @@ def pictures_of(records: Records, board: Board, matrix: Sequence[MatrixBoard] = 
     lines = declared_lines(records.selection)
     tested = [in_words(one) for one in lines if one.of == (board.dataset, board.split_hash)]
     if tested:
-        yield "declared", partial(forest.draw, declared_differences(tested), DECLARED_ENDS)
+        drawn, title = declared_differences(tested), ", ".join([*common(tested), board.title])
+        yield "declared", partial(forest.draw, drawn, DECLARED_ENDS, title=title)
     found = answer(records, board, matrix).finding
     if found.differences:
         yield "finding", partial(forest.draw, found.differences, found.ends)
