@@ -99,7 +99,7 @@ def check(
     as_json: bool = shared.AS_JSON,
     plugins_dir: list[Path] = shared.PLUGINS_DIRS,
 ) -> None:
-    """Check a plugin against the contract of its kind, and use it in a small experiment.
+    """Check a plugin against its contract and in a small experiment.
 
     Exit code 0: it passes; 1: it does not, and each failure says what to do; 2: it cannot be
     created. The experiment takes a few seconds and leaves nothing behind.

@@ -200,8 +200,8 @@ def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageR
     finally:
         with suppress(OSError):
             (store.root / "progress" / f"{call.key}.json").unlink(missing_ok=True)
-    told = {"plugin_notes": notes} if notes else {}
-    return StageReport(call.key, draft.seconds, counts=draft.counts | told)
+    added = {"plugin_notes": notes} if notes else {}
+    return StageReport(call.key, draft.seconds, counts=draft.counts | added)
 
 
 @contextmanager

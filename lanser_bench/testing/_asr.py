@@ -73,7 +73,7 @@ class ASRSuite(BatchSuite):
         heard = [t for t in transcripts if t.text.strip() and not t.no_speech_prob > 0.5]
         self.require(
             not heard,
-            f"It hears {heard and heard[0].text!r} in digital silence.",
+            f"It recognises {heard and heard[0].text!r} in digital silence.",
             "Return `Transcript('')` below a level, or report the model's `no_speech_prob`.",
         )
 

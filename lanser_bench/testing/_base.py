@@ -61,7 +61,7 @@ class Suite(ABC):
     """Base of all suites; `make` returns what is under test.
 
     Methods whose name begins with ``test_`` are the checks, basic ones first: a fault often fails
-    later checks too, so mend the first failure first. Their docstrings state the contract.
+    later checks too, so correct the first failure first. Their docstrings state the contract.
     """
 
     __test__ = False
@@ -110,8 +110,8 @@ class Suite(ABC):
         # A plugin may raise anything, or leave the process.
         except (Exception, SystemExit) as error:  # noqa: BLE001
             problem = f"{type(error).__name__}: {error or 'no message'}{_place(error)}."
-            told = isinstance(error, LanserError)
-            remedy = "Do what the message says." if told else "Mend the line that raised it."
+            own = isinstance(error, LanserError)
+            remedy = "Do what the message says." if own else "Correct the line that raised it."
         else:
             return None
         words = name.removeprefix("test_").replace("_", " ")

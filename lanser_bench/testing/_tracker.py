@@ -181,7 +181,7 @@ class TrackerSuite(PluginSuite):
         self.require(
             not errors,
             f"{what} {errors[0] if errors else ''}.",
-            "The run goes on without this tracker; make it accept every record and event, and give "
+            "The run continues without this tracker; make it accept every record and event, and give "
             "up by itself when a server does not answer.",
         )
 

@@ -142,9 +142,10 @@ def test_budgets_are_read() -> None:
     assert parse_budget(0.1).name == "10%"
     assert parse_budget("k=5") == Budget(per_class=5)
     assert parse_budget(0.025).name == "2.5%"
+    assert parse_budget("10%") == parse_budget(0.1)
 
 
-@pytest.mark.parametrize("value", [0, 1.5, -0.1, "10%", "k=0", "k=-1"])
+@pytest.mark.parametrize("value", [0, 1.5, -0.1, "110%", "k=0", "k=-1"])
 def test_other_budgets_are_refused(value) -> None:
     from lanser_bench import SettingsError
 

@@ -122,7 +122,7 @@ def row_costs(records: Records, board: Board) -> list[Priced]:
 
 
 def declared_differences(lines: Sequence[DeclaredLine]) -> list[Difference]:
-    """Returns lines of a forest plot, named by what tells them apart."""
+    """Returns lines of a forest plot, named by their differences."""
     found = []
     for one in lines:
         p, difference = one.line.p_value, one.line.difference

@@ -15,7 +15,7 @@ from .whiskers import ends, whisker
 TICKS = 6
 """Most ticks of the scale."""
 NAME_WIDTH = 26
-"""Characters of a name before it goes on in the next line."""
+"""Characters of a name before it continues in the next line."""
 COLOURS = {"above": GOOD, "below": BAD, "same": SAME, "unknown": SAME}
 
 

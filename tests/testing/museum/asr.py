@@ -33,7 +33,7 @@ class Level(ASR[PluginOptions]):
 FORM = "results have the declared form"
 
 
-@caught("silence has no words", "hears 'hello' in digital silence")
+@caught("silence has no words", "recognises 'hello' in digital silence")
 class SaysHello(Level):
     def words(self, samples, speech):
         return super().words(samples, speech) or "hello"
