@@ -181,8 +181,8 @@ class TrackerSuite(PluginSuite):
         self.require(
             not errors,
             f"{what} {errors[0] if errors else ''}.",
-            "The run continues without this tracker; make it accept every record and event, and give "
-            "up by itself when a server does not answer.",
+            "The run continues without this tracker; make it accept every record and event, and "
+            "give up by itself when a server does not answer.",
         )
 
     def test_results_have_the_declared_form(self) -> None:
