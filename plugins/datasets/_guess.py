@@ -24,10 +24,12 @@ _SENTENCE = 3
 
 def guessed_columns(
     rows: Sequence[Mapping[str, Any]], naming: Naming, emotions: Container[str]
-) -> dict[str, str]:
-    """Returns column here → column of the table, by content where it says enough, else by name.
+) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
+    """Guesses columns by content where it says enough, else by name.
 
-    Columns whose names are clear to `naming` are missing.
+    Returns:
+        Column here → column of the table: for the option `columns`, which needs only columns whose
+        names are not clear to `naming`; and all. Then a sentence for each.
 
     Args:
         rows: cells by column, some of the table's.
@@ -56,7 +58,8 @@ def guessed_columns(
     rest = [column for column in columns if column not in meant and column not in guessed.values()]
     for column, ours in likely(rest, naming.known - {*meant.values(), *guessed}).items():
         guessed.setdefault(ours, column)
-    return guessed
+    named = {ours: column for column, ours in meant.items()} | guessed
+    return guessed, named, tuple(f"{ours}: column '{column}'" for ours, column in named.items())
 
 
 def guessed_pattern(paths: Sequence[str], emotions: Container[str]) -> tuple[str, list[str]]:

@@ -66,15 +66,9 @@ class HuggingFace(StatedDataset[HuggingFaceOptions]):
             return None
         part = next(iter(cls(cls.Options(path=str(folder)))._parts().values()))
         sound = [c for c, f in part.features.items() if isinstance(f, dict) or hasattr(f, "decode")]
-        classes = [c for c, f in part.features.items() if hasattr(f, "names")]
-        rest = part.remove_columns(sound).select(range(min(_SAMPLE, len(part)))).to_list()
-        naming = Naming(frozenset(_COLUMNS), {})
-        known = naming.meanings(str(path), [c for c in part.column_names if c not in sound])
-        columns = {ours: column for column, ours in known.items() if ours in _COLUMNS}
-        columns |= guessed_columns(rest, naming, emotions)
-        columns |= {"audio": sound[0]} if sound else {}
-        columns |= {"label": classes[0]} if classes and "label" not in columns else {}
-        findings = tuple(f"{ours}: column '{column}'" for ours, column in columns.items())
+        rows = part.remove_columns(sound).select(range(min(_SAMPLE, len(part)))).to_list()
+        _, named, findings = guessed_columns(rows, Naming(frozenset(_COLUMNS), {}), emotions)
+        columns = {"audio": sound[0], **named} if sound else named
         return Proposal(None, {"path": str(folder), "columns": columns}, findings, 1.0)
 
     @property

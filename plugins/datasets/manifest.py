@@ -36,7 +36,6 @@ from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, sample_rows, ta
 
 Tables = str | tuple[str, ...] | dict[str, str]
 _COLUMNS = frozenset({"id", "audio", "start", "end", "turn", "label", "gold", "gold_kind", *TEXTS})
-_SHOWN = ("audio", "start", "end", "speaker", "label", "gold", "transcript", "language", "split")
 
 
 class ManifestOptions(StatedOptions, TableOptions):
@@ -89,9 +88,7 @@ class ManifestTable(StatedDataset[ManifestOptions]):
         for table in listed_tables(path):
             first = root / next(iter(table.values()))
             rows = sample_rows(first, TableOptions())
-            columns = guessed_columns(rows, Naming(_COLUMNS, {}), emotions)
-            meant = Naming(_COLUMNS, columns).meanings(str(first), list(rows[0])) if rows else {}
-            named = {ours: column for column, ours in meant.items()}
+            columns, named, findings = guessed_columns(rows, Naming(_COLUMNS, {}), emotions)
             if "audio" not in named:
                 continue
             options: dict[str, Any] = {"columns": columns} if columns else {}
@@ -100,8 +97,7 @@ class ManifestTable(StatedDataset[ManifestOptions]):
                 options["table"] = names or first.relative_to(root).as_posix()
             cells = [str(row[named["audio"]]) for row in rows if not empty(row[named["audio"]])]
             options |= audio_root(root, first.parent, cells)
-            findings = [f"{o}: column '{c}'" for o, c in named.items() if o in _SHOWN]
-            return Proposal(root, options, tuple(findings), 0.7)
+            return Proposal(root, options, findings, 0.7)
         return None
 
     def utterances(self, root: Path) -> Iterator[Utterance]:

@@ -105,11 +105,9 @@ class Text(Dataset[TextOptions]):
             name = next(iter(table.values()))
             rows = sample_rows(root / name, TableOptions())
             naming = Naming(frozenset(_COLUMNS), {}, _WEAK)
-            columns = guessed_columns(rows, naming, emotions)
-            meant = replace(naming, columns=columns).meanings(name, list(rows[0])) if rows else {}
-            if "text" in meant.values():
-                findings = (f"{ours}: column '{theirs}'" for theirs, ours in meant.items())
-                return Proposal(root, {"tables": [name], "columns": columns}, tuple(findings), 0.2)
+            columns, named, findings = guessed_columns(rows, naming, emotions)
+            if "text" in named:
+                return Proposal(root, {"tables": [name], "columns": columns}, findings, 0.2)
         return None
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
