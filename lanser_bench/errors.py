@@ -100,3 +100,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return f" Did you mean '{close[0]}'?"
     separator = "; " if any("," in known for known in names) else ", "
     return f" Known: {separator.join(names)}." if names else ""
+
+
+def is_suggestion(hint: str) -> bool:
+    """Whether `did_you_mean` found a close name, so that no other advice is needed."""
+    return hint.startswith(" Did you mean")

@@ -21,7 +21,7 @@ import pluggy
 
 from .._face import Tabled
 from .._version import __version__
-from ..errors import PluginError, did_you_mean, place_in_plugin, plugin_boundary
+from ..errors import PluginError, did_you_mean, is_suggestion, place_in_plugin, plugin_boundary
 from . import hookspecs
 from .isolation import UNGUARDED, guard, isolated, own
 
@@ -103,8 +103,10 @@ class Registry(Tabled):
             f" Plugin '{b.entry_point}' of {b.distribution} is broken: {b.error}."
             for b in self.broken
         )
-        loose = "" if self.plugin_dirs else " To use your own plugin file, set --plugins-dir."
         hint = did_you_mean(name, self.names(kind))
+        loose = " To use your own plugin file, set --plugins-dir."
+        if self.plugin_dirs or is_suggestion(hint):
+            loose = ""
         raise PluginError(f"No {kind} named '{name}'.{hint}{broken}{loose}")
 
     def plugin_class(self, kind: str, name: str) -> type[Plugin[Any]]:

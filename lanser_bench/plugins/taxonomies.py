@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._yaml import read_yaml
-from ..errors import TaxonomyError, did_you_mean
+from ..errors import TaxonomyError, did_you_mean, is_suggestion
 from ..paths import user_path
 from ..taxonomy import MAP_WORDS, Taxonomy, load_taxonomy
 
@@ -76,8 +76,9 @@ def find_taxonomy(registry: Registry, name: str) -> Taxonomy:
             raise TaxonomyError(f"The taxonomy '{name}' cannot be read: {error}.") from None
     known = registry.names("taxonomy")
     if name not in known:
-        raise TaxonomyError(
-            f"There is no taxonomy '{name}'.{did_you_mean(name, known)} To use your own file, give "
-            "its path, ending in .yaml."
+        hint = did_you_mean(name, known)
+        own = (
+            "" if is_suggestion(hint) else " To use your own file, give its path, ending in .yaml."
         )
+        raise TaxonomyError(f"There is no taxonomy '{name}'.{hint}{own}")
     return load_taxonomy(Path(registry.entry("taxonomy", name).reference))
