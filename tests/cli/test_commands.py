@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 import subprocess
 import sys
 import tomllib
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -116,10 +119,16 @@ def test_a_plugin_may_add_a_command_and_a_broken_one_breaks_no_other(
     assert "oh no" in err
 
 
-def test_the_schema_has_plugins_and_their_options(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = lanser(capsys, "schema")
-    schema = json.loads(out)
-    assert code == 0
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    with redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit) as stop:
+        main(["schema"])
+    assert stop.value.code == 0
+    content: dict[str, Any] = json.loads(out.getvalue())
+    return content
+
+
+def test_the_schema_has_plugins_and_their_options(schema: dict[str, Any]) -> None:
     choices = schema["$defs"]["plugin.encoder"]["anyOf"]
     assert "resnet" in choices[0]["enum"]
     resnet = next(c for c in choices[1:] if c["properties"]["name"]["const"] == "resnet")
@@ -142,9 +151,9 @@ def test_the_schema_has_plugins_and_their_options(capsys: pytest.CaptureFixture[
 
 
 def test_the_schema_takes_the_shipped_experiments_and_refuses_what_they_cannot_have(
-    capsys: pytest.CaptureFixture[str],
+    schema: dict[str, Any],
 ) -> None:
-    judge = Draft202012Validator(json.loads(lanser(capsys, "schema")[1]))
+    judge = Draft202012Validator(schema)
     for path in shipped().values():
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert not [error.message for error in judge.iter_errors(content)], path
