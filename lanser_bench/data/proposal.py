@@ -66,7 +66,9 @@ def _with_labels(registry: Registry, proposal: Proposal, path: Path) -> Proposal
     labels = Counter(label for u in listed for label in sorted(u.gold))
     taxonomy, matched = likely_taxonomy(registry, labels, options.get("taxonomy"))
     if sum(labels[label] for label in matched) * 2 <= labels.total():
-        return proposal
+        pairs = ", ".join(f"{label}: …" for label in labels)
+        found = f"labels fit no taxonomy: add `taxonomy=NAME 'labels={{{pairs}}}'` after the path"
+        return replace(proposal, findings=(*proposal.findings, *[found] * bool(labels)))
     renamed = {label: ours for label, ours in matched.items() if label != ours}
     other = [label for label in labels if label not in matched]
     new: dict[str, Any] = {"taxonomy": taxonomy.name}
