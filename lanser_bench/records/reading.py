@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -196,7 +197,9 @@ def _no_collection() -> Iterator[None]:
         yield
     finally:
         if enabled:
-            gc.freeze()
+            # Bindings that torch loads complain at exit about objects that were never collected.
+            if "torch" not in sys.modules:
+                gc.freeze()
             gc.enable()
 
 
