@@ -74,15 +74,15 @@ def check_plugin(
         if root is None and plugins.plugin_class(kind, name).needs_root:  # type: ignore[attr-defined]
             raise PluginError(f"'{name}' reads a folder of recordings: add --root FOLDER.")
         given["root"] = root
-    made = [] if kind == "taxonomy" else [plugins.create(kind, name, options)]
 
     def make() -> Any:
         if kind == "taxonomy":
             return Path(entry.reference)
-        return made.pop() if made else plugins.create(kind, name, options)
+        return plugins.create(kind, name, options)
 
-    failures = check(kind, make, **given) if kind in SUITES else []
-    checks = len(SUITES[kind].checks()) if kind in SUITES else 0
+    make()  # what the user must give or install is no fault of the plugin
+    failures = check(kind, make, **given)
+    checks = len(SUITES[kind].checks())
     if failures:
         return Checked(kind, name, entry.distribution, checks, failures, None)
     begin = time.monotonic()

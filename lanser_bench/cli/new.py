@@ -23,17 +23,6 @@ USES = {
     "taxonomy": "taxonomy show NAME",
 }
 """Kind of plugin → a command that uses one."""
-TEST = '''"""The contract of its kind; `lanser-bench plugins check NAME` also runs an experiment."""
-
-from MODULE import CLASS
-
-from lanser_bench.testing import SUITE
-
-
-class TestCLASS(SUITE):
-    def make(self):
-        return CLASS(CLASS.Options())
-'''
 
 
 def new(
@@ -126,10 +115,11 @@ def _package(kind: str, name: str, module: str) -> dict[str, str]:
         "CLASS": _camel(name),
         "SUITE": f"{'ASR' if kind == 'asr' else kind.capitalize()}Suite",
     }
+    test = kind if kind in ("dataset", "taxonomy") else "plugin"
     texts = {
         "pyproject.toml": _template("package.toml"),
         "README.md": _template("package.md"),
-        f"tests/test_{name.replace('-', '_')}.py": TEST,
+        f"tests/test_{name.replace('-', '_')}.py": _template(f"test_{test}.txt"),
     }
     filled = {
         file: re.sub("|".join(words), lambda found: words[found[0]], text)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,26 @@ def test_what_cannot_be_written_is_refused(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", USES)
+def test_each_package_has_a_test_that_passes(
+    kind: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = f"my-{kind}"
+    assert lanser(capsys, "new", kind, name, "--package", "--into", tmp_path)[0] == 0
+    package = tmp_path / f"lanser-bench-{name}"
+    project = tomllib.loads((package / "pyproject.toml").read_text())
+    [module] = project["project"]["entry-points"]["lanser_bench"].values()
+    assert (package / module / "__init__.py").is_file()
+    monkeypatch.syspath_prepend(package)
+    monkeypatch.syspath_prepend(package / "tests")
+    tests = vars(import_module(f"test_my_{kind}"))
+    assert tests[f"TestMy{kind.capitalize()}"]().failures() == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("right", "wrong", "sentences"),
     [
@@ -75,6 +97,7 @@ def test_what_cannot_be_written_is_refused(
             ["✗ it works in an experiment: label (", "shout_labeler.py, line 3"],
         ),
     ],
+    ids=["contract", "experiment"],
 )
 def test_a_fault_names_the_rule_and_what_to_do(
     right: str,
