@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plugins": ("group", "List all plugins, show one with its options, or check one."),
     "doctor": ("group", "Check the installation, or which plugins can open a model."),
     "completion": ("command", "Print the completion script of bash or zsh."),
+    "audit": ("command", "Plant faults in a small experiment and show what finds them."),
     "schema": ("command", "Print the JSON Schema of experiment files, for editors."),
 }
 """Command → whether its module has a function of its name or an `App`, and its short help."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import LanserError, PluginError
 from ..kinds.speech import SAMPLE_RATE, Waveform
+from ..plugins.isolation import strictly
 from ..testing import SUITES, Failure, check
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Checked:
     """Of the small experiment; None if it did not run, because a check failed."""
 
 
+@strictly()
 def check_plugin(
     plugins: Registry, kind: str, name: str, options: Mapping[str, Any], root: Path | None
 ) -> Checked:
@@ -105,8 +107,8 @@ def _settings(
         {"dataset": "manifest", "root": str(folder / part), "taxonomy": "ekman-6"}
         for part in ("corpus", "target")
     )
-    _write_clips(folder / "corpus", "c")
-    _write_clips(folder / "target", "t")
+    write_clips(folder / "corpus", "c")
+    write_clips(folder / "target", "t")
     settings: dict[str, Any] = EXPERIMENT | {
         "corpora": [corpus],
         "targets": [target],
@@ -134,7 +136,7 @@ def _problem(settings: Mapping[str, Any], plugins: Registry) -> str:
     return " ".join(failed)
 
 
-def _write_clips(folder: Path, group: str) -> None:
+def write_clips(folder: Path, group: str) -> None:
     """Writes clips of 0.6 to 0.9 s that sound like vowels, and their manifest."""
     import soundfile
 

@@ -6,6 +6,7 @@ both sides is not evidence of anything.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
@@ -61,6 +62,24 @@ def fixed_sentence_warning(sentence_ids: Sequence[str | None]) -> str | None:
         f"{len(known)} utterances say only {distinct} scripted sentence"
         f"{'' if distinct == 1 else 's'}: the text carries no information on emotion, and a "
         "labeler that reads transcripts gives all voices the same label."
+    )
+
+
+def named_label_warning(texts: Sequence[str | None], labels: Sequence[str]) -> str | None:
+    """Warns if most transcripts contain the name of their own gold label, and no other label's.
+
+    Args:
+        texts: the transcript of each utterance.
+        labels: its gold label.
+    """
+    names = {label.casefold() for label in labels}
+    spoken = [set(re.findall(r"\w+", (text or "").casefold())) & names for text in texts]
+    given = sum(s == {label.casefold()} for s, label in zip(spoken, labels, strict=True))
+    if len(names) < 2 or 2 * given < len(labels):
+        return None
+    return (
+        f"{given} of {len(labels)} transcripts contain the name of their own gold label: a labeler "
+        "that reads them knows the answer."
     )
 
 

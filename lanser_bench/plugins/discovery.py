@@ -246,6 +246,8 @@ def _load_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot read {path}")
     module = importlib.util.module_from_spec(spec)
+    if (identity := sys.modules.get(f"{__package__}.identity")) is not None:
+        identity.forget_sources()
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

@@ -159,6 +159,12 @@ def source_hash(module_name: str) -> str:
     return hashlib.sha256(repr(hashes).encode()).hexdigest()[:16]
 
 
+def forget_sources() -> None:
+    """Forgets hashes by name: a plugin file may replace another of the same name."""
+    source_hash.cache_clear()
+    _module_path.cache_clear()
+
+
 READS_TEXT = re.compile(
     rb"__doc__|getdoc|getsource|getcomments|use_attribute_docstrings|model_json_schema|TypeAdapter"
 )

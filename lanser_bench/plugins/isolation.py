@@ -169,6 +169,18 @@ def collected() -> Iterator[list[str]]:
         _notes.reset(token)
 
 
+@contextmanager
+def strictly() -> Iterator[None]:
+    """Makes every report an error."""
+    before = os.environ.get(STRICT)
+    os.environ[STRICT] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[STRICT]
+
+
 def guard(cls: type, contract: type) -> None:
     """Wraps the methods of a plugin's class that its contract names, each at most once."""
     for name in dir(contract):

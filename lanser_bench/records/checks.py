@@ -81,6 +81,12 @@ def check_record(path: Path) -> Checked:
         found.notes.append("has no predictions beside it: it cannot be compared pairwise")
     else:
         _collect(found, _predictions(path, record))
+    for result in record.datasets:
+        if result.evaluation.budgets and all(b.uar.value == 1 for b in result.evaluation.budgets):
+            found.notes.append(
+                f"{result.dataset}: every prediction is right with every label budget; check that "
+                "the encoder's input does not contain the label"
+            )
     if record.probe_sums is not None:
         _collect(found, _probes(path, record, record.probe_sums, "R²"))
     if record.probe_hits is not None:

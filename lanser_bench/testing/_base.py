@@ -112,6 +112,7 @@ class Suite(ABC):
             problem = f"{type(error).__name__}: {error or 'no message'}{_place(error)}."
             own = isinstance(error, LanserError)
             remedy = "Do what the message says." if own else "Correct the line that raised it."
+            problem = str(error) if own else problem
         else:
             return None
         words = name.removeprefix("test_").replace("_", " ")

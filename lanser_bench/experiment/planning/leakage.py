@@ -11,7 +11,7 @@ from ...data.manifest import build_manifest
 from ...data.utterances import UtteranceTable, read_utterances
 from ...errors import LeakageError
 from ...evaluation.folds import Fold
-from ...evaluation.leakage import Side, overlap, sentence_warnings
+from ...evaluation.leakage import Side, named_label_warning, overlap, sentence_warnings
 from ...evaluation.official import check_official
 from ...plugins.discovery import Registry
 from ...plugins.taxonomies import find_taxonomy
@@ -74,6 +74,9 @@ def leakage_report(
         names = find_taxonomy(registry, plugin.card.taxonomy).names
         kept, folds = planned_folds(table, names, settings, plugin.protocols, seed)
         report.folds = len(folds)
+        gold = [names[label] for label in table.labels(names, settings.votes)[kept]]
+        told = named_label_warning([table.transcripts[p] for p in kept], gold)
+        report.warnings += [told] if told else []
         try:
             report.warnings += fold_warnings(table, kept, folds)
         except LeakageError as error:
