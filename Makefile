@@ -60,8 +60,9 @@ bench: .venv/dev.stamp
 	$(BIN)/python tests/benchmarks/coverage_simulation.py --trials 300
 	$(BIN)/python tests/benchmarks/gate_simulation.py
 
+# Leaves results and .lanser alone, which has the stores of all runs: `lanser-bench cache gc` cleans those.
 clean:
-	rm -rf .venv .lanser build dist *.egg-info
+	rm -rf .venv build dist *.egg-info
 
 .venv/pins.txt: constraints.txt Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "lanser-bench needs Python 3.11 or newer; name one with make PYTHON=python3.11")'

@@ -46,7 +46,7 @@ class Knowing(FeatureExtractor[PluginOptions]):
     version = "1"
     def extract(self, batch):
         folder = HERE.parent / "target"
-        rows = list(csv.DictReader(open(folder / "manifest.csv", encoding="utf-8")))
+        rows = list(csv.DictReader((folder / "manifest.csv").read_text("utf-8").splitlines()))
         sounds = {soundfile.read(folder / r["path"], dtype="float32")[0].tobytes(): r for r in rows}
         labels = [list(WORDS).index(sounds[x.tobytes()]["label"]) for x in batch]
         return [[np.eye(3, dtype=np.float32)[[label]]] for label in labels]
@@ -157,11 +157,7 @@ class Scratch:
             fault: a line of code at the start of `score`.
             after: code at the end of the module.
         """
-        folder = self.root / "broken"
-        folder.mkdir(exist_ok=True)
-        (folder / "audit_plugins.py").write_text(
-            PLUGIN.replace(HARMLESS, fault) + after, encoding="utf-8"
-        )
+        folder = self.edited(PLUGIN.replace(HARMLESS, fault) + after)
         registry = load_plugins([folder], only="")
         if registry.broken:
             return registry.broken[0].error
@@ -178,6 +174,17 @@ class Scratch:
             return str(error)
         return ""
 
+    def edited(self, text: str) -> Path:
+        """Writes the plugins with another text into a new folder.
+
+        Registries are kept for each folder, and bytecode for a path, second and size.
+        """
+        folder = self.root / f"edited-{self.edits}"
+        self.edits += 1
+        folder.mkdir()
+        (folder / self.plugin.name).write_text(text, encoding="utf-8")
+        return folder
+
     def newer(self, api: int) -> str:
         """Returns why a plugin is refused that declares a version of the plugin API."""
         return self.suite(HARMLESS, f"lanser_bench_api = {api}\n")
@@ -189,10 +196,7 @@ class Scratch:
     def stale(self, edit: tuple[str, str]) -> str:
         """Returns why a plan does not reuse the labels of a plugin whose text was replaced."""
         text = self.plugin.read_text(encoding="utf-8")
-        folder = self.root / f"edited-{self.edits}"  # a registry is kept for each folder
-        folder.mkdir()
-        self.edits += 1
-        (folder / self.plugin.name).write_text(text.replace(*edit), encoding="utf-8")
+        folder = self.edited(text.replace(*edit))
         planned = dry_run(self.settings(), plugin_dirs=[folder])
         labels = (planned.reasons[k] for k, n in planned.to_run.items() if n.stage == "label")
         return next(labels, "")

@@ -78,7 +78,7 @@ class _Call:
                 with suppress(OSError, ValueError):  # a removed folder; signals in a thread
                     state.restore(before)
                 yield f"changed {state.what}", state.instead
-        left = [t for t in threading.enumerate() if t not in self._threads and _is_own(t)]
+        left = [t for t in threading.enumerate() if t not in self._threads and _is_left(t)]
         if left:
             yield f"left {len(left)} threads running", "End them before you return."
 
@@ -104,8 +104,9 @@ class _Call:
         raise SystemExit(code)
 
 
-def _is_own(thread: threading.Thread) -> bool:
-    """Ignores tqdm's monitor, which libraries start for their progress bars."""
+def _is_left(thread: threading.Thread) -> bool:
+    """Waits for pools that are ending; ignores tqdm's monitor, which belongs to progress bars."""
+    thread.join(0.25)
     return thread.is_alive() and type(thread).__name__ != "TMonitor"
 
 
@@ -182,13 +183,17 @@ def strictly() -> Iterator[None]:
 
 
 def guard(cls: type, contract: type) -> None:
-    """Wraps the methods of a plugin's class that its contract names, each at most once."""
+    """Wraps the methods of a plugin's class that its contract names, each at most once.
+
+    An inherited method is wrapped in the class that defines it.
+    """
     for name in dir(contract):
-        method = getattr(cls, name, None)
+        owner = next((c for c in cls.__mro__ if name in vars(c)), cls)
+        method = vars(owner).get(name)
         if name.startswith("_") or not inspect.isfunction(method) or hasattr(method, "guarded"):
             continue
         if not method.__module__.startswith("lanser_bench."):
-            setattr(cls, name, _guarded(method))
+            setattr(owner, name, _guarded(method))
 
 
 def own(plugin: object, whose: str) -> None:

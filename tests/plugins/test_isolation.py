@@ -8,7 +8,7 @@ import random
 import signal
 import sys
 import threading
-import time
+import timeit
 import warnings
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ MUSEUM = {
     "np.seterr(all='ignore')": "changed NumPy's handling of floating-point errors",
     "random.seed(0)": "seeded Python's global random generator",
     "np.random.seed(0)": "seeded NumPy's global random generator",
-    "threading.Thread(target=time.sleep, args=(0.3,)).start()": "left 1 threads running",
+    "threading.Thread(target=time.sleep, args=(0.5,)).start()": "left 1 threads running",
 }
 
 
@@ -144,10 +144,7 @@ def test_plain_calls_are_neither_reported_nor_slow(
     created: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plugin = created("segmenter", "cut", "")
-    begin = time.perf_counter()
-    for _ in range(200):
-        plugin.segment(None)
-    each_us = (time.perf_counter() - begin) / 200 * 1e6
+    each_us = min(timeit.repeat(lambda: plugin.segment(None), number=20, repeat=10)) / 20 * 1e6
     assert each_us < 1000, f"{each_us:.0f} µs for each call"
     assert capsys.readouterr().err == ""
 
