@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
@@ -118,6 +118,7 @@ class _Keys:
         self._settings, self._plugins = settings, registry()
         self._kinds = {**SINGLE, **LISTS, "agree": "labeler"}
         self._root = Experiment.model_json_schema()
+        self._root["properties"]["taxonomy"] = {"enum": self._plugins.names("taxonomy")}
 
     def complete(self, written: str) -> list[str]:
         """Returns ``key=value`` words, or keys that end in ``=`` or, above others, in a dot."""
@@ -139,47 +140,41 @@ class _Keys:
         return found
 
     def _inner(self, node: Mapping[str, Any], given: Any) -> Iterator[str]:
-        """Yields the keys inside a node: of a section, or positions of a list as it is."""
+        """Yields the keys inside a node: of a section, or positions of a list."""
         for one in _forms(self._root, node):
             yield from (key for key in one.get("properties", ()) if key != "options")
-            if "items" in one and isinstance(given, Sequence) and not isinstance(given, str):
+            if "items" in one and isinstance(given, list):
                 yield from map(str, range(len(given)))
 
     def _inside(self, node: Mapping[str, Any], step: str, given: Any) -> tuple[dict[str, Any], Any]:
         """Returns the node and the present value of a key inside a node."""
-        forms = _forms(self._root, node)
-        own: Any = None
-        if isinstance(given, Mapping):
-            own = given.get(step)
-        elif isinstance(given, Sequence) and step.isdecimal() and int(step) < len(given):
+        own: Any = given.get(step) if isinstance(given, Mapping) else None
+        if isinstance(given, list) and step.isdecimal() and int(step) < len(given):
             own = given[int(step)]
-        found = next(
-            (one["properties"][step] for one in forms if step in one.get("properties", {})), None
+        forms = _forms(self._root, node)
+        inner = [one["properties"][step] for one in forms if step in one.get("properties", ())]
+        found: dict[str, Any] = next(
+            iter([*inner, *(one["items"] for one in forms if "items" in one)]), {}
         )
-        if found is None:
-            found = next((one["items"] for one in forms if "items" in one), {})
         kind = self._kinds.get(step)
         if kind is not None and "items" not in found:
-            found = {"enum": self._plugins.names(kind), **self._options(kind, own, "name")}
-        elif step == "taxonomy":
-            found = {"enum": self._plugins.names("taxonomy")}
-        elif isinstance(own, Mapping) and "dataset" in own:
-            options = self._options("dataset", own, "dataset").get("properties", {})
+            return {"enum": self._plugins.names(kind), "properties": self._options(kind, own)}, own
+        if isinstance(own, Mapping) and "dataset" in own:
             (ref,) = _forms(self._root, found)
-            found = {"properties": {**ref["properties"], **options}}
+            return {"properties": {**ref["properties"], **self._options("dataset", own)}}, own
         return found, own
 
-    def _options(self, kind: str, own: Any, tag: str) -> dict[str, Any]:
+    def _options(self, kind: str, own: Any) -> dict[str, Any]:
         """Returns the options of the plugin that a setting names."""
         from ..errors import LanserError
 
-        name = own.get(tag) if isinstance(own, Mapping) else own
+        name = own.get("name", own.get("dataset")) if isinstance(own, Mapping) else own
         try:
             schema = self._plugins.plugin_class(kind, str(name)).Options.model_json_schema()
         except LanserError:
             return {}
         self._root["$defs"] |= schema.get("$defs", {})
-        return {"properties": schema.get("properties", {})}
+        return dict(schema.get("properties", {}))
 
 
 def _forms(root: Mapping[str, Any], node: Mapping[str, Any]) -> list[Mapping[str, Any]]:

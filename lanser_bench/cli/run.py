@@ -136,16 +136,12 @@ def _show_plan(planned: DryRun, *, as_json: bool) -> None:
 
 
 def _stages(planned: DryRun) -> Table:
+    from ..reporting.run_views import stage_rows
     from ._console import plain_table
 
-    rows = []
-    for key, node in planned.plan.nodes.items():
-        status = "run" if key in planned.to_run else "reuse"
-        users = str(len(planned.plan.users.get(key, ())))
-        reason = planned.reasons.get(key, "")
-        rows.append((key[:8], node.stage, node.title, users, status, reason))
-    title = f"{len(rows)} distinct stages"
-    return plain_table(("key", "stage", "of", "cells", "", "why"), rows, title)
+    rows = stage_rows(planned)
+    heads = ("key", "stage", "of", "cells", "", "why")
+    return plain_table(heads, rows, f"{len(rows)} distinct stages")
 
 
 def _by_stage(planned: DryRun) -> Table:

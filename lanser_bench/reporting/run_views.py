@@ -17,11 +17,7 @@ def sheet(result: RunOutcome | DryRun | Plan) -> Sheet:
         title = f"{result.experiment.name}: {len(result.cells)} cells"
         return _sheet(title, ("cell", "encoder", "record"), cells)
     if isinstance(result, DryRun):
-        stages = [
-            (key[:8], node.stage, node.title, str(len(result.plan.users.get(key, ()))))
-            + (("run", result.reasons.get(key, "")) if key in result.to_run else ("reuse", ""))
-            for key, node in result.plan.nodes.items()
-        ]
+        stages = stage_rows(result)
         title = (
             f"{result.plan.experiment.name}: {len(result.to_run)} of {len(stages)} stages to run"
         )
@@ -31,6 +27,16 @@ def sheet(result: RunOutcome | DryRun | Plan) -> Sheet:
     failed = [(f.cell.name, "failed", f"{f.stage}: {f.sentence}") for f in result.failures]
     title = f"{result.plan.experiment.name}: {len(done)} cells done, {len(failed)} failed"
     return _sheet(title, ("cell", "status", "why"), [*failed, *done], result.notes)
+
+
+def stage_rows(planned: DryRun) -> list[tuple[str, str, str, str, str, str]]:
+    """Returns key, stage, title, number of cells, whether it will run, and why, of all stages."""
+    rows = []
+    for key, node in planned.plan.nodes.items():
+        users = str(len(planned.plan.users.get(key, ())))
+        status = "run" if key in planned.to_run else "reuse"
+        rows.append((key[:8], node.stage, node.title, users, status, planned.reasons.get(key, "")))
+    return rows
 
 
 def registry_sheet(plugins: Registry) -> Sheet:
