@@ -41,7 +41,6 @@ def reserved_stdout(words: Sequence[str]) -> Iterator[None]:
     _reserved.append(own)
     try:
         yield
-        own.flush()
     finally:
         _reserved.remove(own)
         sys.stdout = stdout
@@ -52,4 +51,4 @@ def reserved_stdout(words: Sequence[str]) -> Iterator[None]:
 
 def emit(text: str) -> None:
     """Writes what was asked for, such as JSON, to stdout."""
-    print(text, file=_reserved[-1] if _reserved else sys.stdout)
+    print(text, file=_reserved[-1] if _reserved else sys.stdout, flush=True)
