@@ -26,7 +26,7 @@ class ASRSuite(BatchSuite):
         return self._given(self.clips)
 
     def full_items(self) -> Sequence[Speech]:
-        """Returns the clips with everything that the manifest knows about them."""
+        """Returns the clips with all fields of the manifest."""
         return self.clips
 
     def _given(self, clips: Sequence[Speech]) -> list[Speech]:
@@ -46,7 +46,7 @@ class ASRSuite(BatchSuite):
             self.require(
                 isinstance(transcripts, list) and len(transcripts) == len(batch),
                 f"{len(batch)} clips gave {_count(transcripts)}.",
-                "Return a list with one Transcript per clip; an empty text where nothing is heard.",
+                "Return a list with one Transcript per clip; an empty text for silence.",
             )
             rows += [self._row(transcript) for transcript in transcripts]
         return rows
@@ -55,7 +55,7 @@ class ASRSuite(BatchSuite):
         self.require(
             isinstance(transcript, Transcript) and isinstance(transcript.text, str),
             f"A clip gave {transcript!r}.",
-            "Return `Transcript(text)`, with an empty text where nothing is heard.",
+            "Return `Transcript(text)`, with an empty text for silence.",
         )
         chance, evidence = transcript.no_speech_prob, transcript.avg_logprob
         self.require(

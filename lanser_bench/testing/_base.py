@@ -8,7 +8,7 @@ import json
 import sys
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -124,6 +124,11 @@ class Suite(ABC):
         """Raises `ContractError` unless `ok`."""
         if not ok:
             raise ContractError(problem, remedy, self.anchor)
+
+    def require_none(self, faults: Sequence[str], what: str, remedy: str) -> None:
+        """Raises `ContractError` that names the first faults, if there are any."""
+        some = ", ".join(map(str, faults[:3])) + ", …" * (len(faults) > 3)
+        self.require(not faults, f"{what}: {some}.", remedy)
 
     def kept(self, name: str, compute: Callable[[], Value]) -> Value:
         """Returns a value that is computed once per class."""

@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -61,10 +60,6 @@ class DatasetSuite(PluginSuite):
         rows: list[Any] = self._first()[0]
         return rows
 
-    def _no(self, faults: Sequence[str], what: str, remedy: str) -> None:
-        some = ", ".join(map(str, faults[:3])) + ", …" * (len(faults) > 3)
-        self.require(not faults, f"{what}: {some}.", remedy)
-
     def test_results_have_the_declared_form(self) -> None:
         """A dataset yields utterances, each with an id and the absolute path of its recording."""
         rows = self._utterances()
@@ -75,7 +70,7 @@ class DatasetSuite(PluginSuite):
         )
         paths = [u.audio for u in rows if u.audio is not None]
         wrong = [f"{p}" for p in paths if not (isinstance(p, Path) and p.is_absolute())]
-        self._no(wrong, "Recordings are not absolute paths", "Build them from `root`.")
+        self.require_none(wrong, "Recordings are not absolute paths", "Build them from `root`.")
 
     def test_it_is_deterministic(self) -> None:
         """Every instance yields the same utterances in the same order."""
@@ -87,7 +82,7 @@ class DatasetSuite(PluginSuite):
     def test_ids_are_unique(self) -> None:
         """An id names one utterance of the dataset."""
         counts = Counter(u.id for u in self._utterances())
-        self._no(
+        self.require_none(
             [name for name, n in counts.items() if n > 1],
             "Ids occur more than once",
             "Make ids of the path below `root`, not of the file's name alone.",
@@ -129,12 +124,14 @@ class DatasetSuite(PluginSuite):
     def test_it_leaves_its_folder_as_it_is(self) -> None:
         """A dataset writes nothing into its folder."""
         self._first()
-        self._no(self.kept("written", list), "It wrote", "Use the folder `self.storage`.")
+        self.require_none(self.kept("written", list), "It wrote", "Use the folder `self.storage`.")
 
     def test_it_downloads_nothing_unasked(self) -> None:
         """A dataset reads a local folder and connects to nothing."""
         self._first()
-        self._no(self.kept("connections", list), "It connects to", "Read local files only.")
+        self.require_none(
+            self.kept("connections", list), "It connects to", "Read local files only."
+        )
 
     def test_labels_and_recordings_are_usable(self) -> None:
         """Labels are of the card's taxonomy; spans lie inside recordings that can be read."""
@@ -149,13 +146,13 @@ class DatasetSuite(PluginSuite):
         names: dict[str, set[str]] = {}
         for u in self._utterances():
             names.setdefault((u.speaker or "").strip().casefold(), set()).add(u.speaker or "")
-        self._no(
+        self.require_none(
             [" and ".join(map(repr, sorted(n))) for n in names.values() if len(n) > 1],
             "Speakers differ only in case or blanks",
             "Give a person one name: otherwise training and test sides share a voice.",
         )
         bare = [u.id for u in self._utterances() if not u.speaker]
-        self._no(
+        self.require_none(
             bare if len(names) > 1 else [],
             "Utterances without a speaker",
             "Name the speaker of every utterance, or of none.",
@@ -170,7 +167,7 @@ class DatasetSuite(PluginSuite):
             if len({label for _, label in single}) > 1
             and all(str(getattr(u, column)).casefold() == label.casefold() for u, label in single)
         ]
-        self._no(leaks, "The label is also in", "Remove it there.")
+        self.require_none(leaks, "The label is also in", "Remove it there.")
 
     def test_sentences_and_turns_are_consistent(self) -> None:
         """Utterances of one `sentence_id` say the same, and a dialogue has each `turn` once."""
@@ -180,7 +177,7 @@ class DatasetSuite(PluginSuite):
                 texts.setdefault(u.sentence_id, set()).add(
                     " ".join(u.transcript.casefold().split())
                 )
-        self._no(
+        self.require_none(
             [name for name, said in texts.items() if len(said) > 1],
             "Sentences with several texts",
             "Give each scripted sentence its own `sentence_id`.",
@@ -189,7 +186,7 @@ class DatasetSuite(PluginSuite):
         turns = Counter(
             (u.dialogue_id, u.turn) for u in rows if u.dialogue_id and u.turn is not None
         )
-        self._no(
+        self.require_none(
             [f"{turn} of {name}" for (name, turn), n in turns.items() if n > 1],
             "Turns occur more than once",
             "Count the turns of a dialogue in its order.",
@@ -199,11 +196,11 @@ class DatasetSuite(PluginSuite):
         """The card has title, licence and citation; protocols and ratings have their columns."""
         card, rows = self.plugin.card, self._utterances()
         empty = [name for name in ("title", "licence", "citation") if not getattr(card, name)]
-        self._no(empty, "The card lacks", "Fill it in.")
+        self.require_none(empty, "The card lacks", "Fill it in.")
         split = (
             [u.id for u in rows if not u.split] if "split" in self.plugin.protocols.values() else []
         )
-        self._no(split, "A protocol needs a split, which these lack", "Set `split`.")
+        self.require_none(split, "A protocol needs a split, which these lack", "Set `split`.")
         beyond = [
             f"{name} of {u.id}"
             for name, (low, high) in card.dimensions.items()
@@ -211,7 +208,9 @@ class DatasetSuite(PluginSuite):
             if not low <= float(u.extras.get(name) or low) <= high
         ]
         unrated = [n for n in card.dimensions if all(n not in u.extras for u in rows)]
-        self._no([*unrated, *beyond], "Ratings are missing or off the scale", "Correct the card.")
+        self.require_none(
+            [*unrated, *beyond], "Ratings are missing or off the scale", "Correct the card."
+        )
 
     def test_a_wrong_folder_is_refused_in_words(self) -> None:
         """A folder of something else raises a `DataError` that says how to get or name it."""

@@ -48,7 +48,9 @@ class EncoderSuite(BatchSuite):
         frontend, random = self.plugin.frontend, np.random.default_rng(len(seconds))
         if frontend.kind in ("waveform", "frames"):
             sizes = [int(s * frontend.sample_rate) for s in seconds]
-            sound = [(level * random.standard_normal(size)).astype(np.float32) for size in sizes]
+            noise = [random.standard_normal(size).astype(np.float32) for size in sizes]
+            # Of different loudness, so that a mean over the batch is far from each.
+            sound = [np.float32(level * (3, 0.5, 2)[i % 3]) * row for i, row in enumerate(noise)]
             rows = outputs(frontend, sound, frames_encoder(frontend, registry()))
             return [row.astype(np.float32) for row in rows]
         shapes = [(int(s / frontend.hop_s), frontend.n_mels) for s in seconds]

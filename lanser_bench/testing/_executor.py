@@ -127,11 +127,8 @@ class ExecutorSuite(PluginSuite):
         """Each future gets a result or an exception."""
         outcomes = self._session().outcomes
         lost = [key for key, got in outcomes.items() if got is None and key not in LATE]
-        self.require(
-            not lost,
-            f"No result of {', '.join(lost)} within {self.patience_s:g} s.",
-            "Set a result or an exception on every future, also when a worker ends.",
-        )
+        remedy = "Set a result or an exception on every future, also when a worker ends."
+        self.require_none(lost, f"No result within {self.patience_s:g} s", remedy)
 
     def test_each_future_has_the_report_of_its_own_call(self) -> None:
         """A future carries the report that its own call returned, unchanged."""
@@ -151,7 +148,7 @@ class ExecutorSuite(PluginSuite):
             self.require(
                 isinstance(got, kind) and "the call" in str(got),
                 f"A call that raised {kind.__name__} has {got!r}.",
-                "Pass the exception to `future.set_exception` as it is.",
+                "Pass the exception to `future.set_exception` unchanged.",
             )
 
     def test_each_call_runs_once(self) -> None:

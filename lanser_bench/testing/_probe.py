@@ -27,7 +27,7 @@ class ProbeSuite(BatchSuite):
         return self._given(self.clips)
 
     def full_items(self) -> Sequence[Speech]:
-        """Returns the clips with everything that the manifest knows about them."""
+        """Returns the clips with all fields of the manifest."""
         return self.clips
 
     def _given(self, clips: Sequence[Speech]) -> list[Speech]:

@@ -76,7 +76,7 @@ class TaxonomySuite(Suite):
                 other = owner.setdefault(text, label.name)
                 self.require(
                     other == label.name,
-                    f"'{text}' stands for '{other}' and for '{label.name}'.",
+                    f"'{text}' belongs to '{other}' and to '{label.name}'.",
                     "Keep it at the label that it fits better.",
                 )
 

@@ -205,21 +205,14 @@ class TrackerSuite(PluginSuite):
 
     def test_a_cell_is_sent_when_log_cell_returns(self) -> None:
         """What `log_cell` writes is complete when it returns, since the process may be killed."""
-        late = self._session().late
-        self.require(
-            not late,
-            f"{', '.join(late)} changed after log_cell had returned.",
-            "Flush and close files before you return, for instance in a `with` block.",
-        )
+        remedy = "Flush and close files before you return, for instance in a `with` block."
+        self.require_none(self._session().late, "Files change after log_cell returned", remedy)
 
     def test_a_later_run_keeps_what_was_sent(self) -> None:
         """A later run adds cells to those that it finds in its folder."""
         self._no_error("log_cell of a second run", "next")
-        self.require(
-            not self._session().lost,
-            f"The first cell is no longer in {', '.join(self._session().lost)}.",
-            "Open files to append, or name them after the cell's `key`.",
-        )
+        remedy = "Open files to append, or name them after the cell's `key`."
+        self.require_none(self._session().lost, "The first cell is no longer in", remedy)
 
     def test_a_cell_may_be_sent_again(self) -> None:
         """A cell arrives again if a run was killed before it was noted."""
@@ -239,27 +232,18 @@ class TrackerSuite(PluginSuite):
 
     def test_it_sends_no_secrets(self) -> None:
         """A tracker sends only the record and the events: they are free of secrets."""
-        self.require(
-            not self._session().secret,
-            f"{', '.join(self._session().secret)} has an environment variable's secret.",
-            "Do not send `os.environ`; records say what matters of the machine.",
-        )
+        secret, remedy = self._session().secret, "Do not send `os.environ`."
+        self.require_none(secret, "An environment variable's secret is in", remedy)
 
     def test_it_writes_only_into_its_folder(self) -> None:
         """Files of a tracker are in `folder`."""
-        outside = self._session().outside
-        self.require(
-            not outside, f"It wrote {', '.join(outside)} elsewhere.", "Put files into `folder`."
-        )
+        outside, remedy = self._session().outside, "Put files into `folder`."
+        self.require_none(outside, "It wrote elsewhere", remedy)
 
     def test_its_process_can_end(self) -> None:
         """No thread of a tracker keeps its process from ending."""
-        threads = self._session().threads
-        self.require(
-            not threads,
-            f"Threads are alive after the last cell: {', '.join(threads)}.",
-            "End threads before `log_cell` returns, or make them daemons.",
-        )
+        remedy = "End threads before `log_cell` returns, or make them daemons."
+        self.require_none(self._session().threads, "Threads are alive after the last cell", remedy)
 
 
 class _LateError(BaseException):

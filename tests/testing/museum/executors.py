@@ -69,7 +69,7 @@ class WrapsErrors(Pool):
             raise RuntimeError(str(error)) from error
 
 
-@caught("every call ends", "No result of good-2", patience_s=0.3)
+@caught("every call ends", "No result within 0.3 s: good-2", patience_s=0.3)
 class LosesACall(Pool):
     def submit(self, call):
         return Future() if call.key == "good-2" else super().submit(call)

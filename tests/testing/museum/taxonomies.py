@@ -70,7 +70,7 @@ BROKEN: list[tuple[str, Any, str, str]] = [
         "templates are sentences",
         "no ",
     ),
-    ("shared-synonym", label(1, synonyms=["glad"]), "words belong to one label", "'glad' stands"),
+    ("shared-synonym", label(1, synonyms=["glad"]), "words belong to one label", "'glad' belongs"),
     (
         "neutral-is-forgotten",
         label(2, name="neutral") | {"neutral": None, "neutral_rule": {"kind": "keep"}},

@@ -49,7 +49,7 @@ class ViewsAPath(Lines):
         return folder
 
 
-@caught("a cell is sent when log cell returns", "cells.jsonl changed after")
+@caught("a cell is sent when log cell returns", "after log_cell returned: cells.jsonl")
 class FlushesAtTheEnd(Lines):
     def log_cell(self, record, events, folder):
         self.file = self.__dict__.get("file") or (folder / "cells.jsonl").open("a")
@@ -60,7 +60,7 @@ class FlushesAtTheEnd(Lines):
             self.file.close()
 
 
-@caught("a later run keeps what was sent", "no longer in cells.jsonl")
+@caught("a later run keeps what was sent", "no longer in: cells.jsonl")
 class Overwrites(Lines):
     def log_cell(self, record, events, folder):
         (folder / "cells.jsonl").write_text(json.dumps(record))
@@ -94,13 +94,13 @@ class KnowsAllEvents(Lines):
         super().log_cell(record, [event["stage"] for event in events], folder)
 
 
-@caught("it sends no secrets", "cells.jsonl has an environment variable's secret")
+@caught("it sends no secrets", "secret is in: cells.jsonl")
 class SendsTheEnvironment(Lines):
     def log_cell(self, record, events, folder):
         super().log_cell({**record, "environment": dict(os.environ)}, events, folder)
 
 
-@caught("it writes only into its folder", "cells.json elsewhere")
+@caught("it writes only into its folder", "elsewhere: cells.json")
 class WritesIntoTheWorkingFolder(Lines):
     def log_cell(self, record, events, folder):
         Path("cells.json").write_text(json.dumps(record))
