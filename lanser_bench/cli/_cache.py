@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,15 +11,37 @@ from typing import Any
 
 import typer
 
-from ..errors import DataError, StoreError
+from ..errors import DataError, StoreError, did_you_mean
 from ..records.reading import read_records
 from ..store import Artifact, Spec, Store
-from ..store.plan_history import active_plans, saved_plans
+from ..store.plan_history import active_plans, plan_path, saved_plans
 from ..store.upkeep import Leftover, folder_size, garbage, leftovers, needed, sweep, working
 
 FOLDERS = ("checkpoints", "damaged", "datasets", "logs", "runs", "tmp", "tracked")
 """Folders of a store that contain no artifacts."""
 SHOWN = 20
+
+
+def elsewhere() -> list[dict[str, Any]]:
+    """Returns what, path, bytes and the command that removes it, of caches outside the store."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    hub = Path(os.environ.get("HF_HOME", cache / "huggingface")).expanduser()
+    models = Path(os.environ.get("HF_HUB_CACHE", hub / "hub")).expanduser()
+    tracked = Path(os.environ.get("WANDB_DIR", ".")) / "wandb"
+    places = {
+        "models of the Hub": (models, "hf cache ls, then hf cache rm NAME"),
+        "data sets of the Hub": (hub / "datasets", ""),
+        "Whisper models": (cache / "whisper", ""),
+        "torch models": (cache / "torch", ""),
+        "W&B runs here": (tracked, "wandb sync --clean, after they are sent"),
+        "W&B cache": (cache / "wandb", "wandb artifact cache cleanup 0GB"),
+        "mlflow runs here": (Path("mlruns"), ""),
+    }
+    return [
+        {"what": what, "path": str(path), "bytes": size, "remove": command or f"rm -r {path}"}
+        for what, (path, command) in places.items()
+        if (size := folder_size(path))
+    ]
 
 
 @dataclass(frozen=True)
@@ -76,6 +99,7 @@ def sizes(store: Store, results: Iterable[Path]) -> dict[str, Any]:
             for name, keys in sorted(used.roots.items())
         },
         "orphaned": total(artifacts.keys() - needed(store, used.keys, used.planned)),
+        "elsewhere": elsewhere(),
         "beside": {name: folder_size(store.root / name) for name in FOLDERS},
     }
 
@@ -95,6 +119,37 @@ def print_sizes(measured: dict[str, Any]) -> None:
     total = measured["total"]
     line = f"{total['artifacts']} artifacts, {human(total['bytes'])} in {measured['store']}"
     console.print(f"{line}; other folders: {folders or 'empty'}", soft_wrap=True)
+    for one in measured["elsewhere"]:
+        text = f"{one['what']}: {human(one['bytes'])} in {one['path']}. Remove: {one['remove']}"
+        console.print(text, soft_wrap=True, markup=False)
+
+
+def remove_experiment(store: Store, results: Iterable[Path], name: str) -> int:
+    """Removes the plan of an experiment and the artifacts that no other experiment needs.
+
+    Its records stay. Artifacts that are being computed stay too.
+
+    Returns:
+        The number of removed artifacts.
+
+    Raises:
+        DataError: no record and no plan is of this experiment.
+        StoreError: a run of it is active.
+    """
+    used = users(store, results)
+    if name not in used.roots:
+        raise DataError(
+            f"No record and no plan is of experiment '{name}'.{did_you_mean(name, used.roots)}"
+        )
+    if any(plan.experiment == name for plan in active_plans(store)):
+        raise StoreError(f"A run of experiment '{name}' is active. Wait until it has ended.")
+    others = {key for other, keys in used.roots.items() if other != name for key in keys}
+    keep = needed(store, {*others, *working(store)}, used.planned)
+    removed = (needed(store, used.roots[name], used.planned) - keep) & {*store.keys()}
+    for key in removed:
+        store.discard(key)
+    plan_path(store, name).unlink(missing_ok=True)
+    return len(removed)
 
 
 @dataclass(frozen=True)

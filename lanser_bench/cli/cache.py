@@ -175,21 +175,35 @@ def verify(
 
 @app.command("rm")
 def remove(
-    keys: list[str] = typer.Argument(..., metavar="KEY...", help="Keys, or their first digits."),
+    keys: list[str] = typer.Argument([], metavar="KEY...", help="Keys, or their first digits."),
+    experiment: str | None = typer.Option(
+        None, metavar="NAME", help="Remove its plan, and what no other experiment needs."
+    ),
+    results: list[Path] = shared.RECORDS,
     store: Path = shared.STORE_OF_RUN,
 ) -> None:
     """Remove artifacts; they are computed again when a run needs them.
 
+    Result records stay.
+
     Examples:
         lanser-bench cache rm 4f0c2a
+        lanser-bench cache rm --experiment study
     """
+    from ..errors import SettingsError
+    from ._cache import remove_experiment
     from ._explain import by_prefix
 
+    if not keys and experiment is None:
+        raise SettingsError("Name what to remove: KEY... or --experiment NAME.")
     opened = open_store(store)
     for prefix in keys:
         key = by_prefix(opened, prefix, {})
         opened.discard(key)
         typer.echo(f"Removed {key}.")
+    if experiment is not None:
+        count = remove_experiment(opened, _results(results), experiment)
+        typer.echo(f"Removed the plan of {experiment} and {count} artifacts. Its records stay.")
 
 
 def open_store(path: Path, *, read_only: bool = False) -> Store:

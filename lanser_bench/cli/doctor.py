@@ -224,6 +224,13 @@ def _places(store: Path) -> Iterator[Finding]:
     writable = folder.is_dir() and os.access(folder, os.W_OK)
     what = f"store {store}: {'can' if writable else 'cannot'} be written, {free:.0f} GB free"
     yield Finding(writable, what, "choose another with paths.store")
+    from ..store.upkeep import folder_size
+    from ._cache import elsewhere, human
+
+    used = {f"store {store}": folder_size(store)}
+    used |= {f"{one['what']} ({one['path']})": one["bytes"] for one in elsewhere()}
+    sizes = ", ".join(f"{what} {human(size)}" for what, size in used.items())
+    yield Finding(True, f"disk use: {sizes}; `lanser-bench cache size` says how to remove it")
     root = os.environ.get("LANSER_DATA_ROOT")
     if root is None:
         todo = "set it to run the shipped experiment 'lanser' on real speech"

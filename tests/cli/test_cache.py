@@ -63,6 +63,43 @@ def recorded(place: tuple[Store, dict[str, str]]) -> tuple[Store, dict[str, str]
     return place
 
 
+def test_an_experiment_goes_with_what_no_other_needs(
+    recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, keys = recorded
+    shared = store.checked(keys["manifest"]).spec
+    save_plan(plan_path(store, "other"), {keys["manifest"]: shared}, [])
+    code, _, error = lanser(capsys, "cache", "rm", "--experiment", "nxt")
+    assert (code, "Did you mean 'next'?" in error) == (2, True)
+    assert lanser(capsys, "cache", "rm")[0] == 2
+    code, out, _ = lanser(capsys, "cache", "rm", "--experiment", "next")
+    assert (code, out) == (0, "Removed the plan of next and 1 artifacts. Its records stay.\n")
+    assert not plan_path(store, "next").exists()
+    assert lanser(capsys, "cache", "rm", "--experiment", "e")[0] == 0
+    assert {*store.keys()} == {keys["manifest"], keys["orphan"]}
+    assert Path("results/e/main.json").is_file()
+
+
+def test_caches_elsewhere_are_named_with_size_and_command(
+    place: tuple[Store, dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "none"))
+    for name in ("hub", "wandb"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_bytes(bytes(1500))
+    out = lanser(capsys, "cache", "size")[1]
+    hub = f"models of the Hub: 2 kB in {tmp_path}/hub. Remove: hf cache ls, then hf cache rm NAME"
+    assert hub in out
+    assert "W&B runs here: 2 kB in wandb. Remove: wandb sync --clean" in out
+    assert "mlflow" not in out
+    main_out = lanser(capsys, "doctor")[1]
+    assert f"models of the Hub ({tmp_path}/hub) 2 kB" in main_out
+
+
 def test_sizes_are_by_stage_by_experiment_and_of_orphans(
     recorded: tuple[Store, dict[str, str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
