@@ -48,6 +48,8 @@ def test_wheel_holds_code_taxonomies_data_and_types(wheel: Path) -> None:
         "lanser_bench/py.typed",
         "lanser_bench/experiments/quickstart.yaml",
         "lanser_bench/reporting/report/templates/report.html.j2",
+        "lanser_bench/templates/moods.yaml",
+        "lanser_bench/templates/test_plugin.txt",
         "lanser_bench_plugins/labelers/entailment.py",
         "lanser_bench_plugins/nli/adapter/adapter.safetensors",
         "lanser_bench_plugins/datasets/synthetic_sentences.tsv",

@@ -26,7 +26,9 @@ USES = {
 
 
 def new(
-    kind: str = typer.Argument(..., help=f"Kind of plugin: {', '.join(USES)}."),
+    kind: str = typer.Argument(
+        ..., help=f"Kind of plugin: {', '.join(USES)}.", autocompletion=lambda: list(USES)
+    ),
     name: str = typer.Argument(..., help="Its name in experiments, such as shout or my-labels."),
     package: bool = typer.Option(
         False, "--package", help="Write a package for pip, with a test, not a loose file."
