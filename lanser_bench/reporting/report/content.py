@@ -213,14 +213,14 @@ def _confusion(records: Records, board: Board, row: Row) -> dict[str, Any]:
     return {
         "name": row.title,
         "labels": board.labels,
-        "rows": [(gold, _shares(line)) for gold, line in named],
+        "rows": [(gold, shares(line)) for gold, line in named],
         "errors": sorted(errors, key=lambda e: (-e[2], e[:2]))[:TOP_ERRORS],
         "n_errors": sum(n for _, _, n, _ in errors),
         "seeds": row.n_seeds,
     }
 
 
-def _shares(line: Sequence[int]) -> list[tuple[int, float, int]]:
+def shares(line: Sequence[int]) -> list[tuple[int, float, int]]:
     """Returns count, share of the line in percent, and strength of the shade."""
     size = sum(line) or 1
     return [(n, 100 * n / size, round(min(n / size, 1) * 45)) for n in line]

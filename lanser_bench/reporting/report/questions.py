@@ -322,6 +322,7 @@ def _transfer(records: Records, board: Board, matrices: Sequence[MatrixBoard]) -
         ],
         "Mean UAR over pairs of sets minus that of the best control, in points. Bold: the best "
         "row, which decides",
+        ("control better", "row better"),
     )
 
 

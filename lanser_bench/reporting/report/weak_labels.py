@@ -17,6 +17,7 @@ from ...evaluation.summaries import GoldAgreement
 from ...records.weak_labels import CorpusLabels, corpus_labels
 from .charts import diagonal
 from .clips import SHOWN, Clips
+from .content import shares
 from .data import Records
 from .label_sets import LabelSet, label_sets
 
@@ -52,10 +53,7 @@ def _kappa(gold: GoldAgreement) -> float:
 
 
 def _panel(records: Records, one: LabelSet, gold: GoldAgreement, clips: Clips) -> dict[str, Any]:
-    shaded = []
-    for label, line in zip(gold.labels, gold.confusion, strict=True):
-        size = sum(line) or 1
-        shaded.append((label, [(n, 100 * n / size, round(45 * n / size)) for n in line]))
+    shaded = list(zip(gold.labels, map(shares, gold.confusion), strict=True))
     panel: dict[str, Any] = {"confusion": shaded, "trust": None, "errors": [], "why": ""}
     if one.record.weak_labels is None:
         return panel | {"why": OLD}
