@@ -37,11 +37,13 @@ def p_text(p: float | None) -> str:
     return f"{p:.3f}" if p >= 0.001 else "< .001"
 
 
-def detectable_text(share: float | None) -> str:
-    """Returns a detectable difference in points.
+def detectable_text(share: float | None, *, points: bool = True) -> str:
+    """Returns a detectable difference in points, or as the score itself.
 
-    Beyond 100 points only that: few seeds leave so few degrees of freedom that it may be thousands.
+    Beyond 100 points (or 10) only that: with few degrees of freedom it may be astronomic.
     """
     if share is None:
         return "–"
-    return f"{100 * share:.1f}" if share <= 1 else "> 100"
+    if points:
+        return f"{100 * share:.1f}" if share <= 1 else "> 100"
+    return f"{share:.3f}" if share <= 10 else "> 10"

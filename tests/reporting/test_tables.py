@@ -13,6 +13,7 @@ import pytest
 from rich.console import Console
 
 from lanser_bench.errors import SettingsError
+from lanser_bench.numbers import detectable_text
 from lanser_bench.records.reading import load_records
 from lanser_bench.reporting import compare, frame, rank
 from lanser_bench.reporting.comparing import compare_views, dose_views
@@ -169,3 +170,8 @@ def test_latex_compiles_and_aligns_scores(tmp_path: Path) -> None:
     assert r"\bfseries 41.2 & {\scriptsize [34.8, 47.7]}" in text
     assert r"S[table-format=-2.1]@{\,}l" in text
     assert text.count(r"\toprule") == len(made)
+
+
+def test_a_detectable_difference_without_degrees_of_freedom_is_short() -> None:
+    assert [detectable_text(share) for share in (None, 0.1234, 3e80)] == ["–", "12.3", "> 100"]
+    assert [detectable_text(s, points=False) for s in (0.1234, 3e80)] == ["0.123", "> 10"]

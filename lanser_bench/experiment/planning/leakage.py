@@ -75,8 +75,8 @@ def leakage_report(
         kept, folds = planned_folds(table, names, settings, plugin.protocols, seed)
         report.folds = len(folds)
         gold = [names[label] for label in table.labels(names, settings.votes)[kept]]
-        told = named_label_warning([table.transcripts[p] for p in kept], gold)
-        report.warnings += [told] if told else []
+        named = named_label_warning([table.transcripts[p] for p in kept], gold)
+        report.warnings += [named] if named else []
         try:
             report.warnings += fold_warnings(table, kept, folds)
         except LeakageError as error:

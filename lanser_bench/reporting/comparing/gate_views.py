@@ -41,9 +41,7 @@ def sheet(found: GateResult) -> Sheet:
 def _entry(found: GateResult, row: Compared) -> Entry:
     scale = scale_of(row.metric)
     difference = Metric(value=row.difference, interval=row.interval)
-    size = detectable_text(row.detectable)
-    if not scale.points:
-        size = decimal(None if row.detectable is None else Metric(value=row.detectable), digits=3)
+    size = detectable_text(row.detectable, points=scale.points)
     return Entry(
         {
             "verdict": Shown(row.verdict, f"{MARKS[row.verdict]} {row.verdict}"),

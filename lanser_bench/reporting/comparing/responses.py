@@ -74,9 +74,7 @@ class Response:
 
     def size_text(self, size: float | None) -> str:
         """Returns a detectable difference as tables show it."""
-        if self.points:
-            return detectable_text(size)
-        return decimal(None if size is None else Metric(value=size), digits=3)
+        return detectable_text(size, points=self.points)
 
     def lacking(self, group: Group) -> str | None:
         """Returns what a cell lacks for it; None if nothing."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 from ...evaluation.contrast import holm
 from ...evaluation.label_quality import QualitySums, quality_differences
 from ...evaluation.results import Metric
 from ...evaluation.statistics import LEVEL
-from ...numbers import decimal, p_text
+from ...numbers import decimal, detectable_text, p_text
 from ..tables.sheet import Column, Entry, Sheet
 
 
@@ -72,6 +73,6 @@ def pairs_sheet(pairs: Sequence[Pair], title: str) -> Sheet:
         Column("b", "second"),
         Column("difference", "first − second", lambda d: decimal(d, digits=3, sign=True), True),
         Column("p_value", "p (Holm)", p_text, True),
-        Column("detectable", "detectable", "{:.3f}".format, True),
+        Column("detectable", "detectable", partial(detectable_text, points=False), True),
     ]
     return Sheet(title, columns, [Entry(vars(pair)) for pair in pairs])
