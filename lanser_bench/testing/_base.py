@@ -9,6 +9,7 @@ import sys
 import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import packages_distributions
@@ -104,7 +105,8 @@ class Suite(ABC):
     def _failure(self, name: str) -> Failure | None:
         check = getattr(self, name)
         try:
-            check()
+            with chdir(Path.cwd()):  # for the checks that follow
+                check()
         except ContractError as error:
             problem, remedy = error.problem, error.remedy
         # A plugin may raise anything, or leave the process.

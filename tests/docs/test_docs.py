@@ -183,6 +183,7 @@ def _environment() -> dict[str, str]:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "100",
         "NO_COLOR": "1",
+        "PYTHONUNBUFFERED": "1",  # both streams in the order in which they are written
         "WANDB_MODE": "offline",
     }
 
