@@ -15,11 +15,9 @@ false alarms and power.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, TypeVar
 
 import numpy as np
 
@@ -43,17 +41,8 @@ TAIL = 0.01
 DIFFERENCE = (-1.0, 1.0)
 """Range of a difference of two shares."""
 SEEDED = f"{METHOD} × training seeds"
-T = TypeVar("T")
 QUADRATURE = "seeds in quadrature"
 """Ends the method of an `averaged` interval."""
-
-
-class once(cached_property[T]):  # noqa: N801
-    """A cached property without the lock that Python 3.11 has for all instances together."""
-
-    def __init__(self, func: Callable[[Any], T]) -> None:
-        super().__init__(func)
-        self.lock: AbstractContextManager[None] = nullcontext()
 
 
 @dataclass(frozen=True)
@@ -72,7 +61,7 @@ class Contrast:
     sides: Sequence[Side]
     weights: Sequence[float]
 
-    @once
+    @cached_property
     def mean(self) -> Statistic:
         """The seed-averaged contrast as sums over speakers."""
         parts, weights = [], []
@@ -81,7 +70,7 @@ class Contrast:
             weights += [weight / len(side.seeds)] * len(side.seeds)
         return combine(parts, weights) if len(parts) > 1 or weights != [1.0] else parts[0]
 
-    @once
+    @cached_property
     def _centre(self) -> tuple[float, float]:
         value, error = estimate(self.mean, np.ones((1, self.n_speakers)))
         return float(value[0]), float(error[0])
@@ -101,7 +90,7 @@ class Contrast:
         """Standard error over speakers."""
         return self._centre[1] if self._centre[1] > 1e-12 else 0.0
 
-    @once
+    @cached_property
     def _over_seeds(self) -> tuple[float, float, float]:
         """Variance over seeds, its degrees of freedom, and the interaction that is in it."""
         parts, shared = [], 0.0
@@ -116,7 +105,7 @@ class Contrast:
             return 0.0, 1.0, shared
         return total, total**2 / sum(part**2 / df for part, df in parts), shared
 
-    @once
+    @cached_property
     def variances(self) -> Variances:
         """Components of the contrast's variance."""
         over, df, shared = self._over_seeds
@@ -133,7 +122,7 @@ class Contrast:
         """Standard error over speakers and seeds."""
         return float(self.variances.total**0.5)
 
-    @once
+    @cached_property
     def df(self) -> float:
         """Degrees of freedom of `error` squared."""
         of = self.variances
@@ -145,7 +134,7 @@ class Contrast:
         """False if a cell that draws was trained with one seed: its variation is unknown."""
         return all(len(side.seeds) > 1 or not side.drawn for side in self.sides)
 
-    @once
+    @cached_property
     def _ratios(self) -> Floats:
         return np.sort(np.abs(studentised(self.mean, self._centre[0], RESAMPLES, 0)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ..errors import DataError, SettingsError, did_you_mean
 from ..evaluation.arrays import Floats
-from ..evaluation.contrast import Contrast, Side, difference, once, score_of
+from ..evaluation.contrast import Contrast, Side, difference, score_of
 from ..evaluation.curves import area_weights
 from ..evaluation.families import Declared, MetricName
 from ..evaluation.predictions import Classified, classification_score, counts_by_budget
@@ -115,12 +115,12 @@ class Group:
             for probe, target, scale in [place]
         }
 
-    @once
+    @cached_property
     def fault(self) -> str | None:
         """Why its scores cannot be computed from the files beside its records; None if they can."""
         return _fault_of(self.side)
 
-    @once
+    @cached_property
     def probe_fault(self) -> str | None:
         """The same for its probes; None also if its records have no sums."""
         return _fault_of(self.probes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,8 +31,6 @@ PLAIN = {
 """Control → its name in plain words."""
 CEILINGS = ("gold", "reads_gold")
 """Controls that learn from human labels: an upper bound for weak labels, not a baseline."""
-THREADS = 2
-"""Reading and resampling release Python's lock; more threads would wait for the rest."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +148,7 @@ def _board(members: Sequence[Member], metric: MetricName, curves: bool, targets:
         row = row_of(list(seeds.values()), exact, names, curves=curves, targets=targets)
         return row, exact, fault
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        scores = list(pool.map(scored, groups.values()))
+    scores = list(map(scored, groups.values()))
     rows = [(row, exact) for row, exact, _ in scores]
     faults = [fault for _, _, fault in scores if fault]
     rows.sort(key=lambda found: (-getattr(found[0], metric).value, found[0].name))
