@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -119,6 +120,10 @@ def print_sizes(measured: dict[str, Any]) -> None:
     total = measured["total"]
     line = f"{total['artifacts']} artifacts, {human(total['bytes'])} in {measured['store']}"
     console.print(f"{line}; other folders: {folders or 'empty'}", soft_wrap=True)
+    if measured["beside"].get("datasets"):
+        place = shlex.quote(str(Path(measured["store"]) / "datasets"))
+        text = "datasets: made, converted and unpacked recordings; a run makes them again."
+        console.print(f"{text} Remove: rm -r {place}", soft_wrap=True, markup=False)
     for one in measured["elsewhere"]:
         text = f"{one['what']}: {human(one['bytes'])} in {one['path']}. Remove: {one['remove']}"
         console.print(text, soft_wrap=True, markup=False)

@@ -17,7 +17,7 @@ from ..data.proposal import (
     target_verdict,
 )
 from ..data.survey import Survey
-from ..errors import DataError
+from ..errors import DataError, did_you_mean
 from ..experiment.settings.axis_names import slug
 from ..experiment.settings.model import DatasetRef
 from ..kinds.dataset import Proposal
@@ -65,10 +65,14 @@ def first_contact(plugins: Registry, words: Sequence[str]) -> tuple[Proposal | N
         How the data is read, and the same as ``DATASET [ROOT] [KEY=VALUE]...``.
 
     Raises:
-        DataError: no dataset plugin can read the path.
+        DataError: the path does not exist, or no dataset plugin can read it.
     """
     path, *pairs = words
-    if not is_path(path) or (path in plugins.names("dataset") and not _is_folder(plugins, words)):
+    known = plugins.names("dataset")
+    if not is_path(path) and path not in known:
+        hint = did_you_mean(path, known) or " `lanser-bench plugins` lists the datasets."
+        raise DataError(f"'{path}' is no file or folder, and no dataset has this name.{hint}")
+    if not is_path(path) or (path in known and not _is_folder(plugins, words)):
         return None, list(words)
     given = parsed_options(pairs)
     options = {key: value for key, value in given.items() if key not in DatasetRef.model_fields}

@@ -116,6 +116,11 @@ def test_sizes_are_by_stage_by_experiment_and_of_orphans(
     code, out, _ = lanser(capsys, "cache", "size")
     assert code == 0
     assert "(orphaned)" in out
+    assert "Remove: rm -r" not in out
+    made = Path(".lanser/store/datasets")
+    made.mkdir()
+    (made / "a.flac").write_bytes(b"12345")
+    assert f"Remove: rm -r {made.resolve()}" in lanser(capsys, "cache", "size")[1]
 
 
 def test_gc_removes_artifacts_that_no_record_or_plan_needs(

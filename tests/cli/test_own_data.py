@@ -181,6 +181,7 @@ def test_what_cannot_be_read_is_explained(
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
     assert "contains neither recordings nor a table" in init(capsys, "empty")[1]
+    assert "'recordngs' is no file or folder, and no dataset has" in init(capsys, "recordngs")[1]
     classes(tmp_path / "odd")
     for name in LABELS:
         Path("odd", name).rename(Path("odd", f"class {name[0]}"))
