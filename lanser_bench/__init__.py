@@ -15,6 +15,8 @@ from ._version import __version__ as __version__
 if TYPE_CHECKING:
     from .audio import logmel as logmel
     from .counting import tally as tally
+    from .devices import Device as Device
+    from .devices import compute_device as compute_device
     from .errors import DataError as DataError
     from .errors import LanserError as LanserError
     from .errors import MissingDependencyError as MissingDependencyError
@@ -87,6 +89,7 @@ __getattr__, __dir__, __all__ = face(
     {
         "audio": "logmel",
         "counting": "tally",
+        "devices": "Device compute_device",
         "errors": (
             "DataError LanserError MissingDependencyError PluginError SettingsError "
             "TaxonomyError WorkerError"

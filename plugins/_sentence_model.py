@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lanser_bench import MissingDependencyError
+from lanser_bench import MissingDependencyError, compute_device
 
 from ._pickled import safe_folder
 from ._tokens import token_counts
@@ -27,7 +27,7 @@ def load_sentence_model(model: str, device: str) -> Any:
         with quiet():
             return SentenceTransformer(
                 str(safe_folder(resolve(model))),
-                device=device,
+                device=str(compute_device(device)),
                 trust_remote_code=False,
                 local_files_only=True,
                 model_kwargs={"use_safetensors": True},

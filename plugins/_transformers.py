@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from lanser_bench import SAMPLE_RATE, LanserError, MissingDependencyError, SettingsError
 
 from ._pickled import safe_folder
 from .weights import resolve
 
-Device = Literal["cpu", "cuda"]
 LOAD_ERRORS = (OSError, ValueError, TypeError, KeyError)
 
 

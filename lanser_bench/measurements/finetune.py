@@ -41,7 +41,7 @@ def _plan(on: Target) -> Keys:
         weights=Weights(on.model, on.seed),
         params=settings.finetune,
         threads=settings.threads.pretrain,
-        device=settings.devices.pretrain,
+        device=settings.devices.finetune or settings.devices.pretrain,
     )
     return {"finetune": key}
 

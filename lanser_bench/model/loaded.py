@@ -134,14 +134,14 @@ class SERModel:
             return extractor_encode(self.plugin, name)
         import torch
 
-        from ..stages.network import device
+        from ..devices import compute_device
 
         module = self.plugin.build(self.config.seed)
         tensors = {k: torch.from_numpy(np.array(v)) for k, v in self.tensors.items()}
         state = {k[8:]: v for k, v in tensors.items() if k.startswith("encoder.")}
         module.load_state_dict(state)
         attention = {k: v for k, v in tensors.items() if k.startswith("attention.")}
-        return module_encode(module.to(device(self.device)).eval(), name, attention or None)
+        return module_encode(module.to(compute_device(self.device)).eval(), name, attention or None)
 
 
 def load_model(
@@ -152,7 +152,7 @@ def load_model(
     Args:
         folder: the exported folder.
         plugin_dirs: folders of loose plugin files, if the encoder is one.
-        device: ``cpu`` or ``cuda``.
+        device: ``cpu``, ``cuda``, ``mps`` or ``auto``.
 
     Raises:
         DataError: the folder is not an exported model, or a file of it is damaged.

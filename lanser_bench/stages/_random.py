@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,14 +17,19 @@ FILLING = "fill_uninitialized_memory"
 def random_states(device: torch.device) -> list[Tensor]:
     """Returns torch's random states, for `restore_random`."""
     states = [torch.get_rng_state()]
-    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
+    return states if device.type == "cpu" else [*states, _of(device.type).get_rng_state()]
 
 
-def restore_random(states: list[Tensor]) -> None:
+def restore_random(states: list[Tensor], device: torch.device) -> None:
     """Restores random states."""
     torch.set_rng_state(states[0])
-    if len(states) > 1:
-        torch.cuda.set_rng_state(states[1])
+    for state in states[1:]:
+        _of(device.type).set_rng_state(state)
+
+
+def _of(device: str) -> Any:
+    """Returns torch's module of a kind of GPU."""
+    return getattr(torch, device)
 
 
 def epoch_random(seed: int, epoch: int) -> tuple[np.random.Generator, int]:
@@ -42,6 +48,8 @@ def deterministic(seed: int) -> Iterator[None]:
         torch.default_generator.manual_seed(seed)
         if torch.cuda.is_available():
             torch.cuda.manual_seed_all(seed)
+        if torch.backends.mps.is_available():
+            torch.mps.manual_seed(seed)
         # Same as `use_deterministic_algorithms(True, warn_only=True)`, which also loads the
         # compiler: 1.5 s in each process that embeds, although nothing is compiled here.
         torch.set_deterministic_debug_mode("warn")

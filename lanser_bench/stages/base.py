@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from ..counting import tallied
+from ..devices import Device
 from ..errors import LanserError, PluginError, StoreError, place_in_plugin
 from ..kinds.executor import StageCall, StageReport
 from ..plugins.discovery import Registry, registry
@@ -32,8 +33,6 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "RAYON_NUM_THREADS",  # tokenizers take all cores otherwise
 )
-Device = Literal["cpu", "cuda"]
-"""Where a network runs; it changes floats."""
 
 
 class StageParams(BaseModel):
@@ -217,6 +216,8 @@ def limited_threads(threads: int) -> Iterator[None]:
     # Threads that spin at a barrier starve each other if they outnumber the cores: beside busy
     # processes two such threads trained two to nine times slower than sleeping ones.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Otherwise products of matrices on the same GPU may differ between runs.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import pyarrow as pa
     from threadpoolctl import threadpool_limits
 

@@ -9,25 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from ..errors import PluginError, SettingsError
+from ..errors import PluginError
 from ._random import deterministic
 
 Pooling = Literal["mean", "mean+std"]
 HeadPooling = Literal["mean", "mean+std", "attentive"]
-
-
-def device(wanted: str) -> torch.device:
-    """Returns the device that the key names.
-
-    Raises:
-        SettingsError: it is a GPU, and this process has none.
-    """
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise SettingsError(
-            "'devices' asks for a GPU, but torch finds none here. Run on a machine with a GPU, "
-            "install a torch built for it, or remove 'devices' to compute on the CPU."
-        )
-    return torch.device(wanted)
 
 
 def moments(values: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field, field_validator
 
@@ -13,6 +13,7 @@ from lanser_bench import (
     ASR,
     SAMPLE_RATE,
     DataError,
+    Device,
     Language,
     PluginOptions,
     SettingsError,
@@ -57,8 +58,9 @@ class WhisperOptions(PluginOptions):
     """Clips are padded to this length, or to their own if they are longer, instead of Whisper's
     30 s, which saves most of the time. A clip that then loops or is unlikely is transcribed again
     with 30 s."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Part of the key, because the two give slightly different floats."""
+    device: Device = "cpu"
+    """Part of the key, because each gives slightly different floats. ``auto`` becomes the device of
+    the machine that reads the experiment: ``cuda``, else ``mps``, else ``cpu``."""
 
     @field_validator("model")
     @classmethod

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import field_validator
 
 from lanser_bench import SettingsError, Speech, Transcript
 
@@ -23,6 +24,13 @@ class Options(WhisperOptions):
 
     compute_type: Literal["float32", "float16", "bfloat16", "int8", "int8_float32"] = "float32"
     """Arithmetic in CTranslate2; the processor determines which of them are available."""
+
+    @field_validator("device")
+    @classmethod
+    def _supported(cls, device: str) -> str:
+        if device == "mps":
+            raise ValueError("CTranslate2 computes on cpu or cuda only; set device: cpu")
+        return device
 
 
 class FasterWhisper(WhisperASR[Options]):

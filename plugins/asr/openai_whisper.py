@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lanser_bench import MissingDependencyError, SettingsError, Speech, Transcript
+from lanser_bench import (
+    MissingDependencyError,
+    SettingsError,
+    Speech,
+    Transcript,
+    compute_device,
+)
 
 from .._optional import import_optional
 from .._whisper_ct2 import POSITION, dimensions, openai_state_dict, read_ct2
@@ -79,7 +85,7 @@ class OpenAIWhisper(WhisperASR[Options]):
     @cached_property
     def _model(self) -> Whisper:
         whisper = import_optional("whisper", NEED, INSTALL)
-        path, device = self.weights.path, self.options.device
+        path, device = self.weights.path, compute_device(self.options.device)
         if path.suffix == ".pt":
             loaded: Whisper = whisper.load_model(str(path), device=device).eval()
             return loaded

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from lanser_bench import ASR, Language, PluginOptions, Speech, Transcript
+from lanser_bench import ASR, Device, Language, PluginOptions, Speech, Transcript
 
-from .._devices import Device, dtype_on
+from .._devices import dtype_on
 from .._transformers import load_extractor, load_model, load_part, refuse_missing
 from ..weights import usual_names
 from ._ctc import ctc, transcript

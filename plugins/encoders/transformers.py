@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import Field, model_validator
 
 from lanser_bench import (
+    Device,
     FeatureExtractor,
     Frontend,
     Layers,
@@ -23,7 +24,7 @@ from lanser_bench import (
     Waveform,
 )
 
-from .._devices import Device, Precision, dtype_on
+from .._devices import Precision, dtype_on
 from ..weights import WithWeights, usual_names
 from ._pretrained import encoder_of, load, redrawn
 from ._trained_on import published

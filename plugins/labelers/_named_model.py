@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from lanser_bench import PluginOptions
+from lanser_bench import Device, PluginOptions
 
 
 class NamedModelOptions(PluginOptions):
@@ -17,8 +17,9 @@ class NamedModelOptions(PluginOptions):
 
     model: str = ""
     """A model of transformers: a folder, or a hub id, ``org/name`` or ``org/name@revision``."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Part of the key, because the two give slightly different floats."""
+    device: Device = "cpu"
+    """Part of the key, because each gives slightly different floats. ``auto`` becomes the device of
+    the machine that reads the experiment: ``cuda``, else ``mps``, else ``cpu``."""
 
     @model_validator(mode="after")
     def _named(self) -> Self:

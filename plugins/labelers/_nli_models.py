@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lanser_bench import MissingDependencyError, PluginError, SettingsError
+from lanser_bench import MissingDependencyError, PluginError, SettingsError, compute_device
 
 from .._optional import import_optional
 from .._transformers import load_model, load_part
@@ -127,7 +127,7 @@ def load_torch(name: str, device: str, precision: Precision) -> tuple[TorchPairs
         # Without its head the model has no class called entailment, which `nli_columns` reports.
         model, _ = load_model(name, "AutoModelForSequenceClassification", "sequence classifier")
         tokenizer = load_part(name, "AutoTokenizer")
-    plain = TorchPairs(model.to(device).eval(), None, "float32")
+    plain = TorchPairs(model.to(compute_device(device)).eval(), None, "float32")
     return plain.at(precision), tokenizer
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from lanser_bench import SAMPLE_RATE, Scores, Taxonomy, TextRecord, Waveform
+from lanser_bench import SAMPLE_RATE, Scores, Taxonomy, TextRecord, Waveform, compute_device
 
 from .._transformers import load_extractor, load_model, refuse_missing
 from ._mapped import MappedLabeler, MappedOptions
@@ -90,4 +90,4 @@ class AudioTeacher(MappedLabeler[AudioTeacherOptions]):
         extractor = load_extractor(name)
         model, missing = load_model(name, HEAD, kind)
         refuse_missing(name, kind, missing, "Name another model.")
-        return model.to(self.options.device).eval(), extractor
+        return model.to(compute_device(self.options.device)).eval(), extractor

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from lanser_bench import Scores, SettingsError, Taxonomy, TextRecord, fitting
+from lanser_bench import Scores, SettingsError, Taxonomy, TextRecord, compute_device, fitting
 
 from .._tokens import batches, token_counts
 from .._transformers import load_model, load_part, refuse_missing
@@ -90,7 +90,7 @@ class Classifier(MappedLabeler[ClassifierOptions]):
         tokenizer = load_part(name, "AutoTokenizer")
         if tokenizer.pad_token_id is None:
             raise SettingsError(f"The tokenizer of the model '{name}' has no padding token.")
-        plain = TorchPairs(model.to(self.options.device).eval(), None, "float32")
+        plain = TorchPairs(model.to(compute_device(self.options.device)).eval(), None, "float32")
         return plain.at("float32"), tokenizer
 
     @cached_property

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from lanser_bench import (
+    Device,
     Labeler,
     ModelFacts,
     PluginOptions,
@@ -78,8 +79,9 @@ class EntailmentOptions(PluginOptions):
     batch_tokens: int = Field(default=1024, ge=256)
     """Most tokens of a batch, padding included; one batch per thread is scored at a time. Changes
     the last digits of floats."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Part of the key, because the two give slightly different floats."""
+    device: Device = "cpu"
+    """Part of the key, because each gives slightly different floats. ``auto`` becomes the device of
+    the machine that reads the experiment: ``cuda``, else ``mps``, else ``cpu``."""
 
     @model_validator(mode="after")
     def _possible(self) -> EntailmentOptions:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from lanser_bench import (
+    Device,
     Labeler,
     PluginOptions,
     Scores,
@@ -43,8 +44,9 @@ class SimilarityOptions(PluginOptions):
     """Cosines are divided by it before the softmax. It changes confidences, not the best label."""
     batch_size: int = Field(default=64, ge=1)
     """Changes the last digits of floats."""
-    device: Literal["cpu", "cuda"] = "cpu"
-    """Part of the key, because the two give slightly different floats."""
+    device: Device = "cpu"
+    """Part of the key, because each gives slightly different floats. ``auto`` becomes the device of
+    the machine that reads the experiment: ``cuda``, else ``mps``, else ``cpu``."""
 
 
 class Similarity(WithWeights, Labeler[SimilarityOptions]):

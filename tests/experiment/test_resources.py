@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from lanser_bench import SettingsError
+from lanser_bench import SettingsError, create_plugin, devices
 from lanser_bench.experiment import dry_run, plan_experiment, run_experiment
 from lanser_bench.experiment.running.events import read_events
 from lanser_bench.experiment.running.resources import BASE_GIB, needs
+from lanser_bench.experiment.settings.model import Experiment
 
 Make = Callable[..., dict[str, Any]]
 GPU = {"name": "local", "threads": 2, "gpus": 1}
@@ -38,6 +39,21 @@ def test_devices_ask_for_a_gpu_and_change_the_keys_they_touch(
         for p, q in ((gpu, cpu), (cpu, gpu))
     ]
     assert stages[0] == stages[1] == {"pretrain", "embed", "evaluate", "zeroshot", "probe"}
+
+
+def test_fine_tuning_may_have_its_own_device(settings: Make, plugin_dirs: tuple[Path, ...]) -> None:
+    made = settings(executor=GPU, finetune={}, devices={"finetune": "cuda"})
+    assert {stage for stage, need in wanted(made, plugin_dirs).items() if need.gpus} == {"finetune"}
+
+
+@pytest.mark.parametrize("present", ["cuda", "mps", "cpu"])
+def test_auto_names_the_device_of_this_machine(
+    present: str, settings: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "_available", lambda device: device in ("cpu", present))
+    experiment = Experiment.model_validate(settings(devices={"pretrain": "auto"}))
+    assert experiment.devices.pretrain == present
+    assert create_plugin("asr", "openai-whisper", {"device": "auto"}).options.device == present
 
 
 def test_the_cpu_is_in_no_key(settings: Make, plugin_dirs: tuple[Path, ...]) -> None:

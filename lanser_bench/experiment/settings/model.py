@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from pydantic_core import PydanticCustomError
 
 from ...data.listing import Part
+from ...devices import Device
 from ...evaluation.families import Declared
 from ...measurements import SECTIONS, SWITCHES
 from ...measurements.base import Seed, with_fields
@@ -177,13 +178,17 @@ class StageThreads(_Settings):
 
 
 class StageDevices(_Settings):
-    """Device of the networks. It changes floats, so ``cuda`` is in the keys of the stages.
+    """Device of the networks. It changes floats, so any but ``cpu`` is in the keys of the stages.
 
     Recognisers and labelers have their own option `device`.
     """
 
-    pretrain: Literal["cpu", "cuda"] = "cpu"
-    embed: Literal["cpu", "cuda"] = "cpu"
+    pretrain: Device = "cpu"
+    """``auto`` becomes ``cuda``, ``mps`` or ``cpu``, whichever the machine that reads the
+    experiment has first."""
+    embed: Device = "cpu"
+    finetune: Device | None = None
+    """Null: that of `pretrain`."""
 
 
 class StageMemory(_Settings):

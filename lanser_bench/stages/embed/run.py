@@ -119,9 +119,9 @@ def _encode(context: StageContext, plugin: Any) -> Encode:
         raise PluginError(f"The encoder '{name}' takes features, but none were planned.")
     if isinstance(plugin, FeatureExtractor):
         return extractor_encode(plugin, name)
-    from ..network import device
+    from ...devices import compute_device
 
-    place = device(context.spec.params.get("device", "cpu"))
+    place = compute_device(context.spec.params.get("device", "cpu"))
     attends = context.spec.params["pooling"] == "attentive" and "model" in parents
     attention = load_attention(context.parent("model")) if attends else None
     return module_encode(loaded_module(context, plugin).to(place).eval(), name, attention)

@@ -8,10 +8,11 @@ from typing import Literal
 from pydantic import Field
 
 from ...audio.flatten import Cue
+from ...devices import Device
 from ...plugins.identity import library_versions
 from ...store import PluginIdentity, Spec
 from .. import features as features_stage
-from ..base import Device, StageParams, device_params, present
+from ..base import StageParams, device_params, present
 
 VERSION = "2"
 CAPACITY = 256

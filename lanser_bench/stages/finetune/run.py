@@ -124,12 +124,13 @@ class _Tuner:
         }
 
     def _network(self, seed: int) -> tuple[Network, torch.device]:
-        from ..network import Network, device
+        from ...devices import compute_device
+        from ..network import Network
 
         context, name = self.context, self.context.name("encoder")
         encoder = trainable(context.plugin("encoder"), name)
         module = loaded_module(context, encoder, context.spec.params["weights_seed"])
-        place = device(context.spec.params.get("device", "cpu"))
+        place = compute_device(context.spec.params.get("device", "cpu"))
         example, labels = self.examples.frames(0), self.task.data.n_labels
         return Network.on(module, example, name, seed, labels, self.params.pooling).to(place), place
 

@@ -6,10 +6,11 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from ...devices import Device
 from ...evaluation.budgets import checked_budgets
 from ...plugins.identity import library_versions
 from ...store import PluginIdentity, Spec
-from ..base import Device, device_params, present
+from ..base import device_params, present
 from ..embed.spec import Weights
 from ..evaluate import spec as evaluate
 from ..pretrain.spec import TrainingParams

@@ -31,13 +31,14 @@ def run(context: StageContext, draft: Draft) -> None:
     name = context.name("encoder")
     encoder = trainable(context.plugin("encoder"), name)
 
-    from ..network import Network, device
+    from ...devices import compute_device
+    from ..network import Network
     from .checkpoint import Checkpoint
     from .examples import load_examples, split_by_speaker
     from .training import Training
 
     control: LabelsControl = context.spec.params["labels_control"]
-    place = device(context.spec.params.get("device", "cpu"))
+    place = compute_device(context.spec.params.get("device", "cpu"))
     params, seed = Params.of(context.spec), context.spec.seed or 0
     examples = load_examples(context, control, seed)
     split = split_by_speaker(examples, params.dev_fraction)

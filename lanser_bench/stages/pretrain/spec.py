@@ -7,9 +7,10 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from ...devices import Device
 from ...plugins.identity import library_versions
 from ...store import PluginIdentity, Spec
-from ..base import Device, StageParams, device_params
+from ..base import StageParams, device_params
 from .forward import Confusion
 
 VERSION = "1"

@@ -136,7 +136,7 @@ class Training:
             self.optimizer.zero_grad(set_to_none=True)
             check_divisible(self.network)
             self.micro = halved(min(self.micro, len(batch.rows)))
-            restore_random(states)
+            restore_random(states, self.device)
 
     def _gradients(self, batch: Batch, epoch: int) -> tuple[Losses, list[Tensor]]:
         self.optimizer.zero_grad(set_to_none=True)
