@@ -53,12 +53,9 @@ baseline: .venv/run.stamp
 	$(GATE_LABELS) --write results/baseline/labels.parquet
 	$(BIN)/lanser-bench results history add results/baseline
 
+# Adds the figures of this commit to tests/benchmarks/history.json and docs/performance.md.
 bench: .venv/dev.stamp
-	$(BIN)/python tests/benchmarks/linear_speed.py
-	$(BIN)/python tests/benchmarks/pretrain_speed.py
-	$(BIN)/python tests/benchmarks/allocator.py
-	$(BIN)/python tests/benchmarks/coverage_simulation.py --trials 300
-	$(BIN)/python tests/benchmarks/gate_simulation.py
+	$(BIN)/python tests/benchmarks/bench.py
 
 # Leaves results and .lanser alone, which has the stores of all runs: `lanser-bench cache gc` cleans those.
 clean:

@@ -263,6 +263,22 @@ def test_reference_tables_are_current() -> None:
         )
 
 
+def test_the_page_of_performance_shows_the_history_of_the_benchmarks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "tests" / "benchmarks")
+    import bench
+
+    text = bench.PAGE.read_text(encoding="utf-8")
+    assert text == bench.page(), "stale: run python tests/benchmarks/bench.py --page"
+    for one in bench.history()[-1]["figures"]:
+        assert (bench.HERE / one["command"].split()[0]).is_file()
+        middle, worst = (one["min"], 2 * one["max"]) if one["unit"] != "×" else (one["max"], 0)
+        assert not bench.slower(one | {"median": middle}, one)  # as good as its best pair
+        changed = one | {"median": worst, "min": worst, "max": worst}
+        assert bench.slower(changed, one)
+
+
 # -- names and links resolve -------------------------------------------------------------------
 
 
