@@ -18,10 +18,11 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial, wraps
 from itertools import islice
+from types import FrameType
 from typing import Any
 
 from ..errors import PluginError
-from .process_state import STATES
+from .process_state import ENVIRONMENT, STATES
 
 STRICT = "LANSER_STRICT"
 """Environment variable that makes every report of a plugin an error; workers inherit it."""
@@ -60,6 +61,8 @@ class _Call:
         """Diverts stdout, makes `os._exit` an exception, and watches the global generators."""
         self._replace(sys, "stdout", self.output)
         self._replace(os, "_exit", partial(self._leave, os._exit))
+        for name in ("putenv", "unsetenv"):
+            self._replace(os, name, partial(self._set, getattr(os, name)))
         self._replace(random, "seed", self._watched("Python's", random, "getstate", "setstate"))
         if (drawn := sys.modules.get("numpy.random")) is not None:
             self._replace(drawn, "seed", self._watched("NumPy's", drawn, "get_state", "set_state"))
@@ -86,6 +89,13 @@ class _Call:
         self._replaced.append((place, name, getattr(place, name)))
         setattr(place, name, value)
 
+    def _set(self, change: Callable[..., None], name: bytes, *value: bytes) -> None:
+        """Changes a variable; what an imported library sets for itself is no change of a plugin."""
+        change(name, *value)
+        if _library_loads():
+            known = self._before[STATES.index(ENVIRONMENT)]
+            known.update({name: one for one in value}) if value else known.pop(name, None)
+
     def _watched(self, name: str, module: Any, read: str, restore: str) -> Callable[..., None]:
         seed = module.seed
 
@@ -102,6 +112,21 @@ class _Call:
         if not here or caller.partition(".")[0] == "lanser_bench":
             leave(code)
         raise SystemExit(code)
+
+
+def _library_loads() -> bool:
+    """Whether a module runs that the plugin imports, and that is not in the plugin's package."""
+    loading, own = "", ""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if package == "lanser_bench":  # called the plugin
+            break
+        if frame.f_code.co_name == "<module>":
+            loading = loading or package
+        own = own if package == "importlib" else package
+        frame = frame.f_back
+    return loading not in ("", own)
 
 
 def _is_left(thread: threading.Thread) -> bool:

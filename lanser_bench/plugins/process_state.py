@@ -48,12 +48,6 @@ def _variables() -> dict[bytes, bytes]:
     return encoded.copy()
 
 
-def _same_variables(before: dict[bytes, bytes], after: dict[bytes, bytes]) -> bool:
-    """Ignores what OpenMP libraries set while they load."""
-    changed = {name for name, _ in before.items() ^ after.items()}
-    return before == after or all(name.startswith(b"KMP_") for name in changed)
-
-
 def _restore_variables(before: dict[bytes, bytes]) -> None:
     for name, _ in before.items() ^ _variables().items():
         if name in before:
@@ -107,15 +101,12 @@ def _numpy_errors() -> dict[str, Any] | None:
     return numpy.geterr() if numpy else None
 
 
+ENVIRONMENT = State(
+    "environment variables", _variables, _restore_variables, "Pass settings as arguments."
+)
 STATES = (
+    ENVIRONMENT,
     State("the current directory", _directory, os.chdir, "Use absolute paths."),
-    State(
-        "environment variables",
-        _variables,
-        _restore_variables,
-        "Pass settings as arguments.",
-        _same_variables,
-    ),
     State("the umask", _umask, os.umask, "Use os.chmod on your files."),
     State(
         "the locale",

@@ -215,3 +215,14 @@ def test_json_stands_alone_on_stdout_whatever_a_plugin_prints(tmp_path: Path) ->
     )
     assert json.loads(done.stdout)["plugins"]
     assert {"from Python", "from C", "from a child"} <= set(done.stderr.splitlines())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("labeler", ["entailment", "similarity"])
+def test_a_new_process_labels_a_sentence_without_a_warning(labeler: str) -> None:
+    words = ["label", "text", "I was scared", "--labeler", labeler, "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lanser_bench", *words], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["label"] == "fear"
+    assert done.stderr == ""

@@ -134,6 +134,26 @@ def test_a_plugin_does_not_end_the_process(created: Any, does: str) -> None:
         created("segmenter", "cut", does).segment(None)
 
 
+def test_a_variable_that_an_imported_library_sets_is_left_alone(
+    created: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "sets_its_own.py").write_text("import os\nos.environ['OF_A_LIBRARY'] = '1'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("OF_A_LIBRARY", "0")
+    does = "os.environ['OF_THE_PLUGIN'] = '1'; import sets_its_own"
+    created("segmenter", "cut", does).segment(None)
+    assert os.environ["OF_A_LIBRARY"] == "1"
+    assert "OF_THE_PLUGIN" not in os.environ
+    assert capsys.readouterr().err.count("changed environment variables") == 1
+    created("segmenter", "cut", "del sys.modules['sets_its_own']; import sets_its_own").segment(
+        None
+    )
+    assert capsys.readouterr().err == ""
+
+
 def test_rows_of_a_generator_are_isolated_too(created: Any) -> None:
     before = state()
     assert [u.id for u in created("dataset", "rows", "os.chdir('/')").utterances(Path())] == [*"ab"]
