@@ -18,11 +18,11 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial, wraps
 from itertools import islice
-from types import FrameType
+from traceback import walk_stack
 from typing import Any
 
 from ..errors import PluginError
-from .process_state import ENVIRONMENT, STATES
+from .process_state import STATES
 
 STRICT = "LANSER_STRICT"
 """Environment variable that makes every report of a plugin an error; workers inherit it."""
@@ -61,8 +61,7 @@ class _Call:
         """Diverts stdout, makes `os._exit` an exception, and watches the global generators."""
         self._replace(sys, "stdout", self.output)
         self._replace(os, "_exit", partial(self._leave, os._exit))
-        for name in ("putenv", "unsetenv"):
-            self._replace(os, name, partial(self._set, getattr(os, name)))
+        self._replace(os, "putenv", partial(self._put, os.putenv))
         self._replace(random, "seed", self._watched("Python's", random, "getstate", "setstate"))
         if (drawn := sys.modules.get("numpy.random")) is not None:
             self._replace(drawn, "seed", self._watched("NumPy's", drawn, "get_state", "set_state"))
@@ -89,12 +88,11 @@ class _Call:
         self._replaced.append((place, name, getattr(place, name)))
         setattr(place, name, value)
 
-    def _set(self, change: Callable[..., None], name: bytes, *value: bytes) -> None:
-        """Changes a variable; what an imported library sets for itself is no change of a plugin."""
-        change(name, *value)
+    def _put(self, put: Callable[..., None], name: bytes, value: bytes) -> None:
+        """Sets a variable; what an imported library sets for itself is no change of a plugin."""
+        put(name, value)
         if _library_loads():
-            known = self._before[STATES.index(ENVIRONMENT)]
-            known.update({name: one for one in value}) if value else known.pop(name, None)
+            self._before[0][name] = value
 
     def _watched(self, name: str, module: Any, read: str, restore: str) -> Callable[..., None]:
         seed = module.seed
@@ -116,16 +114,13 @@ class _Call:
 
 def _library_loads() -> bool:
     """Whether a module runs that the plugin imports, and that is not in the plugin's package."""
-    loading, own = "", ""
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None:
+    loading = own = ""
+    for frame, _ in walk_stack(sys._getframe(2)):
         package = str(frame.f_globals.get("__name__")).partition(".")[0]
         if package == "lanser_bench":  # called the plugin
             break
-        if frame.f_code.co_name == "<module>":
-            loading = loading or package
         own = own if package == "importlib" else package
-        frame = frame.f_back
+        loading = loading or own * (frame.f_code.co_name == "<module>")
     return loading not in ("", own)
 
 
@@ -177,8 +172,7 @@ def _report(whose: str, what: str, sentence: str) -> None:
     if (whose, what) in _reported:
         return
     _reported.add((whose, what))
-    notes = _notes.get()
-    if notes is None:
+    if (notes := _notes.get()) is None:
         print(f"Warning: {sentence}", file=sys.stderr)  # noqa: T201
     else:
         notes.append(sentence)
@@ -198,13 +192,10 @@ def collected() -> Iterator[list[str]]:
 @contextmanager
 def strictly() -> Iterator[None]:
     """Makes every report an error."""
-    before = os.environ.get(STRICT)
-    os.environ[STRICT] = "1"
-    try:
+    from unittest import mock
+
+    with mock.patch.dict(os.environ, {STRICT: "1"}):
         yield
-    finally:
-        if before is None:
-            del os.environ[STRICT]
 
 
 def guard(cls: type, contract: type) -> None:

@@ -77,10 +77,6 @@ def _torch_seed() -> tuple[int, Any] | None:
     return (torch.initial_seed(), torch.get_rng_state()) if torch else None
 
 
-def _restore_torch_seed(before: tuple[int, Any]) -> None:
-    sys.modules["torch"].set_rng_state(before[1])
-
-
 def _torch_modes() -> tuple[Any, ...] | None:
     torch = sys.modules.get("torch")
     if torch is None:
@@ -101,11 +97,8 @@ def _numpy_errors() -> dict[str, Any] | None:
     return numpy.geterr() if numpy else None
 
 
-ENVIRONMENT = State(
-    "environment variables", _variables, _restore_variables, "Pass settings as arguments."
-)
 STATES = (
-    ENVIRONMENT,
+    State("environment variables", _variables, _restore_variables, "Pass settings as arguments."),
     State("the current directory", _directory, os.chdir, "Use absolute paths."),
     State("the umask", _umask, os.umask, "Use os.chmod on your files."),
     State(
@@ -130,7 +123,7 @@ STATES = (
     State(
         "torch's random seed",
         _torch_seed,
-        _restore_torch_seed,
+        lambda before: sys.modules["torch"].set_rng_state(before[1]),
         "Use torch.random.fork_rng() or a torch.Generator.",
         lambda before, after: bool(before[0] == after[0]),
     ),
