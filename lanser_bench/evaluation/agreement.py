@@ -164,8 +164,8 @@ def proportion(hits: int, n: int) -> Metric:
 def _scaled(score: Metric, factor: float) -> Metric:
     interval = score.interval
     if interval is not None:
-        ends = {"low": interval.low * factor, "high": min(1.0, interval.high * factor)}
-        interval = interval.model_copy(update=ends)
+        low, high = interval.low * factor, min(1.0, interval.high * factor)
+        interval = replace(interval, low=low, high=high)
     return Metric(value=score.value * factor, interval=interval)
 
 

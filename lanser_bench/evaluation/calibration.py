@@ -123,8 +123,7 @@ def calibration_metric(sums: Floats) -> Metric:
     for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if largest(middle) < plain.value else (low, middle)
-    ends = {"low": low, "method": CALIBRATION}
-    return plain.model_copy(update={"interval": plain.interval.model_copy(update=ends)})
+    return replace(plain, interval=replace(plain.interval, low=low, method=CALIBRATION))
 
 
 def reliability(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ...evaluation.calibration import (
 )
 from ...evaluation.results import Metric
 from ...evaluation.statistics import metric
+from .pairs import over_units
 
 
 def calibration(
@@ -42,10 +44,7 @@ def calibration(
 
     def shown(score: Metric) -> dict[str, Any]:
         kept = Metric(value=score.value) if few else score
-        text = kept.model_dump(mode="json")
-        if units.speakers is None and kept.interval is not None:
-            text["interval"]["method"] = kept.interval.method.replace("speakers", "rows")
-        return text
+        return asdict(over_units(kept, "rows") if units.speakers is None else kept)
 
     found = reliability(confidence, share, unit)
     return {

@@ -101,7 +101,7 @@ class _Labels:
             if name in ("jsd", "brier"):
                 scores[name] = over_units(metric(statistic), self.units.kind)
         if several := several_labels(compared, self.units):
-            scores["hit"] = Metric.model_validate(several["hit_in_gold_set"])
+            scores["hit"] = Metric(**several["hit_in_gold_set"])
         never = never_given(self.sums)
         made = self.corpus.store.checked(self.corpus.labels).spec.plugins["labeler"]
         return Rung(labeler, scores, never, self._cost(), made.options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,7 @@ def negative(metric: Metric) -> Metric:
     """Returns a difference with its sides exchanged."""
     made = metric.interval
     if made is not None:
-        made = made.model_copy(update={"low": -made.high, "high": -made.low})
+        made = replace(made, low=-made.high, high=-made.low)
     return Metric(value=-metric.value, interval=made)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 
@@ -62,8 +62,7 @@ def over_units(metric: Metric, over: str) -> Metric:
     made = metric.interval
     if made is None:
         return metric
-    ends = {"method": made.method.replace("speakers", over)}
-    return metric.model_copy(update={"interval": made.model_copy(update=ends)})
+    return replace(metric, interval=replace(made, method=made.method.replace("speakers", over)))
 
 
 def pairs_sheet(pairs: Sequence[Pair], title: str) -> Sheet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -321,7 +321,7 @@ def _means(
 
 
 def _shown(value: Metric | int) -> Any:
-    return value if isinstance(value, int) else value.model_dump(mode="json")
+    return value if isinstance(value, int) else asdict(value)
 
 
 def _all_shown(scores: Mapping[str, Metric]) -> dict[str, Any]:

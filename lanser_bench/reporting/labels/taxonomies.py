@@ -8,7 +8,7 @@ predicts the other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -232,7 +232,7 @@ def _agreement(
     both = (mapped[1] >= 0) & (theirs.index >= 0)
     if units.speakers is not None and both.any():
         equal = mapped[1][both] == theirs.index[both]
-        by_choice["over_speakers"] = share(equal, units.part(both)).model_dump(mode="json")
+        by_choice["over_speakers"] = asdict(share(equal, units.part(both)))
     return {"compared": True, "by_scores": by_scores, "by_choice": by_choice}
 
 

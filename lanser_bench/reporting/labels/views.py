@@ -110,7 +110,7 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
 
 def shown(score: Mapping[str, Any]) -> str:
     """Formats a score of the report, with its interval if it has one."""
-    return decimal(Metric.model_validate(score), digits=3)
+    return decimal(Metric(**score), digits=3)
 
 
 def _head(report: Mapping[str, Any]) -> str:
@@ -183,7 +183,7 @@ def _score(key: str, head: str) -> Column:
 def _scores(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns values of a report with its scores as metrics."""
     return {
-        key: Metric.model_validate(value) if isinstance(value, Mapping) else value
+        key: Metric(**value) if isinstance(value, Mapping) else value
         for key, value in values.items()
     }
 
