@@ -14,6 +14,7 @@ from typing import Any
 import typer
 
 from ..errors import LanserError
+from ..printing import echo
 from . import _shared as shared
 from ._app import TRACEBACK, App
 from ._complete import COMPLETE
@@ -74,10 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except LanserError as error:
         if shared.tracebacks:
             traceback.print_exception(error)
-        typer.echo(f"Error: {error}", err=True)
+        echo(f"Error: {error}", err=True)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
-        typer.echo("Stopped.", err=True)
+        echo("Stopped.", err=True)
         raise SystemExit(130) from None
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has stopped reading
         sys.stderr.close()
@@ -85,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         if error.errno not in UNUSABLE or error.filename is None:
             raise
-        typer.echo(f"Error: {error.filename} cannot be used: {error.strerror}.", err=True)
+        echo(f"Error: {error.filename} cannot be used: {error.strerror}.", err=True)
         raise SystemExit(2) from None
 
 
@@ -148,7 +149,7 @@ def _root(
 def _print_version() -> None:
     from .. import __version__
 
-    typer.echo(__version__)
+    echo(__version__)
     raise typer.Exit
 
 
@@ -169,4 +170,4 @@ def _add_plugin_commands(app: typer.Typer) -> None:
         # The boundary of a third-party hook: the other commands must still work.
         except Exception as error:  # noqa: BLE001
             name = getattr(plugin, "__name__", "?")
-            typer.echo(f"Commands of plugin {name} are not available: {error}", err=True)
+            echo(f"Commands of plugin {name} are not available: {error}", err=True)

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from ..errors import DataError, StoreError, did_you_mean
+from ..printing import echo
 from ..records.reading import read_records
 from ..store import Artifact, Spec, Store
 from ..store.plan_history import active_plans, plan_path, saved_plans
@@ -207,16 +206,14 @@ def print_garbage(found: Garbage) -> None:
     """Lists what may be removed, with its size."""
     for artifact in found.artifacts[:SHOWN]:
         meta, size = artifact.meta, human(artifact.size)
-        typer.echo(
-            f"{artifact.key[:12]} {meta['spec']['stage']}, {size}, written {meta['written']}"
-        )
+        echo(f"{artifact.key[:12]} {meta['spec']['stage']}, {size}, written {meta['written']}")
     if len(found.artifacts) > SHOWN:
-        typer.echo(f"… and {len(found.artifacts) - SHOWN} more artifacts")
+        echo(f"… and {len(found.artifacts) - SHOWN} more artifacts")
     for why in dict.fromkeys(leftover.why for leftover in found.leftovers):
         alike = [leftover.size for leftover in found.leftovers if leftover.why == why]
-        typer.echo(f"{len(alike)} × {why}, {human(sum(alike))}")
+        echo(f"{len(alike)} × {why}, {human(sum(alike))}")
     counts = f"{len(found.artifacts)} artifacts and {len(found.leftovers)} leftovers"
-    typer.echo(f"{counts} are not needed: {human(found.bytes)}.")
+    echo(f"{counts} are not needed: {human(found.bytes)}.")
 
 
 def remove_garbage(store: Store, found: Garbage) -> None:
@@ -227,7 +224,7 @@ def remove_garbage(store: Store, found: Garbage) -> None:
             store.discard(artifact.key)
             removed += 1
     sweep(store, found.leftovers)
-    typer.echo(f"{removed} artifacts and {len(found.leftovers)} leftovers removed.")
+    echo(f"{removed} artifacts and {len(found.leftovers)} leftovers removed.")
 
 
 def human(size: float) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import typer
-from rich.console import Console, JustifyMethod
+from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
+from ..console import Console
+from ..printing import echo
 from ._shared import echo_json
 
 if TYPE_CHECKING:
@@ -84,4 +85,4 @@ def print_sheets(
         values = plain(sheets if content is None else content)
         echo_json(values, indent=1)
     else:
-        typer.echo(rendered(sheets, form, title), nl=False)
+        echo(rendered(sheets, form, title), nl=False)

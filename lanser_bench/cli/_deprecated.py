@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
-
 from ..errors import SettingsError
+from ..printing import echo
 from ._options import is_path
 from ._shared import DATASET
 
@@ -94,4 +93,4 @@ def _taken(words: Sequence[str], option: str) -> tuple[list[str], list[str]]:
 
 
 def _note(old: str, new: str) -> None:
-    typer.echo(f"Note: `{old}` is deprecated; use `lanser-bench {new}`.", err=True)
+    echo(f"Note: `{old}` is deprecated; use `lanser-bench {new}`.", err=True)

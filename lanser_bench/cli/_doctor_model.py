@@ -8,12 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import typer
-
 from ..errors import DataError, LanserError, SettingsError, did_you_mean
 from ..kinds import ASR, ModelFacts
 from ..plugins.discovery import Registry
 from ..plugins.identity import check_plugin
+from ..printing import echo
 from ._labeling import quieten_libraries
 
 KINDS = ("labeler", "asr", "encoder")
@@ -62,19 +61,19 @@ def examine(plugins: Registry, name: str, kinds: Sequence[str]) -> None:
 def _show(name: str, verdicts: Sequence[Verdict], *, in_full: bool) -> None:
     facts = verdicts[0].facts
     memory, licence = f"{facts.memory_gib:.1f} GiB of memory", facts.licence or "not stated"
-    typer.echo(f"{name}: {facts.family}")
-    typer.echo(f"  {facts.place}; {_size(facts.size)} ({facts.weights}); licence {licence}")
-    typer.echo(f"  about {memory} in float32")
+    echo(f"{name}: {facts.family}")
+    echo(f"  {facts.place}; {_size(facts.size)} ({facts.weights}); licence {licence}")
+    echo(f"  about {memory} in float32")
     able = [verdict for verdict in verdicts if not verdict.refusal]
     unable = [verdict for verdict in verdicts if verdict.refusal]
     for verdict in able:
-        typer.echo(f"✓ {verdict.settings}{f'  # {verdict.note}' if verdict.note else ''}")
+        echo(f"✓ {verdict.settings}{f'  # {verdict.note}' if verdict.note else ''}")
     if able and unable and not in_full:
         listed = ", ".join(verdict.plugin for verdict in unable)
-        typer.echo(f"✗ {listed} (for the reasons, add --as KIND)")
+        echo(f"✗ {listed} (for the reasons, add --as KIND)")
     else:
         for verdict in unable:
-            typer.echo(f"✗ {verdict.refusal}")
+            echo(f"✗ {verdict.refusal}")
 
 
 def _plugins(plugins: Registry, name: str, kinds: Sequence[str]) -> Iterator[tuple[str, str, Any]]:

@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from ..errors import DataError
 from ..experiment.labelling import (
     LabelledCorpus,
@@ -23,6 +21,7 @@ from ..experiment.settings.axis_names import slug
 from ..experiment.settings.model import DatasetRef
 from ..plugins.discovery import registry
 from ..plugins.taxonomies import find_taxonomy
+from ..printing import echo
 from ..reporting.tables.form import Format
 from ._options import parsed_options
 
@@ -109,8 +108,8 @@ class Labeling:
         if form is not Format.table:
             print_sheets(sheets(written.report), form, written.report, "Weak labels")
         else:
-            typer.echo("\n".join(summary_lines(written.report)))
-            typer.echo(f"Labels, report and pictures: {written.folder}")
+            echo("\n".join(summary_lines(written.report)))
+            echo(f"Labels, report and pictures: {written.folder}")
 
     def table(
         self, path: Path, column: str, gold: str | None, gold_taxonomy: str, words: Sequence[str]

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from .._yaml import read_value
 from ..errors import SettingsError, did_you_mean
+from ..printing import echo
 from ._shared import DATASET
 
 if TYPE_CHECKING:
@@ -115,9 +114,7 @@ def quoted_dataset(text: str, plugins: Registry, option: str) -> DatasetRef:
     """
     name, equals, folder = text.partition("=")
     if equals and " " not in name:
-        typer.echo(
-            f'Note: `{option} {text}` is deprecated; use `{option} "{name} {folder}"`.', err=True
-        )
+        echo(f'Note: `{option} {text}` is deprecated; use `{option} "{name} {folder}"`.', err=True)
         return dataset_ref([name, folder], plugins, option)
     try:
         words = shlex.split(text)

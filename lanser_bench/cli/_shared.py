@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..printing import echo, json_text
 from . import _complete
 from ._stdout import emit
 
@@ -127,12 +127,12 @@ tracebacks = False
 
 def note(sentence: str) -> None:
     """Prints a sentence that the user must not miss to stderr."""
-    typer.echo(f"! {sentence}", err=True)
+    echo(f"! {sentence}", err=True)
 
 
 def echo_json(content: Any, indent: int | None = None) -> None:
     """Prints content as JSON."""
-    emit(json.dumps(content, ensure_ascii=False, indent=indent))
+    emit(json_text(content, indent))
 
 
 class _NoPandas:

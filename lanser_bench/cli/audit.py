@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import typer
 
+from ..printing import echo
 from . import _shared as shared
 from ._shared import echo_json
 
@@ -36,6 +37,6 @@ def audit(as_json: bool = shared.AS_JSON) -> None:
             rows.append(("✓" if one.caught else "✗", *row))
         columns = ("", "fault", "planted in", "found by", "sentence")
         wide_console().print(plain_table(columns, rows))
-        typer.echo(f"{len(outcomes) - len(missed)} of {len(outcomes)} planted faults were found.")
+        echo(f"{len(outcomes) - len(missed)} of {len(outcomes)} planted faults were found.")
     if missed:
         raise typer.Exit(1)

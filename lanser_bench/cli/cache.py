@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ..printing import echo
 from . import _shared as shared
 from ._app import App
 from ._shared import echo_json
@@ -134,7 +135,7 @@ def gc(
         return
     if not yes:
         if not typer.confirm("Remove all this?"):
-            typer.echo("Nothing was removed.")
+            echo("Nothing was removed.")
             return
         garbage = garbage.still(look())
     remove_garbage(opened, garbage)
@@ -160,15 +161,15 @@ def verify(
     opened = open_store(store, read_only=dry_run)
     report = audit(opened)
     for key in report.foreign:
-        typer.echo(f"{key}: of another format, ignored", err=True)
+        echo(f"{key}: of another format, ignored", err=True)
     done = "found" if dry_run else "set aside"
     for damage in report.damaged:
         if not dry_run:
             opened.set_aside(damage.artifact, damage.faults)
         faults = "; ".join(damage.faults)
         line = f"{damage.artifact.key} ({damage.stage}): {faults}. {done.capitalize()}."
-        typer.echo(line, err=True)
-    typer.echo(f"{report.verified} artifacts verified, {len(report.damaged)} damaged and {done}.")
+        echo(line, err=True)
+    echo(f"{report.verified} artifacts verified, {len(report.damaged)} damaged and {done}.")
     if report.damaged:
         raise typer.Exit(1)
 
@@ -200,10 +201,10 @@ def remove(
     for prefix in keys:
         key = by_prefix(opened, prefix, {})
         opened.discard(key)
-        typer.echo(f"Removed {key}.")
+        echo(f"Removed {key}.")
     if experiment is not None:
         count = remove_experiment(opened, _results(results), experiment)
-        typer.echo(f"Removed the plan of {experiment} and {count} artifacts. Its records stay.")
+        echo(f"Removed the plan of {experiment} and {count} artifacts. Its records stay.")
 
 
 def open_store(path: Path, *, read_only: bool = False) -> Store:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from ..printing import echo
 from ..reporting.tables.form import Format
 from . import _shared as shared
 from ._app import App
@@ -74,7 +75,7 @@ def records(
         with writing(picture):
             views.picture(comparison, picture)
     if form is Format.md:
-        typer.echo(views.comparison_markdown(comparison), nl=False)
+        echo(views.comparison_markdown(comparison), nl=False)
     else:
         content = views.as_json(comparison)
         print_sheets([views.sheet(comparison)], form, content, "Comparison", notes=notes)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import typer
 
+from ..printing import echo
 from ._complete import COMPLETE, SCRIPTS
 
 
@@ -27,4 +28,4 @@ def completion(shell: Shell = typer.Argument(..., help="Your shell.")) -> None:
         lanser-bench completion bash > ~/.local/share/bash-completion/completions/lanser-bench
         lanser-bench completion zsh > ~/.lanser-bench.zsh
     """
-    typer.echo(SCRIPTS[shell] % COMPLETE, nl=False)
+    echo(SCRIPTS[shell] % COMPLETE, nl=False)

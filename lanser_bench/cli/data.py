@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ..errors import LanserError
+from ..printing import echo
 from . import _shared as shared
 from ._app import App
 from ._shared import DATASET, dataset_words, echo_json, in_data, in_output
@@ -116,12 +117,12 @@ def init(
     text = experiment_text(ref, survey, file)
     with shared.writing(file):
         write_atomic(file, text)
-    typer.echo(f"Written: {file}. Next: lanser-bench run {file} --dry-run")
+    echo(f"Written: {file}. Next: lanser-bench run {file} --dry-run")
 
 
 def _end_with_faults(survey: Survey) -> None:
     for fault in survey.faults:
-        typer.echo(f"Error: {fault}", err=True)
+        echo(f"Error: {fault}", err=True)
     if survey.faults:
         raise typer.Exit(2)
 
@@ -174,14 +175,14 @@ def leakage(
 
 
 def _print_leakage(report: LeakageReport) -> None:
-    typer.echo(f"dataset: {report.dataset}, {report.protocol}, {report.folds} folds")
+    echo(f"dataset: {report.dataset}, {report.protocol}, {report.folds} folds")
     for group in report.identical:
-        typer.echo(f"same sound: {', '.join(group)}")
+        echo(f"same sound: {', '.join(group)}")
     for sentence in report.warnings:
-        typer.echo(f"warning: {sentence}")
+        echo(f"warning: {sentence}")
     for sentence in report.refused:
-        typer.echo(f"refused: {sentence}")
-    typer.echo(f"leakage: {'yes' if report.refused else 'no'}")
+        echo(f"refused: {sentence}")
+    echo(f"leakage: {'yes' if report.refused else 'no'}")
 
 
 def _survey(plugins: Registry, dataset: DatasetRef, store: Path) -> Survey:
@@ -209,9 +210,10 @@ def _survey(plugins: Registry, dataset: DatasetRef, store: Path) -> Survey:
 
 
 def _print_survey(survey: Survey, contact: Sequence[tuple[str, str]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from ..console import Console
 
     console = Console(highlight=False)
     table = Table(title=f"{survey.dataset}: {survey.card.title}", show_header=False)
@@ -219,7 +221,7 @@ def _print_survey(survey: Survey, contact: Sequence[tuple[str, str]]) -> None:
         if console.is_terminal:
             table.add_row(title, Text(value))
         else:
-            typer.echo(f"{title}: {value}")
+            echo(f"{title}: {value}")
     if console.is_terminal:
         console.print(table)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from ..printing import echo
 from . import _shared as shared
 from ._app import App
 
@@ -96,7 +97,7 @@ def doctor(context: typer.Context, store: Path = shared.STORE) -> None:
     for finding in findings:
         mark = "✓" if finding.ok else "–" if finding.optional else "✗"
         todo = f" → {finding.todo}" if finding.todo and not finding.ok else ""
-        typer.echo(f"{mark} {finding.what}{todo}")
+        echo(f"{mark} {finding.what}{todo}")
     if any(not finding.ok and not finding.optional for finding in findings):
         raise typer.Exit(1)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from ..printing import echo
 from . import _shared as shared
 from ._shared import in_data, in_output
 
@@ -42,5 +43,5 @@ def export(
         overwrite=overwrite,
     )
     size = sum(path.stat().st_size for path in place.iterdir())
-    typer.echo(f"{record.experiment}: {record.name} → {place} ({size / 1e6:.1f} MB)")
-    typer.echo(f"Read {place / 'README.md'} before passing it on: it names the licences.")
+    echo(f"{record.experiment}: {record.name} → {place} ({size / 1e6:.1f} MB)")
+    echo(f"Read {place / 'README.md'} before passing it on: it names the licences.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ..printing import echo, json_text
 from . import _shared as shared
 from ._app import App
 from ._shared import DATASET, dataset_words, in_data, in_output, writing
@@ -134,7 +135,7 @@ def labels(
     if write is not None:
         with writing(write):
             of_labels.write_baseline(side, write)
-        typer.echo(f"Baseline: {write}", err=True)
+        echo(f"Baseline: {write}", err=True)
 
 
 @app.command()
@@ -163,7 +164,7 @@ def init(
     from ._gate_init import write_gate
 
     for sentence in write_gate(experiment, baseline, install, plugins_dir, output, force=force):
-        typer.echo(sentence)
+        echo(sentence)
 
 
 def _report(
@@ -177,12 +178,10 @@ def _report(
 
     `fails` are the arguments of `GateResult.passed`.
     """
-    import json
-
     from ..reporting.comparing import gate_views as views
 
     passed = result.passed(**fails)
-    content = json.dumps(views.as_json(result, passed=passed), ensure_ascii=False, indent=1)
+    content = json_text(views.as_json(result, passed=passed), indent=1)
     if json_file and str(json_file) != "-":
         _write(json_file, content + "\n")
     if junit is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from ..printing import echo
 from ..reporting.tables.form import Format
 from . import _shared as shared
 from ._app import App
@@ -49,7 +50,7 @@ def text(
     answers = label_texts(plugin, labeler, texts, labels, language)
     for answer in answers:
         if answer["truncated"]:
-            typer.echo(f"Note: '{answer['text'][:40]}…' is {ODD_TEXTS['truncated']}.", err=True)
+            echo(f"Note: '{answer['text'][:40]}…' is {ODD_TEXTS['truncated']}.", err=True)
     if as_json:
         echo_json(answers[0] if len(answers) == 1 else answers)
     else:
@@ -130,10 +131,11 @@ def corpus(
 
 
 def _show_scores(answer: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
+
+    from ..console import Console
 
     console = Console()
     verdict = answer["label"] or f"no label ({answer['reason']})"

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import typer
-
+from ..printing import echo
 from ..reporting.tables.form import Format
 from . import _shared as shared
 from ._shared import in_data, in_output, many_small_tables, read_results, writing
@@ -79,7 +78,7 @@ def leaderboard(
     _show(boards, form, targets, selection, notes=notes)
     older = len(selection.every) - len(shown)
     if form is Format.table and older:
-        typer.echo(f"{older} older records of the same cells are hidden (--all shows them).")
+        echo(f"{older} older records of the same cells are hidden (--all shows them).")
 
 
 def _page(boards: Sequence[Board], targets: bool, selection: Selection) -> str:
@@ -142,10 +141,10 @@ def _show(
     from ._console import print_sheets
 
     if form is Format.md:
-        typer.echo(_page(boards, targets, selection), nl=False)
+        echo(_page(boards, targets, selection), nl=False)
     elif form is Format.csv:
         rows = csv_text([target_rows(board) for board in boards])
-        typer.echo(rows if targets else comma_separated(boards), nl=False)
+        echo(rows if targets else comma_separated(boards), nl=False)
     else:
         tables = sheets(boards, targets=targets)
         print_sheets(tables, form, boards, "Leaderboard", notes=notes)

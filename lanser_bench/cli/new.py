@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from ..printing import echo
 from . import _shared as shared
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -56,9 +57,9 @@ def new(
         files = _plugin(kind, name, f"{name.replace('-', '_')}_{kind}.py")
         before, option = "", f" --plugins-dir {shlex.quote(str(folder))}"
     _write(folder, files)
-    typer.echo("Next:")
-    typer.echo(f"  {before}lanser-bench plugins check {name}{option}")
-    typer.echo(f"  lanser-bench {USES[kind].replace('NAME', name)}{option}")
+    echo("Next:")
+    echo(f"  {before}lanser-bench plugins check {name}{option}")
+    echo(f"  lanser-bench {USES[kind].replace('NAME', name)}{option}")
 
 
 def _check(kind: str, name: str) -> None:
@@ -146,4 +147,4 @@ def _write(folder: Path, files: dict[str, str]) -> None:
         with shared.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
-        typer.echo(f"Wrote {path}")
+        echo(f"Wrote {path}")

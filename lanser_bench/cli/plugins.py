@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ..printing import echo
 from . import _shared as shared
 from ._app import App
 from ._complete import plugin_names
@@ -53,14 +54,14 @@ def plugins(
         echo_json({"plugins": listed, "broken": broken_entries}, indent=1)
         return
     for kind in dict.fromkeys(entry.kind for entry in entries):
-        typer.secho(kind, bold=True)
+        echo(kind, bold=True)
         rows = [(e.name, about.get(e, ""), _foreign(e)) for e in entries if e.kind == kind]
         if kind == "taxonomy":
             names = ", ".join(name + foreign for name, _, foreign in rows)
             rows = [(names, "lanser-bench taxonomy list describes them.", "")]
         _print_pairs([(name, text + foreign) for name, text, foreign in rows])
     for broken in registry.broken:
-        typer.echo(f"✗ {broken.entry_point} of {broken.distribution}: {broken.error}", err=True)
+        echo(f"✗ {broken.entry_point} of {broken.distribution}: {broken.error}", err=True)
 
 
 @app.command()
@@ -123,15 +124,15 @@ def check(
     if as_json:
         echo_json(asdict(checked), indent=1)
     else:
-        typer.secho(f"{one} {name} of {checked.distribution}", bold=True)
+        echo(f"{one} {name} of {checked.distribution}", bold=True)
         for failure in checked.failures:
-            typer.echo(f"✗ {failure}")
+            echo(f"✗ {failure}")
         if not checked.failures:
-            typer.echo(f"✓ {checked.checks} checks of the contract passed.")
+            echo(f"✓ {checked.checks} checks of the contract passed.")
         if checked.seconds is None:
-            typer.echo("The experiment runs when all checks of the contract pass.")
+            echo("The experiment runs when all checks of the contract pass.")
         elif not checked.failures:
-            typer.echo(f"✓ A small experiment ran in {checked.seconds:.1f} s.")
+            echo(f"✓ A small experiment ran in {checked.seconds:.1f} s.")
     if checked.failures:
         raise typer.Exit(1)
 
@@ -155,10 +156,10 @@ def _show(registry: Registry, entry: Registered) -> None:
     from ..plugins.discovery import CONTRACTS, abstract_names
 
     cls = registry.plugin_class(entry.kind, entry.name)
-    typer.secho(f"{entry.kind} {entry.name}, version {cls.version}", bold=True)
-    typer.echo(f"{inspect.getdoc(cls) or ''}\n")
+    echo(f"{entry.kind} {entry.name}, version {cls.version}", bold=True)
+    echo(f"{inspect.getdoc(cls) or ''}\n")
     notes, fields = documented(cls.Options), cls.Options.model_fields
-    typer.secho("Options" if fields else "No options", bold=True)
+    echo("Options" if fields else "No options", bold=True)
     rows = []
     for name, field in fields.items():
         value = field.get_default(call_default_factory=True)
@@ -167,10 +168,10 @@ def _show(registry: Registry, entry: Registered) -> None:
     _print_pairs(rows)
     names = CONTRACTS[entry.kind].split()
     contract = next(base for base in cls.__mro__ if base.__name__ in names)
-    typer.secho(f"\nEvery {contract.__name__} has", bold=True)
+    echo(f"\nEvery {contract.__name__} has", bold=True)
     about = ((name, inspect.getdoc(getattr(contract, name))) for name in abstract_names(contract))
     _print_pairs([(name, first_sentence(text or "")) for name, text in about])
-    typer.echo(f"\n{entry.reference} of {entry.distribution}")
+    echo(f"\n{entry.reference} of {entry.distribution}")
 
 
 def _foreign(entry: Registered) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from ..printing import echo
 from . import _shared as shared
 from ._shared import DATASET, dataset_words, echo_json, in_data
 
@@ -66,4 +67,4 @@ def power(
     if as_json:
         echo_json(asdict(plan), indent=1)
     else:
-        typer.echo("\n".join(plan.lines()))
+        echo("\n".join(plan.lines()))

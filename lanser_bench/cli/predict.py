@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
+from ..printing import cell, echo, json_text, visible
 from . import _shared as shared
 from ._shared import in_output, note, writing
 
@@ -85,9 +85,9 @@ def predict(
                 show(predict_file(loaded, path, cutter))
             except DataError as error:
                 failed += 1
-                typer.echo(f"✗ {error}", err=True)
+                echo(f"✗ {error}", err=True)
     if failed:
-        typer.echo(f"{failed} recordings could not be labelled.", err=True)
+        echo(f"{failed} recordings could not be labelled.", err=True)
         raise typer.Exit(1)
 
 
@@ -102,18 +102,16 @@ def _writer(form: Format, stream: TextIO, labels: list[str]) -> Show:
     if form is Format.csv:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(["file", "start", "end", "label", *labels, "reason"])
-        return lambda prediction: rows.writerows(_rows(prediction, len(labels)))
-    as_text = _as_json if form is Format.jsonl else _as_text
+        return lambda prediction: rows.writerows(
+            map(cell, row) for row in _rows(prediction, len(labels))
+        )
+    as_text = (lambda found: json_text(found.as_json())) if form is Format.jsonl else _as_text
 
     def show(prediction: Prediction) -> None:
         stream.write(as_text(prediction) + "\n")
         stream.flush()
 
     return show
-
-
-def _as_json(prediction: Prediction) -> str:
-    return json.dumps(prediction.as_json(), ensure_ascii=False)
 
 
 def _rows(prediction: Prediction, labels: int) -> Iterator[list[str]]:
@@ -135,7 +133,7 @@ def _as_text(prediction: Prediction) -> str:
     for s in prediction.segments if len(prediction.segments) > 1 else ():
         verdict = f"no label: it {s.reason}" if s.label is None else f"{s.scores[s.label]:.2f}"
         lines.append(f"    {_clock(s.start)}–{_clock(s.end)}  {s.label or ''}  {verdict}")
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def _clock(seconds: float) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from ..printing import echo
 from . import _shared as shared
 from ._app import App
 from ._shared import DATASET, dataset_words, in_data, in_output, writing
@@ -72,7 +73,7 @@ def import_(
         )
     boards = rank([(path, load_record(path)) for path in records], curves=False)
     print_sheets(sheets(boards), Format.table, notes=True)  # misses, and the mark
-    typer.echo("\n".join(f"Record: {path}" for path in records))
+    echo("\n".join(f"Record: {path}" for path in records))
 
 
 @app.command()

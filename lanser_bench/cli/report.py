@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
+from ..printing import echo
 from . import _shared as shared
 from ._shared import in_output, many_small_tables, note
 
@@ -40,9 +39,9 @@ def report(
     page = write_report(
         folders or [shared.RESULTS], output, report=note, store=store, with_audio=with_audio
     )
-    typer.echo(f"{page} ({page.stat().st_size / 1e6:.1f} MB): open it in a browser.")
+    echo(f"{page} ({page.stat().st_size / 1e6:.1f} MB): open it in a browser.")
     if pictures is not None:
         from ..reporting.report.pictures import write_pictures
 
         written = write_pictures(folders or [shared.RESULTS], pictures)
-        typer.echo(f"{len(written)} pictures are in {pictures}.")
+        echo(f"{len(written)} pictures are in {pictures}.")

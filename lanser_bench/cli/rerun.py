@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ..printing import echo
 from . import _shared as shared
 from ._shared import in_data, in_output, in_store
 
@@ -74,7 +75,7 @@ def rerun(
                 listener=display,
             )
         except CellFailedError as error:
-            typer.echo(f"Error: {error}", err=True)
+            echo(f"Error: {error}", err=True)
             raise typer.Exit(1) from None
     _show(compared, tolerance, within_interval)
     if not compared.is_equal(tolerance, within_interval=within_interval):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from ..printing import echo
 from . import _shared as shared
 from ._app import App
 from ._shared import echo_json, in_output, in_store, note
@@ -29,12 +30,12 @@ def validate(
     checked = check_records(places)
     for record in checked:
         for sentence in record.notes:
-            typer.echo(f"{record.path}: {sentence}")
+            echo(f"{record.path}: {sentence}")
         for fault in record.faults:
-            typer.echo(f"Error: {fault}", err=True)
+            echo(f"Error: {fault}", err=True)
     own = [record for record in checked if not record.foreign]
     sound = sum(not record.faults for record in own)
-    typer.echo(f"{sound} of {len(own)} records are sound.")
+    echo(f"{sound} of {len(own)} records are sound.")
     if any(record.faults for record in checked):
         raise typer.Exit(2)
 
@@ -64,11 +65,11 @@ def upgrade(
     for place in places:
         for path in record_files(place):
             try:
-                typer.echo(f"{path}: {migrate_record(path, opened)}")
+                echo(f"{path}: {migrate_record(path, opened)}")
             except ForeignFileError:
                 if path == place:
                     raise
-                typer.echo(f"{path}: not a result record, left unchanged")
+                echo(f"{path}: not a result record, left unchanged")
 
 
 @app.command()
@@ -95,7 +96,7 @@ def merge(
     merged = merge_records(sources, into, newest_wins=newest)
     for sentence in merged.notes:
         note(f"{sentence}.")
-    typer.echo(f"{into}: {merged.copied} records copied, {merged.equal} were there or equal.")
+    echo(f"{into}: {merged.copied} records copied, {merged.equal} were there or equal.")
 
 
 @app.command()
@@ -140,7 +141,7 @@ def add(
 
     lines = add_history(folders, history, commit=commit)
     names = sorted({line["commit"][:10] for line in lines})
-    typer.echo(f"{history}: {len(lines)} cells of {', '.join(names)}.")
+    echo(f"{history}: {len(lines)} cells of {', '.join(names)}.")
 
 
 @app.command()

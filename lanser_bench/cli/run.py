@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..printing import echo
 from . import _shared as shared
 from ._complete import experiment_words
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
+    from ..console import Console
     from ..experiment import DryRun, RunOutcome
     from ..reporting.results import Results
 
@@ -181,7 +182,7 @@ def _finish(outcome: RunOutcome, *, as_json: bool) -> None:
         console.print(f"✗ {names[0]}{others}: {stage}: {sentence}", style="red", markup=False)
     tracebacks = dict.fromkeys(f.traceback for f in outcome.failures if f.traceback)
     if shared.tracebacks:
-        typer.echo("\n".join(tracebacks), err=True)
+        echo("\n".join(tracebacks), err=True)
     elif tracebacks:
         console.print(f"Tracebacks: --traceback shows them; {outcome.log}", soft_wrap=True)
     if as_json:

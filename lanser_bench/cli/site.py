@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
+from ..printing import echo
 from . import _shared as shared
 from ._shared import in_output, note
 
@@ -25,4 +24,4 @@ def site(
 
     index = write_site(folders or [shared.RESULTS], output, report=note)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
-    typer.echo(f"{index} (site: {size / 1e6:.1f} MB): open it in a browser.")
+    echo(f"{index} (site: {size / 1e6:.1f} MB): open it in a browser.")

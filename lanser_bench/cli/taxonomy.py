@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..printing import echo
 from . import _shared as shared
 from ._app import App
 from ._complete import plugin_names
@@ -110,7 +111,7 @@ def validate(
             faults.append(str(error))
             continue
         unchecked = f"; maps not checked: {' '.join(notes)}" if notes else ""
-        typer.echo(f"{path}: {checked.name}, {len(checked.labels)} labels, valid{unchecked}")
+        echo(f"{path}: {checked.name}, {len(checked.labels)} labels, valid{unchecked}")
     if faults:
         raise TaxonomyError("\n".join(faults))
 
@@ -175,7 +176,7 @@ def compare(
     if as_json:
         echo_json(found.report)
     else:
-        typer.echo("\n".join(summary_lines(found.report)))
+        echo("\n".join(summary_lines(found.report)))
 
 
 def _on_dataset(dataset: DatasetRef, labeling: Labeling, names: tuple[str, str]) -> Comparison:
@@ -198,14 +199,14 @@ def _on_dataset(dataset: DatasetRef, labeling: Labeling, names: tuple[str, str])
 
 
 def _show(taxonomy: Taxonomy) -> None:
-    typer.echo(f"{taxonomy.name} (version {taxonomy.version})  {taxonomy.title}")
-    typer.echo(f"Source: {taxonomy.citation}")
+    echo(f"{taxonomy.name} (version {taxonomy.version})  {taxonomy.title}")
+    echo(f"Source: {taxonomy.citation}")
     if taxonomy.notes:
-        typer.echo(f"Notes: {taxonomy.notes}")
+        echo(f"Notes: {taxonomy.notes}")
     rule = taxonomy.neutral_rule
     threshold = f", min_confidence {rule.min_confidence:g}" if rule.min_confidence else ""
-    typer.echo(f"Neutral: {taxonomy.neutral or f'no label; rule: {rule.kind}{threshold}'}")
-    typer.echo(f"Templates: {' | '.join(taxonomy.templates)}")
+    echo(f"Neutral: {taxonomy.neutral or f'no label; rule: {rule.kind}{threshold}'}")
+    echo(f"Templates: {' | '.join(taxonomy.templates)}")
     rows = [
         [label.name, hypothesis, ", ".join(label.synonyms), label.parent or ""]
         + ["" if value is None else f"{value:+.1f}" for value in (label.valence, label.arousal)]
@@ -215,13 +216,13 @@ def _show(taxonomy: Taxonomy) -> None:
     _print_table(header, rows)
     for language, wording in taxonomy.languages.items():
         words = ", ".join(f"{name} → {'/'.join(words)}" for name, words in wording.labels.items())
-        typer.echo(f"In {language}: {' | '.join(wording.templates)}; {words}")
+        echo(f"In {language}: {' | '.join(wording.templates)}; {words}")
     for target, mapped in taxonomy.maps.items():
         missing = [name for name in taxonomy.names if not mapped.get(name)]
         unmapped = f"  (unmapped: {', '.join(missing)})" if missing else ""
-        typer.echo(f"Map to {target}: {_pairs(mapped)}{unmapped}")
+        echo(f"Map to {target}: {_pairs(mapped)}{unmapped}")
     for source, mapped in taxonomy.maps_from.items():
-        typer.echo(f"Map from {source}: {_pairs(mapped)}")
+        echo(f"Map from {source}: {_pairs(mapped)}")
 
 
 def _pairs(mapped: Mapping[str, Mapping[str, float]]) -> str:
@@ -232,8 +233,7 @@ def _pairs(mapped: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def _print_table(header: tuple[str, ...], rows: list[list[str]]) -> None:
-    from rich.console import Console
-
+    from ..console import Console
     from ._console import plain_table
 
     Console().print(plain_table(header, rows))

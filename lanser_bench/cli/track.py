@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from ..printing import echo
 from . import _shared as shared
 from ._shared import note
 
@@ -46,9 +47,9 @@ def track(
         report=note,
     )
     known = f", {replay.had} were sent before" if replay.had else ""
-    typer.echo(f"{replay.sent} cells sent to {to}{known}. Its files are in {replay.folder}.")
+    echo(f"{replay.sent} cells sent to {to}{known}. Its files are in {replay.folder}.")
     if replay.view is not None:
-        typer.echo(f"Next: {replay.view}")
+        echo(f"Next: {replay.view}")
     if replay.failed:
-        typer.echo(f"{replay.failed} cells were not sent.", err=True)
+        echo(f"{replay.failed} cells were not sent.", err=True)
         raise typer.Exit(1)

@@ -22,6 +22,7 @@ from traceback import walk_stack
 from typing import Any
 
 from ..errors import PluginError
+from ..printing import echo
 from .process_state import STATES
 
 STRICT = "LANSER_STRICT"
@@ -173,7 +174,7 @@ def _report(whose: str, what: str, sentence: str) -> None:
         return
     _reported.add((whose, what))
     if (notes := _notes.get()) is None:
-        print(f"Warning: {sentence}", file=sys.stderr)  # noqa: T201
+        echo(f"Warning: {sentence}", err=True)
     else:
         notes.append(sentence)
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from lanser_bench.experiment.running.privacy import HIDDEN, scrubbed
+from lanser_bench.cli import main
+from lanser_bench.experiment.settings.privacy import HIDDEN, scrubbed
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,15 @@ def test_values_of_secret_variables_are_hidden_wherever_they_stand(
 def test_a_home_with_a_space_is_cut_inside_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/Ada Lovelace")
     assert scrubbed("a, /home/Ada Lovelace/x/y.wav, b") == "a, …/y.wav, b"
+
+
+def test_a_secret_in_settings_is_refused_but_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "planted-secret-1")
+    with pytest.raises(SystemExit) as end:
+        main(["run", "quickstart", "--dry-run", "labeler.name=${oc.env:SOME_API_KEY}"])
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert "SOME_API_KEY" in said
+    assert "planted-secret-1" not in said

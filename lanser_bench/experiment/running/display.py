@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -24,6 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from ...console import Console
 from ...kinds.executor import StageReport
 from ..planning.plan import Cell, Node, Plan
 from .scheduler import Failure, Listener

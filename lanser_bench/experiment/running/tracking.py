@@ -29,7 +29,7 @@ from ...records.attachments import attached_path, attachments_of
 from ...records.reading import newest, read_records
 from ...store import Store, digest, write_atomic
 from ..settings.model import PluginRef
-from .privacy import scrubbed
+from ..settings.privacy import scrubbed
 
 Report = Callable[[str], None]
 CAPACITY = 512

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...errors import SettingsError
+from .privacy import secret_variable
 
 _REFERENCE = re.compile(r"\$\{\s*([^}:.\s\[]*)([:.\[}\s]?)([A-Za-z_]*)")
 """First step of the name in an interpolation, the sign after it, and the step after a dot."""
@@ -45,7 +46,7 @@ def resolved(settings: Mapping[str, Any], label: str) -> dict[str, Any]:
     """Returns settings with their interpolations resolved.
 
     Raises:
-        SettingsError: an environment variable is not set, or a key does not exist.
+        SettingsError: an environment variable is not set, or is a secret; a key does not exist.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -61,6 +62,12 @@ def resolved(settings: Mapping[str, Any], label: str) -> dict[str, Any]:
                 f"set. Set it (export {variable[1]}=/path/to/data) or give {place} a value."
             ) from None
         raise SettingsError(f"{label}: '{place}': {_first_line(error)}.") from None
+    secret = secret_variable(plain) if "oc." in repr(settings) else None
+    if secret:
+        raise SettingsError(
+            f"{label} refers to the environment variable {secret}, whose value would be part of "
+            "keys and records. Remove it: plugins read API keys from the environment themselves."
+        )
     return {str(k): v for k, v in plain.items()} if isinstance(plain, dict) else {}
 
 

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from ...evaluation.label_quality import Scale
 from ...evaluation.results import Metric
 from ...numbers import decimal, detectable_text, p_text, percent
+from ...printing import visible
 from ..tables.sheet import Column, Entry, Sheet, Shown, markdown_text, plain
 from ..tables.sheet import markdown as sheet_markdown
 from .gate import GateResult
@@ -129,7 +130,7 @@ def junit(found: GateResult, *, strict: bool = False, allow_changes: bool = Fals
     total = len(found.compared) + len(found.not_compared)
     suite.attrib |= {"tests": str(total), "failures": str(failures), "skipped": str(skipped)}
     ElementTree.indent(suite)
-    text = ElementTree.tostring(suite, encoding="unicode")
+    text = visible(ElementTree.tostring(suite, encoding="unicode"))
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
 
 

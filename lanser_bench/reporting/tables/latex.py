@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ...printing import visible
 from .layout import PAGE, bound, fitted
 from .table import NBSP, NONE, Column, Sheet, set_off
 
@@ -26,7 +27,7 @@ MARKS = str.maketrans(
 
 def latex_text(text: str) -> str:
     """Escapes a text; a hyphen before a digit becomes a minus sign."""
-    return re.sub(r"(?<![\w.])-(?=\d)", "$-$", bound(text).translate(MARKS))
+    return re.sub(r"(?<![\w.])-(?=\d)", "$-$", visible(bound(text)).translate(MARKS))
 
 
 def latex(sheet: Sheet) -> str:

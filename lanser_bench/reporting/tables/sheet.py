@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from ...printing import cell, visible
 from .form import Format
 from .latex import latex as latex
 from .layout import PAGE, bound, fitted
@@ -80,7 +81,8 @@ def _md_row(texts: Sequence[str]) -> str:
 
 def markdown_text(text: str) -> str:
     """Escapes a text for a cell of a Markdown table."""
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    text = visible(text).replace("|", "\\|").replace("<", "&lt;").replace("](", "]\\(")
+    return text.replace("\n", " ")
 
 
 def html(sheets: Sequence[Sheet], title: str) -> str:
@@ -143,7 +145,7 @@ def csv_lines(lines: Sequence[Mapping[str, Any]]) -> str:
     names = dict.fromkeys(name for line in lines for name in line)
     writer = csv.DictWriter(out, list(names), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows({name: cell(value) for name, value in line.items()} for line in lines)
     return out.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Removes secrets and paths of the machine from the data that trackers get."""
+"""Keeps secrets out of settings, and secrets and paths of the machine from trackers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,16 @@ def scrubbed(value: Any) -> Any:
     Hidden are texts under names such as ``api_key`` or ``token``, and anywhere the values of
     environment variables whose names end in KEY, TOKEN, SECRET, PASSWORD or CREDENTIALS.
     """
-    return _scrubbed(value, _secrets())
+    return _scrubbed(value, tuple(_secrets()))
+
+
+def secret_variable(value: Any) -> str | None:
+    """Returns the environment variable whose secret value is in a text of JSON values, if any."""
+    if isinstance(value, Mapping | list | tuple):
+        inner = value.values() if isinstance(value, Mapping) else value
+        return next(filter(None, map(secret_variable, inner)), None)
+    text = value if isinstance(value, str) else ""
+    return next((name for secret, name in _secrets().items() if secret in text), None)
 
 
 def _scrubbed(value: Any, secrets: tuple[str, ...]) -> Any:
@@ -57,11 +66,12 @@ def _text(text: str, secrets: tuple[str, ...]) -> str:
     return _PATH.sub(lambda found: "…/" + _LAST.split(found[0].rstrip("/"))[-1], text)
 
 
-def _secrets() -> tuple[str, ...]:
-    return _long(tuple(v for name, v in os.environ.items() if _SECRET_VARIABLE.search(name)))
+def _secrets() -> dict[str, str]:
+    return _long(tuple((v, n) for n, v in os.environ.items() if _SECRET_VARIABLE.search(n)))
 
 
 @lru_cache(maxsize=4)
-def _long(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Longest first: one may be part of another."""
-    return tuple(sorted((v for v in values if len(v) >= SHORTEST), key=len, reverse=True))
+def _long(values: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Value → variable, longest first: one may be part of another."""
+    long = (pair for pair in values if len(pair[0]) >= SHORTEST)
+    return dict(sorted(long, key=lambda pair: -len(pair[0])))

@@ -1,0 +1,66 @@
+"""What is printed or written for people: texts of files are made harmless.
+
+A name, a transcript or a message of a library may contain escape sequences. A terminal would obey
+them: hide lines, change its title, or answer as if the user had typed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import typer
+
+_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"}
+_SWITCHES = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_OTHERS = (*range(0x80, 0xA0), *_SWITCHES, *range(0xD800, 0xE000))
+VISIBLE = {**_PICTURES, 0x7F: 0x2421, **dict.fromkeys(_OTHERS, 0xFFFD)}
+"""Code of a character that is not printed → of that shown for it.
+
+After the ASCII ones: C1, switches of the direction of text, and lone surrogates.
+"""
+ESCAPES = {code: f"\\u{code:04x}" for code in VISIBLE if code >= ord(" ")}
+"""Such characters that `json` leaves as they are → their escapes."""
+
+FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+"""Beginnings of a text that a spreadsheet would run."""
+
+
+def visible(text: str) -> str:
+    """Returns a text with pictures of its control characters, except line ends and tabs."""
+    return text if text.isascii() and text.isprintable() else text.translate(VISIBLE)
+
+
+def echo(text: object = "", *, err: bool = False, nl: bool = True, bold: bool = False) -> None:
+    """Prints a text to stdout or stderr, with visible control characters.
+
+    Args:
+        text: the text.
+        err: whether it goes to stderr.
+        nl: whether a line end follows.
+        bold: whether a terminal shows it in bold.
+    """
+    stream = sys.stderr if err else sys.stdout
+    words = visible(str(text)).encode(stream.encoding or "utf-8", "backslashreplace")
+    shown = words.decode(stream.encoding or "utf-8")
+    typer.echo(typer.style(shown, bold=True) if bold else shown, nl=nl, err=err)
+
+
+def json_text(content: Any, indent: int | None = None) -> str:
+    """Returns content as JSON; what is not printed is escaped."""
+    return json.dumps(content, ensure_ascii=False, indent=indent).translate(ESCAPES)
+
+
+def cell(value: Any) -> Any:
+    """Returns a value for a CSV file; an apostrophe keeps spreadsheets from running a text.
+
+    They take a text for a formula if it begins with ``=``, ``+``, ``-`` or ``@``.
+    """
+    if not isinstance(value, str) or not value.startswith(FORMULAS):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
