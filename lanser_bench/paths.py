@@ -8,10 +8,10 @@ import unicodedata
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
-LONGEST_PART = 255
-"""Maximum bytes of a file's name on common file systems."""
+LONGEST_PART, LONGEST = 255, 4095
+"""Maximum bytes of a file's name and of a path on common file systems."""
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
@@ -25,14 +25,9 @@ def user_path(written: str | Path) -> Path:
         ValueError: it is a URL, or an impossible file name on this system.
     """
     text = str(written)
-    if not text.strip():
-        raise ValueError("it is empty")
     if _URL.match(text):
         raise ValueError("it is a URL: download it and name the folder on this machine")
-    if any(ord(letter) < 32 for letter in text):
-        raise ValueError("it contains control characters, such as a line end: remove them")
-    if any(len(os.fsencode(part)) > LONGEST_PART for part in Path(text).parts):
-        raise ValueError(f"a name in it exceeds {LONGEST_PART} bytes: shorten it")
+    _refuse_impossible(text)
     try:
         path = Path(text).expanduser()
     except RuntimeError:
@@ -44,9 +39,36 @@ def user_path(written: str | Path) -> Path:
     return existing or path
 
 
+def file_name(written: str) -> str:
+    """Returns the name of a file or folder, as a file from elsewhere gives it.
+
+    Raises:
+        ValueError: it is a path to another folder, or an impossible file name.
+    """
+    if "/" in written or "\\" in written or written.startswith("."):
+        raise ValueError(f"'{written}' is not in its folder")
+    _refuse_impossible(written)
+    return written
+
+
+def _refuse_impossible(text: str) -> None:
+    if not text.strip():
+        raise ValueError("it is empty")
+    if any(ord(letter) < 32 for letter in text):
+        raise ValueError("it contains control characters, such as a line end: remove them")
+    try:
+        encoded = os.fsencode(text)
+    except UnicodeEncodeError:
+        raise ValueError("it contains half of a character: rename it") from None
+    if len(encoded) > LONGEST or any(len(p) > LONGEST_PART for p in encoded.split(b"/")):
+        raise ValueError(f"a name in it exceeds {LONGEST_PART} bytes: shorten it")
+
+
 def _read(written: Any) -> Any:
     return user_path(written) if isinstance(written, str | Path) else written
 
 
+FileName = Annotated[str, AfterValidator(file_name)]
+"""Name of a file or folder in a file from elsewhere."""
 UserPath = Annotated[Path, BeforeValidator(_read)]
 """A path in settings."""

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from .arrays import Bools, Floats, Ints
 from .folds import Fold
 from .results import Metric, Result
+from .sheets import fitting
 from .statistics import Statistic, metric, ratio_mean
 
 Source = Literal["head", "zero_shot", "labeler", "majority"]
@@ -197,6 +198,15 @@ def statistics(clips: Clips, predicted: Ints) -> dict[str, Statistic]:
     }
 
 
+ANSWERS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("id", "speaker", "source", "budget")),
+        *((name, pa.int16()) for name in ("draw", "words", "voice", "predicted")),
+    ]
+)
+"""Columns of `answer_table`."""
+
+
 def answer_table(clips: Clips, found: Sequence[Following], predicted: Sequence[Ints]) -> pa.Table:
     """Returns answers to tested clips as rows: a block of all clips per source, budget and draw.
 
@@ -221,13 +231,8 @@ def answer_table(clips: Clips, found: Sequence[Following], predicted: Sequence[I
         "source": [of.source for of, _, _ in blocks for _ in range(n)],
         "budget": [of.budget or "" for of, _, _ in blocks for _ in range(n)],
     }
-    return pa.table(
-        {
-            **{name: pa.array(values, pa.string()) for name, values in columns.items()},
-            "draw": pa.array([draw for _, draw, _ in blocks for _ in range(n)], pa.int16()),
-            **{name: pa.array(values, pa.int16()) for name, values in labels.items()},
-        }
-    )
+    draws = [draw for _, draw, _ in blocks for _ in range(n)]
+    return pa.table({**columns, "draw": draws, **labels}, schema=ANSWERS)
 
 
 def read_answers(table: pa.Table, source: Source, budget: str | None) -> tuple[Clips, Ints]:
@@ -241,7 +246,8 @@ def read_answers(table: pa.Table, source: Source, budget: str | None) -> tuple[C
         for of, name in ((first, "words"), (first, "voice"), (rows, "predicted"))
     )
     clips = Clips(first["id"].to_pylist(), first["speaker"].to_pylist(), words, voice)
-    return clips, predicted.reshape(draws, len(first))
+    with fitting(table):
+        return clips, predicted.reshape(draws, len(first))
 
 
 def _share(hits: Bools | Floats, speakers: Sequence[str]) -> Statistic:

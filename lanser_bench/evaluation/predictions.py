@@ -19,6 +19,7 @@ from ..errors import DataError
 from . import metrics
 from .arrays import Floats, Ints
 from .results import Metric
+from .sheets import codes, fitting
 from .statistics import Statistic, combine, flat, metric, ratio_mean
 
 PREDICTIONS = "predictions.parquet"
@@ -84,7 +85,8 @@ def counts_by_budget(table: pa.Table, n_labels: int) -> dict[str, Floats]:
     seeds = table["seed"].to_numpy()
     draws = np.flatnonzero(np.bincount(seeds))
     shape = (len(budgets), len(speakers), len(draws), n_labels, n_labels + 1)
-    gold, predicted = table["gold"].to_numpy(), table["predicted"].to_numpy() % shape[-1]
+    gold, predicted = codes(table, "gold", n_labels), codes(table, "predicted", n_labels)
+    predicted %= shape[-1]
     for size, code in zip(
         shape[1:], (speaker, np.searchsorted(draws, seeds), gold, predicted), strict=True
     ):
@@ -198,9 +200,9 @@ def classified_rows(table: pa.Table, n_labels: int) -> Classified:
     speakers, speaker = sorted_codes(table["speaker"])
     draw = np.unique(table["seed"].to_numpy(), return_inverse=True)[1]
     predicted = np.zeros((draw.max() + 1, len(ids)), np.int64)
-    predicted[draw, row] = table["predicted"].to_numpy()
+    predicted[draw, row] = codes(table, "predicted", n_labels)
     gold, who = np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64)
-    gold[row], who[row] = table["gold"].to_numpy(), speaker
+    gold[row], who[row] = codes(table, "gold", n_labels), speaker
     return Classified(ids, [speakers[i] for i in who.tolist()], gold, predicted, n_labels)
 
 
@@ -217,6 +219,14 @@ def sorted_codes(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
     place = np.zeros(len(names), np.int64)
     place[order] = np.arange(len(order))
     return [names[i] for i in order], place[code]
+
+
+WORD = pa.dictionary(pa.int32(), pa.string())
+VECTORS = pa.list_(pa.float64())
+PLACED = pa.schema(
+    [("id", WORD), ("speaker", WORD), ("fold", pa.int16()), ("seed", pa.int16()), ("budget", WORD)]
+)
+"""Columns that place a prediction; the seed is the draw of the labelled subset."""
 
 
 def vectors(rows: npt.NDArray[Any]) -> pa.Array:
@@ -239,8 +249,9 @@ def read_vectors(table: pa.Table, truth: str) -> tuple[list[str], Floats, Floats
         values = table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         return np.asarray(values.reshape(len(table), -1))
 
-    predicted = matrix("predicted")[order].reshape(draws, len(first), -1)
-    return table["speaker"].take(pa.array(first)).to_pylist(), matrix(truth)[first], predicted
+    with fitting(table):
+        predicted = matrix("predicted")[order].reshape(draws, len(first), -1)
+        return table["speaker"].take(pa.array(first)).to_pylist(), matrix(truth)[first], predicted
 
 
 def read_predicted(path: Path, target: str, scale: str) -> Predicted:

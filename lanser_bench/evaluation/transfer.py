@@ -25,6 +25,7 @@ from .metrics import confusion_matrix
 from .predictions import Classified, classification, paired_difference
 from .results import TransferScore
 from .selection import fold_features
+from .sheets import codes
 from .statistics import metric
 
 UNMAPPED = -1
@@ -208,7 +209,7 @@ def read_classified(table: pa.Table, score: TransferScore, column: str) -> Class
         column: ``predicted``, or ``within`` for heads trained within the set.
     """
     rows = table.filter(pc.equal(table["trained_on"], JOIN.join(score.trained_on)))
-    gold, predicted = (rows[name].to_numpy().astype(np.int64) for name in ("gold", column))
+    gold, predicted = (codes(rows, name, len(score.labels)) for name in ("gold", column))
     ids, speakers = rows["id"].to_pylist(), rows["speaker"].to_pylist()
     return Classified(ids, speakers, gold, predicted[None], len(score.labels))
 

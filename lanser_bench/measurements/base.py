@@ -304,6 +304,8 @@ class Measurement(Generic[R]):
     """If set, the stage's predictions are saved beside the record. Returns from a result and its
     predictions: name, score in the result, score of the predictions; `results validate` compares
     them."""
+    kept: pa.Schema | None = None
+    """Columns of these predictions; whole numbers are at least −1."""
     notes: Callable[[R], Iterable[str]] = lambda result: ()
     """Warnings for the notes below tables."""
     report: ReportTable[R] | ReportMap | None = None

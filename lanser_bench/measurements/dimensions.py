@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from ..evaluation import dimensions as study
 from ..evaluation.contrast import averaged
 from ..evaluation.dimension_results import DimensionScores, DimensionsResult
+from ..evaluation.predictions import PLACED, VECTORS
 from ..evaluation.results import Metric
 from ..numbers import decimal
 from ..stages import dimensions
@@ -22,9 +24,6 @@ from .base import (
     SpeakerSums,
     Target,
 )
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 CUSTOMARY = ("arousal", "valence", "dominance")
 """Dimensions that have their own column; others are in the record and the report."""
@@ -156,6 +155,7 @@ DIMENSIONS = Measurement(
     ),
     numbers=_numbers,
     recomputed=_recomputed,
+    kept=pa.schema([*PLACED, ("truth", VECTORS), ("predicted", VECTORS)]),
     notes=lambda result: result.warnings,
     report=ReportTable(
         order=7,

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ..evaluation.contrast import DIFFERENCE, averaged
 from ..evaluation.listening import (
+    ANSWERS,
     Following,
     ListenResult,
     following,
@@ -133,6 +134,7 @@ LISTEN = Measurement(
     ),
     numbers=_numbers,
     recomputed=_recomputed,
+    kept=ANSWERS,
     notes=attrgetter("warnings"),
     report=ReportTable(
         order=6,

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ..evaluation.calibration import calibration_error
 from ..evaluation.contrast import averaged
+from ..evaluation.predictions import PLACED, VECTORS, WORD
 from ..evaluation.results import Metric
 from ..evaluation.soft import statistics
 from ..evaluation.soft_results import SoftBudget, SoftResult, SoftScores
@@ -140,6 +141,7 @@ SOFT = Measurement(
     ),
     numbers=_numbers,
     recomputed=_recomputed,
+    kept=pa.schema([*PLACED, ("head", WORD), ("votes", VECTORS), ("predicted", VECTORS)]),
     report=ReportTable(
         order=5,
         anchor="votes",

@@ -170,6 +170,7 @@ TRANSFER = Measurement(
     columns=(Column("transfer", "UAR transferred", _uar, sums=_sums),),
     numbers=_numbers,
     recomputed=_recomputed,
+    kept=transfer.SCHEMA,
     report=ReportTable(
         order=4,
         anchor="transfer",

@@ -26,25 +26,15 @@ from ..evaluation.predictions import (
     regression_from_sums,
     speaker_sums,
 )
+from ..evaluation.sheets import codes, fitting
 from ..evaluation.statistics import Statistic
 from ..measurements import MEASUREMENTS
 from ..store import Store, sync
 from .reading import load_record
 from .record import Attached, ResultRecord
 from .score_sums import score_sums
-
-PREDICTION_COLUMNS = pa.schema(
-    [
-        ("target", pa.int16()),  # position in the record's `datasets`
-        ("id", pa.dictionary(pa.int32(), pa.string())),
-        ("speaker", pa.dictionary(pa.int32(), pa.string())),
-        ("fold", pa.int16()),
-        ("seed", pa.int16()),  # draw of the labelled subset
-        ("budget", pa.dictionary(pa.int32(), pa.string())),
-        ("gold", pa.int16()),
-        ("predicted", pa.int16()),
-    ]
-)
+from .sheets import PREDICTIONS as PREDICTION_COLUMNS
+from .sheets import SHEETS
 
 
 class TargetArtifacts(Protocol):
@@ -109,13 +99,7 @@ def attachments_of(record: ResultRecord) -> dict[str, Attached]:
 
 
 def attached_path(record: Path, attached: Attached) -> Path:
-    """Returns the path of a file beside a record.
-
-    Raises:
-        DataError: the record names a file outside its own folder.
-    """
-    if Path(attached.file).name != attached.file:
-        raise DataError(f"{record} refers to '{attached.file}', which is not in its folder.")
+    """Returns the path of a file beside a record."""
     return record.parent / attached.file
 
 
@@ -124,8 +108,10 @@ def read_attached(
 ) -> pa.Table:
     """Reads a file beside a record, or some of its columns, after checking its SHA-256.
 
+    Types and ranges are those of `SHEETS`.
+
     Raises:
-        DataError: it is missing, or not the one that the record was written with.
+        DataError: it is missing, damaged, or not the one that the record was written with.
     """
     path = attached_path(record, attached)
     try:
@@ -141,8 +127,13 @@ def read_attached(
             f"{path} is not the file that {record.name} was written with: its SHA-256 is "
             f"{found[:12]}…, not {attached.sha256[:12]}…. Take both from the same place."
         )
-    # Not `read_table`, which loads pandas. Threads cost more than they save on small files.
-    return pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
+    table = SHEETS[attached.name].read(content, path, columns)
+    if len(table) != attached.rows:
+        raise DataError(
+            f"{path} has {len(table)} rows, but {record.name} was written with {attached.rows}. "
+            "Take both from the same place."
+        )
+    return table
 
 
 def classified(record: ResultRecord, table: pa.Table, target: int, budget: str) -> Classified:
@@ -188,7 +179,7 @@ def labelled_predictions(path: Path, target: int = 0) -> pa.Table:
     if record.seed is not None:
         columns["seed"] = pa.array(np.full(len(table), record.seed))
     for name in ("gold", "predicted"):  # −1 is no label, the last
-        columns[name] = names.take(pa.array(table[name].to_numpy() % len(names)))
+        columns[name] = names.take(pa.array(codes(table, name, len(names) - 1) % len(names)))
     return pa.table(columns)
 
 
@@ -208,7 +199,8 @@ def hit_statistics(table: pa.Table, target: int) -> dict[Place, Statistic]:
         if row["target"] == target:
             hit = row["speaker"], row["stratum"], row["class"], row["hits"], row["n"]
             found.setdefault((row["probe"], row["name"], row["scale"]), []).append(hit)
-    return {place: class_statistics(hits)["uar"] for place, hits in found.items()}
+    with fitting(table):
+        return {place: class_statistics(hits)["uar"] for place, hits in found.items()}
 
 
 def probe_statistics(table: pa.Table, target: int) -> dict[Place, Statistic]:

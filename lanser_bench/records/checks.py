@@ -22,7 +22,6 @@ from ..measurements import MEASUREMENTS, PROBE
 from ..measurements.base import WHOLE, Measurement
 from ..measurements.metrics import MEASURED
 from .attachments import (
-    PREDICTION_COLUMNS,
     classified,
     hit_statistics,
     probe_statistics,
@@ -112,11 +111,6 @@ def _collect(found: Checked, sentences: Iterator[str]) -> None:
 def _predictions(path: Path, record: ResultRecord) -> Iterator[str]:
     assert record.predictions is not None
     table = read_attached(path, record.predictions)
-    if table.schema.names != PREDICTION_COLUMNS.names:
-        yield f"its predictions have the columns {', '.join(table.schema.names)}."
-        return
-    if len(table) != record.predictions.rows:
-        yield f"its predictions have {len(table)} rows, not {record.predictions.rows}."
     for target, result in enumerate(record.datasets):
         where = result.dataset
         for budget in result.evaluation.budgets:
@@ -218,9 +212,9 @@ def _weak_labels(path: Path, record: ResultRecord, attached: Attached) -> Iterat
     """Checks the confusion matrices of weak labels."""
     for corpus, summary in record.labels.items():
         if has_gold(summary) and summary.gold is not None:
-            labels = corpus_labels(path, attached, corpus)
-            kept = labels.weak >= 0
             k = len(summary.gold.labels)
+            labels = corpus_labels(path, attached, corpus, k)
+            kept = labels.weak >= 0
             found = confusion_matrix(labels.gold[kept], labels.weak[kept], k)
             if found.tolist() != summary.gold.confusion:
                 yield f"{corpus}: its weak labels give another confusion matrix than its summary."

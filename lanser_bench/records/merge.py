@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DataError
+from ..paths import file_name
 from ..store import write_atomic
 from .attachments import attached_path, attachments_of, read_attached
 from .checks import check_record
@@ -71,16 +72,23 @@ def merge_records(sources: Sequence[Path], into: Path, *, newest_wins: bool = Fa
             + "\nRemove one record of each, or keep the newest of each with --newest."
         )
     for path, record in kept:
-        folder = into if into.name == record.experiment else into / record.experiment
+        folder = _folder(into, record.experiment)
         if not path.is_relative_to(into):
             _copy(path, record, folder)
             merged.copied += 1
     for path, failed in merged.failed:
-        folder = into if into.name == failed.experiment else into / failed.experiment
+        folder = _folder(into, failed.experiment)
         with suppress(shutil.SameFileError):
             folder.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, folder / path.name)
     return merged
+
+
+def _folder(into: Path, experiment: str) -> Path:
+    try:
+        return into if into.name == experiment else into / file_name(experiment)
+    except ValueError as error:
+        raise DataError(f"A record's experiment names no folder: {error}.") from None
 
 
 def _sound(folders: Sequence[Path], merged: Merged) -> Iterator[Found]:

@@ -12,7 +12,9 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     field_serializer,
+    field_validator,
 )
 
 from ..errors import DataError
@@ -21,12 +23,23 @@ from ..evaluation.results import EvaluationResult
 from ..evaluation.summaries import LabelSummary, TrainingSummary, TranscriptSummary
 from ..measurements import MEASUREMENTS, SECTIONS
 from ..measurements.base import Measurement, R, with_fields
+from ..paths import FileName
 from ..store import PluginIdentity, digest, write_atomic
 
 SCHEMA_VERSION = 5
 """Raised when a field is added or changes its meaning; older files stay readable: `upgrades`."""
 _SETTINGS = ("embed", "evaluate", "threads", *(s.name for s in SECTIONS if s.in_recipe))
 """Settings that affect every number; plugins and manifests are recorded by their identity."""
+_FILES = {
+    "predictions": "predictions",
+    "probe_sums": "probes",
+    "probe_hits": "classes",
+    "score_sums": "scores",
+    "stage_sums": "stages",
+    "weak_labels": "labels",
+    **{m.name: m.name for m in MEASUREMENTS if m.kept is not None},
+}
+"""Field, or measurement, → the `Attached.name` of its file."""
 _LABEL_SETTINGS = ("transcribe", "label", "taxonomy")
 """Settings that also affect a pre-trained encoder."""
 
@@ -57,10 +70,15 @@ class StageUse(_Record):
 class Attached(_Record):
     """A file beside the record."""
 
-    file: str
+    file: FileName
     """Its name; it is in the record's folder."""
     sha256: str
     rows: int
+
+    @property
+    def name(self) -> str:
+        """What it is: the part of its name before the suffix, such as ``predictions``."""
+        return self.file.removesuffix(".parquet").rpartition(".")[2]
 
 
 class PluginAbout(_Record):
@@ -173,6 +191,15 @@ class ResultRecord(_Record):
     differences; None in older records. `score_sums.speaker_scores` reads it."""
     created: str
     """UTC, ISO 8601."""
+
+    @field_validator(*_FILES.keys() - {m.name for m in MEASUREMENTS}, "measured")
+    @classmethod
+    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        files = value if isinstance(value, dict) else {str(info.field_name): value}
+        for name, attached in files.items():
+            if attached is not None and attached.name != _FILES.get(name):
+                raise ValueError(f"'{attached.file}' is not a file of {name}")
+        return value
 
     @field_serializer("training")
     def _training(self, training: TrainingSummary | None) -> TrainingSummary | dict[str, Any]:

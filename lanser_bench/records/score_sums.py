@@ -15,20 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..evaluation.predictions import PREDICTIONS
+from ..evaluation.sheets import fitting
 from ..evaluation.statistics import Statistic
 from ..measurements import MEASUREMENTS
 from ..measurements.base import Column
 from ..store import Store
-
-COLUMNS = pa.schema(
-    [
-        ("target", pa.int16()),  # position in the record's `datasets`
-        ("score", pa.string()),  # name of a `measurements.base.Column`
-        ("budget", pa.string()),  # `WHOLE` at no particular budget
-        ("speaker", pa.string()),
-        ("sums", pa.list_(pa.float64())),
-    ]
-)
+from .sheets import SCORES
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ def score_sums(store: Store, targets: Sequence[MeasuredKeys]) -> pa.Table:
         StoreError: an artifact is missing or damaged.
     """
     rows = [row for i, target in enumerate(targets) for row in _rows(store, i, target)]
-    return pa.Table.from_pylist(rows, COLUMNS)
+    return pa.Table.from_pylist(rows, SCORES)
 
 
 def _rows(store: Store, target: int, keys: MeasuredKeys) -> Iterator[dict[str, Any]]:
@@ -87,7 +79,9 @@ def speaker_scores(table: pa.Table, target: int, column: Column[Any]) -> dict[st
     found = {}
     for budget in own["budget"].unique().to_pylist():
         rows = own.filter(pc.equal(own["budget"], budget))
-        statistic = column.score(np.array(rows["sums"].to_pylist()))
+        with fitting(table):
+            statistic = column.score(np.array(rows["sums"].to_pylist()))
+            statistic.value(statistic.sums.sum(0))
         bounded = replace(statistic, bounds=column.bounds)
         found[budget] = SpeakerScore(rows["speaker"].to_pylist(), bounded)
     return found

@@ -9,10 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import TypeAdapter
 
 from ..data.utterances import iter_utterances, read_summary
 from ..errors import TaxonomyError
@@ -25,6 +27,7 @@ from ..evaluation.label_quality import (
     label_sums,
     units_of,
 )
+from ..evaluation.sheets import fitting
 from ..evaluation.zeroshot import choices, common_taxonomy
 from ..stages.label.files import read_labels
 from ..stages.transcribe.run import read_transcripts
@@ -34,20 +37,10 @@ from ..store import Artifact, Store
 from ..taxonomy import Taxonomy
 from .attachments import read_attached, write_attached
 from .record import Attached, ResultRecord
+from .sheets import STAGES
 
 BLOCK = 8192
 """Utterances of a manifest in memory at a time."""
-COLUMNS = pa.schema(
-    [
-        ("corpus", pa.string()),  # key of the record's `labels` and `transcripts`
-        ("part", pa.string()),  # of `QualitySums`
-        ("unit", pa.string()),
-        ("row", pa.int16()),
-        ("column", pa.int16()),
-        ("value", pa.float64()),
-    ]
-)
-"""Sums that are not 0. Names of rows and columns are in the metadata, by corpus."""
 
 
 def attach_stages(store: Store, record: ResultRecord, path: Path) -> Attached | None:
@@ -157,7 +150,7 @@ def _error_sums(store: Store, artifact: Artifact) -> QualitySums | None:
 
 
 def sums_table(found: Mapping[str, QualitySums]) -> pa.Table:
-    """Returns the sums of some corpora as a table of `COLUMNS`."""
+    """Returns the sums of some corpora as a table of `sheets.STAGES`."""
     blocks, names = [], {}
     for corpus, sums in found.items():
         names[corpus] = {"units": sums.units, "labels": sums.labels, "gold": sums.gold}
@@ -171,17 +164,28 @@ def sums_table(found: Mapping[str, QualitySums]) -> pa.Table:
                 "column": places[-1],
                 "value": values[places],
             }
-            blocks.append(pa.table(columns).cast(COLUMNS))
-    table = pa.concat_tables(blocks) if blocks else COLUMNS.empty_table()
+            blocks.append(pa.table(columns).cast(STAGES))
+    table = pa.concat_tables(blocks) if blocks else STAGES.empty_table()
     return table.replace_schema_metadata({"names": json.dumps(names)})
 
 
 def sums_of(table: pa.Table) -> dict[str, QualitySums]:
     """Returns corpus → sums from a `sums_table`."""
-    return {
-        corpus: _read(table.filter(pc.equal(table["corpus"], corpus)), **names)
-        for corpus, names in json.loads(table.schema.metadata[b"names"]).items()
-    }
+    with fitting(table):
+        places = _PLACES.validate_json(table.schema.metadata[b"names"])
+        return {
+            corpus: _read(
+                table.filter(pc.equal(table["corpus"], corpus)),
+                names["units"],
+                names["labels"],
+                names["gold"],
+            )
+            for corpus, names in places.items()
+        }
+
+
+_PLACES = TypeAdapter(dict[str, dict[Literal["units", "labels", "gold"], list[str]]])
+"""Corpus → names of the places in its sums."""
 
 
 def _read(

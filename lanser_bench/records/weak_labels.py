@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from ..data.utterances import iter_utterances
 from ..evaluation.arrays import Floats, Ints
+from ..evaluation.sheets import codes
 from ..evaluation.summaries import LabelSummary
 from ..evaluation.zeroshot import choices
 from ..stages.label.files import read_labels
@@ -71,8 +72,10 @@ def has_gold(summary: LabelSummary) -> bool:
     return scores is not None and scores.n > 0
 
 
-def corpus_labels(record: Path, attached: Attached, corpus: str) -> CorpusLabels:
-    """Reads the labels of a corpus beside a record; `corpus` is a key of the record's `labels`.
+def corpus_labels(record: Path, attached: Attached, corpus: str, n_labels: int) -> CorpusLabels:
+    """Reads the labels of a corpus beside a record.
+
+    `corpus` is a key of the record's `labels`, whose human labels have `n_labels` names.
 
     Raises:
         DataError: the file is missing, or not the one that the record was written with.
@@ -82,8 +85,8 @@ def corpus_labels(record: Path, attached: Attached, corpus: str) -> CorpusLabels
     return CorpusLabels(
         rows["id"].to_pylist(),
         rows["speaker"].to_pylist(),
-        rows["gold"].to_numpy().astype(np.int64),
-        rows["weak"].to_numpy().astype(np.int64),
+        codes(rows, "gold", n_labels),
+        codes(rows, "weak", n_labels),
         rows["confidence"].to_numpy().astype(np.float64),
     )
 

@@ -58,7 +58,7 @@ def _panel(records: Records, one: LabelSet, gold: GoldAgreement, clips: Clips) -
     if one.record.weak_labels is None:
         return panel | {"why": OLD}
     try:
-        labels = corpus_labels(one.path, one.record.weak_labels, one.corpus)
+        labels = corpus_labels(one.path, one.record.weak_labels, one.corpus, len(gold.labels))
     except DataError as error:
         records.faults[str(error)] = None
         return panel

@@ -1,0 +1,128 @@
+"""`python -m tests.fuzz --cases 1000 --kind records`: runs generated cases and counts outcomes.
+
+Prints counts per kind, and violations by place with an example each. Exit code 1: there are some.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from .guard import Case, Outcome, run_case
+from .kinds import KINDS
+from .world import make_world
+
+LOADED = ("torch", "transformers", "soundfile", "omegaconf", "matplotlib.figure", "scipy.stats")
+"""Libraries that forks share; nothing may run in them here, or forks could not use threads."""
+
+
+def main() -> int:
+    """Runs the cases of the kinds that the command line names."""
+    options = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    options.add_argument("--cases", type=int, default=1000, help="cases of each kind")
+    options.add_argument("--kind", choices=KINDS, action="append", help="default: all; repeatable")
+    options.add_argument("--seed", type=int, default=0, help="another seed gives other cases")
+    options.add_argument("--work", type=Path, help="keep the files of the run in this folder")
+    options.add_argument("--keep", type=Path, help="keep the folders of violations here")
+    given = options.parse_args()
+    for module in (*LOADED, "lanser_bench.cli.run", "lanser_bench.experiment.run"):
+        import_module(module)
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
+        work = (given.work or Path(scratch)).resolve()
+        home = work / "world"
+        if not (home / "e.yaml").exists():
+            make_world(home)
+        found = 0
+        for kind in given.kind or KINDS:
+            outcomes = run_kind(kind, work, given)
+            found += show(kind, outcomes)
+    return 1 if found else 0
+
+
+def run_kind(kind: str, work: Path, options: argparse.Namespace) -> list[tuple[Case, Outcome]]:
+    """Runs the cases of a kind, each in a fresh copy of the files that it needs."""
+    strategy, needed = KINDS[kind]
+    outcomes: list[tuple[Case, Outcome]] = []
+    home, folder = work / "world", work / f"case-{os.getpid()}"
+
+    @seed(options.seed)
+    @settings(
+        max_examples=options.cases,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy(home))
+    def each(case: Case) -> None:
+        _lay_out(case, home, needed, folder)
+        outcome = run_case(case, folder)
+        outcomes.append((case, outcome))
+        if outcome.violation and options.keep:
+            options.keep.mkdir(parents=True, exist_ok=True)
+            shutil.move(folder, options.keep / f"{kind}-{options.seed}-{len(outcomes)}")
+        shutil.rmtree(folder, ignore_errors=True)
+
+    each()
+    return outcomes
+
+
+def _lay_out(case: Case, home: Path, needed: tuple[str, ...], folder: Path) -> None:
+    folder.mkdir()
+    for name in needed:
+        if (home / name).is_dir():
+            shutil.copytree(home / name, folder / name, copy_function=_link)
+        else:
+            _link(home / name, folder / name)
+    for name, content in case.files.items():
+        try:
+            path = folder / name
+            path.unlink(missing_ok=True)
+            if content is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+        except (OSError, ValueError):  # no file can have this name
+            continue
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    """Links a file; SQLite writes in place, so its files are copied."""
+    if ".sqlite" in str(source):
+        shutil.copy2(source, target)
+    else:
+        os.link(source, target)
+
+
+def show(kind: str, outcomes: list[tuple[Case, Outcome]]) -> int:
+    """Prints the counts of a kind; returns the number of violations."""
+    codes = Counter(outcome.code for _, outcome in outcomes)
+    seconds = [outcome.seconds for _, outcome in outcomes]
+    faults: dict[str, list[tuple[int, Case, Outcome]]] = defaultdict(list)
+    for number, (case, outcome) in enumerate(outcomes, 1):
+        if outcome.violation:
+            faults[outcome.violation].append((number, case, outcome))
+    sorts = Counter(outcome.violation.split(" ")[0] for _, outcome in outcomes if outcome.violation)
+    print(
+        f"== {kind}: {len(outcomes)} cases, exit codes {dict(codes.most_common())}, violations "
+        f"{dict(sorts)}, CPU s median {median(seconds):.2f} max {max(seconds):.1f}",
+        flush=True,
+    )
+    for violation, cases in sorted(faults.items(), key=lambda item: -len(item[1])):
+        number, case, outcome = cases[0]
+        print(
+            f"{len(cases):7d} × {violation}  e.g. {number}: {case}\n            {outcome.detail!r}"
+        )
+    return sum(sorts.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
