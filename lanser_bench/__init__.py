@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .kinds import SAMPLE_RATE as SAMPLE_RATE
     from .kinds import SOUND_SUFFIXES as SOUND_SUFFIXES
     from .kinds import Card as Card
+    from .kinds import ColumnLabeler as ColumnLabeler
     from .kinds import Dataset as Dataset
     from .kinds import Event as Event
     from .kinds import Executor as Executor
@@ -96,11 +97,11 @@ __getattr__, __dir__, __all__ = face(
         ),
         "halving": "fitting",
         "kinds": (
-            "ASR READ_SUFFIXES SAMPLE_RATE SOUND_SUFFIXES Card Dataset Event Executor "
-            "FeatureExtractor Frontend LabelTable Labeler Layers ModelFacts Plugin PluginOptions "
-            "Probe Proposal Scores Segmenter Settled SettlingLabeler Span Speech StageCall "
-            "StageReport TextRecord Tracker TrainableEncoder Transcript Utterance Waveform "
-            "label_word"
+            "ASR READ_SUFFIXES SAMPLE_RATE SOUND_SUFFIXES Card ColumnLabeler Dataset Event "
+            "Executor FeatureExtractor Frontend LabelTable Labeler Layers ModelFacts Plugin "
+            "PluginOptions Probe Proposal Scores Segmenter Settled SettlingLabeler Span Speech "
+            "StageCall StageReport TextRecord Tracker TrainableEncoder Transcript Utterance "
+            "Waveform label_word"
         ),
         "languages": "Language language_code",
         "model": "SERModel load_model",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SettingsError
 from ..kinds import Labeler
-from ..kinds.labeler import TextRecord
+from ..kinds.labeler import ColumnLabeler, TextRecord
 from ..languages import language_code
 from ..plugins.identity import check_plugin
 from ..taxonomy import Taxonomy
@@ -31,12 +32,7 @@ def label_texts(
 ) -> list[dict[str, Any]]:
     """Labels texts as the label stage does with its default settings.
 
-    Args:
-        plugin: the labeler.
-        name: its name, for messages.
-        texts: n texts.
-        taxonomy: the labels.
-        language: language of the texts, if known; labels are worded in it if the taxonomy can.
+    If their language is known, labels are worded in it if the taxonomy can.
 
     Returns:
         Per text: text, label (None after an abstention), confidence, scores by label in the
@@ -79,9 +75,15 @@ def label_texts(
 
 
 def decided_texts(
-    plugin: Labeler[Any], name: str, records: Sequence[TextRecord], taxonomy: Taxonomy
+    plugin: Labeler[Any],
+    name: str,
+    records: Sequence[TextRecord],
+    taxonomy: Taxonomy,
+    known: dict[int, dict[str, Any]] | None = None,
 ) -> tuple[Decision, npt.NDArray[np.bool_]]:
     """Labels n bare texts at once, as the label stage would with its default settings.
+
+    `known` keeps the columns of a `ColumnLabeler`, by batch, between calls with the same records.
 
     Returns:
         The labels, and which texts the labeler read only in part, shape (n,).
@@ -103,11 +105,12 @@ def decided_texts(
                 f"labeler '{name}' reads {what}, and a text has none. Use it in an experiment on a "
                 f"dataset with {what}."
             )
-    batches = [records[i : i + BATCH] for i in range(0, max(len(records), 1), BATCH)]
-    parts = [
-        checked_scores(plugin, name, [blanked(r, reads, r.id) for r in batch], taxonomy)
-        for batch in batches
-    ]
+    known, parts = {} if known is None else known, []
+    for begin in range(0, max(len(records), 1), BATCH):
+        shares, own = isinstance(plugin, ColumnLabeler), known.setdefault(begin, {})
+        score = partial(plugin.score_with, own) if shares else plugin.score
+        batch = [blanked(r, reads, r.id) for r in records[begin : begin + BATCH]]
+        parts.append(checked_scores(score, name, batch, taxonomy))
     values = np.concatenate([part.values for part in parts])
     abstained = np.concatenate([part.abstained for part in parts])
     # As in the stage, an empty text does not stop a labeler that does not read texts.

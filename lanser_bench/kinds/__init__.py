@@ -5,7 +5,15 @@ from .base import ModelFacts, Plugin, PluginOptions
 from .dataset import Card, Dataset, Proposal, Utterance, label_word
 from .encoder import FeatureExtractor, Frontend, Layers, TrainableEncoder
 from .executor import Executor, StageCall, StageReport
-from .labeler import Labeler, LabelTable, Scores, Settled, SettlingLabeler, TextRecord
+from .labeler import (
+    ColumnLabeler,
+    Labeler,
+    LabelTable,
+    Scores,
+    Settled,
+    SettlingLabeler,
+    TextRecord,
+)
 from .probe import Probe
 from .segmenter import Segmenter, Span
 from .speech import READ_SUFFIXES, SAMPLE_RATE, SOUND_SUFFIXES, Speech, Waveform
@@ -17,6 +25,7 @@ __all__ = [
     "SAMPLE_RATE",
     "SOUND_SUFFIXES",
     "Card",
+    "ColumnLabeler",
     "Dataset",
     "Event",
     "Executor",

@@ -16,6 +16,7 @@ from .base import OptionsT, Plugin
 from .speech import Waveform
 
 ScoreKind = Literal["distribution", "independent"]
+Column = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,41 @@ def _lists_templates(options: Any) -> bool:
         own = isinstance(options.get("templates"), list | tuple)
         return own or any(map(_lists_templates, options.values()))
     return isinstance(options, list | tuple) and any(map(_lists_templates, options))
+
+
+class ColumnLabeler(Labeler[OptionsT]):
+    """A labeler whose scores follow from columns that taxonomies share, such as one per hypothesis.
+
+    The label stage stores columns, so that labels of another taxonomy compute only new ones. A
+    column must follow from its name and the records alone, bit by bit: not from other columns.
+    """
+
+    @abstractmethod
+    def columns(self, taxonomy: Taxonomy) -> Sequence[str]:
+        """Names the distinct columns of a taxonomy's scores."""
+
+    @abstractmethod
+    def compute(self, records: Sequence[TextRecord], columns: Sequence[str]) -> Sequence[Column]:
+        """Computes columns of n records, each of shape (n, width)."""
+
+    @abstractmethod
+    def combine(
+        self, records: Sequence[TextRecord], computed: Sequence[Column], taxonomy: Taxonomy
+    ) -> Scores:
+        """Returns scores, given the columns that `columns` names, in its order."""
+
+    def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
+        """Computes all columns and combines them."""
+        return self.score_with({}, records, taxonomy)
+
+    def score_with(
+        self, known: dict[str, Column], records: Sequence[TextRecord], taxonomy: Taxonomy
+    ) -> Scores:
+        """Adds missing columns of these records to the known ones, and combines them."""
+        names = self.columns(taxonomy)
+        if missing := [name for name in names if name not in known]:
+            known.update(zip(missing, self.compute(records, missing), strict=True))
+        return self.combine(records, [known[name] for name in names], taxonomy)
 
 
 class LabelTable(Labeler[OptionsT]):

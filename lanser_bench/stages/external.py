@@ -105,7 +105,7 @@ def _answers(context: StageContext, task: Task, design: efficiency.Design) -> tu
         records = [_record(task, row) for row in rows]
         where = "the evaluation" if fold is None else f"fold {fold}"
         part.check_utterances(where, [r.id for r in records], [r.recording for r in records])
-        scores = checked_scores(part, context.name("labeler"), records, gold)
+        scores = checked_scores(part.score, context.name("labeler"), records, gold)
         labels = found.setdefault(at, np.full(len(task.data.ids), -1))
         labels[rows] = np.where(scores.abstained, -1, place[scores.values.argmax(1)])
     budgets = {budget.name: budget for budget in design.budgets}

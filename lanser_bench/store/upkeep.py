@@ -203,6 +203,9 @@ def leftovers(store: Store, planned: Iterable[str]) -> Iterator[Leftover]:
     for path in _in(root / "paths"):
         if path.stem not in store and _old(path, wanted, clock):
             yield Leftover(path, "paths of a removed manifest")
+    for path in _in(root / "columns"):
+        if clock.age_s(path) > DAY_S and not any(one.name in store for one in _in(path)):
+            yield Leftover(path, "list of removed columns")
     for path in _in(root / "damaged"):
         if path.suffix != ".json" or path.stem in store:
             yield Leftover(path, "damaged artifact")

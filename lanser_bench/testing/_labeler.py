@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..kinds.labeler import Labeler, SettlingLabeler, TextRecord
+from ..kinds.labeler import ColumnLabeler, Labeler, SettlingLabeler, TextRecord
 from ..stages.label.decision import score_fault
 from ..stages.label.records import blanked, checked_reads
 from ..stages.label.settling import checked_settled
@@ -184,6 +184,16 @@ class LabelerSuite(BatchSuite):
             taxonomy = Taxonomy.model_validate(changed | {"neutral": None, "maps": {}})
             records = [replace(one, gold=None) for one in self.records(self.texts[:1])]
             self.scored(self.plugin, records, taxonomy)
+
+    def test_columns_do_not_depend_on_each_other(self) -> None:
+        """A labeler that shares columns computes each alone as among others, bit by bit."""
+        if not isinstance(self.plugin, ColumnLabeler):
+            return
+        names = list(dict.fromkeys(self.plugin.columns(self.taxonomy)))
+        together = self.plugin.compute(self.items(), names)
+        alone = [self.plugin.compute(self.items(), [name])[0] for name in names]
+        found = difference(list(together), alone)
+        self.require(not found, f"Alone, columns differ: {found}.", "Put one column in a batch.")
 
     def test_what_it_settles_keeps_to_the_contract(self) -> None:
         """A labeler that settles a corpus returns members' logits and decides alike twice."""

@@ -53,10 +53,8 @@ def dawid_skene(
 ) -> Reliability:
     """Estimates true labels and each member's errors over k labels.
 
-    Args:
-        votes: patterns of votes, shape (patterns, members); −1 if a member abstains.
-        counts: how many utterances have each pattern.
-        k: number of labels.
+    `votes` are patterns of votes, shape (patterns, members), −1 if a member abstains; `counts` says
+    how many utterances have each.
     """
     onehot = (votes[:, :, None] == np.arange(k)).astype(np.float64)
     truth = vote_shares(votes, k)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +12,9 @@ from pydantic import Field, field_validator
 
 from lanser_bench import PluginOptions, SettingsError, Taxonomy, known_taxonomy
 
-from ._wording import Floats
+from ._wording import Floats, ScoreKind
 
 Wide = npt.NDArray[np.float64]
-ScoreKind = Literal["distribution", "independent"]
 SHOWN = 8
 """Most labels in a message."""
 

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from lanser_bench import Labeler, MissingDependencyError, SettingsError
 
 from ..weights import WithWeights
-from ._label_map import LabelMap, LabelMapOptions, ScoreKind, Wide, mapped, source_of
+from ._label_map import LabelMap, LabelMapOptions, Wide, mapped, source_of
 from ._named_model import NamedModelOptions
-from ._wording import Floats, softmax
+from ._wording import Floats, ScoreKind, softmax
 
 
 class MappedOptions(NamedModelOptions, LabelMapOptions):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +12,19 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from lanser_bench import MissingDependencyError, PluginError, SettingsError, compute_device
+from lanser_bench import (
+    MissingDependencyError,
+    PluginError,
+    SettingsError,
+    compute_device,
+    fitting,
+)
 
 from .._optional import import_optional
 from .._transformers import load_model, load_part
 from ..nli.adapter import load_nli
 from ..weights import resolve
+from ._cores import on_cores
 from ._packed_bert import PackedBert, Precision, packable
 from ._wording import Floats
 
@@ -87,16 +94,37 @@ PairModel = TorchPairs | OnnxPairs
 """A model that classifies tokenised pairs."""
 
 
+def pair_logits(
+    model: PairModel, tokenizer: Any, encoded: Any, parts: Iterable[list[int]], each_core: bool
+) -> Floats:
+    """Returns logits of an encoding, shape (rows, classes), by batches, on `each_core` or not."""
+    logits = np.zeros((len(encoded["input_ids"]), len(model.classes)), dtype=np.float32)
+
+    def score(rows: list[int]) -> None:
+        def run(size: int) -> None:
+            for begin in range(0, len(rows), size):
+                part = rows[begin : begin + size]
+                logits[part] = model.logits(encoded, part, tokenizer)
+
+        fitting(run, len(rows))
+
+    if each_core:
+        on_cores(score, parts)
+    else:
+        for rows in parts:
+            score(rows)
+    return logits
+
+
 def padded(encoded: Any, rows: Sequence[int], pad: int) -> dict[str, npt.NDArray[np.int64]]:
     """Returns one batch of an encoding, padded at the end."""
     width = max(len(encoded["input_ids"][row]) for row in rows)
-    batch = {}
-    for name in encoded:
-        matrix = np.full((len(rows), width), pad if name == "input_ids" else 0, dtype=np.int64)
-        for place, row in enumerate(rows):
-            matrix[place, : len(encoded[name][row])] = encoded[name][row]
-        batch[name] = matrix
-    return batch
+
+    def matrix(name: str) -> npt.NDArray[np.int64]:
+        fill = [pad if name == "input_ids" else 0] * width
+        return np.array([(encoded[name][row] + fill)[:width] for row in rows], np.int64)
+
+    return {name: matrix(name) for name in encoded}
 
 
 def nli_columns(classes: Mapping[int, str], model: str) -> tuple[int, int]:

@@ -12,9 +12,11 @@ from pydantic import AfterValidator, BeforeValidator
 from lanser_bench import Scores, Taxonomy, TextRecord
 
 Floats = npt.NDArray[np.float32]
+ScoreKind = Literal["distribution", "independent"]
 
 
-def _as_tuple(value: Any) -> Any:
+def as_tuple(value: Any) -> Any:
+    """Returns a list as a tuple, and anything else as it is."""
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -29,7 +31,7 @@ def _one_slot(templates: tuple[str, ...]) -> tuple[str, ...]:
 
 Templates = (
     Literal["all"]
-    | Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_one_slot)]
+    | Annotated[tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(_one_slot)]
     | None
 )
 """None: the taxonomy's first. ``all``: all of the taxonomy's. Otherwise the templates given."""
@@ -54,38 +56,56 @@ def premise(record: TextRecord, turns: int = 0) -> str:
     return " ".join([*filter(None, earlier), text]) if text else ""
 
 
+def distinct_texts(
+    records: Sequence[TextRecord], read: Callable[[TextRecord], str] = premise
+) -> tuple[list[str], npt.NDArray[np.intp]]:
+    """Returns the m distinct texts of records, and the position of each record's text.
+
+    `read` returns the text that the model gets for a record. An empty text has the position m.
+    """
+    texts = [read(record) for record in records]
+    distinct = sorted(set(texts) - {""})
+    position = {text: row for row, text in enumerate(distinct)}
+    return distinct, np.array([position.get(text, len(distinct)) for text in texts], dtype=np.intp)
+
+
 def score_distinct(
     records: Sequence[TextRecord],
     k: int,
     score: Callable[[list[str]], tuple[Floats, Floats]],
-    kind: Literal["distribution", "independent"],
-    read: Callable[[TextRecord], str] = premise,
+    kind: ScoreKind,
     truncated: Callable[[list[str]], Sequence[bool]] | None = None,
 ) -> Scores:
     """Scores every distinct text once; empty texts abstain.
 
-    Args:
-        records: n records.
-        k: number of labels.
-        score: given m distinct texts, returns values of shape (m, K) and raw outputs (m, K, ...).
-        kind: kind of the values.
-        read: returns the text that the model gets for a record, empty for none.
-        truncated: given distinct texts, says of each whether `score` reads only a part of it.
+    `score` gets m distinct texts and returns values of shape (m, K) and raw outputs (m, K, ...);
+    `truncated` gets them and says of each whether `score` reads only a part of it.
     """
-    texts = [read(record) for record in records]
-    distinct = sorted(set(texts) - {""})
-    filler = 1.0 / k if kind == "distribution" else 0.0
+    distinct, rows = distinct_texts(records)
     if not distinct:
-        values = np.full((len(texts), k), filler, dtype=np.float32)
-        return Scores(values, kind, np.ones(len(texts), dtype=bool))
-    scores, raw = score(distinct)
-    # Empty texts refer to one more row.
-    scores = np.concatenate([scores, np.full((1, k), filler, dtype=np.float32)])
-    raw = np.concatenate([raw, np.zeros((1, *raw.shape[1:]), dtype=np.float32)])
-    position = {text: row for row, text in enumerate(distinct)}
-    rows = np.array([position.get(text, len(distinct)) for text in texts], dtype=np.intp)
+        return abstaining(rows >= 0, np.zeros((len(rows), k), np.float32), None, kind)
+    scores, raw = (each_record(part, rows) for part in score(distinct))
     cut = None if truncated is None else np.array([*truncated(distinct), False], bool)[rows]
-    return Scores(scores[rows], kind, rows == len(distinct), raw[rows], cut)
+    return abstaining(rows == len(distinct), scores, raw, kind, cut)
+
+
+def each_record(found: Floats, rows: npt.NDArray[np.intp]) -> Floats:
+    """Repeats rows of distinct texts for all records; empty texts get zeros."""
+    return np.concatenate([found, np.zeros((1, *found.shape[1:]), np.float32)])[rows]
+
+
+def abstaining(
+    empty: npt.NDArray[np.bool_],
+    values: Floats,
+    raw: Floats | None,
+    kind: ScoreKind,
+    cut: npt.NDArray[np.bool_] | None = None,
+) -> Scores:
+    """Returns scores of n records that abstain where the text is `empty`, shape (n,)."""
+    values[empty] = 1.0 / values.shape[1] if kind == "distribution" else 0.0
+    if raw is not None:
+        raw[empty] = 0
+    return Scores(values, kind, empty, raw, cut)
 
 
 def softmax(logits: Floats) -> Floats:

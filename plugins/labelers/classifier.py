@@ -14,15 +14,14 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from lanser_bench import Scores, SettingsError, Taxonomy, TextRecord, compute_device, fitting
+from lanser_bench import Scores, SettingsError, Taxonomy, TextRecord, compute_device
 
 from .._tokens import batches, token_counts
 from .._transformers import load_model, load_part, refuse_missing
 from ..weights import usual_names
-from ._cores import on_cores
 from ._language_models import longest_input
 from ._mapped import MappedLabeler, MappedOptions
-from ._nli_models import TorchPairs
+from ._nli_models import TorchPairs, pair_logits
 from ._wording import Floats, premise, score_distinct
 
 HEAD = "AutoModelForSequenceClassification"
@@ -108,20 +107,5 @@ class Classifier(MappedLabeler[ClassifierOptions]):
         """The model's outputs, shape (texts, model's labels)."""
         model, tokenizer = self._model
         encoded = tokenizer(texts, truncation=True, max_length=self._longest)
-        logits = np.zeros((len(texts), len(self._labels)), dtype=np.float32)
-
-        def score(rows: list[int]) -> None:
-            def run(size: int) -> None:
-                for begin in range(0, len(rows), size):
-                    part = rows[begin : begin + size]
-                    logits[part] = model.logits(encoded, part, tokenizer)
-
-            fitting(run, len(rows))
-
         parts = batches([len(ids) for ids in encoded["input_ids"]], self.options.batch_tokens)
-        if self.options.device == "cpu":
-            on_cores(score, parts)
-        else:
-            for rows in parts:
-                score(rows)
-        return logits
+        return pair_logits(model, tokenizer, encoded, parts, self.options.device == "cpu")

@@ -14,26 +14,23 @@ from importlib.metadata import version as installed
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, model_validator
 
 from lanser_bench import (
+    ColumnLabeler,
     Device,
-    Labeler,
     ModelFacts,
     PluginOptions,
     Scores,
     SettingsError,
     Taxonomy,
     TextRecord,
-    fitting,
 )
 
 from .._tokens import batches, token_counts
 from ..nli.adapter import adapter_fingerprint
 from ..nli.base import PACKAGE as BASE_PACKAGE
 from ..weights import OpensModel, Weights, resolve, usual_names
-from ._cores import on_cores
 from ._nli_models import (
     ONNX_FILES,
     OWN_MODEL,
@@ -41,9 +38,19 @@ from ._nli_models import (
     load_onnx,
     load_torch,
     nli_columns,
+    pair_logits,
     refuse_own_onnx,
 )
-from ._wording import Floats, Templates, chosen_templates, premise, score_distinct, softmax
+from ._wording import (
+    Floats,
+    Templates,
+    abstaining,
+    chosen_templates,
+    distinct_texts,
+    each_record,
+    premise,
+    softmax,
+)
 
 OWN_LICENCE = "CC BY-SA 4.0 (adapter) on Apache-2.0 (base)"
 """Of `OWN_MODEL`, see `plugins/nli/MODEL_CARD.md`."""
@@ -92,11 +99,11 @@ class EntailmentOptions(PluginOptions):
         return self
 
 
-class Entailment(OpensModel, Labeler[EntailmentOptions]):
+class Entailment(OpensModel, ColumnLabeler[EntailmentOptions]):
     """Scores each label by how strongly the text entails its hypothesis, by an NLI model."""
 
     Options = EntailmentOptions
-    version = "3"
+    version = "4"
     opens = "entailment"
     libraries = ("torch", "transformers", "tokenizers")
 
@@ -150,55 +157,70 @@ class Entailment(OpensModel, Labeler[EntailmentOptions]):
             "licence": OWN_LICENCE if own else self._weights.licence,
         }
 
-    def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
-        """Scores distinct texts against all hypotheses; logits have shape (n, K, classes)."""
+    def columns(self, taxonomy: Taxonomy) -> list[str]:
+        """The hypotheses of all templates."""
+        return list(dict.fromkeys(self._hypotheses(taxonomy)))
+
+    def compute(self, records: Sequence[TextRecord], columns: Sequence[str]) -> list[Floats]:
+        """Of each hypothesis, the logits of all texts, and 1 where a text was read in part."""
+        texts, rows = distinct_texts(records, self._premise)
+        if not texts:
+            return [np.zeros((len(records), 3), np.float32)] * len(columns)
+        cut = self._cut(texts, columns)
+        premises, hypotheses = texts * len(columns), [h for h in columns for _ in texts]
+        logits = self._logits(self._models[0], premises, hypotheses, len(texts))
+        found = np.concatenate([logits.reshape(*cut.shape, -1), cut[:, :, None]], axis=2)
+        return [each_record(column, rows) for column in found]
+
+    def combine(
+        self, records: Sequence[TextRecord], computed: Sequence[Floats], taxonomy: Taxonomy
+    ) -> Scores:
+        """Scores texts; logits have shape (n, K, classes): entailment, its opposite, others."""
+        hypotheses, k = self._hypotheses(taxonomy), len(taxonomy.labels)
+        known = dict(zip(self.columns(taxonomy), computed, strict=True))
+        found = np.stack([known[hypothesis] for hypothesis in hypotheses], axis=1)
+        shape = (len(records), len(hypotheses) // k, k, found.shape[2] - 1)
+        logits = found[:, :, :-1].reshape(shape).mean(axis=1)
+        texts = [self._premise(record) for record in records]
+        if self.options.precision == "bf16" and self.options.recheck > 0:
+            self._recheck(logits, texts, hypotheses)
+        evidence = self._evidence(logits)
+        empty, cut = np.array([not text for text in texts], bool), found[:, :, -1].any(axis=1)
+        if self.options.scoring == "single":
+            return abstaining(empty, softmax(evidence), logits, "distribution", cut)
+        return abstaining(empty, _sigmoid(evidence), logits, "independent", cut)
+
+    def _hypotheses(self, taxonomy: Taxonomy) -> list[str]:
+        """All hypotheses, template by template."""
         templates = chosen_templates(self.options.templates, taxonomy)
-        hypotheses = [h for template in templates for h in taxonomy.hypotheses(template)]
-        k, turns = len(taxonomy.labels), self.options.context
-        single = self.options.scoring == "single"
-        kind: Literal["distribution", "independent"] = "distribution" if single else "independent"
-        room = self._room(hypotheses) if records else 0
+        return [h for template in templates for h in taxonomy.hypotheses(template)]
 
-        def score(texts: list[str]) -> tuple[Floats, Floats]:
-            every = np.ones((len(texts), k), dtype=bool)
-            mean = np.zeros((*every.shape, len(self._models[0].classes)), dtype=np.float32)
-            mean[every] = self._mean_logits(self._models[0], texts, hypotheses, every)
-            for exact in self._models[1:]:
-                close = self._close(mean)
-                mean[close] = self._mean_logits(exact, texts, hypotheses, close)
-            evidence = self._evidence(mean)
-            return softmax(evidence) if single else _sigmoid(evidence), mean
+    def _premise(self, record: TextRecord) -> str:
+        return premise(record, self.options.context)
 
-        def truncated(texts: list[str]) -> list[bool]:
-            return [length > room for length in token_counts(self._loaded[1], texts)]
-
-        return score_distinct(records, k, score, kind, lambda one: premise(one, turns), truncated)
-
-    def _room(self, hypotheses: Sequence[str]) -> int:
-        """Tokens of a text that the model reads beside the longest hypothesis.
+    def _cut(self, texts: Sequence[str], hypotheses: Sequence[str]) -> Floats:
+        """Shape (hypotheses, texts): 1 where a text is longer than is read beside a hypothesis.
 
         Raises:
-            SettingsError: none are left.
+            SettingsError: a hypothesis leaves no room for a text.
         """
         tokenizer = self._loaded[1]
         counts = token_counts(tokenizer, hypotheses)
-        most = min(self.options.max_tokens, tokenizer.model_max_length)
-        room = most - tokenizer.num_special_tokens_to_add(pair=True) - max(counts)
-        if room < 1:
-            longest = hypotheses[counts.index(max(counts))]
+        most = int(min(self.options.max_tokens, tokenizer.model_max_length))
+        room = most - tokenizer.num_special_tokens_to_add(pair=True) - np.array(counts)
+        if room.min() < 1:
+            longest = hypotheses[int(room.argmin())]
             raise SettingsError(
                 f"labeler 'entailment': the hypothesis '{longest[:60]}' has {max(counts)} tokens, "
-                f"which leaves no room for a text within {int(most)}. Shorten it, or raise "
-                "max_tokens."
+                f"which leaves no room for a text within {most}. Shorten it, or raise max_tokens."
             )
-        return int(room)
+        lengths = np.array(token_counts(tokenizer, texts))
+        return np.asarray(lengths > room[:, None], np.float32)
 
     def _evidence(self, logits: Floats) -> Floats:
         """Evidence for each label, shape (n, K): entailment, or its lead over contradiction."""
-        yes, no = nli_columns(self._models[0].classes, self.options.model)
-        if self.options.scoring == "single":
-            return logits[:, :, yes]
-        return logits[:, :, yes] - logits[:, :, no]
+        lead = logits[:, :, 0] - logits[:, :, 1]
+        return logits[:, :, 0] if self.options.scoring == "single" else lead
 
     @cached_property
     def _loaded(self) -> tuple[list[PairModel], Any]:
@@ -224,39 +246,29 @@ class Entailment(OpensModel, Labeler[EntailmentOptions]):
         """The model that scores, and the one that scores close labels again."""
         return self._loaded[0]
 
-    def _close(self, mean: Floats) -> npt.NDArray[np.bool_]:
-        """Labels that compete for the first place of their text, shape (texts, K)."""
+    def _recheck(self, mean: Floats, texts: Sequence[str], hypotheses: Sequence[str]) -> None:
+        """Replaces mean logits of close labels, shape (texts, K, classes), by those of float32."""
         evidence = self._evidence(mean)
         near = evidence >= evidence.max(axis=1, keepdims=True) - self.options.recheck
-        close: npt.NDArray[np.bool_] = near & (near.sum(axis=1, keepdims=True) > 1)
-        return close
+        near &= np.array([bool(text) for text in texts], bool)[:, None]
+        close = near & (near.sum(axis=1, keepdims=True) > 1)
+        rows, columns = (axis.tolist() for axis in np.nonzero(close))
+        if rows:
+            firsts = range(0, len(hypotheses), close.shape[1])
+            premises = [texts[row] for _ in firsts for row in rows]
+            asked = [hypotheses[first + column] for first in firsts for column in columns]
+            logits = self._logits(self._models[1], premises, asked, len(premises))
+            mean[close] = logits.reshape(len(firsts), len(rows), -1).mean(axis=0)
 
-    def _mean_logits(
-        self,
-        model: PairModel,
-        texts: Sequence[str],
-        hypotheses: Sequence[str],
-        wanted: npt.NDArray[np.bool_],
+    def _logits(
+        self, model: PairModel, premises: list[str], hypotheses: list[str], group: int
     ) -> Floats:
-        """Logits of some pairs, averaged over templates.
+        """Logits of pairs, shape (pairs, classes): entailment, its opposite, others.
 
-        `hypotheses` are those of all templates, template by template; `wanted`, of shape (texts,
-        K), selects the labels of each text. The result has shape (wanted pairs, classes).
+        Batches are made inside each `group` of consecutive pairs, so that its last digits do not
+        depend on other groups.
         """
-        rows, columns = (axis.tolist() for axis in np.nonzero(wanted))
-        firsts = range(0, len(hypotheses), wanted.shape[1])
-        premises = [texts[row] for _ in firsts for row in rows]
-        asked = [hypotheses[first + column] for first in firsts for column in columns]
-        logits = self._logits(model, premises, asked)
-        by_template = logits.reshape(len(firsts), len(rows), len(model.classes))
-        return np.asarray(by_template.mean(axis=0), np.float32)
-
-    def _logits(self, model: PairModel, premises: list[str], hypotheses: list[str]) -> Floats:
-        """Logits of pairs, shape (pairs, classes)."""
         tokenizer = self._loaded[1]
-        logits = np.zeros((len(premises), len(model.classes)), dtype=np.float32)
-        if not premises:
-            return logits
         encoded = tokenizer(
             premises,
             hypotheses,
@@ -264,22 +276,18 @@ class Entailment(OpensModel, Labeler[EntailmentOptions]):
             max_length=min(self.options.max_tokens, tokenizer.model_max_length),
         )
         lengths = [len(ids) for ids in encoded["input_ids"]]
-
-        def score(rows: list[int]) -> None:
-            def run(size: int) -> None:
-                for begin in range(0, len(rows), size):
-                    part = rows[begin : begin + size]
-                    logits[part] = model.logits(encoded, part, tokenizer)
-
-            fitting(run, len(rows))
-
-        parts = batches(lengths, self.options.batch_tokens)
-        if self.options.backend == "torch" and self.options.device == "cpu":
-            on_cores(score, parts)
-        else:
-            for rows in parts:
-                score(rows)
-        return logits
+        budget = self.options.batch_tokens
+        parts = [
+            [begin + row for row in rows]
+            for begin in range(0, len(lengths), group)
+            for rows in batches(lengths[begin : begin + group], budget)
+        ]
+        parts.sort(key=lambda rows: -sum(lengths[row] for row in rows))
+        on_cpu = self.options.backend == "torch" and self.options.device == "cpu"
+        logits = pair_logits(model, tokenizer, encoded, parts, on_cpu)
+        yes, no = nli_columns(model.classes, self.options.model)
+        order = [yes, no, *(column for column in model.classes if column not in (yes, no))]
+        return logits[:, order]
 
 
 def _sigmoid(evidence: Floats) -> Floats:

@@ -38,16 +38,12 @@ from ._language_models import (
 )
 from ._served import Answer, Journal, ServedModel, answered
 from ._server import MalformedAnswerError, Server, from_environment, key_from_environment
-from ._wording import Floats, score_distinct
+from ._wording import Floats, as_tuple, score_distinct
 
 TURN = "lanser-bench-turn"
 """Stands for the user's turn while a chat template is filled."""
 TODAY = "{% macro strftime_now(format) %}01 January 2025{% endmacro %}"
 """The date for chat templates that state one, so that scores do not depend on the day."""
-
-
-def _tuple(prompts: Any) -> Any:
-    return tuple(prompts) if isinstance(prompts, list) else prompts
 
 
 def _one_text(prompts: str | tuple[str, ...]) -> str | tuple[str, ...]:
@@ -57,7 +53,7 @@ def _one_text(prompts: str | tuple[str, ...]) -> str | tuple[str, ...]:
     return prompts
 
 
-Prompts = Annotated[str | tuple[str, ...], BeforeValidator(_tuple), AfterValidator(_one_text)]
+Prompts = Annotated[str | tuple[str, ...], BeforeValidator(as_tuple), AfterValidator(_one_text)]
 
 
 class LLMOptions(LanguageModelOptions):

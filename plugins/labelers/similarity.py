@@ -14,8 +14,8 @@ import numpy as np
 from pydantic import Field
 
 from lanser_bench import (
+    ColumnLabeler,
     Device,
-    Labeler,
     PluginOptions,
     Scores,
     SettingsError,
@@ -26,7 +26,17 @@ from lanser_bench import (
 
 from .._sentence_model import OWN_MODEL, exceeds_limit, load_sentence_model
 from ..weights import WithWeights, usual_names
-from ._wording import Floats, Templates, chosen_templates, score_distinct, softmax, verbalisations
+from ._wording import (
+    Floats,
+    Templates,
+    abstaining,
+    chosen_templates,
+    distinct_texts,
+    each_record,
+    premise,
+    softmax,
+    verbalisations,
+)
 
 
 class SimilarityOptions(PluginOptions):
@@ -49,7 +59,7 @@ class SimilarityOptions(PluginOptions):
     the machine that reads the experiment: ``cuda``, else ``mps``, else ``cpu``."""
 
 
-class Similarity(WithWeights, Labeler[SimilarityOptions]):
+class Similarity(WithWeights, ColumnLabeler[SimilarityOptions]):
     """Scores each label by the cosine between the text and the label's prototype."""
 
     Options = SimilarityOptions
@@ -69,15 +79,28 @@ class Similarity(WithWeights, Labeler[SimilarityOptions]):
         """The model's name, and the licence of its weights."""
         return {"model": self.options.model, "licence": self.weights.licence}
 
-    def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
-        """Scores distinct texts; logits are cosines of shape (n, K)."""
+    def columns(self, taxonomy: Taxonomy) -> list[str]:
+        """The texts' own vectors, which no taxonomy changes."""
+        return ["text"]
 
-        def score(texts: list[str]) -> tuple[Floats, Floats]:
-            cosines = self._encode(texts) @ self._prototypes(taxonomy).T
-            return softmax(cosines / self.options.temperature), cosines
+    def compute(self, records: Sequence[TextRecord], columns: Sequence[str]) -> list[Floats]:
+        """Unit vectors of all texts, and 1 where a text was read in part."""
+        texts, rows = distinct_texts(records)
+        if not texts:
+            return [np.zeros((len(records), 1), np.float32)]
+        cut = np.array(self._truncated(texts), np.float32)
+        return [each_record(np.concatenate([self._encode(texts), cut[:, None]], axis=1), rows)]
 
-        k = len(taxonomy.labels)
-        return score_distinct(records, k, score, "distribution", truncated=self._truncated)
+    def combine(
+        self, records: Sequence[TextRecord], computed: Sequence[Floats], taxonomy: Taxonomy
+    ) -> Scores:
+        """Scores texts; logits are cosines of shape (n, K)."""
+        empty = np.array([not premise(record) for record in records], bool)
+        cosines = np.zeros((len(records), len(taxonomy.labels)), np.float32)
+        if not empty.all():
+            cosines = computed[0][:, :-1] @ self._prototypes(taxonomy).T
+        values = softmax(cosines / self.options.temperature)
+        return abstaining(empty, values, cosines, "distribution", computed[0][:, -1] > 0)
 
     def _prototypes(self, taxonomy: Taxonomy) -> Floats:
         """One unit vector per label, shape (K, dim), computed once per taxonomy.

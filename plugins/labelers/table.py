@@ -14,7 +14,8 @@ from lanser_bench import DataError, LabelTable, Scores, SettingsError, Taxonomy,
 from .._keyed_tables import KeyedTable, KeyedTableOptions, first
 from ..datasets._columns import as_text
 from ..datasets._tables import TableRow
-from ._label_map import LabelMap, LabelMapOptions, ScoreKind, Wide, mapped, plain, source_of
+from ._label_map import LabelMap, LabelMapOptions, Wide, mapped, plain, source_of
+from ._wording import ScoreKind
 
 WHERE = "labeler 'table'"
 PREFIX = "score_"

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lanser_bench import DataError, LanserError, PluginError, SettingsError, Taxonomy, TaxonomyError
+from lanser_bench.counting import tallied
 from lanser_bench.data.utterances import SCHEMA, write_utterances
 from lanser_bench.errors import StoreError
 from lanser_bench.plugins.discovery import Registry, load_plugins
@@ -24,16 +25,19 @@ from lanser_bench.stages.label import files as label_files
 from lanser_bench.stages.label import run as label_stage
 from lanser_bench.stages.label import spec as label
 from lanser_bench.store import Artifact, PluginIdentity, Spec, Store, digest
+from lanser_bench.store.upkeep import needed
 
 LABELERS = '''
 import numpy as np
-from lanser_bench import Labeler, LanserError, PluginOptions, Scores, hookimpl
+from lanser_bench import (
+    ColumnLabeler, Labeler, LanserError, PluginOptions, Scores, hookimpl
+)
 
 CALLS = []
 
 @hookimpl
 def register_labelers(register):
-    for name in ("Letters", "Reader", "Worder", "Wrong", "Typo", "Bursts", "Tires", "Short"):
+    for name in "Letters Reader Worder Wrong Typo Bursts Tires Short Sharer".split():
         register(name.lower(), f"{__name__}:{name}")
 
 class Letters(Labeler[PluginOptions]):
@@ -58,6 +62,19 @@ class Worder(Letters):
         german = taxonomy.templates == ("Ich {}.",)
         cut = np.ones(len(records), bool) if german else None
         return Scores(found.values, found.kind, found.abstained, truncated=cut)
+
+class Sharer(ColumnLabeler[PluginOptions]):
+    """Counts a letter in each column."""
+    version = "1"
+    def columns(self, taxonomy):
+        return [label.name for label in taxonomy.labels]
+    def compute(self, records, columns):
+        CALLS.append(columns)
+        return [np.array([[r.text.count(n)] for r in records], np.float32) for n in columns]
+    def combine(self, records, computed, taxonomy):
+        counts = np.concatenate(computed, axis=1) + np.float32(0.1)
+        none = np.zeros(len(records), bool)
+        return Scores(counts / counts.sum(1, keepdims=True), "distribution", none)
 
 class Wrong(Letters):
     def score(self, records, taxonomy):
@@ -208,6 +225,48 @@ def test_equal_texts_are_scored_once_and_all_get_their_label(
     np.testing.assert_allclose(table.scores[0], [2 / 3, 1 / 3, 0], rtol=1e-6)
     np.testing.assert_allclose(table.confidence, [2 / 3, 1, 2 / 3, 1, 1], rtol=1e-6)
     assert found.meta["counts"]["distinct"] == 3
+
+
+def test_taxonomies_share_columns_of_all_their_texts(
+    plugins: Registry, store: Store, tmp_path: Path
+) -> None:
+    texts: list[str | None] = ["aab", "b", "cab", "c", "aab"]
+    utterances = manifest(store, texts)
+
+    def labelled(store: Store, taxonomy: Taxonomy) -> tuple[Artifact, list[Any]]:
+        calls().clear()
+        options: dict[str, Any] = {"labeler": "sharer", "taxonomy": taxonomy, "shard_rows": 2}
+        with tallied() as tally:
+            found = run(plugins, store, utterances, **options)
+        names = sum(map(len, calls()))
+        assert tally["columns"] - tally["columns_reused"] == names
+        return found, calls()[:]
+
+    first, computed = labelled(store, AB)
+    shards = len(first.meta["parts"])
+    assert computed == [["a", "b"]] * shards
+    assert shards > 1
+    second, computed = labelled(store, ABC)
+    assert computed == [["c"]] * shards
+    # The same bytes as without the first taxonomy, and from a store on a read-only disk.
+    other = Store(tmp_path / "other")
+    manifest(other, texts)
+    alone, computed = labelled(other, ABC)
+    assert computed == [["a", "b", "c"]] * shards
+    assert alone.meta["files"] == second.meta["files"]
+    layered, computed = labelled(Store(tmp_path / "third", [other.root]), AB)
+    assert computed == []
+    assert layered.meta["files"] == first.meta["files"]
+    # Garbage collection keeps columns of needed labels; a damaged one is computed again.
+    kept = needed(store, [second.key], {})
+    columns = [key for part in second.meta["parts"] for key in store.checked(part).meta["parts"]]
+    assert len(columns) == 2 * shards
+    assert kept >= {*columns}
+    for key in columns:
+        (store.checked(key).path / "columns.safetensors").write_bytes(b"worn out")
+    third, computed = labelled(store, NO_NEUTRAL)
+    assert computed == [["a", "b", "c"]] * shards
+    assert third.meta["files"]["index.parquet"] == second.meta["files"]["index.parquet"]
 
 
 def test_shards_have_the_stage_s_threads_in_their_key(plugins: Registry, store: Store) -> None:

@@ -61,12 +61,7 @@ def compare(
 ) -> Comparison:
     """Compares the files of two taxonomies, and with texts and a labeler also its labels.
 
-    Args:
-        a: one taxonomy.
-        b: the other.
-        texts: texts to label in both; without them only the structure is compared.
-        labeler: labels them, with the label stage's default settings.
-        name: its name.
+    The labeler of this `name` labels the texts with the label stage's default settings.
 
     Raises:
         SettingsError: the labeler reads human labels, which bare texts do not have.
@@ -74,8 +69,9 @@ def compare(
     if not texts or labeler is None:
         return Comparison({"structure": structure(a, b)}, None)
     records = [TextRecord(id=str(i), text=text.strip()) for i, text in enumerate(texts)]
-    first, cut = decided_texts(labeler, name, records, a)
-    second, also_cut = decided_texts(labeler, name, records, b)
+    known: dict[int, dict[str, Any]] = {}
+    first, cut = decided_texts(labeler, name, records, a, known)
+    second, also_cut = decided_texts(labeler, name, records, b, known)
     about = {"name": name, **labeler.describe()}
     comparison = compare_labels(a, b, first, second, about)
     comparison.report["behaviour"]["truncated"] = int((cut | also_cut).sum())
@@ -90,13 +86,13 @@ def compare_labels(
     labeler: dict[str, Any],
     speakers: Sequence[str | None] | None = None,
 ) -> Comparison:
-    """Compares two taxonomies by existing labels of the same utterances.
+    """Compares two taxonomies by existing labels of the same utterances in the same order.
 
     Args:
         a: one taxonomy.
         b: the other.
         first: labels by `a`, such as those of `read_labels`.
-        second: labels by `b` of the same utterances in the same order.
+        second: labels by `b`.
         labeler: description of the labeler, for the report.
         speakers: of the utterances; if all are known, the agreement also has an interval over
             speakers, since a speaker's utterances are not independent.

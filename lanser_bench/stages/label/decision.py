@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import PluginError, SettingsError, plugin_boundary
-from ...kinds.labeler import Labeler, ScoreKind, Scores, TextRecord
+from ...kinds.labeler import ScoreKind, Scores, TextRecord
 from ...taxonomy import Taxonomy
 from .calibration import divided, mean_scores, tempered
 from .filters import disagreeing, not_in_top, over_balance
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Scorer = Callable[[Sequence[TextRecord], Taxonomy], Scores]
 
 REASONS = (
     "no speech",
@@ -217,9 +218,9 @@ def _neutral(best: npt.NDArray[Any], top: Floats, taxonomy: Taxonomy, params: Pa
 
 
 def checked_scores(
-    labeler: Labeler[Any], name: str, records: Sequence[TextRecord], taxonomy: Taxonomy
+    score: Scorer, name: str, records: Sequence[TextRecord], taxonomy: Taxonomy
 ) -> Scores:
-    """Calls a labeler and checks its scores.
+    """Scores records by the labeler of a name, and checks the scores.
 
     Raises:
         PluginError: it failed, or returned wrong shapes, numbers that are not finite or out of
@@ -227,7 +228,7 @@ def checked_scores(
     """
     first = records[0].text[:40] if records else ""
     with plugin_boundary(f"labeler '{name}' failed on {len(records)} records (first: '{first}')"):
-        scores = labeler.score(records, taxonomy)
+        scores = score(records, taxonomy)
     fault = score_fault(scores, len(records), len(taxonomy.labels))
     if fault:
         raise PluginError(f"labeler '{name}' breaks its contract: {fault}.")

@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import pyarrow as pa
 from ...data.utterances import UtteranceTable, iter_utterances, read_summary, table_of
 from ...errors import SettingsError
 from ...evaluation.summaries import GoldAgreement, LabelSummary
-from ...kinds.labeler import Labeler, ScoreKind, Scores, SettlingLabeler, TextRecord
+from ...kinds.labeler import ColumnLabeler, Labeler, ScoreKind, Scores, SettlingLabeler, TextRecord
 from ...store import Artifact, Draft, digest
 from ...taxonomy import Taxonomy
 from ..base import StageContext
@@ -30,6 +30,7 @@ from ..maps.distinct_rows import BLOCK, Row, RowIndex
 from ..maps.sharding import run_map
 from ..maps.spans import Recordings, check_audio
 from .calibration import Floats
+from .columns import shared_scores
 from .decision import Choices, Evidence, checked_scores, choose, corrected, fitted_prior
 from .files import ShardScores, read_index, shard_table, write_labels
 from .records import (
@@ -177,12 +178,16 @@ class _Labeling:
             replace(record_of(row.name, own), audio=sound and self.recordings.samples(*sound))
             for row, own, sound in zip(bucket, fields, sounds, strict=True)
         ]
-        return shard_table(self._scored(batch, languages))
+        return shard_table(self._scored(batch, languages, part))
 
-    def _scored(self, batch: list[TextRecord], languages: list[str]) -> Scores:
-        def score(records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
-            return checked_scores(self.labeler, self.name, records, taxonomy)
-
+    def _scored(
+        self, batch: list[TextRecord], languages: list[str], part: Draft | None = None
+    ) -> Scores:
+        """Returns scores; with the shard's draft, from columns that the store shares."""
+        labeler, compute = self.labeler, self.labeler.score
+        if part and isinstance(labeler, ColumnLabeler) and "audio" not in self.reads:
+            compute = partial(shared_scores, self.context, labeler, part)
+        score = partial(checked_scores, compute, self.name)
         return worded_scores(score, batch, languages, self.taxonomy)
 
     def settled(self, scores: ShardScores, silent: list[Silent]) -> tuple[_Labels, LabelSummary]:

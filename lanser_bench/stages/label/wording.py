@@ -23,11 +23,7 @@ def worded_scores(
 ) -> Scores:
     """Scores records, those of each language together, with the taxonomy in that language.
 
-    Args:
-        score: scores records by a labeler.
-        records: n records.
-        languages: the language of each record's labels; empty for the default wording.
-        taxonomy: the labels, with their wordings in these languages.
+    `languages` are those of each record's labels; empty for the default wording.
     """
     groups: dict[str, list[int]] = {}
     for position, language in enumerate(languages):
