@@ -205,9 +205,10 @@ def ogg_streams(file: BinaryIO, patches: dict[int, bytes]) -> list[tuple[int, in
             if at and b"OggS" in file.read():
                 raise SoundError(f"is damaged: no page of Ogg begins at byte {at}")
             break
-        head += file.read(head[26]) if len(head) == _OGG_HEADER else b""
+        segments = head[26] if len(head) == _OGG_HEADER else size
+        head += file.read(segments)
         length = len(head) + sum(head[_OGG_HEADER:])
-        if len(head) < _OGG_HEADER + head[26] or at + length > size:
+        if len(head) < _OGG_HEADER + segments or at + length > size:
             raise SoundError("is cut off: the last page of the Ogg stream is not whole")
         if head[5] & _OGG_FIRST and not first:
             begins.append(at)

@@ -6,8 +6,11 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 from ..audio import AudioFacts, inspect
 from ..audio.layout import SoundError
@@ -38,6 +41,7 @@ class Recording:
         return (self.facts.problem or "") if self.facts is not None else self.unreadable
 
 
+_FACTS = TypeAdapter(AudioFacts)
 _CHANGING = "changed while it was being read"
 
 
@@ -86,8 +90,12 @@ class AudioMemo:
 
     def _known(self, shas: set[str]) -> dict[str, AudioFacts]:
         query = "SELECT facts FROM facts WHERE sha=? AND code=?"
-        rows = {sha: self._facts.find(query, sha, self._code) for sha in shas}
-        return {sha: AudioFacts(**json.loads(row[0])) for sha, row in rows.items() if row}
+        known = {}
+        for sha in shas:
+            if row := self._facts.find(query, sha, self._code):
+                with suppress(ValidationError):  # damaged facts are found anew
+                    known[sha] = _FACTS.validate_json(row[0])
+        return known
 
     def _learn(
         self, new: dict[str, Path], progress: Callable[[int, int, str], None] | None

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from ..errors import DataError
 from ..kinds.dataset import Dataset
 from ..plugins.discovery import Registry
@@ -137,10 +139,13 @@ def _stored(store: Store, spec: Spec, survey: Survey, begin: float) -> Artifact:
     return artifact
 
 
+_PATHS = TypeAdapter(dict[str, Path])
+
+
 def _written_paths(store: Store, key: str, paths: Mapping[str, Path]) -> Path:
     file = _paths_file(store, key)
     text = json.dumps({sha: str(path) for sha, path in sorted(paths.items())}, indent=0) + "\n"
-    if not file.is_file() or file.read_text(encoding="utf-8") != text:
+    if not file.is_file() or file.read_bytes() != text.encode():
         write_atomic(file, text)
     return file
 
@@ -148,8 +153,10 @@ def _written_paths(store: Store, key: str, paths: Mapping[str, Path]) -> Path:
 def recording_paths(store: Store, key: str) -> dict[str, Path]:
     """Returns SHA-256 → path of a manifest's recordings on this machine; empty if unknown."""
     file = _paths_file(store, key)
-    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return {sha: Path(path) for sha, path in found.items()}
+    try:
+        return _PATHS.validate_json(file.read_bytes())
+    except (OSError, ValidationError):
+        return {}
 
 
 def _paths_file(store: Store, key: str) -> Path:

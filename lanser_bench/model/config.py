@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import DataError
 from ..kinds.encoder import Frontend
@@ -17,7 +17,7 @@ CONFIG, WEIGHTS, TAXONOMY, CARD = "config.json", "model.safetensors", "taxonomy.
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class HeadConfig(_Part):
@@ -26,7 +26,7 @@ class HeadConfig(_Part):
     kind: Literal["weak", "linear"]
     """``weak``: the head that was pre-trained on weak labels, a zero-shot classifier.
     ``linear``: the linear protocol, fitted on all human labels of one target."""
-    labels: list[str]
+    labels: list[str] = Field(min_length=1)
     """Columns of the scores, in order."""
     pooling: Literal["mean", "mean+std", "attentive"]
     """How the frames of a layer become one vector; ``attentive`` by the tensors ``attention.*``."""
@@ -46,10 +46,10 @@ class ModelConfig(_Part):
     """Key of the record whose scores the model card shows."""
     encoder: PluginIdentity
     frontend: Frontend
-    seed: int
+    seed: int = Field(ge=0, lt=2**32)
     """Builds what the weights' file does not contain, such as fixed buffers."""
     head: HeadConfig
-    piece_seconds: float
+    piece_seconds: float = Field(ge=0.1, le=3600)
     """Longer utterances are encoded in equal pieces of at most this length."""
     taxonomy: str | None = None
     taxonomy_hash: str | None = None
@@ -67,7 +67,7 @@ def read_config(folder: Path) -> ModelConfig:
     """
     path = folder / CONFIG
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes()
     except OSError:
         raise DataError(
             f"{folder} is not an exported model: it has no {CONFIG}. "

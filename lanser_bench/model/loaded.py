@@ -66,6 +66,16 @@ class SERModel:
         values = np.exp(values - values.max(axis=1, keepdims=True))
         return np.asarray(values / values.sum(axis=1, keepdims=True), np.float32)
 
+    def check(self) -> None:
+        """Scores half a second of silence.
+
+        Raises:
+            Exception: of the libraries, if tensors do not fit the encoder, the head or its labels.
+        """
+        scores = self.scores([np.zeros(SAMPLE_RATE // 2, np.float32)])
+        if scores.shape != (1, len(self.labels)) or not np.isfinite(scores).all():
+            raise ValueError("its scores are not one finite number per label")
+
     def logits(self, waveforms: Sequence[Waveform]) -> npt.NDArray[np.float64]:
         """Returns the head's values before the softmax, shape (utterances, labels)."""
         from ..evaluation.head import LinearHead
@@ -171,13 +181,26 @@ def load_model(
     plugin = plugins.create("encoder", config.encoder.name, config.encoder.options)
     found = plugin_identity(plugins, "encoder", config.encoder.name, plugin)
     notes = _compare(config, found)
-    try:
-        tensors = load_file(place / WEIGHTS)
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"The model {place} is damaged: {error}. Export it again.") from None
     taxonomy = load_taxonomy(place / TAXONOMY) if config.taxonomy else None
     frozen = frames_encoder(plugin.frontend, plugins)
-    return SERModel(config, tensors, taxonomy, plugin, device, frozen, notes)
+    try:
+        tensors = load_file(place / WEIGHTS)
+        if config.frontend.content() != plugin.frontend.content():
+            raise ValueError("its front end is not that of its encoder")
+        model = SERModel(config, tensors, taxonomy, plugin, device, frozen, notes)
+        model.check()
+    except (
+        OSError,
+        SafetensorError,
+        ArithmeticError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        why = " ".join(str(error).split())[:300].rstrip(".")
+        raise DataError(f"The model {place} is damaged: {why}. Export it again.") from None
+    return model
 
 
 def _compare(config: ModelConfig, found: Any) -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from ..errors import DataError
 from ..validation import describe
@@ -122,8 +123,8 @@ def _content(path: Path, raw: bytes) -> dict[str, Any]:
     ours = path.with_name(f"{path.stem}.predictions.parquet").is_file()
     ours = ours or raw.startswith(_BEGIN) or _BEGIN.startswith(raw.strip())
     try:
-        content = json.loads(raw.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
+        content = from_json(raw.removeprefix(codecs.BOM_UTF8), allow_inf_nan=False)
+    except ValueError as error:
         why = f"it is not JSON ({error})"
         ours = ours or all(f'"{name}"'.encode() in raw for name in _MARKS)
     else:

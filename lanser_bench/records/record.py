@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,7 +25,7 @@ from ..evaluation.summaries import LabelSummary, TrainingSummary, TranscriptSumm
 from ..measurements import MEASUREMENTS, SECTIONS
 from ..measurements.base import Measurement, R, with_fields
 from ..paths import FileName
-from ..store import PluginIdentity, digest, write_atomic
+from ..store import PluginIdentity, canonical, digest, write_atomic
 
 SCHEMA_VERSION = 5
 """Raised when a field is added or changes its meaning; older files stay readable: `upgrades`."""
@@ -48,6 +49,38 @@ class _Record(BaseModel):
     """Base: unknown fields are refused, values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Setting(BaseModel):
+    """Part of the settings of any version, of which only what is read has a type."""
+
+    model_config = ConfigDict(extra="allow")
+
+    options: dict[str, Any] = {}
+
+
+class _Settings(BaseModel):
+    corpora: list[_Setting] = []
+    targets: list[_Setting] = []
+    pretrain: dict[str, Any] = {}
+    label: dict[str, Any] = {}
+    titles: dict[str, dict[str, str]] = {}
+    comparisons: list[Declared] = []
+    question: str | None = None
+
+
+def _read_as_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    _Settings.model_validate(settings)
+    return settings
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    canonical(values)
+    return values
+
+
+_Values = Annotated[dict[str, Any], AfterValidator(_finite)]
+"""JSON values without NaN and infinity."""
 
 
 class Commit(_Record):
@@ -86,7 +119,7 @@ class PluginAbout(_Record):
 
     licence: str = ""
     """Licence of its weights or data."""
-    facts: dict[str, Any] = {}
+    facts: _Values = {}
     """Its ``describe()``; for a dataset its card."""
 
 
@@ -147,7 +180,7 @@ class ResultRecord(_Record):
     taxonomy_hash: str | None = None
     """Content of the taxonomy that the weak labels were made with; None where none took part."""
     encoder: str
-    settings: dict[str, Any]
+    settings: Annotated[_Values, AfterValidator(_read_as_settings)]
     """The experiment's settings, defaults filled in, absolute paths cut to their last part."""
     family: str | None = None
     """Hash of the comparisons that `settings` declared when the record was written; None where
@@ -161,7 +194,7 @@ class ResultRecord(_Record):
     versions: dict[str, str]
     """Versions of Python, lanser-bench and the libraries that the plugins declare."""
     commit: Commit | None
-    host: dict[str, Any]
+    host: _Values
     """Kind of machine, without its name."""
     datasets: list[DatasetResult] = Field(min_length=1)
     labels: dict[str, LabelSummary] = {}
@@ -192,6 +225,12 @@ class ResultRecord(_Record):
     created: str
     """UTC, ISO 8601."""
 
+    @field_validator("plugins")
+    @classmethod
+    def _plain(cls, plugins: dict[str, PluginIdentity]) -> dict[str, PluginIdentity]:
+        _finite({place: plugin.options for place, plugin in plugins.items()})
+        return plugins
+
     @field_validator(*_FILES.keys() - {m.name for m in MEASUREMENTS}, "measured")
     @classmethod
     def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
@@ -217,8 +256,7 @@ class ResultRecord(_Record):
         Raises:
             DataError: they are not those that were hashed then.
         """
-        given = self.settings.get("comparisons", [])
-        found = tuple(Declared.model_validate(declared) for declared in given)
+        found = tuple(_Settings.model_validate(self.settings).comparisons)
         if family_hash(found) != self.family:
             raise DataError(
                 f"The record {self.name} of {self.experiment}: its declared comparisons are not "

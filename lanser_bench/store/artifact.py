@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import from_json
 
 from .._digest import digest
 from .hashes import file_sha256
@@ -28,7 +29,7 @@ class Artifact:
     @cached_property
     def meta(self) -> dict[str, Any]:
         """The done-marker: spec, files with checksums, seconds, counts, parts."""
-        meta: dict[str, Any] = json.loads((self.path / MARKER).read_text(encoding="utf-8"))
+        meta: dict[str, Any] = from_json((self.path / MARKER).read_bytes(), allow_inf_nan=False)
         return meta
 
     @property
@@ -51,22 +52,22 @@ class Artifact:
     def faults(self) -> list[str]:
         """Describes everything that is missing or has changed; empty if the artifact is intact."""
         try:
-            spec = self.meta["spec"]
-        except (OSError, ValueError, KeyError, TypeError):
+            # The spec as it was written: the model of this version may have other fields.
+            if spec_key(self.meta["spec"]) != self.key:
+                return [f"{MARKER} belongs to another key"]
+            if "check" in self.meta and self.meta["check"] != marker_check(self.meta):
+                return [f"{MARKER} does not match its checksum"]
+            files = {n: (of["size"], of["sha256"]) for n, of in self.meta["files"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return [f"{MARKER} is missing or unreadable"]
-        # The spec as it was written: the model of this version may have other fields.
-        if spec_key(spec) != self.key:
-            return [f"{MARKER} belongs to another key"]
-        if "check" in self.meta and self.meta["check"] != marker_check(self.meta):
-            return [f"{MARKER} does not match its checksum"]
         faults = []
-        for name, expected in self.meta["files"].items():
+        for name, (size, sha256) in files.items():
             file = self.path / name
             if not file.is_file():
                 faults.append(f"{name} is missing")
-            elif file.stat().st_size != expected["size"]:
-                faults.append(f"{name} has {file.stat().st_size} bytes, not {expected['size']}")
-            elif file_sha256(file) != expected["sha256"]:
+            elif file.stat().st_size != size:
+                faults.append(f"{name} has {file.stat().st_size} bytes, not {size}")
+            elif file_sha256(file) != sha256:
                 faults.append(f"{name} does not match its checksum")
         return faults
 

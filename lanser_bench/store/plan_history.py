@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -140,7 +141,7 @@ def _head(path: Path) -> dict[str, Any]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             head = json.loads(file.readline())
-    except (OSError, ValueError, EOFError):
+    except (OSError, ValueError, EOFError, zlib.error):
         return {}
     return head if isinstance(head, dict) and head.get("format") == FORMAT else {}
 
@@ -202,7 +203,7 @@ class SavedPlan:
                 used_keys = {places[p]: keys[k] for p, k in zip(where, used, strict=True)}
                 cells.append(SavedCell(name, control, axes, used_keys))
             return cls(path.name.removesuffix(SUFFIX), cells, SavedSpecs(stages, parts))
-        except (OSError, ValueError, KeyError, TypeError, EOFError, IndexError):
+        except (OSError, ValueError, KeyError, TypeError, EOFError, IndexError, zlib.error):
             return None  # an unreadable plan must not stop a run: only reasons are lost
 
     def key_at(self, cell: PlannedCell, place: str) -> str | None:

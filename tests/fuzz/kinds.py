@@ -350,58 +350,82 @@ def store(draw: Draw, home: Path) -> Case:
     return Case(argv, {name: draw(st.one_of(ways))}, about=Path(name).name)
 
 
-_VALID = (
-    "results",
-    "gold",
-    "sounds/clip.wav",
-    "mood.yaml",
-    "weak",
-    "manifest",
-    "ekman-6",
-    "1",
-    "x",
+LINES: tuple[tuple[str, ...], ...] = (
+    *READERS,
+    *[("predict", "weak", "sounds", "--format", "csv", "-o", "out.csv")] * 2,
+    ("power", "--speakers", "18", "--spread", "7", "--seeds", "3", "--comparisons", "2"),
+    ("power", *GOLD, "--utterances", "6", "--find", "0.8", "--seed-spread", "1"),
+    ("data", "check", *GOLD, "limit=5", "--store", "store"),
+    ("data", "leakage", *GOLD, "--folds", "2"),
+    ("data", "init", "gold"),
+    ("label", "text", "so good", "--labeler", "random", "--option", "seed=3"),
+    ("label", "table", "texts.csv", "--labeler", "random", "--out", "out", "--column", "text"),
+    ("taxonomy", "compare", "ekman-6", "mood.yaml"),
+    ("taxonomy", "show", "mood.yaml", "--json"),
+    ("cache", "ls", "--store", "store", "--stage", "embed"),
+    ("cache", "size", "--store", "store"),
+    ("cache", "rm", "4f0c2a", "--store", "store"),
+    ("new", "labeler", "shout", "--into", "out"),
+    ("schema", "--plugins-dir", "plugins"),
+    ("plugins", "show", "random", "--plugins-dir", "plugins"),
+    ("doctor", "model", "weak"),
+    ("gate", "--baseline", "base", "--candidate", "results", "--tolerance", "1", "--markdown", "m"),
+    ("leaderboard", "results", "--dataset", "manifest.0", "--by", "labeler", "--markdown", "l.md"),
+    ("dose", "results", "--by", "label-accuracy", "--extrapolate", "9", "--picture", "d.png"),
+    ("results", "schema"),
+    ("results", "publish", "results", "-o", "public"),
+    ("predictions", "import", "answers.csv", *GOLD, "--name", "x", "--results", "out"),
 )
-_SLOW = {"audit", "doctor", "check", "run", "corpus", "asr", "labels", "rerun", "completion"}
-"""Commands that compute for long with valid arguments; other kinds run some of them."""
+"""Sound command lines; with those of `READERS`, of every command that takes paths or numbers."""
 
 
 @st.composite
 def command_line(draw: Draw, home: Path) -> Case:
-    """Odd values of the arguments and options of any command."""
-    argv, parameters = draw(st.sampled_from(_commands()))
-    value = st.one_of(odd_text, odd_text, st.sampled_from(_VALID), st.text(max_size=8))
-    words = list(argv)
-    for parameter in parameters:
-        if parameter.param_type_name == "argument":
-            words += [draw(value) for _ in range(draw(st.integers(0, 2)))]
-        elif draw(st.integers(0, 4)) == 0:
-            words.append(parameter.opts[0])
-            words += [] if parameter.is_flag else [draw(value)]
-    if argv[0] == "track":
-        words += ["--to", "jsonl"]
-    return Case(tuple(word.replace("\x00", "") for word in words), about=argv[-1])
+    """A sound command line with odd values of some words, and an option more."""
+    line = list(_reader(draw, home, LINES))
+    start = 2 if line[0] in GROUPS else 1
+    value = st.one_of(odd_text, odd_text, st.text(max_size=8), st.integers().map(str))
+    for _ in range(draw(st.integers(0, 2))):
+        if len(line) > start:
+            line[draw(st.integers(start, len(line) - 1))] = draw(value)
+    option = draw(st.sampled_from([None, *_options(tuple(line[:start]))]))
+    if option is not None:
+        line += [option.opts[0], *([] if option.is_flag else [draw(value)])]
+    if line[0] == "track":
+        line += ["--to", "jsonl"]
+    return Case(tuple(word.replace("\x00", "") for word in line), about=" ".join(line[:start]))
+
+
+GROUPS = {name for name, (sort, _) in COMMANDS.items() if sort == "group" and name != "gate"}
 
 
 @cache
-def _commands() -> list[tuple[tuple[str, ...], list[Any]]]:
-    """Returns the words that call each command, and its parameters."""
-    found: list[tuple[tuple[str, ...], list[Any]]] = []
-    for name in sorted(COMMANDS.keys() - _SLOW):
-        group = get_command(build_app([name])).commands[name]  # type: ignore[attr-defined]
-        commands = {**getattr(group, "commands", {}), "": group}
-        found += [
-            (tuple(filter(None, (name, sub))), command.params)
-            for sub, command in commands.items()
-            if sub not in _SLOW and "help" not in sub
-        ]
-    return found
+def _options(words: tuple[str, ...]) -> list[Any]:
+    """Returns the options of a command."""
+    command: Any = get_command(build_app(words)).commands[words[0]]  # type: ignore[attr-defined]
+    for word in words[1:]:
+        command = command.commands[word]
+    return [one for one in command.params if one.param_type_name == "option"]
 
 
 _RUN_FILES = ("e.yaml", "mood.yaml", "plugins")
 _RESULTS_FILES = ("results", "base", "store", *_RUN_FILES)
 KINDS: dict[str, tuple[Strategy, tuple[str, ...]]] = {
     "audio": (audio, ()),
-    "cli": (command_line, ("results", "gold", "sounds", "mood.yaml", "weak")),
+    "cli": (
+        command_line,
+        (
+            "results",
+            "base",
+            "store",
+            "gold",
+            "sounds",
+            "weak",
+            "texts.csv",
+            "answers.csv",
+            *_RUN_FILES,
+        ),
+    ),
     "csv": (_table("csv"), ("gold", "answers.csv")),
     "jsonl": (_table("jsonl"), ("gold", "answers.csv")),
     "tsv": (_table("tsv"), ("gold", "answers.csv")),
