@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..data.manifest import BuiltManifest
 from ..kinds.executor import StageReport
@@ -24,9 +24,6 @@ from .running.scheduler import Listener, Scheduler
 from .settings.files import read_experiment
 from .settings.grid import expand
 from .settings.model import Experiment
-
-if TYPE_CHECKING:
-    pass
 
 PluginWords = str | Mapping[str, Any]
 """A plugin as in an experiment: its name, or a mapping of its name and its options."""
@@ -213,8 +210,8 @@ class _Stops(Listener):
         self.executed: list[str] = []
         self.error: BaseException | None = None
         self.listener = listener
-        self.stage_started = listener.stage_started  # type: ignore[method-assign]
-        self.tick = listener.tick  # type: ignore[method-assign]
+        for name in ("stage_started", "stage_retried", "workers_changed", "tick", "note"):
+            setattr(self, name, getattr(listener, name))
 
     def stage_ended(self, node: Node, report: StageReport) -> None:
         if not report.reused:
@@ -242,10 +239,11 @@ def _run(
     try:
         for turn in turns:
             todo = {k: to_run[k] for k in to_run if k in turn and k not in stops.executed}
-            Scheduler(plan, todo, executor, store, stops, fail_fast=True).run()
+            scheduler = Scheduler(plan, todo, executor, store, stops, fail_fast=True)
+            scheduler.run()
             if stops.error is not None:
                 raise stops.error
-        finished = True
+        finished = scheduler.is_idle
     finally:
         executor.close(cancel=not finished)
     return stops.executed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -33,6 +34,8 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "RAYON_NUM_THREADS",  # tokenizers take all cores otherwise
 )
+TICKET = "ticket"
+"""Input of a call that joins a running stage: the path of `Joined.ticket`."""
 
 
 class StageParams(BaseModel):
@@ -44,6 +47,22 @@ class StageParams(BaseModel):
     def of(cls, spec: Spec) -> Self:
         """Returns the settings that a key contains, among other params."""
         return cls.model_validate({n: v for n, v in spec.params.items() if n in cls.model_fields})
+
+
+class NoFreeShardError(Exception):
+    """Ends the run of a process that has joined a stage; its argument is the shards it computed."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """How a process takes part in a map stage that another process runs and will finish."""
+
+    rows: Path
+    """The file with the rows of the stage, read-only."""
+    skip: int
+    """Shards in it that were taken before."""
+    ticket: Path | None
+    """The process leaves the stage after its current shard once this file is removed."""
 
 
 @dataclass
@@ -58,6 +77,8 @@ class StageContext:
     JSON objects of SHA-256 → path."""
     lease: Lease | None = None
     """On the stage's key, while the stage runs."""
+    joined: Joined | None = None
+    """Set in a process that only helps another with the shards of its stage."""
     _reported: float = 0.0
 
     def name(self, role: str) -> str:
@@ -85,6 +106,10 @@ class StageContext:
         """Returns a parent's artifact after checking its bytes."""
         return self.store.checked(self.spec.parents[role])
 
+    def share(self, **state: Any) -> None:
+        """Describes the shards of this stage to processes that may join; see `shards_file`."""
+        _replace(shards_file(self.store, self.spec.key), state)
+
     def progress(self, done: int, total: int, unit: str) -> None:
         """Reports progress; cheap enough to call after every batch.
 
@@ -104,12 +129,24 @@ def tell(store: Store, key: str, **state: Any) -> None:
 
     `state` is ``done``, ``total`` and ``unit``; or ``waits_for``, the process that runs the stage.
     """
-    path = store.root / "progress" / f"{key}.json"
+    _replace(store.root / "progress" / f"{key}.json", {**state, "pid": os.getpid()})
+
+
+def _replace(path: Path, state: Mapping[str, Any]) -> None:
     temporary = path.with_suffix(f".{os.getpid()}")
     with suppress(OSError):
         path.parent.mkdir(exist_ok=True)
-        temporary.write_text(json.dumps({**state, "pid": os.getpid()}), encoding="utf-8")
+        temporary.write_text(json.dumps(state), encoding="utf-8")
         temporary.replace(path)
+
+
+def shards_file(store: Store, key: str) -> Path:
+    """Returns where the process that runs a map stage describes it to those that may join.
+
+    A JSON object: ``rows``, the file with the rows; ``shards`` to compute and ``left``, those after
+    the current one; ``first_s`` and ``mean_s``, the seconds of the first and of a later shard.
+    """
+    return store.root / "progress" / f"{key}.shards"
 
 
 def write_json(draft: Draft, name: str, result: BaseModel) -> None:
@@ -161,9 +198,14 @@ class RunnableCall(StageCall):
 
 
 def run_call(call: StageCall) -> StageReport:
-    """Runs a stage call in this process, unless its artifact is in the store."""
+    """Runs a stage call in this process, unless its artifact is in the store.
+
+    With a `TICKET` among its inputs it only joins a process that runs the stage.
+    """
     spec = Spec.model_validate(call.spec)
     store = Store(call.store, call.layers)
+    if TICKET in call.inputs:
+        return _join(call, spec, store, Path(call.inputs[TICKET]))
     while True:
         try:
             return _run_locked(call, spec, store)
@@ -172,16 +214,44 @@ def run_call(call: StageCall) -> StageReport:
 
 
 def _run_locked(call: StageCall, spec: Spec, store: Store) -> StageReport:
+    joined = False
+
     def waiting(owner: Owner | None) -> None:
+        nonlocal joined
         tell(store, call.key, waits_for=owner.name if owner is not None else "?")
+        if not joined and shards_file(store, call.key).exists():
+            joined = True  # once: afterwards every shard is taken
+            _join(call, spec, store)
 
     if (artifact := store.get(call.key)) is not None:
         return StageReport(call.key, 0.0, reused=True, counts=artifact.meta["counts"])
     with store.lock(call.key, waiting) as lease:
         if (artifact := store.get(call.key)) is not None:
             return StageReport(call.key, 0.0, reused=True, counts=artifact.meta["counts"])
-        with limited_threads(call.threads):
+        with limited_threads(spec.threads or call.threads):
             return _computed(call, spec, store, lease)
+
+
+def _join(call: StageCall, spec: Spec, store: Store, ticket: Path | None = None) -> StageReport:
+    """Computes free shards of a stage that another process runs, until none is left."""
+    begin, shards = time.perf_counter(), 0
+    try:
+        state = json.loads(shards_file(store, call.key).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # the stage has ended
+        return StageReport(call.key, 0.0, counts={"shards": 0})
+    joined = Joined(Path(state["rows"]), state["shards"] - state["left"], ticket)
+    context = StageContext(spec, store, registry(call.plugin_dirs), call.inputs, joined=joined)
+    with limited_threads(spec.threads or call.threads), collected() as notes:
+        # The error also keeps the draft from being published.
+        try:
+            with store.write(spec) as draft:
+                stage_module(spec.stage).run(context, draft)
+        except NoFreeShardError as end:
+            shards = end.args[0]
+        except sqlite3.Error:  # the other process has ended, and its file is gone
+            pass
+    added = {"plugin_notes": notes} if notes else {}
+    return StageReport(call.key, time.perf_counter() - begin, counts={"shards": shards, **added})
 
 
 def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageReport:
@@ -191,7 +261,7 @@ def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageR
         with store.write(spec) as draft, tallied() as tally, collected() as notes:
             stage_module(spec.stage).run(context, draft)
             draft.counts |= tally
-            draft.seconds = time.perf_counter() - begin
+            draft.seconds += time.perf_counter() - begin
     except Exception as error:
         if not isinstance(error, LanserError) and (place := place_in_plugin(error)):
             error.add_note(place.strip())  # unlike the traceback, it reaches the driver
@@ -199,6 +269,7 @@ def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageR
     finally:
         with suppress(OSError):
             (store.root / "progress" / f"{call.key}.json").unlink(missing_ok=True)
+            shards_file(store, call.key).unlink(missing_ok=True)
     added = {"plugin_notes": notes} if notes else {}
     return StageReport(call.key, draft.seconds, counts=draft.counts | added)
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..audio.flatten import LIBRARY, WAYS, Cue
+from ..counting import tally
 from ..data.utterances import read_utterances
 from ..errors import DataError
 from ..kinds.encoder import Frontend
@@ -89,10 +90,9 @@ def run(context: StageContext, draft: Draft) -> None:
     as_stored = frontend.model_copy(update={"normalise": "none"})
     encoder = context.plugin("encoder") if stored else None
     capacity, group = (FRAMES_CAPACITY, FRAMES_CAPACITY) if stored else (CAPACITY, 1)
-    total = 0
+    draft.counts["frames_computed"] = 0
 
     def compute(bucket: Bucket, part: Draft) -> pa.Table:
-        nonlocal total
         count, rows = len(bucket.table), list[Frames]()
         for begin in range(0, count, group):
             waveforms = [bucket.samples(row) for row in range(count)[begin : begin + group]]
@@ -102,8 +102,7 @@ def run(context: StageContext, draft: Draft) -> None:
         for name, frames in zip(bucket.table.ids, rows, strict=True):
             if len(frames) == 0:
                 raise DataError(f"Utterance '{name}' is too short for one frame.")
-        part.counts["frames"] = sum(len(frames) for frames in rows)
-        total += part.counts["frames"]
+        tally("frames_computed", sum(len(frames) for frames in rows))
         return write_frames(part.path, rows)
 
     # More threads would change the last digits of a frozen encoder's layers.
@@ -120,7 +119,6 @@ def run(context: StageContext, draft: Draft) -> None:
         )
     if frontend.normalise == "speaker":
         _write_speakers(context, draft)
-    draft.counts["frames_computed"] = total
 
 
 def write_frames(folder: Path, rows: Sequence[Frames]) -> pa.Table:

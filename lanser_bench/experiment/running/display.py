@@ -123,6 +123,12 @@ class Display(Listener):
         if self._bars.disable:
             self._line(f"  start {name}")
 
+    def workers_changed(self, node: Node, workers: int, report: StageReport | None = None) -> None:
+        """Shows how many workers a stage has, unless it has just ended."""
+        if node.key in self._tasks:
+            name = f"{node.stage}: {node.title}" + (f" ({workers} workers)" if workers > 1 else "")
+            self._bars.update(self._tasks[node.key], description=escape(name))
+
     def stage_ended(self, node: Node, report: StageReport) -> None:
         """Prints one line with time and counts."""
         self._done += 1

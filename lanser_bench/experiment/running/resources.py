@@ -38,6 +38,11 @@ class Need:
         memory = self.memory_gib - other.memory_gib
         return Need(self.threads - other.threads, self.gpus - other.gpus, memory)
 
+    def __add__(self, other: Need) -> Need:
+        """Returns the sum of the resources."""
+        memory = self.memory_gib + other.memory_gib
+        return Need(self.threads + other.threads, self.gpus + other.gpus, memory)
+
     def fits(self, free: Need) -> bool:
         """Whether the free resources are enough."""
         return (

@@ -38,6 +38,8 @@ class Running(Listener):
         self.timings = Timings(store)
         self.cancelled = True
         """Until the scheduler has finished: workers and trackers then drop their work."""
+        self.idle = False
+        """Whether no call runs any more: otherwise nothing needs those that do."""
         self.trackers = TrackerFeed(
             settings.trackers,
             plugins,
@@ -70,6 +72,7 @@ class Running(Listener):
                     max_retries=max_retries,
                 )
                 scheduler.run()
+                self.idle = scheduler.is_idle
                 self.cancelled = fail_fast and not self.outcome.ok
         except KeyboardInterrupt:
             self.log.add("interrupted")
@@ -98,7 +101,7 @@ class Running(Listener):
             self.note(note)
 
     def _close(self) -> None:
-        self.executor.close(cancel=self.cancelled)
+        self.executor.close(cancel=self.cancelled or not self.idle)
         if self.outcome.records and not self.cancelled:
             self.trackers.send_grid(self.outcome.records[0].parent)
         self.trackers.close(cancel=self.cancelled)
@@ -128,13 +131,18 @@ class Running(Listener):
             reused=report.reused,
             counts=report.counts,
         )
-        for sentence in stage_notes(node, report.counts):
-            if sentence not in self.outcome.notes:
-                self.note(sentence)
+        self._note_new(stage_notes(node, report.counts))
         if not report.reused:
             self.outcome.executed.append(node.key)
             self.timings.add(self.plan, node, report.seconds)
         self.listener.stage_ended(node, report)
+
+    def workers_changed(self, node: Node, workers: int, report: StageReport | None = None) -> None:
+        """Logs that a worker has joined a stage, or left it and what it has done."""
+        done = {"seconds": report.seconds, "counts": report.counts} if report else {}
+        self._log("stage-workers", node, workers=workers, **done)
+        self._note_new(stage_notes(node, report.counts if report else {}))
+        self.listener.workers_changed(node, workers, report)
 
     def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:
         """Logs a failure that will be tried again."""
@@ -145,6 +153,11 @@ class Running(Listener):
         """Logs the failure."""
         self._log("stage-failed", node, error=f"{type(error).__name__}: {error}")
         self.listener.stage_failed(node, error)
+
+    def _note_new(self, sentences: Iterator[str]) -> None:
+        for sentence in sentences:
+            if sentence not in self.outcome.notes:
+                self.note(sentence)
 
     def _log(self, event: str, node: Node, **values: Any) -> None:
         self.log.add(event, stage=node.stage, key=node.key, **values)

@@ -8,12 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from ...errors import LanserError, PluginError, StoreError, WorkerError
-from ...kinds.executor import Executor, StageReport
+from ...kinds.executor import Executor, StageCall, StageReport
+from ...stages.base import TICKET
 from ...store import LostError, Store
 from ..planning.plan import Cell, Node, Plan
+from .helpers import Helpers
 from .resources import Need, capacity, gpus_of
 from .timings import Estimate
 
@@ -61,6 +64,9 @@ class Listener:
 
     def stage_ended(self, node: Node, report: StageReport) -> None:
         """A stage is finished."""
+
+    def workers_changed(self, node: Node, workers: int, report: StageReport | None = None) -> None:
+        """A running stage has `workers` now; `report` is that of one that has left."""
 
     def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:
         """A stage has failed for the `attempt`-th time and will be tried again."""
@@ -124,6 +130,7 @@ class Scheduler:
             if not parents:
                 self._wait_for_room(key)
         self._running: dict[Future[StageReport], Node] = {}
+        self._helpers = Helpers(store, self._join)
         self._missing = {
             id(cell): {key for key in cell.leaves if key in to_run} for cell in plan.cells
         }
@@ -138,15 +145,30 @@ class Scheduler:
 
         With `fail_fast` it returns as soon as one stage has failed.
         """
+        try:
+            self._run()
+        finally:
+            self._helpers.dismiss()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call runs any more. After the last stage a helper may still wait to start."""
+        return not self._running and not self._helpers.calls
+
+    def _run(self) -> None:
         for cell in self._plan.cells:
             if not self._missing[id(cell)]:
                 self._listener.cell_done(cell, None)
         while any(self._ready.values()) or self._running:
             self._submit()
-            done, _ = wait(self._running, timeout=TICK_S, return_when=FIRST_COMPLETED)
+            calls = [*self._running, *self._helpers.calls]
+            done, _ = wait(calls, timeout=TICK_S, return_when=FIRST_COMPLETED)
             self._listener.tick({node.key: node for node in self._running.values()})
             for future in done:
-                self._end(future)
+                if future in self._running:
+                    self._end(future)
+                else:
+                    self._leave(future)
             if self._fail_fast and self._lost:
                 self._tell_finished()
                 return
@@ -162,21 +184,48 @@ class Scheduler:
         free = total = capacity(self._executor)
         for node in self._running.values():
             free -= self._needs[node.key].within(total)
-        while True:
-            fitting = [n for n, heap in self._ready.items() if heap and n.within(total).fits(free)]
-            if not fitting:
-                return
-            need = min(fitting, key=lambda need: self._ready[need][0])
+        alone = free
+        for helper in self._helpers.calls.values():
+            free -= helper.need
+        while (need := self._fitting(total, free)) is not None:
             _, key = heapq.heappop(self._ready[need])
             self._start(self._nodes[key], need)
             free -= need.within(total)
+            alone -= need.within(total)
+        if (need := self._fitting(total, alone)) is not None:
+            self._helpers.recall(need.within(total), free)
+            return
+        running = sorted(self._running.values(), key=lambda node: self._place[node.key])
+        nodes = ((node, self._needs[node.key].within(total)) for node in running)
+        for node in self._helpers.fill(nodes, free):
+            self._listener.workers_changed(node, self._helpers.workers(node.key))
+
+    def _fitting(self, total: Need, free: Need) -> Need | None:
+        """Returns the need of the first waiting stage that fits."""
+        fitting = [n for n, heap in self._ready.items() if heap and n.within(total).fits(free)]
+        return min(fitting, key=lambda need: self._ready[need][0], default=None)
 
     def _start(self, node: Node, need: Need) -> None:
         self._listener.stage_started(node)
         self._attempts[node.key] += 1
+        self._helpers.opened(node.key)
+        self._running[self._executor.submit(self._call(node, need))] = node
+
+    def _join(self, node: Node, ticket: Path) -> Future[StageReport]:
+        call = self._call(node, self._needs[node.key])
+        return self._executor.submit(replace(call, inputs={**call.inputs, TICKET: str(ticket)}))
+
+    def _call(self, node: Node, need: Need) -> StageCall:
         call = node.call(self._store, self._plan.plugin_dirs)
-        call = replace(call, gpus=need.gpus, memory_gib=need.memory_gib)
-        self._running[self._executor.submit(call)] = node
+        return replace(call, threads=need.threads, gpus=need.gpus, memory_gib=need.memory_gib)
+
+    def _leave(self, future: Future[StageReport]) -> None:
+        node, error = self._helpers.end(future), future.exception()
+        if error is not None:
+            name = f"{node.stage}: {node.title}"
+            self._listener.note(f"{name}: the others continue without a worker: {error}")
+        report = None if error else future.result()
+        self._listener.workers_changed(node, self._helpers.workers(node.key), report)
 
     def _end(self, future: Future[StageReport]) -> None:
         node = self._running.pop(future)
@@ -185,7 +234,9 @@ class Scheduler:
             return
         if error is not None:
             attempt = self._attempts[node.key]
-            if may_pass(error) and attempt <= self._max_retries:
+            lost_one = isinstance(error, WorkerError) and self._helpers.started[node.key]
+            retries = max(self._max_retries, MAX_REPAIRS if lost_one else 0)
+            if may_pass(error) and attempt <= retries:
                 self._listener.stage_retried(node, error, attempt)
                 self._wait_for_room(node.key)
             else:
@@ -242,6 +293,7 @@ class Scheduler:
 
     def _fail(self, node: Node, error: BaseException) -> None:
         self._listener.stage_failed(node, error)
+        self._helpers.dismiss(node.key)
         todo, lost = [node.key], []
         while todo:
             key = todo.pop()

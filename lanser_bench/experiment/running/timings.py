@@ -19,6 +19,10 @@ from ..planning.plan import Node, Plan
 
 KEPT = 20
 """Most timings kept per stage and plugins: the newest."""
+SHARED = frozenset({"segment", "transcribe", "label", "features", "embed", "targets"})
+"""Stages whose shards several workers may compute."""
+SHARE = 512
+"""Rows that are enough for one of them."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,11 @@ class Timings:
             else:
                 each[key] = known
             took = known or 0.0
-            ends[key] = took + max((ends.get(parent, 0.0) for parent in node.parents), default=0.0)
+            begin = max((ends.get(parent, 0.0) for parent in node.parents), default=0.0)
+            workers = 1
+            if node.stage in SHARED:
+                workers = max(1, min(threads // node.threads, work(plan, node) // SHARE))
+            ends[key] = begin + took / workers
             total += took
             busy += took * min(node.threads, threads) / threads
         wall = max([busy, *ends.values()])

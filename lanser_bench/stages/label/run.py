@@ -69,9 +69,13 @@ def run(context: StageContext, draft: Draft) -> None:
     params = Params.model_validate(context.spec.params["label"])
     labeler, k = context.plugin("labeler"), len(taxonomy.labels)
     settings = {n: v for n, v in context.spec.params.items() if n in ("taxonomy", "libraries")}
-    with RowIndex(draft.path) as rows, Recordings(context, draft.path) as recordings:
+    with (
+        RowIndex(draft.path, context.joined) as rows,
+        Recordings(context, draft.path) as recordings,
+    ):
         labeling = _Labeling(context, taxonomy, params, labeler, recordings)
-        silent, odd = labeling.add_rows(rows, draft.path)
+        if not context.joined:
+            silent, odd = labeling.add_rows(rows, draft.path)
         run_map(
             context,
             draft,

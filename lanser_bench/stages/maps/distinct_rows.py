@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from ...data.utterances import parquet_blocks
+from ..base import Joined
 from .scratch import Scratch, ScratchBase
 
 FILE = "rows.sqlite"
@@ -31,16 +32,30 @@ class Row(NamedTuple):
     record: str
 
 
+class Shard(NamedTuple):
+    """A range of names, whose rows are computed together; see `RowIndex.buckets`."""
+
+    number: int
+    start: int
+    depth: int
+    rows: int
+    key: str
+
+
 class RowIndex(ScratchBase):
     """Rows of a corpus on disk: id and name of each, and one record for each name."""
 
-    def __init__(self, folder: Path) -> None:
-        """Creates an empty file in a folder; leaving the block removes it."""
+    def __init__(self, folder: Path, joined: Joined | None = None) -> None:
+        """Creates an empty file in a folder; leaving the block removes it.
+
+        Who has joined another process's stage reads the file of that process instead.
+        """
+        if joined is not None:
+            super().__init__(joined.rows, of_another=True)
+            return
         super().__init__(folder / FILE, "temp_store=FILE")
         self._base.execute("CREATE TABLE row (pos INTEGER PRIMARY KEY, id TEXT, name BLOB, record)")
-        self._base.execute(
-            "CREATE TABLE distinct_row (name BLOB PRIMARY KEY, pos, part, place) WITHOUT ROWID"
-        )
+        self._base.execute("CREATE TABLE distinct_row (name BLOB PRIMARY KEY, pos) WITHOUT ROWID")
 
     def add(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Adds rows in the manifest's order: id, name (32 hexadecimal digits) and record."""
@@ -81,22 +96,48 @@ class RowIndex(ScratchBase):
         )
         return [Row(name.hex(), position - 1, record) for name, position, record in rows]
 
-    def put(self, part: int, names: Sequence[str]) -> None:
-        """Records the shard of rows, which are in the order of `names` there."""
-        self.write(
-            "UPDATE distinct_row SET part = ?, place = ? WHERE name = ?",
-            ((part, place, bytes.fromhex(name)) for place, name in enumerate(names)),
-        )
+    def names(self, start: int, depth: int) -> list[str]:
+        """Returns the names in a bucket, in order."""
+        query = "SELECT name FROM distinct_row WHERE name BETWEEN ? AND ? ORDER BY name"
+        return [name.hex() for (name,) in self._base.execute(query, _range(start, depth))]
 
-    def places(self) -> Iterator[pa.Table]:
+    def share(self, shards: Iterable[Shard]) -> Path:
+        """Adds the shards to compute, and returns the file, for other processes to read.
+
+        It does not change any more.
+        """
+        self._base.execute(
+            "CREATE TABLE shard (number INTEGER PRIMARY KEY, start, depth, rows, key)"
+        )
+        self.write("INSERT INTO shard VALUES (?, ?, ?, ?, ?)", shards)
+        descriptor = os.open(self._path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)  # machines that share the disk see nothing before
+        finally:
+            os.close(descriptor)
+        return self._path
+
+    def shared(self, skip: int) -> list[Shard]:
+        """Returns the shards that the other process has added, without the first ones."""
+        query = "SELECT * FROM shard ORDER BY number LIMIT -1 OFFSET ?"
+        return [Shard(*row) for row in self._base.execute(query, (skip,))]
+
+    def places(self, shards: Iterable[Shard]) -> Iterator[pa.Table]:
         """Yields the columns of `INDEX` in blocks, in the manifest's order."""
+        columns = "name BLOB PRIMARY KEY, part, row"
+        # In a file of its own, because other processes may read this one.
+        self._base.execute(f"CREATE TEMP TABLE place ({columns}) WITHOUT ROWID")
+        for shard in shards:
+            names = enumerate(self.names(shard.start, shard.depth))
+            rows = ((bytes.fromhex(name), shard.number, place) for place, name in names)
+            self.write("INSERT INTO place VALUES (?, ?, ?)", rows)
         cursor = self._base.execute(
-            "SELECT row.id, d.part, d.place FROM row JOIN distinct_row d ON d.name = row.name "
+            "SELECT row.id, place.part, place.row FROM row JOIN place ON place.name = row.name "
             "ORDER BY row.pos"
         )
-        while rows := cursor.fetchmany(BLOCK):
-            columns = zip(*rows, strict=True)
-            yield pa.table(dict(zip(INDEX_SCHEMA.names, columns, strict=True)), INDEX_SCHEMA)
+        while block := cursor.fetchmany(BLOCK):
+            values = zip(*block, strict=True)
+            yield pa.table(dict(zip(INDEX_SCHEMA.names, values, strict=True)), INDEX_SCHEMA)
 
     def _count(self, start: int, depth: int) -> int:
         query = "SELECT COUNT(*) FROM distinct_row WHERE name BETWEEN ? AND ?"

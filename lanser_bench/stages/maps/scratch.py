@@ -32,11 +32,16 @@ class Scratch(ABC):
 class ScratchBase(Scratch):
     """A SQLite file of one process, which keeps a corpus out of memory."""
 
-    def __init__(self, path: Path, *settings: str) -> None:
-        """Creates a new file; `settings` are pragmas such as ``temp_store=FILE``."""
-        self._path = path
-        self._base = sqlite3.connect(path, isolation_level=None)
-        for setting in (*_SETTINGS, *settings):
+    def __init__(self, path: Path, *settings: str, of_another: bool = False) -> None:
+        """Creates a new file; `settings` are pragmas such as ``temp_store=FILE``.
+
+        `of_another`: opens a file that another process has written and will remove; nobody may
+        write to it any more.
+        """
+        self._path, self._is_own = path, not of_another
+        place = f"{path.as_uri()}?mode=ro&immutable=1" if of_another else path
+        self._base = sqlite3.connect(place, uri=of_another, isolation_level=None)
+        for setting in (*_SETTINGS, *settings) if self._is_own else ():
             self._base.execute(f"PRAGMA {setting}")
 
     def write(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -52,6 +57,7 @@ class ScratchBase(Scratch):
             raise OSError(_DISK[error.sqlite_errorname], str(error), str(self._path)) from error
 
     def close(self) -> None:
-        """Removes the file."""
+        """Removes the file if it is this process's own."""
         self._base.close()
-        self._path.unlink(missing_ok=True)
+        if self._is_own:
+            self._path.unlink(missing_ok=True)

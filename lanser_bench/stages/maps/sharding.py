@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,9 @@ from safetensors.numpy import load_file
 from ...counting import tallied
 from ...errors import StoreError
 from ...store import Artifact, DamagedError, Draft, Spec, Store, digest
-from ..base import StageContext, machine
-from .distinct_rows import INDEX_SCHEMA, Gathered, Row, RowIndex, index_ids
+from ..base import NoFreeShardError, StageContext, machine
+from .distinct_rows import INDEX_SCHEMA, Gathered, Row, RowIndex, Shard, index_ids
+from .teamwork import assist, lead
 
 INDEX = "index.parquet"
 ROWS = "rows.parquet"
@@ -47,54 +48,75 @@ def run_map(
 ) -> None:
     """Computes a map stage shard by shard, reusing the shards that are in the store.
 
+    Other processes may join; see `teamwork`.
+
     Args:
-        context: the running stage; its plugins, params, seed and threads enter the shards' keys,
-            and so do the parents whose role begins with ``model``.
+        context: the running stage; its plugins, params, seed, threads and the parents whose role
+            begins with ``model`` enter the shards' keys.
         draft: the stage's own artifact; it receives the index from ids to shard rows.
-        rows: all rows, in the manifest's order.
+        rows: all rows, in the manifest's order; of a process that has joined, the leader's.
         compute: given a bucket's rows in the order of their names and a draft, returns the table
             to write as `ROWS`; it may write `ARRAYS` and other files, in the same order.
         capacity: the largest number of rows of a shard.
         unit: what the rows are, in counts.
-        params: the settings that can change a row, for the shards' keys; None for all settings of
-            the stage.
+        params: the settings that can change a row, for the shards' keys; None for all.
         pace: units per distinct row and their name, for progress bars; None for one `unit` per row.
+
+    Raises:
+        NoFreeShardError: this process has joined another, and no shard is left to take.
     """
-    total, distinct = rows.sort()
     settings = context.spec.params if params is None else params
     spec = context.spec.model_copy(update={"params": dict(settings)})
+
+    def make(shard: Shard, waiting: Callable[[object], None] | None) -> bool:
+        bucket = rows.bucket(shard.start, shard.depth)
+
+        def write(part: Draft) -> None:
+            pq.write_table(compute(bucket, part), part.path / ROWS)
+
+        own = shard_spec(spec, [row.name for row in bucket])
+        return compute_shard(context.store, own, write, waiting)
+
+    if context.joined is not None:
+        raise NoFreeShardError(assist(context.joined, context.store, rows, make))
+    total, distinct = rows.sort()
+    shards = list(_shards(rows, capacity, spec))
+    todo = [shard for shard in shards if shard.key not in context.store]
+    stored = distinct - sum(shard.rows for shard in todo)
     each, pace_unit = pace or (1, unit)
 
-    def write(bucket: list[Row], part: Draft) -> None:
-        pq.write_table(compute(bucket, part), part.path / ROWS)
+    def tell(done: int) -> None:
+        context.progress((stored + done) * each, distinct * each, pace_unit)
 
-    done = reused = 0
-    # A list, because reading one bucket while the next is sought would mix two statements.
-    for number, place in enumerate(list(rows.buckets(capacity))):
-        bucket = rows.bucket(*place)
-        names = [row.name for row in bucket]
-        shard = shard_spec(spec, names)
-        reused += not compute_shard(context.store, shard, partial(write, bucket))
-        draft.parts.append(shard.key)
-        rows.put(number, names)
-        done += len(bucket)
-        context.progress(done * each, distinct * each, pace_unit)
-    draft.counts |= {
-        unit: total,
-        "distinct": distinct,
-        "shards": len(draft.parts),
-        "shards_reused": reused,
-    }
+    draft.seconds += lead(context, rows, todo, make, tell)
+    draft.counts |= {unit: total, "distinct": distinct}
+    draft.counts |= {"shards": len(shards), "shards_reused": len(shards) - len(todo)}
+    draft.parts += [shard.key for shard in shards]
     with pq.ParquetWriter(draft.path / INDEX, INDEX_SCHEMA) as file:
-        for table in rows.places():
+        for table in rows.places(shards):
             file.write_table(table)
 
 
-def compute_shard(store: Store, spec: Spec, compute: Callable[[Draft], None]) -> bool:
-    """Computes a shard unless it is stored; returns whether it was computed."""
+def _shards(rows: RowIndex, capacity: int, spec: Spec) -> Iterator[Shard]:
+    # A list, because reading one bucket while the next is sought would mix two statements.
+    for number, place in enumerate(list(rows.buckets(capacity))):
+        names = rows.names(*place)
+        yield Shard(number, *place, len(names), shard_spec(spec, names).key)
+
+
+def compute_shard(
+    store: Store,
+    spec: Spec,
+    compute: Callable[[Draft], None],
+    waiting: Callable[[object], None] | None = None,
+) -> bool:
+    """Computes a shard unless it is stored; returns whether it was computed.
+
+    `waiting` is called while another process has its lease.
+    """
     if spec.key in store:
         return False
-    with store.lock(spec.key):
+    with store.lock(spec.key, waiting):
         if spec.key in store:  # another process computed it while this one waited
             return False
         with store.write(spec) as part, tallied() as tally:

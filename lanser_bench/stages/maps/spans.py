@@ -165,7 +165,7 @@ def map_utterances(
         DataError: an utterance has no audio, and the stage needs it.
     """
     manifest = context.parent("utterances")
-    if needs_audio:
+    if needs_audio and not context.joined:
         check_audio(manifest, needs_audio)
     fields: list[str] = [field.name for field in dataclasses.fields(UtteranceTable)]
 
@@ -174,8 +174,11 @@ def map_utterances(
         table = UtteranceTable(**dict(zip(fields, columns, strict=True)))
         return compute(Bucket(table, [row.position for row in rows], recordings), part)
 
-    with RowIndex(draft.path) as index, Recordings(context, draft.path) as recordings:
-        for table in iter_utterances(manifest, BLOCK):
+    with (
+        RowIndex(draft.path, context.joined) as index,
+        Recordings(context, draft.path) as recordings,
+    ):
+        for table in () if context.joined else iter_utterances(manifest, BLOCK):
             records = map(json.dumps, zip(*(getattr(table, n) for n in fields), strict=True))
             index.add(zip(table.ids, names(table), records, strict=True))
         run_map(context, draft, index, compute=shard, capacity=capacity, unit=unit, params=params)
