@@ -16,7 +16,7 @@ from .agreement import Units, kappa_of
 from .arrays import Bools, Floats, Ints
 from .calibration import brier, jensen_shannon
 from .contrast import Contrast, Side, difference
-from .predictions import classification_score
+from .predictions import classification_score, tallies
 from .statistics import Statistic, ratio_mean
 
 NEVER_GIVEN = "never_given"
@@ -150,7 +150,7 @@ def statistics(sums: QualitySums) -> dict[str, Statistic]:
     if "agreement" in parts and parts["agreement"].any():
         # Abstentions form an extra class without gold.
         square = np.pad(parts["agreement"], ((0, 0), (0, 1), (0, 0)))
-        found["uar"] = classification_score(square[:, None], "uar")
+        found["uar"] = classification_score(tallies(square[:, None]), "uar")
         found["kappa"] = kappa_of(square)
     if "given" in parts:
         found["coverage"] = _ratio(parts["given"][:, :-1].sum(1), parts["given"].sum(1), 1.0)

@@ -5,7 +5,7 @@ Every result keeps its predictions, so a later comparison needs no rerun.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,8 @@ def classification(data: Classified) -> dict[str, Statistic]:
     counts = np.zeros((len(speakers), draws, K, K + 1))  # −1 is the last column
     for draw, predicted in enumerate(data.predicted):
         np.add.at(counts[:, draw], (unit, data.gold, predicted), 1)
-    return {name: classification_score(counts, name) for name in ("uar", "wa", "macro_f1")}
+    of = tallies(counts)
+    return {name: classification_score(of, name) for name in ("uar", "wa", "macro_f1")}
 
 
 def uar_sums(data: Classified) -> tuple[list[str], Floats]:
@@ -74,35 +75,45 @@ def uar_sums(data: Classified) -> tuple[list[str], Floats]:
     return sorted(set(data.speakers)), flat(classification(data)["uar"])
 
 
-def counts_by_budget(table: pa.Table, n_labels: int) -> dict[str, Floats]:
-    """Returns budget → counts, shape (speakers, draws, K gold, K + 1 predicted), in one pass.
+def tallies(counts: Floats) -> Floats:
+    """Returns hits, gold and predicted labels, shape (3, speakers, draws, K).
+
+    `counts` are by (speaker, draw, gold, predicted); columns after the K labels are of no label.
+    """
+    K = counts.shape[2]
+    return np.stack([np.diagonal(counts, axis1=2, axis2=3), counts.sum(3), counts.sum(2)[..., :K]])
+
+
+def tallied(table: pa.Table, n_labels: int) -> tuple[list[str], Floats]:
+    """Returns budgets and their `tallies`, shape (3, budgets, speakers, draws, K), in one pass.
 
     `table` has rows (speaker, seed, budget, gold, predicted) of one labelled set with K labels;
-    −1, no label, is the last column.
+    −1 is no label.
     """
-    budgets, cells = sorted_codes(table["budget"])
+    budgets, place = sorted_codes(table["budget"])
     speakers, speaker = sorted_codes(table["speaker"])
     seeds = table["seed"].to_numpy()
     draws = np.flatnonzero(np.bincount(seeds))
-    shape = (len(budgets), len(speakers), len(draws), n_labels, n_labels + 1)
+    shape = (len(budgets), len(speakers), len(draws), n_labels)
+    cell = (place * shape[1] + speaker) * shape[2] + np.searchsorted(draws, seeds)
     gold, predicted = codes(table, "gold", n_labels), codes(table, "predicted", n_labels)
-    predicted %= shape[-1]
-    for size, code in zip(
-        shape[1:], (speaker, np.searchsorted(draws, seeds), gold, predicted), strict=True
-    ):
-        cells = cells * size + code
-    counts = np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(np.float64)
-    return {name: of[:, of.any((0, 2, 3))] for name, of in zip(budgets, counts, strict=True)}
+    labels = (np.where(gold == predicted, gold, -1), gold, predicted)
+    sums = [
+        np.bincount((cell * n_labels + label)[label >= 0], minlength=int(np.prod(shape)))
+        for label in labels
+    ]
+    return budgets, np.stack(sums).reshape(3, *shape).astype(np.float64)
 
 
-def classification_score(counts: Floats, name: str) -> Statistic:
-    """Returns ``uar``, ``wa`` or ``macro_f1`` of counts by (speaker, draw, gold, predicted).
+def by_budget(budgets: Sequence[str], sums: Floats) -> dict[str, Floats]:
+    """Returns budget → `tallies` with its own draws, from `tallied`."""
+    return {b: sums[:, i][:, :, sums[1, i].any((0, 2))] for i, b in enumerate(budgets)}
 
-    A column after those of the K labels counts predictions of no label.
-    """
-    n_speakers, draws, K, _ = counts.shape
-    hits = np.diagonal(counts, axis1=2, axis2=3)
-    support = counts.sum(3)
+
+def classification_score(tallies: Floats, name: str) -> Statistic:
+    """Returns ``uar``, ``wa`` or ``macro_f1`` of `tallies`."""
+    hits, support, predicted = tallies
+    n_speakers, draws, K = hits.shape
     hit, gold = hits.sum(1) / draws, support.sum(1) / draws
     if name == "uar":
         present = support.sum((0, 1)) > 0
@@ -110,7 +121,7 @@ def classification_score(counts: Floats, name: str) -> Statistic:
     elif name == "wa":
         score = ratio_mean(hit.sum(1, keepdims=True), gold.sum(1, keepdims=True), np.ones(1))
     else:
-        marked = (support + counts.sum(2)[..., :K]).reshape(n_speakers, draws * K)
+        marked = (support + predicted).reshape(n_speakers, draws * K)
         shares = np.full(draws * K, 1 / (draws * K))
         score = ratio_mean(2 * hits.reshape(n_speakers, draws * K), marked, shares)
     return replace(score, bounds=(0.0, 1.0))

@@ -79,7 +79,7 @@ def fitting(table: pa.Table) -> Iterator[None]:
     """
     try:
         yield
-    except (ArithmeticError, LookupError, ValueError, pa.ArrowException) as error:
+    except (ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
         raise DataError(f"{_named(table)} do not fit together: {_line(error)}. {_REMEDY}") from None
 
 

@@ -21,7 +21,7 @@ from .calibration import (
 )
 from .efficiency import Design, Fit, Labelled, Study, learnt, run_design, training_labels
 from .folds import Fold
-from .predictions import classification_score
+from .predictions import classification_score, tallies
 from .results import Metric
 from .selection import Answer, fold_features
 from .soft_results import Ceiling, ReliabilityBin, SoftScores
@@ -128,7 +128,7 @@ def statistics(data: Distributions, bins: int) -> dict[str, Statistic]:
         "brier": mean_of(brier(p, t).mean(0), unit, 2.0),
         "ece": calibration_error(gap_sums(p.max(-1), share, unit, bins)),
         "set_f1": set_f1(p, t, unit),
-        "uar": classification_score(counts, "uar"),
+        "uar": classification_score(tallies(counts), "uar"),
     }
 
 

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,32 +30,24 @@ from ..evaluation.sheets import codes, fitting
 from ..evaluation.statistics import Statistic
 from ..measurements import MEASUREMENTS
 from ..store import Store, sync
+from .counts import footer
 from .reading import load_record
 from .record import Attached, ResultRecord
-from .score_sums import score_sums
+from .score_sums import TargetArtifacts, score_sums
 from .sheets import PREDICTIONS as PREDICTION_COLUMNS
 from .sheets import SHEETS
 
 
-class TargetArtifacts(Protocol):
-    """Keys of the results of one labelled set in a store."""
-
-    @property
-    def evaluation(self) -> str:
-        """Key of the evaluation."""
-
-    @property
-    def measured(self) -> Mapping[str, Mapping[str, str]]:
-        """Name of a measurement → plugin or role → key."""
-
-
-def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> dict[str, Any]:
+def attach(
+    store: Store, targets: Sequence[TargetArtifacts], path: Path, record: ResultRecord
+) -> dict[str, Any]:
     """Writes the files beside a record.
 
     Args:
         store: has the artifacts.
         targets: one per labelled set, in the record's order.
-        record: path of the record, which need not exist yet.
+        path: of the record, which need not exist yet.
+        record: its content.
 
     Returns:
         The record's fields ``predictions``, ``measured`` and, with probes, ``probe_sums`` (of
@@ -69,25 +61,26 @@ def attach(store: Store, targets: Sequence[TargetArtifacts], record: Path) -> di
         _placed(i, pq.read_table(store.checked(t.evaluation).path / PREDICTIONS))
         for i, t in enumerate(targets)
     ]
+    about = footer(tables, [len(result.evaluation.labels) for result in record.datasets])
     found: dict[str, Any] = {
-        "predictions": write_attached(pa.concat_tables(tables), record, "predictions"),
-        "measured": _measured(store, targets, record),
+        "predictions": write_attached(pa.concat_tables(tables), path, "predictions", about),
+        "measured": _measured(store, targets, path),
     }
     sums, hits = [], []
     for i, target in enumerate(targets):
         for name, key in target.measured.get("probes", {}).items():
-            path = store.checked(key).path / PREDICTIONS
-            if "stratum" in pq.read_schema(path).names:
-                hits += _hits(i, name, pq.read_table(path))
+            rows = store.checked(key).path / PREDICTIONS
+            if "stratum" in pq.read_schema(rows).names:
+                hits += _hits(i, name, pq.read_table(rows))
             else:
-                sums += _sums(i, name, path)
+                sums += _sums(i, name, rows)
     if sums:
-        found["probe_sums"] = write_attached(pa.concat_tables(sums), record, "probes")
+        found["probe_sums"] = write_attached(pa.concat_tables(sums), path, "probes")
     if hits:
-        found["probe_hits"] = write_attached(pa.concat_tables(hits), record, "classes")
+        found["probe_hits"] = write_attached(pa.concat_tables(hits), path, "classes")
     scores = score_sums(store, targets)
     if len(scores):
-        found["score_sums"] = write_attached(scores, record, "scores")
+        found["score_sums"] = write_attached(scores, path, "scores")
     return found
 
 
@@ -289,8 +282,10 @@ def _hits(target: int, probe: str, table: pa.Table) -> list[pa.Table]:
     return made
 
 
-def write_attached(table: pa.Table, record: Path, name: str) -> Attached:
-    """Writes a table beside a record, completely or not at all.
+def write_attached(
+    table: pa.Table, record: Path, name: str, about: Mapping[str, str] | None = None
+) -> Attached:
+    """Writes a table beside a record, with metadata, completely or not at all.
 
     Raises:
         DataError: the place cannot be written.
@@ -299,7 +294,10 @@ def write_attached(table: pa.Table, record: Path, name: str) -> Attached:
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, temporary, compression="zstd", compression_level=19)
+        level: dict[str, Any] = {"compression": "zstd", "compression_level": 19}
+        with pq.ParquetWriter(temporary, table.schema, **level) as writer:
+            writer.write_table(table)
+            writer.add_key_value_metadata(dict(about or {}))
         sync(temporary)
         found = hashlib.sha256(temporary.read_bytes()).hexdigest()
         temporary.replace(path)

@@ -27,6 +27,7 @@ from .attachments import (
     probe_statistics,
     read_attached,
 )
+from .counts import counted, footer_counts
 from .reading import ForeignFileError, load_record, record_files
 from .record import Attached, ResultRecord
 from .score_sums import speaker_scores
@@ -125,6 +126,14 @@ def _predictions(path: Path, record: ResultRecord) -> Iterator[str]:
                         f"give {value:.6f}."
                     )
         yield from _identity(where, result.evaluation, data, table, target)
+        labels = len(result.evaluation.labels)
+        given, own = footer_counts(table, target, labels), counted(table, target, labels)
+        if given and not (
+            given.utterances == own.utterances
+            and given.tallies.keys() == own.tallies.keys()
+            and all(np.array_equal(given.tallies[b], of) for b, of in own.tallies.items())
+        ):
+            yield f"{where}: the counts by speaker are not those of the rows of its predictions."
 
 
 def _identity(

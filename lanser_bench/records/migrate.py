@@ -47,7 +47,7 @@ def migrate_record(path: Path, store: Store | None = None) -> str:
         if lost:
             said.append(f"no predictions: {len(lost)} of its artifacts are not in {store.root}")
         else:
-            record = record.model_copy(update=attach(store, keys, path))
+            record = record.model_copy(update=attach(store, keys, path, record))
             said.append("predictions added")
     if said:
         save_record(record, path)

@@ -32,15 +32,19 @@ class SpeakerScore:
     statistic: Statistic
 
 
-class MeasuredKeys(Protocol):
+class TargetArtifacts(Protocol):
     """Keys of the results of one labelled set in a store."""
+
+    @property
+    def evaluation(self) -> str:
+        """Key of the evaluation."""
 
     @property
     def measured(self) -> Mapping[str, Mapping[str, str]]:
         """Name of a measurement → plugin or role → key."""
 
 
-def score_sums(store: Store, targets: Sequence[MeasuredKeys]) -> pa.Table:
+def score_sums(store: Store, targets: Sequence[TargetArtifacts]) -> pa.Table:
     """Returns the sums of all scores of some labelled sets; empty if none has such scores.
 
     Raises:
@@ -50,7 +54,7 @@ def score_sums(store: Store, targets: Sequence[MeasuredKeys]) -> pa.Table:
     return pa.Table.from_pylist(rows, SCORES)
 
 
-def _rows(store: Store, target: int, keys: MeasuredKeys) -> Iterator[dict[str, Any]]:
+def _rows(store: Store, target: int, keys: TargetArtifacts) -> Iterator[dict[str, Any]]:
     for measurement in MEASUREMENTS:
         columns = [(c.name, c.sums) for c in measurement.columns if c.sums is not None]
         for key in keys.measured.get(measurement.name, {}).values() if columns else ():

@@ -8,18 +8,22 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import pyarrow as pa
-
 from ..errors import DataError, SettingsError, did_you_mean
-from ..evaluation.arrays import Floats
 from ..evaluation.contrast import Contrast, Side, difference, score_of
 from ..evaluation.curves import area_weights
 from ..evaluation.families import Declared, MetricName
-from ..evaluation.predictions import Classified, classification_score, counts_by_budget
+from ..evaluation.predictions import Classified, classification_score
 from ..evaluation.results import BudgetResult, EvaluationResult, Metric
 from ..evaluation.statistics import Statistic, combine
 from ..measurements.metrics import CLASS_METRICS
-from ..records.attachments import Place, classified, hit_statistics, probe_statistics, read_attached
+from ..records.attachments import (
+    Place,
+    classified,
+    hit_statistics,
+    probe_statistics,
+    read_attached,
+)
+from ..records.counts import COLUMNS, Counts, counted, footer_counts
 from ..records.names import Names
 from ..records.record import Attached, ResultRecord
 
@@ -125,6 +129,17 @@ class Group:
         """The same for its probes; None also if its records have no sums."""
         return _fault_of(self.probes)
 
+    @cached_property
+    def utterances(self) -> str:
+        """Hash of its utterances with their speakers and gold labels.
+
+        Raises:
+            DataError: as for `side`.
+        """
+        path, record = next(iter(self.members.values()))
+        labels = len(self.evaluation.labels)
+        return _counts(path, _attached(path, record), self.cell.target, labels).utterances
+
     def gold(self) -> Classified:
         """Returns the utterances with their gold labels and the first seed's predictions."""
         return next(self.predictions())
@@ -136,7 +151,7 @@ class Group:
             DataError: they are missing or damaged.
         """
         for path, record in self.members.values():
-            table = _read(path, _attached(path, record))
+            table = read_attached(path, _attached(path, record))
             yield classified(record, table, self.cell.target, largest(self.evaluation).budget)
 
 
@@ -218,8 +233,7 @@ def statistic(
     evaluation = record.datasets[target].evaluation
     if metric != "area":
         return _score_at(path, record, target, budget or largest(evaluation).budget, metric)
-    shares = [b for b in evaluation.budgets if b.fraction is not None]
-    shares = shares or [largest(evaluation)]
+    shares = [b for b in evaluation.budgets if b.fraction is not None] or [largest(evaluation)]
     weights = area_weights([b.fraction or 1.0 for b in shares])
     parts = [_score_at(path, record, target, b.budget, "uar") for b in shares]
     return combine(parts, [float(w) for w in weights])
@@ -241,6 +255,8 @@ def unlike(a: Group, b: Group) -> str | None:
         return f"another largest budget: {budgets[0]} and {budgets[1]}"
     if not (a.has_predictions and b.has_predictions):
         return "no predictions beside some of the records"
+    if a.utterances == b.utterances:
+        return None
     x, y = a.gold(), b.gold()
     if x.ids != y.ids or x.speakers != y.speakers or x.gold.tolist() != y.gold.tolist():
         return "other utterances, speakers or gold labels under the same split hash"
@@ -272,18 +288,16 @@ def _score_at(path: Path, record: ResultRecord, target: int, budget: str, metric
     known = [b.budget for b in evaluation.budgets]
     if budget not in known:
         raise DataError(f"{path} has no budget {budget}, but {', '.join(known)}.")
-    found = _counts(path, _attached(path, record), target, len(evaluation.labels))
+    found = _counts(path, _attached(path, record), target, len(evaluation.labels)).tallies
     if budget not in found:
         raise DataError(f"{record.name}: its predictions have no rows at budget {budget}.")
     return classification_score(found[budget], metric)
 
 
 @lru_cache(maxsize=64)
-def _counts(path: Path, attached: Attached, target: int, n_labels: int) -> dict[str, Floats]:
-    wanted = ("target", "speaker", "seed", "budget", "gold", "predicted")
-    table = read_attached(path, attached, wanted)
-    own = table["target"].to_numpy() == target
-    return counts_by_budget(table if own.all() else table.filter(pa.array(own)), n_labels)
+def _counts(path: Path, attached: Attached, target: int, n_labels: int) -> Counts:
+    known = footer_counts(read_attached(path, attached, ("target",)), target, n_labels)
+    return known or counted(read_attached(path, attached, COLUMNS), target, n_labels)
 
 
 def _attached(path: Path, record: ResultRecord) -> Attached:
@@ -308,11 +322,6 @@ def _probes(
     return found
 
 
-@lru_cache(maxsize=512)
-def _read(path: Path, attached: Attached) -> pa.Table:
-    return read_attached(path, attached)
-
-
 def axes_of(record: ResultRecord) -> Mapping[str, str]:
     """Returns the axes that filters accept: the grid's axes and the cell's parts."""
     parts = {
@@ -335,9 +344,5 @@ def company(record: ResultRecord, axis: str) -> tuple[str, ...]:
 
 
 def declared_in(records: Sequence[ResultRecord]) -> tuple[Declared, ...]:
-    """Returns the comparisons that any record declares, each once.
-
-    Raises:
-        DataError: a record's declaration was changed after it was written.
-    """
+    """Returns the comparisons that any record declares, each once."""
     return tuple(dict.fromkeys(c for record in records for c in record.comparisons))

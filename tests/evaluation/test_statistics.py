@@ -13,13 +13,14 @@ from lanser_bench.evaluation.curves import area_axis, area_weights, labels_neede
 from lanser_bench.evaluation.predictions import (
     Classified,
     Predicted,
+    by_budget,
     classification,
     classification_score,
-    counts_by_budget,
     difference_statistic,
     paired_difference,
     regression,
     regression_metrics,
+    tallied,
 )
 from lanser_bench.evaluation.statistics import combine, estimate, interval, metric, ratio_mean
 
@@ -244,7 +245,7 @@ def test_counts_of_rows_give_the_scores_of_their_predictions() -> None:
             "predicted": predicted.ravel(),
         }
     )
-    (counts,) = counts_by_budget(table, k).values()
+    (counted,) = by_budget(*tallied(table, k)).values()
     whole = classification(Classified(ids, speakers, gold, predicted, k))
     for name, expected in whole.items():
-        assert metric(classification_score(counts, name)) == metric(expected)
+        assert metric(classification_score(counted, name)) == metric(expected)

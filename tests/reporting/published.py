@@ -14,6 +14,7 @@ from lanser_bench.evaluation.results import BudgetResult, EvaluationResult, Fold
 from lanser_bench.evaluation.statistics import metric
 from lanser_bench.evaluation.summaries import AgreementScores, GoldAgreement, LabelSummary
 from lanser_bench.records.attachments import PREDICTION_COLUMNS, write_attached
+from lanser_bench.records.counts import footer
 from lanser_bench.records.record import DatasetResult, ResultRecord, save_record
 
 LABELS = ["calm", "glad", "sad", "wild"]
@@ -124,7 +125,7 @@ def publish(
         }
     ).cast(PREDICTION_COLUMNS)
     path = folder / f"{group}-{seed}.json"
-    attached = write_attached(table, path, "predictions")
+    attached = write_attached(table, path, "predictions", footer([table], [len(evaluation.labels)]))
     save_record(record.model_copy(update={"predictions": attached}), path)
     return path
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,13 +11,19 @@ from pydantic import ValidationError
 
 from lanser_bench.errors import DataError
 from lanser_bench.evaluation.predictions import Predicted, regression, speaker_sums
-from lanser_bench.records.attachments import attached_path, classified, read_attached
+from lanser_bench.records.attachments import (
+    attached_path,
+    classified,
+    read_attached,
+    write_attached,
+)
 from lanser_bench.records.checks import check_record
+from lanser_bench.records.counts import footer
 from lanser_bench.records.migrate import migrate_record
 from lanser_bench.records.reading import load_record
 from lanser_bench.records.record import Attached, ResultRecord, record_schema
 
-from .published import labelled, publish, simulated
+from .published import LABELS, labelled, publish, simulated
 
 OLD = Path(__file__).parent / "records" / "schema-1.json"
 
@@ -68,6 +76,30 @@ def test_predictions_of_another_record_are_refused(published: Path, tmp_path: Pa
     beside.unlink()
     (fault,) = check_record(published).faults
     assert "cannot be read" in fault
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda part: part.update(counts="eA=="), "do not fit together"),
+        (lambda part: part.update(draws=10**9), "are of other rows"),
+        (lambda part: part.update(speakers="many"), "do not fit together"),
+        (lambda part: part.update(utterances="0" * 32), "counts by speaker are not those"),
+        (lambda part: part.clear(), "do not fit together"),
+    ],
+)
+def test_counts_of_the_footer_that_do_not_follow_from_its_rows_are_named(
+    published: Path, change: Callable[[dict[str, Any]], None], fault: str
+) -> None:
+    record = load_record(published)
+    assert record.predictions is not None
+    rows = read_attached(published, record.predictions).replace_schema_metadata()
+    parts = json.loads(footer([rows], [len(LABELS)])["counts"])
+    change(parts[0])
+    again = write_attached(rows, published, "predictions", {"counts": json.dumps(parts)})
+    edited(published, predictions=again.model_dump())
+    (found,) = check_record(published).faults
+    assert fault in found
 
 
 def test_a_record_cannot_name_a_file_elsewhere() -> None:

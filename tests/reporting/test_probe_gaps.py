@@ -105,7 +105,7 @@ def _published(folder: Path, group: str, seed: int, right: float, **more: Any) -
     evaluated = _evaluation(store, path)
     made = {name: _artifact(store, "probe", table) for name, table in keys.items()}
     update = {"datasets": [result.model_copy(update={"probes": probes})]}
-    update |= attach(store, [_Target(evaluated, made)], path)
+    update |= attach(store, [_Target(evaluated, made)], path, record)
     save_record(record.model_copy(update=update), path)
 
 

@@ -59,7 +59,7 @@ def publish_record(plan: Plan, cell: Cell, store: Store, path: Path) -> ResultRe
     """
     record = build_record(plan, cell, store)
     beside = {
-        **attach(store, cell.targets, path),
+        **attach(store, cell.targets, path, record),
         "weak_labels": attach_labels(store, record, path),
         "stage_sums": attach_stages(store, record, path),
     }
