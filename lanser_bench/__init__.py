@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .kinds import LabelTable as LabelTable
     from .kinds import Layers as Layers
     from .kinds import ModelFacts as ModelFacts
+    from .kinds import Moments as Moments
     from .kinds import Plugin as Plugin
     from .kinds import PluginOptions as PluginOptions
     from .kinds import Probe as Probe
@@ -98,10 +99,10 @@ __getattr__, __dir__, __all__ = face(
         "halving": "fitting",
         "kinds": (
             "ASR READ_SUFFIXES SAMPLE_RATE SOUND_SUFFIXES Card ColumnLabeler Dataset Event "
-            "Executor FeatureExtractor Frontend LabelTable Labeler Layers ModelFacts Plugin "
-            "PluginOptions Probe Proposal Scores Segmenter Settled SettlingLabeler Span Speech "
-            "StageCall StageReport TextRecord Tracker TrainableEncoder Transcript Utterance "
-            "Waveform label_word"
+            "Executor FeatureExtractor Frontend LabelTable Labeler Layers ModelFacts Moments "
+            "Plugin PluginOptions Probe Proposal Scores Segmenter Settled SettlingLabeler Span "
+            "Speech StageCall StageReport TextRecord Tracker TrainableEncoder Transcript "
+            "Utterance Waveform label_word"
         ),
         "languages": "Language language_code",
         "model": "SERModel load_model",

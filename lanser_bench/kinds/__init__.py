@@ -3,7 +3,7 @@
 from .asr import ASR, Transcript
 from .base import ModelFacts, Plugin, PluginOptions
 from .dataset import Card, Dataset, Proposal, Utterance, label_word
-from .encoder import FeatureExtractor, Frontend, Layers, TrainableEncoder
+from .encoder import FeatureExtractor, Frontend, Layers, Moments, TrainableEncoder
 from .executor import Executor, StageCall, StageReport
 from .labeler import (
     ColumnLabeler,
@@ -35,6 +35,7 @@ __all__ = [
     "Labeler",
     "Layers",
     "ModelFacts",
+    "Moments",
     "Plugin",
     "PluginOptions",
     "Probe",

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Layers = list[npt.NDArray[np.float32]]
 """One array of shape (frames, dim) per layer; layers may differ in frames and dim."""
 
+Moments = tuple[int, npt.NDArray[np.float64], npt.NDArray[np.float64]]
+"""The number of frames of a layer, and their mean and variance, each of shape (dim,)."""
+
 
 class Frontend(BaseModel):
     """An encoder's input. All of it is in the keys of everything computed from it."""
@@ -108,6 +111,14 @@ class FeatureExtractor(_Encoder[OptionsT]):
             batch: waveforms of shape (samples,); or log-mel or other frames of shape (frames, dim)
                 or transcripts, ids or hashes (str), depending on the front end.
         """
+
+    def pooled(self, batch: Sequence[Waveform]) -> list[list[Moments]] | None:
+        """Returns the moments of each layer of each utterance, or None.
+
+        None, the default, lets the harness compute them from `extract`. An encoder on a GPU may
+        return them, so that only they are copied to main memory.
+        """
+        return None
 
 
 class TrainableEncoder(_Encoder[OptionsT]):

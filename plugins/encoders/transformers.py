@@ -18,12 +18,14 @@ from lanser_bench import (
     FeatureExtractor,
     Frontend,
     Layers,
+    Moments,
     PluginOptions,
     SettingsError,
     TrainableEncoder,
     Waveform,
 )
 
+from .._cores import on_cores
 from .._devices import Precision, dtype_on
 from ..weights import WithWeights, usual_names
 from ._pretrained import encoder_of, load, redrawn
@@ -58,42 +60,74 @@ Options = TypeVar("Options", bound=FrozenOptions)
 class FrozenEncoder(WithWeights, FeatureExtractor[Options]):
     """All layers of a frozen encoder.
 
-    A CPU encodes clips one by one, so that they do not affect each other. A GPU encodes the whole
-    batch, which the harness makes of clips of similar length; padding is masked, so an embedding
-    changes in its last digits only.
+    A CPU encodes clips one by one, one on each core, so that they do not affect each other. A GPU
+    encodes the whole batch, which the harness makes of clips of similar length, and pools it;
+    padding is masked, so an embedding changes in its last digits only.
     """
+
+    _idle: list[SpeechModel]
+    """Instances of the module, which share its weights, for the threads of `on_cores`."""
 
     def extract(self, batch: Sequence[Waveform]) -> list[Layers]:
         """Returns the layers of each utterance, each of shape (positions, dim), 50 per second.
 
         Whisper reads utterances longer than its 30 s in pieces.
         """
-        import torch
+        from ._speech_model import quiet
 
-        module, size = self._module, max(1, len(batch)) if self._together else 1
-        results: list[Layers] = []
-        for begin in range(0, len(batch), size):
-            clips = [
-                torch.tensor(samples, dtype=torch.float32, device=self.options.device)
-                for samples in batch[begin : begin + size]
-            ]
-            padded = torch.nn.utils.rnn.pad_sequence(clips, batch_first=True)
-            with torch.inference_mode():
-                layers = module(padded, torch.tensor([len(clip) for clip in clips]))
-            lengths = layers[0][1].tolist()
-            values = [values.float().cpu().numpy() for values, _ in layers]
-            results += [[layer[i, :length] for layer in values] for i, length in enumerate(lengths)]
+        results: list[Layers] = [[] for _ in batch]
+
+        def put(rows: list[int]) -> None:
+            layers = self._computed([batch[row] for row in rows])
+            for i, (row, length) in enumerate(zip(rows, layers[0][1].tolist(), strict=True)):
+                results[row] = [values[i, :length].float().cpu().numpy() for values, _ in layers]
+
+        rows = sorted(range(len(batch)), key=lambda row: -len(batch[row]))
+        with quiet():
+            if self._module.together:
+                put(rows)
+            else:
+                on_cores(put, [[row] for row in rows])
         return results
 
-    @property
-    def _together(self) -> bool:
-        return self.options.device != "cpu"
+    def pooled(self, batch: Sequence[Waveform]) -> list[list[Moments]] | None:
+        """Returns the moments of each layer, which a GPU computes in float32 before the copy."""
+        if not self._module.together:
+            return None
+        from ._speech_model import moments, quiet
+
+        with quiet():
+            layers = self._computed(batch)
+        # One copy for all layers: shape (2, batch, layers, dim).
+        means, variances = moments(layers).cpu().double().numpy()
+        return [
+            [(length, *pair) for pair in zip(means[i], variances[i], strict=True)]
+            for i, length in enumerate(layers[0][1].tolist())
+        ]
+
+    def _computed(self, batch: Sequence[Waveform]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Returns what the module returns, computed by an instance that no other thread uses."""
+        import torch
+
+        try:
+            module = self._idle.pop()
+        except IndexError:
+            module = self._module.twin()
+        place = module.place if module.together else None
+        clips = [torch.tensor(samples, dtype=torch.float32, device=place) for samples in batch]
+        try:
+            with torch.inference_mode():
+                return module.layers(clips)
+        finally:
+            self._idle.append(module)
 
     @cached_property
     def _module(self) -> SpeechModel:
         device = self.options.device
         dtype = dtype_on(device, self.options.precision)
-        return self._speech_model().to(device, dtype).eval()
+        module = self._speech_model().to(device, dtype).eval()
+        self._idle = [module]
+        return module
 
     def _speech_model(self) -> SpeechModel:
         raise NotImplementedError

@@ -20,11 +20,11 @@ from lanser_bench import (
     fitting,
 )
 
+from .._cores import on_cores
 from .._optional import import_optional
 from .._transformers import load_model, load_part
 from ..nli.adapter import load_nli
 from ..weights import resolve
-from ._cores import on_cores
 from ._packed_bert import PackedBert, Precision, packable
 from ._wording import Floats
 

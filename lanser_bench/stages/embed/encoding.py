@@ -85,6 +85,8 @@ def extractor_encode(plugin: FeatureExtractor[Any], name: str) -> Encode:
     """Returns a function that encodes a batch by a frozen extractor; `name` is for messages."""
 
     def encode(pieces: list[Any]) -> list[Encoded]:
+        if (pooled := plugin.pooled(pieces)) is not None:
+            return [([one[0] for one in row], [one[1:] for one in row]) for row in pooled]
         rows = plugin.extract(pieces)
         valid = len(rows) == len(pieces) and all(
             layers and all(layer.ndim == 2 and len(layer) for layer in layers) for layers in rows

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from lanser_bench_plugins import _devices
-from lanser_bench_plugins.encoders.transformers import FrozenEncoder
+from lanser_bench_plugins.encoders._speech_model import SpeechModel, on_device
 from tiny_speech_models import BLOCKS, FAMILIES, WIDTH, speech_model
 
 from lanser_bench import MissingDependencyError, SettingsError, devices
@@ -124,16 +124,46 @@ def test_padding_changes_no_true_frame(family: str, folders: dict[str, Path]) ->
 def test_a_batch_as_on_a_gpu_equals_clips_one_by_one(
     family: str, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    values, lengths = noise(9_001, 16_000, 20, 400)
+    values, lengths = noise(9_001, 16_000, 20, 400, 33_000)  # the last exceeds Whisper's positions
     clips = [row[:length].numpy() for row, length in zip(values, lengths.tolist(), strict=True)]
     encoder = frozen(folders[family])
-    assert not encoder._together
+    assert encoder.pooled(clips) is None
     alone = encoder.extract(clips)
-    monkeypatch.setattr(FrozenEncoder, "_together", True)
+    monkeypatch.setattr(SpeechModel, "together", True)
     together = encoder.extract(clips)
-    for first, second in zip(alone, together, strict=True):
-        for one, other in zip(first, second, strict=True):
+    for first, second, pooled in zip(alone, together, encoder.pooled(clips), strict=True):
+        for one, other, (frames, mean, variance) in zip(first, second, pooled, strict=True):
             np.testing.assert_allclose(other, one, atol=1e-5, rtol=1e-4)
+            assert frames == len(one)
+            np.testing.assert_allclose(mean, one.mean(0), atol=1e-5, rtol=1e-4)
+            np.testing.assert_allclose(variance, one.var(0), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["hubert", "whisper"])
+def test_features_made_on_a_gpu_are_those_of_the_library(
+    family: str, folders: dict[str, Path]
+) -> None:
+    clip = noise(16_000)[0][0]
+    model = frozen(folders[family])._module
+    torch.testing.assert_close(on_device(clip, model.extractor)[None], model._features(clip))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_number_of_threads_changes_no_bit(family: str, folders: dict[str, Path]) -> None:
+    values, lengths = noise(9_001, 16_000, 400, 12_000)
+    clips = [row[:length].numpy() for row, length in zip(values, lengths.tolist(), strict=True)]
+    before, found = torch.get_num_threads(), []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        encoder = frozen(folders[family])
+        found.append(encoder.extract(clips))
+    torch.set_num_threads(before)
+    twin = encoder._module.twin()
+    assert next(twin.parameters()) is next(encoder._module.parameters())
+    for one, same in zip(*found, strict=True):
+        for layer, again in zip(one, same, strict=True):
+            np.testing.assert_array_equal(layer, again)
 
 
 @pytest.mark.slow

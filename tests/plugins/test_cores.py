@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from lanser_bench_plugins.labelers._cores import on_cores
+from lanser_bench_plugins._cores import on_cores
 
 from lanser_bench import fitting
 from lanser_bench.counting import tallied
