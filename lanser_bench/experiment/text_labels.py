@@ -107,8 +107,9 @@ def decided_texts(
             )
     known, parts = {} if known is None else known, []
     for begin in range(0, max(len(records), 1), BATCH):
-        shares, own = isinstance(plugin, ColumnLabeler), known.setdefault(begin, {})
-        score = partial(plugin.score_with, own) if shares else plugin.score
+        score = plugin.score
+        if isinstance(plugin, ColumnLabeler):
+            score = partial(plugin.score_with, known.setdefault(begin, {}))
         batch = [blanked(r, reads, r.id) for r in records[begin : begin + BATCH]]
         parts.append(checked_scores(score, name, batch, taxonomy))
     values = np.concatenate([part.values for part in parts])

@@ -185,7 +185,7 @@ class Entailment(OpensModel, ColumnLabeler[EntailmentOptions]):
         if self.options.precision == "bf16" and self.options.recheck > 0:
             self._recheck(logits, texts, hypotheses)
         evidence = self._evidence(logits)
-        empty, cut = np.array([not text for text in texts], bool), found[:, :, -1].any(axis=1)
+        empty, cut = np.array([not text for text in texts], bool), found[:, :, -1].max(axis=1) > 0
         if self.options.scoring == "single":
             return abstaining(empty, softmax(evidence), logits, "distribution", cut)
         return abstaining(empty, _sigmoid(evidence), logits, "independent", cut)
