@@ -11,7 +11,7 @@ NUMERIC := $(addprefix tests/,audio evaluation model stages plugins/encoders plu
 GATE_LABELS = $(BIN)/lanser-bench gate labels text plugins/datasets "tables=[synthetic_sentences.tsv]" \
 	"columns={label: emotion}" taxonomy=goemotions-ekman --taxonomy ekman-6 --store .lanser/gate/store
 
-.PHONY: quickstart install test test-quick test-avx2 check docs gate baseline bench clean
+.PHONY: quickstart install test test-quick test-avx2 check docs gate baseline fuzz bench clean
 
 quickstart: .venv/run.stamp
 	$(BIN)/lanser-bench run --grid quickstart
@@ -54,6 +54,9 @@ baseline: .venv/run.stamp
 	$(BIN)/lanser-bench results history add results/baseline
 
 # Adds the figures of this commit to tests/benchmarks/history.json and docs/performance.md.
+fuzz: .venv/dev.stamp
+	$(BIN)/python -m tests.fuzz --cases 1000
+
 bench: .venv/dev.stamp
 	$(BIN)/python tests/benchmarks/bench.py
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, PluginError, SettingsError, TaxonomyError
 from ..plugins.discovery import Registry, registry
 from ..store import Store, why_unwritable
 from .planning.memo import Progress
@@ -40,14 +40,19 @@ def plan_experiment(
     plugins = registry(tuple(Path(folder) for folder in plugin_dirs))
     points = expand(file)
     settings = points[0].settings
-    # Not part of the plan, but a dry run must fail if the run would.
-    plugins.create("executor", settings.executor.name, settings.executor.options)
-    for tracker in settings.trackers:
-        plugins.create("tracker", tracker.name, tracker.options)
-    store = Store(settings.paths.store, settings.paths.shared)
-    plan = make_plan(
-        points, plugins, store, label=file.label, folder=file.folder, progress=progress
-    )
+    try:
+        # Not part of the plan, but a dry run must fail if the run would.
+        plugins.create("executor", settings.executor.name, settings.executor.options)
+        for tracker in settings.trackers:
+            plugins.create("tracker", tracker.name, tracker.options)
+        store = Store(settings.paths.store, settings.paths.shared)
+        plan = make_plan(
+            points, plugins, store, label=file.label, folder=file.folder, progress=progress
+        )
+    except (SettingsError, TaxonomyError, PluginError) as error:
+        if file.label not in str(error):
+            error.args = (f"{file.label}: {error}",)
+        raise
     return plan, plugins, store
 
 

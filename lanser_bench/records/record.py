@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationInfo,
     field_serializer,
     field_validator,
@@ -65,12 +66,15 @@ class _Settings(BaseModel):
     pretrain: dict[str, Any] = {}
     label: dict[str, Any] = {}
     titles: dict[str, dict[str, str]] = {}
-    comparisons: list[Declared] = []
     question: str | None = None
+
+
+_DECLARED = TypeAdapter(list[Declared])
 
 
 def _read_as_settings(settings: dict[str, Any]) -> dict[str, Any]:
     _Settings.model_validate(settings)
+    _DECLARED.validate_python(settings.get("comparisons", []))
     return settings
 
 
@@ -256,7 +260,7 @@ class ResultRecord(_Record):
         Raises:
             DataError: they are not those that were hashed then.
         """
-        found = tuple(_Settings.model_validate(self.settings).comparisons)
+        found = tuple(_DECLARED.validate_python(self.settings.get("comparisons", [])))
         if family_hash(found) != self.family:
             raise DataError(
                 f"The record {self.name} of {self.experiment}: its declared comparisons are not "

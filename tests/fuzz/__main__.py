@@ -6,23 +6,29 @@ Prints counts per kind, and violations by place with an example each. Exit code 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections import Counter, defaultdict
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from statistics import median
 
+import lanser_bench_plugins
 from hypothesis import HealthCheck, Phase, given, seed, settings
+
+import lanser_bench
 
 from .guard import Case, Outcome, run_case
 from .kinds import KINDS
 from .world import make_world
 
-LOADED = ("torch", "transformers", "soundfile", "omegaconf", "matplotlib.figure", "scipy.stats")
-"""Libraries that forks share; nothing may run in them here, or forks could not use threads."""
+LIBRARIES = ("transformers", "omegaconf", "matplotlib.figure", "scipy.stats", "pandas")
 
 
 def main() -> int:
@@ -34,8 +40,8 @@ def main() -> int:
     options.add_argument("--work", type=Path, help="keep the files of the run in this folder")
     options.add_argument("--keep", type=Path, help="keep the folders of violations here")
     given = options.parse_args()
-    for module in (*LOADED, "lanser_bench.cli.run", "lanser_bench.experiment.run"):
-        import_module(module)
+    load_all()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         work = (given.work or Path(scratch)).resolve()
         home = work / "world"
@@ -46,6 +52,20 @@ def main() -> int:
             outcomes = run_kind(kind, work, given)
             found += show(kind, outcomes)
     return 1 if found else 0
+
+
+def load_all() -> None:
+    """Loads what commands load, once for all forks.
+
+    Nothing may run in it here, or the forks could not use the threads of the libraries.
+    """
+    for name in LIBRARIES:
+        import_module(name)
+    for package in (lanser_bench, lanser_bench_plugins):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            with suppress(ImportError):
+                import_module(module.name)
+    gc.freeze()  # or each fork's collector would copy the memory of all these objects
 
 
 def run_kind(kind: str, work: Path, options: argparse.Namespace) -> list[tuple[Case, Outcome]]:
@@ -72,13 +92,16 @@ def run_kind(kind: str, work: Path, options: argparse.Namespace) -> list[tuple[C
             shutil.move(folder, options.keep / f"{kind}-{options.seed}-{len(outcomes)}")
         shutil.rmtree(folder, ignore_errors=True)
 
-    each()
+    with suppress(KeyboardInterrupt):  # the counts so far are shown
+        each()
     return outcomes
 
 
 def _lay_out(case: Case, home: Path, needed: tuple[str, ...], folder: Path) -> None:
     folder.mkdir()
     for name in needed:
+        if name == "store" and not {"store", "e.yaml"} & {*case.argv}:
+            continue  # many files, which most commands do not read
         if (home / name).is_dir():
             shutil.copytree(home / name, folder / name, copy_function=_link)
         else:

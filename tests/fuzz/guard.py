@@ -109,6 +109,7 @@ def _child(case: Case, folder: Path, report: int) -> NoReturn:
     raised = message = ""
     code: Any = 0
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _enter(folder)
         sys.addaudithook(_watch(str(folder), writes))
         from lanser_bench.cli import main

@@ -299,7 +299,9 @@ def records(draw: Draw, home: Path) -> Case:
     name, record = _record(home)
     content = _read(home, f"{RESULTS}/{name}")
     data = draw(st.one_of(damaged_text(content), damaged_content(record).map(as_json)))
-    return Case(_reader(draw, home), {f"{RESULTS}/{name}": data}, (name, "results"), "raw")
+    return Case(
+        _reader(draw, home), {f"{RESULTS}/{name}": data}, (name, "results", "tiny, seed"), "raw"
+    )
 
 
 _PARTS = (
@@ -317,7 +319,7 @@ def records_structure(draw: Draw, home: Path) -> Case:
     commands = (*READERS, *READERS, RERUN)
     argv = _reader(draw, home, commands)
     data = as_json({**record, part: value})
-    return Case(argv, {f"{RESULTS}/{name}": data}, (name, "results"), part)
+    return Case(argv, {f"{RESULTS}/{name}": data}, (name, "results", "tiny, seed"), part)
 
 
 @st.composite

@@ -15,6 +15,7 @@ from pathlib import Path
 from ...errors import DataError
 from ...evaluation.contrast import Contrast, difference
 from ...evaluation.families import MetricName
+from ...measurements.metrics import CLASS_METRICS
 from ...records.reading import Found, read_records
 from ..groups import CellId, Group, cell_titles, checked_metric
 from ..selection import Selection
@@ -88,6 +89,9 @@ def gate_against_last(
             # Both from the same kind of sums, so that equal results are equal to the bit.
             ours = side_of(sums_of(groups[cell], score), drawn=groups[cell].drawn)
             theirs = side_of(line[f"{score}_sums"], drawn=line["drawn"])
+            if len({seed.sums.shape for seed in (*ours.seeds, *theirs.seeds)}) > 1:
+                found.not_compared.append(NotCompared(cell, "different speakers"))
+                break
             contrasts[cell, score] = difference(ours, theirs)
             commit = f"{line['commit'][:10]} of {line['date'][:10]}"
             found.baselines.append(f"{found.title(cell)} ({score}): {commit}")
@@ -108,7 +112,8 @@ def _alike(lines: Sequence[Line], group: Group | None) -> list[Line] | str:
     alike = [line for line in lines if all(line[name] == now[name] for name in now)]
     if not alike:
         return next(f"different {name}" for name in now if lines[-1][name] != now[name])
-    measured = [line for line in alike if line.get("uar_sums")]
+    names = [f"{name}{end}" for name in CLASS_METRICS for end in ("", "_sums")]
+    measured = [line for line in alike if not any(line.get(name) is None for name in names)]
     return measured or "no predictions in the history"
 
 

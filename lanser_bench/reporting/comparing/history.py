@@ -10,11 +10,12 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import DataError
 from ...evaluation.contrast import Side
@@ -25,6 +26,7 @@ from ...measurements.metrics import CLASS_METRICS
 from ...records.names import Names
 from ...records.reading import read_records
 from ...store import write_atomic
+from ...validation import describe
 from ..groups import Group
 from ..leaderboard.rows import row_of
 from ..selection import Selection
@@ -32,8 +34,37 @@ from ..selection import Selection
 HISTORY = Path("results/history.parquet")
 Line = dict[str, Any]
 """A line of the file: column → value."""
-Sums = list[list[list[float]]]
+
+
+def _rectangular(sums: list[list[list[float]]]) -> list[list[list[float]]]:
+    shape = np.array(sums).shape
+    if len(shape) != 3 or shape[2] % 2 or not all(shape):
+        raise ValueError("sums have no shape of seeds × speakers × ratios")
+    return sums
+
+
+Sums = Annotated[list[list[list[float]]], AfterValidator(_rectangular)]
 """Seeds × speakers × columns: the ratios of which a score is the mean (`statistics.flat`)."""
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+    __pydantic_extra__: dict[str, float | str | Sums | None] = Field(init=False)
+
+    date: str
+    commit: str
+    with_changes: bool
+    experiment: str
+    cell: str
+    dataset: str
+    target: int
+    drawn: bool
+    labels: str
+    budgets: str
+    split: str
+    taxonomy: str
+
+
 CELL = ("experiment", "cell", "dataset", "target")
 """Columns that name a cell on a labelled set."""
 IDENTITY = ("commit", "with_changes", *CELL)
@@ -87,13 +118,13 @@ def read_history(file: Path) -> list[Line]:
     if not file.is_file():
         raise DataError(f"{file} does not exist; `lanser-bench results history add` starts one.")
     try:
-        lines: list[Line] = pq.ParquetFile(file).read().to_pylist()
-    except (OSError, pa.ArrowException) as error:
+        table = pq.ParquetFile(pa.BufferReader(file.read_bytes())).read()
+        table.validate(full=True)
+        return [_Line.model_validate(line).model_dump() for line in table.to_pylist()]
+    except ValidationError as error:
+        raise DataError(describe(error, _Line, f"{file} is not a history, or is damaged")) from None
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{file} cannot be read as Parquet: {error}") from None
-    lacking = {"date", *IDENTITY} - {name for line in lines for name in line}
-    if lacking:
-        raise DataError(f"{file} is not a history: it has no column {', '.join(sorted(lacking))}.")
-    return lines
 
 
 def side_of(sums: Sums, *, drawn: bool) -> Side:
