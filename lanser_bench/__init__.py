@@ -86,36 +86,5 @@ if TYPE_CHECKING:
     from .taxonomy import Label as Label
     from .taxonomy import Taxonomy as Taxonomy
 
-__getattr__, __dir__, __all__ = face(
-    __name__,
-    {
-        "audio": "logmel",
-        "counting": "tally",
-        "devices": "Device compute_device",
-        "errors": (
-            "DataError LanserError MissingDependencyError PluginError SettingsError "
-            "TaxonomyError WorkerError"
-        ),
-        "halving": "fitting",
-        "kinds": (
-            "ASR READ_SUFFIXES SAMPLE_RATE SOUND_SUFFIXES Card ColumnLabeler Dataset Event "
-            "Executor FeatureExtractor Frontend LabelTable Labeler Layers ModelFacts Moments "
-            "Plugin PluginOptions Probe Proposal Scores Segmenter Settled SettlingLabeler Span "
-            "Speech StageCall StageReport TextRecord Tracker TrainableEncoder Transcript "
-            "Utterance Waveform label_word"
-        ),
-        "languages": "Language language_code",
-        "model": "SERModel load_model",
-        "paths": "UserPath user_path",
-        "plugins.hookspecs": "hookimpl",
-        "plugins.members": "create_plugin known_taxonomy member_identity",
-        "records.headline": "headline metric_name",
-        "reporting.report.grid": "GridBoard GridSummary grid_summary",
-        "reporting.comparing.compare": "compare",
-        "reporting.frames": "frame",
-        "scripting": "label leaderboard predict report run",
-        "store": "FileHashes",
-        "taxonomy": "Label Taxonomy",
-    },
-)
+__getattr__, __dir__, __all__ = face(__name__)
 __all__ += ["__version__"]

@@ -5,23 +5,29 @@ Importing a package then costs nothing, and its modules may import each other wi
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from warnings import warn
 
+IMPORT = re.compile(r"^    from \.([\w.]+) import (\w+) as \2$", re.MULTILINE)
+
 
 def face(
-    package: str, modules: Mapping[str, str], deprecated: Mapping[str, str] | None = None
+    package: str, deprecated: Mapping[str, str] | None = None
 ) -> tuple[Callable[[str], object], Callable[[], list[str]], list[str]]:
     """Returns a package's ``__getattr__`` and ``__dir__`` (PEP 562), and ``__all__``.
 
+    Its public names are those that it imports for type checkers: ``from .module import X as X``.
+
     Args:
         package: the package's ``__name__``.
-        modules: module inside the package → its public names, separated by spaces.
         deprecated: former name → public name that replaces it. It works until the next plugin API,
             with a `DeprecationWarning`, and is not in ``__all__``.
     """
-    homes = {name: module for module, names in modules.items() for name in names.split()}
+    source: str = sys.modules[package].__loader__.get_source(package)  # type: ignore[union-attr]
+    homes = {name: module for module, name in IMPORT.findall(source)}
 
     def load(name: str) -> object:
         current = (deprecated or {}).get(name)

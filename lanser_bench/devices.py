@@ -1,4 +1,4 @@
-"""Devices of networks: their names in settings, and TF32."""
+"""Devices of networks: their names in settings, and torch's."""
 
 from __future__ import annotations
 
@@ -49,16 +49,5 @@ def compute_device(name: str) -> torch.device:
             "one, install a torch built for it, or set the device to cpu ('devices', or the "
             "plugin's option 'device')."
         )
-    allow_tf32(False)
+    torch.backends.cudnn.allow_tf32 = False  # as it is for products of matrices
     return torch.device(name)
-
-
-def allow_tf32(allowed: bool) -> None:
-    """Lets matrix products and convolutions on a GPU round float32 inputs to TF32, or not.
-
-    Torch's own defaults are no for products and yes for convolutions.
-    """
-    import torch
-
-    torch.set_float32_matmul_precision("high" if allowed else "highest")
-    torch.backends.cudnn.allow_tf32 = allowed

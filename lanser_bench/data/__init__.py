@@ -20,13 +20,4 @@ if TYPE_CHECKING:
     from .utterances import UtteranceTable as UtteranceTable
     from .utterances import read_utterances as read_utterances
 
-__getattr__, __dir__, __all__ = face(
-    __name__,
-    {
-        "audio_memo": "AudioMemo",
-        "listing": "Part",
-        "manifest": "BuiltManifest build_manifest",
-        "survey": "Survey survey_dataset",
-        "utterances": "UtteranceTable read_utterances",
-    },
-)
+__getattr__, __dir__, __all__ = face(__name__)

@@ -27,16 +27,4 @@ if TYPE_CHECKING:
     from .settings.model import Experiment as Experiment
     from .text_labels import label_texts as label_texts
 
-__getattr__, __dir__, __all__ = face(
-    __name__,
-    {
-        "importing": "import_predictions",
-        "labelling": "LabelledCorpus label_corpus",
-        "run": "dry_run plan_experiment run_experiment",
-        "running.outcome": "DryRun RunOutcome",
-        "running.scheduler": "Failure Listener",
-        "settings.files": "read_experiment shipped",
-        "settings.model": "Experiment",
-        "text_labels": "label_texts",
-    },
-)
+__getattr__, __dir__, __all__ = face(__name__)

@@ -1,58 +1,37 @@
 """The kinds of plugin: one file each, with its contract, its input and its output."""
 
-from .asr import ASR, Transcript
-from .base import ModelFacts, Plugin, PluginOptions
-from .dataset import Card, Dataset, Proposal, Utterance, label_word
-from .encoder import FeatureExtractor, Frontend, Layers, Moments, TrainableEncoder
-from .executor import Executor, StageCall, StageReport
-from .labeler import (
-    ColumnLabeler,
-    Labeler,
-    LabelTable,
-    Scores,
-    Settled,
-    SettlingLabeler,
-    TextRecord,
-)
-from .probe import Probe
-from .segmenter import Segmenter, Span
-from .speech import READ_SUFFIXES, SAMPLE_RATE, SOUND_SUFFIXES, Speech, Waveform
-from .tracker import Event, Tracker
-
-__all__ = [
-    "ASR",
-    "READ_SUFFIXES",
-    "SAMPLE_RATE",
-    "SOUND_SUFFIXES",
-    "Card",
-    "ColumnLabeler",
-    "Dataset",
-    "Event",
-    "Executor",
-    "FeatureExtractor",
-    "Frontend",
-    "LabelTable",
-    "Labeler",
-    "Layers",
-    "ModelFacts",
-    "Moments",
-    "Plugin",
-    "PluginOptions",
-    "Probe",
-    "Proposal",
-    "Scores",
-    "Segmenter",
-    "Settled",
-    "SettlingLabeler",
-    "Span",
-    "Speech",
-    "StageCall",
-    "StageReport",
-    "TextRecord",
-    "Tracker",
-    "TrainableEncoder",
-    "Transcript",
-    "Utterance",
-    "Waveform",
-    "label_word",
-]
+from .asr import ASR as ASR
+from .asr import Transcript as Transcript
+from .base import ModelFacts as ModelFacts
+from .base import Plugin as Plugin
+from .base import PluginOptions as PluginOptions
+from .dataset import Card as Card
+from .dataset import Dataset as Dataset
+from .dataset import Proposal as Proposal
+from .dataset import Utterance as Utterance
+from .dataset import label_word as label_word
+from .encoder import FeatureExtractor as FeatureExtractor
+from .encoder import Frontend as Frontend
+from .encoder import Layers as Layers
+from .encoder import Moments as Moments
+from .encoder import TrainableEncoder as TrainableEncoder
+from .executor import Executor as Executor
+from .executor import StageCall as StageCall
+from .executor import StageReport as StageReport
+from .labeler import ColumnLabeler as ColumnLabeler
+from .labeler import Labeler as Labeler
+from .labeler import LabelTable as LabelTable
+from .labeler import Scores as Scores
+from .labeler import Settled as Settled
+from .labeler import SettlingLabeler as SettlingLabeler
+from .labeler import TextRecord as TextRecord
+from .probe import Probe as Probe
+from .segmenter import Segmenter as Segmenter
+from .segmenter import Span as Span
+from .speech import READ_SUFFIXES as READ_SUFFIXES
+from .speech import SAMPLE_RATE as SAMPLE_RATE
+from .speech import SOUND_SUFFIXES as SOUND_SUFFIXES
+from .speech import Speech as Speech
+from .speech import Waveform as Waveform
+from .tracker import Event as Event
+from .tracker import Tracker as Tracker

@@ -61,7 +61,7 @@ class Executor(Plugin[OptionsT]):
 
     @property
     def gpus(self) -> int:
-        """GPU slots; a call that asks for one has access to that GPU only."""
+        """GPU slots; a call has access to as many GPUs as it asks for, and to no others."""
         return 0
 
     @property

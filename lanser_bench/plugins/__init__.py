@@ -26,13 +26,4 @@ if TYPE_CHECKING:
     from .taxonomies import check_maps as check_maps
     from .taxonomies import find_taxonomy as find_taxonomy
 
-__getattr__, __dir__, __all__ = face(
-    __name__,
-    {
-        "discovery": "BrokenPlugin Registered Registry load_plugins registry",
-        "hookspecs": "hookimpl",
-        "identity": "library_versions plugin_identity source_hash",
-        "members": "create_plugin known_taxonomy member_identity",
-        "taxonomies": "check_maps find_taxonomy",
-    },
-)
+__getattr__, __dir__, __all__ = face(__name__)

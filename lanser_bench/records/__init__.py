@@ -20,13 +20,4 @@ if TYPE_CHECKING:
     from .reading import load_records as load_records
     from .record import ResultRecord as ResultRecord
 
-__getattr__, __dir__, __all__ = face(
-    __name__,
-    {
-        "attachments": "classified labelled_predictions read_attached",
-        "checks": "check_records",
-        "merge": "merge_records",
-        "reading": "load_record load_records",
-        "record": "ResultRecord",
-    },
-)
+__getattr__, __dir__, __all__ = face(__name__)

@@ -37,24 +37,4 @@ if TYPE_CHECKING:
     from .report.site import write_site as write_site
     from .rerun.replay import track_results as track_results
 
-__getattr__, __dir__, __all__ = face(
-    __name__,
-    {
-        "comparing.against_last": "Past gate_against_last",
-        "comparing.compare": "compare",
-        "comparing.compare_views": "comparison_markdown",
-        "comparing.gate": "gate",
-        "comparing.history": "add_history read_history",
-        "comparing.power": "plan_power",
-        "comparing.verdicts": "judged",
-        "labels.gate": "gate_labels label_side read_baseline write_baseline",
-        "labels.ladder": "compare_labelers",
-        "labels.report": "read_material write_label_report",
-        "frames": "frame",
-        "leaderboard.boards": "rank",
-        "leaderboard.table": "comma_separated leaderboard_markdown",
-        "report.report": "render write_report",
-        "report.site": "write_site",
-        "rerun.replay": "track_results",
-    },
-)
+__getattr__, __dir__, __all__ = face(__name__)

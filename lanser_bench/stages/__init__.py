@@ -18,12 +18,4 @@ if TYPE_CHECKING:
     from .targets import read_targets as read_targets
     from .transcribe.run import read_transcripts as read_transcripts
 
-__getattr__, __dir__, __all__ = face(
-    __name__,
-    {
-        "embed.run": "read_embeddings",
-        "label.files": "read_labels",
-        "targets": "read_targets",
-        "transcribe.run": "read_transcripts",
-    },
-)
+__getattr__, __dir__, __all__ = face(__name__)

@@ -15,17 +15,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ._asr import ASRSuite
-from ._base import ContractError, Failure, PluginSuite, Suite
-from ._dataset import DatasetSuite
-from ._encoder import EncoderSuite
-from ._executor import ExecutorSuite
-from ._labeler import LabelerSuite
-from ._probe import ProbeSuite
-from ._segmenter import SegmenterSuite
-from ._speech import CLIPS
-from ._taxonomy import TaxonomySuite
-from ._tracker import TrackerSuite
+from ._asr import ASRSuite as ASRSuite
+from ._base import ContractError as ContractError
+from ._base import Failure as Failure
+from ._base import PluginSuite as PluginSuite
+from ._base import Suite as Suite
+from ._dataset import DatasetSuite as DatasetSuite
+from ._encoder import EncoderSuite as EncoderSuite
+from ._executor import ExecutorSuite as ExecutorSuite
+from ._labeler import LabelerSuite as LabelerSuite
+from ._probe import ProbeSuite as ProbeSuite
+from ._segmenter import SegmenterSuite as SegmenterSuite
+from ._speech import CLIPS as CLIPS
+from ._taxonomy import TaxonomySuite as TaxonomySuite
+from ._tracker import TrackerSuite as TrackerSuite
 
 SUITES: dict[str, Any] = {
     "labeler": LabelerSuite,
@@ -39,24 +42,6 @@ SUITES: dict[str, Any] = {
     "tracker": TrackerSuite,
 }
 """Kind of plugin → its suite."""
-
-__all__ = [
-    "CLIPS",
-    "SUITES",
-    "ASRSuite",
-    "ContractError",
-    "DatasetSuite",
-    "EncoderSuite",
-    "ExecutorSuite",
-    "Failure",
-    "LabelerSuite",
-    "PluginSuite",
-    "ProbeSuite",
-    "SegmenterSuite",
-    "TaxonomySuite",
-    "TrackerSuite",
-    "check",
-]
 
 
 def check(kind: str, make: Callable[[], Any], **settings: Any) -> list[Failure]:

@@ -56,7 +56,8 @@ class PaddedBatch:
 
     def begin(self, lengths: Tensor, size: int) -> None:
         """Sets the lengths, shape (batch,), of a batch padded to `size` frames."""
-        self.padded = bool((lengths < size).any())
+        # A GPU would have to wait for the answer.
+        self.padded = lengths.device.type != "cpu" or bool((lengths < size).any())
         self._lengths, self._masks = {size: lengths}, {}
         while size > 1:
             lengths, size = (lengths + 1) // 2, (size + 1) // 2
@@ -95,7 +96,12 @@ class MaskedMaxPool2d(nn.MaxPool2d):
 
 
 class MaskedBatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm over (batch, channels, frames, mels) with statistics of true frames only."""
+    """BatchNorm over (batch, channels, frames, mels) with statistics of true frames only.
+
+    If processes share a batch, the statistics are those of the whole batch.
+    """
+
+    spans_processes = True
 
     def __init__(self, channels: int, batch: PaddedBatch) -> None:
         """Makes a new layer that takes its masks from `batch`."""
@@ -106,6 +112,8 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
         """Normalises true frames and sets the others to zero."""
         size = values.shape[2]
         mask = self.batch.mask(size)
+        if self.training and (_shared() or values.device.type != "cpu"):
+            return self._by_masks(values, values.new_ones(1) if mask is None else mask)
         if mask is None:
             return self._normalised(values)
         if not self.training:
@@ -118,9 +126,46 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
         spread: Tensor = _Unpack.apply(normal, rows, len(frames))  # type: ignore[no-untyped-call]
         return spread.view(values.shape[0], size, *spread.shape[1:]).permute(0, 3, 1, 2)
 
+    def _by_masks(self, values: Tensor, mask: Tensor) -> Tensor:
+        """Computes the same by masks: no size depends on the lengths, so a GPU need not wait."""
+        total: Any = _Total.apply
+        mask = mask.expand(len(values), 1, values.shape[2], 1)
+        count = total(mask.sum(dtype=torch.float32)) * values.shape[3]
+        mean = total((values * mask).sum((0, 2, 3), dtype=torch.float32)) / count
+        centred = (values - mean[:, None, None]) * mask
+        spread = total(centred.square().sum((0, 2, 3))) / count
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+            unbiased = spread * count / (count - 1)
+            self.running_mean.lerp_(mean, self.momentum)  # type: ignore[arg-type,union-attr]
+            self.running_var.lerp_(unbiased, self.momentum)  # type: ignore[arg-type,union-attr]
+        scale = self.weight * (spread + self.eps).rsqrt()
+        normal: Tensor = centred * scale[:, None, None] + self.bias[:, None, None] * mask
+        return normal.to(values.dtype)
+
     def _normalised(self, values: Tensor) -> Tensor:
         normal: Tensor = super().forward(values)
         return normal
+
+
+def _shared() -> bool:
+    """Whether several processes share each batch."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+class _Total(torch.autograd.Function):
+    """A sum over all processes, and likewise of its gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        if _shared():
+            torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _Total.forward(ctx, gradients[0])
 
 
 class _Pack(torch.autograd.Function):

@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
@@ -55,6 +56,7 @@ class Local(Executor[LocalOptions]):
         wanted = len(present) if options.gpus is None else options.gpus
         # More slots than GPUs share them: for stages that use only a part of one.
         self._gpu_slots = [_Slot(names[slot % len(names)]) for slot in range(wanted)]
+        self._joined: dict[str, _Slot] = {}
         self._memory = options.memory_gib or available_gib()
 
     @property
@@ -77,12 +79,23 @@ class Local(Executor[LocalOptions]):
         if self.options.inline:
             return _run_here(call)
         slots = self._gpu_slots if call.gpus else self._slots
-        slot = min(slots, key=lambda slot: (slot.pending, slot.pool is None))
-        return slot.submit(call)
+        slots = sorted(slots, key=lambda slot: (slot.pending, slot.pool is None))
+        if call.gpus > 1:
+            return self._on_several(slots[: call.gpus], call)
+        return slots[0].submit(call)
+
+    def _on_several(self, slots: list[_Slot], call: StageCall) -> Future[StageReport]:
+        """Starts a call in a worker that sees the GPUs of several slots, which it occupies."""
+        gpus = ",".join(sorted(slot.gpu for slot in slots))
+        future = self._joined.setdefault(gpus, _Slot(gpus)).submit(call)
+        for slot in slots:
+            slot.occupy(1)
+            future.add_done_callback(partial(slot.occupy, -1))
+        return future
 
     def close(self, *, cancel: bool = False) -> None:
         """Waits for running calls, or stops them if `cancel`, and ends the workers."""
-        for slot in (*self._slots, *self._gpu_slots):
+        for slot in (*self._slots, *self._gpu_slots, *self._joined.values()):
             slot.close(cancel=cancel)
 
 
@@ -101,15 +114,18 @@ class _Slot:
 
     def __init__(self, gpu: str = "") -> None:
         self.pending = 0
-        self._gpu = gpu
+        self.gpu = gpu
         self.pool: ProcessPoolExecutor | None = None
         self._lifeline: Connection | None = None
         self._closing = False
         self._lock = threading.Lock()
 
-    def submit(self, call: StageCall) -> Future[StageReport]:
+    def occupy(self, calls: int, _: object = None) -> None:
         with self._lock:
-            self.pending += 1
+            self.pending += calls
+
+    def submit(self, call: StageCall) -> Future[StageReport]:
+        self.occupy(1)
         outer: Future[StageReport] = Future()
         outer.set_running_or_notify_cancel()
         self._begin(call, outer)
@@ -131,7 +147,7 @@ class _Slot:
             ours, theirs = context.Pipe()
             self._lifeline = ours
             self.pool = ProcessPoolExecutor(
-                1, mp_context=context, initializer=_become_worker, initargs=(theirs, self._gpu)
+                1, mp_context=context, initializer=_become_worker, initargs=(theirs, self.gpu)
             )
         return self.pool
 
@@ -154,8 +170,7 @@ class _Slot:
                 "is lack of memory: lower executor.workers or the stage's batch size. Its log is "
                 f"in {log_folder(call)}. Finished stages are kept; run the same command again."
             )
-        with self._lock:
-            self.pending -= 1
+        self.occupy(-1)
         if error is None:
             outer.set_result(inner.result())
         else:
@@ -183,7 +198,7 @@ class _Slot:
 def _become_worker(lifeline: Connection, gpu: str) -> None:
     """Ignores Ctrl-C, which the driver handles, and exits when the driver has ended.
 
-    The kernel then closes the pipe `lifeline`. The worker sees only `gpu`, or none if it is empty.
+    The kernel then closes the pipe `lifeline`. The worker sees only the GPUs that `gpu` names.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["CUDA_VISIBLE_DEVICES"] = gpu

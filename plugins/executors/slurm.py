@@ -44,7 +44,7 @@ class SlurmOptions(PluginOptions):
     threads: int = Field(default=64, ge=1)
     """CPUs that all jobs together may request."""
     gpus: int = Field(default=0, ge=0)
-    """GPUs that all jobs together may request; a job has at most one."""
+    """GPUs that all jobs together may request."""
     memory_gib: float = Field(default=float("inf"), gt=0)
     """Main memory that all jobs together may request."""
     hours: float = Field(default=24.0, gt=0)
@@ -186,7 +186,7 @@ class Slurm(Executor[SlurmOptions]):
             timeout_min=max(1, round(60 * options.hours)),
             cpus_per_task=min(first.threads, options.threads),
             **({"mem_gb": first.memory_gib} if first.memory_gib else {}),
-            **({"gpus_per_node": 1} if first.gpus else {}),
+            **({"gpus_per_node": first.gpus} if first.gpus else {}),
             slurm_array_parallelism=len(calls),
             slurm_setup=list(options.setup),
             slurm_additional_parameters=options.sbatch,

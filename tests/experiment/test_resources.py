@@ -46,6 +46,19 @@ def test_fine_tuning_may_have_its_own_device(settings: Make, plugin_dirs: tuple[
     assert {stage for stage, need in wanted(made, plugin_dirs).items() if need.gpus} == {"finetune"}
 
 
+def test_processes_multiply_what_pretraining_needs(
+    settings: Make, plugin_dirs: tuple[Path, ...]
+) -> None:
+    one = wanted(settings(executor=GPU, devices={"pretrain": "cuda"}), plugin_dirs)["pretrain"]
+    pretrain = {"epochs": 1, "processes": 3}
+    made = settings(executor=GPU, devices={"pretrain": "cuda"}, pretrain=pretrain)
+    three = wanted(made, plugin_dirs)["pretrain"]
+    assert (three.threads, three.gpus) == (3 * one.threads, 3)
+    assert three.memory_gib == 3 * one.memory_gib
+    with pytest.raises(SettingsError, match="needs 3 GPUs, but the executor 'local' has 1"):
+        dry_run(made, plugin_dirs=plugin_dirs)
+
+
 @pytest.mark.parametrize("present", ["cuda", "mps", "cpu"])
 def test_auto_names_the_device_of_this_machine(
     present: str, settings: Make, monkeypatch: pytest.MonkeyPatch
@@ -66,7 +79,7 @@ def test_a_gpu_that_nobody_has_is_refused_before_anything_runs(
 ) -> None:
     executor = {"name": "local", "threads": 2, "gpus": 0}
     made = settings(devices={"pretrain": "cuda"}, executor=executor)
-    refusal = r"pretrain \(cnn.*needs a GPU.*executor.gpus"
+    refusal = r"pretrain \(cnn.*needs 1 GPU, .*executor.gpus"
     with pytest.raises(SettingsError, match=refusal):
         dry_run(made, plugin_dirs=plugin_dirs)
     with pytest.raises(SettingsError, match=refusal):

@@ -60,9 +60,9 @@ def capacity(executor: Executor[Any]) -> Need:
 def needs(plan: Plan, plugins: Registry, nodes: Iterable[Node]) -> dict[str, Need]:
     """Returns key → need of the stages to run.
 
-    A stage needs a GPU if its settings or the options of a plugin have ``device: cuda``. Its memory
-    is that of the experiment's `memory` section, or `BASE_GIB` and the memory that its plugins
-    declare.
+    A stage needs a GPU for each of its processes if its settings or the options of a plugin have
+    ``device: cuda``. Its memory is that of the experiment's `memory` section, or `BASE_GIB` and the
+    memory that its plugins declare.
     """
     declared: dict[str, float] = {}
 
@@ -80,13 +80,15 @@ def needs(plan: Plan, plugins: Registry, nodes: Iterable[Node]) -> dict[str, Nee
             total += declared[memo]
         return total
 
-    return {node.key: Need(node.threads, gpus_of(node), memory(node)) for node in nodes}
+    return {node.key: need_of(node, memory(node)) for node in nodes}
 
 
-def gpus_of(node: Node) -> int:
-    """Returns how many GPUs a stage needs."""
+def need_of(node: Node, memory_gib: float = 0.0) -> Need:
+    """Returns the need of a stage, each of whose processes needs so much memory."""
     places = [node.spec.params, *(identity.options for identity in node.spec.plugins.values())]
-    return int(any(str(place.get("device", "")).startswith("cuda") for place in places))
+    on_gpu = any(place.get("device") == "cuda" for place in places)
+    processes = node.spec.params.get("processes", 1)
+    return Need(node.threads * processes, on_gpu * processes, memory_gib * processes)
 
 
 def check_gpus(executor: Executor[Any], plan: Plan, wanted: dict[str, Need]) -> None:
@@ -100,7 +102,7 @@ def check_gpus(executor: Executor[Any], plan: Plan, wanted: dict[str, Need]) -> 
         short = next(key for key, need in wanted.items() if need.gpus == most)
         node = plan.nodes[short]
         raise SettingsError(
-            f"{node.stage} ({node.title}) needs a GPU, but the executor "
-            f"'{plan.experiment.executor.name}' has none. If the machine has one, set "
+            f"{node.stage} ({node.title}) needs {most} GPU{'s' * (most > 1)}, but the executor "
+            f"'{plan.experiment.executor.name}' has {executor.gpus}. If the machine has more, set "
             "executor.gpus; otherwise leave 'devices' and the plugin's option 'device' at cpu."
         )

@@ -17,7 +17,7 @@ from ...stages.base import TICKET
 from ...store import LostError, Store
 from ..planning.plan import Cell, Node, Plan
 from .helpers import Helpers
-from .resources import Need, capacity, gpus_of
+from .resources import Need, capacity, need_of
 from .timings import Estimate
 
 TICK_S = 0.2
@@ -116,7 +116,7 @@ class Scheduler:
         """
         self._plan, self._executor, self._store = plan, executor, store
         self._listener, self._fail_fast, self._max_retries = listener, fail_fast, max_retries
-        self._needs = {key: Need(node.threads) for key, node in to_run.items()} | dict(needs or {})
+        self._needs = {key: need_of(node) for key, node in to_run.items()} | dict(needs or {})
         self._waits = {k: {p for p in n.parents if p in to_run} for k, n in to_run.items()}
         self._children: dict[str, list[str]] = defaultdict(list)
         for key, parents in self._waits.items():
@@ -275,7 +275,7 @@ class Scheduler:
             if known and (self._waits[key] or key in self._running_keys or self._is_ready(key)):
                 continue  # another stage has already reported it
             self._nodes[key] = missing
-            self._needs.setdefault(key, Need(missing.threads, gpus_of(missing)))
+            self._needs.setdefault(key, need_of(missing))
             self._place.setdefault(key, len(self._place))
             self._waits[key] = {parent for parent in missing.parents if parent in again}
             for parent in self._waits[key]:

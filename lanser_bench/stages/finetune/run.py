@@ -9,7 +9,7 @@ with the method ``finetune``; every fit is a shard, so a killed run loses only t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ..network import Network
     from ..pretrain.examples import Examples
+    from ..pretrain.training import Training
 
 Ints = npt.NDArray[np.int64]
 
@@ -161,19 +162,18 @@ def _examples(context: StageContext, task: Task) -> Examples:
     )
 
 
-def _predict(training: Any, rows: Ints, size: int) -> Ints:
+def _predict(training: Training, rows: Ints, size: int) -> Ints:
     """Returns labels in the order of `rows`; long utterances are cropped to the middle."""
     import torch
 
     training.network.eval()
     order = np.argsort(training.examples.lengths[rows], kind="stable")
+    parts = [rows[order[begin : begin + size]] for begin in range(0, len(rows), size)]
     labels = np.zeros(len(rows), np.int64)
     with torch.inference_mode():
-        for begin in range(0, len(rows), size):
-            part = order[begin : begin + size]
-            batch = training.batches.batch(rows[part])
-            logits = training.network(batch.features, batch.lengths)
-            labels[part] = logits.argmax(1).cpu().numpy()
+        batches = training.batches.middles(parts)
+        guesses = [training.network(one.features, one.lengths).argmax(1) for one in batches]
+    labels[order] = torch.cat(guesses).cpu().numpy()
     return labels
 
 

@@ -13,7 +13,7 @@ from ...store import PluginIdentity, Spec
 from ..base import device_params, present
 from ..embed.spec import Weights
 from ..evaluate import spec as evaluate
-from ..pretrain.spec import TrainingParams
+from ..pretrain.spec import LATER_IN_ALL, TrainingParams, since_first_keys
 
 VERSION = "1"
 RESULT = evaluate.RESULT
@@ -58,7 +58,7 @@ def spec(
         stage_version=VERSION,
         plugins={"encoder": encoder},
         params={
-            "training": params.model_dump(mode="json"),
+            "training": since_first_keys(params, LATER_IN_ALL),
             "protocol": design["protocol"],
             "folds": design["folds"],
             "folds_by": design.get("folds_by", design["protocol"]),

@@ -15,7 +15,7 @@ from ...evaluation.summaries import TrainingReport
 from ...kinds.encoder import FeatureExtractor, TrainableEncoder
 from ...store import Draft
 from ..base import StageContext
-from .spec import ACOUSTIC, ATTENTION, HEAD, MODEL, REPORT, LabelsControl, Params
+from .spec import ACOUSTIC, ATTENTION, HEAD, MODEL, REPORT, Params
 
 if TYPE_CHECKING:
     import torch
@@ -23,26 +23,47 @@ if TYPE_CHECKING:
     from .acoustic import Acoustic
     from .checkpoint import Progress
     from .examples import Examples, Split
-    from .training import RowLosses
+    from .share import Share
+    from .training import RowLosses, Training
 
 
 def run(context: StageContext, draft: Draft) -> None:
     """Trains the encoder and keeps the weights of the chosen epoch."""
-    name = context.name("encoder")
-    encoder = trainable(context.plugin("encoder"), name)
+    from .checkpoint import Checkpoint
+    from .processes import train_together
 
+    params = Params.of(context.spec)
+    if params.processes > 1:
+        train_together(context, params.processes, prepared)  # up to a checkpoint of the last epoch
+    training = prepared(context)
+    checkpoint = Checkpoint(context.store, context.spec.key)
+    progress, best = training.run(
+        checkpoint, lambda done, total: context.progress(done, total, "batches")
+    )
+    control = context.spec.params["labels_control"]
+    draft.counts |= counts(training.examples, training.split, control) | {
+        "epochs": progress.epochs,
+        "chosen_epoch": progress.best["epoch"],
+        "device": training.device.type,
+    }
+    _write_weights(draft, best)
+    _write_report(draft, progress, training.examples, params, training.acoustic)
+
+
+def prepared(context: StageContext, share: Share | None = None) -> Training:
+    """Reads the examples and makes the training that the key describes, or a process's share."""
     from ...devices import compute_device
     from ..network import Network
-    from .checkpoint import Checkpoint
     from .examples import load_examples, split_by_speaker
+    from .share import WHOLE
     from .training import Training
 
-    control: LabelsControl = context.spec.params["labels_control"]
+    name = context.name("encoder")
+    encoder = trainable(context.plugin("encoder"), name)
     place = compute_device(context.spec.params.get("device", "cpu"))
     params, seed = Params.of(context.spec), context.spec.seed or 0
-    examples = load_examples(context, control, seed)
+    examples = load_examples(context, context.spec.params["labels_control"], seed)
     split = split_by_speaker(examples, params.dev_fraction)
-    acoustic = _acoustic(context, params, split, place)
     network = Network.on(
         encoder.build(seed),
         examples.frames(int(examples.labelled[0])),
@@ -52,7 +73,7 @@ def run(context: StageContext, draft: Draft) -> None:
         params.pooling,
         0 if params.acoustic is None else len(params.acoustic.targets),
     )
-    training = Training(
+    return Training(
         network.to(place),
         examples,
         split,
@@ -60,20 +81,10 @@ def run(context: StageContext, draft: Draft) -> None:
         seed,
         place,
         params.soft_temperature,
-        acoustic,
+        _acoustic(context, params, split, place),
         _loss(params, examples, split),
+        share or WHOLE,
     )
-    progress, best = training.run(
-        Checkpoint(context.store, context.spec.key),
-        lambda done, total: context.progress(done, total, "batches"),
-    )
-    draft.counts |= counts(examples, split, control) | {
-        "epochs": progress.epochs,
-        "chosen_epoch": progress.best["epoch"],
-        "device": place.type,
-    }
-    _write_weights(draft, best)
-    _write_report(draft, progress, examples, params, acoustic)
 
 
 def trainable(plugin: Any, name: str) -> TrainableEncoder[Any]:

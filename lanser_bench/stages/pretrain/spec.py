@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -61,14 +61,28 @@ class TrainingParams(StageParams):
     accumulate: int = Field(default=1, ge=1)
     """A step uses this many batches of `batch_size` utterances, processed one after another: large
     batches in little memory."""
+    batch_seconds: float | None = None
+    """Instead of `batch_size`: batches of up to so many seconds of cropped speech, so that short
+    utterances fill a GPU too. At least three times `max_seconds`."""
     precision: Literal["float32", "bf16"] = "float32"
     """``bf16`` computes the network in bfloat16 (autocast), with weights and loss in float32."""
+    compile: bool = False
+    """Compiles the network with ``torch.compile``: slow to start, then faster on a GPU."""
     dev_fraction: float = Field(default=0.1, ge=0, lt=0.5)
     """Share of the labelled utterances whose speakers are held out to choose the epoch."""
     select: Literal["dev_loss", "dev_uar", "last"] = "dev_loss"
     """The criterion that selects the epoch to keep; ``last`` keeps the last one."""
     patience: int | None = Field(default=None, ge=1)
     """Stops after this many epochs without a better one."""
+
+    @model_validator(mode="after")
+    def _one_kind_of_batch(self) -> Self:
+        if self.batch_seconds is not None:
+            if self.batch_seconds < 3 * self.max_seconds:
+                raise ValueError("batch_seconds must be at least three times max_seconds")
+            if self.accumulate > 1:
+                raise ValueError("set accumulate or batch_seconds, not both")
+        return self
 
 
 class AcousticParams(StageParams):
@@ -111,6 +125,17 @@ class Params(TrainingParams):
     of `lanser-bench label` on a corpus with human labels, or ``{labels: […], confusion: [[…]]}``.
     Measure it on another set than the targets: their human labels must not be learned."""
 
+    processes: int = Field(default=1, ge=1)
+    """Processes that share each batch, each on its own GPU (with ``devices.pretrain: cuda``) or on
+    `threads.pretrain` threads. Gradients are those of the whole batch. The number changes the last
+    digits of floats."""
+
+    @model_validator(mode="after")
+    def _processes_share_whole_batches(self) -> Self:
+        if self.processes > 1 and self.accumulate > 1:
+            raise ValueError("set accumulate or processes, not both")
+        return self
+
     @model_validator(mode="after")
     def _forward_has_confusion(self) -> Params:
         if self.loss == "forward" and self.confusion is None:
@@ -150,8 +175,6 @@ def spec(
     for i, keys in enumerate(corpora):
         for role, key in zip(("utterances", "labels", "features"), keys, strict=True):
             parents[f"{role}.{i}"] = key
-    defaults = {name: Params.model_fields[name].default for name in LATER}
-    unchanged = {name for name, default in defaults.items() if getattr(params, name) == default}
     unused = {
         name for name, loss in (("gce_q", "gce"), ("confusion", "forward")) if params.loss != loss
     }
@@ -160,7 +183,7 @@ def spec(
         stage_version=VERSION,
         plugins={"encoder": encoder},
         params={
-            **params.model_dump(mode="json", exclude=unchanged | unused),
+            **since_first_keys(params, LATER, unused),
             "labels_control": labels_control,
             # numpy draws the order, the crops, the masks and the shuffling.
             "libraries": library_versions(("torch", "numpy")),
@@ -172,8 +195,18 @@ def spec(
     )
 
 
+def since_first_keys(
+    params: TrainingParams, later: Iterable[str], unused: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Returns the settings for a key, without `later` ones at their defaults: older keys stay."""
+    fields = type(params).model_fields
+    unchanged = {name for name in later if getattr(params, name) == fields[name].default}
+    return params.model_dump(mode="json", exclude=unchanged | set(unused))
+
+
+LATER_IN_ALL = ("batch_seconds", "compile")
 LATER = (
     *("gain_db", "noise_snr_db", "accumulate", "precision", "soft_temperature", "acoustic"),
-    *("loss", "gce_q", "confusion"),
+    *("loss", "gce_q", "confusion", "processes", *LATER_IN_ALL),
 )
-"""Settings newer than the first keys: omitted at their defaults, so those keys stay valid."""
+"""Settings newer than the first keys."""

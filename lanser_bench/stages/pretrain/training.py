@@ -22,11 +22,12 @@ from ...errors import SettingsError
 from ...halving import fitting, halved, out_of_memory
 from .._random import deterministic, epoch_random, random_states, restore_random
 from ..network import Network
-from . import bf16 as _bf16
 from .acoustic import Acoustic, acoustic_loss
 from .batches import Batch, Batches
 from .checkpoint import Checkpoint, Progress, Tensors, plain
+from .computing import Outputs, computation
 from .examples import Examples, Ints, Split
+from .share import WHOLE, Share
 
 if TYPE_CHECKING:
     from .spec import TrainingParams
@@ -35,13 +36,11 @@ CHECKPOINT_SECONDS = 5.0
 """Shorter epochs share a checkpoint: resuming from an earlier epoch gives the same result."""
 NORM_SLACK = 1e-5
 """More than torch's addend to a norm before it divides by it (1e-6), plus rounding."""
-Report = Callable[[int, int], None]
-Losses = tuple[float, float]
-"""Of the labels, and of the acoustic targets."""
+Report = Callable[[int, int], object]
+CHECK_STEPS = 50
+"""Losses are read and checked after so many steps: a GPU would wait for each reading."""
 RowLosses = Callable[[Tensor, Tensor], Tensor]
 """From logits and targets, both of shape (rows, K), to the loss of each row."""
-Outputs = tuple[Tensor, Tensor | None]
-"""Logits and, from a second head, acoustic measures."""
 
 
 @dataclass
@@ -60,6 +59,7 @@ class Training:
     """The targets of the second head, if there is one."""
     loss: RowLosses | None = None
     """Instead of the cross-entropy."""
+    share: Share = WHOLE
 
     def __post_init__(self) -> None:
         """Makes the optimiser; norms and biases are not decayed."""
@@ -70,13 +70,16 @@ class Training:
             {"params": decayed, "weight_decay": self.params.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=self.params.learning_rate)
-        self.batches = Batches(
-            self.examples, self.split, self.params, self.device, self.temperature
+        params = self.params
+        self.optimizer = torch.optim.AdamW(
+            groups, lr=params.learning_rate, fused=self.device.type != "cpu" or None
         )
-        if self.params.precision == "bf16" and self.device.type == "cpu":
-            _bf16.refuse_one_wide(self.network)
-        self.micro = self.params.batch_size
+        self.batches = Batches(
+            self.examples, self.split, params, self.device, self.temperature, self.share
+        )
+        self.share.check(self.network, len(self.split.train) // self.batches.steps)
+        self.compute = computation(self.network, params, self.device)
+        self.micro = params.batch_size if params.batch_seconds is None else len(self.split.train)
         self.saved = time.monotonic()
 
     def run(self, checkpoint: Checkpoint, report: Report) -> tuple[Progress, Tensors]:
@@ -93,34 +96,49 @@ class Training:
             if self._better(progress, line):
                 best = plain(self.network.state_dict())
             due = time.monotonic() - self.saved >= CHECKPOINT_SECONDS
-            if due and progress.epochs < self.params.epochs:
-                checkpoint.save(progress, self._state(best))
-                self.saved = time.monotonic()
+            if due and progress.epochs < self.params.epochs and self.share.rank == 0:
+                self.save(checkpoint, progress, best)
         return progress, best
+
+    def save(self, checkpoint: Checkpoint, progress: Progress, best: Tensors) -> None:
+        """Writes a checkpoint."""
+        checkpoint.save(progress, self._state(best))
+        self.saved = time.monotonic()
 
     def _epoch(self, epoch: int, report: Report) -> dict[str, Any]:
         rng, torch_seed = epoch_random(self.seed, epoch)
         self.network.train()
-        total, acoustic, seen, steps = 0.0, 0.0, 0, self.batches.steps
-        answers, rows = [], []
-        with deterministic(torch_seed):
+        steps = self.batches.steps
+        total, unread = np.zeros(1 if self.acoustic is None else 2), list[tuple[int, Tensor]]()
+        answers, rows, seen = [], [], 0
+        # Each process draws its own masks of dropout.
+        with deterministic(torch_seed + self.share.rank):
             for step, batch in enumerate(self.batches.epoch(rng), epoch * steps):
                 self._set_rate(step)
-                losses, logits = self._learn(batch, epoch)
+                losses, logits = self._learn(batch)
                 self._step()
-                total += losses[0] * len(batch.rows)
-                acoustic += losses[1] * len(batch.rows)
-                seen += len(batch.rows)
+                unread.append((len(batch.step), losses))
+                seen += len(batch.step)
                 answers += logits
                 rows.append(batch.rows)
+                if len(unread) == CHECK_STEPS or step + 1 == (epoch + 1) * steps:
+                    for utterances, sums in unread:
+                        total += sums.cpu().double().sum(0).numpy() * utterances
+                    check_finite(float(total.sum()), epoch + 1)
+                    unread.clear()
                 report(step + 1, self.params.epochs * steps)
-        truth = self.examples.hard[np.concatenate(rows)]
-        accuracy, uar = scores(truth, torch.cat(answers).argmax(1).cpu().numpy())
-        line = {"train_loss": total / seen, "train_accuracy": accuracy, "train_uar": uar}
-        return line | ({"train_acoustic_loss": acoustic / seen} if self.acoustic else {})
+        own = (np.concatenate(rows), torch.cat(answers).argmax(1).cpu().numpy(), total)
+        every_rows, guesses, totals = zip(*self.share.gathered(own), strict=True)
+        truth = self.examples.hard[np.concatenate(every_rows)]
+        accuracy, uar = scores(truth, np.concatenate(guesses))
+        loss, *acoustic = (np.sum(totals, axis=0) / seen).tolist()
+        line = {"train_loss": loss, "train_accuracy": accuracy, "train_uar": uar}
+        return line | ({"train_acoustic_loss": acoustic[0]} if acoustic else {})
 
-    def _learn(self, batch: Batch, epoch: int) -> tuple[Losses, list[Tensor]]:
-        """Computes the gradients of a batch; returns its losses, and its logits part by part.
+    def _learn(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
+        """Computes the gradients of a batch; returns losses and logits part by part.
+
+        Losses have shape (parts, 1), or (parts, 2) with acoustic targets.
 
         If memory runs out, this batch and all later ones are processed in parts, whose gradients
         add up to the same sum.
@@ -128,7 +146,7 @@ class Training:
         states = random_states(self.device)
         while True:
             try:
-                return self._gradients(batch, epoch)
+                return self._gradients(batch)
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
@@ -138,24 +156,24 @@ class Training:
             self.micro = halved(min(self.micro, len(batch.rows)))
             restore_random(states, self.device)
 
-    def _gradients(self, batch: Batch, epoch: int) -> tuple[Losses, list[Tensor]]:
+    def _gradients(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
         self.optimizer.zero_grad(set_to_none=True)
-        total, acoustic, answers = 0.0, 0.0, []
+        found, answers = list[Tensor](), []
         for part in batch.parts(self.micro):
-            logits, measures = self._forward(part.features, part.lengths)
+            logits, measures = self.compute(part.features, part.lengths)
             losses = self._label_losses(logits, part.targets, self.params.label_smoothing)
             if self.params.class_balance == "loss":  # otherwise all weights are 1
                 losses = losses * part.weights
             loss = losses.sum() / batch.whole
-            total += loss.item()
+            each = [loss]
             if self.acoustic is not None and measures is not None:
-                second = acoustic_loss(measures, self.acoustic, part.chosen, batch.chosen)
-                acoustic += second.item()
-                loss = loss + self.acoustic.weight * second
-            check_finite(total + acoustic, epoch + 1)
+                error = acoustic_loss(measures, self.acoustic, part.chosen, batch.step)
+                loss = loss + self.acoustic.weight * error
+                each.append(error)
             loss.backward()  # type: ignore[no-untyped-call]
+            found.append(torch.stack(each).detach())
             answers.append(logits.detach())
-        return (total, acoustic), answers
+        return torch.stack(found), answers
 
     def _label_losses(self, logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
         """Returns the loss of each row, shape (rows,): the cross-entropy, if no other is set.
@@ -173,10 +191,13 @@ class Training:
 
     def _step(self) -> None:
         """Takes a step along the gradients, scaled down if their norm exceeds ``clip_norm``."""
+        self.share.sum_gradients(self.parameters)
         norm = torch.linalg.vector_norm
         sizes = [norm(p.grad) for p in self.parameters if p.grad is not None]
-        # Within the limit torch would multiply all of them by 1. The test fails for NaN.
-        if not float(norm(torch.stack(sizes))) + NORM_SLACK < self.params.clip_norm:
+        # Within the limit torch would multiply all of them by 1. The test fails for NaN, and a GPU
+        # would wait for it.
+        gpu = self.device.type != "cpu"
+        if gpu or not float(norm(torch.stack(sizes))) + NORM_SLACK < self.params.clip_norm:
             torch.nn.utils.clip_grad_norm_(self.parameters, self.params.clip_norm)
         self.optimizer.step()
 
@@ -187,33 +208,35 @@ class Training:
             return {}
         self.network.eval()
         rows = self.split.dev[np.argsort(self.examples.lengths[self.split.dev], kind="stable")]
-        losses, errors, guesses = [], [], []
-        for begin in range(0, len(rows), self.params.batch_size):
-            batch = self.batches.batch(rows[begin : begin + self.params.batch_size])
+        size = self.params.batch_size
+        steps = [rows[begin : begin + size] for begin in range(0, len(rows), size)]
+        own = []
+        for batch in self.batches.middles(steps[self.share.rows]):
             logits, measures = self._outputs(batch.features, batch.lengths)
-            losses.append(self._label_losses(logits, batch.targets).cpu())
-            guesses.append(logits.argmax(1).cpu().numpy())
+            errors = None
             if self.acoustic is not None and measures is not None:
-                errors.append(self.acoustic.errors(measures, batch.chosen).cpu())
-        accuracy, uar = scores(self.examples.hard[rows], np.concatenate(guesses))
-        loss = float(torch.cat(losses).double().mean())
+                errors = self.acoustic.errors(measures, batch.chosen)
+            own.append((self._label_losses(logits, batch.targets), logits.argmax(1), errors))
+        host = [tuple(None if t is None else t.cpu() for t in one) for one in own]
+        shares = self.share.gathered(host)
+        done = [shares[step % self.share.of][step // self.share.of] for step in range(len(steps))]
+        every_losses, guesses, every_errors = zip(*done, strict=True)
+        accuracy, uar = scores(self.examples.hard[rows], torch.cat(guesses).numpy())
+        loss = float(torch.cat(every_losses).double().mean())
         line = {"dev_loss": loss, "dev_accuracy": accuracy, "dev_uar": uar}
-        return line | ({"dev_acoustic_loss": float(torch.cat(errors).mean())} if errors else {})
+        if self.acoustic is None:
+            return line
+        return line | {"dev_acoustic_loss": float(torch.cat(every_errors).mean())}
 
     def _outputs(self, features: Tensor, lengths: Tensor) -> Outputs:
         def run(size: int) -> Outputs:
             parts = [slice(begin, begin + size) for begin in range(0, len(features), size)]
-            outputs = [self._forward(features[part], lengths[part]) for part in parts]
+            outputs = [self.compute(features[part], lengths[part]) for part in parts]
             measures = [second for _, second in outputs if second is not None]
             logits = torch.cat([first for first, _ in outputs])
             return logits, torch.cat(measures) if measures else None
 
         return fitting(run, len(features))
-
-    def _forward(self, features: Tensor, lengths: Tensor) -> Outputs:
-        if self.params.precision == "float32":
-            return self.network.outputs(features, lengths)
-        return _bf16.outputs(self.network, features, lengths, self.device)
 
     def _set_rate(self, step: int) -> None:
         total = self.params.epochs * self.batches.steps
