@@ -64,9 +64,8 @@ class PackedBert:
     def logits(self, ids: Sequence[Sequence[int]], types: Sequence[Sequence[int]] | None) -> Any:
         """Returns logits, shape (sentences, classes), float32.
 
-        Args:
-            ids: tokens of each sentence; sentences of equal length should be adjacent.
-            types: token types of the same shape, if the model has any.
+        `ids` are tokens of each sentence, `types` their token types, if the model has any.
+        Sentences of equal length should be adjacent.
         """
         import torch
 

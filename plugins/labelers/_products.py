@@ -63,10 +63,7 @@ def product(weight: Any, bias: Any, kind: Any) -> Product:
     float32, which represents each product of two such numbers exactly, so only the order of sums
     differs. This is two to six times faster there than torch's own bfloat16.
 
-    Args:
-        weight: shape (outputs, inputs).
-        bias: shape (outputs,).
-        kind: torch's type of the numbers to multiply.
+    `weight` has shape (outputs, inputs); `kind` is torch's type of the numbers to multiply.
     """
     import torch
 

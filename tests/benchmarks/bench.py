@@ -34,6 +34,7 @@ HISTORY = HERE / "history.json"
 PAGE = ROOT / "docs" / "performance.md"
 
 FULL: dict[str, list[str]] = {
+    "labeling_speed": ["labeling_speed.py"],
     "linear_speed": ["linear_speed.py"],
     "pretrain_speed": ["pretrain_speed.py", "--encoders", "cnn"],
 }
