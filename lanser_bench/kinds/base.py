@@ -57,6 +57,8 @@ class Plugin(Generic[OptionsT]):
     """Distributions whose version may change the numbers, such as ``("torch", "transformers")``."""
     licence: ClassVar[str] = ""
     """Licence of the weights or data the plugin brings."""
+    most_threads: ClassVar[int | None] = None
+    """Most CPU threads that it keeps busy; None for all that its stage has. In no key."""
 
     def __init__(self, options: OptionsT) -> None:
         """Keeps the options; weights are loaded on first use."""

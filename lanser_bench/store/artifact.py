@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import from_json
 
 from .._digest import digest
-from .hashes import file_sha256
+from .hashes import seen_sha256
 from .keys import Spec, spec_key
 
 FORMAT = 1
@@ -67,7 +67,7 @@ class Artifact:
                 faults.append(f"{name} is missing")
             elif file.stat().st_size != size:
                 faults.append(f"{name} has {file.stat().st_size} bytes, not {size}")
-            elif file_sha256(file) != sha256:
+            elif seen_sha256(file) != sha256:
                 faults.append(f"{name} does not match its checksum")
         return faults
 

@@ -31,6 +31,7 @@ class EGeMAPS(FeatureExtractor[Options]):
     version = "1"
     libraries = ("opensmile", "numpy")
     licence = LICENCE
+    most_threads = 1
 
     def extract(self, batch: Sequence[Waveform]) -> list[Layers]:
         """Returns one layer of shape (1, functionals) per utterance.

@@ -1,7 +1,7 @@
 """How much faster two workers are than one on the shards of one stage, and whether bytes agree.
 
 Pairs in turn: the stage by one worker, by two; every second pair the other way round. Each worker
-has one thread: with two, one worker would occupy this machine's two cores. Workers are started
+has one thread: with two, one worker would occupy both cores of a small machine. Workers are started
 before, as in a grid; models are loaded in every run. The time is that of the whole stage, with what
 one worker does alone: reading the rows, the first shard and merging. Beside the median and the
 range of all pairs stands what limits it: the seconds outside shards, and how much longer a shard
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
 import statistics
 import tempfile
@@ -28,7 +29,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 from lanser_bench.experiment import Listener, plan_experiment
 from lanser_bench.experiment.planning.plan import Node
-from lanser_bench.experiment.running.resources import needs
+from lanser_bench.experiment.running.resources import Need
 from lanser_bench.experiment.running.scheduler import Scheduler
 from lanser_bench.kinds.executor import StageReport
 
@@ -77,9 +78,9 @@ class Clock(Listener):
 class Bench:
     """One stage, whose artifacts are removed before each run."""
 
-    def __init__(self, folder: Path, case: str, rows: int, texts: list[str]) -> None:
+    def __init__(self, folder: Path, case: str, executor: str, texts: list[str]) -> None:
         self.stage, changes = STAGES[case]
-        speech = {"dataset": "synthetic", "clips": rows, "speakers": 8, "seed": 1}
+        speech = {"dataset": "synthetic", "clips": len(texts), "speakers": 8, "seed": 1}
         corpus: dict[str, Any] = speech
         if self.stage == "label":
             (folder / "texts").mkdir()
@@ -90,7 +91,7 @@ class Bench:
             "name": "shards",
             "corpora": [corpus],
             "targets": [speech],
-            "labeler": "random",
+            "labeler": "lexicon",
             "taxonomy": "ekman-6",
             "encoder": "cnn",
             "threads": {"transcribe": 1, "label": 1, "embed": 1},
@@ -98,31 +99,38 @@ class Bench:
             "paths": {"store": str(folder / "store"), "results": str(folder / "results")},
             **changes,
         }
-        self.plan, self.plugins, self.store = plan_experiment(settings)
+        self.plan, plugins, self.store = plan_experiment(settings)
+        self.executor = plugins.create("executor", executor, {"threads": 2})
         self.node = next(n for n in self.plan.nodes.values() if n.stage == self.stage)
 
-    def run(self, executor: Any, nodes: dict[str, Node]) -> Clock:
+    def run(self, nodes: dict[str, Node], workers: int) -> Clock:
+        """Runs stages; who asks for both threads is alone."""
         clock = Clock()
-        wanted = needs(self.plan, self.plugins, nodes.values())
-        Scheduler(self.plan, nodes, executor, self.store, clock, needs=wanted).run()
+        wanted = {key: Need(3 - workers) for key in nodes}
+        Scheduler(self.plan, nodes, self.executor, self.store, clock, needs=wanted).run()
         return clock
 
-    def prepare(self, executor: Any) -> None:
+    def prepare(self) -> None:
         """Runs what the stage reads."""
-        self.run(executor, self.plan.missing_below(self.node.key, self.store))
+        self.run(self.plan.missing_below(self.node.key, self.store), 2)
 
-    def timed(self, executor: Any) -> tuple[Clock, float, dict[str, str]]:
+    def markers(self) -> list[dict[str, Any]]:
+        """The markers of the stage's shards."""
+        parts = self.store.checked(self.node.key).meta["parts"]
+        return [self.store.checked(key).meta for key in parts]
+
+    def timed(self, workers: int) -> tuple[Clock, float, dict[str, str]]:
         """Runs the stage; returns its clock, its shards' seconds and the hashes of all files."""
-        artifact = self.store.get(self.node.key)
-        if artifact is not None:
-            for key in (*artifact.meta["parts"], self.node.key):
+        if self.node.key in self.store:
+            shared = [key for marker in self.markers() for key in marker["parts"]]
+            own = [marker["key"] for marker in self.markers()]
+            for key in (*shared, *own, self.node.key):
                 self.store.discard(key)
-        clock = self.run(executor, {self.node.key: self.node})
-        artifact = self.store.checked(self.node.key)
-        markers = [self.store.checked(key).meta for key in artifact.meta["parts"]]
+        clock = self.run({self.node.key: self.node}, workers)
+        markers = self.markers()
         files = {
             f"{m['key']}/{name}": file["sha256"]
-            for m in (artifact.meta, *markers)
+            for m in (self.store.checked(self.node.key).meta, *markers)
             for name, file in m["files"].items()
         }
         return clock, sum(m["cost"]["wall_s"] for m in markers), files
@@ -135,6 +143,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--rows", type=int, default=192)
     parser.add_argument("--texts", type=Path)
+    parser.add_argument("--record", type=Path, help="add CPU seconds of each shard to a JSON file")
     given = parser.parse_args()
     if given.texts:
         texts = list(dict.fromkeys(given.texts.read_text().splitlines()))[: given.rows]
@@ -145,18 +154,17 @@ def main() -> None:
             for i in range(given.rows)
         ]
     with tempfile.TemporaryDirectory() as name:
-        bench = Bench(Path(name), given.stage, given.rows, texts)
-        executors = {
-            n: bench.plugins.create("executor", given.executor, {"threads": n}) for n in (1, 2)
-        }
-        bench.prepare(executors[2])
-        bench.timed(executors[2])  # starts its workers, and loads libraries
-        print(f"{given.stage}, {given.rows} rows, {given.executor}: one thread per worker")
+        bench = Bench(Path(name), given.stage, given.executor, texts)
+        bench.prepare()
+        bench.timed(2)  # starts the workers, which load libraries
+        print(
+            f"{given.stage}, {given.rows} rows, {given.executor}: one thread per worker", flush=True
+        )
         ratios, outside, slower, same = [], [], [], True
         for pair in range(given.pairs):
             found = {}
             for workers in (1, 2) if pair % 2 == 0 else (2, 1):
-                found[workers] = bench.timed(executors[workers])
+                found[workers] = bench.timed(workers)
             one, two = found[1], found[2]
             same = same and one[2] == two[2]
             ratios.append(one[0].seconds / two[0].seconds)
@@ -167,8 +175,12 @@ def main() -> None:
                 f"({two[0].joined} joined): {ratios[-1]:.2f}",
                 flush=True,
             )
-        for executor in executors.values():
-            executor.close()
+        bench.executor.close()
+        if given.record:
+            known = json.loads(given.record.read_text()) if given.record.exists() else {}
+            costs = [m["cost"]["cpu_s"] for m in bench.markers()]
+            known[given.stage] = {"rows": given.rows, "shards": [round(s, 3) for s in costs]}
+            given.record.write_text(json.dumps(known, indent=1) + "\n")
     print(
         f"two workers are {spread(ratios)} × as fast as one; outside shards "
         f"{spread([100 * share for share in outside], 0)} % of one worker's time; a shard takes "

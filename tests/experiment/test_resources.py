@@ -95,3 +95,15 @@ def test_memory_is_what_plugins_declare_unless_the_experiment_says_otherwise(
     assert found["label"].memory_gib == 7.5
     assert found["pretrain"].memory_gib == BASE_GIB + 0.5
     assert found["evaluate"].memory_gib == BASE_GIB
+
+
+def test_a_stage_occupies_no_more_threads_than_its_plugin_uses(
+    settings: Make, plugin_dirs: tuple[Path, ...]
+) -> None:
+    made = settings(encoder="egemaps", threads={"embed": 2})
+    plan, plugins, _ = plan_experiment(made, plugin_dirs=plugin_dirs)
+    embed = [node for node in plan.nodes.values() if node.stage == "embed"]
+    found = needs(plan, plugins, embed)
+    used = {node.spec.plugins["encoder"].name: found[node.key].threads for node in embed}
+    assert used["egemaps"] == 1
+    assert {node.spec.threads for node in embed} == {2}, "keys are those of before"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from virtual_workers import Steps, VirtualExecutor, Work
 
 from lanser_bench import Executor, LanserError, PluginOptions, StageCall, StageReport, WorkerError
 from lanser_bench.experiment import Listener
@@ -38,7 +39,7 @@ class Fake(Executor[PluginOptions]):
         self.most: Counter[str] = Counter()
         self.open: list[tuple[StageCall, Future[StageReport]]] = []
         self.order: list[str] = []
-        self.most_threads = 0
+        self.peak_threads = 0
 
     @property
     def threads(self) -> int:
@@ -57,7 +58,7 @@ class Fake(Executor[PluginOptions]):
         self.open.append((call, future))
         self.order.append(call.stage)
         busy = sum(min(c.threads, self._threads) for c, f in self.open if not f.done())
-        self.most_threads = max(self.most_threads, busy)
+        self.peak_threads = max(self.peak_threads, busy)
         running = [c for c, f in self.open if not f.done()]
         for what in ("gpus", "memory_gib"):
             now = sum(getattr(c, what) for c in running)
@@ -151,7 +152,7 @@ def test_the_sum_of_threads_stays_within_the_executors(
 ) -> None:
     executor = Fake(threads)
     run(graph(None, DIAMOND, {"one": "d", "two": "y"}), executor, tmp_path)
-    assert executor.most_threads == most
+    assert executor.peak_threads == most
 
 
 def test_a_failing_stage_fails_its_cells_and_the_others_go_on(tmp_path: Path) -> None:
@@ -244,3 +245,34 @@ def test_workers_get_their_next_stage_before_the_record_of_a_cell_is_written(
     store = Store(tmp_path)
     Scheduler(plan, plan.to_run(store), executor, store, Slow(executor)).run()
     assert at_work == [["b"], []]
+
+
+def shared(
+    tmp_path: Path, edges: dict[str, list[str]], works: dict[str, Work], workers: int
+) -> VirtualExecutor:
+    """Runs stages in virtual time, all workers with one thread."""
+    store = Store(tmp_path)
+    executor = VirtualExecutor(workers, works, store, start_s=1.0)
+    plan = graph(None, edges, {name: name for name in edges})
+    needs = {name: Need(1) for name in edges}
+    Scheduler(plan, plan.to_run(store), executor, store, Steps(executor), needs=needs).run()
+    return executor
+
+
+def test_idle_workers_share_a_stage_and_one_that_becomes_ready_gets_one_back(
+    tmp_path: Path,
+) -> None:
+    """`short` waits for `first`, while `long` has all other workers: for one shard at most."""
+    works = {"first": Work([30.0]), "short": Work([1.0]), "long": Work([10.0] * 100)}
+    found = shared(tmp_path, {"first": [], "long": [], "short": ["first"]}, works, workers=4)
+    times = {(what, key): now for now, what, key in found.log if what in ("start", "end")}
+    joined = [now for now, what, key in found.log if (what, key) == ("join", "long")]
+    assert len(joined) >= 3, "two at first, a third in the place of `first` or `short`"
+    assert times["start", "short"] <= times["end", "first"] + 10.0
+    assert times["end", "long"] < 1000 / 4 * 1.2
+
+
+def test_short_stages_are_not_shared(tmp_path: Path) -> None:
+    """Loading takes as long as all shards: one worker is as quick."""
+    found = shared(tmp_path, {"a": []}, {"a": Work([1.0] * 8, load_s=15.0)}, workers=4)
+    assert [what for _, what, _ in found.log] == ["start", "end"]

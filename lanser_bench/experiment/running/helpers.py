@@ -101,11 +101,11 @@ class Helpers:
 def is_worth(state: dict[str, Any], workers: int) -> bool:
     """Whether one more worker shortens a stage: the rest takes over twice as long as its start.
 
-    The first shard of a stage includes the loading of its model. While it is the only one, loading
-    counts as twice the whole.
+    The first shard of a stage includes the loading of its model. While it is the only one, nobody
+    knows how long the others take, and the start counts as four of it.
     """
     first, mean = state["first_s"], state["mean_s"]
     if first is None or state["left"] < workers:
         return False
-    start = START_S + (2 * first if mean is None else max(0.0, first - mean))
+    start = START_S + (4 * first if mean is None else max(0.0, first - mean))
     return bool(state["left"] * (mean or first) / workers > 2 * start)

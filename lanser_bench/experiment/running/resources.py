@@ -6,11 +6,12 @@ whose floats they move.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...errors import SettingsError
+from ...kinds.base import Plugin
 from ...kinds.executor import Executor
 from ...plugins.discovery import Registry
 from ...store import canonical
@@ -18,6 +19,8 @@ from ..planning.plan import Node, Plan
 
 BASE_GIB = 0.5
 """A worker with torch that runs a stage, without its plugins."""
+MAPS = frozenset({"segment", "transcribe", "label", "features", "embed", "targets"})
+"""Stages whose plugin does nearly all the work, and whose shards several workers may compute."""
 
 
 @dataclass(frozen=True, order=True)
@@ -64,23 +67,24 @@ def needs(plan: Plan, plugins: Registry, nodes: Iterable[Node]) -> dict[str, Nee
     ``device: cuda``. Its memory is that of the experiment's `memory` section, or `BASE_GIB` and the
     memory that its plugins declare.
     """
-    declared: dict[str, float] = {}
+    created: dict[str, Plugin[Any]] = {}
 
-    def memory(node: Node) -> float:
-        asked: float | None = getattr(plan.experiment.memory, node.stage, None)
-        if asked is not None:
-            return asked
-        total = BASE_GIB
+    def used(node: Node) -> Iterator[Plugin[Any]]:
         for identity in node.spec.plugins.values():
             options = {**identity.options, **identity.located}
             memo = canonical([identity.kind, identity.name, options])
-            if memo not in declared:
-                plugin = plugins.create(identity.kind, identity.name, options)
-                declared[memo] = plugin.memory_gib
-            total += declared[memo]
-        return total
+            if memo not in created:
+                created[memo] = plugins.create(identity.kind, identity.name, options)
+            yield created[memo]
 
-    return {node.key: need_of(node, memory(node)) for node in nodes}
+    def need(node: Node) -> Need:
+        asked: float | None = getattr(plan.experiment.memory, node.stage, None)
+        memory = BASE_GIB + sum(p.memory_gib for p in used(node)) if asked is None else asked
+        most = [p.most_threads or node.threads for p in used(node) if node.stage in MAPS]
+        found = need_of(node, memory)
+        return replace(found, threads=min(found.threads, max(most))) if most else found
+
+    return {node.key: need(node) for node in nodes}
 
 
 def need_of(node: Node, memory_gib: float = 0.0) -> Need:

@@ -38,8 +38,7 @@ class Running(Listener):
         self.timings = Timings(store)
         self.cancelled = True
         """Until the scheduler has finished: workers and trackers then drop their work."""
-        self.idle = False
-        """Whether no call runs any more: otherwise nothing needs those that do."""
+        self.idle = False  # calls that still run after the scheduler are needed by nothing
         self.trackers = TrackerFeed(
             settings.trackers,
             plugins,

@@ -16,13 +16,12 @@ from typing import Any
 
 from ...store import Store, write_atomic
 from ..planning.plan import Node, Plan
+from .resources import MAPS
 
 KEPT = 20
 """Most timings kept per stage and plugins: the newest."""
-SHARED = frozenset({"segment", "transcribe", "label", "features", "embed", "targets"})
-"""Stages whose shards several workers may compute."""
 SHARE = 512
-"""Rows that are enough for one of them."""
+"""Rows that are enough for one of several workers of a stage."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +109,8 @@ class Timings:
                 each[key] = known
             took = known or 0.0
             begin = max((ends.get(parent, 0.0) for parent in node.parents), default=0.0)
-            workers = 1
-            if node.stage in SHARED:
-                workers = max(1, min(threads // node.threads, work(plan, node) // SHARE))
-            ends[key] = begin + took / workers
+            shares = work(plan, node) // SHARE if node.stage in MAPS else 1
+            ends[key] = begin + took / max(1, min(threads // node.threads, shares))
             total += took
             busy += took * min(node.threads, threads) / threads
         wall = max([busy, *ends.values()])

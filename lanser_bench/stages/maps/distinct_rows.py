@@ -102,10 +102,7 @@ class RowIndex(ScratchBase):
         return [name.hex() for (name,) in self._base.execute(query, _range(start, depth))]
 
     def share(self, shards: Iterable[Shard]) -> Path:
-        """Adds the shards to compute, and returns the file, for other processes to read.
-
-        It does not change any more.
-        """
+        """Adds the shards to compute, and returns the file, which does not change any more."""
         self._base.execute(
             "CREATE TABLE shard (number INTEGER PRIMARY KEY, start, depth, rows, key)"
         )

@@ -35,8 +35,7 @@ class ScratchBase(Scratch):
     def __init__(self, path: Path, *settings: str, of_another: bool = False) -> None:
         """Creates a new file; `settings` are pragmas such as ``temp_store=FILE``.
 
-        `of_another`: opens a file that another process has written and will remove; nobody may
-        write to it any more.
+        `of_another`: opens the finished file of another process, which will remove it.
         """
         self._path, self._is_own = path, not of_another
         place = f"{path.as_uri()}?mode=ro&immutable=1" if of_another else path
