@@ -1,14 +1,15 @@
 """Many small multinomial logistic regressions at once, the same optimum as scikit-learn's.
 
-A label-efficiency study fits thousands of regressions on the same rows, for each strength, inner
-fold and layer. Here they are columns of one matrix product. For every problem p
+A label-efficiency study fits thousands of regressions, for each strength, inner fold and layer. For
+every layer, fold f and strength C
 
-    minimise over W, b:  ½‖W‖² + Σ_i c_ip · (−log softmax(W z_i + b)[y_i]),  c_ip = C_p · weight_ip
+    minimise over W, b:  ½‖W‖² + C · Σ_i weight_if · (−log softmax(W z_i + b)[y_i])
 
 by L-BFGS (Nocedal 1980) in coordinates where the Hessian at W = 0 is near the identity: the
 features are rotated into the eigenvectors of the training side, and coordinate j is scaled by
-1/√(1 + λ_jp / K), since there the softmax curvature is exactly (I − 11ᵀ/K)/K. The first step is
-then Newton's. Converged problems leave the batch. The intercept is not penalised.
+1/√(1 + C λ_jf / K), since there the softmax curvature is exactly (I − 11ᵀ/K)/K. The first step is
+then Newton's. All strengths of a fold are columns of one matrix product over the rows of that fold,
+and those that have converged leave it. The intercept is not penalised.
 
 With two labels W has two opposite rows, so C here is scikit-learn's 2C (it fits one row).
 """
@@ -32,36 +33,24 @@ MAX_ITERATIONS = 500
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Coefficients of G × P regressions over r features and K labels."""
+    """Coefficients of regressions on G layers, F folds and S strengths."""
 
     coef: Floats
-    """Shape (G, r, P, K)."""
+    """Shape (G, F, S, r, K)."""
     intercept: Floats
-    """Shape (G, P, K)."""
+    """Shape (G, F, S, K)."""
     converged: npt.NDArray[np.bool_]
-    """Shape (G, P)."""
+    """Shape (G, F, S)."""
 
-    def logits(self, features: Floats) -> Floats:
-        """Scores of new rows: (G, n, r) → (G, n, P, K)."""
-        groups, _, problems, labels = self.coef.shape
-        flat = self.coef.reshape(groups, -1, problems * labels)
-        logits = features.astype(flat.dtype, copy=False) @ flat
-        shaped = logits.reshape(groups, features.shape[1], problems, labels)
-        return np.asarray(shaped + self.intercept[:, None])
+    def mean(self, layer: int, strength: int) -> Fit:
+        """Returns the mean over folds of one layer at one strength."""
+        at = slice(layer, layer + 1), slice(None), slice(strength, strength + 1)
+        coef, intercept = (part[at].mean(1, keepdims=True) for part in (self.coef, self.intercept))
+        return Fit(coef, intercept, self.converged[at][:, :1])
 
 
-def fit_batch(
-    features: Floats,
-    labels: Ints | Floats,
-    weights: Floats,
-    strengths: npt.ArrayLike,
-    n_labels: int,
-    *,
-    tolerance: float = 1e-6,
-    dtype: type[np.floating[Any]] = np.float64,
-    start: Fit | None = None,
-) -> Fit:
-    """Fits G × P regressions.
+class Regressions:
+    """Regressions on the rows of some layers and folds, to be fitted at any strengths.
 
     Args:
         features: standardised rows, shape (G, n, r): the same utterances in G layers. Rotated into
@@ -69,172 +58,234 @@ def fit_batch(
         labels: shape (n,); or distributions over the labels, shape (n, K): the loss of a row is
             then the cross-entropy Σ_k t_k · (−log softmax_k), as if it were K rows with one label
             each, weighted by t_k.
-        weights: weight of each row in each problem, shape (n, P); 0 leaves a row out.
-        strengths: C of each problem, shape (P,).
+        weights: weight of each row in each fold, shape (n, F); 0 leaves a row out.
         n_labels: size K of the label set.
-        tolerance: a problem has converged when the norm of its preconditioned gradient is below
-            this share of the norm at W = 0.
         dtype: float32 is precise enough to choose a strength, and twice as fast.
-        start: a nearby solution to start from; it changes the time, not the optimum.
     """
-    cost = np.asarray(weights) * np.asarray(strengths)
-    return _minimise(_Problem(features, labels, cost, n_labels, dtype), tolerance, start)
+
+    def __init__(
+        self,
+        features: Floats,
+        labels: Ints | Floats,
+        weights: Floats,
+        n_labels: int,
+        dtype: type[np.floating[Any]] = np.float64,
+    ) -> None:
+        used = [np.flatnonzero(fold) for fold in weights.T]
+        width = max(map(len, used))
+        # Shorter folds are filled up with rows of weight 0.
+        at = np.stack([np.pad(own, (0, width - len(own))) for own in used])
+        filled = np.arange(width) < np.array([[len(own)] for own in used])
+        weight = np.take_along_axis(weights.T, at, 1) * filled
+        rows = np.ones((len(features), *at.shape, features.shape[2] + 1), dtype)
+        rows[..., :-1] = features.astype(dtype, copy=False)[:, at]
+        self.rows = rows
+        # A product with a transposed matrix is slow where the other one has few rows.
+        self.columns = np.ascontiguousarray(rows.swapaxes(2, 3))
+        self.weight = weight.astype(dtype)
+        given = np.asarray(labels)[at]
+        self.labels = given if given.ndim == 2 else None
+        targets = np.eye(n_labels)[given] if given.ndim == 2 else given
+        self.targets = targets.transpose(0, 2, 1).astype(dtype)
+        self.curvature = (np.square(self.columns) @ self.weight[..., None])[..., 0] / n_labels
+        # The gradient at W = 0 for C = 1, shape (G, F, K, r + 1).
+        self.slope = (self.weight[:, None] * (1 / dtype(n_labels) - self.targets)) @ rows
+
+    def fit(
+        self,
+        strengths: npt.ArrayLike,
+        tolerance: float = 1e-6,
+        layers: Ints | None = None,
+        start: Fit | None = None,
+    ) -> Fit:
+        """Fits all folds.
+
+        Args:
+            strengths: values of C, shape (S,).
+            tolerance: a problem has converged when the norm of its preconditioned gradient is below
+                this share of the norm at W = 0.
+            layers: the layers to fit; all by default.
+            start: nearby solutions to start from; they change the time, not the optimum.
+        """
+        chosen = np.arange(len(self.rows)) if layers is None else layers
+        given = np.asarray(strengths, self.rows.dtype)
+        solution, converged = _minimise(_Problem(self, chosen, given), tolerance, start)
+        shape = (len(chosen), -1, *solution.shape[1:])
+        both = solution.reshape(shape).swapaxes(3, 4)
+        return Fit(both[..., :-1, :], both[..., -1, :], converged.reshape(shape[:3]))
 
 
 class _Problem:
-    """The objective over preconditioned coefficients v of shape (G, r + 1, P·K)."""
+    """The objective over preconditioned coefficients v of shape (B, S, K, r + 1), B = G · F."""
 
-    def __init__(
-        self, features: Floats, labels: Ints | Floats, cost: Floats, n_labels: int, dtype: Any
-    ) -> None:
-        groups, n, _ = features.shape
-        ones = np.ones((groups, n, 1), dtype)
-        self.rows = np.concatenate([features.astype(dtype, copy=False), ones], axis=2)
-        self.columns = np.ascontiguousarray(self.rows.transpose(0, 2, 1))
-        self.n_labels = n_labels
-        given = np.asarray(labels)
-        self.votes = given.astype(dtype)[:, None] if given.ndim == 2 else None
-        self.labels = np.zeros(0, np.int64) if given.ndim == 2 else given.astype(np.int64)
-        self.cost = np.ascontiguousarray(cost, dtype)
-        self.penalty = np.ones((self.rows.shape[2], 1), dtype)
+    def __init__(self, data: Regressions, layers: Ints, strengths: Floats) -> None:
+        def blocks(values: Floats) -> Floats:
+            own = values if len(layers) == len(values) else values[layers]
+            return own.reshape(-1, *own.shape[2:])
+
+        self.rows, self.columns = blocks(data.rows), blocks(data.columns)
+        self.curvature, self.slope = blocks(data.curvature), blocks(data.slope)
+        self.weight = np.tile(data.weight, (len(layers), 1))
+        self.targets = np.tile(data.targets, (len(layers), 1, 1))
+        self.at: tuple[Any, ...] | None = None
+        if data.labels is not None:
+            block, row = np.ogrid[: len(self.rows), : self.rows.shape[1]]
+            self.at = block, slice(None), np.tile(data.labels, (len(layers), 1)), row
+        self.penalty = np.ones(self.rows.shape[2], self.rows.dtype)
         self.penalty[-1] = 0
-        curvature = np.square(self.columns) @ self.cost / n_labels  # (G, r + 1, P)
-        tiny = np.finfo(dtype).tiny
-        scale = 1 / np.sqrt(np.maximum(self.penalty + curvature, tiny))
-        self.scale = np.repeat(scale, n_labels, axis=2).astype(dtype)
+        self.keep(strengths)
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """G, r + 1, P·K."""
-        return self.scale.shape[0], self.scale.shape[1], self.scale.shape[2]
+    def keep(self, strengths: Floats) -> None:
+        """Sets the strengths of the problems that are left."""
+        self.strengths = strengths[:, None]
+        self.cost = self.strengths * self.weight[:, None]
+        curvature = self.penalty + self.strengths * self.curvature[:, None]
+        tiny = np.finfo(strengths.dtype).tiny
+        self.scale = (1 / np.sqrt(np.maximum(curvature, tiny)))[:, :, None]
+
+    def at_zero(self) -> tuple[Floats, Floats]:
+        """Returns the objective (B, S) and its gradient in v at v = 0."""
+        value = self.cost.sum(-1) * np.log(self.slope.dtype.type(self.slope.shape[1]))
+        return value, self.scale * self.strengths[..., None] * self.slope[:, None]
 
     def value_and_gradient(self, v: Floats) -> tuple[Floats, Floats]:
-        """Returns the objective (G, P) and its gradient in v."""
+        """Returns the objective (B, S) and its gradient in v."""
         w = self.scale * v
-        logits = self.rows @ w
-        groups, n, width = logits.shape
-        p = logits.reshape(groups, n, width // self.n_labels, self.n_labels)
-        p -= p.max(-1, keepdims=True)
-        if self.votes is not None:
-            hit = (p * self.votes).sum(-1)
-        else:
-            hit = np.take_along_axis(p, self.labels[None, :, None, None], -1)[..., 0]
+        blocks, strengths, n_labels, width = w.shape
+        flat = w.reshape(blocks, -1, width) @ self.columns
+        p = flat.reshape(blocks, strengths, n_labels, -1)
+        p -= p.max(2, keepdims=True)
+        soft = self.at is None
+        hit = (p * self.targets[:, None]).sum(2) if soft else p[self.at].swapaxes(1, 2)
         np.exp(p, out=p)
-        total = p.sum(-1)
-        loss = ((np.log(total) - hit) * self.cost).sum(1)
-        p *= (self.cost / total)[..., None]
-        if self.votes is not None:
-            p -= self.cost[..., None] * self.votes
+        total = p.sum(2)
+        loss = dot(np.log(total) - hit, self.cost)
+        p *= (self.cost / total)[:, :, None]
+        if soft:
+            p -= self.cost[:, :, None] * self.targets[:, None]
         else:
-            index = (slice(None), np.arange(n), slice(None), self.labels)
-            p[index] -= self.cost[:, None, :]
+            p[self.at] -= self.cost.swapaxes(1, 2)
+        gradient = (flat @ self.rows).reshape(w.shape)
         penalised = self.penalty * w
-        value = loss + 0.5 * self.per_problem(w * penalised)
-        return value, self.scale * (self.columns @ logits + penalised)
+        gradient += penalised
+        gradient *= self.scale
+        return loss + 0.5 * dot(w, penalised), gradient
 
-    def per_problem(self, products: Floats) -> Floats:
-        """Sums (G, r + 1, P·K) over coefficients → (G, P)."""
-        summed = products.sum(1)
-        return np.asarray(summed.reshape(len(summed), -1, self.n_labels).sum(-1))
 
-    def spread(self, per_problem: Floats) -> Floats:
-        """Expands (G, P) to (G, 1, P·K), to multiply coefficients by."""
-        return np.repeat(per_problem, self.n_labels, axis=1)[:, None]
-
-    def keep(self, problems: Ints) -> None:
-        """Drops all problems but these."""
-        self.cost = np.ascontiguousarray(self.cost[:, problems])
-        self.scale = np.ascontiguousarray(self.scale[..., self.columns_of(problems)])
-
-    def columns_of(self, problems: Ints) -> Ints:
-        """Returns the positions of some problems' coefficients on the last axis."""
-        return np.asarray((problems[:, None] * self.n_labels + np.arange(self.n_labels)).ravel())
+def dot(a: Floats, b: Floats) -> Floats:
+    """Inner products of each problem: (B, S, …) → (B, S)."""
+    blocks, strengths = a.shape[:2]
+    left, right = a.reshape(blocks, strengths, 1, -1), b.reshape(blocks, strengths, -1, 1)
+    return np.asarray((left @ right)[..., 0, 0])
 
 
 class _History:
-    """The last pairs (step, change of gradient) of each problem."""
+    """L-BFGS of each problem in its compact form (Byrd, Nocedal & Schnabel 1994, theorem 2.2)."""
 
-    def __init__(self, problem: _Problem) -> None:
-        self.problem = problem
-        self.pairs: list[tuple[Floats, Floats, Floats]] = []
-        self.gamma: Floats | None = None
+    def __init__(self, like: Floats) -> None:
+        shape = like.shape[:2]
+        self.pairs = np.zeros((*shape, 2 * MEMORY, like[0, 0].size), like.dtype)
+        """Changes of the gradient at even, steps at odd positions, the oldest first."""
+        self.inverse = np.zeros((*shape, MEMORY, MEMORY))
+        """Inverse of the upper triangle of step · change."""
+        self.changes = np.zeros((*shape, MEMORY, MEMORY))
+        """change · change."""
+        self.products = np.zeros((*shape, MEMORY, 1))
+        """step · change of each pair."""
+        self.gamma = np.ones((*shape, 1, 1))
+        self.count = 0
 
-    def add(self, step: Floats, change: Floats) -> None:
-        """Adds a pair; a problem without positive curvature ignores it."""
-        product = self.problem.per_problem(step * change)
-        size = self.problem.per_problem(np.square(change))
-        usable = product > np.finfo(product.dtype).eps * size
-        rho = np.where(usable, 1 / np.where(usable, product, 1), 0).astype(step.dtype)
-        old = np.ones_like(rho) if self.gamma is None else self.gamma
-        self.gamma = np.where(usable, product / np.where(size > 0, size, 1), old)
-        self.pairs = [*self.pairs[-(MEMORY - 1) :], (step, change, rho)]
+    def direction(self, gradient: Floats, step: Floats | None, change: Floats | None) -> Floats:
+        """Adds a pair (step, change of the gradient) and returns −H·gradient."""
+        if step is None or change is None:
+            return -gradient
+        flat = gradient.reshape(*gradient.shape[:2], -1)
+        by_change, by_step = self._added(step.reshape(flat.shape), change.reshape(flat.shape), flat)
+        n = self.count
+        inverse, changes = self.inverse[..., :n, :n], self.changes[..., :n, :n]
+        u = inverse @ by_step
+        inner = self.products[:, :, :n] * u + self.gamma * (changes @ u - by_change)
+        shares = np.empty((*flat.shape[:2], 1, 2 * n), flat.dtype)
+        shares[:, :, 0, ::2] = (self.gamma * u)[..., 0]
+        shares[:, :, 0, 1::2] = (inverse.swapaxes(2, 3) @ -inner)[..., 0]
+        moved = (shares @ self.pairs[:, :, : 2 * n])[:, :, 0]
+        return (moved - self.gamma[..., 0].astype(flat.dtype) * flat).reshape(gradient.shape)
 
-    def direction(self, gradient: Floats) -> Floats:
-        """−H·gradient by the two-loop recursion."""
-        problem, q = self.problem, gradient.copy()
-        shares = []
-        for step, change, rho in reversed(self.pairs):
-            share = rho * problem.per_problem(step * q)
-            q -= problem.spread(share) * change
-            shares.append(share)
-        if self.gamma is not None:
-            q *= problem.spread(self.gamma)
-        for (step, change, rho), share in zip(self.pairs, reversed(shares), strict=True):
-            q += problem.spread(share - rho * problem.per_problem(change * q)) * step
-        return -q
+    def _added(self, step: Floats, change: Floats, gradient: Floats) -> tuple[Floats, Floats]:
+        """Adds a pair; returns the products of all changes and steps with the gradient.
 
-    def keep(self, problems: Ints, columns: Ints) -> None:
+        A problem without positive curvature gets a pair of zeros, which has no effect.
+        """
+        if self.count == MEMORY:
+            self.count -= 1
+            self.pairs[:, :, :-2] = self.pairs[:, :, 2:]
+            self.products[:, :, :-1] = self.products[:, :, 1:]
+            for square in (self.inverse, self.changes):
+                square[..., :-1, :-1] = square[..., 1:, 1:]
+        k, self.count = self.count, self.count + 1
+        new, pairs = self.pairs[:, :, 2 * k :], self.pairs[:, :, : 2 * k + 2]
+        new[:, :, 0], new[:, :, 1] = change, step
+        # Float64 from here on: the triangle's inverse may be badly conditioned.
+        dots = (pairs @ np.stack([change, gradient], -1)).astype(np.float64)
+        usable = dots[:, :, -1, 0] > np.finfo(step.dtype).eps * dots[:, :, -2, 0]
+        if not usable.all():
+            new[:, :, :2] *= usable[..., None, None]
+            dots[:, :, -2:] *= usable[..., None, None]
+            dots[..., 0] *= usable[..., None]
+        product = np.where(usable, dots[:, :, -1, 0], 1)[..., None]
+        column = self.inverse[..., :k, :k] @ dots[:, :, 1:-1:2, :1]
+        self.inverse[..., :k, k] = column[..., 0] / -product
+        self.inverse[..., k, :k] = 0
+        self.inverse[..., k, k] = 1 / product[..., 0]
+        self.changes[..., k, : k + 1] = self.changes[..., : k + 1, k] = dots[:, :, ::2, 0]
+        self.products[..., k, :] = product
+        gamma = product / np.where(usable, dots[:, :, -2, 0], 1)[..., None]
+        self.gamma = np.where(usable[..., None, None], gamma[..., None], self.gamma)
+        return dots[:, :, ::2, 1:], dots[:, :, 1::2, 1:]
+
+    def keep(self, stay: Ints) -> None:
         """Drops all problems but these."""
-
-        def part(values: Floats) -> Floats:
-            return np.ascontiguousarray(values[..., columns])
-
-        self.pairs = [(part(s), part(y), rho[:, problems]) for s, y, rho in self.pairs]
-        if self.gamma is not None:
-            self.gamma = self.gamma[:, problems]
+        for name in ("pairs", "inverse", "changes", "products", "gamma"):
+            setattr(self, name, getattr(self, name)[:, stay])
 
 
-def _minimise(problem: _Problem, tolerance: float, start: Fit | None) -> Fit:
-    groups, width, _ = problem.shape
-    n_problems, n_labels = problem.cost.shape[1], problem.n_labels
-    solution = np.zeros((groups, width, n_problems, n_labels), problem.scale.dtype)
-    converged = np.zeros((groups, n_problems), np.bool_)
-    active = np.arange(n_problems)
-    v = np.zeros(problem.shape, problem.scale.dtype)
-    value, gradient = problem.value_and_gradient(v)
+def _minimise(
+    problem: _Problem, tolerance: float, start: Fit | None
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Returns W and b, shape (B, S, K, r + 1), and what has converged, (B, S)."""
+    value, gradient = problem.at_zero()
+    solution, converged = np.zeros_like(gradient), np.zeros(value.shape, np.bool_)
+    active, strengths = np.arange(value.shape[1]), problem.strengths[:, 0]
+    v = np.zeros_like(gradient)
     # Without signal the gradient is rounding noise from the start.
-    noise = (32 * np.finfo(v.dtype).eps) ** 2 * n_labels * problem.cost.sum(0)
-    goal = tolerance**2 * problem.per_problem(np.square(gradient)) + noise
+    noise = (32 * np.finfo(v.dtype).eps) ** 2 * v.shape[2] * problem.cost.sum(-1)
+    goal = tolerance**2 * dot(gradient, gradient) + noise
     if start is not None:
-        begin = np.concatenate([start.coef, start.intercept[:, None]], axis=1)
-        v = begin.reshape(problem.shape).astype(v.dtype) / problem.scale
+        begin = np.concatenate([start.coef, start.intercept[..., None, :]], axis=-2)
+        v = begin.reshape(-1, *begin.shape[2:]).swapaxes(2, 3).astype(v.dtype) / problem.scale
         value, gradient = problem.value_and_gradient(v)
-    history = _History(problem)
+    history, step, change = _History(v), None, None
     for _ in range(MAX_ITERATIONS):
-        size = problem.per_problem(np.square(gradient))
-        done = size <= goal
+        done = dot(gradient, gradient) <= goal
         converged[:, active] = done
         stay = np.flatnonzero(~done.all(0))
-        # Removing problems copies all arrays, so it waits until it pays.
-        if len(stay) <= 0.75 * len(active):
-            weights = (problem.scale * v).reshape(groups, width, len(active), n_labels)
-            solution[:, :, active] = weights
-            columns = problem.columns_of(stay)
-            problem.keep(stay)
-            history.keep(stay, columns)
-            active, v = active[stay], np.ascontiguousarray(v[..., columns])
-            gradient, value = gradient[..., columns], value[:, stay]
-            goal, done = goal[:, stay], done[:, stay]
+        if len(stay) < len(active):
+            solution[:, active] = problem.scale * v
+            problem.keep(strengths[active[stay]])
+            history.keep(stay)
+            active, v, gradient = active[stay], v[:, stay], gradient[:, stay]
+            value, goal, done = value[:, stay], goal[:, stay], done[:, stay]
+            if step is not None and change is not None:
+                step, change = step[:, stay], change[:, stay]
         if not len(active):
             break
-        step, value, after, stuck = _search(problem, v, value, gradient, history, done)
+        direction = history.direction(gradient, step, change)
+        step, value, after, stuck = _search(problem, v, value, gradient, direction, done)
         goal = np.where(stuck, np.inf, goal)
-        history.add(step, after - gradient)
+        change = after - gradient
         v, gradient = v + step, after
-    if len(active):
-        weights = (problem.scale * v).reshape(groups, width, len(active), n_labels)
-        solution[:, :, active] = weights
-    return Fit(solution[:, :-1], solution[:, -1], converged)
+    solution[:, active] = problem.scale * v
+    return solution, converged
 
 
 def _search(
@@ -242,16 +293,15 @@ def _search(
     v: Floats,
     value: Floats,
     gradient: Floats,
-    history: _History,
+    direction: Floats,
     done: npt.NDArray[np.bool_],
 ) -> tuple[Floats, Floats, Floats, npt.NDArray[np.bool_]]:
-    """Steps along the L-BFGS direction, shortened while the objective does not fall (Armijo)."""
-    direction = history.direction(gradient)
-    slope = problem.per_problem(direction * gradient)
+    """Steps along a direction, shortened while the objective does not fall (Armijo)."""
+    slope = dot(direction, gradient)
     length = np.where(done, 0, 1).astype(v.dtype)
     slack = 4 * np.finfo(v.dtype).eps * np.abs(value)  # a change within rounding counts as a fall
     for _ in range(20):
-        step = problem.spread(length) * direction
+        step = length[..., None, None] * direction
         new, after = problem.value_and_gradient(v + step)
         failed = new > value + 1e-4 * length * slope + slack
         if not failed.any():
@@ -259,7 +309,7 @@ def _search(
         length = np.where(failed, length / 4, length)
     # A problem that no step improves has reached the limit of rounding: it stays where it is.
     if failed.any():
-        step = problem.spread(np.where(failed, 0, length)) * direction
+        step = np.where(failed, 0, length)[..., None, None] * direction
         new, after = problem.value_and_gradient(v + step)
     return step, new, after, failed
 

@@ -16,14 +16,18 @@ import numpy.typing as npt
 
 from .arrays import Bools, Floats, Ints, Layers
 from .folds import Fold, group_speakers
-from .linear import Fit, fit_batch, principal_axes
+from .linear import Fit, Regressions, principal_axes
 
 DEFAULT_STRENGTH = 0.01
 """C for budgets too small for inner folds: strong, so that the fit is near class means."""
 LIMIT = 5.0
 """Standardised features are clipped at so many standard deviations from their mean."""
+LARGE = 2**15
+"""Rows × columns from which the weaker half of the penalties is searched one by one."""
 SEARCH_TOLERANCE = 1e-2
 """Convergence while choosing: smaller values make the same choices."""
+RISE = 0.05
+"""The search skips weaker penalties than one whose loss exceeds the least by this share."""
 FIT_TOLERANCE = 1e-4
 """Convergence of the scored fit: as close to the optimum as scikit-learn's default."""
 
@@ -170,22 +174,17 @@ def choose_and_fit(
     weight = class_weights(label, np.ones(len(label), np.bool_), n_labels, balanced)
     fits = {}
     for layer in range(len(features)) if every else (best,):
-        fit = fit_batch(
-            batch[layer : layer + 1],
-            label if votes is None else votes,
-            weight[:, None],
-            [picks[layer]],
-            n_labels,
-            tolerance=FIT_TOLERANCE,
-            start=None if start is None else start[layer],
+        own = Regressions(
+            batch[layer : layer + 1], label if votes is None else votes, weight[:, None], n_labels
         )
-        coef = fit.coef[0, :, 0]
+        fit = own.fit([picks[layer]], FIT_TOLERANCE, start=None if start is None else start[layer])
+        coef = fit.coef[0, 0, 0]
         fits[layer] = Chosen(
             layer,
             float(picks[layer]),
             group is not None,
             np.asarray(coef if back is None else back[layer] @ coef, np.float64),
-            np.asarray(fit.intercept[0, 0], np.float64),
+            np.asarray(fit.intercept[0, 0, 0], np.float64),
         )
     return best, fits
 
@@ -222,33 +221,33 @@ def _choose(
     Strengths are positions; a start is the mean of the layer's inner fits.
     """
     folds = range(int(group.max()) + 1)
-    by_fold = [class_weights(labels, group != g, n_labels, balanced) for g in folds]
-    weights = np.stack(by_fold, axis=1)
-    fit = fit_batch(
-        features,
-        labels if votes is None else votes,
-        np.repeat(weights, len(strengths), axis=1),
-        list(strengths) * len(folds),
-        n_labels,
-        tolerance=SEARCH_TOLERANCE,
-        dtype=np.float32,
-    )
-    logits = fit.logits(features).astype(np.float64)
-    shape = (len(features), len(labels), len(folds), len(strengths), n_labels)
-    # Each row is scored by the fit without its speaker.
-    held = logits.reshape(shape)[:, np.arange(len(labels)), group]
-    # Rounded, so that equals tie; of these the stronger penalty and the later layer win.
-    loss = (_balanced_loss(held, labels) if votes is None else _soft_loss(held, votes)).round(6)
-    layers = range(len(features))
-    picks = [min(range(len(strengths)), key=lambda c: (loss[i, c], strengths[c])) for i in layers]
-    best = min(layers, key=lambda i: (loss[i, picks[i]], -i))
-    starts = []
-    for layer, c in enumerate(picks):
-        own, inner = slice(layer, layer + 1), slice(c, None, len(strengths))
-        coef = fit.coef[own, :, inner].mean(2, keepdims=True)
-        intercept = fit.intercept[own, inner].mean(1, keepdims=True)
-        starts.append(Fit(coef, intercept, fit.converged[own, inner]))
-    return best, picks, starts
+    weights = np.stack([class_weights(labels, group != g, n_labels, balanced) for g in folds], 1)
+    targets = labels if votes is None else votes
+    problems = Regressions(features, targets, weights, n_labels, np.float32)
+    outside = [features[:, None, group == g].astype(np.float32) for g in folds]
+    loss = np.full((len(features), len(strengths)), np.inf)
+    starts: dict[tuple[int, int], Fit] = {}
+    layers, order = np.arange(len(features)), np.argsort(strengths)
+    half = (len(order) + 1) // 2 if features[0].size >= LARGE else len(order)
+    for part in (order[:half], *order[half:, None]):
+        fit = problems.fit(np.take(strengths, part), SEARCH_TOLERANCE, layers)
+        # Each row is scored by the fit without its speaker.
+        held = np.empty((len(layers), len(labels), len(part), n_labels))
+        for g in folds:
+            logits = outside[g][layers] @ fit.coef[:, g] + fit.intercept[:, g, :, None]
+            held[:, group == g] = logits.swapaxes(1, 2)
+        scores = _balanced_loss(held, labels) if votes is None else _soft_loss(held, votes)
+        loss[np.ix_(layers, part)] = scores.round(6)  # rounded, so that equals tie
+        for i, layer in enumerate(layers):
+            starts |= {(int(layer), int(c)): fit.mean(i, j) for j, c in enumerate(part)}
+        layers = layers[scores[:, -1] <= (1 + RISE) * loss[layers].min(1)]
+        if not len(layers):
+            break
+    # Of equals the stronger penalty and the later layer win.
+    every = range(len(features))
+    picks = [min(range(len(strengths)), key=lambda c: (loss[i, c], strengths[c])) for i in every]
+    best = min(every, key=lambda i: (loss[i, picks[i]], -i))
+    return best, picks, [starts[i, c] for i, c in enumerate(picks)]
 
 
 def _balanced_loss(held: Floats, labels: Ints) -> Floats:

@@ -24,7 +24,7 @@ from .evaluate import spec as evaluate
 from .evaluate.run import design_of, layers_of
 from .task import prepared
 
-VERSION = "1"
+VERSION = "2"
 RESULT = "flatten.json"
 
 

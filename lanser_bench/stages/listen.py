@@ -36,7 +36,7 @@ from .evaluate import spec as evaluate
 from .evaluate.run import design_of, layers_of
 from .task import Task, prepared
 
-VERSION = "1"
+VERSION = "2"
 RESULT = "listen.json"
 GOLD = "gold"
 ABOUT = "Listen or read"

@@ -30,7 +30,7 @@ from .evaluate import spec as evaluate
 from .evaluate.run import design_of, layers_of, prediction_columns
 from .task import Task, prepared
 
-VERSION = "1"
+VERSION = "2"
 RESULT = "soft.json"
 VOTES, MAJORITY = "votes", "majority"
 COUNT = "votes"

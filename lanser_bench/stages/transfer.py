@@ -28,7 +28,7 @@ from .evaluate import spec as evaluate
 from .evaluate.run import design_of
 from .task import fold_warnings, folds_of, labelled
 
-VERSION = "1"
+VERSION = "2"
 RESULT = "transfer.json"
 DESIGN = ("folds", "strengths", "layers", "inner_folds", "class_weight", "permute_gold")
 """Settings of the evaluation that also decide these numbers."""

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from lanser_bench.evaluation import linear, selection
 from lanser_bench.evaluation.budgets import parse_budget
 from lanser_bench.evaluation.curves import area_weights
 from lanser_bench.evaluation.efficiency import (
@@ -213,6 +215,31 @@ def test_the_same_study_gives_the_same_bits() -> None:
     found, layers, folds = data()
     one, two = (budget_results(run_study(found, layers, folds, DESIGN)) for _ in range(2))
     assert one == two
+
+
+def test_skipped_strengths_are_those_that_a_full_search_does_not_choose(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found, layers, folds = data()
+    strengths = (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
+    # Where a few rows are held out, the loss over strengths may have two minima.
+    design = replace(DESIGN, strengths=strengths, budgets=DESIGN.budgets[1:])
+    fitted: list[int] = []
+    fit = linear.Regressions.fit
+
+    def counted(self: Any, strengths: list[float], *others: Any, **more: Any) -> linear.Fit:
+        fitted[-1] += len(strengths) * len(others[1] if others[1:] else [0])
+        return fit(self, strengths, *others, **more)
+
+    monkeypatch.setattr(linear.Regressions, "fit", counted)
+    answers = []
+    for large in (0, 10**9):
+        monkeypatch.setattr(selection, "LARGE", large)
+        fitted.append(0)
+        cells = run_study(found, layers, folds, design).cells
+        answers.append([(c.answer.layer, c.answer.strength, *c.answer.predicted) for c in cells])
+    assert answers[0] == answers[1]
+    assert fitted[0] < 0.9 * fitted[1]
 
 
 @pytest.mark.parametrize("constant", [0.0, 3.5])

@@ -19,7 +19,7 @@ from ...taxonomy import Taxonomy
 from ..base import StageParams
 from ..embed.corrections import LayerChoice
 
-VERSION = "2"
+VERSION = "3"
 RESULT = "evaluation.json"
 HALVES = "halves"
 """Param of sets without class labels: the dimension whose halves are the classes, and the middle

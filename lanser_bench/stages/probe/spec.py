@@ -12,7 +12,7 @@ from ...store import Spec
 from ..base import StageParams
 from ..embed.corrections import LayerChoice
 
-VERSION = "4"
+VERSION = "5"
 RESULT = "probe.json"
 Scale = Literal["raw", "speaker"]
 
