@@ -81,11 +81,11 @@ class PaddedBatch:
 
 
 class MaskedMaxPool2d(nn.MaxPool2d):
-    """Max pooling of non-negative values that sets the padding to zero again."""
+    """Max pooling (3 x 3) of non-negative values that sets the padding to zero again."""
 
-    def __init__(self, like: nn.MaxPool2d, batch: PaddedBatch) -> None:
-        """Takes the sizes of `like`."""
-        super().__init__(like.kernel_size, like.stride, like.padding)
+    def __init__(self, batch: PaddedBatch) -> None:
+        """Halves both axes."""
+        super().__init__(3, 2, 1)
         self.batch = batch
 
     def forward(self, values: Tensor) -> Tensor:

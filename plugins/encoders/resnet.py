@@ -1,8 +1,8 @@
 """`resnet`: LanSER's family of encoders, a ResNet on log-mel.
 
-He et al., Deep Residual Learning for Image Recognition (CVPR 2016), as implemented in transformers;
-LanSER (Gong et al., Interspeech 2023) pre-trains one on weak labels. Weights are drawn from the
-seed; no image weights are loaded.
+He et al., Deep Residual Learning for Image Recognition (CVPR 2016); LanSER (Gong et al.,
+Interspeech 2023) pre-trains one on weak labels. Weights are drawn from the seed; no image weights
+are loaded.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
     import torch
 
 LayerType = Literal["basic", "bottleneck"]
-
-
 ARGUMENTS = ("embedding_size", "hidden_sizes", "depths", "layer_type")
-"""Of transformers' ``ResNetConfig``."""
+"""Parts of an architecture; `embedding_size` is the width of the first convolution."""
 SIZES: dict[str, tuple[int, list[int], list[int], LayerType]] = {
     "small": (16, [16, 32, 64, 128], [1, 1, 1, 1], "basic"),
     "18": (64, [64, 128, 256, 512], [2, 2, 2, 2], "basic"),
@@ -51,7 +49,7 @@ class Options(LogMelOptions):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """Arguments of transformers' ``ResNetConfig``."""
+        """Sizes, as transformers' ``ResNetConfig`` names them."""
         given = self.model_dump(include={"depths", "hidden_sizes", "layer_type"}, mode="json")
         published = dict(zip(ARGUMENTS, SIZES[self.size], strict=True))
         return published | {name: value for name, value in given.items() if value}
@@ -66,19 +64,22 @@ class ResNet(LogMelEncoder[Options]):
 
     Options = Options
     version = "1"
-    libraries = ("torch", "transformers")
-    licence = "Apache-2.0 (code of transformers; the weights are drawn from the seed)"
+    libraries = ("torch",)
 
     def describe(self) -> dict[str, Any]:
         """Returns the architecture."""
         return self.options.architecture
 
     def _module(self) -> torch.nn.Module:
-        from transformers import ResNetConfig
-
         from ._resnet import ResNetOnLogMel
 
         options = self.options
-        config = ResNetConfig(num_channels=1 + self.added, **options.architecture)
         per_utterance = options.normalise == "utterance"
-        return ResNetOnLogMel(config, options.centre, options.scale, per_utterance, options.n_mels)
+        return ResNetOnLogMel(
+            options.architecture,
+            self.added,
+            options.centre,
+            options.scale,
+            per_utterance,
+            options.n_mels,
+        )
