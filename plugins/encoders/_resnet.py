@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from ._masks import MaskedBatchNorm2d, MaskedMaxPool2d, PaddedBatch, frame_mask, normalised
+
+if TYPE_CHECKING:
+    from .resnet import Options
 
 
 class ResNetOnLogMel(nn.Module):
@@ -18,33 +21,25 @@ class ResNetOnLogMel(nn.Module):
     times as long as torch's.
     """
 
-    def __init__(
-        self,
-        architecture: dict[str, Any],
-        added: int,
-        centre: float,
-        scale: float,
-        per_utterance: bool,
-        n_mels: int,
-    ) -> None:
+    def __init__(self, options: Options, added: int) -> None:
         """Builds the module with weights from the current random state of torch.
 
-        The `added` values of a frame after its `n_mels` bins, scaled already, are channels of the
-        image that are the same for all bins.
+        The `added` values of a frame after its mel bins, scaled already, are channels of the image
+        that are the same for all bins.
         """
         super().__init__()
-        self.centre, self.scale, self.per_utterance = centre, scale, per_utterance
-        self.n_mels = n_mels
+        self.centre, self.scale, self.n_mels = options.centre, options.scale, options.n_mels
+        self.per_utterance = options.normalise == "utterance"
+        architecture = options.architecture
         self.batch = PaddedBatch()
         width = architecture["embedding_size"]
         first = _convolved(self.batch, 1 + added, width, kernel=7, stride=2)
         pooled = OrderedDict(embedder=first, pooler=MaskedMaxPool2d(self.batch))
-        stages = nn.ModuleList()
+        bottleneck, stages = architecture["layer_type"] == "bottleneck", nn.ModuleList()
         for size, depth in zip(architecture["hidden_sizes"], architecture["depths"], strict=True):
             strides = [2 if stages else 1] + [1] * (depth - 1)
             blocks = []
             for stride in strides:
-                bottleneck = architecture["layer_type"] == "bottleneck"
                 blocks.append(_Block(self.batch, width, size, stride, bottleneck=bottleneck))
                 width = size
             stages.append(nn.Sequential(OrderedDict(layers=nn.Sequential(*blocks))))

@@ -73,13 +73,4 @@ class ResNet(LogMelEncoder[Options]):
     def _module(self) -> torch.nn.Module:
         from ._resnet import ResNetOnLogMel
 
-        options = self.options
-        per_utterance = options.normalise == "utterance"
-        return ResNetOnLogMel(
-            options.architecture,
-            self.added,
-            options.centre,
-            options.scale,
-            per_utterance,
-            options.n_mels,
-        )
+        return ResNetOnLogMel(self.options, self.added)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from lanser_bench import (
     MissingDependencyError,
@@ -64,10 +63,7 @@ class TorchPairs:
             logits = self.packed.logits(ids, None if types is None else [types[r] for r in rows])
             return np.asarray(logits.cpu().numpy(), dtype=np.float32)
         device = self.model.device
-        inputs = {
-            name: torch.from_numpy(values).to(device)
-            for name, values in padded(encoded, rows, tokenizer.pad_token_id).items()
-        }
+        inputs = padded(encoded, rows, tokenizer, "pt").to(device)
         cast: Any = nullcontext()
         if self.precision == "bf16":
             cast = torch.autocast(device.type, torch.bfloat16)
@@ -84,7 +80,7 @@ class OnnxPairs:
 
     def logits(self, encoded: Any, rows: Sequence[int], tokenizer: Any) -> Floats:
         """Returns logits of some pairs of an encoding, shape (rows, classes)."""
-        inputs = padded(encoded, rows, tokenizer.pad_token_id)
+        inputs = padded(encoded, rows, tokenizer, "np")
         wanted = {one.name for one in self.session.get_inputs()}
         answers = self.session.run(None, {name: inputs[name] for name in inputs.keys() & wanted})
         return np.asarray(answers[0], dtype=np.float32)
@@ -116,15 +112,10 @@ def pair_logits(
     return logits
 
 
-def padded(encoded: Any, rows: Sequence[int], pad: int) -> dict[str, npt.NDArray[np.int64]]:
-    """Returns one batch of an encoding, padded at the end."""
-    width = max(len(encoded["input_ids"][row]) for row in rows)
-
-    def matrix(name: str) -> npt.NDArray[np.int64]:
-        fill = [pad if name == "input_ids" else 0] * width
-        return np.array([(encoded[name][row] + fill)[:width] for row in rows], np.int64)
-
-    return {name: matrix(name) for name in encoded}
+def padded(encoded: Any, rows: Sequence[int], tokenizer: Any, arrays: str) -> Any:
+    """Returns one batch of an encoding, padded at the end; `arrays` is ``pt`` or ``np``."""
+    batch = {name: [encoded[name][row] for row in rows] for name in encoded}
+    return tokenizer.pad(batch, padding_side="right", return_tensors=arrays, verbose=False)
 
 
 def nli_columns(classes: Mapping[int, str], model: str) -> tuple[int, int]:

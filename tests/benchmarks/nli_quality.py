@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lanser_bench_plugins.nli.adapter import LABELS, load_nli
+from lanser_bench_plugins.nli.adapter import LABELS
 from nli_scoring import (
     SCORINGS,
     Array,
@@ -30,6 +30,7 @@ from nli_scoring import (
     with_interval,
 )
 from nli_training.data import PAIRS_FILE, NliPair, predict
+from nli_training.lora import load_merged
 from nli_training.train import split_sources
 
 EMOTIONS = (("anger", "angry"), ("joy", "joyful"), ("optimism", "optimistic"), ("sadness", "sad"))
@@ -84,7 +85,7 @@ def zero_shot_row(name: str, raw: Array, score: Callable[[Array], Array], gold: 
 
 def nli_logits(adapter: Path | None, texts: Sequence[str]) -> Array:
     """Score every text against every filled template."""
-    model, tokenizer = load_nli(adapter)
+    model, tokenizer = load_merged(adapter)
     hypotheses = [sentence for template in TEMPLATES for sentence in sentences(template)]
     premises, asked = zip(*itertools.product(texts, hypotheses), strict=True)
     logits = predict(model, tokenizer, premises, asked).double().numpy()
@@ -120,7 +121,7 @@ def print_entailment(data: Path, adapters: dict[str, Path | None]) -> None:
     print(f"| model | {' | '.join(heads)} |")
     print("|---|---|---|---|")
     for name, adapter in adapters.items():
-        model, tokenizer = load_nli(adapter)
+        model, tokenizer = load_merged(adapter)
         cells = []
         for pairs in sets.values():
             logits = predict(

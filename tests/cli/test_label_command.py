@@ -219,10 +219,20 @@ def test_json_stands_alone_on_stdout_whatever_a_plugin_prints(tmp_path: Path) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize("labeler", ["entailment", "similarity"])
-def test_a_new_process_labels_a_sentence_without_a_warning(labeler: str) -> None:
+def test_a_new_process_labels_a_sentence_without_a_warning_or_slow_imports(labeler: str) -> None:
+    code = """
+import sys
+from lanser_bench.cli import main
+try:
+    main()
+finally:
+    slow = {"torch._dynamo", "transformers.modeling_utils", "sentence_transformers"}
+    print(*sorted(slow & sys.modules.keys()), file=sys.stderr)
+"""
     words = ["label", "text", "I was scared", "--labeler", labeler, "--json"]
     done = subprocess.run(
-        [sys.executable, "-m", "lanser_bench", *words], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout)["label"] == "fear"
-    assert done.stderr == ""
+    needed = "sentence_transformers torch._dynamo transformers.modeling_utils\n"
+    assert done.stderr == (needed if labeler == "similarity" else "\n")

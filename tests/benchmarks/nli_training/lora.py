@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,26 @@ from lanser_bench_plugins.nli.adapter import (
     LABELS,
     RECORD_FILE,
     WEIGHTS_FILE,
-    adapted_layers,
-    with_new_head,
+    load_nli,
 )
-from lanser_bench_plugins.nli.base import BASE_NAME, BASE_SHA256, load_base
+from lanser_bench_plugins.nli.base import (
+    BASE_NAME,
+    BASE_SHA256,
+    HEAD_SIZE,
+    base_folder,
+    load_tokenizer,
+    read_weights,
+)
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
     from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
+
+
+ADAPTED = re.compile(r"^bert\.(encoder\.layer\.\d+\..+|pooler\.dense)$")
+"""Linear layers that an adapter changes."""
 
 
 class LoraLinear(nn.Module):
@@ -59,6 +70,52 @@ class LoraLinear(nn.Module):
         return outputs
 
 
+def load_base() -> tuple[BertForSequenceClassification, PreTrainedTokenizerBase]:
+    """Load the de-quantised relevance cross-encoder (one logit: does a passage answer a query).
+
+    Returns:
+        The float32 model in eval mode and its tokenizer.
+    """
+    from transformers import BertConfig, BertForSequenceClassification
+
+    folder = base_folder()
+    weights = read_weights(folder / "model.onnx")
+    width = weights["classifier.weight"].shape[1]
+    config = BertConfig(
+        vocab_size=len(weights["bert.embeddings.word_embeddings.weight"]),
+        hidden_size=width,
+        num_hidden_layers=sum(name.endswith("query.weight") for name in weights),
+        num_attention_heads=width // HEAD_SIZE,
+        intermediate_size=len(weights["bert.encoder.layer.0.intermediate.dense.bias"]),
+        max_position_embeddings=len(weights["bert.embeddings.position_embeddings.weight"]),
+        type_vocab_size=len(weights["bert.embeddings.token_type_embeddings.weight"]),
+        num_labels=1,
+        name_or_path=BASE_NAME,
+    )
+    model = BertForSequenceClassification(config)
+    model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    return model.eval(), load_tokenizer(folder)
+
+
+def load_merged(
+    folder: Path | None = None,
+) -> tuple[BertForSequenceClassification, PreTrainedTokenizerBase]:
+    """Load what the labeler `entailment` scores with as a model of transformers."""
+    model, tokenizer = load_base()
+    with torch.random.fork_rng(devices=[]):
+        with_new_head(model)
+    model.load_state_dict(load_nli(folder)[0].state_dict())
+    return model, tokenizer
+
+
+def with_new_head(model: BertForSequenceClassification) -> None:
+    """Replace the base's head by a random one with a column per label."""
+    model.classifier = nn.Linear(model.config.hidden_size, len(LABELS))
+    model.num_labels = len(LABELS)
+    model.config.id2label = dict(enumerate(LABELS))
+    model.config.label2id = {label: number for number, label in enumerate(LABELS)}
+
+
 def attach(model: BertForSequenceClassification, rank: int, alpha: float) -> None:
     """Freeze a BERT classifier and adapt every linear layer of its encoder and pooler.
 
@@ -68,8 +125,9 @@ def attach(model: BertForSequenceClassification, rank: int, alpha: float) -> Non
         alpha: the adapters' strength.
     """
     model.requires_grad_(False)
-    for name, linear in adapted_layers(model).items():
-        model.set_submodule(name, LoraLinear(linear, rank, alpha))
+    for name, linear in list(model.named_modules()):
+        if isinstance(linear, nn.Linear) and ADAPTED.match(name):
+            model.set_submodule(name, LoraLinear(linear, rank, alpha))
     model.get_submodule("classifier").requires_grad_(True)
 
 

@@ -15,12 +15,11 @@ from typing import Any
 
 import torch
 from lanser_bench_plugins._file_hashes import file_sha256
-from lanser_bench_plugins.nli.adapter import load_nli
 from rich.console import Console
 
 from .data import PAIRS_FILE, NliPair, read_pairs, split_by_premise
 from .fit import Settings, accuracy, train
-from .lora import new_model, save_adapter
+from .lora import load_merged, new_model, save_adapter
 
 SNLI_HELD_OUT = 2000
 PAIRS_HELD_OUT_FRACTION = 0.2
@@ -151,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     record = describe(args, settings, split)
     save_adapter(model, args.out, record)
     # Measured on what was written, float16 rounding and merging included.
-    saved, tokenizer = load_nli(args.out)
+    saved, tokenizer = load_merged(args.out)
     metrics = {
         "snli_held_out_accuracy": round(accuracy(saved, tokenizer, split.snli_held_out), 4),
         "pairs_held_out_accuracy": round(accuracy(saved, tokenizer, split.own_held_out), 4),

@@ -92,17 +92,27 @@ def test_the_seed_alone_decides_the_weights(name: str, options: dict[str, Any]) 
     assert not all(torch.equal(value, other[key]) for key, value in first.items())
 
 
-@pytest.mark.parametrize(
-    ("size", "millions", "widths"),
-    [("small", 0.308, [16, 32, 64, 128]), ("18", 11.17, [64, 128, 256, 512])],
-)
-def test_resnet_sizes(size: str, millions: float, widths: list[int]) -> None:
-    module = create("resnet", {"size": size}).build(0).eval()
-    found = sum(p.numel() for p in module.parameters()) / 1e6
-    assert found == pytest.approx(millions, rel=0.01)
+@pytest.mark.parametrize("options", [{"size": "small"}, {"size": "18"}, {"size": "50"}], ids=str)
+def test_resnet_has_names_first_weights_and_numbers_of_transformers(
+    options: dict[str, Any],
+) -> None:
+    from transformers import ResNetConfig, ResNetModel
+
+    encoder = create("resnet", options)
+    module = encoder.build(7).eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        theirs = ResNetModel(ResNetConfig(num_channels=1, **encoder.describe())).eval()
+    state = {f"net.{name}": value for name, value in theirs.state_dict().items()}
+    ours = module.state_dict()
+    assert list(ours) == list(state)
+    assert all(torch.equal(value, ours[name]) for name, value in state.items())
+    values, lengths = noise(64)
+    image = ((values - encoder.options.centre) * (1 / encoder.options.scale))[:, None]
     with torch.no_grad():
-        layers = module(*noise(64))
-    assert [values.shape[2] for values, _ in layers] == widths
+        stages = theirs(image, output_hidden_states=True).hidden_states[1:]
+        for (layer, _), stage in zip(module(values, lengths), stages, strict=True):
+            torch.testing.assert_close(layer, stage.mean(3).transpose(1, 2), atol=1e-4, rtol=1e-4)
 
 
 def test_fixed_normalisation_keeps_loudness_and_per_utterance_takes_it_away() -> None:

