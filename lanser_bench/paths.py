@@ -36,6 +36,8 @@ def user_path(written: str | Path) -> Path:
     existing = next((spelling for spelling in spellings if os.path.lexists(spelling)), None)
     if existing is None and "\\" in text and os.sep == "/":
         raise ValueError("it does not exist: on this system folders are separated by /, not \\")
+    if existing is None and path.parts[1:2] in (("proc",), ("sys",)):
+        raise ValueError("it does not exist, and nothing can be written there")
     return existing or path
 
 

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     if COMPLETE in os.environ:
         _complete()
-    argv = [_expanded(word) for word in (sys.argv[1:] if arguments is None else arguments)]
+    argv = list(sys.argv[1:] if arguments is None else arguments)
     end = argv.index("--") if "--" in argv else len(argv)
     shared.tracebacks = TRACEBACK in argv[:end]
     argv = [word for word in argv[:end] if word != TRACEBACK] + argv[end:]
@@ -103,14 +103,6 @@ def _complete() -> None:
     import_module("typer.completion").completion_init()
     words = os.environ["COMP_WORDS"].split("\n")[1 : int(os.environ["COMP_CWORD"])]
     build_app(words)(args=[], prog_name="lanser-bench", complete_var=COMPLETE)
-
-
-def _expanded(word: str) -> str:
-    """Expands the ``~`` of ``--store=~/x``, which shells do not expand."""
-    option, equals, value = word.partition("=")
-    if option.startswith("--") and option != "--text" and value.startswith("~"):
-        return option + equals + os.path.expanduser(value)  # noqa: PTH111
-    return word
 
 
 def build_app(argv: Sequence[str]) -> typer.Typer:

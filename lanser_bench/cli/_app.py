@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from ..errors import SettingsError
+from ..paths import user_path
 
 EXAMPLES = "\n\nExamples:\n"
 """Separates a command's help from its examples, one a line."""
@@ -107,5 +112,28 @@ class App(typer.Typer):
         )
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
-        """Registers a command, as `typer.Typer.command` does."""
-        return super().command(name, **{"cls": Command, **settings})
+        """Registers a command, as `typer.Typer.command` does; it gets paths as users mean them."""
+        register = super().command(name, **{"cls": Command, **settings})
+        return lambda function: register(_with_paths(function))
+
+    def callback(self, *arguments: Any, **settings: Any) -> Callable[[Any], Any]:
+        """Registers what runs before the commands of a group; it gets paths likewise."""
+        register = super().callback(*arguments, **settings)
+        return lambda function: register(_with_paths(function))
+
+
+def _with_paths(function: Callable[..., Any]) -> Callable[..., Any]:
+    def read(name: str, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [read(name, one) for one in value]
+        try:
+            return user_path(value) if isinstance(value, Path) else value
+        except ValueError as error:
+            shown = f"{str(value)[:100]}…" if len(str(value)) > 100 else value
+            raise SettingsError(f"The path '{shown}' ({name}) cannot be used: {error}.") from None
+
+    @wraps(function)
+    def called(**given: Any) -> Any:
+        return function(**{name: read(name, value) for name, value in given.items()})
+
+    return called

@@ -11,6 +11,9 @@ from ..printing import echo
 from . import _shared as shared
 from ._shared import DATASET, dataset_words, echo_json, in_data
 
+MOST = 10_000
+"""Largest number in a design; the simulation then takes about ten seconds."""
+
 
 def power(
     dataset: list[str] = dataset_words([], metavar=f"[{DATASET}]"),
@@ -22,15 +25,15 @@ def power(
     ),
     metric: str = in_data("uar", help=f"Score of the pilot. {shared.METRICS}"),
     budget: str | None = shared.BUDGET,
-    speakers: int | None = typer.Option(None, min=1, help="Speakers tested."),
-    utterances: float | None = typer.Option(None, min=1, help="Utterances of each speaker."),
-    seeds: int = typer.Option(3, min=1, help="Training seeds of each cell."),
-    comparisons: int = typer.Option(1, min=1, help="Comparisons in the family (Holm)."),
+    speakers: int | None = typer.Option(None, min=1, max=MOST, help="Speakers tested."),
+    utterances: float | None = typer.Option(None, min=1, max=MOST, help="Utterances per speaker."),
+    seeds: int = typer.Option(3, min=1, max=MOST, help="Training seeds of each cell."),
+    comparisons: int = typer.Option(1, min=1, max=MOST, help="Comparisons in the family (Holm)."),
     spread: float | None = typer.Option(
-        None, min=0.01, help="Points by which the difference varies between speakers."
+        None, min=0.01, max=100, help="Points by which the difference varies between speakers."
     ),
     seed_spread: float | None = typer.Option(
-        None, min=0, help="Points by which the score varies between seeds."
+        None, min=0, max=100, help="Points by which the score varies between seeds."
     ),
     find: float = typer.Option(0.9, min=0.5, max=0.999, help="Power."),
     as_json: bool = shared.AS_JSON,

@@ -91,11 +91,6 @@ def attachments_of(record: ResultRecord) -> dict[str, Attached]:
     return own | record.measured
 
 
-def attached_path(record: Path, attached: Attached) -> Path:
-    """Returns the path of a file beside a record."""
-    return record.parent / attached.file
-
-
 def read_attached(
     record: Path, attached: Attached, columns: Sequence[str] | None = None
 ) -> pa.Table:
@@ -106,7 +101,7 @@ def read_attached(
     Raises:
         DataError: it is missing, damaged, or not the one that the record was written with.
     """
-    path = attached_path(record, attached)
+    path = record.with_name(attached.file)
     try:
         content = path.read_bytes()
     except OSError as error:

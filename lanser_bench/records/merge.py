@@ -16,7 +16,7 @@ from pathlib import Path
 from ..errors import DataError
 from ..paths import file_name
 from ..store import write_atomic
-from .attachments import attached_path, attachments_of, read_attached
+from .attachments import attachments_of, read_attached
 from .checks import check_record
 from .failed import FailedCell
 from .reading import Found, newest, read_records
@@ -179,7 +179,7 @@ def _copy(path: Path, record: ResultRecord, folder: Path) -> None:
     try:
         (folder / path.name).unlink(missing_ok=True)
         for attached in attachments_of(record).values():
-            content = attached_path(path, attached).read_bytes()
+            content = path.with_name(attached.file).read_bytes()
             write_atomic(folder / attached.file, content)
         write_atomic(folder / path.name, path.read_bytes())
         for extra in path.parent.glob("*.yaml"):  # the kept experiment and its taxonomies

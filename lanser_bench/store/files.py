@@ -18,6 +18,8 @@ _FULL = 2**17
 
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Replaces a file by a new one atomically, even if the power fails."""
+    if not path.name:  # "." or "/"
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not `tempfile`, whose files only their owner can read: a store may be shared.
     temporary = path.with_name(f".{path.name}-{secrets.token_hex(4)}")

@@ -354,7 +354,7 @@ def store(draw: Draw, home: Path) -> Case:
 
 LINES: tuple[tuple[str, ...], ...] = (
     *READERS,
-    *[("predict", "weak", "sounds", "--format", "csv", "-o", "out.csv")] * 2,
+    *[("predict", "weak", "sounds", "--format", "csv", "-o", "out.csv")],
     ("power", "--speakers", "18", "--spread", "7", "--seeds", "3", "--comparisons", "2"),
     ("power", *GOLD, "--utterances", "6", "--find", "0.8", "--seed-spread", "1"),
     ("data", "check", *GOLD, "limit=5", "--store", "store"),
@@ -386,7 +386,7 @@ def command_line(draw: Draw, home: Path) -> Case:
     """A sound command line with odd values of some words, and an option more."""
     line = list(_reader(draw, home, LINES))
     start = 2 if line[0] in GROUPS else 1
-    value = st.one_of(odd_text, odd_text, st.text(max_size=8), st.integers().map(str))
+    value = st.one_of(st.sampled_from(SHARP), odd_text, st.text(max_size=8), st.integers().map(str))
     for _ in range(draw(st.integers(0, 2))):
         if len(line) > start:
             line[draw(st.integers(start, len(line) - 1))] = draw(value)
@@ -398,6 +398,11 @@ def command_line(draw: Draw, home: Path) -> Case:
     return Case(tuple(word.replace("\x00", "") for word in line), about=" ".join(line[:start]))
 
 
+SHARP = (
+    *("", ".", "..", "/", "/proc/x", "/proc/a/b", "~", "results", "gold", "-", "--", "a" * 300),
+    *("-1", "0", "0.5", "1000000", "999999999999", "9" * 30, "nan", "inf", "1e308", "a=", "=a"),
+)
+"""Values that commands are most often not prepared for."""
 GROUPS = {name for name, (sort, _) in COMMANDS.items() if sort == "group" and name != "gate"}
 
 

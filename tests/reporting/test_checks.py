@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from lanser_bench.errors import DataError
 from lanser_bench.evaluation.predictions import Predicted, regression, speaker_sums
 from lanser_bench.records.attachments import (
-    attached_path,
     classified,
     read_attached,
     write_attached,
@@ -69,8 +68,8 @@ def test_predictions_of_another_record_are_refused(published: Path, tmp_path: Pa
     other = publish(tmp_path / "b", "main", simulated(np.random.default_rng(2)))
     record = load_record(published)
     assert record.predictions is not None
-    beside = attached_path(published, record.predictions)
-    beside.write_bytes(attached_path(other, record.predictions).read_bytes())
+    beside = published.with_name(record.predictions.file)
+    beside.write_bytes(other.with_name(record.predictions.file).read_bytes())
     (fault,) = check_record(published).faults
     assert "is not the file that" in fault
     beside.unlink()

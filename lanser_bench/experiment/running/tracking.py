@@ -25,7 +25,7 @@ from typing import Any
 
 from ...kinds.tracker import Tracker
 from ...plugins.discovery import Registry, registry
-from ...records.attachments import attached_path, attachments_of
+from ...records.attachments import attachments_of
 from ...records.reading import newest, read_records
 from ...store import Store, digest, write_atomic
 from ..settings.model import PluginRef
@@ -337,7 +337,7 @@ def _scrubbed_copy(records: Path, copy: Path) -> Path:
         text = json.dumps(content, ensure_ascii=False)
         (copy / path.name).write_text(text, encoding="utf-8")
         for beside in attachments_of(record).values():
-            (copy / beside.file).symlink_to(attached_path(path.resolve(), beside))
+            (copy / beside.file).symlink_to(path.resolve().with_name(beside.file))
     return copy
 
 
