@@ -84,14 +84,14 @@ class VAD(Segmenter[Options]):
         """Probability of speech in each frame of 32 ms, shape (frames,)."""
         if not len(samples):
             return np.zeros(0, dtype=np.float32)
-        count = -(-len(samples) // FRAME)
-        padded = np.zeros(CONTEXT + count * FRAME, dtype=np.float32)
-        padded[CONTEXT : CONTEXT + len(samples)] = samples
-        windows = np.lib.stride_tricks.sliding_window_view(padded, CONTEXT + FRAME)[::FRAME]
         memory = {name: np.zeros((1, 1, STATE), dtype=np.float32) for name in ("h", "c")}
         probabilities = []
-        for start in range(0, count, BLOCK):
-            block = np.ascontiguousarray(windows[start : start + BLOCK])
+        for start in range(0, len(samples), BLOCK * FRAME):
+            # Cut block by block, because hours of speech must not be copied as a whole.
+            piece = samples[max(0, start - CONTEXT) : start + BLOCK * FRAME]
+            padded = np.pad(piece, (0 if start else CONTEXT, -len(samples[start:]) % FRAME))
+            windows = np.lib.stride_tricks.sliding_window_view(padded, CONTEXT + FRAME)[::FRAME]
+            block = np.ascontiguousarray(windows[:BLOCK])
             speech, memory["h"], memory["c"] = self._session.run(
                 ["speech_probs", "hn", "cn"], {"input": block, **memory}
             )

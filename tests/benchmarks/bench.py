@@ -34,8 +34,11 @@ HISTORY = HERE / "history.json"
 PAGE = ROOT / "docs" / "performance.md"
 
 FULL: dict[str, list[str]] = {
+    "labeling_memory": ["labeling_memory.py", "--rows", "10000", "100000"],
     "labeling_speed": ["labeling_speed.py"],
     "linear_speed": ["linear_speed.py"],
+    "map_memory": ["map_memory.py", "--rows", "10000", "100000"],
+    "segment_memory": ["map_memory.py", "--hours", "0.5", "5"],
     "pretrain_speed": ["pretrain_speed.py", "--encoders", "cnn"],
 }
 """Commands of `make bench`, in `tests/benchmarks`. Data, if needed, is in `LANSER_DATA_ROOT`."""

@@ -21,6 +21,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from _figures import figure
+
 from lanser_bench.stages.base import RunnableCall
 
 BLOCK = 8192
@@ -132,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{found['seconds']:.0f} s, {rows / found['seconds']:.0f} utterances/s",
             flush=True,
         )
+        figure(f"memory of label, {rows:,} utterances", [found["peak"] / 1e6], unit="MB")
     print(
         f"peak of the last / peak of the first: {peaks[-1] / peaks[0]:.3f}; beyond the text "
         f"itself: {beyond[-1] / beyond[0]:.3f}"

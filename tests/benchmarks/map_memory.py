@@ -1,12 +1,14 @@
-"""How much memory do transcribe, features and embed need for 10,000 utterances, and for 1,000,000?
+"""How much memory do map stages need for 10,000 utterances and for 1,000,000, or for 5 hours?
 
     python tests/benchmarks/map_memory.py [--rows 10000 1000000] [--stages transcribe embed]
+    python tests/benchmarks/map_memory.py --hours 0.5 5
 
 Each size runs the real stages, each in a process of its own, over a manifest that is written block
 by block beforehand; the largest resident memory of that process is its peak (`ru_maxrss`), with
 everything: Python, libraries, sound. All utterances are spans of 50 ms in one file of noise, and no
 two are equal; the file that says where recordings lie names as many as there are utterances. The
-recogniser is a fake one that takes no time; the encoder is `logmel-stats`.
+recogniser is a fake one that takes no time; the encoder is `logmel-stats`. With `--hours`, only
+`segment` runs: `vad` cuts one recording of that length (speech by eSpeak in FLAC).
 """
 
 from __future__ import annotations
@@ -15,7 +17,6 @@ import argparse
 import hashlib
 import json
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from _figures import figure
 
 BLOCK = 8192
 RATE = 16_000
@@ -60,6 +63,32 @@ def write_corpus(root: Path, rows: int) -> str:
     return spec.key
 
 
+def write_recording(root: Path, hours: float) -> str:
+    """Writes one long recording and where it lies; returns the key of its manifest."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    import soundfile
+    from asr_speed import spoken_clips
+
+    from lanser_bench.data.utterances import SCHEMA, SUMMARY, UTTERANCES
+    from lanser_bench.store import Spec, Store, file_sha256
+
+    minute = np.concatenate([np.pad(clip.samples, (0, RATE)) for clip in spoken_clips(20)])
+    minute = np.resize(minute, 60 * RATE)
+    with soundfile.SoundFile(root / "long.flac", "w", RATE, 1) as file:
+        for _ in range(round(60 * hours)):
+            file.write(minute)
+    sha = file_sha256(root / "long.flac")
+    (root / "paths.json").write_text(json.dumps({sha: str(root / "long.flac")}, indent=0))
+    row = _row(0, sha) | {"start": None, "end": None, "seconds": 3600 * hours}
+    spec = Spec(stage="manifest", stage_version="1", params={"hours": hours})
+    with Store(root / "store").write(spec) as draft:
+        pq.write_table(pa.Table.from_pylist([row], schema=SCHEMA), draft.path / UTTERANCES)
+        (draft.path / SUMMARY).write_text("{}", encoding="utf-8")
+    return spec.key
+
+
 def _row(number: int, sha: str) -> dict[str, Any]:
     start = number / RATE
     return {
@@ -81,7 +110,7 @@ def specs(utterances: str, shard_rows: int) -> dict[str, Any]:
     """The stages' keys, by name."""
     from lanser_bench.plugins.discovery import registry
     from lanser_bench.plugins.identity import plugin_identity
-    from lanser_bench.stages import features
+    from lanser_bench.stages import features, segment
     from lanser_bench.stages.embed import spec as embed
     from lanser_bench.stages.transcribe import spec as transcribe
     from lanser_bench.store import PluginIdentity
@@ -94,6 +123,7 @@ def specs(utterances: str, shard_rows: int) -> dict[str, Any]:
     frontend = known.create("encoder", "logmel-stats", {"n_mels": MELS}).frontend
     frames = features.spec(utterances=utterances, frontend=frontend)
     return {
+        "segment": segment.spec(utterances=utterances, segmenter=identity("segmenter", "vad")),
         "transcribe": transcribe.spec(
             utterances=utterances,
             asr=identity("asr", "counted"),
@@ -133,9 +163,10 @@ def run(root: Path, utterances: str, stage: str, shard_rows: int) -> dict[str, A
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints the peaks of each stage and their ratio."""
+    """Prints the peak of each stage."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--hours", type=float, nargs="+", help="of one recording, cut by vad")
     parser.add_argument("--stages", nargs="+", default=["transcribe", "embed"])
     parser.add_argument("--shard-rows", type=int, default=256, help="of transcribe")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
@@ -150,36 +181,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for s in ("transcribe", "features", "embed")
         if s in given.stages or (s == "features" and "embed" in given.stages)
     ]
-    peaks: dict[str, list[float]] = {stage: [] for stage in stages}
-    for rows in given.rows:
-        root = Path(tempfile.mkdtemp(prefix="map-memory-"))
-        try:
-            key = write_corpus(root, rows)
-            for stage in stages:
-                command = [
-                    sys.executable,
-                    __file__,
-                    "--shard-rows",
-                    str(given.shard_rows),
-                    "--child",
-                    str(root),
-                    key,
-                    stage,
-                ]
+    for amount in given.hours or given.rows:
+        with tempfile.TemporaryDirectory(prefix="map-memory-") as name:
+            root = Path(name)
+            make = write_recording if given.hours else write_corpus
+            key = make(root, amount)
+            unit = "hours in one recording" if given.hours else "utterances"
+            for stage in ["segment"] if given.hours else stages:
+                command = [sys.executable, __file__, "--shard-rows", str(given.shard_rows)]
+                command += ["--child", str(root), key, stage]
                 answer = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
                 found = json.loads(answer.stdout)
-                peaks[stage].append(found["peak"])
-                counts = found["counts"]
-                print(
-                    f"{stage:10} {rows:9,} utterances ({counts['distinct']:,} distinct, "
-                    f"{counts['shards']:,} shards): peak {found['peak'] / 1e6:.0f} MB, "
-                    f"{found['seconds']:.0f} s, {rows / found['seconds']:.0f} utterances/s",
-                    flush=True,
-                )
-        finally:
-            shutil.rmtree(root)
-    for stage, found in peaks.items():
-        print(f"{stage}: peak of the last / peak of the first: {found[-1] / found[0]:.3f}")
+                print(f"{stage}: {found['seconds']:.0f} s, {found['counts']}", flush=True)
+                title = f"memory of {stage}, {amount:,} {unit}"
+                figure(title, [found["peak"] / 1e6], unit="MB")
 
 
 if __name__ == "__main__":
