@@ -46,19 +46,6 @@ def plain_table(
     return table
 
 
-def print_tables(tables: Iterable[Table]) -> None:
-    """Prints tables; if the output is not a terminal, each as wide as its texts."""
-    from rich.measure import Measurement
-
-    for table in tables:
-        console = wide_console()
-        if not console.is_terminal:
-            wide = Console(highlight=False, width=10_000)
-            needed = Measurement.get(wide, wide.options, table).maximum
-            console = Console(highlight=False, width=max(needed, WIDE))
-        console.print(table)
-
-
 def print_sheets(
     sheets: Sequence[Sheet],
     form: Format,
@@ -80,7 +67,8 @@ def print_sheets(
     from ..reporting.tables.terminal import terminal
 
     if form == "table":
-        print_tables(terminal(sheet, terminal_width(), notes=notes) for sheet in sheets)
+        for sheet in sheets:
+            wide_console().print(terminal(sheet, terminal_width(), notes=notes), crop=False)
     elif form == "json":
         values = plain(sheets if content is None else content)
         echo_json(values, indent=1)

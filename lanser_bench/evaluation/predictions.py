@@ -20,7 +20,7 @@ from . import metrics
 from .arrays import Floats, Ints
 from .results import Metric
 from .sheets import codes, fitting
-from .statistics import Statistic, combine, flat, metric, ratio_mean
+from .statistics import Statistic, combine, flat, mean_of_ratios, metric, ratio_mean
 
 PREDICTIONS = "predictions.parquet"
 SUMS = ("explained", "spread", "n", "x", "y", "xx", "yy", "xy")
@@ -125,6 +125,16 @@ def classification_score(tallies: Floats, name: str) -> Statistic:
         shares = np.full(draws * K, 1 / (draws * K))
         score = ratio_mean(2 * hits.reshape(n_speakers, draws * K), marked, shares)
     return replace(score, bounds=(0.0, 1.0))
+
+
+def area_score(tallies: Sequence[Floats], weights: Sequence[float]) -> Statistic:
+    """Returns Σ weight · UAR of several budgets."""
+    parts = []
+    for hits, support, _ in tallies:
+        present = support.any((0, 1))
+        hit, gold = (of.sum(1) / hits.shape[1] for of in (hits, support))
+        parts.append((hit * (present / present.sum()), gold))
+    return replace(mean_of_ratios(parts, weights), bounds=(0.0, float(sum(weights))))
 
 
 def regression(data: Predicted) -> dict[str, Statistic]:

@@ -90,6 +90,10 @@ def _resampled(n: int, resamples: int, seed: int) -> Floats:
 def estimate(statistic: Statistic, weights: Floats) -> tuple[Floats, Floats]:
     """Returns score and standard error of weighted speakers: weights (B, n) → (B,), (B,)."""
     n = weights.shape[1]
+    if statistic.ratios is not None:
+        value, influence = _of_ratios(*statistic.ratios, weights)
+        squares = np.einsum("bn,bn,bn->b", weights, influence, influence)
+        return value, np.sqrt(squares * n / (n - 1))
     totals = weights @ statistic.sums
     value, gradient = statistic.value(totals), statistic.gradient(totals)
     if statistic.transform == "fisher":
@@ -100,6 +104,23 @@ def estimate(statistic: Statistic, weights: Floats) -> tuple[Floats, Floats]:
     influence -= np.einsum("bn,bn->b", weights, influence)[:, None] / n
     squares = np.einsum("bn,bn,bn->b", weights, influence, influence)
     return value, np.sqrt(squares * n / (n - 1))
+
+
+def _of_ratios(tops: Floats, bottoms: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Returns Σ_j of ratios, shape (B,), and its influence per speaker, (B, n).
+
+    The weighted influence of a ratio adds up to 0, so it needs no centring.
+    """
+    below = weights @ bottoms
+    defined = below > 0
+    inverse = np.divide(1.0, below, out=np.zeros_like(below), where=defined)
+    ratios = (weights @ tops) * inverse
+    slopes = ratios * inverse
+    if not defined.all():
+        whole = bottoms.sum(0)
+        whole = np.divide(tops.sum(0), whole, out=np.zeros_like(whole), where=whole > 0)
+        ratios = np.where(defined, ratios, whole)
+    return ratios.sum(1), inverse @ tops.T - slopes @ bottoms.T
 
 
 def back_transformed(
@@ -129,21 +150,13 @@ def combine(parts: Sequence[Statistic], weights: Sequence[float]) -> Statistic:
     bounds = (sum(low for low, _ in ends), sum(high for _, high in ends))
     ratios = [part.ratios for part in parts if part.ratios is not None]
     if len(ratios) == len(parts):
-        return replace(_mean_of_ratios(ratios, weights), bounds=bounds)
+        return replace(mean_of_ratios(ratios, weights), bounds=bounds)
     sums = np.concatenate([part.sums for part in parts], axis=1)
     return Statistic(sums, value, gradient, bounds=bounds)
 
 
 def among(statistic: Statistic, own: Sequence[str], every: Sequence[str]) -> Statistic:
-    """Returns the statistic over more speakers, who add nothing to its sums.
-
-    So scores of sets with different speakers can be combined.
-
-    Args:
-        statistic: over the speakers `own`, in their order.
-        own: its speakers.
-        every: all speakers, sorted; includes `own`.
-    """
+    """Returns the statistic of the speakers `own` over `every` one, sorted: others add nothing."""
     place = np.searchsorted(np.asarray(every), np.asarray(own))
 
     def rows(values: Floats) -> Floats:
@@ -155,7 +168,7 @@ def among(statistic: Statistic, own: Sequence[str], every: Sequence[str]) -> Sta
     return replace(statistic, sums=rows(statistic.sums), ratios=ratios)
 
 
-def _mean_of_ratios(parts: Sequence[tuple[Floats, Floats]], weights: Sequence[float]) -> Statistic:
+def mean_of_ratios(parts: Sequence[tuple[Floats, Floats]], weights: Sequence[float]) -> Statistic:
     """Adds ratios with the same denominators, such as recalls of several seeds.
 
     The score remains the same function of sums over speakers, with far fewer columns.
@@ -173,13 +186,8 @@ def _mean_of_ratios(parts: Sequence[tuple[Floats, Floats]], weights: Sequence[fl
 
 
 def flat(statistic: Statistic) -> Floats:
-    """Returns the sums of a mean of ratios, shape (speakers, 2 J), for `ratios_of`.
-
-    Raises:
-        ValueError: the score is no mean of ratios.
-    """
-    if statistic.ratios is None:
-        raise ValueError("not a mean of ratios: its sums need their own function")
+    """Returns the sums of a mean of ratios, shape (speakers, 2 J), for `ratios_of`."""
+    assert statistic.ratios is not None
     return np.concatenate(statistic.ratios, axis=1)
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..errors import DataError, SettingsError, did_you_mean
+from ..evaluation.arrays import Floats
 from ..evaluation.contrast import Contrast, Side, difference, score_of
 from ..evaluation.curves import area_weights
 from ..evaluation.families import Declared, MetricName
-from ..evaluation.predictions import Classified, classification_score
+from ..evaluation.predictions import Classified, area_score, classification_score
 from ..evaluation.results import BudgetResult, EvaluationResult, Metric
-from ..evaluation.statistics import Statistic, combine
+from ..evaluation.statistics import Statistic
 from ..measurements.metrics import CLASS_METRICS
 from ..records.attachments import (
     Place,
@@ -140,10 +141,6 @@ class Group:
         labels = len(self.evaluation.labels)
         return _counts(path, _attached(path, record), self.cell.target, labels).utterances
 
-    def gold(self) -> Classified:
-        """Returns the utterances with their gold labels and the first seed's predictions."""
-        return next(self.predictions())
-
     def predictions(self) -> Iterator[Classified]:
         """Yields each seed's predictions at the largest budget.
 
@@ -232,11 +229,11 @@ def statistic(
     """Returns one record's score as sums over its speakers, sorted."""
     evaluation = record.datasets[target].evaluation
     if metric != "area":
-        return _score_at(path, record, target, budget or largest(evaluation).budget, metric)
+        at = _at(path, record, target, budget or largest(evaluation).budget)
+        return classification_score(at, metric)
     shares = [b for b in evaluation.budgets if b.fraction is not None] or [largest(evaluation)]
     weights = area_weights([b.fraction or 1.0 for b in shares])
-    parts = [_score_at(path, record, target, b.budget, "uar") for b in shares]
-    return combine(parts, [float(w) for w in weights])
+    return area_score([_at(path, record, target, b.budget) for b in shares], weights.tolist())
 
 
 def unlike(a: Group, b: Group) -> str | None:
@@ -257,7 +254,7 @@ def unlike(a: Group, b: Group) -> str | None:
         return "no predictions beside some of the records"
     if a.utterances == b.utterances:
         return None
-    x, y = a.gold(), b.gold()
+    x, y = next(a.predictions()), next(b.predictions())
     if x.ids != y.ids or x.speakers != y.speakers or x.gold.tolist() != y.gold.tolist():
         return "other utterances, speakers or gold labels under the same split hash"
     return None
@@ -283,7 +280,7 @@ def _changed(a: Sequence[str], b: Sequence[str]) -> str:
     return ", ".join([*(f"−{name}" for name in gone), *(f"+{name}" for name in new)]) or "order"
 
 
-def _score_at(path: Path, record: ResultRecord, target: int, budget: str, metric: str) -> Statistic:
+def _at(path: Path, record: ResultRecord, target: int, budget: str) -> Floats:
     evaluation = record.datasets[target].evaluation
     known = [b.budget for b in evaluation.budgets]
     if budget not in known:
@@ -291,7 +288,7 @@ def _score_at(path: Path, record: ResultRecord, target: int, budget: str, metric
     found = _counts(path, _attached(path, record), target, len(evaluation.labels)).tallies
     if budget not in found:
         raise DataError(f"{record.name}: its predictions have no rows at budget {budget}.")
-    return classification_score(found[budget], metric)
+    return found[budget]
 
 
 @lru_cache(maxsize=64)

@@ -17,7 +17,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from lanser_bench.records.attachments import read_attached, write_attached
+from lanser_bench.records.counts import footer
 from lanser_bench.records.reading import load_records
 from lanser_bench.records.record import save_record
 
@@ -43,17 +46,34 @@ def best(action: Callable[[], object], times: int = 3) -> float:
     return min(found)
 
 
-def copies(count: int, folder: Path) -> None:
-    """Writes so many records beside the files that they refer to."""
-    for path in RESULTS.glob("*.parquet"):
-        shutil.copy(path, folder)
-    found = load_records([RESULTS])
+def copies(count: int, folder: Path, *, old: bool = False) -> None:
+    """Writes so many records, each with files of its own as a run writes them, or an `old` one."""
+    found = []
+    for path, record in load_records([RESULTS]):
+        assert record.predictions is not None
+        table = read_attached(path, record.predictions).replace_schema_metadata()
+        about = None if old else footer([table], [len(record.datasets[0].evaluation.labels)])
+        beside = write_attached(table, folder / path.name, "predictions", about)
+        assert record.probe_sums is not None
+        probes = (path.parent / record.probe_sums.file).read_bytes()
+        found.append((path.stem, record, beside, (folder / beside.file).read_bytes(), probes))
+        (folder / beside.file).unlink()
     for i in range(count):
-        path, record = found[i % len(found)]
+        stem, record, beside, predictions, probes = found[i % len(found)]
         copy = i // len(found)
-        name = f"{record.group}, copy {copy}"
-        changes = {"group": name, "name": f"{name}, seed={record.seed}"}
-        save_record(record.model_copy(update=changes), folder / f"{path.stem}-{copy}.json")
+        name, file = f"{record.group}, copy {copy}", f"{stem}-{copy}"
+        changes: dict[str, Any] = {
+            "group": name,
+            "name": f"{name}, seed={record.seed}",
+            "axes": {**record.axes, "copy": str(copy)},
+            "predictions": beside.model_copy(update={"file": f"{file}.predictions.parquet"}),
+        }
+        assert record.probe_sums is not None
+        update = {"file": f"{file}.probes.parquet"}
+        changes["probe_sums"] = record.probe_sums.model_copy(update=update)
+        (folder / f"{file}.predictions.parquet").write_bytes(predictions)
+        (folder / f"{file}.probes.parquet").write_bytes(probes)
+        save_record(record.model_copy(update=changes), folder / f"{file}.json")
 
 
 def command(*words: str | Path) -> Callable[[], object]:

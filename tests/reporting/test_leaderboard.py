@@ -9,16 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
-from rich.table import Table
 
-from lanser_bench.cli._console import print_tables
+from lanser_bench.cli._console import print_sheets
 from lanser_bench.errors import SettingsError
 from lanser_bench.evaluation.contrast import averaged
 from lanser_bench.evaluation.results import LabelsNeeded, Metric, ZeroShotResult
 from lanser_bench.numbers import percent
 from lanser_bench.records.reading import latest, load_records
 from lanser_bench.records.record import ResultRecord, StageUse
-from lanser_bench.reporting.leaderboard.boards import Board, rank
+from lanser_bench.reporting.leaderboard.boards import rank
 from lanser_bench.reporting.leaderboard.by_axis import axis_sheet, rank_by
 from lanser_bench.reporting.leaderboard.table import (
     comma_separated,
@@ -29,11 +28,13 @@ from lanser_bench.reporting.leaderboard.table import (
     sheets,
 )
 from lanser_bench.reporting.report.pictures import save_curves
+from lanser_bench.reporting.tables.form import Format
 from lanser_bench.reporting.tables.sheet import csv_text, html, latex, markdown, plain
 from lanser_bench.reporting.tables.terminal import terminal
 
 from .conftest import metric
 from .published import publish, simulated
+from .test_tables import drawn
 
 Make = Callable[..., ResultRecord]
 
@@ -48,29 +49,30 @@ def records(record: Make) -> list[ResultRecord]:
     ]
 
 
-def tables(boards: list[Board], *, targets: bool = False, width: int | None = None) -> list[Table]:
-    return [terminal(found, width) for found in sheets(boards, targets=targets)]
-
-
 def shown(records: list[ResultRecord], **options: bool) -> str:
     console = Console(file=io.StringIO(), width=160)
-    for table in tables(rank(records), **options):
-        console.print(table)
+    for table in sheets(rank(records), **options):
+        console.print(terminal(table))
     return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def heads_of(lines: list[str]) -> list[str]:
+    rows = [line.split("┃")[1:-1] for line in lines if line.startswith("┃")]
+    return [" ".join(" ".join(parts).split()) for parts in zip(*rows, strict=True)]
 
 
 def test_a_narrow_terminal_shows_what_fits_and_names_the_rest(records: list[ResultRecord]) -> None:
     boards = rank(records)
-    [narrow], [wide] = tables(boards, width=90), tables(boards, width=300)
-    heads = [str(column.header) for column in narrow.columns]
-    every = [column.head for column in sheet(boards[0]).shown if column.names != "name"]
-    assert [str(column.header) for column in wide.columns] == every
-    assert heads[:3] == ["#", "row", "labeler"]
+    narrow, wide = (drawn(sheet(boards[0]), width) for width in (90, 300))
+    every = [column.head or "" for column in sheet(boards[0]).shown if column.names != "name"]
+    assert heads_of(wide) == every
+    heads = " ".join(" ".join(line for line in narrow if "┃" in line).replace("┃", " ").split())
+    assert heads.startswith("# row labeler")
     assert f"UAR {boards[0].budget}" in heads
-    away = [str(head) for head in every if head not in heads]
+    away = [head for head in every if head not in heads]
     assert away
-    assert all(head in str(narrow.caption) for head in away)
-    assert "hidden for width" not in str(wide.caption)
+    assert all(head in " ".join(narrow[-3:]) for head in away)
+    assert not any("hidden for width" in line for line in wide)
 
 
 def test_main_rows_are_ranked_and_controls_stand_apart(records: list[ResultRecord]) -> None:
@@ -220,16 +222,15 @@ def test_a_narrow_terminal_shows_the_targets_of_the_rows_that_fit(
     records: list[ResultRecord],
 ) -> None:
     boards = rank(records)
-    [_, narrow], [_, wide] = (tables(boards, targets=True, width=w) for w in (70, 300))
-    heads = [str(column.header) for column in wide.columns]
-    names = ["labeler=<b>bold</b>\n[red]", "labeler=words", "random init"]
-    assert heads == ["target", "score", *names]
-    assert [str(column.header) for column in narrow.columns] == heads[:3]
-    assert "hidden for width: labeler=words, random init" in str(narrow.caption)
-    assert "hidden for width" not in str(wide.caption)
-    console = Console(file=io.StringIO(), width=70)
-    console.print(narrow)
-    assert "prosody.f0_mean_st (raw)" in console.file.getvalue()  # type: ignore[attr-defined]
+    [_, table] = sheets(boards, targets=True)
+    narrow, wide = drawn(table, 70), drawn(table, 300)
+    names = ["labeler=<b>bold</b> [red]", "labeler=words", "random init"]
+    assert heads_of(wide) == ["target", "score", *names]
+    assert heads_of(narrow) == ["target", "score", names[0]]
+    text = " ".join(" ".join(narrow).split())
+    assert "hidden for width: labeler=words, random init" in text
+    assert not any("hidden for width" in line for line in wide)
+    assert "prosody.f0_mean_st (raw)" in text
 
 
 def test_labels_needed_have_a_column_where_targets_were_fixed_beforehand(record: Make) -> None:
@@ -431,7 +432,7 @@ def test_every_form_holds_every_row(study: Path) -> None:
     assert len(plain(axis[0])["rows"]) == 3
     assert len(plain(by)["rows"]) == 3
     assert markdown(by).count("\n| ") == 1 + 1 + 3
-    assert terminal(by).row_count == 3
+    assert sum(line.startswith("│") for line in drawn(by, 120)) == 3
     assert latex(by).count(r"\\") == 1 + 3
 
 
@@ -450,5 +451,5 @@ def test_a_table_that_is_no_terminals_is_as_wide_as_its_texts(
         (p, r.model_copy(update={"labeler": f"{wide}{r.labeler}", "axes": {}}))
         for p, r in load_records([study])
     ]
-    print_tables(tables(rank(found)))
+    print_sheets(sheets(rank(found)), Format.table)
     assert wide in capsys.readouterr().out

@@ -23,8 +23,6 @@ from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown, verdict
 from .ranking import Standing, mean, standings
 from .table import METRIC_HEADS, to_best_text
 
-AXES = ("labeler", "taxonomy", "encoder", "asr")
-
 
 @dataclass(frozen=True)
 class AxisRow:
