@@ -50,7 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 UNUSABLE = {
     *(errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.EROFS),
-    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP, errno.EINVAL),
 }
 """System errors that are caused by a path of the user's, not by the program."""
 

@@ -133,7 +133,7 @@ def _with_paths(function: Callable[..., Any]) -> Callable[..., Any]:
             raise SettingsError(f"The path '{shown}' ({name}) cannot be used: {error}.") from None
 
     @wraps(function)
-    def called(**given: Any) -> Any:
-        return function(**{name: read(name, value) for name, value in given.items()})
+    def called(*values: Any, **given: Any) -> Any:
+        return function(*values, **{name: read(name, value) for name, value in given.items()})
 
     return called

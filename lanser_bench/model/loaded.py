@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import DataError, PluginError
+from ..errors import DataError, PluginError, SettingsError
 from ..kinds.encoder import FeatureExtractor
 from ..kinds.speech import SAMPLE_RATE, Waveform
 from ..plugins.discovery import registry
@@ -29,6 +29,9 @@ LINEAR = ("centre", "scale", "weight", "bias")
 """Tensors of a linear head, in the order of `LinearHead`."""
 BATCH_SECONDS = 60.0
 """Padded seconds that are encoded at a time; this bounds the memory."""
+
+_UNFIT = (ArithmeticError, LookupError, OSError, RuntimeError, SettingsError, TypeError, ValueError)
+"""Errors of the libraries if parts of a model do not fit together."""
 
 
 @dataclass
@@ -178,26 +181,17 @@ def load_model(
     config = read_config(place)
     plugins = registry(tuple(Path(d) for d in plugin_dirs))
     check_installed(plugins, [config.encoder])
-    plugin = plugins.create("encoder", config.encoder.name, config.encoder.options)
-    found = plugin_identity(plugins, "encoder", config.encoder.name, plugin)
-    notes = _compare(config, found)
-    taxonomy = load_taxonomy(place / TAXONOMY) if config.taxonomy else None
-    frozen = frames_encoder(plugin.frontend, plugins)
     try:
-        tensors = load_file(place / WEIGHTS)
+        plugin = plugins.create("encoder", config.encoder.name, config.encoder.options)
+        notes = _compare(config, plugin_identity(plugins, "encoder", config.encoder.name, plugin))
+        taxonomy = load_taxonomy(place / TAXONOMY) if config.taxonomy else None
         if config.frontend.content() != plugin.frontend.content():
             raise ValueError("its front end is not that of its encoder")
+        frozen = frames_encoder(plugin.frontend, plugins)
+        tensors = load_file(place / WEIGHTS)
         model = SERModel(config, tensors, taxonomy, plugin, device, frozen, notes)
         model.check()
-    except (
-        OSError,
-        SafetensorError,
-        ArithmeticError,
-        LookupError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except (SafetensorError, *_UNFIT) as error:
         why = " ".join(str(error).split())[:300].rstrip(".")
         raise DataError(f"The model {place} is damaged: {why}. Export it again.") from None
     return model
