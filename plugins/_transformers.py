@@ -15,7 +15,9 @@ from .weights import resolve
 LOAD_ERRORS = (OSError, ValueError, TypeError, KeyError)
 
 
-def load_model(name: str, head: str | Callable[[Any], str], what: str) -> tuple[Any, list[str]]:
+def load_model(
+    name: str, head: str | Callable[[Any], str], what: str, dtype: Any = None
+) -> tuple[Any, list[str]]:
     """Loads a model.
 
     Args:
@@ -23,6 +25,7 @@ def load_model(name: str, head: str | Callable[[Any], str], what: str) -> tuple[
         head: class of transformers, such as ``AutoModelForMaskedLM``, or a function that chooses it
             by the model's configuration.
         what: kind of model, for messages.
+        dtype: torch's type of the weights, by default float32.
 
     Returns:
         The model, and the names of weights that it has and the checkpoint lacks. The mask of
@@ -45,7 +48,7 @@ def load_model(name: str, head: str | Callable[[Any], str], what: str) -> tuple[
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=True,
-                dtype=torch.float32,
+                dtype=dtype or torch.float32,
                 output_loading_info=True,
             )
     except LOAD_ERRORS as error:

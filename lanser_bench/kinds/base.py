@@ -64,10 +64,17 @@ class Plugin(Generic[OptionsT]):
         """Keeps the options; weights are loaded on first use."""
         self.options = options
 
+    registered_gib: float = 0.5
+    """The memory that its module registered."""
+
     @property
     def memory_gib(self) -> float:
-        """Main memory of its weights and a batch, in GiB; in no key."""
-        return 0.5
+        """Main memory of its weights and a batch, in GiB, beside a worker's 0.5; in no key.
+
+        As registered, or that of the model that it opens if this is more.
+        """
+        facts = self.model_facts()
+        return max(self.registered_gib, 0.0 if facts is None else facts.memory_gib - 0.5)
 
     def check(self) -> None:
         """Refuses options or a model that cannot work, before anything is computed or downloaded.

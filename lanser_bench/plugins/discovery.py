@@ -69,6 +69,8 @@ class Registered:
     reference: str
     """``module:Class``; for a taxonomy the path of its file."""
     distribution: str
+    memory_gib: float = 0.5
+    """Of `Plugin.memory_gib`, unless the class has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +161,13 @@ class Registry(Tabled):
         checked = validated(cls.Options, dict(options or {}), f"{kind} '{name}'", axis)
         # A plugin made of others looks them up in this registry.
         outer = _making.set(self)
-        whose = f"{kind} '{name}' of {self.entry(kind, name).distribution}"
+        entry = self.entry(kind, name)
+        whose = f"{kind} '{name}' of {entry.distribution}"
         try:
             with plugin_boundary(f"{whose} cannot be created"), isolated(whose, "__init__()"):
                 plugin = cls(checked)
             own(plugin, whose)
+            plugin.registered_gib = entry.memory_gib
             return plugin
         finally:
             _making.reset(outer)
@@ -312,11 +316,13 @@ def _collect(module: ModuleType, distribution: str) -> list[Registered]:
         if function is None or not hasattr(function, "lanser_bench_impl"):
             continue
 
-        def register(name: str, reference: object, kind: str = kind) -> None:
+        def register(
+            name: str, reference: object, memory_gib: float = 0.5, kind: str = kind
+        ) -> None:
             text = str(reference)
             if kind != "taxonomy" and not re.fullmatch(r"[\w.]+:\w+", text):
                 raise ValueError(f"{kind} '{name}': '{text}' is not of the form 'module:Class'")
-            entries.append(Registered(kind, name, text, distribution))
+            entries.append(Registered(kind, name, text, distribution, memory_gib))
 
         function(register)
     return entries

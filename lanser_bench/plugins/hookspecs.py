@@ -1,6 +1,8 @@
 """Every hook of lanser-bench. A plugin module implements the ones it needs with `@hookimpl`.
 
 Each `register(name, "module:Class")` takes a lazy reference: listing plugins imports none of them.
+A third argument is the main memory in GiB that the plugin needs beside a worker's 0.5, by default
+0.5; it is in no key.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 hookspec = pluggy.HookspecMarker("lanser_bench")
 hookimpl = pluggy.HookimplMarker("lanser_bench")
-Register = Callable[[str, str], None]
+Register = Callable[..., None]
 
 
 # fmt: off

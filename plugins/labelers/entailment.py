@@ -83,12 +83,14 @@ class EntailmentOptions(PluginOptions):
     max_tokens: int = Field(default=256, ge=16)
     """Longest pair. Longer texts are cut at their end (with `context`, the premise at its start)
     and counted; hypotheses are never cut."""
-    batch_tokens: int = Field(default=1024, ge=256)
-    """Most tokens of a batch, padding included; one batch per thread is scored at a time. Changes
-    the last digits of floats."""
     device: Device = "cpu"
     """Part of the key, because each gives slightly different floats. ``auto`` becomes the device of
     the machine that reads the experiment: ``cuda``, else ``mps``, else ``cpu``."""
+    batch_tokens: int = Field(
+        default_factory=lambda data: 1024 if data.get("device") == "cpu" else 65_536, ge=256
+    )
+    """Most tokens of a batch, padding included; one batch per thread is scored at a time. By
+    default 65,536 on a GPU. Changes the last digits of floats."""
 
     @model_validator(mode="after")
     def _possible(self) -> EntailmentOptions:

@@ -24,7 +24,6 @@ from pydantic_core import PydanticCustomError
 
 from lanser_bench import Scores, Taxonomy, TextRecord
 
-from .._devices import dtype_on
 from .._file_hashes import cache_folder
 from ..weights import Weights, resolve
 from ._causal import log_likelihoods
@@ -71,9 +70,6 @@ class LLMOptions(LanguageModelOptions):
     """``auto`` uses the chat template of the model's tokenizer, if it has one: the prompt is the
     user's turn, and the filled template begins the answer. ``none`` continues the prompt as plain
     text. A server uses its own."""
-    precision: Literal["float32", "bf16"] = "float32"
-    """``bf16`` halves the memory and is faster on processors with bfloat16; scores differ in the
-    third digit. Not for a server."""
     base_url: str | None = Field(default=None, pattern=r"^https?://\S+$")
     """An OpenAI-compatible server, such as ``http://localhost:8000/v1``; `model` is then the
     model's name there. The key contains only these two names, because served weights have no hash:
@@ -162,13 +158,6 @@ class LLM(LanguageModelLabeler[LLMOptions]):
     def _loaded_name(self) -> str:
         gguf = gguf_weights(self.options.model)
         return self.options.model if gguf is None else str(converted(gguf))
-
-    @cached_property
-    def _model(self) -> tuple[Any, Any]:
-        """The model in its precision and its tokenizer."""
-        dtype = dtype_on(self.options.device, self.options.precision)
-        model, tokenizer = super()._model
-        return model.to(dtype), tokenizer
 
     @cached_property
     def _chat(self) -> tuple[list[int], list[int]] | None:

@@ -24,6 +24,7 @@ from lanser_bench import (
     fitting,
 )
 
+from .._devices import Precision, dtype_on
 from .._sentence_model import OWN_MODEL, exceeds_limit, load_sentence_model
 from ..weights import WithWeights, usual_names
 from ._wording import (
@@ -54,6 +55,8 @@ class SimilarityOptions(PluginOptions):
     """Cosines are divided by it before the softmax. It changes confidences, not the best label."""
     batch_size: int = Field(default=64, ge=1)
     """Changes the last digits of floats."""
+    precision: Precision = "float32"
+    """Type of the model's weights. A CPU refuses those that it has no instructions for."""
     device: Device = "cpu"
     """Part of the key, because each gives slightly different floats. ``auto`` becomes the device of
     the machine that reads the experiment: ``cuda``, else ``mps``, else ``cpu``."""
@@ -134,7 +137,8 @@ class Similarity(WithWeights, ColumnLabeler[SimilarityOptions]):
 
     @cached_property
     def _model(self) -> Any:
-        return load_sentence_model(self.options.model, self.options.device)
+        model = load_sentence_model(self.options.model, self.options.device)
+        return model.to(dtype_on(self.options.device, self.options.precision))
 
     def _truncated(self, texts: list[str]) -> list[bool]:
         return exceeds_limit(self._model, texts)

@@ -6,13 +6,13 @@ from lanser_bench import hookimpl
 
 
 @hookimpl
-def register_probes(register: Callable[[str, str], None]) -> None:
+def register_probes(register: Callable[..., None]) -> None:
     """Registers the built-in probes."""
     home = "lanser_bench_plugins.probes"
-    register("egemaps", f"{home}.egemaps:EGeMAPSTargets")
-    register("emotion-fixed-text", f"{home}.classes:EmotionFixedText")
-    register("planted", f"{home}.planted:Planted")
-    register("prosody", f"{home}.prosody:Prosody")
-    register("speaker", f"{home}.classes:Speaker")
-    register("text", f"{home}.text:Text")
+    register("egemaps", f"{home}.egemaps:EGeMAPSTargets", 0.1)
+    register("emotion-fixed-text", f"{home}.classes:EmotionFixedText", 0.05)
+    register("planted", f"{home}.planted:Planted", 0.05)
+    register("prosody", f"{home}.prosody:Prosody", 0.05)
+    register("speaker", f"{home}.classes:Speaker", 0.05)
+    register("text", f"{home}.text:Text", 0.2)
     register("voice-quality", f"{home}.voice_quality:VoiceQuality")

@@ -6,8 +6,8 @@ from lanser_bench import hookimpl
 
 
 @hookimpl
-def register_segmenters(register: Callable[[str, str], None]) -> None:
+def register_segmenters(register: Callable[..., None]) -> None:
     """Registers the built-in segmenters."""
-    register("none", "lanser_bench_plugins.segmenters.none:NoSegmenter")
-    register("vad", "lanser_bench_plugins.segmenters.vad:VAD")
-    register("windows", "lanser_bench_plugins.segmenters.windows:Windows")
+    register("none", "lanser_bench_plugins.segmenters.none:NoSegmenter", 0.05)
+    register("vad", "lanser_bench_plugins.segmenters.vad:VAD", 0.05)
+    register("windows", "lanser_bench_plugins.segmenters.windows:Windows", 0.05)

@@ -130,6 +130,8 @@ def _type(annotation: str) -> str:
 
 def _default(field: Any) -> str:
     if field.default_factory is not None:
+        if field.default_factory_takes_validated_data:
+            return f"`{field.default_factory({'device': 'cpu'})}`"
         value = field.default_factory()
         return "all cores" if isinstance(value, int) else f"`{json.dumps(value)}`"
     value = field.default

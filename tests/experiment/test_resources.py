@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from lanser_bench.experiment import dry_run, plan_experiment, run_experiment
 from lanser_bench.experiment.running.events import read_events
 from lanser_bench.experiment.running.resources import BASE_GIB, needs
 from lanser_bench.experiment.settings.model import Experiment
+from lanser_bench.plugins.discovery import registry
 
 Make = Callable[..., dict[str, Any]]
 GPU = {"name": "local", "threads": 2, "gpus": 1}
@@ -93,7 +96,7 @@ def test_memory_is_what_plugins_declare_unless_the_experiment_says_otherwise(
 ) -> None:
     found = wanted(settings(memory={"label": 7.5}), plugin_dirs)
     assert found["label"].memory_gib == 7.5
-    assert found["pretrain"].memory_gib == BASE_GIB + 0.5
+    assert found["pretrain"].memory_gib == BASE_GIB + 0.1
     assert found["evaluate"].memory_gib == BASE_GIB
 
 
@@ -107,3 +110,19 @@ def test_a_stage_occupies_no_more_threads_than_its_plugin_uses(
     used = {node.spec.plugins["encoder"].name: found[node.key].threads for node in embed}
     assert used["egemaps"] == 1
     assert {node.spec.threads for node in embed} == {2}, "keys are those of before"
+
+
+def test_every_built_in_declares_its_memory_and_a_model_at_least_its_weights(
+    tmp_path: Path,
+) -> None:
+    unknown = {"fill-mask", "llm", "classifier", "audio-teacher", "transformers", "adapter"}
+    unknown |= {"faster-whisper", "random", "voice-quality"}
+    kinds = ("segmenter", "asr", "labeler", "encoder", "probe")
+    entries = [one for one in registry().entries.values() if one.kind in kinds]
+    assert {one.name for one in entries if one.memory_gib == 0.5} <= unknown
+    (tmp_path / "config.json").write_text(
+        json.dumps({"architectures": ["LlamaForCausalLM"], "model_type": "llama"})
+    )
+    (tmp_path / "model.safetensors").touch()
+    os.truncate(tmp_path / "model.safetensors", 3 * 2**30)
+    assert create_plugin("labeler", "llm", {"model": str(tmp_path)}).memory_gib == 3.0

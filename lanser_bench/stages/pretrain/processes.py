@@ -51,7 +51,7 @@ def train_together(context: StageContext, processes: int, prepare: Prepare) -> N
             f"pretrain.processes is {processes}, but this stage has {gpus} GPUs of CUDA. Lower it, "
             "or run where there are more."
         )
-    store, spec, told = context.store, context.spec, get_context("spawn").SimpleQueue()
+    store, spec, messages = context.store, context.spec, get_context("spawn").SimpleQueue()
     call = RunnableCall(
         *(spec.stage, spec.key, spec.model_dump(), store.root, store.layers),
         threads=spec.threads or 1,
@@ -61,15 +61,15 @@ def train_together(context: StageContext, processes: int, prepare: Prepare) -> N
     # The system chooses a free port for 0, and this store keeps it.
     meeting = distributed.TCPStore(HERE, 0, is_master=True, wait_for_workers=False)
     running = spawn.start_processes(
-        _train_share, (processes, meeting.port, call, told, prepare), processes, join=False
+        _train_share, (processes, meeting.port, call, messages, prepare), processes, join=False
     )
     try:
         while not running.join(timeout=1):
             if context.lease is not None:
                 context.lease.check()
     except ENDED_BADLY as error:
-        while not told.empty():
-            if isinstance(fault := told.get(), LanserError):
+        while not messages.empty():
+            if isinstance(fault := messages.get(), LanserError):
                 raise fault from None
         reason = str(error).strip().splitlines()[-1].rstrip(".")
         raise WorkerError(
@@ -79,13 +79,13 @@ def train_together(context: StageContext, processes: int, prepare: Prepare) -> N
     finally:
         for process in running.processes:
             process.kill()
-    while not told.empty():
-        for name, count in told.get().items():
+    while not messages.empty():
+        for name, count in messages.get().items():
             tally(name, count)
 
 
 def _train_share(
-    rank: int, processes: int, port: int, call: RunnableCall, told: Any, prepare: Prepare
+    rank: int, processes: int, port: int, call: RunnableCall, messages: Any, prepare: Prepare
 ) -> None:
     """Trains one process's share of each step; the first process writes checkpoints."""
     parent: Any = parent_process()
@@ -114,9 +114,9 @@ def _train_share(
             if rank == 0:
                 training.save(checkpoint, progress, best)
             distributed.destroy_process_group()
-        told.put(counts)
+        messages.put(counts)
         # Threads of the libraries may abort the interpreter's own end.
         os._exit(0)
     except LanserError as error:
-        told.put(error)
+        messages.put(error)
         raise

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lanser_bench_plugins import _devices
 from tiny_language_models import headless_folder, masked_folder
 
 from lanser_bench import MissingDependencyError, PluginError, SettingsError, TextRecord
@@ -89,6 +90,15 @@ def test_mask_tokens_in_a_text_are_words_and_no_masks(masked: Path) -> None:
     assert np.isfinite(odd.values).all()
     spelt = fill_mask(model=str(masked))._tokens("[MASK]")
     assert spelt != [4]
+
+
+def test_shorter_types_are_close_to_float32(masked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_devices, "_cpu_computes", lambda _: True)  # slowly, on every CPU
+    records = [record("we won"), record("it rains")]
+    exact = fill_mask(model=str(masked)).score(records, TAXONOMY).values
+    half = fill_mask(model=str(masked), precision="bf16").score(records, TAXONOMY).values
+    np.testing.assert_allclose(half, exact, atol=0.05)
+    assert not np.array_equal(half, exact)
 
 
 def test_a_model_has_to_be_named() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lanser_bench_plugins import _devices
 
 from lanser_bench import PluginError, TaxonomyError, TextRecord
 from lanser_bench.plugins.discovery import registry
@@ -186,3 +187,14 @@ def test_a_labeler_says_under_which_licence_its_weights_are() -> None:
     assert both["licence"] == f"{similarity['licence']}; {entailment['licence']}"
     dealt = registry().create("labeler", "shuffled", {"member": "similarity"}).describe()
     assert dealt["licence"] == "Apache-2.0"
+
+
+def test_shorter_types_are_close_to_float32(
+    sentences: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_devices, "_cpu_computes", lambda _: True)  # slowly, on every CPU
+    records = [TextRecord("a", "we won"), TextRecord("b", "it rains")]
+    exact = create("similarity", model=str(sentences)).score(records, TAXONOMY).logits
+    half = create("similarity", model=str(sentences), precision="bf16").score(records, TAXONOMY)
+    np.testing.assert_allclose(half.logits, exact, atol=0.05)
+    assert not np.array_equal(half.logits, exact)
