@@ -176,7 +176,8 @@ def _child(node: yaml.Node | None, part: str) -> tuple[int, yaml.Node] | None:
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value == part:
                 return key.start_mark.line + 1, value
-    if isinstance(node, yaml.SequenceNode) and part.isdecimal() and int(part) < len(node.value):
+    inside = isinstance(node, yaml.SequenceNode) and part.isdecimal() and len(part) < 10
+    if node is not None and inside and int(part) < len(node.value):
         child = node.value[int(part)]
         return child.start_mark.line + 1, child
     return None

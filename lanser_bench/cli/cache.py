@@ -227,6 +227,6 @@ def _age(text: str) -> float:
 
     units = {"m": 60.0, "h": 3600.0, "d": 86400.0}
     number, unit = text[:-1], text[-1:]
-    if unit not in units or not number.isdigit():
+    if unit not in units or not number.isdecimal() or len(number) > 9:
         raise SettingsError(f"--older-than is '{text}'; write 30d, 12h or 0m.")
     return int(number) * units[unit]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -105,7 +106,7 @@ def _cells(parts: Parts, point: Point, name: str) -> Iterator[Cell]:
     plugin, labeler = parts.plugin("labeler", settings.labeler)
     assert isinstance(plugin, LabelTable)
     seeds = [values.get("seed") for values, _ in plugin.parts(("seed",))]
-    if odd := [seed for seed in seeds if seed is not None and not seed.isdecimal()]:
+    if odd := [seed for seed in seeds if seed is not None and not re.fullmatch(r"\d{1,10}", seed)]:
         raise SettingsError(f"The table has the seed '{odd[0]}', which is no whole number.")
     target = settings.targets[0]
     prepared = steps.prepare(PLACE, target)

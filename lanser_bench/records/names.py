@@ -223,8 +223,9 @@ def value_of(settings: Mapping[str, Any], axis: str, recorded: str) -> Value:
     setting: Any = settings
     for step in axis.split("."):
         setting = _flat_options(setting)
-        if isinstance(setting, list) and step.isdecimal() and int(step) < len(setting):
-            setting = setting[int(step)]
+        if isinstance(setting, list):
+            inside = step.isdecimal() and len(step) < 10 and int(step) < len(setting)
+            setting = setting[int(step)] if inside else None
         else:
             setting = setting.get(step) if isinstance(setting, Mapping) else None
     return Value(recorded, setting if isinstance(setting, Mapping | list) else None)

@@ -133,7 +133,7 @@ def _record(task: Task, row: int) -> TextRecord:
 
 def _number(values: Mapping[str, str], column: str, end: int) -> int | None:
     text = values.get(column, "")
-    if text and not (text.isdecimal() and int(text) < end):
+    if text and not (text.isdecimal() and len(text) < 10 and int(text) < end):
         raise SettingsError(
             f"The table has the {column} '{text}', which is no number from 0 to {end - 1}. Give "
             f"the {column}s of the evaluation, or leave the column out."

@@ -76,7 +76,7 @@ class Owner:
         """Parses a `tag`; returns None if it is not one."""
         machine, _, rest = tag.partition(".")
         pid, _, start = rest.partition(".")
-        return cls("?", machine, int(pid), start) if pid.isdigit() and start else None
+        return cls("?", machine, int(pid), start) if pid.isdecimal() and start else None
 
     def is_dead(self) -> bool:
         """Returns True only if certain: it ran on this machine and its process has ended."""

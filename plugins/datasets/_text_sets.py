@@ -132,7 +132,7 @@ def _chosen(wanted: Sequence[str]) -> list[str]:
 
 
 def _name(origin: str, label: str, names: Sequence[str]) -> str:
-    if not label.strip().isdecimal() or int(label) >= len(names):
+    if not label.strip().isdecimal() or len(label) > 9 or int(label) >= len(names):
         raise DataError(f"{origin}: label '{label}' is not a line of emotions.txt, from 0.")
     return names[int(label)]
 

@@ -97,7 +97,7 @@ class Meld(Dataset[MeldOptions]):
 def _utterance(part: str, origin: str, row: dict[str, str]) -> tuple[Utterance, str]:
     """Returns a row without its recording, and the name of its clip."""
     dialogue, turn = row["Dialogue_ID"], row["Utterance_ID"]
-    if not turn.isdigit():
+    if not turn.isdecimal() or len(turn) > 9:
         raise DataError(f"{origin}: Utterance_ID is '{turn}', not a number.")
     clip = f"dia{dialogue}_utt{turn}"
     utterance = Utterance(

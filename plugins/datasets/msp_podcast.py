@@ -114,4 +114,4 @@ def _turn(name: str) -> int | None:
     """Order in the podcast: ``MSP-PODCAST_0153_0095_0002`` is cut 2 of clip 95 of podcast 153."""
     parts = name.split("_")
     clip, cut = (*parts[2:], "0", "0")[:2]
-    return int(clip) * 10_000 + int(cut) if clip.isdigit() and cut.isdigit() else None
+    return int(clip) * 10_000 + int(cut) if clip.isdecimal() and cut.isdecimal() else None

@@ -233,6 +233,6 @@ def _named(origin: str, label: str, names: tuple[str, ...]) -> str:
     """Returns the name of a label's number, if there are names."""
     if not names or label in names:
         return label
-    if not label.isdecimal() or int(label) >= len(names):
+    if not label.isdecimal() or len(label) > 9 or int(label) >= len(names):
         raise DataError(f"{origin}: label '{label}' is none of the numbers 0 to {len(names) - 1}.")
     return names[int(label)]

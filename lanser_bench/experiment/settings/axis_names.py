@@ -93,7 +93,8 @@ def _value(settings: Experiment, axis: str) -> Any:
         elif isinstance(value, BaseModel):
             value = dict(value)
         if isinstance(value, Sequence) and not isinstance(value, str):
-            value = value[int(step)] if step.isdecimal() and int(step) < len(value) else None
+            inside = step.isdecimal() and len(step) < 10 and int(step) < len(value)
+            value = value[int(step)] if inside else None
         else:
             value = value.get(step) if isinstance(value, Mapping) else None
         if value is None:

@@ -178,8 +178,8 @@ def assigned(
 
 def _assigned_item(items: list[Any], path: list[str], value: Any, where: str) -> list[Any]:
     position, *rest = path
-    if not position.isdecimal() or int(position) >= len(items):
-        raise SettingsError(f"{where}: the list has no entry '{position}'; it has {len(items)}.")
+    if not position.isdecimal() or len(position) > 9 or int(position) >= len(items):
+        raise SettingsError(f"{where}: no entry '{position[:40]}' in a list of {len(items)}.")
     changed, index = list(items), int(position)
     if not rest:
         changed[index] = value

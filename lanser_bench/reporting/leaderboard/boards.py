@@ -220,5 +220,5 @@ def _placed(rows: Sequence[tuple[Row, Group | None]], metric: MetricName) -> lis
 
 def _natural(text: str) -> list[tuple[int, str]]:
     """Sort key that orders numbers in a text by size: budget 5% precedes budget 10%."""
-    parts = re.split(r"(\d+)", text)
+    parts = re.split(r"(\d{1,18})", text)
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

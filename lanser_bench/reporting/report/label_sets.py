@@ -79,7 +79,7 @@ def _made_by(record: ResultRecord, corpus: str) -> tuple[Value, ...]:
     """Returns labeler, corpus, recogniser and rules of some weak labels, with their settings."""
     settings, (place, _, name) = record.settings, corpus.partition(" ")
     number = place.rpartition(".")[2]
-    own = settings.get("corpora", [])[int(number) if number.isdecimal() else 0 :]
+    own = settings.get("corpora", [])[int(number[:9]) if number.isdecimal() else 0 :]
     return (
         _plugin(record.labeler or NONE, settings.get("labeler")),
         _plugin(name or corpus, own[0] if own else None),
