@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 MEMORY = 8
 """Pairs kept by L-BFGS."""
@@ -39,7 +40,7 @@ class Fit:
     """Shape (G, F, S, r, K)."""
     intercept: Floats
     """Shape (G, F, S, K)."""
-    converged: npt.NDArray[np.bool_]
+    converged: Bools
     """Shape (G, F, S)."""
 
     def mean(self, layer: int, strength: int) -> Fit:
@@ -143,11 +144,6 @@ class _Problem:
         tiny = np.finfo(strengths.dtype).tiny
         self.scale = (1 / np.sqrt(np.maximum(curvature, tiny)))[:, :, None]
 
-    def at_zero(self) -> tuple[Floats, Floats]:
-        """Returns the objective (B, S) and its gradient in v at v = 0."""
-        value = self.cost.sum(-1) * np.log(self.slope.dtype.type(self.slope.shape[1]))
-        return value, self.scale * self.strengths[..., None] * self.slope[:, None]
-
     def value_and_gradient(self, v: Floats) -> tuple[Floats, Floats]:
         """Returns the objective (B, S) and its gradient in v."""
         w = self.scale * v
@@ -249,16 +245,16 @@ class _History:
             setattr(self, name, getattr(self, name)[:, stay])
 
 
-def _minimise(
-    problem: _Problem, tolerance: float, start: Fit | None
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def _minimise(problem: _Problem, tolerance: float, start: Fit | None) -> tuple[Floats, Bools]:
     """Returns W and b, shape (B, S, K, r + 1), and what has converged, (B, S)."""
-    value, gradient = problem.at_zero()
+    n_labels = problem.slope.shape[1]
+    value: Floats = problem.cost.sum(-1) * np.log(problem.slope.dtype.type(n_labels))  # at v = 0
+    gradient: Floats = problem.scale * problem.strengths[..., None] * problem.slope[:, None]
     solution, converged = np.zeros_like(gradient), np.zeros(value.shape, np.bool_)
     active, strengths = np.arange(value.shape[1]), problem.strengths[:, 0]
     v = np.zeros_like(gradient)
     # Without signal the gradient is rounding noise from the start.
-    noise = (32 * np.finfo(v.dtype).eps) ** 2 * v.shape[2] * problem.cost.sum(-1)
+    noise = (32 * np.finfo(v.dtype).eps) ** 2 * n_labels * problem.cost.sum(-1)
     goal = tolerance**2 * dot(gradient, gradient) + noise
     if start is not None:
         begin = np.concatenate([start.coef, start.intercept[..., None, :]], axis=-2)
@@ -289,13 +285,8 @@ def _minimise(
 
 
 def _search(
-    problem: _Problem,
-    v: Floats,
-    value: Floats,
-    gradient: Floats,
-    direction: Floats,
-    done: npt.NDArray[np.bool_],
-) -> tuple[Floats, Floats, Floats, npt.NDArray[np.bool_]]:
+    problem: _Problem, v: Floats, value: Floats, gradient: Floats, direction: Floats, done: Bools
+) -> tuple[Floats, Floats, Floats, Bools]:
     """Steps along a direction, shortened while the objective does not fall (Armijo)."""
     slope = dot(direction, gradient)
     length = np.where(done, 0, 1).astype(v.dtype)

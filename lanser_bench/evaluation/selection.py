@@ -166,12 +166,11 @@ def choose_and_fit(
     """
     group = inner_groups(units, label, choosing.inner_folds, choosing.seed)
     batch, back = _reduced(features)
-    strengths, balanced = choosing.strengths, choosing.balanced
     best, picks, start = len(features) - 1, [DEFAULT_STRENGTH] * len(features), None
     if group is not None:
-        best, at, start = _choose(batch, label, group, n_labels, strengths, balanced, votes)
-        picks = [strengths[c] for c in at]
-    weight = class_weights(label, np.ones(len(label), np.bool_), n_labels, balanced)
+        best, at, start = _choose(batch, label, group, n_labels, choosing, votes)
+        picks = [choosing.strengths[c] for c in at]
+    weight = class_weights(label, np.ones(len(label), np.bool_), n_labels, choosing.balanced)
     fits = {}
     for layer in range(len(features)) if every else (best,):
         own = Regressions(
@@ -208,19 +207,14 @@ def class_weights(labels: Ints, used: Bools, n_labels: int, balanced: bool) -> F
 
 
 def _choose(
-    features: Floats,
-    labels: Ints,
-    group: Ints,
-    n_labels: int,
-    strengths: Sequence[float],
-    balanced: bool,
-    votes: Floats | None,
+    features: Floats, labels: Ints, group: Ints, n_labels: int, choosing: Choosing, votes: Any
 ) -> tuple[int, list[int], list[Fit]]:
     """Returns the best layer, and per layer the best strength and a start for the final fit.
 
     Strengths are positions; a start is the mean of the layer's inner fits.
     """
     folds = range(int(group.max()) + 1)
+    strengths, balanced = choosing.strengths, choosing.balanced
     weights = np.stack([class_weights(labels, group != g, n_labels, balanced) for g in folds], 1)
     targets = labels if votes is None else votes
     problems = Regressions(features, targets, weights, n_labels, np.float32)

@@ -102,6 +102,8 @@ class StageUse(_Record):
     key: str
     seconds: float | None = None
     """Wall time when it ran; None for an artifact that is no longer in the store."""
+    peak_mib: int | None = None
+    """Peak memory of the process that ran it, or led it if several computed its shards."""
 
 
 class Attached(_Record):

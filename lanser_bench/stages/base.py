@@ -257,11 +257,13 @@ def _join(call: StageCall, spec: Spec, store: Store, ticket: Path | None = None)
 def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageReport:
     context = StageContext(spec, store, registry(call.plugin_dirs), call.inputs, lease)
     begin = time.perf_counter()
+    _peak_mib(anew=True)
     try:
         with store.write(spec) as draft, tallied() as tally, collected() as notes:
             stage_module(spec.stage).run(context, draft)
             draft.counts |= tally
             draft.seconds += time.perf_counter() - begin
+            draft.cost["peak_mib"] = _peak_mib()
     except Exception as error:
         if not isinstance(error, LanserError) and (place := place_in_plugin(error)):
             error.add_note(place.strip())  # unlike the traceback, it reaches the driver
@@ -272,6 +274,16 @@ def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageR
             shards_file(store, call.key).unlink(missing_ok=True)
     added = {"plugin_notes": notes} if notes else {}
     return StageReport(call.key, draft.seconds, counts=draft.counts | added)
+
+
+def _peak_mib(anew: bool = False) -> int | None:
+    """Returns this process's peak of memory in MiB, or counts it anew; None except on Linux."""
+    with suppress(OSError):
+        if anew:
+            Path("/proc/self/clear_refs").write_text("5")
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
+    return None
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-VOLATILE = ("created", "timings", "seconds", "settings")
+VOLATILE = ("created", "timings", "seconds", "peak_mib", "settings")
 """What differs between two runs that compute the same: times, and where and how they ran."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +55,8 @@ def test_records_load_back_and_hold_what_was_done(run: Run, corpora: Path, tmp_p
     assert {t.target for t in main.datasets[0].probes[0].targets} == {"peak", "rms"}
     assert main.stages["pretrain"].key == outcome.plan.cells[0].stages["pretrain"]
     assert main.stages["pretrain"].seconds is not None
+    if sys.platform == "linux":
+        assert (main.stages["pretrain"].peak_mib or 0) > 50  # Python with NumPy needs more
     assert main.labels["corpora.0 manifest"].coverage == 1.0
     assert main.plugins["label corpora.0: labeler"].distribution == "loose file"
     assert records["logmel_stats"].labeler is None

@@ -12,7 +12,7 @@ from lanser_bench.store import Store
 from .conftest import Project
 
 STAGES = ("transcribe", "label", "features", "pretrain", "embed", "targets", "evaluate", "probe")
-VOLATILE = ("created", "timings", "seconds")
+VOLATILE = ("created", "timings", "seconds", "peak_mib")
 
 
 def numbers(record: Any) -> Any:

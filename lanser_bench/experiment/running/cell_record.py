@@ -166,8 +166,10 @@ class _Reader:
         uses = {}
         for place, key in self.cell.stages.items():
             artifact = self.store.get(key)
-            seconds = artifact.meta["seconds"] if artifact else None
-            uses[place] = StageUse(stage=place.partition(" ")[0], key=key, seconds=seconds)
+            meta = artifact.meta if artifact else {}
+            seconds, peak = meta.get("seconds"), meta.get("cost", {}).get("peak_mib")
+            stage = place.partition(" ")[0]
+            uses[place] = StageUse(stage=stage, key=key, seconds=seconds, peak_mib=peak)
         return uses
 
     def dataset(self, target: TargetKeys) -> DatasetResult:
