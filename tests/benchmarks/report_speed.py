@@ -1,15 +1,17 @@
-"""How long leaderboard and report of many records take, and opening the report in Chromium.
+"""How long tables and report of many records take, with memory, and opening the report in Chromium.
 
-    python tests/benchmarks/report_speed.py [--records 2000]
+    python tests/benchmarks/report_speed.py [--records 2000] [--old] [--times 3]
 
-Records are copies of those in results/real-speech under other names, in a folder of files. Each
-command is a process of its own, with its start. All are timed three times; the best counts. Opening
-ends when the page has loaded and its script has drawn the first rows.
+Records are copies of those in results/real-speech under other names, with files of their own, in a
+folder of files; `--old`: without counts by speaker, as older versions wrote them. Each command is a
+process of its own, with its start; the best of several times counts. The gate compares the folder
+with itself. Opening ends when the page has loaded and its script has drawn the first rows.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -76,24 +78,42 @@ def copies(count: int, folder: Path, *, old: bool = False) -> None:
         save_record(record.model_copy(update=changes), folder / f"{file}.json")
 
 
-def command(*words: str | Path) -> Callable[[], object]:
-    """Returns what runs a command and throws its output away."""
-    line = [sys.executable, "-m", "lanser_bench", *words]
-    return lambda: subprocess.run(line, stdout=subprocess.DEVNULL, check=True)
+def timed(times: int, name: str, *words: str | Path) -> None:
+    """Runs a command several times; prints its best time and its peak memory."""
+    found = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        line = [sys.executable, "-m", "lanser_bench", *words]
+        process = subprocess.Popen(line, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            sys.exit(f"{' '.join(map(str, words))} failed")
+        found.append((time.perf_counter() - begin, usage.ru_utime, usage.ru_maxrss / 2**20))
+    wall, busy, peak = min(found)
+    print(f"{name:12} {wall:.2f} s ({busy:.2f} s of CPU), peak {peak:.2f} GiB", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=2000)
+    parser.add_argument("--old", action="store_true", help="records without counts by speaker")
+    parser.add_argument("--times", type=int, default=3)
     options = parser.parse_args()
     chromium = shutil.which("chromium")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        copies(options.records, folder)
+        copies(options.records, folder, old=options.old)
         page = folder / "report.html"
         print(f"{options.records} records")
-        print(f"leaderboard  {best(command('leaderboard', folder)):.2f} s")
-        print(f"report       {best(command('report', folder, '-o', page)):.2f} s")
+        pair = [f"encoder={name},copy=0,control=none" for name in ("whisper-encoder", "resnet")]
+        for title, words in {
+            "leaderboard": ("leaderboard", folder),
+            "--by encoder": ("leaderboard", folder, "--by", "encoder"),
+            "compare": ("compare", *pair, "--in", folder),
+            "gate": ("gate", "--baseline", folder, "--candidate", folder),
+            "report": ("report", folder, "-o", page),
+        }.items():
+            timed(options.times, title, *words)
         if chromium is None:
             print("open         not measured: no Chromium is installed")
             return
