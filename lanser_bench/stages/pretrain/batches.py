@@ -151,17 +151,17 @@ class Batches:
     def _batch(self, loaded: Loaded) -> Batch:
         rows, own, values, lengths = loaded
         step = torch.from_numpy(rows).to(self.device, non_blocking=True)
-        chosen = step[own]
+        chosen, weights = step[own], self.weights[step]
         return Batch(
             rows=rows[own],
             # torch casts half precision nine times as fast as numpy.
             features=values.to(self.device, non_blocking=True).float(),
             lengths=lengths.to(self.device, non_blocking=True),
             targets=self.targets[chosen],
-            weights=self.weights[chosen],
+            weights=weights[own],
             chosen=chosen,
             step=step,
-            whole=self.weights[step].sum(),
+            whole=weights.sum(),
         )
 
     def _targets(self, temperature: float) -> Floats:
