@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from ...data.manifest import BuiltManifest
 from ...errors import LanserError
 from ...kinds.executor import StageReport
@@ -254,10 +256,8 @@ def _is_record_of(path: Path, cell: Cell) -> bool:
     from ...records.record import SCHEMA_VERSION
 
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    if not isinstance(content, dict):
+        content = dict(from_json(path.read_bytes()))  # a third of the time of `json`
+    except (OSError, TypeError, ValueError):
         return False
     identity = content.get("key"), content.get("name"), content.get("schema_version")
     titles = (content.get("settings") or {}).get("titles", {})
