@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .errors import MissingDependencyError as MissingDependencyError
     from .errors import PluginError as PluginError
     from .errors import SettingsError as SettingsError
+    from .errors import StoreError as StoreError
     from .errors import TaxonomyError as TaxonomyError
     from .errors import WorkerError as WorkerError
     from .halving import fitting as fitting

@@ -19,3 +19,7 @@ class Console(rich.console.Console):
         for segment in super().render(*args, **options):
             safe = segment.control or segment.text.isprintable()
             yield segment if safe else Segment(visible(segment.text), segment.style)
+
+    def on_broken_pipe(self) -> None:
+        """Leaves it to the caller that the reader of a pipe has stopped; rich would exit with 1."""
+        raise BrokenPipeError

@@ -7,7 +7,6 @@ them: hide lines, change its title, or answer as if the user had typed.
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 import typer
@@ -41,9 +40,7 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True, bold: bool = 
         nl: whether a line end follows.
         bold: whether a terminal shows it in bold.
     """
-    stream = sys.stderr if err else sys.stdout
-    words = visible(str(text)).encode(stream.encoding or "utf-8", "backslashreplace")
-    shown = words.decode(stream.encoding or "utf-8")
+    shown = visible(str(text))
     typer.echo(typer.style(shown, bold=True) if bold else shown, nl=nl, err=err)
 
 

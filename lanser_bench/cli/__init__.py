@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from inspect import getdoc
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -59,10 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits.
 
     Exit codes: 0 success; 1 some cells failed; 2 an error that the user can fix (its message goes
-    to stderr); 130 stopped by Ctrl-C.
+    to stderr); 130 stopped by Ctrl-C, 143 by SIGTERM.
     """
     if COMPLETE in os.environ:
         _complete()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # in an ASCII locale, most symbols cannot be written
+            stream.reconfigure(errors="backslashreplace")
     argv = list(sys.argv[1:] if arguments is None else arguments)
     end = argv.index("--") if "--" in argv else len(argv)
     shared.tracebacks = TRACEBACK in argv[:end]

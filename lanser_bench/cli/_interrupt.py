@@ -1,4 +1,4 @@
-"""Ctrl-C: the first stops cleanly, the second at once."""
+"""Ctrl-C and SIGTERM: the first stops cleanly, the second at once."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+"""Signals that ask a command to end; clusters send the second before they kill."""
+
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Makes the first Ctrl-C raise `KeyboardInterrupt` and the second end this process.
+    """Makes the first Ctrl-C or SIGTERM raise `KeyboardInterrupt`, the second end this process.
+
+    The argument of the exception is the number of the signal.
 
     The second loses no results: finished stages are on disk already, and workers end when the
     process that started them does.
@@ -22,11 +27,13 @@ def stoppable() -> Iterator[None]:
         return
 
     def stop(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-        raise KeyboardInterrupt
+        for one in STOPPING:
+            signal.signal(one, lambda second, _: os._exit(128 + second))
+        raise KeyboardInterrupt(number)
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = {one: signal.signal(one, stop) for one in STOPPING}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)

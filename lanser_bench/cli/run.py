@@ -45,6 +45,12 @@ def run(
         help="Try a stage again up to N times if its worker died, the system failed or a plugin "
         "raised an unexpected error.",
     ),
+    stage_timeout: float | None = typer.Option(
+        None,
+        min=0.1,
+        metavar="SECONDS",
+        help="Fail a stage that takes longer; a file names the line where it was.",
+    ),
     retry_failed: bool = typer.Option(
         False, "--retry-failed", help="Run only the cells that failed last time."
     ),
@@ -69,6 +75,8 @@ def run(
     from ._display import displayed_run
 
     source, overrides = _source(arguments, grid)
+    if stage_timeout is not None:
+        overrides = [*overrides, f"stage_timeout_s={stage_timeout}"]
     folders = registry(tuple(plugins_dir)).plugin_dirs
     with displayed_run() as display:
         if dry_run:

@@ -27,6 +27,8 @@ class StageCall(ABC):
     gpus: int = 0
     memory_gib: float = 0.0
     """Main memory that it needs, in GiB."""
+    timeout_s: float | None = None
+    """Longest time it may compute, in seconds; then its process ends."""
     plugin_dirs: tuple[Path, ...] = ()
     inputs: dict[str, Any] = field(default_factory=dict)
     """Inputs that the key omits on purpose, such as the path of a dataset."""

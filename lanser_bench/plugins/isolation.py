@@ -145,8 +145,12 @@ def isolated(whose: str, action: str) -> Iterator[None]:
     Raises:
         PluginError: the call tried to exit, or changed something in strict mode.
     """
+    process = os.getpid()
     if not _outermost.acquire(blocking=False):  # the state belongs to all threads
-        yield
+        try:
+            yield
+        finally:
+            _end_if_forked(process)
         return
     leaving: SystemExit | None = None
     strict = bool(os.environ.get(STRICT))
@@ -157,6 +161,7 @@ def isolated(whose: str, action: str) -> Iterator[None]:
     except SystemExit as error:
         leaving = error
     finally:
+        _end_if_forked(process)
         faults = [(what, f"{whose} {what} in {action}. {i}") for what, i in call.end()]
         for what, sentence in () if strict else faults:
             _report(whose, what, sentence)
@@ -167,6 +172,12 @@ def isolated(whose: str, action: str) -> Iterator[None]:
         raise PluginError(f"{sentence}. Raise an exception instead.") from leaving
     if strict and faults:
         raise PluginError(faults[0][1])
+
+
+def _end_if_forked(process: int) -> None:
+    """Ends a process that the plugin has forked: it would run the stage a second time."""
+    if os.getpid() != process:
+        os._exit(0)
 
 
 def _report(whose: str, what: str, sentence: str) -> None:

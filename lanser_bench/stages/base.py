@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import platform
@@ -34,6 +35,8 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "RAYON_NUM_THREADS",  # tokenizers take all cores otherwise
 )
+HANG = "hang-"
+"""Begins the names of files with the tracebacks of stages that did not end in time."""
 TICKET = "ticket"
 """Input of a call that joins a running stage: the path of `Joined.ticket`."""
 
@@ -205,7 +208,8 @@ def run_call(call: StageCall) -> StageReport:
     spec = Spec.model_validate(call.spec)
     store = Store(call.store, call.layers)
     if TICKET in call.inputs:
-        return _join(call, spec, store, Path(call.inputs[TICKET]))
+        with _ended_after(call.timeout_s, store, call.key):
+            return _join(call, spec, store, Path(call.inputs[TICKET]))
     while True:
         try:
             return _run_locked(call, spec, store)
@@ -228,7 +232,8 @@ def _run_locked(call: StageCall, spec: Spec, store: Store) -> StageReport:
     with store.lock(call.key, waiting) as lease:
         if (artifact := store.get(call.key)) is not None:
             return StageReport(call.key, 0.0, reused=True, counts=artifact.meta["counts"])
-        with limited_threads(spec.threads or call.threads):
+        limit = _ended_after(call.timeout_s, store, call.key)
+        with limited_threads(spec.threads or call.threads), limit:
             return _computed(call, spec, store, lease)
 
 
@@ -284,6 +289,28 @@ def _peak_mib(anew: bool = False) -> int | None:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
     return None
+
+
+@contextmanager
+def _ended_after(seconds: float | None, store: Store, key: str) -> Iterator[None]:
+    """Ends the process after some time, also while code in C runs, and writes where it was."""
+    if seconds is None:
+        yield
+        return
+    path = store.root / "logs" / f"{HANG}{key}-{os.getpid()}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as file:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=file)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            path.unlink(missing_ok=True)
+
+
+def hang_files(store: Store, key: str) -> list[Path]:
+    """Returns where processes that did not end a stage in time have written what they did."""
+    return sorted((store.root / "logs").glob(f"{HANG}{key}-*.txt"))
 
 
 @contextmanager

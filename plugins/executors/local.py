@@ -8,13 +8,22 @@ import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
 from pydantic import Field
 
-from lanser_bench import Executor, PluginOptions, StageCall, StageReport, WorkerError
+from lanser_bench import (
+    Executor,
+    LanserError,
+    PluginOptions,
+    StageCall,
+    StageReport,
+    StoreError,
+    WorkerError,
+)
 
 from ._machine import available_gib, gpu_names
 from ._worker import CancelledCallError, carry_out, keep_freed_memory, log_folder
@@ -102,7 +111,7 @@ class Local(Executor[LocalOptions]):
 def _run_here(call: StageCall) -> Future[StageReport]:
     future: Future[StageReport] = Future()
     try:
-        future.set_result(call.run())
+        future.set_result(replace(call, timeout_s=None).run())  # it would end this process
     # A plugin may raise anything; the future passes it on, as a worker's would.
     except Exception as error:  # noqa: BLE001
         future.set_exception(error)
@@ -170,6 +179,8 @@ class _Slot:
                 "is lack of memory: lower executor.workers or the stage's batch size. Its log is "
                 f"in {log_folder(call)}. Finished stages are kept; run the same command again."
             )
+        elif isinstance(error, StoreError) or not isinstance(error, LanserError | None):
+            self._forget(pool)  # what failed may have left the process without files or memory
         self.occupy(-1)
         if error is None:
             outer.set_result(inner.result())

@@ -29,6 +29,7 @@ TEXT_FIELDS = frozenset({"text", "context", "avg_logprob", "no_speech_prob"})
 """Fields of a labeler's records that come from transcripts."""
 IN_NO_KEY = frozenset(
     {"name", "titles", "comparisons", "question", "trackers", "tracker_timeout_s"}
+    | {"stage_timeout_s"}
     | {"executor", "paths", "memory"}
 )
 """Settings of a run, not of a cell."""

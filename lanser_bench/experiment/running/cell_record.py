@@ -97,7 +97,7 @@ def build_record(plan: Plan, cell: Cell, store: Store) -> ResultRecord:
             settings.model_dump(
                 mode="json",
                 include=_OF_EXTERNAL if external else None,
-                exclude={"paths", "executor"},
+                exclude={"paths", "executor", "stage_timeout_s"},
             )
         ),
         family=family_hash(settings.comparisons),

@@ -13,7 +13,7 @@ from typing import Any
 
 from ...errors import LanserError, PluginError, StoreError, WorkerError
 from ...kinds.executor import Executor, StageCall, StageReport
-from ...stages.base import TICKET
+from ...stages.base import TICKET, hang_files
 from ...store import LostError, Store
 from ..planning.plan import Cell, Node, Plan
 from .helpers import Helpers
@@ -209,6 +209,8 @@ class Scheduler:
         self._listener.stage_started(node)
         self._attempts[node.key] += 1
         self._helpers.opened(node.key)
+        for path in hang_files(self._store, node.key) if self._attempts[node.key] == 1 else ():
+            path.unlink()  # of an earlier run
         self._running[self._executor.submit(self._call(node, need))] = node
 
     def _join(self, node: Node, ticket: Path) -> Future[StageReport]:
@@ -217,7 +219,9 @@ class Scheduler:
 
     def _call(self, node: Node, need: Need) -> StageCall:
         call = node.call(self._store, self._plan.plugin_dirs)
-        return replace(call, threads=need.threads, gpus=need.gpus, memory_gib=need.memory_gib)
+        limit = self._plan.experiment.stage_timeout_s
+        call = replace(call, threads=need.threads, gpus=need.gpus, memory_gib=need.memory_gib)
+        return replace(call, timeout_s=limit)
 
     def _leave(self, future: Future[StageReport]) -> None:
         node, error = self._helpers.end(future), future.exception()
@@ -229,7 +233,7 @@ class Scheduler:
 
     def _end(self, future: Future[StageReport]) -> None:
         node = self._running.pop(future)
-        error = future.exception()
+        error = self._hung(node, future.exception())
         if isinstance(error, LostError) and self._repair(node, error):
             return
         if error is not None:
@@ -254,6 +258,20 @@ class Scheduler:
                 missing.discard(node.key)
                 if not missing:
                     self._finished.append(cell)
+
+    def _hung(self, node: Node, error: BaseException | None) -> BaseException | None:
+        """Returns the error of a stage; of a dead worker, whether the time limit was the reason."""
+        limit = self._plan.experiment.stage_timeout_s
+        if limit is None or not isinstance(error, WorkerError):
+            return error
+        full = [path for path in hang_files(self._store, node.key) if path.stat().st_size]
+        if not full:
+            return error
+        return WorkerError(
+            f"Stage {node.stage} ({node.title}) did not end within the time limit, {limit:g} s; "
+            f"{full[-1]} shows where it was. Mend what "
+            "hangs, or raise stage_timeout_s. Finished stages are kept; run the same command again."
+        )
 
     def _tell_finished(self) -> None:
         while self._finished:

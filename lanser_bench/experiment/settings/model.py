@@ -298,6 +298,8 @@ class Experiment(_Method):
     trackers: tuple[PluginRef, ...] = (PluginRef(name="jsonl"),)
     tracker_timeout_s: float = Field(default=60.0, gt=0)
     """Longest time of a tracker for one cell; in no key."""
+    stage_timeout_s: float | None = Field(default=None, gt=0)
+    """Longest time of a stage, after which it fails; in no key."""
     executor: PluginRef = _default("executor")
     paths: Paths = Paths()
 
