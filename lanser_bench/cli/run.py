@@ -30,6 +30,20 @@ ARGUMENTS = typer.Argument(
     "to change, such as labeler=similarity or pretrain.epochs=2.",
 )
 
+MAX_RETRIES = typer.Option(
+    0,
+    min=0,
+    metavar="N",
+    help="Try a stage again up to N times if its worker died, the system failed or a plugin "
+    "raised an unexpected error.",
+)
+STAGE_TIMEOUT = typer.Option(
+    None,
+    min=0.1,
+    metavar="SECONDS",
+    help="Fail a stage that takes longer; a file names the line where it was.",
+)
+
 
 def run(
     arguments: list[str] = ARGUMENTS,
@@ -38,19 +52,8 @@ def run(
     fail_fast: bool = typer.Option(
         False, "--fail-fast", help="Stop at the first stage that fails."
     ),
-    max_retries: int = typer.Option(
-        0,
-        min=0,
-        metavar="N",
-        help="Try a stage again up to N times if its worker died, the system failed or a plugin "
-        "raised an unexpected error.",
-    ),
-    stage_timeout: float | None = typer.Option(
-        None,
-        min=0.1,
-        metavar="SECONDS",
-        help="Fail a stage that takes longer; a file names the line where it was.",
-    ),
+    max_retries: int = MAX_RETRIES,
+    stage_timeout: float | None = STAGE_TIMEOUT,
     retry_failed: bool = typer.Option(
         False, "--retry-failed", help="Run only the cells that failed last time."
     ),

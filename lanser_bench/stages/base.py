@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import json
 import os
 import platform
@@ -27,6 +26,7 @@ from ..plugins.discovery import Registry, registry
 from ..plugins.identity import plugin_identity
 from ..plugins.isolation import collected
 from ..store import Artifact, Draft, Lease, LeaseLostError, Owner, Spec, Store
+from .time_limit import ended_after
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -35,8 +35,6 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "RAYON_NUM_THREADS",  # tokenizers take all cores otherwise
 )
-HANG = "hang-"
-"""Begins the names of files with the tracebacks of stages that did not end in time."""
 TICKET = "ticket"
 """Input of a call that joins a running stage: the path of `Joined.ticket`."""
 
@@ -208,7 +206,7 @@ def run_call(call: StageCall) -> StageReport:
     spec = Spec.model_validate(call.spec)
     store = Store(call.store, call.layers)
     if TICKET in call.inputs:
-        with _ended_after(call.timeout_s, store, call.key):
+        with ended_after(call.timeout_s, store, call.key):
             return _join(call, spec, store, Path(call.inputs[TICKET]))
     while True:
         try:
@@ -232,7 +230,7 @@ def _run_locked(call: StageCall, spec: Spec, store: Store) -> StageReport:
     with store.lock(call.key, waiting) as lease:
         if (artifact := store.get(call.key)) is not None:
             return StageReport(call.key, 0.0, reused=True, counts=artifact.meta["counts"])
-        limit = _ended_after(call.timeout_s, store, call.key)
+        limit = ended_after(call.timeout_s, store, call.key)
         with limited_threads(spec.threads or call.threads), limit:
             return _computed(call, spec, store, lease)
 
@@ -289,28 +287,6 @@ def _peak_mib(anew: bool = False) -> int | None:
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
     return None
-
-
-@contextmanager
-def _ended_after(seconds: float | None, store: Store, key: str) -> Iterator[None]:
-    """Ends the process after some time, also while code in C runs, and writes where it was."""
-    if seconds is None:
-        yield
-        return
-    path = store.root / "logs" / f"{HANG}{key}-{os.getpid()}.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as file:
-        faulthandler.dump_traceback_later(seconds, exit=True, file=file)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
-            path.unlink(missing_ok=True)
-
-
-def hang_files(store: Store, key: str) -> list[Path]:
-    """Returns where processes that did not end a stage in time have written what they did."""
-    return sorted((store.root / "logs").glob(f"{HANG}{key}-*.txt"))
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from typing import Any
 
 from ...errors import LanserError, PluginError, StoreError, WorkerError
 from ...kinds.executor import Executor, StageCall, StageReport
-from ...stages.base import TICKET, hang_files
+from ...stages.base import TICKET
+from ...stages.time_limit import explained, hang_files
 from ...store import LostError, Store
 from ..planning.plan import Cell, Node, Plan
 from .helpers import Helpers
@@ -233,7 +234,7 @@ class Scheduler:
 
     def _end(self, future: Future[StageReport]) -> None:
         node = self._running.pop(future)
-        error = self._hung(node, future.exception())
+        error = explained(future.exception(), self._store, node.key)
         if isinstance(error, LostError) and self._repair(node, error):
             return
         if error is not None:
@@ -258,20 +259,6 @@ class Scheduler:
                 missing.discard(node.key)
                 if not missing:
                     self._finished.append(cell)
-
-    def _hung(self, node: Node, error: BaseException | None) -> BaseException | None:
-        """Returns the error of a stage; of a dead worker, whether the time limit was the reason."""
-        limit = self._plan.experiment.stage_timeout_s
-        if limit is None or not isinstance(error, WorkerError):
-            return error
-        full = [path for path in hang_files(self._store, node.key) if path.stat().st_size]
-        if not full:
-            return error
-        return WorkerError(
-            f"Stage {node.stage} ({node.title}) did not end within the time limit, {limit:g} s; "
-            f"{full[-1]} shows where it was. Mend what "
-            "hangs, or raise stage_timeout_s. Finished stages are kept; run the same command again."
-        )
 
     def _tell_finished(self) -> None:
         while self._finished:
