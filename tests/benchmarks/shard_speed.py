@@ -3,9 +3,11 @@
 Pairs in turn: the stage by one worker, by two; every second pair the other way round. Each worker
 has one thread: with two, one worker would occupy both cores of a small machine. Workers are started
 before, as in a grid; models are loaded in every run. The time is that of the whole stage, with what
-one worker does alone: reading the rows, the first shard and merging. Beside the median and the
-range of all pairs stands what limits it: the seconds outside shards, and how much longer a shard
-takes while a second one is computed on the machine.
+one worker does alone: reading the rows, the first shard and merging. Where other programs use the
+machine, two workers get less than two processors; so the same ratio is also printed in CPU seconds:
+all that one worker used, over those of the busier one of two. Beside the median and the range of
+all pairs stands what limits it: the seconds outside shards, and how much longer a shard takes while
+a second one is computed on the machine.
 
 python tests/benchmarks/shard_speed.py STAGE [--executor ray] [--pairs 5] [--rows 192]
 
@@ -22,10 +24,13 @@ import os
 import statistics
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
+
+import psutil
 
 from lanser_bench.experiment import Listener, plan_experiment
 from lanser_bench.experiment.planning.plan import Node
@@ -60,6 +65,7 @@ class Clock(Listener):
 
     def __init__(self) -> None:
         self.began = self.seconds = 0.0
+        self.cpu: list[float] = []
         self.joined = 0
 
     def stage_started(self, node: Node) -> None:
@@ -114,26 +120,37 @@ class Bench:
         """Runs what the stage reads."""
         self.run(self.plan.missing_below(self.node.key, self.store), 2)
 
+    def cpu(self) -> dict[int, float]:
+        """CPU seconds of the processes below this one so far, by process id."""
+        times = {}
+        for process in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                own = process.cpu_times()
+                times[process.pid] = own.user + own.system
+        return times
+
     def markers(self) -> list[dict[str, Any]]:
         """The markers of the stage's shards."""
         parts = self.store.checked(self.node.key).meta["parts"]
         return [self.store.checked(key).meta for key in parts]
 
     def timed(self, workers: int) -> tuple[Clock, float, dict[str, str]]:
-        """Runs the stage; returns its clock, its shards' seconds and the hashes of all files."""
+        """Runs the stage; returns its clock, its shards' CPU seconds and hashes of all files."""
         if self.node.key in self.store:
             shared = [key for marker in self.markers() for key in marker["parts"]]
             own = [marker["key"] for marker in self.markers()]
             for key in (*shared, *own, self.node.key):
                 self.store.discard(key)
+        before = self.cpu()
         clock = self.run({self.node.key: self.node}, workers)
+        clock.cpu = sorted(now - before.get(pid, 0.0) for pid, now in self.cpu().items())[-workers:]
         markers = self.markers()
         files = {
             f"{m['key']}/{name}": file["sha256"]
             for m in (self.store.checked(self.node.key).meta, *markers)
             for name, file in m["files"].items()
         }
-        return clock, sum(m["cost"]["wall_s"] for m in markers), files
+        return clock, sum(m["cost"]["cpu_s"] for m in markers), files
 
 
 def main() -> None:
@@ -160,7 +177,7 @@ def main() -> None:
         print(
             f"{given.stage}, {given.rows} rows, {given.executor}: one thread per worker", flush=True
         )
-        ratios, outside, slower, same = [], [], [], True
+        ratios, ratios_cpu, outside, slower, same = [], [], [], [], True
         for pair in range(given.pairs):
             found = {}
             for workers in (1, 2) if pair % 2 == 0 else (2, 1):
@@ -168,11 +185,13 @@ def main() -> None:
             one, two = found[1], found[2]
             same = same and one[2] == two[2]
             ratios.append(one[0].seconds / two[0].seconds)
-            outside.append((one[0].seconds - one[1]) / one[0].seconds)
+            ratios_cpu.append(sum(one[0].cpu) / max(two[0].cpu))
+            outside.append(1 - one[1] / sum(one[0].cpu))
             slower.append(two[1] / one[1])
             print(
                 f"  one worker {one[0].seconds:.2f} s, two {two[0].seconds:.2f} s "
-                f"({two[0].joined} joined): {ratios[-1]:.2f}",
+                f"({two[0].joined} joined): {ratios[-1]:.2f}; CPU {sum(one[0].cpu):.2f} s against "
+                f"{' and '.join(f'{seconds:.2f}' for seconds in two[0].cpu)} s",
                 flush=True,
             )
         bench.executor.close()
@@ -182,7 +201,8 @@ def main() -> None:
             known[given.stage] = {"rows": given.rows, "shards": [round(s, 3) for s in costs]}
             given.record.write_text(json.dumps(known, indent=1) + "\n")
     print(
-        f"two workers are {spread(ratios)} × as fast as one; outside shards "
+        f"two workers are {spread(ratios)} × as fast as one by the clock, {spread(ratios_cpu)} × "
+        f"in CPU seconds of the busier one; outside shards "
         f"{spread([100 * share for share in outside], 0)} % of one worker's time; a shard takes "
         f"{spread(slower)} × as long beside another; bytes {'equal' if same else 'DIFFER'}"
     )

@@ -76,7 +76,7 @@ class ShardScores(Scratch):
         columns = [*SCORES, "logits"] if with_votes else SCORES
         self._rows = Gathered(draft.path / "scores.raw")
         for key in draft.parts:
-            table = pq.read_table(store.checked(key).path / ROWS, columns=columns)
+            table = pq.ParquetFile(store.checked(key).path / ROWS).read(columns)
             # Each row continues with two flags of the labeler, and its members' votes.
             flags = [table[name].to_numpy()[:, None] for name in ("abstained", "truncated")]
             parts = [_matrix(table["values"], k), *flags]

@@ -152,7 +152,7 @@ def iter_rows(
     """
     with Gathered(scratch) as gathered:
         for folder in folders:
-            table = pq.read_table(folder / ROWS, columns=list(columns))
+            table = pq.ParquetFile(folder / ROWS).read(columns=list(columns))
             rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
             gathered.append(json.dumps(row).encode() for row in rows)
         for block in gathered.blocks(index):
@@ -202,7 +202,7 @@ class MapResult:
 
     def columns(self, *names: str) -> dict[str, list[Any]]:
         """Returns columns of `ROWS` (all by default), each with one value per id."""
-        tables = [pq.read_table(path / ROWS, columns=list(names) or None) for path in self.parts]
+        tables = [pq.ParquetFile(path / ROWS).read(list(names) or None) for path in self.parts]
         if not tables:
             return {name: [] for name in names}
         rows = pa.concat_tables(tables).take(self._order([len(table) for table in tables]))
