@@ -1,7 +1,8 @@
 """How busy many workers are: the real scheduler in virtual time, with recorded shard times.
 
-A corpus is transcribed, labelled and embedded. Each shard takes the CPU seconds of a shard that
-`shard_speed.py --record` has measured, drawn with replacement and scaled to the rows of a shard.
+A corpus is transcribed and labelled; it is also embedded, if the record has that stage. Each shard
+takes the CPU seconds of a shard that `shard_speed.py --record` has measured, drawn with replacement
+and scaled to the rows of a shard.
 The first worker of a stage reads and merges all rows alone. A worker takes a few seconds to start
 and to load a model. Use is the share of all workers' time that they spend on shards, reading and
 merging.
@@ -30,7 +31,7 @@ from lanser_bench.store import Spec, Store
 
 CLIP_S = 4.0
 """Mean length of an utterance, in seconds."""
-ROWS = {"transcribe": 64, "entailment": 256, "embed": 64}
+ROWS = {"transcribe": 64, "entailment": 256, "embed": 256}
 """Stage in the record → rows of a shard; half as many on average, because full shards split."""
 EDGES: dict[str, tuple[str, ...]] = {
     "transcribe": (),
@@ -45,6 +46,8 @@ def works(record: Path, hours: float, row_s: float, load_s: float, seed: int) ->
     n = round(3600 * hours / CLIP_S)
     found = {}
     for stage, most in ROWS.items():
+        if stage not in recorded:
+            continue
         each = 0.75 * most
         shards, rows = recorded[stage]["shards"], recorded[stage]["rows"]
         scale = each / (rows / len(shards))
@@ -58,6 +61,7 @@ def simulated(all_works: dict[str, Work], workers: int, start_s: float) -> Virtu
     nodes = {
         name: Node(name, Spec(stage=name, stage_version="1"), name, 1, parents)
         for name, parents in EDGES.items()
+        if name in all_works
     }
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
@@ -73,7 +77,7 @@ def main() -> None:
     parser.add_argument("record", type=Path)
     parser.add_argument("--hours", type=float, default=1000.0)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 8, 64])
-    parser.add_argument("--row-ms", type=float, default=0.3, help="reading and merging a row")
+    parser.add_argument("--row-ms", type=float, default=0.06, help="reading and merging a row")
     parser.add_argument("--load-s", type=float, default=10.0)
     parser.add_argument("--start-s", type=float, default=5.0)
     given = parser.parse_args()

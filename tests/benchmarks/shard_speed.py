@@ -11,8 +11,10 @@ a second one is computed on the machine.
 
 python tests/benchmarks/shard_speed.py STAGE [--executor ray] [--pairs 5] [--rows 192]
 
-STAGE is transcribe, lexicon, similarity, entailment or embed. Speech is synthetic; texts are read
-from --texts, a file of one text per line, or made.
+STAGE is transcribe, lexicon, similarity, entailment, embed or waiting: a labeler that only sleeps,
+50 ms a text, as one whose work is done by a GPU or a server. Its ratio is that of the harness,
+whatever else the processors do. Speech is synthetic; texts are read from --texts, a file of one
+text per line, or made.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from lanser_bench.experiment import Listener, plan_experiment
 from lanser_bench.experiment.planning.plan import Node
@@ -51,12 +53,30 @@ WORDS = (
     "rain",
     "news",
 )
+WAITING = """
+import time
+import numpy as np
+from lanser_bench import Labeler, PluginOptions, Scores, hookimpl
+
+class Waiting(Labeler[PluginOptions]):
+    version = "1"
+
+    def score(self, records, taxonomy):
+        time.sleep(0.05 * len(records))
+        values = np.full((len(records), len(taxonomy.names)), 1 / len(taxonomy.names), np.float32)
+        return Scores(values, "distribution", np.zeros(len(records), bool))
+
+@hookimpl
+def register_labelers(register):
+    register("waiting", f"{__name__}:Waiting")
+"""
 STAGES: dict[str, tuple[str, dict[str, Any]]] = {
     "transcribe": ("transcribe", {"asr": "faster-whisper", "transcribe": {"shard_rows": 8}}),
     "lexicon": ("label", {"labeler": "lexicon"}),
     "similarity": ("label", {"labeler": "similarity", "label": {"shard_rows": 64}}),
     "entailment": ("label", {"labeler": "entailment", "label": {"shard_rows": 16}}),
-    "embed": ("embed", {"encoder": "egemaps"}),
+    "waiting": ("label", {"labeler": "waiting", "label": {"shard_rows": 16}}),
+    "embed": ("embed", {"encoder": {"name": "cnn", "channels": [32, 64]}}),
 }
 
 
@@ -105,9 +125,13 @@ class Bench:
             "paths": {"store": str(folder / "store"), "results": str(folder / "results")},
             **changes,
         }
-        self.plan, plugins, self.store = plan_experiment(settings)
+        (folder / "plugins").mkdir()
+        (folder / "plugins" / "waiting.py").write_text(WAITING)
+        self.plan, plugins, self.store = plan_experiment(settings, plugin_dirs=[folder / "plugins"])
         self.executor = plugins.create("executor", executor, {"threads": 2})
-        self.node = next(n for n in self.plan.nodes.values() if n.stage == self.stage)
+        nodes = [node for node in self.plan.nodes.values() if node.stage == self.stage]
+        # Embedding needs no pre-training with the weights of the random-init control.
+        self.node = next(node for node in nodes if "model" not in node.spec.parents)
 
     def run(self, nodes: dict[str, Node], workers: int) -> Clock:
         """Runs stages; who asks for both threads is alone."""
