@@ -34,7 +34,7 @@ def model_inputs(model: Any, extractor: Any, samples: Waveform) -> dict[str, Any
     features = extractor(padded, sampling_rate=SAMPLE_RATE, return_tensors="pt")
     first = extractor.model_input_names[0]
     return {
-        name: values.to(model.device)
+        name: values.to(model.device, model.dtype if values.is_floating_point() else None)
         for name, values in features.items()
         if name == first or (name == "attention_mask" and not values.all())
     }

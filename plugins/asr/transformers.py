@@ -12,32 +12,29 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from lanser_bench import ASR, Device, Language, PluginOptions, Speech, Transcript
+from lanser_bench import ASR, Speech, Transcript
 
-from .._devices import dtype_on
+from .._devices import Precision, dtype_on
 from .._transformers import load_extractor, load_model, load_part, refuse_missing
 from ..weights import usual_names
 from ._ctc import ctc, transcript
 from ._hf_whisper import HFWhisper
 from ._sequences import DECODERS, sequence
-from ._whisper import OpensWhisper, Window, summary, transcripts
+from ._whisper import OpensWhisper, RecogniserOptions, Window, summary, transcripts
 
 
-class Options(PluginOptions):
+class Options(RecogniserOptions):
     """Options of `transformers`."""
 
     model: Annotated[str, usual_names("asr")] = ""
     """A Whisper, Moonshine, Parakeet-TDT or CTC model of transformers: a folder, a hub id, or a
     usual name such as ``small``."""
-    language: Language | None = None
-    """Code or name such as ``de``, for utterances without a language in the manifest. It is never
-    guessed. Models other than Whisper always use the languages that they were trained on."""
     window_s: float = Field(default=12.0, ge=1.0, le=30.0)
     """Whisper only: clips are padded to this length, or to their own if they are longer, instead of
     30 s. A clip that then loops or is unlikely is transcribed again with 30 s."""
-    device: Device = "cpu"
-    """Part of the key, because each gives slightly different floats. ``auto`` becomes the device of
-    the machine that reads the experiment: ``cuda``, else ``mps``, else ``cpu``."""
+
+    precision: Precision = "float32"
+    """Type of weights and activations. A CPU refuses those that it has no instructions for."""
 
     @model_validator(mode="after")
     def _named(self) -> Options:
@@ -50,25 +47,20 @@ class Options(PluginOptions):
 
 
 class TransformersASR(OpensWhisper, ASR[Options]):
-    """Whisper, Moonshine, Parakeet-TDT or CTC in float32 through transformers."""
+    """Whisper, Moonshine, Parakeet-TDT or CTC through transformers."""
 
     Options = Options
     version = "1"
     opens = "asr"
     libraries = ("torch", "transformers", "tokenizers", "numpy")
-    batch_size = 8
 
     def transcribe(self, batch: Sequence[Speech]) -> list[Transcript]:
         """Transcribes clips of any length.
 
         Whisper reads clips that are longer than its window in pieces, which may split words: use a
         segmenter for long recordings.
-
-        Raises:
-            SettingsError: a multilingual Whisper has no language, or one it does not support.
-            DataError: an English-only Whisper and speech in another language.
         """
-        model, extractor, tokenizer = self._parts
+        model = self._parts[0]
         if model.config.model_type != "whisper":
             # One by one, because padding changes the output of many of these models.
             decode = sequence if model.config.model_type in DECODERS else ctc
@@ -76,7 +68,7 @@ class TransformersASR(OpensWhisper, ASR[Options]):
                 transcript(decode(self._parts, speech), speech, self.options.language)
                 for speech in batch
             ]
-        whisper = HFWhisper(model, extractor, tokenizer)
+        whisper = self._whisper
 
         def long(speech: Speech, language: str) -> Transcript:
             pieces = whisper.pieces(speech)
@@ -91,19 +83,18 @@ class TransformersASR(OpensWhisper, ASR[Options]):
             whisper.multilingual,
             whisper.windows,
             long,
-            extractor.n_samples,
+            whisper.extractor.n_samples,
         )
 
     @cached_property
-    def _parts(self) -> tuple[Any, Any, Any]:
-        """The model in eval mode, its feature extractor and its tokenizer.
+    def _whisper(self) -> HFWhisper:
+        return HFWhisper(*self._parts)
 
-        Raises:
-            MissingDependencyError: one of them does not load.
-            SettingsError: the weights lack the recogniser's head, which would then be random.
-        """
+    @cached_property
+    def _parts(self) -> tuple[Any, Any, Any]:
+        """The model in eval mode, its feature extractor and its tokenizer."""
         name = self.options.model
-        dtype = dtype_on(self.options.device, "float32")
+        dtype = dtype_on(self.options.device, self.options.precision)
         model, missing = load_model(name, _head, "recogniser (Whisper, Moonshine, Parakeet or CTC)")
         refuse_missing(
             name, "recogniser", missing, "Choose one that was fine-tuned for recognition."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from lanser_bench.errors import DataError, MissingDependencyError, SettingsError
 from lanser_bench.kinds import Speech
 from lanser_bench.plugins.discovery import registry
 from lanser_bench.stages.transcribe.wer import normalised, word_errors
+from lanser_bench.testing import ASRSuite
 
 SILENCE = np.zeros(16_000, np.float32)
 BACKENDS = ["faster-whisper", "openai-whisper"]
@@ -61,13 +63,15 @@ def test_windows_add_up_by_their_tokens() -> None:
 class Decoder:
     """Returns the window's size as text, and a chosen doubt for one clip in short windows."""
 
-    def __init__(self, **doubt: float) -> None:
+    def __init__(self, **doubt: Any) -> None:
         self.doubt = doubt
         self.calls: list[tuple[list[float], str, int, int]] = []
+        self.totals: list[int] = []
 
     def __call__(
-        self, clips: Sequence[Speech], language: str, size: int, most: int
+        self, clips: Sequence[Speech], language: str, size: int, most: int, total: int
     ) -> list[Window]:
+        self.totals.append(total // 16_000)
         self.calls.append(([clip.seconds for clip in clips], language, size // 16_000, most))
         sure = {"avg_logprob": -0.2, "no_speech_prob": 0.0, "compression_ratio": 1.0}
         return [
@@ -113,6 +117,30 @@ def test_a_longer_clip_has_the_shortest_window_that_leaves_some_silence() -> Non
     assert [t.text for t in found] == ["12", "15", "27", "30", "30"]
 
 
+def test_cached_silence_shortens_what_is_computed_but_not_the_window() -> None:
+    decoder = Decoder(text="la la la, la la la")
+    found = heard(seconds(1.9, 3, 8.5, 20), ["en"] * 4, 12 * 16_000, decoder, cached=True)
+    # The clip of 3 s repeats itself.
+    assert [(t.text, t.retried) for t in found] == [
+        ("3", False),
+        ("30", True),
+        ("12", False),
+        ("21", False),
+    ]
+    assert [size for _, _, size, _ in decoder.calls] == [3, 6, 12, 21, 30]
+    assert decoder.totals == [12, 12, 12, 21, 30]
+
+
+def test_a_neighbour_does_not_change_when_a_clip_is_stopped() -> None:
+    decoder = Decoder(weight=60)
+    both, alone = (
+        heard(clips, ["en"] * len(clips), 12 * 16_000, decoder)[0]
+        for clips in (seconds(3, 11), seconds(3))
+    )
+    assert both.retried
+    assert alone == both
+
+
 def test_a_whole_window_is_never_heard_again() -> None:
     decoder = Decoder(compression_ratio=9.0)
     found = heard(seconds(3, 20), ["en", "en"], WINDOW, decoder)
@@ -123,23 +151,6 @@ def test_a_whole_window_is_never_heard_again() -> None:
 def test_a_short_window_may_have_twice_the_tokens_of_fast_speech() -> None:
     assert most_tokens(seconds(1, 5)) == 16 + 60
     assert most_tokens(seconds(29)) == MAX_TOKENS
-
-
-def test_openai_s_encoder_hears_short_windows_and_is_whole_again_afterwards() -> None:
-    import torch
-    from whisper.model import AudioEncoder
-
-    torch.manual_seed(0)
-    encoder = AudioEncoder(8, 40, 12, 3, 1)
-    whole = encoder.positional_embedding.clone()
-    mel = torch.randn(2, 8, 80)
-    with torch.no_grad():
-        with openai_whisper._context(encoder, 25):
-            short = encoder(mel[:, :, :50])
-        with openai_whisper._context(encoder, 40):
-            torch.testing.assert_close(encoder(mel), encoder(mel.clone()))
-    assert short.shape == (2, 25, 12)
-    assert torch.equal(encoder.positional_embedding, whole)
 
 
 def test_reference_gives_the_manifests_text() -> None:
@@ -217,6 +228,19 @@ unclosed = pytest.mark.filterwarnings(
 )
 
 
+class WithRealWeights(ASRSuite):
+    name = ""
+
+    def make(self) -> Any:
+        return registry().create("asr", self.name, {"silence": "cached", "batch_size": 4})
+
+
+TestFasterWhisper, TestOpenAIWhisper = (
+    unclosed(pytest.mark.slow(type(name, (WithRealWeights,), {"name": name}))) for name in BACKENDS
+)
+del WithRealWeights
+
+
 @unclosed
 @pytest.mark.slow
 @pytest.mark.data
@@ -238,17 +262,24 @@ def test_both_libraries_hear_the_same_words(data_root: Path) -> None:
         assert first.compression_ratio == pytest.approx(second.compression_ratio)
 
 
+@unclosed
 @pytest.mark.slow
 @pytest.mark.data
-def test_neighbours_and_windows_do_not_change_the_words(data_root: Path) -> None:
-    clips = real_clips(data_root, 2)
-    asr = registry().create("asr", "faster-whisper", {"window_s": 30.0})
+@pytest.mark.parametrize("silence", ["computed", "cached"])
+@pytest.mark.parametrize("name", BACKENDS)
+def test_neighbours_change_no_word(name: str, silence: str, data_root: Path) -> None:
+    clips = real_clips(data_root, 5)
+    options = {"silence": silence, "batch_size": 5}
+    asr = registry().create("asr", name, options)
     together = asr.transcribe(clips)
+    assert asr.batch_size == 5
     assert [asr.transcribe([clip])[0].text for clip in clips] == [t.text for t in together]
-    short = registry().create("asr", "faster-whisper", {"window_s": 15.0})
+    errors = word_errors([clip.transcript or "" for clip in clips], [t.text for t in together])
+    assert errors is not None
+    assert errors.wer < 0.25
+    whole = registry().create("asr", name, {"window_s": 30.0}).transcribe(clips)
     # A comma may come or go with the window; the words stay.
-    heard = [normalised(transcript.text) for transcript in short.transcribe(clips)]
-    assert heard == [normalised(transcript.text) for transcript in together]
+    assert [normalised(t.text) for t in together] == [normalised(t.text) for t in whole]
 
 
 @unclosed

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lanser_bench_plugins import _devices
 from lanser_bench_plugins.asr import _sequences
 from lanser_bench_plugins.asr._hf_whisper import HFWhisper
 from tiny_recognisers import ctc_folder, moonshine_folder, parakeet_folder, whisper_folder
@@ -104,6 +105,38 @@ def test_whisper_hears_a_short_clip_in_a_short_window_unless_in_doubt(whisper: P
     assert short.doubtful
     assert found.retried
     assert found.avg_logprob == pytest.approx(whole.avg_logprob)
+
+
+def test_cached_silence_is_what_the_encoder_makes_of_it(whisper: Path) -> None:
+    clips = [noise(0.6), noise(0.9, 1)]
+    model = asr(whisper)._whisper
+    # Noise of two seconds is in the window, and silence after it.
+    whole, short = model.extractor.n_samples, 16_000
+    calls: list[Any] = []
+
+    def decoded(states: Any, *_: Any) -> list[Any]:
+        calls.append(states)
+        return []
+
+    model._decoded = decoded
+    model._silence = lambda total: model._encoded([clips[0].samples], total)
+    model.windows(clips, "en", short, 5, whole)
+    model.windows(clips, "en", short)
+    joined, cut = calls
+    assert joined.shape[1] == whole // 320
+    assert joined[:, :50].equal(cut)
+    assert joined[0, 50:].equal(joined[1, 50:])
+
+
+@pytest.mark.parametrize("kind", ["whisper", "ctc"])
+def test_shorter_types_hear_nearly_the_same(
+    kind: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_devices, "_cpu_computes", lambda _: True)  # slowly, on every CPU
+    folder = request.getfixturevalue(kind)
+    (whole,) = asr(folder).transcribe([noise(1.0)])
+    (short,) = asr(folder, precision="bf16").transcribe([noise(1.0)])
+    assert 0 < abs(short.avg_logprob - whole.avg_logprob) < 0.3
 
 
 def test_whisper_hears_a_long_clip_to_its_end(whisper: Path) -> None:
