@@ -72,11 +72,6 @@ def _restore_filters(before: list[Any]) -> None:
     warnings.filters.extend(before)  # type: ignore[attr-defined]
 
 
-def _torch_seed() -> tuple[int, Any] | None:
-    torch = sys.modules.get("torch")
-    return (torch.initial_seed(), torch.get_rng_state()) if torch else None
-
-
 def _torch_modes() -> tuple[Any, ...] | None:
     torch = sys.modules.get("torch")
     if torch is None:
@@ -90,11 +85,6 @@ def _restore_torch_modes(before: tuple[Any, ...]) -> None:
     torch.set_default_dtype(before[0])
     torch.set_grad_enabled(before[1])
     torch.set_deterministic_debug_mode(before[2])
-
-
-def _numpy_errors() -> dict[str, Any] | None:
-    numpy = sys.modules.get("numpy")
-    return numpy.geterr() if numpy else None
 
 
 STATES = (
@@ -122,7 +112,7 @@ STATES = (
     ),
     State(
         "torch's random seed",
-        _torch_seed,
+        lambda: (t.initial_seed(), t.get_rng_state()) if (t := sys.modules.get("torch")) else None,
         lambda before: sys.modules["torch"].set_rng_state(before[1]),
         "Use torch.random.fork_rng() or a torch.Generator.",
         lambda before, after: bool(before[0] == after[0]),
@@ -135,7 +125,7 @@ STATES = (
     ),
     State(
         "NumPy's handling of floating-point errors",
-        _numpy_errors,
+        lambda: numpy.geterr() if (numpy := sys.modules.get("numpy")) else None,
         lambda before: sys.modules["numpy"].seterr(**before),
         "Use np.errstate().",
     ),

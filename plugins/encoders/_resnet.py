@@ -37,9 +37,8 @@ class ResNetOnLogMel(nn.Module):
         pooled = OrderedDict(embedder=first, pooler=MaskedMaxPool2d(self.batch))
         bottleneck, stages = architecture["layer_type"] == "bottleneck", nn.ModuleList()
         for size, depth in zip(architecture["hidden_sizes"], architecture["depths"], strict=True):
-            strides = [2 if stages else 1] + [1] * (depth - 1)
             blocks = []
-            for stride in strides:
+            for stride in (2 if stages else 1, *[1] * (depth - 1)):
                 blocks.append(_Block(self.batch, width, size, stride, bottleneck=bottleneck))
                 width = size
             stages.append(nn.Sequential(OrderedDict(layers=nn.Sequential(*blocks))))

