@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from ..kinds.probe import HeldOut
@@ -16,6 +16,17 @@ class Result(BaseModel):
     """Base: rejects unknown fields, is immutable, and has only finite numbers."""
 
     model_config = ConfigDict(**_CONFIG, frozen=True)
+
+
+class Confused(Result):
+    """Base: a confusion matrix has a row and a column per label; a last column may be no label."""
+
+    @model_validator(mode="after")
+    def _per_label(self) -> Self:
+        rows, k = getattr(self, "confusion", ()), len(getattr(self, "labels", ()))
+        if rows and (len(rows) != k or any(len(row) - k not in (0, 1) for row in rows)):
+            raise ValueError("the confusion matrix has no row and column per label")
+        return self
 
 
 # Records have hundreds of the next three: with slots they take a tenth of a model's memory.
@@ -67,7 +78,7 @@ class BudgetResult(Result):
 
     budget: str
     """``"10%"`` or ``"k=5"``."""
-    fraction: float | None = None
+    fraction: float | None = Field(default=None, gt=0, le=1)
     """Share of the training side's labels, in (0, 1]; None for a budget per class."""
     per_class: int | None = None
     """Labels per class; None for a fraction."""
@@ -95,26 +106,26 @@ class LabelsNeeded(Result):
     """Largest number of labels tried, if the target was not reached."""
 
 
-class EvaluationResult(Result):
+class EvaluationResult(Confused):
     """Content of `evaluation.json`: one encoder's embeddings on one labelled set."""
 
     protocol: str
     method: Literal["linear", "finetune", "external"] = "linear"
     """``linear``: logistic regression on frozen embeddings; ``finetune``: the whole encoder;
     ``external``: predictions made elsewhere, of which −1, no label, counts as a miss."""
-    labels: list[str]
+    labels: list[str] = Field(min_length=1)
     """The frozen label set, in the taxonomy's order, without labels that never occur in gold."""
-    n_utterances: int
+    n_utterances: int = Field(ge=0, lt=2**31)
     """Evaluated utterances, those with a single gold label."""
     n_left_out: int = 0
     """Utterances without a single gold label."""
-    n_speakers: int
+    n_speakers: int = Field(ge=0, lt=2**31)
     n_folds: int
     n_draws: int = 1
     """Subset draws per fold and budget."""
     split_hash: str
     """Hash of which utterance is tested in which fold."""
-    budgets: list[BudgetResult]
+    budgets: list[BudgetResult] = Field(min_length=1)
     area: Metric
     """Area under UAR over the axis below, divided by the length of the axis, so in [0, 1]."""
     area_axis: str
@@ -130,7 +141,7 @@ class EvaluationResult(Result):
     warnings: list[str] = Field(default_factory=list)
 
 
-class ZeroShotResult(Result):
+class ZeroShotResult(Confused):
     """Content of `zeroshot.json`: predictions made without any human label of the set.
 
     An abstention counts as a miss in every score.
@@ -250,7 +261,7 @@ class FlattenResult(Result):
     split_hash: str
 
 
-class TransferScore(Result):
+class TransferScore(Confused):
     """Scores of a head that was trained on other labelled sets and tested on this one."""
 
     trained_on: list[str]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from .results import Metric, Result
+from .results import Confused, Metric, Result
 
 
 class AgreementScores(Result):
@@ -29,7 +29,7 @@ class HitShare(Result):
     share: float
 
 
-class GoldAgreement(Result):
+class GoldAgreement(Confused):
     """Weak labels, mapped into the gold taxonomy, against gold."""
 
     taxonomy: str

@@ -24,7 +24,7 @@ from ..evaluation.families import Declared, family_hash
 from ..evaluation.results import EvaluationResult
 from ..evaluation.summaries import LabelSummary, TrainingSummary, TranscriptSummary
 from ..measurements import MEASUREMENTS, SECTIONS
-from ..measurements.base import Measurement, R, with_fields
+from ..measurements.base import Measurement, R, Seed, with_fields
 from ..paths import FileName
 from ..store import PluginIdentity, canonical, digest, write_atomic
 
@@ -175,7 +175,7 @@ class ResultRecord(_Record):
     """``random_init``, ``logmel_stats``, ``shuffled``, ``gold`` …"""
     axes: dict[str, str]
     """Axis of the grid → value."""
-    seed: int | None
+    seed: Seed | None
     """Seed of pre-training or of random weights; None where nothing is drawn."""
     seeds: dict[str, int]
     """Seeds of the other stages that draw."""

@@ -34,20 +34,10 @@ def _to_2(content: Content) -> Content:
     }
 
 
-def _to_3(content: Content) -> Content:
-    """Older records have no classes and layers of probes, which version 3 added."""
-    return {**content, "schema_version": 3}
+def _next(content: Content) -> Content:
+    """Older records lack what was added: classes of probes (3), measurements (4), labels (5)."""
+    return {**content, "schema_version": content["schema_version"] + 1}
 
 
-def _to_4(content: Content) -> Content:
-    """Older records lack the measurements that version 4 added."""
-    return {**content, "schema_version": 4}
-
-
-def _to_5(content: Content) -> Content:
-    """Older records have no file of weak labels, which version 5 added."""
-    return {**content, "schema_version": 5}
-
-
-_STEPS: dict[int, Callable[[Content], Content]] = {1: _to_2, 2: _to_3, 3: _to_4, 4: _to_5}
+_STEPS: dict[int, Callable[[Content], Content]] = {1: _to_2, 2: _next, 3: _next, 4: _next}
 """Version → step to the next version."""

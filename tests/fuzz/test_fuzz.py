@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-CASES = 40
-"""Of each kind: 16 kinds take about two minutes of one core. `docs/contributing/testing.md` names
+CASES = 25
+"""Of each kind: 16 kinds take about a minute of one core. CONTRIBUTING.md names
 the number for a night."""
 
 
