@@ -104,7 +104,7 @@ def test_rows_without_labels_and_fine_tuned_ones_have_columns_where_they_are_the
             wa=Metric(value=uar),
             macro_f1=Metric(value=uar),
             recalls={"glad": uar, "sad": uar},
-            confusion=[[1, 0, 0]],
+            confusion=[[1, 0, 0], [0, 1, 0]],
         )
         more = {"zero_shot": heard, "finetune": target.evaluation}
         changed.append(found.model_copy(update={"datasets": [target.model_copy(update=more)]}))
