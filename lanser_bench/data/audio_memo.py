@@ -93,7 +93,7 @@ class AudioMemo:
         known = {}
         for sha in shas:
             if row := self._facts.find(query, sha, self._code):
-                with suppress(ValidationError):  # damaged facts are found anew
+                with suppress(ValidationError):  # damaged facts are found again
                     known[sha] = _FACTS.validate_json(row[0])
         return known
 

@@ -260,7 +260,7 @@ def _join(call: StageCall, spec: Spec, store: Store, ticket: Path | None = None)
 def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageReport:
     context = StageContext(spec, store, registry(call.plugin_dirs), call.inputs, lease)
     begin = time.perf_counter()
-    _peak_mib(anew=True)
+    _peak_mib(reset=True)
     try:
         with store.write(spec) as draft, tallied() as tally, collected() as notes:
             stage_module(spec.stage).run(context, draft)
@@ -279,10 +279,10 @@ def _computed(call: StageCall, spec: Spec, store: Store, lease: Lease) -> StageR
     return StageReport(call.key, draft.seconds, counts=draft.counts | added)
 
 
-def _peak_mib(anew: bool = False) -> int | None:
-    """Returns this process's peak of memory in MiB, or counts it anew; None except on Linux."""
+def _peak_mib(reset: bool = False) -> int | None:
+    """Returns this process's peak of memory in MiB, or resets it; None except on Linux."""
     with suppress(OSError):
-        if anew:
+        if reset:
             Path("/proc/self/clear_refs").write_text("5")
         lines = Path("/proc/self/status").read_text().splitlines()
         return next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))

@@ -43,5 +43,5 @@ def explained(error: BaseException | None, store: Store, key: str) -> BaseExcept
         return error
     return WorkerError(
         f"It did not end within the time limit (stage_timeout_s); {full[-1]} shows where it was. "
-        "Mend what hangs, or raise the limit. Finished stages are kept; run the same command again."
+        "Correct it, or raise the limit. Finished stages are kept; run the same command again."
     )
