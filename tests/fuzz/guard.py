@@ -8,6 +8,7 @@ import resource
 import select
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Mapping
@@ -135,7 +136,9 @@ def _enter(folder: Path) -> None:
     """Moves the process into the folder, with its own home, output and limits."""
     for name in ("home", "tmp"):
         (folder / name).mkdir(exist_ok=True)
-    os.environ.update(HOME=str(folder / "home"), TMPDIR=str(folder / "tmp"))
+    tmp = str(folder / "tmp")
+    os.environ.update(HOME=str(folder / "home"), TMPDIR=tmp, TORCHINDUCTOR_CACHE_DIR=tmp)
+    tempfile.tempdir = None  # the parent may have chosen its own
     os.chdir(folder)
     output = os.open("output", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     for descriptor in (1, 2):
