@@ -19,6 +19,7 @@ from ..printing import echo
 from . import _shared as shared
 from ._app import TRACEBACK, App
 from ._complete import COMPLETE
+from ._deprecated import current_spelling
 from ._stdout import reserved_stdout
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     shared.tracebacks = TRACEBACK in argv[:end]
     argv = [word for word in argv[:end] if word != TRACEBACK] + argv[end:]
     try:
-        argv = whole_spelling(argv)
+        argv = current_spelling(argv)
         with reserved_stdout(argv):
             build_app(argv)(args=argv, prog_name="lanser-bench")
     except LanserError as error:
@@ -91,15 +92,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         echo(f"Error: {error.filename} cannot be used: {error.strerror}.", err=True)
         raise SystemExit(2) from None
-
-
-def whole_spelling(argv: Sequence[str]) -> list[str]:
-    """Returns the arguments with the subcommand that ``compare A B`` and ``gate --labels`` omit."""
-    words = list(argv)
-    groups = {"records", "labels", "asr", "-h", "--help"}
-    if words[:1] == ["compare"] and words[1:] and words[1] not in groups:
-        return ["compare", "records", *words[1:]]
-    return ["gate", "labels", *words[2:]] if words[:2] == ["gate", "--labels"] else words
 
 
 def _complete() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._yaml import read_value
 from ..errors import SettingsError, did_you_mean
+from ..printing import echo
 from ._shared import DATASET
 
 if TYPE_CHECKING:
@@ -107,7 +108,14 @@ def dataset_ref(words: Sequence[str], plugins: Registry, command: str) -> Datase
 
 
 def quoted_dataset(text: str, plugins: Registry, option: str) -> DatasetRef:
-    """Reads the same words from one quoted value of an option."""
+    """Reads the same words from one quoted value of an option.
+
+    ``NAME=FOLDER``, the spelling of the previous version, is still accepted, with a note.
+    """
+    name, equals, folder = text.partition("=")
+    if equals and " " not in name:
+        echo(f'Note: `{option} {text}` is deprecated; use `{option} "{name} {folder}"`.', err=True)
+        return dataset_ref([name, folder], plugins, option)
     try:
         words = shlex.split(text)
     except ValueError as error:

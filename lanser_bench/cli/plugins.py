@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -160,9 +160,10 @@ def _show(registry: Registry, entry: Registered) -> None:
     echo(f"{inspect.getdoc(cls) or ''}\n")
     notes, fields = documented(cls.Options), cls.Options.model_fields
     echo("Options" if fields else "No options", bold=True)
-    rows = []
+    rows, given = [], dict[str, Any]()
     for name, field in fields.items():
-        value = field.get_default(call_default_factory=True)
+        value = field.get_default(call_default_factory=True, validated_data=given)
+        given[name] = value
         default = "required" if value is PydanticUndefined else to_json(value).decode()
         rows.append((f"{name} = {default}", notes.get(name, ("", ""))[1]))
     _print_pairs(rows)

@@ -13,6 +13,9 @@ CLASS_METRICS: tuple[MetricName, ...] = get_args(MetricName)
 """Scores of every evaluation."""
 R2 = "r2"
 """Mean R² over probe targets; ``r2:NAME`` is that of one."""
+CLASSES, IDENTITY = "uar:", "identity:"
+"""Before the name of a probe target of classes: its UAR. The second is for classes that identify
+speakers, such as ``identity:speaker``; there a high score is a leak, so lower is better."""
 
 
 class Measured(NamedTuple):
@@ -32,7 +35,7 @@ def check_metric(name: str) -> None:
         SettingsError: unknown score; lists the known ones.
     """
     known = (*CLASS_METRICS, *MEASURED, R2)
-    if name not in known and name.partition(":")[0] != R2:
+    if name not in known and not name.startswith((f"{R2}:", CLASSES, IDENTITY)):
         raise SettingsError(
             f"Unknown metric '{name}'.{did_you_mean(name, known)} Known: {', '.join(known)}."
         )

@@ -130,7 +130,8 @@ class OpenAIWhisper(WhisperASR[Options]):
         with _replaced(dims, "n_audio_ctx", states.shape[1]), torch.random.fork_rng():
             torch.manual_seed(0)
             # The library's beam search takes one clip at a time.
-            parts = states.split(1) if self.options.beam_size > 1 else [states]
+            alone = self.options.beam_size > 1
+            parts = list(states[:, None]) if alone else [states]
             results = [one for part in parts for one in whisper.decode(self._model, part, options)]
         return [_window(vars(result), most) for result in results]
 

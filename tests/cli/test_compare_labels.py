@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, recall_score
 from typer.testing import CliRunner
 
 from lanser_bench import DataError, LanserError, SettingsError
-from lanser_bench.cli import whole_spelling
+from lanser_bench.cli._deprecated import current_spelling
 from lanser_bench.cli._options import plugin_words
 from lanser_bench.cli.compare import app as compare_app
 from lanser_bench.experiment import label_corpus
@@ -192,6 +192,6 @@ def test_plugins_are_written_as_tables_name_them() -> None:
 
 
 def test_two_sides_without_a_subcommand_are_records() -> None:
-    assert whole_spelling(["compare", "a", "b"]) == ["compare", "records", "a", "b"]
+    assert current_spelling(["compare", "a", "b"]) == ["compare", "records", "a", "b"]
     for said in (["compare", "labels", "a"], ["compare", "-h"], ["compare"]):
-        assert whole_spelling(said) == said
+        assert current_spelling(said) == said

@@ -112,7 +112,7 @@ def test_tab_completes_in_a_real_shell(shell: str, tmp_path: Path) -> None:
         run = "lanser-bench run quickstart "
         type_in(terminal, "lanser-bench lead\t", r"lanser-bench leaderboard $")
         type_in(terminal, f"\x15{run}labeler=ent\t", rf"{run}labeler=entailment $")
-        type_in(terminal, f"\x15{run}pretrain.bat\t", rf"{run}pretrain.batch_size=$")
+        type_in(terminal, f"\x15{run}pretrain.batch_si\t", rf"{run}pretrain.batch_size=$")
         type_in(terminal, f"\x15{run}evalu\t", rf"{run}evaluate\.$")
     finally:
         os.close(terminal)

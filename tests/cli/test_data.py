@@ -212,6 +212,8 @@ def test_a_corpus_that_holds_the_test_speakers_is_refused(
     unlabelled.mkdir()
     audio = two_speakers / "5.wav"
     (unlabelled / "manifest.csv").write_text(f"id,audio,speaker\nx,{audio},anna\n")
+    assert leakage(*arguments, "--corpus", f"manifest={unlabelled}") == 1
+    assert "`--corpus manifest=" in capsys.readouterr().err
     assert leakage(*arguments, "--corpus", "it's") == 2
     assert "cannot be split: No closing quotation" in capsys.readouterr().err
     assert leakage(*arguments, "--corpus", f"manifest '{unlabelled}'") == 1

@@ -1,4 +1,4 @@
-"""Help texts with panels and examples that are valid calls."""
+"""Help texts with panels and examples that are valid calls; spellings of earlier versions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 import typer
 
 from lanser_bench.cli import COMMANDS, build_app, main
+from lanser_bench.cli._deprecated import current_spelling
+from lanser_bench.errors import SettingsError
 
 
 def commands() -> Iterator[tuple[str, Any]]:
@@ -24,6 +26,8 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 
 ALL = dict(commands())
+LONG = "label text " + "x" * 300
+"""No system has a file of that name."""
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -61,3 +65,49 @@ def test_an_example_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(SystemExit) as stop:
         main(shlex.split(ALL[name].examples[0])[1:])
     assert stop.value.code == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("label --text a=b --json --text=x --store s", "label text --json -- a=b x"),
+        ("label --texts t.csv separator=; --gold g", "label table t.csv separator=; --gold g"),
+        ("label ravdess data limit=3 --json", "label corpus ravdess data limit=3 --json"),
+        ("label text . limit=3", "label corpus text . limit=3"),
+        ("power --root r --dataset d --seeds 5 --option a=1", "power --seeds 5 d r a=1"),
+        (
+            "taxonomy compare a b --corpus d --json --root=r --dataset-option x=1",
+            "taxonomy compare a b --json d r x=1",
+        ),
+    ],
+)
+def test_the_old_spelling_becomes_the_new_one_with_a_note(
+    old: str, new: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert current_spelling(old.split()) == new.split()
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), "is deprecated" in err) == ("", 1, True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "label", "label -h", "label text word", "label corpus d", "power d", "run --text x", LONG],
+)
+def test_the_current_spelling_stays(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert current_spelling(line.split()) == line.split()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("line", ["label --json", "label synthetic --text x"])
+def test_an_old_call_that_names_nothing_or_two_things_to_label_is_refused(line: str) -> None:
+    with pytest.raises(SettingsError, match="Say what to label"):
+        current_spelling(line.split())
+
+
+def test_the_old_spelling_prints_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = []
+    for words in (("text", "we won"), ("--text", "we won")):
+        with pytest.raises(SystemExit):
+            main(["label", *words, "--labeler", "random", "--json"])
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]

@@ -19,7 +19,8 @@ import pytest
 import typer
 import yaml
 
-from lanser_bench.cli import COMMANDS, build_app, main, whole_spelling
+from lanser_bench.cli import COMMANDS, build_app, main
+from lanser_bench.cli._deprecated import current_spelling
 from lanser_bench.experiment.settings.files import read_experiment
 from lanser_bench.experiment.settings.grid import expand
 from lanser_bench.experiment.settings.model import DatasetRef, PluginRef
@@ -310,7 +311,7 @@ def test_named_commands_and_options_exist(page: Path) -> None:
     known = command_options()
     for text in mentions(page):
         for call in re.findall(r"(?:^|\s|&&)lanser-bench(?=\s|$)([^|;&]*)", text):
-            words = whole_spelling(shlex.split(call))
+            words = current_spelling(shlex.split(call))
             path = [w for w in words[:3] if re.fullmatch(r"[a-z]+", w)]
             while path and " ".join(path) not in known:
                 path.pop()

@@ -16,7 +16,8 @@ from pathlib import Path
 from ..._face import Tabled
 from ...errors import DataError
 from ...evaluation.contrast import Contrast, difference
-from ...measurements.metrics import MEASURED, R2
+from ...evaluation.results import ProbeResult
+from ...measurements.metrics import CLASSES, IDENTITY, MEASURED, R2
 from ...records.failed import FailedCell
 from ...records.reading import read_content, read_records
 from ..groups import CellId, Group, cell_titles
@@ -118,8 +119,8 @@ def gate(
         baseline: folders of the reference records.
         candidate: folders of the new records.
         metric: the only score to compare, as `Response.metric`, at the largest label budget; if
-            left out, UAR, the area, every score of the measurements, the mean R² of the probes, and
-            the quality of weak labels and transcripts.
+            left out, UAR, the area, every score of the measurements, the mean R² of the probes, the
+            UAR of their classes, and the quality of weak labels and transcripts.
         tolerance: largest negligible difference, as a share (0.01 is one point).
         slower_by: ratio of times above which a stage is called slower.
 
@@ -181,7 +182,13 @@ def _responses(group: Group) -> Iterator[Response]:
     yield Response("uar")
     if sum(budget.fraction is not None for budget in group.evaluation.budgets) > 1:
         yield Response("area")
-    for response in map(Response, (*MEASURED, R2)):
+    probes: list[ProbeResult] = vars(group.first.datasets[group.cell.target])["probes"]
+    classes = {
+        (IDENTITY if probe.held_out == "sentences" else CLASSES) + target.target
+        for probe in probes
+        for target in probe.classes
+    }
+    for response in map(Response, (*MEASURED, R2, *sorted(classes))):
         if response.lacking(group) is None:
             yield response
 

@@ -11,9 +11,9 @@ from ...evaluation.contrast import Side
 from ...evaluation.results import Metric
 from ...evaluation.statistics import Statistic, combine
 from ...measurements.base import WHOLE
-from ...measurements.metrics import MEASURED, R2, Measured, check_metric
+from ...measurements.metrics import CLASSES, IDENTITY, MEASURED, R2, Measured, check_metric
 from ...numbers import decimal, detectable_text, percent
-from ...records.attachments import probe_statistics, read_attached
+from ...records.attachments import Place, hit_statistics, probe_statistics, read_attached
 from ...records.record import Attached
 from ...records.score_sums import SpeakerScore, speaker_scores
 from ..groups import Group, checked_metric, unlike
@@ -25,7 +25,8 @@ class Response:
 
     metric: str = "uar"
     """``uar``, ``wa``, ``macro_f1``, ``area``; the name of a measurement's score; ``r2`` is the
-    mean R² over all probe targets, and ``r2:NAME`` that of one."""
+    mean R² over all probe targets, and ``r2:NAME`` that of one; ``uar:NAME`` and ``identity:NAME``
+    are the UAR of a probe target of classes."""
     budget: str | None = None
     """Label budget; the largest, or that of the measurement, if left out."""
     scale: str = "speaker"
@@ -43,6 +44,11 @@ class Response:
         return self.metric.partition(":")[0] == R2
 
     @property
+    def classes(self) -> bool:
+        """Whether it is the UAR of a probe target of classes."""
+        return self.metric.startswith((CLASSES, IDENTITY))
+
+    @property
     def measured(self) -> Measured | None:
         """The measurement and the column that declare it; None for other scores."""
         return MEASURED.get(self.metric)
@@ -55,7 +61,8 @@ class Response:
     @property
     def lower_is_better(self) -> bool:
         """Whether a decrease is an improvement."""
-        return self.measured is not None and self.measured.column.lower_is_better
+        leak = self.metric.startswith(IDENTITY)
+        return leak or (self.measured is not None and self.measured.column.lower_is_better)
 
     @property
     def title(self) -> str:
@@ -63,6 +70,8 @@ class Response:
         if self.probed:
             target = self.metric.partition(":")[2]
             return f"R² of {target or 'all probe targets'} ({self.scale})"
+        if self.classes:
+            return f"UAR of {self.metric.partition(':')[2]} (probe)"
         name = self.measured.column.head if self.measured else self.metric.replace("_", "-")
         return name + (f" at {self.budget}" if self.budget else "")
 
@@ -78,12 +87,12 @@ class Response:
 
     def lacking(self, group: Group) -> str | None:
         """Returns what a cell lacks for it; None if nothing."""
-        if self.measured:
+        if self.measured or self.classes:
             try:
-                found = self._measured(group)
+                found = self._measured(group) if self.measured else self._of_classes(group)
             except DataError as error:
                 return str(error)
-            return None if all(found) else f"no {self.measured.column.head} beside it"
+            return None if all(found) else f"no {self.title} beside it"
         if self.probed:
             kept = all(record.probe_sums is not None for _, record in group.members.values())
             return group.probe_fault if kept else "no probe sums beside it"
@@ -108,8 +117,11 @@ class Response:
     def unmeasured(self, a: Group, b: Group) -> str | None:
         """Returns why a measurement's score cannot be paired in cells that are alike."""
         why = None
-        if self.measured or self.probed:
+        if self.measured or self.probed or self.classes:
             why = self.lacking(a) or self.lacking(b)
+        if why is None and self.classes:
+            shapes = {s.sums.shape for group in (a, b) for s in self._of_classes(group) if s}
+            why = "other speakers or classes were probed" if len(shapes) > 1 else None
         if why is None and self.measured:
             cells = [cell for group in (a, b) for cell in self._measured(group)]
             alike = {
@@ -129,6 +141,8 @@ class Response:
             found = [self._at_budget(group, scores) for scores in self._measured(group)]
         elif self.probed:
             found = [self._r2(group, seed) for seed in group.members]
+        elif self.classes:
+            found = [score for score in self._of_classes(group) if score]
         else:
             return group.side(checked_metric(self.metric), self.budget)
         return Side(found, drawn=group.drawn)
@@ -150,6 +164,16 @@ class Response:
             )
         return scores[budget].statistic
 
+    def _of_classes(self, group: Group) -> list[Statistic | None]:
+        """Returns a probe's UAR for each training seed, on the wanted scale if it has it."""
+        name, target = self.metric.partition(":")[2], group.cell.target
+        found: list[Statistic | None] = []
+        for path, record in group.members.values():
+            every = _hits(path, record.probe_hits, target)
+            scales = {scale: s for (_, one, scale), s in every.items() if one == name}
+            found.append(scales.get(self.scale, next(iter(scales.values()), None)))
+        return found
+
     def _r2(self, group: Group, seed: int | None) -> Statistic:
         path, record = group.members[seed]
         assert record.probe_sums is not None
@@ -168,6 +192,11 @@ class Response:
             if scale == self.scale and wanted in ("", name)
         ]
         return combine(kept, [1 / len(kept)] * len(kept)) if len(kept) > 1 else kept[0]
+
+
+@lru_cache(maxsize=64)
+def _hits(path: Path, attached: Attached | None, target: int) -> dict[Place, Statistic]:
+    return {} if attached is None else hit_statistics(read_attached(path, attached), target)
 
 
 @lru_cache(maxsize=2048)
