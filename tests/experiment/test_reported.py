@@ -167,7 +167,7 @@ def test_leaderboard_report_axis_compare_and_gate_show_one_score(results: Path) 
         assert mine.interval is not None
         assert mine.interval.low == pytest.approx(other.interval.low, abs=1e-9)
         assert mine.interval.high == pytest.approx(other.interval.high, abs=1e-9)
-    assert "quadrature" not in line.a.model_dump_json()
+    assert "quadrature" not in repr(line.a)
     assert not any("wider" in note for note in notes(board) if "zero-shot" not in note)
     text = f"{100 * row.uar.value:.1f} [{100 * row.uar.interval.low:.1f}"
     cells = tables(render(found))["Leaderboard of manifest"][1]

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -118,7 +119,7 @@ def graph(settings: Any, edges: dict[str, list[str]], cells: dict[str, str]) -> 
         for name, last in cells.items()
     ]
     users = {cell.leaves[0]: [cell] for cell in made}
-    return Plan(settings, made, nodes, {}, users=users)
+    return Plan(settings or SimpleNamespace(stage_timeout_s=None), made, nodes, {}, users=users)
 
 
 def run(plan: Plan, executor: Fake, tmp_path: Path, **options: Any) -> Log:

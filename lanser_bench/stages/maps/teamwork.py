@@ -45,8 +45,9 @@ def lead(
     """
     file = str(rows.share(todo)) if len(todo) > 1 else None
     queue: deque[tuple[Shard, Any]] = deque((shard, _refuse) for shard in todo)
-    # Stages that share columns and run together begin at different shards, so that none waits.
-    queue.rotate(int(context.spec.key[:8], 16))
+    if context.spec.stage == "label":
+        # Such stages share columns; they begin at different shards, so that none waits.
+        queue.rotate(int(context.spec.key[:8], 16))
     left, done, elsewhere, own = len(todo), 0, 0.0, list[float]()
     while queue:
         shard, waiting = queue.popleft()
