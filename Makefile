@@ -53,10 +53,11 @@ baseline: .venv/run.stamp
 	$(GATE_LABELS) --write results/baseline/labels.parquet
 	$(BIN)/lanser-bench results history add results/baseline
 
-# Adds the figures of this commit to tests/benchmarks/history.json and docs/performance.md.
+# 1,000 damaged inputs of each of 16 kinds.
 fuzz: .venv/dev.stamp
 	$(BIN)/python -m tests.fuzz --cases 1000
 
+# Adds the figures of this commit to tests/benchmarks/history.json and docs/performance.md.
 bench: .venv/dev.stamp
 	$(BIN)/python tests/benchmarks/bench.py
 

@@ -13,6 +13,7 @@ from ._face import face
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from .allocator import keep_freed_memory as keep_freed_memory
     from .audio import logmel as logmel
     from .counting import tally as tally
     from .devices import Device as Device

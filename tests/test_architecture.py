@@ -32,7 +32,7 @@ PULLED_IN = {"markupsafe", "PIL", "ctranslate2", "pydantic_core"}
 """Parts of declared packages: of jinja2, matplotlib, faster-whisper and pydantic."""
 ORDER = [
     *("errors", "_version", "_face", "_digest", "_yaml", "validation", "counting", "halving"),
-    *("devices", "paths", "languages", "wording", "printing", "console"),
+    *("allocator", "devices", "paths", "languages", "wording", "printing", "console"),
     *("taxonomy", "kinds", "store", "plugins", "audio", "data", "evaluation"),
     "numbers",
     *("stages", "measurements", "records", "model", "testing"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..allocator import keep_freed_memory
 from ..printing import echo, json_text
 from . import _complete
 from ._stdout import emit
@@ -147,13 +148,15 @@ class _NoPandas:
 def many_small_tables() -> None:
     """Prepares a process for thousands of small tables, in which no plugin runs.
 
-    A second thread of BLAS costs more than it saves. pyarrow does without pandas, which it would
+    A second thread of BLAS costs more than it saves, and so do blocks of memory that are returned
+    to the system after each score. pyarrow does without pandas, which it would
     load for half a second; it looks for it once, and again if it converts to or from pandas.
     """
     if "numpy" not in sys.modules:
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     import pyarrow
 
+    keep_freed_memory()
     sys.meta_path.insert(0, _NoPandas)
     try:
         pyarrow.scalar(0)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-from lanser_bench import LanserError, StageCall, StageReport
+from lanser_bench import LanserError, StageCall, StageReport, keep_freed_memory
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""Parameters of `mallopt`, from glibc's malloc.h."""
 _log_is_open = False
 
 
@@ -66,17 +63,3 @@ def _open_log(folder: Path) -> None:
             stream.flush()
             os.dup2(log.fileno(), descriptor)
     _log_is_open = True
-
-
-def keep_freed_memory() -> None:
-    """Makes glibc reuse large freed blocks instead of returning each to the system.
-
-    A training step frees and allocates the same tensors again and again; page faults took a quarter
-    of its time when measured (`tests/benchmarks/allocator.py`). Without glibc this does nothing.
-    """
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 2**30)
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

@@ -23,10 +23,11 @@ from lanser_bench import (
     StageReport,
     StoreError,
     WorkerError,
+    keep_freed_memory,
 )
 
 from ._machine import available_gib, gpu_names
-from ._worker import CancelledCallError, carry_out, keep_freed_memory, log_folder
+from ._worker import CancelledCallError, carry_out, log_folder
 
 
 class LocalOptions(PluginOptions):

@@ -13,8 +13,8 @@ import time
 def steps(keep: bool, count: int = 30) -> float:
     """Seconds for some training steps of the small ResNet on one thread."""
     import torch
-    from lanser_bench_plugins.executors._worker import keep_freed_memory
 
+    from lanser_bench import keep_freed_memory
     from lanser_bench.plugins.discovery import load_plugins
 
     if keep:

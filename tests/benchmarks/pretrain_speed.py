@@ -33,8 +33,9 @@ from statistics import median
 import numpy as np
 import soundfile as sf
 import torch
-from lanser_bench_plugins.executors._worker import keep_freed_memory
 from torch.nn import functional as F
+
+from lanser_bench import keep_freed_memory
 
 sys.path.append(str(Path(__file__).parents[1] / "stages"))
 
