@@ -48,7 +48,7 @@ FOLDERS = typer.Argument(
 )
 METRICS = (
     "uar, wa, macro_f1, area, a measurement's score such as zero_shot or finetune, r2 (mean over "
-    "probe targets) or r2:TARGET."
+    "probe targets), r2:TARGET, or of a probe of classes uar:TARGET or identity:speaker."
 )
 METRIC = in_data("uar", help="uar, wa, macro_f1 or area.")
 BUDGET = in_data(None, help="Label budget, such as 10%; default: the largest.")
