@@ -85,13 +85,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         echo("Stopped.", err=True)
         raise SystemExit(130) from None
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has stopped reading
-        sys.stderr.close()
         raise SystemExit(0) from None
     except OSError as error:
         if error.errno not in UNUSABLE or error.filename is None:
             raise
         echo(f"Error: {error.filename} cannot be used: {error.strerror}.", err=True)
         raise SystemExit(2) from None
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Writes out what is left to print, unless the reader of a pipe has stopped reading.
+
+    Python would try again at its end, and exit with 120.
+    """
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None if closed
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _complete() -> None:

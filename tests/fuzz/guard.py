@@ -26,6 +26,8 @@ _WRITES = {
     "sqlite3.connect": 1,
 }
 """Audit event → number of its first arguments that are paths to write to."""
+ELSEWHERE = ("/dev/null", "/dev/shm/", "/proc/self/")
+"""Places of the system that a case may write to."""
 _SOUND_CODES = {0, 1, 2, 130}
 
 
@@ -164,7 +166,7 @@ def _watch(folder: str, writes: list[str]) -> Any:
         if isinstance(path, int) or path is None:
             return False
         full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
-        inside = full == folder or full.startswith((folder + "/", "/dev/null", "/dev/shm/"))
+        inside = full == folder or full.startswith((folder + "/", *ELSEWHERE))
         return not (inside or full.endswith(".pyc") or "/__pycache__" in full)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:

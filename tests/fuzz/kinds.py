@@ -399,7 +399,20 @@ def command_line(draw: Draw, home: Path) -> Case:
 
 
 SHARP = (
-    *("", ".", "..", "/", "/proc/x", "/proc/a/b", "~", "results", "gold", "-", "--", "a" * 300),
+    *(
+        "",
+        ".",
+        "results/..",
+        "/",
+        "/proc/x",
+        "/proc/a/b",
+        "~",
+        "results",
+        "gold",
+        "-",
+        "--",
+        "a" * 300,
+    ),
     *("-1", "0", "0.5", "1000000", "999999999999", "9" * 30, "nan", "inf", "1e308", "a=", "=a"),
 )
 """Values that commands are most often not prepared for."""

@@ -213,7 +213,7 @@ def settings_in(root: Path) -> dict[str, Any]:
         "taxonomy": mood,
         "encoder": {"name": "cnn"},
         "targets": [{"dataset": "manifest", "root": str(root / "labelled"), "taxonomy": mood}],
-        "probes": ["prosody", "speaker"],
+        "probes": ["prosody"],
         "pretrain": {"epochs": 2, "batch_size": 8},
         "evaluate": {"folds": 3, "budgets": [0.1, 1.0], "seeds": 2},
         "controls": {"shuffled": "each"},

@@ -93,6 +93,12 @@ def page(home: Path) -> Path:
     return write_report([home / "results"], home / "page.html", store=home / "store")
 
 
+def _n_labels(record: ResultRecord) -> int:
+    gold = record.labels[CORPUS].gold
+    assert gold is not None
+    return len(gold.labels)
+
+
 def main_record(results: Path, labeler: str = "lexicon") -> tuple[Path, ResultRecord]:
     found = load_records([results])
     return next((p, r) for p, r in found if (r.role, r.labeler) == ("main", labeler))
@@ -101,7 +107,7 @@ def main_record(results: Path, labeler: str = "lexicon") -> tuple[Path, ResultRe
 def test_the_labels_beside_a_record_give_its_scores_against_gold(home: Path) -> None:
     path, record = main_record(home / "results")
     assert record.weak_labels is not None
-    labels = corpus_labels(path, record.weak_labels, CORPUS, 2)
+    labels = corpus_labels(path, record.weak_labels, CORPUS, _n_labels(record))
     gold = record.labels[CORPUS].gold
     assert gold is not None
     assert gold.abstention_is_wrong is not None
@@ -154,7 +160,7 @@ def test_the_sums_beside_a_record_give_the_scores_of_its_labels(home: Path, tmp_
 def test_confidence_is_judged_as_by_hand(home: Path) -> None:
     path, record = main_record(home / "results", "random")
     assert record.weak_labels is not None
-    labels = corpus_labels(path, record.weak_labels, CORPUS, 2)
+    labels = corpus_labels(path, record.weak_labels, CORPUS, _n_labels(record))
     panels = label_panels(Records(load_records([home / "results"])), Clips(None))
     panel = next(p for p in panels if p["name"] == "random, goemotions-ekman, synthetic")
     order = sorted(range(84), key=lambda i: -labels.confidence[i])
