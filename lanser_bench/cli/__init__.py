@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _flush() -> None:
-    """Writes out what is left to print, unless the reader of a pipe has stopped reading.
+    """Prints the rest, unless the reader of a pipe has stopped reading.
 
     Python would try again at its end, and exit with 120.
     """
