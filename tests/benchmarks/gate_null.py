@@ -5,20 +5,22 @@
 Labels: two labelers with equal expected scores on one corpus of new speakers (or texts). A speaker
 is harder for both, and harder for one of them; labelers abstain, and err independently.
 Transcripts: word errors in the same way. Cells: two trainings of one cell with other seeds, three
-seeds a side; scores vary over speakers, seeds, and seeds × speakers. The tolerance is 0: only the
-test prevents alarms. `alone` is the share of pairs in which a score is worse at 5 % without
-correction, which should be 2.5 %; `gate` is the share in which it is worse in the gate of all
-scores of its table.
+seeds a side, with probes of values and of classes; scores vary over speakers, seeds, and seeds ×
+speakers. The tolerance is 0: only the test prevents alarms. `alone` is the share of pairs in which
+a score is worse at 5 % without correction, which should be 2.5 %; `gate` is the share in which it
+is worse in the gate of all scores of its table.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 
 from lanser_bench.evaluation import label_quality as quality
+from lanser_bench.evaluation.classes import Hit, class_statistics
 from lanser_bench.evaluation.contrast import Contrast, Side, difference
 from lanser_bench.evaluation.curves import area_weights
 from lanser_bench.evaluation.label_quality import LabelRows, QualitySums
@@ -34,7 +36,7 @@ from lanser_bench.reporting.comparing.verdicts import ALPHA, Score, compared, ju
 from lanser_bench.reporting.groups import CellId
 
 K = 6
-LOWER = {"labels.jsd", "labels.brier", "transcripts.wer", "transcripts.cer"}
+LOWER = {"labels.jsd", "labels.brier", "transcripts.wer", "transcripts.cer"} | {"identity:speaker"}
 Rng = np.random.Generator
 World = Callable[[Rng], dict[Score, Contrast]]
 
@@ -116,13 +118,25 @@ def cells(speakers: int, each: int = 30, seeds: int = 3) -> World:
             values = Predicted(ids, names, truth, 0.5 * predicted, np.zeros(n))
             moments = regression_from_sums(speaker_sums(values)[1])
             area = combine(scored, [float(w) for w in area_weights([0.1, 1.0])])
-            return {"uar": scored[1], "area": area, "r2": moments["r2"], "ccc": moments["ccc"]}
+            probes = {
+                "uar:emotion": hits(names, gold, answers[0] == gold),
+                "identity:speaker": hits(names, who, rng.random(n) < right[0]),
+            }
+            found = {"uar": scored[1], "area": area, "r2": moments["r2"], "ccc": moments["ccc"]}
+            return found | {m: class_statistics(rows)["uar"] for m, rows in probes.items()}
 
         drawn = [[one() for _ in range(seeds)] for _ in range(2)]
         sides = [{m: Side([own[m] for own in side]) for m in side[0]} for side in drawn]
         return {(cell("cell"), m): difference(sides[0][m], sides[1][m]) for m in sides[0]}
 
     return draw
+
+
+def hits(speakers: list[str], classes: np.ndarray, right: np.ndarray) -> list[Hit]:
+    """Recognised utterances of each speaker and class."""
+    rows = list(zip(speakers, classes.tolist(), strict=True))
+    every, good = Counter(rows), Counter(row for row, hit in zip(rows, right, strict=True) if hit)
+    return [(who, "", str(name), good[who, name], n) for (who, name), n in every.items()]
 
 
 def main() -> None:
