@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
+import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -83,10 +86,8 @@ def content(artifact: Artifact) -> dict[str, Any]:
     return {**files, **{n: artifact.meta[n] for n in ("spec", "files", "parts", "counts")}}
 
 
-def labelled(
-    root: Path, monkeypatch: pytest.MonkeyPatch, *, workers: int, victim: str = ""
-) -> tuple[list[dict[str, Any]], list[str], Log]:
-    """Labels the texts in a store of its own; returns the artifacts, the texts scored, the log."""
+def prepare(root: Path, monkeypatch: pytest.MonkeyPatch, *, size: int, victim: str = "") -> Path:
+    """Writes the plugin and the texts; returns the folder where processes meet."""
     (root / "plugins").mkdir(parents=True)
     (root / "plugins" / "meeting.py").write_text(LABELER)
     (root / "texts").mkdir()
@@ -94,8 +95,16 @@ def labelled(
     meeting = root / "meeting"
     meeting.mkdir()
     monkeypatch.setenv("MEETING", str(meeting))
-    monkeypatch.setenv("MEETING_SIZE", str(workers))
+    monkeypatch.setenv("MEETING_SIZE", str(size))
     monkeypatch.setenv("MEETING_VICTIM", victim)
+    return meeting
+
+
+def labelled(
+    root: Path, monkeypatch: pytest.MonkeyPatch, *, workers: int, victim: str = ""
+) -> tuple[list[dict[str, Any]], list[str], Log]:
+    """Labels the texts in a store of its own; returns the artifacts, the texts scored, the log."""
+    meeting = prepare(root, monkeypatch, size=workers, victim=victim)
     # Shards of this test take milliseconds, for which nobody would start a worker.
     monkeypatch.setattr(helpers, "is_worth", lambda state, now: state["first_s"] is not None)
     log = Log()
@@ -154,3 +163,30 @@ def test_two_workers_make_the_bytes_of_one_also_if_one_is_killed(
     else:
         assert again == 0, "each shard is computed once"
         assert log.counts["shards elsewhere"] > 0
+
+
+@pytest.mark.slow
+def test_a_second_run_joins_the_stage_of_the_first(
+    alone: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(tmp_path, monkeypatch, size=2)
+    command = ["label", "corpus", "text", "texts", "--labeler", "meeting", "--store", "store"]
+    command += ["--taxonomy", "ekman-6", "--plugins-dir", "plugins"]
+    for setting in (f"label.shard_rows={SHARD_ROWS}", "executor.threads=1", "threads.label=1"):
+        command += ["--set", setting]
+    lanser = [sys.executable, "-m", "lanser_bench", *command]
+    with subprocess.Popen(lanser, cwd=tmp_path, stdout=subprocess.DEVNULL) as first:
+        while not (tmp_path / "meeting" / "0.scored").exists():
+            assert first.poll() is None
+            time.sleep(0.02)
+        second = subprocess.run(lanser, cwd=tmp_path, capture_output=True, text=True)
+    assert (first.returncode, second.returncode) == (0, 0), second.stderr
+    parts = [p.read_text().splitlines() for p in (tmp_path / "meeting").glob("*.scored")]
+    assert len(parts) == 2
+    assert sorted(text for part in parts for text in part) == sorted(TEXTS), "each shard once"
+    store = Store(tmp_path / "store")
+    made = [store.checked(key) for key in store.keys()]  # noqa: SIM118 - a store is no mapping
+    [labels] = [content(one) for one in made if one.spec.stage == "label"]
+    names = [name for name in labels if name.endswith((".parquet", ".json"))]
+    assert names
+    assert {name: labels[name] for name in names} == {name: alone[0][name] for name in names}

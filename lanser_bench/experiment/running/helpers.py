@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ...kinds.executor import StageReport
 from ...stages.base import shards_file
 from ...store import Store
+from ...store.lease import holder, is_dead
 from ..planning.plan import Node
 from .resources import Need
 
@@ -45,8 +46,10 @@ class Helpers:
         self._closed: set[str] = set()
 
     def opened(self, key: str) -> None:
-        """A stage starts: what an earlier try of it has left is void."""
-        shards_file(self._store, key).unlink(missing_ok=True)
+        """A stage starts: what a dead process has left of it is void."""
+        held = holder(self._store.root / "locks", key)
+        if held is None or is_dead(held.owner):  # else another run computes it, and can be joined
+            shards_file(self._store, key).unlink(missing_ok=True)
         self._closed.discard(key)
 
     def workers(self, key: str) -> int:
