@@ -114,7 +114,9 @@ def test_the_gate_takes_a_measured_score_and_names_what_lacks_it(results: Path) 
     }
     missing = gate([results], [results], metric="drop_f0")
     assert not missing.compared
-    assert {cell.why for cell in missing.not_compared} == {"no drop, F0 flat beside it"}
+    assert {cell.why for cell in missing.not_compared} == {
+        "no sums of drop, F0 flat beside the record"
+    }
 
 
 def test_a_dose_takes_a_measured_score(results: Path) -> None:

@@ -171,7 +171,9 @@ def test_encoders_are_compared_and_gated_by_concordance(results: Path, metric: s
     gated = gate([results], [results], metric=metric)
     assert {row.verdict for row in gated.compared} == {"same"}
     missing = gate([results], [results], metric="ccc_dominance")
-    assert {cell.why for cell in missing.not_compared} == {"no CCC dominance beside it"}
+    assert {cell.why for cell in missing.not_compared} == {
+        "no sums of CCC dominance beside the record"
+    }
 
 
 def test_permuted_ratings_fall_to_zero(rated: Path, tmp_path: Path) -> None:

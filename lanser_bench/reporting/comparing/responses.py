@@ -92,11 +92,11 @@ class Response:
                 found = self._measured(group) if self.measured else self._of_classes(group)
             except DataError as error:
                 return str(error)
-            return None if all(found) else f"no {self.title} beside it"
+            return None if all(found) else f"no sums of {self.title} beside the record"
         if self.probed:
             kept = all(record.probe_sums is not None for _, record in group.members.values())
-            return group.probe_fault if kept else "no probe sums beside it"
-        return group.fault if group.has_predictions else "no predictions beside it"
+            return group.probe_fault if kept else "no probe sums beside the record"
+        return group.fault if group.has_predictions else "no predictions beside the record"
 
     def hindrance(self, a: Group, b: Group) -> str | None:
         """Returns why two cells cannot be paired by speaker; None if they can.
