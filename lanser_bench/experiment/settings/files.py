@@ -69,19 +69,20 @@ def shipped() -> dict[str, Path]:
 
 
 def read_experiment(
-    source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()
+    source: str | Path | Mapping[str, Any], overrides: Sequence[str] = (), label: str = "settings"
 ) -> ExperimentFile:
     """Reads an experiment file, the name of a shipped one, or a mapping.
 
     Args:
         source: path, name such as ``quickstart``, or the content itself.
         overrides: ``key=value`` with dotted keys, values as `read_value` reads them.
+        label: what messages call a mapping.
 
     Raises:
         SettingsError: missing file, invalid YAML, or an override that does not fit.
     """
     if isinstance(source, Mapping):
-        label, folder, content, file = "settings", None, deepcopy(dict(source)), None
+        folder, content, file = None, deepcopy(dict(source)), None
     else:
         path = find_file(source)
         file = _read_yaml(path)

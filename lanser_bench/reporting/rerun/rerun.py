@@ -160,7 +160,7 @@ def recreated(
     settings["trackers"] = ["jsonl"]
     settings["paths"] = {"store": str(store), "results": str(results)}
     _place_roots(settings, roots)
-    file = read_experiment(settings, overrides)
+    file = read_experiment(settings, overrides, f"Settings of the record {record.name}")
     if data is not None:
         _look_in(file.settings, data)
     hidden = [f"{place} ({value})" for place, value in _hidden(file.settings)]
