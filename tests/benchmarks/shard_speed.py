@@ -9,7 +9,7 @@ all that one worker used, over those of the busier one of two. Beside the median
 all pairs stands what limits it: the seconds outside shards, and how much longer a shard takes while
 a second one is computed on the machine.
 
-python tests/benchmarks/shard_speed.py STAGE [--executor ray] [--pairs 5] [--rows 192]
+python tests/benchmarks/shard_speed.py STAGE [--executor ray] [--pairs 5] [--rows N]
 
 STAGE is transcribe, lexicon, similarity, entailment, embed or waiting: a labeler that only sleeps,
 50 ms a text, as one whose work is done by a GPU or a server. Its ratio is that of the harness,
@@ -70,14 +70,15 @@ class Waiting(Labeler[PluginOptions]):
 def register_labelers(register):
     register("waiting", f"{__name__}:Waiting")
 """
-STAGES: dict[str, tuple[str, dict[str, Any]]] = {
-    "transcribe": ("transcribe", {"asr": "faster-whisper", "transcribe": {"shard_rows": 8}}),
-    "lexicon": ("label", {"labeler": "lexicon"}),
-    "similarity": ("label", {"labeler": "similarity", "label": {"shard_rows": 64}}),
-    "entailment": ("label", {"labeler": "entailment", "label": {"shard_rows": 16}}),
-    "waiting": ("label", {"labeler": "waiting", "label": {"shard_rows": 16}}),
-    "embed": ("embed", {"encoder": {"name": "cnn", "channels": [32, 64]}}),
+STAGES: dict[str, tuple[str, int, dict[str, Any]]] = {
+    "transcribe": ("transcribe", 240, {"asr": "faster-whisper", "transcribe": {"shard_rows": 8}}),
+    "lexicon": ("label", 100_000, {"labeler": "lexicon"}),
+    "similarity": ("label", 16_384, {"labeler": "similarity"}),
+    "entailment": ("label", 960, {"labeler": "entailment", "label": {"shard_rows": 16}}),
+    "waiting": ("label", 960, {"labeler": "waiting", "label": {"shard_rows": 16}}),
+    "embed": ("embed", 3_072, {"encoder": "whisper-encoder"}),
 }
+"""Case → its stage, rows that one worker needs about a minute for, and settings."""
 
 
 class Clock(Listener):
@@ -105,8 +106,9 @@ class Bench:
     """One stage, whose artifacts are removed before each run."""
 
     def __init__(self, folder: Path, case: str, executor: str, texts: list[str]) -> None:
-        self.stage, changes = STAGES[case]
-        speech = {"dataset": "synthetic", "clips": len(texts), "speakers": 8, "seed": 1}
+        self.stage, _, changes = STAGES[case]
+        clips = 48 if self.stage == "label" else len(texts)
+        speech = {"dataset": "synthetic", "clips": clips, "speakers": 8, "seed": 1}
         corpus: dict[str, Any] = speech
         if self.stage == "label":
             (folder / "texts").mkdir()
@@ -182,10 +184,11 @@ def main() -> None:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--executor", default="local")
     parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--rows", type=int, default=192)
+    parser.add_argument("--rows", type=int, help="default: what one worker needs a minute for")
     parser.add_argument("--texts", type=Path)
     parser.add_argument("--record", type=Path, help="add CPU seconds of each shard to a JSON file")
     given = parser.parse_args()
+    given.rows = given.rows or STAGES[given.stage][1]
     if given.texts:
         texts = list(dict.fromkeys(given.texts.read_text().splitlines()))[: given.rows]
     else:

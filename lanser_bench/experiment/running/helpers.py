@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -43,6 +44,8 @@ class Helpers:
         self.started = Counter[str]()
         """Key of a stage → how many helpers it has had."""
         self._lost = Counter[str]()
+        self._began: dict[str, float] = {}
+        """Key of a stage → when its first shard was seen, on the monotonic clock."""
         self._closed: set[str] = set()
 
     def opened(self, key: str) -> None:
@@ -51,6 +54,7 @@ class Helpers:
         if held is None or is_dead(held.owner):  # else another run computes it, and can be joined
             shards_file(self._store, key).unlink(missing_ok=True)
         self._closed.discard(key)
+        self._began.pop(key, None)
 
     def workers(self, key: str) -> int:
         """Returns how many workers a running stage has."""
@@ -98,6 +102,9 @@ class Helpers:
             state = json.loads(shards_file(self._store, key).read_text())
         except (OSError, ValueError):
             return False
+        if state["first_s"] is None:  # it takes at least as long as until now
+            now = time.monotonic()
+            state["first_s"] = now - self._began.setdefault(key, now)
         return is_worth(state, self.workers(key))
 
 
@@ -108,7 +115,7 @@ def is_worth(state: dict[str, Any], workers: int) -> bool:
     knows how long the others take, and the start counts as four of it.
     """
     first, mean = state["first_s"], state["mean_s"]
-    if first is None or state["left"] < workers:
+    if state["left"] < workers:
         return False
     start = START_S + (4 * first if mean is None else max(0.0, first - mean))
     return bool(state["left"] * (mean or first) / workers > 2 * start)
