@@ -37,8 +37,8 @@ def decode(path: Path, start: float | None = None, end: float | None = None) -> 
     """
     begin = 0.0 if start is None else start
     try:
-        span = through(path, lambda sound: _read(sound, begin, end))
-        if span is None:
+        mono = through(path, lambda sound: _read(sound, begin, end))
+        if mono is None:
             until = "its end" if end is None else f"{end:g} s"
             seconds = through(path, Sound.seconds)
             raise SoundError(
@@ -46,15 +46,7 @@ def decode(path: Path, start: float | None = None, end: float | None = None) -> 
             )
     except SoundError as error:
         raise DataError(f"{path} {error}.") from None
-    samples, rate = span
-    mono = to_mono(samples)
-    if rate != SAMPLE_RATE:
-        mono = soxr.resample(mono, rate, SAMPLE_RATE, quality="VHQ")
-    if len(mono) == 0:
-        raise DataError(
-            f"{path} gives no sample at {SAMPLE_RATE} Hz: {len(samples)} frames are too short."
-        )
-    return np.ascontiguousarray(mono, dtype=np.float32)
+    return mono
 
 
 def to_mono(samples: Samples) -> Waveform:
@@ -64,9 +56,9 @@ def to_mono(samples: Samples) -> Waveform:
     return np.asarray(samples.mean(axis=1, dtype=np.float32))
 
 
-def _read(sound: Sound, start: float, end: float | None) -> tuple[Samples, int] | None:
-    """Returns the span's samples and their rate; None if the recording has no such span."""
-    rate = sound.rate
+def _read(sound: Sound, start: float, end: float | None) -> Waveform | None:
+    """Returns the span at `SAMPLE_RATE`; None if the recording has no such span."""
+    rate, frames = sound.rate, 0
     finish = start + 1 if end is None else end
     if not (0 <= start < finish < math.inf):
         return None
@@ -74,8 +66,26 @@ def _read(sound: Sound, start: float, end: float | None) -> tuple[Samples, int] 
     count = None if end is None else round(end * rate) - first
     if count == 0:
         raise SoundError(f"has no sample between {start:g} s and {finish:g} s")
-    blocks = list(sound.blocks(first, count))
-    last = (first + sum(len(block) for block in blocks)) / rate
-    if not blocks or (end is not None and last < end - ROUNDING_S):
+    stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="VHQ")
+    mono = np.empty(0, np.float32)
+    for block in sound.blocks(first, count):
+        frames += len(block)
+        part = to_mono(block)
+        mono = _longer(mono, part if rate == SAMPLE_RATE else stream.resample_chunk(part))
+    if not frames or (end is not None and (first + frames) / rate < end - ROUNDING_S):
         return None
-    return np.concatenate(blocks), rate
+    if rate != SAMPLE_RATE:
+        mono = _longer(mono, stream.resample_chunk(np.empty(0, np.float32), last=True))
+    if not len(mono):
+        raise SoundError(f"gives no sample at {SAMPLE_RATE} Hz: {frames} frames are too short")
+    return mono
+
+
+def _longer(whole: Waveform, part: Waveform) -> Waveform:
+    """Appends in place: a list of parts beside their sum needs twice the memory for hours."""
+    if not len(whole):
+        return np.array(part)
+    begin = len(whole)
+    whole.resize(begin + len(part), refcheck=False)
+    whole[begin:] = part
+    return whole

@@ -12,7 +12,7 @@ from . import _shared as shared
 from ._shared import DATASET, dataset_words, echo_json, in_data
 
 MOST = 10_000
-"""Largest number in a design; the simulation then takes about ten seconds."""
+"""Largest number in a design."""
 
 
 def power(

@@ -41,6 +41,8 @@ class BuiltManifest:
     """Of single utterances: utterance, file, problem, kind."""
     paths: Path
     """File with the paths of recordings on this machine: SHA-256 → absolute path."""
+    longest: tuple[float, str]
+    """Seconds and id of the longest utterance."""
     notes: Sequence[str] = ()
     """Sentences of the dataset on how it read its files."""
 
@@ -101,7 +103,8 @@ def build_manifest(
     artifact = _stored(store, spec, survey, begin)
     problems = [asdict(problem) for problem in survey.problems]
     paths = _written_paths(store, spec.key, survey.paths | survey.converted)
-    return BuiltManifest(spec.key, artifact, survey.counts, problems, paths, survey.notes)
+    longest = max((row["seconds"] or 0.0, row["id"]) for row in survey.rows)
+    return BuiltManifest(spec.key, artifact, survey.counts, problems, paths, longest, survey.notes)
 
 
 def dataset_root(plugin: Dataset[Any], store: Store, name: str, root: Path | None) -> Path | None:

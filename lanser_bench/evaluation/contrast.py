@@ -36,6 +36,7 @@ from .statistics import (
     studentised,
 )
 
+POWER = 0.9
 TAIL = 0.01
 """Below this tail the bootstrap has too few samples; its quantile is continued like that of t."""
 DIFFERENCE = (-1.0, 1.0)
@@ -135,7 +136,10 @@ class Contrast:
         return all(len(side.seeds) > 1 or not side.drawn for side in self.sides)
 
     @cached_property
-    def _ratios(self) -> Floats:
+    def ratios(self) -> Floats | None:
+        """The studentised bootstrap, sorted absolute values; None without spread over speakers."""
+        if not self.speaker_error:
+            return None
         return np.sort(np.abs(studentised(self.mean, self._centre[0], RESAMPLES, 0)))
 
     def half_width(self, alpha: float) -> float:
@@ -146,16 +150,8 @@ class Contrast:
         from scipy.special import stdtrit  # quantiles of t; scipy.stats takes a second to load
 
         share = self.speaker_error**2 / self.error**2
-        return float(-stdtrit(self.df, alpha / 2)) * (1 + share * (self._wider(alpha) - 1))
-
-    def _wider(self, alpha: float) -> float:
-        """The bootstrap's quantile over speakers divided by Student's."""
-        from scipy.special import stdtrit
-
-        if not self.speaker_error:
-            return 1.0
-        n = self.n_speakers - 1
-        return tail_quantile(self._ratios, alpha, n) / float(-stdtrit(n, alpha / 2))
+        factor = wider(self.ratios, alpha, self.n_speakers)
+        return float(-stdtrit(self.df, alpha / 2)) * (1 + share * (factor - 1))
 
     def metric(self, level: float = LEVEL) -> Metric:
         """Returns the value with its interval; without one below `MIN_SPEAKERS`."""
@@ -184,14 +180,24 @@ class Contrast:
             low, high = (middle, high) if self.half_width(middle) >= size else (low, middle)
         return high
 
-    def detectable(self, *, alpha: float = 1 - LEVEL, power: float = 0.9) -> float | None:
+    def detectable(self, *, alpha: float = 1 - LEVEL, power: float = POWER) -> float | None:
         """Returns the smallest true difference that such comparisons detect with `power`.
 
         `alpha` is the two-sided level of the test, divided by the size of the family.
         """
         if self.n_speakers < MIN_SPEAKERS or not self.error:
             return None
-        return smallest(self.variances, alpha, self._wider(alpha), power)
+        return smallest(self.variances, alpha, wider(self.ratios, alpha, self.n_speakers), power)
+
+
+def wider(ratios: Floats | None, alpha: float, speakers: int) -> float:
+    """Returns the quantile of `Contrast.ratios` divided by Student's."""
+    from scipy.special import stdtrit
+
+    if ratios is None:
+        return 1.0
+    n = speakers - 1
+    return tail_quantile(ratios, alpha, n) / float(-stdtrit(n, alpha / 2))
 
 
 def averaged(metrics: Sequence[Metric], bounds: tuple[float, float] = (0.0, 1.0)) -> Metric:

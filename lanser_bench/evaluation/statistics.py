@@ -76,12 +76,12 @@ def interval(
 
 def studentised(statistic: Statistic, centre: float, resamples: int, seed: int) -> Floats:
     """Returns (score* − score) / error* of bootstrap samples of speakers."""
-    values, errors = estimate(statistic, _resampled(len(statistic.sums), resamples, seed))
+    values, errors = estimate(statistic, resampled(len(statistic.sums), resamples, seed))
     return (values - centre) / np.maximum(errors, FLOOR * float(np.median(errors)) + 1e-300)
 
 
 @lru_cache(maxsize=8)
-def _resampled(n: int, resamples: int, seed: int) -> Floats:
+def resampled(n: int, resamples: int, seed: int) -> Floats:
     """Returns counts of drawn speakers, shape (resamples, n); equal for all scores: paired."""
     rng = np.random.default_rng([seed, n])
     return rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(np.float64)

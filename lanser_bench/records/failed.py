@@ -6,6 +6,7 @@ A failed cell has no record, so without them it would vanish from every table.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -42,14 +43,14 @@ def portable_error(sentence: str) -> str:
     return _FOLDERS.sub("…/", sentence)
 
 
-def read_failed(place: Path) -> tuple[list[tuple[Path, FailedCell]], list[str]]:
-    """Reads the error records below a folder; returns them, and sentences on damaged ones.
+def read_failed(paths: Iterable[Path]) -> tuple[list[tuple[Path, FailedCell]], list[str]]:
+    """Reads error records; returns them, and sentences on damaged ones.
 
     Raises:
         DataError: a file cannot be read.
     """
     found, damaged = [], []
-    for path in sorted(place.rglob(f"*{SUFFIX}")) if place.is_dir() else ():
+    for path in paths:
         try:
             found.append((path, FailedCell.model_validate_json(path.read_bytes())))
         except ValidationError as error:

@@ -110,7 +110,8 @@ class Group:
             DataError: a file of such sums is missing or damaged.
         """
         seeds = [
-            _probes(path, record.probe_sums, record.probe_hits, self.cell.target)
+            place_statistics(path, record.probe_sums, self.cell.target)
+            | place_statistics(path, record.probe_hits, self.cell.target)
             for path, record in self.members.values()
         ]
         return {
@@ -307,16 +308,17 @@ def _attached(path: Path, record: ResultRecord) -> Attached:
     return record.predictions
 
 
-@lru_cache(maxsize=2048)
-def _probes(
-    path: Path, sums: Attached | None, hits: Attached | None, target: int
-) -> dict[Place, Statistic]:
-    found: dict[Place, Statistic] = {}
-    for attached, statistics in ((sums, probe_statistics), (hits, hit_statistics)):
-        if attached is not None:
-            table = read_attached(path, attached)
-            found |= statistics(table, target)
-    return found
+@lru_cache(maxsize=256)
+def place_statistics(path: Path, attached: Attached | None, target: int) -> dict[Place, Statistic]:
+    """Returns the scores in a file of probe sums or hits; empty without one.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    if attached is None:
+        return {}
+    statistics = hit_statistics if attached.name == "classes" else probe_statistics
+    return statistics(read_attached(path, attached), target)
 
 
 def axes_of(record: ResultRecord) -> Mapping[str, str]:

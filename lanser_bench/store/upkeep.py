@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,18 +38,14 @@ class Audit:
     """Keys of artifacts of another format, which are ignored."""
 
 
-def audit(store: Store, progress: Callable[[str], None] | None = None) -> Audit:
+def audit(store: Store) -> Audit:
     """Verifies the checksums of every artifact, and that all shards it refers to are intact.
 
-    Args:
-        store: the store, which is not changed; `Store.set_aside` removes damaged artifacts.
-        progress: called with each key before it is read.
+    The store is not changed; `Store.set_aside` removes damaged artifacts.
     """
     result, whole = Audit(), {}
     for folder in sorted((store.root / "objects").glob("*/*")):
         artifact = Artifact(folder.name, folder)
-        if progress is not None:
-            progress(artifact.key)
         meta = _meta(artifact)
         if "format" in meta and meta["format"] != FORMAT:
             result.foreign.append(artifact.key)

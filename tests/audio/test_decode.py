@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import soundfile as sf
+import soxr
 
 from lanser_bench.audio import decode, inspect
+from lanser_bench.audio.container import BLOCK
 from lanser_bench.errors import DataError
 
 Samples = npt.NDArray[np.float32]
@@ -54,6 +56,13 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
     sf.write(tmp_path / "a.wav", np.stack([tone(), np.zeros_like(tone())], 1), 16_000, "FLOAT")
     np.testing.assert_allclose(decode(tmp_path / "a.wav"), tone() / 2, atol=1e-7)
     assert inspect(tmp_path / "a.wav").channels == 2
+
+
+def test_blocks_are_resampled_as_the_whole_is(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, (BLOCK + 5_000, 2)).astype(np.float32)
+    sf.write(tmp_path / "a.wav", noise, 48_000, "FLOAT")
+    whole = soxr.resample(noise.mean(1, dtype=np.float32), 48_000, 16_000, quality="VHQ")
+    np.testing.assert_array_equal(decode(tmp_path / "a.wav"), whole)
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])

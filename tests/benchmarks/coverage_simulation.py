@@ -20,11 +20,11 @@ from lanser_bench.evaluation.contrast import Contrast, Side
 from lanser_bench.evaluation.predictions import Predicted, regression
 from lanser_bench.evaluation.statistics import (
     Statistic,
-    _resampled,
     combine,
     estimate,
     interval,
     ratio_mean,
+    resampled,
 )
 
 K = 6
@@ -85,7 +85,7 @@ def candidates(statistic: Statistic) -> dict[str, tuple[float, float]]:
     value, error = (float(x[0]) for x in estimate(statistic, np.ones((1, n))))
     back: Callable[[float], float] = np.tanh if statistic.transform == "fisher" else float
     half = float(t.ppf(0.975, n - 1)) * error
-    again = estimate(statistic, _resampled(n, 2000, 0))[0]
+    again = estimate(statistic, resampled(n, 2000, 0))[0]
     low, high = np.quantile(again, [0.025, 0.975])
     return {
         "lanser-bench": (made.low, made.high),

@@ -32,7 +32,7 @@ from lanser_bench.evaluation.predictions import (
     speaker_sums,
 )
 from lanser_bench.evaluation.statistics import Statistic, combine
-from lanser_bench.reporting.comparing.verdicts import ALPHA, Score, compared, judged
+from lanser_bench.reporting.comparing.verdicts import ALPHA, Score, Tested, compared, judged
 from lanser_bench.reporting.groups import CellId
 
 K = 6
@@ -158,12 +158,12 @@ def main() -> None:
         alone: dict[str, int] = {}
         gated: dict[str, int] = {}
         for _ in range(options.pairs):
-            contrasts = world(rng)
-            for score, contrast in contrasts.items():
-                (row,) = judged({score: contrast}, 0.0, LOWER)
+            tests = [Tested.of(score, contrast) for score, contrast in world(rng).items()]
+            for test in tests:
+                (row,) = judged([test], 0.0, LOWER)
                 worse = row.verdict == "worse" and (row.p_value or 1) <= ALPHA
-                alone[score[1]] = alone.get(score[1], 0) + worse
-            rows = compared(contrasts, 0.0)
+                alone[row.metric] = alone.get(row.metric, 0) + worse
+            rows = compared(tests, 0.0)
             for row in rows:
                 gated[row.metric] = gated.get(row.metric, 0) + (row.verdict == "worse")
             any_worse = any(row.verdict == "worse" for row in rows)

@@ -48,8 +48,11 @@ def best(action: Callable[[], object], times: int = 3) -> float:
     return min(found)
 
 
-def copies(count: int, folder: Path, *, old: bool = False) -> None:
-    """Writes so many records, each with files of its own as a run writes them, or an `old` one."""
+def copies(count: int, folder: Path, *, old: bool = False, shift: int = 0) -> None:
+    """Writes so many records, each with files of its own as a run writes them, or an `old` one.
+
+    With `shift`, a record has the predictions and probes of another one.
+    """
     found = []
     for path, record in load_records([RESULTS]):
         assert record.predictions is not None
@@ -61,7 +64,8 @@ def copies(count: int, folder: Path, *, old: bool = False) -> None:
         found.append((path.stem, record, beside, (folder / beside.file).read_bytes(), probes))
         (folder / beside.file).unlink()
     for i in range(count):
-        stem, record, beside, predictions, probes = found[i % len(found)]
+        stem, record, *_ = found[i % len(found)]
+        _, other, beside, predictions, probes = found[(i + shift) % len(found)]
         copy = i // len(found)
         name, file = f"{record.group}, copy {copy}", f"{stem}-{copy}"
         changes: dict[str, Any] = {
@@ -70,9 +74,9 @@ def copies(count: int, folder: Path, *, old: bool = False) -> None:
             "axes": {**record.axes, "copy": str(copy)},
             "predictions": beside.model_copy(update={"file": f"{file}.predictions.parquet"}),
         }
-        assert record.probe_sums is not None
+        assert other.probe_sums is not None
         update = {"file": f"{file}.probes.parquet"}
-        changes["probe_sums"] = record.probe_sums.model_copy(update=update)
+        changes["probe_sums"] = other.probe_sums.model_copy(update=update)
         (folder / f"{file}.predictions.parquet").write_bytes(predictions)
         (folder / f"{file}.probes.parquet").write_bytes(probes)
         save_record(record.model_copy(update=changes), folder / f"{file}.json")

@@ -16,7 +16,7 @@ from lanser_bench.data.manifest import BuiltManifest, build_manifest
 from lanser_bench.errors import LanserError, LeakageError
 from lanser_bench.experiment import plan_experiment
 from lanser_bench.experiment.planning import memo
-from lanser_bench.experiment.planning.corpus_steps import IN_NO_KEY
+from lanser_bench.experiment.planning.corpus_steps import IN_NO_KEY, MOST_HOURS
 from lanser_bench.experiment.planning.plan import Plan
 from lanser_bench.experiment.planning.planner import make_plan
 from lanser_bench.experiment.settings.files import read_experiment
@@ -339,6 +339,14 @@ def test_a_target_that_published_weights_know_is_told(plan: Callable[..., Plan])
     main, control = plan(encoder="knowing").cells
     assert main.targets[0].notes[0].startswith("The published weights of 'knowing' were trained on")
     assert control.targets[0].notes == ()
+
+
+def test_an_utterance_of_hours_is_refused(
+    plan: Callable[..., Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(MOST_HOURS, True, 0.2 / 3600)
+    with pytest.raises(LanserError, match=r"'\d-\d' of dataset 'manifest' \(.*set segmenter: vad"):
+        plan()
 
 
 def test_an_unlabelled_target_is_refused(plan: Callable[..., Plan], settings: Make) -> None:

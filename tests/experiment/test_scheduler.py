@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import pytest
 from virtual_workers import Steps, VirtualExecutor, Work
 
 from lanser_bench import Executor, LanserError, PluginOptions, StageCall, StageReport, WorkerError
-from lanser_bench.experiment import Listener
+from lanser_bench.experiment import Listener, plan_experiment
 from lanser_bench.experiment.planning.plan import Cell, Node, Plan, TargetKeys
 from lanser_bench.experiment.running.resources import Need
 from lanser_bench.experiment.running.scheduler import Failure, Scheduler
@@ -79,8 +80,12 @@ class Log(Listener):
     def __init__(self, executor: Fake) -> None:
         self.executor = executor
         self.done: list[str] = []
+        self.ended: list[str] = []
         self.failed: list[Failure] = []
         self.retried: list[tuple[str, int]] = []
+
+    def stage_ended(self, node: Node, report: StageReport) -> None:
+        self.ended.append(node.key)
 
     def stage_retried(self, node: Node, error: BaseException, attempt: int) -> None:
         self.retried.append((node.stage, attempt))
@@ -145,6 +150,23 @@ def test_parents_come_before_children_and_each_stage_runs_once(tmp_path: Path) -
         for parent in parents:
             assert executor.order.index(parent) < executor.order.index(child)
     assert sorted(log.done) == ["n=one", "n=two"]
+
+
+def test_the_first_part_of_a_corpus_is_labelled_before_the_last_is_transcribed(
+    settings: Callable[..., dict[str, Any]], corpora: Path, plugin_dirs: tuple[Path, ...]
+) -> None:
+    parts = [
+        {"dataset": "manifest", "root": str(corpora / "plain"), "limit": limit}
+        for limit in (24, 16, 8)
+    ]
+    threads = {"transcribe": 1, "label": 1, "features": 1}
+    made = settings(corpora=parts, threads=threads)
+    plan, _, store = plan_experiment(made, plugin_dirs=plugin_dirs)
+    log = Log(Fake(2))
+    Scheduler(plan, plan.to_run(store), log.executor, store, log).run()
+    stages = plan.cells[0].stages
+    first, last = stages["label corpora.0"], stages["transcribe corpora.2"]
+    assert log.ended.index(first) < log.ended.index(last)
 
 
 @pytest.mark.parametrize(("threads", "most"), [(1, 1), (2, 2), (5, 4)])

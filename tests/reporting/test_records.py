@@ -41,13 +41,18 @@ def test_what_is_no_record_is_said(
         load_record(path)
 
 
-def test_a_folder_without_records_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_without_records_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(DataError, match="has no result records"):
         load_records([tmp_path])
     with pytest.raises(DataError, match="does not exist"):
         load_records([tmp_path / "nowhere"])
     (tmp_path / "r.json").write_text("{")
     with pytest.raises(DataError, match="not JSON"):
+        load_records([tmp_path])
+    monkeypatch.setattr("lanser_bench.records.reading.MOST_FILES", 0)
+    with pytest.raises(DataError, match=r"more than 0 files.*Name the folder of the records"):
         load_records([tmp_path])
 
 

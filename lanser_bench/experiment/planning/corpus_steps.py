@@ -34,6 +34,9 @@ IN_NO_KEY = frozenset(
 )
 """Settings of a run, not of a cell."""
 
+MOST_HOURS = {True: 1, False: 7}
+"""Longest utterance, and longest recording that a segmenter cuts, which takes 1.6 GB."""
+
 
 def look_up_labeler(parts: Parts, settings: Experiment) -> None:
     """Creates and checks the labeler, and the ASR if the labeler reads text."""
@@ -98,6 +101,13 @@ class Steps:
         self.stages[f"manifest {place}"] = built.key
         audio, utterances = (str(built.paths),), built.key
         segmenter, identity = self.parts.plugin("segmenter", self.settings.segmenter)
+        seconds, longest = built.longest
+        if seconds > 3600 * (most := MOST_HOURS[segmenter.trivial]):
+            raise DataError(
+                f"{self.parts.label}: '{longest}' of dataset '{ref.dataset}' ({place}) lasts "
+                f"{seconds / 3600:.1f} h, and the most is {most} h. Cut it into shorter files, or "
+                f"set segmenter: vad, which reads up to {MOST_HOURS[False]} h."
+            )
         if not segmenter.trivial:
             title = f"{ref.dataset} by {identity.name}"
             utterances = self.stage(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import DataError
-from ...evaluation.contrast import Contrast, difference
+from ...evaluation.contrast import difference
 from ...evaluation.families import MetricName
 from ...measurements.metrics import CLASS_METRICS
 from ...records.reading import Found, read_records
@@ -21,7 +21,7 @@ from ..groups import CellId, Group, cell_titles, checked_metric
 from ..selection import Selection
 from .gate import GateResult, NotCompared
 from .history import CELL, HISTORY, Line, design, read_history, side_of, sums_of
-from .verdicts import Score, compared
+from .verdicts import Tested, compared
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def gate_against_last(
     titles = {f"{c.experiment}: {c}": name for c, name in cell_titles(groups).items()}
     found = GateResult(metric, tolerance, ignored=reading.left_out, titles=titles)
     found.add_failed(reading.failed)
-    contrasts: dict[Score, Contrast] = {}
+    tests = []
     ran = {cell.experiment for cell in groups}
     for cell, lines in known.items():
         if cell.experiment not in ran:
@@ -92,13 +92,13 @@ def gate_against_last(
             if len({seed.sums.shape for seed in (*ours.seeds, *theirs.seeds)}) > 1:
                 found.not_compared.append(NotCompared(cell, "different speakers"))
                 break
-            contrasts[cell, score] = difference(ours, theirs)
+            tests.append(Tested.of((cell, score), difference(ours, theirs)))
             commit = f"{line['commit'][:10]} of {line['date'][:10]}"
             found.baselines.append(f"{found.title(cell)} ({score}): {commit}")
     for cell in groups.keys() - known.keys():
         found.not_compared.append(NotCompared(cell, "not in the history", new=True))
     found.not_compared.sort(key=lambda lost: (lost.new, lost.cell))
-    found.compared = compared(contrasts, tolerance)
+    found.compared = compared(tests, tolerance)
     return found
 
 

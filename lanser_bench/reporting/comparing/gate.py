@@ -15,20 +15,22 @@ from pathlib import Path
 
 from ..._face import Tabled
 from ...errors import DataError
-from ...evaluation.contrast import Contrast, difference
+from ...evaluation.contrast import difference
 from ...evaluation.results import ProbeResult
 from ...measurements.metrics import CLASSES, IDENTITY, MEASURED, R2
 from ...records.failed import FailedCell
-from ...records.reading import read_content, read_records
+from ...records.reading import load_record, read_content, read_records
 from ..groups import CellId, Group, cell_titles
-from ..selection import Groups, Selection
+from ..selection import Selection
 from .changes import group_changes, group_seconds, slower
 from .gate_stages import stage_pairs
 from .responses import Response
-from .verdicts import Compared, Score, Verdict, compared
+from .verdicts import Compared, Tested, Verdict, compared
 
 SLOWER = 2.0
 """Times as long as the baseline's stage that a stage may take without a warning."""
+Pairs = Sequence[tuple[Group, Group]]
+"""Cells of the baseline and of the candidate."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def gate(
     """
     if metric is not None:
         Response(metric)
-    readings = read_records(baseline), read_records(candidate)
+    readings = [read_records(places, outlines=True) for places in (baseline, candidate)]
     damaged = [sentence for reading in readings for sentence in reading.damaged]
     if damaged:
         raise DataError("\n".join(["A damaged record may hide a regression:", *damaged]))
@@ -146,35 +148,39 @@ def gate(
     found = GateResult(metric, tolerance, ignored=ignored, titles=titles)
     found.changes = group_changes(pairs)
     found.warnings = _slower(pairs, slower_by)
-    contrasts = _of_cells(old, new, metric, found)
-    if metric is None:
-        contrasts = _of_stages(pairs, found) | contrasts
+    tests = [] if metric else list(_of_stages(pairs, found))
+    tests += _of_cells(pairs, metric, found)
     found.add_failed(readings[1].failed)
+    for cell in old.keys() - new.keys():
+        found.not_compared.append(NotCompared(cell, "missing in the candidate"))
     for cell in new.keys() - old.keys():
         found.not_compared.append(NotCompared(cell, "only in the candidate", new=True))
     found.not_compared.sort(key=lambda cell: (cell.new, cell.cell))
-    found.compared = compared(contrasts, tolerance)
+    found.compared = compared(tests, tolerance)
     return found
 
 
-def _of_cells(
-    old: Groups, new: Groups, metric: str | None, found: GateResult
-) -> dict[Score, Contrast]:
-    contrasts: dict[Score, Contrast] = {}
-    for cell, group in old.items():
-        first = Response(metric or "uar")
-        why = _hindrance(group, new.get(cell), first)
+def _of_cells(pairs: Pairs, metric: str | None, found: GateResult) -> Iterator[Tested]:
+    for pair in pairs:
+        first, cell = Response(metric or "uar"), pair[0].cell
+        old, new = map(_whole, pair)
+        why = _hindrance(old, new, first)
         if why is not None:
             found.not_compared.append(NotCompared(cell, why))
             continue
-        for response in [first] if metric else _responses(group):
-            why = None if metric else response.unmeasured(group, new[cell])
+        for response in [first] if metric else _responses(old):
+            why = None if metric else response.unmeasured(old, new)
             if why is not None:
                 found.not_compared.append(NotCompared(cell, f"{response.title}: {why}"))
             else:
-                sides = response.side(new[cell]), response.side(group)
-                contrasts[cell, response.metric] = difference(*sides)
-    return contrasts
+                contrast = difference(response.side(new), response.side(old))
+                yield Tested.of((cell, response.metric), contrast)
+
+
+def _whole(group: Group) -> Group:
+    """Returns a cell with its scores: `gate` keeps none, as those of all cells take gigabytes."""
+    members = {seed: (path, load_record(path)) for seed, (path, _) in group.members.items()}
+    return Group(group.cell, members)
 
 
 def _responses(group: Group) -> Iterator[Response]:
@@ -193,8 +199,7 @@ def _responses(group: Group) -> Iterator[Response]:
             yield response
 
 
-def _of_stages(pairs: Sequence[tuple[Group, Group]], found: GateResult) -> dict[Score, Contrast]:
-    contrasts: dict[Score, Contrast] = {}
+def _of_stages(pairs: Pairs, found: GateResult) -> Iterator[Tested]:
     for stage in stage_pairs(pairs):
         if stage.old is None:
             if stage.new is not None and stage.measured:
@@ -205,19 +210,17 @@ def _of_stages(pairs: Sequence[tuple[Group, Group]], found: GateResult) -> dict[
         elif stage.why is not None:
             found.not_compared.append(NotCompared(stage.cell, f"{stage.what}: {stage.why}"))
         else:
-            contrasts |= {(stage.cell, name): c for name, c in stage.contrasts().items()}
-    return contrasts
+            for name, contrast in stage.contrasts().items():
+                yield Tested.of((stage.cell, name), contrast)
 
 
-def _slower(pairs: Sequence[tuple[Group, Group]], ratio: float) -> list[str]:
+def _slower(pairs: Pairs, ratio: float) -> list[str]:
     hosts = {tuple(sorted(group.first.host.items())) for pair in pairs for group in pair}
     before, after = (group_seconds(pair[side] for pair in pairs) for side in (0, 1))
     return slower(before, after, ratio, " on another kind of machine" if len(hosts) > 1 else "")
 
 
-def _hindrance(old: Group, new: Group | None, response: Response) -> str | None:
-    if new is None:
-        return "missing in the candidate"
+def _hindrance(old: Group, new: Group, response: Response) -> str | None:
     schemas = {_written_schema(group) for group in (old, new)}
     if len(schemas) > 1:
         return f"another schema: versions {' and '.join(map(str, sorted(schemas)))}"

@@ -13,10 +13,10 @@ from ...evaluation.statistics import Statistic, combine
 from ...measurements.base import WHOLE
 from ...measurements.metrics import CLASSES, IDENTITY, MEASURED, R2, Measured, check_metric
 from ...numbers import decimal, detectable_text, percent
-from ...records.attachments import Place, hit_statistics, probe_statistics, read_attached
+from ...records.attachments import read_attached
 from ...records.record import Attached
 from ...records.score_sums import SpeakerScore, speaker_scores
-from ..groups import Group, checked_metric, unlike
+from ..groups import Group, checked_metric, place_statistics, unlike
 
 
 @dataclass(frozen=True)
@@ -169,16 +169,14 @@ class Response:
         name, target = self.metric.partition(":")[2], group.cell.target
         found: list[Statistic | None] = []
         for path, record in group.members.values():
-            every = _hits(path, record.probe_hits, target)
+            every = place_statistics(path, record.probe_hits, target)
             scales = {scale: s for (_, one, scale), s in every.items() if one == name}
             found.append(scales.get(self.scale, next(iter(scales.values()), None)))
         return found
 
     def _r2(self, group: Group, seed: int | None) -> Statistic:
         path, record = group.members[seed]
-        assert record.probe_sums is not None
-        table = read_attached(path, record.probe_sums)
-        every = probe_statistics(table, group.cell.target)
+        every = place_statistics(path, record.probe_sums, group.cell.target)
         wanted = self.metric.partition(":")[2]
         names = {name for _, name, scale in every if scale == self.scale}
         if not names or (wanted and wanted not in names):
@@ -192,11 +190,6 @@ class Response:
             if scale == self.scale and wanted in ("", name)
         ]
         return combine(kept, [1 / len(kept)] * len(kept)) if len(kept) > 1 else kept[0]
-
-
-@lru_cache(maxsize=64)
-def _hits(path: Path, attached: Attached | None, target: int) -> dict[Place, Statistic]:
-    return {} if attached is None else hit_statistics(read_attached(path, attached), target)
 
 
 @lru_cache(maxsize=2048)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from ...evaluation.contrast import Contrast, holm
+from ...evaluation.arrays import Floats
+from ...evaluation.contrast import POWER, Contrast, holm, wider
 from ...evaluation.label_quality import SCALES, Scale
 from ...evaluation.results import Interval
-from ...evaluation.statistics import LEVEL
+from ...evaluation.sensitivity import Variances, smallest
+from ...evaluation.statistics import LEVEL, MIN_SPEAKERS
 from ..groups import CellId
 from .responses import Response
 
@@ -48,6 +50,46 @@ class Compared:
     n_speakers: int
 
 
+@dataclass(frozen=True)
+class Tested:
+    """The test of a contrast, without its sums over speakers: those of 10,000 take gigabytes."""
+
+    row: Compared
+    """Without a verdict; its p-value is not adjusted."""
+    equal: bool
+    """Whether both sides have equal sums, seed by seed: then nothing has changed."""
+    seeds_known: bool
+    variances: Variances | None
+    """None if no difference is detectable: too few speakers, or no spread."""
+    ratios: Floats | None
+    """As of `Contrast`."""
+
+    @classmethod
+    def of(cls, score: Score, contrast: Contrast) -> Tested:
+        """Tests a contrast: candidate minus baseline."""
+        made, (a, b) = contrast.metric(), contrast.sides
+        values = [Contrast([side], [1.0]).value for side in (a, b)]
+        row = Compared(
+            *score,
+            verdict="undecided",
+            why="",
+            baseline=values[1],
+            candidate=values[0],
+            difference=made.value,
+            interval=made.interval,
+            p_value=contrast.p_value(),
+            detectable=None,
+            seeds=(len(b.seeds), len(a.seeds)),
+            n_speakers=contrast.n_speakers,
+        )
+        equal = len(a.seeds) == len(b.seeds) and all(
+            np.array_equal(x.sums, y.sums) for x, y in zip(a.seeds, b.seeds, strict=True)
+        )
+        detects = contrast.n_speakers >= MIN_SPEAKERS and contrast.error > 0
+        parts = (contrast.variances, contrast.ratios) if detects else (None, None)
+        return cls(row, equal, contrast.seeds_known, *parts)
+
+
 def scale_of(metric: str) -> Scale:
     """Returns how a score of the gate is shown, and whether a decrease is an improvement."""
     stage, _, name = metric.partition(".")
@@ -57,98 +99,66 @@ def scale_of(metric: str) -> Scale:
     return Scale(response.title, response.points, response.lower_is_better)
 
 
-def compared(contrasts: Mapping[Score, Contrast], tolerance: float) -> list[Compared]:
+def compared(tests: Sequence[Tested], tolerance: float) -> list[Compared]:
     """Returns the verdict on every score; those that differ at all are one family.
 
-    Args:
-        contrasts: candidate minus baseline.
-        tolerance: largest negligible difference.
+    `tolerance` is the largest negligible difference.
     """
-    differing = {score: c for score, c in contrasts.items() if not _equal(c)}
-    lower = {metric for _, metric in contrasts if scale_of(metric).lower_is_better}
-    rows = {(row.cell, row.metric): row for row in judged(differing, tolerance, lower)}
-    for (cell, metric), contrast in contrasts.items():
-        if (cell, metric) not in rows:
-            row = _judged((cell, metric), contrast, 1.0, tolerance, max(len(differing), 1))
-            rows[cell, metric] = replace(row, verdict="same", why=EQUAL)
-    return [rows[score] for score in contrasts]
+    differing = [test for test in tests if not test.equal]
+    metrics = {test.row.metric for test in tests}
+    lower = {metric for metric in metrics if scale_of(metric).lower_is_better}
+    rows = iter(judged(differing, tolerance, lower))
+    family = max(len(differing), 1)
+    return [
+        replace(_judged(test, 1.0, tolerance, family), verdict="same", why=EQUAL)
+        if test.equal
+        else next(rows)
+        for test in tests
+    ]
 
 
 def judged(
-    contrasts: Mapping[Score, Contrast], tolerance: float, lower_is_better: Collection[str] = ()
+    tests: Sequence[Tested], tolerance: float, lower_is_better: Collection[str] = ()
 ) -> list[Compared]:
     """Returns the verdict on every score of one family.
 
     Args:
-        contrasts: candidate minus baseline.
+        tests: their tests.
         tolerance: largest negligible difference.
         lower_is_better: names of the scores of which a decrease is an improvement.
     """
-    p_values = {score: contrast.p_value() for score, contrast in contrasts.items()}
-    tested = [score for score, p in p_values.items() if p is not None]
-    adjusted = dict(zip(tested, holm([p_values[s] or 0.0 for s in tested]), strict=True))
-    rows = [
-        _judged(score, contrast, adjusted.get(score), tolerance, len(contrasts))
-        for score, contrast in contrasts.items()
-    ]
+    adjusted = iter(holm([p for test in tests if (p := test.row.p_value) is not None]))
     turned: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
-    return [
-        replace(row, verdict=turned.get(row.verdict, row.verdict))
-        if row.metric in lower_is_better
-        else row
-        for row in rows
-    ]
+    rows = []
+    for test in tests:
+        p = None if test.row.p_value is None else next(adjusted)
+        row = _judged(test, p, tolerance, len(tests))
+        if row.metric in lower_is_better:
+            row = replace(row, verdict=turned.get(row.verdict, row.verdict))
+        rows.append(row)
+    return rows
 
 
-def _judged(
-    score: Score, contrast: Contrast, p: float | None, tolerance: float, family: int
-) -> Compared:
-    made = contrast.metric()
-    verdict, why = verdict_of(contrast, made.interval, p, tolerance)
-    sides = [Contrast([side], [1.0]).value for side in contrast.sides]
-    return Compared(
-        *score,
-        verdict=verdict,
-        why=why,
-        baseline=sides[1],
-        candidate=sides[0],
-        difference=made.value,
-        interval=made.interval,
-        p_value=p,
-        detectable=contrast.detectable(alpha=ALPHA / family),
-        seeds=(len(contrast.sides[1].seeds), len(contrast.sides[0].seeds)),
-        n_speakers=contrast.n_speakers,
-    )
+def _judged(test: Tested, p: float | None, tolerance: float, family: int) -> Compared:
+    """Returns the verdict on a score, from its p-value adjusted over a family of that size."""
+    verdict, why = _verdict(test, p, tolerance)
+    size, alpha = None, ALPHA / family
+    if test.variances is not None:
+        factor = wider(test.ratios, alpha, test.row.n_speakers)
+        size = smallest(test.variances, alpha, factor, POWER)
+    return replace(test.row, verdict=verdict, why=why, p_value=p, detectable=size)
 
 
-def verdict_of(
-    contrast: Contrast, interval: Interval | None, p: float | None, tolerance: float
-) -> tuple[Verdict, str]:
-    """Returns the verdict on one cell and its reason.
-
-    Args:
-        contrast: candidate minus baseline.
-        interval: its 95 % interval.
-        p: its p-value, adjusted over the family.
-        tolerance: largest negligible difference.
-    """
-    value = contrast.value
+def _verdict(test: Tested, p: float | None, tolerance: float) -> tuple[Verdict, str]:
+    value, interval = test.row.difference, test.row.interval
     if p is None or interval is None:
-        return "undecided", f"{contrast.n_speakers} speakers are too few for a test"
-    if max(abs(interval.low), abs(interval.high)) <= tolerance and contrast.seeds_known:
+        return "undecided", f"{test.row.n_speakers} speakers are too few for a test"
+    if max(abs(interval.low), abs(interval.high)) <= tolerance and test.seeds_known:
         return "same", "the interval lies within the tolerance"
-    if not contrast.seeds_known:
+    if not test.seeds_known:
         return "undecided", "one training seed: variation between seeds is unknown"
     if p <= ALPHA and abs(value) > tolerance:
         return ("better" if value > 0 else "worse"), "significant and beyond the tolerance"
     if p <= ALPHA:
         return "same", "significant, but within the tolerance"
     return "undecided", "not significant, and the interval exceeds the tolerance"
-
-
-def _equal(contrast: Contrast) -> bool:
-    """Whether both sides have equal sums, seed by seed: then nothing has changed."""
-    a, b = contrast.sides
-    return len(a.seeds) == len(b.seeds) and all(
-        np.array_equal(x.sums, y.sums) for x, y in zip(a.seeds, b.seeds, strict=True)
-    )

@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 
 from ..._version import __version__
 from ...errors import DataError
-from ...evaluation.contrast import Contrast
 from ...evaluation.label_quality import QualitySums
 from ...experiment.labelling import LabelledCorpus
 from ...experiment.running.cell_record import commit, host, portable
@@ -28,7 +27,7 @@ from ...taxonomy import Taxonomy
 from ..comparing.changes import Origin, changes, environment_of, slower
 from ..comparing.gate import SLOWER, GateResult, NotCompared
 from ..comparing.gate_stages import StagePair
-from ..comparing.verdicts import Score, compared
+from ..comparing.verdicts import Tested, compared
 
 _ORIGIN, _CORPUS = b"origin", "labels"
 
@@ -145,15 +144,15 @@ def gate_labels(
     machine = baseline.origin.environment != candidate.origin.environment
     words = " on another machine or with other versions" if machine else ""
     found.warnings = slower(baseline.seconds, candidate.seconds, slower_by, words)
-    contrasts: dict[Score, Contrast] = {}
+    tests: list[Tested] = []
     for what in ("labels", "transcripts"):
         sides = baseline.sums, candidate.sums
         pair = StagePair("labels", candidate.dataset, what, *sides, [_axes(candidate)])
         if pair.why is None:
-            contrasts |= {(pair.cell, name): c for name, c in pair.contrasts().items()}
+            tests += [Tested.of((pair.cell, name), c) for name, c in pair.contrasts().items()]
         elif what == "labels":
             found.not_compared.append(NotCompared(pair.cell, pair.why))
-    found.compared = compared(contrasts, tolerance)
+    found.compared = compared(tests, tolerance)
     return found
 
 
