@@ -109,8 +109,8 @@ class Store:
 
     def keys(self) -> Iterator[str]:
         """Yields the keys of the store's own finished artifacts, without those of layers."""
-        for marker in sorted((self.root / "objects").glob(f"*/*/{MARKER}")):
-            yield marker.parent.name
+        markers = (self.root / "objects").glob(f"*/*/{MARKER}")
+        yield from sorted(marker.parent.name for marker in markers)
 
     @contextmanager
     def lock(

@@ -32,7 +32,7 @@ from lanser_bench.evaluation.predictions import (
     speaker_sums,
 )
 from lanser_bench.evaluation.statistics import Statistic, combine
-from lanser_bench.reporting.comparing.verdicts import ALPHA, Score, Tested, compared, judged
+from lanser_bench.reporting.comparing.verdicts import ALPHA, Score, ScoreTest, compared, judged
 from lanser_bench.reporting.groups import CellId
 
 K = 6
@@ -158,7 +158,7 @@ def main() -> None:
         alone: dict[str, int] = {}
         gated: dict[str, int] = {}
         for _ in range(options.pairs):
-            tests = [Tested.of(score, contrast) for score, contrast in world(rng).items()]
+            tests = [ScoreTest.of(score, contrast) for score, contrast in world(rng).items()]
             for test in tests:
                 (row,) = judged([test], 0.0, LOWER)
                 worse = row.verdict == "worse" and (row.p_value or 1) <= ALPHA

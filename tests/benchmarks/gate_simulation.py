@@ -25,7 +25,7 @@ from lanser_bench.evaluation.contrast import Contrast, Side, difference, score_o
 from lanser_bench.evaluation.power import Design, detectable
 from lanser_bench.evaluation.statistics import Statistic, ratio_mean
 from lanser_bench.reporting.comparing.against_last import median_line
-from lanser_bench.reporting.comparing.verdicts import Tested, judged
+from lanser_bench.reporting.comparing.verdicts import ScoreTest, judged
 from lanser_bench.reporting.groups import CellId
 
 K = 6
@@ -148,7 +148,7 @@ def gates(
             if drop and cell == 0:
                 new = dropped(new, drop, rng)
             name = CellId("simulated", f"cell {cell}", "drawn", 0)
-            tests.append(Tested.of((name, "uar"), difference(side(new), side(old))))
+            tests.append(ScoreTest.of((name, "uar"), difference(side(new), side(old))))
         rows = judged(tests, tolerance)
         alarms += any(row.verdict == "worse" for row in (rows[:1] if drop else rows))
     return alarms / pairs
@@ -168,7 +168,7 @@ def against_last(
         new = dropped(new, drop, rng) if drop else new
         middle = median_line(past, "uar")["side"]
         cell = CellId("simulated", "cell", "drawn", 0)
-        test = Tested.of((cell, "uar"), difference(side(new), middle))
+        test = ScoreTest.of((cell, "uar"), difference(side(new), middle))
         (row,) = judged([test], 0.01 if drop else 0.0)
         alarms += row.verdict == "worse"
     return alarms / pairs

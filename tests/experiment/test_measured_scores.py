@@ -20,7 +20,7 @@ from lanser_bench.reporting.comparing.compare import compare
 from lanser_bench.reporting.comparing.dose import dose_response
 from lanser_bench.reporting.comparing.gate import gate
 from lanser_bench.reporting.comparing.responses import Response
-from lanser_bench.reporting.comparing.verdicts import Tested, judged, scale_of
+from lanser_bench.reporting.comparing.verdicts import ScoreTest, judged, scale_of
 from lanser_bench.reporting.groups import CellId
 from lanser_bench.reporting.selection import Selection
 
@@ -150,7 +150,7 @@ def test_lower_is_better_turns_the_verdict() -> None:
     def side(mean: float) -> Side:
         return Side([ratio_mean(mean + speakers, ones, np.ones(1))], drawn=False)
 
-    tests = [Tested.of((cell, "m"), difference(side(0.2), side(0.5)))]
+    tests = [ScoreTest.of((cell, "m"), difference(side(0.2), side(0.5)))]
     assert [row.verdict for row in judged(tests, 0.01)] == ["worse"]
     assert [row.verdict for row in judged(tests, 0.01, lower_is_better=["m"])] == ["better"]
 

@@ -15,7 +15,7 @@ from lanser_bench.records.reading import load_records
 from lanser_bench.reporting.comparing.against_last import Past, gate_against_last, median_line
 from lanser_bench.reporting.comparing.gate import gate
 from lanser_bench.reporting.comparing.history import add_history, read_history
-from lanser_bench.reporting.comparing.verdicts import EQUAL, Tested, judged
+from lanser_bench.reporting.comparing.verdicts import EQUAL, ScoreTest, judged
 from lanser_bench.reporting.groups import CellId
 from lanser_bench.reporting.leaderboard.boards import rank
 
@@ -165,6 +165,6 @@ def test_false_alarms_against_the_median_are_rare() -> None:
         sides = [trained(hard) for _ in range(5)]
         past = [{"uar": score_of(side).value, "side": side} for side in sides]
         contrast = difference(trained(hard), median_line(past, "uar")["side"])
-        (row,) = judged([Tested.of((CellId("e", "c", "d", 0), "uar"), contrast)], 0.0)
+        (row,) = judged([ScoreTest.of((CellId("e", "c", "d", 0), "uar"), contrast)], 0.0)
         alarms += row.verdict == "worse"
     assert alarms <= 8  # 2.5 % of 150 is 3.75; more than 8 has a probability below 2 %

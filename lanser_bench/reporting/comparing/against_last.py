@@ -21,7 +21,7 @@ from ..groups import CellId, Group, cell_titles, checked_metric
 from ..selection import Selection
 from .gate import GateResult, NotCompared
 from .history import CELL, HISTORY, Line, design, read_history, side_of, sums_of
-from .verdicts import Tested, compared
+from .verdicts import ScoreTest, compared
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def gate_against_last(
             if len({seed.sums.shape for seed in (*ours.seeds, *theirs.seeds)}) > 1:
                 found.not_compared.append(NotCompared(cell, "different speakers"))
                 break
-            tests.append(Tested.of((cell, score), difference(ours, theirs)))
+            tests.append(ScoreTest.of((cell, score), difference(ours, theirs)))
             commit = f"{line['commit'][:10]} of {line['date'][:10]}"
             found.baselines.append(f"{found.title(cell)} ({score}): {commit}")
     for cell in groups.keys() - known.keys():

@@ -25,7 +25,7 @@ from ..selection import Selection
 from .changes import group_changes, group_seconds, slower
 from .gate_stages import stage_pairs
 from .responses import Response
-from .verdicts import Compared, Tested, Verdict, compared
+from .verdicts import Compared, ScoreTest, Verdict, compared
 
 SLOWER = 2.0
 """Times as long as the baseline's stage that a stage may take without a warning."""
@@ -160,7 +160,7 @@ def gate(
     return found
 
 
-def _of_cells(pairs: Pairs, metric: str | None, found: GateResult) -> Iterator[Tested]:
+def _of_cells(pairs: Pairs, metric: str | None, found: GateResult) -> Iterator[ScoreTest]:
     for pair in pairs:
         first, cell = Response(metric or "uar"), pair[0].cell
         old, new = map(_whole, pair)
@@ -174,7 +174,7 @@ def _of_cells(pairs: Pairs, metric: str | None, found: GateResult) -> Iterator[T
                 found.not_compared.append(NotCompared(cell, f"{response.title}: {why}"))
             else:
                 contrast = difference(response.side(new), response.side(old))
-                yield Tested.of((cell, response.metric), contrast)
+                yield ScoreTest.of((cell, response.metric), contrast)
 
 
 def _whole(group: Group) -> Group:
@@ -199,7 +199,7 @@ def _responses(group: Group) -> Iterator[Response]:
             yield response
 
 
-def _of_stages(pairs: Pairs, found: GateResult) -> Iterator[Tested]:
+def _of_stages(pairs: Pairs, found: GateResult) -> Iterator[ScoreTest]:
     for stage in stage_pairs(pairs):
         if stage.old is None:
             if stage.new is not None and stage.measured:
@@ -211,7 +211,7 @@ def _of_stages(pairs: Pairs, found: GateResult) -> Iterator[Tested]:
             found.not_compared.append(NotCompared(stage.cell, f"{stage.what}: {stage.why}"))
         else:
             for name, contrast in stage.contrasts().items():
-                yield Tested.of((stage.cell, name), contrast)
+                yield ScoreTest.of((stage.cell, name), contrast)
 
 
 def _slower(pairs: Pairs, ratio: float) -> list[str]:

@@ -51,7 +51,7 @@ class Compared:
 
 
 @dataclass(frozen=True)
-class Tested:
+class ScoreTest:
     """The test of a contrast, without its sums over speakers: those of 10,000 take gigabytes."""
 
     row: Compared
@@ -65,7 +65,7 @@ class Tested:
     """As of `Contrast`."""
 
     @classmethod
-    def of(cls, score: Score, contrast: Contrast) -> Tested:
+    def of(cls, score: Score, contrast: Contrast) -> ScoreTest:
         """Tests a contrast: candidate minus baseline."""
         made, (a, b) = contrast.metric(), contrast.sides
         values = [Contrast([side], [1.0]).value for side in (a, b)]
@@ -99,7 +99,7 @@ def scale_of(metric: str) -> Scale:
     return Scale(response.title, response.points, response.lower_is_better)
 
 
-def compared(tests: Sequence[Tested], tolerance: float) -> list[Compared]:
+def compared(tests: Sequence[ScoreTest], tolerance: float) -> list[Compared]:
     """Returns the verdict on every score; those that differ at all are one family.
 
     `tolerance` is the largest negligible difference.
@@ -118,7 +118,7 @@ def compared(tests: Sequence[Tested], tolerance: float) -> list[Compared]:
 
 
 def judged(
-    tests: Sequence[Tested], tolerance: float, lower_is_better: Collection[str] = ()
+    tests: Sequence[ScoreTest], tolerance: float, lower_is_better: Collection[str] = ()
 ) -> list[Compared]:
     """Returns the verdict on every score of one family.
 
@@ -139,7 +139,7 @@ def judged(
     return rows
 
 
-def _judged(test: Tested, p: float | None, tolerance: float, family: int) -> Compared:
+def _judged(test: ScoreTest, p: float | None, tolerance: float, family: int) -> Compared:
     """Returns the verdict on a score, from its p-value adjusted over a family of that size."""
     verdict, why = _verdict(test, p, tolerance)
     size, alpha = None, ALPHA / family
@@ -149,7 +149,7 @@ def _judged(test: Tested, p: float | None, tolerance: float, family: int) -> Com
     return replace(test.row, verdict=verdict, why=why, p_value=p, detectable=size)
 
 
-def _verdict(test: Tested, p: float | None, tolerance: float) -> tuple[Verdict, str]:
+def _verdict(test: ScoreTest, p: float | None, tolerance: float) -> tuple[Verdict, str]:
     value, interval = test.row.difference, test.row.interval
     if p is None or interval is None:
         return "undecided", f"{test.row.n_speakers} speakers are too few for a test"

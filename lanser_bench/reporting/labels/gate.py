@@ -27,7 +27,7 @@ from ...taxonomy import Taxonomy
 from ..comparing.changes import Origin, changes, environment_of, slower
 from ..comparing.gate import SLOWER, GateResult, NotCompared
 from ..comparing.gate_stages import StagePair
-from ..comparing.verdicts import Tested, compared
+from ..comparing.verdicts import ScoreTest, compared
 
 _ORIGIN, _CORPUS = b"origin", "labels"
 
@@ -130,7 +130,6 @@ def gate_labels(
     baseline: LabelSide,
     *,
     tolerance: float = 0.01,
-    slower_by: float = SLOWER,
 ) -> GateResult:
     """Compares two labelings of one dataset; verdicts are those of `reporting.gate`.
 
@@ -138,18 +137,17 @@ def gate_labels(
         candidate: the new labels.
         baseline: the reference, of the same utterances.
         tolerance: largest negligible difference, as a share (0.01 is one point).
-        slower_by: ratio of times above which a stage is called slower.
     """
     found = GateResult(None, tolerance, changes=changes([(baseline.origin, candidate.origin)]))
     machine = baseline.origin.environment != candidate.origin.environment
     words = " on another machine or with other versions" if machine else ""
-    found.warnings = slower(baseline.seconds, candidate.seconds, slower_by, words)
-    tests: list[Tested] = []
+    found.warnings = slower(baseline.seconds, candidate.seconds, SLOWER, words)
+    tests: list[ScoreTest] = []
     for what in ("labels", "transcripts"):
         sides = baseline.sums, candidate.sums
         pair = StagePair("labels", candidate.dataset, what, *sides, [_axes(candidate)])
         if pair.why is None:
-            tests += [Tested.of((pair.cell, name), c) for name, c in pair.contrasts().items()]
+            tests += [ScoreTest.of((pair.cell, name), c) for name, c in pair.contrasts().items()]
         elif what == "labels":
             found.not_compared.append(NotCompared(pair.cell, pair.why))
     found.compared = compared(tests, tolerance)
