@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from .errors import LanserError
+from .paths import refuse_stream
 
 # libyaml's parser is ten times as fast as PyYAML's own, but not every build of PyYAML has it.
 _Base: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -94,6 +95,7 @@ def read_yaml(path: Path, what: str, error: type[LanserError]) -> MarkedYaml:
             has a duplicate key (of which a plain loader would silently keep the last).
     """
     try:
+        refuse_stream(path)
         text = path.read_text(encoding="utf-8")
     except OSError as fault:
         raise error(f"{what} {path} cannot be read: {fault.strerror}.") from None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 import unicodedata
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,6 +40,10 @@ def user_path(written: str | Path) -> Path:
         raise ValueError("it does not exist: on this system folders are separated by /, not \\")
     if existing is None and path.parts[1:2] in (("proc",), ("sys",)):
         raise ValueError("it does not exist, and nothing can be written there")
+    try:
+        path.resolve()
+    except RuntimeError:
+        raise ValueError("a link in it leads to itself: remove the link") from None
     return existing or path
 
 
@@ -51,6 +57,20 @@ def file_name(written: str) -> str:
         raise ValueError(f"'{written}' is not in its folder")
     _refuse_impossible(written)
     return written
+
+
+def read_whole(path: Path) -> bytes:
+    """Returns the bytes of a file that may come from elsewhere; raises as `refuse_stream`."""
+    refuse_stream(path)
+    return path.read_bytes()
+
+
+def refuse_stream(path: Path) -> None:
+    """Raises `OSError` if a path is missing, or a pipe or device, of which no end may come."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        what = "it is a pipe or a device; write its content to a file and name that"
+        raise OSError(errno.EINVAL, what, str(path))
 
 
 def _refuse_impossible(text: str) -> None:

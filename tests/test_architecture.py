@@ -31,8 +31,8 @@ MODEL_LIBRARIES = {
 PULLED_IN = {"markupsafe", "PIL", "ctranslate2", "pydantic_core"}
 """Parts of declared packages: of jinja2, matplotlib, faster-whisper and pydantic."""
 ORDER = [
-    *("errors", "_version", "_face", "_digest", "_yaml", "validation", "counting", "halving"),
-    *("allocator", "devices", "paths", "languages", "wording", "printing", "console"),
+    *("errors", "_version", "_face", "_digest", "paths", "_yaml", "validation", "counting"),
+    *("halving", "allocator", "devices", "languages", "wording", "printing", "console"),
     *("taxonomy", "kinds", "store", "plugins", "audio", "data", "evaluation"),
     "numbers",
     *("stages", "measurements", "records", "model", "testing"),

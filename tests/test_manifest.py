@@ -473,12 +473,21 @@ def test_a_refused_dataset_leaves_no_artifact(build: Build, corpus: Path, store:
     assert list(store.keys()) == []
 
 
-def test_a_damaged_manifest_is_made_again(build: Build, corpus: Path) -> None:
+def test_a_damaged_manifest_is_made_again_with_a_note(
+    build: Build, corpus: Path, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
     first = build(corpus)
+    paths = store.root / "paths" / f"{first.key}.json"
+    listed = paths.read_bytes()
     (first.artifact.path / "utterances.parquet").write_bytes(b"rot")
+    paths.write_bytes(listed[:-3])
     again = build(corpus)
     assert again.key == first.key
     assert again.artifact.faults() == []
+    assert paths.read_bytes() == listed
+    damaged, lost = (record.getMessage() for record in caplog.records)
+    assert "is damaged: utterances.parquet has 3 bytes" in damaged
+    assert lost.startswith(f"The cache {paths} is damaged")
 
 
 def test_a_manifest_that_a_plan_in_the_making_uses_is_no_garbage(

@@ -103,6 +103,7 @@ def test_labels_in_two_spellings_are_one(tmp_path: Path) -> None:
         ("plugins", "--plugins-dir", "a" * 300),
         ("leaderboard", "a" * 300),
         ("run", "a" * 300),
+        ("gate", "labels", "synthetic", "--baseline", "/dev/zero"),
     ],
 )
 def test_a_path_that_no_system_takes_is_exit_code_2(

@@ -19,6 +19,7 @@ from typing import TypeVar
 import numpy as np
 import soundfile
 
+from ..paths import refuse_stream
 from . import layout
 from .foreign import what_it_is
 from .layout import SoundError, View
@@ -187,6 +188,7 @@ def open_sound(path: Path, *, counted: bool = True) -> Iterator[Sound]:
 
 
 def _streams(path: Path, counted: bool, stack: ExitStack) -> list[_Stream]:
+    refuse_stream(path)
     with path.open("rb") as file:
         if not file.read(1):
             raise SoundError("is empty (0 bytes)")

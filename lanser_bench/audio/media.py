@@ -14,6 +14,7 @@ import soundfile
 
 from ..errors import DataError
 from ..kinds.speech import READ_SUFFIXES
+from ..paths import refuse_stream
 from .foreign import FORMATS
 from .layout import SoundError
 
@@ -26,6 +27,7 @@ def media_format(path: Path) -> str:
     if path.suffix.lower() in READ_SUFFIXES:
         return ""
     try:
+        refuse_stream(path)
         with path.open("rb") as file:
             head = file.read(64)
         name = next((f for start, f in FORMATS.items() if re.match(start, head, re.DOTALL)), "")

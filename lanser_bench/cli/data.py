@@ -106,10 +106,10 @@ def init(
     from ._own_data import contact_lines, experiment_text, first_contact
 
     plugins = registry(tuple(plugins_dir))
+    proposed, words = first_contact(plugins, data)
     file = output or Path(f"{Path(data[0]).resolve().stem}.yaml")
     if file.exists() and not force:
         raise SettingsError(f"{file} exists already. Choose another --output, or --force.")
-    proposed, words = first_contact(plugins, data)
     ref = dataset_ref(words, plugins, "data init")
     survey = _survey(plugins, ref, store)
     _print_survey(survey, contact_lines(proposed, words, survey))

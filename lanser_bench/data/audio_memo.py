@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -93,8 +92,10 @@ class AudioMemo:
         known = {}
         for sha in shas:
             if row := self._facts.find(query, sha, self._code):
-                with suppress(ValidationError):  # damaged facts are found again
+                try:
                     known[sha] = _FACTS.validate_json(row[0])
+                except ValidationError:
+                    self._facts.reject("a value is not a measurement")
         return known
 
     def _learn(

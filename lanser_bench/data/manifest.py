@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from ..errors import DataError
 from ..kinds.dataset import Dataset
 from ..plugins.discovery import Registry
 from ..plugins.identity import plugin_identity
-from ..store import Artifact, Spec, Store, canonical, write_atomic
+from ..store import Artifact, Spec, Store, canonical, read_cache, write_atomic
 from .audio_memo import AudioMemo
 from .listing import Part
 from .survey import OnBadAudio, Progress, Survey, summary, survey_dataset
@@ -128,10 +128,7 @@ def content_digest(survey: Survey) -> str:
 
 def _stored(store: Store, spec: Spec, survey: Survey, begin: float) -> Artifact:
     with store.lock(spec.key):
-        artifact = store.get(spec.key)
-        if artifact is not None and artifact.faults():
-            store.discard(spec.key)
-            artifact = None
+        artifact = store.intact(spec.key)
         store.touch(spec.key)  # protects it until a stored plan refers to it
         if artifact is None:
             with store.write(spec) as draft:
@@ -149,6 +146,7 @@ def _written_paths(store: Store, key: str, paths: Mapping[str, Path]) -> Path:
     file = _paths_file(store, key)
     text = json.dumps({sha: str(path) for sha, path in sorted(paths.items())}, indent=0) + "\n"
     if not file.is_file() or file.read_bytes() != text.encode():
+        recording_paths(store, key)  # notes if it is damaged, not only of another place
         write_atomic(file, text)
     return file
 
@@ -156,10 +154,7 @@ def _written_paths(store: Store, key: str, paths: Mapping[str, Path]) -> Path:
 def recording_paths(store: Store, key: str) -> dict[str, Path]:
     """Returns SHA-256 → path of a manifest's recordings on this machine; empty if unknown."""
     file = _paths_file(store, key)
-    try:
-        return _PATHS.validate_json(file.read_bytes())
-    except (OSError, ValidationError):
-        return {}
+    return read_cache(file, _PATHS.validate_json, "the next run lists recordings again") or {}
 
 
 def _paths_file(store: Store, key: str) -> Path:

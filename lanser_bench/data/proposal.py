@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import DataError, LanserError, plugin_boundary
 from ..kinds.dataset import Dataset, Proposal
+from ..paths import refuse_stream
 from ..plugins.discovery import Registry
 from .label_words import emotion_words, likely_taxonomy
 from .listing import listed_utterances, packed
@@ -30,6 +31,7 @@ def propose(registry: Registry, path: Path, given: Mapping[str, Any]) -> Proposa
     Raises:
         DataError: no plugin can read it.
     """
+    refuse_stream(path)
     words = emotion_words(registry)
     answers: list[Proposal] = []
     faults: dict[str, None] = {}

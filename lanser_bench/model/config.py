@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import DataError
 from ..kinds.encoder import Frontend
+from ..paths import read_whole
 from ..store import PluginIdentity
 from ..validation import describe
 
@@ -67,7 +68,7 @@ def read_config(folder: Path) -> ModelConfig:
     """
     path = folder / CONFIG
     try:
-        text = path.read_bytes()
+        text = read_whole(path)
     except OSError:
         raise DataError(
             f"{folder} is not an exported model: it has no {CONFIG}. "

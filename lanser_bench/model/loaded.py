@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..errors import DataError, PluginError, SettingsError
 from ..kinds.encoder import FeatureExtractor
 from ..kinds.speech import SAMPLE_RATE, Waveform
+from ..paths import refuse_stream
 from ..plugins.discovery import registry
 from ..plugins.identity import check_installed, plugin_identity
 from .config import TAXONOMY, WEIGHTS, ModelConfig, read_config
@@ -188,6 +189,7 @@ def load_model(
         if config.frontend.content() != plugin.frontend.content():
             raise ValueError("its front end is not that of its encoder")
         frozen = frames_encoder(plugin.frontend, plugins)
+        refuse_stream(place / WEIGHTS)
         tensors = load_file(place / WEIGHTS)
         model = SERModel(config, tensors, taxonomy, plugin, device, frozen, notes)
         model.check()

@@ -29,6 +29,7 @@ from ..evaluation.predictions import (
 from ..evaluation.sheets import codes, fitting
 from ..evaluation.statistics import Statistic
 from ..measurements import MEASUREMENTS
+from ..paths import read_whole
 from ..store import Store, sync
 from .counts import footer
 from .reading import load_record
@@ -103,7 +104,7 @@ def read_attached(
     """
     path = record.with_name(attached.file)
     try:
-        content = path.read_bytes()
+        content = read_whole(path)
     except OSError as error:
         raise DataError(
             f"{path} cannot be read ({error.strerror}), but {record.name} refers to it. Copy both, "

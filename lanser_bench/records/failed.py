@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import DataError
+from ..paths import read_whole
 from ..validation import describe
 
 SUFFIX = ".failed.json"
@@ -52,7 +53,7 @@ def read_failed(paths: Iterable[Path]) -> tuple[list[tuple[Path, FailedCell]], l
     found, damaged = [], []
     for path in paths:
         try:
-            found.append((path, FailedCell.model_validate_json(path.read_bytes())))
+            found.append((path, FailedCell.model_validate_json(read_whole(path))))
         except ValidationError as error:
             damaged.append(describe(error, FailedCell, str(path)))
         except OSError as error:

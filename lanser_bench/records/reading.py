@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from ..errors import DataError
+from ..paths import read_whole
 from ..validation import describe
 from .failed import SUFFIX, FailedCell, read_failed
 from .record import SCHEMA_VERSION, ResultRecord
@@ -117,7 +118,7 @@ def read_content(path: Path) -> dict[str, Any]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_whole(path)
     except OSError as error:
         raise DataError(f"Result record {path} cannot be read: {error.strerror}.") from None
 

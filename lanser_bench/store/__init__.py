@@ -5,6 +5,8 @@ from .._digest import digest as digest
 from .artifact import Artifact as Artifact
 from .artifact import Draft as Draft
 from .files import WRITE_ERRORS as WRITE_ERRORS
+from .files import drop_damaged as drop_damaged
+from .files import read_cache as read_cache
 from .files import sync as sync
 from .files import why_unwritable as why_unwritable
 from .files import write_atomic as write_atomic

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
 import shutil
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
+from pydantic import ValidationError
 from safetensors import SafetensorError
 
+from ..printing import visible
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+_UNPARSED = (OSError, RecursionError, ValueError, LookupError, TypeError, EOFError, zlib.error)
 WRITE_ERRORS = (OSError, SafetensorError)
 """Errors of writing to a full or read-only disk; safetensors has its own class."""
 _FULL = 2**17
@@ -33,6 +44,27 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def read_cache(path: Path, parse: Callable[[bytes], T], cost: str) -> T | None:
+    """Returns the content of a cache; None without it, or, as `drop_damaged`, if it is damaged."""
+    try:
+        return parse(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except _UNPARSED as error:
+        why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        drop_damaged(path, why, cost)
+        return None
+
+
+def drop_damaged(cache: Path, why: object, cost: str) -> None:
+    """Removes a cache that cannot be used, with a note; it is made again when it is needed."""
+    for end in ("", "-wal", "-shm"):  # SQLite has files beside it
+        with suppress(OSError):  # a read-only disk
+            Path(f"{cache}{end}").unlink(missing_ok=True)
+    reason = visible(str(why).partition("\n")[0] or type(why).__name__)
+    _log.warning("The cache %s is damaged (%s) and is not used; %s.", cache, reason, cost)
 
 
 def sync(path: Path) -> None:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
+import re
 import sqlite3
 import stat
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import DataError
-
-_log = logging.getLogger(__name__)
+from .files import drop_damaged
 
 MARGIN_NS = 2_000_000_000
 """The coarsest tick of a file system's clock (FAT). A file changed twice within one tick shows the
 same times after both changes."""
 COARSE_NS = 10_000_000
+_SHA = re.compile("[0-9a-f]{64}")
 
 
 class ChangedError(DataError):
@@ -101,6 +102,11 @@ class Memo:
             except sqlite3.DatabaseError as error:
                 self._replace(error)
 
+    def reject(self, why: object) -> None:
+        """Replaces the file: a value in it cannot be right, so no other can be trusted."""
+        self._db.close()
+        self._db = self._replaced(why)
+
     def close(self) -> None:
         """Closes the table."""
         self._db.close()
@@ -118,20 +124,14 @@ class Memo:
 
     def _replace(self, error: sqlite3.DatabaseError) -> None:
         if not isinstance(error, sqlite3.OperationalError):  # full, locked or read-only disk
-            self._db.close()
-            self._db = self._replaced(error)
+            self.reject(error)
 
-    def _replaced(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
+    def _replaced(self, error: object) -> sqlite3.Connection:
         """Replaces a damaged file by an empty one; uses memory if that is impossible."""
-        try:
-            if not isinstance(error, sqlite3.OperationalError):
-                for end in ("", "-wal", "-shm"):
-                    Path(f"{self._path}{end}").unlink(missing_ok=True)
-                message = "The cache %s is damaged (%s) and was replaced; files are read again."
-                _log.warning(message, self._path, error)
+        if not isinstance(error, sqlite3.OperationalError):
+            drop_damaged(self._path, error, "files are read again")
+            with suppress(sqlite3.DatabaseError):
                 return self._opened(self._path)
-        except (OSError, sqlite3.DatabaseError):
-            pass
         return self._opened(":memory:")
 
 
@@ -152,8 +152,10 @@ class FileHashes:
             begin, state = time.time_ns(), FileState.of(path)
             name = ":".join(map(str, state))
             row = self._memo.find("SELECT sha FROM hashes WHERE state=?", name)
-            if row is not None:
+            if row is not None and _SHA.fullmatch(str(row[0])):
                 return str(row[0])
+            if row is not None:
+                self._memo.reject("a value is not a hash")
             sha = file_sha256(path)
             if FileState.of(path) == state:
                 if state.is_proof(begin):

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import secrets
 import shutil
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from .._digest import canonical
-from .files import write_atomic
+from .files import read_cache, write_atomic
 from .keys import Spec
 from .lease import Owner, is_dead
 from .store import Store, draft_owner
@@ -31,6 +31,7 @@ FORMAT = 2
 SUFFIX = ".json.gz"
 WORKING = Path("plans", "working")
 """Folder of the plans of active runs, in a store."""
+_COST = "why its stages run again is unknown"
 _encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -70,7 +71,7 @@ def plan_path(store: Store, experiment: str) -> Path:
 
 
 def saved_plans(store: Store) -> Iterator[SavedPlan]:
-    """Yields the latest plan of every experiment; ignores unreadable files."""
+    """Yields the latest plan of every experiment; removes damaged ones."""
     for path in sorted((store.root / "plans").glob(f"*{SUFFIX}")):
         if (plan := SavedPlan.read(path)) is not None:
             yield plan
@@ -137,12 +138,12 @@ def _digest(cells: Iterable[PlannedCell]) -> str:
     return sha.hexdigest()
 
 
+def _unpacked(raw: bytes) -> gzip.GzipFile:
+    return gzip.GzipFile(fileobj=io.BytesIO(raw))
+
+
 def _head(path: Path) -> dict[str, Any]:
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            head = json.loads(file.readline())
-    except (OSError, ValueError, EOFError, zlib.error):
-        return {}
+    head = read_cache(path, lambda raw: json.loads(_unpacked(raw).readline()), _COST)
     return head if isinstance(head, dict) and head.get("format") == FORMAT else {}
 
 
@@ -191,20 +192,20 @@ class SavedPlan:
 
     @classmethod
     def read(cls, path: Path) -> SavedPlan | None:
-        """Reads a plan; returns None if it is missing or unreadable."""
+        """Reads a plan; returns None if it is missing, damaged or of another version."""
         if not _head(path):
             return None
-        try:
-            with gzip.open(path, "rt", encoding="utf-8") as file:
-                _, parts, stages, (places, rows) = map(json.loads, file)
-            keys = list(stages)
-            cells = []
-            for name, control, axes, where, used in rows:
-                used_keys = {places[p]: keys[k] for p, k in zip(where, used, strict=True)}
-                cells.append(SavedCell(name, control, axes, used_keys))
-            return cls(path.name.removesuffix(SUFFIX), cells, SavedSpecs(stages, parts))
-        except (OSError, ValueError, KeyError, TypeError, EOFError, IndexError, zlib.error):
-            return None  # an unreadable plan must not stop a run: only reasons are lost
+        return read_cache(path, partial(cls._parsed, path.name.removesuffix(SUFFIX)), _COST)
+
+    @classmethod
+    def _parsed(cls, experiment: str, raw: bytes) -> SavedPlan:
+        _, parts, stages, (places, rows) = map(json.loads, _unpacked(raw))
+        keys = list(stages)
+        cells = []
+        for name, control, axes, where, used in rows:
+            used_keys = {places[p]: keys[k] for p, k in zip(where, used, strict=True)}
+            cells.append(SavedCell(name, control, axes, used_keys))
+        return cls(experiment, cells, SavedSpecs(stages, parts))
 
     def key_at(self, cell: PlannedCell, place: str) -> str | None:
         """Returns the key at the same place of the same cell, or of the most similar cell.

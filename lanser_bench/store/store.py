@@ -7,6 +7,7 @@ moves it into place. The first rename wins, and a folder without a marker is no 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -21,6 +22,8 @@ from .files import WRITE_ERRORS, sync, why_unwritable, write_atomic
 from .hashes import file_sha256
 from .keys import Spec
 from .lease import Lease, Owner, hold, is_dead, unwritable
+
+_log = logging.getLogger(__name__)
 
 FOLDERS = ("objects", "tmp", "locks", "damaged")
 
@@ -106,6 +109,15 @@ class Store:
             self.set_aside(artifact, faults)
             raise DamagedError.of(artifact, faults)
         return artifact
+
+    def intact(self, key: str) -> Artifact | None:
+        """As `checked`; None without the artifact, or, with a note, if it was damaged."""
+        try:
+            return self.checked(key)
+        except LostError as error:
+            if isinstance(error, DamagedError):
+                _log.warning("%s", error)
+            return None
 
     def keys(self) -> Iterator[str]:
         """Yields the keys of the store's own finished artifacts, without those of layers."""

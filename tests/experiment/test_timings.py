@@ -75,12 +75,15 @@ def test_a_run_leaves_timings_for_the_next_dry_run(
     assert changed.estimate.sentence.startswith("About ")
 
 
-def test_timings_that_cannot_be_read_are_none(
-    settings: Make, plugin_dirs: tuple[Path, ...]
+def test_timings_that_cannot_be_read_start_again_with_a_note(
+    settings: Make, plugin_dirs: tuple[Path, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     plan, _, store = plan_experiment(settings(**FROZEN), plugin_dirs=plugin_dirs)
-    (store.root / "timings.json").write_text("[1]")
-    assert Timings(Store(store.root)).estimate(plan, plan.nodes, 2).known == 0
+    file = store.root / "timings.json"
+    for content in ("[1]", '{"embed logmel-stats": [NaN]}', '{"embed": [1e308]}', "[" * 100_000):
+        file.write_text(content)
+        assert Timings(Store(store.root)).estimate(plan, plan.nodes, 2).known == 0
+    assert caplog.text.count(f"The cache {file} is damaged") == 4
 
 
 @pytest.mark.parametrize(

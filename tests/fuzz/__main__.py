@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +26,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 import lanser_bench
 
 from .guard import Case, Outcome, run_case
-from .kinds import KINDS
+from .kinds import KINDS, misplaced
 from .world import make_world
 
 LIBRARIES = ("transformers", "omegaconf", "matplotlib.figure", "scipy.stats", "pandas")
@@ -47,11 +48,31 @@ def main() -> int:
         home = work / "world"
         if not (home / "e.yaml").exists():
             make_world(home)
-        found = 0
+        counts = {}
         for kind in given.kind or KINDS:
             outcomes = run_kind(kind, work, given)
-            found += show(kind, outcomes)
-    return 1 if found else 0
+            counts[kind] = {"cases": len(outcomes), **show(kind, outcomes)}
+    print("\n".join(table(counts)))
+    return 1 if any(row.keys() & SORTS.keys() for row in counts.values()) else 0
+
+
+SORTS = {
+    "TRACEBACK": "tracebacks",
+    "DIED": "crashes",
+    "CODE": "wrong exit codes",
+    "WRITES": "writes outside",
+    "SLOW": "slow",
+    "UNNAMED": "file not named",
+}
+
+
+def table(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """Yields the lines of a Markdown table of the kinds' counts."""
+    yield f"| kind | cases | {' | '.join(SORTS.values())} |"
+    yield "|---|" + "--:|" * (1 + len(SORTS))
+    for kind, row in counts.items():
+        cells = [kind, *(str(row.get(name, 0)) for name in ("cases", *SORTS))]
+        yield f"| {' | '.join(cells)} |"
 
 
 def load_all() -> None:
@@ -82,7 +103,7 @@ def run_kind(kind: str, work: Path, options: argparse.Namespace) -> list[tuple[C
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(strategy(home))
+    @given(misplaced(strategy(home)))
     def each(case: Case) -> None:
         _lay_out(case, home, needed, folder)
         outcome = run_case(case, folder)
@@ -110,9 +131,11 @@ def _lay_out(case: Case, home: Path, needed: tuple[str, ...], folder: Path) -> N
         try:
             path = folder / name
             path.unlink(missing_ok=True)
-            if content is not None:
-                path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
                 path.write_bytes(content)
+            elif content is not None:
+                content(path)
         except (OSError, ValueError):  # no file can have this name
             continue
 
@@ -125,8 +148,8 @@ def _link(source: str | Path, target: str | Path) -> None:
         os.link(source, target)
 
 
-def show(kind: str, outcomes: list[tuple[Case, Outcome]]) -> int:
-    """Prints the counts of a kind; returns the number of violations."""
+def show(kind: str, outcomes: list[tuple[Case, Outcome]]) -> Counter[str]:
+    """Prints the counts of a kind; returns its violations by sort."""
     codes = Counter(outcome.code for _, outcome in outcomes)
     seconds = [outcome.seconds for _, outcome in outcomes]
     faults: dict[str, list[tuple[int, Case, Outcome]]] = defaultdict(list)
@@ -144,7 +167,7 @@ def show(kind: str, outcomes: list[tuple[Case, Outcome]]) -> int:
         print(
             f"{len(cases):7d} × {violation}  e.g. {number}: {case}\n            {outcome.detail!r}"
         )
-    return sum(sorts.values())
+    return sorts
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,6 +29,8 @@ _WRITES = {
 ELSEWHERE = ("/dev/null", "/dev/shm/", "/proc/self/")
 """Places of the system that a case may write to."""
 _SOUND_CODES = {0, 1, 2, 130}
+Content = bytes | Callable[[Path], object] | None
+"""Bytes of a file; what makes something else in its place, such as a folder; None: removed."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,21 @@ class Case:
     """A command line and the files that differ from those of the run."""
 
     argv: tuple[str, ...]
-    files: Mapping[str, bytes | None] = field(default_factory=dict)
-    """Path in the case's folder → content; None: removed."""
+    files: Mapping[str, Content] = field(default_factory=dict)
+    """Path in the case's folder → content."""
     named: tuple[str, ...] = ()
     """If the command refuses its input, its message contains one of these."""
     about: str = ""
 
     def __str__(self) -> str:
-        files = ", ".join(f"{n}={'-' if c is None else len(c)}" for n, c in self.files.items())
+        files = ", ".join(f"{name}={_size(content)}" for name, content in self.files.items())
         return f"{self.about} | {' '.join(self.argv)!r:.300} | {files!r:.200}"
+
+
+def _size(content: Content) -> str:
+    if content is None:
+        return "-"
+    return str(len(content)) if isinstance(content, bytes) else content.__name__
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from typer.main import get_command
 
 from lanser_bench.cli import COMMANDS, build_app
 
-from .guard import Case
+from .guard import Case, Content
 from .mutations import (
     SPECIAL,
     Draw,
@@ -25,10 +27,11 @@ from .mutations import (
     damaged_content,
     damaged_table,
     damaged_text,
+    odd_fields,
     odd_text,
     odd_value,
 )
-from .world import RESULTS, record_path
+from .world import LABEL_GATE, RESULTS, record_path
 
 Strategy = Callable[[Path], st.SearchStrategy[Case]]
 RUN = ("run", "e.yaml", "--plugins-dir", "plugins")
@@ -39,6 +42,38 @@ def _read(home: Path, name: str) -> bytes:
     return (home / name).read_bytes()
 
 
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_link_to_a_pipe(path: Path) -> None:
+    os.mkfifo(f"{path}-pipe")
+    path.symlink_to(f"{path.name}-pipe")
+
+
+def an_endless_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def a_loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+@st.composite
+def misplaced(draw: Draw, cases: st.SearchStrategy[Case]) -> Case:
+    """Once in 20 cases has something else in the place of a file."""
+    case = draw(cases)
+    if not case.files or draw(st.integers(0, 19)):
+        return case
+    name = draw(st.sampled_from(sorted(case.files)))
+    other = draw(st.sampled_from((a_folder, a_pipe, a_link_to_a_pipe, an_endless_device, a_loop)))
+    return replace(case, files={**case.files, name: other})
+
+
 @st.composite
 def audio(draw: Draw, home: Path) -> Case:
     """A damaged recording of a format, or one of an odd name."""
@@ -46,6 +81,7 @@ def audio(draw: Draw, home: Path) -> Case:
     content = draw(
         st.one_of(
             damaged_bytes(sound.read_bytes()),
+            odd_fields(sound.read_bytes()),
             damaged_bytes(sound.read_bytes()[:200]).map(lambda h: h + sound.read_bytes()[200:]),
             st.sampled_from(SPECIAL),
             st.just(sound.read_bytes()),
@@ -64,7 +100,7 @@ def _table(suffix: str) -> Strategy:
         damage = damaged_table if suffix == "parquet" else damaged_text
         data = draw(damage(content))
         where = f"gold/manifest.{suffix}"
-        files: dict[str, bytes | None] = {"gold/manifest.csv": None, where: data}
+        files: dict[str, Content] = {"gold/manifest.csv": None, where: data}
         argvs = [("data", "check", *GOLD)] * 4
         argvs += [("data", "leakage", *GOLD), ("data", "init", where), ("power", *GOLD)]
         argvs += [("predictions", "import", "answers.csv", *GOLD, "--name", "x")]
@@ -263,7 +299,12 @@ def _reader(draw: Draw, home: Path, commands: tuple[tuple[str, ...], ...] = READ
 def predictions(draw: Draw, home: Path) -> Case:
     """A damaged file beside a record, which names its new checksum; a history; answers."""
     name, record = _record(home)
-    if draw(st.integers(0, 14)) == 0:
+    other = draw(st.integers(0, 14))
+    if other == 0:
+        data = draw(damaged_table(_read(home, "labels.parquet")))
+        argv = (*LABEL_GATE, "--baseline", "labels.parquet")
+        return Case(argv, {"labels.parquet": data}, ("labels.parquet",), "baseline of labels")
+    if other == 1:
         data = draw(damaged_table(_read(home, "history.parquet")))
         argv = draw(
             st.sampled_from(
@@ -286,7 +327,7 @@ def predictions(draw: Draw, home: Path) -> Case:
     made = {**record, which: changed}
     if which in record["measured"]:
         made = {**record, "measured": {**record["measured"], which: changed}}
-    files: dict[str, bytes | None] = {
+    files: dict[str, Content] = {
         f"{RESULTS}/{attached['file']}": data,
         f"{RESULTS}/{name}": as_json(made),
     }
@@ -456,7 +497,7 @@ KINDS: dict[str, tuple[Strategy, tuple[str, ...]]] = {
     "taxonomy": (taxonomies, ()),
     "models": (models, ("weak", "linear", "sounds")),
     "predict": (predict, ("weak", "sounds")),
-    "predictions": (predictions, _RESULTS_FILES),
+    "predictions": (predictions, (*_RESULTS_FILES, "gold", "label-store")),
     "records": (records, _RESULTS_FILES),
     "recordsx": (records_structure, (*_RESULTS_FILES, "plain", "gold", "more")),
     "store": (store, (*_RESULTS_FILES, "plain", "gold", "more")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import re
@@ -52,8 +53,11 @@ odd_value = st.one_of(
 
 @st.composite
 def damaged_bytes(draw: Draw, content: bytes, tail: int = 0) -> bytes:
-    """Flips, cuts, repeats or inserts bytes; of a file with a footer mostly in its last `tail`."""
-    data, how = bytearray(content), draw(st.integers(0, 8))
+    """Flips, cuts, repeats, inserts or recodes bytes.
+
+    Those of a file with a footer are mostly in its last `tail`.
+    """
+    data, how = bytearray(content), draw(st.integers(0, 9))
     low = max(0, len(data) - tail) if tail and draw(st.booleans()) else 0
     at = draw(st.integers(low, max(low, len(data) - 1)))
     length = draw(st.integers(1, 64))
@@ -69,13 +73,50 @@ def damaged_bytes(draw: Draw, content: bytes, tail: int = 0) -> bytes:
         data[at:at] = data[at : at + length] * draw(st.integers(1, 50))
     elif how == 7:
         data[at:at] = draw(st.binary(min_size=1, max_size=16))
+    elif how == 8:
+        return draw(st.sampled_from(CODINGS))(content)
     else:
         data[at : at + length] = bytes(min(length, len(data) - at))
     return bytes(data)
 
 
+def _recoded(coding: str) -> Callable[[bytes], bytes]:
+    return lambda content: content.decode("utf-8", "replace").encode(coding, "replace")
+
+
+CODINGS: tuple[Callable[[bytes], bytes], ...] = (
+    *map(_recoded, ("utf-8-sig", "utf-16", "utf-16-le", "utf-32", "latin-1", "cp1252", "ascii")),
+    lambda content: content.replace(b"\n", b"\r\n"),
+    lambda content: content.replace(b"\n", b"\r"),
+    lambda content: content.rstrip(b"\n") + b"\x1a",
+    lambda content: gzip.compress(content, mtime=0),
+    lambda content: content + content,
+    lambda content: content + b"\n" * 10_000,
+)
+
+
+@st.composite
+def odd_fields(draw: Draw, content: bytes) -> bytes:
+    """Replaces fields of a binary header, such as sizes, rates and channels, by odd numbers."""
+    data = bytearray(content)
+    for _ in range(draw(st.integers(1, 3))):
+        width = draw(st.sampled_from((1, 2, 4, 8)))
+        at = draw(st.integers(0, min(128, max(0, len(data) - width))))
+        number = draw(st.sampled_from((0, 1, 3, 7, 127, 128, 255, 2**15, 2**31 - 1, 2**31, -1)))
+        order = draw(st.sampled_from(("little", "big")))
+        data[at : at + width] = (number % 256**width).to_bytes(width, order)
+    return bytes(data)
+
+
 SPECIAL = (
     *(b"", b"\x00", b"\xff\xfe{\x00}\x00", b"\xef\xbb\xbf", b"\xf5\x80", b"{}", b"[]", b"null"),
+    *(
+        b'{"a": 1, "a": 2}',
+        b'[{"a": 1}, {"a": 2}]',
+        b"\xfe\xff\x00a",
+        b"\xff\xfea\x00",
+        b"PARE" * 4,
+    ),
     *(b"0", b'""', b"PAR1", b"PAR1" * 3, b"SQLite format 3\x00", b"\n" * 1000, b"[" * 100_000),
     *(b'{"a":' * 20_000, b"9" * 6000, b"[1e999]", b"NaN", b'"\\ud800"', b"\x1f\x8b\x08\x00"),
     b"RIFF\xff\xff\xff\xffWAVEfmt ",
@@ -138,22 +179,44 @@ def as_json(content: Any) -> bytes:
 def damaged_table(draw: Draw, content: bytes) -> bytes:
     """Changes columns, types and values of a Parquet file, or damages its bytes."""
     if draw(st.integers(0, 4)) == 0:
-        return draw(st.one_of(damaged_bytes(content, tail=3000), st.sampled_from(SPECIAL)))
+        ways = damaged_bytes(content, tail=3000), odd_footer(content), st.sampled_from(SPECIAL)
+        return draw(st.one_of(*ways))
     table = pq.read_table(pa.BufferReader(content))
     for _ in range(draw(st.integers(1, 2))):
         table = _changed_table(draw, table)
     sink = io.BytesIO()
+    layout = draw(st.sampled_from(LAYOUTS))
     try:
-        pq.write_table(table, sink)
+        pq.write_table(table, sink, **layout)
     except pa.ArrowException:  # Parquet has no such type
         return content[:-1]
     return sink.getvalue()
 
 
+@st.composite
+def odd_footer(draw: Draw, content: bytes) -> bytes:
+    """Changes bytes of the Thrift footer, whose length stays right: positions, counts, types."""
+    size = int.from_bytes(content[-8:-4], "little")
+    footer = bytearray(content[-8 - size : -8])
+    for _ in range(draw(st.integers(1, 3))):
+        footer[draw(st.integers(0, size - 1))] = draw(st.sampled_from((0, 1, 2, 127, 128, 255)))
+    return content[: -8 - size] + bytes(footer) + content[-8:]
+
+
+LAYOUTS: tuple[dict[str, Any], ...] = (
+    *({}, {}, {"compression": "none"}, {"compression": "gzip"}, {"compression": "brotli"}),
+    *({"compression": "lz4"}, {"row_group_size": 1}, {"row_group_size": 3}, {"version": "1.0"}),
+    *({"data_page_version": "2.0"}, {"use_dictionary": False}, {"store_schema": False}),
+    *({"write_statistics": False}, {"data_page_size": 8}, {"use_byte_stream_split": True}),
+)
 TYPES = (
     *(pa.string(), pa.int8(), pa.int16(), pa.int64(), pa.float32(), pa.float64(), pa.bool_()),
     *(pa.binary(), pa.null(), pa.list_(pa.int64()), pa.dictionary(pa.int32(), pa.string())),
     *(pa.struct([("x", pa.int64())]), pa.timestamp("s"), pa.large_string(), pa.uint64()),
+    *(pa.timestamp("ns", "Asia/Tokyo"), pa.date32(), pa.time64("us"), pa.duration("ms")),
+    *(pa.decimal128(38, 9), pa.decimal256(60), pa.float16(), pa.large_binary(), pa.binary(4)),
+    *(pa.large_list(pa.string()), pa.list_(pa.int8(), 2), pa.map_(pa.string(), pa.int8())),
+    *(pa.string_view(), pa.dictionary(pa.int8(), pa.float32())),
 )
 _NUMBERS = (-1, -2, 0, 1, 99, 32767, -32768, 2**31, 2**62, -(2**62), 0.5, 1e308, -1e308)
 _CELLS = (*_NUMBERS, float("nan"), float("inf"), "", "x", None, True, "a" * 300, [1], [], b"\xff")
@@ -172,7 +235,7 @@ def _changed_table(draw: Draw, table: pa.Table) -> pa.Table:
     if how == 2:
         return table.append_column(draw(st.sampled_from(("x", name))), table.column(place))
     if how == 3:
-        return table.slice(draw(st.integers(0, 20)), draw(st.integers(0, 20)))
+        return table.slice(draw(st.integers(0, 20)), draw(st.sampled_from((0, 1, 7, 20))))
     if how == 4:
         return pa.concat_tables([table] * draw(st.integers(2, 4)))
     if how == 5:

@@ -50,6 +50,12 @@ def settings() -> dict[str, Any]:
     }
 
 
+LABEL_GATE = (
+    *("gate", "labels", "manifest", "gold", "taxonomy=mood.yaml", "--taxonomy", "mood.yaml"),
+    *("--labeler", "random", "--store", "label-store"),
+)
+
+
 def make_world(home: Path) -> Path:
     """Runs the experiment in a folder, and writes other kinds of input beside it."""
     (home / "plugins").mkdir(parents=True)
@@ -63,6 +69,7 @@ def make_world(home: Path) -> Path:
     lanser(home, "export", record, "weak", "--store", "store")
     lanser(home, "export", record, "linear", "--target", "manifest.0", "--store", "store")
     lanser(home, "results", "history", "add", "results", "--history", "history.parquet")
+    lanser(home, *LABEL_GATE, "--write", "labels.parquet")
     shutil.copytree(home / "results", home / "base")
     _write_tables(home)
     _write_sounds(home / "sounds")
@@ -95,9 +102,21 @@ def _write_tables(home: Path) -> None:
     (home / "answers.csv").write_text("\n".join(["id,predicted", *answers]) + "\n")
 
 
+CODECS = (
+    *(("double.wav", "WAV", "DOUBLE"), ("24.wav", "WAV", "PCM_24"), ("8.wav", "WAV", "PCM_U8")),
+    *(("adpcm.wav", "WAV", "MS_ADPCM"), ("ima.wav", "WAV", "IMA_ADPCM"), ("u.wav", "WAV", "ULAW")),
+    *(("long.wav", "RF64", "PCM_16"), ("extensible.wav", "WAVEX", "FLOAT"), ("a.au", "AU", "ALAW")),
+    *(("a.aiff", "AIFF", "PCM_16"), ("a.w64", "W64", "FLOAT"), ("a.caf", "CAF", "PCM_24")),
+)
+"""File, container and codec of recordings of other programs."""
+
+
 def _write_sounds(folder: Path) -> None:
     samples, rate = sf.read(folder.parent / "gold" / "audio" / "s0-0-glad.wav")
     folder.mkdir()
     for suffix in ("wav", "flac", "ogg", "mp3"):
         sf.write(folder / f"clip.{suffix}", samples, rate)
     sf.write(folder / "clip.opus", samples, rate, format="OGG", subtype="OPUS")
+    stereo = samples.repeat(2).reshape(-1, 2)
+    for name, form, subtype in CODECS:
+        sf.write(folder / name, stereo, 8000, format=form, subtype=subtype)

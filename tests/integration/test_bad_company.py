@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -40,6 +43,28 @@ def misbehave():
         return  # as a copy of the worker that would run the stage again
     sys.stdin.read()
 """
+JUMPS = """
+import datetime, time
+
+def offset():
+    return 3600 * (int(4 * time.monotonic()) % 3 - 1)
+
+class Kind(type(datetime.datetime)):
+    def __instancecheck__(cls, value):
+        return isinstance(value, real)
+
+class Jumping(datetime.datetime, metaclass=Kind):
+    @classmethod
+    def now(cls, tz=None):
+        return real.now(tz) + datetime.timedelta(seconds=offset())
+
+real, seconds, ns = datetime.datetime, time.time, time.time_ns
+datetime.datetime = Jumping
+time.time = lambda: seconds() + offset()
+time.time_ns = lambda: ns() + 10**9 * offset()
+"""
+"""A ``sitecustomize``: in all processes, the clock is an hour behind, right, or an hour ahead, for
+a quarter of a second each."""
 AGAIN = ("stage-retried", "label")
 DEADLY = ("abort", "killed for memory", "SIGTERM", "segmentation fault", "hang")
 
@@ -108,6 +133,28 @@ def test_of_two_runs_on_one_store_one_may_be_terminated(unbroken: Project, tmp_p
     done = _shell(project, f"{script}; echo $a $?")
     assert done.stdout.splitlines()[-1] == "143 0"
     assert "run the same command to continue" in (tmp_path / "first").read_text()
+    assert _same(project, unbroken)
+
+
+@pytest.mark.slow
+def test_a_clock_that_jumps_an_hour_changes_nothing(unbroken: Project, tmp_path: Path) -> None:
+    project = _project(tmp_path)
+    (tmp_path / "jumps").mkdir()
+    (tmp_path / "jumps" / "sitecustomize.py").write_text(JUMPS)
+    project.environment["PYTHONPATH"] = str(tmp_path / "jumps")
+    project.run("--stage-timeout", "60")
+    events = project.events()
+    times = [datetime.fromisoformat(event["time"]) for event in events]
+    assert max(times) - min(times) > timedelta(hours=1)
+    assert any(later < earlier for earlier, later in pairwise(times))
+    stages = [use for record in project.records().values() for use in record["stages"].values()]
+    assert all(0 <= part.get("seconds", 0) < 60 for part in (*events, *stages))
+    assert not list((project.store / "locks").iterdir())
+    assert _same(project, unbroken)
+    shutil.rmtree(project.root / "results")
+    del project.environment["PYTHONPATH"]
+    project.run()
+    assert [e["event"] for e in project.events()[len(events) :]].count("stage-start") == 0
     assert _same(project, unbroken)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -163,6 +164,20 @@ def test_a_damaged_memo_is_replaced_with_a_note(
     assert [record.getMessage().partition(" (")[0] for record in caplog.records] == [
         f"The cache {tmp_path / 'memo.sqlite'} is damaged"
     ]
+
+
+def test_a_memo_with_a_hash_that_is_none_is_replaced(
+    tmp_path: Path, old: Path, reads: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    place = tmp_path / "memo.sqlite"
+    for _ in range(2):
+        with closing(FileHashes(place)) as memo:
+            assert memo.sha256(old) == hashlib.sha256(b"one").hexdigest()
+        with closing(sqlite3.connect(place)) as db:
+            db.execute("UPDATE hashes SET sha='x' || sha")
+            db.commit()
+    assert reads == [old, old]
+    assert f"The cache {place} is damaged (a value is not a hash)" in caplog.text
 
 
 def test_damage_that_shows_late_stops_nothing(

@@ -109,15 +109,18 @@ def test_a_cell_is_compared_with_the_one_that_is_most_like_it(written: Written) 
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"{", gzip.compress(b"{}"), gzip.compress(b'{"format":2}')],
-    ids=["empty", "not packed", "no format", "another format"],  # packed bytes hold the time
+    ("content", "notes"),
+    [(b"", 1), (b"{", 1), (gzip.compress(b"{}"), 0), (gzip.compress(b'{"format":2}'), 1)],
+    ids=["empty", "not packed", "another format", "cut off"],  # packed bytes hold the time
 )
-def test_an_unreadable_plan_is_none(written: Written, content: bytes) -> None:
+def test_a_damaged_plan_is_removed_with_a_note(
+    written: Written, content: bytes, notes: int, caplog: pytest.LogCaptureFixture
+) -> None:
     written.path.parent.mkdir(parents=True)
     written.path.write_bytes(content)
     assert SavedPlan.read(written.path) is None
     assert list(saved_plans(Store(written.path.parents[1]))) == []
+    assert caplog.text.count(f"The cache {written.path} is damaged (") == notes
 
 
 def test_the_plan_of_a_run_stays_as_long_as_it_is_at_work(written: Written) -> None:

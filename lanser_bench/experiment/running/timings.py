@@ -12,9 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Annotated, Any
 
-from ...store import Store, write_atomic
+from pydantic import Field, TypeAdapter
+
+from ...store import Store, read_cache, write_atomic
 from ..planning.plan import Node, Plan
 from .resources import MAPS
 
@@ -22,6 +24,7 @@ KEPT = 20
 """Most timings kept per stage and plugins: the newest."""
 SHARE = 512
 """Rows that are enough for one of several workers of a stage."""
+_RATES = TypeAdapter(dict[str, list[Annotated[float, Field(ge=0, le=1e9)]]])
 
 
 @dataclass(frozen=True)
@@ -54,17 +57,13 @@ class Timings:
     """Seconds per unit of work, by stage and plugins."""
 
     def __init__(self, store: Store) -> None:
-        """Reads the file; starts empty if it cannot be read."""
+        """Reads the file; starts empty if it is missing or damaged."""
         self._path: Path = store.root / "timings.json"
         self._new: dict[str, list[float]] = {}
         self._rates = self._read()
 
     def _read(self) -> dict[str, list[float]]:
-        try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
-            return {str(n): [float(r) for r in rates] for n, rates in content.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
-            return {}
+        return read_cache(self._path, _RATES.validate_json, "estimates of time start again") or {}
 
     def add(self, plan: Plan, node: Node, seconds: float) -> None:
         """Adds the duration of a finished stage."""

@@ -23,6 +23,7 @@ from ...evaluation.families import MetricName
 from ...evaluation.statistics import flat, ratios_of
 from ...measurements import COLUMNS
 from ...measurements.metrics import CLASS_METRICS
+from ...paths import read_whole
 from ...records.names import Names
 from ...records.reading import read_records
 from ...store import write_atomic
@@ -118,12 +119,12 @@ def read_history(file: Path) -> list[Line]:
     if not file.is_file():
         raise DataError(f"{file} does not exist; `lanser-bench results history add` starts one.")
     try:
-        table = pq.ParquetFile(pa.BufferReader(file.read_bytes())).read()
+        table = pq.ParquetFile(pa.BufferReader(read_whole(file))).read()
         table.validate(full=True)
         return [_Line.model_validate(line).model_dump() for line in table.to_pylist()]
     except ValidationError as error:
         raise DataError(describe(error, _Line, f"{file} is not a history, or is damaged")) from None
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, OverflowError, pa.ArrowException) as error:
         raise DataError(f"{file} cannot be read as Parquet: {error}") from None
 
 

@@ -13,16 +13,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, ValidationError
 
 from ..._version import __version__
 from ...errors import DataError
 from ...evaluation.label_quality import QualitySums
 from ...experiment.labelling import LabelledCorpus
 from ...experiment.running.cell_record import commit, host, portable
+from ...paths import read_whole
+from ...records.sheets import SHEETS
 from ...records.stage_sums import stage_sums, sums_of, sums_table
-from ...store import PluginIdentity, write_atomic
+from ...store import write_atomic
 from ...taxonomy import Taxonomy
 from ..comparing.changes import Origin, changes, environment_of, slower
 from ..comparing.gate import SLOWER, GateResult, NotCompared
@@ -99,6 +101,12 @@ def write_baseline(side: LabelSide, path: Path) -> None:
     write_atomic(path, buffer.getvalue())
 
 
+class _Made(BaseModel):
+    dataset: str
+    seconds: dict[str, float]
+    origin: Origin
+
+
 def read_baseline(path: Path) -> LabelSide:
     """Reads a baseline.
 
@@ -106,20 +114,14 @@ def read_baseline(path: Path) -> LabelSide:
         DataError: there is none, or the file is another one.
     """
     try:
-        table = pq.read_table(pa.BufferReader(path.read_bytes()))
-        content = json.loads(table.schema.metadata[_ORIGIN])
-        origin = content["origin"]
-        plugins = {n: PluginIdentity.model_validate(p) for n, p in origin["plugins"].items()}
-        taxonomy = origin["taxonomy"][0], origin["taxonomy"][1]
-        made = Origin(**{**origin, "plugins": plugins, "taxonomy": taxonomy})
-        return LabelSide(
-            content["dataset"], sums_of(table)[_CORPUS], made, dict(content["seconds"])
-        )
+        table = SHEETS["stages"].read(read_whole(path), path)
+        made = _Made.model_validate_json(table.schema.metadata.get(_ORIGIN, b""))
+        return LabelSide(made.dataset, sums_of(table)[_CORPUS], made.origin, made.seconds)
     except OSError as error:
         raise DataError(
             f"The baseline {path} cannot be read: {error.strerror}. Write it with --write."
         ) from None
-    except (ValueError, KeyError, TypeError, pa.ArrowException):
+    except (DataError, KeyError, ValidationError):
         raise DataError(
             f"{path} is no baseline of labels, or a damaged one. Write one with --write."
         ) from None

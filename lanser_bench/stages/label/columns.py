@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from ...counting import tally
 from ...kinds.labeler import Column, ColumnLabeler, Scores, TextRecord
-from ...store import Draft, LostError, Store, digest
+from ...store import Draft, Store, digest
 from ...taxonomy import Taxonomy
 from ..base import StageContext
 from .records import read_fields
@@ -73,10 +73,9 @@ def _stored(
         own = artifact.meta["spec"]["params"]["columns"] if artifact else []
         if not set(names).intersection(own) - known.keys():
             continue
-        try:
-            arrays = load_file(store.checked(key).path / FILE)
-        except LostError:
-            continue  # damaged, or just removed
+        if (whole := store.intact(key)) is None:  # damaged, or just removed
+            continue
+        arrays = load_file(whole.path / FILE)
         known |= {name: arrays[str(i)] for i, name in enumerate(own) if name in names}
         keys.append(key)
     return known, keys

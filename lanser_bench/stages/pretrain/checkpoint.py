@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ...errors import StoreError
-from ...store import WRITE_ERRORS, Store, sync, why_unwritable
+from ...store import WRITE_ERRORS, Store, drop_damaged, sync, why_unwritable
 
 Tensors = dict[str, Tensor]
 
@@ -86,8 +86,9 @@ class Checkpoint:
         for path in sorted(self.folder.glob("epoch-*.safetensors"), reverse=True):
             try:
                 return _read(path)
-            except (SafetensorError, OSError, ValueError, TypeError):
-                path.unlink(missing_ok=True)  # truncated by a power loss: train that epoch again
+            except (SafetensorError, OSError, LookupError, ValueError, TypeError) as error:
+                # Truncated by a power loss.
+                drop_damaged(path, error, "training continues from an earlier epoch")
         return None
 
 
