@@ -89,7 +89,7 @@ class Memo:
             row: tuple[Any, ...] | None = self._db.execute(query, values).fetchone()
             return row
         except sqlite3.DatabaseError as error:
-            self._replace(error)
+            self.reject(error)
             return None
 
     def put(self, rows: Iterable[tuple[object, ...]]) -> None:
@@ -100,12 +100,13 @@ class Memo:
             try:
                 self._db.execute(f"INSERT OR REPLACE INTO {name} VALUES ({marks})", row)
             except sqlite3.DatabaseError as error:
-                self._replace(error)
+                self.reject(error)
 
     def reject(self, why: object) -> None:
-        """Replaces the file: a value in it cannot be right, so no other can be trusted."""
-        self._db.close()
-        self._db = self._replaced(why)
+        """Replaces the file if `why` shows damage: no value in it can be trusted."""
+        if not isinstance(why, sqlite3.OperationalError):  # full, locked or read-only disk
+            self._db.close()
+            self._db = self._replaced(why)
 
     def close(self) -> None:
         """Closes the table."""
@@ -121,10 +122,6 @@ class Memo:
             db.close()
             raise
         return db
-
-    def _replace(self, error: sqlite3.DatabaseError) -> None:
-        if not isinstance(error, sqlite3.OperationalError):  # full, locked or read-only disk
-            self.reject(error)
 
     def _replaced(self, error: object) -> sqlite3.Connection:
         """Replaces a damaged file by an empty one; uses memory if that is impossible."""
