@@ -71,12 +71,9 @@ class Sound:
     def blocks(
         self, first: int = 0, count: int | None = None, size: int = BLOCK
     ) -> Iterator[Samples]:
-        """Yields arrays of shape (up to `size`, channels); fewer than `count` frames at the end.
+        """Yields arrays of shape (up to `size`, channels) from frame `first` on.
 
-        Args:
-            first: first frame.
-            count: number of frames; None for all.
-            size: frames in a block.
+        They have `count` frames, or fewer at the end; None: all.
 
         Raises:
             SoundError: the sound is damaged or truncated, or has samples that are NaN or infinite.

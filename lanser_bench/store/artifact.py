@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import from_json
 
 from .._digest import digest
@@ -17,6 +18,28 @@ from .keys import Spec, spec_key
 FORMAT = 1
 """Version of the folder's layout; artifacts of another format are ignored."""
 MARKER = "done.json"
+
+
+class _File(BaseModel, strict=True):
+    size: int
+    sha256: str
+
+
+class _Made(BaseModel, strict=True):
+    stage: str
+    parents: dict[str, str]
+    params: dict[str, Any]
+
+
+class _Marker(BaseModel, strict=True):
+    """The content of a marker; its spec may have fields of another version."""
+
+    spec: _Made
+    files: dict[str, _File]
+    parts: list[str]
+    counts: dict[str, Any]
+    seconds: float
+    written: str
 
 
 @dataclass(frozen=True)
@@ -30,6 +53,7 @@ class Artifact:
     def meta(self) -> dict[str, Any]:
         """The done-marker: spec, files with checksums, seconds, counts, parts."""
         meta: dict[str, Any] = from_json((self.path / MARKER).read_bytes(), allow_inf_nan=False)
+        _Marker.model_validate(meta)
         return meta
 
     @property
@@ -51,23 +75,21 @@ class Artifact:
 
     def faults(self) -> list[str]:
         """Describes everything that is missing or has changed; empty if the artifact is intact."""
-        try:
-            # The spec as it was written: the model of this version may have other fields.
-            if spec_key(self.meta["spec"]) != self.key:
-                return [f"{MARKER} belongs to another key"]
-            if "check" in self.meta and self.meta["check"] != marker_check(self.meta):
-                return [f"{MARKER} does not match its checksum"]
-            files = {n: (of["size"], of["sha256"]) for n, of in self.meta["files"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        if not self.is_usable():
             return [f"{MARKER} is missing or unreadable"]
+        # The spec as it was written: the model of this version may have other fields.
+        if spec_key(self.meta["spec"]) != self.key:
+            return [f"{MARKER} belongs to another key"]
+        if "check" in self.meta and self.meta["check"] != marker_check(self.meta):
+            return [f"{MARKER} does not match its checksum"]
         faults = []
-        for name, (size, sha256) in files.items():
+        for name, of in self.meta["files"].items():
             file = self.path / name
             if not file.is_file():
                 faults.append(f"{name} is missing")
-            elif file.stat().st_size != size:
-                faults.append(f"{name} has {file.stat().st_size} bytes, not {size}")
-            elif seen_sha256(file) != sha256:
+            elif file.stat().st_size != of["size"]:
+                faults.append(f"{name} has {file.stat().st_size} bytes, not {of['size']}")
+            elif seen_sha256(file) != of["sha256"]:
                 faults.append(f"{name} does not match its checksum")
         return faults
 

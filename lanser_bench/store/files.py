@@ -79,9 +79,7 @@ def sync(path: Path) -> None:
 def why_unwritable(error: OSError | SafetensorError, place: Path | None = None) -> str:
     """Returns the reason why a disk refused a write, for the user.
 
-    Args:
-        error: the error, from which libraries often omit the system's reason.
-        place: where the write went, to check whether that disk is full.
+    Libraries often omit the system's reason, so the disk of `place` is checked for space.
     """
     number, text = getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)
     if number is None and (os.strerror(errno.ENOSPC) in text or _is_full(place)):

@@ -218,10 +218,8 @@ def hold(
 ) -> Iterator[Lease]:
     """Waits until no living process holds a key, then holds it.
 
-    Args:
-        folder: folder of the leases; its file system must support hard links.
-        key: the key to hold.
-        waiting: called with the current holder after each look.
+    The file system of `folder` must support hard links. `waiting` is called with the holder after
+    each look.
 
     Raises:
         StoreError: the folder is not writable, or ``LANSER_LEASE_SECONDS`` is invalid.

@@ -53,11 +53,8 @@ class Store:
     def __init__(self, root: Path, layers: Sequence[Path] = (), *, read_only: bool = False) -> None:
         """Opens or creates a store.
 
-        Args:
-            root: its folder; everything is written there.
-            layers: other stores, whose artifacts are read if `root` does not have them. They are
-                never written, so they may be on a read-only disk.
-            read_only: creates no folders, to inspect a store that cannot be written.
+        Artifacts that `root` does not have are read from `layers`, which are never written and may
+        be on a read-only disk. `read_only` creates no folders in `root`.
 
         Raises:
             StoreError: `root` is not writable, or a layer is not a store.
@@ -130,9 +127,7 @@ class Store:
     ) -> Iterator[Lease]:
         """Locks a key for this process on all machines, so that a distinct stage runs once.
 
-        Args:
-            key: the key to lock.
-            waiting: called repeatedly with the current holder while another process has the lock.
+        `waiting` is called repeatedly with the holder while another process has the lock.
         """
         with hold(self.root / "locks", key, waiting) as lease:
             for draft in (self.root / "tmp").glob(f"{key}-*"):
@@ -192,7 +187,10 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         own = Artifact(key, target)
         if target.exists() and not own.is_usable():
-            self._move_away(own)  # without its marker, or of another format
+            away = self._move_away(own)
+            _log.warning(
+                "%s has no valid marker of this format; it was moved to %s.", own.path, away
+            )
         try:
             draft.path.rename(target)
         except OSError:

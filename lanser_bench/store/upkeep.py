@@ -86,11 +86,8 @@ def _stage(meta: Mapping[str, Any]) -> str:
 def needed(store: Store, roots: Iterable[str], planned: Mapping[str, Spec]) -> set[str]:
     """Returns keys with everything they depend on: parents, shards and the parents of those.
 
-    Args:
-        store: has the parents of finished artifacts.
-        roots: the keys to start from.
-        planned: specs of stages that may not have run; the existing shards of unfinished stages are
-            needed too.
+    `planned` has the specs of stages that may not have run. The existing shards of unfinished
+    stages are needed too.
     """
     keys: set[str] = set()
     todo = [*roots]
@@ -178,9 +175,7 @@ class Clock:
 def leftovers(store: Store, planned: Iterable[str]) -> Iterator[Leftover]:
     """Yields files of dead processes, and files that finished stages no longer need.
 
-    Args:
-        store: the store, which is not changed.
-        planned: keys that a run may finish later: their checkpoints and paths stay.
+    The checkpoints and paths of `planned` keys, which a run may finish later, stay.
     """
     clock, alive, wanted = Clock(store), working(store), set(planned)
     root = store.root

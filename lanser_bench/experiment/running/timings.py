@@ -89,13 +89,7 @@ class Timings:
         return median(rates) * amount if rates and amount else None
 
     def estimate(self, plan: Plan, to_run: Mapping[str, Node], threads: int) -> Estimate:
-        """Estimates a run.
-
-        Args:
-            plan: the plan.
-            to_run: key → stage, parents before children.
-            threads: CPU threads of the executor.
-        """
+        """Estimates stages, parents before children, on the CPU threads of an executor."""
         ends: dict[str, float] = {}
         unknown: Counter[str] = Counter()
         each: dict[str, float] = {}
