@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import stat
 import unicodedata
 from pathlib import Path
 from typing import Annotated, Any
@@ -66,9 +65,8 @@ def read_whole(path: Path) -> bytes:
 
 
 def refuse_stream(path: Path) -> None:
-    """Raises `OSError` if a path is missing, or a pipe or device, of which no end may come."""
-    mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    """Raises `OSError` if a path is a pipe or device, of which no end may come."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
         what = "it is a pipe or a device; write its content to a file and name that"
         raise OSError(errno.EINVAL, what, str(path))
 

@@ -150,8 +150,7 @@ def listed_tables(path: Path) -> list[dict[str, str]]:
     """
     if path.is_file():
         return [{"": path.name}] if path.suffix.lower() in TABLES else []
-    files = (p for p in path.iterdir() if p.suffix.lower() in TABLES and p.is_file())
-    inside = sorted(p.name for p in files)
+    inside = sorted(p.name for p in path.iterdir() if p.suffix.lower() in TABLES)
     parts = {Path(name).stem: name for name in inside if Path(name).stem.lower() in SPLITS}
     whole = [name for name in OWN_TABLES if name in inside]
     tables = [{"": name} for name in [*whole, *(n for n in inside if n not in whole)]]
@@ -165,7 +164,7 @@ def listed_tables(path: Path) -> list[dict[str, str]]:
 def hub_tables(root: Path) -> dict[str, str]:
     """Returns split → table of a folder in Hugging Face's layout; empty for others."""
     places = [path for below in ("", "*/") for name in _HUB for path in root.glob(below + name)]
-    tables = {p.parent.name: p for p in sorted(places) if p.is_file() and _lists_files(p)}
+    tables = {p.parent.name: p for p in sorted(places) if _lists_files(p)}
     if root.name in tables:
         tables = {"": tables[root.name]}
     return {part: path.relative_to(root).as_posix() for part, path in tables.items()}
