@@ -65,7 +65,7 @@ def read_whole(path: Path) -> bytes:
 
 
 def refuse_stream(path: Path) -> None:
-    """Raises `OSError` if a path is a pipe or device, of which no end may come."""
+    """Raises `OSError` if a path is a pipe or device: reading it may never end."""
     if path.exists() and not (path.is_file() or path.is_dir()):
         what = "it is a pipe or a device; write its content to a file and name that"
         raise OSError(errno.EINVAL, what, str(path))
