@@ -237,7 +237,8 @@ def count(
     tested = {speaker for speaker, _ in labelled}
     if not tested:
         raise SettingsError(
-            f"Dataset '{name}' has no labelled utterances with speakers that {protocol} tests."
+            f"Dataset '{name}' in {folder} has no labelled utterances with speakers that "
+            f"{protocol} tests. Add speakers and labels, or give --speakers."
         )
     return Counted(len(tested), len(labelled) / len(tested), len({label for _, label in labelled}))
 
