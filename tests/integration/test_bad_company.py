@@ -44,22 +44,25 @@ def misbehave():
     sys.stdin.read()
 """
 JUMPS = """
-import datetime, time
+import importlib.machinery, time
+from datetime import datetime, timedelta
 
 def offset():
     return 3600 * (int(4 * time.monotonic()) % 3 - 1)
 
-class Kind(type(datetime.datetime)):
-    def __instancecheck__(cls, value):
-        return isinstance(value, real)
+class Jumping:
+    @staticmethod
+    def now(tz):
+        return datetime.now(tz) + timedelta(seconds=offset())
 
-class Jumping(datetime.datetime, metaclass=Kind):
-    @classmethod
-    def now(cls, tz=None):
-        return real.now(tz) + datetime.timedelta(seconds=offset())
+def exec_module(self, module):
+    execute(self, module)
+    if module.__name__.startswith("lanser_bench") and vars(module).get("datetime") is datetime:
+        module.datetime = Jumping
 
-real, seconds, ns = datetime.datetime, time.time, time.time_ns
-datetime.datetime = Jumping
+execute = importlib.machinery.SourceFileLoader.exec_module
+importlib.machinery.SourceFileLoader.exec_module = exec_module
+seconds, ns = time.time, time.time_ns
 time.time = lambda: seconds() + offset()
 time.time_ns = lambda: ns() + 10**9 * offset()
 """
