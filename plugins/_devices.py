@@ -24,11 +24,7 @@ def _cpu_computes(precision: Precision) -> bool:
 
 
 def dtype_on(device: str, precision: Precision) -> torch.dtype:
-    """Returns torch's type for a precision.
-
-    Raises:
-        SettingsError: this machine lacks the device, or its CPU cannot compute in the precision.
-    """
+    """Returns torch's type for a precision; raises `SettingsError` if this machine lacks it."""
     import torch
 
     if compute_device(device).type == "cpu" and not _cpu_computes(precision):

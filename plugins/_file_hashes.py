@@ -23,11 +23,7 @@ def cache_folder() -> Path:
 
 
 def file_sha256(path: Path) -> str:
-    """Returns a file's SHA-256 as 64 hexadecimal digits.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
+    """Returns a file's SHA-256 in hexadecimal; raises `DataError` if it cannot be read."""
     with closing(_hashes()) as hashes:
         return hashes.sha256(path)
 

@@ -216,11 +216,7 @@ def _sort_of_text(model: ModelFiles, kind: str, heads: str) -> str:
 
 
 def check(plugin: Any) -> None:
-    """Refuses the model of a plugin's options if the plugin cannot open it.
-
-    Raises:
-        SettingsError: what the model is, and what to use instead.
-    """
+    """Raises `SettingsError` if a plugin cannot open its model: why, and what to use instead."""
     name, need = plugin.model_name, NEEDS[plugin.opens]
     model = model_files(name)
     if model is None:

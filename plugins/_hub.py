@@ -34,11 +34,7 @@ class HubLibrary:
     """What is used of huggingface_hub, which takes long to import."""
 
     def __init__(self) -> None:
-        """Imports it.
-
-        Raises:
-            MissingDependencyError: it does not import.
-        """
+        """Imports it; raises `MissingDependencyError` if it does not import."""
         try:
             import huggingface_hub
             from huggingface_hub import constants, errors

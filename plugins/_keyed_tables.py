@@ -47,11 +47,7 @@ class KeyedTableOptions(TableOptions):
 
 
 def table_sha256(file: Path, whose: str) -> str:
-    """Returns the hash of a table; `whose` begins the message.
-
-    Raises:
-        SettingsError: there is no such file.
-    """
+    """Returns the hash of a table; if it is missing, a `SettingsError` begins with `whose`."""
     if not file.is_file():
         raise SettingsError(f"{whose}: the table {file} does not exist. Correct `file`.")
     return file_sha256(file)
@@ -179,12 +175,7 @@ class KeyedTable:
 
     @cached_property
     def _wanted(self) -> list[TableRow]:
-        """The rows that fit `where`.
-
-        Raises:
-            DataError: the table cannot be read.
-            SettingsError: it has no column that `where` names, or no row with these values.
-        """
+        """The rows that fit `where`."""
         where = self._options.where
         if absent := where.keys() - set(self.columns):
             raise SettingsError(
@@ -197,11 +188,7 @@ class KeyedTable:
         return rows
 
     def key(self, row: TableRow) -> str:
-        """Returns the key of a row.
-
-        Raises:
-            DataError: it has none.
-        """
+        """Returns the key of a row; raises `DataError` if it has none."""
         by = self._options.by
         name = as_text(row.cells.get(by), row.origin, by)
         if name is None:
@@ -210,11 +197,7 @@ class KeyedTable:
 
     @cached_property
     def lookup(self) -> Lookup[TableRow]:
-        """The wanted rows by their key.
-
-        Raises:
-            DataError: as for `key`, or a key has two unlike rows.
-        """
+        """The wanted rows by key; raises `DataError` if a key has none or two unlike rows."""
         by, pairs = self._options.by, ((self.key(row), row) for row in self._wanted)
 
         def content(row: TableRow) -> Any:

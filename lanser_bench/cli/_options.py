@@ -68,11 +68,7 @@ def plugins_and_dataset(
 
 
 def plugin_words(text: str) -> dict[str, Any]:
-    """Reads ``NAME`` or ``NAME(KEY=VALUE,...)``, as tables write a plugin.
-
-    Raises:
-        SettingsError: the brackets or an option cannot be read.
-    """
+    """Reads ``NAME`` or ``NAME(KEY=VALUE,...)``, as tables write a plugin."""
     from ..evaluation.families import filters
 
     name, bracket, inner = text.partition("(")

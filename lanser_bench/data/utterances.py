@@ -159,11 +159,7 @@ def read_utterances(artifact: Artifact) -> UtteranceTable:
 
 
 def iter_utterances(artifact: Artifact, rows: int) -> Iterator[UtteranceTable]:
-    """Yields the utterances in blocks of at most `rows`, for corpora that do not fit into memory.
-
-    Raises:
-        StoreError: the artifact has no utterances; a `LostError` if it is gone.
-    """
+    """Yields the utterances in blocks of at most `rows`; raises as `read_utterances`."""
     with _file(artifact) as path:
         for batch in parquet_blocks(path, rows, SCHEMA.names):
             yield _table(pa.Table.from_batches([batch]))
@@ -177,11 +173,7 @@ def parquet_blocks(path: Path, rows: int, columns: Sequence[str]) -> Iterator[pa
 
 
 def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]:
-    """Returns the ids of utterances with nothing in a column, and the number of all utterances.
-
-    Raises:
-        StoreError: the artifact has no utterances; a `LostError` if it is gone.
-    """
+    """Returns the ids of utterances with nothing in a column, and the number of all."""
     missing: list[str] = []
     total = 0
     with _file(artifact) as path:
@@ -193,22 +185,14 @@ def utterances_without(artifact: Artifact, column: str) -> tuple[list[str], int]
 
 
 def iter_column(artifact: Artifact, column: str) -> Iterator[Any]:
-    """Yields the values of a column of `SCHEMA`, those that are missing left out.
-
-    Raises:
-        StoreError: the artifact has no utterances; a `LostError` if it is gone.
-    """
+    """Yields the values of a column of `SCHEMA`, those that are missing left out."""
     with _file(artifact) as path:
         for batch in parquet_blocks(path, GROUP_ROWS, [column]):
             yield from batch.column(0).drop_null().to_pylist()
 
 
 def utterance_languages(artifact: Artifact) -> list[str]:
-    """Returns the languages of the utterances, sorted; empty for utterances without one.
-
-    Raises:
-        StoreError: the artifact has no utterances; a `LostError` if it is gone.
-    """
+    """Returns the languages of the utterances, sorted; empty for utterances without one."""
     with _file(artifact) as path:
         blocks = parquet_blocks(path, GROUP_ROWS, ["language"])
         return sorted({code or "" for b in blocks for code in b.column(0).unique().to_pylist()})

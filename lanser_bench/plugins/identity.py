@@ -52,21 +52,13 @@ def plugin_identity(
 
 
 def check_plugin(kind: str, name: str, plugin: Plugin[Any]) -> None:
-    """Lets a plugin refuse its options or its model, before anything is computed.
-
-    Raises:
-        LanserError: it refuses them.
-    """
+    """Lets a plugin refuse its options or its model, before anything is computed."""
     with plugin_boundary(f"{kind} '{name}' cannot check its options"):
         plugin.check()
 
 
 def check_installed(registry: Registry, used: Iterable[PluginIdentity]) -> None:
-    """Refuses to repeat what other plugins made.
-
-    Raises:
-        PluginError: a plugin is not installed; the sentence names its distribution.
-    """
+    """Refuses to repeat what other plugins made; the `PluginError` names their distribution."""
     for one in used:
         if (one.kind, one.name) in registry.entries or one.distribution == OWN_DISTRIBUTION:
             continue

@@ -30,7 +30,6 @@ class ContractError(AssertionError):
     """A plugin violates its contract; the message says what happened and what to do."""
 
     def __init__(self, problem: str, remedy: str, anchor: str) -> None:
-        """Keeps the parts of the message."""
         super().__init__(f"{problem} {remedy} See {anchor}.")
         self.problem, self.remedy = problem, remedy
 

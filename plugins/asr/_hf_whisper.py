@@ -27,7 +27,7 @@ class HFWhisper:
     """A Whisper model with its feature extractor and tokenizer."""
 
     def __init__(self, model: Any, extractor: Any, tokenizer: Any) -> None:
-        """Keeps the parts; the model is in eval mode and has Whisper's generation_config.json."""
+        """Needs a model in eval mode that has Whisper's generation_config.json."""
         self.model, self.extractor, self.tokenizer = model, extractor, tokenizer
         self.settings = model.generation_config
         self._silence = cache(lambda total: self._encoded([before_silence(total)], total))

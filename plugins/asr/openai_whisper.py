@@ -175,11 +175,7 @@ class OpenAIWhisper(WhisperASR[Options]):
 
 
 def _download(path: Path) -> None:
-    """Downloads OpenAI's checkpoint; openai-whisper checks its SHA-256.
-
-    Raises:
-        MissingDependencyError: the server did not deliver it.
-    """
+    """Downloads OpenAI's checkpoint; openai-whisper checks its SHA-256."""
     whisper = import_optional("whisper", NEED, INSTALL)
     name = path.stem
     try:

@@ -27,7 +27,6 @@ class Table(ASR[TableOptions]):
     batch_size = 4096
 
     def __init__(self, options: TableOptions) -> None:
-        """Reads nothing yet."""
         super().__init__(options)
         self.reads = options.by
         self._table = KeyedTable(options, ["transcript"], "asr 'table'")

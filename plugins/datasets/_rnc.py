@@ -45,11 +45,7 @@ class _Bits:
 
 
 def unpacked(data: bytes) -> bytes:
-    """Returns the content of packed data.
-
-    Raises:
-        ValueError: the data are not packed by this method, or are damaged.
-    """
+    """Returns the content of packed data; raises `ValueError` for others and damaged ones."""
     if data[:4] != MAGIC:
         raise ValueError("not RNC method 1")
     (size,) = struct.unpack_from(">I", data, 4)

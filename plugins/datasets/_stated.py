@@ -47,11 +47,7 @@ class LeftOut:
         return False
 
     def notes(self) -> list[str]:
-        """Returns a sentence if utterances were left out.
-
-        Raises:
-            SettingsError: a label of the option does not occur.
-        """
+        """Returns a sentence on them; raises `SettingsError` if a label does not occur."""
         for label in (label for label, count in self._counts.items() if not count):
             labels = sorted({*self._others, *self._counts} - {label})
             raise SettingsError(

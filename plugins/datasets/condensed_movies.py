@@ -64,9 +64,6 @@ class CondensedMovies(Dataset[CondensedMoviesOptions]):
 
         Clips without a recording are yielded too: videos disappear, and few people have all, so
         most users will want ``on_bad_audio: skip``, which counts and names them.
-
-        Raises:
-            DataError: there is no ``clips.csv``, no sound, or a clip has no subtitles.
         """
         table = _table(root, "clips.csv")
         if table is None:

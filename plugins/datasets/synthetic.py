@@ -98,11 +98,7 @@ class Synthetic(Dataset[SyntheticOptions]):
         return hashlib.sha256(_SENTENCES.read_bytes()).hexdigest()[:16]
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
-        """Yields the clips speaker by speaker, after speaking them on first use.
-
-        Raises:
-            MissingDependencyError: the engine is not installed.
-        """
+        """Yields the clips speaker by speaker, after speaking them on first use."""
         require()
         folder = root / self._digest()
         if not (folder / _INDEX).is_file():

@@ -87,11 +87,7 @@ class Talkies(Dataset[TalkiesOptions]):
     )
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
-        """Yields the lines with words, each recording once, game by game, sorted by name.
-
-        Raises:
-            DataError: a game's files are missing, damaged or of another version.
-        """
+        """Yields the lines with words, each recording once, game by game, sorted by name."""
         games = _PACKAGES if self.options.game == "all" else (self.options.game,)
         for game in games:
             folder = self._extracted(game, root)

@@ -111,11 +111,7 @@ class Text(Dataset[TextOptions]):
         return None
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
-        """Yields the texts in the tables' order.
-
-        Raises:
-            DataError: there is no table, no text column, or a row cannot be read; names the line.
-        """
+        """Yields the texts in the tables' order."""
         left_out, empty = LeftOut(self.options.leave_out), True
         for utterance in apart(self._all(root), self.notes):
             if self.options.splits and utterance.split not in self.options.splits:

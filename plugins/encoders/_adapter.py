@@ -10,7 +10,6 @@ class Adapter(nn.Module):
     """A learned mean of frozen layers, and one hidden layer on each frame of it."""
 
     def __init__(self, layers: int, width: int, hidden: int, dropout: float) -> None:
-        """Builds the module with weights from the current random state of torch."""
         super().__init__()
         self.width = width
         self.mix = nn.Parameter(torch.zeros(layers))

@@ -49,7 +49,6 @@ class PaddedBatch:
     """
 
     def __init__(self) -> None:
-        """Starts without a batch: nothing is masked."""
         self._lengths: dict[int, Tensor] = {}
         self._masks: dict[int, Tensor] = {}
         self.padded = False
@@ -84,7 +83,6 @@ class MaskedMaxPool2d(nn.MaxPool2d):
     """Max pooling (3 x 3) of non-negative values that sets the padding to zero again."""
 
     def __init__(self, batch: PaddedBatch) -> None:
-        """Halves both axes."""
         super().__init__(3, 2, 1)
         self.batch = batch
 
@@ -104,7 +102,6 @@ class MaskedBatchNorm2d(nn.BatchNorm2d):
     spans_processes = True
 
     def __init__(self, channels: int, batch: PaddedBatch) -> None:
-        """Makes a new layer that takes its masks from `batch`."""
         super().__init__(channels)
         self.batch = batch
 

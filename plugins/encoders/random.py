@@ -77,11 +77,7 @@ class RandomEncoder(FeatureExtractor[Options]):
 
     @cached_property
     def _member(self) -> Any:
-        """The wrapped encoder, set to redraw its weights.
-
-        Raises:
-            SettingsError: it has no weights to redraw, or is itself this wrapper.
-        """
+        """The wrapped encoder, set to redraw its weights."""
         name, given = self.options.of, self.options.of_options
         member = create_plugin("encoder", name, given)
         fields = type(member.options).model_fields

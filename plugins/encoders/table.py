@@ -69,11 +69,7 @@ class Table(FeatureExtractor[TableOptions]):
         self._read[0].check(ids if self.options.by == "id" else recordings, name)
 
     def extract(self, batch: Sequence[Any]) -> list[Layers]:
-        """Returns layers of shape (1, dim) for each key.
-
-        Raises:
-            DataError: a key has none, or the file cannot be used.
-        """
+        """Returns layers of shape (1, dim) for each key; raises `DataError` if a key has none."""
         lookup, layers = self._read
         lookup.check(batch, "this corpus")
         rows = map(lookup.get, batch)
@@ -81,12 +77,7 @@ class Table(FeatureExtractor[TableOptions]):
 
     @cached_property
     def _read(self) -> tuple[Lookup[int], list[npt.NDArray[np.float32]]]:
-        """Position of each key, and layers of shape (n, dim).
-
-        Raises:
-            DataError: keys are repeated, or vectors are not finite or of unlike length.
-            SettingsError: there are no keys or no vectors.
-        """
+        """Position of each key, and layers of shape (n, dim)."""
         file = self.options.file
         arrays = _arrays(file)
         name = self._key(arrays)
@@ -141,11 +132,7 @@ class Table(FeatureExtractor[TableOptions]):
 
 
 def _stacked(rows: Array | Sequence[Array], keys: Sequence[str], file: Path) -> Array:
-    """Returns vectors as one array.
-
-    Raises:
-        DataError: they have unlike lengths.
-    """
+    """Returns vectors as one array; raises `DataError` if they have unlike lengths."""
     if isinstance(rows, np.ndarray) and rows.dtype != object:
         return rows
     arrays = [np.array(list(row) if np.ndim(row) else row) for row in rows]

@@ -17,7 +17,6 @@ class CancelledCallError(LanserError):
     """A call was cancelled before it finished."""
 
     def __init__(self) -> None:
-        """Sets the message."""
         super().__init__("The call was cancelled.")
 
 

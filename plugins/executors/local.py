@@ -57,7 +57,6 @@ class Local(Executor[LocalOptions]):
     version = "1"
 
     def __init__(self, options: LocalOptions) -> None:
-        """Keeps the options; a worker starts with its first call."""
         super().__init__(options)
         count = 1 if options.inline else min(options.workers or options.threads, options.threads)
         self._slots = [_Slot() for _ in range(count)]

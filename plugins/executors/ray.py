@@ -59,12 +59,7 @@ class Ray(Executor[RayOptions]):
     version = "1"
 
     def __init__(self, options: RayOptions) -> None:
-        """Keeps the options; the cluster is started or contacted at first use.
-
-        Raises:
-            MissingDependencyError: Ray is not installed.
-            SettingsError: sizes are given for a running cluster.
-        """
+        """Keeps the options; the cluster is started or contacted at first use."""
         super().__init__(options)
         if find_spec("ray") is None:
             raise MissingDependencyError(

@@ -78,11 +78,7 @@ class Slurm(Executor[SlurmOptions]):
     version = "1"
 
     def __init__(self, options: SlurmOptions) -> None:
-        """Keeps the options; the first call needs the cluster.
-
-        Raises:
-            MissingDependencyError: submitit is not installed.
-        """
+        """Keeps the options; raises `MissingDependencyError` if submitit is not installed."""
         super().__init__(options)
         if find_spec("submitit") is None:
             raise MissingDependencyError(

@@ -52,11 +52,7 @@ class Confusion(PluginOptions):
 
 
 def read_confusion(place: str | Path) -> dict[str, Any]:
-    """Reads a file or a built-in confusion.
-
-    Raises:
-        ValueError: it is neither, or contains no comparison of weak with human labels.
-    """
+    """Reads a file or a built-in confusion; raises `ValueError` if it is neither."""
     path = user_path(place)
     if not path.is_file():
         path = SHIPPED / f"{place}.json"

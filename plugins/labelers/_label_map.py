@@ -47,11 +47,7 @@ class LabelMapOptions(PluginOptions):
 
 
 def source_of(options: LabelMapOptions) -> Taxonomy | None:
-    """Returns the taxonomy that the options name.
-
-    Raises:
-        TaxonomyError: there is none of this name.
-    """
+    """Returns the taxonomy that the options name; raises `TaxonomyError` if it is unknown."""
     return None if options.taxonomy is None else known_taxonomy(options.taxonomy)
 
 

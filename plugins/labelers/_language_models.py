@@ -107,13 +107,7 @@ class LanguageModelLabeler(WithWeights, Labeler[LM]):
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:
-        """The model in eval mode and its tokenizer.
-
-        Raises:
-            MissingDependencyError: it does not load.
-            PluginError: its weights lack the head, which would then be random, or its tokenizer
-                does not return which characters a token covers.
-        """
+        """The model in eval mode and its tokenizer."""
         name, kind, device = self._loaded_name, self.options.kind, self.options.device
         dtype = dtype_on(device, self.options.precision)
         model, missing = load_model(name, self.head, kind, dtype)

@@ -37,7 +37,6 @@ class MappedLabeler(WithWeights, Labeler[Options]):
     libraries = ("torch", "transformers", "tokenizers")
 
     def __init__(self, options: Options) -> None:
-        """Finds the taxonomy of the model's labels."""
         super().__init__(options)
         self._source = source_of(options)
 
@@ -61,12 +60,7 @@ class MappedLabeler(WithWeights, Labeler[Options]):
 
     @cached_property
     def _config(self) -> dict[str, Any]:
-        """The model's config.json.
-
-        Raises:
-            MissingDependencyError: it is missing or invalid.
-            SettingsError: the model does not predict labels.
-        """
+        """The model's config.json."""
         name = self.options.model
         try:
             text = (self.weights.path / "config.json").read_text(encoding="utf-8")

@@ -37,11 +37,7 @@ def answer(
     records: Sequence[TextRecord],
     taxonomy: Taxonomy,
 ) -> Scores:
-    """Returns a member's scores.
-
-    Raises:
-        PluginError: they are not finite numbers of the right shape.
-    """
+    """Returns a member's scores; raises `PluginError` if they are not finite or misshapen."""
     scores = plugin.score(records, taxonomy)
     wanted = (len(records), len(taxonomy.labels))
     if np.shape(scores.values) != wanted or not np.isfinite(scores.values).all():

@@ -50,11 +50,7 @@ class ServedModel:
     """Whether to ask for log-probabilities; set to False once the server does not return them."""
 
     def answer(self, question: str) -> Answer:
-        """Asks about one text.
-
-        Raises:
-            ServerError: no answer after all attempts, or the server refuses the request.
-        """
+        """Asks about one text; raises `ServerError` if all attempts fail, or if it is refused."""
         counts = Counter[str]()
         try:
             shares = self._shares(question, counts)

@@ -53,11 +53,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def from_environment(name: str, default: float, least: float) -> float:
-    """Reads a number from an environment variable.
-
-    Raises:
-        SettingsError: it is not a number, or below `least`.
-    """
+    """Reads a number from a variable; raises `SettingsError` if it is no number from `least`."""
     given = os.environ.get(name, "")
     try:
         value = float(given) if given else default
@@ -71,11 +67,7 @@ def from_environment(name: str, default: float, least: float) -> float:
 
 
 def key_from_environment(name: str) -> str:
-    """Reads an API key from an environment variable; empty if there is none.
-
-    Raises:
-        SettingsError: it cannot be sent. The message does not show it.
-    """
+    """Reads an API key, empty if it is not set; the `SettingsError` for odd ones hides it."""
     key = os.environ.get(name, "").strip()
     if not (key.isascii() and key.isprintable()) or " " in key:
         raise SettingsError(f"The environment variable {name} is not a key: it has odd characters.")

@@ -48,10 +48,6 @@ class AudioTeacher(MappedLabeler[AudioTeacherOptions]):
         """Scores recordings one by one; logits are scores before unmapped mass is spread.
 
         Empty recordings abstain, and so do those whose best label has no counterpart.
-
-        Raises:
-            SettingsError: the model's labels have no map into the taxonomy.
-            TaxonomyError: there is no such map, or it names an unknown label.
         """
         matrix, most = self._map.matrix(taxonomy), int(self.options.max_seconds * SAMPLE_RATE)
         clips = [np.zeros(0, np.float32) if r.audio is None else r.audio for r in records]
@@ -79,13 +75,7 @@ class AudioTeacher(MappedLabeler[AudioTeacherOptions]):
 
     @cached_property
     def _model(self) -> tuple[Any, Any]:
-        """The model in eval mode and its feature extractor.
-
-        Raises:
-            MissingDependencyError: it does not load.
-            SettingsError: its weights lack the head, which would then be random, or it expects
-                another sample rate.
-        """
+        """The model in eval mode and its feature extractor."""
         name, kind = self.options.model, self.options.kind
         extractor = load_extractor(name)
         model, missing = load_model(name, HEAD, kind)

@@ -56,10 +56,6 @@ class Classifier(MappedLabeler[ClassifierOptions]):
 
         With softmax, unmapped mass is spread evenly over all labels. A text abstains if it has more
         mass than the best label; with sigmoid, if a label without a counterpart scores higher.
-
-        Raises:
-            SettingsError: the model's labels have no map into the taxonomy.
-            TaxonomyError: there is no such map, or it names an unknown label.
         """
         matrix = self._map.matrix(taxonomy)
         undecided: set[str] = set()
@@ -76,13 +72,7 @@ class Classifier(MappedLabeler[ClassifierOptions]):
 
     @cached_property
     def _model(self) -> tuple[TorchPairs, Any]:
-        """The model in eval mode and its tokenizer.
-
-        Raises:
-            MissingDependencyError: it does not load.
-            SettingsError: its weights lack the head, which would then be random, or its tokenizer
-                cannot pad.
-        """
+        """The model in eval mode and its tokenizer."""
         name, kind = self.options.model, self.options.kind
         model, missing = load_model(name, HEAD, kind)
         refuse_missing(name, kind, missing, "Name another model.")

@@ -40,7 +40,6 @@ class ControlLabeler(SettlingLabeler[Any]):
     control = True
 
     def __init__(self, options: ControlOptions) -> None:
-        """Makes the member; the control reads what it reads."""
         super().__init__(options)
         self._member = create_plugin("labeler", options.member.name, options.member.options)
         if isinstance(self._member, SettlingLabeler) and self._member.settles:

@@ -59,7 +59,6 @@ class Ensemble(SettlingLabeler[EnsembleOptions]):
     version = "2"
 
     def __init__(self, options: EnsembleOptions) -> None:
-        """Makes the members; the ensemble reads what they read."""
         super().__init__(options)
         self._plugins = [create_plugin("labeler", m.name, m.options) for m in options.members]
         self.settles = options.combine == "dawid-skene"
@@ -82,11 +81,7 @@ class Ensemble(SettlingLabeler[EnsembleOptions]):
         return {"members": members, "licence": "; ".join(dict.fromkeys(licences))}
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
-        """Scores records by all members.
-
-        Raises:
-            PluginError: a member breaks its contract.
-        """
+        """Scores records by all members; raises `PluginError` if a member breaks its contract."""
         n, k = len(records), len(taxonomy.labels)
         answers = [
             answer("ensemble", member, plugin, records, taxonomy)

@@ -110,7 +110,6 @@ class Entailment(OpensModel, ColumnLabeler[EntailmentOptions]):
     libraries = ("torch", "transformers", "tokenizers")
 
     def __init__(self, options: EntailmentOptions) -> None:
-        """Keeps the options; the context is read only if they ask for it."""
         super().__init__(options)
         if options.model == OWN_MODEL:
             self.languages = frozenset({"en"})
@@ -201,11 +200,7 @@ class Entailment(OpensModel, ColumnLabeler[EntailmentOptions]):
         return premise(record, self.options.context)
 
     def _cut(self, texts: Sequence[str], hypotheses: Sequence[str]) -> Floats:
-        """Shape (hypotheses, texts): 1 where a text is longer than is read beside a hypothesis.
-
-        Raises:
-            SettingsError: a hypothesis leaves no room for a text.
-        """
+        """Shape (hypotheses, texts): 1 where a text is longer than is read beside a hypothesis."""
         tokenizer = self._loaded[1]
         counts = token_counts(tokenizer, hypotheses)
         most = int(min(self.options.max_tokens, tokenizer.model_max_length))

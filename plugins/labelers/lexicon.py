@@ -84,7 +84,6 @@ class Lexicon(Labeler[LexiconOptions]):
     version = "1"
 
     def __init__(self, options: LexiconOptions) -> None:
-        """Keeps the options."""
         super().__init__(options)
         self._known: dict[str, Entries] = {}
 

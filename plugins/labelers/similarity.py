@@ -71,7 +71,6 @@ class Similarity(WithWeights, ColumnLabeler[SimilarityOptions]):
     libraries = ("torch", "transformers", "tokenizers", "sentence-transformers")
 
     def __init__(self, options: SimilarityOptions) -> None:
-        """Keeps the options."""
         super().__init__(options)
         # Taxonomy's hash → prototypes: texts come in many shards, labels stay the same.
         self._known: dict[str, Floats] = {}
@@ -106,12 +105,7 @@ class Similarity(WithWeights, ColumnLabeler[SimilarityOptions]):
         return abstaining(empty, values, cosines, "distribution", computed[0][:, -1] > 0)
 
     def _prototypes(self, taxonomy: Taxonomy) -> Floats:
-        """One unit vector per label, shape (K, dim), computed once per taxonomy.
-
-        Raises:
-            TaxonomyError: an example is given for an unknown label.
-            SettingsError: a wording or an example is longer than the model reads.
-        """
+        """One unit vector per label, shape (K, dim), computed once per taxonomy."""
         if taxonomy.hash not in self._known:
             templates = chosen_templates(self.options.templates, taxonomy)
             wordings = verbalisations(taxonomy, self.options.synonyms)

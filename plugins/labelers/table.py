@@ -47,7 +47,6 @@ class Table(LabelTable[TableOptions]):
     version = "1"
 
     def __init__(self, options: TableOptions) -> None:
-        """Reads nothing yet."""
         super().__init__(options)
         self.reads = frozenset({options.by})
         self._table = KeyedTable(options, ["label"], WHERE, dict.fromkeys(PREDICTED, "label"))
@@ -74,13 +73,7 @@ class Table(LabelTable[TableOptions]):
         ]
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
-        """Looks the records up.
-
-        Raises:
-            DataError: the table cannot be read, or a score is not a number in [0, 1].
-            SettingsError: it has no label and no scores of the taxonomy's labels.
-            TaxonomyError: the labels have no map into the taxonomy.
-        """
+        """Looks the records up; raises `DataError` if a score is not a number in [0, 1]."""
         labels, vectors, kind = self._given(tuple((self._source or taxonomy).names))
         given = np.zeros((len(records), len(labels)))
         for place, record in enumerate(records):
@@ -128,11 +121,7 @@ class Table(LabelTable[TableOptions]):
         return labels, vectors, self._kind(vectors.values())
 
     def _numbers(self, rows: Sequence[TableRow], columns: Sequence[str]) -> dict[int, Wide]:
-        """Returns the scores of rows, by the row's `id`; zeros if all cells are empty.
-
-        Raises:
-            DataError: some cells of a row are empty, or not numbers in [0, 1].
-        """
+        """Returns the scores of rows, by the row's `id`; zeros if all cells are empty."""
         cells = [[row.extras.get(column) for column in columns] for row in rows]
         empty = [None] * len(columns)
         vectors = [np.array([0 if row == empty else _number(c) for c in row]) for row in cells]
@@ -163,12 +152,7 @@ class Table(LabelTable[TableOptions]):
         return self.options.kind
 
     def _score_columns(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Returns the columns with scores, given the labels of a taxonomy; empty if none has.
-
-        Raises:
-            SettingsError: a column that the options name is missing, or a further column may have
-                scores of another label.
-        """
+        """Returns the columns with scores, given the labels of a taxonomy; empty if none has."""
         columns, options = self._table.columns, self.options
         for name in options.scores:
             if name not in columns:

@@ -84,11 +84,7 @@ def merge(weights: dict[str, Tensor], state: dict[str, Tensor], scale: float) ->
 
 
 def adapter_fingerprint() -> str:
-    """Returns one SHA-256 of the built-in adapter and its base.
-
-    Raises:
-        MissingDependencyError: adapter or base are missing or not the pinned ones.
-    """
+    """Returns one SHA-256 of the built-in adapter and its base; raises as `load_nli`."""
     read_record(ADAPTER_DIR)
     base = base_folder()
     files = (ADAPTER_DIR / WEIGHTS_FILE, base / "model.onnx", base / "tokenizer.json")

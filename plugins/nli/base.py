@@ -26,11 +26,7 @@ FloatArray = npt.NDArray[np.float32]
 
 
 def base_folder() -> Path:
-    """Returns the folder of the base model, with checked files.
-
-    Raises:
-        MissingDependencyError: the wheel is missing or has other files.
-    """
+    """Returns the folder of the base model, with checked files; raises as `resolve`."""
     return resolve(f"package:{PACKAGE}").path
 
 

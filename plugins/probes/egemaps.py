@@ -48,7 +48,6 @@ class EGeMAPSTargets(Probe[EGeMAPSOptions]):
     licence = LICENCE
 
     def __init__(self, options: EGeMAPSOptions) -> None:
-        """Names the targets after the functionals."""
         super().__init__(options)
         self.targets = options.names
 

@@ -33,7 +33,6 @@ class Planted(Probe[PlantedOptions]):
     reads = frozenset({"extras"})
 
     def __init__(self, options: PlantedOptions) -> None:
-        """Names the targets after the extras."""
         super().__init__(options)
         self.targets = options.names
 

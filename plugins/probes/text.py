@@ -44,7 +44,6 @@ class Text(Probe[TextOptions]):
     reads = frozenset({"transcript", "sentence_id"})
 
     def __init__(self, options: TextOptions) -> None:
-        """Sets the targets."""
         super().__init__(options)
         if options.predict == "sentence":
             self.task, self.targets = "classification", ("sentence",)

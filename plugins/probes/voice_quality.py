@@ -55,11 +55,7 @@ class VoiceQuality(Probe[VoiceQualityOptions]):
     )
 
     def measure(self, batch: Sequence[Speech]) -> npt.NDArray[np.float64]:
-        """Returns the targets, shape (utterances, 5).
-
-        Raises:
-            MissingDependencyError: Parselmouth is not installed.
-        """
+        """Returns the targets, shape (utterances, 5)."""
         rows = [self._measure(speech) for speech in batch]
         return np.array(rows, np.float64).reshape(len(batch), len(self.targets))
 

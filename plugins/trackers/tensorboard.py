@@ -32,11 +32,7 @@ class TensorBoard(Tracker[TensorBoardOptions]):
     libraries = ("tensorboard",)
 
     def prepare(self) -> None:
-        """Imports the writer.
-
-        Raises:
-            MissingDependencyError: tensorboard is not installed.
-        """
+        """Imports the writer; raises `MissingDependencyError` if tensorboard is not installed."""
         need = "The tracker 'tensorboard' needs its package"
         install = "pip install 'lanser-bench[tensorboard]', or remove it from 'trackers'."
         import_optional("torch.utils.tensorboard", need, install)

@@ -74,11 +74,7 @@ class WandB(Tracker[WandBOptions]):
         return set()
 
     def prepare(self) -> None:
-        """Imports wandb and the libraries of pictures.
-
-        Raises:
-            MissingDependencyError: wandb is not installed.
-        """
+        """Imports wandb and the libraries of pictures, or raises `MissingDependencyError`."""
         install = "pip install wandb, or remove it from 'trackers'."
         import_optional("wandb.apis.public", "The tracker 'wandb' needs its package", install)
         load_pictures()
