@@ -23,6 +23,12 @@ def import_optional(module: str, need: str, install: str) -> Any:
         raise MissingDependencyError(f"{need} ({error}): {install}") from None
 
 
+def require(module: str, need: str, install: str) -> None:
+    """Raises the same error if a package is not installed, without importing it."""
+    if importlib.util.find_spec(module) is None:
+        raise MissingDependencyError(f"{need}: {install}")
+
+
 def package_folder(package: str) -> Path | None:
     """Returns the folder of an installed package; None if it is missing."""
     spec = importlib.util.find_spec(package)

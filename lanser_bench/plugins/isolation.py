@@ -19,7 +19,7 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from itertools import islice
 from traceback import walk_stack
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import PluginError
 from ..printing import echo
@@ -31,6 +31,7 @@ UNGUARDED = ("executor", "tracker")
 _notes: ContextVar[list[str] | None] = ContextVar("_notes", default=None)
 _callee: ContextVar[object] = ContextVar("_callee", default=None)
 _reported: set[tuple[str, str]] = set()
+Value = TypeVar("Value")
 
 
 class _Output:
@@ -172,6 +173,17 @@ def isolated(whose: str, action: str) -> Iterator[None]:
         raise PluginError(f"{sentence}. Raise an exception instead.") from leaving
     if strict and faults:
         raise PluginError(faults[0][1])
+
+
+def observed(act: Callable[[], Value]) -> tuple[Value, list[tuple[str, str]]]:
+    """Returns the value, and what the act changed, with what to do instead; it is restored."""
+    call = _Call()
+    call.begin()
+    try:
+        value = act()
+    finally:
+        changes = list(call.end())
+    return value, changes
 
 
 def _end_if_forked(process: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import random
 import sys
 import traceback
 from abc import ABC, abstractmethod
@@ -17,11 +18,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+
 from ..errors import LanserError
 from ..kinds.base import PluginOptions
 from ..plugins.describe import first_sentence
 from ..plugins.identity import library_versions
-from ._process import seeded, watched
+from ..plugins.isolation import observed
 
 Value = TypeVar("Value")
 
@@ -157,17 +160,15 @@ class PluginSuite(Suite):
         """The plugin, created once per class, so that its weights load once."""
         return self.kept("plugin", self.make)
 
-    def _first(self) -> tuple[Any, Any]:
-        """What the plugin gives at its first use, and the random states after it."""
+    def _first(self) -> Any:
+        """What the plugin gives at its first use."""
         # Changes of the process are undone here and counted in `_fresh`: libraries, imported at the
         # first use, make some too.
-        return self.kept(
-            "first", lambda: watched(lambda: seeded(1, lambda: self.use(self.plugin)))
-        )[0]
+        return self.kept("first", lambda: _seeded(1, lambda: self.use(self.plugin)))[0]
 
-    def _fresh(self) -> tuple[tuple[Any, Any], list[str]]:
-        """The same of a new plugin with other random states, and its traces in the process."""
-        return self.kept("fresh", lambda: watched(lambda: seeded(2, lambda: self.use(self.make()))))
+    def _fresh(self) -> tuple[Any, list[tuple[str, str]]]:
+        """The same of a new plugin with other random states, and what it changed in the process."""
+        return self.kept("fresh", lambda: _seeded(2, lambda: self.use(self.make())))
 
     def test_it_declares_a_version(self) -> None:
         """The class sets `version` to a string that changes whenever its numbers may change."""
@@ -254,16 +255,30 @@ class PluginSuite(Suite):
         """A plugin prints nothing and leaves process-wide settings as they were."""
         if not self.shares_process:
             return
-        (_, second), traces = self._fresh()
-        _, first = self._first()
-        reseeded = [name for name, state in second.items() if first.get(name) == state]
-        traces = traces + [f"seeds the global generator of {name}" for name in reseeded]
+        self._first()
+        changes = self._fresh()[1]
         self.require(
-            not traces,
-            f"The plugin {', '.join(traces)}.",
-            "Use a generator of your own, `logging` and local settings; other plugins run in the "
-            "same process.",
+            not changes,
+            f"The plugin {'; '.join(what.rstrip(',') for what, _ in changes)}.",
+            " ".join([*(instead for _, instead in changes), "Other plugins run in its process."]),
         )
+
+
+def _seeded(seed: int, act: Callable[[], Value]) -> tuple[Value, list[tuple[str, str]]]:
+    """Returns what `observed` does, with global random states of `seed`, which are restored."""
+    torch: Any = sys.modules.get("torch")
+    before = random.getstate(), np.random.get_state(), torch and torch.get_rng_state()
+    random.seed(seed)
+    np.random.seed(seed)
+    if torch:
+        torch.default_generator.manual_seed(seed)
+    try:
+        return observed(act)
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+        if torch:
+            torch.set_rng_state(before[2])
 
 
 def _is_theirs(module: ModuleType) -> bool:

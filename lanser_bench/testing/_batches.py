@@ -102,7 +102,7 @@ class BatchSuite(PluginSuite):
 
     def test_it_is_deterministic(self) -> None:
         """The same input gives the same result from every instance, whatever the random state."""
-        found = difference(self._first()[0], self._fresh()[0][0])
+        found = difference(self._first(), self._fresh()[0])
         self.require(
             not found,
             f"A new instance with the same options, under another global seed, differs: {found}.",
@@ -120,7 +120,7 @@ class BatchSuite(PluginSuite):
 
     def test_it_keeps_no_state(self) -> None:
         """Earlier calls do not change a result."""
-        found = difference(self._first()[0], self._again()[1])
+        found = difference(self._first(), self._again()[1])
         self.require(
             not found,
             f"The same batch gave other results after another batch: {found}.",
@@ -129,7 +129,7 @@ class BatchSuite(PluginSuite):
 
     def test_it_keeps_the_order(self) -> None:
         """Results are in the order of the batch."""
-        first, turned = self._first()[0], self._again()[0]
+        first, turned = self._first(), self._again()[0]
         ordered = difference(first, turned, self.tolerance)
         self.require(
             ordered or not difference(first, turned[::-1], self.tolerance),
@@ -141,13 +141,13 @@ class BatchSuite(PluginSuite):
         """An item has the same result alone and among others."""
         alike = self.alike()
         items = self.items() if alike is None else alike
-        together = self._first()[0] if alike is None else self.run(self.plugin, deepcopy(items))
+        together = self._first() if alike is None else self.run(self.plugin, deepcopy(items))
         alone = [self.run(self.plugin, [deepcopy(item)])[0] for item in items]
         self._same("Alone instead of among others", together, alone)
 
     def test_repeats_in_a_large_batch_change_nothing(self) -> None:
         """A batch of any size is accepted, and may hold equal items."""
-        usual, large = self._first()[0], self.large_batch()
+        usual, large = self._first(), self.large_batch()
         rows = self.run(self.plugin, deepcopy(large))
         size = len(usual)
         self._same(f"At the start of a batch of {len(large)}", usual, rows[:size])
@@ -159,7 +159,7 @@ class BatchSuite(PluginSuite):
         if full is None:
             return
         rows = self.run(self.plugin, deepcopy(full))
-        found = difference(self._first()[0], rows, self.tolerance)
+        found = difference(self._first(), rows, self.tolerance)
         self.require(
             not found,
             f"The result changes with a field that `reads` does not name: {found}.",

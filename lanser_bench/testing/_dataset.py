@@ -57,7 +57,7 @@ class DatasetSuite(PluginSuite):
         return rows
 
     def _utterances(self) -> list[Any]:
-        rows: list[Any] = self._first()[0]
+        rows: list[Any] = self._first()
         return rows
 
     def test_results_have_the_declared_form(self) -> None:
@@ -74,7 +74,7 @@ class DatasetSuite(PluginSuite):
 
     def test_it_is_deterministic(self) -> None:
         """Every instance yields the same utterances in the same order."""
-        found = difference(self._first()[0], self._fresh()[0][0])
+        found = difference(self._first(), self._fresh()[0])
         self.require(
             not found, f"A new instance yields others: {found}.", "Sort, and draw from own seeds."
         )

@@ -121,11 +121,11 @@ class EncoderSuite(BatchSuite):
         """Every input has the same values, at every frame, alone and beside longer inputs."""
         items = self.items()
         alone = [self.run(self.plugin, [deepcopy(item)])[0] for item in items]
-        self._same("Alone instead of padded", self._first()[0], alone, MASK_REMEDY)
+        self._same("Alone instead of padded", self._first(), alone, MASK_REMEDY)
 
     def test_inputs_are_told_apart(self) -> None:
         """Different inputs have different embeddings."""
-        means = [np.concatenate([layer.mean(0) for layer in row]) for row in self._first()[0]]
+        means = [np.concatenate([layer.mean(0) for layer in row]) for row in self._first()]
         self.require(
             not all(np.array_equal(means[0], mean) for mean in means),
             "All inputs have the same embedding.",

@@ -109,7 +109,7 @@ class ExecutorSuite(PluginSuite):
         return not thread.is_alive()
 
     def _session(self) -> Session:
-        session: Session = self._first()[0]
+        session: Session = self._first()
         return session
 
     def test_results_have_the_declared_form(self) -> None:

@@ -123,7 +123,7 @@ class LabelerSuite(BatchSuite):
     def test_some_text_has_a_label(self) -> None:
         """A labeler gives a label to some of the usual texts."""
         self.require(
-            not all(abstained for _, abstained in self._first()[0]),
+            not all(abstained for _, abstained in self._first()),
             "It abstained on all texts.",
             "Set the suite's `texts` to some that it can label, or return fewer abstentions.",
         )
@@ -136,7 +136,7 @@ class LabelerSuite(BatchSuite):
         turned = Taxonomy.model_validate(turned.model_dump())
         rows = self.scored(self.plugin, self.items(), turned)
         back = [(values[::-1], abstained) for values, abstained in rows]
-        found = difference(self._first()[0], back, self.tolerance)
+        found = difference(self._first(), back, self.tolerance)
         self.require(
             not found,
             f"With the labels in reversed order, scores are others: {found}.",

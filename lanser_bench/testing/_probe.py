@@ -71,7 +71,7 @@ class ProbeSuite(BatchSuite):
 
     def test_targets_differ_between_clips(self) -> None:
         """A target has different values for different speech."""
-        rows = self._first()[0]
+        rows = self._first()
         for place, name in enumerate(self.plugin.targets):
             known = {v for v in (row[place] for row in rows) if v is not None and v == v}
             self.require(

@@ -68,7 +68,7 @@ class SegmenterSuite(BatchSuite):
             cut = [
                 number
                 for number, (recording, spans) in enumerate(
-                    zip(self.recordings, self._first()[0], strict=True)
+                    zip(self.recordings, self._first(), strict=True)
                 )
                 if spans != [Span(0.0, recording.seconds)]
             ]

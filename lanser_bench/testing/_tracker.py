@@ -173,7 +173,7 @@ class TrackerSuite(PluginSuite):
                 signal.signal(signal.SIGALRM, before)
 
     def _session(self) -> Session:
-        session: Session = self._first()[0]
+        session: Session = self._first()
         return session
 
     def _no_error(self, what: str, *steps: str) -> None:

@@ -258,11 +258,12 @@ def as_text(value: Any, origin: str = "", column: str = "") -> str | None:
 
 
 def text_columns(cells: Mapping[str, Any], origin: str, **defaults: str | None) -> dict[str, Any]:
-    """Reads the columns `TEXTS` of a row; `defaults` replace empty cells."""
-    return {c: as_text(cells.get(c), origin, c) or defaults.get(c) for c in TEXTS}
+    """Reads `TEXTS` and turn of a row, with its origin; `defaults` replace empty cells."""
+    texts = {c: as_text(cells.get(c), origin, c) or defaults.get(c) for c in TEXTS}
+    return {**texts, "turn": _as_turn(cells.get("turn"), origin), "origin": origin}
 
 
-def as_turn(value: Any, origin: str) -> int | None:
+def _as_turn(value: Any, origin: str) -> int | None:
     """Reads a cell as a whole number of 32 bits; raises `DataError` for anything else."""
     if empty(value):
         return None

@@ -14,14 +14,14 @@ from lanser_bench import (
     Card,
     DataError,
     Dataset,
-    MissingDependencyError,
     Proposal,
     SettingsError,
     Utterance,
     language_code,
 )
 
-from ._columns import SPLITS, TEXTS, as_text, as_turn, columns_among, nfc, present, text_columns
+from .._optional import import_optional
+from ._columns import SPLITS, TEXTS, as_text, columns_among, nfc, present, text_columns
 from ._dialogues import apart
 from ._paths import Recordings
 from ._stated import LabelOptions, LeftOut, single_gold
@@ -107,7 +107,7 @@ class Audformat(Dataset[AudformatOptions]):
                     continue
                 texts = text_columns(cells, origin, split=split, language=language)
                 texts["gold"] = single_gold(label, self.options.taxonomy, self.options.labels)
-                yield table, self._utterance(root, origin, row, cells, texts)
+                yield table, _utterance(root, row, texts)
 
     def _cells(
         self, database: Any, table: str
@@ -123,35 +123,17 @@ class Audformat(Dataset[AudformatOptions]):
             file = str(row["file"])
             yield row, cells | {ours: values.get(file) for ours, values in by_file.items()}
 
-    def _utterance(
-        self,
-        root: Path,
-        origin: str,
-        row: Mapping[str, Any],
-        cells: Mapping[str, Any],
-        texts: Mapping[str, Any],
-    ) -> Utterance:
-        file, start, end = str(row["file"]), _seconds(row.get("start")), _seconds(row.get("end"))
-        span = "" if start is None and end is None else f"@{start or 0:.3f}"
-        return Utterance(
-            id=f"{nfc(file)}{span}",
-            audio=Recordings(root).located(file),
-            start=start,
-            end=end,
-            turn=as_turn(cells.get("turn"), origin),
-            origin=origin,
-            **texts,
-        )
+
+def _utterance(root: Path, row: Mapping[str, Any], texts: Mapping[str, Any]) -> Utterance:
+    file, start, end = str(row["file"]), _seconds(row.get("start")), _seconds(row.get("end"))
+    span = "" if start is None and end is None else f"@{start or 0:.3f}"
+    audio = Recordings(root).located(file)
+    return Utterance(id=f"{nfc(file)}{span}", audio=audio, start=start, end=end, **texts)
 
 
 def _load(root: Path) -> Any:
-    try:
-        import audformat
-    except ImportError:
-        raise MissingDependencyError(
-            "dataset 'audformat' needs the package audformat: "
-            "pip install 'lanser-bench[audformat]'."
-        ) from None
+    install = "pip install 'lanser-bench[audformat]'."
+    audformat = import_optional("audformat", "dataset 'audformat' needs its package", install)
     if not (root / "db.yaml").is_file():
         raise DataError(
             f"{root} contains no db.yaml. Set `root` to the folder of an audformat database."

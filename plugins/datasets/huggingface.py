@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from lanser_bench import Card, DataError, MissingDependencyError, Proposal, Utterance
+from lanser_bench import Card, DataError, Proposal, Utterance
 
-from ._columns import TEXTS, Naming, as_text, as_turn, columns_among, present, text_columns
+from .._optional import import_optional
+from ._columns import TEXTS, Naming, as_text, columns_among, present, text_columns
 from ._dialogues import apart
 from ._guess import guessed_columns
 from ._paths import Recordings
@@ -107,13 +108,8 @@ class HuggingFace(StatedDataset[HuggingFaceOptions]):
                 yield part, self._utterance(part, cells, label, origin)
 
     def _parts(self) -> dict[str, Any]:
-        try:
-            import datasets
-        except ImportError:
-            raise MissingDependencyError(
-                "dataset 'huggingface' needs the package datasets: "
-                "pip install 'lanser-bench[huggingface]'."
-            ) from None
+        need = "dataset 'huggingface' needs the package datasets"
+        datasets = import_optional("datasets", need, "pip install 'lanser-bench[huggingface]'.")
         folder = self._folder
         try:
             if any((folder / name).is_file() for name in _SAVED):
@@ -143,9 +139,7 @@ class HuggingFace(StatedDataset[HuggingFaceOptions]):
         return Utterance(
             id=cells["id"],
             audio=cells.get("audio"),
-            turn=as_turn(cells.get("turn"), origin),
             gold=single_gold(label, options.taxonomy, options.labels),
-            origin=origin,
             **text_columns(cells, origin, language=options.language, split=split),
         )
 

@@ -18,7 +18,6 @@ from ._columns import (
     Naming,
     as_seconds,
     as_text,
-    as_turn,
     check_rated,
     columns_among,
     empty,
@@ -206,11 +205,9 @@ class ManifestTable(StatedDataset[ManifestOptions]):
             audio=audio,
             start=as_seconds(cells.get("start"), origin, "start"),
             end=as_seconds(cells.get("end"), origin, "end"),
-            turn=as_turn(cells.get("turn"), origin),
             gold=gold,
             gold_kind=kind,
             extras={**votes, **row.extras},
-            origin=origin,
             **texts,
         )
 

@@ -32,18 +32,7 @@ _SHORTEST = 0.4
 _MP3_BYTES = 2000
 """Bytes per second of fotaq's streams, all at 16 kbit/s."""
 _CAPITALS = {
-    "BASIC",
-    "CD",
-    "D-LINC",
-    "DNA",
-    "ID",
-    "LINC",
-    "OK",
-    "RAM",
-    "SCHRIEBMANN",
-    "TV",
-    "US",
-    "USS",
+    *("BASIC", "CD", "D-LINC", "DNA", "ID", "LINC", "OK", "RAM", "SCHRIEBMANN", "TV", "US", "USS"),
 }
 """Words whose capitals are no stress."""
 _BLANKS = re.compile(r"\W+")

@@ -15,7 +15,6 @@ from ._columns import (
     WEAK_ALIASES,
     Naming,
     as_text,
-    as_turn,
     check_rated,
     columns_among,
     ordered,
@@ -171,11 +170,9 @@ class Text(Dataset[TextOptions]):
             texts["transcript"] = as_text(cells.get("text"), origin, "text")
             yield Utterance(
                 id=name,
-                turn=as_turn(cells.get("turn"), origin),
                 gold=self._gold(origin, cells),
                 gold_kind=self._kind(),
                 extras=row.extras,
-                origin=origin,
                 **texts,
             )
 

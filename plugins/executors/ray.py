@@ -11,7 +11,6 @@ import re
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from pydantic import Field
 from lanser_bench import (
     Executor,
     LanserError,
-    MissingDependencyError,
     PluginOptions,
     SettingsError,
     StageCall,
@@ -28,6 +26,7 @@ from lanser_bench import (
     WorkerError,
 )
 
+from .._optional import require
 from ._machine import GIB, available_gib, gpu_names
 from ._worker import CancelledCallError, carry_out_elsewhere, log_folder
 
@@ -61,10 +60,7 @@ class Ray(Executor[RayOptions]):
     def __init__(self, options: RayOptions) -> None:
         """Keeps the options; the cluster is started or contacted at first use."""
         super().__init__(options)
-        if find_spec("ray") is None:
-            raise MissingDependencyError(
-                "The executor 'ray' needs Ray: pip install 'lanser-bench[ray]'."
-            )
+        require("ray", "The executor 'ray' needs Ray", "pip install 'lanser-bench[ray]'.")
         sizes = (options.threads, options.gpus, options.memory_gib)
         if options.address is not None and any(size is not None for size in sizes):
             raise SettingsError(

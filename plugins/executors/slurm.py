@@ -10,7 +10,6 @@ import threading
 import time
 from concurrent.futures import Future, wait
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,13 +18,13 @@ from pydantic import Field
 from lanser_bench import (
     Executor,
     LanserError,
-    MissingDependencyError,
     PluginOptions,
     StageCall,
     StageReport,
     WorkerError,
 )
 
+from .._optional import require
 from ._worker import CancelledCallError, carry_out_elsewhere, log_folder
 
 POLL_S = 1.0
@@ -80,10 +79,8 @@ class Slurm(Executor[SlurmOptions]):
     def __init__(self, options: SlurmOptions) -> None:
         """Keeps the options; raises `MissingDependencyError` if submitit is not installed."""
         super().__init__(options)
-        if find_spec("submitit") is None:
-            raise MissingDependencyError(
-                "The executor 'slurm' needs submitit: pip install 'lanser-bench[slurm]'."
-            )
+        install = "pip install 'lanser-bench[slurm]'."
+        require("submitit", "The executor 'slurm' needs submitit", install)
         self._lock = threading.Lock()
         self._waiting: list[Open] = []
         self._jobs: dict[Any, Open] = {}

@@ -214,7 +214,7 @@ class UsesTheGlobalState(Trained):
         return self.module()
 
 
-@caught("it leaves the process as it was", "seeds the global generator of torch")
+@caught("it leaves the process as it was", "changed torch's random seed")
 class SeedsGlobally(Trained):
     def build(self, seed):
         torch.manual_seed(seed)

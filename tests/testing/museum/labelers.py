@@ -209,21 +209,21 @@ class AddressAsFingerprint(Letters):
         return repr(object.__repr__(self))
 
 
-@caught("it leaves the process as it was", "prints to stdout")
+@caught("it leaves the process as it was", "printed to stdout")
 class Prints(Letters):
     def score(self, records, taxonomy):
         print("scoring", len(records))
         return super().score(records, taxonomy)
 
 
-@caught("it leaves the process as it was", "seeds the global generator of numpy")
+@caught("it leaves the process as it was", "seeded NumPy's global random")
 class SeedsNumPy(Letters):
     def score(self, records, taxonomy):
         np.random.seed(0)
         return super().score(records, taxonomy)
 
 
-@caught("it leaves the process as it was", "changes the working directory")
+@caught("it leaves the process as it was", "changed the current directory")
 class ChangesFolder(Letters):
     def score(self, records, taxonomy):
         os.chdir("/")
