@@ -88,13 +88,8 @@ class HubLibrary:
 def snapshot(repo: str, revision: str | None, wanted: tuple[str, ...] = ()) -> Path:
     """Returns the folder of a hub model: from the local cache, else from the hub.
 
-    Args:
-        repo: the model's id.
-        revision: branch, tag or commit; None for the default branch.
-        wanted: as in `weight_files`.
-
-    Raises:
-        MissingDependencyError: the model is not on this machine and cannot be downloaded.
+    `revision` is a branch, tag or commit, `wanted` as in `weight_files`. Raises
+    `MissingDependencyError` if the model is not on this machine and cannot be downloaded.
     """
     hub = HubLibrary()
     folder = cached(repo, revision, wanted)

@@ -59,11 +59,7 @@ class Lookup(Generic[T]):
     def __init__(
         self, file: Path, by: str, pairs: Iterable[tuple[str, T]], same: Callable[[T, T], bool]
     ) -> None:
-        """Collects pairs of key and value; `same` says whether a repeated key is harmless.
-
-        Raises:
-            DataError: a key has two unlike values.
-        """
+        """Collects pairs of key and value; `same` says whether a repeated key is harmless."""
         self._file, self._by = file, by
         self.rows: dict[str, T] = {}
         repeated: list[str] = []
@@ -87,12 +83,9 @@ class Lookup(Generic[T]):
         return self.rows[found[0]] if len(found) == 1 else None
 
     def check(self, keys: Iterable[str], corpus: str, *, skip: bool | None = None) -> None:
-        """Refuses a corpus with utterances that have no row, unless it is to `skip` them.
+        """Raises `DataError` if utterances have no row, unless it is to `skip` them.
 
         `skip` is None for a table that every utterance needs.
-
-        Raises:
-            DataError: utterances have no row.
         """
         asked = list(keys)
         missing = [key for key in asked if self.get(key) is None]

@@ -16,11 +16,7 @@ LICENCE = "openSMILE: research and personal use only (audEERING), no commercial 
 
 
 def load_smile(features: str, user: str) -> Any:
-    """Returns openSMILE's extractor of a feature set's functionals for a plugin, the `user`.
-
-    Raises:
-        MissingDependencyError: openSMILE is not installed.
-    """
+    """Returns openSMILE's extractor of functionals for a plugin, the `user`."""
     install = "pip install 'lanser-bench[opensmile]'. Its licence allows research and personal use"
     smile = import_optional("opensmile", f"{user} needs openSMILE", f"{install} only.")
     feature_set = getattr(smile.FeatureSet, features)

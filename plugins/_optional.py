@@ -11,11 +11,10 @@ from lanser_bench import MissingDependencyError
 
 
 def import_optional(module: str, need: str, install: str) -> Any:
-    """Imports a module of an optional package.
+    """Imports a module of an optional package, or raises `MissingDependencyError`.
 
-    Raises:
-        MissingDependencyError: it does not import. The message is `need`, such as ``The encoder
-            'egemaps' needs openSMILE``, with the reason, and how to install it.
+    Its message is `need`, such as ``The encoder 'egemaps' needs openSMILE``, with the reason, and
+    how to install it.
     """
     try:
         return import_module(module)

@@ -61,11 +61,7 @@ def load_model(
 
 
 def load_part(name: str, loader: str, files: tuple[str, ...] = ()) -> Any:
-    """Loads what belongs to a model, such as its ``AutoTokenizer``; `files` as in `resolve`.
-
-    Raises:
-        MissingDependencyError: the model or the part is missing or does not load.
-    """
+    """Loads what belongs to a model, such as its ``AutoTokenizer``; `files` as in `resolve`."""
     import transformers
 
     part: Any = getattr(transformers, loader)
@@ -79,12 +75,7 @@ def load_part(name: str, loader: str, files: tuple[str, ...] = ()) -> Any:
 
 
 def load_extractor(name: str) -> Any:
-    """Loads a model's feature extractor.
-
-    Raises:
-        MissingDependencyError: it is missing or does not load.
-        SettingsError: it expects another sample rate.
-    """
+    """Loads a feature extractor; raises `SettingsError` if it expects another sample rate."""
     extractor = load_part(name, "AutoFeatureExtractor")
     if extractor.sampling_rate != SAMPLE_RATE:
         raise SettingsError(

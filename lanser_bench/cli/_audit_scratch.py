@@ -153,9 +153,7 @@ class Scratch:
     def suite(self, fault: str, after: str = "") -> str:
         """Returns the first check of `plugins check` that the labeler fails.
 
-        Args:
-            fault: a line of code at the start of `score`.
-            after: code at the end of the module.
+        `fault` is a line at the start of `score`, `after` code at the end of the module.
         """
         folder = self.edited(PLUGIN.replace(HARMLESS, fault) + after)
         registry = load_plugins([folder], only="")

@@ -60,15 +60,7 @@ def check_plugin(
 ) -> Checked:
     """Runs the suite of a plugin's kind, then an experiment on a few seconds of sound.
 
-    Args:
-        plugins: the registry.
-        kind: the plugin's kind.
-        name: its name.
-        options: its options.
-        root: the folder of a dataset.
-
-    Raises:
-        LanserError: it cannot be created with these options.
+    `root` is the folder of a dataset. Raises `LanserError` if the plugin cannot be created.
     """
     entry = plugins.entry(kind, name)
     given: dict[str, Any] = {}

@@ -54,14 +54,9 @@ def print_sheets(
     *,
     notes: bool = False,
 ) -> None:
-    """Prints tables.
+    """Prints tables; JSON has `content` if it is given, an HTML page the title.
 
-    Args:
-        sheets: the tables.
-        form: how they are printed.
-        content: the content of JSON; default: the sheets.
-        title: of an HTML page.
-        notes: whether a terminal shows all notes, not only two lines of them.
+    With `notes` a terminal shows all notes, not only two lines of them.
     """
     from ..reporting.tables.sheet import plain, rendered
     from ..reporting.tables.terminal import terminal

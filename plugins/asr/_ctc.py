@@ -43,10 +43,8 @@ def model_inputs(model: Any, extractor: Any, samples: Waveform) -> dict[str, Any
 def ctc(parts: tuple[Any, Any, Any], speech: Speech) -> Decoded:
     """Decodes a clip; its scores are those of the frames that are not blank.
 
-    Args:
-        parts: a CTC model of transformers, its feature extractor, and its tokenizer, whose padding
-            token is the blank.
-        speech: the clip.
+    `parts` are a CTC model of transformers, its feature extractor, and its tokenizer, whose padding
+    token is the blank.
     """
     import torch
 

@@ -93,9 +93,7 @@ DECODERS = {"moonshine": moonshine, "parakeet_tdt": parakeet_tdt}
 def sequence(parts: tuple[Any, Any, Any], speech: Speech) -> Decoded:
     """Decodes a clip of any length; its scores are those of its tokens.
 
-    Args:
-        parts: a model whose `model_type` is in `DECODERS`, its feature extractor and tokenizer.
-        speech: the clip.
+    `parts` are a model of a type in `DECODERS`, its feature extractor and tokenizer.
     """
     import torch
 

@@ -25,16 +25,10 @@ _SENTENCE = 3
 def guessed_columns(
     rows: Sequence[Mapping[str, Any]], naming: Naming, emotions: Container[str]
 ) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
-    """Guesses columns by content where it says enough, else by name.
+    """Guesses columns from some rows, by content where it says enough, else by name.
 
-    Returns:
-        Column here → column of the table: for the option `columns`, which needs only columns whose
-        names are not clear to `naming`; and all. Then a sentence for each.
-
-    Args:
-        rows: cells by column, some of the table's.
-        naming: what names mean.
-        emotions: words for emotions.
+    Returns column here → column of the table: for the option `columns`, which needs only columns
+    whose names are not clear to `naming`; and all. Then a sentence for each.
     """
     columns = list(dict.fromkeys(column for row in rows for column in row if column))
     try:
@@ -63,15 +57,11 @@ def guessed_columns(
 
 
 def guessed_pattern(paths: Sequence[str], emotions: Container[str]) -> tuple[str, list[str]]:
-    """Returns a pattern for `audiofolder`, and what its groups are.
+    """Returns a pattern for `audiofolder`, given paths below its folder, and what its groups are.
 
     Folders are read first, then the parts of file names between ``_``, ``-``, blanks or dots. A
     part with words for emotions is the label, one with names of splits the split; the first other
     part that groups the files and has letters is the speaker.
-
-    Args:
-        paths: of the recordings below their folder, with ``/``.
-        emotions: words for emotions.
     """
     split = [PurePosixPath(path).with_suffix("").parts for path in paths]
     depth = {len(parts) for parts in split}

@@ -45,11 +45,7 @@ class Recordings:
         return path if name.isascii() else self._respelt(path) or path
 
     def id_of(self, path: Path, cell: Any, origin: str) -> str:
-        """Returns the path below the folder without suffix; never a folder of this machine.
-
-        Raises:
-            DataError: two recordings outside the folder have the same name.
-        """
+        """Returns the path below the folder without suffix; never a folder of this machine."""
         written = _checked_name(cell, origin)
         if _DRIVE.match(written):  # of another machine
             path = Path("/", PureWindowsPath(written).name)

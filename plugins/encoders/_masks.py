@@ -22,15 +22,10 @@ def frame_mask(lengths: Tensor, size: int) -> Tensor:
 def normalised(
     features: Tensor, mask: Tensor, centre: float, scale: float, per_utterance: bool
 ) -> Tensor:
-    """Centres and scales log-mel, by constants or by each utterance's own true frames.
+    """Centres and scales log-mel, shape (batch, frames, n_mels), by constants.
 
-    Args:
-        features: shape (batch, frames, n_mels).
-        mask: shape (batch, frames, 1), 1 for true frames.
-        centre: subtracted, unless `per_utterance`.
-        scale: divided by, unless `per_utterance`.
-        per_utterance: uses mean and standard deviation over all bins of an utterance instead, which
-            removes its overall loudness.
+    With `per_utterance`, mean and standard deviation over all bins of an utterance's true frames
+    replace them, which removes its overall loudness. `mask` has the shape (batch, frames, 1).
     """
     if not per_utterance:
         return (features - centre) * (mask / scale)

@@ -28,9 +28,6 @@ def published(model: str) -> frozenset[str] | None:
     """Returns the datasets that a model's weights were trained on; None if they are unknown.
 
     Names must match exactly: a similar name may be a copy fine-tuned on further data.
-
-    Args:
-        model: hub id, or the name of a package or folder.
     """
     publisher, _, name = model.rpartition("/")
     return KNOWN.get(publisher, {}).get(name)

@@ -117,11 +117,7 @@ class AdapterEncoder(TrainableEncoder[AdapterOptions]):
         return {"base": self.options.base, **self._base.describe()}
 
     def build(self, seed: int) -> torch.nn.Module:
-        """Returns the module with weights drawn from `seed`; the frozen encoder is no part of it.
-
-        Raises:
-            SettingsError: the layers differ in width, or a wanted one does not exist.
-        """
+        """Returns the module with weights drawn from `seed`, without the frozen encoder."""
         import torch
 
         from ._adapter import Adapter

@@ -37,9 +37,6 @@ class EGeMAPS(FeatureExtractor[Options]):
         """Returns one layer of shape (1, functionals) per utterance.
 
         An undefined functional, such as the pitch of an unvoiced clip, becomes 0.
-
-        Raises:
-            MissingDependencyError: openSMILE is not installed.
         """
         values = [functionals(self._smile, samples).to_numpy(np.float32) for samples in batch]
         return [[np.nan_to_num(row, nan=0.0, posinf=0.0, neginf=0.0)] for row in values]

@@ -24,12 +24,7 @@ def gpu_names() -> list[str]:
 def available_gib(
     meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")
 ) -> float:
-    """Returns the available main memory in GiB: the system's, or the container's if it is less.
-
-    Args:
-        meminfo: Linux's file; without it the machine's total memory counts.
-        cgroup: folder of a container's limit, if there is one.
-    """
+    """Returns the available main memory in GiB: the system's, or the container's if it is less."""
     limits = []
     with suppress(OSError, ValueError, KeyError):
         lines = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())

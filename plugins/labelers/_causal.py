@@ -19,20 +19,12 @@ ATTENTION = frozenset({"DynamicLayer", "DynamicSlidingWindowLayer"})
 def log_likelihoods(
     model: Any, prompts: Sequence[Sequence[int]], words: Sequence[Sequence[int]], budget: int
 ) -> Floats:
-    """Mean log-probability per token of every word after every prompt.
+    """Mean log-probability per token of every word after every prompt, shape (prompts, words).
 
     Each prompt is read once, and all words share its key-value cache, if all layers are attention.
     Other layers (Mamba, linear attention, convolutions) read each prompt with each word. A batch
-    contains prompts of equal length, so there is no padding before a word.
-
-    Args:
-        model: a causal model of transformers.
-        prompts: tokens of each prompt, none empty.
-        words: tokens of each word, none empty.
-        budget: most tokens of a batch.
-
-    Returns:
-        Shape (prompts, words).
+    contains prompts of equal length, so there is no padding before a word; it has at most `budget`
+    tokens. No prompt or word is empty.
     """
     import torch
 

@@ -97,11 +97,7 @@ def _copy_of(weights: Weights) -> Path:
 
 
 def converted(weights: Weights) -> Path:
-    """Returns a folder with safetensors and the tokenizer of a GGUF file, which is made once.
-
-    Raises:
-        MissingDependencyError: the file does not load.
-    """
+    """Returns a folder with safetensors and the tokenizer of a GGUF file, which is made once."""
     target = _copy_of(weights)
     if not target.is_dir():
         import torch

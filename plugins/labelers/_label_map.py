@@ -69,14 +69,7 @@ class LabelMap:
     """Label → how often it was given, for messages."""
 
     def check(self) -> str:
-        """Checks the part that does not depend on the run's taxonomy.
-
-        Returns:
-            The hash of `source`; empty without it.
-
-        Raises:
-            SettingsError: the labels do not fit the options.
-        """
+        """Checks the labels that no run's taxonomy changes; returns the hash of `source`, or ""."""
         for name in self.map:
             if name not in self.labels:
                 raise SettingsError(
@@ -89,12 +82,7 @@ class LabelMap:
         return self.source.hash
 
     def matrix(self, taxonomy: Taxonomy) -> Wide:
-        """Returns the map to a taxonomy of K labels, shape (labels, K).
-
-        Raises:
-            SettingsError: as `check`.
-            TaxonomyError: there is no map to this taxonomy, or it names an unknown label.
-        """
+        """Returns the map to a taxonomy of K labels, shape (labels, K); raises as `check`."""
         self.check()
         if self.source is None:
             return self._rows(taxonomy)

@@ -41,11 +41,7 @@ class MappedLabeler(WithWeights, Labeler[Options]):
         self._source = source_of(options)
 
     def fingerprint(self) -> str:
-        """Revision of the weights, and the content of the taxonomy of the model's labels.
-
-        Raises:
-            SettingsError: the model predicts no labels, or they do not fit the options.
-        """
+        """Revision of the weights, and the content of the taxonomy of the model's labels."""
         return f"{super().fingerprint()} {self._map.check()}".strip()
 
     def describe(self) -> dict[str, Any]:

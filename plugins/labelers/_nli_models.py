@@ -151,12 +151,7 @@ def load_torch(name: str, device: str, precision: Precision) -> tuple[TorchPairs
 
 
 def load_onnx(name: str, precision: Literal["float32", "int8"]) -> tuple[OnnxPairs, Any]:
-    """Opens the ONNX export in a model's folder, with its tokenizer and class names.
-
-    Raises:
-        MissingDependencyError: the export, another file or ONNX Runtime is missing.
-        SettingsError: the model is our own, which has torch weights only.
-    """
+    """Opens the ONNX export in a model's folder, with its tokenizer and class names."""
     refuse_own_onnx(name)
     need = "labeler 'entailment' with backend: onnx needs ONNX Runtime"
     onnxruntime = import_optional("onnxruntime", need, "pip install 'lanser-bench[onnx]'.")

@@ -121,11 +121,8 @@ class ServedModel:
 def parsed(body: bytes, labels: Sequence[str], counts: Counter[str]) -> tuple[str, str, Any]:
     """Reads a chat completion whose content is ``{"label": one of the labels}``.
 
-    Returns:
-        The label, the content, and ``logprobs.content`` or None. Adds the usage to `counts`.
-
-    Raises:
-        MalformedAnswerError: it is anything else.
+    Returns the label, the content, and ``logprobs.content`` or None; adds the usage to `counts`.
+    Raises `MalformedAnswerError` for anything else.
     """
     try:
         whole = json.loads(body)

@@ -140,11 +140,7 @@ class LLM(LanguageModelLabeler[LLMOptions]):
         return facts | {"precision": precision}
 
     def score(self, records: Sequence[TextRecord], taxonomy: Taxonomy) -> Scores:
-        """Scores distinct texts; logits of shape (n, K) are log-likelihoods, less the prior.
-
-        Raises:
-            LanserError: the server does not answer, or not with a label.
-        """
+        """Scores distinct texts; logits of shape (n, K) are log-likelihoods, less the prior."""
         if self.options.base_url is not None:
             return self._served(records, taxonomy)
         return super().score(records, taxonomy)

@@ -27,11 +27,7 @@ RECORD_FILE = "adapter.json"
 
 
 def read_record(adapter_dir: Path) -> dict[str, Any]:
-    """Returns the description of an adapter, after checking its weights and its base.
-
-    Raises:
-        MissingDependencyError: a file is missing, damaged, or made for another base.
-    """
+    """Returns the description of an adapter; raises `MissingDependencyError` if it does not fit."""
     path, weights = adapter_dir / RECORD_FILE, adapter_dir / WEIGHTS_FILE
     problem = ""
     try:

@@ -52,12 +52,7 @@ class EGeMAPSTargets(Probe[EGeMAPSOptions]):
         self.targets = options.names
 
     def measure(self, batch: Sequence[Speech]) -> npt.NDArray[np.float64]:
-        """Returns the functionals, shape (utterances, names).
-
-        Raises:
-            MissingDependencyError: openSMILE is not installed.
-            SettingsError: a name is not in the set.
-        """
+        """Returns the functionals, shape (utterances, names)."""
         unknown = [name for name in self.targets if name not in self._smile.feature_names]
         if unknown:
             raise SettingsError(

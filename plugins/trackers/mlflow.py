@@ -52,9 +52,6 @@ class MLflow(Tracker[MLflowOptions]):
 
         Folders need MLFLOW_ALLOW_FILE_STORE, which is set for this process: MLflow advises
         databases instead.
-
-        Raises:
-            MissingDependencyError: mlflow is not installed.
         """
         os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
         os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
