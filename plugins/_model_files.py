@@ -18,7 +18,7 @@ from ._hub import HubLibrary, cached, torch_weights
 from ._optional import package_folder
 from ._weight_packages import PACKAGES
 from .labelers._gguf import GGUF_PACKAGES, GGUFPackage
-from .weights import HUB_ID, card_licence, stated_licence
+from .weights import HUB_ID, card_licence, stated_licence, visible_files
 
 TIMEOUT_S = 4.0
 """Longest wait for each answer of the hub."""
@@ -150,12 +150,8 @@ def model_files(name: str) -> ModelFiles | None:
 
 
 def _folder(folder: Path, place: str) -> ModelFiles:
-    sizes = {
-        file.relative_to(folder).as_posix(): file.stat().st_size
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-        and not any(part.startswith((".", "__")) for part in file.relative_to(folder).parts)
-    }
+    files = sorted(visible_files(folder))
+    sizes = {file.relative_to(folder).as_posix(): file.stat().st_size for file in files}
     return ModelFiles(sizes, place, card_licence(folder), lambda file: (folder / file).read_bytes())
 
 

@@ -215,15 +215,18 @@ def new_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Yields the files below a folder, without hidden ones and caches."""
+    for file in folder.rglob("*"):
+        parts = file.relative_to(folder).parts
+        if file.is_file() and not any(part.startswith((".", "__")) for part in parts):
+            yield file
+
+
 def _local(path: Path) -> Weights:
     if path.is_file():
         return Weights(path, file_sha256(path), "", path.name)
-    files = [
-        file
-        for file in path.rglob("*")
-        if file.is_file()
-        and not any(part.startswith((".", "__")) for part in file.relative_to(path).parts)
-    ]
+    files = list(visible_files(path))
     if not files:
         raise MissingDependencyError(f"The model folder {path} is empty.")
     return Weights(path, content_hash(path, files), card_licence(path), path.name)

@@ -18,6 +18,7 @@ from . import _complete
 from ._stdout import emit
 
 if TYPE_CHECKING:
+    from ..plugins.discovery import Registry
     from ..reporting.selection import Selection
 
 in_data = partial(typer.Option, rich_help_panel="Data")
@@ -124,6 +125,13 @@ STRICT = typer.Option(
 
 tracebacks = False
 """Whether errors are shown with their tracebacks; set by `main`."""
+
+
+def plugins_in(folders: list[Path]) -> Registry:
+    """Returns the installed plugins and those of folders."""
+    from ..plugins.discovery import registry
+
+    return registry(tuple(folders))
 
 
 def note(sentence: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,11 +56,10 @@ def check(
         lanser-bench data check recordings
         lanser-bench data check manifest calls taxonomy=ekman-6
     """
-    from ..plugins.discovery import registry
     from ._options import dataset_ref
     from ._own_data import contact_lines, first_contact
 
-    plugins = registry(tuple(plugins_dir))
+    plugins = shared.plugins_in(plugins_dir)
     try:
         proposed, words = first_contact(plugins, dataset)
         survey = _survey(plugins, dataset_ref(words, plugins, "data check"), store)
@@ -100,12 +98,11 @@ def init(
         lanser-bench data init calls/list.csv taxonomy=ekman-6
     """
     from ..errors import SettingsError
-    from ..plugins.discovery import registry
     from ..store import write_atomic
     from ._options import dataset_ref
     from ._own_data import contact_lines, experiment_text, first_contact
 
-    plugins = registry(tuple(plugins_dir))
+    plugins = shared.plugins_in(plugins_dir)
     proposed, words = first_contact(plugins, data)
     file = output or Path(f"{Path(data[0]).resolve().stem}.yaml")
     if file.exists() and not force:
@@ -153,12 +150,11 @@ def leakage(
         lanser-bench data leakage ravdess data/ravdess --corpus "crema-d data/crema-d limit=500"
     """
     from ..experiment.planning.leakage import leakage_report
-    from ..plugins.discovery import registry
     from ..stages.evaluate.spec import Params
     from ..store import Store
     from ._options import dataset_ref, quoted_dataset
 
-    plugins = registry(tuple(plugins_dir))
+    plugins = shared.plugins_in(plugins_dir)
     report = leakage_report(
         plugins,
         Store(store),
@@ -186,27 +182,16 @@ def _print_leakage(report: LeakageReport) -> None:
 
 
 def _survey(plugins: Registry, dataset: DatasetRef, store: Path) -> Survey:
-    from ..data.audio_memo import AudioMemo
-    from ..data.manifest import dataset_root
-    from ..data.survey import survey_dataset
+    from ..data.manifest import surveyed
     from ..experiment.running.display import Display
     from ..store import Store
 
     name = dataset.dataset
     plugin = plugins.create("dataset", name, dataset.options)
-    opened = Store(store)
-    folder = dataset_root(plugin, opened, name, dataset.root)
-    with closing(AudioMemo(opened.root / "files.sqlite")) as memo, Display() as display:
-        return survey_dataset(
-            plugins,
-            name,
-            plugin,
-            folder,
-            memo,
-            on_bad_audio=dataset.on_bad_audio,
-            part=dataset.part,
-            progress=display.reading,
-        )
+    with Display() as display:
+        settings = {"on_bad_audio": dataset.on_bad_audio, "progress": display.reading}
+        place = Store(store), name, plugin, dataset.root
+        return surveyed(plugins, *place, part=dataset.part, **settings)
 
 
 def _print_survey(survey: Survey, contact: Sequence[tuple[str, str]]) -> None:

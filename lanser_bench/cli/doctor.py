@@ -123,10 +123,9 @@ def model(
         lanser-bench doctor model FacebookAI/roberta-large-mnli
         lanser-bench doctor model openai/whisper-small --as asr
     """
-    from ..plugins.discovery import registry
     from ._doctor_model import examine
 
-    examine(registry(tuple(plugins_dir)), name, use)
+    examine(shared.plugins_in(plugins_dir), name, use)
 
 
 def _python() -> Iterator[Finding]:
@@ -204,9 +203,7 @@ def _extras() -> Iterator[Finding]:
 
 
 def _plugins() -> Iterator[Finding]:
-    from ..plugins.discovery import registry
-
-    found = registry()
+    found = shared.plugins_in([])
     yield Finding(True, f"{len(found.entries)} plugins registered")
     for broken in found.broken:
         yield Finding(

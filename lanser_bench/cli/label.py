@@ -37,14 +37,13 @@ def text(
         lanser-bench label text "We lost." "We won!" --labeler lexicon --taxonomy plutchik-8 --json
     """
     from ..experiment.text_labels import label_texts
-    from ..plugins.discovery import registry
     from ..plugins.taxonomies import find_taxonomy
     from ..stages.label.run import ODD_TEXTS
     from ._labeling import quieten_libraries
     from ._options import parsed_options
 
     quieten_libraries()
-    plugins = registry(tuple(plugins_dir))
+    plugins = shared.plugins_in(plugins_dir)
     labels = find_taxonomy(plugins, taxonomy)
     plugin = plugins.create("labeler", labeler, parsed_options(option))
     answers = label_texts(plugin, labeler, texts, labels, language)

@@ -110,11 +110,10 @@ def check(
         lanser-bench plugins check my-corpus --root /data/my-corpus
     """
     from ..errors import PluginError
-    from ..plugins.discovery import registry
     from ._check import check_plugin
     from ._options import parsed_options
 
-    plugins = registry(tuple(plugins_dir))
+    plugins = shared.plugins_in(plugins_dir)
     one, *others = _kinds(plugins, name, kind)
     if others:
         kinds = ", ".join([one, *others])

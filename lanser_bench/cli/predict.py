@@ -63,7 +63,6 @@ def predict(
     from ..errors import DataError, SettingsError
     from ..model import load_model
     from ..model.predict import find_audio, predict_file
-    from ..plugins.discovery import registry
     from ._labeling import quieten_libraries
     from ._options import parsed_options
 
@@ -75,7 +74,7 @@ def predict(
         note(sentence)
     cutter = None
     if segmenter is not None:
-        plugins = registry(tuple(plugins_dir))
+        plugins = shared.plugins_in(plugins_dir)
         cutter = plugins.create("segmenter", segmenter, parsed_options(option))
     failed = 0
     with _opened(output) as stream:

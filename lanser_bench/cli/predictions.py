@@ -48,7 +48,6 @@ def import_(
     """
     from ..experiment import import_predictions
     from ..experiment.running.display import Display
-    from ..plugins.discovery import registry
     from ..records import load_record
     from ..reporting.leaderboard.boards import rank
     from ..reporting.leaderboard.table import sheets
@@ -56,7 +55,7 @@ def import_(
     from ._console import print_sheets
     from ._options import dataset_ref, parsed_options
 
-    plugins = registry(tuple(plugins_dir))
+    plugins = shared.plugins_in(plugins_dir)
     ref = dataset_ref(dataset, plugins, "predictions import TABLE") if dataset else None
     given = None if ref is None else ref.model_dump(mode="json", exclude_unset=True)
     places = {"store": store, **({"results": results} if results else {})}

@@ -56,12 +56,11 @@ def rerun(
         lanser-bench rerun results/study/cell.json --data data
         lanser-bench rerun results/study/cell.json --root ravdess=data/ravdess --within-interval
     """
-    from ..plugins.discovery import registry
     from ..reporting.rerun.rerun import CellFailedError
     from ..reporting.rerun.rerun import rerun as run_again
     from ._display import displayed_run
 
-    folders = registry(tuple(plugins_dir)).plugin_dirs
+    folders = shared.plugins_in(plugins_dir).plugin_dirs
     with displayed_run() as display:
         try:
             compared = run_again(

@@ -74,13 +74,12 @@ def run(
     """
     from ..experiment import dry_run as plan_only
     from ..experiment import run_experiment
-    from ..plugins.discovery import registry
     from ._display import displayed_run
 
     source, overrides = _source(arguments, grid)
     if stage_timeout is not None:
         overrides = [*overrides, f"stage_timeout_s={stage_timeout}"]
-    folders = registry(tuple(plugins_dir)).plugin_dirs
+    folders = shared.plugins_in(plugins_dir).plugin_dirs
     with displayed_run() as display:
         if dry_run:
             planned = plan_only(source, overrides, plugin_dirs=folders, progress=display.reading)

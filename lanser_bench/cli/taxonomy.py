@@ -35,10 +35,9 @@ def list_taxonomies(
     Examples:
         lanser-bench taxonomy list
     """
-    from ..plugins.discovery import registry
     from ..plugins.taxonomies import find_taxonomy
 
-    plugins = registry(tuple(plugins_dir))
+    plugins = shared.plugins_in(plugins_dir)
     rows: list[dict[str, Any]] = []
     for name in plugins.names("taxonomy"):
         taxonomy = find_taxonomy(plugins, name)
@@ -76,10 +75,9 @@ def show(
         lanser-bench taxonomy show ekman-6
         lanser-bench taxonomy show moods.yaml --json
     """
-    from ..plugins.discovery import registry
     from ..plugins.taxonomies import find_taxonomy
 
-    found = find_taxonomy(registry(tuple(plugins_dir)), taxonomy)
+    found = find_taxonomy(shared.plugins_in(plugins_dir), taxonomy)
     if as_json:
         echo_json(found.model_dump(mode="json") | {"hash": found.hash})
     else:
@@ -99,10 +97,9 @@ def validate(
         lanser-bench taxonomy validate moods.yaml
     """
     from ..errors import TaxonomyError
-    from ..plugins.discovery import registry
     from ..plugins.taxonomies import check_maps
 
-    plugins = registry(tuple(plugins_dir))
+    plugins = shared.plugins_in(plugins_dir)
     faults = []
     for path in files:
         try:

@@ -80,18 +80,8 @@ def build_manifest(
     part.check(dataset_name)
     begin = time.perf_counter()
     plugin = registry.create("dataset", dataset_name, options)
-    folder = dataset_root(plugin, store, dataset_name, root)
-    with closing(AudioMemo(store.root / "files.sqlite")) as memo:
-        survey = survey_dataset(
-            registry,
-            dataset_name,
-            plugin,
-            folder,
-            memo,
-            on_bad_audio=on_bad_audio,
-            part=part,
-            progress=progress,
-        )
+    settings: Any = {"on_bad_audio": on_bad_audio, "part": part, "progress": progress}
+    survey = surveyed(registry, store, dataset_name, plugin, root, **settings)
     if survey.faults:
         raise DataError("\n".join(survey.faults))
     spec = Spec(
@@ -107,7 +97,21 @@ def build_manifest(
     return BuiltManifest(spec.key, artifact, survey.counts, problems, paths, longest, survey.notes)
 
 
-def dataset_root(plugin: Dataset[Any], store: Store, name: str, root: Path | None) -> Path | None:
+def surveyed(
+    registry: Registry,
+    store: Store,
+    name: str,
+    plugin: Dataset[Any],
+    root: Path | None,
+    **settings: Any,
+) -> Survey:
+    """Surveys a dataset with the store's cache of recordings; `settings` are `survey_dataset`'s."""
+    folder = _dataset_root(plugin, store, name, root)
+    with closing(AudioMemo(store.root / "files.sqlite")) as memo:
+        return survey_dataset(registry, name, plugin, folder, memo, **settings)
+
+
+def _dataset_root(plugin: Dataset[Any], store: Store, name: str, root: Path | None) -> Path | None:
     """Returns the folder to read, with ``~`` expanded, and gives the dataset one in the store."""
     plugin.storage = store.root / "datasets" / name
     if root is None:

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from lanser_bench import ASR, Speech, Transcript
 
 from .._devices import Precision, dtype_on
+from .._named_model import NamedModelOptions
 from .._transformers import load_extractor, load_model, load_part, refuse_missing
 from ..weights import usual_names
 from ._ctc import ctc, transcript
@@ -23,8 +24,11 @@ from ._sequences import DECODERS, sequence
 from ._whisper import OpensWhisper, RecogniserOptions, Window, summary, transcripts
 
 
-class Options(RecogniserOptions):
+class Options(RecogniserOptions, NamedModelOptions):
     """Options of `transformers`."""
+
+    kind = "recogniser"
+    example = "openai/whisper-small or facebook/wav2vec2-base-960h"
 
     model: Annotated[str, usual_names("asr")] = ""
     """A Whisper, Moonshine, Parakeet-TDT or CTC model of transformers: a folder, a hub id, or a
@@ -35,15 +39,6 @@ class Options(RecogniserOptions):
 
     precision: Precision = "float32"
     """Type of weights and activations. A CPU refuses those that it has no instructions for."""
-
-    @model_validator(mode="after")
-    def _named(self) -> Options:
-        if not self.model:
-            raise ValueError(
-                "name a recogniser in the option 'model', a folder or a hub id such as "
-                "openai/whisper-small or facebook/wav2vec2-base-960h: none comes with lanser-bench"
-            )
-        return self
 
 
 class TransformersASR(OpensWhisper, ASR[Options]):
@@ -95,7 +90,11 @@ class TransformersASR(OpensWhisper, ASR[Options]):
         """The model in eval mode, its feature extractor and its tokenizer."""
         name = self.options.model
         dtype = dtype_on(self.options.device, self.options.precision)
-        model, missing = load_model(name, _head, "recogniser (Whisper, Moonshine, Parakeet or CTC)")
+        model, missing = load_model(
+            name,
+            lambda config: HEADS.get(config.model_type, "AutoModelForCTC"),
+            "recogniser (Whisper, Moonshine, Parakeet or CTC)",
+        )
         refuse_missing(
             name, "recogniser", missing, "Choose one that was fine-tuned for recognition."
         )
@@ -110,7 +109,3 @@ HEADS = {
     "parakeet_tdt": "AutoModelForTDT",
 }
 """Classes of transformers by `model_type`; all others are CTC."""
-
-
-def _head(config: Any) -> str:
-    return HEADS.get(config.model_type, "AutoModelForCTC")

@@ -28,8 +28,7 @@ from lanser_bench import (
 from .._cores import on_cores
 from .._devices import Precision, dtype_on
 from ..weights import WithWeights, usual_names
-from ._pretrained import encoder_of, load, redrawn
-from ._trained_on import published
+from ._pretrained import FAMILIES, encoder_of, load, published, redrawn
 
 if TYPE_CHECKING:
     import torch
@@ -163,7 +162,7 @@ class TransformersEncoder(FrozenEncoder[TransformersOptions]):
 
     def _speech_model(self) -> SpeechModel:
         options = self.options
-        return _build(options.model, options.random_init, False, options.layer, "mix")
+        return speech_model(options.model, options.random_init, layer=options.layer)
 
 
 class TrainableOptions(PluginOptions):
@@ -221,13 +220,22 @@ class TransformersTrainable(WithWeights, TrainableEncoder[TrainableOptions]):
         options = self.options
         drawn = seed if options.init == "random" else None
         part: Train = options.train if options.blocks is None else options.blocks
-        return _build(options.model, drawn, options.mix, options.layer, part)
+        return speech_model(options.model, drawn, part, mix=options.mix, layer=options.layer)
 
 
-def _build(name: str, seed: int | None, mix: bool, layer: int | None, train: Train) -> SpeechModel:
+def speech_model(
+    name: str,
+    seed: int | None,
+    train: Train = "mix",
+    *,
+    mix: bool = False,
+    layer: int | None = None,
+    families: tuple[str, ...] = FAMILIES,
+) -> SpeechModel:
+    """Returns a published encoder, or one with weights drawn from `seed`; others as its options."""
     from ._speech_model import SpeechModel
 
-    model, extractor = load(name)
+    model, extractor = load(name, families)
     encoder = encoder_of(model if seed is None else redrawn(model, seed))
     depth = encoder.config.num_hidden_layers
     if layer is not None and layer > depth:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._pretrained import encoder_of, load, redrawn
-from .transformers import FrozenEncoder, FrozenOptions
+from .transformers import FrozenEncoder, FrozenOptions, speech_model
 
 if TYPE_CHECKING:
     from ._speech_model import SpeechModel
@@ -44,9 +43,4 @@ class WhisperEncoder(FrozenEncoder[Options]):
         return None if self.options.random_init is None else frozenset()
 
     def _speech_model(self) -> SpeechModel:
-        from ._speech_model import SpeechModel
-
-        model, extractor = load(self.options.model, ("whisper",))
-        encoder, seed = encoder_of(model), self.options.random_init
-        encoder = encoder if seed is None else redrawn(encoder, seed)
-        return SpeechModel(encoder, extractor, mix=False, layer=None, train="mix")
+        return speech_model(self.options.model, self.options.random_init, families=("whisper",))

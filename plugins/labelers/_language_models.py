@@ -13,10 +13,10 @@ from pydantic import Field
 from lanser_bench import Labeler, PluginError, Scores, Taxonomy, TextRecord
 
 from .._devices import Precision, dtype_on
+from .._named_model import NamedModelOptions
 from .._tokens import token_counts
 from .._transformers import load_model, load_part, refuse_missing
 from ..weights import WithWeights
-from ._named_model import NamedModelOptions
 from ._wording import Floats, Templates, chosen_templates, score_distinct, softmax, verbalisations
 
 

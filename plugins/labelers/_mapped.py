@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from lanser_bench import Labeler, MissingDependencyError, SettingsError
 
+from .._named_model import NamedModelOptions
 from ..weights import WithWeights
 from ._label_map import LabelMap, LabelMapOptions, Wide, mapped, source_of
-from ._named_model import NamedModelOptions
 from ._wording import Floats, ScoreKind, softmax
 
 

@@ -57,7 +57,8 @@ class TensorBoard(Tracker[TensorBoardOptions]):
                 writer.add_scalar(name, value, labels)
             for name, value in headline(record).items():
                 writer.add_scalar(f"summary/{name}", value, 0)
-            writer.add_text("settings", _markdown(configuration(record)))
+            settings = json.dumps(configuration(record), indent=1, ensure_ascii=False)
+            writer.add_text("settings", indent(settings, "    "))
             figure = picture(record)
             if figure is not None:
                 writer.add_figure("label-efficiency", figure)
@@ -67,7 +68,3 @@ def _folder(record: Mapping[str, Any]) -> str:
     name = re.sub(r"[^\w.=-]+", "-", str(record["name"])).strip("-")[:60]
     experiment = re.sub(r"[^\w.=-]+", "-", str(record["experiment"])).strip("-.") or "experiment"
     return f"{experiment}/{name}-{cell_id(record)[:6]}"
-
-
-def _markdown(settings: Mapping[str, Any]) -> str:
-    return indent(json.dumps(settings, indent=1, ensure_ascii=False), "    ")

@@ -167,7 +167,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_continue(project: Path) -> None:
 
 SLOW_TO_STOP = """
 import time
-from lanser_bench.cli._interrupt import stoppable
+from lanser_bench.cli._display import stoppable
 with stoppable():
     try:
         print("ready", flush=True)

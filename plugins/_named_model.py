@@ -1,4 +1,4 @@
-"""Options of labelers that run a model of transformers, of which none comes with lanser-bench."""
+"""Options of plugins that run a model of transformers, of which none comes with lanser-bench."""
 
 from __future__ import annotations
 
