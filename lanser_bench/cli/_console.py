@@ -27,12 +27,6 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=WIDE)
 
 
-def terminal_width() -> int | None:
-    """Returns the characters in a line of the terminal; None if the output is not a terminal."""
-    console = Console()
-    return console.width if console.is_terminal else None
-
-
 def plain_table(
     columns: Sequence[str], rows: Iterable[Sequence[str]], title: str = "", right: str = ""
 ) -> Table:
@@ -62,8 +56,10 @@ def print_sheets(
     from ..reporting.tables.terminal import terminal
 
     if form == "table":
+        console = wide_console()
+        width = console.width if console.is_terminal else None
         for sheet in sheets:
-            wide_console().print(terminal(sheet, terminal_width(), notes=notes), crop=False)
+            console.print(terminal(sheet, width, notes=notes), crop=False)
     elif form == "json":
         values = plain(sheets if content is None else content)
         echo_json(values, indent=1)

@@ -12,12 +12,12 @@ from ._app import App
 from ._shared import echo_json, in_output, in_store, note
 
 app = App(help="Check, merge, publish and upgrade result records.")
+PLACES = typer.Argument(..., metavar="PATH...", help="Folders or record files.")
+FOLDERS = typer.Argument(..., metavar="DIR...", help="Folders of records.")
 
 
 @app.command()
-def validate(
-    places: list[Path] = typer.Argument(..., metavar="PATH...", help="Folders or record files."),
-) -> None:
+def validate(places: list[Path] = PLACES) -> None:
     """Check schemas, checksums, and scores against predictions.
 
     Exit code 0: all records are sound. 2: some are not; the errors say which, and why.
@@ -42,7 +42,7 @@ def validate(
 
 @app.command()
 def upgrade(
-    places: list[Path] = typer.Argument(..., metavar="PATH...", help="Folders or record files."),
+    places: list[Path] = PLACES,
     store: Path | None = in_store(
         None, help="Store of the run; its predictions are saved next to the records."
     ),
@@ -101,7 +101,7 @@ def merge(
 
 @app.command()
 def publish(
-    folders: list[Path] = typer.Argument(..., metavar="DIR...", help="Folders of records."),
+    folders: list[Path] = FOLDERS,
     output: Path = in_output(..., "--output", "-o", help="Folder of the site."),
 ) -> None:
     """Validate records, then write their index and their static site.
@@ -126,7 +126,7 @@ app.add_typer(_history, name="history")
 
 @_history.command()
 def add(
-    folders: list[Path] = typer.Argument(..., metavar="DIR...", help="Folders of records."),
+    folders: list[Path] = FOLDERS,
     commit: str | None = shared.COMMIT,
     history: Path = shared.HISTORY,
 ) -> None:

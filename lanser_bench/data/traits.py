@@ -61,6 +61,8 @@ def recording_traits(
 
 def _followers(values: Sequence[tuple[Iterable[str], str]]) -> list[tuple[str, str, str]]:
     """Returns label, value, and how many of its clips and of the others have the value."""
+    from scipy.stats import fisher_exact
+
     total = Counter(value for _, value in values)
     sizes = Counter(label for labels, _ in values for label in labels)
     both = Counter((label, value) for labels, value in values for label in labels)
@@ -74,14 +76,8 @@ def _followers(values: Sequence[tuple[Iterable[str], str]]) -> list[tuple[str, s
         difference, value = max(shares)
         own = both[label, value]
         others = total[value] - own
-        if difference >= DIFFERENCE and _p(own, size, others, rest) < level:
+        table = np.array([[own, size - own], [others, rest - others]])
+        if difference >= DIFFERENCE and fisher_exact(table).pvalue < level:
             counts = f"{own} of {size} clips, {others} of {rest} others"
             followers.append((label, value, counts))
     return followers
-
-
-def _p(own: int, size: int, others: int, rest: int) -> float:
-    """Returns the p of Fisher's exact test that a label's clips have a value as often as others."""
-    from scipy.stats import fisher_exact
-
-    return float(fisher_exact(np.array([[own, size - own], [others, rest - others]])).pvalue)

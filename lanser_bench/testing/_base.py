@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from types import ModuleType
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -27,6 +26,8 @@ from ..plugins.identity import library_versions
 from ..plugins.isolation import observed
 
 Value = TypeVar("Value")
+NOT_THEIRS = ("lanser_bench", "builtins", "abc", "typing", "pydantic")
+"""Packages of bases of a plugin that are not its author's."""
 
 
 class ContractError(AssertionError):
@@ -202,7 +203,8 @@ class PluginSuite(Suite):
         """Every option can change a number, so the plugin reads it."""
         cls = type(self.plugin)
         modules = {sys.modules[base.__module__] for c in (cls, cls.Options) for base in c.__mro__}
-        own = {m.__name__.rpartition(".")[0] or m.__name__ for m in modules if _is_theirs(m)}
+        theirs = {m.__name__ for m in modules if m.__name__.partition(".")[0] not in NOT_THEIRS}
+        own = {name.rpartition(".")[0] or name for name in theirs}
         near = [m for n, m in [*sys.modules.items()] if (n.rpartition(".")[0] or n) in own]
         files = {getattr(module, "__file__", None) or "" for module in near}
         read = set().union(*map(_names_read, files))
@@ -279,11 +281,6 @@ def _seeded(seed: int, act: Callable[[], Value]) -> tuple[Value, list[tuple[str,
         np.random.set_state(before[1])
         if torch:
             torch.set_rng_state(before[2])
-
-
-def _is_theirs(module: ModuleType) -> bool:
-    root = module.__name__.partition(".")[0]
-    return root not in ("lanser_bench", "builtins", "abc", "typing", "pydantic")
 
 
 @cache

@@ -7,13 +7,14 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import chdir, contextmanager
+from collections.abc import Callable
+from contextlib import chdir
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 from ..kinds.tracker import Tracker
 from ..records.record import ResultRecord
@@ -103,7 +104,7 @@ class TrackerSuite(PluginSuite):
             TemporaryDirectory(prefix="lanser-tracker-") as name,
             TemporaryDirectory(prefix="lanser-elsewhere-") as elsewhere,
             chdir(elsewhere),
-            _secret(),
+            patch.dict(os.environ, LANSER_SUITE_API_KEY=SECRET),
         ):
             folder = Path(name)
             before = {*threading.enumerate()}
@@ -248,15 +249,6 @@ class TrackerSuite(PluginSuite):
 
 class _LateError(BaseException):
     """The time is over; no tracker catches it."""
-
-
-@contextmanager
-def _secret() -> Iterator[None]:
-    os.environ["LANSER_SUITE_API_KEY"] = SECRET
-    try:
-        yield
-    finally:
-        del os.environ["LANSER_SUITE_API_KEY"]
 
 
 def _files(folder: Path) -> dict[Path, bytes]:

@@ -107,7 +107,7 @@ class Window:
 Decode = Callable[[Sequence[Speech], str, int, int, int], list[Window]]
 """Clips of one language, the language, samples that the encoder computes, the most tokens, and the
 window's samples → windows."""
-Options = TypeVar("Options", bound=WhisperOptions)
+Options = TypeVar("Options", bound=RecogniserOptions)
 
 
 class OpensWhisper(WithWeights):
@@ -125,7 +125,7 @@ class OpensWhisper(WithWeights):
 
 
 class WhisperASR(OpensWhisper, ASR[Options]):
-    """A library that decodes clips of one window, and has its own loop for longer ones."""
+    """A library that decodes clips of one window together, and longer ones one by one."""
 
     _multilingual: Callable[[], bool]
     _short: Decode
@@ -137,31 +137,21 @@ class WhisperASR(OpensWhisper, ASR[Options]):
     def _silence(self) -> Callable[[int], Any]:
         return cache(lambda total: self._encoded([before_silence(total)], total))
 
+    def _window(self) -> int:
+        """Samples of the model's own window."""
+        return WINDOW
+
     def transcribe(self, batch: Sequence[Speech]) -> list[Transcript]:
         """Transcribes clips of any length, in a language that `decoding_language` accepts."""
-        return transcripts(batch, self.options, self._multilingual(), self._short, self._long)
-
-
-def transcripts(
-    batch: Sequence[Speech],
-    options: Any,
-    multilingual: bool,
-    short: Decode,
-    long: Callable[[Speech, str], Transcript],
-    whole: int = WINDOW,
-) -> list[Transcript]:
-    """Transcribes clips of any length: those of one window together, longer ones one by one.
-
-    `short` and `long` transcribe clips of one window and a longer one; `whole` are the samples of
-    the model's own window.
-    """
-    languages = [decoding_language(s.language, options.language, multilingual) for s in batch]
-    fit = [i for i, speech in enumerate(batch) if len(speech.samples) <= whole]
-    size = round(options.window_s * SAMPLE_RATE)
-    clips, cached = [batch[i] for i in fit], options.silence == "cached"
-    texts = heard(clips, [languages[i] for i in fit], size, short, whole, cached)
-    done = dict(zip(fit, texts, strict=True))
-    return [done[i] if i in done else long(speech, languages[i]) for i, speech in enumerate(batch)]
+        options: Any = self.options
+        multilingual, whole = self._multilingual(), self._window()
+        languages = [decoding_language(s.language, options.language, multilingual) for s in batch]
+        fit = [i for i, speech in enumerate(batch) if len(speech.samples) <= whole]
+        size = round(options.window_s * SAMPLE_RATE)
+        clips, cached = [batch[i] for i in fit], options.silence == "cached"
+        texts = heard(clips, [languages[i] for i in fit], size, self._short, whole, cached)
+        done = dict(zip(fit, texts, strict=True))
+        return [done[i] if i in done else self._long(s, languages[i]) for i, s in enumerate(batch)]
 
 
 def heard(

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from lanser_bench import ASR, Speech, Transcript
+from lanser_bench import Speech, Transcript
 
 from .._devices import Precision, dtype_on
 from .._named_model import NamedModelOptions
@@ -21,7 +21,7 @@ from ..weights import usual_names
 from ._ctc import ctc, transcript
 from ._hf_whisper import HFWhisper
 from ._sequences import DECODERS, sequence
-from ._whisper import OpensWhisper, RecogniserOptions, Window, summary, transcripts
+from ._whisper import RecogniserOptions, WhisperASR, Window, summary
 
 
 class Options(RecogniserOptions, NamedModelOptions):
@@ -41,7 +41,7 @@ class Options(RecogniserOptions, NamedModelOptions):
     """Type of weights and activations. A CPU refuses those that it has no instructions for."""
 
 
-class TransformersASR(OpensWhisper, ASR[Options]):
+class TransformersASR(WhisperASR[Options]):
     """Whisper, Moonshine, Parakeet-TDT or CTC through transformers."""
 
     Options = Options
@@ -55,31 +55,30 @@ class TransformersASR(OpensWhisper, ASR[Options]):
         Whisper reads clips that are longer than its window in pieces, which may split words: use a
         segmenter for long recordings.
         """
-        model = self._parts[0]
-        if model.config.model_type != "whisper":
-            # One by one, because padding changes the output of many of these models.
-            decode = sequence if model.config.model_type in DECODERS else ctc
-            return [
-                transcript(decode(self._parts, speech), speech, self.options.language)
-                for speech in batch
-            ]
-        whisper = self._whisper
+        kind = self._parts[0].config.model_type
+        if kind == "whisper":
+            return super().transcribe(batch)
+        # One by one, because padding changes the output of many of these models.
+        decode = sequence if kind in DECODERS else ctc
+        language = self.options.language
+        return [transcript(decode(self._parts, speech), speech, language) for speech in batch]
 
-        def long(speech: Speech, language: str) -> Transcript:
-            pieces = whisper.pieces(speech)
-            windows: list[Window] = []
-            for start in range(0, len(pieces), self.batch_size):
-                windows += whisper.windows(pieces[start : start + self.batch_size], language)
-            return summary(windows, language)
+    def _multilingual(self) -> bool:
+        return self._whisper.multilingual
 
-        return transcripts(
-            batch,
-            self.options,
-            whisper.multilingual,
-            whisper.windows,
-            long,
-            whisper.extractor.n_samples,
-        )
+    def _window(self) -> int:
+        return int(self._whisper.extractor.n_samples)
+
+    def _short(
+        self, batch: Sequence[Speech], language: str, size: int, most: int, total: int
+    ) -> list[Window]:
+        return self._whisper.windows(batch, language, size, most, total)
+
+    def _long(self, speech: Speech, language: str) -> Transcript:
+        pieces, size = self._whisper.pieces(speech), self.batch_size
+        parts = [pieces[start : start + size] for start in range(0, len(pieces), size)]
+        windows = [one for part in parts for one in self._whisper.windows(part, language)]
+        return summary(windows, language)
 
     @cached_property
     def _whisper(self) -> HFWhisper:

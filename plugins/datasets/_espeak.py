@@ -19,7 +19,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lanser_bench import DataError, MissingDependencyError
+from lanser_bench import DataError
+
+from .._optional import require
 
 _RETRIEVAL = 2
 """AUDIO_OUTPUT_SYNCHRONOUS: samples go to the callback before `espeak_Synth` returns."""
@@ -56,20 +58,15 @@ class Clip:
     """Level of white noise mixed in, in dB relative to full scale."""
 
 
-def require() -> None:
+def require_engine() -> None:
     """Raises `MissingDependencyError` unless the engine is installed; loads nothing."""
-    from importlib.util import find_spec
-
-    if find_spec("espeakng_loader") is None:
-        raise MissingDependencyError(
-            "The synthetic corpus is spoken by eSpeak NG, which is not installed. "
-            "Run: pip install 'lanser-bench[synth]'"
-        )
+    need = "The synthetic corpus is spoken by eSpeak NG, which is not installed"
+    require("espeakng_loader", need, "pip install 'lanser-bench[synth]'.")
 
 
 def speak(clips: Sequence[Clip], folder: Path) -> None:
     """Writes every clip into `folder`, in a fresh process; raises `DataError` if that fails."""
-    require()
+    require_engine()
     for parent in {(folder / clip.file).parent for clip in clips}:
         parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from lanser_bench import Card, Dataset, PluginOptions, Utterance
 
-from ._espeak import Clip, require, speak
+from ._espeak import Clip, require_engine, speak
 from ._files import published
 from ._prosody_plan import VOICES, Planned, Sentence, plan
 from ._text_files import rows_with
@@ -99,7 +99,7 @@ class Synthetic(Dataset[SyntheticOptions]):
 
     def utterances(self, root: Path) -> Iterator[Utterance]:
         """Yields the clips speaker by speaker, after speaking them on first use."""
-        require()
+        require_engine()
         folder = root / self._digest()
         if not (folder / _INDEX).is_file():
             self._speak_into(folder)

@@ -14,7 +14,7 @@ from lanser_bench import Labeler, MissingDependencyError, SettingsError
 from .._named_model import NamedModelOptions
 from ..weights import WithWeights
 from ._label_map import LabelMap, LabelMapOptions, Wide, mapped, source_of
-from ._wording import Floats, ScoreKind, softmax
+from ._wording import Floats, ScoreKind, sigmoid, softmax
 
 
 class MappedOptions(NamedModelOptions, LabelMapOptions):
@@ -80,18 +80,14 @@ class MappedLabeler(WithWeights, Labeler[Options]):
         return [str(named[column]) for column in sorted(named, key=int)]
 
     @property
-    def _activation(self) -> str:
-        if self.options.activation != "auto":
-            return self.options.activation
-        several = self._config.get("problem_type") == "multi_label_classification"
-        return "sigmoid" if several else "softmax"
-
-    @property
     def _score_kind(self) -> ScoreKind:
-        return "independent" if self._activation == "sigmoid" else "distribution"
+        activation = self.options.activation
+        several = self._config.get("problem_type") == "multi_label_classification"
+        is_sigmoid = several if activation == "auto" else activation == "sigmoid"
+        return "independent" if is_sigmoid else "distribution"
 
     def _mapped(self, logits: Floats, matrix: Wide) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
         """Applies `mapped` to the model's outputs, shape (n, model's labels)."""
         if self._score_kind == "distribution":
             return mapped(softmax(logits).astype(np.float64), matrix, "distribution")
-        return mapped(1 / (1 + np.exp(-logits.astype(np.float64))), matrix, "independent")
+        return mapped(sigmoid(logits), matrix, "independent")

@@ -48,6 +48,11 @@ class TorchPairs:
         """Class names by column."""
         return {int(column): name for column, name in self.model.config.id2label.items()}
 
+    @classmethod
+    def on(cls, device: str, model: Any, precision: Precision = "float32") -> TorchPairs:
+        """Returns a model on a device, in eval mode."""
+        return cls(model.to(compute_device(device)).eval(), None, precision).at(precision)
+
     def at(self, precision: Precision) -> TorchPairs:
         """Returns the same model in a precision; weights that need no cast are shared."""
         packed = PackedBert(self.model, precision) if packable(self.model) else None
@@ -146,8 +151,7 @@ def load_torch(name: str, device: str, precision: Precision) -> tuple[TorchPairs
         # Without its head the model has no class called entailment, which `nli_columns` reports.
         model, _ = load_model(name, "AutoModelForSequenceClassification", "sequence classifier")
         tokenizer = load_part(name, "AutoTokenizer")
-    plain = TorchPairs(model.to(compute_device(device)).eval(), None, "float32")
-    return plain.at(precision), tokenizer
+    return TorchPairs.on(device, model, precision), tokenizer
 
 
 def load_onnx(name: str, precision: Literal["float32", "int8"]) -> tuple[OnnxPairs, Any]:

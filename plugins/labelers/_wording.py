@@ -113,3 +113,8 @@ def softmax(logits: Floats) -> Floats:
     wide = logits.astype(np.float64)
     powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
+
+
+def sigmoid(logits: Floats) -> npt.NDArray[np.float64]:
+    """Sigmoid in double precision."""
+    return 1 / (1 + np.exp(-logits.astype(np.float64)))

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from lanser_bench import Scores, SettingsError, Taxonomy, TextRecord, compute_device
+from lanser_bench import Scores, SettingsError, Taxonomy, TextRecord
 
 from .._tokens import batches, token_counts
 from .._transformers import load_model, load_part, refuse_missing
@@ -79,8 +79,7 @@ class Classifier(MappedLabeler[ClassifierOptions]):
         tokenizer = load_part(name, "AutoTokenizer")
         if tokenizer.pad_token_id is None:
             raise SettingsError(f"The tokenizer of the model '{name}' has no padding token.")
-        plain = TorchPairs(model.to(compute_device(self.options.device)).eval(), None, "float32")
-        return plain.at("float32"), tokenizer
+        return TorchPairs.on(self.options.device, model), tokenizer
 
     @cached_property
     def _longest(self) -> int:

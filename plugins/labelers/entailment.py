@@ -49,6 +49,7 @@ from ._wording import (
     distinct_texts,
     each_record,
     premise,
+    sigmoid,
     softmax,
 )
 
@@ -189,7 +190,8 @@ class Entailment(OpensModel, ColumnLabeler[EntailmentOptions]):
         empty, cut = np.array([not text for text in texts], bool), found[:, :, -1].max(axis=1) > 0
         if self.options.scoring == "single":
             return abstaining(empty, softmax(evidence), logits, "distribution", cut)
-        return abstaining(empty, _sigmoid(evidence), logits, "independent", cut)
+        values = sigmoid(evidence).astype(np.float32)
+        return abstaining(empty, values, logits, "independent", cut)
 
     def _hypotheses(self, taxonomy: Taxonomy) -> list[str]:
         """All hypotheses, template by template."""
@@ -285,7 +287,3 @@ class Entailment(OpensModel, ColumnLabeler[EntailmentOptions]):
         yes, no = nli_columns(model.classes, self.options.model)
         order = [yes, no, *(column for column in model.classes if column not in (yes, no))]
         return logits[:, order]
-
-
-def _sigmoid(evidence: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-evidence.astype(np.float64))), dtype=np.float32)
