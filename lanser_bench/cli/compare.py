@@ -6,11 +6,13 @@ from pathlib import Path
 
 import typer
 
+from ..errors import DataError, SettingsError
 from ..printing import echo
 from ..reporting.tables.form import Format
 from . import _shared as shared
 from ._app import App
 from ._complete import plugin_names
+from ._options import dataset_ref, plugin_words, plugins_and_dataset
 from ._shared import DATASET, in_data, in_labeling, in_output, writing
 
 app = App(
@@ -53,7 +55,6 @@ def records(
         lanser-bench compare records results/a results/b --metric wa --format md
         lanser-bench compare records control=none control=shuffled --labels-saved
     """
-    from ..errors import SettingsError
     from ..reporting.comparing import compare_views as views
     from ..reporting.comparing.compare import compare as compared
     from ..reporting.comparing.saved import compare_labels, saved_sheet
@@ -118,7 +119,6 @@ def labels(
     from ..reporting.labels.ladder import check_gold, check_score, compare_labelers
     from ._console import print_sheets
     from ._labeling import Labeling
-    from ._options import plugins_and_dataset
 
     _check_suffix(picture)
     check_score(by)
@@ -171,7 +171,6 @@ def asr(
     from ..reporting.labels.recognisers import REFERENCE, compare_recognisers
     from ._console import print_sheets
     from ._labeling import Labeling
-    from ._options import dataset_ref, plugin_words, plugins_and_dataset
 
     _check_suffix(picture)
     labeling = Labeling("", [], store, set_, plugins_dir)
@@ -198,7 +197,5 @@ def asr(
 
 
 def _check_suffix(picture: Path | None) -> None:
-    from ..errors import DataError
-
     if picture is not None and picture.suffix.lower() not in SUFFIXES:
         raise DataError(f"{picture}: a picture ends in {', '.join(SUFFIXES)}.")

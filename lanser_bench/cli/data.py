@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ..errors import LanserError
+from ..errors import LanserError, SettingsError
 from ..printing import echo
 from . import _shared as shared
 from ._app import App
+from ._options import dataset_ref, quoted_dataset
 from ._shared import DATASET, dataset_words, echo_json, in_data, in_output
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ def check(
         lanser-bench data check recordings
         lanser-bench data check manifest calls taxonomy=ekman-6
     """
-    from ._options import dataset_ref
     from ._own_data import contact_lines, first_contact
 
     plugins = shared.plugins_in(plugins_dir)
@@ -97,9 +97,7 @@ def init(
         lanser-bench data init recordings
         lanser-bench data init calls/list.csv taxonomy=ekman-6
     """
-    from ..errors import SettingsError
     from ..store import write_atomic
-    from ._options import dataset_ref
     from ._own_data import contact_lines, experiment_text, first_contact
 
     plugins = shared.plugins_in(plugins_dir)
@@ -152,7 +150,6 @@ def leakage(
     from ..experiment.planning.leakage import leakage_report
     from ..stages.evaluate.spec import Params
     from ..store import Store
-    from ._options import dataset_ref, quoted_dataset
 
     plugins = shared.plugins_in(plugins_dir)
     report = leakage_report(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ..errors import SettingsError
 from ..printing import echo, json_text
 from . import _shared as shared
 from ._app import App
@@ -111,7 +112,6 @@ def labels(
         lanser-bench gate labels synthetic clips=48 --labeler lexicon --baseline baseline.parquet
         lanser-bench gate labels manifest speech --labeler lexicon --against random
     """
-    from ..errors import SettingsError
     from ..plugins.taxonomies import find_taxonomy
     from ..reporting.labels import gate as of_labels
     from ._labeling import Labeling
@@ -199,7 +199,6 @@ def _compared(
     metric: str | None,
     tolerance: float,
 ) -> GateResult:
-    from ..errors import SettingsError
     from ..reporting.comparing.against_last import Past, gate_against_last
     from ..reporting.comparing.gate import gate as compare
 

@@ -11,6 +11,7 @@ from ..printing import echo
 from ..reporting.tables.form import Format
 from . import _shared as shared
 from ._app import App
+from ._options import dataset_ref, parsed_options
 from ._shared import DATASET, dataset_words, echo_json, in_data, in_output
 
 app = App(help="Label sentences, a table of texts or a dataset, without training anything.")
@@ -40,7 +41,6 @@ def text(
     from ..plugins.taxonomies import find_taxonomy
     from ..stages.label.run import ODD_TEXTS
     from ._labeling import quieten_libraries
-    from ._options import parsed_options
 
     quieten_libraries()
     plugins = shared.plugins_in(plugins_dir)
@@ -122,7 +122,6 @@ def corpus(
         lanser-bench label corpus librispeech LibriSpeech/dev-clean --asr faster-whisper
     """
     from ._labeling import Labeling
-    from ._options import dataset_ref
 
     labeling = Labeling(labeler, option, store, set_, plugins_dir, asr)
     named = dataset_ref(dataset, labeling.plugins, "label corpus")

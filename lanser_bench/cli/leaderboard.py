@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ..errors import DataError, SettingsError
 from ..printing import echo
 from ..reporting.tables.form import Format
 from . import _shared as shared
@@ -100,7 +101,6 @@ def _show_axis(boards: Sequence[AxisBoard], form: Format, *, notes: bool) -> Non
 
 
 def _show_transfer(selection: Selection, form: Format, other: object, *, notes: bool) -> None:
-    from ..errors import DataError, SettingsError
     from ..measurements.transfer import TRANSFER
     from ..reporting.report.data import Records
     from ..reporting.report.matrix import matrices
@@ -124,8 +124,6 @@ def _show_transfer(selection: Selection, form: Format, other: object, *, notes: 
 
 def _on(dataset: str | None, boards: Sequence[BoardT]) -> list[BoardT]:
     """Returns the boards of a labelled set, or all; raises `DataError` if there is none of it."""
-    from ..errors import DataError
-
     kept = [board for board in boards if dataset in (None, board.dataset)]
     if dataset is not None and not kept:
         raise DataError(f"No record has scores on a labelled set named '{dataset}'.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from ..errors import DataError, PluginError, did_you_mean
 from ..printing import echo
 from . import _shared as shared
 
@@ -64,7 +65,6 @@ def new(
 
 def _check(kind: str, name: str) -> None:
     """Refuses an unknown kind, and a name that cannot be used or is in use."""
-    from ..errors import PluginError, did_you_mean
     from ..plugins.discovery import registry
 
     if kind not in USES:
@@ -134,8 +134,6 @@ def _package(kind: str, name: str, module: str) -> dict[str, str]:
 
 def _write(folder: Path, files: dict[str, str]) -> None:
     """Writes files, unless one of them exists."""
-    from ..errors import DataError
-
     existing = [str(folder / file) for file in files if (folder / file).exists()]
     if existing:
         raise DataError(

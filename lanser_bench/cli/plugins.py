@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..errors import PluginError, did_you_mean
 from ..printing import echo
 from . import _shared as shared
 from ._app import App
@@ -76,7 +77,6 @@ def show(
         lanser-bench plugins show entailment
         lanser-bench plugins show table --kind labeler
     """
-    from ..errors import PluginError
     from ..plugins.discovery import load_plugins
 
     registry = load_plugins(plugins_dir)
@@ -109,7 +109,6 @@ def check(
         lanser-bench plugins check shout --plugins-dir my_plugins
         lanser-bench plugins check my-corpus --root /data/my-corpus
     """
-    from ..errors import PluginError
     from ._check import check_plugin
     from ._options import parsed_options
 
@@ -138,8 +137,6 @@ def check(
 
 def _kinds(registry: Registry, name: str, kind: str | None) -> list[str]:
     """Returns the given kind, or all that have the name; raises `PluginError` if none has."""
-    from ..errors import PluginError, did_you_mean
-
     kinds = [kind] if kind else [k for k, other in registry.entries if other == name]
     if kinds:
         return kinds

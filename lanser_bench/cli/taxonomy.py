@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..errors import SettingsError, TaxonomyError
 from ..printing import echo
 from . import _shared as shared
 from ._app import App
@@ -96,7 +97,6 @@ def validate(
     Examples:
         lanser-bench taxonomy validate moods.yaml
     """
-    from ..errors import TaxonomyError
     from ..plugins.taxonomies import check_maps
 
     plugins = shared.plugins_in(plugins_dir)
@@ -144,7 +144,6 @@ def compare(
         lanser-bench taxonomy compare ekman-6 plutchik-8 --texts diary.csv --labeler lexicon
         lanser-bench taxonomy compare ekman-6 plutchik-8 synthetic clips=24 --labeler lexicon
     """
-    from ..errors import SettingsError
     from ..plugins.taxonomies import find_taxonomy
     from ..reporting.labels.taxonomies import compare as compared
     from ..reporting.labels.taxonomy_views import heat_map, summary_lines
