@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -185,10 +185,10 @@ def _survey(plugins: Registry, dataset: DatasetRef, store: Path) -> Survey:
 
     name = dataset.dataset
     plugin = plugins.create("dataset", name, dataset.options)
+    settings: dict[str, Any] = {"on_bad_audio": dataset.on_bad_audio, "part": dataset.part}
     with Display() as display:
-        settings = {"on_bad_audio": dataset.on_bad_audio, "progress": display.reading}
-        place = Store(store), name, plugin, dataset.root
-        return surveyed(plugins, *place, part=dataset.part, **settings)
+        settings["progress"] = display.reading
+        return surveyed(plugins, Store(store), name, plugin, dataset.root, settings)
 
 
 def _print_survey(survey: Survey, contact: Sequence[tuple[str, str]]) -> None:

@@ -80,8 +80,8 @@ def build_manifest(
     part.check(dataset_name)
     begin = time.perf_counter()
     plugin = registry.create("dataset", dataset_name, options)
-    settings: Any = {"on_bad_audio": on_bad_audio, "part": part, "progress": progress}
-    survey = surveyed(registry, store, dataset_name, plugin, root, **settings)
+    settings = {"on_bad_audio": on_bad_audio, "part": part, "progress": progress}
+    survey = surveyed(registry, store, dataset_name, plugin, root, settings)
     if survey.faults:
         raise DataError("\n".join(survey.faults))
     spec = Spec(
@@ -103,7 +103,7 @@ def surveyed(
     name: str,
     plugin: Dataset[Any],
     root: Path | None,
-    **settings: Any,
+    settings: Mapping[str, Any],
 ) -> Survey:
     """Surveys a dataset with the store's cache of recordings; `settings` are `survey_dataset`'s."""
     folder = _dataset_root(plugin, store, name, root)

@@ -274,8 +274,13 @@ def _seeded(seed: int, act: Callable[[], Value]) -> tuple[Value, list[tuple[str,
     np.random.seed(seed)
     if torch:
         torch.default_generator.manual_seed(seed)
+        threads = torch.get_num_threads()
     try:
-        return observed(act)
+        value, changes = observed(act)
+        if torch and torch.get_num_threads() != threads:
+            changes.append(("changed torch's number of threads", "The run sets the threads."))
+            torch.set_num_threads(threads)
+        return value, changes
     finally:
         random.setstate(before[0])
         np.random.set_state(before[1])

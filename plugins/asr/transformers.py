@@ -24,7 +24,7 @@ from ._sequences import DECODERS, sequence
 from ._whisper import RecogniserOptions, WhisperASR, Window, summary
 
 
-class Options(RecogniserOptions, NamedModelOptions):
+class Options(NamedModelOptions, RecogniserOptions):
     """Options of `transformers`."""
 
     kind = "recogniser"
