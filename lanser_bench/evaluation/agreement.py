@@ -18,7 +18,7 @@ from .arrays import Bools, Floats, Ints, Strings
 from .metrics import confusion_matrix
 from .predictions import Classified, classification
 from .results import Interval, Metric
-from .statistics import LEVEL, RESAMPLES, Statistic, metric, ratio_mean
+from .statistics import LEVEL, RESAMPLES, Statistic, mean_of, metric
 
 OVER_ROWS = "percentile bootstrap over rows"
 MIN_ROWS = 20
@@ -56,11 +56,7 @@ class Units:
 def agreement(gold: Ints, labels: Ints, k: int, units: Units) -> dict[str, Metric]:
     """Returns ``uar``, ``wa`` (accuracy), ``macro_f1`` and ``kappa`` of labels against gold.
 
-    Args:
-        gold: positions, shape (n,).
-        labels: positions, shape (n,); −1, an abstention, counts as a miss.
-        k: number of labels.
-        units: of the n rows.
+    Both are positions among `k` labels, shape (n,); −1 in `labels`, an abstention, is a miss.
     """
     # Abstentions form an extra class K without gold.
     answers = np.where(labels < 0, k, labels)
@@ -79,11 +75,7 @@ def share(hits: Bools, units: Units) -> Metric:
     """Returns the share of rows that are hits, with its interval."""
     if units.speakers is None:
         return proportion(int(hits.sum()), len(hits))
-    names, unit = np.unique(units.speakers, return_inverse=True)
-    top, bottom = np.zeros((2, len(names), 1))
-    np.add.at(top[:, 0], unit, hits)
-    np.add.at(bottom[:, 0], unit, 1)
-    return metric(replace(ratio_mean(top, bottom, np.ones(1)), bounds=(0.0, 1.0)))
+    return metric(mean_of(hits, units.codes(len(hits))))
 
 
 def per_class(gold: Ints, labels: Ints, k: int, units: Units) -> list[dict[str, Metric | int]]:

@@ -81,10 +81,7 @@ def class_orders(
 
     All budgets of one draw use the same orders, so smaller subsets are part of larger ones, and
     each subset keeps the proportions of the classes. The order is by a hash of the evaluation's
-    seed, the fold's number, the draw's number and the id.
-
-    Returns:
-        Positions within the whole set, for each class of the training side `train`.
+    seed, the fold's number, the draw's number and the id. Positions are within the whole set.
     """
     label = np.asarray(labels)[train]
     rank = np.array([ordinal(seed, "budget", fold, draw, ids[p]) for p in train], np.uint64)

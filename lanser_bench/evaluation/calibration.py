@@ -22,7 +22,7 @@ import numpy as np
 from .arrays import Bools, Floats, Ints
 from .results import Metric
 from .soft_results import ReliabilityBin
-from .statistics import LEVEL, RESAMPLES, Statistic, metric, ratio_mean
+from .statistics import LEVEL, RESAMPLES, Statistic, mean_of, metric
 
 BINS = 10
 OVER_SETS = 1e-6
@@ -140,12 +140,3 @@ def reliability(
         )
         for own in rows
     ]
-
-
-def mean_of(values: Floats, unit: Ints, top: float = 1.0) -> Statistic:
-    """Returns the mean of one value per utterance, in [0, `top`], from sums over speakers."""
-    sums, sizes = np.zeros((2, int(unit.max()) + 1, 1))
-    np.add.at(sums[:, 0], unit, values)
-    np.add.at(sizes[:, 0], unit, 1)
-    known = sizes[:, 0] > 0
-    return replace(ratio_mean(sums[known], sizes[known], np.ones(1)), bounds=(0.0, top))

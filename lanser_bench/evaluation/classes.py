@@ -61,17 +61,9 @@ def cross_classify(
 ) -> ClassResult:
     """Predicts one target out of fold by logistic regression with balanced classes.
 
-    Strength and layer are chosen by inner folds of the training side. The penalty is per row, as in
-    `ridge`: C = 1 / (rows · strength).
-
-    Args:
-        layers: layer name → embeddings, shape (n, dim).
-        labels: positions of classes, shape (n,); −1 if undefined.
-        units: speaker, or another unit, of each row; no inner fold splits a unit.
-        folds: training and test sides.
-        strengths: penalties per row to choose from.
-        inner_folds: maximum number of inner folds.
-        seed: breaks ties in the inner folds.
+    Strength and layer are chosen by inner folds of the training side, which split no unit, such as
+    a speaker. The penalty is per row, as in `ridge`: C = 1 / (rows · strength). Layers have
+    embeddings of shape (n, dim), labels are positions of classes, shape (n,); −1 if undefined.
     """
     by_layer = np.full((len(layers), len(labels)), -1, np.int64)
     predicted = np.full(len(labels), -1, np.int64)

@@ -205,11 +205,7 @@ def averaged(metrics: Sequence[Metric], bounds: tuple[float, float] = (0.0, 1.0)
 
     The interval errs on the wide side: the mean half-width over speakers and Student's half-width
     over the seeds are added in quadrature, so their interaction, which is unknown here, counts
-    twice. There is no interval if one of the seeds has none.
-
-    Args:
-        metrics: one per seed.
-        bounds: range of the score and its interval.
+    twice. It is cut at the bounds of the score, and missing if one of the seeds has none.
     """
     if len(metrics) == 1:
         return metrics[0]
@@ -255,6 +251,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - place) * p_values[int(index)]))
         adjusted[int(index)] = highest
     return adjusted
+
+
+def adjusted(p_values: Sequence[float | None], others: Sequence[float] = ()) -> list[float | None]:
+    """Returns Holm's adjusted p-values of one family, which `others` complete; None stays None."""
+    found = iter(holm([*(p for p in p_values if p is not None), *others]))
+    return [None if p is None else next(found) for p in p_values]
 
 
 def tail_quantile(ratios: Floats, alpha: float, df: int) -> float:

@@ -60,17 +60,10 @@ def run_ratings(
 ) -> Study:
     """Runs all folds, budgets and draws; answers are ratings, shape (n_test, D), as float32.
 
-    Layer and penalty of each dimension are chosen by speaker folds inside the budget. A dimension
-    with fewer than two ratings in the budget is predicted by their mean.
-
-    Args:
-        data: the utterances; their labels stratify the budgets.
-        ratings: training values, shape (n, D); NaN if not rated.
-        middle: middle of each scale, shape (D,).
-        layers: embeddings.
-        folds: speaker-disjoint folds.
-        design: what is varied; strengths are penalties per row.
-        progress: called with the cells done and the number of all cells.
+    Layer and penalty per row of each dimension are chosen by speaker folds inside the budget. A
+    dimension with fewer than two ratings in the budget is predicted by their mean; without any, by
+    the middle of its scale, shape (D,). The labels of `data` stratify the budgets. Ratings have
+    shape (n, D); NaN if not rated. `progress` is called with the cells done and those of all.
     """
     positions = replace(data, labels=np.arange(len(ratings)))
 
@@ -104,13 +97,7 @@ def run_ratings(
 
 def rated(study: Study, ratings: Floats, budget: Budget) -> Rated:
     """Returns the predictions of one budget on the tested utterances."""
-    cells = study.of(budget)
-    draws = sorted({cell.draw for cell in cells})
-    predicted = np.zeros((len(draws), *ratings.shape), np.float32)
-    for cell in cells:
-        predicted[draws.index(cell.draw), study.folds[cell.fold].test] = cell.answer.predicted
-    tested = study.tested()
-    return Rated([study.data.speakers[p] for p in tested], ratings[tested], predicted[:, tested])
+    return _tested(study, ratings, study.answers(budget, np.zeros(ratings.shape, np.float32)))
 
 
 def mean_ratings(study: Study, ratings: Floats) -> Rated:
@@ -118,8 +105,12 @@ def mean_ratings(study: Study, ratings: Floats) -> Rated:
     predicted = np.zeros((1, *ratings.shape))
     for fold in study.folds:
         predicted[0, fold.test] = np.nanmean(ratings[fold.train], axis=0)
-    tested = study.tested()
-    return Rated([study.data.speakers[p] for p in tested], ratings[tested], predicted[:, tested])
+    return _tested(study, ratings, predicted)
+
+
+def _tested(study: Study, ratings: Floats, predicted: npt.NDArray[np.floating]) -> Rated:
+    rows = study.tested()
+    return Rated([study.data.speakers[p] for p in rows], ratings[rows], predicted[:, rows])
 
 
 def moments(data: Rated, dimension: int) -> Floats:
@@ -141,9 +132,8 @@ def moments(data: Rated, dimension: int) -> Floats:
 def blocks(parts: Iterable[tuple[Rated, float]], dimensions: Sequence[int]) -> Floats:
     """Returns sums over the speakers for `mean_ccc`, shape (speakers, B · 7).
 
-    Args:
-        parts: predictions of the same utterances, and the weight of their CCC.
-        dimensions: positions of the dimensions to average over.
+    `parts` are predictions of the same utterances and the weight of their CCC, which is averaged
+    over some dimensions, by position.
     """
     found = []
     for data, weight in parts:
@@ -214,10 +204,8 @@ def curve_parts(
 ) -> list[tuple[Rated, float]]:
     """Returns the predictions under a curve with their weights in its area.
 
-    Args:
-        budgets: budget → its share of the labels; None for a number per stratum.
-        found: budget → predictions.
-        largest: used alone if no budget is a share.
+    Budgets have their share of the labels, or None for a number per stratum. The largest is used
+    alone if no budget is a share.
     """
     shares = {name: share for name, share in budgets.items() if share is not None}
     shares = shares or {largest: 1.0}

@@ -47,13 +47,8 @@ def predicted(
     """Returns the value at a dose of the least-squares line through the scores, or their lead.
 
     Its error is that of the scores over speakers and training seeds, times weights that grow with
-    the distance from the doses. It does not include that the true curve may bend.
-
-    Args:
-        doses: one per side.
-        sides: cells, all over the same speakers in the same order.
-        at: the dose to predict at.
-        minus: cells to subtract, one per side, or a single one without a dose.
+    the distance from the doses. It does not include that the true curve may bend. The arguments
+    are those of `trend`; `minus` may also be a single cell without a dose.
 
     Raises:
         ValueError: all doses are equal, or `minus` has another length.
@@ -68,10 +63,8 @@ def predicted(
 def trend(doses: Sequence[float], sides: Sequence[Side], minus: Sequence[Side] = ()) -> Contrast:
     """Returns the slope of the scores, or of their lead over other cells at the same doses.
 
-    Args:
-        doses: one per side.
-        sides: cells, all over the same speakers in the same order.
-        minus: cells to subtract, one per side; empty for the scores themselves.
+    Doses are one per side. Cells are all over the same speakers in the same order; those to
+    subtract, if any, are one per side.
 
     Raises:
         ValueError: all doses are equal, or `minus` has another length.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from . import metrics
 from .arrays import Floats, Ints, Layers
@@ -90,13 +92,18 @@ class Study:
         """Returns the cells of one budget."""
         return [cell for cell in self.cells if cell.budget == budget]
 
-    def classified(self, budget: Budget) -> Classified:
-        """Returns the predictions of one budget, a row per draw."""
+    def answers(self, budget: Budget, empty: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Returns the predictions of one budget, shape (draws, n, …), in copies of `empty`."""
         cells = self.of(budget)
         draws = sorted({cell.draw for cell in cells})
-        predicted = np.full((len(draws), len(self.data.ids)), -1, np.int64)
+        predicted = np.stack([empty] * len(draws))
         for cell in cells:
             predicted[draws.index(cell.draw), self.folds[cell.fold].test] = cell.answer.predicted
+        return predicted
+
+    def classified(self, budget: Budget) -> Classified:
+        """Returns the predictions of one budget, a row per draw."""
+        predicted = self.answers(budget, np.full(len(self.data.ids), -1))
         return self.data.classified(self.tested(), predicted)
 
     def majority(self) -> Classified:
@@ -114,19 +121,27 @@ def run_study(
     folds: Sequence[Fold],
     design: Design,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    votes: Floats | None = None,
 ) -> Study:
-    """Runs all folds, budgets and draws with the linear protocol; see `run_design`."""
+    """Runs all folds, budgets and draws with the linear protocol; see `run_design`.
 
-    def linear(_: int, fold: Fold) -> Fit:
+    If `votes`, shape (n, K), are learnt, labels only stratify and answers are distributions.
+    """
+    positions = replace(data, labels=np.arange(len(data.ids)))
+
+    def linear(number: int, fold: Fold) -> Fit:
         features = fold_features(layers, fold)
 
-        def fit(labels: Ints, chosen: Ints, _: int) -> Answer:
-            rows = np.searchsorted(fold.train, chosen)
-            return learnt(features, labels, fold, data, rows, design)
+        def fit(labels: Ints, chosen: Ints, draw: int) -> Answer:
+            rows, own = np.searchsorted(fold.train, chosen), None
+            if votes is not None:
+                own = votes[training_labels(positions, fold, design, number, draw)]
+            return learnt(features, labels, fold, data, rows, design, own)
 
         return fit
 
-    return run_design(data, folds, design, linear, progress)
+    same = votes is None or not design.permute_gold  # equal labels may have other votes
+    return run_design(data, folds, design, linear, progress, same_for_all_draws=same)
 
 
 def run_design(
@@ -251,17 +266,11 @@ def learnt(
     design: Design,
     votes: Floats | None = None,
 ) -> Answer:
-    """Fits the linear protocol on some rows of a fold and predicts its test side.
+    """Fits the linear protocol on some rows of a fold's training side and predicts its test side.
 
-    Args:
-        features: the fold's features.
-        labels: labels of all utterances, shape (n,), for instance permuted.
-        fold: the fold.
-        data: the labelled utterances.
-        rows: positions within the training side whose labels may be used.
-        design: how layer and strength are chosen.
-        votes: distributions of all utterances to learn instead of the labels, shape (n, K); the
-            answer is then a distribution too, as float32.
+    `labels` are those of all utterances, shape (n,), for instance permuted. With `votes`,
+    distributions of shape (n, K), these are learnt instead; the answer is then a distribution
+    too, as float32.
     """
     chosen = fold.train[rows]
     label, speakers = labels[chosen], [data.speakers[p] for p in chosen]

@@ -32,14 +32,9 @@ def expected(
 ) -> Floats | None:
     """Returns the mean value of the labels under their scores, on a rating scale, shape (n,).
 
-    −1 and 1 become the ends of the scale, 0 its middle; nothing is fitted. It is NaN without any
-    score, and None if the taxonomy does not give the dimension of each label.
-
-    Args:
-        scores: non-negative scores over the labels, shape (n, K).
-        taxonomy: of the labels.
-        dimension: one of `DIMENSIONS`.
-        ends: of the rating scale.
+    Scores are non-negative, shape (n, K). −1 and 1 become the `ends` of the scale, 0 its middle;
+    nothing is fitted. It is NaN without any score, and None if the taxonomy does not give the
+    dimension, one of `DIMENSIONS`, of each label.
     """
     values = [getattr(label, dimension, None) for label in taxonomy.labels]
     if None in values:

@@ -21,13 +21,9 @@ ORIGINAL, CONTROL = "original", "none"
 def flattened(
     data: Labelled, versions: Mapping[str, Layers], folds: Sequence[Fold], design: Design
 ) -> dict[str, Classified]:
-    """Trains on the original version of each training side and tests all versions.
+    """Trains on the original version of each training side, all labels, and tests all versions.
 
-    Args:
-        data: the labelled utterances.
-        versions: version → layer name → its embeddings, shape (n, dim); includes `ORIGINAL`.
-        folds: speaker-disjoint folds.
-        design: strengths, inner folds, balance and the seed; all labels are used.
+    Versions, of which `ORIGINAL` is one, have embeddings of shape (n, dim) by layer.
     """
     n, names = len(data.ids), [ORIGINAL, *(name for name in versions if name != ORIGINAL)]
     stacked = {

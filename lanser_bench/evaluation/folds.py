@@ -91,19 +91,11 @@ def make_folds(
 
 
 def group_speakers(speakers: Sequence[Hashable], labels: npt.ArrayLike, k: int, seed: int) -> Ints:
-    """Distributes speakers (or other units) over k groups with balanced class counts.
+    """Returns a group of each utterance: speakers (or other units) with balanced class counts.
 
     Greedy: units with the most utterances first, each into the group that minimises the sum over
-    groups and classes of squared counts; groups without units come first.
-
-    Args:
-        speakers: the unit of each utterance, shape (n,).
-        labels: class of each utterance, shape (n,).
-        k: number of groups, at most the number of units.
-        seed: breaks ties.
-
-    Returns:
-        Group of each utterance, shape (n,); each of 0…k − 1 is used.
+    groups and classes of squared counts; groups without units come first. Units and classes have
+    shape (n,). Each of the k groups, at most as many as units, is used; `seed` breaks ties.
     """
     classes, label = np.unique(np.asarray(labels), return_inverse=True)
     units = {name: index for index, name in enumerate(dict.fromkeys(speakers))}

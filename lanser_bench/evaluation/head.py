@@ -36,20 +36,12 @@ class LinearHead:
 
 
 def fit_head(
-    layers: Layers,
-    labels: Ints,
-    speakers: Sequence[str],
-    n_labels: int,
-    choosing: Choosing,
+    layers: Layers, labels: Ints, speakers: Sequence[str], n_labels: int, choosing: Choosing
 ) -> LinearHead:
     """Fits the linear protocol on all labelled utterances, as a fold does, without a test side.
 
-    Args:
-        layers: layer name → embeddings, shape (n, dim).
-        labels: label indices, shape (n,).
-        speakers: speaker of each row; layer and strength are chosen over folds of speakers.
-        n_labels: size of the label set.
-        choosing: how layer and strength are chosen.
+    Layers have embeddings of shape (n, dim); they and the strength are chosen over folds of
+    speakers.
     """
     scales = [scaling(np.asarray(values, np.float64)) for values in layers.values()]
     axes = [principal_axes(scale.rows) for scale in scales]

@@ -8,7 +8,7 @@ needs.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from .arrays import Bools, Floats, Ints
 from .calibration import brier, jensen_shannon
 from .contrast import Contrast, Side, difference
 from .predictions import classification_score, tallies
-from .statistics import Statistic, ratio_mean
+from .statistics import Statistic, ratio
 
 NEVER_GIVEN = "never_given"
 
@@ -104,13 +104,9 @@ def distances(scores: Floats, matrix: Floats | None, answered: Bools, shares: Fl
 def label_sums(
     rows: LabelRows, units: Sequence[str], labels: Sequence[str], gold: Sequence[str] = ()
 ) -> QualitySums:
-    """Sums labels over units.
+    """Sums labels over the units of n utterances, from `units_of`.
 
-    Args:
-        rows: the labels of n utterances.
-        units: of the n utterances, from `units_of`.
-        labels: names of the labeler's labels.
-        gold: names of the gold labels; empty if there are none to compare with.
+    `labels` are the names of the labeler's labels, `gold` those to compare with, if any.
     """
     names, unit = np.unique(np.asarray(units, dtype=str), return_inverse=True)
     given = np.zeros((len(names), len(labels) + 1))
@@ -128,12 +124,9 @@ def label_sums(
 
 
 def error_sums(units: Sequence[str], words: Ints, characters: Ints) -> QualitySums:
-    """Sums edits over units of n utterances.
+    """Sums edits of words and characters over the units of n utterances, from `units_of`.
 
-    Args:
-        units: of the utterances, from `units_of`.
-        words: edits of words, and their number in the reference, shape (n, 2).
-        characters: the same of characters.
+    Edits have shape (n, 2), beside their number in the reference.
     """
     names, unit = np.unique(np.asarray(units, dtype=str), return_inverse=True)
     parts: dict[str, Floats] = {}
@@ -153,14 +146,14 @@ def statistics(sums: QualitySums) -> dict[str, Statistic]:
         found["uar"] = classification_score(tallies(square[:, None]), "uar")
         found["kappa"] = kappa_of(square)
     if "given" in parts:
-        found["coverage"] = _ratio(parts["given"][:, :-1].sum(1), parts["given"].sum(1), 1.0)
+        found["coverage"] = ratio(parts["given"][:, :-1].sum(1), parts["given"].sum(1))
     if "distances" in parts and parts["distances"].any():
         jsd, square_error, n = parts["distances"].T
-        found |= {"jsd": _ratio(jsd, n, 1.0), "brier": _ratio(square_error, n, 2.0)}
+        found |= {"jsd": ratio(jsd, n), "brier": ratio(square_error, n, 2.0)}
     for name, part in (("wer", "words"), ("cer", "characters")):
         if part in parts:
             edits, length = parts[part].T
-            found[name] = _ratio(edits, length, np.inf)
+            found[name] = ratio(edits, length, np.inf)
     return found
 
 
@@ -179,7 +172,7 @@ def quality_differences(new: QualitySums, old: QualitySums) -> dict[str, Contras
         a, b = (s.parts["given"][:, [s.labels.index(n) for n in shared]] for s in (new, old))
         gained, lost = (a.any(0) & ~b.any(0)), (b.any(0) & ~a.any(0))
         sides = [
-            _side(_ratio(labels[:, only].sum(1), sums.parts["given"].sum(1), 1.0))
+            _side(ratio(labels[:, only].sum(1), sums.parts["given"].sum(1)))
             for labels, only, sums in ((a, gained, new), (b, lost, old))
         ]
         found[NEVER_GIVEN] = difference(*sides)
@@ -220,7 +213,3 @@ _SIZES: dict[str, Callable[[Floats], Floats]] = {
 
 def _side(statistic: Statistic) -> Side:
     return Side([statistic], drawn=False)
-
-
-def _ratio(top: Floats, bottom: Floats, most: float) -> Statistic:
-    return replace(ratio_mean(top[:, None], bottom[:, None], np.ones(1)), bounds=(0.0, most))

@@ -35,10 +35,8 @@ def check_leakage(train: Side, test: Side, where: str) -> list[str]:
     """Refuses a split whose sides share a speaker or recorded sound.
 
     Overlapping spans of one recording are the same sound. Utterances without a speaker are ignored
-    here; the protocol refuses them. `where` names the split, such as ``fold 2``.
-
-    Returns:
-        Warnings: scripted sentences that both sides contain.
+    here; the protocol refuses them. `where` names the split, such as ``fold 2``. Returns warnings
+    of scripted sentences that both sides contain.
 
     Raises:
         LeakageError: a speaker or sound is shared; the message names the utterances.
@@ -66,12 +64,7 @@ def fixed_sentence_warning(sentence_ids: Sequence[str | None]) -> str | None:
 
 
 def named_label_warning(texts: Sequence[str | None], labels: Sequence[str]) -> str | None:
-    """Warns if most transcripts contain the name of their own gold label, and no other label's.
-
-    Args:
-        texts: the transcript of each utterance.
-        labels: its gold label.
-    """
+    """Warns if most transcripts contain the name of their own gold label, and no other label's."""
     names = {label.casefold() for label in labels}
     spoken = [set(re.findall(r"\w+", (text or "").casefold())) & names for text in texts]
     given = sum(s == {label.casefold()} for s, label in zip(spoken, labels, strict=True))
@@ -86,10 +79,7 @@ def named_label_warning(texts: Sequence[str | None], labels: Sequence[str]) -> s
 def published_overlap(encoder: str, trained_on: frozenset[str] | None, dataset: str) -> str | None:
     """Warns if an encoder's published weights were or may have been trained on a labelled set.
 
-    Args:
-        encoder: its name.
-        trained_on: the sets its weights were trained on; None if unknown.
-        dataset: the labelled set.
+    `trained_on` is None if the sets are unknown.
     """
     if trained_on is None:
         return (

@@ -99,14 +99,10 @@ class Regressions:
         layers: Ints | None = None,
         start: Fit | None = None,
     ) -> Fit:
-        """Fits all folds.
+        """Fits all folds of all or some layers at some strengths C.
 
-        Args:
-            strengths: values of C, shape (S,).
-            tolerance: a problem has converged when the norm of its preconditioned gradient is below
-                this share of the norm at W = 0.
-            layers: the layers to fit; all by default.
-            start: nearby solutions to start from; they change the time, not the optimum.
+        A problem has converged when the norm of its preconditioned gradient is below `tolerance`
+        times the norm at W = 0. Nearby solutions to start from change the time, not the optimum.
         """
         chosen = np.arange(len(self.rows)) if layers is None else layers
         given = np.asarray(strengths, self.rows.dtype)

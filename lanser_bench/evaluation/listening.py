@@ -20,7 +20,7 @@ from .arrays import Bools, Floats, Ints
 from .folds import Fold
 from .results import Metric, Result
 from .sheets import fitting
-from .statistics import Statistic, metric, ratio_mean
+from .statistics import Statistic, mean_of, metric
 
 Source = Literal["head", "zero_shot", "labeler", "majority"]
 
@@ -157,14 +157,9 @@ def following(
     budget: str | None = None,
     n_labels: float | None = None,
 ) -> Following:
-    """Returns what answers follow.
+    """Returns what answers follow on conflict clips, and on congruent ones if any.
 
-    Args:
-        source: who answers.
-        clips: conflict clips, and congruent clips if any.
-        predicted: labels, −1 for no answer; shape (draws, n).
-        budget: label budget of a head.
-        n_labels: labels of that budget.
+    `predicted` are labels, −1 for no answer, shape (draws, n); a head has a label budget.
     """
     rows, others = np.flatnonzero(clips.conflict), np.flatnonzero(~clips.conflict)
     shares = statistics(clips, predicted)
@@ -182,9 +177,7 @@ def following(
 def statistics(clips: Clips, predicted: Ints) -> dict[str, Statistic]:
     """Returns ``voice``, ``words``, ``neither`` and ``difference`` as sums over speakers, sorted.
 
-    Args:
-        clips: those in conflict count.
-        predicted: as for `following`; draws are averaged.
+    Clips in conflict count; draws are averaged.
     """
     rows = np.flatnonzero(clips.conflict)
     clips, predicted = clips.part(rows), predicted[:, rows]
@@ -210,12 +203,8 @@ ANSWERS = pa.schema(
 def answer_table(clips: Clips, found: Sequence[Following], predicted: Sequence[Ints]) -> pa.Table:
     """Returns answers to tested clips as rows: a block of all clips per source, budget and draw.
 
-    Labels are positions in those of the taxonomy; −1 is no answer.
-
-    Args:
-        clips: the tested clips, n of them.
-        found: what each source follows, for its name and budget.
-        predicted: its answers, shape (draws, n).
+    Labels are positions in those of the taxonomy; −1 is no answer. `found` gives the name and
+    budget of each source, `predicted` its answers, shape (draws, n).
     """
     blocks = [
         (of, draw, row)
@@ -252,8 +241,4 @@ def read_answers(table: pa.Table, source: Source, budget: str | None) -> tuple[C
 
 def _share(hits: Bools | Floats, speakers: Sequence[str]) -> Statistic:
     """Mean of hits of shape (draws, n) over draws and clips, as sums over sorted speakers."""
-    names, unit = np.unique(speakers, return_inverse=True)
-    top, bottom = np.zeros((2, len(names), 1))
-    np.add.at(top[:, 0], unit, hits.mean(0))
-    np.add.at(bottom[:, 0], unit, 1)
-    return replace(ratio_mean(top, bottom, np.ones(1)), bounds=(0.0, 1.0))
+    return mean_of(hits.mean(0), np.unique(speakers, return_inverse=True)[1])

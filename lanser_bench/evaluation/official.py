@@ -17,11 +17,7 @@ def check_official(
 ) -> None:
     """Refuses an official protocol's name if the dataset's options differ from its definition.
 
-    Args:
-        dataset: the labelled set with its options.
-        where: start of the message, such as ``dataset 'iemocap'``.
-        protocol: the requested protocol; any that is not the dataset's own passes.
-        part: how much of the dataset is used.
+    Other protocols pass. Messages start with `where`, such as ``dataset 'iemocap'``.
 
     Raises:
         SettingsError: an option differs from the protocol's definition, or only a part of the

@@ -112,11 +112,8 @@ def normal_approximation(design: Design) -> float:
 def measured(a: Side, b: Side) -> tuple[float, float]:
     """Returns spread and seed spread, in points, of two cells of a pilot on the same speakers.
 
-    The larger of the cells' variances over seeds counts.
-
-    Returns:
-        The spread of the linearised difference over speakers, and the standard deviation over
-        training seeds without the interaction with speakers: 0 if both cells have a single seed.
+    They are the spread of the linearised difference over speakers, and the larger standard
+    deviation over training seeds without the interaction with speakers: 0 with single seeds.
     """
     contrast = Contrast([a, b], [1.0, -1.0])
     spread = contrast.speaker_error * contrast.n_speakers**0.5

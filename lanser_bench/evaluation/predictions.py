@@ -20,7 +20,7 @@ from . import metrics
 from .arrays import Floats, Ints
 from .results import Metric
 from .sheets import codes, fitting
-from .statistics import Statistic, combine, flat, mean_of_ratios, metric, ratio_mean
+from .statistics import Statistic, combine, flat, mean_of_ratios, metric, ratio, ratio_mean
 
 PREDICTIONS = "predictions.parquet"
 SUMS = ("explained", "spread", "n", "x", "y", "xx", "yy", "xy")
@@ -119,7 +119,7 @@ def classification_score(tallies: Floats, name: str) -> Statistic:
         present = support.sum((0, 1)) > 0
         score = ratio_mean(hit, gold, present / present.sum())
     elif name == "wa":
-        score = ratio_mean(hit.sum(1, keepdims=True), gold.sum(1, keepdims=True), np.ones(1))
+        score = ratio(hit.sum(1), gold.sum(1))
     else:
         marked = (support + predicted).reshape(n_speakers, draws * K)
         shares = np.full(draws * K, 1 / (draws * K))
@@ -158,9 +158,8 @@ def speaker_sums(data: Predicted) -> tuple[list[str], Floats]:
 
 def regression_from_sums(sums: Floats) -> dict[str, Statistic]:
     """Returns the scores of `regression` from `speaker_sums`."""
-    ratio = ratio_mean(sums[:, :1], sums[:, 1:2], np.ones(1))
     return {
-        "r2": replace(ratio, bounds=(-np.inf, 1.0)),
+        "r2": replace(ratio(sums[:, 0], sums[:, 1]), bounds=(-np.inf, 1.0)),
         "pearson": correlation(sums[:, 2:]),
         "ccc": concordance(sums[:, 2:]),
     }

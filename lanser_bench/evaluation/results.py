@@ -140,6 +140,11 @@ class EvaluationResult(Confused):
     """``"permuted gold"`` if training labels were permuted within speakers; None otherwise."""
     warnings: list[str] = Field(default_factory=list)
 
+    @property
+    def largest(self) -> BudgetResult:
+        """The budget with the most labels."""
+        return max(self.budgets, key=lambda budget: budget.n_labels)
+
 
 class ZeroShotResult(Confused):
     """Content of `zeroshot.json`: predictions made without any human label of the set.

@@ -36,16 +36,9 @@ class RidgeResult:
 def ridge_predictions(
     train: Floats, test: Floats, targets: Floats, strengths: Sequence[float]
 ) -> Floats:
-    """Predicts the test rows at every strength.
+    """Predicts test rows (m, d) from train rows (n, d) on the same scale, at all strengths per row.
 
-    Args:
-        train: standardised embeddings, shape (n, d).
-        test: embeddings on the same scale, shape (m, d).
-        targets: shape (n, T), no NaN.
-        strengths: penalties per row.
-
-    Returns:
-        Predictions of shape (strengths, m, T).
+    Targets have shape (n, T), without NaN, and predictions (strengths, m, T).
     """
     n, d = train.shape
     mean = targets.mean(0)
@@ -73,19 +66,12 @@ def cross_predict(
 ) -> RidgeResult:
     """Predicts each target out of fold; strength and layer are chosen by inner speaker folds.
 
-    With a single training speaker, the last layer and the middle strength are used.
+    With a single training speaker, the last layer and the middle strength are used. Layers have
+    embeddings of shape (n, dim), targets shape (n, T); NaN if undefined. Strengths increase.
 
-    Args:
-        layers: layer name → embeddings, shape (n, dim).
-        targets: shape (n, T); NaN if undefined.
-        speakers: speaker of each row.
-        folds: speaker-disjoint folds.
-        strengths: penalties to choose from, increasing.
-        inner_folds: maximum number of inner speaker folds.
-        seed: breaks ties in the inner folds.
-        sentences: the sentence of each row if the folds separate sentences: the inner folds then
-            do so too. Otherwise an embedding that memorises sentences, such as that of the control
-            `text`, would get too weak a penalty.
+    `sentences` are those of each row if the folds separate sentences: the inner folds then do so
+    too. Otherwise an embedding that memorises sentences, such as that of the control `text`, would
+    get too weak a penalty.
     """
     predicted, baseline = np.full(targets.shape, np.nan), np.full(targets.shape, np.nan)
     by_layer = np.full((len(layers), *targets.shape), np.nan)
@@ -127,11 +113,7 @@ def _patterns(targets: Floats) -> list[tuple[Ints, Bools]]:
 
 
 def _inner_folds(
-    speakers: Sequence[str],
-    sentences: Sequence[str] | None,
-    train: Ints,
-    folds: int,
-    seed: int,
+    speakers: Sequence[str], sentences: Sequence[str] | None, train: Ints, folds: int, seed: int
 ) -> list[tuple[Ints, Ints]]:
     """Returns pairs of rows to fit and to hold out, disjoint as the outer folds."""
 

@@ -36,12 +36,8 @@ def risk_coverage(
 ) -> RiskCoverage:
     """Sorts labelled rows by confidence and computes the error rate at each coverage.
 
-    Args:
-        right: whether the label is the gold one, shape (n,).
-        confidence: shape (n,).
-        total: rows with gold, labelled or not: coverage is a share of these.
-        units: of the n rows.
-        bins: number of groups of similar size that rows of similar confidence form.
+    Coverage is a share of the `total` rows with gold, labelled or not. Rows of similar confidence
+    form groups of similar size.
     """
     edges = np.unique(np.quantile(confidence, np.linspace(0, 1, bins + 1)))[::-1]
     # Groups in order of falling confidence; a group ends below its edge.

@@ -66,10 +66,8 @@ class Curve:
 def labels_saved(side: Side, n_labels: float, other: Curve) -> Saved:
     """Returns how many times as many labels another curve needs for a score.
 
-    Args:
-        side: the score of the first cell at one budget, per training seed.
-        n_labels: labels of this budget.
-        other: the other cell's curve over the same speakers, of at least two budgets.
+    `side` is the score of the first cell at a budget of `n_labels`; the curve is over the same
+    speakers, of at least two budgets.
     """
     x = np.log(other.labels)
 

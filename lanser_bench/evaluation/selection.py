@@ -72,10 +72,7 @@ class Answer:
 
 
 def fold_features(layers: Layers, fold: Fold) -> FoldFeatures:
-    """Standardises each layer on the training side and rotates it into its principal axes.
-
-    `layers` has the embeddings of all utterances, `fold` says which rows are trained and tested on.
-    """
+    """Standardises each layer on the training side and rotates it into its principal axes."""
     trains, tests = [], []
     for values in layers.values():
         train, test = standardised(np.asarray(values, np.float64), fold.train, fold.test)
@@ -157,12 +154,9 @@ def choose_and_fit(
         units: speaker, or another unit, of each row; no inner fold splits a unit.
         n_labels: size of the label set.
         choosing: the candidates, and how to choose.
-        every: fits all layers, each at its own best strength.
+        every: fits all layers, each at its own best strength; else the chosen one.
         votes: distributions over the labels to learn instead of the labels, shape (n, K). The
             criterion is then their cross-entropy, the mean over rows.
-
-    Returns:
-        The chosen layer, and a regression for it or for every layer.
     """
     group = inner_groups(units, label, choosing.inner_folds, choosing.seed)
     batch, back = _reduced(features)

@@ -61,11 +61,8 @@ def degrees(
 def smallest(variances: Variances, alpha: float, wider: float, power: float) -> float:
     """Returns the smallest difference that the test detects in a share `power` of its uses.
 
-    Args:
-        variances: the true variances, or estimates of them.
-        alpha: two-sided level.
-        wider: the bootstrap's quantile over speakers divided by Student's.
-        power: share of uses.
+    The variances are true or estimated, `alpha` is two-sided, and `wider` is the bootstrap's
+    quantile over speakers divided by Student's.
     """
     from scipy.optimize import brentq
     from scipy.special import ndtr

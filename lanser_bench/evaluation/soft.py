@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .arrays import Floats, Ints, Layers
+from .arrays import Floats, Ints
 from .budgets import Budget
 from .calibration import (
     brier,
@@ -16,16 +16,13 @@ from .calibration import (
     gap_sums,
     jensen_shannon,
     label_sets,
-    mean_of,
     reliability,
 )
-from .efficiency import Design, Fit, Labelled, Study, learnt, run_design, training_labels
-from .folds import Fold
+from .efficiency import Study
 from .predictions import classification_score, tallies
 from .results import Metric
-from .selection import Answer, fold_features
 from .soft_results import Ceiling, ReliabilityBin, SoftScores
-from .statistics import Statistic, metric, ratio_mean
+from .statistics import Statistic, mean_of, metric, ratio_mean
 
 SPLITS = 20
 """Random halves of each utterance's votes."""
@@ -55,48 +52,9 @@ def leaders(votes: Floats) -> Floats:
     return np.asarray(top / top.sum(1, keepdims=True))
 
 
-def run_votes(
-    data: Labelled,
-    votes: Floats,
-    layers: Layers,
-    folds: Sequence[Fold],
-    design: Design,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Study:
-    """Runs all folds, budgets and draws; answers are distributions.
-
-    Args:
-        data: the utterances; their labels stratify the budgets.
-        votes: what is learnt, shape (n, K).
-        layers: embeddings.
-        folds: speaker-disjoint folds.
-        design: what is varied.
-        progress: called with the cells done and the number of all cells.
-    """
-    positions = replace(data, labels=np.arange(len(votes)))
-
-    def linear(number: int, fold: Fold) -> Fit:
-        features = fold_features(layers, fold)
-
-        def fit(labels: Ints, chosen: Ints, draw: int) -> Answer:
-            rows = np.searchsorted(fold.train, chosen)
-            own = votes[training_labels(positions, fold, design, number, draw)]
-            return learnt(features, labels, fold, data, rows, design, own)
-
-        return fit
-
-    same = not design.permute_gold  # equal labels may have other votes
-    return run_design(data, folds, design, linear, progress, same_for_all_draws=same)
-
-
 def distributions(study: Study, votes: Floats, budget: Budget) -> Distributions:
     """Returns the predictions of one budget on the tested utterances."""
-    cells = study.of(budget)
-    draws = sorted({cell.draw for cell in cells})
-    predicted = np.zeros((len(draws), *votes.shape))
-    for cell in cells:
-        predicted[draws.index(cell.draw), study.folds[cell.fold].test] = cell.answer.predicted
-    return _tested(study, votes, predicted)
+    return _tested(study, votes, study.answers(budget, np.zeros(votes.shape)))
 
 
 def mean_votes(study: Study, votes: Floats) -> Distributions:
@@ -168,11 +126,7 @@ def ceiling(votes: Floats, totals: Floats, speakers: Sequence[str]) -> Ceiling |
     One annotator against the others of the utterance (leave one out, Snow et al. 2008) is exact:
     the mean over its votes. Random halves (split-half reliability, Spearman 1910) are drawn
     `SPLITS` times. Both compare samples of votes, so a good head may come closer to all votes.
-
-    Args:
-        votes: shares, shape (n, K).
-        totals: number of votes of each utterance, shape (n,); NaN if unknown.
-        speakers: speaker of each utterance.
+    Votes are shares, shape (n, K); `totals` their number per utterance, NaN if unknown.
     """
     counts = np.rint(votes * np.nan_to_num(totals)[:, None])
     whole = np.abs(counts - votes * np.nan_to_num(totals)[:, None]).max(1) < 0.01

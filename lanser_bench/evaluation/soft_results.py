@@ -87,3 +87,8 @@ class SoftResult(Result):
     control: str | None = None
     """``"permuted gold"`` if training votes were permuted within speakers; None otherwise."""
     warnings: list[str] = Field(default_factory=list)
+
+    @property
+    def largest(self) -> SoftBudget:
+        """The budget with the most labels."""
+        return max(self.budgets, key=lambda budget: budget.n_labels)

@@ -21,8 +21,9 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from .arrays import Floats
+from .arrays import Floats, Ints
 from .results import Interval, Metric
 
 MIN_SPEAKERS = 5
@@ -183,6 +184,18 @@ def mean_of_ratios(parts: Sequence[tuple[Floats, Floats]], weights: Sequence[flo
             merged.append((weight * top, bottom))
     tops, bottoms = (np.concatenate(side, axis=1) for side in zip(*merged, strict=True))
     return ratio_mean(tops, bottoms, np.ones(tops.shape[1]))
+
+
+def mean_of(values: npt.ArrayLike, unit: Ints, top: float = 1.0) -> Statistic:
+    """Returns the mean of one value per utterance, in [0, `top`], from sums over speakers."""
+    sums, sizes = (np.bincount(unit, of).astype(np.float64) for of in (values, None))
+    return ratio(sums[sizes > 0], sizes[sizes > 0], top)
+
+
+def ratio(tops: Floats, bottoms: Floats, most: float = 1.0) -> Statistic:
+    """Returns Σ top / Σ bottom of the speakers, shape (speakers,), in [0, `most`]."""
+    whole = ratio_mean(tops[:, None], bottoms[:, None], np.ones(1))
+    return replace(whole, bounds=(0.0, most))
 
 
 def flat(statistic: Statistic) -> Floats:

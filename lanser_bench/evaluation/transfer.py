@@ -104,11 +104,10 @@ class Transferred:
 
 
 def make_task(sources: Sequence[Corpus], test: Corpus) -> Task:
-    """Selects what a head is trained and tested on.
+    """Selects what a head is trained and tested on: labels that occur on both sides.
 
     Speakers never cross: training rows of speakers who are tested, and of speakers who share a
-    recording with a tested utterance, are left out and named. The labels are those that occur on
-    both sides.
+    recording with a tested utterance, are left out and named.
 
     Raises:
         LeakageError: a speaker or a recording would still be on both sides.
@@ -133,12 +132,9 @@ def make_task(sources: Sequence[Corpus], test: Corpus) -> Task:
 
 
 def transferred(task: Task, names: Sequence[str], design: Design) -> Transferred:
-    """Trains a head on the sources and tests it on the other set.
+    """Trains a head on the sources of a task with at least 2 labels and tests it on the other set.
 
-    Args:
-        task: at least 2 labels, from `make_task`.
-        names: labels of the common taxonomy.
-        design: strengths, inner folds, balance and the seed; all labels are used.
+    `names` are the labels of the common taxonomy; all labels are used.
     """
     parts = [*task.sources, (task.test, task.rows)]
     data, layers = _joined(parts, task.labels)
@@ -203,10 +199,7 @@ def within(task: Task, design: Design) -> Classified | None:
 def read_classified(table: pa.Table, score: TransferScore, column: str) -> Classified:
     """Returns predictions of a score from the written rows of its labelled set.
 
-    Args:
-        table: columns id, speaker, trained_on, gold, and `column`.
-        score: the score.
-        column: ``predicted``, or ``within`` for heads trained within the set.
+    `column` is ``predicted``, or ``within`` for heads trained within the set.
     """
     rows = table.filter(pc.equal(table["trained_on"], JOIN.join(score.trained_on)))
     gold, predicted = (codes(rows, name, len(score.labels)) for name in ("gold", column))

@@ -21,10 +21,8 @@ from .statistics import Statistic, metric
 def choices(scores: npt.NDArray[np.floating], matrix: Floats, abstained: Bools) -> Ints:
     """Returns the target label of each utterance, shape (n,); −1 for an abstention.
 
-    Args:
-        scores: non-negative scores over the source labels, shape (n, K source).
-        matrix: the map, shape (K source, K target).
-        abstained: utterances without a source label, shape (n,).
+    Scores over the source labels, shape (n, K source), are non-negative; the map has shape
+    (K source, K target).
     """
     total = scores.sum(axis=1, keepdims=True)
     shares = np.divide(scores, total, out=np.zeros_like(scores, np.float64), where=total > 0)
@@ -61,16 +59,9 @@ def zero_shot(
 ) -> ZeroShotResult:
     """Scores predictions that were made without labels of the target.
 
-    An abstention is a miss: it counts in every denominator, and coverage is reported separately.
-
-    Args:
-        predicted: label of each utterance, −1 for none, shape (n,).
-        gold: human label, shape (n,).
-        speakers: speaker of each utterance.
-        labels: names of the gold labels; those that never occur are left out of the result.
-        source: the origin of the predictions, such as ``head``.
-        taxonomy: the taxonomy they were made in.
-        unreachable: gold labels that no label of that taxonomy maps to.
+    An abstention, −1, is a miss: it counts in every denominator, and coverage is reported
+    separately. Predicted and human labels have shape (n,). Gold labels that never occur are left
+    out of the result; no label of the taxonomy maps to those `unreachable`.
     """
     present = np.unique(gold)
     data = answered(predicted, gold, speakers)

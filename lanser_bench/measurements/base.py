@@ -314,11 +314,7 @@ class Measurement(Generic[R]):
 
 
 def with_fields(fields: Mapping[str, tuple[Any, Any]]) -> Callable[[type[M]], type[M]]:
-    """Class decorator: adds fields to a pydantic model.
-
-    Args:
-        fields: name → type and default.
-    """
+    """Class decorator: adds fields, name → type and default, to a pydantic model."""
 
     def extended(model: type[M]) -> type[M]:
         options: dict[str, Any] = dict(fields)

@@ -79,8 +79,7 @@ def _column(name: str, head: str, dimension: str | None = None) -> Column[Dimens
 
 
 def _positions(result: DimensionsResult, dimension: str | None) -> list[int]:
-    names = list(result.scales)
-    return [k for k, name in enumerate(names) if dimension in (None, name)]
+    return [k for k, name in enumerate(result.scales) if dimension in (None, name)]
 
 
 def _sums(parts: Sequence[tuple[study.Rated, float]], wanted: Sequence[int]) -> SpeakerSums:

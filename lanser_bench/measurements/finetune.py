@@ -46,31 +46,17 @@ def _plan(on: Target) -> Keys:
     return {"finetune": key}
 
 
-def _uar(result: EvaluationResult) -> Metric:
-    """At the largest budget."""
-    return max(result.budgets, key=lambda budget: budget.n_labels).uar
-
-
-def _by_budget(result: EvaluationResult) -> Mapping[str, Metric]:
-    return {budget.budget: budget.uar for budget in result.budgets}
-
-
 def _sums(result: EvaluationResult, table: pa.Table) -> Mapping[str, SpeakerSums]:
-    found = {
-        budget.budget: uar_sums(
-            classified_rows(
-                table.filter(pc.equal(table["budget"], budget.budget)), len(result.labels)
-            )
-        )
-        for budget in result.budgets
-    }
-    largest = max(result.budgets, key=lambda budget: budget.n_labels)
-    return {WHOLE: found[largest.budget], **found}
+    found = {}
+    for name in (one.budget for one in result.budgets):
+        rows = table.filter(pc.equal(table["budget"], name))
+        found[name] = uar_sums(classified_rows(rows, len(result.labels)))
+    return {WHOLE: found[result.largest.budget], **found}
 
 
 def _lines(results: Sequence[EvaluationResult]) -> Iterator[tuple[str | Metric, ...]]:
     """Yields UAR, WA and macro-F1 at the largest budget, and the area under UAR."""
-    top = [max(result.budgets, key=lambda budget: budget.n_labels) for result in results]
+    top = [result.largest for result in results]
     scores = [averaged([getattr(one, name) for one in top]) for name in ("uar", "wa", "macro_f1")]
     yield (*scores, averaged([result.area for result in results]))
 
@@ -86,7 +72,15 @@ FINETUNE = Measurement(
         "If set (``finetune: {}`` for defaults), each trainable encoder is also fine-tuned, from "
         "its pre-trained weights and, in the control ``random_init``, from scratch.",
     ),
-    columns=(Column("finetune", "UAR fine-tuned", _uar, sums=_sums, budgets=_by_budget),),
+    columns=(
+        Column(
+            "finetune",
+            "UAR fine-tuned",
+            lambda result: result.largest.uar,
+            sums=_sums,
+            budgets=lambda result: {one.budget: one.uar for one in result.budgets},
+        ),
+    ),
     report=ReportTable(
         order=0,
         anchor="finetune",

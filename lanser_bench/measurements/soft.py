@@ -12,7 +12,7 @@ from ..evaluation.contrast import averaged
 from ..evaluation.predictions import PLACED, VECTORS, WORD
 from ..evaluation.results import Metric
 from ..evaluation.soft import statistics
-from ..evaluation.soft_results import SoftBudget, SoftResult, SoftScores
+from ..evaluation.soft_results import SoftResult, SoftScores
 from ..evaluation.statistics import flat
 from ..numbers import decimal
 from ..stages import soft
@@ -46,10 +46,6 @@ def _plan(on: Target) -> Keys:
     return {"soft": key}
 
 
-def _largest(result: SoftResult) -> SoftBudget:
-    return max(result.budgets, key=lambda budget: budget.n_labels)
-
-
 def _column(name: str, head: str, field: str, **about: Any) -> Column[SoftResult]:
     """Returns the column of a score; it can be compared at every label budget."""
 
@@ -59,12 +55,12 @@ def _column(name: str, head: str, field: str, **about: Any) -> Column[SoftResult
             statistic = statistics(data, result.n_bins)[field]
             own = statistic.sums if statistic.ratios is None else flat(statistic)
             found[budget] = sorted(set(data.speakers)), own
-        return {WHOLE: found[_largest(result).budget], **found}
+        return {WHOLE: found[result.largest.budget], **found}
 
     return Column(
         name,
         head,
-        lambda result: getattr(_largest(result), field),
+        lambda result: getattr(result.largest, field),
         sums=sums,
         budgets=lambda result: {one.budget: getattr(one, field) for one in result.budgets},
         **about,
@@ -81,7 +77,7 @@ def _recomputed(result: SoftResult, table: pa.Table) -> Iterator[tuple[str, floa
     written: dict[str, dict[str, SoftScores]]
     written = {soft.VOTES: {one.budget: one for one in result.budgets}}
     if result.from_majority is not None:
-        written[soft.MAJORITY] = {_largest(result).budget: result.from_majority}
+        written[soft.MAJORITY] = {result.largest.budget: result.from_majority}
     for head, scores in written.items():
         read = soft.read_distributions(table, head)
         for budget, of in scores.items():
@@ -94,10 +90,8 @@ def _lines(results: Sequence[SoftResult]) -> Iterator[tuple[str | Metric, ...]]:
     """Yields a line per budget, then the head trained on majorities, mean votes and annotators."""
     for budgets in zip(*(result.budgets for result in results), strict=True):
         yield f"votes, {budgets[0].budget}", *_cells(budgets)
-    largest = _largest(results[0]).budget
-    hard = [one for one in (r.from_majority for r in results) if one is not None]
-    if hard:
-        yield f"majority label, {largest}", *_cells(hard)
+    if hard := [r.from_majority for r in results if r.from_majority is not None]:
+        yield f"majority label, {results[0].largest.budget}", *_cells(hard)
     yield "mean votes", *_cells([r.mean_votes for r in results])
     people = results[0].ceiling
     if people is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 
 import pyarrow as pa
 
@@ -16,17 +17,13 @@ from ..stages.evaluate.spec import folds_by
 from .base import WHOLE, Column, Keys, Measurement, ReportTable, SpeakerSums, Switch, Target
 
 
-def _plan_head(on: Target) -> Keys:
-    return head_answers(on) if on.settings.controls.zero_shot else {}
-
-
-def _plan_text(on: Target) -> Keys:
-    return labeler_answers(on) if on.settings.controls.text_only else {}
-
-
 def head_answers(on: Target) -> Keys:
     """Plans the pre-trained head on the recordings; no key without pre-training or map."""
-    return _scored(on, "head", lambda: {"embeddings": _pooled(on), "model": str(on.model)})
+    # With the pooling that the head was trained with.
+    pooling = on.settings.pretrain.pooling
+    return _scored(
+        on, "head", lambda: {"embeddings": on.embedded(pooling=pooling), "model": str(on.model)}
+    )
 
 
 def labeler_answers(on: Target) -> Keys:
@@ -34,11 +31,6 @@ def labeler_answers(on: Target) -> Keys:
     if on.control is not None:
         return {}
     return _scored(on, "labels", lambda: {"labels": on.labels()})
-
-
-def _pooled(on: Target) -> str:
-    """Plans embeddings with the pooling that the head was trained with."""
-    return on.embedded(pooling=on.settings.pretrain.pooling)
 
 
 def _scored(on: Target, role: str, parents: Callable[[], Mapping[str, str]]) -> Keys:
@@ -75,10 +67,6 @@ def _lines(results: Sequence[ZeroShotResult]) -> Iterator[tuple[str | Metric, ..
     )
 
 
-def _uar(result: ZeroShotResult) -> Metric:
-    return result.uar
-
-
 def _sums(_: ZeroShotResult, table: pa.Table) -> Mapping[str, SpeakerSums]:
     predicted, gold = (table[name].to_numpy().astype(int) for name in ("predicted", "gold"))
     return {WHOLE: uar_sums(answered(predicted, gold, table["speaker"].to_pylist()))}
@@ -98,25 +86,25 @@ ZERO_SHOT = Measurement(
     name="zero_shot",
     file=zeroshot.RESULT,
     result=ZeroShotResult,
-    plan=_plan_head,
+    plan=lambda on: head_answers(on) if on.settings.controls.zero_shot else {},
     switch=Switch(
         "zero_shot",
         True,
         "The pre-trained head on each target, read through the taxonomy's map: no human label.",
     ),
-    columns=(Column("zero_shot", "UAR zero-shot", _uar, sums=_sums),),
+    columns=(Column("zero_shot", "UAR zero-shot", attrgetter("uar"), sums=_sums),),
     report=_REPORT,
 )
 TEXT_ONLY = Measurement(
     name="text_only",
     file=zeroshot.RESULT,
     result=ZeroShotResult,
-    plan=_plan_text,
+    plan=lambda on: labeler_answers(on) if on.settings.controls.text_only else {},
     switch=Switch(
         "text_only",
         False,
         "The labeler on each target's transcripts: the words alone. The targets are transcribed.",
     ),
-    columns=(Column("text_only", "UAR text-only", _uar, sums=_sums),),
+    columns=(Column("text_only", "UAR text-only", attrgetter("uar"), sums=_sums),),
     report=_REPORT,
 )

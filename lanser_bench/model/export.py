@@ -32,11 +32,7 @@ Tensors = dict[str, npt.NDArray[Any]]
 
 
 def find_record(cell: str | Path, results: Iterable[Path] = (Path("results"),)) -> ResultRecord:
-    """Returns the record of a cell.
-
-    Args:
-        cell: a record file, or the name of a cell in `results`.
-        results: folders of records.
+    """Returns the record of a cell: a record file, or the name of a cell in folders of records.
 
     Raises:
         DataError: no cell or several cells have that name.
@@ -182,17 +178,13 @@ class _Cell:
         if isinstance(self.plugin, FeatureExtractor):
             return {}
         if "pretrain" in self.record.stages:
-            from safetensors.numpy import load_file
-
-            tensors = load_file(self.artifact("pretrain").path / "model.safetensors")
+            tensors = _read_tensors(self.artifact("pretrain").path / "model.safetensors")
         else:
             state = self.plugin.build(self.seed).state_dict()
             tensors = {name: tensor.detach().numpy() for name, tensor in state.items()}
         return {f"encoder.{name}": values for name, values in tensors.items()}
 
     def weak_head(self) -> tuple[HeadConfig, Tensors]:
-        from safetensors.numpy import load_file
-
         from ..stages.maps.sharding import MapResult
 
         if "pretrain" not in self.record.stages:
@@ -205,17 +197,15 @@ class _Cell:
         report = TrainingReport.model_validate_json((trained.path / REPORT).read_bytes())
         last = MapResult(self.store, self.embed).array_names()[-1]
         head = HeadConfig(kind="weak", labels=report.labels, pooling=report.pooling, layer=last)
-        tensors = load_file(trained.path / "head.safetensors")
+        tensors = _read_tensors(trained.path / "head.safetensors")
         own = {f"head.{name}": values for name, values in tensors.items()}
         return head, own | self._attention(report.pooling)
 
     def _attention(self, pooling: str) -> Tensors:
         """Weights of the attention that pre-training learned, if the pooling uses it."""
-        from safetensors.numpy import load_file
-
         if pooling != "attentive" or "pretrain" not in self.record.stages:
             return {}
-        return load_file(self.artifact("pretrain").path / ATTENTION)
+        return _read_tensors(self.artifact("pretrain").path / ATTENTION)
 
     def linear_head(self, target: str) -> tuple[HeadConfig, Tensors]:
         from ..evaluation.head import fit_head
@@ -310,6 +300,12 @@ class _Cell:
             return None
         result = self.record.datasets[self._target(target)]
         return Material("target", result.title or result.dataset, result.licence)
+
+
+def _read_tensors(file: Path) -> Tensors:
+    from safetensors.numpy import load_file
+
+    return load_file(file)
 
 
 def _write(

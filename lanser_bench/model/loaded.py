@@ -58,24 +58,16 @@ class SERModel:
         return self.config.head.labels
 
     def scores(self, waveforms: Sequence[Waveform]) -> Array:
-        """Returns the probability of each label.
+        """Returns the probability of each label, shape (utterances, labels).
 
-        Args:
-            waveforms: mono float32 at 16 kHz, each of shape (samples,), at least one frame long.
-
-        Returns:
-            Shape (utterances, labels); rows add up to 1.
+        Waveforms are mono float32 at 16 kHz, shape (samples,), at least one frame long.
         """
         values = self.logits(waveforms)
         values = np.exp(values - values.max(axis=1, keepdims=True))
         return np.asarray(values / values.sum(axis=1, keepdims=True), np.float32)
 
     def check(self) -> None:
-        """Scores half a second of silence.
-
-        Raises:
-            Exception: of the libraries, if tensors do not fit the encoder, the head or its labels.
-        """
+        """Scores half a second of silence; raises errors of the libraries if parts do not fit."""
         scores = self.scores([np.zeros(SAMPLE_RATE // 2, np.float32)])
         if scores.shape != (1, len(self.labels)) or not np.isfinite(scores).all():
             raise ValueError("its scores are not one finite number per label")
@@ -112,10 +104,7 @@ class SERModel:
     ) -> Prediction:
         """Labels a recording, in segments if it is long; memory does not grow with its length.
 
-        Args:
-            path: a wav, flac, ogg or mp3 file.
-            segmenter: a segmenter, or its name with default options. None: the whole recording up
-                to 30 s, windows of 10 s beyond.
+        Without a segmenter, recordings of more than 30 s are cut into windows of 10 s.
 
         Raises:
             DataError: the recording cannot be read.

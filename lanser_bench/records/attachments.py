@@ -42,17 +42,11 @@ from .sheets import SHEETS
 def attach(
     store: Store, targets: Sequence[TargetArtifacts], path: Path, record: ResultRecord
 ) -> dict[str, Any]:
-    """Writes the files beside a record.
+    """Writes the files beside a record and returns its fields for them.
 
-    Args:
-        store: has the artifacts.
-        targets: one per labelled set, in the record's order.
-        path: of the record, which need not exist yet.
-        record: its content.
-
-    Returns:
-        The record's fields ``predictions``, ``measured`` and, with probes, ``probe_sums`` (of
-        numbers) and ``probe_hits`` (of classes), and ``score_sums`` of other measurements.
+    `targets` are one per labelled set, in the record's order; its file need not exist yet. The
+    fields are ``predictions``, ``measured`` and, with probes, ``probe_sums`` (of numbers) and
+    ``probe_hits`` (of classes), and ``score_sums`` of other measurements.
 
     Raises:
         StoreError: an artifact is missing or damaged.
@@ -126,13 +120,7 @@ def read_attached(
 
 
 def classified(record: ResultRecord, table: pa.Table, target: int, budget: str) -> Classified:
-    """Returns the predictions of a record's cell on one labelled set at one budget.
-
-    Args:
-        record: the record.
-        table: its predictions, from `read_attached`.
-        target: position of the labelled set in the record.
-        budget: such as ``100%``.
+    """Returns the predictions of one labelled set, by its position, at a budget such as ``100%``.
 
     Raises:
         DataError: the file has no such rows.
@@ -148,11 +136,8 @@ def labelled_predictions(path: Path, target: int = 0) -> pa.Table:
     """Returns a record's predictions on one labelled set with the names of labels.
 
     Its columns are id, speaker, budget, fold, draw (of the labelled subset), seed (of training, if
-    there is one), gold and predicted, as `lanser-bench predictions import` reads them.
-
-    Args:
-        path: the record.
-        target: position of the labelled set in the record.
+    there is one), gold and predicted, as `lanser-bench predictions import` reads them. `target` is
+    the position of the labelled set in the record.
 
     Raises:
         DataError: the predictions are missing or damaged.
@@ -179,12 +164,7 @@ Place = tuple[str, str, str]
 
 
 def hit_statistics(table: pa.Table, target: int) -> dict[Place, Statistic]:
-    """Returns (probe, name, scale) → UAR on one labelled set as sums over speakers, sorted.
-
-    Args:
-        table: a record's hits, from `read_attached`.
-        target: position of the labelled set in the record.
-    """
+    """Returns (probe, name, scale) → UAR on one labelled set as sums over speakers, sorted."""
     found: dict[Place, list[Hit]] = {}
     for row in table.to_pylist():
         if row["target"] == target:
@@ -195,12 +175,7 @@ def hit_statistics(table: pa.Table, target: int) -> dict[Place, Statistic]:
 
 
 def probe_statistics(table: pa.Table, target: int) -> dict[Place, Statistic]:
-    """Returns (probe, name, scale) → R² on one labelled set as sums over speakers, sorted.
-
-    Args:
-        table: a record's sums, from `read_attached`.
-        target: position of the labelled set in the record.
-    """
+    """Returns (probe, name, scale) → R² on one labelled set as sums over speakers, sorted."""
     found: dict[Place, list[list[float]]] = {}
     for row in table.to_pylist():
         if row["target"] == target:
@@ -240,44 +215,40 @@ def _placed(target: int, table: pa.Table) -> pa.Table:
 def _sums(target: int, probe: str, path: Path) -> list[pa.Table]:
     from ..evaluation.predictions import read_predicted
 
-    table = pq.read_table(path, columns=["target", "scale"])
-    places = zip(table["target"].to_pylist(), table["scale"].to_pylist(), strict=True)
     made = []
-    for name, scale in dict.fromkeys(places):
+    for name, scale in _scored(pq.read_table(path, columns=["target", "scale"])):
         speakers, sums = speaker_sums(read_predicted(path, name, scale))
-        n = len(speakers)
-        fixed = {"probe": [probe] * n, "name": [name] * n, "scale": [scale] * n}
-        columns = {column: sums[:, i] for i, column in enumerate(SUMS)}
-        place = pa.array(np.full(n, target, np.int16))
-        made.append(pa.table({"target": place, **fixed, "speaker": speakers, **columns}))
+        columns = {"speaker": speakers} | {column: sums[:, i] for i, column in enumerate(SUMS)}
+        made.append(_of_probe("probes", (target, probe, name, scale), columns))
     return made
 
 
 def _hits(target: int, probe: str, table: pa.Table) -> list[pa.Table]:
     """Returns the hits of one probe, by target and scale."""
-    places = zip(table["target"].to_pylist(), table["scale"].to_pylist(), strict=True)
     made = []
-    for name, scale in dict.fromkeys(places):
+    for name, scale in _scored(table):
         where = pc.and_(pc.equal(table["target"], name), pc.equal(table["scale"], scale))
         names = ("id", "speaker", "stratum", "truth", "predicted")
         rows = table.filter(where)
         data = PredictedClasses(*(rows[column].to_pylist() for column in names))
-        columns = list(zip(*class_hits(data), strict=True))
-        n = len(columns[0])
-        made.append(
-            pa.table(
-                {
-                    "target": pa.array([target] * n, pa.int16()),
-                    "probe": [probe] * n,
-                    "name": [name] * n,
-                    "scale": [scale] * n,
-                    **dict(zip(("speaker", "stratum", "class"), columns[:3], strict=True)),
-                    "hits": pa.array(columns[3], pa.int32()),
-                    "n": pa.array(columns[4], pa.int32()),
-                }
-            )
-        )
+        hits = zip(*class_hits(data), strict=True)
+        columns = dict(zip(("speaker", "stratum", "class", "hits", "n"), hits, strict=True))
+        made.append(_of_probe("classes", (target, probe, name, scale), columns))
     return made
+
+
+def _scored(table: pa.Table) -> list[tuple[str, str]]:
+    """Returns the targets and scales of a probe's rows."""
+    places = zip(table["target"].to_pylist(), table["scale"].to_pylist(), strict=True)
+    return list(dict.fromkeys(places))
+
+
+def _of_probe(sheet: str, place: tuple[object, ...], columns: Mapping[str, Any]) -> pa.Table:
+    """Returns rows of one target and scale as a table of `SHEETS`."""
+    n = len(columns["speaker"])
+    names = ("target", "probe", "name", "scale")
+    fixed = {name: [value] * n for name, value in zip(names, place, strict=True)}
+    return pa.table({**fixed, **columns}, schema=SHEETS[sheet].columns)
 
 
 def write_attached(

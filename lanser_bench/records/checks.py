@@ -21,12 +21,7 @@ from ..evaluation.statistics import Statistic
 from ..measurements import MEASUREMENTS, PROBE
 from ..measurements.base import WHOLE, Measurement
 from ..measurements.metrics import MEASURED
-from .attachments import (
-    classified,
-    hit_statistics,
-    probe_statistics,
-    read_attached,
-)
+from .attachments import classified, hit_statistics, probe_statistics, read_attached
 from .counts import counted, footer_counts
 from .reading import ForeignFileError, load_record, record_files
 from .record import Attached, ResultRecord

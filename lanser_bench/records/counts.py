@@ -33,12 +33,7 @@ class Counts(NamedTuple):
 
 
 def footer(tables: Sequence[pa.Table], labels: Sequence[int]) -> dict[str, str]:
-    """Returns the metadata of a file of predictions.
-
-    Args:
-        tables: rows of each labelled set.
-        labels: number of its labels.
-    """
+    """Returns the metadata of a file of predictions: rows and number of labels of each set."""
     return {KEY: json.dumps([_part(*of) for of in zip(tables, labels, strict=True)])}
 
 

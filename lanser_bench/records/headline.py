@@ -51,19 +51,19 @@ def _of_dataset(result: DatasetResult) -> Iterator[tuple[str, float]]:
     evaluation = result.evaluation
     by_labels = sorted(evaluation.budgets, key=lambda budget: budget.n_labels)
     least, top = by_labels[0], by_labels[-1]
-    yield from _with_interval("uar", top.uar)
+    yield from with_interval("uar", top.uar)
     yield "uar_above_majority", top.uar.value - evaluation.majority["uar"].value
     yield "wa", top.wa.value
     yield "macro_f1", top.macro_f1.value
     if least is not top:
-        yield from _with_interval("area", evaluation.area)
+        yield from with_interval("area", evaluation.area)
         yield "uar_fewest_labels", least.uar.value
     for measurement in MEASUREMENTS:
         for one in result.of(measurement):
             for column in measurement.columns:
                 score = column.read(one)
                 if score is not None:
-                    yield from _with_interval(column.name, score)
+                    yield from with_interval(column.name, score)
             yield from _means([*measurement.scores(one)])
 
 
@@ -90,7 +90,8 @@ def _of_corpora(cell: ResultRecord) -> Iterator[tuple[str, float]]:
             yield f"transcripts/{place}/wer", transcripts.wer.wer
 
 
-def _with_interval(name: str, metric: Metric) -> Iterator[tuple[str, float]]:
+def with_interval(name: str, metric: Metric) -> Iterator[tuple[str, float]]:
+    """Yields a score and the ends of its interval, if any, with their names."""
     yield name, metric.value
     if metric.interval is not None:
         yield f"{name}_low", metric.interval.low

@@ -170,8 +170,8 @@ def _unlike(a: ResultRecord, b: ResultRecord) -> list[str]:
 
 
 def _uar(record: ResultRecord) -> str:
-    scores = [max(d.evaluation.budgets, key=lambda b: b.n_labels).uar for d in record.datasets]
-    return "UAR " + ", ".join(f"{100 * score.value:.2f}" for score in scores)
+    scores = (result.evaluation.largest.uar.value for result in record.datasets)
+    return "UAR " + ", ".join(f"{100 * score:.2f}" for score in scores)
 
 
 def _copy(path: Path, record: ResultRecord, folder: Path) -> None:

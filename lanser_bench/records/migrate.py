@@ -24,11 +24,7 @@ def migrate_record(path: Path, store: Store | None = None) -> str:
     """Rewrites a record in place and returns what changed.
 
     Its numbers, keys, commit and dates stay as they are. Predictions are added only from artifacts
-    that have the record's own keys; their bytes are compared with their checksums first.
-
-    Args:
-        path: the record.
-        store: may still have the run's artifacts.
+    of the store that have the record's own keys; their bytes are compared with their checksums.
 
     Raises:
         DataError: the file is not a record, or cannot be written.

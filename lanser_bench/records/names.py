@@ -50,11 +50,7 @@ class Names:
     """
 
     def __init__(self, records: Iterable[ResultRecord]) -> None:
-        """Finds the axes that vary.
-
-        Args:
-            records: at least one of each row of the table.
-        """
+        """Finds the axes that vary among records, at least one of each row of the table."""
         rows: dict[str, dict[str, ResultRecord]] = {}
         for record in records:
             rows.setdefault(record.experiment, {})[record.group] = record
@@ -79,9 +75,7 @@ class Names:
     def name(self, record: ResultRecord, without: Collection[str] = ()) -> str:
         """Returns a row's name: ``encoder=cnn, hours=2``, ``main``, ``shuffled (hours=2)``.
 
-        Args:
-            record: one of the row's records.
-            without: axes to leave out; ``control`` leaves out the control.
+        The axes `without` are left out; ``control`` leaves out the control.
         """
         name = self._of[record.experiment].name(record, without)
         alone = "experiment" not in self.heads or "experiment" in without
@@ -213,13 +207,7 @@ def _value(record: ResultRecord, axis: str) -> Value:
 
 
 def value_of(settings: Mapping[str, Any], axis: str, recorded: str) -> Value:
-    """Returns the value of an axis.
-
-    Args:
-        settings: of a cell, as in its record.
-        axis: a dotted key.
-        recorded: the value's text in records.
-    """
+    """Returns the value of an axis, a dotted key, in a cell's settings; `recorded` is its text."""
     setting: Any = settings
     for step in axis.split("."):
         setting = _flat_options(setting)

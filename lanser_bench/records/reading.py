@@ -151,8 +151,7 @@ def _content(path: Path, raw: bytes) -> dict[str, Any]:
 def load_records(folders: Iterable[Path]) -> list[Found]:
     """Reads all records below some folders (or single files), in the order of their paths.
 
-    Other JSON files in a folder are ignored. `read_records` names them, and skips damaged records
-    instead of raising.
+    Other JSON files are ignored; `read_records` names them, and skips damaged records.
 
     Raises:
         DataError: a folder does not exist or has no record, or a record is damaged.

@@ -94,6 +94,9 @@ class Commit(_Record):
     dirty: bool
     """True if tracked files differed from the revision."""
 
+    def __str__(self) -> str:
+        return self.revision[:10] + (" with changes" if self.dirty else "")
+
 
 class StageUse(_Record):
     """One stage of a cell."""

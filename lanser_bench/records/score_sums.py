@@ -70,13 +70,7 @@ def _rows(store: Store, target: int, keys: TargetArtifacts) -> Iterator[dict[str
 
 
 def speaker_scores(table: pa.Table, target: int, column: Column[Any]) -> dict[str, SpeakerScore]:
-    """Returns budget, or `WHOLE`, → a score on one labelled set.
-
-    Args:
-        table: a record's sums, from `attachments.read_attached`.
-        target: position of the labelled set in the record.
-        column: declares the score.
-    """
+    """Returns budget, or `WHOLE`, → a score on one labelled set, from a record's sums."""
     own = table.filter(
         pc.and_(pc.equal(table["target"], target), pc.equal(table["score"], column.name))
     )

@@ -10,14 +10,7 @@ from ..measurements import MEASUREMENTS
 
 _TARGET = pa.field("target", pa.int16())  # position in the record's `datasets`
 _PROBE = [_TARGET, *((n, pa.string()) for n in ("probe", "name", "scale", "speaker"))]
-PREDICTIONS = pa.schema(
-    [
-        _TARGET,
-        *PLACED,
-        ("gold", pa.int16()),
-        ("predicted", pa.int16()),
-    ]
-)
+PREDICTIONS = pa.schema([_TARGET, *PLACED, ("gold", pa.int16()), ("predicted", pa.int16())])
 SCORES = pa.schema(
     [
         _TARGET,

@@ -44,12 +44,7 @@ BLOCK = 8192
 
 
 def attach_stages(store: Store, record: ResultRecord, path: Path) -> Attached | None:
-    """Writes the sums of a record's corpora; returns None if it has none.
-
-    Args:
-        store: has the record's artifacts.
-        record: the record.
-        path: where it will be.
+    """Writes the sums of a record's corpora beside its future file; returns None if it has none.
 
     Raises:
         StoreError: an artifact is missing or damaged.
@@ -67,14 +62,11 @@ def attach_stages(store: Store, record: ResultRecord, path: Path) -> Attached | 
 def stage_sums(
     store: Store, labels: str | None, transcripts: str | None, compare_in: Taxonomy | None = None
 ) -> QualitySums:
-    """Returns the sums of a corpus; cached, because the cells of a grid share them.
+    """Returns the sums of a corpus' weak labels and transcripts, named by the keys of their stages.
 
-    Args:
-        store: has the artifacts.
-        labels: key of its weak labels, if any.
-        transcripts: key of its transcripts, if any.
-        compare_in: taxonomy in which weak labels and gold are compared; by default that of the
-            gold labels, or of the weak labels if only gold labels can be mapped.
+    They are cached, because the cells of a grid share them. Weak labels and gold are compared in
+    `compare_in`; by default in the taxonomy of the gold labels, or of the weak labels if only gold
+    labels can be mapped.
 
     Raises:
         StoreError: an artifact is missing or damaged.
@@ -211,11 +203,7 @@ def _read(
 
 
 def record_sums(path: Path, record: ResultRecord) -> dict[str, QualitySums]:
-    """Returns corpus → sums of a record's stages; empty for records without such a file.
-
-    Raises:
-        DataError: the file is missing, or not the one that the record was written with.
-    """
+    """Returns corpus → sums of a record's stages; empty for records without such a file."""
     return {} if record.stage_sums is None else _record_sums(path, record.stage_sums)
 
 

@@ -9,11 +9,7 @@ Content = dict[str, Any]
 
 
 def upgraded(content: Mapping[str, Any]) -> Content:
-    """Returns a record's content in the current schema; fields that are newer stay empty.
-
-    Args:
-        content: a record as it was written, with its ``schema_version``.
-    """
+    """Returns a record's content in the current schema; fields that are newer stay empty."""
     found = dict(content)
     while found["schema_version"] in _STEPS:
         found = _STEPS[found["schema_version"]](found)

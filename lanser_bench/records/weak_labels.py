@@ -43,15 +43,7 @@ class CorpusLabels:
 
 
 def attach_labels(store: Store, record: ResultRecord, path: Path) -> Attached | None:
-    """Writes the weak labels of a record's corpora that have comparable human labels.
-
-    Args:
-        store: has the record's artifacts.
-        record: the record.
-        path: where it will be.
-
-    Returns:
-        None if no corpus has such labels.
+    """Writes the weak labels of a record's corpora that have comparable human labels, if any.
 
     Raises:
         StoreError: an artifact is missing or damaged.
@@ -73,9 +65,7 @@ def has_gold(summary: LabelSummary) -> bool:
 
 
 def corpus_labels(record: Path, attached: Attached, corpus: str, n_labels: int) -> CorpusLabels:
-    """Reads the labels of a corpus beside a record.
-
-    `corpus` is a key of the record's `labels`, whose human labels have `n_labels` names.
+    """Reads the labels of a corpus, whose human labels have `n_labels` names, beside a record.
 
     Raises:
         DataError: the file is missing, or not the one that the record was written with.

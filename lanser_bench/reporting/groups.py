@@ -14,16 +14,10 @@ from ..evaluation.contrast import Contrast, Side, difference, score_of
 from ..evaluation.curves import area_weights
 from ..evaluation.families import Declared, MetricName
 from ..evaluation.predictions import Classified, area_score, classification_score
-from ..evaluation.results import BudgetResult, EvaluationResult, Metric
+from ..evaluation.results import EvaluationResult, Metric
 from ..evaluation.statistics import Statistic
 from ..measurements.metrics import CLASS_METRICS
-from ..records.attachments import (
-    Place,
-    classified,
-    hit_statistics,
-    probe_statistics,
-    read_attached,
-)
+from ..records.attachments import Place, classified, hit_statistics, probe_statistics, read_attached
 from ..records.counts import COLUMNS, Counts, counted, footer_counts
 from ..records.names import Names
 from ..records.record import Attached, ResultRecord
@@ -78,9 +72,7 @@ class Group:
     def side(self, metric: MetricName = "uar", budget: str | None = None) -> Side:
         """Returns its score per seed as sums over speakers.
 
-        Args:
-            metric: which score.
-            budget: at which label budget; the largest if left out. `area` takes all.
+        At the largest label budget if none is named; `area` takes all.
 
         Raises:
             DataError: the predictions are missing, damaged, or have no such budget.
@@ -94,11 +86,7 @@ class Group:
         return self._sides[metric, budget]
 
     def score(self, metric: MetricName = "uar", budget: str | None = None) -> Metric:
-        """Returns its mean over seeds, with its interval over seeds × speakers.
-
-        Raises:
-            DataError: as for `side`.
-        """
+        """Returns its mean over seeds, with its interval over seeds × speakers; see `side`."""
         return score_of(self.side(metric, budget))
 
     def probes(self) -> dict[str, Side]:
@@ -133,11 +121,7 @@ class Group:
 
     @cached_property
     def utterances(self) -> str:
-        """Hash of its utterances with their speakers and gold labels.
-
-        Raises:
-            DataError: as for `side`.
-        """
+        """Hash of its utterances with their speakers and gold labels."""
         path, record = next(iter(self.members.values()))
         labels = len(self.evaluation.labels)
         return _counts(path, _attached(path, record), self.cell.target, labels).utterances
@@ -150,7 +134,7 @@ class Group:
         """
         for path, record in self.members.values():
             table = read_attached(path, _attached(path, record))
-            yield classified(record, table, self.cell.target, largest(self.evaluation).budget)
+            yield classified(record, table, self.cell.target, self.evaluation.largest.budget)
 
 
 def _fault_of(read: Callable[[], object]) -> str | None:
@@ -173,10 +157,13 @@ def grouped(records: Sequence[tuple[Path, ResultRecord]]) -> dict[CellId, Group]
     return groups
 
 
-def cell_titles(groups: Mapping[CellId, Group]) -> dict[CellId, str]:
-    """Returns names of cells on their labelled sets, as short as the others allow."""
+def cell_titles(groups: Mapping[CellId, Group]) -> dict[str, str]:
+    """Returns experiment and cell → its name on its set, as short as the others allow."""
     names = Names(group.first for group in groups.values())
-    return {cell: f"{names.name(g.first)} on {cell.dataset}" for cell, g in groups.items()}
+    return {
+        f"{cell.experiment}: {cell}": f"{names.name(group.first)} on {cell.dataset}"
+        for cell, group in groups.items()
+    }
 
 
 def shared_text(groups: Iterable[Group]) -> str:
@@ -207,11 +194,6 @@ def by_place(groups: Iterable[Group]) -> list[list[Group]]:
     return list(places.values())
 
 
-def largest(evaluation: EvaluationResult) -> BudgetResult:
-    """Returns the budget with the most labels."""
-    return max(evaluation.budgets, key=lambda budget: budget.n_labels)
-
-
 def checked_metric(name: str) -> MetricName:
     """Returns a score's name.
 
@@ -230,9 +212,9 @@ def statistic(
     """Returns one record's score as sums over its speakers, sorted."""
     evaluation = record.datasets[target].evaluation
     if metric != "area":
-        at = _at(path, record, target, budget or largest(evaluation).budget)
+        at = _at(path, record, target, budget or evaluation.largest.budget)
         return classification_score(at, metric)
-    shares = [b for b in evaluation.budgets if b.fraction is not None] or [largest(evaluation)]
+    shares = [b for b in evaluation.budgets if b.fraction is not None] or [evaluation.largest]
     weights = area_weights([b.fraction or 1.0 for b in shares])
     return area_score([_at(path, record, target, b.budget) for b in shares], weights.tolist())
 
@@ -248,7 +230,7 @@ def unlike(a: Group, b: Group) -> str | None:
         return f"another split: {mine.split_hash[:8]} and {other.split_hash[:8]}"
     if mine.control != other.control:
         return f"another control: {mine.control} and {other.control}"
-    budgets = largest(mine).budget, largest(other).budget
+    budgets = mine.largest.budget, other.largest.budget
     if budgets[0] != budgets[1]:
         return f"another largest budget: {budgets[0]} and {budgets[1]}"
     if not (a.has_predictions and b.has_predictions):

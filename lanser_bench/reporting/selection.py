@@ -21,12 +21,9 @@ class Selection:
     def __init__(
         self, found: Sequence[Found], left_out: Sequence[str] = (), where: str = "the records"
     ) -> None:
-        """Selects records.
+        """Selects among records with their files.
 
-        Args:
-            found: records with their files.
-            left_out: sentences on files that were not read.
-            where: what messages call the place of the records.
+        `left_out` are sentences on files that were not read, and messages call the place `where`.
         """
         self.every = list(found)
         self.found = newest(found)

@@ -65,18 +65,19 @@ def run(context: StageContext, draft: Draft) -> None:
     votes = task.table.votes(names)[np.ix_(task.kept, [names.index(n) for n in task.labels])]
     design = replace(design_of(params, context.spec.seed), balanced=False)
     layers = layers_of(context, task.data)
-    study = soft.run_votes(
+    study = efficiency.run_study(
         task.data,
-        votes,
         layers,
         task.folds,
         design,
         lambda done, total: context.progress(done, total, "fits"),
+        votes,
     )
     result, tables = _result(task, votes, study, bins), [_table(study, votes, VOTES)]
     if result.n_split:
         last = replace(design, budgets=[study.largest])
-        hard = soft.run_votes(task.data, soft.leaders(votes), layers, task.folds, last)
+        leaders = soft.leaders(votes)
+        hard = efficiency.run_study(task.data, layers, task.folds, last, votes=leaders)
         scores = soft.soft_scores(soft.distributions(hard, votes, last.budgets[0]), bins)
         result = result.model_copy(update={"from_majority": scores})
         tables.append(_table(hard, votes, MAJORITY))

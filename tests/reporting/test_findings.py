@@ -140,8 +140,8 @@ def spread(value: float, low: float, high: float) -> Metric:
 
 def test_a_forest_holds_all_intervals_and_0() -> None:
     lines = [
-        Difference("a", True, spread(0.04, 0.01, 0.07), "above"),
-        Difference("b", False, spread(-0.12, -0.23, -0.01), "below"),
+        Difference("a", True, spread(0.04, 0.01, 0.07)),
+        Difference("b", False, spread(-0.12, -0.23, -0.01)),
     ]
     made = forest.forest(lines, ("left", "right"))
     assert [text for _, text in made["ticks"]] == ["−30", "−20", "−10", "0", "+10"]

@@ -72,8 +72,7 @@ def gate_against_last(
     known = past.lines(reading.records)
     if not known.keys() & groups.keys():
         raise DataError(f"{past.history} has no earlier commit with a cell of the candidate.")
-    titles = {f"{c.experiment}: {c}": name for c, name in cell_titles(groups).items()}
-    found = GateResult(metric, tolerance, ignored=reading.left_out, titles=titles)
+    found = GateResult(metric, tolerance, ignored=reading.left_out, titles=cell_titles(groups))
     found.add_failed(reading.failed)
     tests = []
     ran = {cell.experiment for cell in groups}

@@ -85,10 +85,8 @@ def environment_of(
     versions: Mapping[str, str], commit: Commit | None, host: Mapping[str, Any]
 ) -> dict[str, str]:
     """Returns versions, commit and machine as name → text."""
-    text = "none"
-    if commit is not None:
-        text = commit.revision[:10] + (" with changes" if commit.dirty else "")
-    return {**versions, "commit": text, **{f"host {n}": str(value) for n, value in host.items()}}
+    machine = {f"host {name}": str(value) for name, value in host.items()}
+    return {**versions, "commit": str(commit or "none"), **machine}
 
 
 def environment_changes(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
@@ -102,13 +100,9 @@ def environment_changes(then: Mapping[str, str], now: Mapping[str, str]) -> Iter
 def slower(
     old: Mapping[str, float], new: Mapping[str, float], ratio: float, host: str = ""
 ) -> list[str]:
-    """Returns a sentence for each stage that takes more than `ratio` times as long.
+    """Returns a sentence for each stage that takes more than `ratio` times its old mean seconds.
 
-    Args:
-        old: stage → mean seconds of its artifacts.
-        new: the same of the candidate.
-        ratio: tolerated ratio.
-        host: how the machines differ, if they do.
+    `host` says how the machines differ, if they do.
     """
     return [
         f"{stage} takes {new[stage] / max(old[stage], 1e-9):.1f} times as long: "

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..._face import Tabled
 from ...errors import DataError, SettingsError
-from ...evaluation.contrast import Contrast, Side, difference, holm
+from ...evaluation.contrast import Contrast, Side, adjusted, difference
 from ...evaluation.results import Metric
 from ...evaluation.statistics import LEVEL
 from ..groups import Group, probe_contrasts, shared_text
@@ -68,7 +68,7 @@ def compare(
     budget: str | None = None,
     targets: bool = False,
 ) -> Comparison:
-    """Compares two sides, each given by a place or by filters.
+    """Compares two sides: a line per pair of cells that agree in everything else, and their mean.
 
     Args:
         a: a record file, a folder, or filters such as ``labeler=entailment`` or
@@ -79,9 +79,6 @@ def compare(
         budget: at which label budget; the largest if left out.
         targets: compares probe targets instead: a line per target and scale, R² of numbers and UAR
             of classes.
-
-    Returns:
-        A line per pair of cells that agree in everything else, and their mean.
 
     Raises:
         SettingsError: a filter names an unknown axis or value, the metric is unknown, or `targets`
@@ -163,11 +160,10 @@ def _places(a: str | Path, b: str | Path, folder: Path) -> list[Path]:
 
 def tested(contrasts: Sequence[tuple[str, Contrast]], family: Family) -> list[Line]:
     """Returns differences of two cells as lines, with p adjusted over them and their family."""
-    p_values = [contrast.p_value() for _, contrast in contrasts]
-    adjusted = iter(holm([*(p for p in p_values if p is not None), *family.others]))
+    p_values = adjusted([contrast.p_value() for _, contrast in contrasts], family.others)
     size = len(contrasts) + len(family.others)
     return [
-        _line(what, contrast, None if p is None else next(adjusted), size)
+        _line(what, contrast, p, size)
         for (what, contrast), p in zip(contrasts, p_values, strict=True)
     ]
 

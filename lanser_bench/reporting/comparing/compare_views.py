@@ -6,18 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ...numbers import p_text
-from ..tables.pictures import save_picture
-from ..tables.sheet import (
-    ONE_SEED,
-    Column,
-    Entry,
-    Sheet,
-    Shown,
-    axis_columns,
-    markdown,
-    plain,
-    verdict,
-)
+from ..tables.pictures import plain_figure, save_picture
+from ..tables.sheet import markdown, plain
+from ..tables.table import ONE_SEED, Column, Entry, Sheet, Shown, axis_columns, verdict
 from .compare import Comparison, Line
 from .responses import Response
 from .sides import left_out_notes, side_head
@@ -132,13 +123,10 @@ def as_json(found: Comparison) -> dict[str, Any]:
 
 def picture(found: Comparison, path: Path) -> None:
     """Draws the differences with their intervals about a line at 0, as PNG or SVG."""
-    from matplotlib.figure import Figure
-
     response = _response(found)
     size, side = 100 if response.points else 1, "left" if response.lower_is_better else "right"
     lines = [*found.lines, *([found.mean] if found.mean else [])]
-    figure = Figure(figsize=(8, 1.6 + 0.42 * len(lines)), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = plain_figure(8, 1.6 + 0.42 * len(lines))
     for row, line in enumerate(reversed(lines)):
         value, made = size * line.difference.value, line.difference.interval
         mean = line is found.mean
@@ -154,6 +142,6 @@ def picture(found: Comparison, path: Path) -> None:
     axes.set_yticks(range(len(lines)), [line.what for line in reversed(lines)])
     axes.set_ylim(-0.7, len(lines) - 0.3)
     axes.set_xlabel(title(found))
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["left"].set_visible(False)
     axes.set_title(f"{side} of the line: the first is better", fontsize=9, color="#555555")
     save_picture(figure, path)

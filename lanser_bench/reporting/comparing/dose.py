@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..._face import Tabled
 from ...errors import DataError, SettingsError, did_you_mean
-from ...evaluation.contrast import Contrast, Side, difference, holm, score_of
+from ...evaluation.contrast import Side, adjusted, difference, score_of
 from ...evaluation.dose import MIN_DOSES, predicted, trend
 from ...evaluation.results import Metric
 from ...records.names import Names, control_text
@@ -42,7 +42,6 @@ class Point:
     ahead: dict[str, Metric] = field(default_factory=dict)
     """Control → paired difference to it."""
     axes: dict[str, str] = field(default_factory=dict)
-    """As in its records."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,6 @@ class Prediction:
 
     of: str
     per_doubling: Metric
-    """Its slope."""
     value: Metric
     seeds_known: bool
 
@@ -95,9 +93,7 @@ class DoseBoard(Tabled):
     """Rows without a dose, such as random weights."""
     left_out: list[str]
     extrapolate: float | None = None
-    """Dose to extrapolate to."""
     shared: str = ""
-    """What all cells share, in words."""
     head: str = ""
     """Short name of the axis."""
 
@@ -111,8 +107,7 @@ def dose_response(
     """Returns a board per labelled set.
 
     Args:
-        axis: an axis of the grid whose values are numbers, such as ``corpora.0.congruence``, or
-            `MEASURED`.
+        axis: an axis whose values are numbers, such as ``corpora.0.congruence``, or `MEASURED`.
         records: with their paths.
         response: the score.
         extrapolate: a dose at which lines over log2 of the doses are read.
@@ -227,20 +222,12 @@ class _Maker:
         cells = dict(sorted(self.table[control, alike].items()))
         sides = {dose: self.side(group) for dose, group in cells.items()}
         rivals = dict(self._rivals(control, alike, list(cells)))
-        points = [
-            Point(
-                dose,
-                self.names.name(group.first),
-                score_of(sides[dose]),
-                len(group.members),
-                {
-                    name: difference(sides[dose], other[dose]).metric()
-                    for name, other in rivals.items()
-                },
-                dict(axes_of(group.first)),
-            )
-            for dose, group in cells.items()
-        ]
+        points = []
+        for dose, group in cells.items():
+            name, score = self.names.name(group.first), score_of(sides[dose])
+            ahead = {n: difference(sides[dose], of[dose]).metric() for n, of in rivals.items()}
+            axes = dict(axes_of(group.first))
+            points.append(Point(dose, name, score, len(group.members), ahead, axes))
         slopes, predictions = [], []
         if len(cells) >= MIN_DOSES:
             doses, own = list(sides), list(sides.values())
@@ -249,23 +236,17 @@ class _Maker:
                 for name, other in rivals.items()
             }
             # A control without a dose does not change the slope.
+            made = {of: trend(doses, own, minus) for of, minus in others.items() if len(minus) != 1}
             slopes = [
-                _slope(of, trend(doses, own, minus))
-                for of, minus in others.items()
-                if len(minus) != 1
+                Slope(of, one.metric(), one.p_value(), one.detectable(), one.seeds_known)
+                for of, one in made.items()
             ]
-            if self.extrapolate is not None:
-                at = self.extrapolate
+            if (at := self.extrapolate) is not None:
                 predictions = [
                     _predicted(of, doses, own, minus, at) for of, minus in others.items()
                 ]
-        return Line(
-            self._name([group.first for group in cells.values()]),
-            control,
-            points,
-            slopes,
-            predictions,
-        )
+        name = self._name([group.first for group in cells.values()])
+        return Line(name, control, points, slopes, predictions)
 
     def _name(self, records: Sequence[ResultRecord]) -> str:
         """Names a line by what its cells share; labelers that differ in numbers by their plugin."""
@@ -290,10 +271,6 @@ class _Maker:
                 yield control_text("random_init"), dict.fromkeys(doses, self.side(group))
 
 
-def _slope(of: str, made: Contrast) -> Slope:
-    return Slope(of, made.metric(), made.p_value(), made.detectable(), made.seeds_known)
-
-
 def _predicted(
     of: str, doses: Sequence[float], own: Sequence[Side], minus: Sequence[Side], at: float
 ) -> Prediction:
@@ -305,10 +282,8 @@ def _predicted(
 
 def _adjusted(lines: Sequence[Line]) -> list[Line]:
     """Adjusts the p-values of all slopes of a board."""
-    tested = [s.p_value for line in lines for s in line.slopes if s.p_value is not None]
-    adjusted = iter(holm(tested))
-
-    def adjust(slope: Slope) -> Slope:
-        return slope if slope.p_value is None else replace(slope, p_value=next(adjusted))
-
-    return [replace(line, slopes=[adjust(slope) for slope in line.slopes]) for line in lines]
+    p_values = iter(adjusted([slope.p_value for line in lines for slope in line.slopes]))
+    return [
+        replace(line, slopes=[replace(slope, p_value=next(p_values)) for slope in line.slopes])
+        for line in lines
+    ]

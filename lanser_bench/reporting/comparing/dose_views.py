@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from ...numbers import p_text
-from ..tables.pictures import COLOURS, GREYS, STYLES
+from ..tables.pictures import COLOURS, GREYS, STYLES, plain_figure
 from ..tables.sheet import ONE_SEED, Column, Entry, Sheet, Shown, axis_columns, verdict
 from .dose import DoseBoard, Line, Prediction, Slope
 
@@ -137,23 +137,15 @@ def picture(board: DoseBoard) -> Any:
     Lines of cells are drawn where there are several doses, single cells as points with whiskers,
     shuffled labels in grey, and rows that know no dose as horizontal lines.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8.5, 5.2), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = plain_figure(8.5, 5.2)
     size = 100 if board.response.points else 1
     colours = iter(COLOURS * len(board.lines))
     for index, line in enumerate(board.lines):
         grey = (line.control or "").startswith("shuffled")
         _draw(axes, line, size, GREYS[index % len(GREYS)] if grey else next(colours), grey=grey)
     for index, (name, score) in enumerate(board.references.items()):
-        axes.axhline(
-            size * score.value,
-            color=GREYS[index % len(GREYS)],
-            lw=1,
-            ls=STYLES[index % len(STYLES)],
-            label=name,
-        )
+        colour, style = GREYS[index % len(GREYS)], STYLES[index % len(STYLES)]
+        axes.axhline(size * score.value, color=colour, lw=1, ls=style, label=name)
     axes.set_xlabel(board.head)
     axes.set_ylabel(board.response.title + (", %" if board.response.points else ""))
     axes.set_title(
@@ -162,7 +154,6 @@ def picture(board: DoseBoard) -> Any:
         loc="left",
     )
     axes.grid(visible=True, color="#eeeeee", zorder=0)
-    axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside right upper", fontsize=7, frameon=False)
     return figure
 
@@ -174,15 +165,8 @@ def _draw(axes: Any, line: Line, size: float, colour: str, *, grey: bool) -> Non
     known = [band for band in bands if band is not None]
     low, high = [size * band.low for band in known], [size * band.high for band in known]
     single = len(x) == 1
-    axes.plot(
-        x,
-        y,
-        "s" if single else "--o" if grey else "-o",
-        color=colour,
-        ms=5,
-        zorder=3,
-        label=line.name[:64],
-    )
+    style = "s" if single else "--o" if grey else "-o"
+    axes.plot(x, y, style, color=colour, ms=5, zorder=3, label=line.name[:64])
     if len(known) == len(x):
         if single:
             axes.vlines(x, low, high, color=colour, lw=1.2, alpha=0.6, zorder=2)

@@ -29,13 +29,7 @@ class Family:
 def family_of(sides: Sequence[Groups], response: Response, pool: Callable[[], Selection]) -> Family:
     """Looks a comparison up in the declarations of its records.
 
-    Args:
-        sides: the cells of both sides.
-        response: the score.
-        pool: reads the records of the family's other comparisons, if any was declared.
-
-    Raises:
-        LanserError: a record or its predictions cannot be read.
+    `pool` reads the records of the family's other comparisons, if any was declared.
     """
     records = [r for side in sides for g in side.values() for _, r in g.members.values()]
     declared = declared_in(records)

@@ -91,10 +91,8 @@ class GateResult(Tabled):
     def passed(self, *, strict: bool = False, allow_changes: bool = False) -> bool:
         """Whether the candidate passes.
 
-        Args:
-            strict: an undecided cell fails too.
-            allow_changes: cells of the baseline that could not be compared do not fail, unless
-                they failed in the candidate.
+        If `strict`, an undecided score fails too. With `allow_changes`, cells of the baseline that
+        could not be compared do not fail, unless they failed in the candidate.
         """
         stopped = self.of("worse") or (strict and self.of("undecided"))
         lost = [one for one in self.lost if one.failed or not allow_changes]
@@ -144,8 +142,7 @@ def gate(
         )
     ignored = [sentence for reading in readings for sentence in reading.left_out]
     pairs = [(group, new[cell]) for cell, group in old.items() if cell in new]
-    titles = {f"{c.experiment}: {c}": name for c, name in cell_titles({**old, **new}).items()}
-    found = GateResult(metric, tolerance, ignored=ignored, titles=titles)
+    found = GateResult(metric, tolerance, ignored=ignored, titles=cell_titles({**old, **new}))
     found.changes = group_changes(pairs)
     found.warnings = _slower(pairs, slower_by)
     tests = [] if metric else list(_of_stages(pairs, found))

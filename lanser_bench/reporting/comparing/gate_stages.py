@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ...evaluation.contrast import Contrast
 from ...evaluation.label_quality import SCALES, QualitySums, quality_differences, unpaired
@@ -77,14 +76,10 @@ def stage_pairs(pairs: Sequence[tuple[Group, Group]]) -> list[StagePair]:
                         continue
                     name = (old.cell.experiment, place, what, *map(str, keys))
                     if name not in found:
-                        before, after = (_sums(*side, place) for side in sides)
+                        before, after = (record_sums(*side).get(place) for side in sides)
                         found[name] = StagePair(old.cell.experiment, place, what, before, after)
                     found[name].axes.append(axes)
     return list(found.values())
-
-
-def _sums(path: Path, record: ResultRecord, corpus: str) -> QualitySums | None:
-    return record_sums(path, record).get(corpus)
 
 
 def _key(record: ResultRecord, corpus: str, what: str) -> str | None:

@@ -75,13 +75,9 @@ def sentences(found: GateResult) -> list[str]:
     said += [f"baseline of {sentence}" for sentence in found.baselines]
     said += [f"not compared: {found.title(c.cell)}: {c.why}" for c in found.not_compared]
     whys = Counter(row.why for row in found.of("undecided"))
-    said += [f"undecided: {n} {_scores(n)}: {why}" for why, n in whys.items()]
+    said += [f"undecided: {n} score{'s' * (n > 1)}: {why}" for why, n in whys.items()]
     said += [f"slower: {sentence}" for sentence in found.warnings]
     return [*said, *(f"ignored: {sentence}" for sentence in found.ignored)]
-
-
-def _scores(n: int) -> str:
-    return "score" if n == 1 else "scores"
 
 
 def summary(found: GateResult) -> str:

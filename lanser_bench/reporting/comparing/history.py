@@ -75,15 +75,12 @@ IDENTITY = ("commit", "with_changes", *CELL)
 def add_history(
     folders: Sequence[Path], file: Path = HISTORY, *, commit: str | None = None
 ) -> list[Line]:
-    """Adds a line for each cell of some records; it replaces one of the same commit and cell.
+    """Adds and returns a line for each cell of some records; it replaces one of the same commit.
 
     Args:
         folders: of records; the newest of each cell are taken.
         file: the history, which need not exist yet.
         commit: revision that the lines are for; that of the records if left out.
-
-    Returns:
-        The new lines.
 
     Raises:
         DataError: no records, a damaged one, one without a commit, or a file that cannot be used.

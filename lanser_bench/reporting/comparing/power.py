@@ -28,7 +28,6 @@ class Counted:
     """The size of a labelled set."""
 
     speakers: int
-    """Tested speakers."""
     utterances: float
     """Mean number of labelled utterances of a tested speaker."""
     classes: int
@@ -73,13 +72,10 @@ class Question:
     dataset: str | DatasetRef | None = None
     """A dataset, or the name of its plugin; its labelled utterances are counted."""
     root: Path | None = None
-    """The dataset's folder."""
     options: Sequence[str] = ()
     """The dataset's options, as ``key=value``."""
     speakers: int | None = None
-    """Speakers tested."""
     utterances: float | None = None
-    """Utterances of each speaker."""
     protocol: str = "k-speaker-folds"
     """Which speakers are tested: all; with ``split`` or an official protocol made of it, such as
     ``tfds-crema-d``, those of the test part."""
@@ -88,9 +84,7 @@ class Question:
     budget: str | None = None
     """Label budget at which the pilot is read."""
     seeds: int = 3
-    """Training seeds of each cell."""
     comparisons: int = 1
-    """Size of the family."""
     spread: float | None = None
     """Standard deviation over speakers of the difference, in points."""
     seed_spread: float | None = None
@@ -100,17 +94,13 @@ class Question:
     power: float = 0.9
     """Share of repetitions that detect the difference."""
     plugin_dirs: Sequence[Path] = ()
-    """Folders of loose plugin files."""
 
 
 def plan_power(**known: Any) -> PowerPlan:
     """Returns the smallest difference in UAR that a comparison of two cells can detect.
 
-    Values come from the arguments, else from the pilot, else from the dataset. The rest is assumed,
-    and the plan lists the assumptions.
-
-    Args:
-        known: fields of `Question`.
+    Values come from the arguments, the fields of `Question`, else from the pilot, else from the
+    dataset. The rest is assumed, and the plan lists the assumptions.
 
     Raises:
         SettingsError: neither dataset, speakers nor pilot give the number of speakers.

@@ -56,14 +56,9 @@ def compare_labels(
     metric: MetricName = "uar",
     budget: str | None = None,
 ) -> SavedBoard:
-    """Returns how many times as many labels B needs for the scores of A.
+    """Returns how many times as many labels B needs for the scores of A at each of its budgets.
 
-    Args:
-        a: as for `compare`.
-        b: as for `compare`.
-        folder: where filters look for records.
-        metric: the score, at one budget each.
-        budget: only at this budget of A; at each if left out.
+    The sides are those of `compare`. With a `budget`, only that of A counts.
 
     Raises:
         SettingsError: `area`, which is a score of all budgets, or an unknown axis or value.
@@ -77,8 +72,9 @@ def compare_labels(
     matched, left_out = pairs(sides, Response(metric).hindrance)
     lines = []
     for what, one, other in matched:
-        curve = _curve(other, metric)
-        if len(curve.labels) < 2:
+        points = _budgets(other)
+        curve = Curve([n for _, n in points], [other.side(metric, name) for name, _ in points])
+        if len(points) < 2:
             left_out.append(f"{what}: a single budget is no curve")
             continue
         lines += [
@@ -96,11 +92,6 @@ def _budgets(group: Group) -> list[tuple[str, float]]:
     """Returns budgets with their mean number of labels, increasing; equal ones once."""
     found = {result.n_labels: result.budget for result in group.evaluation.budgets}
     return [(found[n_labels], n_labels) for n_labels in sorted(found)]
-
-
-def _curve(group: Group, metric: MetricName) -> Curve:
-    budgets = _budgets(group)
-    return Curve([n for _, n in budgets], [group.side(metric, name) for name, _ in budgets])
 
 
 def _line(
@@ -145,21 +136,10 @@ def saved_sheet(found: SavedBoard) -> Sheet:
 def _entry(line: SavedLine) -> Entry:
     saved = line.saved
     low, high = saved.interval or (None, None)
-    return Entry(
-        {
-            "what": line.what,
-            "budget": line.budget,
-            "n_labels": line.n_labels,
-            "a": line.score,
-            "b": line.other,
-            "saved": Shown(saved.ratio, saved_text(saved)),
-            "low": low,
-            "high": high,
-            "least": saved.least,
-            "most": saved.most,
-            "beyond": saved.beyond,
-        }
-    )
+    text = Shown(saved.ratio, saved_text(saved))
+    scores = {"a": line.score, "b": line.other, "saved": text, "low": low, "high": high}
+    ends = {name: getattr(saved, name) for name in ("least", "most", "beyond")}
+    return Entry({**vars(line), **scores, **ends})
 
 
 def saved_text(saved: Saved) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ...evaluation.arrays import Floats
-from ...evaluation.contrast import POWER, Contrast, holm, wider
+from ...evaluation.contrast import POWER, Contrast, adjusted, wider
 from ...evaluation.label_quality import SCALES, Scale
 from ...evaluation.results import Interval
 from ...evaluation.sensitivity import Variances, smallest
@@ -35,7 +35,6 @@ class Compared:
     """As `Response.metric`, or ``labels.kappa``, ``transcripts.wer`` … of a stage."""
     verdict: Verdict
     why: str
-    """Reason for the verdict."""
     baseline: float
     candidate: float
     difference: float
@@ -120,18 +119,14 @@ def compared(tests: Sequence[ScoreTest], tolerance: float) -> list[Compared]:
 def judged(
     tests: Sequence[ScoreTest], tolerance: float, lower_is_better: Collection[str] = ()
 ) -> list[Compared]:
-    """Returns the verdict on every score of one family.
+    """Returns the verdict on every score of one family, candidate minus baseline.
 
-    Args:
-        tests: their tests.
-        tolerance: largest negligible difference.
-        lower_is_better: names of the scores of which a decrease is an improvement.
+    A decrease of the scores `lower_is_better` is an improvement.
     """
-    adjusted = iter(holm([p for test in tests if (p := test.row.p_value) is not None]))
+    p_values = adjusted([test.row.p_value for test in tests])
     turned: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
     rows = []
-    for test in tests:
-        p = None if test.row.p_value is None else next(adjusted)
+    for test, p in zip(tests, p_values, strict=True):
         row = _judged(test, p, tolerance, len(tests))
         if row.metric in lower_is_better:
             row = replace(row, verdict=turned.get(row.verdict, row.verdict))

@@ -15,11 +15,10 @@ from ...evaluation.calibration import (
     calibration_metric,
     gap_sums,
     jensen_shannon,
-    mean_of,
     reliability,
 )
 from ...evaluation.results import Metric
-from ...evaluation.statistics import metric
+from ...evaluation.statistics import mean_of, metric
 from .pairs import over_units
 
 
@@ -28,12 +27,8 @@ def calibration(
 ) -> dict[str, Any]:
     """Returns the calibration of weak labels as JSON values.
 
-    Args:
-        scores: of each label, shape (n, K); they need not add up to 1.
-        confidence: the labeler's, in its label, shape (n,).
-        weak: label given, shape (n,).
-        votes: human votes, shape (n, K); a single gold label has all of them.
-        units: of the n rows.
+    All have n rows. Scores, shape (n, K), need not add up to 1; `confidence` is the labeler's in
+    its label `weak`; `votes` are of people, shape (n, K): a single gold label has all of them.
     """
     n = len(weak)
     unit = units.codes(n)

@@ -34,13 +34,8 @@ class Cost:
 def cost_of(store: Store, key: str, amounts: Sequence[float]) -> Cost | None:
     """Returns the cost of a finished map stage per unit of work.
 
-    Args:
-        store: has the stage and its shards.
-        key: of the stage.
-        amounts: work in each of its shards, in their order.
-
-    Returns:
-        None if a shard was computed by a version that did not measure its cost.
+    `amounts` is the work in each of its shards, in their order. None if a shard was computed by a
+    version that did not measure its cost.
     """
     artifact = store.checked(key)
     shards = [store.checked(part).meta.get("cost") for part in artifact.meta["parts"]]

@@ -48,9 +48,7 @@ class LabelSide:
 def label_side(corpus: LabelledCorpus, compare_in: Taxonomy | None = None) -> LabelSide:
     """Returns the quality of a corpus' labels, as `label_corpus` made them.
 
-    Args:
-        corpus: a dataset with human labels.
-        compare_in: taxonomy in which both are compared, as for `stage_sums`.
+    Weak and human labels are compared in `compare_in`, as for `stage_sums`.
 
     Raises:
         DataError: weak labels and human labels cannot be compared.
@@ -128,17 +126,11 @@ def read_baseline(path: Path) -> LabelSide:
 
 
 def gate_labels(
-    candidate: LabelSide,
-    baseline: LabelSide,
-    *,
-    tolerance: float = 0.01,
+    candidate: LabelSide, baseline: LabelSide, *, tolerance: float = 0.01
 ) -> GateResult:
-    """Compares two labelings of one dataset; verdicts are those of `reporting.gate`.
+    """Compares two labelings of the same utterances; verdicts are those of `reporting.gate`.
 
-    Args:
-        candidate: the new labels.
-        baseline: the reference, of the same utterances.
-        tolerance: largest negligible difference, as a share (0.01 is one point).
+    `tolerance` is the largest negligible difference, as a share (0.01 is one point).
     """
     found = GateResult(None, tolerance, changes=changes([(baseline.origin, candidate.origin)]))
     machine = baseline.origin.environment != candidate.origin.environment

@@ -49,7 +49,6 @@ class Rung:
     """`SCORES`, ``wa``, ``macro_f1``, ``coverage``, and ``hit`` if some rows have several gold
     labels; without ``jsd`` and ``brier`` if the gold labels are no votes."""
     never_given: list[str]
-    """Labels of the taxonomy that it never gave."""
     cost: Cost | None
     """Per 1,000 utterances."""
     options: dict[str, Any]
@@ -137,10 +136,7 @@ def check_score(by: str) -> None:
 
 
 def compare_labelers(
-    corpora: Mapping[str, LabelledCorpus],
-    *,
-    by: str = "uar",
-    compare_in: Taxonomy | None = None,
+    corpora: Mapping[str, LabelledCorpus], *, by: str = "uar", compare_in: Taxonomy | None = None
 ) -> Ladder:
     """Compares labelers of the same corpus.
 

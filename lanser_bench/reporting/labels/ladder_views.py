@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,8 @@ BLUE, GREY = "#0072b2", "#888888"
 def sheets(ladder: Ladder, written: Mapping[str, Any], texts_of: str = "") -> list[Sheet]:
     """Returns the ladder, the best labeler first, and all pairs.
 
-    Args:
-        ladder: the comparison.
-        written: labeler → as in an experiment, with its options.
-        texts_of: a labeler, if each row has its labels of another recogniser's texts.
+    `written` has labelers as in an experiment, with their options; `texts_of` is a labeler, if
+    each row has its labels of another recogniser's texts.
     """
     name = SCORES[ladder.metric]
     better = "lower" if SCALES[ladder.metric].lower_is_better else "higher"
@@ -66,14 +65,8 @@ def option_notes(written: Mapping[str, Any]) -> list[str]:
     return [f"options: {'; '.join(hidden)}"] if hidden else []
 
 
-def three(metric: Metric) -> str:
-    """Returns a score with three decimals and its interval."""
-    return decimal(metric, digits=3)
-
-
-def signed(metric: Metric) -> str:
-    """Returns a difference with three decimals and its interval."""
-    return decimal(metric, digits=3, sign=True)
+three = partial(decimal, digits=3)
+signed = partial(decimal, digits=3, sign=True)
 
 
 def cost_columns(unit: str, order: int) -> list[Column]:
@@ -181,13 +174,8 @@ def draw_ladder(
 ) -> None:
     """Draws one line per part, in their order: its score with the interval, and its cost.
 
-    Args:
-        names: of the parts.
-        scores: their scores.
-        costs: positive numbers, for a logarithmic axis.
-        heads: names of both axes.
-        path: PNG, SVG or PDF.
-        chance: score of an answer that ignores the input, drawn as a line.
+    Costs are positive, for a logarithmic axis; `heads` name both axes. The score `chance` of an
+    answer that ignores the input is drawn as a line.
     """
     from matplotlib.figure import Figure
 
@@ -200,14 +188,8 @@ def draw_ladder(
         left.plot(score.value, row, "o", color=BLUE, ms=6)
         if cost:
             right.plot(cost, row, "D", color=GREY, ms=5)
-            right.annotate(
-                f"{cost:.3g}",
-                (cost, row),
-                (6, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8,
-            )
+            style = {"textcoords": "offset points", "va": "center", "fontsize": 8}
+            right.annotate(f"{cost:.3g}", (cost, row), (6, 0), **style)
     if chance is not None:
         left.axvline(chance, color=GREY, lw=1, ls="--")
         left.text(chance, -0.62, "chance", color=GREY, fontsize=8, ha="center", va="bottom")

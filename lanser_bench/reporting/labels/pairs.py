@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 
-from ...evaluation.contrast import holm
+from ...evaluation.contrast import adjusted
 from ...evaluation.label_quality import QualitySums, quality_differences
 from ...evaluation.results import Metric
 from ...evaluation.statistics import LEVEL
@@ -33,27 +33,15 @@ def paired(
 ) -> list[Pair]:
     """Compares each with each later one.
 
-    Args:
-        sums: name → its sums.
-        names: those to compare, in order.
-        metric: the score.
-        over: what the sums are over, speakers or rows, for the intervals' description.
+    `over` is what the sums are over, speakers or rows, for the intervals' description.
     """
     pairs = list(combinations(names, 2))
     made = [quality_differences(sums[a], sums[b])[metric] for a, b in pairs]
-    p_values = [contrast.p_value() for contrast in made]
-    tested = [p for p in p_values if p is not None]
-    adjusted = iter(holm(tested))
-    alpha = (1 - LEVEL) / max(len(tested), 1)
+    p_values = adjusted([contrast.p_value() for contrast in made])
+    alpha = (1 - LEVEL) / max(sum(p is not None for p in p_values), 1)
     return [
-        Pair(
-            a,
-            b,
-            over_units(contrast.metric(), over),
-            None if p is None else next(adjusted),
-            contrast.detectable(alpha=alpha),
-        )
-        for (a, b), contrast, p in zip(pairs, made, p_values, strict=True)
+        Pair(a, b, over_units(one.metric(), over), p, one.detectable(alpha=alpha))
+        for (a, b), one, p in zip(pairs, made, p_values, strict=True)
     ]
 
 
@@ -70,7 +58,7 @@ def pairs_sheet(pairs: Sequence[Pair], title: str) -> Sheet:
     columns = [
         Column("a", "first"),
         Column("b", "second"),
-        Column("difference", "first − second", lambda d: decimal(d, digits=3, sign=True), True),
+        Column("difference", "first − second", partial(decimal, digits=3, sign=True), True),
         Column("p_value", "p (Holm)", p_text, True),
         Column("detectable", "detectable", partial(detectable_text, points=False), True),
     ]

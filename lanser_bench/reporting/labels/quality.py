@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...data.utterances import UtteranceTable
 from ...errors import TaxonomyError
 from ...evaluation import agreement
 from ...evaluation.agreement import Units
+from ...evaluation.arrays import Bools, Floats, Ints, Strings
 from ...evaluation.metrics import confusion_matrix
 from ...evaluation.results import Metric
 from ...evaluation.risk_coverage import risk_coverage
@@ -26,7 +26,6 @@ from ...taxonomy import Taxonomy
 from .calibration import calibration
 from .ratings import rated
 
-Ints = npt.NDArray[np.int64]
 BINS = 5
 """Number of groups of equal size in which quality is shown."""
 MIN_ROWS_OF_SPEAKER = 5
@@ -57,19 +56,17 @@ class Compared:
     """Shape (n,): position of the weak label; −1 without a label or a counterpart."""
     single: Ints
     """Shape (n,): position of the gold label; −1 unless there is exactly one."""
-    sets: npt.NDArray[np.bool_]
+    sets: Bools
     """Shape (n, K): all gold labels."""
-    shares: npt.NDArray[np.float64]
+    shares: Floats
     """Shape (n, K): share of the gold votes; 0 for a set of labels that are not votes."""
 
 
 def quality(material: Material, compare_in: Taxonomy | None = None) -> dict[str, Any]:
     """Returns the whole report as JSON values.
 
-    Args:
-        material: utterances and their weak labels.
-        compare_in: the taxonomy in which weak labels and gold are compared. By default that of the
-            gold labels, or that of the weak labels if only gold labels can be mapped.
+    Weak labels and gold are compared in the taxonomy `compare_in`; by default in that of the gold
+    labels, or that of the weak labels if only gold labels can be mapped.
 
     Raises:
         TaxonomyError: `compare_in` is set, and there is no map to it.
@@ -203,7 +200,7 @@ def several_labels(compared: Compared, units: Units) -> dict[str, Any] | None:
 
 
 def _risk(
-    material: Material, compared: Compared, rows: npt.NDArray[np.int64], units: Units
+    material: Material, compared: Compared, rows: Ints, units: Units
 ) -> dict[str, Any] | None:
     kept = rows[compared.weak[rows] >= 0]
     if not len(kept):
@@ -242,15 +239,15 @@ def _groups(
     return found
 
 
-def _numbers(values: Sequence[float | None]) -> npt.NDArray[np.float64]:
+def _numbers(values: Sequence[float | None]) -> Floats:
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def _bins(
     material: Material,
     compared: Compared | None,
-    values: npt.NDArray[np.float64],
-    known: npt.NDArray[np.bool_],
+    values: Floats,
+    known: Bools,
     units: Units,
 ) -> list[dict[str, Any]]:
     edges = np.unique(np.quantile(values[known], np.linspace(0, 1, BINS + 1)[1:-1]))
@@ -265,7 +262,7 @@ def _bins(
 
 
 def _one_group(
-    material: Material, compared: Compared | None, rows: npt.NDArray[np.int64], units: Units
+    material: Material, compared: Compared | None, rows: Ints, units: Units
 ) -> dict[str, Any]:
     given = material.labels.index[rows] >= 0
     confidence = material.labels.confidence[rows][given]
@@ -283,9 +280,7 @@ def _one_group(
     return found
 
 
-def _speakers(
-    material: Material, compared: Compared | None, speakers: npt.NDArray[np.str_]
-) -> dict[str, Any]:
+def _speakers(material: Material, compared: Compared | None, speakers: Strings) -> dict[str, Any]:
     """Quantiles over the speakers with enough utterances."""
     names, unit = np.unique(speakers, return_inverse=True)
     given = (material.labels.index >= 0).astype(float)
@@ -307,12 +302,7 @@ def _speakers(
     return found
 
 
-def _means(
-    unit: npt.NDArray[np.intp],
-    n: int,
-    values: npt.NDArray[np.float64],
-    kept: npt.NDArray[np.bool_],
-) -> npt.NDArray[np.float64]:
+def _means(unit: Ints, n: int, values: Floats, kept: Bools) -> Floats:
     counts = np.bincount(unit[kept], minlength=n)
     sums = np.bincount(unit[kept], weights=values[kept], minlength=n)
     found = np.full(n, np.nan)

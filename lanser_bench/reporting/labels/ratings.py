@@ -24,12 +24,7 @@ def rated(
 ) -> list[dict[str, Any]]:
     """Returns the agreement of each dimension that both sides have, as JSON values.
 
-    Args:
-        table: the utterances, with ratings as extras.
-        labels: their weak labels; rows without a label are left out.
-        taxonomy: of the labels.
-        scales: extra with ratings → ends of its scale.
-        units: of the intervals.
+    The table has ratings as extras, on `scales` by their names. Rows without a label are left out.
     """
     found = []
     for name in (name for name in DIMENSIONS if name in scales):

@@ -9,17 +9,6 @@ from typing import Any
 from ...numbers import p_text
 from ..tables.sheet import Column, Entry, Sheet, Shown
 from . import ladder_views as ladders
-from .ladder_views import (
-    cost_columns,
-    cost_notes,
-    cost_values,
-    draw_ladder,
-    negative,
-    option_notes,
-    signed,
-    speakers_text,
-    three,
-)
 from .pairs import pairs_sheet
 from .recognisers import Recogniser, Recognisers
 
@@ -29,33 +18,34 @@ EDITS = {"substitutions": "substituted", "deletions": "deleted", "insertions": "
 def sheets(found: Recognisers, written: Mapping[str, Any], labeler: str = "") -> list[Sheet]:
     """Returns recognisers, all pairs and, with a labeler, its labels against gold.
 
-    Args:
-        found: the comparison.
-        written: recogniser → as in an experiment, with its options.
-        labeler: as written.
+    `written` has recognisers as in an experiment, with their options.
     """
     silent = any(row.silence for row in found.rows)
     columns = [
         Column("asr", "recogniser"),
-        Column("wer", "WER", three, True),
-        Column("cer", "CER", three, True, order=6),
+        Column("wer", "WER", ladders.three, True),
+        Column("cer", "CER", ladders.three, True, order=6),
         *(Column(k, h, "{:.3f}".format, True, "per word", 9) for k, h in EDITS.items()),
-        Column("to_best", "WER − best", signed, True, order=5),
+        Column("to_best", "WER − best", ladders.signed, True, order=5),
         Column("p_value", "p to best (Holm)", p_text, True, order=4),
-        *([Column("silence", "silent clips with words", three, True, order=0)] if silent else []),
+        *(
+            [Column("silence", "silent clips with words", ladders.three, True, order=0)]
+            if silent
+            else []
+        ),
         Column("speed", "× real time", "{:.3g}".format, True, order=1),
-        *cost_columns("hour of speech", 3),
+        *ladders.cost_columns("hour of speech", 3),
     ]
     if any(row.labels for row in found.rows):
         columns += [
-            Column("same", "same label", three, True, order=2),
-            Column("kappa", "kappa of labels", three, True, order=8),
-            Column("lost_or_gained", "label lost or gained", three, True, order=7),
+            Column("same", "same label", ladders.three, True, order=2),
+            Column("kappa", "kappa of labels", ladders.three, True, order=8),
+            Column("lost_or_gained", "label lost or gained", ladders.three, True, order=7),
         ]
     title = f"Recognisers of {found.dataset}"
     rows = [_entry(found, row) for row in found.rows]
     pairs = pairs_sheet(found.pairs, "Differences in WER, lower is better")
-    said = [*notes(found), *option_notes(written)]
+    said = [*notes(found), *ladders.option_notes(written)]
     labels = ladders.sheets(found.labels, {}, labeler) if found.labels else []
     return [Sheet(title, columns, rows, said, {"dataset": found.dataset}), pairs, *labels]
 
@@ -65,21 +55,21 @@ def _entry(found: Recognisers, row: Recogniser) -> Entry:
     pair = next((pair for pair in found.pairs if (pair.a, pair.b) == (best, row.asr)), None)
     values: dict[str, Any] = {"asr": row.asr, "wer": row.wer, "cer": row.cer, **row.edits}
     if pair is not None:
-        values |= {"to_best": negative(pair.difference), "p_value": pair.p_value}
+        values |= {"to_best": ladders.negative(pair.difference), "p_value": pair.p_value}
     if row.silence is not None:
         values["silence"] = row.silence.with_words
     if row.cost is not None:
         least, speed = "≥ " if row.cost.loading else "", 3600 / row.cost.wall_s
         values["speed"] = Shown(speed, f"{least}{speed:.3g}")
     labels = {} if row.labels is None else vars(row.labels)
-    return Entry(values | cost_values(row.cost) | labels, "best" if row.asr == best else "")
+    return Entry(values | ladders.cost_values(row.cost) | labels, "best" if row.asr == best else "")
 
 
 def notes(found: Recognisers) -> list[str]:
     """Returns what a reader must know."""
     over = "independent utterances"
     if found.speakers is not None:
-        over = speakers_text(found.speakers)
+        over = ladders.speakers_text(found.speakers)
     said = [
         f"{found.utterances} utterances with {found.words} words in their references, "
         f"{found.hours:.2g} hours; case and punctuation do not count",
@@ -95,12 +85,12 @@ def notes(found: Recognisers) -> list[str]:
         said.append(
             "same label: of the labeler on recognised and on reference texts, where both get one"
         )
-    return said + cost_notes([row.cost for row in found.rows], "hour of speech")
+    return said + ladders.cost_notes([row.cost for row in found.rows], "hour of speech")
 
 
 def picture(found: Recognisers, path: Path) -> None:
     """Draws word error rates with intervals and, beside them, times."""
-    draw_ladder(
+    ladders.draw_ladder(
         [row.asr for row in found.rows],
         [row.wer for row in found.rows],
         [row.cost.cpu_s if row.cost else None for row in found.rows],

@@ -142,20 +142,12 @@ def _pictures(report: Mapping[str, Any], folder: Path) -> dict[str, str]:
     drawn = {"How often each label was given": ("labels.png", label_views.label_picture(report))}
     gold = report["gold"]
     if gold is not None and gold["compared"]:
-        drawn["Weak labels by gold label"] = (
-            "confusion.png",
-            label_views.confusion_picture(gold),
-        )
-        if gold["risk_coverage"] is not None:
-            drawn["Risk by coverage"] = (
-                "risk-coverage.png",
-                label_views.risk_picture(gold["risk_coverage"]),
-            )
+        drawn["Weak labels by gold label"] = ("confusion.png", label_views.confusion_picture(gold))
+        if (risk := gold["risk_coverage"]) is not None:
+            drawn["Risk by coverage"] = ("risk-coverage.png", label_views.risk_picture(risk))
         if gold["calibration"] is not None:
-            drawn["Reliability of the confidence"] = (
-                "reliability.png",
-                label_views.reliability_picture(gold["calibration"]["reliability"]),
-            )
+            figure = label_views.reliability_picture(gold["calibration"]["reliability"])
+            drawn["Reliability of the confidence"] = ("reliability.png", figure)
     for file, figure in drawn.values():
         save_picture(figure, folder / file)
     return {title: file for title, (file, _) in drawn.items()}

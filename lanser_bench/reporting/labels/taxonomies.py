@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ...errors import TaxonomyError
 from ...evaluation.agreement import Units, cohen_kappa, proportion, share
+from ...evaluation.arrays import Floats, Ints
 from ...evaluation.metrics import confusion_matrix
 from ...evaluation.zeroshot import choices
 from ...experiment.text_labels import decided_texts
@@ -23,7 +24,7 @@ from ...kinds.labeler import Labeler, TextRecord
 from ...stages.label.summary import entropy_bits, label_use
 from ...taxonomy import Taxonomy
 
-Counts = npt.NDArray[np.int64]
+Counts = Ints
 
 
 class Labelled(Protocol):
@@ -88,14 +89,8 @@ def compare_labels(
 ) -> Comparison:
     """Compares two taxonomies by existing labels of the same utterances in the same order.
 
-    Args:
-        a: one taxonomy.
-        b: the other.
-        first: labels by `a`, such as those of `read_labels`.
-        second: labels by `b`.
-        labeler: description of the labeler, for the report.
-        speakers: of the utterances; if all are known, the agreement also has an interval over
-            speakers, since a speaker's utterances are not independent.
+    `labeler` describes it in the report. If all speakers are known, the agreement also has an
+    interval over speakers, since a speaker's utterances are not independent.
     """
     joint = joint_counts(first, second, len(a.labels), len(b.labels))
     units = Units.of(speakers or ())
@@ -132,7 +127,7 @@ def structure(a: Taxonomy, b: Taxonomy) -> dict[str, Any]:
     }
 
 
-def _map(source: Taxonomy, target: Taxonomy) -> npt.NDArray[np.float64] | str:
+def _map(source: Taxonomy, target: Taxonomy) -> Floats | str:
     """The map as a matrix, or a sentence on why it is missing."""
     try:
         return source.map_to(target)
@@ -140,9 +135,7 @@ def _map(source: Taxonomy, target: Taxonomy) -> npt.NDArray[np.float64] | str:
         return str(error)
 
 
-def _losses(
-    source: Taxonomy, target: Taxonomy, matrix: npt.NDArray[np.float64] | str
-) -> dict[str, Any]:
+def _losses(source: Taxonomy, target: Taxonomy, matrix: Floats | str) -> dict[str, Any]:
     """Losses of a map: labels without a counterpart, merged, or not reached."""
     if isinstance(matrix, str):
         return {"written": False, "reason": matrix}
@@ -165,9 +158,7 @@ def _losses(
 
 
 def _round_trip(
-    taxonomy: Taxonomy,
-    there: npt.NDArray[np.float64] | str,
-    back: npt.NDArray[np.float64] | str,
+    taxonomy: Taxonomy, there: Floats | str, back: Floats | str
 ) -> dict[str, float] | None:
     """Share of each label that comes back to itself through the other taxonomy."""
     if isinstance(there, str) or isinstance(back, str):
@@ -232,7 +223,7 @@ def _agreement(
     return {"compared": True, "by_scores": by_scores, "by_choice": by_choice}
 
 
-def _agreed(mapped: npt.NDArray[np.int64], ours: Labelled, theirs: Labelled) -> dict[str, Any]:
+def _agreed(mapped: Ints, ours: Labelled, theirs: Labelled) -> dict[str, Any]:
     """Compares mapped labels with the target's, for texts with a label in both taxonomies."""
     labelled = (ours.index >= 0) & (theirs.index >= 0)
     both, k = labelled & (mapped >= 0), theirs.scores.shape[1]

@@ -10,7 +10,7 @@ from typing import Any
 from ...evaluation.results import Metric
 from ...numbers import decimal
 from ...stages.label.run import ODD_TEXTS
-from ..tables.pictures import heat_map
+from ..tables.pictures import heat_map, plain_figure
 from ..tables.sheet import Column, Entry, Sheet
 from ..tables.sheet import markdown as sheet_markdown
 
@@ -24,12 +24,7 @@ GROUPS = {
 
 
 def markdown(report: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
-    """Returns the report as Markdown.
-
-    Args:
-        report: what `label_report` writes as ``report.json``.
-        pictures: title → file beside it.
-    """
+    """Returns what `quality` reports as Markdown, with pictures: title → file beside it."""
     gold = report["gold"]
     parts = [_head(report)]
     if gold is not None and not gold["compared"]:
@@ -54,7 +49,7 @@ def summary_lines(report: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{report['utterances']} utterances, coverage {shown(report['coverage'])}, entropy "
         f"{report['label_entropy_bits']:.2f} of {report['max_entropy_bits']:.2f} bits, never "
-        f"given: {', '.join(report['never_firing']) or 'none'}",
+        f"given: {', '.join(report['never_firing']) or 'none'}"
     ]
     if report["abstained"]:
         reasons = ", ".join(f"{n} {reason}" for reason, n in report["abstained"].items())
@@ -238,28 +233,20 @@ def confusion_picture(gold: Mapping[str, Any]) -> Any:
 
 def risk_picture(risk: Mapping[str, Any]) -> Any:
     """Returns a matplotlib figure: the error left when only the surest labels are kept."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5.6, 3.6), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = plain_figure(5.6, 3.6)
     axes.plot(risk["coverage"], risk["risk"], color=BLUE, label="by the labeler's confidence")
     axes.axhline(risk["overall_risk"], color=GREY, linestyle="--", label="all labels")
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.set_xlabel("coverage: share of gold rows that keep their label")
     axes.set_ylabel("risk: share of kept labels that are wrong")
     axes.set_title(f"Area {shown(risk['area'])}", fontsize=9, loc="left")
     axes.legend(frameon=False, fontsize=8)
-    axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
 def reliability_picture(bins: Sequence[Mapping[str, Any]]) -> Any:
     """Returns a matplotlib figure: share of gold votes at each confidence, with the diagonal."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.2, 4.0), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = plain_figure(4.2, 4.0)
     xs, shares = [one["confidence"] for one in bins], [one["share"] for one in bins]
     for x, share in zip(xs, shares, strict=True):
         if share["interval"] is not None:
@@ -267,26 +254,19 @@ def reliability_picture(bins: Sequence[Mapping[str, Any]]) -> Any:
             axes.plot([x, x], ends, color=BLUE, linewidth=1)
     axes.plot(xs, [share["value"] for share in shares], color=BLUE, marker="o")
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--")
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1)
-    axes.set_xlabel("confidence of the label")
-    axes.set_ylabel("share of gold votes for it")
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="confidence of the label", ylabel="share of gold votes for it")
     return figure
 
 
 def label_picture(report: Mapping[str, Any]) -> Any:
     """Returns a matplotlib figure: how often each label was given."""
-    from matplotlib.figure import Figure
-
     names, counts = list(report["labels"]), list(report["labels"].values())
     total = max(sum(counts), 1)
-    figure = Figure(figsize=(5.6, 1.2 + 0.24 * len(names)), layout="constrained")
-    axes = figure.add_subplot()
+    figure, axes = plain_figure(5.6, 1.2 + 0.24 * len(names))
     axes.barh(range(len(names)), [count / total for count in counts], color=BLUE)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.tick_params(labelsize=8)
     axes.set_xlabel("share of the labels given")
-    axes.spines[["top", "right"]].set_visible(False)
     return figure

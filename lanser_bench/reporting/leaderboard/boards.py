@@ -14,7 +14,7 @@ from ...evaluation.results import Metric
 from ...measurements import MEASUREMENTS
 from ...records.names import Names
 from ...records.record import DatasetResult, ResultRecord
-from ..groups import CellId, Group, by_seed, declared_in, largest
+from ..groups import CellId, Group, by_seed, declared_in
 from .ranking import standings
 from .rows import Member, Row, row_of
 
@@ -102,7 +102,7 @@ def rank(
                 found.protocol,
                 found.split_hash,
                 tuple(found.labels),
-                largest(found).budget,
+                found.largest.budget,
                 found.area_axis,
                 found.control,
             )
@@ -114,22 +114,16 @@ def rank(
 def _titled(boards: list[Board]) -> list[Board]:
     """Makes titles unique: adds the experiments, then a number."""
     titles = [board.title for board in boards]
-    for longer in (_of_experiments, _numbered):
+    experiments = [sorted({row.experiment for row in b.main + b.controls}) for b in boards]
+    additions = (
+        [f" in {', '.join(names)}" for names in experiments],
+        [f" ({number})" for number in range(1, len(boards) + 1)],
+    )
+    for added in additions:
         times = Counter(titles)
-        titles = [
-            longer(board, title, n) if times[title] > 1 else title
-            for n, (board, title) in enumerate(zip(boards, titles, strict=True), 1)
-        ]
+        pairs = zip(titles, added, strict=True)
+        titles = [f"{title}{more}" if times[title] > 1 else title for title, more in pairs]
     return [replace(board, title=title) for board, title in zip(boards, titles, strict=True)]
-
-
-def _of_experiments(board: Board, title: str, number: int) -> str:
-    experiments = sorted({row.experiment for row in (*board.main, *board.controls)})
-    return f"{title} in {', '.join(experiments)}"
-
-
-def _numbered(board: Board, title: str, number: int) -> str:
-    return f"{title} ({number})"
 
 
 def _board(members: Sequence[Member], metric: MetricName, curves: bool, targets: bool) -> Board:
@@ -161,7 +155,7 @@ def _board(members: Sequence[Member], metric: MetricName, curves: bool, targets:
         n_utterances=evaluation.n_utterances,
         n_speakers=evaluation.n_speakers,
         n_folds=evaluation.n_folds,
-        budget=largest(evaluation).budget,
+        budget=evaluation.largest.budget,
         area_axis=evaluation.area_axis,
         control=evaluation.control,
         fixed_sentences=first.fixed_sentences,

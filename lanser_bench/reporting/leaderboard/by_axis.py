@@ -30,7 +30,6 @@ class AxisRow:
 
     value: str
     cells: int
-    """Number of cells in its mean."""
     records: int
     score: Metric
     standing: Standing
@@ -50,7 +49,6 @@ class AxisBoard(Tabled):
     left_out: list[str]
     """Cells that some value lacks."""
     shared: str = ""
-    """What all cells share, in words."""
     faults: list[str] = field(default_factory=list)
     """Cells without usable predictions."""
 

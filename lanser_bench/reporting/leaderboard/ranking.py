@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from ...evaluation.contrast import Contrast, Side, holm
+from ...evaluation.contrast import Contrast, Side, adjusted
 from ...evaluation.results import Metric
 from ...evaluation.statistics import LEVEL
 
@@ -42,19 +42,14 @@ class Standing:
 
 
 def standings(rows: Sequence[Weighted]) -> list[Standing]:
-    """Returns the standing of each row.
-
-    Args:
-        rows: best first, all over the same speakers in the same order.
-    """
+    """Returns the standing of each row, best first, all over the same speakers in one order."""
     against = [_difference(row, rows[0]) for row in rows[1:]]
-    raw = [contrast.p_value() for contrast in against]
-    adjusted = _adjusted(raw)
-    ranks = _ranks(rows, adjusted)
+    p_values = adjusted([contrast.p_value() for contrast in against])
+    ranks = _ranks(rows, p_values)
     first = Standing(*ranks[0], behind=None, p_value=None)
     others = [
         Standing(*rank, contrast.metric(), p, contrast.seeds_known)
-        for rank, contrast, p in zip(ranks[1:], against, adjusted, strict=True)
+        for rank, contrast, p in zip(ranks[1:], against, p_values, strict=True)
     ]
     return [first, *others]
 
@@ -69,19 +64,13 @@ def _difference(a: Weighted, b: Weighted) -> Contrast:
     return Contrast(sides, [*(w for w, _ in a), *(-w for w, _ in b)])
 
 
-def _adjusted(p_values: Sequence[float | None]) -> list[float | None]:
-    tested = [p for p in p_values if p is not None]
-    found = iter(holm(tested))
-    return [None if p is None else next(found) for p in p_values]
-
-
 def _ranks(rows: Sequence[Weighted], to_best: Sequence[float | None]) -> list[tuple[int, int]]:
     n, alpha = len(rows), 1 - LEVEL
     if n > ALL_PAIRS:
         behind = [p is not None and p <= alpha for p in to_best]
         return [(1, n - sum(behind)), *((2, n) if far else (1, n) for far in behind)]
     pairs = list(combinations(range(n), 2))
-    p_values = _adjusted([_difference(rows[a], rows[b]).p_value() for a, b in pairs])
+    p_values = adjusted([_difference(rows[a], rows[b]).p_value() for a, b in pairs])
     apart = {pair for pair, p in zip(pairs, p_values, strict=True) if p is not None and p <= alpha}
     # Rows come best first, so the first of a pair that is apart is the better one.
     return [

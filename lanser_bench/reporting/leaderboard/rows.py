@@ -13,9 +13,9 @@ from ...evaluation.families import MetricName
 from ...evaluation.results import EvaluationResult, Metric
 from ...measurements import MEASUREMENTS
 from ...measurements.base import Score
-from ...records.names import Names
+from ...records.names import METHOD, Names
 from ...records.record import DatasetResult, ResultRecord
-from ..groups import Group, largest
+from ..groups import Group
 from .ranking import Standing
 
 
@@ -99,54 +99,46 @@ Member = tuple[Path | None, ResultRecord, int]
 def row_of(
     members: Sequence[Member], exact: Group | None, names: Names, *, curves: bool, targets: bool
 ) -> Row:
-    """Returns the row of a cell.
+    """Returns the row of a cell from a record per seed.
 
-    Args:
-        members: a record per seed.
-        exact: the same records, if their predictions can be used; None to average their scores.
-        names: of the board's rows.
-        curves: whether the points of its curve have intervals.
-        targets: whether scores of probe targets have intervals.
+    `exact` are the same records, if their predictions can be used; else their scores are averaged.
+    `curves` and `targets` say whether curve points and probe targets get intervals.
     """
     record, target = members[0][1], members[0][2]
     results = [record.datasets[place] for _, record, place in members]
     evaluations = [result.evaluation for result in results]
-    top = [largest(evaluation) for evaluation in evaluations]
 
     def score(name: MetricName) -> Metric:
         if exact is not None:
             return exact.score(name)
-        return averaged([getattr(e if name == "area" else largest(e), name) for e in evaluations])
+        return averaged([getattr(e if name == "area" else e.largest, name) for e in evaluations])
 
     probed = _targets(results, exact, targets)
-    chance = _chance(results)
+    chance = {s.name: s.chance for s in _scores(results) if s.chance is not None}
     first = next(iter(regression_probes(probed, chance)), "")
     own = {name: m for name, m in probed.items() if name.startswith(f"{first}.")}
     raw = [m for name, m in own.items() if name.endswith("(raw)") and name not in chance]
     uar = score("uar")
     return Row(
-        experiment=record.experiment,
+        **{
+            name: getattr(record, name)
+            for name in ("experiment", "role", "control", "axes", *METHOD)
+        },
         name=record.group,
         title=names.name(record),
         shown=names.values(record),
-        role=record.role,
-        control=record.control,
-        asr=record.asr,
-        labeler=record.labeler,
-        taxonomy=record.taxonomy,
-        encoder=record.encoder,
-        axes=record.axes,
         n_seeds=len(members),
         drawn=any(record.seed is not None for _, record, _ in members),
         uar=uar,
         area=score("area"),
         wa=score("wa"),
         macro_f1=score("macro_f1"),
-        r2=_mean_r2(raw),
+        # Without an interval, because targets of one embedding are correlated.
+        r2=_mean(raw) if raw else None,
         targets=probed,
         chance=chance,
         needed=_needed(evaluations),
-        curve=_curve(evaluations, exact, {top[0].budget: uar}, curves),
+        curve=_curve(evaluations, exact, {evaluations[0].largest.budget: uar}, curves),
         more=_more(results),
         target=target,
     )
@@ -155,9 +147,7 @@ def row_of(
 def regression_probes(targets: Iterable[str], chance: Container[str]) -> list[str]:
     """Returns the names of probes whose targets are numbers, in the experiment's order.
 
-    Args:
-        targets: ``probe.target (scale)``.
-        chance: the targets that are classes.
+    Targets are named ``probe.target (scale)``; those in `chance` are classes.
     """
     numbers = (name.partition(".")[0] for name in targets if name not in chance)
     return list(dict.fromkeys(numbers))
@@ -229,15 +219,6 @@ def _scores(results: Sequence[DatasetResult]) -> Iterator[Score]:
         for measurement in MEASUREMENTS:
             for one in result.of(measurement):
                 yield from measurement.scores(one)
-
-
-def _chance(results: Sequence[DatasetResult]) -> dict[str, float]:
-    return {s.name: s.chance for s in _scores(results) if s.chance is not None}
-
-
-def _mean_r2(metrics: Sequence[Metric]) -> Metric | None:
-    """Mean over targets; no interval, because targets of one embedding are correlated."""
-    return _mean(metrics) if metrics else None
 
 
 def _mean(metrics: Sequence[Metric]) -> Metric:

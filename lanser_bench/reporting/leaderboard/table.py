@@ -22,9 +22,6 @@ ABOUT = {
     "macro_f1": "macro-averaged F1, %",
     "area": "area under UAR over the label budgets, %",
 }
-MORE_HEADS = {name: column.head for name, column in COLUMNS.items()}
-POINTS = {name: column.points for name, column in COLUMNS.items()}
-"""Columns of measurements; they are shown if any row has a value."""
 PARTS = ("experiment", "asr", "labeler", "taxonomy", "encoder")
 """What a row is made of besides the other axes of its grid."""
 
@@ -123,7 +120,7 @@ def _scores(board: Board, rows: Sequence[Row]) -> list[Column]:
 
     name = METRIC_HEADS[by]
     to_best = f"{name} to best" if ranked(board) else None
-    more = [name for name in MORE_HEADS if any(row.more.get(name) is not None for row in rows)]
+    more = [c for c in COLUMNS.values() if any(row.more.get(c.name) is not None for row in rows)]
     needed = dict.fromkeys(head for row in rows for head in row.needed)
     if all(row.r2 is None for row in rows):
         heads["r2"] = None
@@ -137,7 +134,7 @@ def _scores(board: Board, rows: Sequence[Row]) -> list[Column]:
         ),
         Column("p", None),
         Column("r2", heads["r2"], decimal, True, "mean over probe targets", 2),
-        *(Column(n, MORE_HEADS[n], percent if POINTS[n] else decimal, True, order=1) for n in more),
+        *(Column(c.name, c.head, percent if c.points else decimal, True, order=1) for c in more),
         *(Column(head, head, right=True, order=3) for head in needed),
     ]
 
@@ -149,7 +146,7 @@ def _entry(row: Row, place: str) -> Entry:
     return Entry(
         {
             **{axis: Shown(value, row.shown.get(axis, NONE)) for axis, value in axes.items()},
-            **{name: row.score(name) for name in (*METRIC_HEADS, "r2", *MORE_HEADS)},
+            **{name: row.score(name) for name in (*METRIC_HEADS, "r2", *COLUMNS)},
             **row.needed,
             "rank_best": Shown(standing.best if standing else None, place),
             "rank_worst": standing.worst if standing else None,
@@ -196,7 +193,7 @@ def _wide_note(board: Board) -> list[str]:
     """Names the scores that are averaged without predictions: their intervals are not exact."""
     rows = [row for row in (*board.main, *board.controls) if row.n_seeds > 1]
     found: dict[str, list[str]] = {}
-    for name, head in {**METRIC_HEADS, **MORE_HEADS}.items():
+    for name, head in {**METRIC_HEADS, **{c.name: c.head for c in COLUMNS.values()}}.items():
         scores = [(row.title, row.score(name)) for row in rows]
         wide = [row for row, m in scores if m and m.interval and QUADRATURE in m.interval.method]
         if wide:

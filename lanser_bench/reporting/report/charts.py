@@ -124,22 +124,13 @@ def curves(shown: Sequence[Line], axes: Axes, name: object) -> Markup:
 
 
 def diagonal(
-    title: str,
-    x: str,
-    y: str,
-    points: Sequence[tuple[float, Metric]],
-    level: float | None = None,
+    title: str, x: str, y: str, points: Sequence[tuple[float, Metric]], level: float | None = None
 ) -> Markup:
     """Draws shares against shares, with their intervals, and the diagonal where both are equal.
 
-    Text alternatives: a label here, and the table that the page puts below.
-
-    Args:
-        title: of the picture.
-        x: name of the horizontal axis.
-        y: name of the vertical axis.
-        points: share and score, by rising share.
-        level: height of a line in place of the diagonal; the curve then has no dots.
+    Text alternatives: a label here, and the table that the page puts below. Points are by rising
+    share. With a `level`, a line at that height is in place of the diagonal, and the curve has no
+    dots.
     """
     side, left, top = 300, 52, 10
 
@@ -197,32 +188,41 @@ class _Scale:
 
 
 def _axes(scale: _Scale, xs: Sequence[float], axes: Axes) -> str:
-    right, top = RIGHT, scale.top
-    parts = []
-    for tick in range(int(scale.low), int(top) + 1, 10 if top - scale.low <= 60 else 20):
-        y = scale.y(tick)
-        parts.append(
-            f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick}</text>'
-        )
+    ticks = range(int(scale.low), int(scale.top) + 1, 10 if scale.top - scale.low <= 60 else 20)
+    parts = [y_tick(scale.y(tick), tick) for tick in ticks]
     drawn = -100.0
     for x in xs:
         place = scale.x(x)
         if place - drawn < 34:
             continue
         drawn = place
-        parts.append(
-            f'<text class="tick" x="{place:.1f}" y="{HEIGHT - BOTTOM + 18}" '
-            f'text-anchor="middle">{x:g}</text>'
-        )
+        parts.append(x_tick(place, f"{x:g}"))
     unit = ", %" if axes.shares else ""
     score = axes.score if axes.chance is None else f"{axes.score}, %"
-    parts.append(
-        f'<text class="axis" x="{LEFT}" y="{HEIGHT - 8}">human labels used{unit} (log scale)'
-        f'</text><text class="axis" transform="translate(14 {HEIGHT - BOTTOM}) rotate(-90)">'
-        f"{escape(score)}</text>"
+    return "".join([*parts, axis_names(f"human labels used{unit} (log scale)", score)])
+
+
+def y_tick(y: float, tick: int) -> str:
+    """Returns a tick of the vertical axis, with its line through the chart."""
+    return (
+        f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick}</text>'
     )
-    return "".join(parts)
+
+
+def x_tick(x: float, text: str) -> str:
+    """Returns a tick of the horizontal axis."""
+    y = HEIGHT - BOTTOM + 18
+    return f'<text class="tick" x="{x:.1f}" y="{y}" text-anchor="middle">{text}</text>'
+
+
+def axis_names(x: str, y: str) -> str:
+    """Returns the names of both axes."""
+    return (
+        f'<text class="axis" x="{LEFT}" y="{HEIGHT - 8}">{x}</text>'
+        f'<text class="axis" transform="translate(14 {HEIGHT - BOTTOM}) rotate(-90)">'
+        f"{escape(y)}</text>"
+    )
 
 
 def _rule(scale: _Scale, chance: float) -> str:
@@ -316,7 +316,6 @@ def draw(shown: Sequence[Line], axes: Axes) -> Any:
     plot.minorticks_off()
     plot.set_xlabel(f"human labels used{', %' if axes.shares else ''}")
     plot.set_ylabel(f"{axes.score}{', %' if axes.chance is not None else ''}")
-    plot.spines[["top", "right"]].set_visible(False)
     return figure
 
 

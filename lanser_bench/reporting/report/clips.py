@@ -67,12 +67,7 @@ class Clips:
     """Finds utterances in the store of a run."""
 
     def __init__(self, store: Path | None, declared: Collection[str] = ()) -> None:
-        """Opens the store without writing to it.
-
-        Args:
-            store: its folder; None for a page without transcripts and sound.
-            declared: datasets that the user may pass on.
-        """
+        """Opens the store without writing to it; the user may pass on `declared` datasets."""
         self._store = None if store is None else Store(store, read_only=True)
         self._declared = declared
         self._bytes = 0
@@ -82,10 +77,7 @@ class Clips:
     ) -> tuple[dict[str, Clip], str]:
         """Returns clips by utterance id, and sentences on their licence or on why there are none.
 
-        Args:
-            record: the record.
-            place: of a corpus or target in it, such as ``corpora.0``.
-            ids: the utterances.
+        `place` is that of a corpus or target in the record, such as ``corpora.0``.
         """
         role = f"manifest {place}: dataset"
         about, plugin = record.about.get(role, PluginAbout()), record.plugins.get(role)

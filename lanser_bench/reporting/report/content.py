@@ -19,7 +19,7 @@ from .clips import Clips
 from .costs import Priced, clock, priced
 from .costs import picture as costs_picture
 from .data import Records, board_anchor, row_anchor
-from .finding import Difference, declared_headline, in_words, leading, verdict
+from .finding import Difference, declared_headline, in_words, leading
 from .forest import forest
 from .hardest import hardest
 from .matrix import MatrixBoard
@@ -49,12 +49,7 @@ def board_content(
 ) -> dict[str, Any]:
     """Returns what the template shows of a board.
 
-    Args:
-        records: all records of the page.
-        board: one of theirs.
-        declared: the declared comparisons of all boards.
-        matrices: of training sets × tested sets, of all experiments.
-        clips: transcripts and sound.
+    `declared` and `matrices` are those of all boards and experiments.
     """
     span = _span(board)
     places = {id(row): place(row, i) for i, row in enumerate(board.main, 1)}
@@ -125,10 +120,9 @@ def declared_differences(lines: Sequence[DeclaredLine]) -> list[Difference]:
     """Returns lines of a forest plot, named by their differences."""
     found = []
     for one in lines:
-        p, difference = one.line.p_value, one.line.difference
+        p, name = one.line.p_value, one.name(common(lines))
         note = "" if p is None else f"p (Holm) {p_text(p)}"
-        name = one.name(common(lines))
-        found.append(Difference(name, True, difference, verdict(difference), note))
+        found.append(Difference(name, True, one.line.difference, note))
     return found
 
 
@@ -138,9 +132,7 @@ def _ticks(span: tuple[float, float]) -> list[tuple[float, str]]:
     return [(place_on(step * n, span), f"{100 * step * n:.0f}") for n in numbers]
 
 
-def matrix_content(
-    found: Sequence[tuple[Measurement[Any], MatrixBoard]],
-) -> list[dict[str, Any]]:
+def matrix_content(found: Sequence[tuple[Measurement[Any], MatrixBoard]]) -> list[dict[str, Any]]:
     """Returns the heat map and the means of each matrix."""
     return [
         {
@@ -172,13 +164,6 @@ def _row(
     }
 
 
-def _one_of_each(controls: Sequence[Row]) -> list[Row]:
-    first: dict[str, Row] = {}
-    for row in controls:
-        first.setdefault(row.control or row.name, row)
-    return list(first.values())
-
-
 def _span(board: Board) -> tuple[float, float]:
     """Returns the ends of the scale for the intervals of a board's rows."""
     places = [ends(row.uar) for row in (*board.main, *board.controls)] or [(0.0, 1.0)]
@@ -187,7 +172,7 @@ def _span(board: Board) -> tuple[float, float]:
 
 def confused(board: Board) -> list[Row]:
     """Returns the rows whose confusions are shown."""
-    return [*board.main[:CONFUSIONS], *_one_of_each(board.controls)[:1]]
+    return [*board.main[:CONFUSIONS], *board.controls[:1]]
 
 
 def confusion_counts(records: Records, board: Board, row: Row) -> list[list[int]]:

@@ -12,7 +12,8 @@ from markupsafe import Markup, escape
 
 from ...evaluation.results import Metric
 from ..tables.pictures import COLOURS, GREYS, column_figure
-from .charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, name_lines, name_text
+from . import charts
+from .charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, name_lines
 
 WIDTH = 900
 UNITS = ((1, "s"), (60, "min"), (3600, "h"))
@@ -83,16 +84,8 @@ def picture(rows: Sequence[Priced], name: str) -> Markup:
     def y(score: float) -> float:
         return HEIGHT - BOTTOM - (score - floor) / (top - floor) * (HEIGHT - TOP - BOTTOM)
 
-    parts = [
-        f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>'
-        f'<text class="tick" x="{LEFT - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick}</text>'
-        for tick in range(floor, top + 1, 10)
-    ]
-    parts += [
-        f'<text class="tick" x="{x(at):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">'
-        f"{text}</text>"
-        for at, text in _ticks(low, high)
-    ]
+    parts = [charts.y_tick(y(tick), tick) for tick in range(floor, top + 1, 10)]
+    parts += [charts.x_tick(x(at), text) for at, text in _ticks(low, high)]
     front = [(x(row.seconds), y(100 * row.score.value)) for row in rows if row.front]
     path = "".join(f"H{a:.1f}V{b:.1f}" for a, b in front[1:]) + f"H{RIGHT}"
     parts.append(f'<path class="pareto" d="M{front[0][0]:.1f} {front[0][1]:.1f}{path}"/>')
@@ -110,9 +103,7 @@ def picture(rows: Sequence[Priced], name: str) -> Markup:
         f'data-plot="{RIGHT + 20}" viewBox="0 0 {WIDTH} {HEIGHT}">'
         f'<title id="st{name}">Cost against quality</title>'
         f'<desc id="sd{name}">UAR over wall time. {escape(text)}</desc>{"".join(parts)}'
-        f'<text class="axis" x="{LEFT}" y="{HEIGHT - 8}">wall time of one seed (log scale)'
-        f'</text><text class="axis" transform="translate(14 {HEIGHT - BOTTOM}) rotate(-90)">'
-        "UAR, %</text></svg>"
+        f"{charts.axis_names('wall time of one seed (log scale)', 'UAR, %')}</svg>"
     )
 
 
@@ -126,7 +117,7 @@ def _named(name: str, at: tuple[float, float], taken: Sequence[Box]) -> tuple[st
         box = left, y - 4 - high, left + wide, y - 4 + high
         free = all(box[2] < a or box[0] > c or box[3] < b or box[1] > d for a, b, c, d in taken)
         if free and box[0] > LEFT and box[2] < WIDTH and TOP - 14 < box[1] < HEIGHT - BOTTOM - 12:
-            return name_text(name, x, y, anchor), box
+            return charts.name_text(name, x, y, anchor), box
     return "", (0, 0, 0, 0)
 
 
@@ -156,7 +147,5 @@ def draw(rows: Sequence[Priced]) -> Any:
     ticks = _ticks(0.8 * rows[0].seconds, 1.25 * rows[-1].seconds)
     axes.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
     axes.minorticks_off()
-    axes.set_xlabel("wall time of all stages of one seed")
-    axes.set_ylabel("UAR, %")
-    axes.spines[["top", "right"]].set_visible(False)
+    axes.set(xlabel="wall time of all stages of one seed", ylabel="UAR, %")
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -56,11 +57,7 @@ class Records:
     """The newest records of each row, with their files."""
 
     def __init__(self, files: Sequence[RecordFile]) -> None:
-        """Groups records by row.
-
-        Args:
-            files: from `load_records`.
-        """
+        """Groups records by row."""
         self.selection = Selection(files)
         self.files = self.selection.ordered
         self.older = len(files) - len(self.files)
@@ -73,12 +70,9 @@ class Records:
     @cached_property
     def boards(self) -> list[Board]:
         """The boards, largest first."""
-        return sorted(self._ranked(), key=_weight)
-
-    def _ranked(self) -> list[Board]:
-        if len(self.files) <= RANKED:
-            return rank(self.files, targets=False)
-        return rank((record for _, record in self.files), targets=False)
+        few = len(self.files) <= RANKED
+        boards = rank(self.files if few else [record for _, record in self.files], targets=False)
+        return sorted(boards, key=lambda board: (-len(board.main), -board.n_utterances))
 
     def of(self, row: Row) -> list[RecordFile]:
         """Returns the records of a row, one per seed."""
@@ -100,14 +94,14 @@ class Records:
         """Returns the origin of a row."""
         files = self.of(row)
         _, last = max(files, key=lambda pair: pair[1].created)
-        commits = {_commit(record) for _, record in files}
+        commits = {str(record.commit or "not recorded") for _, record in files}
         return Source(
             files=[str(path) for path, _ in files],
             keys=[record.key for _, record in files],
             commit=", ".join(sorted(commits)),
             created=last.created[:16].replace("T", " "),
             version=last.versions.get("lanser-bench", "?"),
-            command=f"lanser-bench cache explain {_quoted(str(files[0][0]))}",
+            command=f"lanser-bench cache explain {shlex.quote(str(files[0][0]))}",
         )
 
     def controls_of(self, board: Board, row: Row) -> list[Row]:
@@ -149,23 +143,7 @@ class Records:
         return sum(known) / row.n_seeds if known and len(known) == len(times) else None
 
 
-def _weight(board: Board) -> tuple[int, int]:
-    return -len(board.main), -board.n_utterances
-
-
 def _matches(control: Row, row: Row) -> bool:
     """Whether all axes of a control are the row's, but those that make it a control."""
     changed = ("labeler", "taxonomy") if control.control == "reads_gold" else ()
     return all(row.axes.get(a) == value for a, value in control.axes.items() if a not in changed)
-
-
-def _commit(record: ResultRecord) -> str:
-    if record.commit is None:
-        return "not recorded"
-    return record.commit.revision[:10] + (" with changes" if record.commit.dirty else "")
-
-
-def _quoted(path: str) -> str:
-    import shlex
-
-    return shlex.quote(path)

@@ -35,8 +35,12 @@ class Difference:
     decides: bool
     """Whether the verdict follows from it."""
     difference: Metric
-    verdict: Verdict
     note: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Its position against 0."""
+        return verdict(self.difference)
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,8 @@ def gain(records: Records, board: Board, metric: str = "uar") -> Finding:
     The best pre-trained row with the most controls of its own is compared with them; a note says
     that it was selected among several. Pre-training *helps* only if the differences to all own
     controls of pre-training exclude 0; an interval that contains 0 is "no detectable difference",
-    never "equal". Without a control on shuffled labels, nothing is said of the labels.
-
-    Args:
-        records: all records of the page.
-        board: one of theirs.
-        metric: ``uar``; ``area`` for label efficiency; ``finetune``.
+    never "equal". Without a control on shuffled labels, nothing is said of the labels. `metric` is
+    ``uar``, ``area`` for label efficiency, or ``finetune``.
     """
     trained = _trained(board, metric)
     if not trained:
@@ -113,7 +113,7 @@ def versus(records: Records, board: Board, row: Row, metric: str = "uar") -> lis
         name = PLAIN.get(control.control or "", control.name)
         found = paired(records, row, control, metric)
         note = "" if found.interval else _unpaired(records, row, control, metric)
-        made.append(Difference(name, control.control in MATCHED, found, verdict(found), note))
+        made.append(Difference(name, control.control in MATCHED, found, note))
     return sorted(made, key=lambda d: not d.decides)
 
 
@@ -219,13 +219,7 @@ def _headline(overall: Verdict, board: Board, metric: str, *, shuffled: bool) ->
 
 
 def _detail(
-    board: Board,
-    row: Row,
-    matched: Sequence[Difference],
-    metric: str,
-    *,
-    of: int,
-    left_out: int,
+    board: Board, row: Row, matched: Sequence[Difference], metric: str, *, of: int, left_out: int
 ) -> str:
     chosen = f", the best of {of} pre-trained rows," if of > 1 else ""
     text = (
@@ -249,18 +243,13 @@ def best_only(board: Board) -> Finding:
     """Returns which row is ahead, for a board without pre-trained rows."""
     rows = board.main or board.controls
     head = f"{name_of(board, rows[0])} is ahead on {board.title}" if rows else board.title
-    if len(rows) > 1 and _overlap(rows[0].uar, rows[1].uar):
+    ends = [row.uar.interval for row in rows[:2]]
+    if len(ends) > 1 and not (ends[0] and ends[1] and ends[0].low > ends[1].high):
         head = f"No encoder is clearly ahead on {board.title}"
     detail = "No row is pre-trained on weak labels. "
     if rows:
         detail += f"{name_of(board, rows[0])} reaches {percent(rows[0].uar)} % UAR."
     return Finding(head, detail, "unknown", [])
-
-
-def _overlap(a: Metric, b: Metric) -> bool:
-    if a.interval is None or b.interval is None:
-        return True
-    return a.interval.low <= b.interval.high
 
 
 def name_of(board: Board, row: Row) -> str:

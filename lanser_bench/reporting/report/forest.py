@@ -48,11 +48,7 @@ def draw(
 ) -> Any:
     """Returns a figure at column width: the deciding lines in bold, numbers at the right.
 
-    Args:
-        lines: from above.
-        side: what is true left and right of 0.
-        unit: ``points`` of percent, or the score itself.
-        title: what all lines have in common.
+    `side` says what is true left and right of 0; `title` is what all lines have in common.
     """
     names = [textwrap.fill(line.name, NAME_WIDTH, break_long_words=False) for line in lines]
     deepest = max(name.count("\n") for name in names)
@@ -76,5 +72,5 @@ def draw(
     axes.set_yticks([])
     axes.set_ylim(-0.6, len(lines) - 0.4)
     axes.set_xlabel(f"← {side[0]} · {unit} · {side[1]} →", fontsize=6)
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["left"].set_visible(False)
     return figure

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...evaluation.results import Metric
-from ...records.headline import metric_name
+from ...records.headline import metric_name, with_interval
 from ...records.reading import load_records
 from ..leaderboard.boards import Board
 from ..leaderboard.rows import Row
@@ -59,11 +58,9 @@ class GridSummary:
 
 
 def grid_summary(results: Path, folder: Path) -> GridSummary:
-    """Summarises the records of an experiment, and writes its report and pictures.
+    """Summarises the records of an experiment, as `Tracker.log_grid` gets them.
 
-    Args:
-        results: the records, as `Tracker.log_grid` gets them.
-        folder: where to write the report and ``pictures``.
+    Writes its report and the folder ``pictures`` into `folder`.
 
     Raises:
         DataError: the records cannot be read.
@@ -96,21 +93,9 @@ def _grid_board(records: Records, board: Board, folder: Path) -> GridBoard:
     ]
     empty = {key for key in values[0] if all(line.get(key) is None for line in values)}
     values = [{k: v for k, v in line.items() if k not in empty} for line in values]
-    return GridBoard(
-        title=board.title,
-        rows=values,
-        csv=csv_lines(values),
-        pictures=pictures,
-    )
+    return GridBoard(title=board.title, rows=values, csv=csv_lines(values), pictures=pictures)
 
 
-def _differences(records: Records, board: Board, row: Row) -> Iterable[tuple[str, float]]:
+def _differences(records: Records, board: Board, row: Row) -> Iterator[tuple[str, float]]:
     for control in records.controls_of(board, row) if row.role == "main" else ():
-        name = f"minus_{control.control}"
-        yield from _fields(name, paired(records, row, control)).items()
-
-
-def _fields(name: str, metric: Metric) -> Mapping[str, float]:
-    made = metric.interval
-    ends = {} if made is None else {f"{name}_low": made.low, f"{name}_high": made.high}
-    return {name: metric.value, **ends}
+        yield from with_interval(f"minus_{control.control}", paired(records, row, control))

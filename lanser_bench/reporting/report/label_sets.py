@@ -49,8 +49,8 @@ class LabelSet:
     @property
     def listed(self) -> list[tuple[str, int, int]]:
         """Those that are listed: all, or the most frequent."""
-        often = sorted(self.parts, key=lambda part: -part[1])
-        return self.parts if len(often) <= LISTED else often[:LISTED]
+        parts = self.parts
+        return parts if len(parts) <= LISTED else sorted(parts, key=lambda p: -p[1])[:LISTED]
 
 
 def label_sets(files: Sequence[RecordFile]) -> list[LabelSet]:

@@ -25,7 +25,7 @@ from .content import (
     row_costs,
 )
 from .data import Records, board_anchor
-from .finding import Difference, in_words, verdict
+from .finding import Difference, in_words
 from .matrix import MatrixBoard, matrices
 from .probe_gaps import ProbeGaps
 from .questions import answer
@@ -48,11 +48,8 @@ def write_pictures(
     Args:
         results: folders of result records, or single files.
         folder: where to write; pictures of the same names are replaced.
-        formats: suffixes.
+        formats: suffixes of the files, which are returned.
         report: called with a sentence for each file left out.
-
-    Returns:
-        The files.
 
     Raises:
         DataError: no records, or a place that cannot be written.
@@ -95,10 +92,9 @@ def pictures_of(records: Records, board: Board, matrix: Sequence[MatrixBoard] = 
     if best := next((row for row in board.main if row.targets), None):
         gaps = ProbeGaps(records, board).of(best, "speaker")
         dots = [
-            Difference(name.partition(".")[2].replace("_", " "), False, gap.difference, v)
+            Difference(name.partition(".")[2].replace("_", " "), False, gap.difference)
             for name, gap in gaps.items()
             if name not in best.chance
-            for v in [verdict(gap.difference)]
         ]
         if dots:
             ends = "best control better", f"{best.encoder} better"

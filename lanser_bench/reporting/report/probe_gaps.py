@@ -31,12 +31,7 @@ class ProbeGaps:
         self._read: dict[str, Mapping[str, Side]] = {}
 
     def of(self, row: Row, scale: str | None = None) -> dict[str, Gap]:
-        """Returns a row's differences by target; empty without a control.
-
-        Args:
-            row: a main row.
-            scale: ``raw`` or ``speaker``; by default both.
-        """
+        """Returns a main row's differences by target, on one or all scales, if it has controls."""
         every = self.records.controls_of(self.board, row)
         controls = [control for control in every if control.control not in CEILINGS]
         gaps = {}

@@ -114,13 +114,13 @@ def _values(rows: Sequence[Row], axis: str) -> set[str]:
 def _numeric_axis(board: Board) -> str | None:
     """Returns the axis of a dose: the only one with three or more numbers as its values."""
     rows = _trained(board)
-    axes = dict.fromkeys(axis for row in rows for axis in row.axes)
-    found = [a for a in axes if len(_values(rows, a)) > 2 and all(map(_number, _values(rows, a)))]
+    values = {axis: _values(rows, axis) for row in rows for axis in row.axes}
+    found = [
+        axis
+        for axis, texts in values.items()
+        if len(texts) > 2 and all(text.replace(".", "", 1).isdecimal() for text in texts)
+    ]
     return found[0] if len(found) == 1 else None
-
-
-def _number(text: str) -> bool:
-    return text.replace(".", "", 1).isdecimal()
 
 
 def _dose(records: Records, board: Board) -> Finding | None:
@@ -144,7 +144,11 @@ def _dose(records: Records, board: Board) -> Finding | None:
     said = {"above": f"UAR rises with {name}", "below": f"UAR falls with {name}"}
     head = said.get(overall, f"UAR shows no detectable trend with {name}")
     low, high = line.points[0].dose, line.points[-1].dose
-    detail = "; ".join(_slope_text(slope, high - low) for slope in line.slopes)
+    detail = "; ".join(
+        f"{_of(s)} changes by {percent(_scaled(s.value, high - low), sign=True)} points over the "
+        f"range (p {p_text(s.p_value)})"
+        for s in line.slopes
+    )
     return Finding(
         f"{head} on {board.title}",
         f"Least-squares slope over {len(line.points)} values of {name} from {low:g} to {high:g}: "
@@ -166,27 +170,15 @@ def _plain(control: str) -> str:
     return PLAIN.get(control.replace(" ", "_"), control)
 
 
-def _slope_text(slope: Slope, span: float) -> str:
-    value = percent(_scaled(slope.value, span), sign=True)
-    return f"{_of(slope)} changes by {value} points over the range (p {p_text(slope.p_value)})"
-
-
 def _doses(line: Line, slopes: Sequence[Slope], name: str, span: float) -> list[Difference]:
     made = [
-        Difference(
-            f"slope of {_of(s)}",
-            True,
-            _scaled(s.value, span),
-            verdict(s.value),
-            f"p {p_text(s.p_value)}",
-        )
+        Difference(f"slope of {_of(s)}", True, _scaled(s.value, span), f"p {p_text(s.p_value)}")
         for s in slopes
     ]
     return made + [
-        Difference(f"{name} {p.dose:g} minus {_plain(rival)}", False, ahead, verdict(ahead))
+        Difference(f"{name} {p.dose:g} minus {_plain(rival)}", False, p.ahead[rival])
         for rival in dict.fromkeys(r for p in line.points for r in p.ahead)
         for p in line.points
-        for ahead in [p.ahead[rival]]
     ]
 
 
@@ -215,15 +207,7 @@ def _cue_drops(records: Records, board: Board) -> Finding | None:
         f"{head} on {board.title}",
         f"{detail}. The drop counts from the same vocoder with nothing flattened.",
         "above" if used else "same",
-        [
-            Difference(
-                f"{row.title}: {cue}",
-                row is first,
-                metric,
-                verdict(metric),
-            )
-            for row, cue, metric in found[:RUNGS]
-        ],
+        [Difference(f"{r.title}: {cue}", r is first, drop) for r, cue, drop in found[:RUNGS]],
         "Drop of UAR without one cue, in points. Bold: the best row, which decides",
         ("no loss", "the cue is used"),
     )
@@ -242,7 +226,7 @@ def _listen(records: Records, board: Board) -> Finding | None:
         f"answers with the voice minus answers with the words are {percent(metric, sign=True)} "
         "points.",
         verdict(metric),
-        [Difference(r.title, r is row, m, verdict(m)) for r, m in found[:RUNGS]],
+        [Difference(r.title, r is row, m) for r, m in found[:RUNGS]],
         "Answers that follow the voice minus those that follow the words, in points. Bold: the "
         "best row, which decides",
         ("follows the words", "follows the voice"),
@@ -260,7 +244,7 @@ def _ladder(axis: str, records: Records, board: Board) -> Finding | None:
             others = [f"{board.axes[a]}={text}" for a, text in row.shown.items() if a != axis]
             name = ", ".join([row.shown.get(axis, str(getattr(row, axis))), *others])
             reads = "reads human labels" if row.control else ""
-            lines.append(Difference(name, row.control is None, metric, verdict(metric), reads))
+            lines.append(Difference(name, row.control is None, metric, reads))
     if not lines:
         return None
     above = sum(line.verdict == "above" for line in lines)
@@ -316,10 +300,7 @@ def _transfer(records: Records, board: Board, matrices: Sequence[MatrixBoard]) -
         f"Trained on one set and tested on another, {name} reaches {percent(first.mean)} % "
         "UAR, the mean over all pairs of sets.",
         overall,
-        [
-            Difference(row.name, row is first, g.difference, verdict(g.difference), g.control)
-            for row, g in rows[:RUNGS]
-        ],
+        [Difference(r.name, r is first, g.difference, g.control) for r, g in rows[:RUNGS]],
         "Mean UAR over pairs of sets minus that of the best control, in points. Bold: the best "
         "row, which decides",
         ("control better", "row better"),

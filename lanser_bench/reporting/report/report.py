@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
+from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -44,14 +44,11 @@ def write_report(
 
     Args:
         results: folders of result records, or single files.
-        output: the page to write.
+        output: the page to write; its path is returned.
         report: called with a sentence for each file left out; the page shows it too.
         store: the run's store, for transcripts and sound of single clips.
         with_audio: datasets whose transcripts and sound you may pass on, though their licence does
             not let everybody do so.
-
-    Returns:
-        The page's path.
 
     Raises:
         DataError: no records, or a place that cannot be written.
@@ -98,7 +95,7 @@ def render(
         host=_host(records),
         style=style,
         script=script,
-        script_hash=_hash(script),
+        script_hash="sha256-" + b64encode(sha256(script.encode()).digest()).decode(),
         page=PAGE,
         wide=WIDE,
         version=__version__,
@@ -138,10 +135,6 @@ def _host(records: Records) -> str:
 def part(name: str) -> str:
     """Returns the text of a template, style or script."""
     return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 @cache

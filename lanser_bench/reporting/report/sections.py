@@ -123,11 +123,14 @@ def _lines(
             if len(found) == len(results):  # otherwise some seeds lack it
                 for cells in report.lines(found):
                     names.setdefault(cells, []).append(row.title)
-    lines: list[Cells] = [(_joined(of_cells), *cells) for cells, of_cells in names.items()]
+    lines: list[Cells] = [
+        (of[0] if len(of) == 1 else f"{of[0]} and {len(of) - 1} more", *cells)
+        for cells, of in names.items()
+    ]
     heads = ("", *report.heads)
     if report.sort_by is not None:
         column = heads.index(report.sort_by)
-        lines.sort(key=lambda cells: -_value(cells[column]))
+        lines.sort(key=lambda cells: -getattr(cells[column], "value", 0.0))
     bold = [head in report.differences for head in heads]
     return [
         [(cell, b and _is_sure(cell)) for cell, b in zip(cells, bold, strict=True)]
@@ -146,7 +149,8 @@ def _varying(
         and head not in (report.sort_by, *report.pictured, *report.differences)
         and all(line[i][0] == lines[0][i][0] for line in lines)
     ]
-    texts = [f"{report.heads[i - 1]} {_text(lines[0][i][0])}" for i in same]
+    first = ((report.heads[i - 1], lines[0][i][0]) for i in same)
+    texts = [f"{head} {percent(x) if isinstance(x, Metric) else x}" for head, x in first]
     return (
         tuple(head for i, head in enumerate(report.heads, 1) if i not in same),
         [[cell for i, cell in enumerate(line) if i not in same] for line in lines],
@@ -154,22 +158,10 @@ def _varying(
     )
 
 
-def _text(cell: str | Metric) -> str:
-    return percent(cell) if isinstance(cell, Metric) else cell
-
-
-def _joined(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-
-
 def _dots(report: ReportTable[Any], line: Sequence[Cell]) -> list[dict[str, float]]:
     """Returns places in percent of the dots and intervals of a line's pictured shares."""
     cells = dict(zip(report.heads, (cell for cell, _ in line[1:]), strict=True))
     return [whisker(m) for m in map(cells.get, report.pictured) if isinstance(m, Metric)]
-
-
-def _value(cell: str | Metric) -> float:
-    return cell.value if isinstance(cell, Metric) else 0.0
 
 
 def _is_sure(cell: str | Metric) -> bool:

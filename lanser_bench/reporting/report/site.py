@@ -19,9 +19,8 @@ from ...records.reading import read_records
 from ...store import digest, write_atomic
 from ..comparing.history import CELL, Line, read_history
 from ..leaderboard.boards import PLAIN, Board
-from ..leaderboard.rows import Row
 from .data import RecordFile, Records, board_anchor, cell_anchor
-from .finding import MATCHED, versus
+from .finding import leading, versus
 from .report import environment, findings, part, render
 from .whiskers import ends, whisker
 
@@ -47,11 +46,8 @@ def write_site(
 
     Args:
         results: folders of result records; a ``history.parquet`` in them is shown too.
-        output: folder of the site.
+        output: folder of the site; the path of its overview is returned.
         report: called with a sentence for each file left out.
-
-    Returns:
-        The path of the overview.
 
     Raises:
         DataError: no records, or a place that cannot be written.
@@ -132,22 +128,14 @@ def _line(records: Records, board: Board) -> dict[str, Any]:
 
     Among pre-trained rows, those with most controls of pre-training come first, as in the report.
     """
-
-    def controls(row: Row) -> int:
-        return sum(control.control in MATCHED for control in records.controls_of(board, row))
-
-    trained = sorted(
-        (row for row in board.main if row.labeler is not None), key=lambda r: -controls(r)
-    )
-    row = (trained or board.main or board.controls)[0]
-    gaps = {gap.name: gap for gap in (versus(records, board, row) if trained else ())}
-    whiskers = {name: whisker(gap.difference, SCALE) for name, gap in gaps.items()}
+    trained = leading(records, board)
+    gaps = {gap.name: gap for gap in (versus(records, board, trained) if trained else ())}
     return {
         "id": board_anchor(board),
         "board": board,
-        "row": row,
+        "row": trained or (board.main or board.controls)[0],
         "gaps": gaps,
-        "whiskers": whiskers,
+        "whiskers": {name: whisker(gap.difference, SCALE) for name, gap in gaps.items()},
     }
 
 
@@ -167,7 +155,15 @@ def _trends(history: Sequence[Line]) -> list[dict[str, Any]]:
         cells.setdefault(tuple(line[name] for name in CELL), []).append(line)
     trends = []
     for (experiment, cell, dataset, target), lines in sorted(cells.items()):
-        scores = [Metric(value=x["uar"], interval=_interval(x)) for x in lines]
+        scores = [
+            Metric(value=x["uar"], interval=None)
+            if x["uar_low"] is None
+            else Metric(
+                value=x["uar"],
+                interval=Interval(low=x["uar_low"], high=x["uar_high"], method=""),
+            )
+            for x in lines
+        ]
         low = min(ends(score)[0] for score in scores)
         high = max(ends(score)[1] for score in scores)
         places = [whisker(score, (low, high)) for score in scores]

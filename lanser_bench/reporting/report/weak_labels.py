@@ -42,14 +42,13 @@ def label_panels(records: Records, clips: Clips) -> list[dict[str, Any]]:
         for one in label_sets(records.files)
         if one.record.role == "main" and (gold := one.summary.gold) and gold.confusion
     ]
-    shown = sorted(found, key=lambda pair: -_kappa(pair[1]))[:PANELS]
+
+    def kappa(pair: tuple[LabelSet, GoldAgreement]) -> float:
+        scores = pair[1].abstention_is_wrong
+        return -1.0 if scores is None or scores.kappa is None else scores.kappa
+
+    shown = sorted(found, key=kappa, reverse=True)[:PANELS]
     return [{"name": one.name} | _panel(records, one, gold, clips) for one, gold in shown]
-
-
-def _kappa(gold: GoldAgreement) -> float:
-    """Returns the agreement with gold, abstentions counted as wrong; −1 if unknown."""
-    scores = gold.abstention_is_wrong
-    return -1.0 if scores is None or scores.kappa is None else scores.kappa
 
 
 def _panel(records: Records, one: LabelSet, gold: GoldAgreement, clips: Clips) -> dict[str, Any]:

@@ -124,15 +124,9 @@ def rerun(
     new = load_record(outcome.records[0])
     numbers = list(compared(old, new))
     missing = sorted(dict(_metrics(old)).keys() - {number.metric for number in numbers})
-    return Rerun(
-        old,
-        new,
-        outcome,
-        numbers,
-        missing,
-        list(environment(old, new)),
-        list(changed_keys(old, new, outcome)),
-    )
+    machines = (environment_of(r.versions, r.commit, r.host) for r in (old, new))
+    keys = list(changed_keys(old, new, outcome))
+    return Rerun(old, new, outcome, numbers, missing, list(environment_changes(*machines)), keys)
 
 
 def recreated(
@@ -228,11 +222,6 @@ def _metrics(record: ResultRecord) -> Iterator[tuple[str, Metric]]:
             for measured in result.of(measurement):
                 for score, metric in measurement.numbers(measured):
                     yield f"{name} {score}", metric
-
-
-def environment(old: ResultRecord, new: ResultRecord) -> Iterator[str]:
-    """Yields differences of versions, commit and machine, as ``name then → now``."""
-    return environment_changes(*(environment_of(r.versions, r.commit, r.host) for r in (old, new)))
 
 
 def changed_keys(old: ResultRecord, new: ResultRecord, outcome: RunOutcome) -> Iterator[str]:

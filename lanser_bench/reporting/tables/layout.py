@@ -22,6 +22,8 @@ WORD = 24
 """Characters from which a word of a head is broken, too."""
 FAULTS = 3
 """Most faults that are shown with a table where not every note is wanted."""
+WHOLE = "--format html"
+"""Option that shows all columns, named where a terminal is too narrow."""
 PADDING = 3
 """Characters between two columns: blanks and a rule."""
 _TOGETHER = re.compile(r"[-+<>]?[ \d.]*\d \[[^\[\]]*\]|p (< )?[.\d]+|[<>] [.\d]+|\d+ / \d+")
@@ -64,12 +66,8 @@ def fitted(
 
     Columns without an `order` are always kept; if they need more than the line, the widest are
     narrowed, so that the table has few lines. Axes are columns if these fit side by side, else
-    one column has the names of the rows.
-
-    Args:
-        sheet: the table.
-        width: characters of a line; None if all columns are wanted.
-        wraps: whether texts may be broken for the sake of any column, as on a page.
+    one column has the names of the rows. Without a `width` all columns are wanted. With `wraps`,
+    texts may be broken for the sake of any column, as on a page.
     """
     for names in ("axes", "name"):
         columns = [c for c in sheet.columns if c.names in ("", names)]
@@ -166,11 +164,11 @@ def notes_of(sheet: Sheet, hidden: Sequence[str], width: int, *, every: bool) ->
     """
     shown_notes, lines = [*sheet.faults[FAULTS:], *sheet.notes], [""]
     shown = [line for note in sheet.faults[:FAULTS] for line in wrapped(f"! {note}", width)]
-    away = [f"hidden for width: {', '.join(hidden)} (wider window or {sheet.whole})"] * bool(hidden)
+    away = [f"hidden for width: {', '.join(hidden)} (wider window or {WHOLE})"] * bool(hidden)
     if every:
         return [line for note in (*sheet.remarks, *away) for line in wrapped(f"- {note}", width)]
     more = "s" * (len(hidden) > 1)
-    counted = [f"{len(hidden)} column{more} hidden: {sheet.whole}"] * bool(hidden)
+    counted = [f"{len(hidden)} column{more} hidden: {WHOLE}"] * bool(hidden)
     fewer = [(n, where) for n in range(len(shown_notes), 0, -1) for where in (away, counted)]
     for n, where in [*sorted(fewer, key=lambda tried: tried[1] == counted), (0, away)]:
         left = len(shown_notes) - n

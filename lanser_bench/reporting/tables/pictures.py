@@ -21,18 +21,22 @@ GOOD, BAD, SAME = "#0f7a4d", "#b3401a", "#525b66"
 
 
 def column_figure(height: float) -> tuple[Any, Any]:
-    """Returns a figure at the width of a paper's column, with its axes.
-
-    Args:
-        height: in inches.
-    """
+    """Returns a figure at the width of a paper's column, with its axes; `height` is in inches."""
     import matplotlib as mpl
-    from matplotlib.figure import Figure
 
     with mpl.rc_context({"font.size": 7, "axes.linewidth": 0.6, "xtick.major.width": 0.6}):
-        figure = Figure(figsize=(COLUMN, height), layout="constrained")
-        axes = figure.add_subplot()
+        figure, axes = plain_figure(COLUMN, height)
     axes.tick_params(labelsize=6.5, width=0.6, length=2.5)
+    return figure, axes
+
+
+def plain_figure(width: float, height: float) -> tuple[Any, Any]:
+    """Returns a figure of a size in inches, with axes that have no spine at the top and right."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
@@ -61,14 +65,8 @@ def heat_map(
 ) -> tuple[Any, Any]:
     """Draws the share of each column in each row, in percent; rows without counts are blank.
 
-    Args:
-        counts: shape (rows, columns).
-        rows: names; the row's count is added in brackets.
-        columns: names.
-        top: share at the end of the colour scale; the largest share if left out.
-
-    Returns:
-        The figure's axes and the image.
+    Names of rows are followed by their counts, shape (rows, columns). The colour scale ends at
+    `top`, or at the largest share. Returns the figure's axes and the image.
     """
     from matplotlib.figure import Figure
 

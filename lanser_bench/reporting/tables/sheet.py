@@ -38,13 +38,7 @@ CSS = (
 
 
 def rendered(sheets: Sequence[Sheet], form: Format, title: str = "") -> str:
-    """Returns sheets as Markdown, HTML, CSV or LaTeX.
-
-    Args:
-        sheets: the tables.
-        form: one of these four.
-        title: of the HTML page.
-    """
+    """Returns sheets as Markdown, HTML (a page with a title), CSV or LaTeX."""
     if form is Format.html:
         return html(sheets, title)
     if form is Format.csv:
@@ -55,9 +49,7 @@ def rendered(sheets: Sequence[Sheet], form: Format, title: str = "") -> str:
 def markdown(sheet: Sheet, heading: str = "## {}") -> str:
     """Returns a heading, a table as wide as GitHub's page, and its notes as a list.
 
-    Args:
-        sheet: the table.
-        heading: how the title is written; a sheet without a title has none.
+    A sheet without a title has no heading.
     """
     sheet, _, hidden = fitted(sheet, PAGE, wraps=True)
     lines = [heading.format(markdown_text(sheet.title)), ""] if sheet.title else []

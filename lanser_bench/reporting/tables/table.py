@@ -70,8 +70,6 @@ class Sheet:
     notes: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What all rows share: the first columns in CSV and JSON."""
-    whole: str = "--format html"
-    """Option that shows all columns, named where a terminal is too narrow."""
     shared: str = ""
     """What all rows share, in words, for people."""
     faults: Sequence[str] = ()

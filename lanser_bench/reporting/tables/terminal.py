@@ -48,10 +48,8 @@ class Drawing:
 def terminal(sheet: Sheet, width: int | None = None, *, notes: bool = False) -> Drawing:
     """Returns a terminal table; user text is never read as markup.
 
-    Args:
-        sheet: the table.
-        width: characters of a line; columns that do not fit are left out and named. None: all.
-        notes: whether to show all notes; else as many as fit into two lines.
+    Columns that do not fit into `width` characters are left out and named. Without `notes`, as
+    many notes are shown as fit into two lines.
     """
     sheet, widths, hidden = fitted(sheet, width)
     line = max(sum(widths) + PADDING * len(widths) + 1, min(width or PROSE, PROSE))
