@@ -42,9 +42,9 @@ def language_code(written: str) -> str | None:
     text = " ".join(unicodedata.normalize("NFKC", written).casefold().split())
     if text in ("", "und"):
         return None
-    tag = _TAG.fullmatch(text)
-    code = _ALIASES.get(text) or (_by_code(tag[1]) if tag else None)
-    code = code or _by_name().get(text) or _by_name().get(re.sub(r" ?\(.*\)$", "", text))
+    tag, plain = _TAG.fullmatch(text), re.sub(r" ?\(.*\)$", "", text)
+    code = _ALIASES.get(text) or (_by_code(tag[1]) if tag else None) or _by_name().get(text)
+    code = code or _ALIASES.get(plain) or _by_name().get(plain)
     if code is None:
         hint = _hint(text)
         raise ValueError(f"'{written}' is not a language: write its code, such as en or de.{hint}")
@@ -71,7 +71,8 @@ def _by_code(code: str) -> str | None:
     try:
         known = Lang(code)
     except DeprecatedLanguageValue as error:  # such as `iw`, today `he`
-        return code if len(code) == 2 else str(error.change_to) or None
+        kept = code == "jw" or (len(code) == 2 and not error.change_to)  # Whisper's Javanese is jw
+        return code if kept else str(error.change_to) or None
     except InvalidLanguageValue:
         return None
     return str(known.pt1 or known.pt3 or known.pt5)

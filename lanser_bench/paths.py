@@ -33,8 +33,7 @@ def user_path(written: str | Path) -> Path:
         path = Path(text).expanduser()
     except RuntimeError:
         raise ValueError("it names the home folder of an unknown user") from None
-    spellings = (path, *(Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD")))
-    existing = next((spelling for spelling in spellings if os.path.lexists(spelling)), None)
+    existing = _existing(path)
     if existing is None and "\\" in text and os.sep == "/":
         raise ValueError("it does not exist: on this system folders are separated by /, not \\")
     if existing is None and path.parts[1:2] in (("proc",), ("sys",)):
@@ -44,6 +43,16 @@ def user_path(written: str | Path) -> Path:
     except RuntimeError:
         raise ValueError("a link in it leads to itself: remove the link") from None
     return existing or path
+
+
+def _existing(path: Path) -> Path | None:
+    """Returns a path that exists, each of its names in one of the Unicode forms."""
+    reached = Path(path.anchor)
+    for part in path.relative_to(path.anchor).parts:
+        forms = (part, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD")))
+        paths = [reached / name for name in forms]
+        reached = next(filter(os.path.lexists, paths), paths[0])
+    return reached if os.path.lexists(reached) else None
 
 
 def file_name(written: str) -> str:

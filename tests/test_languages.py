@@ -15,13 +15,15 @@ from lanser_bench.store import Store
 
 CODES = {
     "en": ("English", "english ", "eng", "EN", "en-US", "en_GB.UTF-8", "English (US)"),
-    "de": ("German", "Deutsch", "ger", "deu", "de-CH"),
+    "de": ("German", "Deutsch", "ger", "deu", "de-CH", "Deutsch (Schweiz)"),
     "fr": ("Français", "Franc\u0327ais", "fra", "fre"),
     "zh": ("Chinese", "cmn_hans_cn", "zh-Hant-TW", "Mandarin"),
     "no": ("Norwegian", "no"),
     "nb": ("nb-NO",),
     "el": ("Greek", "gre"),
     "yue": ("Cantonese",),
+    "he": ("Hebrew", "iw"),
+    "mo": ("mo",),
     "jw": ("jw",),
     "mul": ("mul",),
     None: ("", "  ", "und"),

@@ -39,11 +39,11 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_a_folder_is_found_in_either_spelling_of_its_accents(tmp_path: Path, form: str) -> None:
-    there = tmp_path / unicodedata.normalize(form, "Gefühle")
-    there.mkdir()
+    there = tmp_path / "jörg" / unicodedata.normalize(form, "Gefühle")
+    there.mkdir(parents=True)
     for spelling in ("NFC", "NFD"):
-        assert user_path(tmp_path / unicodedata.normalize(spelling, "Gefühle")) == there
-    assert settings(f"targets.0.root={tmp_path}/Gefühle").targets[0].root == there
+        assert user_path(tmp_path / unicodedata.normalize(spelling, "jörg/Gefühle")) == there
+    assert settings(f"targets.0.root={tmp_path}/jörg/Gefühle").targets[0].root == there
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ def test_class_that_breaks_the_contract_is_named(loose: Path, name: str, sentenc
         ("lanser_bench_api = 0", "written for plugin API 0; .* Upgrade the plugin"),
         ("from lanser_bench import Oracle", "cannot import name 'Oracle'.* Upgrade lanser-bench"),
         ("def broken(:", "SyntaxError"),
+        ("def register_labelers(register): ...", "lacks the decorator @hookimpl"),
         (
             "from lanser_bench import hookimpl\n@hookimpl\ndef register_labeler(register): ...",
             "Did you mean 'register_labelers'",

@@ -59,8 +59,8 @@ FORMATS = {
 _SIGNATURES = {
     rb"version https://git-lfs": "is a Git LFS pointer, not the recording itself. Run `git lfs "
     "pull` in its repository",
-    rb"/annex/objects/": "is a git-annex pointer, not the recording itself. Run `git annex get .` "
-    "or `datalad get .` in its repository",
+    rb"[./]*(?:git)?/annex/objects/": "is a git-annex pointer, not the recording itself. Run "
+    "`git annex get .` or `datalad get .` in its repository",
     rb"\x00\x05\x16\x07": "is a resource file of macOS, not the recording itself. Remove it",
     rb"\x93NUMPY": "is a NumPy array. Write its samples as WAV with soundfile.write",
     rb"PAR1": "is a Parquet table. Read it with the dataset `manifest` or `huggingface`",
@@ -89,7 +89,7 @@ def what_it_is(file: BinaryIO, reason: str) -> str:
     if not head.strip(b"\0"):
         return f"begins with {len(head)} zero bytes: its copy or download failed. {_AGAIN}"
     start = head[:1000].replace(b"\0", b"").lower()  # also of UTF-16
-    if b"<!doctype html" in start or b"<html" in start:
+    if re.search(rb"<(?:!doctype )?(?:html|head|body|script)\b", start):
         return f"is a web page (HTML), such as a sign-in or error page. {_AGAIN}"
     if b"<?xml" in start or b"<error" in start:
         return f"is XML, such as a server's error message. {_AGAIN}"

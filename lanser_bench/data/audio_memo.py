@@ -136,5 +136,7 @@ def _with_facts(path: Path, file: Recording, facts: AudioFacts | None) -> Record
 
 def _why_unreadable(path: Path) -> str:
     if not path.exists():
-        return "is missing"
+        annex = path.is_symlink() and "/annex/objects/" in str(path.readlink())
+        fetch = ". Run `git annex get .` or `datalad get .` in its repository"
+        return f"is missing{fetch if annex else ''}"
     return "cannot be read" if path.is_file() else "is not a file"

@@ -16,7 +16,7 @@ from ..kinds.dataset import Dataset, Utterance
 from ..paths import user_path
 from .naming import relative, some
 
-_ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip", ".zst")
+_ARCHIVES = (".001", ".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".txz", ".xz", ".zip", ".zst")
 _NAMES = ("speaker", "dialogue_id", "sentence_id", "language", "split")
 
 
@@ -70,11 +70,11 @@ def listed_utterances(name: str, plugin: Dataset[Any], folder: Path) -> list[Utt
     return listed
 
 
-def packed(folder: Path) -> str:
-    """Returns a sentence that names archives in a folder; empty without any."""
-    packed = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _ARCHIVES and p.is_file())
-    names = some((relative(path, folder) for path in packed), ", ")
-    return f" Archives there are not unpacked: {names}. Unpack them first." if packed else ""
+def packed(folder: Path, pattern: str = "**/*") -> str:
+    """Returns a sentence that names the archives in a folder; empty without any."""
+    found = (p for p in folder.glob(pattern) if p.suffix.lower() in _ARCHIVES and p.is_file())
+    names = some((relative(path, folder) for path in sorted(found)), ", ")
+    return f" Archives in it are not unpacked: {names}. Unpack them first." if names else ""
 
 
 def _composed(u: Utterance) -> Utterance:

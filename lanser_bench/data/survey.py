@@ -20,11 +20,13 @@ from ..plugins.discovery import Registry
 from .audio_memo import AudioMemo, Recording
 from .checks import Kind, audio_problem, gold_faults, language_faults, oddities
 from .duplicates import without_copies
-from .listing import Part, checked_root, listed_utterances, spread
+from .listing import Part, checked_root, listed_utterances, packed, spread
 from .naming import SHOWN, by_fault, relative, some
 from .traits import recording_traits
 
 OnBadAudio = Literal["stop", "skip"]
+_MISSING = {"na", "n/a", "#n/a", "nan", "nat", "<na>", "null", "none", "\\n", "?", "unknown"}
+"""Common texts of empty cells, in lower case."""
 Progress = Callable[[int, int, str], None]
 
 
@@ -121,6 +123,7 @@ def survey_dataset(
         )
     survey.counts = _counts(survey, recordings)
     survey.notes += _notes(survey.counts, utterances, recordings, folder)
+    survey.notes += filter(None, [packed(folder, "*").strip()])
     return survey
 
 
@@ -294,6 +297,14 @@ def _notes(
         notes.append(
             f"Speakers that differ only in upper and lower case count as two: {some(pairs)}."
         )
+    for column in ("speaker", "dialogue_id", "split"):
+        names = Counter(getattr(u, column) for u in utterances)
+        notes += [
+            f"'{name}' is a {column.removesuffix('_id')} of {count:,} utterances. If it means an "
+            "empty cell, empty it; datasets of tables have the option `missing`."
+            for name, count in names.items()
+            if name and name.casefold() in _MISSING
+        ]
     read = (path for path, one in recordings.items() if one.path == path and not one.problem)
     odd = sorted(relative(path, root) for path in read if path.suffix.lower() not in READ_SUFFIXES)
     if odd:

@@ -14,8 +14,9 @@ SAMPLE_RATE = 16_000
 READ_SUFFIXES = (".flac", ".mp3", ".ogg", ".opus", ".wav")
 """Suffixes of the formats that are read; most others must be converted."""
 _UNREAD = """
-.3gp .aac .ac3 .aif .aifc .aiff .amr .ape .au .avi .caf .flv .m4a .m4b .m4v .mka .mkv .mov .mp2 .mp4
-.mpeg .mpg .oga .snd .sph .spx .w64 .wave .webm .wma .wmv .wv
+.3g2 .3gp .aac .ac3 .aif .aifc .aiff .amr .ape .au .avi .awb .caf .dsf .dss .flv .gsm .m4a .m4b .m4r
+.m4v .mka .mkv .mov .mp2 .mp4 .mpa .mpc .mpeg .mpg .mpga .oga .ogv .pcm .ra .rm .snd .sph .spx .tta
+.voc .vox .w64 .wave .weba .webm .wma .wmv .wv
 """
 SOUND_SUFFIXES = (*READ_SUFFIXES, *_UNREAD.split())
 """Suffixes of files that count as recordings, readable or not."""

@@ -300,9 +300,11 @@ def _why(error: Exception) -> str:
 
 
 def _check_hooks(module: ModuleType) -> None:
-    """Refuses a hook without a specification: a misspelt hook would never be called."""
+    """Refuses a hook that is misspelt or not decorated, because it would never be called."""
     known = set(KINDS.values()) | {"register_commands"}
     for attribute, value in vars(module).items():
+        if attribute in known and not hasattr(value, "lanser_bench_impl"):
+            raise AttributeError(f"hook '{attribute}' lacks the decorator @hookimpl")
         if hasattr(value, "lanser_bench_impl") and attribute not in known:
             raise AttributeError(
                 f"hook '{attribute}' does not exist.{did_you_mean(attribute, known)}"

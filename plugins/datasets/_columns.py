@@ -49,6 +49,7 @@ _LIKELY = {
     "dialogue_id": ("dialogue", "dialog", "dialog_id", "conversation", "conversation_id"),
     "turn": ("turn_id", "utterance_number"),
 }
+_TELLING = {"audio", "speaker", "transcript", "label", "emotion"}
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 _DECIMAL_COMMA = re.compile(r"\d+,\d+")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2},\d{3}")
@@ -149,7 +150,7 @@ class Naming:
                 meant[column] = ours
         aliases = dict(self.weak)
         if "client_id" in available:
-            aliases["sentence"] = "transcript"  # a table of Common Voice
+            aliases.setdefault("sentence", "transcript")  # a table of Common Voice
         weak: dict[str, list[str]] = {}
         for column in rest:
             ours = aliases.get(_folded(column), "")
@@ -177,8 +178,8 @@ class Naming:
             )
 
 
-def likely(extras: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Returns column → the column of `known`, absent from the table, that it may be."""
+def likely(extras: Iterable[str], known: Iterable[str], *, by_part: bool = False) -> dict[str, str]:
+    """Returns column → the absent column of `known` that it, or a part of its name, may be."""
     same = {"text": "transcript"}
     names = {n: ours for ours in known for n in (ours, *_LIKELY.get(same.get(ours, ours), ()))}
     aliases = {**ALIASES, **WEAK_ALIASES}
@@ -186,11 +187,14 @@ def likely(extras: Iterable[str], known: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for column in extras:
         folded = _folded(column)
+        parts = re.findall("[A-Z]?[a-z]+|[A-Z]+", column) if by_part else []
         close = difflib.get_close_matches(folded, names, n=1, cutoff=0.8)
         match = folded if folded in names else next(iter(close), "")
         # Short words are too similar to others: "gender" to "ende".
         if match == folded or min(len(match), len(folded)) > 4:
             found[column] = names[match]
+        elif part := next((p.lower() for p in parts if p.lower() in _TELLING & names.keys()), ""):
+            found[column] = names[part]
     return found
 
 

@@ -53,6 +53,7 @@ def _number_column(
         if rows and all(re.fullmatch(r"-?\d+,\d+", str(row.extras[column])) for row in rows):
             notes.append(f"{table}: '{column}' is text, because its numbers have decimal commas.")
         return
+    cells = [str(row.extras[column]) for row in rows]
     words = [row for row in others if row.extras[column].casefold() not in _MISSING]
     first = next(iter(words or others), None)
     if first is not None:
@@ -62,7 +63,7 @@ def _number_column(
                 f"{table}: '{word}' in the number column '{column}' counts as missing "
                 f"({counted(others, 'cell')}, the first in {place})."
             )
-        elif len(numbers) > len(others) and not _DIGITS.fullmatch(word):
+        elif len(numbers) > len(others) and not all(_DIGITS.fullmatch(cell) for cell in cells):
             notes.append(f"{table}: the column '{column}' is text because of '{word}' in {place}.")
     if words:
         return

@@ -49,8 +49,8 @@ def walk(root: Path, notes: list[str]) -> Iterator[Path]:
                 ignored.append(path)
     if ignored:
         notes.append(
-            f"{counted(ignored, 'link')} not followed, because the target is missing or already "
-            f"read: {_named(ignored, root)}."
+            f"{counted(ignored, 'link')} not followed, because the target is missing, already "
+            f"read or contains the folder: {named(ignored, root)}."
         )
 
 
@@ -65,9 +65,10 @@ def _is_visible(name: str) -> bool:
 
 
 def _is_walked(real: str, top: str) -> bool:
-    """Whether `walk` reaches a link's target without the link."""
+    """Whether `walk` reaches a link's target without the link, or the target contains its root."""
     path = Path(real)
-    return path.is_relative_to(top) and all(map(_is_visible, path.relative_to(top).parts))
+    inside = path.is_relative_to(top) and all(map(_is_visible, path.relative_to(top).parts))
+    return inside or Path(top).is_relative_to(path)
 
 
 def _refuse_folder(error: OSError) -> None:
@@ -98,7 +99,7 @@ def preferred(
     if films:
         notes.append(
             f"{counted(films, 'file')} ignored, because the format is not read and a readable "
-            f"file has the same name: {_named(films)}."
+            f"file has the same name: {named(films)}."
         )
     dropped = set(films)
     return [path for path in listed if path not in dropped]
@@ -153,7 +154,7 @@ def clips_of(
     if others:
         dataset.notes.append(
             f"{counted(others, 'sound file')} ignored, because the name is not one of the "
-            f"corpus: {_named(others, root)}."
+            f"corpus: {named(others, root)}."
         )
     if empty:
         raise DataError(
@@ -180,7 +181,8 @@ def counted(things: Sequence[Any] | int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _named(paths: Sequence[Path], root: Path | None = None) -> str:
+def named(paths: Sequence[Path], root: Path | None = None) -> str:
+    """Returns the first few names, below `root` if given, and how many more there are."""
     names = [str(path.relative_to(root)) if root else path.name for path in paths[:3]]
     return ", ".join(names) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
 

@@ -27,8 +27,8 @@ def weighted_gold(origin: str, value: Any, *, names: bool = False) -> dict[str, 
         except json.JSONDecodeError:
             if names:
                 return {nfc(value): 1.0}
-    if isinstance(value, list) and all(isinstance(pair, (list, tuple)) for pair in value):
-        value = dict(value)
+    if isinstance(value, list) and all(isinstance(p, list | tuple) and len(p) == 2 for p in value):
+        value = {str(label): one for label, one in value}
     if not isinstance(value, dict):
         raise DataError(f'{origin}: gold must be a JSON object of weights such as {{"happy": 1}}.')
     weights = {nfc(str(label)): as_weight(origin, label, one) for label, one in value.items()}

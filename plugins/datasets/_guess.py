@@ -153,7 +153,7 @@ def listed_tables(path: Path) -> list[dict[str, str]]:
 
 def hub_tables(root: Path) -> dict[str, str]:
     """Returns split → table of a folder in Hugging Face's layout; empty for others."""
-    places = [path for below in ("", "*/") for name in _HUB for path in root.glob(below + name)]
+    places = [path for n in range(3) for name in _HUB for path in root.glob("*/" * n + name)]
     tables = {p.parent.name: p for p in sorted(places) if _lists_files(p)}
     if root.name in tables:
         tables = {"": tables[root.name]}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -23,7 +25,7 @@ class Recordings:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._listed: dict[Path, dict[str, str]] = {}
+        self._listed: dict[Path, dict[str, list[str]]] = {}
         self._outside: dict[str, Path] = {}
 
     def find(self, cell: Any, origin: str) -> Path:
@@ -34,7 +36,7 @@ class Recordings:
         """Returns a path below the folder, existing or not.
 
         It is looked up as written, then with Windows' separators or ``~`` replaced, then with other
-        Unicode forms of its parts.
+        Unicode forms of its parts, then in other upper and lower case, if that is one file.
         """
         path = self.folder / name
         if exists(path):
@@ -42,7 +44,7 @@ class Recordings:
         if name.startswith("~"):
             name = os.path.expanduser(name)  # noqa: PTH111 - keeps an unknown user
         path = self.folder / name.replace("\\", "/")
-        return path if name.isascii() else self._respelt(path) or path
+        return self._respelt(path) or path
 
     def id_of(self, path: Path, cell: Any, origin: str) -> str:
         """Returns the path below the folder without suffix; never a folder of this machine."""
@@ -62,24 +64,24 @@ class Recordings:
         return composed(name)
 
     def _respelt(self, path: Path) -> Path | None:
-        """Follows a path part by part, by names that are equal in composed Unicode."""
+        """Follows a path part by part, by names that differ only in Unicode form or case."""
         reached = Path(path.anchor)
         for part in path.parts[len(reached.parts) :]:
-            name: str | None = part
-            if not exists(reached / part):
-                name = self._names(reached).get(composed(part))
+            name = part if exists(reached / part) else self._name(reached, composed(part))
             if name is None:
                 return None
             reached /= name
         return reached
 
-    def _names(self, folder: Path) -> dict[str, str]:
+    def _name(self, folder: Path, part: str) -> str | None:
         if folder not in self._listed:
-            try:
-                self._listed[folder] = {composed(path.name): path.name for path in folder.iterdir()}
-            except OSError:
-                self._listed[folder] = {}
-        return self._listed[folder]
+            self._listed[folder] = defaultdict(list)
+            with suppress(OSError):
+                for path in folder.iterdir():
+                    self._listed[folder][composed(path.name).casefold()].append(path.name)
+        alike = self._listed[folder].get(part.casefold(), [])
+        same = [name for name in alike if composed(name) == part]
+        return next(iter(same or alike), None) if same or len(alike) == 1 else None
 
 
 def exists(path: Path) -> bool:
@@ -91,6 +93,7 @@ def _checked_name(cell: Any, origin: str) -> str:
     """Returns the cell as a path; an address of a local file becomes its path."""
     if isinstance(cell, Mapping):
         cell = cell.get("path") if not (cell.get("bytes") or "array" in cell) else b""
+    cell = b"" if isinstance(cell, list) else cell
     name = "" if cell is None or isinstance(cell, bytes) else str(cell).strip()
     if isinstance(cell, bytes) or name.startswith(("{'bytes'", '{"bytes"')):
         raise DataError(

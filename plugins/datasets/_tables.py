@@ -15,7 +15,7 @@ from lanser_bench import SOUND_SUFFIXES, DataError, PluginOptions, SettingsError
 
 from ._columns import WORDS, Naming, empty, likely, nfc
 from ._files import counted
-from ._text_files import csv_rows, lines, read_text
+from ._text_files import csv_rows, lines, read_bytes, read_text
 
 Row = tuple[str, dict[str, Any]]
 """Where a row was read, and its cells by column; None, "" and NaN are empty cells."""
@@ -105,7 +105,7 @@ def table_rows(
     notes += [
         f"{path.name}: the column '{column}' is not read as {ours}. If it is, set the option "
         f"`columns: {{{ours}: {column}}}`."
-        for column, ours in likely(extras, absent).items()
+        for column, ours in likely(extras, absent, by_part=True).items()
     ]
     return rows, columns
 
@@ -279,4 +279,5 @@ def _read_parquet(path: Path) -> Iterator[Row]:
                 number += 1
                 yield f"{path}, row {number}", {nfc(column): cell for column, cell in row.items()}
     except (pa.ArrowException, OSError, ValueError, OverflowError, LookupError) as error:
+        read_bytes(path)  # refuses a Git LFS pointer or a web page
         raise DataError(f"{path} cannot be read as Parquet: {error}.") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from lanser_bench import DataError
 from ._columns import nfc
 from ._files import near
 
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|\?xml)", re.IGNORECASE)
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
@@ -24,11 +26,16 @@ _MARKS = {
 
 
 def read_bytes(path: Path, advice: str = "") -> bytes:
-    """Returns the content of a file; raises `DataError` with `advice` if it cannot be read."""
+    """Returns the content of a file; raises `DataError` (with `advice`) if it cannot be read."""
     try:
-        return path.read_bytes()
+        raw = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.{advice}") from None
+    if raw.startswith(b"version https://git-lfs"):
+        raise DataError(f"{path} is a Git LFS pointer. Run `git lfs pull` in its repository.")
+    if _PAGE.match(raw):
+        raise DataError(f"{path} is a web page, such as a sign-in page. Download it again.")
+    return raw
 
 
 def read_text(path: Path, advice: str = "") -> str:
@@ -99,7 +106,8 @@ def csv_rows(
             if len(cells) != len(header):
                 raise DataError(
                     f"{path}, line {begin}: {len(cells)} cells, but the header has {len(header)} "
-                    f"({', '.join(header)}). Put quotes around cells that contain the delimiter."
+                    f"({', '.join(header)}). Put quotes around cells that contain the "
+                    "delimiter, add missing cells, or remove a line that is not of the table."
                 )
             pairs = zip(header, cells, strict=True)
             yield begin, last, {name: cell for name, cell in pairs if name or cell.strip()}

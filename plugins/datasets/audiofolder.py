@@ -13,9 +13,11 @@ from pydantic import field_validator
 from lanser_bench import Card, DataError, Proposal, Utterance
 
 from ._columns import SPLITS, nfc
-from ._files import folders_without, is_sound, preferred, walk
+from ._files import counted, folders_without, is_sound, named, preferred, walk
 from ._guess import guessed_pattern, hub_tables
+from ._paths import Recordings
 from ._stated import LeftOut, StatedDataset, StatedOptions, single_gold
+from ._tables import TABLES
 from .manifest import ManifestOptions, ManifestTable
 
 _GROUPS = ("label", "speaker", "split", "sentence_id", "language", "dialogue_id")
@@ -81,9 +83,12 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
         if tables and "pattern" not in options.model_fields_set:
             yield from self._listed(root, tables)
             return
-        if tables:
-            names = ", ".join(tables.values())
-            self.notes.append(f"{names} not read, because `pattern` is set.")
+        listed = sorted(p.name for p in root.iterdir() if p.suffix.lower() in TABLES)
+        hint = ", ".join(tables.values() or listed)
+        if hint:
+            manifest = "; if it lists the recordings, use the dataset `manifest`"
+            hint += f" not read{', because `pattern` is set' if tables else manifest}."
+            self.notes.append(hint)
         pattern = re.compile(options.pattern)
         left_out = LeftOut(options.leave_out)
         paths = self._paths(root)
@@ -94,7 +99,7 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
             if match is None:
                 raise DataError(
                     f"{path}: its path below {root} does not match the pattern "
-                    f"'{options.pattern}'. Move it away, or change the option `pattern`."
+                    f"'{options.pattern}'. Move it away, or change the option `pattern`. {hint}"
                 )
             cells: dict[str, Any] = {c: value for c, value in match.groupdict().items() if value}
             if "split" in cells:
@@ -119,7 +124,7 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
 
     def _paths(self, root: Path) -> list[Path]:
         if self.options.files:
-            return [root / name for name in self.options.files]
+            return [Recordings(root).located(name) for name in self.options.files]
         return preferred(walk(root, self.notes), self.notes, lambda p: str(p.with_suffix("")))
 
     def _listed(self, root: Path, tables: dict[str, str]) -> Iterator[Utterance]:
@@ -130,5 +135,12 @@ class AudioFolder(StatedDataset[AudioFolderOptions]):
             ManifestOptions(**stated, table=tables.get("", tables), columns=columns)
         )
         reader.notes = self.notes
+        listed = set()
         for utterance in reader.utterances(root):
+            listed.add(utterance.audio)
             yield utterance if self.options.taxonomy else replace(utterance, gold={})
+        if others := [path for path in walk(root, self.notes) if path not in listed]:
+            self.notes.append(
+                f"{counted(others, 'sound file')} not read, because {', '.join(tables.values())} "
+                f"does not list them: {named(others, root)}."
+            )

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from lanser_bench import Card, DataError, Proposal, Utterance
 
+from .._file_hashes import content_hash
 from .._optional import import_optional
 from ._columns import TEXTS, Naming, as_text, columns_among, present, text_columns
 from ._dialogues import apart
@@ -116,10 +117,14 @@ class HuggingFace(StatedDataset[HuggingFaceOptions]):
                 loaded = datasets.load_from_disk(str(folder))
             else:
                 local_only = not self.options.download
+                # The library's own cache takes files with equal times for unchanged.
+                files = filter(Path.is_file, folder.rglob("*"))
+                digest = content_hash(folder, files) if folder.is_dir() else ""
                 loaded = datasets.load_dataset(
-                    str(folder) if folder.is_dir() else self.options.path,
+                    str(folder) if digest else self.options.path,
                     self.options.config,
                     revision=self.options.revision,
+                    cache_dir=str(Path(datasets.config.HF_DATASETS_CACHE, digest)),
                     download_config=datasets.DownloadConfig(local_files_only=local_only),
                 )
         # The library passes on all errors of its file systems, builders and HTTP client.

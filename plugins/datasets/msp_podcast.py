@@ -10,6 +10,7 @@ from typing import Literal
 from lanser_bench import Card, DataError, Dataset, PluginOptions, Utterance
 
 from ._files import UNTRIED, counted, near
+from ._paths import Recordings
 from ._text_files import lines, rows_with
 
 _TABLES = ("Labels/labels_consensus.csv", "labels_consensus.csv", "Labels/labels_concensus.csv")
@@ -62,21 +63,21 @@ class MspPodcast(Dataset[MspPodcastOptions]):
         folder = next((base / n for n in ("Audios", "Audio") if (base / n).is_dir()), None)
         if folder is None:
             raise DataError(f"{base} contains no folder Audios with the clips of {table.name}.")
-        nameless = 0
+        nameless, clips = 0, Recordings(folder)
         for line, row in rows_with(_COLUMNS, table):
             if self.options.known_speakers and row["SpkrID"].strip() in _UNKNOWN:
                 nameless += 1
             else:
-                yield self._utterance(folder, f"{table}, line {line}", row)
+                yield self._utterance(clips, f"{table}, line {line}", row)
         if nameless:
             left_out = f"{counted(nameless, 'clip')} of unknown speakers left out"
             notes = f"{type(self).card.notes} {left_out} (known_speakers: true)."
             self.card = replace(self.card, notes=notes)
 
-    def _utterance(self, folder: Path, origin: str, row: dict[str, str]) -> Utterance:
+    def _utterance(self, clips: Recordings, origin: str, row: dict[str, str]) -> Utterance:
         name, code = Path(row["FileName"]).stem, row["EmoClass"].strip()
         speaker = row["SpkrID"].strip()
-        file = folder.parent / "Transcripts" / f"{name}.txt"
+        file = clips.folder.parent / "Transcripts" / f"{name}.txt"
         words = "\n".join(line for _, line in lines(file)) if file.is_file() else None
         splits = {"Train": "train", "Development": "dev", self.options.test: "test"}
         if code not in (*_EMOTIONS, *_NO_LABEL):
@@ -84,7 +85,7 @@ class MspPodcast(Dataset[MspPodcastOptions]):
             raise DataError(f"{origin}: EmoClass is '{code}'; the codes are {codes}.")
         return Utterance(
             id=name,
-            audio=folder / row["FileName"],
+            audio=clips.located(row["FileName"]),
             speaker=None if speaker in _UNKNOWN else speaker,
             dialogue_id="_".join(name.split("_")[:2]),
             turn=_turn(name),

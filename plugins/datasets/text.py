@@ -24,6 +24,7 @@ from ._dialogues import apart
 from ._extras import plain_extras
 from ._gold import GoldKind, as_weight, weighted_gold
 from ._guess import guessed_columns, listed_tables
+from ._paths import Recordings
 from ._stated import LabelOptions, LeftOut, renamed
 from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, sample_rows, table_rows
 from ._text_files import lines
@@ -139,7 +140,7 @@ class Text(Dataset[TextOptions]):
 
     def _tables(self, root: Path) -> list[Path]:
         if self.options.tables:
-            tables = [root / name for name in self.options.tables]
+            tables = [Recordings(root).located(name) for name in self.options.tables]
             for path, name in zip(tables, self.options.tables, strict=True):
                 if not path.is_file():
                     raise DataError(f"{root} contains no file {name}. Check the option `tables`.")

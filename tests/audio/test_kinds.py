@@ -234,6 +234,8 @@ REFUSED: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "UTF-16": (lambda _: "only words, no sound at all".encode("utf-16"), "it is text and begins"),
     "Git LFS": (lambda _: b"version https://git-lfs.github.com/spec/v1\noid", "`git lfs pull`"),
     "git-annex": (lambda _: b"/annex/objects/SHA256E-s1--ab.wav", "`git annex get"),
+    "git-annex's link": (lambda _: b"../../.git/annex/objects/x/a.wav", "`git annex get"),
+    "page without html": (lambda _: b"<head><title>403</title>", "web page"),
     "zip": (lambda _: b"PK\3\4" + bytes(99), "zip archive. Unpack"),
     "gzip": (lambda _: b"\x1f\x8b" + bytes(99), "gzip archive. Unpack"),
     "tar": (lambda _: b"a.wav".ljust(257, b"\0") + b"ustar" + bytes(99), "tar archive. Unpack"),

@@ -5,6 +5,7 @@ python tests/benchmarks/two_runs.py
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,8 +15,6 @@ from collections import Counter
 from pathlib import Path
 
 import yaml
-
-from lanser_bench.experiment.running.events import read_events
 
 SYNTHETIC = {"dataset": "synthetic", "clips": 42, "speakers": 6}
 GRID = {
@@ -43,7 +42,10 @@ def main() -> None:
         runs = [start(folder, f"results-{number}") for number in (1, 2)]
         codes = [run.wait() for run in runs]
         seconds = time.perf_counter() - begin
-        logs = [read_events(path) for path in folder.glob("store/runs/*/events.jsonl")]
+        logs = [
+            [json.loads(line) for line in path.read_text().splitlines()]
+            for path in folder.glob("store/runs/*/events.jsonl")
+        ]
         ends = [[e for e in log if e["event"] == "stage-end"] for log in logs]
         ran = Counter(e["key"] for log in ends for e in log if not e["reused"])
         needed = {e["key"] for log in logs for e in log if e["event"] == "stage-planned"}

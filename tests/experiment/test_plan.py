@@ -305,6 +305,8 @@ def test_threads_and_audio_reach_the_calls(plan: Callable[..., Plan], tmp_path: 
         ({"corpora": []}, "'corpora' is empty.*'cnn'"),
         ({"labeler": {"name": "words", "shap": 1}}, "unknown key 'shap'.*'sharp'"),
         ({"labeler": "wrods"}, "No labeler named 'wrods'.*'words'"),
+        ({"asr": "referece", "labeler": "random"}, "No asr named 'referece'.*'reference'"),
+        ({"grid": {"labeler.shap": [1, 2]}}, "has no option 'shap'. Did you mean 'sharp'"),
         ({"taxonomy": "eckman-6"}, "'ekman-6'"),
         ({"trackers": ["wandbb"]}, "No tracker named 'wandbb'.*'wandb'"),
         ({"executor": {"name": "local", "threds": 2}}, "unknown key 'threds'.*'threads'"),
@@ -322,6 +324,7 @@ def test_what_cannot_be_planned_is_said(
     [
         ("encodr=cnn", r"comparisons.1.a.*unknown axis 'encodr'.*'encoder'"),
         ("encoder=resnet", r"comparisons.1.a.*no cell of the plan fits"),
+        ("labeler=wrods", r"comparisons.1.a.*no cell of the plan fits"),
         ("cnn", r"comparisons.1.a"),
     ],
 )
@@ -331,6 +334,7 @@ def test_a_declared_comparison_needs_cells(
     good = {"a": "encoder=cnn,control=none", "b": "control=shuffled"}
     keys = [cell.key for cell in plan(comparisons=[good]).cells]
     assert keys == [cell.key for cell in plan().cells]
+    assert plan(comparisons=[{**good, "a": "labeler=words,asr=reference"}]).cells
     with pytest.raises(LanserError, match=words):
         plan(comparisons=[good, {**good, "a": side}])
 

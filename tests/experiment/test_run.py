@@ -18,7 +18,6 @@ from lanser_bench import DataError
 from lanser_bench.cli import main
 from lanser_bench.experiment import RunOutcome, dry_run, run_experiment
 from lanser_bench.experiment.planning.plan import LOST
-from lanser_bench.experiment.running.events import read_events
 from lanser_bench.experiment.running.running import stage_notes
 from lanser_bench.plugins import isolation
 from lanser_bench.records.reading import load_record
@@ -29,6 +28,10 @@ Make = Callable[..., dict[str, Any]]
 Run = Callable[..., RunOutcome]
 FROZEN = {"encoder": "loudness"}
 OPTIONS = ("fail_fast", "max_retries", "retry_failed")
+
+
+def events_of(outcome: RunOutcome) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in outcome.log.read_text().splitlines()]
 
 
 @pytest.fixture
@@ -208,14 +211,14 @@ def test_a_failing_cell_is_told_and_the_others_are_done(run: Run, how: str, word
         "encoder=loudness",
         "logmel_stats",
     }
-    failed = [e for e in read_events(outcome.log) if e["event"] == "cell-failed"]
+    failed = [e for e in events_of(outcome) if e["event"] == "cell-failed"]
     assert [e["cell"] for e in failed] == ["encoder=broken"]
 
 
 @pytest.mark.slow
 def test_the_event_log_tells_the_run(run: Run) -> None:
     outcome = run(**FROZEN)
-    events = read_events(outcome.log)
+    events = events_of(outcome)
     assert events[0]["event"] == "run-start"
     assert events[-1]["event"] == "run-end"
     assert events[-1]["executed"] == len(outcome.executed)
@@ -318,7 +321,7 @@ def test_an_unexpected_fault_is_tried_again_if_asked(
     monkeypatch.setenv("LANSER_TEST_SERVER", f"down twice {tmp_path / 'calls'}")
     outcome = run(max_retries=2, **MENDED)
     assert outcome.ok
-    retried = [e for e in read_events(outcome.log) if e["event"] == "stage-retried"]
+    retried = [e for e in events_of(outcome) if e["event"] == "stage-retried"]
     assert [e["attempt"] for e in retried] == [1, 2]
 
 

@@ -37,7 +37,7 @@ CALLS = []
 
 @hookimpl
 def register_labelers(register):
-    for name in "Letters Reader Worder Wrong Typo Bursts Tires Short Sharer".split():
+    for name in "Letters Reader Worder Wrong Words Ragged Typo Bursts Tires Short Sharer".split():
         register(name.lower(), f"{__name__}:{name}")
 
 class Letters(Labeler[PluginOptions]):
@@ -80,6 +80,15 @@ class Wrong(Letters):
     def score(self, records, taxonomy):
         found = super().score(records, taxonomy)
         return Scores(found.values * 2, "distribution", found.abstained)
+
+class Words(Letters):
+    def score(self, records, taxonomy):
+        found = super().score(records, taxonomy)
+        return Scores(found.values, "distribution", found.abstained.astype(int))
+
+class Ragged(Letters):
+    def score(self, records, taxonomy):
+        return Scores([[1.0]] + [[0.5, 0.5]] * len(records), "distribution", np.zeros(1, bool))
 
 class Bursts(Letters):
     def score(self, records, taxonomy):
@@ -546,6 +555,13 @@ def test_gold_is_asked_for_in_vain_where_there_is_none(plugins: Registry, store:
 def test_a_labeler_that_breaks_its_contract_is_named(plugins: Registry, store: Store) -> None:
     with pytest.raises(PluginError, match="'wrong' breaks its contract"):
         run(plugins, store, manifest(store, ["a"]), labeler="wrong")
+    with pytest.raises(
+        PluginError,
+        match=r"abstained has shape .* and type int64",
+    ):
+        run(plugins, store, manifest(store, ["a"]), labeler="words")
+    with pytest.raises(PluginError, match=r"'ragged' failed on 1 records .*ValueError"):
+        run(plugins, store, manifest(store, ["a"]), labeler="ragged")
     with pytest.raises(PluginError, match=r"'bursts' failed on 1 records.*KeyError"):
         run(plugins, store, manifest(store, ["a"]), labeler="bursts")
     with pytest.raises(PluginError, match=r"'texts', which is no field .* Did you mean 'text'"):

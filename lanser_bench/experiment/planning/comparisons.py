@@ -9,9 +9,6 @@ from ...evaluation.families import Declared, filters
 from ...measurements.metrics import check_metric
 from .plan import Cell
 
-FROM_PLUGINS = frozenset({"asr", "labeler"})
-"""Axes that a record takes from its stages; a plan does not have them for every control."""
-
 
 def check_comparisons(comparisons: Sequence[Declared], cells: Sequence[Cell], label: str) -> None:
     """Refuses a declared comparison that no record of this run could answer.
@@ -26,7 +23,7 @@ def check_comparisons(comparisons: Sequence[Declared], cells: Sequence[Cell], la
         except SettingsError as error:
             raise SettingsError(f"{label}: 'comparisons.{number}.metric': {error}") from None
     known = [_values(cell) for cell in cells]
-    axes = {axis for values in known for axis in values} | FROM_PLUGINS
+    axes = {axis for values in known for axis in values}
     sides = ((n, name, getattr(c, name)) for n, c in enumerate(comparisons) for name in ("a", "b"))
     for number, name, side in sides:
         where = f"{label}: 'comparisons.{number}.{name}' ({side})"
@@ -37,19 +34,13 @@ def check_comparisons(comparisons: Sequence[Declared], cells: Sequence[Cell], la
                     f"{where}: unknown axis '{axis}'.{did_you_mean(axis, axes)} Known: "
                     f"{', '.join(sorted(axes))}."
                 )
-        if not any(_fits(wanted, values) for values in known):
+        if not any(all(values.get(a) == v for a, v in wanted) for values in known):
             raise SettingsError(f"{where}: no cell of the plan fits it.")
-
-
-def _fits(wanted: Sequence[tuple[str, str]], values: dict[str, str]) -> bool:
-    return all(
-        values.get(axis) == value
-        for axis, value in wanted
-        if axis in values or axis not in FROM_PLUGINS
-    )
 
 
 def _values(cell: Cell) -> dict[str, str]:
     parts = {name: getattr(cell, name) for name in ("encoder", "role", "experiment", "group")}
+    # A record takes these from its stages, also if they are no axis of the grid.
+    plugins = {"asr": cell.settings.asr.name, "labeler": cell.settings.labeler.name}
     taxonomy = {} if cell.taxonomy is None else {"taxonomy": cell.taxonomy}
-    return {**parts, **taxonomy, "control": cell.control or "none", **cell.axes}
+    return {**plugins, **parts, **taxonomy, "control": cell.control or "none", **cell.axes}

@@ -39,7 +39,8 @@ MOST_HOURS = {True: 1, False: 7}
 
 
 def look_up_labeler(parts: Parts, settings: Experiment) -> None:
-    """Creates and checks the labeler, and the ASR if the labeler reads text."""
+    """Creates and checks the labeler, and the ASR if the labeler reads text; else looks it up."""
+    parts.registry.entry("asr", settings.asr.name)
     for ref in (settings.labeler, settings.label.agree):
         if ref is not None and parts.plugin("labeler", ref)[0].reads & TEXT_FIELDS:
             parts.plugin("asr", settings.asr)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ...data.manifest import BuiltManifest, build_manifest
 from ...data.utterances import utterance_languages
-from ...errors import SettingsError
+from ...errors import SettingsError, did_you_mean, is_suggestion
 from ...kinds import Dataset, Labeler, Plugin
 from ...plugins.discovery import Registry
 from ...plugins.identity import check_plugin, plugin_identity
@@ -81,9 +81,11 @@ class Parts:
         for axis in self._axes:
             head, _, option = axis.partition(".")
             if head == kind and option in ref.options and option not in own:
+                hint = did_you_mean(option, own)
                 return (
-                    f"axis '{axis}': {kind} '{ref.name}' has no option '{option}'. Remove this "
-                    f"axis and set the option of each plugin that has it: grid: {{{kind}: "
+                    f"axis '{axis}': {kind} '{ref.name}' has no option '{option}'."
+                    f"{hint if is_suggestion(hint) else ''} If others have it, remove this axis "
+                    f"and set the option of each plugin that has it: grid: {{{kind}: "
                     f"[{ref.name}, {{name: …, {option}: {ref.options[option]}}}, …]}}."
                 )
         return ""

@@ -7,7 +7,6 @@ import secrets
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from ...errors import StoreError
@@ -58,12 +57,3 @@ class EventLog:
         """Closes the file."""
         with self._lock:
             self._file.close()
-
-
-def read_events(path: Path) -> list[dict[str, Any]]:
-    """Reads an event log without lines that a killed run has cut short."""
-    events = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        with suppress(ValueError):
-            events.append(json.loads(line))
-    return events

@@ -229,7 +229,7 @@ def checked_scores(
     first = records[0].text[:40] if records else ""
     with plugin_boundary(f"labeler '{name}' failed on {len(records)} records (first: '{first}')"):
         scores = score(records, taxonomy)
-    fault = score_fault(scores, len(records), len(taxonomy.labels))
+        fault = score_fault(scores, len(records), len(taxonomy.labels))
     if fault:
         raise PluginError(f"labeler '{name}' breaks its contract: {fault}.")
     return scores
@@ -242,10 +242,14 @@ def score_fault(scores: object, n: int, k: int) -> str:
     values = np.asarray(scores.values)
     if values.shape != (n, k):
         return f"values have shape {values.shape}, not ({n}, {k}) = (records, labels)"
+    if n and values.dtype.kind not in "biuf":
+        return f"values have the type {values.dtype}, not float32"
     for name in ("abstained", "truncated"):
-        flags = getattr(scores, name)
-        if not (flags is None and name == "truncated") and np.asarray(flags).shape != (n,):
-            return f"{name} has shape {np.asarray(flags).shape}, not ({n},)"
+        flags = np.asarray(getattr(scores, name))
+        if name == "truncated" and scores.truncated is None:
+            continue
+        if flags.shape != (n,) or (n and flags.dtype != np.bool_):
+            return f"{name} has shape {flags.shape} and type {flags.dtype}, not ({n},) and bool"
     if not np.isfinite(values).all():
         return "values contain NaN or infinity"
     if n and (values.min() < 0 or values.max() > 1 + 1e-4):

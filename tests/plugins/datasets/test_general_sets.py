@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 
@@ -95,6 +98,23 @@ def test_a_saved_set_is_read_with_its_class_names_and_parts(
     assert found[0].audio.read_bytes() == wave(100)
     built = build_manifest(registry(), Store(tmp_path / "store"), "huggingface", options, None)
     assert built.counts["utterances"] == 4
+
+
+def test_a_table_replaced_under_its_name_and_time_is_read_again(
+    tmp_path: Path, write_clip: WriteClip
+) -> None:
+    pytest.importorskip("datasets")
+    write_clip(tmp_path / "a.wav")
+    (tmp_path / "set").mkdir()
+    names = {"audio": "audio", "label": "label"}
+    for label in ("fear", "calm"):
+        table = tmp_path / "set" / "train.parquet"
+        rows = {"audio": [str(tmp_path / "a.wav")], "label": [label]}
+        pq.write_table(pa.table(rows), table)
+        os.utime(table, (1e9, 1e9))
+        options = {"path": str(tmp_path / "set"), "columns": names, "taxonomy": "ravdess-8"}
+        [only] = read("huggingface", tmp_path / "own", **options)
+        assert only.gold == {label: 1.0}
 
 
 def test_decoded_samples_count_and_not_the_file_that_they_come_from(

@@ -158,6 +158,7 @@ def test_a_table_of_common_voice_is_known_by_its_columns(tmp_path: Path) -> None
     write(tmp_path, text, "validated.tsv")
     [only] = read(tmp_path, table="validated.tsv", audio_root=".")
     assert (only.speaker, only.transcript) == ("x", '"Quoted."')
+    assert read(tmp_path, name="text")[0].transcript == '"Quoted."'
 
 
 def test_quotes_that_may_join_rows_are_refused_in_csv(tmp_path: Path) -> None:
@@ -202,6 +203,15 @@ def test_one_sentence_none_among_many_is_a_sentence(tmp_path: Path) -> None:
     assert read(tmp_path, name="text")[-1].transcript == "None"
 
 
+def test_names_and_columns_that_are_hardly_meant_so_are_noted(tmp_path: Path) -> None:
+    rows = "a,x,NA,joy\nb,y,NA,joy\nc,NULL,s,joy\n"
+    write(tmp_path, f"id,transcript,speaker,emotionLabel\n{rows}")
+    built = build_manifest(registry(), Store(tmp_path / "s"), "manifest", {}, tmp_path)
+    assert "set the option `columns: {label: emotionLabel}`" in built.notes[0]
+    [speaker] = built.notes[1:]
+    assert speaker.startswith("'NA' is a speaker of 2 utterances. If it means an empty cell")
+
+
 def test_a_label_na_is_explained(tmp_path: Path) -> None:
     write(tmp_path, "id,transcript,label\na,x,joy\nb,y,NA\n")
     options = {"taxonomy": "ekman-6"}
@@ -222,6 +232,8 @@ def test_a_number_column_may_have_missing_cells(tmp_path: Path) -> None:
     )
     assert "the column 'room' is text because of 'hall' in line 4" in notes
     assert "'raters' is text, because its numbers have decimal commas" in notes
+    write(tmp_path, "id,transcript,age\na,x,1.5\nb,y,007\nc,z,2.5\n")
+    assert "the column 'age' is text because of '007' in line 3" in noted(tmp_path)[1]
 
 
 @pytest.mark.parametrize(
@@ -280,6 +292,8 @@ def test_parquet_types_are_read_or_named(tmp_path: Path) -> None:
         ({"audio": ["a.wav"], "speaker": [b"\xff"]}, "row 1: speaker has bytes"),
         ({"audio": ["a.wav"], "turn": [2**40]}, "row 1: turn is"),
         ({"audio": ["a.wav"], "turn": [True]}, "row 1: turn is"),
+        ({"audio": [[0.1, 0.2]]}, "row 1: .*contains sound"),
+        ({"audio": ["a.wav"], "gold": [[["joy", "1", "2"]]]}, "row 1: gold must be"),
     ],
 )
 def test_parquet_cells_that_cannot_be_used_are_named(
@@ -326,6 +340,7 @@ def test_json_lines_that_cannot_be_read_are_named(tmp_path: Path, line: str, mes
         "sub//a.wav",
         "{root}/sub/a.wav",
         "file://{root}/sub/a.wav",
+        "Sub\\A.WAV",
     ],
 )
 def test_paths_are_found_as_strangers_write_them(
@@ -335,6 +350,30 @@ def test_paths_are_found_as_strangers_write_them(
     row = {"audio": audio.format(root=tmp_path)}
     [only] = read(write(tmp_path, json.dumps(row), "manifest.jsonl"))
     assert (only.audio, only.id) == (tmp_path / "sub" / "a.wav", "sub/a")
+
+
+def test_a_name_in_other_case_that_could_be_two_files_is_missing(
+    tmp_path: Path, write_clip: WriteClip
+) -> None:
+    for name in ("a.wav", "A.wav"):
+        write_clip(tmp_path / name)
+    [only] = read(write(tmp_path, "audio\nA.WAV\n"))
+    assert only.audio == tmp_path / "A.WAV"
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "manifest.jsonl", "manifest.parquet"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "is a Git LFS pointer"),
+        ("\ufeff\n<!DOCTYPE html>\n<html>Sign in", "is a web page"),
+    ],
+)
+def test_a_pointer_or_a_web_page_in_place_of_a_table_is_named(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    with pytest.raises(DataError, match=f"{name} {message}"):
+        read(write(tmp_path, content, name), table=name)
 
 
 def test_names_in_two_spellings_are_one(tmp_path: Path, write_clip: WriteClip) -> None:

@@ -69,11 +69,12 @@ def test_links_to_a_folder_above_are_not_followed_and_others_are(
     (root / "c").symlink_to(outside)
     (root / "d").symlink_to(root / ".store")
     (root / "e").symlink_to(tmp_path / "missing")
+    (root / "f").symlink_to(tmp_path)
     survey = look("audiofolder", root, pattern=LEVELS, taxonomy="ekman-6")
     assert [name[0] for name in ids(survey)] == [*"aaabbb", *"cd"]
     (links,) = [note for note in survey.notes if "links" in note]
-    assert links.startswith("3 links not followed")
-    assert all(name in links for name in ("a/up", "b/up", "e"))
+    assert links.startswith("4 links not followed")
+    assert all(name in links for name in ("f", "a/up", "and 1 more"))
 
 
 def test_a_folder_that_cannot_be_read_and_a_name_that_is_no_text_are_refused(
@@ -260,7 +261,10 @@ def test_hugging_face_s_tables_are_read_unless_a_pattern_is_set(
     table = tmp_path / "metadata.csv"
     table.write_text("file_name,label,text\nclips/a.wav,Angry,Go away.\n")
     options = {"taxonomy": "ravdess-8", "labels": {"Angry": "angry"}}
-    [row] = look("audiofolder", tmp_path, **options).rows
+    write_clip(tmp_path / "clips" / "b.wav")
+    survey = look("audiofolder", tmp_path, **options)
+    assert "does not list them: clips/b.wav." in survey.notes[0]
+    [row] = survey.rows
     assert (row["gold"], row["transcript"], row["split"]) == ({"angry": 1.0}, "Go away.", None)
     assert look("audiofolder", tmp_path).counts["labels"] == {}, "unused without a taxonomy"
     unread = look("audiofolder", tmp_path, pattern=".+")
@@ -274,6 +278,29 @@ def test_hugging_face_s_tables_are_read_unless_a_pattern_is_set(
         "train/clips/a": "train",
         "validation/clips/a": "dev",
     }
+
+
+def test_a_link_to_content_that_git_annex_has_not_fetched_is_named(
+    tmp_path: Path, look: Look
+) -> None:
+    (tmp_path / "joy").mkdir()
+    (tmp_path / "joy" / "a.wav").symlink_to("../.git/annex/objects/MD5E-s1--x.wav")
+    [problem] = look("audiofolder", tmp_path).problems
+    assert problem.problem.startswith("is missing. Run `git annex get .`")
+
+
+def test_an_unread_table_and_unread_archives_are_noted(
+    tmp_path: Path, write_clip: WriteClip, look: Look
+) -> None:
+    write_clip(tmp_path / "clips" / "a.wav")
+    (tmp_path / "labels.csv").write_text("path,emotion\nclips/a.wav,joy\n")
+    (tmp_path / "more.zip.001").touch()
+    notes = look("audiofolder", tmp_path).notes
+    assert "labels.csv not read; if it lists the recordings, use the dataset `manifest`" in notes[0]
+    assert notes[-1] == "Archives in it are not unpacked: more.zip.001. Unpack them first."
+    write_clip(tmp_path / "b.wav")
+    with pytest.raises(DataError, match=r"does not match .* use the dataset `manifest`"):
+        look("audiofolder", tmp_path)
 
 
 def test_a_pattern_with_windows_separators_is_refused() -> None:
@@ -333,7 +360,7 @@ def test_clips_named_in_lower_case_keep_their_texts_and_votes(
     (row,) = look("crema-d", tmp_path / "crema", label="votes").rows
     assert (row["id"], row["gold"]) == ("1001_DFA_ANG_XX", {"anger": 1.0})
     table.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n")
-    with pytest.raises(DataError, match=r"tabulatedVotes\.csv needs the columns A, D, F"):
+    with pytest.raises(DataError, match=r"tabulatedVotes\.csv is a Git LFS pointer"):
         look("crema-d", tmp_path / "crema", label="votes")
 
 
