@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lanser_bench_plugins import _devices
+from lanser_bench_plugins import _devices, _sentence_model
 
 from lanser_bench import PluginError, TaxonomyError, TextRecord
 from lanser_bench.plugins.discovery import registry
@@ -34,6 +34,25 @@ class TestSimilarityContract(LabelerSuite):
 class TestRealSimilarity(LabelerSuite):
     def make(self) -> Any:
         return create("similarity", templates="all")
+
+
+@pytest.mark.slow
+def test_the_embedded_sentence_model_answers_as_sentence_transformers_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = _sentence_model.OWN_MODEL
+    ours = _sentence_model.load_sentence_model(name, "cpu")
+    monkeypatch.setattr(_sentence_model, "OWN_MODEL", "")
+    theirs = _sentence_model.load_sentence_model(name, "cpu")
+    texts = ["I won! ", "", "So it goes.", "Not at all what I had hoped for, ÄÖ. " * 60]
+    options = {"batch_size": 2, "normalize_embeddings": True, "show_progress_bar": False}
+    np.testing.assert_allclose(
+        ours.encode(texts, **options), theirs.encode(texts, **options), atol=1e-6
+    )
+    assert ours.encode("Yes").shape == theirs.encode("Yes").shape
+    assert ours.encode("Yes").shape == (ours.get_sentence_embedding_dimension(),)
+    cut = _sentence_model.exceeds_limit(theirs, texts)
+    assert _sentence_model.exceeds_limit(ours, texts) == cut == [False, False, False, True]
 
 
 class TestOracleContract(LabelerSuite):
