@@ -261,7 +261,7 @@ class ResultRecord(_Record):
     @property
     def outline(self) -> ResultRecord:
         """The same without scores, in a quarter of the memory; `load_record` reads them again."""
-        none = {m.name: [] if m.many else None for m in MEASUREMENTS}
+        none: dict[str, Any] = {m.name: [] if m.many else None for m in MEASUREMENTS}
         bare = []
         for result in self.datasets:
             evaluation = result.evaluation.model_copy(update={"budgets": []})

@@ -71,7 +71,8 @@ def experiment(folder: Path) -> Path:
     """Writes an experiment whose target is the manifest of a folder."""
     target = {"dataset": "manifest", "root": str(folder), "taxonomy": "ekman-6"}
     paths = {"store": str(folder / "store"), "results": str(folder / "results")}
-    settings = {"name": "large", "targets": [target], "encoder": "logmel-stats", "paths": paths}
+    settings = {"name": "large", "targets": [target], "paths": paths, "labeler": "random"}
+    settings |= {"taxonomy": "ekman-6", "encoder": "logmel-stats"}
     file = folder / "large.yaml"
     file.write_text(yaml.safe_dump(settings))
     return file
@@ -99,7 +100,6 @@ def store(folder: Path, count: int) -> None:
     from lanser_bench.store import PluginIdentity, Spec, Store
     from lanser_bench.store.plan_history import plan_path, save_plan
 
-    os.fsync = lambda descriptor: None  # only while the artifacts are made
     opened = Store(folder / "store")
     plugin = PluginIdentity(
         kind="asr",
@@ -171,7 +171,7 @@ def sparse(folder: Path, megabytes: int) -> None:
     check = lanser("data", "check", "manifest", folder, "taxonomy=ekman-6")
     task("data check", size, [*check, "--store", str(folder / "store")], folder)
     task("run", size, lanser("run", file_of), folder)
-    task("run, vad", size, lanser("run", file_of, "segmenter=vad", "evaluate.folds=2"), folder)
+    task("run, vad", size, lanser("run", file_of, "segmenter=vad"), folder)
 
 
 PARTS: dict[str, tuple[Any, tuple[int, int]]] = {
@@ -189,6 +189,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--size", type=int, help="only this size, instead of two")
     given = parser.parse_args()
+    os.fsync = lambda descriptor: None  # of this process, which makes the inputs
     print("| task | size | seconds | of CPU | peak, MB |\n|---|--:|--:|--:|--:|", flush=True)
     for part in given.parts or PARTS:
         make, sizes = PARTS[part]
