@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
+from integration.processes import lanser, script
 
 from lanser_bench.cli import COMMANDS, build_app, main
 from lanser_bench.cli._deprecated import current_spelling
@@ -54,21 +55,22 @@ def where(block: Block) -> str:
 # -- the blocks themselves ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("block", EXAMPLES, ids=where)
-def test_blocks_have_a_language_and_valid_comments(block: Block) -> None:
-    assert block.language in LANGUAGES, f"{block.where}: name the block's language"
-    reason = block.note("not run here")
-    assert reason is None or len(reason) > 10, f"{block.where}: say why it is not run"
+def test_blocks_have_a_language_and_valid_comments() -> None:
     known = {"not run here", "run", "file", "from", "output"}
-    for note in block.notes:
-        head = note.partition(":")[0].strip()
-        assert head in known or "run" not in head, f"{block.where}: misspelt comment '{note}'"
+    for block in EXAMPLES:
+        assert block.language in LANGUAGES, f"{block.where}: name the block's language"
+        reason = block.note("not run here")
+        assert reason is None or len(reason) > 10, f"{block.where}: say why it is not run"
+        for note in block.notes:
+            head = note.partition(":")[0].strip()
+            assert head in known or "run" not in head, f"{block.where}: misspelt comment '{note}'"
 
 
-@pytest.mark.parametrize("block", [b for b in EXAMPLES if b.note("from")], ids=where)
-def test_an_included_file_is_the_file(block: Block) -> None:
-    path = ROOT / str(block.note("from"))
-    assert block.text == path.read_text(encoding="utf-8"), f"{block.where}: differs from {path}"
+def test_an_included_file_is_the_file() -> None:
+    for block in EXAMPLES:
+        if included := block.note("from"):
+            text = (ROOT / included).read_text(encoding="utf-8")
+            assert block.text == text, f"{block.where}: differs from {included}"
 
 
 @pytest.mark.parametrize(
@@ -158,18 +160,41 @@ def _run_commands(block: Block, folder: Path) -> None:
     code = int((block.note("run") or "exit 0").removeprefix("exit "))
     commands = block.commands
     for number, (command, expected) in enumerate(commands, start=1):
-        done = _process(["bash", "-c", command], folder)
+        done = _in_shell(command, folder)
         wanted = code if number == len(commands) else 0
         assert done.returncode == wanted, f"{block.where}: {command}\n{done.stdout}"
         if expected:
             assert shown(expected, done.stdout), f"{block.where}: {command} prints\n{done.stdout}"
 
 
+def _in_shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs a command as the reader's shell does; one without operators needs no shell."""
+    environment = _environment()
+    if command.startswith("lanser-bench ") and not re.search("[|&;<>$]", command):
+        words = [w for word in shlex.split(command)[1:] for w in _expanded(word, folder)]
+        return lanser(*words, folder=folder, environment=environment, joined=True)
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=1200,
+        check=False,
+    )
+
+
+def _expanded(word: str, folder: Path) -> list[str]:
+    found = folder.glob(word) if "*" in word else ()
+    return sorted(str(path.relative_to(folder)) for path in found) or [word]
+
+
 def _run_programs(programs: list[Block], outputs: Mapping[int, Block], folder: Path) -> None:
     """Runs all Python blocks of a page, in order, as one program."""
-    script = folder / "page.py"
-    script.write_text(f"\nprint({MARK!r})\n".join(b.text for b in programs), encoding="utf-8")
-    done = _process([sys.executable, str(script)], folder)
+    path = folder / "page.py"
+    path.write_text(f"\nprint({MARK!r})\n".join(b.text for b in programs), encoding="utf-8")
+    done = script(path, _environment())
     assert done.returncode == 0, f"{programs[0].page.name}: its Python blocks\n{done.stdout}"
     printed = done.stdout.split(MARK)
     for position, block in outputs.items():
@@ -186,19 +211,6 @@ def _environment() -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",  # both streams in the order in which they are written
         "WANDB_MODE": "offline",
     }
-
-
-def _process(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=_environment(),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=1200,
-        check=False,
-    )
 
 
 # -- settings are valid ------------------------------------------------------------------------
@@ -298,36 +310,35 @@ def command_options() -> dict[str, set[str]]:
     return options
 
 
-def mentions(page: Path) -> Iterator[str]:
-    """Yields code from a page's console blocks and inline code."""
+def calls(page: Path) -> Iterator[str]:
+    """Yields the words after `lanser-bench` in a page's console blocks and inline code."""
+    texts = re.findall(r"`([^`\n]+)`", prose(page))
     for block in blocks(page):
         if block.language == "console":
-            yield from (command.replace("\\\n", " ") for command, _ in block.commands)
-    yield from re.findall(r"`([^`\n]+)`", prose(page))
+            texts += [command.replace("\\\n", " ") for command, _ in block.commands]
+    for text in texts:
+        yield from re.findall(r"(?:^|\s|&&)lanser-bench(?=\s|$)([^|;&]*)", text)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_named_commands_and_options_exist(page: Path) -> None:
+def test_named_commands_and_options_exist() -> None:
     known = command_options()
-    for text in mentions(page):
-        for call in re.findall(r"(?:^|\s|&&)lanser-bench(?=\s|$)([^|;&]*)", text):
+    for page in PAGES:
+        for call in calls(page):
             words = current_spelling(shlex.split(call))
             path = [w for w in words[:3] if re.fullmatch(r"[a-z]+", w)]
             while path and " ".join(path) not in known:
                 path.pop()
             started = bool(words) and not words[0].startswith(("-", "…"))
-            assert path or not started, f"{page.name}: unknown command in '{text}'"
-            for word in words:
-                if word.startswith("--"):
-                    option = word.partition("=")[0]
-                    assert option in known[" ".join(path)], f"{page.name}: {option} in '{text}'"
+            assert path or not started, f"{page.name}: unknown command in '{call}'"
+            for option in (word.partition("=")[0] for word in words if word.startswith("--")):
+                assert option in known[" ".join(path)], f"{page.name}: {option} in '{call}'"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_options_named_alone_belong_to_some_command(page: Path) -> None:
+def test_options_named_alone_belong_to_some_command() -> None:
     known = set().union(*command_options().values())
-    for code in re.findall(r"`(--[a-z-]+)[^`]*`", prose(page)):
-        assert code in known, f"{page.name}: no command has {code}"
+    for page in PAGES:
+        for code in re.findall(r"`(--[a-z-]+)[^`]*`", prose(page)):
+            assert code in known, f"{page.name}: no command has {code}"
 
 
 def anchors(page: Path) -> set[str]:
@@ -336,24 +347,22 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", h.lower().replace("`", "")).replace(" ", "-") for h in heads}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_relative_links_resolve(page: Path) -> None:
-    links = re.findall(r"\]\(([^)\s]+)\)", prose(page))
-    for link in links:
-        if re.match(r"[a-z]+:", link):
-            continue
-        path, _, anchor = link.partition("#")
-        target = (page.parent / path).resolve() if path else page
-        assert target.exists(), f"{page.name}: broken link {link}"
-        if anchor:
-            assert anchor in anchors(target), f"{page.name}: {link} has no heading"
+def test_relative_links_resolve() -> None:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+            if re.match(r"[a-z]+:", link):
+                continue
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            assert target.exists(), f"{page.name}: broken link {link}"
+            assert not anchor or anchor in anchors(target), f"{page.name}: {link} has no heading"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
-def test_named_files_of_the_repository_exist(page: Path) -> None:
+def test_named_files_of_the_repository_exist() -> None:
     pattern = r"`((?:lanser_bench|plugins|taxonomies|tests|docs)/[\w./*-]+)`"
-    for path in re.findall(pattern, prose(page)):
-        assert list(ROOT.glob(path.rstrip("/"))), f"{page.name}: {path} does not exist"
+    for page in PAGES:
+        for path in re.findall(pattern, prose(page)):
+            assert list(ROOT.glob(path.rstrip("/"))), f"{page.name}: {path} does not exist"
 
 
 def test_messages_in_questions_and_errors_are_those_of_the_program() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,11 +150,11 @@ def plugin_dirs(corpora: Path) -> tuple[Path, ...]:
     return (corpora / "plugins",)
 
 
-@pytest.fixture
-def settings(corpora: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
-    """Makes settings; keyword arguments replace keys."""
+@pytest.fixture(scope="session")
+def settings_in(corpora: Path) -> Callable[..., dict[str, Any]]:
+    """Makes settings of a run that writes into a folder; keyword arguments replace keys."""
 
-    def make(**changes: Any) -> dict[str, Any]:
+    def make(root: Path, **changes: Any) -> dict[str, Any]:
         mood = str(corpora / "mood.yaml")
         return {
             "name": "t",
@@ -177,8 +178,14 @@ def settings(corpora: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
             "executor": {"name": "local", "inline": True},
             # Two threads each in two workers on two cores would wait for one another.
             "threads": {"label": 1, "pretrain": 1, "embed": 1},
-            "paths": {"store": str(tmp_path / "store"), "results": str(tmp_path / "results")},
+            "paths": {"store": str(root / "store"), "results": str(root / "results")},
             **changes,
         }
 
     return make
+
+
+@pytest.fixture
+def settings(settings_in: Callable[..., dict[str, Any]], tmp_path: Path) -> Callable[..., Any]:
+    """Makes settings of a run in the test's folder."""
+    return partial(settings_in, tmp_path)

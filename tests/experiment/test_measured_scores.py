@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,39 +28,26 @@ from lanser_bench.reporting.selection import Selection
 
 pytestmark = pytest.mark.slow
 
+Make = Callable[..., dict[str, Any]]
 DECLARED = {"a": "pretrain.epochs=1", "b": "pretrain.epochs=3", "metric": "zero_shot"}
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory, corpora: Path) -> Path:
+def results(settings_in: Make, corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three cells with zero-shot, text-only and fine-tuned rows, by the number of epochs."""
-    root, mood = tmp_path_factory.mktemp("scores"), str(corpora / "mood.yaml")
-    outcome = run_experiment(
-        {
-            "name": "t",
-            "corpora": [{"dataset": "manifest", "root": str(corpora / "plain")}],
-            "labeler": "words",
-            "taxonomy": mood,
-            "encoder": {"name": "cnn", "channels": [4]},
-            "pretrain": {"seeds": [0, 1]},
-            "finetune": {"epochs": 1},
-            "targets": [{"dataset": "manifest", "root": str(corpora / "gold"), "taxonomy": mood}],
-            "evaluate": {"folds": 3, "budgets": [0.5, 1.0], "seeds": 2, "inner_folds": 2},
-            "controls": {
-                "text_only": True,
-                "random_init": False,
-                "logmel_stats": False,
-                "shuffled": "none",
-            },
-            "grid": {"pretrain.epochs": [1, 2, 3]},
-            "comparisons": [DECLARED],
-            "trackers": [],
-            "executor": {"name": "local", "inline": True},
-            "threads": {"label": 1, "pretrain": 1, "embed": 1},
-            "paths": {"store": str(root / "store"), "results": str(root / "results")},
-        },
-        plugin_dirs=[corpora / "plugins"],
+    root = tmp_path_factory.mktemp("scores")
+    off = {"random_init": False, "logmel_stats": False, "shuffled": "none"}
+    settings = settings_in(
+        root,
+        pretrain={"seeds": [0, 1]},
+        finetune={"epochs": 1},
+        evaluate={"folds": 3, "budgets": [0.5, 1.0], "seeds": 2, "inner_folds": 2},
+        probes=[],
+        controls={"text_only": True, **off},
+        grid={"pretrain.epochs": [1, 2, 3]},
+        comparisons=[DECLARED],
     )
+    outcome = run_experiment(settings, plugin_dirs=[corpora / "plugins"])
     assert outcome.ok, outcome.failures
     return root / "results"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -69,42 +70,18 @@ def empty_columns(page: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def home(corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(
+    settings_in: Callable[..., dict[str, Any]],
+    corpora: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """A folder with the store and the results of one small run: two seeds, controls, probes."""
-    home, mood = tmp_path_factory.mktemp("run"), str(corpora / "mood.yaml")
-    gold = {"dataset": "manifest", "root": str(corpora / "gold"), "taxonomy": mood}
-    run_experiment(
-        {
-            "name": "t",
-            "corpora": [gold],
-            "labeler": "words",
-            "taxonomy": mood,
-            "encoder": {"name": "cnn", "channels": [4]},
-            "pretrain": {"epochs": 2, "seeds": [0, 1, 2]},
-            "targets": [gold],
-            "evaluate": {
-                "folds": 2,
-                "budgets": [0.5, 1.0],
-                "seeds": 2,
-                "strengths": [0.1],
-                "inner_folds": 2,
-            },
-            "probes": ["size"],
-            "probe": {"folds": 2, "sentence_folds": 1, "strengths": [1.0], "inner_folds": 2},
-            "controls": {
-                "random_init": True,
-                "logmel_stats": True,
-                "shuffled": "each",
-                "text_only": True,
-                "gold_of_tested": "declare",
-            },
-            "trackers": [],
-            "executor": {"name": "local", "inline": True},
-            "threads": {"label": 1, "pretrain": 1, "embed": 1},
-            "paths": {"store": str(home / "store"), "results": str(home / "results")},
-        },
-        plugin_dirs=(corpora / "plugins",),
-    )
+    home = tmp_path_factory.mktemp("run")
+    settings = settings_in(home, pretrain={"epochs": 2, "seeds": [0, 1, 2]})
+    settings["corpora"] = settings["targets"]
+    settings["evaluate"] |= {"budgets": [0.5, 1.0], "seeds": 2}
+    settings["controls"] |= {"text_only": True, "gold_of_tested": "declare"}
+    run_experiment(settings, plugin_dirs=(corpora / "plugins",))
     return home
 
 

@@ -22,28 +22,21 @@ CELLS = (2 * LABELERS + 1) * SEEDS + 1
 
 @pytest.fixture(scope="module")
 def tracked(
-    corpora: Path, tmp_path_factory: pytest.TempPathFactory
+    settings_in: Make, corpora: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[RunOutcome, list[OfflineRun], Path]:
     """A grid of a hundred tiny cells, run once, as W&B wrote it offline."""
-    root, mood = tmp_path_factory.mktemp("grid"), str(corpora / "mood.yaml")
-    settings: dict[str, Any] = {
-        "name": "sharpness",
-        "corpora": [{"dataset": "manifest", "root": str(corpora / "plain")}],
-        "labeler": "words",
-        "taxonomy": mood,
-        "encoder": {"name": "cnn", "channels": [4]},
-        "pretrain": {"epochs": 1, "seeds": list(range(SEEDS))},
-        "targets": [{"dataset": "manifest", "root": str(corpora / "gold"), "taxonomy": mood}],
-        "evaluate": {"folds": 2, "budgets": [0.5, 1.0], "seeds": 1, "strengths": [0.1]},
-        "probes": [],
-        "controls": {"random_init": True, "logmel_stats": True, "shuffled": "each"},
-        "grid": {"labeler": [{"name": "words", "sharp": 1 + n / 4} for n in range(LABELERS)]},
-        "trackers": [{"name": "wandb", "mode": "offline", "entity": "team", "project": "p"}],
-        "tracker_timeout_s": 600,
-        "executor": {"name": "local", "inline": True},
-        "threads": {"label": 1, "pretrain": 1, "embed": 1},
-        "paths": {"store": str(root / "store"), "results": str(root / "results")},
-    }
+    root = tmp_path_factory.mktemp("grid")
+    settings = settings_in(
+        root,
+        name="sharpness",
+        pretrain={"epochs": 1, "seeds": list(range(SEEDS))},
+        probes=[],
+        grid={"labeler": [{"name": "words", "sharp": 1 + n / 4} for n in range(LABELERS)]},
+        trackers=[{"name": "wandb", "mode": "offline", "entity": "team", "project": "p"}],
+        tracker_timeout_s=600,
+    )
+    del settings["labeler"]
+    settings["evaluate"]["budgets"] = [0.5, 1.0]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(root))
         outcome = run_experiment(settings, plugin_dirs=[corpora / "plugins"])

@@ -14,7 +14,7 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import f1_score
 
-from lanser_bench.experiment import RunOutcome, run_experiment
+from lanser_bench.experiment import run_experiment
 from lanser_bench.records.attachments import read_attached
 from lanser_bench.records.checks import check_record
 from lanser_bench.records.reading import load_record, load_records
@@ -28,10 +28,8 @@ pytestmark = pytest.mark.slow
 Make = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def votes(corpora: Path, tmp_path: Path) -> dict[str, Any]:
+def votes(corpora: Path, root: Path) -> dict[str, Any]:
     """The tones, with five votes each: mostly for the true label, two of them tied with a third."""
-    root = tmp_path / "votes"
     shutil.copytree(corpora / "gold", root)
     rng = np.random.default_rng(0)
     lines = list(csv.DictReader((root / "manifest.csv").read_text().splitlines()))
@@ -49,18 +47,21 @@ def votes(corpora: Path, tmp_path: Path) -> dict[str, Any]:
     return {"dataset": "manifest", "root": str(root), "taxonomy": mood}
 
 
-@pytest.fixture
-def outcome(settings: Make, plugin_dirs: tuple[Path, ...], votes: dict[str, Any]) -> RunOutcome:
-    gold = settings()["targets"][0]
-    made = settings(targets=[votes, gold], soft={"bins": 3}, probes=[])
+@pytest.fixture(scope="module")
+def results(settings_in: Make, corpora: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of a run on a set with votes and one with single labels; not to be changed."""
+    root = tmp_path_factory.mktemp("votes")
+    made = settings_in(root, soft={"bins": 3}, probes=[])
+    made["targets"].insert(0, votes(corpora, root / "votes"))
     made["evaluate"] |= {"votes": "majority", "budgets": [0.5, 1.0], "seeds": 2}
-    return run_experiment(made, plugin_dirs=plugin_dirs)
+    assert run_experiment(made, plugin_dirs=(corpora / "plugins",)).ok
+    return root / "results"
 
 
-def test_a_run_writes_scores_that_its_files_give_again(outcome: RunOutcome, tmp_path: Path) -> None:
-    for path in (tmp_path / "results").rglob("*.json"):
+def test_a_run_writes_scores_that_its_files_give_again(results: Path) -> None:
+    for path in results.rglob("*.json"):
         assert check_record(path).faults == []
-    path = next(p for p in (tmp_path / "results").rglob("*.json") if "random" not in p.name)
+    path = next(p for p in results.rglob("*.json") if "random" not in p.name)
     record = load_record(path)
     voted, single = record.datasets
     assert voted.soft is not None
@@ -94,7 +95,8 @@ def test_a_run_writes_scores_that_its_files_give_again(outcome: RunOutcome, tmp_
             assert budget.set_f1.value == pytest.approx(np.mean(sets), abs=1e-9)
 
 
-def test_a_changed_score_is_a_fault(outcome: RunOutcome, tmp_path: Path) -> None:
+def test_a_changed_score_is_a_fault(results: Path, tmp_path: Path) -> None:
+    shutil.copytree(results, tmp_path / "results")
     path = sorted((tmp_path / "results").rglob("*.json"))[0]
     content = json.loads(path.read_text())
     content["datasets"][0]["soft"]["budgets"][0]["ece"]["value"] += 1e-3
@@ -105,10 +107,7 @@ def test_a_changed_score_is_a_fault(outcome: RunOutcome, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("metric", ["soft_jsd", "soft_brier", "soft_ece", "soft_f1"])
-def test_heads_are_compared_and_gated_by_their_votes(
-    outcome: RunOutcome, tmp_path: Path, metric: str
-) -> None:
-    results = tmp_path / "results"
+def test_heads_are_compared_and_gated_by_their_votes(results: Path, metric: str) -> None:
     for budget in (None, "50%"):
         sides = "control=none", "control=logmel_stats"
         found = compare(*sides, folder=results, metric=metric, budget=budget)
@@ -119,12 +118,12 @@ def test_heads_are_compared_and_gated_by_their_votes(
     assert {row.verdict for row in gate([results], [results], metric=metric).compared} == {"same"}
 
 
-def test_tables_and_report_show_them(outcome: RunOutcome, tmp_path: Path) -> None:
-    for board in rank(load_records([tmp_path / "results"])):
+def test_tables_and_report_show_them(results: Path, tmp_path: Path) -> None:
+    for board in rank(load_records([results])):
         rows = [*board.main, *board.controls]
         assert {row.control for row in rows} == {None, "random_init", "shuffled", "logmel_stats"}
         assert all(row.more["soft_jsd"] and row.more["soft_ece"] for row in rows)
-    page = write_report([tmp_path / "results"], tmp_path / "report.html").read_text()
+    page = write_report([results], tmp_path / "report.html").read_text()
     assert "Votes of annotators" in page
     assert page.count("Reliability: ") > 2
     assert page.count('role="img" aria-label="Reliability: ') == page.count("The numbers of Reliab")

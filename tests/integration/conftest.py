@@ -19,6 +19,11 @@ import pytest
 import soundfile as sf
 import yaml
 
+from .processes import lanser
+
+PROGRAM = (sys.executable, "-m", "lanser_bench")
+WORKERS = {"name": "local", "threads": 1}
+"""The executor of tests that need a worker process."""
 RATE = 16_000
 PITCH = {"glad": 240.0, "sad": 120.0, "plain": 170.0}
 WORDS = {"glad": "what a lovely day", "sad": "i lost my friend", "plain": "the door is open"}
@@ -62,6 +67,8 @@ class Project:
     root: Path
     settings: dict[str, Any]
     environment: dict[str, str] = field(default_factory=dict)
+    forked: bool = True
+    """Whether commands are forked: a fork neither reads PYTHONPATH nor calls `atexit`."""
 
     @property
     def file(self) -> Path:
@@ -70,26 +77,25 @@ class Project:
     def write(self) -> None:
         self.file.write_text(yaml.safe_dump(self.settings, sort_keys=False))
 
-    def command(self, *arguments: str) -> list[str]:
+    def words(self, *arguments: str) -> list[str]:
+        """The run as words of the command line."""
         self.write()
-        run = [sys.executable, "-m", "lanser_bench", "run", str(self.file)]
-        return [*run, "--plugins-dir", str(self.root / "plugins"), *arguments]
+        folder = str(self.root / "plugins")
+        return ["run", str(self.file), "--plugins-dir", folder, *arguments]
+
+    def command(self, *arguments: str) -> list[str]:
+        return [*PROGRAM, *self.words(*arguments)]
 
     def run(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            self.command(*arguments), cwd=self.root, env=self._env, capture_output=True, text=True
-        )
-        assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
+        return self.lanser(*self.words(*arguments), code=code)
 
     def lanser(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "lanser_bench", *arguments],
-            cwd=self.root,
-            env=self._env,
-            capture_output=True,
-            text=True,
-        )
+        if self.forked:
+            done = lanser(*arguments, folder=self.root, environment=self._env)
+        else:
+            done = subprocess.run(
+                [*PROGRAM, *arguments], cwd=self.root, env=self._env, capture_output=True, text=True
+            )
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
@@ -218,7 +224,7 @@ def settings_in(root: Path) -> dict[str, Any]:
         "evaluate": {"folds": 3, "budgets": [0.1, 1.0], "seeds": 2},
         "controls": {"shuffled": "each"},
         "threads": {"pretrain": 1, "embed": 1, "transcribe": 1, "label": 1},
-        "executor": {"name": "local", "threads": 1},
+        "executor": {"name": "local", "inline": True},
         "paths": {"store": str(root / "store"), "results": str(root / "results")},
     }
 

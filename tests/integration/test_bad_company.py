@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import KEYWORD_LABELER, Project, make_project
+from .conftest import KEYWORD_LABELER, WORKERS, Project, make_project
 from .test_kill import numbers
 
 MISBEHAVES = """
@@ -85,6 +85,7 @@ def _project(root: Path) -> Project:
     head, score, rest = code.partition("        k = len(taxonomy.names)\n")
     (root / "plugins" / "cue.py").write_text(f"{head}        misbehave()\n{score}{rest}")
     project.settings["pretrain"]["epochs"] = 1
+    project.settings["executor"] = WORKERS
     del project.settings["controls"], project.settings["probes"]
     return project
 

@@ -9,7 +9,7 @@ import pytest
 
 from lanser_bench.store import Store
 
-from .conftest import Project
+from .conftest import WORKERS, Project
 
 STAGES = ("transcribe", "label", "features", "pretrain", "embed", "targets", "evaluate", "probe")
 VOLATILE = ("created", "timings", "seconds", "peak_mib")
@@ -43,6 +43,7 @@ def test_killed_in_every_stage_it_ends_with_the_same_numbers(
     finished: Project, tmp_path: Path
 ) -> None:
     project = finished
+    project.settings["executor"] = WORKERS
     unbroken = {name: numbers(r) for name, r in project.records().items()}
     (project.root / "results").rename(tmp_path / "unbroken-results")
 

@@ -35,6 +35,7 @@ def numbers(value: Any) -> set[float]:
 
 @pytest.mark.slow
 def test_offline_runs_hold_every_score(project: Project) -> None:
+    project.forked = False
     project.settings["trackers"] = ["jsonl", "wandb"]
     project.settings["tracker_timeout_s"] = 600.0
     project.settings["controls"] = {
