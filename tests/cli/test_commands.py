@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from command_line import lanser
 from jsonschema import Draft202012Validator
 
 from lanser_bench.cli import COMMANDS, main
@@ -33,13 +34,6 @@ for line in sys.argv[1:]:
 """
 
 
-def lanser(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(arguments)
-    out = capsys.readouterr()
-    return int(stop.value.code or 0), out.out, out.err
-
-
 def test_listing_and_help_load_nothing_heavy() -> None:
     lines = ["--help", "run --help", "plugins", "plugins --json"]
     done = subprocess.run(
@@ -52,41 +46,37 @@ def test_listing_and_help_load_nothing_heavy() -> None:
     assert ends == ["LOADED [] CODE 0"] * len(lines), done.stderr
 
 
-def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = lanser(capsys, "--help")
+def test_help_names_every_command() -> None:
+    code, out, _ = lanser("--help")
     assert code == 0
     assert all(f"  {name} " in out for name in COMMANDS)
     assert "..." not in out.partition("Commands:")[2]  # in 80 columns no summary is cut
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = lanser(capsys, command, "--help")
+def test_every_command_has_help(command: str) -> None:
+    code, out, _ = lanser(command, "--help")
     assert code == 0
     assert "Usage: lanser-bench" in out
     assert "..." not in out.partition("Commands:")[2], "no summary is cut"
 
 
-def test_a_misspelt_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = lanser(capsys, "rum")
+def test_a_misspelt_command_is_a_usage_error() -> None:
+    code, _, err = lanser("rum")
     assert code == 2
     assert "run" in err
 
 
-def test_an_error_of_the_user_is_a_sentence_and_exit_2(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    code, out, err = lanser(capsys, "run", str(tmp_path / "none.yaml"))
+def test_an_error_of_the_user_is_a_sentence_and_exit_2(tmp_path: Path) -> None:
+    code, out, err = lanser("run", str(tmp_path / "none.yaml"))
     assert (code, out) == (2, "")
     assert "none.yaml does not exist" in err
     assert "Traceback" not in err
 
 
-def test_a_broken_plugin_is_listed_and_the_others_work(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_a_broken_plugin_is_listed_and_the_others_work(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("import no_such_module\n")
-    code, out, _ = lanser(capsys, "plugins", "--json", "--plugins-dir", str(tmp_path))
+    code, out, _ = lanser("plugins", "--json", "--plugins-dir", str(tmp_path))
     found = json.loads(out)
     assert code == 0
     (broken,) = [b for b in found["broken"] if b["entry_point"] == "bad"]
@@ -97,7 +87,7 @@ def test_a_broken_plugin_is_listed_and_the_others_work(
 
 
 def test_a_plugin_may_add_a_command_and_a_broken_one_breaks_no_other(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from lanser_bench.plugins import discovery as plugins
 
@@ -112,8 +102,8 @@ def test_a_plugin_may_add_a_command_and_a_broken_one_breaks_no_other(
     )
     found = plugins.load_plugins((tmp_path,), only="")
     monkeypatch.setattr(plugins, "registry", lambda folders=(): found)
-    assert lanser(capsys, "hello")[:2] == (0, "hello\n")
-    code, out, err = lanser(capsys, "--help")
+    assert lanser("hello")[:2] == (0, "hello\n")
+    code, out, err = lanser("--help")
     assert code == 0
     assert "hello" in out
     assert "oh no" in err
@@ -185,11 +175,9 @@ def key_of(store: Store, stage: str) -> str:
     return next(k for k in store.keys() if store.checked(k).spec.stage == stage)  # noqa: SIM118
 
 
-def test_explain_prints_the_chain_from_a_prefix(
-    store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_explain_prints_the_chain_from_a_prefix(store: Store) -> None:
     code, out, _ = lanser(
-        capsys, "cache", "explain", key_of(store, "evaluate")[:10], "--store", str(store.root)
+        "cache", "explain", key_of(store, "evaluate")[:10], "--store", str(store.root)
     )
     assert code == 0
     places = [out.index(key_of(store, stage)) for stage in ("evaluate", "embed", "manifest")]
@@ -198,55 +186,51 @@ def test_explain_prints_the_chain_from_a_prefix(
     assert "utterances: manifest" in out
 
 
-def test_explain_names_a_missing_key(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = lanser(capsys, "cache", "explain", "zz", "--store", str(store.root))
+def test_explain_names_a_missing_key(store: Store) -> None:
+    code, _, err = lanser("cache", "explain", "zz", "--store", str(store.root))
     assert code == 2
     assert "No key of an artifact or planned stage begins with 'zz'" in err
 
 
-def test_verify_finds_a_flipped_bit_and_removes_the_artifact(
-    store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert lanser(capsys, "cache", "verify", "--store", str(store.root))[0] == 0
+def test_verify_finds_a_flipped_bit_and_removes_the_artifact(store: Store) -> None:
+    assert lanser("cache", "verify", "--store", str(store.root))[0] == 0
     hurt = key_of(store, "embed")
     (store.checked(hurt).path / "x.json").write_text("{ ")
-    code, out, err = lanser(capsys, "cache", "verify", "--store", str(store.root))
+    code, out, err = lanser("cache", "verify", "--store", str(store.root))
     assert code == 1
     assert hurt in err
     assert "1 damaged" in out
     assert hurt not in store
 
 
-def test_ls_and_rm(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ls_and_rm(store: Store) -> None:
     gone = key_of(store, "evaluate")
-    assert "3 artifacts" in lanser(capsys, "cache", "ls", "--store", str(store.root))[1]
-    assert lanser(capsys, "cache", "rm", gone[:12], "--store", str(store.root))[0] == 0
+    assert "3 artifacts" in lanser("cache", "ls", "--store", str(store.root))[1]
+    assert lanser("cache", "rm", gone[:12], "--store", str(store.root))[0] == 0
     assert gone not in store
-    assert "2 artifacts" in lanser(capsys, "cache", "ls", "--store", str(store.root))[1]
+    assert "2 artifacts" in lanser("cache", "ls", "--store", str(store.root))[1]
 
 
-def test_a_missing_store_is_not_created(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = lanser(capsys, "cache", "ls", "--store", str(tmp_path / "none"))
+def test_a_missing_store_is_not_created(tmp_path: Path) -> None:
+    code, _, err = lanser("cache", "ls", "--store", str(tmp_path / "none"))
     assert code == 2
     assert "no store" in err
     assert not (tmp_path / "none").exists()
 
 
-def test_an_empty_leaderboard_says_what_to_do(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, _, err = lanser(capsys, "leaderboard", str(tmp_path / "none"))
+def test_an_empty_leaderboard_says_what_to_do(tmp_path: Path) -> None:
+    code, _, err = lanser("leaderboard", str(tmp_path / "none"))
     assert code == 2
     assert "lanser-bench run quickstart" in err
 
 
 def test_doctor_names_what_is_missing_and_what_to_do(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lanser_bench.cli import doctor
 
     monkeypatch.setitem(doctor.MODELS, "no-such-model", "nothing")
-    code, out, _ = lanser(capsys, "doctor", "--store", str(tmp_path / "store"))
+    code, out, _ = lanser("doctor", "--store", str(tmp_path / "store"))
     assert code == 1
     line = next(line for line in out.splitlines() if "no-such-model" in line)
     assert line.startswith("✗")
@@ -254,9 +238,7 @@ def test_doctor_names_what_is_missing_and_what_to_do(
     assert not (tmp_path / "store").exists()
 
 
-def test_doctor_says_what_each_extra_adds(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_doctor_says_what_each_extra_adds(monkeypatch: pytest.MonkeyPatch) -> None:
     from lanser_bench.cli import doctor
 
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
@@ -265,17 +247,17 @@ def test_doctor_says_what_each_extra_adds(
     assert declared - bundles == set(doctor.EXTRAS)
     version = doctor._version
     monkeypatch.setattr(doctor, "_version", lambda n: None if n == "silero-vad" else version(n))
-    _, out, _ = lanser(capsys, "doctor")
+    _, out, _ = lanser("doctor")
     (line,) = (line for line in out.splitlines() if "segmenter vad" in line)
     assert "(silero-vad not installed) → pip install 'lanser-bench[vad]'" in line
 
 
-def test_an_error_has_its_traceback_on_request(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = lanser(capsys, "run", "nowhere.yaml", "--traceback")
+def test_an_error_has_its_traceback_on_request() -> None:
+    code, _, err = lanser("run", "nowhere.yaml", "--traceback")
     assert code == 2
     assert err.startswith("Traceback")
     assert err.splitlines()[-1].startswith("Error: Experiment file nowhere.yaml")
-    assert "Traceback" not in lanser(capsys, "run", "nowhere.yaml")[2]
+    assert "Traceback" not in lanser("run", "nowhere.yaml")[2]
 
 
 @pytest.mark.skipif(sys.platform != "linux" or platform.machine() != "x86_64", reason="no flags")
@@ -297,60 +279,51 @@ def test_doctor_shows_what_precision_the_processor_computes(
     assert "bf16 works but is slower" in shown()
 
 
-def test_an_unreadable_plan_does_not_stop_explain(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_an_unreadable_plan_does_not_stop_explain(tmp_path: Path) -> None:
     store = Store(tmp_path)
     spec = Spec(stage="manifest", stage_version="1")
     with store.lock(spec.key), store.write(spec):
         pass
     (tmp_path / "plans").mkdir()
     (tmp_path / "plans" / "cut.json.gz").write_bytes(b"{")
-    code, out, _ = lanser(capsys, "cache", "explain", spec.key[:8], "--store", str(tmp_path))
+    code, out, _ = lanser("cache", "explain", spec.key[:8], "--store", str(tmp_path))
     assert code == 0
     assert spec.key in out
 
 
-def test_the_doctor_reports_a_file_in_place_of_the_store(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_the_doctor_reports_a_file_in_place_of_the_store(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    code, out, _ = lanser(capsys, "doctor", "--store", str(tmp_path / "file"))
+    code, out, _ = lanser("doctor", "--store", str(tmp_path / "file"))
     assert code == 1
     assert "cannot be written" in out
 
 
-def test_results_are_validated_and_upgraded(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_results_are_validated_and_upgraded(tmp_path: Path) -> None:
     old = Path(__file__).parents[1] / "reporting" / "records" / "schema-1.json"
     path = tmp_path / "r.json"
     path.write_bytes(old.read_bytes())
-    code, out, _ = lanser(capsys, "results", "upgrade", str(tmp_path))
+    code, out, _ = lanser("results", "upgrade", str(tmp_path))
     assert (code, "schema 1 → 5" in out) == (0, True)
-    code, out, _ = lanser(capsys, "results", "validate", str(tmp_path))
+    code, out, _ = lanser("results", "validate", str(tmp_path))
     assert (code, "1 of 1 records are sound" in out) == (0, True)
     path.write_text('{"schema_version": 5}')
-    code, _, err = lanser(capsys, "results", "validate", str(tmp_path))
+    code, _, err = lanser("results", "validate", str(tmp_path))
     assert code == 2
     assert f"{path}: 'key' is missing" in err
 
 
-def test_gate_compare_and_power_answer_with_their_exit_codes(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_gate_compare_and_power_answer_with_their_exit_codes(tmp_path: Path) -> None:
     study = str(Path(__file__).parents[2] / "results" / "real-speech")
     outputs = [str(tmp_path / name) for name in ("g.md", "g.xml", "g.json")]
     files = ["--markdown", outputs[0], "--junit", outputs[1], "--json", outputs[2]]
     code, out, _ = lanser(
-        capsys, "gate", "--baseline", study, "--candidate", study, *files, "--tolerance", "0"
+        "gate", "--baseline", study, "--candidate", study, *files, "--tolerance", "0"
     )
     assert (code, "passed: 0 worse, 0 undecided, 18 same" in out) == (0, True)
     assert all(Path(path).stat().st_size > 100 for path in outputs)
-    code, _, err = lanser(capsys, "gate", "--baseline", study, "--candidate", str(tmp_path / "no"))
+    code, _, err = lanser("gate", "--baseline", study, "--candidate", str(tmp_path / "no"))
     assert (code, "does not exist" in err) == (2, True)
     code, out, _ = lanser(
-        capsys,
         "compare",
         "encoder=whisper-encoder",
         "control=logmel_stats",
@@ -362,12 +335,12 @@ def test_gate_compare_and_power_answer_with_their_exit_codes(
     assert code == 0
     assert json.loads(out)["lines"][0]["p_value"] < 0.001
     code, out, _ = lanser(
-        capsys, "power", "--speakers", "18", "--spread", "7", "--seeds", "1", "--seed-spread", "0"
+        "power", "--speakers", "18", "--spread", "7", "--seeds", "1", "--seed-spread", "0"
     )
     assert (code, "6.1 points of UAR with 90 % power" in out) == (0, True)
 
 
-def test_the_version_needs_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_needs_no_command() -> None:
     from lanser_bench import __version__
 
-    assert lanser(capsys, "--version") == (0, f"{__version__}\n", "")
+    assert lanser("--version") == (0, f"{__version__}\n", "")

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-from lanser_bench.cli import main
+from command_line import lanser
 
 MOODS = {"joy": "what joy", "fear": "the dread of it", "anger": "such anger"}
 TAXONOMY = {
@@ -33,19 +32,14 @@ def write_texts(path: Path, n: int = 240) -> None:
 
 
 @pytest.fixture
-def gate(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Gate:
+def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Gate:
     monkeypatch.chdir(tmp_path)
     write_texts(tmp_path / "texts.tsv")
     (tmp_path / "moods.yaml").write_text(yaml.safe_dump(TAXONOMY))
 
     def run(*words: str) -> tuple[int, str, str]:
         dataset = ["text", ".", "tables=[texts.tsv]", f"taxonomy={tmp_path / 'moods.yaml'}"]
-        with pytest.raises(SystemExit) as stop:
-            main(["gate", "--labels", *dataset, "--taxonomy", "moods.yaml", *INLINE, *words])
-        out = capsys.readouterr()
-        return int(stop.value.code or 0), out.out, out.err
+        return lanser("gate", "--labels", *dataset, "--taxonomy", "moods.yaml", *INLINE, *words)
 
     return run
 

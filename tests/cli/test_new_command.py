@@ -10,24 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile as sf
+from command_line import lanser
 
-from lanser_bench.cli import main
 from lanser_bench.cli.new import USES
-
-
-def lanser(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main([str(word) for word in words])
-    out = capsys.readouterr()
-    return int(stop.value.code or 0), out.out, out.err
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", USES)
-def test_each_template_passes_the_check_under_another_name(
-    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, err = lanser(capsys, "new", kind, "my-own", "--into", tmp_path)
+def test_each_template_passes_the_check_under_another_name(kind: str, tmp_path: Path) -> None:
+    code, out, err = lanser("new", kind, "my-own", "--into", tmp_path)
     assert code == 0, err
     assert f"lanser-bench plugins check my-own --plugins-dir {tmp_path}" in out
     for speaker in ("anna", "bob", "eve", "ian", "liv", "tom"):
@@ -36,7 +27,7 @@ def test_each_template_passes_the_check_under_another_name(
             sf.write(tmp_path / f"{speaker}_{label}_{take}.wav", sound[take], 16_000)
     root = ["--root", tmp_path] if kind == "dataset" else []
     words = ["plugins", "check", "my-own", "--plugins-dir", tmp_path, "--json", *root]
-    code, out, err = lanser(capsys, *words)
+    code, out, err = lanser(*words)
     assert json.loads(out)["failures"] == [], err
     assert code == 0
 
@@ -51,11 +42,9 @@ def test_each_template_passes_the_check_under_another_name(
         (["labeler", "old"], "old_labeler.py exists. Choose another name"),
     ],
 )
-def test_what_cannot_be_written_is_refused(
-    words: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_cannot_be_written_is_refused(words: list[str], sentence: str, tmp_path: Path) -> None:
     (tmp_path / "old_labeler.py").write_text("mine")
-    code, _, err = lanser(capsys, "new", *words, "--into", tmp_path)
+    code, _, err = lanser("new", *words, "--into", tmp_path)
     assert code == 2
     assert sentence in err
     assert [path.name for path in tmp_path.iterdir()] == ["old_labeler.py"]
@@ -68,10 +57,9 @@ def test_each_package_has_a_test_that_passes(
     kind: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     name = f"my-{kind}"
-    assert lanser(capsys, "new", kind, name, "--package", "--into", tmp_path)[0] == 0
+    assert lanser("new", kind, name, "--package", "--into", tmp_path)[0] == 0
     package = tmp_path / f"lanser-bench-{name}"
     project = tomllib.loads((package / "pyproject.toml").read_text())
     [module] = project["project"]["entry-points"]["lanser_bench"].values()
@@ -104,21 +92,18 @@ def test_a_fault_names_the_rule_and_what_to_do(
     wrong: str,
     sentences: list[str],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    lanser(capsys, "new", "labeler", "shout", "--into", tmp_path)
+    lanser("new", "labeler", "shout", "--into", tmp_path)
     file = tmp_path / "shout_labeler.py"
     file.write_text(file.read_text().replace(right, wrong))
-    code, out, _ = lanser(capsys, "plugins", "check", "shout", "--plugins-dir", tmp_path)
+    code, out, _ = lanser("plugins", "check", "shout", "--plugins-dir", tmp_path)
     assert code == 1
     for sentence in ["  Contract: ", "  What to do: ", *sentences]:
         assert sentence in out
 
 
-def test_a_name_of_several_kinds_and_a_dataset_without_folder_are_answered(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    code, _, err = lanser(capsys, "plugins", "check", "table")
+def test_a_name_of_several_kinds_and_a_dataset_without_folder_are_answered() -> None:
+    code, _, err = lanser("plugins", "check", "table")
     assert (code, "set --kind" in err) == (2, True)
-    code, _, err = lanser(capsys, "plugins", "check", "ravdess")
+    code, _, err = lanser("plugins", "check", "ravdess")
     assert (code, "add --root FOLDER" in err) == (2, True)

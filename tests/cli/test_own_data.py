@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 import yaml
+from command_line import lanser
 
-from lanser_bench.cli import main
 from lanser_bench.experiment import read_experiment
 from lanser_bench.experiment.settings.grid import expand
 
@@ -97,15 +97,13 @@ def podcast(root: Path) -> Path:
     return root / "episode.flac"
 
 
-def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
-    with pytest.raises(SystemExit) as ended:
-        main([*map(str, words)])
-    printed = capsys.readouterr()
-    return int(ended.value.code or 0), printed.out + printed.err
+def run(*words: object) -> tuple[int, str]:
+    code, out, err = lanser(*words)
+    return code, out + err
 
 
-def init(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
-    return run(capsys, "data", "init", *words)
+def init(*words: object) -> tuple[int, str]:
+    return run("data", "init", *words)
 
 
 def known_corpus(root: Path) -> Path:
@@ -153,12 +151,12 @@ ROADS: dict[str, tuple[Callable[[Path], Path], dict[str, Any], int, bool]] = {
 @pytest.mark.filterwarnings("ignore:The inplace keyword")
 @pytest.mark.parametrize("road", ROADS)
 def test_data_of_every_shape_becomes_an_experiment(
-    road: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    road: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     make, options, utterances, is_target = ROADS[road]
     path = make(tmp_path / road).relative_to(tmp_path)
-    code, printed = init(capsys, path, "--output", "e.yaml")
+    code, printed = init(path, "--output", "e.yaml")
     assert code == 0, printed
     assert f"utterances: {utterances}\n" in printed
     assert f"as a target: {'yes, ' if is_target else 'no, it lacks '}" in printed
@@ -171,35 +169,33 @@ def test_data_of_every_shape_becomes_an_experiment(
     assert (written["segmenter"] == "vad") == (road == "podcast")
     assert expand(read_experiment(Path("e.yaml")))[0].settings.name == "e"
     [command] = [line[9:] for line in printed.splitlines() if line.startswith("command: ")]
-    assert run(capsys, *shlex.split(command)[1:])[0] == 0, "the command can be pasted"
-    assert "exists already" in init(capsys, path, "--output", "e.yaml")[1]
+    assert run(*shlex.split(command)[1:])[0] == 0, "the command can be pasted"
+    assert "exists already" in init(path, "--output", "e.yaml")[1]
 
 
-def test_what_cannot_be_read_is_explained(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_read_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("empty").mkdir()
-    assert "contains neither recordings nor a table" in init(capsys, "empty")[1]
-    assert "'recordngs' is no file or folder, and no dataset has" in init(capsys, "recordngs")[1]
+    assert "contains neither recordings nor a table" in init("empty")[1]
+    assert "'recordngs' is no file or folder, and no dataset has" in init("recordngs")[1]
     classes(tmp_path / "odd")
     for name in LABELS:
         Path("odd", name).rename(Path("odd", f"class {name[0]}"))
-    printed = init(capsys, "odd")[1]
+    printed = init("odd")[1]
     assert "speaker: folder 1 (class a, class h, class s)" in printed
     pattern = "pattern=(?P<label>[^/]+)/.+"
     labels = "labels={class a: anger, class h: joy, class s: sadness}"
-    code, printed = run(capsys, "data", "check", "odd", pattern, labels, "taxonomy=ekman-6")
+    code, printed = run("data", "check", "odd", pattern, labels, "taxonomy=ekman-6")
     assert (code, "gold labels: anger 12, joy 12, sadness 12 (ekman-6)" in printed) == (0, True)
     assert "as a target: no, it lacks speakers (36 of 36 utterances have none)" in printed
     Path("texts.csv").write_text(
         "satz;stimmung\nIch freue mich sehr.;Freude\nMir graut es.;Angst\n"
     )
-    code, printed = init(capsys, "texts.csv")
+    code, printed = init("texts.csv")
     assert (code, "as a corpus: no, it has no recordings" in printed) == (2, True)
     assert "labels of ekman-6: Freude → joy (1); Angst → fear (1)" in printed
     Path("texts.csv").write_text("a.wav,anna\nb.wav,ben\n")
-    assert "'a.wav' is not the name of a column" in init(capsys, "texts.csv")[1]
+    assert "'a.wav' is not the name of a column" in init("texts.csv")[1]
 
 
 @pytest.mark.slow
@@ -207,7 +203,7 @@ def test_a_table_in_german_reaches_the_leaderboard(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert init(capsys, table(tmp_path / "studie"), "--output", "e.yaml")[0] == 0
+    assert init(table(tmp_path / "studie"), "--output", "e.yaml")[0] == 0
     code, printed = run(
         *(capsys, "run", "e.yaml", "labeler=random", "pretrain.epochs=1", "controls.shuffled=none"),
         *("executor.inline=true", "executor.threads=1"),

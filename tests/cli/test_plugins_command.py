@@ -5,19 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from command_line import lanser
 
-from lanser_bench.cli import main
 from lanser_bench.plugins.describe import summaries
 from lanser_bench.plugins.discovery import CONTRACTS, load_plugins
 
 BUILT_IN = [e for e in load_plugins(only="").entries.values() if e.kind in CONTRACTS]
-
-
-def lanser(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(["plugins", *words])
-    out = capsys.readouterr()
-    return int(stop.value.code or 0), out.out, out.err
 
 
 def test_every_built_in_plugin_has_a_description_of_a_line() -> None:
@@ -25,15 +18,13 @@ def test_every_built_in_plugin_has_a_description_of_a_line() -> None:
     assert {name: n for name, n in lengths.items() if not 10 < n <= 110} == {}
 
 
-def test_the_list_has_names_descriptions_and_other_distributions(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_the_list_has_names_descriptions_and_other_distributions(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(
         "from lanser_bench import Labeler, hookimpl\n"
         "@hookimpl\ndef register_labelers(register):\n    register('mine', f'{__name__}:Mine')\n"
         "class Mine(Labeler):\n    '''Labels like me. And more.'''\n"
     )
-    code, out, _ = lanser(capsys, "--plugins-dir", str(tmp_path))
+    code, out, _ = lanser("plugins", "--plugins-dir", str(tmp_path))
     assert code == 0
     lines = " ".join(out.split())
     assert f"mine Labels like me. ({tmp_path}/mine.py)" in lines
@@ -43,11 +34,9 @@ def test_the_list_has_names_descriptions_and_other_distributions(
 
 
 @pytest.mark.parametrize("entry", BUILT_IN, ids=lambda e: f"{e.kind}-{e.name}")
-def test_each_shows_its_options_and_what_its_kind_asks_for(
-    entry: object, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_shows_its_options_and_what_its_kind_asks_for(entry: object) -> None:
     kind, name = getattr(entry, "kind", ""), getattr(entry, "name", "")
-    code, out, err = lanser(capsys, "show", name, "--kind", kind)
+    code, out, err = lanser("plugins", "show", name, "--kind", kind)
     if code == 2:
         assert "does not load" in err, "an optional library is missing"
         return
@@ -57,8 +46,8 @@ def test_each_shows_its_options_and_what_its_kind_asks_for(
     assert "\nEvery " in out
 
 
-def test_a_name_of_several_kinds_shows_all_of_them(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = lanser(capsys, "show", "table")
+def test_a_name_of_several_kinds_shows_all_of_them() -> None:
+    code, out, _ = lanser("plugins", "show", "table")
     assert code == 0
     assert "asr table" in out
     assert "labeler table" in out
@@ -71,9 +60,7 @@ def test_a_name_of_several_kinds_shows_all_of_them(capsys: pytest.CaptureFixture
         ("ekman-6", "is a taxonomy: `lanser-bench taxonomy show ekman-6`"),
     ],
 )
-def test_an_unknown_name_is_answered(
-    name: str, sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, _, err = lanser(capsys, "show", name)
+def test_an_unknown_name_is_answered(name: str, sentence: str) -> None:
+    code, _, err = lanser("plugins", "show", name)
     assert code == 2
     assert sentence in err

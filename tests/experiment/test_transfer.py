@@ -13,10 +13,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from command_line import lanser
 from sklearn.metrics import balanced_accuracy_score
 
 from lanser_bench import LanserError
-from lanser_bench.cli import main
 from lanser_bench.experiment import RunOutcome, plan_experiment, run_experiment
 from lanser_bench.experiment.planning.plan import Plan
 from lanser_bench.records.checks import check_record
@@ -179,18 +179,16 @@ def test_validate_finds_a_changed_score(results: Path, tmp_path: Path) -> None:
     assert "manifest.1, transfer uar predicted from manifest.0 is 0.123000, but its" in fault
 
 
-def lanser(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    with pytest.raises(SystemExit) as stopped:
-        main([*words])
-    out, err = capsys.readouterr()
-    assert not stopped.value.code, err
+def printed(*words: str) -> str:
+    code, out, err = lanser(*words)
+    assert code == 0, err
     return out
 
 
 def test_the_matrix_has_every_pair_their_mean_and_the_difference_to_the_control(
-    results: Path, capsys: pytest.CaptureFixture[str]
+    results: Path,
 ) -> None:
-    text = lanser(capsys, "leaderboard", str(results), "--transfer", "--format=json")
+    text = printed("leaderboard", str(results), "--transfer", "--format=json")
     sheets = json.loads(text)
     matrix, means = (sheet["rows"] for sheet in sheets)
     assert [line["row"] for line in matrix] == ["main"] * 4 + ["logmel stats"] * 4
@@ -220,16 +218,14 @@ def test_the_matrix_has_every_pair_their_mean_and_the_difference_to_the_control(
     assert main_row["to_control_low"] < gap < main_row["to_control_high"]
 
 
-def test_the_matrix_is_a_table_and_a_heat_map(
-    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    text = lanser(capsys, "leaderboard", str(results), "--transfer", "--format", "md")
+def test_the_matrix_is_a_table_and_a_heat_map(results: Path, tmp_path: Path) -> None:
+    text = printed("leaderboard", str(results), "--transfer", "--format", "md")
     assert "| row | trained on | on manifest.0 | on manifest.1 | on manifest.2 |" in text
     assert "- labels: glad, sad\n" in text
     assert "by training and tested set, chance 50.0" in text
-    table = lanser(capsys, "leaderboard", str(results))
+    table = printed("leaderboard", str(results))
     assert "UAR transferred" in table
-    lanser(capsys, "report", str(results), "-o", str(tmp_path / "r.html"))
+    printed("report", str(results), "-o", str(tmp_path / "r.html"))
     page = (tmp_path / "r.html").read_text()
     assert page.count('aria-label="Transfer in t, heat map"') == 1
     assert "logmel stats, trained on all others" in page
@@ -239,30 +235,26 @@ def test_the_matrix_is_a_table_and_a_heat_map(
 
 
 def test_a_view_without_such_scores_says_what_to_do(
-    run: Callable[..., RunOutcome], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Callable[..., RunOutcome], tmp_path: Path
 ) -> None:
     run(transfer=None)
-    with pytest.raises(SystemExit) as stopped:
-        main(["leaderboard", str(tmp_path / "results"), "--transfer"])
-    assert stopped.value.code == 2
-    assert "Add `transfer: {}` to an experiment" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as stopped:
-        main(["leaderboard", str(tmp_path / "results"), "--transfer", "--by", "encoder"])
-    assert "leave out --by, --dataset" in capsys.readouterr().err
+    words = ("leaderboard", tmp_path / "results", "--transfer")
+    code, _, err = lanser(*words)
+    assert code == 2
+    assert "Add `transfer: {}` to an experiment" in err
+    assert "leave out --by, --dataset" in lanser(*words, "--by", "encoder").err
 
 
-def test_rows_are_compared_by_what_they_transfer(
-    results: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_rows_are_compared_by_what_they_transfer(results: Path) -> None:
     words = ("compare", "control=none", "control=logmel_stats", "--in", str(results))
-    found = json.loads(lanser(capsys, *words, "--metric", "transfer", "--format", "json"))
+    found = json.loads(printed(*words, "--metric", "transfer", "--format", "json"))
     rows = {r.control: r for r in map(load_record, results.rglob("t/*.json"))}
     both = [rows[name].datasets for name in (None, "logmel_stats")]
     for line, a, b in zip(found["lines"], *both, strict=True):
         by_hand = a.transfer.scores[-1].uar.value - b.transfer.scores[-1].uar.value
         assert line["difference"]["value"] == pytest.approx(by_hand, abs=1e-9)
     sides = ("--baseline", str(results), "--candidate", str(results))
-    gated = lanser(capsys, "gate", *sides, "--metric", "transfer")
+    gated = printed("gate", *sides, "--metric", "transfer")
     assert "same" in gated
 
 
@@ -272,7 +264,6 @@ def test_pre_trained_rows_and_their_controls_have_their_own_matrices(
     targets,
     corpora: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(
         targets=targets(),
@@ -283,7 +274,7 @@ def test_pre_trained_rows_and_their_controls_have_their_own_matrices(
     ).ok
     folder = tmp_path / "results"
     assert all(check_record(path).faults == [] for path in folder.rglob("t/*.json"))
-    text = lanser(capsys, "leaderboard", str(folder), "--transfer", "--format=json")
+    text = printed("leaderboard", str(folder), "--transfer", "--format=json")
     _, means = (sheet["rows"] for sheet in json.loads(text))
     rows = {line["row"]: line for line in means}
     assert set(rows) == {"main", "random init", "shuffled", "logmel stats"}

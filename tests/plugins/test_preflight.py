@@ -19,6 +19,7 @@ import pytest
 import soundfile as sf
 import torch
 import yaml
+from command_line import lanser
 from lanser_bench_plugins._model_files import _hub
 
 from lanser_bench.cli import main
@@ -352,7 +353,6 @@ def test_a_hub_model_is_judged_before_it_is_downloaded(
     good: bool,
     folder: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     hub = Hub(folder(name), monkeypatch)
     made = registry().create("labeler", "entailment", {"model": "org/model"})
@@ -363,7 +363,7 @@ def test_a_hub_model_is_judged_before_it_is_downloaded(
         with pytest.raises(LanserError, match="cannot use the model 'org/model': it is a text"):
             made.check()
     assert set(hub.downloaded) == {"config.json"}
-    code, out, _ = doctor(capsys, "org/model")
+    code, out, _ = lanser("doctor", "model", "org/model")
     assert code == 0
     assert "on the hub; 3.00 GB (model.safetensors); licence mit" in out
 
@@ -426,19 +426,10 @@ def absent(repo: str, **_: Any) -> str:
     raise OSError(f"{repo} is unknown")
 
 
-def doctor(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[Any, str, str]:
-    with pytest.raises(SystemExit) as stop:
-        main(["doctor", "model", *words])
-    out, err = capsys.readouterr()
-    return stop.value.code, out, err
-
-
-def test_the_doctor_prints_facts_and_settings(
-    folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_doctor_prints_facts_and_settings(folder: Callable[[str], Path]) -> None:
     path = folder("whisper")
     (path / "README.md").write_text("---\nlicense: mit\n---\n")
-    code, out, _ = doctor(capsys, str(path))
+    code, out, _ = lanser("doctor", "model", str(path))
     assert code == 0
     assert "Whisper, whisper, WhisperForConditionalGeneration" in out
     assert "licence mit" in out
@@ -450,11 +441,9 @@ def test_the_doctor_prints_facts_and_settings(
     assert f"asr: {{name: transformers, model: {path}, language: en}}" in out
 
 
-def test_the_doctor_explains_why_nothing_fits(
-    folder: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_doctor_explains_why_nothing_fits(folder: Callable[[str], Path]) -> None:
     path = folder("gliclass")
-    code, out, err = doctor(capsys, str(path), "--as", "labeler")
+    code, out, err = lanser("doctor", "model", str(path), "--as", "labeler")
     assert code == 2
     assert out.count("✗ labeler") == 6
     assert err == f"Error: No labeler plugin can open the model '{path}'.\n"
@@ -473,12 +462,11 @@ def test_the_doctor_explains_why_nothing_fits(
 def test_the_doctor_names_what_is_missing(
     words: tuple[str, ...],
     message: str,
-    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hub = Hub(Path(), monkeypatch)
     monkeypatch.setattr(hub, "model_info", absent)
     monkeypatch.setattr("huggingface_hub.snapshot_download", absent)
-    code, _, err = doctor(capsys, *words)
+    code, _, err = lanser("doctor", "model", *words)
     assert code == 2
     assert message in err

@@ -55,9 +55,8 @@ def corpus(tmp_path: Path) -> dict[str, Any]:
 
 
 def labelled(corpus: Any, labeler: Any, tmp_path: Path, *overrides: str) -> Any:
-    return label_corpus(
-        corpus, labeler, "ekman-6", overrides=[f"paths.store={tmp_path / 'store'}", *overrides]
-    )[0]
+    here = ("executor.inline=true", "threads.label=1", f"paths.store={tmp_path / 'store'}")
+    return label_corpus(corpus, labeler, "ekman-6", overrides=[*here, *overrides])[0]
 
 
 def table(path: Path, **options: Any) -> Any:

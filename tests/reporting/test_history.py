@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import lanser
 
-from lanser_bench.cli import main
 from lanser_bench.errors import DataError
 from lanser_bench.evaluation.contrast import Side, difference, score_of
 from lanser_bench.evaluation.statistics import ratio_mean
@@ -124,13 +124,7 @@ def test_what_cannot_be_compared_is_named(history: Path, tmp_path: Path) -> None
         read_history(tmp_path / "bad.parquet")
 
 
-def test_the_commands(history: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def lanser(*words: str) -> tuple[object, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(words)
-        out = capsys.readouterr()
-        return ended.value.code, out.out, out.err
-
+def test_the_commands(history: Path, tmp_path: Path) -> None:
     new = run(tmp_path / "new", 0.3, 78)
     gated = ["gate", "--candidate", str(new), "--history", str(history)]
     code, out, _ = lanser(*gated, "--against-last", "5", "--commit", "new", "--add-to-history")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import lanser
 
-from lanser_bench.cli import main
 from lanser_bench.errors import DataError
 from lanser_bench.evaluation.results import Metric
 from lanser_bench.records.reading import load_records, read_records
@@ -44,18 +44,6 @@ DAMAGED: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.fixture
-def lanser(capsys: pytest.CaptureFixture[str]) -> Lanser:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        out, err = capsys.readouterr()
-        return int(str(ended.value.code or 0)), out, err
-
-    return call
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two cells of two seeds each."""
     for name, hit in (("a", 0.8), ("b", 0.5)):
@@ -71,9 +59,7 @@ def spoil(folder: Path) -> None:
     (folder / "folder.json").mkdir()
 
 
-def test_foreign_files_are_named_and_the_rest_is_shown(
-    folder: Path, tmp_path: Path, lanser: Lanser
-) -> None:
+def test_foreign_files_are_named_and_the_rest_is_shown(folder: Path, tmp_path: Path) -> None:
     before = lanser("leaderboard", str(folder))
     spoil(folder)
     code, out, err = lanser("leaderboard", str(folder))
@@ -97,7 +83,7 @@ def test_foreign_files_are_named_and_the_rest_is_shown(
 
 @pytest.mark.parametrize("how", DAMAGED)
 def test_a_damaged_record_is_named_and_stops_the_gate_alone(
-    folder: Path, tmp_path: Path, lanser: Lanser, how: str
+    folder: Path, tmp_path: Path, how: str
 ) -> None:
     path = folder / "b-1.json"
     path.write_bytes(DAMAGED[how](path.read_bytes()))
@@ -133,7 +119,7 @@ def test_a_record_that_an_editor_gave_a_mark_of_its_encoding_is_read(folder: Pat
     assert gate([folder], [folder]).not_compared == []
 
 
-def test_a_single_file_that_is_no_record_is_refused(tmp_path: Path, lanser: Lanser) -> None:
+def test_a_single_file_that_is_no_record_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{}")
     for place in (tmp_path / "a.json", tmp_path):
         code, _, err = lanser("leaderboard", str(place))
@@ -172,9 +158,7 @@ def test_predictions_that_are_missing_or_damaged_are_named(
         gate([folder], [folder])
 
 
-def test_damaged_predictions_leave_the_other_pairs_and_axes_as_they_are(
-    folder: Path, lanser: Lanser
-) -> None:
+def test_damaged_predictions_leave_the_other_pairs_and_axes_as_they_are(folder: Path) -> None:
     for name, hit in (("a", 0.8), ("b", 0.5)):
         predicted = simulated(np.random.default_rng(ord(name)), hit)
         axes = {"encoder": name, "taxonomy": "other"}
@@ -189,7 +173,7 @@ def test_damaged_predictions_leave_the_other_pairs_and_axes_as_they_are(
 
 
 def test_runs_and_published_records_are_told_apart(
-    tmp_path: Path, lanser: Lanser, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for place in ("results/study", "results/scratch/first", "results/scratch/second"):
@@ -210,9 +194,7 @@ def test_runs_and_published_records_are_told_apart(
     assert (code, "set of first" in out, "set of second" in out, err) == (0, True, True, "")
 
 
-def test_what_one_side_lacks_is_counted_and_what_is_damaged_is_named(
-    folder: Path, lanser: Lanser
-) -> None:
+def test_what_one_side_lacks_is_counted_and_what_is_damaged_is_named(folder: Path) -> None:
     for n in range(5):
         predicted = simulated(np.random.default_rng(n))
         publish(folder, f"a-{n}", predicted, axes={"encoder": "a", "taxonomy": f"t{n}"})

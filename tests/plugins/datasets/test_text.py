@@ -228,7 +228,7 @@ def test_a_lexicon_follows_the_valence_of_emobank(tmp_path: Path) -> None:
         },
         {"name": "lexicon", "source": "vader"},
         "goemotions-ekman",
-        overrides=[f"paths.store={tmp_path / 'store'}"],
+        overrides=[f"paths.store={tmp_path / 'store'}", "executor.inline=true"],
     )[0]
     valence, arousal = write_label_report(corpus, tmp_path / "report").report["rated"]
     assert valence["concordance"]["interval"]["low"] > 0.3
