@@ -27,7 +27,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 HEAVY_FOLDERS = ("asr", "encoders", "labelers", "model", "nli", "stages")
-HEAVY_FILES = ("test_reported.py", "test_run.py")
+HEAVY_FILES = ("test_hub.py", "test_reported.py", "test_run.py")
 """Tests that train, or load transformers and the like; the first of them waits for seconds."""
 
 

@@ -205,7 +205,7 @@ def test_a_table_in_german_reaches_the_leaderboard(
     monkeypatch.chdir(tmp_path)
     assert init(table(tmp_path / "studie"), "--output", "e.yaml")[0] == 0
     code, printed = run(
-        *(capsys, "run", "e.yaml", "labeler=random", "pretrain.epochs=1", "controls.shuffled=none"),
+        *("run", "e.yaml", "labeler=random", "pretrain.epochs=1", "controls.shuffled=none"),
         *("executor.inline=true", "executor.threads=1"),
     )
     assert (code, "liste (manifest): 36 utterances, 6 speakers, 3 labels" in printed) == (

@@ -19,7 +19,6 @@ from lanser_bench_plugins import _hub, _model_files
 from lanser_bench_plugins._model_files import model_files
 from lanser_bench_plugins._transformers import load_model
 from lanser_bench_plugins.weights import resolve
-from transformers import AutoModelForSequenceClassification, BertConfig, BertForMaskedLM
 
 from lanser_bench.cli import main
 from lanser_bench.errors import MissingDependencyError
@@ -315,6 +314,8 @@ def test_no_report_of_transformers_breaks_the_progress_lines(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    from transformers import AutoModelForSequenceClassification, BertConfig, BertForMaskedLM
+
     config = BertConfig(vocab_size=16, intermediate_size=8, **sizes)
     BertForMaskedLM(config).save_pretrained(tmp_path)
     capfd.readouterr()

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ from lanser_bench import LanserError, StageCall, StageReport, WorkerError
 from lanser_bench.errors import DataError
 from lanser_bench.plugins.discovery import load_plugins
 
-pytest.importorskip("submitit")
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("submitit") is None, reason="submitit is not installed"),
+]
 
 
 def slurm_runs() -> bool:
