@@ -80,6 +80,7 @@ def test_an_unreadable_experiment_still_has_keys(complete: object) -> None:
     assert complete("run", "nowhere.yaml", "seed") == ["seed="]
 
 
+@pytest.mark.slow
 def test_completing_settings_imports_no_torch() -> None:
     env = {COMPLETE: "complete_bash", "COMP_WORDS": "lanser-bench\nrun\nquickstart\nencoder="}
     code = "import sys; from lanser_bench.cli import main\ntry: main()\nfinally: "

@@ -342,6 +342,7 @@ def test_a_labeler_that_reads_gold_is_refused_before_anything_runs(run: Run, tab
         run("label", "table", str(table), "--column", "body", "--set", "labeler=oracle")
 
 
+@pytest.mark.slow
 def test_the_report_gives_the_word_error_rate(corpus: Path, tmp_path: Path) -> None:
     table = tmp_path / "heard.csv"
     table.write_text("id,transcript\n" + "".join(f"c{i},so happy\n" for i in range(12)))

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from integration.processes import lanser
 
 from lanser_bench.cli._display import Display
 from lanser_bench.experiment.running.scheduler import Failure
@@ -82,7 +83,7 @@ def project(tmp_path: Path) -> Path:
         "targets": ["tones"],
         "controls": {"logmel_stats": False},
         "evaluate": {"folds": 2, "budgets": [0.5, 1.0], "seeds": 1, "strengths": [0.1]},
-        "executor": {"name": "local", "threads": 2},
+        "executor": {"name": "local", "threads": 1},
     }
     (tmp_path / "e.yaml").write_text(yaml.safe_dump(settings))
     return tmp_path
@@ -94,14 +95,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*arguments),
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_S,
-    )
+    return lanser(*command(*arguments)[3:], folder=project)
 
 
 @pytest.mark.slow

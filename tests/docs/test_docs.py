@@ -169,7 +169,7 @@ def _run_commands(block: Block, folder: Path) -> None:
 
 def _in_shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs a command as the reader's shell does; one without operators needs no shell."""
-    environment = _environment()
+    environment, command = _environment(), command.replace("\\\n", " ")
     if command.startswith("lanser-bench ") and not re.search("[|&;<>$]", command):
         words = [w for word in shlex.split(command)[1:] for w in _expanded(word, folder)]
         return lanser(*words, folder=folder, environment=environment, joined=True)

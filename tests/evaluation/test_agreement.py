@@ -78,6 +78,7 @@ def test_kappa_of_complete_chance_is_zero() -> None:
     assert kappa(np.array([[5, 0], [0, 0]])) == 0
 
 
+@pytest.mark.slow
 def test_an_interval_over_rows_covers_the_truth() -> None:
     truth = agreement(*draw(100_000, 99), 3, ROWS)["kappa"].value
     inside = 0

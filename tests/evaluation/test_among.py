@@ -36,6 +36,7 @@ def test_speakers_of_other_sets_change_no_score_and_add_no_variance() -> None:
     assert error == pytest.approx(np.hypot(*errors) / 2, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_intervals_of_a_pair_and_of_the_mean_cover() -> None:
     """Loose bounds for few trials; tests/benchmarks/transfer_coverage.py is the full simulation."""
     spec = importlib.util.spec_from_file_location("transfer_coverage", FILE)

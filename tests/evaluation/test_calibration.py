@@ -128,6 +128,7 @@ def test_an_overconfident_head_has_the_known_error() -> None:
     assert found.interval.high - found.interval.low < 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odds", [1.0, 1.8])
 def test_intervals_of_the_calibration_error_cover(odds: float) -> None:
     """The benchmark `calibration_coverage.py` has more worlds and trials."""

@@ -81,6 +81,7 @@ def test_the_extrapolated_score_is_that_of_closed_form_least_squares() -> None:
     assert found.error == pytest.approx((line @ hits - controls[0]).std(ddof=1) / 12**0.5, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_intervals_of_extrapolated_scores_grow_with_distance_and_cover() -> None:
     logs, covered, wider = [0.0, 1.0, 2.0, 3.0], 0, []
     for trial in range(200):

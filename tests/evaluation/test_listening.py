@@ -107,6 +107,7 @@ def test_nothing_to_test_is_no_error() -> None:
     assert trial_of(clips([], [], []), []).folds == []
 
 
+@pytest.mark.slow
 def test_intervals_cover() -> None:
     covered, wrong = simulated("unlike speakers", speakers=10, trials=150)
     assert min(covered.values()) > 0.9

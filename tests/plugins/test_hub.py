@@ -264,6 +264,7 @@ def test_the_offline_mode_is_said(hub: FakeHub, monkeypatch: pytest.MonkeyPatch)
     assert hub.sent == []
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_the_progress_and_a_file_does_not(hub: FakeHub, tmp_path: Path) -> None:
     hub.models["org/toy"] = model(*MINILM) | {"model.safetensors": bytes(2_000_000)}
     script = "from lanser_bench_plugins.weights import resolve\nresolve('org/toy')\n"
@@ -310,6 +311,7 @@ def test_label_and_the_doctor_say_it_before_anything_is_computed(
         assert words in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_no_report_of_transformers_breaks_the_progress_lines(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
