@@ -60,7 +60,7 @@ def upgrade(
     from ..store import Store
 
     if store is not None and not store.is_dir():
-        raise DataError(f"There is no store in {store}.")
+        raise DataError(f"There is no store in {store}. Correct --store.")
     opened = Store(store) if store is not None else None
     for place in places:
         for path in record_files(place):

@@ -144,7 +144,7 @@ def labelled_predictions(path: Path, target: int = 0) -> pa.Table:
     """
     record = load_record(path)
     if record.predictions is None:
-        raise DataError(f"{path} has no predictions beside it.")
+        raise DataError(f"{path} has no predictions beside it. Run its cell again.")
     if not 0 <= target < len(record.datasets):
         raise DataError(f"{path} has no labelled set {target}, but {len(record.datasets)} from 0.")
     table = read_attached(path, record.predictions)

@@ -238,7 +238,7 @@ def _listed(place: Path) -> tuple[list[Path], list[Path]]:
         if path.suffix == ".json" and (path.is_file() or path.is_symlink()):
             every.append(path)
     if not every:
-        raise DataError(f"{place} has no result records (*.json).")
+        raise DataError(f"{place} has no result records (*.json). Name the folder of a run.")
     every.sort()
     failed = [path for path in every if path.name.endswith(SUFFIX)]
     return [path for path in every if not path.name.endswith(SUFFIX)], failed
