@@ -149,6 +149,8 @@ def _parsed(
         problem = getattr(fault, "problem", None) or "this is not YAML"
     except RecursionError:
         problem = "lists and mappings are nested too deeply"
+    except (AttributeError, LookupError, TypeError):  # of PyYAML's constructors
+        problem = "a value does not fit its tag, such as !!timestamp; remove the tag"
     except ValueError as fault:  # a number that Python does not read
         problem = str(fault).partition("\n")[0].partition(";")[0].rstrip(".")
     raise error(f"{where}{line}: {problem}.{advice}")

@@ -95,6 +95,8 @@ def test_numbers_truth_null_quotes_and_collections_are_yaml(text: str, value: An
         "{a: " * 90_000,
         "[" * 201 + "]" * 201,
         "9" * 5000,
+        "[!!timestamp x]",
+        "[!!bool x]",
     ],
 )
 def test_what_begins_as_yaml_and_is_none_gets_a_sentence(text: str) -> None:
