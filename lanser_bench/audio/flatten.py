@@ -51,11 +51,7 @@ def require_vocoder() -> None:
 
 
 def resynthesise(waveform: Waveform, cue: Cue) -> Waveform:
-    """Returns the recording without a cue, of the same length.
-
-    Args:
-        waveform: samples of shape (samples,) at 16 kHz.
-        cue: the cue to flatten.
+    """Returns a recording, samples of shape (samples,) at 16 kHz, without a cue; of equal length.
 
     Raises:
         MissingDependencyError: the vocoder is not installed.
