@@ -28,8 +28,6 @@ _BEGIN = b'{\n "schema_version"'
 _CURRENT = _BEGIN + b": %d," % SCHEMA_VERSION
 _MARKS = {"schema_version", "experiment", "datasets"}
 _FIELDS = ResultRecord.model_fields.keys()
-
-
 MOST_FILES = 500_000
 """Files below a folder of records; above, it is a whole disk, which takes minutes to walk."""
 

@@ -20,7 +20,8 @@ UNITS = ((1, "s"), (60, "min"), (3600, "h"))
 STEPS = (1, 2, 5, 10, 20, 30)
 PLACES = ((9, 4, "start"), (9, -10, "start"), (9, 17, "start"), (-9, -9, "end"), (-9, 17, "end"))
 """Places of a name beside its dot."""
-
+MOST_NAMED = 200
+"""Rows for whose names a free place is looked for: others have it in their tooltip only."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom."""
@@ -93,8 +94,9 @@ def picture(rows: Sequence[Priced], name: str) -> Markup:
     taken = [(a - 5, b - 5, a + 5, b + 5) for a, b in dots.values()]
     for (a, b), (c, d) in pairwise([*front, (RIGHT, front[-1][1])]):
         taken += [(a, b - 1, c, b + 1), (c - 1, d, c + 1, b)]
-    for row in sorted(rows, key=lambda row: (not row.front, not row.main)):
-        said, box = _named(row.name, dots[row.anchor], taken)
+    for number, row in enumerate(sorted(rows, key=lambda row: (not row.front, not row.main))):
+        free = number < MOST_NAMED
+        said, box = _named(row.name, dots[row.anchor], taken) if free else ("", (0, 0, 0, 0))
         taken += [box] if said else []
         parts.append(_dot(row, dots[row.anchor], said))
     text = "; ".join(f"{row.name}: {row.time}, {100 * row.score.value:.1f} %" for row in rows)
