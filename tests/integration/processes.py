@@ -17,6 +17,8 @@ from pathlib import Path
 
 from lanser_bench.cli import main
 
+PATIENCE_S = 1200.0
+"""Only a fault takes so long."""
 PRELOADED = (
     *(f"lanser_bench.cli.{name}" for name in ("run", "report", "compare", "gate", "predict")),
     *("matplotlib.figure", "pandas", "scipy.stats", "torch", "transformers"),
@@ -56,6 +58,8 @@ def _forked(
         of_child = dict(os.environ if environment is None else environment)
         process = context.Process(target=_child, args=(task, words, folder, of_child, out, err))
         process.start()
+        process.join(PATIENCE_S)
+        process.kill()  # if it hangs; a finished one is gone
         process.join()
         printed, told = out.read_text(), "" if joined else err.read_text()
     return subprocess.CompletedProcess(words, process.exitcode or 0, printed, told)
