@@ -12,7 +12,8 @@ from lanser_bench.errors import SettingsError
 from lanser_bench.experiment.settings.grid import expand
 from lanser_bench.records.reading import load_record
 from lanser_bench.records.record import Commit, ResultRecord
-from lanser_bench.reporting.rerun.rerun import compared, environment, recreated
+from lanser_bench.reporting.comparing.changes import environment_changes, environment_of
+from lanser_bench.reporting.rerun.rerun import compared, recreated
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "results" / "real-speech" / "shuffled-encoder-resnet-seed-1-ae801efe.json"
@@ -82,11 +83,12 @@ def test_the_environment_is_compared(record: Make) -> None:
         host={"cpus": 4},
         commit=Commit(revision="0123456789abcdef", dirty=True),
     )
-    assert list(environment(old, new)) == [
+    then, now = (environment_of(r.versions, r.commit, r.host) for r in (old, new))
+    assert list(environment_changes(then, now)) == [
         "numpy 2 → –",
         "soxr – → 1",
         "torch 1 → 1.1",
         "commit none → 0123456789 with changes",
         "host cpus 2 → 4",
     ]
-    assert list(environment(old, old)) == []
+    assert list(environment_changes(then, then)) == []
