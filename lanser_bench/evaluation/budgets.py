@@ -38,11 +38,7 @@ class Budget:
 
 
 def parse_budget(value: float | str) -> Budget:
-    """Reads a budget: a fraction in (0, 1], ``"10%"``, or ``"k=5"``.
-
-    Raises:
-        SettingsError: it is neither.
-    """
+    """Reads a fraction in (0, 1], ``"10%"``, or ``"k=5"``; else it is a `SettingsError`."""
     fraction = value
     if isinstance(value, str):
         text = value.replace(" ", "")
@@ -60,11 +56,7 @@ def parse_budget(value: float | str) -> Budget:
 
 
 def checked_budgets(values: tuple[float | str, ...]) -> tuple[float | str, ...]:
-    """Returns a setting's budgets, percentages as fractions.
-
-    Raises:
-        ValueError: one is invalid, for validators.
-    """
+    """Returns a setting's budgets, percentages as fractions; a `ValueError` if one is invalid."""
     try:
         budgets = [parse_budget(value) for value in values]
     except SettingsError as error:

@@ -21,8 +21,7 @@ MIN_DOSES = 3
 def slope_weights(doses: Sequence[float]) -> list[float]:
     """Returns the weight of each score in the least-squares slope; they add up to 0.
 
-    Raises:
-        ValueError: all doses are equal.
+    Equal doses are a `ValueError`.
     """
     centred = np.asarray(doses, dtype=np.float64) - np.mean(doses)
     total = float(centred @ centred)
@@ -32,11 +31,7 @@ def slope_weights(doses: Sequence[float]) -> list[float]:
 
 
 def prediction_weights(doses: Sequence[float], at: float) -> list[float]:
-    """Returns the weight of each score in the least-squares line's value at a dose; their sum is 1.
-
-    Raises:
-        ValueError: all doses are equal.
-    """
+    """Returns the weight of each score in the value of the least-squares line at a dose."""
     ahead = at - float(np.mean(doses))
     return [1 / len(doses) + ahead * weight for weight in slope_weights(doses)]
 

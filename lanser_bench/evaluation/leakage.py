@@ -117,11 +117,7 @@ def _by_speaker(side: Side) -> dict[str, list[str]]:
 
 
 def refuse_audio(train: Side, test: Side, where: str) -> None:
-    """Refuses a split whose sides share recorded sound, as `check_leakage` does.
-
-    Raises:
-        LeakageError: sound is shared; the message names the utterances.
-    """
+    """Refuses a split whose sides share recorded sound, as `check_leakage` does."""
     pairs = shared_sound(train, test)
     if pairs:
         shown = ", ".join(f"{a} (training) and {b} (test)" for a, b in pairs[:SHOWN])

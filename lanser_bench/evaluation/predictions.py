@@ -275,11 +275,7 @@ def read_vectors(table: pa.Table, truth: str) -> tuple[list[str], Floats, Floats
 
 
 def read_predicted(path: Path, target: str, scale: str) -> Predicted:
-    """Reads the predictions of `probe` for one target.
-
-    Raises:
-        DataError: the file has no such target and scale.
-    """
+    """Reads the predictions of `probe` for one target; a `DataError` if the file has none."""
     table = pq.read_table(path, filters=[("target", "==", target), ("scale", "==", scale)])
     if not len(table):
         raise DataError(f"{path} has no predictions of {target} on the scale '{scale}'.")

@@ -84,11 +84,7 @@ def fitting(table: pa.Table) -> Iterator[None]:
 
 
 def codes(table: pa.Table, column: str, n: int) -> Ints:
-    """Returns a column of positions in n labels; −1 is no label.
-
-    Raises:
-        DataError: a position is not below n.
-    """
+    """Returns a column of positions in n labels, else a `DataError`; −1 is no label."""
     found: Ints = table[column].to_numpy().astype(np.int64)
     if len(found) and found.max() >= n:
         raise DataError(

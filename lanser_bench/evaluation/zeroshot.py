@@ -33,8 +33,7 @@ def choices(scores: npt.NDArray[np.floating], matrix: Floats, abstained: Bools) 
 def common_taxonomy(weak: Taxonomy, gold: Taxonomy) -> Taxonomy:
     """Returns the taxonomy in which both are compared: that of gold, if a map leads there.
 
-    Raises:
-        TaxonomyError: neither can be mapped to the other.
+    It is a `TaxonomyError` if neither can be mapped to the other.
     """
     try:
         weak.map_to(gold)

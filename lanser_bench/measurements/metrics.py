@@ -29,11 +29,7 @@ MEASURED = {c.name: Measured(m, c) for m in MEASUREMENTS for c in m.columns if c
 
 
 def check_metric(name: str) -> None:
-    """Refuses the name of an unknown score.
-
-    Raises:
-        SettingsError: unknown score; lists the known ones.
-    """
+    """Refuses the name of an unknown score by a `SettingsError` that lists the known ones."""
     known = (*CLASS_METRICS, *MEASURED, R2)
     if name not in known and not name.startswith((f"{R2}:", CLASSES, IDENTITY)):
         raise SettingsError(

@@ -61,11 +61,7 @@ class ModelConfig(_Part):
 
 
 def read_config(folder: Path) -> ModelConfig:
-    """Reads an exported model's configuration.
-
-    Raises:
-        DataError: the folder is not an exported model.
-    """
+    """Reads an exported model's configuration; a `DataError` in another folder."""
     path = folder / CONFIG
     try:
         text = read_whole(path)

@@ -122,8 +122,7 @@ def read_attached(
 def classified(record: ResultRecord, table: pa.Table, target: int, budget: str) -> Classified:
     """Returns the predictions of one labelled set, by its position, at a budget such as ``100%``.
 
-    Raises:
-        DataError: the file has no such rows.
+    It is a `DataError` if the file has no such rows.
     """
     wanted = pc.and_(pc.equal(table["target"], target), pc.equal(table["budget"], budget))
     rows = table.filter(wanted)

@@ -49,11 +49,7 @@ class Checked:
 
 
 def check_records(places: list[Path]) -> list[Checked]:
-    """Checks all records below some folders (or single files).
-
-    Raises:
-        DataError: a place does not exist or has no record.
-    """
+    """Checks all records below some folders (or single files); having none is a `DataError`."""
     found = [(place, check_record(path)) for place in places for path in record_files(place)]
     for place, checked in found:
         if checked.foreign and checked.path != place:

@@ -62,10 +62,9 @@ def _utterances(table: pa.Table) -> str:
 
 
 def counted(table: pa.Table, target: int, K: int) -> Counts:
-    """Counts the rows of one labelled set, with K labels, in a record's predictions.
+    """Counts the rows of one labelled set in a record's predictions.
 
-    Raises:
-        DataError: a row has a label that the record does not name.
+    A label that is not among the record's K labels is a `DataError`.
     """
     own = table["target"].to_numpy() == target
     rows = table if own.all() else table.filter(pa.array(own))
@@ -75,8 +74,7 @@ def counted(table: pa.Table, target: int, K: int) -> Counts:
 def footer_counts(table: pa.Table, target: int, K: int) -> Counts | None:
     """Returns the counts of one labelled set, with K labels, from a file's metadata, if it has any.
 
-    Raises:
-        DataError: they are damaged.
+    Damaged ones are a `DataError`.
     """
     with fitting(table):
         parts = json.loads((table.schema.metadata or {}).get(KEY.encode(), "[]"))

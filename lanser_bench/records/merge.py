@@ -92,11 +92,7 @@ def _folder(into: Path, experiment: str) -> Path:
 
 
 def _sound(folders: Sequence[Path], merged: Merged) -> Iterator[Found]:
-    """Yields the newest valid records of each folder.
-
-    Raises:
-        DataError: any record of any folder has a fault.
-    """
+    """Yields the newest valid records of each folder; a fault of any record is a `DataError`."""
     faults: list[str] = []
     every: list[Found] = []
     for folder in folders:

@@ -272,8 +272,7 @@ class ResultRecord(_Record):
     def comparisons(self) -> tuple[Declared, ...]:
         """The comparisons that were declared when the record was written.
 
-        Raises:
-            DataError: they are not those that were hashed then.
+        It is a `DataError` if they are not those that were hashed then.
         """
         found = tuple(_DECLARED.validate_python(self.settings.get("comparisons", [])))
         if family_hash(found) != self.family:
@@ -311,11 +310,7 @@ class ResultRecord(_Record):
 
 
 def save_record(record: ResultRecord, path: Path) -> None:
-    """Writes a record completely or not at all.
-
-    Raises:
-        DataError: the place cannot be written.
-    """
+    """Writes a record completely or not at all; a `DataError` if the place cannot be written."""
     text = json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False)
     try:
         write_atomic(path, text + "\n")

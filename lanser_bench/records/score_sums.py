@@ -45,11 +45,7 @@ class TargetArtifacts(Protocol):
 
 
 def score_sums(store: Store, targets: Sequence[TargetArtifacts]) -> pa.Table:
-    """Returns the sums of all scores of some labelled sets; empty if none has such scores.
-
-    Raises:
-        StoreError: an artifact is missing or damaged.
-    """
+    """Returns the sums of all scores of some labelled sets; empty if none has such scores."""
     rows = [row for i, target in enumerate(targets) for row in _rows(store, i, target)]
     return pa.Table.from_pylist(rows, SCORES)
 

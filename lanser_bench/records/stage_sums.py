@@ -44,12 +44,7 @@ BLOCK = 8192
 
 
 def attach_stages(store: Store, record: ResultRecord, path: Path) -> Attached | None:
-    """Writes the sums of a record's corpora beside its future file; returns None if it has none.
-
-    Raises:
-        StoreError: an artifact is missing or damaged.
-        DataError: the place cannot be written.
-    """
+    """Writes the sums of a record's corpora beside its future file; returns None if it has none."""
     found = {}
     for corpus in record.labels | record.transcripts:
         place = corpus.partition(" ")[0]

@@ -43,12 +43,7 @@ class CorpusLabels:
 
 
 def attach_labels(store: Store, record: ResultRecord, path: Path) -> Attached | None:
-    """Writes the weak labels of a record's corpora that have comparable human labels, if any.
-
-    Raises:
-        StoreError: an artifact is missing or damaged.
-        DataError: the place cannot be written.
-    """
+    """Writes the weak labels of a record's corpora that have comparable human labels, if any."""
     tables = []
     for corpus, summary in record.labels.items():
         if has_gold(summary):

@@ -63,11 +63,7 @@ def html_of(result: Any) -> str:
 
 
 def sheets_of(result: Any) -> Iterable[Sheet]:
-    """Returns the tables of a result.
-
-    Raises:
-        SettingsError: it is no result.
-    """
+    """Returns the tables of a result; anything else is a `SettingsError`."""
     match result:
         case Sheet():
             return [result]

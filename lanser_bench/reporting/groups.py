@@ -127,11 +127,7 @@ class Group:
         return _counts(path, _attached(path, record), self.cell.target, labels).utterances
 
     def predictions(self) -> Iterator[Classified]:
-        """Yields each seed's predictions at the largest budget.
-
-        Raises:
-            DataError: they are missing or damaged.
-        """
+        """Yields each seed's predictions at the largest budget; having none is a `DataError`."""
         for path, record in self.members.values():
             table = read_attached(path, _attached(path, record))
             yield classified(record, table, self.cell.target, self.evaluation.largest.budget)
@@ -195,11 +191,7 @@ def by_place(groups: Iterable[Group]) -> list[list[Group]]:
 
 
 def checked_metric(name: str) -> MetricName:
-    """Returns a score's name.
-
-    Raises:
-        SettingsError: unknown score.
-    """
+    """Returns a score's name; an unknown one is a `SettingsError`."""
     for known in CLASS_METRICS:
         if known == name:
             return known
@@ -292,11 +284,7 @@ def _attached(path: Path, record: ResultRecord) -> Attached:
 
 @lru_cache(maxsize=256)
 def place_statistics(path: Path, attached: Attached | None, target: int) -> dict[Place, Statistic]:
-    """Returns the scores in a file of probe sums or hits; empty without one.
-
-    Raises:
-        DataError: the file is missing or damaged.
-    """
+    """Returns the scores in a file of probe sums or hits; empty without one."""
     if attached is None:
         return {}
     statistics = hit_statistics if attached.name == "classes" else probe_statistics

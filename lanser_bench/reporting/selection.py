@@ -32,11 +32,7 @@ class Selection:
 
     @classmethod
     def read(cls, places: Iterable[Path]) -> Selection:
-        """Reads the records below some folders, or single files.
-
-        Raises:
-            DataError: a place has no records.
-        """
+        """Reads records in folders and single files; a place without one is a `DataError`."""
         folders = list(places)
         reading = read_records(folders)
         return cls(reading.records, reading.left_out, ", ".join(map(str, folders)))

@@ -311,8 +311,9 @@ def test_markdown_has_a_row_per_row(records: list[ResultRecord]) -> None:
 def test_pictures_are_whole_and_the_same_each_time(
     records: list[ResultRecord], tmp_path: Path
 ) -> None:
-    (first,) = save_curves(rank(records), tmp_path / "a")
-    (second,) = save_curves(rank(records), tmp_path / "b")
+    for name in "ab":
+        save_curves(rank(records), tmp_path / name)
+    first, second = sorted(tmp_path.rglob("*.png"))
     assert first.read_bytes()[:4] == b"\x89PNG"
     assert first.read_bytes() == second.read_bytes()
     svg = first.with_suffix(".svg")

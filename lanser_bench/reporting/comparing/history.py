@@ -108,11 +108,7 @@ def add_history(
 
 
 def read_history(file: Path) -> list[Line]:
-    """Reads all lines, oldest first.
-
-    Raises:
-        DataError: the file is missing, or not a history.
-    """
+    """Reads all lines, oldest first; a missing or another file is a `DataError`."""
     if not file.is_file():
         raise DataError(f"{file} does not exist; `lanser-bench results history add` starts one.")
     try:
@@ -149,8 +145,7 @@ def design(group: Group) -> dict[str, str]:
 def line_of(group: Group, revision: str | None) -> Line:
     """Returns the line of a cell; `revision` replaces the commit of its records.
 
-    Raises:
-        DataError: neither is known.
+    It is a `DataError` if neither is known.
     """
     files = list(group.members.values())
     newest = max((record for _, record in files), key=lambda record: record.created)

@@ -107,11 +107,7 @@ class Response:
         return faults[0] if faults else self.unlike(a, b)
 
     def unlike(self, a: Group, b: Group) -> str | None:
-        """Returns the same, without the damaged predictions.
-
-        Raises:
-            DataError: predictions are damaged.
-        """
+        """Returns the same; damaged predictions are a `DataError`."""
         return unlike(a, b) or self.unmeasured(a, b)
 
     def unmeasured(self, a: Group, b: Group) -> str | None:

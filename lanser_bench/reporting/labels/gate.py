@@ -83,11 +83,7 @@ def label_side(corpus: LabelledCorpus, compare_in: Taxonomy | None = None) -> La
 
 
 def write_baseline(side: LabelSide, path: Path) -> None:
-    """Writes a baseline for later gates.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
+    """Writes a baseline for later gates; may raise an `OSError`."""
     table = sums_table({_CORPUS: side.sums})
     content: dict[str, Any] = {"dataset": side.dataset, "seconds": dict(side.seconds)}
     origin = asdict(side.origin)
@@ -106,11 +102,7 @@ class _Made(BaseModel):
 
 
 def read_baseline(path: Path) -> LabelSide:
-    """Reads a baseline.
-
-    Raises:
-        DataError: there is none, or the file is another one.
-    """
+    """Reads a baseline; a missing or another file is a `DataError`."""
     try:
         table = SHEETS["stages"].read(read_whole(path), path)
         made = _Made.model_validate_json(table.schema.metadata.get(_ORIGIN, b""))

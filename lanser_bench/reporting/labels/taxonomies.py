@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...errors import TaxonomyError
 from ...evaluation.agreement import Units, cohen_kappa, proportion, share
@@ -21,26 +20,14 @@ from ...evaluation.metrics import confusion_matrix
 from ...evaluation.zeroshot import choices
 from ...experiment.text_labels import decided_texts
 from ...kinds.labeler import Labeler, TextRecord
+from ...stages.label.decision import Decision
+from ...stages.label.files import LabelTable
 from ...stages.label.summary import entropy_bits, label_use
 from ...taxonomy import Taxonomy
 
 Counts = Ints
-
-
-class Labelled(Protocol):
-    """Labels of n utterances by K labels: a `Decision`, or a `LabelTable` out of the store."""
-
-    @property
-    def index(self) -> npt.NDArray[np.int32]:
-        """Shape (n,): position of the label; −1 where there is none."""
-
-    @property
-    def scores(self) -> npt.NDArray[Any]:
-        """Shape (n, K)."""
-
-    @property
-    def confidence(self) -> npt.NDArray[np.float32]:
-        """Shape (n,): the best label's score."""
+Labelled = Decision | LabelTable
+"""Labels of n utterances by K labels, made now or out of the store."""
 
 
 @dataclass(frozen=True)

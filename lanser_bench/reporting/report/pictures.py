@@ -112,13 +112,8 @@ def _confusions(records: Records, board: Board, row: Row) -> Any:
     return axes.figure
 
 
-def save_curves(boards: Sequence[Board], folder: Path) -> list[Path]:
-    """Draws the label-efficiency curves of each board as PNG and SVG into `folder`.
-
-    Returns:
-        The PNG files; each has an SVG beside it.
-    """
-    found = []
+def save_curves(boards: Sequence[Board], folder: Path) -> None:
+    """Draws the label-efficiency curves of each board as PNG and SVG into `folder`."""
     for board in boards:
         if not any(len(row.curve) > 1 for row in board.main + board.controls):
             continue
@@ -130,5 +125,3 @@ def save_curves(boards: Sequence[Board], folder: Path) -> list[Path]:
         for suffix in (".png", ".svg"):
             save_picture(figure, folder / f"{stem}{suffix}")
             figure.set_layout_engine("none")  # computing it takes a third of the time
-        found.append(folder / f"{stem}.png")
-    return found
