@@ -49,9 +49,8 @@ def _existing(path: Path) -> Path | None:
     """Returns a path that exists, each of its names in one of the Unicode forms."""
     reached = Path(path.anchor)
     for part in path.relative_to(path.anchor).parts:
-        forms = (part, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD")))
-        paths = [reached / name for name in forms]
-        reached = next(filter(os.path.lexists, paths), paths[0])
+        forms = [reached / unicodedata.normalize(form, part) for form in ("NFC", "NFD")]
+        reached = next(filter(os.path.lexists, [reached / part, *forms]), reached / part)
     return reached if os.path.lexists(reached) else None
 
 

@@ -17,6 +17,7 @@ from ._shared import DATASET, dataset_words, echo_json, in_data, in_output
 
 if TYPE_CHECKING:
     from ..experiment.settings.model import DatasetRef
+    from ..plugins.discovery import Registry
     from ..reporting.labels.taxonomies import Comparison
     from ..taxonomy import Taxonomy
     from ._labeling import Labeling
@@ -144,7 +145,6 @@ def compare(
         lanser-bench taxonomy compare ekman-6 plutchik-8 --texts diary.csv --labeler lexicon
         lanser-bench taxonomy compare ekman-6 plutchik-8 synthetic clips=24 --labeler lexicon
     """
-    from ..plugins.taxonomies import find_taxonomy
     from ..reporting.labels.taxonomies import compare as compared
     from ..reporting.labels.taxonomy_views import heat_map, summary_lines
     from ..reporting.tables.pictures import save_picture
@@ -156,7 +156,7 @@ def compare(
     if picture is not None and not ((texts or dataset) and picture.suffix.lower() == ".png"):
         raise SettingsError("--picture needs --texts or a dataset, and a file that ends in .png.")
     labeling = Labeling(labeler, option, store, set_, plugins_dir, asr)
-    first, second = (find_taxonomy(labeling.plugins, name) for name in (a, b))
+    first, second = (_checked(labeling.plugins, name) for name in (a, b))
     if texts:
         plugin = labeling.plugins.create("labeler", labeler, labeling.options)
         found = compared(first, second, read_texts(texts, column)[:limit], plugin, labeler)
@@ -173,6 +173,17 @@ def compare(
         echo_json(found.report)
     else:
         echo("\n".join(summary_lines(found.report)))
+
+
+def _checked(plugins: Registry, name: str) -> Taxonomy:
+    """Returns a taxonomy; checks the maps of a file, and notes those of unknown taxonomies."""
+    from ..paths import user_path
+    from ..plugins.taxonomies import check_maps, find_taxonomy
+
+    is_file = name.endswith((".yaml", ".yml"))
+    for note in check_maps(user_path(name), plugins)[1] if is_file else ():
+        echo(f"Note: {name}: the map's taxonomy {note}", err=True)
+    return find_taxonomy(plugins, name)
 
 
 def _on_dataset(dataset: DatasetRef, labeling: Labeling, names: tuple[str, str]) -> Comparison:

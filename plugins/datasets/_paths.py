@@ -93,9 +93,8 @@ def _checked_name(cell: Any, origin: str) -> str:
     """Returns the cell as a path; an address of a local file becomes its path."""
     if isinstance(cell, Mapping):
         cell = cell.get("path") if not (cell.get("bytes") or "array" in cell) else b""
-    cell = b"" if isinstance(cell, list) else cell
-    name = "" if cell is None or isinstance(cell, bytes) else str(cell).strip()
-    if isinstance(cell, bytes) or name.startswith(("{'bytes'", '{"bytes"')):
+    name = "" if cell is None or isinstance(cell, bytes | list) else str(cell).strip()
+    if isinstance(cell, bytes | list) or name.startswith(("{'bytes'", '{"bytes"')):
         raise DataError(
             f"{origin}: the audio column contains sound, not the path of a file. Read the set with "
             "the dataset `huggingface` and its option `path`."

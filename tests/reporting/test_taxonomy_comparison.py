@@ -11,7 +11,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lanser_bench import DataError, Labeler, LanserError, PluginOptions, Scores, SettingsError
+from lanser_bench import (
+    DataError,
+    Labeler,
+    LanserError,
+    PluginOptions,
+    Scores,
+    SettingsError,
+    TaxonomyError,
+)
 from lanser_bench.cli._labeling import read_texts
 from lanser_bench.cli.taxonomy import app as taxonomy_app
 from lanser_bench.kinds import TextRecord
@@ -227,6 +235,20 @@ def test_the_command_compares_files_and_behaviour(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
     wider = find_taxonomy(registry(), "goemotions-28")
     assert len(found["behaviour"]["joint_counts"][0]) == len(wider.labels)
+
+
+def test_maps_of_a_file_of_ones_own_are_checked(tmp_path: Path) -> None:
+    text = (
+        "name: mine\nversion: '1'\ncitation: me\nneutral_rule: {kind: keep}\nlabels:\n"
+        "- {name: merry, hypothesis: merry}\n- {name: low, hypothesis: low}\nmaps:\n"
+    )
+    file = tmp_path / "mine.yaml"
+    file.write_text(text + "  ekman-6: {merry: joyy}\n")
+    with pytest.raises(TaxonomyError, match=r"line 9: .* names 'joyy', .* Did you mean 'joy'"):
+        run("taxonomy", "compare", str(file), "ekman-6")
+    file.write_text(text + "  ekmann-6: {merry: joy}\n")
+    shown = run("taxonomy", "compare", "ekman-6", str(file))
+    assert "taxonomy 'ekmann-6' (line 9) is unknown here. Did you mean 'ekman-6'?" in shown
 
 
 def test_a_picture_needs_texts(tmp_path: Path) -> None:

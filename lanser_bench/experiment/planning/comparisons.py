@@ -40,7 +40,6 @@ def check_comparisons(comparisons: Sequence[Declared], cells: Sequence[Cell], la
 
 def _values(cell: Cell) -> dict[str, str]:
     parts = {name: getattr(cell, name) for name in ("encoder", "role", "experiment", "group")}
-    # A record takes these from its stages, also if they are no axis of the grid.
     plugins = {"asr": cell.settings.asr.name, "labeler": cell.settings.labeler.name}
     taxonomy = {} if cell.taxonomy is None else {"taxonomy": cell.taxonomy}
     return {**plugins, **parts, **taxonomy, "control": cell.control or "none", **cell.axes}
