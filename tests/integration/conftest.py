@@ -68,7 +68,7 @@ class Project:
     settings: dict[str, Any]
     environment: dict[str, str] = field(default_factory=dict)
     forked: bool = True
-    """Whether commands are forked: a fork neither reads PYTHONPATH nor calls `atexit`."""
+    """Whether commands are forked: a fork does not call `atexit`, nor read PYTHONPATH, if given."""
 
     @property
     def file(self) -> Path:
@@ -90,7 +90,7 @@ class Project:
         return self.lanser(*self.words(*arguments), code=code)
 
     def lanser(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        if self.forked:
+        if self.forked and "PYTHONPATH" not in self.environment:
             done = lanser(*arguments, folder=self.root, environment=self._env)
         else:
             done = subprocess.run(

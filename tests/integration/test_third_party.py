@@ -46,7 +46,6 @@ def installed(tmp_path: Path) -> str:
 def test_third_party_labeler_runs_in_a_grid_beside_built_ins(
     project: Project, installed: str, tmp_path: Path
 ) -> None:
-    project.forked = False
     project.environment["PYTHONPATH"] = installed
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
     package = tmp_path / "lanser-bench-shout"
