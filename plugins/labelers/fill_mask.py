@@ -65,7 +65,7 @@ class FillMask(LanguageModelLabeler[FillMaskOptions]):
     def _frame_logs(self, texts: list[str], asked: dict[Frame, list[int]]) -> dict[Frame, Floats]:
         """Log-probabilities of the asked tokens at each frame's first mask: (texts, asked)."""
         model, tokenizer = self._model
-        inside = [list(self._cut(t, self.options.max_tokens)["input_ids"]) for t in texts]
+        inside = [self._tokens(text) for text in texts]
         limit = longest_input(model, tokenizer)
         jobs = [(row, frame) for frame in asked for row in range(len(texts))]
         sequences = [_sequence(inside[row], frame, tokenizer, limit) for row, frame in jobs]
@@ -75,6 +75,9 @@ class FillMask(LanguageModelLabeler[FillMaskOptions]):
                 row, frame = jobs[job]
                 logs[frame][row] = log[asked[frame]]
         return logs
+
+    def _tokens(self, text: str) -> list[int]:
+        return list(self._cut(text, self.options.max_tokens)["input_ids"])
 
     def _forward(self, sequences: list[tuple[list[int], int]]) -> Floats:
         """Log-probabilities of the whole vocabulary at one position of each sequence."""
