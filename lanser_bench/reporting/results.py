@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .._face import Tabled
 from ..experiment.running.outcome import RunOutcome
-from ..records.reading import load_record
+from ..records.reading import load_records
 from .comparing.declared import declared_lines, declared_sheet
 from .leaderboard.boards import Board
 from .leaderboard.table import sheets
@@ -55,7 +55,7 @@ def write_results(outcome: RunOutcome) -> Results:
     from .report.report import findings, write_report
 
     experiment = outcome.plan.experiment
-    records = Records([(path, load_record(path)) for path in files])
+    records = Records(load_records(files))
     shown = list(sheets(records.boards))
     if experiment.comparisons and (lines := declared_lines(records.selection)):
         shown.append(declared_sheet(lines))

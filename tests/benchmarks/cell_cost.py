@@ -1,10 +1,10 @@
 """Processor time of one more tiny cell of a grid, and of a finished grid, against joblib.Memory.
 
-Ours: `lanser-bench run` of a grid of seeds of the evaluation, on 24 clips of 6 speakers in 3 folds;
-each cell has its stage, its record and its row in the leaderboard. Theirs: a script that calls the
-same study for each seed through `joblib.Memory`, which pickles the result and keeps no record. Both
-are whole commands in fresh folders. The cost of a cell is the difference between a grid of many
-cells and one of few, divided by the cells between. The two take turns.
+Ours: `lanser-bench run` of a grid of strengths of the classifier, on 24 clips of 6 speakers in 3
+folds; each cell has its stage, its record and its row in the leaderboard. Theirs: a script that
+calls the same study for each point through `joblib.Memory`, which pickles the result and keeps no
+record. Both are whole commands in fresh folders. The cost of a cell is the difference between a
+grid of many cells and one of few, divided by the cells between. The two take turns.
 
     python tests/benchmarks/cell_cost.py [--rounds 5] [--finished 1000]
 """
@@ -24,6 +24,7 @@ from _figures import figure
 from _runs import command, write
 
 FEW, MANY = 10, 40
+STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)
 SPEECH = {"dataset": "synthetic", "clips": 24, "speakers": 6}
 SETTINGS: dict[str, Any] = {
     "name": "cells",
@@ -53,9 +54,9 @@ def seconds(words: list[str], folder: Path) -> float:
 
 
 def ours(folder: Path, cells: int) -> float:
-    return seconds(
-        command(write(folder, SETTINGS, grid={"evaluate.seed": list(range(cells))})), folder
-    )
+    # Not seeds of the evaluation: each would have other folds, hence a leaderboard of its own.
+    strengths = [[*STRENGTHS, 2.0 + number] for number in range(cells)]
+    return seconds(command(write(folder, SETTINGS, grid={"evaluate.strengths": strengths})), folder)
 
 
 def theirs(folder: Path, cells: int) -> float:
@@ -70,25 +71,21 @@ def script(cells: int) -> None:
     from lanser_bench.evaluation import efficiency
     from lanser_bench.evaluation.budgets import parse_budget
     from lanser_bench.evaluation.folds import make_folds
-    from lanser_bench.stages.evaluate.spec import Params
 
     rng = np.random.default_rng(0)
     ids, speakers = [f"u{i}" for i in range(24)], [f"s{i % 6}" for i in range(24)]
     data = efficiency.Labelled(ids, speakers, np.arange(24) // 6, 4)
     layers = {"layer_00": rng.standard_normal((24, 128)).astype(np.float32)}
-    strengths = Params.model_fields["strengths"].default
+    folds = make_folds("k-speaker-folds", ids=ids, speakers=speakers, labels=data.labels, k=3)
 
-    def cell(seed: int) -> Any:
-        folds = make_folds(
-            "k-speaker-folds", ids=ids, speakers=speakers, labels=data.labels, seed=seed, k=3
-        )
-        design = efficiency.Design([parse_budget(1.0)], 1, strengths, 3, True, False, seed)
+    def cell(strengths: tuple[float, ...]) -> Any:
+        design = efficiency.Design([parse_budget(1.0)], 1, strengths, 3, True, False, 0)
         study = efficiency.run_study(data, layers, folds, design)
         return efficiency.budget_results(study), efficiency.area(study)
 
     cached = Memory("joblib", verbose=0).cache(cell)
-    for seed in range(cells):
-        cached(seed)
+    for number in range(cells):
+        cached((*STRENGTHS, 2.0 + number))
 
 
 def main() -> None:
