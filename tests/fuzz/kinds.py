@@ -35,7 +35,7 @@ from .world import LABEL_GATE, RESULTS, record_path
 
 Strategy = Callable[[Path], st.SearchStrategy[Case]]
 RUN = ("run", "e.yaml", "--plugins-dir", "plugins")
-GOLD = ("manifest", "gold")
+GOLD = ("manifest", "gold", "taxonomy=mood.yaml")
 
 
 def _read(home: Path, name: str) -> bytes:
@@ -487,11 +487,11 @@ KINDS: dict[str, tuple[Strategy, tuple[str, ...]]] = {
             *_RUN_FILES,
         ),
     ),
-    "csv": (_table("csv"), ("gold", "answers.csv")),
-    "jsonl": (_table("jsonl"), ("gold", "answers.csv")),
-    "tsv": (_table("tsv"), ("gold", "answers.csv")),
-    "parquet": (_table("parquet"), ("gold", "answers.csv")),
-    "texts": (texts, ("gold",)),
+    "csv": (_table("csv"), ("gold", "answers.csv", "mood.yaml")),
+    "jsonl": (_table("jsonl"), ("gold", "answers.csv", "mood.yaml")),
+    "tsv": (_table("tsv"), ("gold", "answers.csv", "mood.yaml")),
+    "parquet": (_table("parquet"), ("gold", "answers.csv", "mood.yaml")),
+    "texts": (texts, ("gold", "mood.yaml")),
     "yaml": (experiments, (*_RUN_FILES, "plain", "gold", "more", "store")),
     "overrides": (overrides, (*_RUN_FILES, "plain", "gold", "more", "store")),
     "taxonomy": (taxonomies, ()),
