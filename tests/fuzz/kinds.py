@@ -104,7 +104,9 @@ def _table(suffix: str) -> Strategy:
         argvs = [("data", "check", *GOLD)] * 4
         argvs += [("data", "leakage", *GOLD), ("data", "init", where), ("power", *GOLD)]
         argvs += [("predictions", "import", "answers.csv", *GOLD, "--name", "x")]
-        return Case(draw(st.sampled_from(argvs)), files, ("gold",), suffix)
+        # What a sound file says is refused by utterance or dataset.
+        named = ("gold", "answers.csv", "'manifest'", "utterance")
+        return Case(draw(st.sampled_from(argvs)), files, named, suffix)
 
     return made
 
