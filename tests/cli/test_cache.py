@@ -108,8 +108,8 @@ def test_sizes_are_by_stage_by_experiment_and_of_orphans(
     code, out, _ = lanser("cache", "size")
     assert code == 0
     assert "(orphaned)" in out
-    assert "Remove: rm -r" not in out
     made = Path(".lanser/store/datasets")
+    assert str(made.resolve()) not in out
     made.mkdir()
     (made / "a.flac").write_bytes(b"12345")
     assert f"Remove: rm -r {made.resolve()}" in lanser("cache", "size")[1]
