@@ -49,9 +49,14 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 def read_cache(path: Path, parse: Callable[[bytes], T], cost: str) -> T | None:
     """Returns the content of a cache; None without it, or, as `drop_damaged`, if it is damaged."""
     try:
-        return parse(path.read_bytes())
+        raw = path.read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as error:  # says nothing about the content, so the file stays
+        _log.warning("The cache %s cannot be read (%s) and is not used; %s.", path, error, cost)
+        return None
+    try:
+        return parse(raw)
     except _UNPARSED as error:
         why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         drop_damaged(path, why, cost)
