@@ -39,7 +39,8 @@ def user_path(written: str | Path) -> Path:
     if existing is None and path.parts[1:2] in (("proc",), ("sys",)):
         raise ValueError("it does not exist, and nothing can be written there")
     try:
-        path.resolve()
+        if not path.exists():
+            path.resolve()
     except RuntimeError:
         raise ValueError("a link in it leads to itself: remove the link") from None
     return existing or path
@@ -47,6 +48,8 @@ def user_path(written: str | Path) -> Path:
 
 def _existing(path: Path) -> Path | None:
     """Returns a path that exists, each of its names in one of the Unicode forms."""
+    if os.path.lexists(path) or str(path).isascii():
+        return path if os.path.lexists(path) else None
     reached = Path(path.anchor)
     for part in path.relative_to(path.anchor).parts:
         forms = [reached / unicodedata.normalize(form, part) for form in ("NFC", "NFD")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -122,21 +123,23 @@ def names_of(values: list[Any], where: str) -> list[str]:
     Raises:
         SettingsError: a duplicate value, or one that JSON does not have, such as NaN or a date.
     """
+    names: dict[int, str] = {}
+    tried: list[str] = []
     try:
-        tried = [[readable(value, level) for value in values] for level in range(LEVELS)]
+        for level in range(LEVELS):
+            tried = [readable(value, level) for value in values]
+            count = Counter(tried)
+            unique = {place: name for place, name in enumerate(tried) if count[name] == 1}
+            names = unique | names  # the shortest
+            if len(names) == len(values):
+                break
     except (TypeError, ValueError) as error:
         raise SettingsError(f"{where}: {error}. Use numbers, words, lists or mappings.") from None
-    names = [
-        next(
-            (name for name, level in zip(own, tried, strict=True) if level.count(name) == 1),
-            own[-1],
-        )
-        for own in zip(*tried, strict=True)
-    ]
-    doubled = next((name for name in names if names.count(name) > 1), None)
+    found = [names.get(place, name) for place, name in enumerate(tried)]
+    doubled = next((name for name, count in Counter(found).items() if count > 1), None)
     if doubled is not None:
         raise SettingsError(f"{where}: duplicate value {doubled}.")
-    return names
+    return found
 
 
 def readable(value: Any, level: int = 1) -> str:
