@@ -177,11 +177,10 @@ def compare(
 
 def _checked(plugins: Registry, name: str) -> Taxonomy:
     """Returns a taxonomy; checks the maps of a file, and notes those of unknown taxonomies."""
-    from ..paths import user_path
-    from ..plugins.taxonomies import check_maps, find_taxonomy
+    from ..plugins.taxonomies import check_maps, find_taxonomy, taxonomy_file
 
     is_file = name.endswith((".yaml", ".yml"))
-    for note in check_maps(user_path(name), plugins)[1] if is_file else ():
+    for note in check_maps(taxonomy_file(name), plugins)[1] if is_file else ():
         echo(f"Note: {name}: the map's taxonomy {note}", err=True)
     return find_taxonomy(plugins, name)
 

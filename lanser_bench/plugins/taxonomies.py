@@ -63,6 +63,14 @@ def _refuse_two_maps(path: Path, taxonomy: Taxonomy, other: Taxonomy) -> None:
                 raise TaxonomyError(f"Taxonomy file {path}: {error}") from None
 
 
+def taxonomy_file(name: str) -> Path:
+    """Returns the path of a taxonomy's file; raises `TaxonomyError` if no file can have it."""
+    try:
+        return user_path(name)
+    except ValueError as error:
+        raise TaxonomyError(f"The taxonomy '{name}' cannot be read: {error}.") from None
+
+
 def find_taxonomy(registry: Registry, name: str) -> Taxonomy:
     """Returns the taxonomy of a registered name, or of a file ending in ``.yaml`` or ``.yml``.
 
@@ -70,10 +78,7 @@ def find_taxonomy(registry: Registry, name: str) -> Taxonomy:
         TaxonomyError: the name is unknown, or the file is invalid.
     """
     if name.endswith((".yaml", ".yml")):
-        try:
-            return load_taxonomy(user_path(name))
-        except ValueError as error:
-            raise TaxonomyError(f"The taxonomy '{name}' cannot be read: {error}.") from None
+        return load_taxonomy(taxonomy_file(name))
     known = registry.names("taxonomy")
     if name not in known:
         hint = did_you_mean(name, known)

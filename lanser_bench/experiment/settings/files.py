@@ -104,7 +104,9 @@ def find_file(source: str | Path) -> Path:
     try:
         path = user_path(source)
     except ValueError as error:
-        raise SettingsError(f"The experiment file cannot be read: {error}.") from None
+        raise SettingsError(
+            f"The experiment file '{str(source)[:100]}' cannot be read: {error}."
+        ) from None
     if path.is_file():
         return path
     known = shipped()
