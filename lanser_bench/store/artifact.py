@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from .._digest import digest
+from ..paths import read_whole
 from .hashes import seen_sha256
 from .keys import Spec, spec_key
 
@@ -52,7 +53,7 @@ class Artifact:
     @cached_property
     def meta(self) -> dict[str, Any]:
         """The done-marker: spec, files with checksums, seconds, counts, parts."""
-        meta: dict[str, Any] = from_json((self.path / MARKER).read_bytes(), allow_inf_nan=False)
+        meta: dict[str, Any] = from_json(read_whole(self.path / MARKER), allow_inf_nan=False)
         _Marker.model_validate(meta)
         return meta
 

@@ -16,6 +16,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
+from ..paths import read_whole
 from ..printing import visible
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 def read_cache(path: Path, parse: Callable[[bytes], T], cost: str) -> T | None:
     """Returns the content of a cache; None without it, or, as `drop_damaged`, if it is damaged."""
     try:
-        raw = path.read_bytes()
+        raw = read_whole(path)
     except FileNotFoundError:
         return None
     except OSError as error:  # says nothing about the content, so the file stays

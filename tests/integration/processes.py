@@ -79,7 +79,7 @@ def _child(
     for stream, path in ((sys.stdout, out), (sys.stderr, err)):
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(descriptor, stream.fileno())
-        stream.reconfigure(write_through=True)  # type: ignore[union-attr]
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     task(*words)
 
 

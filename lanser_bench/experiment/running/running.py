@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from ...data.manifest import BuiltManifest
 from ...errors import LanserError
 from ...kinds.executor import StageReport
+from ...paths import read_whole
 from ...plugins.discovery import Registry
 from ...stages.label.run import ODD_TEXTS
 from ...stages.pretrain.spec import REPORT
@@ -256,7 +257,7 @@ def _is_record_of(path: Path, cell: Cell) -> bool:
     from ...records.record import SCHEMA_VERSION
 
     try:
-        content = dict(from_json(path.read_bytes()))  # a third of the time of `json`
+        content = dict(from_json(read_whole(path)))  # a third of the time of `json`
     except (OSError, TypeError, ValueError):
         return False
     identity = content.get("key"), content.get("name"), content.get("schema_version")
