@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -163,7 +164,9 @@ def find_audio(names: Sequence[str]) -> list[Path]:
     for name in names:
         path = Path(name)
         if path.is_dir():
-            paths += sorted(p for p in path.rglob("*") if p.suffix.lower() in SOUND_SUFFIXES)
+            # Not `rglob`, which fails if a folder is removed meanwhile.
+            found = (Path(folder, file) for folder, _, files in os.walk(path) for file in files)
+            paths += sorted(file for file in found if file.suffix.lower() in SOUND_SUFFIXES)
         elif not path.exists() and any(sign in name for sign in "*?["):
             base = Path(path.anchor)
             paths += sorted(p for p in base.glob(str(path.relative_to(base))) if p.is_file())

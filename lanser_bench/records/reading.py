@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gc
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -226,7 +227,9 @@ def _listed(place: Path) -> tuple[list[Path], list[Path]]:
     if place.is_file():
         return [place], []
     every = []
-    for count, path in enumerate(place.rglob("*")):
+    # Not `rglob`, which fails if a folder is removed meanwhile.
+    below = (Path(folder, name) for folder, _, names in os.walk(place) for name in names)
+    for count, path in enumerate(below):
         if count == MOST_FILES:
             raise DataError(
                 f"{place} has more than {MOST_FILES:,} files, so it is no folder of results. Name "
