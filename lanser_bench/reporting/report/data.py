@@ -75,8 +75,9 @@ class Records:
         return sorted(boards, key=lambda board: (-len(board.main), -board.n_utterances))
 
     def of(self, row: Row) -> list[RecordFile]:
-        """Returns the records of a row, one per seed."""
-        return self._groups[row.experiment, row.name]
+        """Returns the records of a row that have its labelled set, one per seed."""
+        every = self._groups[row.experiment, row.name]
+        return [(path, record) for path, record in every if row.target < len(record.datasets)]
 
     def results(self, row: Row) -> list[DatasetResult]:
         """Returns a row's results on its labelled set, one per seed."""
