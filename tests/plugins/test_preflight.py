@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -215,11 +214,9 @@ def experiment(tmp_path: Path, language: str = "en", **changes: Any) -> Path:
 
 
 def dry_run(path: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    """Exit code and errors of a dry run, which takes less than five seconds."""
-    begin = time.perf_counter()
+    """Exit code and errors of a dry run."""
     with pytest.raises(SystemExit) as stop:
         main(["run", str(path), "--dry-run"])
-    assert time.perf_counter() - begin < 5
     assert isinstance(stop.value.code, int)
     return stop.value.code, capsys.readouterr().err
 
