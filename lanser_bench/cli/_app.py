@@ -122,12 +122,20 @@ class App(typer.Typer):
         return lambda function: register(_with_paths(function))
 
 
+_WRITTEN = frozenset({"into", "out", "output", "pictures", "results", "store"})
+"""Parameters of commands that name a folder to write into."""
+
+
 def _with_paths(function: Callable[..., Any]) -> Callable[..., Any]:
     def read(name: str, value: Any) -> Any:
         if isinstance(value, list | tuple):
             return [read(name, one) for one in value]
+        if not isinstance(value, Path):
+            return value
         try:
-            return user_path(value) if isinstance(value, Path) else value
+            if name in _WRITTEN and value.absolute() == Path(value.absolute().anchor):
+                raise ValueError("it is the root of a disk; a variable may be unset")
+            return user_path(value)
         except ValueError as error:
             shown = f"{str(value)[:100]}…" if len(str(value)) > 100 else value
             raise SettingsError(f"The path '{shown}' ({name}) cannot be used: {error}.") from None

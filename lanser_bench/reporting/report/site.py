@@ -50,11 +50,9 @@ def write_site(
         report: called with a sentence for each file left out.
 
     Raises:
-        DataError: no records, or a place that cannot be written, such as the root of a disk.
+        DataError: no records, or a place that cannot be written.
     """
     folders, site = [Path(place) for place in results], Path(output)
-    if site.absolute() == Path(site.absolute().anchor):
-        raise DataError(f"The site cannot be written to {site}, the root of a disk. Name a folder.")
     reading = read_records(folders)
     for sentence in reading.left_out:
         report(f"Left out: {sentence}")
