@@ -203,7 +203,7 @@ class ResultRecord(_Record):
     versions: dict[str, str]
     """Versions of Python, lanser-bench and the libraries that the plugins declare."""
     commit: Commit | None
-    host: _Values
+    host: dict[str, str | int | None]
     """Kind of machine, without its name."""
     datasets: list[DatasetResult] = Field(min_length=1)
     labels: dict[str, LabelSummary] = {}
