@@ -158,7 +158,7 @@ def find_audio(names: Sequence[str]) -> list[Path]:
     A missing file is kept, so that reading it raises the error.
 
     Raises:
-        DataError: there is no recording.
+        DataError: there is no recording, or a pattern is invalid.
     """
     paths: list[Path] = []
     for name in names:
@@ -169,7 +169,11 @@ def find_audio(names: Sequence[str]) -> list[Path]:
             paths += sorted(file for file in found if file.suffix.lower() in SOUND_SUFFIXES)
         elif not path.exists() and any(sign in name for sign in "*?["):
             base = Path(path.anchor)
-            paths += sorted(p for p in base.glob(str(path.relative_to(base))) if p.is_file())
+            try:
+                paths += sorted(p for p in base.glob(str(path.relative_to(base))) if p.is_file())
+            except ValueError as error:
+                why = f"{error}. For all folders below write 'calls/**/*.wav'"
+                raise DataError(f"The pattern '{name}' cannot be used: {why}.") from None
         else:
             paths.append(path)
     if not paths:
