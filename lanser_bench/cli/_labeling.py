@@ -162,5 +162,7 @@ def read_texts(path: Path, column: str = "text") -> list[str]:
     dataset = registry().create("dataset", "text", text_options(path, column))
     texts = [row.transcript or "" for row in dataset.utterances(path.resolve().parent)]
     if not any(texts):
-        raise DataError(f"The file {path} contains no text. Name its --column.")
+        lines = path.suffix.lower() == ".txt"
+        remedy = "Write one text per line" if lines else "Name its --column"
+        raise DataError(f"The file {path} contains no text. {remedy}.")
     return texts

@@ -104,10 +104,11 @@ class Steps:
         segmenter, identity = self.parts.plugin("segmenter", self.settings.segmenter)
         seconds, longest = built.longest
         if seconds > 3600 * (most := MOST_HOURS[segmenter.trivial]):
+            other = f", or set segmenter: vad, which reads up to {MOST_HOURS[False]} h"
             raise DataError(
                 f"{self.parts.label}: '{longest}' of dataset '{ref.dataset}' ({place}) lasts "
-                f"{seconds / 3600:.1f} h, and the most is {most} h. Cut it into shorter files, or "
-                f"set segmenter: vad, which reads up to {MOST_HOURS[False]} h."
+                f"{seconds / 3600:.1f} h, and the most is {most} h. Cut it into shorter files"
+                f"{other if segmenter.trivial else ''}."
             )
         if not segmenter.trivial:
             title = f"{ref.dataset} by {identity.name}"
