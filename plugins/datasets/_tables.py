@@ -15,7 +15,7 @@ from lanser_bench import SOUND_SUFFIXES, DataError, PluginOptions, SettingsError
 
 from ._columns import WORDS, Naming, empty, likely, nfc
 from ._files import counted
-from ._text_files import csv_rows, lines, read_bytes, read_text
+from ._text_files import csv_rows, lines, read_bytes, read_text, refuse_stream
 
 Row = tuple[str, dict[str, Any]]
 """Where a row was read, and its cells by column; None, "" and NaN are empty cells."""
@@ -271,6 +271,7 @@ def _read_parquet(path: Path) -> Iterator[Row]:
 
     number = 0
     try:
+        refuse_stream(path)
         file = pq.ParquetFile(path)
         if repeated := _repeated(file.schema_arrow.names):
             raise DataError(f"{path}: duplicate column '{repeated}'. Rename one of them.")

@@ -28,6 +28,7 @@ _MARKS = {
 def read_bytes(path: Path, advice: str = "") -> bytes:
     """Returns the content of a file; raises `DataError` (with `advice`) if it cannot be read."""
     try:
+        refuse_stream(path)
         raw = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.{advice}") from None
@@ -36,6 +37,12 @@ def read_bytes(path: Path, advice: str = "") -> bytes:
     if _PAGE.match(raw):
         raise DataError(f"{path} is a web page, such as a sign-in page. Download it again.")
     return raw
+
+
+def refuse_stream(path: Path) -> None:
+    """Raises `DataError` if a path is a pipe or a device, which may never end."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise DataError(f"{path} is a pipe or a device. Write its content to a file.")
 
 
 def read_text(path: Path, advice: str = "") -> str:

@@ -153,6 +153,8 @@ def _has_sound(table: Path) -> bool:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if not table.is_file():  # to open a pipe would wait for ever
+        return False
     try:
         kinds = pq.read_schema(table).types
     except (pa.ArrowException, OSError):

@@ -123,11 +123,11 @@ class ManifestTable(StatedDataset[ManifestOptions]):
             stems = {name: Path(name).with_suffix("") for name in given}
             tables = [(s.as_posix(), SPLITS.get(s.name), name) for name, s in stems.items()]
         else:
-            existing = (name for name in OWN_TABLES if (root / name).is_file())
+            existing = (name for name in OWN_TABLES if exists(root / name))
             tables = [("", None, given or next(existing, OWN_TABLES[0]))]
         places = Recordings(root)
         for _, _, name in tables:
-            if not places.located(name).is_file():
+            if not exists(places.located(name)):
                 self._refuse(root, name)
         return [(part, split, places.located(name)) for part, split, name in tables]
 

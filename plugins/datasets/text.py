@@ -24,7 +24,7 @@ from ._dialogues import apart
 from ._extras import plain_extras
 from ._gold import GoldKind, as_weight, weighted_gold
 from ._guess import guessed_columns, listed_tables
-from ._paths import Recordings
+from ._paths import Recordings, exists
 from ._stated import LabelOptions, LeftOut, renamed
 from ._tables import DELIMITERS, TABLES, TableOptions, TableRow, sample_rows, table_rows
 from ._text_files import lines
@@ -142,10 +142,10 @@ class Text(Dataset[TextOptions]):
         if self.options.tables:
             tables = [Recordings(root).located(name) for name in self.options.tables]
             for path, name in zip(tables, self.options.tables, strict=True):
-                if not path.is_file():
+                if not exists(path):
                     raise DataError(f"{root} contains no file {name}. Check the option `tables`.")
             return tables
-        tables = sorted(p for p in root.iterdir() if p.suffix.lower() in TABLES and p.is_file())
+        tables = sorted(p for p in root.iterdir() if p.suffix.lower() in TABLES and not p.is_dir())
         if not tables:
             raise DataError(
                 f"{root} contains no table ({', '.join(TABLES)}) with texts. Name a text file with "

@@ -150,6 +150,8 @@ class Ray(Executor[RayOptions]):
                 _memory=int(self._local_gib * GIB),
                 object_store_memory=OBJECT_STORE_BYTES,
                 include_dashboard=False,
+                # Otherwise idle workers end after a second, and start and import again later.
+                _system_config={"num_workers_soft_limit": self.threads},
                 **quiet,
             )
         self._started = True

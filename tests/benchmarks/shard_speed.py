@@ -76,7 +76,7 @@ STAGES: dict[str, tuple[str, int, dict[str, Any]]] = {
     "similarity": ("label", 16_384, {"labeler": "similarity"}),
     "entailment": ("label", 960, {"labeler": "entailment", "label": {"shard_rows": 16}}),
     "waiting": ("label", 960, {"labeler": "waiting", "label": {"shard_rows": 16}}),
-    "embed": ("embed", 3_072, {"encoder": "whisper-encoder"}),
+    "embed": ("embed", 2_048, {"encoder": "whisper-encoder"}),
 }
 """Case → its stage, rows that one worker needs about a minute for, and settings."""
 

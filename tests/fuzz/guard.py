@@ -11,8 +11,10 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -122,7 +124,7 @@ def _child(case: Case, folder: Path, report: int) -> NoReturn:
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         _enter(folder)
-        sys.addaudithook(_watch(str(folder), writes))
+        sys.addaudithook(_watch(str(folder), [*_named(case.argv)], writes))
         from lanser_bench.cli import main
 
         main(list(case.argv))
@@ -167,15 +169,39 @@ def _enter(folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _watch(folder: str, writes: list[str]) -> Any:
-    """Returns an audit hook that notes writes outside the folder, and refuses connections."""
+def _named(argv: Sequence[str]) -> Iterator[Path]:
+    """Yields the places that a command line names for its output.
+
+    They are values of options, and paths that do not exist yet. The root of a disk is none.
+    """
+    for before, word in pairwise(("", *argv)):
+        with suppress(OSError, RuntimeError, ValueError):  # no path
+            path = Path(os.path.abspath(Path(word).expanduser()))  # noqa: PTH100
+            if path.name and (before.startswith("-") or not path.exists()):
+                yield path
+
+
+def _watch(folder: str, named: Sequence[Path], writes: list[str]) -> Any:
+    """Returns an audit hook that notes writes outside the folder, and refuses connections.
+
+    Allowed are the places in `named`, with the folders above them and drafts beside them.
+    """
 
     def outside(path: Any) -> bool:
         if isinstance(path, int) or path is None:
             return False
         full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
-        inside = full == folder or full.startswith((folder + "/", *ELSEWHERE))
-        return not (inside or full.endswith(".pyc") or "/__pycache__" in full)
+        if full == folder or full.startswith((folder + "/", *ELSEWHERE)):
+            return False
+        if full.endswith(".pyc") or "/__pycache__" in full:
+            return False
+        return not any(allows(place, Path(full)) for place in named)
+
+    def allows(place: Path, path: Path) -> bool:
+        if path.is_relative_to(place) or place.is_relative_to(path):
+            return True
+        draft = path.name.startswith((f".{place.name}-", ".picture-"))
+        return draft and path.parent == place.parent
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime, time, timedelta
@@ -16,6 +17,7 @@ import pytest
 
 from lanser_bench import DataError, Dataset, LanserError, SettingsError, Utterance
 from lanser_bench.data.manifest import build_manifest
+from lanser_bench.data.proposal import propose
 from lanser_bench.data.utterances import read_summary
 from lanser_bench.plugins.discovery import registry
 from lanser_bench.store import Store
@@ -374,6 +376,26 @@ def test_a_pointer_or_a_web_page_in_place_of_a_table_is_named(
 ) -> None:
     with pytest.raises(DataError, match=f"{name} {message}"):
         read(write(tmp_path, content, name), table=name)
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "manifest.jsonl", "manifest.parquet"])
+def test_a_pipe_in_place_of_a_table_is_named(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)  # to open it would wait for ever
+    with pytest.raises(DataError, match=f"{name} is a pipe or a device"):
+        read(tmp_path, table=name)
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl", "train.parquet"])
+def test_a_pipe_in_a_folder_is_named_when_the_folder_is_looked_at(
+    tmp_path: Path, write_clip: WriteClip, name: str
+) -> None:
+    os.mkfifo(tmp_path / name)
+    write_clip(tmp_path / "clips" / "a.wav")
+    try:
+        said = " ".join(propose(registry(), tmp_path, {}).findings)
+    except DataError as error:
+        said = str(error)
+    assert f"{name} is a pipe or a device" in said
 
 
 def test_names_in_two_spellings_are_one(tmp_path: Path, write_clip: WriteClip) -> None:
