@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from ..allocator import no_collection
 from ..errors import DataError, PluginError, SettingsError, TaxonomyError
 from ..plugins.discovery import Registry, registry
 from ..store import Store, why_unwritable
@@ -38,6 +39,13 @@ def plan_experiment(
     """
     file = source if isinstance(source, ExperimentFile) else read_experiment(source, overrides)
     plugins = registry(tuple(Path(folder) for folder in plugin_dirs))
+    with no_collection():
+        return _planned(file, plugins, progress)
+
+
+def _planned(
+    file: ExperimentFile, plugins: Registry, progress: Progress | None
+) -> tuple[Plan, Registry, Store]:
     points = expand(file)
     settings = points[0].settings
     try:

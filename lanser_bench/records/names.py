@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from ..store import canonical
 
@@ -27,7 +29,8 @@ AXES_SHOWN = 3
 """Most axes that a table shows as columns; with more, names leave out the usual values."""
 
 
-class Value(NamedTuple):
+@dataclass(frozen=True)
+class Value:
     """The value of an axis."""
 
     recorded: str
@@ -35,7 +38,7 @@ class Value(NamedTuple):
     setting: Any
     """The same in the settings, if it is a mapping or a list: a shorter text is made from it."""
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """What distinguishes it from other values of the axis."""
         text = self.recorded if self.setting is None else canonical(self.setting)

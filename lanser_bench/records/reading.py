@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import gc
 import os
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from ..allocator import no_collection
 from ..errors import DataError
 from ..paths import read_whole
 from ..validation import describe
@@ -176,7 +174,7 @@ def read_records(folders: Iterable[Path], *, outlines: bool = False) -> Reading:
         failures, damaged = read_failed(failed)
         reading.failures += failures
         reading.damaged += damaged
-        with _no_collection():
+        with no_collection():
             for path in paths:
                 try:
                     record = load_record(path)
@@ -193,24 +191,6 @@ def read_records(folders: Iterable[Path], *, outlines: bool = False) -> Reading:
     return reading
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Pauses the garbage collector, and keeps it from scanning thousands of records later.
-
-    Records have no cycles: counting references frees them.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            # Bindings that torch loads complain at exit about objects that were never collected.
-            if "torch" not in sys.modules:
-                gc.freeze()
-            gc.enable()
-
-
 def record_files(place: Path) -> list[Path]:
     """Returns the JSON files below a folder, in order, or the file itself.
 
@@ -224,7 +204,7 @@ def _listed(place: Path) -> tuple[list[Path], list[Path]]:
     """Returns the same, and the error records of failed cells."""
     if not place.exists():
         raise DataError(f"{place} does not exist; `lanser-bench run quickstart` makes results.")
-    if place.is_file():
+    if not place.is_dir():
         return [place], []
     every = []
     # Not `rglob`, which fails if a folder is removed meanwhile.

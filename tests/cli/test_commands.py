@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -55,6 +56,15 @@ def test_listing_help_and_doctor_load_nothing_heavy(tmp_path: Path) -> None:
     # Where there may be a GPU, torch is asked.
     gpu = any(Path("/dev", name).exists() for name in doctor.GPU_DRIVERS)
     assert ends[-1] == f"LOADED {['numpy', *['torch'] * gpu]} CODE 0"
+
+
+@pytest.mark.parametrize("command", ["run", "leaderboard", "report", "taxonomy show", "data check"])
+def test_a_pipe_in_place_of_a_file_is_refused_as_one(tmp_path: Path, command: str) -> None:
+    os.mkfifo(tmp_path / "given.yaml")  # to open it would wait for ever
+    word = ["manifest"] * (command == "data check")
+    answer = lanser(*command.split(), *word, tmp_path / "given.yaml")
+    assert answer.code == 2
+    assert "a pipe or a device" in answer.err or "not a folder" in answer.err
 
 
 def test_help_names_every_command() -> None:

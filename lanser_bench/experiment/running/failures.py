@@ -22,10 +22,12 @@ from .scheduler import Failure
 class FailureFiles:
     """The error records of one experiment, ``<store>/failures/<experiment>/<cell>.json``."""
 
-    def __init__(self, store: Store, experiment: str) -> None:
-        """Lists the folder once, so that cells that never failed cost nothing."""
+    def __init__(self, store: Store, experiment: str, results: Path) -> None:
+        """Lists the folders once, so that cells that never failed cost nothing."""
         self.folder = store.root / "failures" / experiment
         self._names = {path.name for path in self.folder.glob("*.json")}
+        self.some = bool(self._names) or any((results / experiment).glob(f"*{SUFFIX}"))
+        """Whether a cell has failed, in this run or before."""
 
     def __contains__(self, cell: Cell) -> bool:
         """Whether the cell's last try failed."""
@@ -59,7 +61,7 @@ class FailureFiles:
             error=portable_error(failure.sentence),
             time=content["time"],
         )
-        path = self.path(cell)
+        path, self.some = self.path(cell), True
         with suppress(OSError):
             write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
             self._names.add(path.name)
@@ -84,5 +86,5 @@ def _among_results(cell: Cell) -> Path:
 
 def failed_part(plan: Plan, store: Store) -> Plan:
     """Returns the plan of the cells whose last try failed."""
-    files = FailureFiles(store, plan.experiment.name)
+    files = FailureFiles(store, plan.experiment.name, plan.experiment.paths.results)
     return plan.part(lambda cell: cell in files)

@@ -37,7 +37,7 @@ class Running(Listener):
         self.executor = plugins.create("executor", wanted.name, wanted.options)
         self.log = EventLog(store)
         self.outcome = RunOutcome(plan, self.log.run_id, self.log.folder / "events.jsonl")
-        self.failures = FailureFiles(store, settings.name)
+        self.failures = FailureFiles(store, settings.name, settings.paths.results)
         self.timings = Timings(store)
         self.cancelled = True
         """Until the scheduler has finished: workers and trackers then drop their work."""
@@ -198,7 +198,8 @@ class Running(Listener):
             self.outcome.written.append(target)
             self.log.add("cell-done", cell=cell.name, key=cell.key, record=written)
         self.outcome.records.append(target)
-        self.failures.forget(cell)
+        if written or self.failures.some:
+            self.failures.forget(cell)
         identity = digest([cell.experiment, cell.name, cell.key])
         if self.trackers.wants(identity):
             events = (stage_event(place, key, self.store) for place, key in cell.stages.items())

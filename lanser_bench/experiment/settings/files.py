@@ -107,7 +107,7 @@ def find_file(source: str | Path) -> Path:
         raise SettingsError(
             f"The experiment file '{str(source)[:100]}' cannot be read: {error}."
         ) from None
-    if path.is_file():
+    if path.exists() and not path.is_dir():
         return path
     known = shipped()
     if str(source) in known:
