@@ -75,13 +75,15 @@ class Group:
         At the largest label budget if none is named; `area` takes all.
 
         Raises:
-            DataError: the predictions are missing, damaged, or have no such budget.
+            DataError: the predictions are missing, damaged, of other utterances than those of
+                another seed, or have no such budget.
         """
         if (metric, budget) not in self._sides:
             target = self.cell.target
             seeds = [
                 statistic(path, r, target, metric, budget) for path, r in self.members.values()
             ]
+            self._refuse_others()
             self._sides[metric, budget] = Side(seeds, self.drawn)
         return self._sides[metric, budget]
 
@@ -95,18 +97,21 @@ class Group:
         Targets that are missing in one of its records, or have no sums, are left out.
 
         Raises:
-            DataError: a file of such sums is missing or damaged.
+            DataError: a file of such sums is missing, damaged, or of other speakers than that of
+                another seed.
         """
         seeds = [
             place_statistics(path, record.probe_sums, self.cell.target)
             | place_statistics(path, record.probe_hits, self.cell.target)
             for path, record in self.members.values()
         ]
+        places = [place for place in seeds[0] if all(place in found for found in seeds)]
+        for path, found in zip(self._files, seeds, strict=True):
+            if any(len(found[place].sums) != len(seeds[0][place].sums) for place in places):
+                raise self._odd(path)
         return {
-            f"{probe}.{target} ({scale})": Side([found[place] for found in seeds], self.drawn)
-            for place in seeds[0]
-            if all(place in found for found in seeds)
-            for probe, target, scale in [place]
+            f"{place[0]}.{place[1]} ({place[2]})": Side([f[place] for f in seeds], self.drawn)
+            for place in places
         }
 
     @cached_property
@@ -120,11 +125,32 @@ class Group:
         return _fault_of(self.probes)
 
     @cached_property
-    def utterances(self) -> str:
-        """Hash of its utterances with their speakers and gold labels."""
-        path, record = next(iter(self.members.values()))
-        labels = len(self.evaluation.labels)
-        return _counts(path, _attached(path, record), self.cell.target, labels).utterances
+    def utterances(self) -> list[str]:
+        """Hash of each seed's utterances with their speakers and gold labels."""
+        target, labels = self.cell.target, len(self.evaluation.labels)
+        return [
+            _counts(path, _attached(path, record), target, labels).utterances
+            for path, record in self.members.values()
+        ]
+
+    def _refuse_others(self) -> None:
+        """Raises `DataError` for predictions of other utterances than the first seed's."""
+        if len(set(self.utterances)) > 1:
+            first, *others = self.predictions()
+            for path, other in zip(self._files[1:], others, strict=True):
+                if apart(first, other):
+                    raise self._odd(path)
+
+    @property
+    def _files(self) -> list[Path]:
+        return [path for path, _ in self.members.values()]
+
+    def _odd(self, path: Path) -> DataError:
+        return DataError(
+            f"{path} was measured on other utterances, speakers or gold labels than "
+            f"{self._files[0].name}, another seed of the same row. Copy both with the files beside "
+            "them again from where they were made, or run the experiment again."
+        )
 
     def predictions(self) -> Iterator[Classified]:
         """Yields each seed's predictions at the largest budget; having none is a `DataError`."""
@@ -227,12 +253,14 @@ def unlike(a: Group, b: Group) -> str | None:
         return f"another largest budget: {budgets[0]} and {budgets[1]}"
     if not (a.has_predictions and b.has_predictions):
         return "no predictions beside some of the records"
-    if a.utterances == b.utterances:
-        return None
-    x, y = next(a.predictions()), next(b.predictions())
-    if x.ids != y.ids or x.speakers != y.speakers or x.gold.tolist() != y.gold.tolist():
+    if a.utterances[0] != b.utterances[0] and apart(next(a.predictions()), next(b.predictions())):
         return "other utterances, speakers or gold labels under the same split hash"
     return None
+
+
+def apart(x: Classified, y: Classified) -> bool:
+    """Whether predictions are of other utterances, speakers or gold labels."""
+    return x.ids != y.ids or x.speakers != y.speakers or x.gold.tolist() != y.gold.tolist()
 
 
 def same_speakers(a: Side, b: Side) -> bool:

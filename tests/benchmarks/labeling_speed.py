@@ -69,10 +69,21 @@ def in_batches(tokenizer: Any, forward: Callable[[dict[str, Any]], Any], yes: in
         logits = np.zeros(len(lengths), np.float32)
         for begin in range(0, len(order), BATCH):
             rows = order[begin : begin + BATCH]
-            logits[rows] = forward(padded(encoded, rows, tokenizer.pad_token_id))[:, yes]
+            logits[rows] = forward(dict(padded(encoded, rows, tokenizer, "np")))[:, yes]
         return best(logits)
 
     return run
+
+
+def of_transformers(name: str) -> tuple[Any, Any]:
+    """The model in transformers' class, as opponents run it, and its tokenizer."""
+    from lanser_bench_plugins.labelers._nli_models import OWN_MODEL, load_torch
+    from nli_training.lora import load_merged
+
+    if name == OWN_MODEL:
+        return load_merged()
+    pairs, tokenizer = load_torch(name, "cpu", "float32")
+    return pairs.model, tokenizer
 
 
 def by_pipeline(model: Any, tokenizer: Any) -> Run:
@@ -348,18 +359,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     import torch
     import transformers
-    from lanser_bench_plugins.labelers._nli_models import load_torch
 
     from lanser_bench.stages.base import machine
 
     torch.set_num_threads(given.threads)
     transformers.utils.logging.set_verbosity_error()
-    pairs, tokenizer = load_torch(given.model, "cpu", "float32")
+    model, tokenizer = of_transformers(given.model)
     with tempfile.TemporaryDirectory() as folder:
-        runs = contenders(given, pairs.model, tokenizer, Path(folder))
+        runs = contenders(given, model, tokenizer, Path(folder))
         print(f"{machine()}, {given.threads} threads; {given.texts} texts × {len(LABELS)} labels")
         if "speed" in given.parts:
-            speed(given, runs, pairs.model, tokenizer)
+            speed(given, runs, model, tokenizer)
         if "agreement" in given.parts:
             agreement(given, runs)
         if "sharing" in given.parts:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from command_line import lanser
 
@@ -204,3 +207,22 @@ def test_what_one_side_lacks_is_counted_and_what_is_damaged_is_named(folder: Pat
     assert "taxonomy=t3: only on the first side" not in text
     code, out, _ = lanser("compare", "encoder=a", "encoder=b", "--in", str(folder), "--notes")
     assert "taxonomy=t3: only on the first side" in " ".join(out.split())
+
+
+@pytest.mark.parametrize("names", [{"s01": "x"}, {"s01": "s02", "s02": "s01"}, {"s01": "s02"}])
+def test_seeds_of_other_speakers_are_a_fault_of_their_row(
+    folder: Path, names: dict[str, str]
+) -> None:
+    path = sorted(folder.rglob("*.json"))[1]
+    content = json.loads(path.read_text())
+    beside = path.parent / content["predictions"]["file"]
+    table = pq.read_table(beside).replace_schema_metadata(None)
+    speakers = [names.get(name, name) for name in table.column("speaker").to_pylist()]
+    place = table.column_names.index("speaker")
+    pq.write_table(table.set_column(place, "speaker", pa.array(speakers)), beside)
+    content["predictions"]["sha256"] = hashlib.sha256(beside.read_bytes()).hexdigest()
+    path.write_text(json.dumps(content))
+    (board,) = rank(load_records([folder]))
+    (fault,) = board.faults
+    assert str(path) in fault
+    assert "another seed of the same row" in fault
