@@ -34,3 +34,20 @@ def dtype_on(device: str, precision: Precision) -> torch.dtype:
         )
     types = {"float32": torch.float32, "bf16": torch.bfloat16, "float16": torch.float16}
     return types[precision]
+
+
+def exact_convolutions(module: torch.nn.Module, device: str, dtype: torch.dtype) -> None:
+    """Keeps convolutions in float32 on a CPU, in a module of a shorter type.
+
+    On CPUs with AMX, oneDNN's kernels (torch 2.13) gave wrong sums for some shapes in bfloat16 and
+    did not return for some in float16.
+    """
+    import torch
+
+    if dtype is torch.float32 or compute_device(device).type != "cpu":
+        return
+    for part in module.modules():
+        if isinstance(part, torch.nn.Conv1d):
+            part.float()
+            part.register_forward_pre_hook(lambda _, given: tuple(x.float() for x in given))
+            part.register_forward_hook(lambda _, __, answer: answer.to(dtype))

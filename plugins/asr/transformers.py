@@ -14,7 +14,7 @@ from pydantic import Field
 
 from lanser_bench import Speech, Transcript
 
-from .._devices import Precision, dtype_on
+from .._devices import Precision, dtype_on, exact_convolutions
 from .._named_model import NamedModelOptions
 from .._transformers import load_extractor, load_model, load_part, refuse_missing
 from ..weights import usual_names
@@ -99,7 +99,9 @@ class TransformersASR(WhisperASR[Options]):
         )
         extractor = load_extractor(name)
         tokenizer = load_part(name, "AutoTokenizer")
-        return model.to(self.options.device, dtype).eval(), extractor, tokenizer
+        model = model.to(self.options.device, dtype).eval()
+        exact_convolutions(model, self.options.device, dtype)
+        return model, extractor, tokenizer
 
 
 HEADS = {

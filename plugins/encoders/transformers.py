@@ -26,7 +26,7 @@ from lanser_bench import (
 )
 
 from .._cores import on_cores
-from .._devices import Precision, dtype_on
+from .._devices import Precision, dtype_on, exact_convolutions
 from ..weights import WithWeights, usual_names
 from ._pretrained import FAMILIES, encoder_of, load, published, redrawn
 
@@ -125,6 +125,7 @@ class FrozenEncoder(WithWeights, FeatureExtractor[Options]):
         device = self.options.device
         dtype = dtype_on(device, self.options.precision)
         module = self._speech_model().to(device, dtype).eval()
+        exact_convolutions(module, device, dtype)
         self._idle = [module]
         return module
 
