@@ -203,7 +203,7 @@ def sounding(world: World) -> Corpus:
 def test_pre_training_changes_only_the_last_blocks(
     world: World, options: dict[str, Any], blocks: int
 ) -> None:
-    """With none of them the encoder stays the frozen one, bit for bit."""
+    """With none of them the encoder stays the frozen one; its weights bit for bit."""
     corpus, model = sounding(world), options["base_options"]
     encoder = identity("transformers-trainable", **model, blocks=blocks)
     spec = world.pretrain(corpus, encoder=encoder)
@@ -221,7 +221,8 @@ def test_pre_training_changes_only_the_last_blocks(
         with torch.no_grad():
             found = module(torch.from_numpy(clip)[None], torch.tensor([len(clip)]))
         for number, layer in enumerate(frozen.extract([clip])[0]):
-            same = np.array_equal(found[number][0][0].numpy(), layer)
+            # Not bit for bit: kernels of some processors depend on the number of threads.
+            same = np.allclose(found[number][0][0].numpy(), layer, rtol=0, atol=1e-5)
             assert same is not (blocks == 1 and number == BLOCKS), number
 
 
