@@ -58,13 +58,12 @@ def test_listing_help_and_doctor_load_nothing_heavy(tmp_path: Path) -> None:
     assert ends[-1] == f"LOADED {['numpy', *['torch'] * gpu]} CODE 0"
 
 
-@pytest.mark.parametrize("command", ["run", "leaderboard", "report", "taxonomy show", "data check"])
+@pytest.mark.parametrize("command", ["run", "leaderboard", "report", "taxonomy show", "data init"])
 def test_a_pipe_in_place_of_a_file_is_refused_as_one(tmp_path: Path, command: str) -> None:
     os.mkfifo(tmp_path / "given.yaml")  # to open it would wait for ever
-    word = ["manifest"] * (command == "data check")
-    answer = lanser(*command.split(), *word, tmp_path / "given.yaml")
+    answer = lanser(*command.split(), tmp_path / "given.yaml")
     assert answer.code == 2
-    assert "a pipe or a device" in answer.err or "not a folder" in answer.err
+    assert "a pipe or a device" in " ".join(answer.err.split())
 
 
 def test_help_names_every_command() -> None:

@@ -184,10 +184,10 @@ def _named(argv: Sequence[str]) -> Iterator[Path]:
 def _watch(folder: str, named: Sequence[Path], writes: list[str]) -> Any:
     """Returns an audit hook that notes writes outside the folder, and refuses connections.
 
-    Allowed are the places in `named`, with the folders above them and drafts beside them.
+    Allowed are the places in `named`, drafts beside them, and making the folders above them.
     """
 
-    def outside(path: Any) -> bool:
+    def outside(path: Any, event: str = "open") -> bool:
         if isinstance(path, int) or path is None:
             return False
         full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
@@ -195,10 +195,10 @@ def _watch(folder: str, named: Sequence[Path], writes: list[str]) -> Any:
             return False
         if full.endswith(".pyc") or "/__pycache__" in full:
             return False
-        return not any(allows(place, Path(full)) for place in named)
+        return not any(allows(place, Path(full), event) for place in named)
 
-    def allows(place: Path, path: Path) -> bool:
-        if path.is_relative_to(place) or place.is_relative_to(path):
+    def allows(place: Path, path: Path, event: str) -> bool:
+        if path.is_relative_to(place) or (event == "os.mkdir" and place.is_relative_to(path)):
             return True
         draft = path.name.startswith((f".{place.name}-", ".picture-"))
         return draft and path.parent == place.parent
@@ -210,7 +210,7 @@ def _watch(folder: str, named: Sequence[Path], writes: list[str]) -> Any:
             if (writing or (mode and set(str(mode)) & set("wax+"))) and outside(path):
                 writes.append(f"open {path}")
         elif event in _WRITES:
-            writes.extend(f"{event} {p}" for p in arguments[: _WRITES[event]] if outside(p))
+            writes.extend(f"{event} {p}" for p in arguments[: _WRITES[event]] if outside(p, event))
         elif event == "socket.connect":
             raise ConnectionRefusedError("no network in tests")
 

@@ -186,6 +186,19 @@ def test_shorter_types_are_close_to_float32(
         assert 0 < error < tolerance
 
 
+def test_convolutions_of_a_shorter_type_stay_in_float32_on_a_cpu(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On some processors those of shorter types are wrong, or do not end."""
+    monkeypatch.setattr(_devices, "_cpu_computes", lambda _: True)
+    module = frozen(folders["wav2vec2"], precision="bf16")._module
+    types: dict[bool, set[torch.dtype]] = {True: set(), False: set()}
+    for part in module.modules():
+        if isinstance(part, torch.nn.Conv1d | torch.nn.Linear):
+            types[isinstance(part, torch.nn.Conv1d)].add(part.weight.dtype)
+    assert types == {True: {torch.float32}, False: {torch.bfloat16}}
+
+
 def test_this_machine_must_have_the_device_and_the_precision(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
