@@ -84,7 +84,7 @@ def label(
     Returns:
         For each text its label, or None, and the score of each label.
     """
-    plugins = registry(tuple(map(Path, plugin_dirs)))
+    plugins = registry(plugin_dirs)
     plugin = plugins.create("labeler", labeler, options)
     several = [texts] if isinstance(texts, str) else texts
     return label_texts(plugin, labeler, several, find_taxonomy(plugins, taxonomy), language)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lanser_bench import PluginError, SettingsError
-from lanser_bench.plugins.discovery import Registry, load_plugins
+from lanser_bench.plugins.discovery import Registry, load_plugins, registry
 from lanser_bench.plugins.identity import check_installed, plugin_identity
 
 LABELER = """
@@ -65,6 +65,18 @@ def test_loose_file_is_registered_and_created_with_options(loose: Path) -> None:
     registry = load(loose)
     assert "mine" in registry.names("labeler")
     assert registry.create("labeler", "mine", {"weight": 2}).options.weight == 2.0
+
+
+def test_a_file_is_executed_once_however_its_folder_is_written(
+    loose: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = loose / "executed"
+    (loose / "counted.py").write_text(f"with open({str(mark)!r}, 'a') as f:\n    f.write('x')\n")
+    monkeypatch.chdir(loose.parent)
+    first = registry([Path(loose.name)])
+    assert registry((loose,)) is first
+    assert registry(str(one) for one in [loose / ".." / loose.name]) is first
+    assert mark.read_text() == "x"
 
 
 def test_unknown_option_is_refused_with_a_suggestion(loose: Path) -> None:

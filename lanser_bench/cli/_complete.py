@@ -52,7 +52,7 @@ def plugin_names(*kinds: str) -> Callback:
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         from ..plugins.discovery import registry
 
-        entries = registry(tuple(ctx.params.get("plugins_dir") or ())).entries
+        entries = registry(ctx.params.get("plugins_dir") or ()).entries
         names = {name for kind, name in entries if kind in kinds or not kinds}
         return sorted(name for name in names if name.startswith(incomplete))
 

@@ -40,7 +40,7 @@ class Labeling:
     ) -> None:
         """Reads the options of a command."""
         self.name, self.options = name, parsed_options(options)
-        self.plugins = registry(tuple(plugin_dirs))
+        self.plugins = registry(plugin_dirs)
         place = json.dumps(str(store), ensure_ascii=False)
         self.shared = [f"paths.store={place}", *settings]
         self.settings = [f"asr={asr}", *self.shared]

@@ -131,7 +131,7 @@ def plugins_in(folders: list[Path]) -> Registry:
     """Returns the installed plugins and those of folders."""
     from ..plugins.discovery import registry
 
-    return registry(tuple(folders))
+    return registry(folders)
 
 
 def note(sentence: str) -> None:

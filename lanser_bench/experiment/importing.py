@@ -63,7 +63,7 @@ def import_predictions(
     [point] = expand(read_experiment(_settings(dataset, like, labeler), overrides))
     paths = point.settings.paths
     parts = Parts(
-        registry(tuple(plugin_dirs)),
+        registry(plugin_dirs),
         Store(paths.store, paths.shared),
         "lanser-bench predictions import",
         None,

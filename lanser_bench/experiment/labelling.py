@@ -157,7 +157,7 @@ def _computed(
     listener = listener or Listener()
     paths = points[0].settings.paths
     parts = Parts(
-        registry(tuple(Path(folder) for folder in plugin_dirs)),
+        registry(plugin_dirs),
         Store(paths.store, paths.shared),
         "lanser-bench label",
         None,

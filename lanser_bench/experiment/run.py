@@ -38,7 +38,7 @@ def plan_experiment(
         LanserError: settings, plugins, taxonomies or datasets that cannot be used.
     """
     file = source if isinstance(source, ExperimentFile) else read_experiment(source, overrides)
-    plugins = registry(tuple(Path(folder) for folder in plugin_dirs))
+    plugins = registry(plugin_dirs)
     with no_collection():
         return _planned(file, plugins, progress)
 

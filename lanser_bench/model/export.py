@@ -87,7 +87,7 @@ def export_cell(
     place = Path(folder)
     if place.exists() and not overwrite:
         raise DataError(f"{place} exists already. Choose another folder, or set --overwrite.")
-    cell = _Cell(record, store, registry(tuple(Path(d) for d in plugin_dirs)))
+    cell = _Cell(record, store, registry(plugin_dirs))
     cell.check()
     tensors = cell.encoder_tensors()
     head, head_tensors = cell.weak_head() if target is None else cell.linear_head(target)

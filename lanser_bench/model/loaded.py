@@ -169,7 +169,7 @@ def load_model(
 
     place = Path(folder)
     config = read_config(place)
-    plugins = registry(tuple(Path(d) for d in plugin_dirs))
+    plugins = registry(plugin_dirs)
     check_installed(plugins, [config.encoder])
     try:
         plugin = plugins.create("encoder", config.encoder.name, config.encoder.options)

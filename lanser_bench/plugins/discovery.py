@@ -228,9 +228,13 @@ def load_plugins(plugin_dirs: Iterable[Path] = (), only: str | None = None) -> R
     return registry
 
 
+def registry(plugin_dirs: Iterable[Path | str] = ()) -> Registry:
+    """Returns this process's registry, loaded once per set of plugin folders, however written."""
+    return _loaded(tuple(Path(folder).resolve() for folder in plugin_dirs))
+
+
 @lru_cache(maxsize=8)
-def registry(plugin_dirs: tuple[Path, ...] = ()) -> Registry:
-    """Returns this process's registry, loaded once per set of plugin folders."""
+def _loaded(plugin_dirs: tuple[Path, ...]) -> Registry:
     return load_plugins(plugin_dirs)
 
 

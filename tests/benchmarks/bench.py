@@ -34,12 +34,18 @@ HISTORY = HERE / "history.json"
 PAGE = ROOT / "docs" / "performance.md"
 
 FULL: dict[str, list[str]] = {
+    "asr_speed": ["asr_speed.py"],
+    "cell_cost": ["cell_cost.py"],
     "labeling_memory": ["labeling_memory.py", "--rows", "10000", "100000"],
     "labeling_speed": ["labeling_speed.py"],
     "linear_speed": ["linear_speed.py"],
     "map_memory": ["map_memory.py", "--rows", "10000", "100000"],
     "segment_memory": ["map_memory.py", "--hours", "0.5", "5"],
     "pretrain_speed": ["pretrain_speed.py", "--encoders", "cnn"],
+    **{
+        f"shards_{stage}": ["shard_speed.py", stage]
+        for stage in ("transcribe", "similarity", "entailment", "embed")
+    },
 }
 """Commands of `make bench`, in `tests/benchmarks`. Data, if needed, is in `LANSER_DATA_ROOT`."""
 QUICK: dict[str, list[str]] = {

@@ -33,6 +33,7 @@ from typing import Any
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import psutil  # type: ignore[import-untyped]
+from _figures import figure
 
 from lanser_bench.experiment import Listener, plan_experiment
 from lanser_bench.experiment.planning.plan import Node
@@ -73,7 +74,7 @@ def register_labelers(register):
 STAGES: dict[str, tuple[str, int, dict[str, Any]]] = {
     "transcribe": ("transcribe", 240, {"asr": "faster-whisper", "transcribe": {"shard_rows": 8}}),
     "lexicon": ("label", 100_000, {"labeler": "lexicon"}),
-    "similarity": ("label", 16_384, {"labeler": "similarity"}),
+    "similarity": ("label", 20_480, {"labeler": "similarity"}),
     "entailment": ("label", 960, {"labeler": "entailment", "label": {"shard_rows": 16}}),
     "waiting": ("label", 960, {"labeler": "waiting", "label": {"shard_rows": 16}}),
     "embed": ("embed", 2_048, {"encoder": "whisper-encoder"}),
@@ -227,11 +228,13 @@ def main() -> None:
             costs = [m["cost"]["cpu_s"] for m in bench.markers()]
             known[given.stage] = {"rows": given.rows, "shards": [round(s, 3) for s in costs]}
             given.record.write_text(json.dumps(known, indent=1) + "\n")
+    name = f"two workers, {given.stage}, {given.executor}"
+    figure(name, ratios, "one worker")
+    figure(f"{name}, processor time of the busier one", ratios_cpu, "one worker")
     print(
-        f"two workers are {spread(ratios)} × as fast as one by the clock, {spread(ratios_cpu)} × "
-        f"in CPU seconds of the busier one; outside shards "
-        f"{spread([100 * share for share in outside], 0)} % of one worker's time; a shard takes "
-        f"{spread(slower)} × as long beside another; bytes {'equal' if same else 'DIFFER'}"
+        f"  outside shards {spread([100 * share for share in outside], 0)} % of one worker's time; "
+        f"a shard takes {spread(slower)} × as long beside another; "
+        f"bytes {'equal' if same else 'DIFFER'}"
     )
 
 

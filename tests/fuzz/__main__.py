@@ -24,12 +24,17 @@ import lanser_bench_plugins
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 import lanser_bench
+from lanser_bench.plugins.discovery import registry
+from lanser_bench.plugins.identity import source_hash
 
 from .guard import Case, Outcome, run_case
 from .kinds import KINDS, misplaced
 from .world import make_world
 
-LIBRARIES = ("transformers", "omegaconf", "matplotlib.figure", "scipy.stats", "pandas")
+LIBRARIES = (
+    *("transformers", "omegaconf", "matplotlib.figure", "scipy.stats", "pandas", "threadpoolctl"),
+    *("pyarrow.dataset", "pyarrow.pandas_compat", "iso639", "av", "typer._click.decorators"),
+)
 
 
 def main() -> int:
@@ -76,9 +81,9 @@ def table(counts: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
 
 
 def load_all() -> None:
-    """Loads what commands load, once for all forks.
+    """Loads what commands load, and hashes the plugins' sources, once for all forks.
 
-    Nothing may run in it here, or the forks could not use the threads of the libraries.
+    Nothing else may run here, or the forks could not use the threads of the libraries.
     """
     for name in LIBRARIES:
         import_module(name)
@@ -86,6 +91,8 @@ def load_all() -> None:
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             with suppress(ImportError):
                 import_module(module.name)
+                source_hash(module.name)
+    registry()
     gc.freeze()  # or each fork's collector would copy the memory of all these objects
 
 

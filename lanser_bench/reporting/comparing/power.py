@@ -211,7 +211,7 @@ def count(
         raise SettingsError(
             f"dataset '{name}': hours need its recordings, which are not read here. Use limit."
         )
-    plugin: Dataset[Any] = registry(tuple(plugin_dirs)).create("dataset", name, ref.options)
+    plugin: Dataset[Any] = registry(plugin_dirs).create("dataset", name, ref.options)
     check_official(plugin, f"dataset '{name}'", protocol)
     by = evaluate.folds_by(evaluate.Params(protocol=protocol), plugin.protocols)
     plugin.storage /= name

@@ -65,7 +65,7 @@ def track_results(
     for sentence in reading.left_out:
         report(f"Left out: {sentence}")
     home = store.root / "tracked" / "replay"
-    plugins = registry(tuple(Path(d) for d in plugin_dirs))
+    plugins = registry(plugin_dirs)
     ref = PluginRef(name=tracker, options=dict(options or {}))
     feed = TrackerFeed([ref], plugins, store, home, timeout_s=timeout_s, report=report, again=again)
     sent = had = 0

@@ -105,7 +105,7 @@ def rerun(
     # Plugins of the overrides are checked like those of every experiment.
     changed = {text.partition("=")[0] for text in overrides}
     kept = (one for one in old.plugins.values() if one.kind not in changed)
-    check_installed(registry(tuple(plugin_dirs)), kept)
+    check_installed(registry(plugin_dirs), kept)
     experiment = recreated(old, overrides, roots or {}, data, store, results)
     outcome = run_experiment(
         experiment,
