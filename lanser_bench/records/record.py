@@ -47,9 +47,9 @@ _LABEL_SETTINGS = ("transcribe", "label", "taxonomy")
 
 
 class _Record(BaseModel):
-    """Base: unknown fields are refused, values are immutable."""
+    """Base: unknown fields, NaN and infinity are refused, values are immutable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class _Setting(BaseModel):
@@ -103,9 +103,9 @@ class StageUse(_Record):
 
     stage: str
     key: str
-    seconds: float | None = None
+    seconds: float | None = Field(default=None, ge=0, le=1e9)
     """Wall time when it ran; None for an artifact that is no longer in the store."""
-    peak_mib: int | None = None
+    peak_mib: int | None = Field(default=None, ge=0)
     """Peak memory of the process that ran it, or led it if several computed its shards."""
 
 

@@ -39,7 +39,7 @@ FULL: dict[str, list[str]] = {
     "labeling_memory": ["labeling_memory.py", "--rows", "10000", "100000"],
     "labeling_speed": ["labeling_speed.py"],
     "linear_speed": ["linear_speed.py"],
-    "map_memory": ["map_memory.py", "--rows", "10000", "100000"],
+    "map_memory": ["map_memory.py", "--rows", "10000", "100000", "--stages", "transcribe", "embed"],
     "segment_memory": ["map_memory.py", "--hours", "0.5", "5"],
     "pretrain_speed": ["pretrain_speed.py", "--encoders", "cnn"],
     **{

@@ -1,14 +1,15 @@
 """How much memory do map stages need for 10,000 utterances and for 1,000,000, or for 5 hours?
 
-    python tests/benchmarks/map_memory.py [--rows 10000 1000000] [--stages transcribe embed]
+    python tests/benchmarks/map_memory.py [--rows 10000 1000000] [--stages transcribe embed targets]
     python tests/benchmarks/map_memory.py --hours 0.5 5
 
 Each size runs the real stages, each in a process of its own, over a manifest that is written block
 by block beforehand; the largest resident memory of that process is its peak (`ru_maxrss`), with
 everything: Python, libraries, sound. All utterances are spans of 50 ms in one file of noise, and no
 two are equal; the file that says where recordings lie names as many as there are utterances. The
-recogniser is a fake one that takes no time; the encoder is `logmel-stats`. With `--hours`, only
-`segment` runs: `vad` cuts one recording of that length (speech by eSpeak in FLAC).
+recogniser is a fake one that takes no time, the encoder is `logmel-stats`, and the targets are
+prosody. With `--hours`, only `segment` runs: `vad` cuts one recording of that length (speech by
+eSpeak in FLAC).
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def specs(utterances: str, shard_rows: int) -> dict[str, Any]:
     """The stages' keys, by name."""
     from lanser_bench.plugins.discovery import registry
     from lanser_bench.plugins.identity import plugin_identity
-    from lanser_bench.stages import features, segment
+    from lanser_bench.stages import features, segment, targets
     from lanser_bench.stages.embed import spec as embed
     from lanser_bench.stages.transcribe import spec as transcribe
     from lanser_bench.store import PluginIdentity
@@ -131,6 +132,7 @@ def specs(utterances: str, shard_rows: int) -> dict[str, Any]:
             threads=1,
         ),
         "features": frames,
+        "targets": targets.spec(utterances=utterances, probe=identity("probe", "prosody")),
         "embed": embed.spec(
             utterances=utterances,
             encoder=identity("encoder", "logmel-stats", n_mels=MELS),
@@ -167,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--hours", type=float, nargs="+", help="of one recording, cut by vad")
-    parser.add_argument("--stages", nargs="+", default=["transcribe", "embed"])
+    parser.add_argument("--stages", nargs="+", default=["transcribe", "embed", "targets"])
     parser.add_argument("--shard-rows", type=int, default=256, help="of transcribe")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
@@ -178,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # What embed reads is made by features.
     stages = [
         s
-        for s in ("transcribe", "features", "embed")
+        for s in ("transcribe", "features", "embed", "targets")
         if s in given.stages or (s == "features" and "embed" in given.stages)
     ]
     for amount in given.hours or given.rows:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,12 +23,20 @@ def test_a_record_survives_its_file(record: Make, tmp_path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == ["r.json"]
 
 
+def _with_seconds(content: dict[str, Any], seconds: object) -> dict[str, Any]:
+    use = {"stage": "label", "key": "0" * 32, "seconds": seconds}
+    return {**content, "stages": {"label": use}}
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (lambda c: {**c, "schema_version": 99}, "schema version 99"),
         (lambda c: {**c, "ecnoder": "x"}, "unknown key 'ecnoder'.*'encoder'"),
         (lambda c: {k: v for k, v in c.items() if k != "key"}, "'key' is missing"),
+        (lambda c: _with_seconds(c, "NaN"), "seconds.*finite"),
+        (lambda c: _with_seconds(c, 1e300), "seconds.*1000000000"),
+        (lambda c: _with_seconds(c, -1), "seconds.*0"),
         (lambda c: {"a": 1}, "no schema_version"),
         (lambda c: [], "no schema_version"),
     ],
