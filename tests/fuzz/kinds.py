@@ -42,6 +42,12 @@ def _read(home: Path, name: str) -> bytes:
     return (home / name).read_bytes()
 
 
+@cache
+def _content(path: Path) -> Any:
+    """The content of a YAML file; damaging it makes copies."""
+    return yaml.safe_load(path.read_bytes())
+
+
 def a_folder(path: Path) -> None:
     path.mkdir()
 
@@ -132,7 +138,7 @@ def texts(draw: Draw, home: Path) -> Case:
 def experiments(draw: Draw, home: Path) -> Case:
     """A damaged experiment file."""
     content = _read(home, "e.yaml")
-    changed = damaged_content(yaml.safe_load(content)).map(_as_yaml)
+    changed = damaged_content(_content(home / "e.yaml")).map(_as_yaml)
     data = draw(st.one_of(damaged_text(content), changed))
     return Case((*RUN, "--dry-run"), {"e.yaml": data}, ("e.yaml", "mood.yaml", "manifest"))
 
@@ -148,7 +154,7 @@ def _as_yaml(content: Any) -> bytes:
 @st.composite
 def overrides(draw: Draw, home: Path) -> Case:
     """Settings on the command line."""
-    keys = list(_keys(yaml.safe_load(_read(home, "e.yaml"))))
+    keys = list(_keys(_content(home / "e.yaml")))
     argv = list(RUN)
     for _ in range(draw(st.integers(1, 3))):
         key = draw(st.sampled_from(keys))
@@ -173,8 +179,8 @@ def _keys(content: Any, above: str = "") -> Iterator[str]:
 def taxonomies(draw: Draw, home: Path) -> Case:
     """A damaged taxonomy, a shipped one or that of the run."""
     shipped = sorted((Path(__file__).parents[2] / "taxonomies").glob("*.yaml"))
-    content = draw(st.sampled_from([home / "mood.yaml", *shipped])).read_bytes()
-    changed = damaged_content(yaml.safe_load(content)).map(_as_yaml)
+    path = draw(st.sampled_from([home / "mood.yaml", *shipped]))
+    content, changed = path.read_bytes(), damaged_content(_content(path)).map(_as_yaml)
     argv = draw(
         st.sampled_from(
             [
@@ -200,7 +206,7 @@ def models(draw: Draw, home: Path) -> Case:
         changed = damaged_content(json.loads(content)).map(as_json)
         data = draw(st.one_of(damaged_text(content), changed, changed))
     else:
-        changed = damaged_content(yaml.safe_load(content)).map(_as_yaml)
+        changed = damaged_content(_content(home / folder / name)).map(_as_yaml)
         data = draw(st.one_of(damaged_text(content), changed))
     about = f"{folder} {name}"
     return Case(
