@@ -7,6 +7,7 @@ them: hide lines, change its title, or answer as if the user had typed.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import typer
@@ -21,14 +22,23 @@ After the ASCII ones: C1, switches of the direction of text, and lone surrogates
 """
 ESCAPES = {code: f"\\u{code:04x}" for code in VISIBLE if code >= ord(" ")}
 """Such characters that `json` leaves as they are → their escapes."""
+_COMMAND = re.compile(r"^(\s*)(?=::|##\[)", re.MULTILINE)
+"""The beginning of a line that a runner of CI would obey."""
 
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """Beginnings of a text that a spreadsheet would run."""
+_SIGNED_NAME = re.compile(r"[-+][\w.-]*")
+"""A name such as an id of YouTube, which calls nothing."""
 
 
 def visible(text: str) -> str:
-    """Returns a text with pictures of its control characters, except line ends and tabs."""
-    return text if text.isascii() and text.isprintable() else text.translate(VISIBLE)
+    """Returns a text with pictures of its control characters, except line ends and tabs.
+
+    Lines that a runner of CI would take for a command begin with a point.
+    """
+    if not (text.isascii() and text.isprintable()):
+        text = text.translate(VISIBLE)
+    return _COMMAND.sub(r"\1·", text) if "::" in text or "##[" in text else text
 
 
 def echo(text: object = "", *, err: bool = False, nl: bool = True, bold: bool = False) -> None:
@@ -52,12 +62,20 @@ def json_text(content: Any, indent: int | None = None) -> str:
 def cell(value: Any) -> Any:
     """Returns a value for a CSV file; an apostrophe keeps spreadsheets from running a text.
 
-    They take a text for a formula if it begins with ``=``, ``+``, ``-`` or ``@``.
+    They take a text for a formula if it begins with ``=``, ``+``, ``-`` or ``@``. Numbers, and
+    names after a sign, are left as they are.
     """
-    if not isinstance(value, str) or not value.startswith(FORMULAS):
+    if not isinstance(value, str):
         return value
-    try:
-        float(value)
-    except ValueError:
-        return f"'{value}"
-    return value
+    if value.startswith(FORMULAS) and not _SIGNED_NAME.fullmatch(value):
+        try:
+            float(value)
+        except ValueError:
+            value = f"'{value}"
+    return visible(value)
+
+
+def markdown_text(text: str) -> str:
+    """Escapes a text for a line or a table's cell of Markdown."""
+    text = visible(text).replace("|", "\\|").replace("<", "&lt;").replace("](", "]\\(")
+    return text.replace("\n", " ")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import DataError, SettingsError
-from ..printing import echo
+from ..printing import echo, markdown_text
 from ..reporting.tables.form import Format
 from . import _shared as shared
 from ._shared import in_data, in_output, many_small_tables, read_results, writing
@@ -85,7 +85,6 @@ def leaderboard(
 def _page(boards: Sequence[Board], targets: bool, selection: Selection) -> str:
     """Returns a Markdown page; it ends with failed cells and files that were left out."""
     from ..reporting.leaderboard.table import leaderboard_markdown
-    from ..reporting.tables.sheet import markdown_text
 
     lines = [f"- Left out: {markdown_text(sentence)}" for sentence in selection.left_out]
     page = leaderboard_markdown(boards, targets=targets)

@@ -100,14 +100,14 @@ def _opened(path: Path | None) -> Any:
 def _writer(form: Format, stream: TextIO, labels: list[str]) -> Show:
     if form is Format.csv:
         rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(["file", "start", "end", "label", *labels, "reason"])
+        rows.writerow(map(cell, ["file", "start", "end", "label", *labels, "reason"]))
         return lambda prediction: rows.writerows(
             map(cell, row) for row in _rows(prediction, len(labels))
         )
-    as_text = (lambda found: json_text(found.as_json())) if form is Format.jsonl else _as_text
+    as_json = form is Format.jsonl
 
-    def show(prediction: Prediction) -> None:
-        stream.write(as_text(prediction) + "\n")
+    def show(found: Prediction) -> None:
+        stream.write((json_text(found.as_json()) if as_json else visible(_as_text(found))) + "\n")
         stream.flush()
 
     return show
@@ -132,7 +132,7 @@ def _as_text(prediction: Prediction) -> str:
     for s in prediction.segments if len(prediction.segments) > 1 else ():
         verdict = f"no label: it {s.reason}" if s.label is None else f"{s.scores[s.label]:.2f}"
         lines.append(f"    {_clock(s.start)}–{_clock(s.end)}  {s.label or ''}  {verdict}")
-    return visible("\n".join(lines))
+    return "\n".join(lines)
 
 
 def _clock(seconds: float) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from ..printing import echo
+from ..printing import cell, echo
 from . import _shared as shared
 from ._app import App
 from ._shared import DATASET, dataset_words, in_data, in_output, writing
@@ -86,9 +86,15 @@ def export(
     Examples:
         lanser-bench predictions export results/study/cell.json predictions.csv
     """
+    import pyarrow as pa
     from pyarrow import csv
 
     from ..records import labelled_predictions
 
+    table = labelled_predictions(record, target)
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = pa.array(map(cell, table[place].to_pylist()), field.type)
+            table = table.set_column(place, field.name, texts)
     with writing(output):
-        csv.write_csv(labelled_predictions(record, target), output)
+        csv.write_csv(table, output)

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from ..numbers import decimal, percent
+from ..printing import markdown_text, visible
 from ..records.record import ResultRecord
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def model_card(record: ResultRecord, config: ModelConfig, material: Sequence[Mat
     environment = Environment(
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined
     )
-    environment.filters |= {"text": _text, "percent": percent, "decimal": decimal}
+    environment.filters |= {"text": markdown_text, "code": _code}
+    environment.filters |= {"percent": percent, "decimal": decimal}
     template = files(__package__).joinpath("card.md.j2").read_text(encoding="utf-8")
     return environment.from_string(template).render(
         record=record,
@@ -53,6 +55,6 @@ def model_card(record: ResultRecord, config: ModelConfig, material: Sequence[Mat
     )
 
 
-def _text(text: str) -> str:
-    """Escapes names that users chose, so that they do not become markup."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|").replace("\n", " ")
+def _code(text: str | None) -> str:
+    """Puts a name into backticks, which it cannot end."""
+    return f"`{visible(str(text)).replace('`', chr(39)).replace(chr(10), ' ')}`"

@@ -179,6 +179,8 @@ def _copy(path: Path, record: ResultRecord, folder: Path) -> None:
             write_atomic(folder / attached.file, content)
         write_atomic(folder / path.name, path.read_bytes())
         for extra in path.parent.glob("*.yaml"):  # the kept experiment and its taxonomies
+            if extra.is_symlink():
+                raise DataError(f"{extra} is a link. Put the file in its place, or remove it.")
             if not (folder / extra.name).exists():
                 write_atomic(folder / extra.name, extra.read_bytes())
     except OSError as error:

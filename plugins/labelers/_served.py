@@ -99,7 +99,7 @@ class ServedModel:
 
         def read(body: bytes) -> tuple[str, str, Any]:
             counts["requests"] += 1
-            return parsed(body, self.labels, counts)
+            return parsed(body, self.labels, counts, self.server.quoted)
 
         schema = {
             "type": "object",
@@ -118,7 +118,9 @@ class ServedModel:
         return self.server.ask(request | sampling, read)
 
 
-def parsed(body: bytes, labels: Sequence[str], counts: Counter[str]) -> tuple[str, str, Any]:
+def parsed(
+    body: bytes, labels: Sequence[str], counts: Counter[str], quoted: Callable[[str, int], str]
+) -> tuple[str, str, Any]:
     """Reads a chat completion whose content is ``{"label": one of the labels}``.
 
     Returns the label, the content, and ``logprobs.content`` or None; adds the usage to `counts`.
@@ -134,10 +136,10 @@ def parsed(body: bytes, labels: Sequence[str], counts: Counter[str]) -> tuple[st
         content = choice["message"]["content"]
         chosen = json.loads(content)
     except (ValueError, LookupError, TypeError, AttributeError):
-        shown = body[:120].decode("utf-8", "replace")
+        shown = quoted(body.decode("utf-8", "replace"), 120)
         raise MalformedAnswerError(f"no JSON with a label in {shown!r}.") from None
     if not isinstance(chosen, dict) or set(chosen) != {"label"} or chosen["label"] not in labels:
-        raise MalformedAnswerError(f"{str(content)[:120]!r} is not one of the labels.")
+        raise MalformedAnswerError(f"{quoted(str(content), 120)!r} is not one of the labels.")
     logprobs = choice.get("logprobs")
     tokens = logprobs.get("content") if isinstance(logprobs, dict) else None
     return str(chosen["label"]), content, tokens or None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import email.utils
 import http.client
 import json
 import os
 import random
+import re
 import threading
 import time
 import urllib.error
@@ -22,6 +24,8 @@ T = TypeVar("T")
 
 MAX_ANSWER = 1 << 22
 """Largest answer in bytes."""
+MAX_QUOTED = 1 << 16
+"""Characters of an answer that are searched for the key; messages quote fewer."""
 PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 """Pause before the second attempt, doubled before each further one; and the longest pause."""
 LONGEST_LIMIT_S = 600.0
@@ -114,7 +118,7 @@ class Server:
             except MalformedAnswerError as error:
                 fault = MalformedAnswerError(
                     f"The model '{request['model']}' at {self.base_url} did not answer with a "
-                    f"label in {self.retries + 1} attempts: {self._without_key(str(error))}"
+                    f"label in {self.retries + 1} attempts: {self.quoted(str(error), 2000)}"
                 )
         assert fault is not None
         raise fault
@@ -147,11 +151,11 @@ class Server:
                 self._refused(error, url)
             raise _PassingError(f"HTTP {error.code}") from None
         except urllib.error.URLError as error:
-            raise _PassingError(self._without_key(str(error.reason))) from None
+            raise _PassingError(self.quoted(str(error.reason), 300)) from None
         except TimeoutError:
             raise _PassingError(f"nothing within {self.timeout_s:g} s") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
-            shown = self._without_key(str(error))
+            shown = self.quoted(str(error), 300)
             raise _PassingError(f"{type(error).__name__}: {shown}") from None
 
     def _refused(self, error: urllib.error.HTTPError, url: str) -> None:
@@ -162,25 +166,58 @@ class Server:
                 raise ServerError(
                     f"The language model server {self.base_url} asks to wait {seconds:.0f} s (HTTP "
                     f"{error.code}). Run the same command again later; finished answers are kept."
-                )
+                ) from None  # as below: urllib's error may show the key
             self._open_at = max(self._open_at, time.monotonic() + seconds)
             return
         if 300 <= error.code < 400:
-            new = urlsplit(urljoin(url, error.headers.get("Location") or ""))
+            new = self.quoted(_site(url, error.headers.get("Location") or ""), 300)
             raise RefusedError(
-                f"The language model server {self.base_url} redirects to {new.scheme}://"
-                f"{new.hostname}. Redirects are refused, because texts and key would go there. If "
+                f"The language model server {self.base_url} redirects to {new}. Redirects are refused, because texts and key would go there. If "
                 "you trust it, set the option base_url to the new address."
-            )
-        reason = self._without_key(error.read(2000).decode("utf-8", "replace").strip())[:300]
+            ) from None
+        reason = error.read(2000).decode("utf-8", "replace").strip() or str(error.reason)
         raise RefusedError(
             f"The language model server {self.base_url} refuses the request with HTTP "
-            f"{error.code}: {reason or error.reason}. Check the options base_url and "
+            f"{error.code}: {self.quoted(reason, 300)}. Check the options base_url and "
             "model, and LANSER_LLM_API_KEY."
-        )
+        ) from None
 
-    def _without_key(self, text: str) -> str:
-        return text.replace(self.key, "***") if self.key else text
+    def quoted(self, text: str, longest: int) -> str:
+        """Returns the start of a text that a server sent, without the key in any common form."""
+        text = text[:MAX_QUOTED]
+        if self.key:
+            forms = "|".join(map(_form, [self.key, *_base64(self.key)]))
+            text = re.sub(forms, "***", text, flags=re.IGNORECASE)
+        return text[:longest]
+
+
+def _form(key: str) -> str:
+    """The pattern of a key, plain or with escapes of URLs, JSON and `repr`.
+
+    It also matches the beginning of a key at the end of a text, because that may have been cut.
+    """
+    codes = [(re.escape(sign), f"{ord(sign):02x}") for sign in key]
+    signs = [rf"(?:\\*{sign}|%(?:25)*{code}|\\+(?:u00|x){code})" for sign, code in codes]
+    rest = (rf"(?:{sign}|(?:[%\\][0-9a-fux\\]*)?\Z)" for sign in signs[4:])
+    return "".join([*signs[:4], *rest])
+
+
+def _base64(key: str) -> list[str]:
+    """The signs that the key alone determines in the Base64 of a text with it, if they are many."""
+    found = []
+    for before, start in enumerate((0, 2, 3)):
+        signs = base64.b64encode(bytes(before) + key.encode()).decode()
+        signs = signs[start : (before + len(key)) * 8 // 6]
+        found += [signs, signs.replace("+", "-").replace("/", "_")]
+    return [signs for signs in dict.fromkeys(found) if len(signs) >= 8]
+
+
+def _site(url: str, location: str) -> str:
+    try:
+        new = urlsplit(urljoin(url, location))
+        return f"{new.scheme}://{new.hostname}"
+    except ValueError:  # it may quote the address
+        return "an invalid address"
 
 
 def retry_after(value: str | None) -> float:

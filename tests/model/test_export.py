@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -145,6 +146,28 @@ def test_the_card_names_a_plugin_that_its_reader_needs(
     encoder = config.encoder.model_copy(update={"distribution": distribution})
     card = model_card(record, config.model_copy(update={"encoder": encoder}), [])
     assert sentence in card
+
+
+def test_no_name_becomes_markup_of_the_card(finished: Finished, tmp_path: Path) -> None:
+    record = finished.records["main"]
+    place = export_cell(record, tmp_path / "m", finished.store)
+    config = ModelConfig.model_validate_json((place / "config.json").read_text())
+    hostile = "x`<img src=x>`![p](//e)\r\n# Forged\x1b[31m"
+    head = config.head.model_copy(update={"labels": [hostile, "b"]})
+    [first, *rest] = record.datasets
+    changed = record.model_copy(
+        update={
+            **dict.fromkeys(("labeler", "asr", "taxonomy"), hostile),
+            "datasets": [first.model_copy(update={"title": hostile}), *rest],
+        }
+    )
+    card = model_card(changed, config.model_copy(update={"head": head}), [])
+    assert "Forged" in card
+    assert "\n# Forged" not in card
+    assert card.replace("\n", "").isprintable()
+    outside = re.sub(r"`[^`\n]*`", "", card)
+    assert "<img" not in outside
+    assert "](//e)" not in outside
 
 
 def test_a_cell_without_pre_training_asks_for_a_target(finished: Finished, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -198,6 +199,20 @@ def test_sound_of_other_formats_in_a_folder_is_named(
     (tmp_path / "a.m4a").write_bytes(b"\0\0\0\x1cftypM4A " + bytes(99))
     assert run(folder, tmp_path) == 1
     assert "a.m4a is in MPEG-4" in capsys.readouterr().err
+
+
+def test_odd_names_of_recordings_are_shown_in_every_format(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in (b"a\x1b[31m\x07.wav", b"b\xff.wav", b"=1+1.wav"):
+        noise(tmp_path / "x.wav", 1).rename(tmp_path / os.fsdecode(name))
+    sf.write(tmp_path / "silent\x1b[31m.wav", np.zeros(8_000), 16_000)
+    for form in ("text", "jsonl", "csv"):
+        assert run(folder, tmp_path, "--format", form, "-o", tmp_path / "out") == 0
+        text = (tmp_path / "out").read_text(encoding="utf-8")
+        assert text.replace("\n", "").isprintable()
+        assert len(text.splitlines()) == 4 + (form == "csv")
+    assert capsys.readouterr().out == ""
 
 
 def test_csv_has_a_row_per_segment(

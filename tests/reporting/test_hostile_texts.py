@@ -13,6 +13,9 @@ from xml.etree import ElementTree
 import pytest
 
 from lanser_bench.cli import main
+from lanser_bench.printing import cell as cell_of
+from lanser_bench.printing import visible
+from lanser_bench.reporting.tables.pictures import heat_map, save_picture
 
 RESULTS = Path(__file__).parents[2] / "results"
 HOSTILE = "=cmd|'/c calc'!A1\x1b]0;owned\x07\x9b31m‮<img src=x onerror=alert(1)>[a](//b)\\input{x}"
@@ -89,6 +92,40 @@ def test_the_gate_and_the_report_show_hostile_names(
     text = page.read_text(encoding="utf-8")
     assert "owned" in text
     assert "<img src=x" not in text
+    assert not OBEYED.search(text)
+
+
+def test_exported_predictions_begin_no_formula_and_keep_signed_names(
+    records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [record, *_] = records.glob("labeler-entailment*.json")
+    printed(capsys, "predictions", "export", record, tmp_path / "p.csv")
+    with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
+        cells = {cell for row in csv.reader(file) for cell in row}
+    assert any(cell.startswith(("'=cmd", "}")) for cell in cells)
+    assert not any(cell.startswith(("=", "@")) for cell in cells)
+
+
+def test_a_signed_name_or_number_is_no_formula() -> None:
+    assert [cell_of(text) for text in ("-5x_K.wav", "-1e-3", "-2+3")] == [
+        *("-5x_K.wav", "-1e-3", "'-2+3"),
+    ]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
+def test_a_picture_draws_hostile_names(tmp_path: Path, suffix: str) -> None:
+    names = [HOSTILE[17:30], "g$\\frac{$", "怒り\ud800\x00"]
+    axes, _ = heat_map([[1, 2, 3]] * 3, names, names)
+    axes.set_title("".join(names))
+    save_picture(axes.figure, tmp_path / f"p.{suffix}")
+    assert (tmp_path / f"p.{suffix}").stat().st_size > 1000
+
+
+def test_no_line_is_a_command_of_a_runner_of_ci() -> None:
+    assert visible("label 'x\n::error file=a::b'") == "label 'x\n·::error file=a::b'"
+    assert visible("a\n  ##[error]b\n::c") == "a\n  ·##[error]b\n·::c"
+    assert visible("numpy::linalg") == "numpy::linalg"
 
 
 def _option(file: str) -> str:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ...errors import SettingsError
-from .privacy import secret_variable
+from .privacy import is_secret, secret_variable, texts
 
 _REFERENCE = re.compile(r"\$\{\s*([^}:.\s\[]*)([:.\[}\s]?)([A-Za-z_]*)")
 """First step of the name in an interpolation, the sign after it, and the step after a dot."""
+_ROOT_IN_TEXT = re.compile(r"\S.*\$\{[^}]*\broot\b", re.DOTALL)
+"""A root at the start of a text is a path, of which records show the last part only."""
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def involved(settings: Mapping[str, Any], axes: Mapping[str, Iterable[Any]]) -> list[str]:
@@ -46,14 +51,18 @@ def resolved(settings: Mapping[str, Any], label: str) -> dict[str, Any]:
     """Returns settings with their interpolations resolved.
 
     Raises:
-        SettingsError: an environment variable is not set, or is a secret; a key does not exist.
+        SettingsError: an environment variable is not set, or is a secret; a key does not exist; a
+            text quotes a dataset's root, which names a variable.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    named: list[str] = []
     try:
-        plain = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
+        with _noting_secrets(named):
+            plain = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
     except OmegaConfBaseException as error:
+        _refuse(named, label)
         place = getattr(error, "full_key", None) or "a value"
         variable = re.search(r"Environment variable '([^']+)' not found", str(error))
         if variable:
@@ -62,13 +71,47 @@ def resolved(settings: Mapping[str, Any], label: str) -> dict[str, Any]:
                 f"set. Set it (export {variable[1]}=/path/to/data) or give {place} a value."
             ) from None
         raise SettingsError(f"{label}: '{place}': {_first_line(error)}.") from None
-    secret = secret_variable(plain) if "oc." in repr(settings) else None
+    if "oc." in repr(settings):
+        _refuse([*named, secret_variable(plain)], label)
+        shown = next(filter(_ROOT_IN_TEXT.search, texts(settings)), None)
+        if shown is not None:
+            raise SettingsError(
+                f"{label}: '{shown[:100]}' quotes a dataset's root, so records would show the "
+                "folder. Write the text without it."
+            )
+    return {str(k): v for k, v in plain.items()} if isinstance(plain, dict) else {}
+
+
+@contextmanager
+def _noting_secrets(named: list[str]) -> Iterator[None]:
+    """Notes secret variables, also nested or composed ones, and keeps their values from errors."""
+    from omegaconf.basecontainer import BaseContainer
+
+    resolvers = BaseContainer._resolvers
+    with _ONE_AT_A_TIME:
+        original = resolvers["oc.env"]
+
+        def env(config: Any, parent: Any, node: Any, given: tuple[Any, ...], *rest: Any) -> Any:
+            if given and is_secret(str(given[0])):
+                named.append(str(given[0]))
+                raise KeyError(given[0])
+            return original(config, parent, node, given, *rest)
+
+        resolvers["oc.env"] = env
+        try:
+            yield
+        finally:
+            resolvers["oc.env"] = original
+
+
+def _refuse(secrets: Iterable[str | None], label: str) -> None:
+    secret = next(filter(None, secrets), None)
     if secret:
         raise SettingsError(
             f"{label} refers to the environment variable {secret}, whose value would be part of "
-            "keys and records. Remove it: plugins read API keys from the environment themselves."
-        )
-    return {str(k): v for k, v in plain.items()} if isinstance(plain, dict) else {}
+            "keys and records. Remove it (plugins read API keys from the environment themselves), "
+            "or rename the variable if it holds no secret."
+        ) from None
 
 
 def _first_line(error: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,16 @@ HIDDEN = "[hidden]"
 _SECRET_NAME = re.compile(
     r"(^|_)(api_?key|token|secret|passw(or)?d|credentials?|authorization)$", re.IGNORECASE
 )
-_SECRET_VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSW(OR)?D|CREDENTIALS?)$")
+_SECRET_VARIABLE = re.compile(
+    r"(password|passwd|passphrase|secret|token|credential|authorization|"
+    r"(api|access|secret|private)key)s?(?![a-z])|(?<![a-z])(keys?|auth|pass|pwd)(?![a-z])",
+    re.IGNORECASE,
+)
+_PUBLIC_VARIABLE = re.compile(
+    r"_(path|dir|file|folder|root|home|sock)$|^(old)?pwd$|(^|_)(max|min|num|n)(_new)?_tokens$",
+    re.IGNORECASE,
+)
+"""Places of secrets, the shell's folders, and numbers of tokens."""
 _PATH = re.compile(
     r"(?<![\w.:/…])/(?:[^\s/'\"<>|;,()\[\]]+/)+[^\s/'\"<>|;,()\[\]]*|"
     r"\b[A-Za-z]:\\(?:[^\s\\'\"<>|]+\\)*[^\s\\'\"<>|]*"
@@ -28,18 +37,32 @@ def scrubbed(value: Any) -> Any:
     """Returns JSON values without secrets and with absolute paths cut to their last part.
 
     Hidden are texts under names such as ``api_key`` or ``token``, and anywhere the values of
-    environment variables whose names end in KEY, TOKEN, SECRET, PASSWORD or CREDENTIALS.
+    environment variables with secret names; see `is_secret`.
     """
     return _scrubbed(value, tuple(_secrets()))
 
 
+def is_secret(variable: str) -> bool:
+    """Tells by its name whether an environment variable holds a secret.
+
+    A word of it is KEY, TOKEN, SECRET, PASSWORD or the like, also as in `Api_Token2` or `PGPASSWORD`.
+    """
+    return bool(_SECRET_VARIABLE.search(variable)) and not _PUBLIC_VARIABLE.search(variable)
+
+
 def secret_variable(value: Any) -> str | None:
     """Returns the environment variable whose secret value is in a text of JSON values, if any."""
-    if isinstance(value, Mapping | list | tuple):
-        inner = value.values() if isinstance(value, Mapping) else value
-        return next(filter(None, map(secret_variable, inner)), None)
-    text = value if isinstance(value, str) else ""
-    return next((name for secret, name in _secrets().items() if secret in text), None)
+    secrets = _secrets().items()
+    return next((name for text in texts(value) for secret, name in secrets if secret in text), None)
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Yields the texts of JSON values, without keys."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list | tuple):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from texts(inner)
 
 
 def _scrubbed(value: Any, secrets: tuple[str, ...]) -> Any:
@@ -67,7 +90,7 @@ def _text(text: str, secrets: tuple[str, ...]) -> str:
 
 
 def _secrets() -> dict[str, str]:
-    return _long(tuple((v, n) for n, v in os.environ.items() if _SECRET_VARIABLE.search(n)))
+    return _long(tuple((v, n) for n, v in os.environ.items() if is_secret(n)))
 
 
 @lru_cache(maxsize=4)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...numbers import p_text
+from ...printing import visible
 from ..tables.pictures import plain_figure, save_picture
 from ..tables.sheet import markdown, plain
 from ..tables.table import ONE_SEED, Column, Entry, Sheet, Shown, axis_columns, verdict
@@ -139,7 +140,7 @@ def picture(found: Comparison, path: Path) -> None:
             axes.plot(ends, [row, row], color=colour, lw=width, solid_capstyle="round")
         axes.plot(value, row, "D" if mean else "o", color=colour, ms=8)
     axes.axvline(0, color="#888888", lw=1)
-    axes.set_yticks(range(len(lines)), [line.what for line in reversed(lines)])
+    axes.set_yticks(range(len(lines)), [visible(line.what) for line in reversed(lines)])
     axes.set_ylim(-0.7, len(lines) - 0.3)
     axes.set_xlabel(title(found))
     axes.spines["left"].set_visible(False)

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 from ...evaluation.label_quality import Scale
 from ...evaluation.results import Metric
 from ...numbers import decimal, detectable_text, p_text, percent
-from ...printing import visible
-from ..tables.sheet import Column, Entry, Sheet, Shown, markdown_text, plain
+from ...printing import markdown_text, visible
+from ..tables.sheet import Column, Entry, Sheet, Shown, plain
 from ..tables.sheet import markdown as sheet_markdown
 from .gate import GateResult
 from .verdicts import EQUAL, Compared, scale_of

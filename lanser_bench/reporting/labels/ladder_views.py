@@ -13,6 +13,7 @@ from ...evaluation.results import Metric
 from ...evaluation.statistics import MIN_SPEAKERS
 from ...experiment.settings.axis_names import readable
 from ...numbers import decimal, p_text
+from ...printing import visible
 from ..tables.pictures import save_picture
 from ..tables.sheet import Column, Entry, Sheet, Shown
 from .costs import Cost
@@ -193,13 +194,14 @@ def draw_ladder(
     if chance is not None:
         left.axvline(chance, color=GREY, lw=1, ls="--")
         left.text(chance, -0.62, "chance", color=GREY, fontsize=8, ha="center", va="bottom")
-    left.set_yticks(range(len(names)), names)
+    left.set_yticks(range(len(names)), [*map(visible, names)])
     left.set_ylim(len(names) - 0.4, -0.65)
     left.set_xlabel(heads[0])
     right.set_xlabel(heads[1])
     if any(costs):
         right.set_xscale("log")
         right.xaxis.set_major_formatter("{x:g}")
+        right.minorticks_off()
         right.margins(x=0.25)
     for axes in (left, right):
         axes.spines[["top", "right", "left"]].set_visible(False)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...evaluation.results import Metric
 from ...numbers import decimal
+from ...printing import visible
 from ...stages.label.run import ODD_TEXTS
 from ..tables.pictures import heat_map, plain_figure
 from ..tables.sheet import Column, Entry, Sheet
@@ -265,7 +266,7 @@ def label_picture(report: Mapping[str, Any]) -> Any:
     total = max(sum(counts), 1)
     figure, axes = plain_figure(5.6, 1.2 + 0.24 * len(names))
     axes.barh(range(len(names)), [count / total for count in counts], color=BLUE)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [*map(visible, names)])
     axes.invert_yaxis()
     axes.tick_params(labelsize=8)
     axes.set_xlabel("share of the labels given")

@@ -16,6 +16,7 @@ from ..._version import __version__
 from ...errors import DataError
 from ...measurements import MEASUREMENTS
 from ...measurements.base import Measurement
+from ...printing import visible
 from ...records.reading import read_records
 from ...store import write_atomic
 from ..comparing.declared import declared_lines
@@ -146,6 +147,7 @@ def environment() -> Any:
         loader=FunctionLoader(part),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: visible(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from ...printing import visible
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")
 """Okabe and Ito's palette, which colour-blind readers can distinguish."""
@@ -43,18 +46,25 @@ def plain_figure(width: float, height: float) -> tuple[Any, Any]:
 def save_picture(figure: Any, path: Path) -> None:
     """Writes a PNG, SVG or PDF completely or not at all; the same data give the same bytes.
 
-    A PDF embeds its fonts.
+    A PDF embeds its fonts. A `$` in a name begins no formula, and a character that the font lacks
+    is drawn as a box.
     """
     import matplotlib as mpl
+    from matplotlib.text import Text
 
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+        text.set_text(visible(text.get_text()))
     changing = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix.lower(), "Software")
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=path.parent, prefix=".picture-") as folder,
+        warnings.catch_warnings(),
         mpl.rc_context(
             {"svg.hashsalt": "lanser-bench", "svg.fonttype": "none", "pdf.fonttype": 42}
         ),
     ):
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # it quotes the character
         draft = Path(folder) / path.name
         figure.savefig(draft, dpi=150, metadata={changing: None})
         draft.replace(path)
@@ -79,9 +89,11 @@ def heat_map(
     figure = Figure(figsize=(2.8 + 0.36 * k, 1.9 + 0.3 * n), layout="constrained")
     axes = figure.add_subplot()
     image = axes.imshow(shares, vmin=0, vmax=top, cmap="Blues", aspect="auto")
-    axes.set_xticks(range(k), columns, rotation=60, ha="right", rotation_mode="anchor")
+    axes.set_xticks(
+        range(k), [*map(visible, columns)], rotation=60, ha="right", rotation_mode="anchor"
+    )
     names = [f"{name} ({total:.0f})" for name, total in zip(rows, totals[:, 0], strict=True)]
-    axes.set_yticks(range(n), names)
+    axes.set_yticks(range(n), [*map(visible, names)])
     axes.tick_params(labelsize=8, length=0)
     style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6.5}
     for row, column in zip(*np.nonzero(table), strict=True):

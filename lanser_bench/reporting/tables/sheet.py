@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ...printing import cell, visible
+from ...printing import cell, markdown_text
 from .form import Format
 from .latex import latex as latex
 from .layout import PAGE, bound, fitted
@@ -69,12 +69,6 @@ def _emphasised(entry: Entry, texts: Sequence[str]) -> list[str]:
 
 def _md_row(texts: Sequence[str]) -> str:
     return f"| {' | '.join(markdown_text(bound(text)) for text in texts)} |"
-
-
-def markdown_text(text: str) -> str:
-    """Escapes a text for a cell of a Markdown table."""
-    text = visible(text).replace("|", "\\|").replace("<", "&lt;").replace("](", "]\\(")
-    return text.replace("\n", " ")
 
 
 def html(sheets: Sequence[Sheet], title: str) -> str:
@@ -136,7 +130,7 @@ def csv_lines(lines: Sequence[Mapping[str, Any]]) -> str:
     out = io.StringIO()
     names = dict.fromkeys(name for line in lines for name in line)
     writer = csv.DictWriter(out, list(names), lineterminator="\n")
-    writer.writeheader()
+    writer.writerow({name: cell(name) for name in names})
     writer.writerows({name: cell(value) for name, value in line.items()} for line in lines)
     return out.getvalue()
 
