@@ -10,7 +10,7 @@ from ..errors import DataError, SettingsError
 from ..printing import echo, markdown_text
 from ..reporting.tables.form import Format
 from . import _shared as shared
-from ._shared import in_data, in_output, many_small_tables, read_results, writing
+from ._shared import in_data, in_output, many_small_tables, note, read_results, writing
 
 if TYPE_CHECKING:
     from ..reporting.leaderboard.boards import Board
@@ -111,7 +111,10 @@ def _show_transfer(selection: Selection, form: Format, other: object, *, notes: 
             "--transfer shows all labelled sets in one table: leave out --by, --dataset and "
             "--markdown (`--format md` prints Markdown)."
         )
-    boards = matrices(Records(selection.every), TRANSFER)
+    records = Records(selection.every)
+    boards = matrices(records, TRANSFER)
+    for fault in records.faults:
+        note(f"Left out: {fault}")
     if not boards:
         raise DataError(
             "No record has scores of heads trained on other labelled sets. Add `transfer: {}` to "

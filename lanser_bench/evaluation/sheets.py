@@ -83,6 +83,14 @@ def fitting(table: pa.Table) -> Iterator[None]:
         raise DataError(f"{_named(table)} do not fit together: {_line(error)}. {_REMEDY}") from None
 
 
+def rows_with(table: pa.Table, column: str, value: str) -> pa.Table:
+    """Returns the rows with a value that the record names, else a `DataError`: there are some."""
+    rows = table.filter(pc.equal(table[column], value))
+    if not len(rows):
+        raise DataError(f"{_named(table)} have none with {column} '{value}'. {_REMEDY}")
+    return rows
+
+
 def codes(table: pa.Table, column: str, n: int) -> Ints:
     """Returns a column of positions in n labels, else a `DataError`; −1 is no label."""
     found: Ints = table[column].to_numpy().astype(np.int64)

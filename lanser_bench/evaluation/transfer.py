@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from .arrays import Ints, Layers
 from .efficiency import Design, Labelled, learnt, training_labels
@@ -25,7 +24,7 @@ from .metrics import confusion_matrix
 from .predictions import Classified, classification, paired_difference
 from .results import TransferScore
 from .selection import fold_features
-from .sheets import codes
+from .sheets import codes, rows_with
 from .statistics import metric
 
 UNMAPPED = -1
@@ -201,7 +200,7 @@ def read_classified(table: pa.Table, score: TransferScore, column: str) -> Class
 
     `column` is ``predicted``, or ``within`` for heads trained within the set.
     """
-    rows = table.filter(pc.equal(table["trained_on"], JOIN.join(score.trained_on)))
+    rows = rows_with(table, "trained_on", JOIN.join(score.trained_on))
     gold, predicted = (codes(rows, name, len(score.labels)) for name in ("gold", column))
     ids, speakers = rows["id"].to_pylist(), rows["speaker"].to_pylist()
     return Classified(ids, speakers, gold, predicted[None], len(score.labels))

@@ -172,8 +172,9 @@ class Server:
         if 300 <= error.code < 400:
             new = self.quoted(_site(url, error.headers.get("Location") or ""), 300)
             raise RefusedError(
-                f"The language model server {self.base_url} redirects to {new}. Redirects are refused, because texts and key would go there. If "
-                "you trust it, set the option base_url to the new address."
+                f"The language model server {self.base_url} redirects to {new}. Redirects "
+                "are refused, because texts and key would go there. If you trust it, set "
+                "the option base_url to the new address."
             ) from None
         reason = error.read(2000).decode("utf-8", "replace").strip() or str(error.reason)
         raise RefusedError(
@@ -196,8 +197,11 @@ def _form(key: str) -> str:
 
     It also matches the beginning of a key at the end of a text, because that may have been cut.
     """
-    codes = [(re.escape(sign), f"{ord(sign):02x}") for sign in key]
-    signs = [rf"(?:\\*{sign}|%(?:25)*{code}|\\+(?:u00|x){code})" for sign, code in codes]
+    codes = [f"(?:{ord(sign.lower()):x}|{ord(sign.upper()):x})" for sign in key]
+    signs = [
+        rf"(?:\\*{re.escape(sign)}|(?:%(?:25)*|\\+(?:u00|x)){code})"
+        for sign, code in zip(key, codes, strict=True)
+    ]
     rest = (rf"(?:{sign}|(?:[%\\][0-9a-fux\\]*)?\Z)" for sign in signs[4:])
     return "".join([*signs[:4], *rest])
 

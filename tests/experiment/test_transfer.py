@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from command_line import lanser
@@ -243,6 +245,28 @@ def test_a_view_without_such_scores_says_what_to_do(
     assert code == 2
     assert "Add `transfer: {}` to an experiment" in err
     assert "leave out --by, --dataset" in lanser(*words, "--by", "encoder").err
+
+
+def test_a_file_without_rows_of_a_score_is_named(results: Path, tmp_path: Path) -> None:
+    shutil.copytree(results, tmp_path / "r")
+    paths = (tmp_path / "r" / "t").glob("*.json")
+    [path] = (p for p in paths if load_record(p).control is None)
+    content = json.loads(path.read_text())
+    attached = content["measured"]["transfer"]
+    file = path.with_name(attached["file"])
+    table = pq.read_table(file)
+    texts = pc.replace_substring(table["trained_on"], "manifest.0", "manifest.9")
+    pq.write_table(table.set_column(3, "trained_on", texts), file)
+    attached["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    path.write_text(json.dumps(content))
+    code, out, err = lanser("leaderboard", tmp_path / "r", "--transfer", "--format", "md")
+    assert code == 0, err
+    assert f"{file.name} have none with trained_on 'manifest.0'" in err
+    assert "| main |" not in out
+    assert lanser("site", tmp_path / "r", "-o", tmp_path / "site").code == 0
+    code, out, err = lanser("results", "validate", tmp_path / "r")
+    assert code == 2
+    assert "none with trained_on" in out + err
 
 
 def test_rows_are_compared_by_what_they_transfer(results: Path) -> None:

@@ -13,7 +13,7 @@ from .privacy import is_secret, secret_variable, texts
 
 _REFERENCE = re.compile(r"\$\{\s*([^}:.\s\[]*)([:.\[}\s]?)([A-Za-z_]*)")
 """First step of the name in an interpolation, the sign after it, and the step after a dot."""
-_ROOT_IN_TEXT = re.compile(r"\S.*\$\{[^}]*\broot\b", re.DOTALL)
+_ROOT_IN_TEXT = re.compile(r"\S.*\$\{(oc\.select:)?[\w.\[\]\s]*\broot\s*[\]},]", re.DOTALL)
 """A root at the start of a text is a path, of which records show the last part only."""
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -62,7 +62,7 @@ def resolved(settings: Mapping[str, Any], label: str) -> dict[str, Any]:
         with _noting_secrets(named):
             plain = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
     except OmegaConfBaseException as error:
-        _refuse(named, label)
+        _refuse([*named, secret_variable(str(error))], label)
         place = getattr(error, "full_key", None) or "a value"
         variable = re.search(r"Environment variable '([^']+)' not found", str(error))
         if variable:

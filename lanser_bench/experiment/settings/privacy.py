@@ -45,7 +45,7 @@ def scrubbed(value: Any) -> Any:
 def is_secret(variable: str) -> bool:
     """Tells by its name whether an environment variable holds a secret.
 
-    A word of it is KEY, TOKEN, SECRET, PASSWORD or the like, also as in `Api_Token2` or `PGPASSWORD`.
+    A word of it is KEY, TOKEN, SECRET, PASSWORD or the like, as in `Api_Token2` or `PGPASSWORD`.
     """
     return bool(_SECRET_VARIABLE.search(variable)) and not _PUBLIC_VARIABLE.search(variable)
 

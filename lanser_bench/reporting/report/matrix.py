@@ -6,10 +6,11 @@ of their own set only, so one interval covers sets of different sizes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..._face import Tabled
@@ -20,6 +21,7 @@ from ...evaluation.results import Metric
 from ...evaluation.statistics import MIN_SPEAKERS, Statistic, among, combine
 from ...measurements.base import Crossed, Measurement
 from ...records.attachments import read_attached
+from ...records.record import ResultRecord
 from ..leaderboard.boards import CEILINGS, PLAIN, Board
 from ..leaderboard.rows import Gap, Row
 from .data import Records
@@ -96,19 +98,31 @@ def _pairs(records: Records, row: Row, measurement: Measurement[Any]) -> Pairs:
         if attached is None or measurement.matrix is None:
             return {}
         try:
-            table = read_attached(path, attached)
+            seeds.append(dict(_crossed(record, measurement, read_attached(path, attached))))
+            for pair in seeds[0].keys() & seeds[-1].keys():
+                first, last = (set(seed[pair].answers.speakers) for seed in (seeds[0], seeds[-1]))
+                if first != last:
+                    raise DataError(
+                        f"{path.with_name(attached.file)} has other speakers of {pair[1]} than the "
+                        "file of another seed. Run the experiment again."
+                    )
         except DataError as error:
             records.faults[str(error)] = None
             return {}
-        seeds.append({})
-        for target, result in enumerate(record.datasets):
-            own = table.filter(pc.equal(table["target"], target))
-            for one in result.of(measurement):
-                for cell in measurement.matrix.cells(one, own):
-                    name = cell.trained_on[0] if len(cell.trained_on) == 1 else OTHERS
-                    seeds[-1][name, result.dataset] = cell
     same = all(seed.keys() == seeds[0].keys() for seed in seeds)
     return {pair: [seed[pair] for seed in seeds] for pair in seeds[0]} if same else {}
+
+
+def _crossed(
+    record: ResultRecord, measurement: Measurement[Any], table: pa.Table
+) -> Iterator[tuple[Pair, Crossed]]:
+    assert measurement.matrix is not None
+    for target, result in enumerate(record.datasets):
+        own = table.filter(pc.equal(table["target"], target))
+        for one in result.of(measurement):
+            for cell in measurement.matrix.cells(one, own):
+                name = cell.trained_on[0] if len(cell.trained_on) == 1 else OTHERS
+                yield (name, result.dataset), cell
 
 
 def _board(

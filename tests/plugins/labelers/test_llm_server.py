@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import email.utils
 import json
@@ -10,12 +11,14 @@ import re
 import socket
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -479,6 +482,97 @@ def test_no_message_shows_the_key(fake: Fake, monkeypatch: pytest.MonkeyPatch, s
         llm(fake).score(records("we won"), TAXONOMY)
     assert "secret" not in str(error.value)
     assert "secret" not in repr(_server.Server(fake.url, 1, 1, key="secret-key"))
+
+
+KEY = "sk-Ab/Cd+12_Qz9.wXyZ=PLANTED"
+ESCAPED = "".join(f"\\u{ord(sign):04X}" for sign in KEY)
+ECHOES = [
+    *(KEY, KEY.lower(), KEY.upper(), quote(KEY, safe=""), quote(quote(KEY, safe="")).lower()),
+    *(KEY.replace("/", "\\/"), ESCAPED, json.dumps(ESCAPED), "".join(f"%{ord(c):x}" for c in KEY)),
+]
+ENCODED = [
+    encode(before + KEY.encode()).decode()
+    for before in (b"", b"m", b"me")
+    for encode in (base64.b64encode, base64.urlsafe_b64encode)
+]
+
+
+def parts_shown(text: str, echo: str, length: int) -> list[str]:
+    """Parts of an echoed key that a message shows."""
+    starts = range(len(echo) - length + 1)
+    return [part for i in starts if (part := echo[i : i + length].lower()) in text.lower()]
+
+
+@pytest.mark.parametrize("echo", [*ECHOES, *ENCODED])
+@pytest.mark.parametrize("before", ["", "x" * 112, "x" * 295, "x" * 1990])
+@pytest.mark.parametrize("status", [200, 401])
+def test_no_answer_makes_a_message_show_the_key_in_any_form(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, echo: str, before: str, status: int
+) -> None:
+    monkeypatch.setenv("LANSER_LLM_API_KEY", KEY)
+    monkeypatch.setenv("LANSER_LLM_RETRIES", "0")
+    replies: list[Reply] = []
+    fake.reply = lambda number, question: replies[0]
+    # Of a key that is cut, at most three signs stay; of Base64, some at both ends.
+    length = 7 if echo in ENCODED else len(echo) // len(KEY) * 4
+    for text in (f"{before}{echo} is wrong", before + " ".join([echo] * 500)):
+        for reply in ((status, text.encode()), (status, completion(text)[1])):
+            replies[:] = [reply]
+            with pytest.raises(LanserError) as error:
+                llm(fake).score(records("we won"), TAXONOMY)
+            assert not parts_shown(str(error.value), echo, length)
+            assert len(str(error.value)) < 800
+
+
+def test_a_long_key_that_is_cut_in_two_is_not_shown(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "".join(f"{number:03}" for number in range(237))
+    monkeypatch.setenv("LANSER_LLM_API_KEY", key)
+    texts: list[str] = []
+    fake.reply = lambda number, question: (401, texts[0].encode())
+    for text in (key * 9, quote(key * 9).replace("1", "%31"), ("x" * 1500 + key)[:1800]):
+        texts[:] = [text]
+        with pytest.raises(LanserError, match=r"HTTP 401: x*(\*\*\*)*x*") as error:
+            llm(fake).score(records("we won"), TAXONOMY)
+        assert "001" not in str(error.value)
+        assert len(str(error.value)) < 600
+
+
+def test_the_reason_phrase_shows_no_key(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANSER_LLM_API_KEY", KEY)
+    answer = f"HTTP/1.1 401 no {KEY} here\r\nContent-Length: 0\r\n\r\n".encode()
+    listening, url = raw_server(lambda connection: connection.sendall(answer))
+    with listening, pytest.raises(LanserError, match=r"HTTP 401: no \*\*\* here\.") as error:
+        llm(fake, base_url=url).score(records("we won"), TAXONOMY)
+    assert "PLANTED" not in "".join(traceback.format_exception(error.value))
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("https://Sk-Planted1.example.org/x", r"https://\*\*\*\.example\.org\."),
+        ("https://%73k-planted1.example.org", r"https://\*\*\*\.example\.org\."),
+        ("https://sk-planted1\u2100.org/x".encode().decode("latin-1"), "."),
+        ("http://[sk-planted1/", r"an invalid address\."),
+    ],
+)
+def test_the_place_of_a_redirect_shows_no_key(
+    fake: Fake, monkeypatch: pytest.MonkeyPatch, location: str, shown: str
+) -> None:
+    monkeypatch.setenv("LANSER_LLM_API_KEY", "Sk-Planted1")
+    status = 300 if "[" in location else 302  # urllib itself reads the address of the others
+    fake.reply = lambda number, question: (status, b"", {"Location": location})
+    with pytest.raises(LanserError, match=f"redirects to {shown}") as error:
+        llm(fake).score(records("we won"), TAXONOMY)
+    assert "planted" not in "".join(traceback.format_exception(error.value)).lower()
+
+
+def test_a_text_without_the_key_is_quoted_as_it_is() -> None:
+    server = _server.Server("http://localhost", 1, 1, key="sk-planted1")
+    text = r"no such task: 100% of C:\u, sk-plain, ends with sk"
+    assert server.quoted(text, 99) == text
+    assert server.quoted(text, 9) == text[:9]
 
 
 def test_a_key_that_cannot_be_sent_is_not_shown(
