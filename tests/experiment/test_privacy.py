@@ -104,7 +104,7 @@ def test_names_that_only_look_like_secrets(name: str) -> None:
         ("name", r"${oc.decode:'\${oc.env:DB_PASSWORD}'}"),
         ("name", "t${oc.env:DB_PASSWORD,none}"),
         ("grids.0.grid.seed", "['${oc.decode:${oc.env:DB_PASSWORD}}', 1]"),
-        ("seed", "${labeler.name}"),
+        ("seed", "${pretrain.epochs}"),
     ],
 )
 @pytest.mark.parametrize("secret", ["S3CRET7", "12345678", "'t-qqqqsecretq'", "[broken", None])
@@ -115,7 +115,7 @@ def test_a_secret_variable_is_refused_by_its_name_in_any_place(
     monkeypatch.delenv("DB_PASSWORD", raising=False)
     if secret is not None:
         monkeypatch.setenv("DB_PASSWORD", secret)
-    more = {"labeler.name": "${oc.env:DB_PASSWORD}"} if "labeler" in text else {}
+    more = {"pretrain.epochs": "${oc.env:DB_PASSWORD}"} if "epochs" in text else {}
     settings = {"question": "PASSWORD", key: text} | more
     overrides = [f"{name}={value}" for name, value in settings.items()]
     with pytest.raises(SettingsError, match="environment variable DB_PASSWORD, ") as error:
