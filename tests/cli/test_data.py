@@ -204,6 +204,13 @@ def test_the_same_sound_of_two_speakers_is_refused_by_name(
     assert {"u0", "u4"} <= set(found["refused"][0].replace(",", "").split())
 
 
+def test_too_few_speakers_are_said_of_the_dataset(
+    two_speakers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert leakage("manifest", two_speakers, "taxonomy=ekman-6", "--store", tmp_path) == 2
+    assert "dataset 'manifest': 5 speaker folds need" in capsys.readouterr().err
+
+
 def test_a_corpus_that_holds_the_test_speakers_is_refused(
     two_speakers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

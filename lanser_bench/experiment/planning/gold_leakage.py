@@ -52,7 +52,8 @@ def gold_notes(
     assert dataset.card.taxonomy is not None
     names = parts.taxonomy(dataset.card.taxonomy).names
     table = read_utterances(built.artifact)
-    kept, folds = planned_folds(table, names, params, dataset.protocols, seed)
+    where = f"{parts.label}: target '{target.dataset}'"
+    kept, folds = planned_folds(table, names, params, dataset.protocols, seed, where)
     probed = any("gold" in parts.plugin("probe", ref)[0].reads for ref in probes)
     tested = set(kept) if probed else {kept[p] for fold in folds for p in fold.test.tolist()}
     trained = {kept[p] for fold in folds for p in fold.train.tolist()} - tested

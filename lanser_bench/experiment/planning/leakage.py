@@ -9,7 +9,7 @@ from typing import Any
 
 from ...data.manifest import build_manifest
 from ...data.utterances import UtteranceTable, read_utterances
-from ...errors import LeakageError
+from ...errors import DataError, LeakageError
 from ...evaluation.folds import Fold
 from ...evaluation.leakage import Side, named_label_warning, overlap, sentence_warnings
 from ...evaluation.official import check_official
@@ -72,7 +72,7 @@ def leakage_report(
     report = LeakageReport(target.dataset, settings.protocol, identical=_identical(table))
     if plugin.card.taxonomy is not None:
         names = find_taxonomy(registry, plugin.card.taxonomy).names
-        kept, folds = planned_folds(table, names, settings, plugin.protocols, seed)
+        kept, folds = planned_folds(table, names, settings, plugin.protocols, seed, where)
         report.folds = len(folds)
         gold = [names[label] for label in table.labels(names, settings.votes)[kept]]
         named = named_label_warning([table.transcripts[p] for p in kept], gold)
@@ -102,6 +102,7 @@ def planned_folds(
     params: evaluate.Params,
     official: Mapping[str, str],
     seed: int,
+    where: str,
 ) -> tuple[list[int], list[Fold]]:
     """Returns the positions of the labelled utterances and the folds that a run makes of them.
 
@@ -111,14 +112,18 @@ def planned_folds(
         params: protocol and folds of the evaluation.
         official: the set's official protocols → protocol that makes their folds.
         seed: decides ties.
+        where: begins messages.
 
     Raises:
         DataError: too few labels or speakers, or no such split.
         SettingsError: unknown protocol.
     """
-    kept, data, _ = labelled(table, names, params.votes)
     by = evaluate.folds_by(params, official)
-    return kept, folds_of(table, kept, data, by, params.folds, seed)
+    try:
+        kept, data, _ = labelled(table, names, params.votes)
+        return kept, folds_of(table, kept, data, by, params.folds, seed)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
 
 
 def _check_corpus(
