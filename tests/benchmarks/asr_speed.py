@@ -41,6 +41,10 @@ OURS: dict[str, tuple[str, dict[str, Any]]] = {
         "faster-whisper",
         {"silence": "cached", "batch_size": 32},
     ),
+    "plugin faster-whisper, cached, 30 s, batches of 32": (
+        "faster-whisper",
+        {"silence": "cached", "window_s": 30, "batch_size": 32},
+    ),
     "plugin openai-whisper": ("openai-whisper", {}),
     "plugin openai-whisper, cached": ("openai-whisper", {"silence": "cached"}),
 }
