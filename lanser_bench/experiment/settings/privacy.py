@@ -43,7 +43,7 @@ def scrubbed(value: Any) -> Any:
 
 
 def is_secret(variable: str) -> bool:
-    """Tells by its name whether an environment variable holds a secret.
+    """Returns whether an environment variable holds a secret, by its name.
 
     A word of it is KEY, TOKEN, SECRET, PASSWORD or the like, as in `Api_Token2` or `PGPASSWORD`.
     """
