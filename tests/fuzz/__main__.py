@@ -52,7 +52,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
         work = (given.work or Path(scratch)).resolve()
-        work.mkdir(exist_ok=True)
+        work.mkdir(parents=True, exist_ok=True)
         home = work / "world"
         with FileLock(work / "lock"):  # parts may run side by side in one folder
             if not home.exists():

@@ -95,14 +95,17 @@ def test_the_gate_and_the_report_show_hostile_names(
     assert not OBEYED.search(text)
 
 
-def test_exported_predictions_begin_no_formula_and_keep_signed_names(
+def test_exported_predictions_begin_no_formula(
     records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    [record, *_] = records.glob("labeler-entailment*.json")
+    shutil.copytree(records, tmp_path / "r")
+    [record, *_] = (tmp_path / "r").glob("labeler-entailment*.json")
+    text = record.read_text(encoding="utf-8")
+    record.write_text(text.replace(json.dumps(HOSTILE[::-1]), json.dumps(HOSTILE)), "utf-8")
     printed(capsys, "predictions", "export", record, tmp_path / "p.csv")
     with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
         cells = {cell for row in csv.reader(file) for cell in row}
-    assert any(cell.startswith(("'=cmd", "}")) for cell in cells)
+    assert any(cell.startswith("'=cmd") for cell in cells)
     assert not any(cell.startswith(("=", "@")) for cell in cells)
 
 
