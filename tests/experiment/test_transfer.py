@@ -247,18 +247,25 @@ def test_a_view_without_such_scores_says_what_to_do(
     assert "leave out --by, --dataset" in lanser(*words, "--by", "encoder").err
 
 
+def rewritten(record: Path, column: str, old: str, new: str) -> Path:
+    """Changes texts of a column of a record's transferred predictions; returns their file."""
+    content = json.loads(record.read_text())
+    attached = content["measured"]["transfer"]
+    file = record.with_name(attached["file"])
+    table = pq.read_table(file)
+    texts = pc.replace_substring(table[column], old, new)
+    place = table.schema.get_field_index(column)
+    pq.write_table(table.set_column(place, column, texts), file)
+    attached["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    record.write_text(json.dumps(content))
+    return file
+
+
 def test_a_file_without_rows_of_a_score_is_named(results: Path, tmp_path: Path) -> None:
     shutil.copytree(results, tmp_path / "r")
     paths = (tmp_path / "r" / "t").glob("*.json")
     [path] = (p for p in paths if load_record(p).control is None)
-    content = json.loads(path.read_text())
-    attached = content["measured"]["transfer"]
-    file = path.with_name(attached["file"])
-    table = pq.read_table(file)
-    texts = pc.replace_substring(table["trained_on"], "manifest.0", "manifest.9")
-    pq.write_table(table.set_column(3, "trained_on", texts), file)
-    attached["sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
-    path.write_text(json.dumps(content))
+    file = rewritten(path, "trained_on", "manifest.0", "manifest.9")
     code, out, err = lanser("leaderboard", tmp_path / "r", "--transfer", "--format", "md")
     assert code == 0, err
     assert f"{file.name} have none with trained_on 'manifest.0'" in err
@@ -314,3 +321,9 @@ def test_pre_trained_rows_and_their_controls_have_their_own_matrices(
     best = max(line["mean"] for name, line in rows.items() if name != "main")
     gap = rows["main"]["mean"] - best
     assert rows["main"]["to_control"] == pytest.approx(gap, abs=1e-9)
+
+    changed = next(p for p in folder.rglob("t/*.json") if load_record(p).seed == 1)
+    file = rewritten(changed, "speaker", ":s", ":other-s")
+    code, _, err = lanser("leaderboard", folder, "--transfer")
+    assert code == 0, err
+    assert f"{file.name} has other speakers of" in err
