@@ -82,6 +82,16 @@ def refuse_stream(path: Path) -> None:
         raise OSError(errno.EINVAL, what, str(path))
 
 
+def refuse_link(path: Path, named_in: Path) -> None:
+    """Raises `OSError` if a file is a link that leaves the folder of the file that names it.
+
+    Links of a store of files, which lead from all files of a folder into one place, are followed.
+    """
+    if path.is_symlink() and path.resolve().parent != named_in.resolve().parent:
+        what = "it is a link to another folder; put the file itself in its place"
+        raise OSError(errno.EINVAL, what, str(path))
+
+
 def _refuse_impossible(text: str) -> None:
     if not text.strip():
         raise ValueError("it is empty")

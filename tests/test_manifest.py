@@ -19,7 +19,12 @@ import soundfile
 from lanser_bench import DataError, SettingsError, Utterance
 from lanser_bench.data.listing import Part, spread
 from lanser_bench.data.manifest import BuiltManifest, build_manifest
-from lanser_bench.data.utterances import iter_utterances, read_summary, read_utterances
+from lanser_bench.data.utterances import (
+    UtteranceTable,
+    iter_utterances,
+    read_summary,
+    read_utterances,
+)
 from lanser_bench.errors import StoreError
 from lanser_bench.plugins.discovery import Registry, load_plugins
 from lanser_bench.store import LostError, Store
@@ -581,6 +586,53 @@ def test_hours_that_cannot_be_met_are_refused(build: Build, corpus: Path) -> Non
     write_table(corpus, [{"id": "t", "transcript": "no sound", "label": "joy"}])
     with pytest.raises(DataError, match=r"texts without recordings.* Use `limit`"):
         build(corpus, part=Part(hours=1))
+
+
+def test_shares_are_apart_complete_and_keep_dialogues_together(build: Build, corpus: Path) -> None:
+    names = [f"{i:02d}" for i in range(40)]
+    rows: list[Mapping[str, Any]] = [
+        {
+            "id": f"{n}-{k}",
+            "audio": f"{n}.wav",
+            "dialogue_id": f"d{int(n) // 4}",
+            "start": k,
+            "end": k + 1,
+        }
+        for n in names
+        for k in (0, 1)
+    ]
+    for i, name in enumerate(names):
+        noise = np.random.default_rng(i).normal(0, 0.1, 2 * RATE)
+        soundfile.write(corpus / f"{name}.wav", noise, RATE)
+    write_table(corpus, rows)
+
+    def part(share: str, **more: float) -> UtteranceTable:
+        return read_utterances(build(corpus, part=Part(share=share, **more)).artifact)
+
+    shares = [part(f"{i}/3") for i in (1, 2, 3)]
+    assert sorted(id_ for share in shares for id_ in share.ids) == sorted(r["id"] for r in rows)
+    assert all(shares)
+    dialogues = [set(share.dialogue_ids) for share in shares]
+    assert len(set[str | None]().union(*dialogues)) == sum(map(len, dialogues)) == 10
+    write_table(corpus, [*rows, {"id": "new", "audio": "00.wav", "dialogue_id": "d0"}])
+    changed = [set(part(f"{i}/3").ids) != set(share.ids) for i, share in enumerate(shares, 1)]
+    assert changed.count(True) == 1
+    # First so much of the whole, and then its share.
+    some = [part(f"{i}/3", hours=40 / 3600).ids for i in (1, 2, 3)]
+    whole = read_utterances(build(corpus, part=Part(hours=40 / 3600)).artifact).ids
+    assert sorted(id_ for ids in some for id_ in ids) == sorted(whole)
+    assert len(rows) > len(whole)
+
+
+@pytest.mark.parametrize("share", ["0/3", "4/3", "1/0", "one", "1/99999", 0.5])
+def test_what_is_no_share_is_refused(build: Build, corpus: Path, share: Any) -> None:
+    with pytest.raises(SettingsError, match="two whole numbers such as 3/8"):
+        build(corpus, part=Part(share=share))
+
+
+def test_an_empty_share_is_refused(build: Build, corpus: Path) -> None:
+    with pytest.raises(DataError, match=r"Share 1/999 of .* has no utterance\. Use fewer shares"):
+        build(corpus, part=Part(share="1/999"))
 
 
 def test_hours_name_unusable_recordings_and_do_not_count_them(build: Build, corpus: Path) -> None:

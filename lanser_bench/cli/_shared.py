@@ -34,7 +34,7 @@ dataset_words = partial(
     autocompletion=_complete.dataset_words,
     show_default=False,
     help="A dataset plugin, such as ravdess; its folder, unless it makes its own files; then "
-    "options of the plugin, limit=N, hours=H and on_bad_audio=skip.",
+    "options of the plugin, limit=N, hours=H, share=1/N and on_bad_audio=skip.",
 )
 TEXT_COLUMN = in_data("text", "--column", help="Column of a table's texts.")
 

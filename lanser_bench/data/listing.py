@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -93,6 +94,15 @@ def _nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def share_of(written: str) -> tuple[int, int]:
+    """Returns which share of how many a text names; a `ValueError` if it names none."""
+    found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", str(written))
+    which, of = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= which <= of:
+        raise ValueError("it must be two whole numbers such as 3/8, the third of eight shares")
+    return which, of
+
+
 @dataclass(frozen=True)
 class Part:
     """How much of a dataset to use; everything by default."""
@@ -101,9 +111,11 @@ class Part:
     """Largest number of utterances."""
     hours: float | None = None
     """Largest amount of usable speech, in hours."""
+    share: str | None = None
+    """One of equal shares of these utterances: ``3/8``."""
 
     def check(self, dataset: str) -> None:
-        """Raises `SettingsError` unless `limit` is a whole number from 1 and `hours` positive."""
+        """Raises `SettingsError` if a value is not of its kind, or out of its range."""
         if self.limit is not None and (type(self.limit) is not int or self.limit < 1):
             raise SettingsError(
                 f"dataset '{dataset}': limit is {self.limit!r}; it must be a whole number of at "
@@ -113,6 +125,27 @@ class Part:
             raise SettingsError(
                 f"dataset '{dataset}': hours is {self.hours!r}; it must be a number above 0."
             )
+        try:
+            share_of("1/1" if self.share is None else self.share)
+        except ValueError as error:
+            raise SettingsError(f"dataset '{dataset}': share is {self.share!r}; {error}.") from None
+
+    def shared(self, utterances: Sequence[Utterance], folder: Path) -> list[Utterance]:
+        """Returns the utterances of the share, in their order.
+
+        The choice is by the hash of the dialogue's or recording's name, whose utterances stay
+        together, so that a new recording changes one share.
+        """
+        if self.share is None:
+            return list(utterances)
+        which, of = share_of(self.share)
+
+        def place(u: Utterance) -> int:
+            recording = u.id if u.audio is None else relative(u.audio, folder)
+            digest = hashlib.sha256((u.dialogue_id or recording).encode(errors="surrogatepass"))
+            return int.from_bytes(digest.digest()[:8]) % of
+
+        return [u for u in utterances if place(u) == which - 1]
 
 
 def spread(

@@ -106,9 +106,16 @@ def survey_dataset(
     survey = Survey(name, plugin.card, notes=[*plugin.notes, *notes], faults=faults)
     if part.limit is not None:
         utterances = spread(utterances, part.limit)
+    if part.hours is None:
+        utterances = part.shared(utterances, folder)
     recordings = memo.look([u.audio for u in utterances if u.audio is not None], progress)
     if part.hours is not None:
-        utterances = _within_hours(survey, utterances, recordings, part.hours)
+        found = _within_hours(survey, utterances, recordings, part.hours)
+        utterances = part.shared(found, folder)
+    if not utterances and part.share and not survey.faults:
+        survey.faults.append(
+            f"Share {part.share} of dataset '{name}' has no utterance. Use fewer shares."
+        )
     _fill(survey, utterances, recordings, folder)
     if survey.of_kind("bad audio") and on_bad_audio == "stop":
         survey.faults.append(
@@ -116,7 +123,7 @@ def survey_dataset(
             f"'{name}' cannot be used: {survey.named('bad audio')}. Fix or remove them, or set "
             "`on_bad_audio: skip` to leave them out."
         )
-    elif not survey.rows:
+    elif utterances and not survey.rows:
         survey.faults.append(
             f"None of the {len(utterances)} utterances of dataset '{name}' can be used: "
             f"{survey.named('bad audio')}."

@@ -33,8 +33,8 @@ def check_official(
         if given[option] != value
     ]
     differing += [
-        f"{name}: {value:g} (not all utterances)"
-        for name, value in (("limit", part.limit), ("hours", part.hours))
+        f"{name}: {value} (not all utterances)"
+        for name, value in vars(part).items()
         if value is not None
     ]
     if differing:

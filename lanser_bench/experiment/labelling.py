@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.manifest import BuiltManifest
+from ..errors import SettingsError
 from ..kinds.executor import StageReport
 from ..plugins.discovery import registry
 from ..store import Store
@@ -174,6 +175,8 @@ def _computed(
 
 def _settings(dataset: str | Mapping[str, Any], grid: dict[str, list[Any]]) -> dict[str, Any]:
     """Returns an experiment, whose unused parts are never looked up."""
+    if isinstance(dataset, Mapping) and "parts" in dataset:
+        raise SettingsError("'parts' belongs into an experiment. Remove it to label all at once.")
     return {
         "name": "label",
         "corpora": [dataset],

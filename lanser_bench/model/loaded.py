@@ -14,10 +14,10 @@ import numpy.typing as npt
 from ..errors import DataError, PluginError, SettingsError
 from ..kinds.encoder import FeatureExtractor
 from ..kinds.speech import SAMPLE_RATE, Waveform
-from ..paths import refuse_stream
+from ..paths import refuse_link, refuse_stream
 from ..plugins.discovery import registry
 from ..plugins.identity import check_installed, plugin_identity
-from .config import TAXONOMY, WEIGHTS, ModelConfig, read_config
+from .config import CONFIG, TAXONOMY, WEIGHTS, ModelConfig, read_config
 
 if TYPE_CHECKING:
     from ..kinds.segmenter import Segmenter
@@ -174,11 +174,13 @@ def load_model(
     try:
         plugin = plugins.create("encoder", config.encoder.name, config.encoder.options)
         notes = _compare(config, plugin_identity(plugins, "encoder", config.encoder.name, plugin))
+        for file in (TAXONOMY, WEIGHTS):
+            refuse_stream(place / file)
+            refuse_link(place / file, place / CONFIG)
         taxonomy = load_taxonomy(place / TAXONOMY) if config.taxonomy else None
         if config.frontend.content() != plugin.frontend.content():
             raise ValueError("its front end is not that of its encoder")
         frozen = frames_encoder(plugin.frontend, plugins)
-        refuse_stream(place / WEIGHTS)
         tensors = load_file(place / WEIGHTS)
         model = SERModel(config, tensors, taxonomy, plugin, device, frozen, notes)
         model.check()

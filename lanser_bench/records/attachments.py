@@ -29,7 +29,7 @@ from ..evaluation.predictions import (
 from ..evaluation.sheets import codes, fitting
 from ..evaluation.statistics import Statistic
 from ..measurements import MEASUREMENTS
-from ..paths import read_whole
+from ..paths import read_whole, refuse_link
 from ..store import Store, sync
 from .counts import footer
 from .reading import load_record
@@ -98,6 +98,7 @@ def read_attached(
     """
     path = record.with_name(attached.file)
     try:
+        refuse_link(path, record)
         content = read_whole(path)
     except OSError as error:
         raise DataError(

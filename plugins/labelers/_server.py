@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -176,7 +177,10 @@ class Server:
                 "are refused, because texts and key would go there. If you trust it, set "
                 "the option base_url to the new address."
             ) from None
-        reason = error.read(2000).decode("utf-8", "replace").strip() or str(error.reason)
+        body = b""
+        with suppress(OSError, http.client.HTTPException):  # a connection that breaks here
+            body = error.read(2000)
+        reason = body.decode("utf-8", "replace").strip() or str(error.reason)
         raise RefusedError(
             f"The language model server {self.base_url} refuses the request with HTTP "
             f"{error.code}: {self.quoted(reason, 300)}. Check the options base_url and "

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from lanser_bench import DataError
+from lanser_bench import DataError, LanserError, SettingsError
 from lanser_bench.cli import main
-from lanser_bench.experiment import RunOutcome, dry_run, run_experiment
+from lanser_bench.experiment import RunOutcome, dry_run, label_corpus, run_experiment
 from lanser_bench.experiment.planning.plan import LOST
 from lanser_bench.experiment.running.running import stage_notes
 from lanser_bench.plugins import isolation
@@ -68,6 +68,58 @@ def test_records_load_back_and_hold_what_was_done(run: Run, corpora: Path, tmp_p
     text = main.model_dump_json()
     assert str(corpora) not in text
     assert str(tmp_path) not in text
+
+
+def test_parts_of_a_corpus_are_labelled_while_others_wait_for_transcripts(
+    run: Run, corpora: Path
+) -> None:
+    corpus = {"dataset": "manifest", "root": str(corpora / "plain")}
+    outcome = run(corpora=[{**corpus, "parts": 3}])
+    assert outcome.ok
+    begun = [
+        (event["stage"], outcome.plan.nodes[event["key"]].title)
+        for event in events_of(outcome)
+        if event["event"] == "stage-start" and event["stage"] in ("transcribe", "label")
+    ]
+    assert [stage for stage, _ in begun] == ["transcribe", "label"] * 3
+    (record,) = [r for r in map(load_record, outcome.records) if r.control is None]
+    assert [c["share"] for c in record.settings["corpora"]] == ["1/3", "2/3", "3/3"]
+    assert len(record.labels) == 3
+    assert sum(report.utterances for report in record.labels.values()) == 24
+    listed = [{**corpus, "share": c["share"]} for c in record.settings["corpora"]]
+    again = run(corpora=listed)
+    assert executed(again) == {}
+
+
+@pytest.mark.parametrize(
+    ("corpus", "says"),
+    [
+        ({"parts": 0}, "a whole number from 1 to 1000 for 'parts'"),
+        ({"parts": "two"}, "a whole number from 1 to 1000 for 'parts'"),
+        ({"parts": 2, "share": "1/2"}, "and no 'share' beside"),
+        ({"share": "3/2"}, r"share' is '3/2': it must be two whole numbers such as 3/8"),
+        (
+            {"parts": 500},
+            r"Share 1/500 of dataset 'manifest' has no utterance. Use fewer shares\.$",
+        ),
+    ],
+)
+def test_parts_that_cannot_be_are_refused(
+    run: Run, corpora: Path, corpus: dict[str, Any], says: str
+) -> None:
+    root = str(corpora / "plain")
+    with pytest.raises(LanserError, match=says):
+        run(corpora=[{"dataset": "manifest", "root": root, **corpus}])
+
+
+def test_parts_of_a_target_or_of_what_is_labelled_alone_are_refused(
+    run: Run, settings: Make
+) -> None:
+    whole = {**settings()["targets"][0], "parts": 2}
+    with pytest.raises(SettingsError, match="unknown key 'parts'"):
+        run(targets=[whole])
+    with pytest.raises(SettingsError, match="'parts' belongs into an experiment"):
+        label_corpus(whole, "random", "ekman-6")
 
 
 def test_results_that_cannot_be_written_are_told_before_anything_runs(

@@ -225,3 +225,22 @@ def test_another_version_of_the_encoder_is_refused(finished: Finished, tmp_path:
     shutil.rmtree(place)
     with pytest.raises(DataError, match="lanser-bench export"):
         load_model(place)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "taxonomy.yaml"])
+def test_a_link_to_a_file_elsewhere_is_no_part_of_a_model(
+    finished: Finished, tmp_path: Path, name: str
+) -> None:
+    place = export_cell(finished.records["main"], tmp_path / "m", finished.store)
+    (tmp_path / "blobs").mkdir()
+
+    def move_away(file: Path) -> None:
+        blob = tmp_path / "blobs" / file.name
+        file.rename(blob)
+        file.symlink_to(blob)
+
+    move_away(place / name)
+    with pytest.raises(DataError, match=f"link to another folder.*{name}"):
+        load_model(place)
+    move_away(place / "config.json")  # as the cache of a hub keeps all files of a model
+    assert load_model(place).labels

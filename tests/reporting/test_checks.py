@@ -77,6 +77,23 @@ def test_predictions_of_another_record_are_refused(published: Path, tmp_path: Pa
     assert "cannot be read" in fault
 
 
+def test_a_link_out_of_the_folder_is_refused_and_a_store_of_files_is_read(
+    published: Path, tmp_path: Path
+) -> None:
+    record = load_record(published)
+    assert record.predictions is not None
+    beside = published.with_name(record.predictions.file)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    beside.rename(elsewhere / "1")
+    beside.symlink_to(elsewhere / "1")
+    (fault,) = check_record(published).faults
+    assert f"{beside} cannot be read (it is a link to another folder; put the file" in fault
+    published.rename(elsewhere / "2")  # as the caches of some hubs keep all files of a folder
+    published.symlink_to(elsewhere / "2")
+    assert check_record(published).faults == []
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [

@@ -329,7 +329,7 @@ def _log(tracker: Tracker[Any], job: Job, folder: Path) -> str | None:
 
 
 def _scrubbed_copy(records: Path, copy: Path) -> Path:
-    """Copies the newest records without secrets and paths, with links to the files beside them."""
+    """Copies the newest records without secrets and paths, and the files beside them."""
     shutil.rmtree(copy, ignore_errors=True)
     copy.mkdir(parents=True)
     for path, record in newest(read_records([records]).records):
@@ -337,7 +337,8 @@ def _scrubbed_copy(records: Path, copy: Path) -> Path:
         text = json.dumps(content, ensure_ascii=False)
         (copy / path.name).write_text(text, encoding="utf-8")
         for beside in attachments_of(record).values():
-            (copy / beside.file).symlink_to(path.resolve().with_name(beside.file))
+            with suppress(FileNotFoundError):  # what needs the file says that it is missing
+                shutil.copyfile(path.with_name(beside.file), copy / beside.file)
     return copy
 
 

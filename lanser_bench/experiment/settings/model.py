@@ -7,10 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
-from ...data.listing import Part
+from ...data.listing import Part, share_of
 from ...devices import Device
 from ...evaluation.families import Declared
 from ...measurements import SECTIONS, SWITCHES
@@ -68,6 +76,11 @@ class PluginRef(_Settings):
         return {"name": value["name"], "options": {k: v for k, v in value.items() if k != "name"}}
 
 
+def _share(written: str) -> str:
+    share_of(written)
+    return written
+
+
 class DatasetRef(_Settings):
     """A dataset: the plugin's name, its folder, and the options of the plugin."""
 
@@ -81,6 +94,9 @@ class DatasetRef(_Settings):
     hours: float | None = Field(default=None, gt=0)
     """Largest amount of usable speech, in hours, spread like `limit`; a smaller amount is a subset
     of each larger one."""
+    share: Annotated[str, AfterValidator(_share)] | None = None
+    """One of equal shares of these utterances, such as ``3/8``. The utterances of a dialogue or
+    recording stay together."""
     options: dict[str, Any] = {}
 
     @model_validator(mode="before")
@@ -98,7 +114,28 @@ class DatasetRef(_Settings):
     @property
     def part(self) -> Part:
         """How much of it to use."""
-        return Part(self.limit, self.hours)
+        return Part(self.limit, self.hours, self.share)
+
+
+MOST_PARTS = 1000
+
+
+def _in_parts(corpora: Any) -> Any:
+    """Lists each corpus with `parts` as so many datasets, its shares."""
+    if not isinstance(corpora, list | tuple):
+        return corpora
+    listed: list[Any] = []
+    for corpus in corpora:
+        if not isinstance(corpus, Mapping) or "parts" not in corpus:
+            listed.append(corpus)
+            continue
+        parts, rest = corpus["parts"], {k: v for k, v in corpus.items() if k != "parts"}
+        if type(parts) is not int or not 1 <= parts <= MOST_PARTS or "share" in rest:
+            raise ValueError(
+                f"expected a whole number from 1 to {MOST_PARTS} for 'parts', and no 'share' beside"
+            )
+        listed += [{**rest, "share": f"{i}/{parts}"} for i in range(1, parts + 1)]
+    return listed
 
 
 class LabelSettings(LabelParams):
@@ -249,8 +286,10 @@ class _Method(_Settings):
     """Folder of the results, and the group in trackers."""
     seed: Seed = 0
     """Seed of evaluation, probing and random controls."""
-    corpora: tuple[DatasetRef, ...] = ()
-    """Speech to pre-train on. Only labelers and controls that need gold use its human labels."""
+    corpora: Annotated[tuple[DatasetRef, ...], BeforeValidator(_in_parts)] = ()
+    """Speech to pre-train on. Only labelers and controls that need gold use its human labels. With
+    ``parts: 8``, a corpus is listed as eight datasets, its shares, each with stages of its own: the
+    first are labelled while later ones are transcribed."""
     segmenter: PluginRef = _default("segmenter")
     asr: PluginRef = _default("asr")
     labeler: PluginRef

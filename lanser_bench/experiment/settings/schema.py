@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from ...errors import PluginError
 from ...plugins.describe import documented, summaries
 from ...plugins.discovery import Registry
-from .model import DatasetRef, Experiment
+from .model import MOST_PARTS, DatasetRef, Experiment
 
 SINGLE = {
     "segmenter": "segmenter",
@@ -57,6 +57,9 @@ def experiment_schema(plugins: Registry) -> dict[str, Any]:
     for key, kind in LISTS.items():
         items = {"$ref": f"#/$defs/plugin.{kind}"}
         properties[key] = {**_about(properties[key]), "type": "array", "items": items}
+    whole = {"type": "integer", "minimum": 1, "maximum": MOST_PARTS}
+    for choice in definitions["dataset"]["anyOf"][1:]:
+        choice["properties"]["parts"] = {**whole, "description": "Of `corpora` only; see there."}
     for key in ("corpora", "targets"):
         items = {"$ref": "#/$defs/dataset"}
         properties[key] = {**_about(properties[key]), "type": "array", "items": items}
@@ -134,7 +137,7 @@ def _any_of(plugins: Registry, kind: str, tag: str, definitions: dict[str, Any])
         properties = {tag: {"const": name}, **options.get("properties", {})}
         if kind == "dataset":
             own = DatasetRef.model_json_schema(schema_generator=Described)["properties"]
-            properties |= {k: own[k] for k in ("root", "on_bad_audio", "limit", "hours")}
+            properties |= {k: own[k] for k in own if k not in ("dataset", "options")}
         choices.append(
             {
                 "type": "object",

@@ -218,7 +218,7 @@ def count(
     folder = checked_root(name, plugin, ref.root or (None if plugin.needs_root else plugin.storage))
     # Copies count once, and only a single gold label is scored, as in a run.
     unique = list({u.id: u for u in listed_utterances(name, plugin, folder)}.values())
-    unique = unique if ref.limit is None else spread(unique, ref.limit)
+    unique = ref.part.shared(unique if ref.limit is None else spread(unique, ref.limit), folder)
     labelled = [
         (u.speaker, next(iter(u.gold)))
         for u in unique

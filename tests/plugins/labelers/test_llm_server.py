@@ -9,6 +9,7 @@ import json
 import math
 import re
 import socket
+import struct
 import threading
 import time
 import traceback
@@ -224,6 +225,18 @@ def test_a_server_that_drips_is_given_up(fake: Fake, monkeypatch: pytest.MonkeyP
 def test_a_server_that_speaks_no_http_is_given_up(fake: Fake) -> None:
     listening, url = raw_server(lambda connection: connection.sendall(b"hello there\r\n\r\n"))
     with listening, pytest.raises(LanserError, match=r"in 3 attempts: BadStatusLine"):
+        llm(fake, base_url=url).score(records("we won"), TAXONOMY)
+
+
+@pytest.mark.parametrize("body", [b"Content-Length: 99", b"Transfer-Encoding: chunked"])
+def test_a_refusal_whose_text_breaks_off_is_a_refusal(fake: Fake, body: bytes) -> None:
+    def break_off(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 403 not for you\r\n" + body + b"\r\n\r\nz")
+        time.sleep(0.1)  # so that its beginning arrives before the reset
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    listening, url = raw_server(break_off)
+    with listening, pytest.raises(LanserError, match=r"HTTP 403: (not for you|z)\. Check"):
         llm(fake, base_url=url).score(records("we won"), TAXONOMY)
 
 
