@@ -218,7 +218,8 @@ def _changes(runs: list[dict[str, Any]], quick: set[str]) -> list[str]:
     several = {name: found for name, found in medians.items() if len(found) > 1}
     if not several:
         return []
-    commits = list(dict.fromkeys(c for found in several.values() for c in found))
+    measured_at = {commit for found in several.values() for commit in found}
+    commits = [c for c in dict.fromkeys(run["commit"] for run in runs) if c in measured_at]
     rows = ["| figure | " + " | ".join(f"`{c}`" for c in commits) + " |"]
     rows.append("|---" + "|--:" * len(commits) + "|")
     rows += [

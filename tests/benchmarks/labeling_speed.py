@@ -1,6 +1,6 @@
 """How fast is `entailment` beside what a skilled user would run, with the same model?
 
-    python tests/benchmarks/labeling_speed.py [TEXTS] [--texts 4] [--rounds 5] [--threads 2]
+    python tests/benchmarks/labeling_speed.py [TEXTS] [--texts 32] [--rounds 5] [--threads 2]
 
 TEXTS has one text per line (of a TSV, the first column); equal texts are taken once. By default it
 is TweetEval's test set in `LANSER_DATA_ROOT`. Opponents get
@@ -320,8 +320,9 @@ def speed(given: Any, runs: dict[str, Run], model: Any, tokenizer: Any) -> None:
     for name in ours:
         for other in [o for o in seconds if o not in ours]:
             wall, cpu = (seconds[other] / seconds[name]).T.tolist()
-            figure(f"entailment {name}", wall, other)
-            figure(f"entailment {name}, processor time", cpu, other)
+            what = f"entailment {name}, {len(texts)} texts"
+            figure(what, wall, other)
+            figure(f"{what}, processor time", cpu, other)
         rate = needed(texts, tokenizer, model.config) / np.median(seconds[name][:, 1])
         peak = product_rate(model.config, name)
         print(
@@ -345,7 +346,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     usual = Path(os.environ.get("LANSER_DATA_ROOT", "."), "text_tweeteval_emotion/test_text.txt")
     parser.add_argument("file", type=Path, nargs="?", default=usual)
-    parser.add_argument("--texts", type=int, default=4)
+    parser.add_argument("--texts", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--agreement", type=int, default=200, help="texts compared with float32")
     parser.add_argument("--threads", type=int, default=2)
