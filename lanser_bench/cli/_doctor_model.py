@@ -13,7 +13,7 @@ from ..kinds import ASR, ModelFacts
 from ..plugins.discovery import Registry
 from ..plugins.identity import check_plugin
 from ..printing import echo
-from ._labeling import quieten_libraries
+from ._shared import quieten_libraries
 
 KINDS = ("labeler", "asr", "encoder")
 """Kinds of plugin that may open a model."""

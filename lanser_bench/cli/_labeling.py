@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from ..plugins.taxonomies import find_taxonomy
 from ..printing import echo
 from ..reporting.tables.form import Format
 from ._options import parsed_options
+from ._shared import quieten_libraries
 
 
 class Labeling:
@@ -135,12 +135,6 @@ class Labeling:
             if has_gold:
                 options["columns"] = {"label": "", "gold": "", **options["columns"]}
         return DatasetRef(dataset="text", root=folder, options=options)
-
-
-def quieten_libraries() -> None:
-    """Keeps model libraries from printing advice between the answers."""
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 def text_options(path: Path, column: str) -> dict[str, Any]:

@@ -134,6 +134,12 @@ def plugins_in(folders: list[Path]) -> Registry:
     return registry(folders)
 
 
+def quieten_libraries() -> None:
+    """Keeps model libraries from printing advice between the answers."""
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
 def note(sentence: str) -> None:
     """Prints a sentence that the user must not miss to stderr."""
     echo(f"! {sentence}", err=True)

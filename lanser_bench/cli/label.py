@@ -39,10 +39,9 @@ def text(
     """
     from ..experiment.text_labels import label_texts
     from ..plugins.taxonomies import find_taxonomy
-    from ..stages.label.run import ODD_TEXTS
-    from ._labeling import quieten_libraries
+    from ..stages.label.spec import ODD_TEXTS
 
-    quieten_libraries()
+    shared.quieten_libraries()
     plugins = shared.plugins_in(plugins_dir)
     labels = find_taxonomy(plugins, taxonomy)
     plugin = plugins.create("labeler", labeler, parsed_options(option))

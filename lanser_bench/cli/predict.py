@@ -63,10 +63,9 @@ def predict(
     from ..errors import DataError, SettingsError
     from ..model import load_model
     from ..model.predict import find_audio, predict_file
-    from ._labeling import quieten_libraries
     from ._options import parsed_options
 
-    quieten_libraries()
+    shared.quieten_libraries()
     if option and segmenter is None:
         raise SettingsError("--option sets options of a segmenter: name one with --segmenter.")
     loaded = load_model(model, plugins_dir)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lanser_bench import DataError, MissingDependencyError
 
 from .._file_hashes import file_sha256
-from .base import BASE_SHA256, HEAD_SIZE, base_folder, load_tokenizer, read_weights
+from .base import BASE_SHA256, HEAD_SIZE, PairTokenizer, base_folder, read_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +49,7 @@ def load_nli(adapter_dir: Path | None = None) -> tuple[Any, Any]:
     Returns:
         The float32 modules of a BERT classifier (columns in the order of `config.id2label`:
         contradiction, neutral, entailment) and its tokenizer, to be called with premises and
-        hypotheses.
+        hypotheses (`base.load_tokenizer` makes that of transformers).
 
     Raises:
         MissingDependencyError: adapter or base are missing or not the pinned ones.
@@ -68,7 +68,7 @@ def load_nli(adapter_dir: Path | None = None) -> tuple[Any, Any]:
     heads = weights["classifier.weight"].shape[1] // HEAD_SIZE
     names = dict(enumerate(LABELS))
     model.config = SimpleNamespace(model_type="bert", num_attention_heads=heads, id2label=names)
-    return model, load_tokenizer(base)
+    return model, PairTokenizer(base)
 
 
 def merge(weights: dict[str, Tensor], state: dict[str, Tensor], scale: float) -> None:

@@ -27,6 +27,7 @@ from virtual_workers import Steps, VirtualExecutor, Work
 from lanser_bench.experiment.planning.plan import Node, Plan
 from lanser_bench.experiment.running import scheduler
 from lanser_bench.experiment.running.resources import Need
+from lanser_bench.experiment.settings.model import Experiment
 from lanser_bench.store import Spec, Store
 
 CLIP_S = 4.0
@@ -66,7 +67,7 @@ def simulated(all_works: dict[str, Work], workers: int, start_s: float) -> Virtu
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         executor = VirtualExecutor(workers, all_works, store, start_s)
-        plan = Plan(None, [], nodes, {})  # type: ignore[arg-type]
+        plan = Plan(Experiment.model_construct(), [], nodes, {})
         needs = {name: Need(1) for name in nodes}
         scheduler.Scheduler(plan, nodes, executor, store, Steps(executor), needs=needs).run()
     return executor

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from benchmarks import shard_planning
 from virtual_workers import Steps, VirtualExecutor, Work
 
 from lanser_bench import Executor, LanserError, PluginOptions, StageCall, StageReport, WorkerError
@@ -299,3 +300,12 @@ def test_short_stages_are_not_shared(tmp_path: Path) -> None:
     """Loading takes as long as all shards: one worker is as quick."""
     found = shared(tmp_path, {"a": []}, {"a": Work([1.0] * 8, load_s=15.0)}, workers=4)
     assert [what for _, what, _ in found.log] == ["start", "end"]
+
+
+def test_the_planning_benchmark_keeps_many_workers_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shard_planning.scheduler, "TICK_S", 0.0)
+    record = Path(shard_planning.__file__).with_name("shard_seconds.json")
+    todo = shard_planning.works(record, hours=100, row_s=6e-5, load_s=10, seed=0)
+    found = shard_planning.simulated(todo, workers=8, start_s=5)
+    assert set(todo) == {"transcribe", "entailment"}
+    assert 0.9 < found.useful_s / (8 * found.now) <= 1

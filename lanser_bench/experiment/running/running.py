@@ -14,7 +14,7 @@ from ...errors import LanserError
 from ...kinds.executor import StageReport
 from ...paths import read_whole
 from ...plugins.discovery import Registry
-from ...stages.label.run import ODD_TEXTS
+from ...stages.label.spec import ODD_TEXTS
 from ...stages.pretrain.spec import REPORT
 from ...store import Store, digest
 from ..planning.plan import Cell, Node, Plan

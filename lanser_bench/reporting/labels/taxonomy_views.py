@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...stages.label.run import ODD_TEXTS
+from ...stages.label.spec import ODD_TEXTS
 from ...taxonomy import Taxonomy
 from ..tables.pictures import heat_map as shares_picture
 from .taxonomies import Counts

@@ -10,7 +10,7 @@ from typing import Any
 from ...evaluation.results import Metric
 from ...numbers import decimal
 from ...printing import visible
-from ...stages.label.run import ODD_TEXTS
+from ...stages.label.spec import ODD_TEXTS
 from ..tables.pictures import heat_map, plain_figure
 from ..tables.sheet import Column, Entry, Sheet
 from ..tables.sheet import markdown as sheet_markdown

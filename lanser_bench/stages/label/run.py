@@ -42,17 +42,11 @@ from .records import (
     with_gold,
 )
 from .settling import ScorePass, checked_settled, settled_blocks
-from .spec import SUMMARY, Params
+from .spec import ODD_TEXTS, SUMMARY, Params
 from .summary import gold_agreement, label_summary
 from .texts import LabelTexts
 from .wording import WORDING, worded_scores
 
-ODD_TEXTS = {
-    "truncated": "longer than the labeler's model takes, so read in part",
-    "without_words": "without a letter or digit",
-    "other_language": "in a language that the labeler is not made for",
-}
-"""Kinds of unusual texts, which are labelled and counted → description for readers."""
 AUDIO_ROWS = 64
 """Most records of a shard whose labeler reads audio."""
 Silent = tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]

@@ -15,6 +15,12 @@ from ..base import StageParams, present
 
 VERSION = "2"
 SUMMARY = "labels.json"
+ODD_TEXTS = {
+    "truncated": "longer than the labeler's model takes, so read in part",
+    "without_words": "without a letter or digit",
+    "other_language": "in a language that the labeler is not made for",
+}
+"""Kinds of unusual texts, which are labelled and counted → description for readers."""
 
 
 class Params(StageParams):

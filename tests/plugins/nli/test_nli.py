@@ -217,3 +217,22 @@ def test_length_buckets_hold_every_position_once() -> None:
     for generator in (None, random.Random(0)):
         batches = data.length_buckets(lengths, 3, generator)
         assert sorted(item for batch in batches for item in batch) == list(range(len(lengths)))
+
+
+@needs_wheel
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_tokenizer_is_that_of_transformers(side: str) -> None:
+    folder = base.base_folder()
+    ours, theirs = base.PairTokenizer(folder), base.load_tokenizer(folder)
+    ours.truncation_side = theirs.truncation_side = side
+    texts = ["We won!", "Ça va 😀", "", "a b c " * 400, "[SEP] #x @y http://z.org", "日本語"]
+    pairs = ["I feel joy.", "anger", "I am sad.", "I feel fear.", "x " * 30, "?"]
+    cut = {"truncation": "only_first", "max_length": 100}
+    for options in (cut, {"truncation": False, "verbose": False}, {"add_special_tokens": False}):
+        for asked in ((texts, pairs), (texts,)) if options is not cut else ((texts, pairs),):
+            mine, wanted = ours(*asked, **options), theirs(*asked, **options)
+            assert mine["input_ids"] == wanted["input_ids"]
+            assert mine["token_type_ids"] == wanted["token_type_ids"]
+    assert ours.model_max_length == theirs.model_max_length
+    for pair in (False, True):
+        assert ours.num_special_tokens_to_add(pair) == theirs.num_special_tokens_to_add(pair)
