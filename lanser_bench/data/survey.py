@@ -106,16 +106,12 @@ def survey_dataset(
     survey = Survey(name, plugin.card, notes=[*plugin.notes, *notes], faults=faults)
     if part.limit is not None:
         utterances = spread(utterances, part.limit)
-    if part.hours is None:
-        utterances = part.shared(utterances, folder)
+    if part.hours is None:  # else hours of the whole come first, and need all recordings
+        utterances = _shared(survey, utterances, part, folder)
     recordings = memo.look([u.audio for u in utterances if u.audio is not None], progress)
     if part.hours is not None:
-        found = _within_hours(survey, utterances, recordings, part.hours)
-        utterances = part.shared(found, folder)
-    if not utterances and part.share and not survey.faults:
-        survey.faults.append(
-            f"Share {part.share} of dataset '{name}' has no utterance. Use fewer shares."
-        )
+        utterances = _within_hours(survey, utterances, recordings, part.hours)
+        utterances = _shared(survey, utterances, part, folder)
     _fill(survey, utterances, recordings, folder)
     if survey.of_kind("bad audio") and on_bad_audio == "stop":
         survey.faults.append(
@@ -132,6 +128,17 @@ def survey_dataset(
     survey.notes += _notes(survey.counts, utterances, recordings, folder)
     survey.notes += filter(None, [packed(folder, "*").strip()])
     return survey
+
+
+def _shared(
+    survey: Survey, utterances: Sequence[Utterance], part: Part, folder: Path
+) -> list[Utterance]:
+    found = part.shared(utterances, folder)
+    if utterances and not found:
+        survey.faults.append(
+            f"Share {part.share} of dataset '{survey.dataset}' has no utterance. Use fewer shares."
+        )
+    return found
 
 
 def _within_hours(

@@ -31,6 +31,7 @@ from ...stages.pretrain.spec import Params as PretrainParams
 from ...stages.transcribe.spec import Params as TranscribeParams
 from ...store import canonical
 from .files import PLUGIN_KEYS
+from .parts import in_parts
 
 ControlScope = Literal["each", "first", "none"]
 """A control for each cell, for the first cell of a grid, or for none."""
@@ -115,27 +116,6 @@ class DatasetRef(_Settings):
     def part(self) -> Part:
         """How much of it to use."""
         return Part(self.limit, self.hours, self.share)
-
-
-MOST_PARTS = 1000
-
-
-def _in_parts(corpora: Any) -> Any:
-    """Lists each corpus with `parts` as so many datasets, its shares."""
-    if not isinstance(corpora, list | tuple):
-        return corpora
-    listed: list[Any] = []
-    for corpus in corpora:
-        if not isinstance(corpus, Mapping) or "parts" not in corpus:
-            listed.append(corpus)
-            continue
-        parts, rest = corpus["parts"], {k: v for k, v in corpus.items() if k != "parts"}
-        if type(parts) is not int or not 1 <= parts <= MOST_PARTS or "share" in rest:
-            raise ValueError(
-                f"expected a whole number from 1 to {MOST_PARTS} for 'parts', and no 'share' beside"
-            )
-        listed += [{**rest, "share": f"{i}/{parts}"} for i in range(1, parts + 1)]
-    return listed
 
 
 class LabelSettings(LabelParams):
@@ -286,7 +266,7 @@ class _Method(_Settings):
     """Folder of the results, and the group in trackers."""
     seed: Seed = 0
     """Seed of evaluation, probing and random controls."""
-    corpora: Annotated[tuple[DatasetRef, ...], BeforeValidator(_in_parts)] = ()
+    corpora: Annotated[tuple[DatasetRef, ...], BeforeValidator(in_parts)] = ()
     """Speech to pre-train on. Only labelers and controls that need gold use its human labels. With
     ``parts: 8``, a corpus is listed as eight datasets, its shares, each with stages of its own: the
     first are labelled while later ones are transcribed."""

@@ -10,7 +10,8 @@ from pydantic.json_schema import GenerateJsonSchema
 from ...errors import PluginError
 from ...plugins.describe import documented, summaries
 from ...plugins.discovery import Registry
-from .model import MOST_PARTS, DatasetRef, Experiment
+from .model import DatasetRef, Experiment
+from .parts import MOST_PARTS
 
 SINGLE = {
     "segmenter": "segmenter",
