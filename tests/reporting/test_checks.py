@@ -89,6 +89,12 @@ def test_a_link_out_of_the_folder_is_refused_and_a_store_of_files_is_read(
     beside.symlink_to(elsewhere / "1")
     (fault,) = check_record(published).faults
     assert f"{beside} cannot be read (it is a link to another folder; put the file" in fault
+    beside.unlink()
+    beside.symlink_to(beside.name)
+    (fault,) = check_record(published).faults
+    assert "Too many levels of symbolic links" in fault
+    beside.unlink()
+    beside.symlink_to(elsewhere / "1")
     published.rename(elsewhere / "2")  # as the caches of some hubs keep all files of a folder
     published.symlink_to(elsewhere / "2")
     assert check_record(published).faults == []
