@@ -87,7 +87,7 @@ def refuse_link(path: Path, named_in: Path) -> None:
 
     Links of a store of files, which lead from all files of a folder into one place, are followed.
     """
-    # `Path.resolve` would raise another error for a link that leads to itself; reading names that.
+    # `Path.resolve` raises `RuntimeError` for a link to itself, which reading refuses by name.
     file, home = (Path(os.path.realpath(one)) for one in (path, named_in))
     if path.is_symlink() and file.parent != home.parent:
         what = "it is a link to another folder; put the file itself in its place"

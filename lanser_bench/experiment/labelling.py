@@ -176,7 +176,7 @@ def _computed(
 def _settings(dataset: str | Mapping[str, Any], grid: dict[str, list[Any]]) -> dict[str, Any]:
     """Returns an experiment, whose unused parts are never looked up."""
     if isinstance(dataset, Mapping) and "parts" in dataset:
-        raise SettingsError("'parts' belongs into an experiment. Remove it to label all at once.")
+        raise SettingsError("'parts' belongs in an experiment. Remove it to label all at once.")
     return {
         "name": "label",
         "corpora": [dataset],

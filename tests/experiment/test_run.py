@@ -118,7 +118,7 @@ def test_parts_of_a_target_or_of_what_is_labelled_alone_are_refused(
     whole = {**settings()["targets"][0], "parts": 2}
     with pytest.raises(SettingsError, match="unknown key 'parts'"):
         run(targets=[whole])
-    with pytest.raises(SettingsError, match="'parts' belongs into an experiment"):
+    with pytest.raises(SettingsError, match="'parts' belongs in an experiment"):
         label_corpus(whole, "random", "ekman-6")
 
 
